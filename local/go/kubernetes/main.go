@@ -1,5 +1,5 @@
-// Command kubernetes is every Kubernetes command of one release in one binary,
-// chosen by the name that it is called by. The commands share most of their
+// Command kubernetes is every Kubernetes command of one release, and
+// metrics-server, in one binary, chosen by the name that it is called by. The commands share most of their
 // code, so one link costs a third of the time and disk that six would.
 package main
 
@@ -11,6 +11,7 @@ import (
 	_ "time/tzdata" // time zones of CronJobs
 
 	"github.com/spf13/cobra"
+	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/component-base/cli"
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
@@ -22,7 +23,7 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
-
+	metrics "sigs.k8s.io/metrics-server/cmd/metrics-server/app"
 )
 
 func commands() map[string]func() *cobra.Command {
@@ -32,6 +33,7 @@ func commands() map[string]func() *cobra.Command {
 		"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
 		"kube-proxy":              proxy.NewProxyCommand,
 		"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
+		"metrics-server":          func() *cobra.Command { return metrics.NewMetricsServerCommand(genericapiserver.SetupSignalHandler()) },
 	}
 }
 
@@ -45,7 +47,7 @@ func main() {
 	}
 	command, known := commands()[name]
 	if !known {
-		fmt.Fprintf(os.Stderr, "%s is not a Kubernetes command: call this binary through a link named kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, kubelet or kubectl\n", name)
+		fmt.Fprintf(os.Stderr, "%s is not a Kubernetes command: call this binary through a link named kube-apiserver, kube-controller-manager, kube-scheduler, kube-proxy, kubelet, kubectl or metrics-server\n", name)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command()))

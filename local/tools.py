@@ -1,0 +1,110 @@
+"""Which tools the embedded environment runs on, and where each comes from."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.paths import REPOSITORY
+
+GO_MODULES = REPOSITORY / "local" / "go"
+GO_VERSION = "1.26"
+KUBERNETES_VERSION = "v1.36.3"
+PULUMI_VERSION = "3.246.0"
+KSERVE_VERSION = "v0.20.0"
+
+_KUBERNETES_LINKER_VALUES = {
+    "k8s.io/component-base/version.gitVersion": KUBERNETES_VERSION,
+    "k8s.io/component-base/version.gitMajor": "1",
+    "k8s.io/component-base/version.gitMinor": "36",
+    "k8s.io/component-base/version.gitTreeState": "clean",
+    "k8s.io/client-go/pkg/version.gitVersion": KUBERNETES_VERSION,
+}
+_KUBERNETES_COMMANDS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "kubectl",
+    "metrics-server",
+)
+
+
+@dataclass(frozen=True)
+class GoTool:
+    """A tool built from a Go module below ``local/go``, whose ``go.sum`` pins every source.
+
+    Parameters
+    ----------
+    name, version
+        What the cache calls it.
+    packages
+        Binary name to Go package.
+    links
+        Further names of the first binary.
+    linker_values
+        Variables that the linker sets.
+    probe
+        Arguments that make the binary of this name on PATH print its version; such a binary
+        is used instead when it prints ``version``. Empty: always built.
+    """
+
+    name: str
+    version: str
+    packages: dict[str, str]
+    links: tuple[str, ...] = ()
+    linker_values: dict[str, str] = field(default_factory=dict)
+    probe: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> Path:
+        """The folder of the tool's ``go.mod``."""
+        return GO_MODULES / self.name
+
+
+GO_TOOLS = (
+    GoTool(
+        name="kubernetes",
+        version=KUBERNETES_VERSION,
+        packages={"kubernetes": ".", "coredns": "./coredns"},
+        links=_KUBERNETES_COMMANDS,
+        linker_values=_KUBERNETES_LINKER_VALUES,
+    ),
+    GoTool(
+        name="etcd",
+        version="3.6.8",
+        packages={"etcd": "go.etcd.io/etcd/server/v3"},
+        probe=("--version",),
+    ),
+    GoTool(
+        name="cni",
+        version="v1.9.1",
+        packages={
+            name: f"github.com/containernetworking/plugins/plugins/{kind}/{name}"
+            for name, kind in (("ptp", "main"), ("loopback", "main"), ("host-local", "ipam"))
+        },
+    ),
+    GoTool(
+        name="kserve",
+        version=KSERVE_VERSION,
+        packages={"kserve-manager": "github.com/kserve/kserve/cmd/manager"},
+    ),
+    GoTool(
+        name="pulumi",
+        version=PULUMI_VERSION,
+        packages={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+        linker_values={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{PULUMI_VERSION}"},
+        probe=("version",),
+    ),
+    GoTool(name="pause", version="1", packages={"pause": "."}),
+)
+
+# Command -> Debian package: the runtime and what programs the kernel's network.
+APT_TOOLS = {
+    "/usr/bin/containerd": "containerd",
+    "/usr/sbin/runc": "runc",
+    "/usr/sbin/nft": "nftables",
+    "/usr/sbin/conntrack": "conntrack",
+    "/usr/bin/mmdebstrap": "mmdebstrap",
+    "/usr/sbin/ip": "iproute2",
+    "/usr/sbin/iptables": "iptables",
+}
