@@ -1,0 +1,314 @@
+"""What the resource plugins share: a provider as plain Python over dictionaries.
+
+A plugin subclasses :class:`Provider`, fills in ``check``, ``diff``, ``create``, ``read``,
+``update`` and ``delete``, and calls :func:`run`. It sees plain values; this module keeps
+secrets secret on the way in and out, talks gRPC, and turns errors into one sentence.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
+
+from local.plugins.diffs import Diff, Kind, differences, path_text, under
+from local.plugins.server import dial, engine_argument, serve
+from local.plugins.values import (
+    UNKNOWN,
+    Path,
+    Props,
+    Special,
+    Unknown,
+    Values,
+    has_unknowns,
+    project_secrets,
+    unwrap,
+    wrap,
+)
+
+__all__ = [
+    "UNKNOWN",
+    "Checked",
+    "Created",
+    "Diff",
+    "Failure",
+    "InitError",
+    "Kind",
+    "Log",
+    "Path",
+    "PluginError",
+    "Props",
+    "Provider",
+    "Read",
+    "Request",
+    "Special",
+    "Unknown",
+    "Values",
+    "decode_config",
+    "differences",
+    "flag",
+    "has_unknowns",
+    "path_text",
+    "project_secrets",
+    "run",
+    "under",
+    "unwrap",
+    "wrap",
+]
+
+
+class PluginError(Exception):
+    """An operation failed; the text is what the user reads, in one sentence."""
+
+
+class InitError(PluginError):
+    """An object exists but did not become ready; its state is kept, and the update fails.
+
+    Parameters
+    ----------
+    reasons
+        What is wrong, one sentence each; the first is the error's text.
+    state
+        The object as it is now.
+    inputs
+        Inputs as the object shows them, where a read found them changed.
+    """
+
+    def __init__(self, reasons: list[str], state: Props, *, id: str = "", inputs: Props | None = None) -> None:
+        super().__init__(reasons[0])
+        self.reasons = reasons
+        self.state = state
+        self.id = id
+        self.inputs = inputs
+
+
+class Log:
+    """Lines to the engine about one resource."""
+
+    def __init__(self, send: "Callable[[engine_pb2.LogSeverity.ValueType, str, str, bool], None]", urn: str) -> None:
+        self._send = send
+        self._urn = urn
+        self._last = ""
+
+    def status(self, text: str) -> None:
+        """Show a short-lived line beside the resource; repeated text is sent once."""
+        if text != self._last:
+            self._last = text
+            self._send(engine_pb2.INFO, text, self._urn, True)
+
+    def info(self, text: str) -> None:
+        """Show a line that stays."""
+        self._send(engine_pb2.INFO, text, self._urn, False)
+
+    def warn(self, text: str) -> None:
+        """Show a warning that stays."""
+        self._send(engine_pb2.WARNING, text, self._urn, False)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the engine asks about one resource; a call leaves what it does not use empty.
+
+    Parameters
+    ----------
+    inputs
+        New inputs (check: as the program gave them; later: as check returned them).
+    old_inputs, state
+        Inputs and outputs as the last operation left them.
+    timeout
+        ``customTimeouts`` in seconds, 0 where none is set.
+    cancelled
+        Set when the user interrupts; long operations must look at it.
+    proposed_name
+        Name that the engine's autonaming configuration asks for, if any.
+    secrets
+        Paths of ``inputs`` (for read: of the old inputs) that came in as secrets.
+    """
+
+    urn: str
+    log: Log
+    cancelled: threading.Event
+    id: str = ""
+    inputs: Props = field(default_factory=dict)
+    old_inputs: Props = field(default_factory=dict)
+    state: Props = field(default_factory=dict)
+    preview: bool = False
+    timeout: float = 0.0
+    random_seed: bytes = b""
+    proposed_name: str = ""
+    autoname: bool = True
+    ignore_changes: tuple[str, ...] = ()
+    secrets: frozenset[Path] = frozenset()
+
+    @property
+    def type(self) -> str:
+        """Type token, such as ``kubernetes:core/v1:Namespace``."""
+        return self.urn.split("::")[2].split("$")[-1]
+
+    @property
+    def name(self) -> str:
+        """Logical name of the resource."""
+        return self.urn.split("::", 3)[3]
+
+    @property
+    def known(self) -> bool:
+        """Whether every input is known."""
+        return not has_unknowns(self.inputs)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One invalid input."""
+
+    property: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Inputs with defaults and names filled in, or what is wrong with them."""
+
+    inputs: Props
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new object."""
+
+    id: str
+    state: Props
+
+
+@dataclass(frozen=True)
+class Read:
+    """An object as it is; an empty ``id`` says that it is gone."""
+
+    id: str = ""
+    state: Props = field(default_factory=dict)
+    inputs: Props = field(default_factory=dict)
+
+
+class Provider:
+    """Base of the plugins: override what the plugin supports."""
+
+    name: str
+    version: str
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+
+    # --- the provider itself -------------------------------------------------------------
+    def check_config(self, request: Request) -> Checked:
+        """Validate the configuration of a provider resource."""
+        return Checked(request.inputs)
+
+    def diff_config(self, request: Request) -> Diff:
+        """Compare two configurations; a change of configuration replaces nothing."""
+        return Diff(differences(request.old_inputs, request.inputs))
+
+    def configure(self, config: Props) -> None:
+        """Take the configuration; connect lazily, so that a preview works without a server."""
+
+    def cancel(self) -> None:
+        """End waits; each waiting operation then reports how far it came."""
+        self.cancelled.set()
+
+    # --- resources -----------------------------------------------------------------------
+    def secret_paths(self, _request: Request) -> Iterable[Path]:
+        """Return output paths that are always secret for this resource."""
+        return ()
+
+    def check_secret_paths(self, _request: Request) -> Iterable[Path]:
+        """Return input paths into which ``check`` moves what came in as a secret."""
+        return ()
+
+    def check(self, request: Request) -> Checked:
+        """Fill in defaults and names."""
+        return Checked(request.inputs)
+
+    def diff(self, request: Request) -> Diff:
+        """Compare ``old_inputs`` and ``state`` with ``inputs``."""
+        return Diff(differences(request.old_inputs, request.inputs))
+
+    def create(self, request: Request) -> Created:
+        """Make the object; at preview, return what can be foretold with an empty id."""
+        raise NotImplementedError
+
+    def read(self, request: Request) -> Read:
+        """Return the object as it is now."""
+        raise NotImplementedError
+
+    def update(self, request: Request) -> Props:
+        """Change the object in place and return its state."""
+        raise NotImplementedError
+
+    def delete(self, request: Request) -> None:
+        """Remove the object; one that is gone already is no error."""
+        raise NotImplementedError
+
+    def invoke(self, token: str, args: Props) -> Props:
+        """Answer a function call of the program."""
+        raise NotImplementedError
+
+
+def decode_config(config: Mapping[str, Any]) -> Props:
+    """Undo the JSON encoding that SDKs apply to configuration values that are not strings."""
+    decoded: Props = {}
+    for key, value in config.items():
+        decoded[key] = value
+        if isinstance(value, str) and value[:1] in ("{", "["):
+            try:
+                decoded[key] = json.loads(value)
+            except ValueError:
+                decoded[key] = value
+    return decoded
+
+
+def flag(config: Mapping[str, Any], key: str, default: bool = False) -> bool:
+    """Return a configuration switch, which SDKs send as a boolean or as text."""
+    value = config.get(key, default)
+    return value.strip().lower() in ("true", "1") if isinstance(value, str) else bool(value)
+
+
+class EngineLog:
+    """The engine's log, reached at the address that it gave when it started the plugin."""
+
+    def __init__(self, address: str) -> None:
+        self._stub = engine_pb2_grpc.EngineStub(dial(address)) if address else None
+
+    def send(self, severity: "engine_pb2.LogSeverity.ValueType", text: str, urn: str, ephemeral: bool) -> None:
+        """Send one line; a lost log line never fails an operation."""
+        if self._stub is None:
+            return
+        line = engine_pb2.LogRequest(
+            severity=severity,
+            message=text,
+            urn=urn,
+            ephemeral=ephemeral,
+        )
+        try:
+            self._stub.Log(line, timeout=5)
+        except grpc.RpcError:
+            return
+
+    def about(self, urn: str) -> Log:
+        """Return the log of one resource."""
+        return Log(self.send, urn)
+
+
+def run(provider: Provider, arguments: list[str] | None = None) -> None:
+    """Serve a provider to the engine that started this process."""
+    from local.plugins.servicer import Servicer
+
+    log = EngineLog(engine_argument(sys.argv[1:] if arguments is None else arguments))
+    servicer = Servicer(provider, log)
+
+    def register(server: grpc.Server) -> None:
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+
+    serve(register, provider.cancel)

@@ -1,0 +1,60 @@
+"""A gRPC server that an engine starts, talks to and stops."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from types import FrameType
+
+import grpc
+
+# Waits for readiness hold a thread each, and the engine may ask for many resources at once.
+_THREADS = 256
+# State of a large object passes the 4 MiB that gRPC allows by default.
+_OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_PARENT_CHECK_SECONDS = 1.0
+_GRACE_SECONDS = 5.0
+
+
+def dial(address: str) -> grpc.Channel:
+    """Open a channel to a server of the engine."""
+    return grpc.insecure_channel(address, options=_OPTIONS)
+
+
+def engine_argument(arguments: list[str]) -> str:
+    """Return the engine's address, the first argument that is not a flag."""
+    return next((a for a in arguments if not a.startswith("-")), "")
+
+
+def serve(register: Callable[[grpc.Server], None], cancel: Callable[[], None]) -> None:
+    """Serve on a free local port, print the port, and return when the engine is done.
+
+    An interrupt cancels what is under way and keeps serving, so that the engine hears
+    how it ended; a termination signal or the engine's death ends the process.
+    """
+    server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=_OPTIONS)
+    register(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    stop = threading.Event()
+
+    def interrupted(_signal: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=cancel, daemon=True).start()
+
+    def terminated(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, terminated)
+    parent = os.getppid()
+    server.start()
+    print(port, flush=True)
+    while not stop.wait(_PARENT_CHECK_SECONDS):
+        if os.getppid() != parent:
+            break
+    cancel()
+    server.stop(_GRACE_SECONDS).wait()
+    sys.stdout.flush()
+    # A thread that still waits on a server elsewhere must not hold the process.
+    os._exit(0)

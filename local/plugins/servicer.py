@@ -1,0 +1,295 @@
+"""The gRPC face of a provider: wire messages in, plain requests to the provider, and back."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from typing_extensions import override
+
+from local.errors import UserError
+from local.plugins.common import (
+    Checked,
+    EngineLog,
+    InitError,
+    PluginError,
+    Provider,
+    Request,
+)
+from local.plugins.diffs import Diff, Kind, path_text
+from local.plugins.values import Path, Props, Values, project_secrets, unwrap, wrap
+
+_KINDS = {
+    (Kind.ADD, False): provider_pb2.PropertyDiff.ADD,
+    (Kind.ADD, True): provider_pb2.PropertyDiff.ADD_REPLACE,
+    (Kind.UPDATE, False): provider_pb2.PropertyDiff.UPDATE,
+    (Kind.UPDATE, True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
+    (Kind.DELETE, False): provider_pb2.PropertyDiff.DELETE,
+    (Kind.DELETE, True): provider_pb2.PropertyDiff.DELETE_REPLACE,
+}
+
+
+def _fail(context: grpc.ServicerContext, text: str, detail: any_pb2.Any | None = None) -> NoReturn:
+    """End the call with an error that the engine shows as it is."""
+    if detail is not None:
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text, details=[detail])
+        packed = ("grpc-status-details-bin", status.SerializeToString())
+        context.set_trailing_metadata((packed,))
+    context.abort(grpc.StatusCode.UNKNOWN, text)
+    raise AssertionError  # abort raises; this tells the type checker so
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a provider raises into a gRPC error of one sentence."""
+
+    @wraps(method)
+    def call(self: "Servicer", message: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(self, message, context)
+        except (PluginError, UserError) as error:
+            text = str(error)
+        except NotImplementedError:
+            text = f"the {self.provider.name} plugin does not support {method.__name__} here"
+        except Exception as error:
+            # A fault of the plugin itself: the trace goes to its own log, one line to the user.
+            traceback.print_exc(file=sys.stderr)
+            text = f"the {self.provider.name} plugin failed: {type(error).__name__}: {error}"
+        return _fail(context, text)
+
+    return call
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """Serve one provider."""
+
+    def __init__(self, provider: Provider, log: EngineLog) -> None:
+        self.provider = provider
+        self.engine = log
+
+    def _request(self, message: Any, inputs: Values | None = None, **fields: Any) -> Request:
+        known = inputs or Values({})
+        return Request(
+            urn=message.urn,
+            log=self.engine.about(message.urn),
+            cancelled=self.provider.cancelled,
+            inputs=known.plain,
+            secrets=known.secrets,
+            timeout=getattr(message, "timeout", 0.0),
+            preview=getattr(message, "preview", False),
+            id=getattr(message, "id", ""),
+            ignore_changes=tuple(getattr(message, "ignoreChanges", ())),
+            **fields,
+        )
+
+    def _outputs(self, state: Props, request: Request) -> struct_pb2.Struct:
+        """Wrap outputs: what came in secret, or is always secret, goes out secret."""
+        marked: set[Path] = set(self.provider.secret_paths(request))
+        marked |= project_secrets(request.secrets)
+        nested = {("__inputs", *path) for path in marked if "__inputs" in state}
+        return wrap(state, marked | nested)
+
+    # --- the provider itself -------------------------------------------------------------
+    @override
+    def Handshake(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Say what this provider understands."""
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
+
+    @override
+    def GetPluginInfo(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Return the version of the official plugin that this one stands in for."""
+        return plugin_pb2.PluginInfo(version=self.provider.version)
+
+    @override
+    def GetSchema(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Return an empty schema: SDKs carry their own."""
+        return provider_pb2.GetSchemaResponse(schema="{}")
+
+    @override
+    @_guarded
+    def CheckConfig(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Validate configuration."""
+        news = unwrap(message.news)
+        request = self._request(message, news)
+        return self._checked(self.provider.check_config(request), news)
+
+    @override
+    @_guarded
+    def DiffConfig(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Compare configurations."""
+        olds = unwrap(message.old_inputs if message.HasField("old_inputs") else message.olds)
+        request = self._request(message, unwrap(message.news), old_inputs=olds.plain)
+        return _diff_response(self.provider.diff_config(request))
+
+    @override
+    @_guarded
+    def Configure(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Hand over the configuration."""
+        self.provider.configure(unwrap(message.args).plain)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
+
+    @override
+    @_guarded
+    def Invoke(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Answer a function call."""
+        answer = self.provider.invoke(message.tok, unwrap(message.args).plain)
+        response = provider_pb2.InvokeResponse()
+        # ``return`` is a word of Python, so the field has no attribute of that name.
+        getattr(response, "return").CopyFrom(wrap(answer))
+        return response
+
+    @override
+    def Cancel(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """End waits."""
+        self.provider.cancel()
+        return empty_pb2.Empty()
+
+    # --- resources -----------------------------------------------------------------------
+    def _checked(self, checked: Checked, news: Values) -> Any:
+        failures = [provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in checked.failures]
+        inputs = wrap(checked.inputs, news.secrets)
+        return provider_pb2.CheckResponse(inputs=inputs, failures=failures)
+
+    @override
+    @_guarded
+    def Check(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Fill in defaults and names; computed secret inputs are secret as well."""
+        news = unwrap(message.news)
+        options = message.autonaming if message.HasField("autonaming") else None
+        disabled = provider_pb2.CheckRequest.AutonamingOptions.DISABLE
+        request = self._request(
+            message,
+            news,
+            old_inputs=unwrap(message.olds).plain,
+            random_seed=message.randomSeed,
+            proposed_name=options.proposed_name if options else "",
+            autoname=not options or options.mode != disabled,
+        )
+        checked = self.provider.check(request)
+        return self._checked(checked, Values(news.plain, self._check_secrets(request, checked)))
+
+    def _check_secrets(self, request: Request, checked: Checked) -> frozenset[Path]:
+        given = {path for path in request.secrets if _same_shape(checked.inputs, path)}
+        # A secret that check moved elsewhere must not become plain: the plugin names the place.
+        moved = set(self.provider.check_secret_paths(request))
+        return frozenset(given | moved)
+
+    @override
+    @_guarded
+    def Diff(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Say what an update would change."""
+        request = self._request(
+            message,
+            unwrap(message.news),
+            old_inputs=unwrap(message.old_inputs).plain,
+            state=unwrap(message.olds).plain,
+        )
+        return _diff_response(self.provider.diff(request))
+
+    @override
+    @_guarded
+    def Create(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Make an object."""
+        request = self._request(message, unwrap(message.properties))
+        try:
+            created = self.provider.create(request)
+        except InitError as error:
+            return self._init_failed(error, request, context)
+        state = self._outputs(created.state, request)
+        return provider_pb2.CreateResponse(id=created.id, properties=state)
+
+    @override
+    @_guarded
+    def Read(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Return an object as it is."""
+        olds = unwrap(message.inputs)
+        state = unwrap(message.properties)
+        request = self._request(message, olds, old_inputs=olds.plain, state=state.plain)
+        try:
+            read = self.provider.read(request)
+        except InitError as error:
+            return self._init_failed(error, request, context)
+        if not read.id:
+            return provider_pb2.ReadResponse()
+        # What was secret in the old state stays secret, wherever the new state has it.
+        kept = project_secrets(p for p in state.secrets if p[0] != "__inputs")
+        marked = {*kept, *project_secrets(olds.secrets), *self.provider.secret_paths(request)}
+        nested = {("__inputs", *path) for path in marked if "__inputs" in read.state}
+        return provider_pb2.ReadResponse(
+            id=read.id,
+            properties=wrap(read.state, marked | nested),
+            inputs=wrap(read.inputs, marked),
+        )
+
+    @override
+    @_guarded
+    def Update(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Change an object in place."""
+        request = self._request(
+            message,
+            unwrap(message.news),
+            old_inputs=unwrap(message.old_inputs).plain,
+            state=unwrap(message.olds).plain,
+        )
+        try:
+            state = self.provider.update(request)
+        except InitError as error:
+            return self._init_failed(error, request, context)
+        return provider_pb2.UpdateResponse(properties=self._outputs(state, request))
+
+    @override
+    @_guarded
+    def Delete(self, message: Any, context: grpc.ServicerContext) -> Any:
+        """Remove an object."""
+        request = self._request(
+            message,
+            old_inputs=unwrap(message.old_inputs).plain,
+            state=unwrap(message.properties).plain,
+        )
+        self.provider.delete(request)
+        return empty_pb2.Empty()
+
+    def _init_failed(self, error: InitError, request: Request, context: grpc.ServicerContext) -> NoReturn:
+        inputs = wrap(error.inputs or request.inputs, request.secrets)
+        failed = provider_pb2.ErrorResourceInitFailed(
+            id=error.id or request.id,
+            properties=self._outputs(error.state, request),
+            inputs=inputs,
+            reasons=error.reasons,
+        )
+        detail = any_pb2.Any()
+        detail.Pack(failed)
+        _fail(context, str(error), detail)
+
+
+def _same_shape(inputs: Props, path: Path) -> bool:
+    """Return whether a path still exists in the checked inputs."""
+    value: Any = inputs
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _diff_response(diff: Diff) -> Any:
+    detailed = {}
+    for path, kind in diff.changes.items():
+        change = provider_pb2.PropertyDiff(kind=_KINDS[kind, path in diff.replaces], inputDiff=True)
+        detailed[path_text(path)] = change
+    some = bool(diff.changes or diff.replaces)
+    changes = provider_pb2.DiffResponse.DIFF_SOME if some else provider_pb2.DiffResponse.DIFF_NONE
+    return provider_pb2.DiffResponse(
+        changes=changes,
+        diffs=sorted({str(path[0]) for path in diff.changes}),
+        replaces=sorted(path_text(path) for path in diff.replaces),
+        deleteBeforeReplace=diff.delete_before_replace,
+        detailedDiff=detailed,
+        hasDetailedDiff=True,
+    )
