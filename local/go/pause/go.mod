@@ -1,0 +1,3 @@
+module healthcare-mlops/pause
+
+go 1.22
