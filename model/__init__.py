@@ -1,0 +1,1 @@
+"""FHIR in, a signed readmission-risk release out."""

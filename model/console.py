@@ -1,0 +1,35 @@
+"""What a command shows: progress and warnings on stderr, its answer on stdout."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_STDERR = Console(stderr=True, highlight=False)
+
+
+def warn(sentence: str) -> None:
+    """Say one thing that the user should know but that does not stop the work."""
+    _STDERR.print(f"warning: {sentence}", markup=False, soft_wrap=True)
+
+
+def answer(values: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    """Print a command's result, as one JSON object or as a sentence for a person."""
+    print(json.dumps(values, sort_keys=True, ensure_ascii=False) if as_json else sentence)
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Give a function that advances a bar; the bar is drawn on a terminal only."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=_STDERR, disable=not _STDERR.is_terminal, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda steps: bar.advance(task, steps)

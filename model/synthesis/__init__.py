@@ -1,0 +1,1 @@
+"""A synthetic hospital population with a known risk of readmission."""

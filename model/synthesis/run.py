@@ -1,0 +1,75 @@
+"""The ``synthesize`` command: simulate, write, say what was written."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model import places
+from model.console import progress
+from model.errors import UserError
+from model.synthesis.bundles import BundleWriter
+from model.synthesis.population import Person, simulate
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """What a run wrote."""
+
+    patients: int
+    stays: int
+    resources: int
+    out: str
+
+
+def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, truth: str | None = None) -> Synthesized:
+    """Write a population, one bundle a patient or one NDJSON file a resource type.
+
+    Parameters
+    ----------
+    patients : int
+        How many patients to simulate.
+    seed : int
+        The same seed gives the same bytes.
+    out : str
+        Folder or S3 prefix.
+    ndjson : bool
+        Write Bulk Data files in place of bundles.
+    truth : str, optional
+        File for the true risk of each discharge; never inside ``out``, where it would be taken for data.
+    """
+    if patients < 1:
+        raise UserError("--patients must be at least 1.")
+    stays = resources = 0
+    risks: list[str] = []
+    lines: dict[str, list[str]] = {}
+    with progress("patients", patients) as advance:
+        for number in range(patients):
+            person = simulate(number, seed)
+            writer = BundleWriter(person, seed)
+            bundle = writer.bundle()
+            stays += len(person.stays)
+            resources += len(bundle["entry"])
+            risks.extend(_risks(person, writer.patient))
+            if ndjson:
+                for entry in bundle["entry"]:
+                    lines.setdefault(entry["resource"]["resourceType"], []).append(_text(entry["resource"]))
+            else:
+                places.write(
+                    places.join(out, f"{writer.patient.removeprefix('urn:uuid:')}.json"), _text(bundle).encode()
+                )
+            advance(1)
+    for kind, rows in lines.items():
+        places.write(places.join(out, f"{kind}.ndjson"), ("\n".join(rows) + "\n").encode())
+    if truth:
+        places.write(truth, ("\n".join(risks) + "\n").encode())
+    return Synthesized(patients=patients, stays=stays, resources=resources, out=out)
+
+
+def _risks(person: Person, patient: str) -> list[str]:
+    return [
+        _text({"patient": patient.removeprefix("urn:uuid:"), "end": stay.end.isoformat(), "risk": stay.risk})
+        for stay in person.stays
+    ]
+
+
+_text: Callable[[object], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
