@@ -1,0 +1,105 @@
+"""Whose an address is, from the network plugin's own record.
+
+The kubelet reports a pod's address about a second after the pod's first container has started; the container runtime
+records the address, and the pod that it gave it to, before. Reading that record spares a starting pod a second in which
+all of its packets would be dropped, and tells at once when an address has gone from one pod to another.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface
+from pathlib import Path
+
+from local.netpol.model import Json, Pod, Snapshot
+
+POLL_SECONDS = 0.04
+
+
+@dataclass(frozen=True)
+class Lease:
+    """An address that the network plugin has given to a pod."""
+
+    address: IPv4Address
+    uid: str
+    written: int
+
+
+def parse_lease(text: str, written: int) -> Lease | None:
+    """Read a result that the CNI library keeps; ``None`` where it is not about a pod's IPv4 address."""
+    record: Json = json.loads(text)
+    arguments = dict(pair for pair in record.get("cniArgs") or () if len(pair) == 2)
+    uid = arguments.get("K8S_POD_UID")
+    for entry in (record.get("result") or {}).get("ips") or ():
+        try:
+            address = IPv4Interface(entry["address"]).ip
+        except AddressValueError:
+            continue
+        return Lease(address, uid, written) if uid else None
+    return None
+
+
+class Leases:
+    """The leases in the CNI library's folder of results, read again when the folder changes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen = 0
+        self._known: dict[str, Lease | None] = {}
+        self._lock = threading.Lock()
+
+    def refresh(self) -> bool:
+        """Look for changes; tell whether there were any."""
+        try:
+            changed = self._folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            changed = 0
+        if changed == self._seen:
+            return False
+        before = self._known
+        known, whole = self._read() if changed else ({}, True)
+        with self._lock:
+            self._known = known
+        # A file that is still being written is read again, though the folder will not change for it.
+        self._seen = changed if whole else -1
+        return known != before
+
+    def _read(self) -> tuple[dict[str, Lease | None], bool]:
+        known: dict[str, Lease | None] = {}
+        whole = True
+        for path in self._folder.iterdir():
+            if path.name in self._known:
+                known[path.name] = self._known[path.name]
+                continue
+            try:
+                known[path.name] = parse_lease(path.read_text(), path.stat().st_mtime_ns)
+            except (OSError, ValueError):
+                whole = False
+        return known, whole
+
+    def current(self) -> Mapping[IPv4Address, str]:
+        """Return the pod (by its uid) that holds each address."""
+        with self._lock:
+            leases = [lease for lease in self._known.values() if lease]
+        return {lease.address: lease.uid for lease in sorted(leases, key=lambda lease: lease.written)}
+
+    def follow(self, stop: threading.Event, changed: Callable[[], None]) -> None:
+        """Call back on each change until told to stop."""
+        while not stop.wait(POLL_SECONDS):
+            if self.refresh():
+                changed()
+
+
+def settle(snapshot: Snapshot, leases: Mapping[IPv4Address, str]) -> Snapshot:
+    """Give each pod the address that it holds, where the record knows better than the API."""
+    held = {uid: address for address, uid in leases.items()}
+    return replace(snapshot, pods=tuple(_settled(snapshot.pods, leases, held)))
+
+
+def _settled(pods: Iterable[Pod], leases: Mapping[IPv4Address, str], held: Mapping[str, IPv4Address]) -> Iterable[Pod]:
+    for pod in pods:
+        address = held.get(pod.uid, pod.address)
+        if address is not None and leases.get(address, pod.uid) != pod.uid:
+            address = None
+        yield pod if address == pod.address else replace(pod, address=address)

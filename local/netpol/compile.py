@@ -1,0 +1,281 @@
+"""From a snapshot of the cluster to the nftables rules that enforce its NetworkPolicies.
+
+Every packet, also of an established connection and in both directions, is judged by the two real ends of its
+connection as conntrack knows them: who opened it (``ct original ip saddr``), who answers after a Service's address was
+translated (``ct reply ip saddr``) and on which port (``ct reply proto-src``). So a changed policy holds for running
+connections at once, replies need no rule of their own, and no packet is trusted for being part of something older.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+
+from local.netpol.model import LAST_PORT, Block, Direction, Namespace, Peers, Pod, Policy, Port, Rule, Snapshot
+
+TABLE = "inet hmlops_policy"
+EVERYWHERE = IPv4Network("0.0.0.0/0")
+
+# Stands before the names of everything that one ruleset owns, until the ruleset's digest takes its place.
+_TAG = "~"
+
+_OPENER = "ct original ip saddr"
+_ANSWERER = "ct reply ip saddr"
+_ANSWERING_PORT = "ct reply proto-src"
+_FAR_END = {Direction.INGRESS: _OPENER, Direction.EGRESS: _ANSWERER}
+# A connection that may leave its pod still has to be let in at the other end.
+_PASSED = {Direction.INGRESS: "accept", Direction.EGRESS: "goto to_pod"}
+
+_BASE = """\
+  chain to_pod {{
+    fib daddr type local accept
+    fib saddr type local accept
+    ct reply ip saddr != {pods} accept
+    ct reply ip saddr vmap @~ingress
+    counter drop
+  }}
+  chain judge {{
+    ct state invalid,untracked counter drop
+    ct state related meta l4proto icmp accept
+    ct state new tcp flags & (fin|syn|rst|ack) != syn counter drop
+    ct original ip saddr . ct reply ip saddr @~self accept
+    ct original ip saddr != {pods} goto to_pod
+    ct original ip saddr vmap @~egress
+    counter drop
+  }}
+  chain guard {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname "{interfaces}" meta nfproto ipv6 counter drop
+    iifname "{interfaces}" fib saddr . iif oif missing counter drop
+  }}
+  chain forward {{
+    type filter hook forward priority filter - 5; policy accept;
+    oifname "{interfaces}" meta nfproto ipv6 counter drop
+    ip saddr {pods} goto judge
+    ip daddr {pods} goto judge
+  }}
+  chain input {{
+    type filter hook input priority filter - 5; policy accept;
+    iifname "lo" accept
+    ip saddr != {pods} accept
+    ct state invalid,untracked counter drop
+    ct direction original goto judge
+  }}
+  chain output {{
+    type filter hook output priority filter - 5; policy accept;
+    oifname "lo" accept
+    oifname "{interfaces}" meta nfproto ipv6 counter drop
+    ip daddr != {pods} accept
+    ct direction reply goto judge
+  }}
+"""
+BASE_CHAINS = frozenset({"to_pod", "judge", "guard", "forward", "input", "output"})
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where pods are: their addresses, and how the node calls its ends of their links."""
+
+    pods: IPv4Network
+    interfaces: str = "veth*"
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Names of what a ruleset owns in the table besides the base chains."""
+
+    maps: tuple[str, ...] = ()
+    chains: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ruleset:
+    """A complete table; equal snapshots give equal text."""
+
+    text: str
+    owns: Objects
+    pods: int
+    policies: int
+
+
+def compile_ruleset(snapshot: Snapshot, network: Network) -> Ruleset:
+    """Compile the policies; an empty snapshot knows no pod and so denies all of them everything."""
+    compiler = _Compiler(_Cluster(snapshot, network.pods))
+    for direction in Direction:
+        compiler.isolate(direction, snapshot.policies)
+    return compiler.finish(network)
+
+
+class _Cluster:
+    """Pods by address, and the answers to questions that many rules ask."""
+
+    def __init__(self, snapshot: Snapshot, network: IPv4Network) -> None:
+        self.pods: dict[IPv4Address, Pod] = {}
+        # An address is never given out twice at once: of two claims the younger pod's is true.
+        for pod in sorted(snapshot.pods, key=lambda pod: (pod.created, pod.uid)):
+            if pod.address and pod.address in network and not pod.finished and not pod.host_network:
+                self.pods[pod.address] = pod
+        self._labels = {namespace.name: namespace for namespace in snapshot.namespaces}
+        self._by_namespace: defaultdict[str, list[Pod]] = defaultdict(list)
+        for pod in self.pods.values():
+            self._by_namespace[pod.namespace].append(pod)
+        self._peers: dict[tuple[Peers, str], frozenset[IPv4Address]] = {}
+
+    def selected(self, policy: Policy) -> list[IPv4Address]:
+        """Return the addresses of the pods that a policy is about."""
+        pods = self._by_namespace.get(policy.namespace, [])
+        return [pod.address for pod in pods if pod.address and policy.pods.matches(pod.labels)]
+
+    def peers(self, peers: Peers, namespace: str) -> frozenset[IPv4Address]:
+        """Return the addresses of the pods that a peer of a policy in ``namespace`` names."""
+        key = (peers, "" if peers.namespaces else namespace)
+        if key not in self._peers:
+            self._peers[key] = frozenset(
+                pod.address
+                for name in self._namespaces(peers, namespace)
+                for pod in self._by_namespace.get(name, [])
+                if pod.address and peers.pods.matches(pod.labels)
+            )
+        return self._peers[key]
+
+    def _namespaces(self, peers: Peers, own: str) -> Iterable[str]:
+        if peers.namespaces is None:
+            return [own]
+        # A namespace that is not known yet matches no selector, not even one that its lack of labels would please.
+        known: Iterable[Namespace] = self._labels.values()
+        return [namespace.name for namespace in known if peers.namespaces.matches(namespace.labels)]
+
+    def named_port(self, protocol: str, name: str) -> list[str]:
+        """Return the pods' addresses, each with the number that it gives to a port's name."""
+        return [
+            f"{address} . {port.number}"
+            for address, pod in self.pods.items()
+            for port in pod.ports
+            if port.name == name and port.protocol == protocol
+        ]
+
+
+@dataclass
+class _Compiler:
+    cluster: _Cluster
+    sets: dict[tuple[str, str], str] = field(default_factory=dict)
+    chains: dict[str, str] = field(default_factory=dict)
+    maps: dict[str, str] = field(default_factory=dict)
+    used: set[tuple[str, str]] = field(default_factory=set)
+
+    def isolate(self, direction: Direction, policies: Iterable[Policy]) -> None:
+        """Write one chain a policy, one for each combination of policies that pods have, and the map to the latter."""
+        chains_of: defaultdict[IPv4Address, list[str]] = defaultdict(list)
+        for policy in sorted(policies, key=lambda policy: (policy.namespace, policy.name)):
+            selected = self.cluster.selected(policy) if direction in policy.rules else []
+            if not selected:
+                continue
+            self.used.add((policy.namespace, policy.name))
+            chain = f"{_TAG}{direction.value.lower()}_policy_{len(self.chains)}"
+            lines = [line for rule in policy.rules[direction] for line in self._rule(rule, policy.namespace, direction)]
+            self.chains[chain] = "\n    ".join([f'comment "{policy.namespace}/{policy.name}"', *lines])
+            for address in selected:
+                chains_of[address].append(chain)
+        verdicts: dict[IPv4Address, str] = {}
+        combinations: dict[tuple[str, ...], str] = {}
+        for address in self.cluster.pods:
+            combination = tuple(chains_of[address])
+            if combination and combination not in combinations:
+                chain = f"{_TAG}{direction.value.lower()}_pods_{len(combinations)}"
+                self.chains[chain] = "\n    ".join([*(f"jump {policy}" for policy in combination), "counter drop"])
+                combinations[combination] = chain
+            verdicts[address] = f"goto {combinations[combination]}" if combination else _PASSED[direction]
+        elements = [f"{address} : {verdict}" for address, verdict in sorted(verdicts.items())]
+        self.maps[f"{_TAG}{direction.value.lower()}"] = _declare("type ipv4_addr : verdict", elements)
+
+    def _rule(self, rule: Rule, namespace: str, direction: Direction) -> list[str]:
+        networks = [EVERYWHERE] if rule.peers is None else self._networks(rule.peers, namespace)
+        if not networks:
+            return []
+        peers = ""
+        if networks != [EVERYWHERE]:
+            peers = f"{_FAR_END[direction]} @{self._set('type ipv4_addr; flags interval', map(str, networks))} "
+        ports = [""] if rule.ports is None else self._ports(rule.ports)
+        return [f"{port}{peers}{_PASSED[direction]}" for port in ports]
+
+    def _networks(self, peers: Iterable[Peers | Block], namespace: str) -> list[IPv4Network]:
+        networks: set[IPv4Network] = set()
+        for peer in peers:
+            if isinstance(peer, Block):
+                networks |= _without(peer.network, peer.excluded)
+            else:
+                networks |= {IPv4Network(address) for address in self.cluster.peers(peer, namespace)}
+        return list(collapse_addresses(networks))
+
+    def _ports(self, ports: Iterable[Port]) -> list[str]:
+        matches = []
+        ranges: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for port in dict.fromkeys(ports):
+            if port.name is None:
+                ranges[port.protocol].append((port.first, port.last))
+            elif numbers := self.cluster.named_port(port.protocol, port.name):
+                name = self._set("type ipv4_addr . inet_service", sorted(set(numbers)))
+                matches.append(f"meta l4proto {port.protocol.lower()} {_ANSWERER} . {_ANSWERING_PORT} @{name} ")
+        for protocol, some in ranges.items():
+            merged = _merged(some)
+            match = f"meta l4proto {protocol.lower()} "
+            if merged != [(0, LAST_PORT)]:
+                match += f"{_ANSWERING_PORT} {{ {', '.join(f'{first}-{last}' for first, last in merged)} }} "
+            matches.append(match)
+        return matches
+
+    def _set(self, kind: str, elements: Iterable[str]) -> str:
+        """Return the name of a set, the same for all rules that need these elements."""
+        body = _declare(kind, list(elements))
+        return self.sets.setdefault((kind, body), f"{_TAG}set_{len(self.sets)}")
+
+    def finish(self, network: Network) -> Ruleset:
+        """Put the table together."""
+        itself = _declare("type ipv4_addr . ipv4_addr", [f"{pod} . {pod}" for pod in sorted(self.cluster.pods)])
+        sets = {name: body for (_, body), name in self.sets.items()} | {f"{_TAG}self": itself}
+        # Policies' chains come before the chains that jump to them, and all of them before the maps.
+        pieces = [
+            *_blocks("set", sets),
+            *_blocks("chain", self.chains),
+            *_blocks("map", self.maps),
+        ]
+        base = _BASE.format(pods=network.pods, interfaces=network.interfaces)
+        text = f"table {TABLE} {{\n{''.join(pieces)}{base}}}\n"
+        tag = f"r{hashlib.sha256(text.encode()).hexdigest()[:10]}_"
+        names = Objects(*(tuple(name.replace(_TAG, tag) for name in kind) for kind in (self.maps, self.chains, sets)))
+        return Ruleset(text.replace(_TAG, tag), names, len(self.cluster.pods), len(self.used))
+
+
+def _blocks(kind: str, bodies: Mapping[str, str]) -> list[str]:
+    return [f"  {kind} {name} {{\n    {body}\n  }}\n" for name, body in bodies.items()]
+
+
+def _declare(kind: str, elements: Sequence[str]) -> str:
+    return f"{kind};" + (f"\n    elements = {{ {', '.join(elements)} }}" if elements else "")
+
+
+def _without(network: IPv4Network, excluded: Iterable[IPv4Network]) -> set[IPv4Network]:
+    """Return the networks that cover a network without some parts of it."""
+    left = {network}
+    for hole in excluded:
+        left = {piece for whole in left for piece in _minus(whole, hole)}
+    return left
+
+
+def _minus(whole: IPv4Network, hole: IPv4Network) -> Iterable[IPv4Network]:
+    if not whole.overlaps(hole):
+        return [whole]
+    return [] if whole.subnet_of(hole) else whole.address_exclude(hole)
+
+
+def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join the ranges that overlap or touch."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged

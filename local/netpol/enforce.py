@@ -1,0 +1,87 @@
+"""Put rulesets into the kernel, whole or not at all."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+
+from local.errors import UserError
+from local.netpol.compile import BASE_CHAINS, TABLE, Objects, Ruleset
+
+NFT_TIMEOUT = 30
+
+
+class EnforcementError(Exception):
+    """The kernel did not take a ruleset; what it held before is still in force."""
+
+
+class Enforcer:
+    """The owner of the table.
+
+    Parameters
+    ----------
+    nft
+        The command that reaches the kernel, such as ``("nft",)``.
+    """
+
+    def __init__(self, nft: Sequence[str] = ("nft",)) -> None:
+        self._nft = tuple(nft)
+        self._held = self._read()
+        self._text = ""
+
+    def apply(self, ruleset: Ruleset) -> bool:
+        """Replace all rules in one transaction, unless they are in force already.
+
+        The base chains stay and only their rules change, so that there is no moment at which a packet finds a hook
+        without rules. Objects have a name of their own in each ruleset and replace those of the last one.
+        """
+        if ruleset.text == self._text:
+            return False
+        script = [f"add table {TABLE}", f"flush table {TABLE}", *self._deletions(), ruleset.text]
+        self._run("-f", "-", script="\n".join(script))
+        self._held, self._text = ruleset.owns, ruleset.text
+        return True
+
+    def intact(self) -> bool:
+        """Tell whether the table still is what was applied last; if not, the next ``apply`` mends it."""
+        held = self._read()
+        expected = all(
+            set(getattr(held, kind)) == set(getattr(self._held, kind)) for kind in ("maps", "chains", "sets")
+        )
+        if not expected:
+            self._held, self._text = held, ""
+        return expected
+
+    def clean(self) -> None:
+        """Remove the table."""
+        self._run("-f", "-", script=f"add table {TABLE}\ndelete table {TABLE}\n")
+        self._held, self._text = Objects(), ""
+
+    def _deletions(self) -> list[str]:
+        # Maps first: their elements lead to chains.
+        kinds = (("map", self._held.maps), ("chain", self._held.chains), ("set", self._held.sets))
+        return [f"delete {kind} {TABLE} {name}" for kind, names in kinds for name in names]
+
+    def _read(self) -> Objects:
+        """Return what the table holds, also if it was another process that put it there."""
+        if TABLE not in self._run("list", "tables"):
+            return Objects()
+        entries = json.loads(self._run("-j", "-t", "list", "table", *TABLE.split()))["nftables"]
+        names = {
+            kind: tuple(entry[kind]["name"] for entry in entries if kind in entry) for kind in ("map", "chain", "set")
+        }
+        return Objects(names["map"], tuple(name for name in names["chain"] if name not in BASE_CHAINS), names["set"])
+
+    def _run(self, *arguments: str, script: str | None = None) -> str:
+        try:
+            done = subprocess.run(
+                [*self._nft, *arguments], input=script, capture_output=True, text=True, timeout=NFT_TIMEOUT, check=False
+            )
+        except FileNotFoundError as error:
+            raise UserError(f"{self._nft[0]} is not installed: apt-get install nftables") from error
+        except subprocess.TimeoutExpired as error:
+            raise EnforcementError(f"nft {arguments[0]} took longer than {NFT_TIMEOUT} s") from error
+        if done.returncode:
+            if "Operation not permitted" in done.stderr:
+                raise UserError("nft may not change the firewall: run the environment as root")
+            raise EnforcementError(done.stderr.strip()[:500])
+        return done.stdout

@@ -1,0 +1,43 @@
+"""Answer whether the policies are in force."""
+
+import threading
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from local.errors import UserError
+
+
+@dataclass
+class Health:
+    """The controller's state; ``problem`` is empty when what the cluster asks for is what the kernel enforces."""
+
+    problem: str = "the first full list is still under way; pods are denied everything"
+
+
+def serve(address: str, health: Health) -> ThreadingHTTPServer:
+    """Answer ``GET /healthz`` on ``host:port`` in a thread of its own."""
+    host, _, port = address.removesuffix("/healthz").rpartition(":")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status = HTTPStatus.SERVICE_UNAVAILABLE if health.problem else HTTPStatus.OK
+            if self.path != "/healthz":
+                status = HTTPStatus.NOT_FOUND
+            body = f"{health.problem or 'ok'}\n".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep probes out of the log."""
+
+    try:
+        server = ThreadingHTTPServer((host, int(port)), Handler)
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(
+            f"--health-address {address}: {error}; name a free host:port such as 127.0.0.1:28082"
+        ) from error
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    return server
