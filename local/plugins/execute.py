@@ -1,0 +1,95 @@
+"""Run a Pulumi program against the engine; started by the language host as a script.
+
+It stands alone: the program's own virtual environment need hold nothing but the SDK.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import runpy
+import sys
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pulumi
+from pulumi import runtime
+
+SHOWN = 32
+"""Exit code that says: the user has seen why."""
+
+_THREADS_PER_OPERATION = 4
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for name in ("monitor", "engine", "project", "stack", "organization", "root-directory"):
+        parser.add_argument(f"--{name}", default="")
+    parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("program", type=Path)
+    parser.add_argument("arguments", nargs="*")
+    return parser.parse_args()
+
+
+def _own_frames(error: BaseException, program: Path) -> str:
+    """Format a traceback from the program's first line on, without the machinery around it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    mine = [i for i, frame in enumerate(frames) if Path(frame.filename).is_relative_to(program)]
+    kept = frames[mine[0] :] if mine else frames
+    return "".join([*traceback.format_list(kept), *traceback.format_exception_only(error)]).rstrip()
+
+
+def _program(path: Path) -> None:
+    runpy.run_path(str(path), run_name="__main__")
+
+
+def main() -> int:
+    """Configure the SDK, run the program and wait for its resources."""
+    args = _arguments()
+    program: Path = args.program.resolve()
+    folder = program if program.is_dir() else program.parent
+    if program.is_dir() and not (program / "__main__.py").exists():
+        print(f"error: no __main__.py in {program}; Pulumi.yaml's `main:` names the program's folder", file=sys.stderr)
+        return SHOWN
+    runtime.set_all_config(runtime.get_config_env(), runtime.get_config_secret_keys_env())
+    runtime.configure(
+        runtime.Settings(
+            monitor=args.monitor,
+            engine=args.engine,
+            project=args.project,
+            stack=args.stack,
+            parallel=args.parallel,
+            dry_run=args.dry_run,
+            organization=args.organization,
+            root_directory=args.root_directory,
+        )
+    )
+    sys.argv = [str(program), *args.arguments]
+    sys.path.insert(0, str(folder))
+    # A program that fails leaves resources unawaited; asyncio's remarks on that help nobody.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    executor = ThreadPoolExecutor(max(args.parallel, 1) * _THREADS_PER_OPERATION)
+    loop.set_default_executor(executor)
+    try:
+        loop.run_until_complete(runtime.run_in_stack(lambda: _program(program)))
+    except pulumi.RunError as error:
+        pulumi.log.error(str(error))
+        return SHOWN
+    except Exception as error:
+        pulumi.log.error(f"the program failed:\n{_own_frames(error, folder)}")
+        return SHOWN
+    finally:
+        executor.shutdown(wait=True)
+        loop.close()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
