@@ -14,7 +14,12 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     configure_logging()
-    Storage.download_files(arguments[::2], arguments[1::2])
+    try:
+        Storage.download_files(arguments[::2], arguments[1::2])
+    except RuntimeError as error:
+        # Its cause is logged by then; KServe shows this last line in the InferenceService's status.
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
