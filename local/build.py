@@ -32,7 +32,7 @@ def _digest(path: Path) -> str:
 
 def _key(tool: GoTool) -> str:
     """Return a digest of the tool's sources and build settings."""
-    digest = hashlib.sha256(repr((tool.packages, tool.linker_values, GO_VERSION)).encode())
+    digest = hashlib.sha256(repr((tool.packages, tool.linker_values, tool.resources, GO_VERSION)).encode())
     for path in sorted(tool.module.rglob("*")):
         if path.suffix == ".go" or path.name in ("go.mod", "go.sum"):
             digest.update(str(path.relative_to(tool.module)).encode() + path.read_bytes())
@@ -77,7 +77,9 @@ def _environment() -> dict[str, str]:
 def _explain(tool: GoTool, output: str) -> UserError:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     last = lines[-1] if lines else "no output"
-    if any(word in output for word in ("dial tcp", "no such host", "i/o timeout", "connection refused", "proxyconnect")):
+    if any(
+        word in output for word in ("dial tcp", "no such host", "i/o timeout", "connection refused", "proxyconnect")
+    ):
         return UserError(
             f"The Go module registry did not answer while {tool.name} {tool.version} was built ({last}): "
             "check the network or GOPROXY, then run `make up` again; finished parts are kept."
@@ -87,6 +89,17 @@ def _explain(tool: GoTool, output: str) -> UserError:
             f"The disk of {cache()} filled up while {tool.name} was built: free some space, then run `make up` again."
         )
     return UserError(f"{tool.name} {tool.version} did not build: {last} (in {tool.module}).")
+
+
+def _copy_resources(tool: GoTool, target: Path) -> None:
+    if tool.resources is None:
+        return
+    module, name = tool.resources
+    command = [_go(), "list", "-m", "-f", "{{.Dir}}", module]
+    done = subprocess.run(command, cwd=tool.module, env=_environment(), capture_output=True, text=True, check=False)
+    if not done.stdout.strip():
+        raise _explain(tool, done.stderr)
+    shutil.copytree(Path(done.stdout.strip()) / name, target / name)
 
 
 def _compile(tool: GoTool, target: Path) -> None:
@@ -134,7 +147,8 @@ def build(tool: GoTool, *, progress: Progress) -> Path:
         progress(f"building {tool.name} {tool.version}")
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=built.parent))
         _compile(tool, partial)
-        sums = {binary: _digest(partial / binary) for binary in tool.packages}
+        _copy_resources(tool, partial)
+        sums = {str(path.relative_to(partial)): _digest(path) for path in partial.rglob("*") if path.is_file()}
         for link in tool.links:
             (partial / link).symlink_to(next(iter(tool.packages)))
         (partial / _SUMS).write_text(json.dumps(sums))
@@ -158,23 +172,3 @@ def _on_path(tool: GoTool) -> Path | None:
 def build_all(*, progress: Progress) -> dict[str, Path]:
     """Return tool name to the folder of its binaries, for every Go tool."""
     return {tool.name: _on_path(tool) or build(tool, progress=progress) for tool in GO_TOOLS}
-
-
-def module_source(tool: str, module: str) -> Path:
-    """Return the folder of a module's source in the module cache.
-
-    Manifests (CRDs, RBAC, webhooks) ship with the source that a controller is built from.
-    """
-    owner = next(entry for entry in GO_TOOLS if entry.name == tool)
-    command = [_go(), "list", "-m", "-f", "{{.Dir}}", module]
-    done = subprocess.run(command, cwd=owner.module, env=_environment(), capture_output=True, text=True, check=False)
-    source = done.stdout.strip()
-    if not source:
-        subprocess.run(
-            [_go(), "mod", "download", module], cwd=owner.module, env=_environment(), capture_output=True, check=False
-        )
-        done = subprocess.run(command, cwd=owner.module, env=_environment(), capture_output=True, text=True, check=False)
-        source = done.stdout.strip()
-    if not source:
-        raise _explain(owner, done.stderr)
-    return Path(source)

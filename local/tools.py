@@ -46,6 +46,9 @@ class GoTool:
     probe
         Arguments that make the binary of this name on PATH print its version; such a binary
         is used instead when it prints ``version``. Empty: always built.
+    resources
+        A module and a folder of its source that is kept beside the binaries, such as the
+        manifests that a controller is installed with.
     """
 
     name: str
@@ -54,6 +57,7 @@ class GoTool:
     links: tuple[str, ...] = ()
     linker_values: dict[str, str] = field(default_factory=dict)
     probe: tuple[str, ...] = ()
+    resources: tuple[str, str] | None = None
 
     @property
     def module(self) -> Path:
@@ -87,6 +91,7 @@ GO_TOOLS = (
         name="kserve",
         version=KSERVE_VERSION,
         packages={"kserve-manager": "github.com/kserve/kserve/cmd/manager"},
+        resources=("github.com/kserve/kserve", "config"),
     ),
     GoTool(
         name="pulumi",
@@ -95,7 +100,6 @@ GO_TOOLS = (
         linker_values={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{PULUMI_VERSION}"},
         probe=("version",),
     ),
-    GoTool(name="pause", version="1", packages={"pause": "."}),
 )
 
 # Command -> Debian package: the runtime and what programs the kernel's network.

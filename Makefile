@@ -1,0 +1,61 @@
+# The embedded environment and the tests. `make` alone lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CACHE ?= $(or $(HMLOPS_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/healthcare-mlops,$(HOME)/.cache/healthcare-mlops))
+UV := $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
+PYTHON := .venv/bin/python
+FHIR ?=
+NAME ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@echo "installing uv" >&2
+	@python3 -m venv $(CACHE)/uv 2>/dev/null || { apt-get install -y -qq python3-venv >/dev/null && python3 -m venv $(CACHE)/uv; }
+	@$(CACHE)/uv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
+
+.venv/.synced: pyproject.toml uv.lock | $(UV)
+	@$(UV) sync --frozen --quiet
+	@touch $@
+
+.PHONY: up
+up: .venv/.synced ## start everything, deploy the dev stack, train, release and score (FHIR=folder for your own bundles)
+	@$(PYTHON) -m local up $(if $(FHIR),--fhir "$(FHIR)")
+
+.PHONY: images
+images: .venv/.synced ## build the tools and container images, and write build/images.json
+	@$(PYTHON) -m local images
+
+.PHONY: status
+status: .venv/.synced ## what runs, where, and its health
+	@$(PYTHON) -m local status
+
+.PHONY: logs
+logs: .venv/.synced ## a part's log (NAME=kube-apiserver)
+	@$(PYTHON) -m local logs $(NAME)
+
+.PHONY: env
+env: .venv/.synced ## the variables for your own tools: eval "$$(make -s env)"
+	@$(PYTHON) -m local env
+
+.PHONY: down
+down: .venv/.synced ## stop everything; the data stays
+	@$(PYTHON) -m local down
+
+.PHONY: clean
+clean: .venv/.synced ## stop everything and forget the data
+	@$(PYTHON) -m local clean
+
+.PHONY: lint
+lint: .venv/.synced ## style and strict types
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+.PHONY: test-unit
+test-unit: .venv/.synced ## tests that need nothing but Python
+	@.venv/bin/pytest tests/unit
+
+.PHONY: test
+test: lint test-unit ## all tests; brings the environment up and leaves it as it found it
+	@.venv/bin/pytest tests/integration

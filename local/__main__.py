@@ -1,0 +1,159 @@
+"""``python -m local``: the commands behind the Makefile."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from local import cluster, environment, host, screen
+from local.cluster import prepare
+from local.errors import UserError
+from local.paths import Home
+from local.rollout import roll_out
+from local.stack import remove_state
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+errors = Console(stderr=True, highlight=False)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@contextlib.contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Yield a function that tells the step at work: a spinner on a terminal, a line elsewhere."""
+    began = time.monotonic()
+
+    def elapsed() -> str:
+        return f"{time.monotonic() - began:5.0f} s"
+
+    if errors.is_terminal:
+        with errors.status("starting") as status:
+            yield lambda text: status.update(f"{elapsed()}  {text}")
+    else:
+        yield lambda text: errors.print(f"{elapsed()}  {text}", soft_wrap=True)
+
+
+@app.command()
+def up(
+    fhir: Annotated[Path | None, typer.Option(help="Folder of FHIR bundles to use instead of synthetic ones.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Start the environment, deploy the stack, train, release, serve and score a patient."""
+    home = Home.default()
+    host.require()
+    with cluster.exclusive(home):
+        with _steps() as tell:
+            tell("tools and images")
+            built = prepare(tell)
+            cluster.start(home, built, tell)
+            environment.link_commands(home, built.tools)
+        os.environ.update(environment.process(home))
+        summary = roll_out(home, fhir, _steps)
+    if as_json:
+        print(json.dumps(summary.as_dict(), indent=2))
+    else:
+        screen.show(summary)
+
+
+@app.command()
+def start() -> None:
+    """Start the environment alone, without deploying to it."""
+    home = Home.default()
+    host.require()
+    with cluster.exclusive(home), _steps() as tell:
+        tell("tools and images")
+        built = prepare(tell)
+        cluster.start(home, built, tell)
+        environment.link_commands(home, built.tools)
+
+
+@app.command()
+def images() -> None:
+    """Build the tools and images and print the images by digest."""
+    with _steps() as tell:
+        built = prepare(tell)
+    for image in built.images.values():
+        print(image.reference)
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Tell what runs, where, and how it is; exit with 1 when something is wrong."""
+    home = Home.default()
+    table = screen.status(home)
+    if as_json:
+        print(json.dumps([row.__dict__ for row in table], indent=2))
+    else:
+        screen.show_status(home, table)
+    raise typer.Exit(0 if table and all(not row.problem for row in table) else 1)
+
+
+@app.command()
+def logs(name: Annotated[str, typer.Argument(help="Name of a part, as `make status` lists it.")] = "") -> None:
+    """Show the end of a part's log."""
+    home = Home.default()
+    known = sorted(path.stem for path in home.logs.glob("*.log"))
+    if name not in known:
+        raise UserError(
+            f"There is no log of {name or 'no name'}: say `make logs NAME=…` with one of {', '.join(known)}."
+        )
+    subprocess.run(["tail", "-n", "100", str(home.logs / f"{name}.log")], check=False)
+
+
+@app.command()
+def env() -> None:
+    """Print the variables for a shell to evaluate."""
+    home = Home.default()
+    if not environment.operator_token(home).exists():
+        raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    print(environment.export(home))
+
+
+@app.command()
+def down() -> None:
+    """Stop everything and take back what it did to this machine; the data stays."""
+    home = Home.default()
+    with cluster.exclusive(home), _steps() as tell:
+        tell("stopping")
+        cluster.stop(home)
+    left = cluster.remains()
+    if left:
+        raise UserError(f"Left behind on this machine: {'; '.join(left[:5])}. Run `make down` again.")
+    errors.print("stopped; `make up` starts it again with its data")
+
+
+@app.command()
+def clean() -> None:
+    """Stop everything and forget the data."""
+    down()
+    home = Home.default()
+    remove_state(home)
+    shutil.rmtree(home.root)
+    errors.print("forgotten")
+
+
+def main() -> int:
+    """Run a command; a user's mistake is one line and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except UserError as error:
+        errors.print(f"[bold red]error[/] {error}" if errors.is_terminal else f"error: {error}", soft_wrap=True)
+        return 2
+    except typer.Exit as ended:
+        return ended.exit_code
+    except KeyboardInterrupt:
+        errors.print("interrupted; run it again to go on from here")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Deploy the stack, give each hospital data and a released model, and score a patient."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from local import jobs, pipeline
+from local.paths import API_URL, AWS_URL, BAO_URL, Home
+from local.stack import Stack
+
+Steps = Callable[[], AbstractContextManager[Callable[[str], None]]]
+
+
+@dataclass(frozen=True)
+class HospitalSummary:
+    """One hospital: what it serves and how it scored a patient."""
+
+    name: str
+    release: str
+    endpoint: str
+    metrics: dict[str, Any]
+    score: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What ``make up`` came to."""
+
+    endpoints: dict[str, str]
+    hospitals: tuple[HospitalSummary, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def _adopt_releases(stack: Stack, store: Any) -> None:
+    """Name finished releases in entries that name none, so that a fresh clone keeps what is served."""
+    buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
+    for entry in stack.hospitals():
+        known = pipeline.bucket(entry["name"], "models") in buckets
+        digest = pipeline.newest_release(store, entry["name"]) if known and not entry.get("release") else None
+        if digest:
+            stack.set_release(entry["name"], f"v1@{digest}")
+
+
+def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
+    """Land, ingest and train where it has not happened; tell whether an entry changed."""
+    store, changed = pipeline.storage(), False
+    with jobs.connect(home) as api, steps() as tell:
+        for entry in stack.hospitals():
+            name = entry["name"]
+            if entry.get("release") and fhir is None:
+                continue
+            landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
+            pipeline.train(api, landing, tell)
+            digest = pipeline.newest_release(store, name)
+            if digest and entry.get("release") != f"v1@{digest}":
+                stack.set_release(name, f"v1@{digest}")
+                changed = True
+    return changed
+
+
+def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
+    outputs = stack.outputs()
+    store = pipeline.storage()
+    found = []
+    with jobs.connect(home) as api, steps() as tell:
+        for entry in stack.hospitals():
+            name, release = entry["name"], entry["release"]
+            metrics = pipeline.release_document(store, name, release.partition("@")[2], "metrics.json")
+            endpoint = outputs["hospitals"][name]["endpoint"]
+            found.append(HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell)))
+    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL}, tuple(found))
+
+
+def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
+    """Deploy, train, release, serve and score; what is done already is not done again.
+
+    Raises
+    ------
+    UserError
+        If a step fails, with what to do.
+    """
+    if fhir is not None:
+        pipeline.bundles(fhir)
+    quiet = not Console(stderr=True).is_terminal
+    stack = Stack(home)
+    stack.select()
+    _adopt_releases(stack, pipeline.storage())
+    stack.up(quiet=quiet)
+    if _train(home, stack, fhir, steps):
+        stack.up(quiet=quiet)
+    return _summarise(home, stack, steps)

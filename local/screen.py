@@ -1,0 +1,94 @@
+"""What the user sees: the final screen of ``make up`` and the table of ``make status``."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from local import build, host
+from local.parts import Part, parts
+from local.paths import Home
+from local.rollout import Summary
+from local.supervision import Supervisor
+from local.tools import GO_TOOLS
+
+
+@dataclass(frozen=True)
+class Row:
+    """One part as ``make status`` shows it."""
+
+    name: str
+    role: str
+    address: str
+    uptime_seconds: int
+    problem: str
+
+
+def _row(home: Home, part: Part, state: dict[str, object] | None) -> Row:
+    address = ", ".join(f"{ip}:{port}" for ip, port in part.ports[:1]) or "socket"
+    if state is None or state["statename"] != "RUNNING":
+        return Row(part.name, part.role, address, 0, str(state["statename"]).lower() if state else "not running")
+    uptime = int(str(state["now"])) - int(str(state["start"]))
+    return Row(part.name, part.role, address, uptime, part.healthy(home))
+
+
+def status(home: Home) -> list[Row]:
+    """Return a row a part; empty where the environment was never made."""
+    if not home.pki.exists():
+        return []
+    known = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
+    supervisor = Supervisor(home)
+    states = supervisor.states() if supervisor.running() else {}
+    return [_row(home, part, states.get(name)) for name, part in known.items()]
+
+
+def show_status(home: Home, rows: list[Row]) -> None:
+    """Print the table of the parts."""
+    console = Console(highlight=False)
+    if not rows:
+        console.print(f"There is no environment in {home.root} yet: run `make up`.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("PART", "WHAT", "WHERE", "UP", "HEALTH"):
+        table.add_column(column)
+    for row in rows:
+        health = f"[red]{row.problem}[/]" if row.problem else "[green]healthy[/]"
+        table.add_row(row.name, row.role, row.address, f"{row.uptime_seconds} s", health)
+    console.print(table)
+    memory = sum(host.memory().values()) / 2**30
+    console.print(f"memory {memory:.1f} GiB, data in {home.root}")
+    if any(row.problem for row in rows):
+        console.print("`make up` restarts what does not run; `make logs NAME=…` shows why.")
+
+
+def _figure(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def show(summary: Summary) -> None:
+    """Print where everything is, what is served, and what to try next."""
+    console = Console(highlight=False)
+    console.print("\n[bold]healthcare-mlops is up[/]\n")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, url in summary.endpoints.items():
+        table.add_row(name, url)
+    console.print(table)
+    for hospital in summary.hospitals:
+        console.print(f"\n[bold]{hospital.name}[/]  readmission-risk-v1, release {hospital.release}")
+        console.print(f"  {hospital.endpoint}")
+        shown = {key: value for key, value in hospital.metrics.items() if isinstance(value, int | float)}
+        console.print("  " + "  ".join(f"{key} {_figure(value)}" for key, value in list(shown.items())[:5]))
+        score = hospital.score
+        console.print(
+            f"  patient {str(score.get('patient', ''))[:16]}: risk {_figure(score.get('risk'))} ({score.get('decision')})"
+        )
+        for reason in score.get("reasons", []):
+            console.print(f"    - {reason if isinstance(reason, str) else reason.get('text', reason)}")
+    console.print(
+        '\nNext: eval "$(make -s env)", then\n'
+        "  kubectl get inferenceservice -A\n"
+        "  pulumi preview --diff            no changes\n"
+        "  pulumi stack output\n"
+        "  bao secrets list\n"
+        "  make status, make down\n"
+    )

@@ -1,0 +1,136 @@
+"""The dev stack in the environment: the real Pulumi CLI on a file backend of this machine."""
+
+import json
+import secrets
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import yaml
+
+from local import environment
+from local.errors import UserError
+from local.paths import REPOSITORY, Home
+from local.pki import write_secret
+
+PROJECT = "healthcare-mlops"
+STACK = "dev"
+CONFIG = REPOSITORY / f"Pulumi.{STACK}.yaml"
+_SALT = "encryptionsalt"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The dev stack of one home."""
+
+    home: Home
+
+    def _run(self, *arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
+        command = ["pulumi", "--non-interactive", *arguments]
+        variables = environment.process(self.home)
+        return subprocess.run(command, cwd=REPOSITORY, env=variables, capture_output=capture, text=True, check=False)
+
+    def _ask(self, *arguments: str) -> str:
+        done = self._run(*arguments)
+        if done.returncode != 0:
+            raise UserError(_explain(done.stderr or done.stdout, self.home))
+        return done.stdout
+
+    def select(self) -> None:
+        """Create the stack where it is missing, with a passphrase of this machine, and select it.
+
+        Raises
+        ------
+        UserError
+            If the stack's file was encrypted with another passphrase.
+        """
+        passphrase = self.home.pulumi / "passphrase"
+        if not passphrase.exists():
+            write_secret(passphrase, secrets.token_urlsafe(32).encode())
+        self._restore_salt()
+        self._ask("stack", "select", "--create", STACK)
+        self._keep_salt()
+        self._release_dead_lock()
+
+    def _restore_salt(self) -> None:
+        """Give a fresh clone the salt that belongs to this machine's passphrase."""
+        kept = self.home.pulumi / "salt"
+        if kept.exists() and _SALT not in yaml.safe_load(CONFIG.read_text()):
+            CONFIG.write_text(f"{_SALT}: {kept.read_text()}\n{CONFIG.read_text()}")
+
+    def _keep_salt(self) -> None:
+        salt = yaml.safe_load(CONFIG.read_text()).get(_SALT)
+        if salt:
+            write_secret(self.home.pulumi / "salt", salt.encode())
+
+    def _release_dead_lock(self) -> None:
+        """Take away the lock of an update whose process is gone."""
+        for path in (self.home.pulumi / ".pulumi" / "locks").rglob("*.json"):
+            holder = json.loads(path.read_text()).get("pid")
+            if not _is_pulumi(holder):
+                path.unlink()
+
+    def up(self, *, quiet: bool) -> None:
+        """Run `pulumi up`; its own display is the user's.
+
+        Raises
+        ------
+        UserError
+            If the update fails.
+        """
+        show = ["--suppress-outputs", *(["--suppress-progress"] if quiet else [])]
+        done = self._run("up", "--stack", STACK, "--yes", "--skip-preview", *show, capture=False)
+        if done.returncode != 0:
+            raise UserError(
+                "`pulumi up` did not finish; its messages are above. Mend what they name, then run `make up` again: "
+                "it goes on from where it stopped."
+            )
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack's outputs."""
+        found: dict[str, Any] = json.loads(self._ask("stack", "output", "--stack", STACK, "--json"))
+        return found
+
+    def exported(self) -> dict[str, Any]:
+        """Return the stack's state."""
+        found: dict[str, Any] = json.loads(self._ask("stack", "export", "--stack", STACK))
+        return found
+
+    def hospitals(self) -> list[dict[str, Any]]:
+        """Return the entries of the hospitals in the stack's file."""
+        found: list[dict[str, Any]] = yaml.safe_load(CONFIG.read_text())["config"][f"{PROJECT}:hospitals"]
+        return found
+
+    def set_release(self, hospital: str, release: str) -> None:
+        """Name the release in the hospital's entry, as a user would."""
+        index = [entry["name"] for entry in self.hospitals()].index(hospital)
+        self._ask("config", "set", "--stack", STACK, "--path", f"{PROJECT}:hospitals[{index}].release", release)
+
+
+def _is_pulumi(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        return "pulumi" in psutil.Process(pid).name()
+    except psutil.Error:
+        return False
+
+
+def _explain(output: str, home: Home) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if "incorrect passphrase" in output:
+        return (
+            f"{CONFIG.name} was encrypted with another passphrase than the one in {home.pulumi / 'passphrase'}: "
+            f"take the line `{_SALT}` out of the file if it holds no secret, or put the right passphrase there."
+        )
+    return lines[-1] if lines else "pulumi failed without a message"
+
+
+def remove_state(home: Home) -> None:
+    """Forget the stack's state with the home; the salt in the stack's file goes with it."""
+    content = CONFIG.read_text().splitlines(keepends=True)
+    kept = home.pulumi / "salt"
+    if kept.exists():
+        line = f"{_SALT}: {kept.read_text()}"
+        CONFIG.write_text("".join(entry for entry in content if entry.strip() != line))
