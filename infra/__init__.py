@@ -1,0 +1,1 @@
+"""The ground that workloads stand on: settings, cluster, keys, buckets, identities and Vault."""

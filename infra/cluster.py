@@ -1,0 +1,105 @@
+"""One face for every kind of cluster: what stands above never asks which one it is."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.core.v1 import ConfigMap
+
+from infra import names
+from infra.settings import ClusterKind, Endpoint, Settings
+
+CA_CONFIG_MAP = "kube-root-ca.crt"
+CA_KEY = "ca.crt"
+# NetworkPolicies see a packet after the Service's address was replaced, so what counts is the port of the DNS pods.
+_DNS_PORTS = {ClusterKind.LOCAL: 5353, ClusterKind.KIND: 53, ClusterKind.EKS: 53}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What workloads and identities need to know of a cluster.
+
+    Parameters
+    ----------
+    provider
+        Deploys Kubernetes objects to it.
+    issuer
+        Who signs its ServiceAccount tokens, as AWS and Vault know it.
+    audience
+        The audience of a token that a pod asks for without naming one.
+    api_url, api_ca
+        Where Vault has tokens reviewed, and the certificate authority of that address.
+    vault
+        The Vault server, as pods reach it.
+    aws
+        The AWS servers, as pods reach them.
+    aws_url
+        Their address where it is not Amazon's own.
+    private_ca
+        Whether Vault and AWS show certificates of the cluster's own authority, which Kubernetes publishes to
+        every namespace as the ConfigMap ``kube-root-ca.crt``.
+    dns_port
+        The port of the cluster's DNS pods.
+    """
+
+    provider: kubernetes.Provider
+    issuer: pulumi.Input[str]
+    audience: pulumi.Input[str]
+    api_url: pulumi.Input[str]
+    api_ca: pulumi.Output[str]
+    vault: Endpoint
+    aws: Endpoint
+    aws_url: str | None
+    private_ca: bool
+    dns_port: int
+
+
+def connect(settings: Settings) -> Cluster:
+    """Return the cluster that the settings name; an EKS cluster is declared on the way."""
+    return _declared(settings) if settings.cluster is ClusterKind.EKS else _running(settings)
+
+
+def _running(settings: Settings) -> Cluster:
+    """Return a cluster that runs already, reached as the environment's KUBECONFIG says."""
+    api, aws = settings.endpoints.kubernetes, settings.endpoints.aws
+    if api is None or aws is None:
+        raise AssertionError("settings of a running cluster name its API server and its AWS endpoint")
+    provider = kubernetes.Provider("cluster")
+    published = ConfigMap.get("cluster-ca", f"default/{CA_CONFIG_MAP}", opts=pulumi.ResourceOptions(provider=provider))
+    return Cluster(
+        provider=provider,
+        issuer=api.url,
+        audience=api.url,
+        api_url=api.url,
+        api_ca=published.data[CA_KEY],
+        vault=settings.endpoints.vault,
+        aws=aws,
+        aws_url=aws.url,
+        private_ca=True,
+        dns_port=_DNS_PORTS[settings.cluster],
+    )
+
+
+def _declared(settings: Settings) -> Cluster:
+    # Imported here because the EC2 and EKS modules take seconds to load, which local stacks need not pay.
+    from infra.eks import Eks, EksArgs
+    from infra.network import Network, NetworkArgs
+
+    vpc = settings.networks.vpc
+    if vpc is None:
+        raise AssertionError("settings of an EKS cluster name its VPC")
+    network = Network("network", NetworkArgs(settings.environment, settings.region, vpc))
+    name = f"{names.PROJECT}-{settings.environment}"
+    eks = Eks("eks", EksArgs(name, settings.environment, settings.networks.services, network.subnet_ids))
+    return Cluster(
+        provider=kubernetes.Provider("cluster", kubeconfig=eks.kubeconfig),
+        issuer=eks.issuer,
+        audience="https://kubernetes.default.svc",
+        api_url=eks.api_url,
+        api_ca=eks.api_ca,
+        vault=settings.endpoints.vault,
+        aws=Endpoint(url=f"https://sts.{settings.region}.amazonaws.com", port=443, network=str(vpc)),
+        aws_url=None,
+        private_ca=False,
+        dns_port=_DNS_PORTS[ClusterKind.EKS],
+    )

@@ -1,0 +1,169 @@
+"""Who a pod is for AWS: a role that only its ServiceAccount can take, over the objects that it works on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import iam
+
+from infra import names
+from infra.settings import DataClass
+from infra.storage import Stored
+
+TOKEN_AUDIENCE = "sts.amazonaws.com"
+READ = ("s3:GetObject",)
+WRITE = (*READ, "s3:PutObject", "s3:AbortMultipartUpload")
+REPLACE = (*WRITE, "s3:DeleteObject")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Leave to act on the objects below a prefix of one bucket."""
+
+    data: DataClass
+    prefix: str
+    actions: tuple[str, ...]
+
+
+# Who works on which objects. A release is never replaced, so nobody may delete a model.
+GRANTS: dict[str, tuple[Grant, ...]] = {
+    "ingestor": (Grant(DataClass.RAW, "", REPLACE), Grant(DataClass.CURATED, "tables/", REPLACE)),
+    "features": (Grant(DataClass.CURATED, "tables/", READ), Grant(DataClass.CURATED, "features/", REPLACE)),
+    "trainer": (Grant(DataClass.CURATED, "features/", READ), Grant(DataClass.MODELS, "readmission/", WRITE)),
+    "model-server": (Grant(DataClass.MODELS, "readmission/", READ),),
+    "planner": (Grant(DataClass.CURATED, "features/", READ),),
+}
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The cluster as AWS knows it.
+
+    Parameters
+    ----------
+    provider_arn
+        The OpenID Connect provider in IAM.
+    issuer
+        Its address, which names the claims in trust policies.
+    """
+
+    provider_arn: pulumi.Output[str]
+    issuer: pulumi.Output[str]
+
+
+def trust_cluster(environment: str, issuer: pulumi.Input[str]) -> Trust:
+    """Let AWS accept the cluster's ServiceAccount tokens."""
+    provider = iam.OpenIdConnectProvider(
+        "cluster", url=issuer, client_id_lists=[TOKEN_AUDIENCE], tags=names.tags(environment)
+    )
+    return Trust(provider.arn, pulumi.Output.from_input(issuer))
+
+
+@dataclass(frozen=True)
+class WorkloadRoleArgs:
+    """Whose role it is and what it may do.
+
+    Parameters
+    ----------
+    environment, hospital, workload, zone
+        The ServiceAccount that may take it.
+    trust
+        The cluster that vouches for the ServiceAccount.
+    grants
+        What it may do with which objects.
+    stored
+        The hospital's buckets.
+    region
+        Where its keys are used.
+    """
+
+    environment: str
+    hospital: str
+    workload: str
+    zone: str
+    trust: Trust
+    grants: Sequence[Grant]
+    stored: dict[DataClass, Stored]
+    region: str
+
+
+class WorkloadRole(pulumi.ComponentResource):
+    """A role of one workload of one hospital."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: WorkloadRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("healthcare-mlops:infra:WorkloadRole", name, None, opts)
+        subject = f"system:serviceaccount:{names.namespace(args.hospital, args.zone)}:{args.workload}"
+        role = iam.Role(
+            name,
+            name=names.role(args.environment, args.hospital, args.workload),
+            assume_role_policy=pulumi.Output.all(args.trust.provider_arn, args.trust.issuer).apply(
+                lambda known: trust_policy(known[0], known[1], subject)
+            ),
+            tags=names.tags(args.environment, args.hospital),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        classes = sorted({grant.data for grant in args.grants})
+        arns = {data: pulumi.Output.all(args.stored[data].arn, args.stored[data].key_arn) for data in classes}
+        iam.RolePolicy(
+            name,
+            name="data",
+            role=role.name,
+            policy=pulumi.Output.all(*arns.values()).apply(
+                lambda known: access_policy(
+                    args.grants,
+                    {data: (pair[0], pair[1]) for data, pair in zip(classes, known, strict=True)},
+                    args.region,
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.arn = role.arn
+        self.register_outputs({"arn": self.arn})
+
+
+def trust_policy(provider_arn: str, issuer: str, subject: str) -> str:
+    """Return a policy by which one ServiceAccount may take the role, with a token meant for AWS."""
+    claims = issuer.removeprefix("https://")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider_arn},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{claims}:aud": TOKEN_AUDIENCE, f"{claims}:sub": subject}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def access_policy(grants: Sequence[Grant], arns: dict[DataClass, tuple[str, str]], region: str) -> str:
+    """Return a policy over named prefixes of named buckets, and the keys of these buckets.
+
+    Parameters
+    ----------
+    grants
+        What is allowed.
+    arns
+        For each data class the bucket and its key.
+    region
+        Where S3 may use the key on the role's behalf.
+    """
+    statements: list[dict[str, object]] = []
+    for grant in grants:
+        bucket, _ = arns[grant.data]
+        statements.append({"Effect": "Allow", "Action": list(grant.actions), "Resource": f"{bucket}/{grant.prefix}*"})
+        listing: dict[str, object] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
+        if grant.prefix:
+            listing["Condition"] = {"StringLike": {"s3:prefix": f"{grant.prefix}*"}}
+        statements.append(listing)
+    for data, (_, key) in arns.items():
+        writes = any("s3:PutObject" in grant.actions for grant in grants if grant.data is data)
+        statements.append(
+            {
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey"] if writes else "kms:Decrypt",
+                "Resource": key,
+                "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
+            }
+        )
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})

@@ -1,0 +1,218 @@
+"""Read the stack's configuration, refuse what cannot work, and return frozen settings."""
+
+import json
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from itertools import combinations
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import pulumi
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from infra import stack_config as shape
+from infra.errors import SettingsError
+from infra.settings import (
+    Amount,
+    ClusterKind,
+    Contact,
+    Endpoint,
+    Endpoints,
+    Fhir,
+    Hospital,
+    Images,
+    Networks,
+    Release,
+    Replicas,
+    Resources,
+    Settings,
+    Sizes,
+)
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+_PLAIN = ("environment", "cluster", "region", "imageLock")
+
+
+def load(root: Path) -> Settings:
+    """Read the settings of the current stack.
+
+    Parameters
+    ----------
+    root
+        The project's folder, against which the image lock file is named.
+
+    Raises
+    ------
+    SettingsError
+        One sentence for each fault, each with the place and the mend.
+    """
+    written = _written(pulumi.Config())
+    return settings_from(written, where=f"Pulumi.{pulumi.get_stack()}.yaml", root=root)
+
+
+def settings_from(written: Mapping[str, Any], *, where: str, root: Path) -> Settings:
+    """Check configuration values and return the settings that they mean."""
+    config = _parse(shape.StackConfig, written, where)
+    faults = list(_faults(config))
+    if faults:
+        raise SettingsError("\n".join(f"{where}: {fault}." for fault in faults))
+    return _settings(config, _images(root, config.image_lock))
+
+
+def _written(config: pulumi.Config) -> dict[str, Any]:
+    prefix = f"{config.name}:"
+    values: dict[str, Any] = {}
+    for full in pulumi.runtime.config.CONFIG.get():
+        if not full.startswith(prefix):
+            continue
+        key = full.removeprefix(prefix)
+        text = config.require(key)
+        try:
+            values[key] = text if key in _PLAIN else json.loads(text)
+        except ValueError:
+            values[key] = text
+    return values
+
+
+def _parse(model: type[Shape], values: object, where: str) -> Shape:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        sentences = (f"{where}: {_sentence(fault)}." for fault in error.errors(include_url=False))
+        raise SettingsError("\n".join(sentences)) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    place = _place(fault["loc"])
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{place} is no setting; correct its name or remove it"
+        case "missing":
+            return f"{place} is missing; add it (the Pulumi.yaml of this project describes it)"
+        case "value_error":
+            return f"{place} {fault['ctx']['error']}"
+        case _:
+            return f"{place} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}; correct it"
+
+
+def _place(path: tuple[int | str, ...]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "the configuration"
+
+
+def _faults(config: shape.StackConfig) -> Iterator[str]:
+    """Say what the entries, each well formed, cannot be together."""
+    yield from _duplicates(config)
+    yield from _overlaps(config)
+    yield from _misplaced_endpoints(config)
+    for hospital in config.hospitals:
+        if config.protect_data and hospital.contact is None:
+            yield f"hospital {hospital.name} has no contact; add contact with security and baa, which real data needs"
+        if hospital.fhir.url and hospital.network is None:
+            yield f"hospital {hospital.name} has a fhir.url but no network; add network, the range of its FHIR server"
+
+
+def _duplicates(config: shape.StackConfig) -> Iterator[str]:
+    names = [hospital.name for hospital in config.hospitals]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"hospitals names {name} {names.count(name)} times; keep one entry a hospital"
+
+
+def _overlaps(config: shape.StackConfig) -> Iterator[str]:
+    ranges = [("networks.services", config.networks.services)]
+    if config.networks.vpc:
+        # On EKS pods have addresses of the VPC, so their range lies inside it and is not compared with it.
+        ranges.append(("networks.vpc", config.networks.vpc))
+        if not IPv4Network(config.networks.pods).subnet_of(IPv4Network(config.networks.vpc)):
+            ranges.append(("networks.pods", config.networks.pods))
+    else:
+        ranges.append(("networks.pods", config.networks.pods))
+    ranges += [(f"the network of hospital {h.name}", h.network) for h in config.hospitals if h.network]
+    for (one, first), (other, second) in combinations(ranges, 2):
+        if IPv4Network(first).overlaps(IPv4Network(second)):
+            yield f"{one} ({first}) overlaps {other} ({second}); give them separate ranges"
+
+
+def _misplaced_endpoints(config: shape.StackConfig) -> Iterator[str]:
+    given = {"kubernetes": config.endpoints.kubernetes, "aws": config.endpoints.aws}
+    for name, endpoint in given.items():
+        if config.cluster == "eks" and endpoint is not None:
+            yield f"endpoints.{name} is given, but cluster eks brings its own; remove it"
+        if config.cluster != "eks" and endpoint is None:
+            yield f"endpoints.{name} is missing; add its url, which cluster {config.cluster} needs"
+    if (config.cluster == "eks") != (config.networks.vpc is not None):
+        mend = "add it for" if config.cluster == "eks" else "remove it from"
+        yield f"networks.vpc is for cluster eks alone; {mend} cluster {config.cluster}"
+
+
+def _images(root: Path, name: str) -> Images:
+    try:
+        named = json.loads((root / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"The image lock file {name} does not exist; run `make images` to build the images."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The image lock file {name} cannot be read ({error}); run `make images` again.") from None
+    lock = _parse(shape.ImageLock, named, name)
+    return Images(lock.workloads, lock.model_server, lock.storage_initializer)
+
+
+def _settings(config: shape.StackConfig, images: Images) -> Settings:
+    sizes = Sizes(model_server=_resources(config.sizes.model_server), job=_resources(config.sizes.job))
+    return Settings(
+        environment=config.environment,
+        cluster=ClusterKind(config.cluster),
+        region=config.region,
+        images=images,
+        protect_data=config.protect_data,
+        endpoints=Endpoints(
+            vault=_endpoint(config.endpoints.vault),
+            kubernetes=_endpoint(config.endpoints.kubernetes) if config.endpoints.kubernetes else None,
+            aws=_endpoint(config.endpoints.aws) if config.endpoints.aws else None,
+        ),
+        networks=Networks(
+            pods=IPv4Network(config.networks.pods),
+            services=IPv4Network(config.networks.services),
+            vpc=IPv4Network(config.networks.vpc) if config.networks.vpc else None,
+        ),
+        sizes=sizes,
+        hospitals=tuple(_hospital(entry, sizes) for entry in config.hospitals),
+    )
+
+
+def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
+    version, _, digest = (entry.release or "").partition("@")
+    return Hospital(
+        name=entry.name,
+        fhir=Fhir(url=entry.fhir.url, path=entry.fhir.path, port=_port(entry.fhir.url or "")),
+        release=Release(version, digest) if entry.release else None,
+        raw_days=shape.days(entry.retention.raw),
+        curated_days=shape.days(entry.retention.curated),
+        contact=Contact(entry.contact.security, entry.contact.baa) if entry.contact else None,
+        network=entry.network,
+        replicas=Replicas(entry.replicas.min, entry.replicas.max),
+        model_server=_resources(entry.resources) if entry.resources else sizes.model_server,
+    )
+
+
+def _endpoint(given: shape.EndpointConfig) -> Endpoint:
+    host = urlsplit(given.url).hostname
+    return Endpoint(url=given.url, port=_port(given.url), network=given.network or f"{host}/32")
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 443
+
+
+def _resources(given: shape.ResourcesConfig) -> Resources:
+    return Resources(requests=_amount(given.requests), limits=_amount(given.limits))
+
+
+def _amount(given: shape.AmountConfig) -> Amount:
+    return Amount(cpu=shape.millicores(given.cpu), memory=shape.mebibytes(given.memory))

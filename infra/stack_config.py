@@ -1,0 +1,240 @@
+"""The shape of the stack's configuration: what may be written there, and the sentence for what may not."""
+
+import re
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+NAME_HINT = "use small letters, digits and single hyphens, starting with a letter, at most 24 characters"
+RELEASE_HINT = "write version@digest as the release step printed it, such as v1@3f9c2d4be071"
+RETENTION_HINT = "write days or years, such as 30d or 6y, at most 50y"
+CPU_HINT = 'write cores or thousandths of a core, such as "1" or 500m'
+MEMORY_HINT = "write MiB or GiB, such as 512Mi or 2Gi"
+
+
+def _matching(pattern: str, hint: str, longest: int = 200) -> AfterValidator:
+    def check(text: str) -> str:
+        if len(text) > longest or not re.fullmatch(pattern, text):
+            raise ValueError(f"'{text}' cannot be used here; {hint}")
+        return text
+
+    return AfterValidator(check)
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[1-9]\d{1,4})?(/[^?#\s]*)?", text):
+        raise ValueError(f"'{text}' is not a plain https address; write it as https://host[:port][/path]")
+    return text
+
+
+def network_of(text: str) -> IPv4Network:
+    """Return an IPv4 network, or say how to write one."""
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        raise ValueError(
+            f"'{text}' is not an IPv4 network; write its first address and length, such as 10.50.0.0/24"
+        ) from None
+
+
+def _network(text: str) -> str:
+    return str(network_of(text))
+
+
+def days(text: str) -> int:
+    """Return a retention in days."""
+    found = re.fullmatch(r"([1-9]\d{0,4})([dy])", text)
+    count = int(found[1]) * (365 if found[2] == "y" else 1) if found else 0
+    if not 1 <= count <= 50 * 365:
+        raise ValueError(f"'{text}' is not a retention; {RETENTION_HINT}")
+    return count
+
+
+def _retention(text: str) -> str:
+    days(text)
+    return text
+
+
+def millicores(text: str) -> int:
+    """Return CPU in thousandths of a core."""
+    return int(text[:-1]) if text.endswith("m") else int(text) * 1000
+
+
+def mebibytes(text: str) -> int:
+    """Return memory in MiB."""
+    return int(text[:-2]) * (1024 if text.endswith("Gi") else 1)
+
+
+HospitalName = Annotated[str, _matching(r"[a-z](-?[a-z0-9])*", NAME_HINT, 24)]
+EnvironmentName = Annotated[
+    str, _matching(r"[a-z][a-z0-9]*", "use small letters and digits, starting with a letter, at most 12 characters", 12)
+]
+Region = Annotated[str, _matching(r"[a-z]{2}(-[a-z]+)+-\d", "write an AWS region, such as us-east-1")]
+ReleaseText = Annotated[str, _matching(r"v[1-9]\d{0,3}@[0-9a-f]{12}", RELEASE_HINT)]
+Retention = Annotated[str, AfterValidator(_retention)]
+Network = Annotated[str, AfterValidator(_network)]
+Url = Annotated[str, AfterValidator(_url)]
+Cpu = Annotated[str, _matching(r"[1-9]\d{0,4}m|[1-9]\d?", CPU_HINT)]
+Memory = Annotated[str, _matching(r"[1-9]\d{0,5}(Mi|Gi)", MEMORY_HINT)]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Email = Annotated[str, _matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "write an e-mail address, such as secops@north.example")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, frozen=True)
+
+
+class EndpointConfig(_Section):
+    """A server outside the cluster."""
+
+    url: Url
+    network: Network | None = None
+
+    @model_validator(mode="after")
+    def _has_network(self) -> "EndpointConfig":
+        host = urlsplit(self.url).hostname or ""
+        if self.network is None and not _is_address(host):
+            raise ValueError(f"has no network for the host {host}; add network, the range that it answers from")
+        return self
+
+
+class EndpointsConfig(_Section):
+    """The servers that pods or Vault call."""
+
+    vault: EndpointConfig
+    kubernetes: EndpointConfig | None = None
+    aws: EndpointConfig | None = None
+
+
+class NetworksConfig(_Section):
+    """Address ranges of the cluster."""
+
+    pods: Network
+    services: Network
+    vpc: Network | None = None
+
+
+class AmountConfig(_Section):
+    """CPU and memory."""
+
+    cpu: Cpu
+    memory: Memory
+
+
+class ResourcesConfig(_Section):
+    """Requests and limits of a container."""
+
+    requests: AmountConfig
+    limits: AmountConfig
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ResourcesConfig":
+        if millicores(self.requests.cpu) > millicores(self.limits.cpu):
+            raise ValueError(f"requests {self.requests.cpu} CPU but is limited to {self.limits.cpu}; raise the limit")
+        if mebibytes(self.requests.memory) > mebibytes(self.limits.memory):
+            raise ValueError(f"requests {self.requests.memory} but is limited to {self.limits.memory}; raise the limit")
+        return self
+
+
+class SizesConfig(_Section):
+    """Container sizes."""
+
+    model_server: ResourcesConfig
+    job: ResourcesConfig
+
+
+class FhirConfig(_Section):
+    """Where a hospital's records come from."""
+
+    url: Url | None = None
+    path: Text | None = None
+    auth: Literal["smart-backend-services"] | None = None
+    client: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "FhirConfig":
+        if (self.url is None) == (self.path is None):
+            raise ValueError("needs one of url (a FHIR server) and path (a folder of bundles); give exactly one")
+        if self.url is None and (self.auth or self.client):
+            raise ValueError("has auth or client, which only a url needs; remove them")
+        return self
+
+
+class RetentionConfig(_Section):
+    """How long data is kept."""
+
+    raw: Retention = "30d"
+    curated: Retention = "6y"
+
+
+class ContactConfig(_Section):
+    """Whom to call, and the business associate agreement."""
+
+    security: Email
+    baa: Text
+
+
+class ReplicasConfig(_Section):
+    """The fewest and the most model servers."""
+
+    min: Annotated[int, Field(ge=1, le=50)] = 1
+    max: Annotated[int, Field(ge=1, le=50)] = 2
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ReplicasConfig":
+        if self.min > self.max:
+            raise ValueError(f"has min {self.min} above max {self.max}; swap them")
+        return self
+
+
+class HospitalConfig(_Section):
+    """One hospital."""
+
+    name: HospitalName
+    fhir: FhirConfig
+    release: ReleaseText | None = None
+    retention: RetentionConfig = RetentionConfig()
+    contact: ContactConfig | None = None
+    network: Network | None = None
+    replicas: ReplicasConfig = ReplicasConfig()
+    resources: ResourcesConfig | None = None
+
+
+class StackConfig(_Section):
+    """Everything under the project's namespace in a stack's file."""
+
+    environment: EnvironmentName
+    cluster: Literal["local", "kind", "eks"]
+    region: Region
+    image_lock: Text
+    protect_data: bool
+    endpoints: EndpointsConfig
+    networks: NetworksConfig
+    sizes: SizesConfig
+    hospitals: tuple[HospitalConfig, ...]
+
+
+ImageText = Annotated[
+    str, _matching(r"[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}", "name it by digest, name@sha256:…, as `make images` does")
+]
+
+
+class ImageLock(BaseModel):
+    """The file that names every image by digest; it may name more than the stack uses."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+    workloads: ImageText
+    model_server: ImageText
+    storage_initializer: ImageText
+
+
+def _is_address(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,171 @@
+"""Who a pod is for Vault, and the mounts, keys and policies of each hospital."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_vault as vault
+
+from infra import names
+from infra.cluster import Cluster
+from infra.settings import Settings
+
+LOGIN_PATH = "kubernetes"
+PSEUDONYM_KEY = "pseudonym"
+SIGNING_KEY = "release-signing"
+TOKEN_SECONDS = 900
+TOKEN_MAX_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a workload may do below its hospital's own mounts."""
+
+    path: str
+    capability: str
+
+
+# Keys never leave Vault: workloads only have things hashed and signed, and read the public half to verify.
+RULES: dict[str, tuple[Rule, ...]] = {
+    "ingestor": (
+        Rule(f"transit/hmac/{PSEUDONYM_KEY}", "update"),
+        Rule(f"transit/hmac/{PSEUDONYM_KEY}/*", "update"),
+    ),
+    "trainer": (
+        Rule(f"transit/sign/{SIGNING_KEY}", "update"),
+        Rule(f"transit/sign/{SIGNING_KEY}/*", "update"),
+        Rule(f"transit/keys/{SIGNING_KEY}", "read"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The method by which pods log in.
+
+    Parameters
+    ----------
+    provider
+        Deploys to Vault.
+    path
+        Where the method is mounted.
+    audience
+        For whom a pod's token must have been made.
+    """
+
+    provider: vault.Provider
+    path: pulumi.Output[str]
+    audience: pulumi.Input[str]
+
+
+def trust_cluster(settings: Settings, cluster: Cluster) -> Logins:
+    """Let Vault accept the cluster's ServiceAccount tokens.
+
+    Each token is reviewed on its own authority, so Vault holds no standing credential of the cluster.
+    """
+    # The token comes from the environment, and no child of it is made that the state would have to keep.
+    provider = vault.Provider("vault", address=settings.endpoints.vault.url, skip_child_token=True)
+    opts = pulumi.ResourceOptions(provider=provider)
+    backend = vault.AuthBackend("kubernetes", type="kubernetes", path=LOGIN_PATH, opts=opts)
+    config = vault.kubernetes.AuthBackendConfig(
+        "kubernetes",
+        backend=backend.path,
+        kubernetes_host=cluster.api_url,
+        kubernetes_ca_cert=cluster.api_ca,
+        disable_local_ca_jwt=True,
+        opts=opts,
+    )
+    return Logins(provider, config.backend.apply(str), cluster.audience)
+
+
+@dataclass(frozen=True)
+class HospitalVaultArgs:
+    """Whose mounts these are and who may use them.
+
+    Parameters
+    ----------
+    hospital
+        The hospital.
+    logins
+        The method by which its pods log in.
+    zones
+        The zone of each workload that uses Vault.
+    protect
+        Refuse deletion of keys.
+    """
+
+    hospital: str
+    logins: Logins
+    zones: dict[str, str]
+    protect: bool
+
+
+class HospitalVault(pulumi.ComponentResource):
+    """A hospital's transit and key-value mounts, with a policy and a role for each workload."""
+
+    def __init__(self, name: str, args: HospitalVaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        provided = pulumi.ResourceOptions(providers={"vault": args.logins.provider})
+        super().__init__(
+            "healthcare-mlops:infra:HospitalVault", name, None, pulumi.ResourceOptions.merge(opts, provided)
+        )
+        child = pulumi.ResourceOptions(parent=self)
+        transit = vault.Mount(
+            f"{name}-transit",
+            path=f"{args.hospital}/transit",
+            type="transit",
+            description=f"Pseudonyms and release signatures of hospital {args.hospital}",
+            opts=child,
+        )
+        vault.Mount(
+            f"{name}-kv",
+            path=f"{args.hospital}/kv",
+            type="kv",
+            options={"version": "2"},
+            description=f"Secrets of hospital {args.hospital}",
+            opts=child,
+        )
+        # Deleting the pseudonym key would make every pseudonym of the hospital meaningless.
+        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        vault.transit.SecretBackendKey(
+            f"{name}-{PSEUDONYM_KEY}",
+            backend=transit.path,
+            name=PSEUDONYM_KEY,
+            type="hmac",
+            key_size=32,
+            deletion_allowed=not args.protect,
+            opts=kept,
+        )
+        vault.transit.SecretBackendKey(
+            f"{name}-{SIGNING_KEY}",
+            backend=transit.path,
+            name=SIGNING_KEY,
+            type="ed25519",
+            deletion_allowed=not args.protect,
+            opts=kept,
+        )
+        for workload, rules in RULES.items():
+            self._role(args, workload, rules)
+        self.register_outputs({"transit": transit.path})
+
+    def _role(self, args: HospitalVaultArgs, workload: str, rules: Sequence[Rule]) -> None:
+        child = pulumi.ResourceOptions(parent=self)
+        name = names.vault_role(args.hospital, workload)
+        policy = vault.Policy(name, name=name, policy=policy_text(args.hospital, rules), opts=child)
+        vault.kubernetes.AuthBackendRole(
+            name,
+            backend=args.logins.path,
+            role_name=name,
+            bound_service_account_names=[workload],
+            bound_service_account_namespaces=[names.namespace(args.hospital, args.zones[workload])],
+            audience=args.logins.audience,
+            token_policies=[policy.name],
+            token_ttl=TOKEN_SECONDS,
+            token_max_ttl=TOKEN_MAX_SECONDS,
+            opts=child,
+        )
+
+
+def policy_text(hospital: str, rules: Sequence[Rule]) -> str:
+    """Return a Vault policy over one hospital's mounts."""
+    blocks = (f'path "{hospital}/{rule.path}" {{\n  capabilities = ["{rule.capability}"]\n}}\n' for rule in rules)
+    return "\n".join(blocks)

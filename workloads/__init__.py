@@ -1,0 +1,1 @@
+"""What stands on the ground: zones, pods, pipelines, model servers, and the component that is one hospital."""

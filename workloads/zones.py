@@ -1,0 +1,150 @@
+"""The namespaces of a hospital's zones: closed by default, limited, and open only as the zone table says."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.networking import v1 as networking
+
+from infra import names
+from infra.settings import Amount, Resources
+from workloads.flows import Direction, Opening, Peer, Pods
+
+_POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a zone has room for.
+
+    Parameters
+    ----------
+    pods
+        The most pods at once.
+    total
+        What they may ask for, and use, together.
+    container
+        The size of the largest container, which is also what a container gets that names none.
+    """
+
+    pods: int
+    total: Resources
+    container: Resources
+
+
+NO_ROOM = Room(0, Resources(Amount(0, 0), Amount(0, 0)), Resources(Amount(50, 64), Amount(500, 512)))
+
+
+@dataclass(frozen=True)
+class ZonesArgs:
+    """Whose zones, how large, and what is open.
+
+    Parameters
+    ----------
+    hospital
+        The hospital.
+    rooms
+        Each zone with what it has room for.
+    openings
+        One policy for each end of each flow.
+    """
+
+    hospital: str
+    rooms: dict[str, Room]
+    openings: list[Opening]
+
+
+class Zones(pulumi.ComponentResource):
+    """A namespace a zone with its quota, limits and policies."""
+
+    namespaces: dict[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: ZonesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("healthcare-mlops:workloads:Zones", name, None, opts)
+        self.namespaces = {}
+        for zone, room in args.rooms.items():
+            self.namespaces[zone] = self._zone(args.hospital, zone, room)
+        for opening in args.openings:
+            self._open(args.hospital, opening)
+        self.register_outputs({"namespaces": self.namespaces})
+
+    def _zone(self, hospital: str, zone: str, room: Room) -> pulumi.Output[str]:
+        full, child = names.namespace(hospital, zone), pulumi.ResourceOptions(parent=self)
+        namespace = core.Namespace(
+            full,
+            metadata=ObjectMetaArgs(name=full, labels={**names.labels(hospital, zone), **_POD_SECURITY}),
+            opts=child,
+        )
+        inside = namespace.metadata.name
+        core.ResourceQuota(
+            full,
+            metadata=self._meta("zone", inside, hospital, zone),
+            spec=core.ResourceQuotaSpecArgs(hard=_hard(room)),
+            opts=child,
+        )
+        core.LimitRange(
+            full,
+            metadata=self._meta("zone", inside, hospital, zone),
+            spec=core.LimitRangeSpecArgs(
+                limits=[
+                    core.LimitRangeItemArgs(
+                        type="Container",
+                        default=room.container.limits.quantities,
+                        default_request=room.container.requests.quantities,
+                        max=room.container.limits.quantities,
+                    )
+                ]
+            ),
+            opts=child,
+        )
+        networking.NetworkPolicy(
+            f"{full}-default-deny",
+            metadata=self._meta("default-deny", inside, hospital, zone),
+            spec=networking.NetworkPolicySpecArgs(
+                pod_selector=LabelSelectorArgs(), policy_types=[Direction.INGRESS, Direction.EGRESS]
+            ),
+            opts=child,
+        )
+        return inside
+
+    def _open(self, hospital: str, opening: Opening) -> None:
+        networking.NetworkPolicy(
+            f"{hospital}-{opening.name}",
+            metadata=self._meta(opening.name, self.namespaces[opening.zone], hospital, opening.zone),
+            spec=_policy(opening),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    @staticmethod
+    def _meta(name: str, namespace: pulumi.Output[str], hospital: str, zone: str) -> ObjectMetaArgs:
+        return ObjectMetaArgs(name=name, namespace=namespace, labels=names.labels(hospital, zone))
+
+
+def _hard(room: Room) -> dict[str, str]:
+    """Return a quota; what no zone needs (volumes, ways in from outside) is none at all."""
+    asked = {f"requests.{name}": amount for name, amount in room.total.requests.quantities.items()}
+    used = {f"limits.{name}": amount for name, amount in room.total.limits.quantities.items()}
+    none = {"persistentvolumeclaims": "0", "services.loadbalancers": "0", "services.nodeports": "0"}
+    return {"pods": str(room.pods), **asked, **used, **none}
+
+
+def _policy(opening: Opening) -> networking.NetworkPolicySpecArgs:
+    peers = [_peer(opening.peer)]
+    ports = [networking.NetworkPolicyPortArgs(port=port.number, protocol=port.protocol) for port in opening.peer.ports]
+    egress = opening.direction is Direction.EGRESS
+    return networking.NetworkPolicySpecArgs(
+        pod_selector=LabelSelectorArgs(match_labels={names.WORKLOAD_LABEL: opening.workload}),
+        policy_types=[opening.direction],
+        egress=[networking.NetworkPolicyEgressRuleArgs(to=peers, ports=ports)] if egress else None,
+        ingress=None if egress else [networking.NetworkPolicyIngressRuleArgs(from_=peers, ports=ports)],
+    )
+
+
+def _peer(peer: Peer) -> networking.NetworkPolicyPeerArgs:
+    if isinstance(peer.where, Pods):
+        return networking.NetworkPolicyPeerArgs(
+            namespace_selector=LabelSelectorArgs(match_labels=dict(peer.where.namespace)),
+            pod_selector=LabelSelectorArgs(match_labels=dict(peer.where.pod)),
+        )
+    return networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=peer.where))
