@@ -154,7 +154,9 @@ class _Story:
         days = float(self.chance.exponential(430 * math.exp(-0.35 * severity)))
         start = self.stays[-1].end if self.stays else self.visits[0]
         for days_after in self.chance.uniform(5, max(days, 6), size=self.chance.poisson(min(days, 900) / 250)):
-            self.emergencies.append(start + timedelta(days=float(days_after)))
+            visit = start + timedelta(days=float(days_after))
+            if visit < CLOSING:
+                self.emergencies.append(visit)
         return timedelta(days=days)
 
     def _stay(self, start: datetime) -> Stay:

@@ -1,0 +1,111 @@
+"""Where a patient's secret comes from: Vault's transit engine, or a key file for the shell."""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from model.console import warn
+from model.errors import UserError
+from model.vault import Vault
+
+BATCH = 250
+KEY_NAME = "pseudonym"
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True)
+class PatientSecret:
+    """What one keyed HMAC gives for one patient; pseudonyms and the date shift derive from it."""
+
+    version: str
+    key: bytes
+
+
+class Keyring(Protocol):
+    """Gives every patient of a hospital a secret that only the holder of the key can make again."""
+
+    def secrets(self, inputs: Sequence[str]) -> list[PatientSecret]:
+        """Return a secret for each input, in order."""
+        ...
+
+
+class LocalKeyring:
+    """HMAC with a key from a file; for the shell and for tests, never for patients' data."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    @classmethod
+    def from_file(cls, path: Path) -> "LocalKeyring":
+        """Read the key, or make one that only this user can read."""
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(KEY_BYTES), encoding="ascii")
+        try:
+            key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        except (OSError, ValueError):
+            raise UserError(f"The key file {path} is not {KEY_BYTES} bytes in hex; mend or remove it.") from None
+        if len(key) != KEY_BYTES:
+            raise UserError(f"The key file {path} does not hold {KEY_BYTES} bytes in hex; mend or remove it.")
+        return cls(key)
+
+    def secrets(self, inputs: Sequence[str]) -> list[PatientSecret]:
+        """Return a secret for each input, in order."""
+        return [PatientSecret("v1", hmac.digest(self._key, text.encode(), "sha256")) for text in inputs]
+
+
+class VaultKeyring:
+    """HMAC by Vault transit: the key never leaves Vault, and the key's version stays with the pseudonym."""
+
+    def __init__(self, vault: Vault, mount: str) -> None:
+        self._vault = vault
+        self._path = f"{mount}/hmac/{KEY_NAME}/sha2-256"
+
+    def secrets(self, inputs: Sequence[str]) -> list[PatientSecret]:
+        """Return a secret for each input, in order, asking Vault for at most 250 at a time."""
+        found: list[PatientSecret] = []
+        for start in range(0, len(inputs), BATCH):
+            batch = [{"input": base64.b64encode(t.encode()).decode()} for t in inputs[start : start + BATCH]]
+            results = self._vault.post(self._path, {"batch_input": batch})["batch_results"]
+            found.extend(self._secret(result) for result in results)
+        return found
+
+    def _secret(self, result: dict[str, str]) -> PatientSecret:
+        if "hmac" not in result:
+            raise UserError(f"Vault made no HMAC at {self._path}; check that the key exists and is of a kind for HMAC.")
+        _, version, text = result["hmac"].split(":")
+        return PatientSecret(version, base64.b64decode(text))
+
+
+def keyring(hospital: str, key_file: Path | None) -> Keyring:
+    """Return Vault's keyring when ``VAULT_ADDR`` and ``VAULT_ROLE`` are set, else the key file's with a warning."""
+    vault = Vault.from_environment()
+    if vault is not None and key_file is None:
+        return VaultKeyring(vault, f"{hospital}/transit")
+    path = key_file or home() / "keys" / f"{hospital}.pseudonym.key"
+    warn(f"pseudonyms use the key file {path}; set VAULT_ADDR and VAULT_ROLE to use Vault for patients' data.")
+    return LocalKeyring.from_file(path)
+
+
+def identity(ring: Keyring) -> str:
+    """Return a mark of the key in use, so that another key or version counts as another input."""
+    probe = ring.secrets(["probe"])[0]
+    return hashlib.sha256(probe.version.encode() + probe.key).hexdigest()
+
+
+def home() -> Path:
+    """Return the folder for keys of the shell."""
+    named = os.environ.get("HMLOPS_HOME")
+    return Path(named) if named else Path.home() / ".local" / "state" / "healthcare-mlops"
+
+
+def unique(values: Iterable[str]) -> list[str]:
+    """Return the values without repeats, in order of first sight."""
+    return list(dict.fromkeys(values))

@@ -1,0 +1,69 @@
+"""One patient as the curated data knows him: pseudonyms and a date shift, all from one keyed HMAC."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+
+from model.deid.keys import PatientSecret
+
+LONGEST_SHIFT_DAYS = 365
+DIGEST_CHARACTERS = 40
+OLDEST_AGE = 89
+
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def secret_input(hospital: str, patient_id: str) -> str:
+    """Return what is keyed for a patient; the hospital keeps the same id of two hospitals apart."""
+    return f"{hospital}|Patient|{patient_id}"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A patient's pseudonyms and shift."""
+
+    secret: PatientSecret
+
+    def pseudonym(self, kind: str, identity: str) -> str:
+        """Return the keyed pseudonym of one of the patient's records, with the key's version in front."""
+        digest = hmac.digest(self.secret.key, f"{kind}|{identity}".encode(), "sha256").hex()
+        return f"{self.secret.version}-{digest[:DIGEST_CHARACTERS]}"
+
+    @cached_property
+    def shift(self) -> timedelta:
+        """Return the shift of all the patient's dates: whole days, at least one and at most a year, back in time."""
+        number = int.from_bytes(hmac.digest(self.secret.key, b"shift", "sha256")[:8], "big")
+        return timedelta(days=-(1 + number % LONGEST_SHIFT_DAYS))
+
+    def moved(self, text: str) -> str | None:
+        """Return a FHIR date or time moved by the shift, in UTC; one without a day has no place and is dropped."""
+        moment = moment_of(text)
+        if moment is None:
+            return None
+        try:
+            return (moment + self.shift).isoformat()
+        except OverflowError:
+            return None
+
+    def birth_year(self, born: str, until: date) -> int | None:
+        """Return the year of the shifted birth date; none when the patient is, or died, over 89 or is not born yet."""
+        moment = moment_of(born)
+        if moment is None:
+            return None
+        day = moment.date()
+        age = until.year - day.year - ((until.month, until.day) < (day.month, day.day))
+        return (moment + self.shift).year if 0 <= age <= OLDEST_AGE and day.year > 1 else None
+
+
+def moment_of(text: object) -> datetime | None:
+    """Return a FHIR date or dateTime as a UTC moment; nothing for a partial or impossible one."""
+    if not isinstance(text, str) or not (_MOMENT.fullmatch(text) or _DAY.fullmatch(text)):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
