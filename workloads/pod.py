@@ -16,7 +16,7 @@ AWS_TOKEN = "aws-token"
 VAULT_TOKEN = "vault-token"
 CA = "platform-ca"
 TMP = "tmp"
-_TMP_FOLDER = "/" + TMP
+TMP_FOLDER = "/tmp"
 _CA_FOLDER = "/var/run/secrets/ca"
 _AWS_FOLDER = "/var/run/secrets/aws"
 _VAULT_FOLDER = "/var/run/secrets/vault"
@@ -199,7 +199,7 @@ def volumes(cluster: Cluster, account: Account, scratch: str) -> list[core.Volum
 
 def volume_mounts(cluster: Cluster, account: Account) -> list[core.VolumeMountArgs]:
     """Return where a container finds the pod's volumes."""
-    found = [core.VolumeMountArgs(name=TMP, mount_path=_TMP_FOLDER), *aws_mounts(cluster)]
+    found = [core.VolumeMountArgs(name=TMP, mount_path=TMP_FOLDER), *aws_mounts(cluster)]
     if account.vault_role:
         found.append(core.VolumeMountArgs(name=VAULT_TOKEN, mount_path=_VAULT_FOLDER, read_only=True))
     return found

@@ -1,0 +1,97 @@
+"""Who each workload is: a ServiceAccount without rights in Kubernetes, and its roles in AWS and Vault."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core.v1 import ServiceAccount
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.rbac import v1 as rbac
+
+from infra import names
+from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
+from infra.settings import DataClass
+from infra.storage import Stored
+from workloads.flows import Workload
+from workloads.pod import Account
+
+
+@dataclass(frozen=True)
+class WorkloadAccountArgs:
+    """Whose account it is.
+
+    Parameters
+    ----------
+    environment, region, hospital
+        The environment and the hospital.
+    name, workload
+        The workload, as the zone table has it.
+    namespace
+        Where it runs.
+    trust
+        The cluster as AWS knows it.
+    stored
+        The hospital's buckets.
+    """
+
+    environment: str
+    region: str
+    hospital: str
+    name: str
+    workload: Workload
+    namespace: pulumi.Output[str]
+    trust: Trust
+    stored: dict[DataClass, Stored]
+
+
+class WorkloadAccount(pulumi.ComponentResource):
+    """A workload's ServiceAccount and roles."""
+
+    account: Account
+
+    def __init__(self, name: str, args: WorkloadAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("healthcare-mlops:workloads:WorkloadAccount", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        labels = names.labels(args.hospital, args.workload.zone, args.name)
+        service_account = ServiceAccount(
+            name,
+            metadata=ObjectMetaArgs(name=args.name, namespace=args.namespace, labels=labels),
+            automount_service_account_token=False,
+            opts=child,
+        )
+        if args.workload.vault:
+            self._reviewed(name, args, labels)
+        role = WorkloadRole(
+            name,
+            WorkloadRoleArgs(
+                environment=args.environment,
+                hospital=args.hospital,
+                workload=args.name,
+                zone=args.workload.zone,
+                trust=args.trust,
+                grants=GRANTS[args.name],
+                stored=args.stored,
+                region=args.region,
+            ),
+            child,
+        )
+        self.account = Account(
+            workload=args.name,
+            namespace=args.namespace,
+            service_account=service_account.metadata.name,
+            role_arn=role.arn,
+            vault_role=names.vault_role(args.hospital, args.name) if args.workload.vault else None,
+            labels=labels,
+        )
+        self.register_outputs({"roleArn": role.arn})
+
+    def _reviewed(self, name: str, args: WorkloadAccountArgs, labels: dict[str, str]) -> None:
+        """Let the account's own token ask for its review, which is how Vault checks a login."""
+        rbac.ClusterRoleBinding(
+            name,
+            metadata=ObjectMetaArgs(name=f"{names.PROJECT}-{name}-token-review", labels=labels),
+            role_ref=rbac.RoleRefArgs(
+                api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="system:auth-delegator"
+            ),
+            subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=args.name, namespace=args.namespace)],
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -1,0 +1,141 @@
+"""One hospital: everything that its entry in the stack's configuration means."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.cluster import Cluster
+from infra.identity import Trust
+from infra.settings import Amount, Hospital, Resources, Settings
+from infra.storage import HospitalStorage
+from infra.vault import HospitalVault, HospitalVaultArgs, Logins
+from workloads.accounts import WorkloadAccount, WorkloadAccountArgs
+from workloads.features import features
+from workloads.flows import openings, places, table
+from workloads.ingest import ingest
+from workloads.planning import planning
+from workloads.platform import INITIALIZER, Platform
+from workloads.serving import service_url, serving
+from workloads.site import Site
+from workloads.training import training
+from workloads.zones import NO_ROOM, Room, Zones, ZonesArgs
+
+
+@dataclass(frozen=True)
+class HospitalArgs:
+    """What a hospital stands on.
+
+    Parameters
+    ----------
+    settings
+        The environment.
+    hospital
+        Its entry.
+    cluster, trust, logins
+        The cluster, as it is deployed to, as AWS knows it and as Vault does.
+    platform
+        What must stand before a model server can fetch its release.
+    """
+
+    settings: Settings
+    hospital: Hospital
+    cluster: Cluster
+    trust: Trust
+    logins: Logins
+    platform: Platform
+
+
+class HospitalService(pulumi.ComponentResource):
+    """Zones, keys, buckets, identities, pipelines and the model server of one hospital."""
+
+    summary: dict[str, object]
+
+    def __init__(self, name: str, args: HospitalArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        provided = pulumi.ResourceOptions(
+            providers={"kubernetes": args.cluster.provider, "vault": args.logins.provider}
+        )
+        super().__init__(
+            "healthcare-mlops:workloads:Hospital", name, None, pulumi.ResourceOptions.merge(opts, provided)
+        )
+        settings, hospital, child = args.settings, args.hospital, pulumi.ResourceOptions(parent=self)
+        known = table()
+        zones = Zones(
+            f"{name}-zones",
+            ZonesArgs(
+                hospital=hospital.name,
+                rooms=rooms(settings, hospital),
+                openings=openings(known, hospital.name, places(args.cluster, hospital)),
+            ),
+            child,
+        )
+        storage = HospitalStorage(name, hospital, settings.environment, settings.protect_data, child)
+        vault_zones = {workload: entry.zone for workload, entry in known.workloads.items() if entry.vault}
+        vault = HospitalVault(
+            name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, settings.protect_data), child
+        )
+        accounts = {
+            workload: WorkloadAccount(
+                f"{name}-{workload}",
+                WorkloadAccountArgs(
+                    environment=settings.environment,
+                    region=settings.region,
+                    hospital=hospital.name,
+                    name=workload,
+                    workload=entry,
+                    namespace=zones.namespaces[entry.zone],
+                    trust=args.trust,
+                    stored=storage.stored,
+                ),
+                child,
+            )
+            for workload, entry in known.workloads.items()
+        }
+        site = Site(
+            settings=settings,
+            hospital=hospital,
+            cluster=args.cluster,
+            accounts={workload: made.account for workload, made in accounts.items()},
+            stored=storage.stored,
+            ground=(args.platform, zones, storage, vault, *accounts.values()),
+        )
+        for declare in (ingest, features, training, serving, planning):
+            declare(site, self)
+        release = hospital.release
+        self.summary = {
+            "buckets": {str(data): stored.bucket for data, stored in storage.stored.items()},
+            "namespaces": zones.namespaces,
+            "release": str(release) if release else None,
+            "modelUrl": service_url(hospital.name, release.version) if release else None,
+        }
+        self.register_outputs(self.summary)
+
+
+def rooms(settings: Settings, hospital: Hospital) -> dict[str, Room]:
+    """Return what each zone of a hospital has room for: its workloads, each run by the clock and by hand at once."""
+    job = settings.sizes.job
+    server = _larger(hospital.model_server, INITIALIZER)
+    # A new release starts beside the old one, so there may be one server more than the most.
+    servers = hospital.replicas.most + 1
+    serving_total = _sum(_times(server, servers), _times(job, 2))
+    return {
+        "phi": Room(2, _times(job, 2), job),
+        "serving": Room(servers + 2, serving_total, _larger(server, job)),
+        "data": Room(4, _times(job, 4), job),
+        "platform": NO_ROOM,
+    }
+
+
+def _larger(one: Resources, other: Resources) -> Resources:
+    return Resources(_most(one.requests, other.requests), _most(one.limits, other.limits))
+
+
+def _most(one: Amount, other: Amount) -> Amount:
+    return Amount(max(one.cpu, other.cpu), max(one.memory, other.memory))
+
+
+def _times(one: Resources, count: int) -> Resources:
+    return Resources(one.requests.times(count), one.limits.times(count))
+
+
+def _sum(one: Resources, other: Resources) -> Resources:
+    return Resources(one.requests.plus(other.requests), one.limits.plus(other.limits))

@@ -1,0 +1,40 @@
+"""Discharge planning: asks the model server for a patient's risk, from inside the serving zone."""
+
+import pulumi
+
+from infra.settings import DataClass
+from workloads.features import FEATURES
+from workloads.pod import Pod, Program
+from workloads.schedule import ScheduledPodArgs, scheduled_pod
+from workloads.serving import inference_url, model_name
+from workloads.site import Site
+from workloads.training import VERSION
+
+SCHEDULE = "0 7 * * *"
+
+
+def planning(site: Site, parent: pulumi.Resource) -> None:
+    """Declare the scoring of one patient, which is started by hand."""
+    # Until a release is named there is no server to ask; the job then says so, and asks v1 once there is one.
+    version = site.hospital.release.version if site.hospital.release else VERSION
+    program = Program(
+        name="score",
+        image=site.settings.images.workloads,
+        resources=site.settings.sizes.job,
+        args=["-m", "services.planning", "score", "--patient", "any"],
+        env={
+            "HOSPITAL": site.hospital.name,
+            "FEATURES": site.place(DataClass.CURATED, FEATURES),
+            "MODEL_NAME": model_name(version),
+            "MODEL_URL": inference_url(site.hospital.name, version),
+        },
+    )
+    run = ScheduledPodArgs(
+        title="score",
+        pod=Pod(site.accounts["planner"], program),
+        schedule=SCHEDULE,
+        minutes=5,
+        suspended=True,
+    )
+    opts = site.after_ground(parent)
+    scheduled_pod(site.name("score"), run, cluster=site.cluster, region=site.settings.region, opts=opts)

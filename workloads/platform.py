@@ -1,0 +1,59 @@
+"""What all hospitals share: how KServe fetches a release.
+
+KServe itself (controller, CRDs, configuration) is part of the cluster: `local/` brings it to the embedded one. On EKS
+it comes with the other platform charts, which this stack does not declare yet.
+"""
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from infra import names
+from infra.cluster import Cluster
+from infra.settings import Amount, Resources, Settings
+from workloads import pod
+
+INITIALIZER = Resources(requests=Amount(50, 128), limits=Amount(500, 512))
+
+
+class Platform(pulumi.ComponentResource):
+    """The storage container of KServe."""
+
+    def __init__(self, name: str, settings: Settings, cluster: Cluster) -> None:
+        provided = pulumi.ResourceOptions(providers={"kubernetes": cluster.provider})
+        super().__init__("healthcare-mlops:workloads:Platform", name, None, provided)
+        CustomResource(
+            "s3",
+            api_version="serving.kserve.io/v1alpha1",
+            kind="ClusterStorageContainer",
+            metadata=ObjectMetaArgs(name="s3", labels=names.labels()),
+            spec={
+                "container": _initializer(settings, cluster),
+                "supportedUriFormats": [{"prefix": "s3://"}],
+                "workloadType": "initContainer",
+                "supportsMultiModelDownload": False,
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})
+
+
+def _initializer(settings: Settings, cluster: Cluster) -> core.ContainerArgs:
+    """Return the container that KServe merges into each pod that loads a release.
+
+    It belongs to no hospital: whose role it takes and whose token it shows comes from the pod that it is put into.
+    """
+    role = core.EnvVarSourceArgs(
+        field_ref=core.ObjectFieldSelectorArgs(field_path=f"metadata.annotations['{names.ROLE_ANNOTATION}']")
+    )
+    return pod.container(
+        pod.Program(
+            name="storage-initializer",
+            image=settings.images.storage_initializer,
+            resources=INITIALIZER,
+            env=pod.aws_environment(cluster, settings.region),
+        ),
+        env=[core.EnvVarArgs(name="AWS_ROLE_ARN", value_from=role)],
+        mounts=[core.VolumeMountArgs(name=pod.TMP, mount_path=pod.TMP_FOLDER), *pod.aws_mounts(cluster)],
+    )

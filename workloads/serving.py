@@ -1,0 +1,124 @@
+"""Serving: one InferenceService of KServe, which loads a release and answers the Open Inference Protocol v2."""
+
+import pulumi
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from infra import names
+from infra.settings import DataClass, Release
+from workloads import pod
+from workloads.site import Site
+from workloads.training import RELEASES
+
+RUNTIME = "readmission-risk"
+PORT = 8080
+MODELS = "kserve-provision-location"
+MODEL_FOLDER = "/mnt/models"
+TARGET_CPU_PERCENT = 70
+
+
+def model_name(version: str) -> str:
+    """Return the name by which clients call a version of the model."""
+    return f"readmission-risk-{version}"
+
+
+def service_url(hospital: str, version: str) -> str:
+    """Return the address of a hospital's model server inside the cluster."""
+    return f"http://{model_name(version)}-predictor.{names.namespace(hospital, 'serving')}.svc.cluster.local"
+
+
+def inference_url(hospital: str, version: str) -> str:
+    """Return where a version of the model answers."""
+    return f"{service_url(hospital, version)}/v2/models/{model_name(version)}/infer"
+
+
+def serving(site: Site, parent: pulumi.Resource) -> None:
+    """Declare the model server; nothing, where the hospital names no release yet."""
+    release = site.hospital.release
+    if release is None:
+        return
+    account = site.accounts["model-server"]
+    labels = dict(account.labels)
+    runtime = CustomResource(
+        site.name(RUNTIME),
+        api_version="serving.kserve.io/v1alpha1",
+        kind="ServingRuntime",
+        metadata=ObjectMetaArgs(name=RUNTIME, namespace=account.namespace, labels=labels),
+        spec=_runtime(site, release),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    CustomResource(
+        site.name(model_name(release.version)),
+        api_version="serving.kserve.io/v1beta1",
+        kind="InferenceService",
+        metadata=ObjectMetaArgs(
+            name=model_name(release.version),
+            namespace=account.namespace,
+            labels=labels,
+            annotations={
+                "serving.kserve.io/deploymentMode": "Standard",
+                "serving.kserve.io/autoscalerClass": "hpa",
+                "pulumi.com/waitFor": "condition=Ready",
+            },
+        ),
+        spec={"predictor": _predictor(site, release)},
+        opts=pulumi.ResourceOptions.merge(
+            site.after_ground(parent),
+            pulumi.ResourceOptions(
+                depends_on=[runtime], custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m")
+            ),
+        ),
+    )
+
+
+def _runtime(site: Site, release: Release) -> dict[str, object]:
+    """Return how the model server is started, whichever release it loads."""
+    name = model_name(release.version)
+    program = pod.Program(
+        name="kserve-container",
+        image=site.settings.images.model_server,
+        resources=site.hospital.model_server,
+        env={
+            "MLSERVER_MODEL_NAME": name,
+            "MLSERVER_MODEL_URI": MODEL_FOLDER,
+            "MLSERVER_MODEL_IMPLEMENTATION": "services.model_server.ReadmissionModel",
+        },
+        server=pod.Server(port=PORT, live="/v2/health/live", ready=f"/v2/models/{name}/ready"),
+    )
+    mounts = [core.VolumeMountArgs(name=pod.TMP, mount_path=pod.TMP_FOLDER)]
+    return {
+        "supportedModelFormats": [{"name": "sklearn", "version": "1"}],
+        "protocolVersions": ["v2"],
+        "containers": [pod.container(program, mounts=mounts)],
+    }
+
+
+def _predictor(site: Site, release: Release) -> dict[str, object]:
+    """Return the pod around the server: KServe adds the initializer that fetches the release."""
+    account, replicas = site.accounts["model-server"], site.hospital.replicas
+    return {
+        "minReplicas": replicas.least,
+        "maxReplicas": replicas.most,
+        "scaleMetric": "cpu",
+        "scaleTarget": TARGET_CPU_PERCENT,
+        "labels": dict(account.labels),
+        "annotations": {names.ROLE_ANNOTATION: account.role_arn},
+        "serviceAccountName": account.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod.pod_security(),
+        "volumes": [*pod.volumes(site.cluster, account, "64Mi"), _release_volume()],
+        "model": {
+            "modelFormat": {"name": "sklearn", "version": "1"},
+            "runtime": RUNTIME,
+            "protocolVersion": "v2",
+            "storageUri": site.place(DataClass.MODELS, f"{RELEASES}{release.version}/{release.digest}"),
+            "resources": pod.resource_requirements(site.hospital.model_server),
+        },
+    }
+
+
+def _release_volume() -> core.VolumeArgs:
+    """Return the volume that KServe would add by this name, but with a limit."""
+    return core.VolumeArgs(name=MODELS, empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="256Mi"))

@@ -1,0 +1,49 @@
+"""What every workload of one hospital is built from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.cluster import Cluster
+from infra.settings import DataClass, Hospital, Settings
+from infra.storage import Stored
+from workloads.pod import Account
+
+
+@dataclass(frozen=True)
+class Site:
+    """One hospital's place in the environment.
+
+    Parameters
+    ----------
+    settings, hospital
+        The environment and the hospital's entry.
+    cluster
+        Where pods run.
+    accounts
+        Who each workload is.
+    stored
+        The hospital's buckets.
+    ground
+        What must stand before the first pod starts: closed zones, roles, keys and buckets.
+    """
+
+    settings: Settings
+    hospital: Hospital
+    cluster: Cluster
+    accounts: Mapping[str, Account]
+    stored: Mapping[DataClass, Stored]
+    ground: tuple[pulumi.Resource, ...]
+
+    def place(self, data: DataClass, prefix: str) -> pulumi.Output[str]:
+        """Return the address of a prefix in one of the hospital's buckets."""
+        return pulumi.Output.concat("s3://", self.stored[data].bucket, "/", prefix)
+
+    def name(self, suffix: str) -> str:
+        """Return a resource name within the stack."""
+        return f"{self.hospital.name}-{suffix}"
+
+    def after_ground(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Return options of what starts pods."""
+        return pulumi.ResourceOptions(parent=parent, depends_on=list(self.ground))
