@@ -1,0 +1,36 @@
+# What the Pulumi program may do in OpenBao: lay out hospitals' mounts, keys, policies and roles.
+# Nothing here reaches the audit devices, the seal, raw storage or other tokens.
+
+# A hospital's secret engines: <hospital>/transit, <hospital>/kv and the like.
+path "sys/mounts" { capabilities = ["read"] }
+path "sys/mounts/+/*" { capabilities = ["create", "read", "update", "delete"] }
+
+path "sys/mounts/auth/*" { capabilities = ["deny"] }
+path "sys/mounts/auth/kubernetes/tune" { capabilities = ["read", "update"] }
+
+# Keys are made and rotated, never used or exported: that is for the workloads' own policies.
+path "+/transit/keys/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "+/transit/keys" { capabilities = ["list"] }
+
+# Settings and secrets that the program itself declares.
+path "+/kv/config" { capabilities = ["create", "read", "update"] }
+path "+/kv/data/*" { capabilities = ["create", "read", "update", "patch", "delete"] }
+path "+/kv/metadata/*" { capabilities = ["create", "read", "update", "patch", "delete", "list"] }
+path "+/kv/metadata" { capabilities = ["list"] }
+
+# Who may log in: ServiceAccounts, by one role a workload.
+path "sys/auth" { capabilities = ["read"] }
+path "sys/auth/kubernetes" { capabilities = ["create", "read", "update", "delete", "sudo"] }
+path "sys/auth/kubernetes/tune" { capabilities = ["read", "update", "sudo"] }
+path "auth/kubernetes/config" { capabilities = ["create", "read", "update", "delete"] }
+path "auth/kubernetes/role" { capabilities = ["list"] }
+path "auth/kubernetes/role/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+
+# The workloads' policies, but not its own and the keeper's.
+path "sys/policies/acl" { capabilities = ["list"] }
+path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "delete"] }
+path "sys/policies/acl/hmlops-*" { capabilities = ["deny"] }
+path "sys/policies/acl/default" { capabilities = ["read"] }
+
+# The official provider works with a short-lived child of the token that it is given.
+path "auth/token/create" { capabilities = ["create", "update"] }
