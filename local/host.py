@@ -195,7 +195,8 @@ def kill_all() -> None:
         _kill_until_gone()
     except RetryError as error:
         raise UserError(
-            f"Processes {sorted(marked())} of the environment do not end: look at them with `ps`, then run `make down` again."
+            f"Processes {sorted(marked())} of the environment do not end: look at them with `ps`, "
+            "then run `make down` again."
         ) from error
 
 

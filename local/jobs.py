@@ -18,7 +18,10 @@ _REASON_LENGTH = 300
 
 def connect(home: Home) -> client.ApiClient:
     """Return a client of the cluster under the administrator's identity."""
-    return config.new_client_from_config(config_file=str(home.kubeconfig))
+    settings = client.Configuration()
+    load: Any = config.load_kube_config
+    load(config_file=str(home.kubeconfig), client_configuration=settings)
+    return client.ApiClient(settings)
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,10 @@ def _why(api: client.ApiClient, run: Run) -> str:
                     f"{status.name} ended with {ended.exit_code}: {said[-1][:_REASON_LENGTH] if said else ended.reason}"
                 )
     events = core.list_namespaced_event(run.namespace).items
-    about = [event for event in events if event.involved_object.name.startswith(run.name) and event.type == "Warning"]
-    return about[-1].message[:_REASON_LENGTH] if about else "no pod was started"
+    about = [
+        event for event in events if str(event.involved_object.name).startswith(run.name) and event.type == "Warning"
+    ]
+    return str(about[-1].message)[:_REASON_LENGTH] if about else "no pod was started"
 
 
 def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None]) -> bool:

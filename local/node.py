@@ -11,13 +11,19 @@ from local.paths import DNS_IP, KUBELET_PORT, NODE_IP, NODE_NAME, POD_CIDR, Home
 KUBELET_HEALTH_PORT = 10248
 PROXY_HEALTH_PORT = 10256
 
+_UNUSED_PLUGINS = (
+    *(f"io.containerd.snapshotter.v1.{name}" for name in ("aufs", "btrfs", "devmapper", "zfs")),
+    "io.containerd.internal.v1.tracing",
+)
+
 
 def _containerd(home: Home, cni: Path, pause: str) -> str:
     root = home.root / "containerd"
+    disabled = ", ".join(f'"{name}"' for name in _UNUSED_PLUGINS)
     return f"""version = 2
 root = "{root / "root"}"
 state = "{root / "state"}"
-disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.internal.v1.tracing"]
+disabled_plugins = [{disabled}]
 [grpc]
   address = "{home.containerd_socket}"
 [plugins."io.containerd.internal.v1.opt"]

@@ -1,9 +1,7 @@
 """The container runtime's own housekeeping: images in, remains of a dead run out."""
 
-from pathlib import Path
-
 from local.host import run
-from local.images.build import BuiltImage
+from local.images.build import PREFIX, BuiltImage
 from local.paths import Home
 
 _NAMESPACE = ("--namespace", "k8s.io")
@@ -33,6 +31,10 @@ def forget_containers(home: Home) -> None:
             _ctr(home, "snapshots", "rm", columns[0], check=False)
 
 
-def archives(images: dict[str, BuiltImage]) -> list[Path]:
-    """Return the image archives, for a cluster that loads them itself."""
-    return [image.archive for image in images.values()]
+def prune(home: Home, images: dict[str, BuiltImage]) -> None:
+    """Remove the project's images of earlier builds, once nothing deployed names them."""
+    current = {name for image in images.values() for name in (image.reference, image.tagged)}
+    present = _ctr(home, "images", "ls", "--quiet").split()
+    old = [name for name in present if name.startswith(PREFIX) and name not in current]
+    if old:
+        _ctr(home, "images", "rm", *old)
