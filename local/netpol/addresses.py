@@ -36,7 +36,9 @@ def parse_lease(text: str, written: int) -> Lease | None:
             address = IPv4Interface(entry["address"]).ip
         except AddressValueError:
             continue
-        return Lease(address, uid, written) if uid else None
+        # The runtime records each pod's loopback as well.
+        if uid and not address.is_loopback:
+            return Lease(address, uid, written)
     return None
 
 
