@@ -1,0 +1,174 @@
+"""Run the stack's declarations against mocks, and keep what they declared."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pulumi
+import yaml
+
+from infra import identity, vault
+from infra.cluster import connect
+from infra.load_settings import settings_from
+from infra.settings import Settings
+from workloads.hospital import HospitalArgs, HospitalService
+from workloads.platform import Platform
+
+ROOT = Path(__file__).parents[2]
+DIGEST = "sha256:" + "a" * 64
+LOCK = {name: f"hmlops.local/{name.lower()}@{DIGEST}" for name in ("workloads", "modelServer", "storageInitializer")}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as the engine would be told of it."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    id: str
+    custom: bool
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.type, self.name)
+
+    @property
+    def kind(self) -> str:
+        return self.type.rpartition(":")[2]
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.inputs["metadata"]
+        return found
+
+
+@dataclass
+class Stack:
+    """Everything that a program declared."""
+
+    resources: list[Declared] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, kind: str) -> list[Declared]:
+        """Return all resources of a kind; asking for one that is not there is a fault of the test."""
+        found = [resource for resource in self.resources if resource.kind == kind]
+        if not found:
+            raise LookupError(f"the stack declares no {kind}")
+        return found
+
+    def keys(self) -> set[tuple[str, str]]:
+        return {resource.key for resource in self.resources}
+
+    def by_key(self) -> dict[tuple[str, str], Declared]:
+        return {resource.key: resource for resource in self.resources}
+
+
+class Mocks(pulumi.runtime.Mocks):
+    """Answer as the providers would where the program reads an output."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        declared = Declared(args.typ, args.name, args.inputs, f"{args.name}-id", bool(args.custom))
+        self._stack.resources.append(declared)
+        return declared.id, {**args.inputs, **_outputs(declared)}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> NoReturn:
+        raise AssertionError(f"the program asks {args.token}, which needs an account")
+
+
+def _outputs(declared: Declared) -> dict[str, Any]:
+    match declared.type:
+        case "aws:kms/key:Key":
+            return {"arn": f"arn:aws:kms:us-east-1:1:key/{declared.name}", "keyId": f"{declared.name}-key"}
+        case "aws:s3/bucket:Bucket":
+            return {"arn": f"arn:aws:s3:::{declared.inputs['bucket']}"}
+        case "aws:iam/role:Role":
+            name = declared.inputs.get("name", declared.name)
+            return {"arn": f"arn:aws:iam::1:role/{name}", "name": name}
+        case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
+            return {"arn": "arn:aws:iam::1:oidc-provider/cluster"}
+        case "aws:eks/cluster:Cluster":
+            issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/1"
+            return {
+                "arn": "arn:aws:eks:us-east-1:1:cluster/x",
+                "endpoint": "https://1.eks.amazonaws.com",
+                "certificateAuthority": {"data": "Q0E="},
+                "identities": [{"oidcs": [{"issuer": issuer}]}],
+            }
+        case "kubernetes:core/v1:ConfigMap":
+            return {"data": {"ca.crt": "CA"}}
+        case _:
+            return {}
+
+
+def settings(stack: str, root: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Settings:
+    """Return a stack's settings, as its file says or changed."""
+    (root / "build").mkdir(exist_ok=True)
+    (root / "build" / "images.json").write_text(json.dumps(LOCK))
+    written = configuration(stack)
+    if change:
+        change(written)
+    return settings_from(written, where=f"Pulumi.{stack}.yaml", root=root)
+
+
+def configuration(stack: str) -> dict[str, Any]:
+    """Return what a stack's file says, without the project's prefix."""
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {name.removeprefix("healthcare-mlops:"): value for name, value in config.items()}
+
+
+def run(program: Callable[[], object]) -> None:
+    """Run a program to its end, outputs included."""
+    wrapped: Callable[[Callable[[], object]], Callable[[], object]] = pulumi.runtime.test
+    wrapped(program)()
+
+
+def declare(chosen: Settings) -> Stack:
+    """Return what the program declares for some settings, once every output is known."""
+    stack = Stack()
+    pulumi.runtime.set_mocks(Mocks(stack), project="healthcare-mlops", stack=chosen.environment)
+
+    def program() -> None:
+        cluster = connect(chosen)
+        trust = identity.trust_cluster(chosen.environment, cluster.issuer)
+        logins = vault.trust_cluster(chosen, cluster)
+        platform = Platform("platform", chosen, cluster)
+        for entry in chosen.hospitals:
+            HospitalService(entry.name, HospitalArgs(chosen, entry, cluster, trust, logins, platform))
+
+    run(program)
+    if not stack.resources:
+        raise AssertionError("the program declared nothing")
+    return stack
+
+
+def pods(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return every pod that the stack declares, whichever resource it is in.
+
+    Added to each: its namespace, its hospital and how many there may be at once.
+    """
+    for job in stack.of("CronJob"):
+        yield job.name, {**job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"], **_where(job), "copies": 2}
+    [shared] = stack.of("ClusterStorageContainer")
+    runtimes = {(r.metadata["namespace"], r.metadata["name"]): r for r in stack.of("ServingRuntime")}
+    for service in stack.of("InferenceService"):
+        predictor = service.inputs["spec"]["predictor"]
+        runtime = runtimes[service.metadata["namespace"], predictor["model"]["runtime"]]
+        server = {**runtime.inputs["spec"]["containers"][0], "resources": predictor["model"]["resources"]}
+        merged = {"containers": [server], "initContainers": [shared.inputs["spec"]["container"]]}
+        yield service.name, {**predictor, **merged, **_where(service), "copies": predictor["maxReplicas"] + 1}
+
+
+def _where(resource: Declared) -> dict[str, Any]:
+    labels = resource.metadata["labels"]
+    return {"namespace": resource.metadata["namespace"], "hospital": labels["healthcare-mlops/hospital"]}
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a pod's containers, those that run first included."""
+    return [*pod.get("initContainers", []), *pod["containers"]]

@@ -1,0 +1,107 @@
+"""What the whole program declares: with and without a release, with one hospital more, and from its own first page."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.unit.mocked_stack import LOCK, ROOT, Mocks, Stack, configuration, declare, run, settings
+
+RELEASE = "v1@0123456789ab"
+
+
+def with_release(written: dict[str, Any]) -> None:
+    written["hospitals"][0]["release"] = RELEASE
+
+
+def one_more(written: dict[str, Any]) -> None:
+    written["hospitals"].append({"name": "east", "fhir": {"path": "bundles"}})
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return declare(settings("dev", tmp_path_factory.mktemp("dev")))
+
+
+def test_names_are_unique_within_a_type(dev: Stack) -> None:
+    keys = [resource.key for resource in dev.resources]
+    assert len(keys) == len(set(keys)) > 100
+
+
+def test_a_release_adds_the_model_server_and_nothing_else(dev: Stack, tmp_path: Path) -> None:
+    served = declare(settings("dev", tmp_path, with_release))
+    added = served.keys() - dev.keys()
+    assert dev.keys() < served.keys()
+    assert {kind.rpartition(":")[2] for kind, _ in added} == {"ServingRuntime", "InferenceService"}
+    assert {name for _, name in added} == {"north-readmission-risk", "north-readmission-risk-v1"}
+    [service] = served.of("InferenceService")
+    uri = service.inputs["spec"]["predictor"]["model"]["storageUri"]
+    assert uri == "s3://hmlops-dev-north-models/readmission/v1/0123456789ab"
+
+
+def test_without_a_release_there_is_no_model_server(dev: Stack) -> None:
+    with pytest.raises(LookupError):
+        dev.of("InferenceService")
+
+
+def test_a_hospital_more_adds_only_its_own_resources(dev: Stack, tmp_path: Path) -> None:
+    grown = declare(settings("dev", tmp_path, one_more))
+    before, after = dev.by_key(), grown.by_key()
+    added = after.keys() - before.keys()
+    assert added
+    assert all(name == "east" or name.startswith("east-") for _, name in added)
+    changed = [key for key, resource in before.items() if after[key].inputs != resource.inputs]
+    assert changed == []
+
+
+def test_hospitals_are_alike(dev: Stack) -> None:
+    def own(hospital: str) -> list[tuple[str, str]]:
+        found = (r.key for r in dev.resources if r.name == hospital or r.name.startswith(f"{hospital}-"))
+        return sorted((kind, name.removeprefix(hospital)) for kind, name in found)
+
+    assert own("north") == own("south")
+
+
+def test_nothing_of_a_hospital_names_another(dev: Stack) -> None:
+    mine = [r for r in dev.resources if r.name.startswith("north") and r.custom]
+    assert len(mine) > 50
+    assert [r.key for r in mine if "south" in json.dumps(dict(r.inputs))] == []
+
+
+def test_prod_declares_the_cluster_and_keeps_data(tmp_path: Path) -> None:
+    prod = declare(settings("prod", tmp_path))
+    assert len(prod.of("Cluster")) == 1
+    assert all(not bucket.inputs["forceDestroy"] for bucket in prod.of("Bucket"))
+    assert {key.inputs["deletionWindowInDays"] for key in prod.of("Key") if "secrets" not in key.name} == {30}
+
+
+def test_prod_pods_use_public_authorities_and_amazon_s_own_addresses(tmp_path: Path) -> None:
+    text = json.dumps([dict(job.inputs) for job in declare(settings("prod", tmp_path)).of("CronJob")])
+    assert "AWS_CA_BUNDLE" not in text
+    assert "AWS_ENDPOINT_URL" not in text
+    assert "AWS_ROLE_ARN" in text
+
+
+def test_the_first_page_declares_the_same_and_tells_where_things_are(dev: Stack, tmp_path: Path) -> None:
+    lock = tmp_path / "images.json"
+    lock.write_text(json.dumps(LOCK))
+    config = {**configuration("dev"), "imageLock": str(lock)}
+    stack = Stack()
+    pulumi.runtime.set_mocks(Mocks(stack), project="healthcare-mlops", stack="dev")
+    text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    pulumi.runtime.set_all_config({f"healthcare-mlops:{key}": value for key, value in text.items()})
+    told: dict[str, Any] = {}
+
+    def program() -> pulumi.Output[None]:
+        page = runpy.run_path(str(ROOT / "__main__.py"))
+        summaries = {name: hospital.summary for name, hospital in page["hospitals"].items()}
+        return pulumi.Output.from_input(summaries).apply(told.update)
+
+    run(program)
+    assert stack.keys() == dev.keys()
+    assert told["north"]["buckets"]["models"] == "hmlops-dev-north-models"
+    assert told["south"]["namespaces"]["phi"] == "south-phi"
+    assert told["north"]["modelUrl"] is None
