@@ -1,0 +1,155 @@
+"""The emulator as one function from request to answer: authenticate, authorise, journal, perform."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import time_machine
+
+from local.aws_emulator import operations, s3_actions
+from local.aws_emulator.authority import Authority, Caller
+from local.aws_emulator.journal import Entry, Journal
+from local.aws_emulator.messages import Answer, AwsError, Request, refusal
+from local.aws_emulator.moto_backend import Call, Moto, State, create_administrator
+from local.aws_emulator.sessions import Sessions
+from local.aws_emulator.signatures import Signed, read, verify
+from local.aws_emulator.sts import Issuer, TokenService
+
+log = logging.getLogger(__name__)
+
+_EVERYTHING: Final = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+_ADMINISTRATOR: Final = "hmlops-admin"
+
+
+def _stop() -> None:
+    """End the process at once: what is in memory is no longer what is on disk; a restart replays the disk."""
+    os._exit(3)
+
+
+@dataclass
+class Emulator:
+    """AWS in one process.
+
+    Parameters
+    ----------
+    journal
+        Where changes are kept.
+    issuer
+        Whose web identities are accepted.
+    """
+
+    journal: Journal
+    issuer: Issuer
+    stop: Callable[[], None] = _stop
+    _number: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        secret = self.journal.secret
+        self._moto = Moto(secret)
+        self._authority = Authority(State(), Sessions(secret))
+        self._tokens = TokenService(self._authority, self.issuer)
+        self.administrator = create_administrator(self._moto, _ADMINISTRATOR, _EVERYTHING)
+
+    def replay(self) -> int:
+        """Perform all that the journal holds, at its own time, and return how many entries that were."""
+        count = 0
+        for entry in self.journal.entries():
+            with time_machine.travel(datetime.fromtimestamp(entry.at, UTC), tick=False):
+                answer = self._perform(entry.call, entry.number)
+            if answer.status >= 400:
+                log.warning("Entry %d (%s) gave status %d at replay", entry.number, entry.call.service, answer.status)
+            count += 1
+        self._number = self.journal.last()
+        return count
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request."""
+        service = "s3"
+        try:
+            signed = read(request)
+            service = signed.service if signed is not None else operations.unsigned_service(request)
+            if signed is None:
+                return self._answer_unsigned(request)
+            return self._answer_signed(request, signed)
+        except AwsError as error:
+            log.info("%s %s refused: %s", request.method, service, error.code)
+            return refusal(error, request, service)
+
+    def _answer_unsigned(self, request: Request) -> Answer:
+        form = dict(request.form)
+        if form.get("Action") == "AssumeRoleWithWebIdentity":
+            with self._moto.exclusive():
+                return self._tokens.assume_with_web_identity(form)
+        if operations.unsigned_service(request) == "s3":
+            raise AwsError("AccessDenied", "Access Denied: this request is not signed")
+        raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token")
+
+    def _answer_signed(self, request: Request, signed: Signed) -> Answer:
+        with self._moto.exclusive():
+            secret = self._authority.secret_of(signed)
+            verify(request, signed, secret, datetime.now(UTC))
+            caller = self._authority.caller(signed)
+            if signed.service == "sts":
+                return self._answer_sts(request, caller)
+            operation = operations.name(request, signed.service)
+            self._authority.require(caller, request, signed, operation)
+            operations.refuse_unfit(request, signed.service, operation)
+            call = Call(request, signed.service, signed.region, signed.access_key)
+            if operations.only_reads(request, signed.service, operation):
+                return self._perform(call)
+            return self._change(call)
+
+    def _answer_sts(self, request: Request, caller: Caller) -> Answer:
+        form = dict(request.form)
+        action = form.get("Action", "")
+        if action == "GetCallerIdentity":
+            return self._tokens.identity(caller)
+        if action == "AssumeRole":
+            return self._tokens.assume(caller, form)
+        if action == "AssumeRoleWithWebIdentity":
+            return self._tokens.assume_with_web_identity(form)
+        raise AwsError("InvalidAction", f"sts:{action} is not emulated", 400)
+
+    def _change(self, call: Call) -> Answer:
+        """Perform a request that changes something, with its journal entry on disk before the answer."""
+        self._number += 1
+        bucket, source = _buckets(call)
+        entry = Entry(self._number, time.time(), call, bucket, source)
+        try:
+            self.journal.begin(entry)
+            answer = self._perform(call, self._number)
+            if answer.status >= 400:
+                self.journal.drop()
+                return answer
+            self.journal.keep()
+            if bucket and call.request.method == "DELETE" and not self._authority.state.has_bucket(bucket):
+                self.journal.forget_bucket(bucket, self._number)
+        except Exception:
+            log.exception("The journal could not be written; stopping so that a restart reads what is on disk")
+            self.stop()
+            raise
+        return answer
+
+    def _perform(self, call: Call, number: int | None = None) -> Answer:
+        try:
+            return self._moto.perform(call, number)
+        except NotImplementedError as error:
+            log.warning("Not emulated: %s", error)
+            return refusal(AwsError("NotImplemented", f"Not emulated: {error}", 501), call.request, call.service)
+        except Exception as error:
+            log.warning("%s failed in the emulator: %s", call.service, type(error).__name__)
+            failed = AwsError("InternalFailure", f"The emulator failed: {type(error).__name__}", 500)
+            return refusal(failed, call.request, call.service)
+
+
+def _buckets(call: Call) -> tuple[str, str]:
+    """Return the bucket that a call changes and the one that it copies from."""
+    if call.service != "s3":
+        return "", ""
+    place = s3_actions.split(call.request.path)
+    source = call.request.header("x-amz-copy-source").removeprefix("/").partition("/")[0]
+    return (place[0] if place else ""), source

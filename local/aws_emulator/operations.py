@@ -1,0 +1,72 @@
+"""Which operation a request asks for, and whether it only reads."""
+
+import re
+from typing import Final
+
+from local.aws_emulator.messages import AwsError, Request
+
+UNCLASSIFIED: Final = "Unclassified"
+
+_READS: Final = re.compile(
+    r"(Describe|List|Get|Head|BatchGet|Lookup|Search|Select|Simulate|Estimate|Preview|Validate|Test|Check|Query|Scan).*"
+)
+_KMS_READS: Final = frozenset(
+    {
+        "Decrypt",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyPair",
+        "GenerateDataKeyPairWithoutPlaintext",
+        "GenerateDataKeyWithoutPlaintext",
+        "GenerateMac",
+        "GenerateRandom",
+        "ReEncrypt",
+        "Sign",
+        "Verify",
+        "VerifyMac",
+    }
+)
+
+
+def unsigned_service(request: Request) -> str:
+    """Return the service that an unsigned request is most likely meant for, to word its refusal."""
+    if request.header("x-amz-target"):
+        return "json"
+    return "sts" if request.form else "s3"
+
+
+def name(request: Request, service: str) -> str:
+    """Return the operation's name, ``Unclassified`` where it is not plain."""
+    if service == "s3":
+        return UNCLASSIFIED
+    target = request.header("x-amz-target")
+    actions = [value for key, value in request.form if key == "Action"]
+    in_query = "Action" in request.parameters
+    if target and not actions and not in_query:
+        return target.rpartition(".")[2]
+    if len(actions) == 1 and not target and not in_query:
+        return actions[0]
+    return UNCLASSIFIED
+
+
+def only_reads(request: Request, service: str, operation: str) -> bool:
+    """Return whether a request leaves everything as it is, so that it need not be journalled."""
+    if service == "s3" or operation == UNCLASSIFIED:
+        return request.method in ("GET", "HEAD", "OPTIONS")
+    return _READS.fullmatch(operation) is not None or (service == "kms" and operation in _KMS_READS)
+
+
+def refuse_unfit(request: Request, service: str, operation: str) -> None:
+    """Refuse what the emulator could not keep its promises for.
+
+    Raises
+    ------
+    AwsError
+        For control paths of moto that could alter everything at once, and for keys that a restart would change.
+    """
+    if request.path.startswith(("/moto-api", "/latest/meta-data", "/latest/api")):
+        raise AwsError("AccessDenied", "The emulator's own control interface is closed")
+    if service == "kms" and operation == "CreateKey":
+        spec = re.search(rb'"(?:KeySpec|CustomerMasterKeySpec)"\s*:\s*"([A-Z0-9_]+)"', request.body)
+        if spec is not None and spec.group(1) != b"SYMMETRIC_DEFAULT":
+            raise AwsError("UnsupportedOperationException", "Only symmetric encryption keys are emulated", 400)
