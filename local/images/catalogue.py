@@ -62,7 +62,7 @@ def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
         ImageRecipe(
             name="model-server",
             recipes=(debian, shared, layers.wheels("serving-wheels", serving - model), code),
-            entrypoint=("python3", "-m", "mlserver.cli.main"),
+            entrypoint=("python3", "-c", "from mlserver.cli import main; main()"),
             command=("start", "/mnt/models"),
             env=python | server,
             workdir="/app",
