@@ -78,6 +78,22 @@ def ingest(
     answer(asdict(done) | {"resources_per_second": round(rate)}, text, as_json=as_json)
 
 
+@app.command()
+def features(
+    curated: Annotated[str, typer.Argument(help="Where ingest published its tables.")],
+    out: Annotated[str, typer.Option(help="The Parquet file to write.")],
+    engine: Annotated[str, typer.Option(help="What runs the expressions: duckdb.")] = "duckdb",
+    as_json: Json = False,
+) -> None:
+    """Compute one row of features for each index discharge."""
+    from model.features.build import build
+
+    done = build(curated, out=out, engine=engine)
+    text = f"{done.discharges} discharges of {done.patients} patients, {done.labelled} labelled, "
+    text += f"{done.readmitted} readmitted within 30 days, in {done.out}"
+    answer(asdict(done), text, as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; faults of the user are one sentence, never a stack trace."""
     try:

@@ -48,14 +48,16 @@ class Subject:
         except OverflowError:
             return None
 
-    def birth_year(self, born: str, until: date) -> int | None:
-        """Return the year of the shifted birth date; none when the patient is, or died, over 89 or is not born yet."""
+    def birth(self, born: str, until: date) -> dict[str, int | bool] | None:
+        """Return the year of the shifted birth date; for those over 89 (at death, or today) only that they are."""
         moment = moment_of(born)
         if moment is None:
             return None
         day = moment.date()
         age = until.year - day.year - ((until.month, until.day) < (day.month, day.day))
-        return (moment + self.shift).year if 0 <= age <= OLDEST_AGE and day.year > 1 else None
+        if age > OLDEST_AGE:
+            return {"over_89": True}
+        return {"year": (moment + self.shift).year, "over_89": False} if age >= 0 else None
 
 
 def moment_of(text: object) -> datetime | None:

@@ -61,8 +61,8 @@ def _date(value: Any, _rule: Rule, context: Context) -> str | None:
     return context.subject.moved(value)
 
 
-def _birth(value: Any, _rule: Rule, context: Context) -> int | None:
-    return context.subject.birth_year(value, context.until)
+def _birth(value: Any, _rule: Rule, context: Context) -> dict[str, int | bool] | None:
+    return context.subject.birth(value, context.until)
 
 
 def _flag(value: Any, _rule: Rule, _context: Context) -> bool | None:

@@ -27,6 +27,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "patient_id": _TEXT,
         "sex": _TEXT,
         "birth_year": pa.int32(),
+        "over_89": pa.bool_(),
         "deceased": pa.bool_(),
         "deceased_at": _MOMENT,
         "state": _TEXT,

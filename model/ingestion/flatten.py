@@ -14,12 +14,14 @@ def rows(resource: Row, kind: str) -> Iterator[tuple[str, Row]]:
 
 def _patient(resource: Row) -> Iterator[tuple[str, Row]]:
     address = _first(resource.get("address")) or {}
+    birth = resource.get("birthDate") or {}
     yield (
         "patient",
         {
             "patient_id": resource["id"],
             "sex": resource.get("gender"),
-            "birth_year": resource.get("birthDate"),
+            "birth_year": birth.get("year"),
+            "over_89": birth.get("over_89"),
             "deceased": bool(resource.get("deceasedBoolean") or resource.get("deceasedDateTime")),
             "deceased_at": _moment(resource.get("deceasedDateTime")),
             "state": address.get("state"),

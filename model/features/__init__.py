@@ -1,0 +1,1 @@
+"""One definition of the features, run through one expression API."""
