@@ -1,0 +1,43 @@
+"""The embedded environment for the integration tests: used as it is when up, else started and stopped."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import environment
+from local.paths import REPOSITORY, Home
+from local.supervision import Supervisor
+
+
+def _make(command: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "local", command], cwd=REPOSITORY, check=False)
+    if done.returncode != 0:
+        pytest.exit(f"`make {command}` failed: its message is above", returncode=1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home() -> Iterator[Home]:
+    """Bring everything up as a user would; stop it again if it was not up before."""
+    found = Home.default()
+    was_up = Supervisor(found).running()
+    _make("up")
+    before = dict(os.environ)
+    os.environ.update(environment.process(found))
+    try:
+        yield found
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        if not was_up:
+            _make("down")
