@@ -5,6 +5,7 @@ from pathlib import Path
 import pulumi
 
 from infra import identity, vault
+from infra.account import account
 from infra.cluster import connect
 from infra.load_settings import load
 from workloads.hospital import HospitalArgs, HospitalService
@@ -13,9 +14,10 @@ from workloads.platform import Platform
 # Settings: everything that differs between environments, checked before anything is touched.
 settings = load(Path(__file__).parent)
 
-# Foundation: the cluster, and who trusts its workloads.
-cluster = connect(settings)
-trust = identity.trust_cluster(settings.environment, cluster.issuer)
+# Foundation: the cloud account, the cluster, and who trusts its workloads.
+aws = account(settings)
+cluster = connect(settings, aws)
+trust = identity.trust_cluster(settings.environment, aws, cluster.issuer)
 logins = vault.trust_cluster(settings, cluster)
 
 # Platform: what all hospitals share and none owns.
@@ -25,7 +27,7 @@ platform = Platform("platform", settings, cluster)
 hospitals = {
     entry.name: HospitalService(
         entry.name,
-        HospitalArgs(settings, entry, cluster, trust, logins, platform),
+        HospitalArgs(settings, entry, aws, cluster, trust, logins, platform),
     )
     for entry in settings.hospitals
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core.v1 import ConfigMap
 
@@ -54,15 +55,15 @@ class Cluster:
     dns_port: int
 
 
-def connect(settings: Settings) -> Cluster:
-    """Return the cluster that the settings name; an EKS cluster is declared on the way."""
-    return _declared(settings) if settings.cluster is ClusterKind.EKS else _running(settings)
+def connect(settings: Settings, account: aws.Provider) -> Cluster:
+    """Return the cluster that the settings name; an EKS cluster is declared in the account on the way."""
+    return _declared(settings, account) if settings.cluster is ClusterKind.EKS else _running(settings)
 
 
 def _running(settings: Settings) -> Cluster:
     """Return a cluster that runs already, reached as the environment's KUBECONFIG says."""
-    api, aws = settings.endpoints.kubernetes, settings.endpoints.aws
-    if api is None or aws is None:
+    api, cloud = settings.endpoints.kubernetes, settings.endpoints.aws
+    if api is None or cloud is None:
         raise AssertionError("settings of a running cluster name its API server and its AWS endpoint")
     provider = kubernetes.Provider("cluster")
     published = ConfigMap.get("cluster-ca", f"default/{CA_CONFIG_MAP}", opts=pulumi.ResourceOptions(provider=provider))
@@ -73,14 +74,14 @@ def _running(settings: Settings) -> Cluster:
         api_url=api.url,
         api_ca=published.data[CA_KEY],
         vault=settings.endpoints.vault,
-        aws=aws,
-        aws_url=aws.url,
+        aws=cloud,
+        aws_url=cloud.url,
         private_ca=True,
         dns_port=_DNS_PORTS[settings.cluster],
     )
 
 
-def _declared(settings: Settings) -> Cluster:
+def _declared(settings: Settings, account: aws.Provider) -> Cluster:
     # Imported here because the EC2 and EKS modules take seconds to load, which local stacks need not pay.
     from infra.eks import Eks, EksArgs
     from infra.network import Network, NetworkArgs
@@ -88,9 +89,10 @@ def _declared(settings: Settings) -> Cluster:
     vpc = settings.networks.vpc
     if vpc is None:
         raise AssertionError("settings of an EKS cluster name its VPC")
-    network = Network("network", NetworkArgs(settings.environment, settings.region, vpc))
+    there = pulumi.ResourceOptions(providers={"aws": account})
+    network = Network("network", NetworkArgs(settings.environment, settings.region, vpc), there)
     name = f"{names.PROJECT}-{settings.environment}"
-    eks = Eks("eks", EksArgs(name, settings.environment, settings.networks.services, network.subnet_ids))
+    eks = Eks("eks", EksArgs(name, settings.environment, settings.networks.services, network.subnet_ids), there)
     return Cluster(
         provider=kubernetes.Provider("cluster", kubeconfig=eks.kubeconfig),
         issuer=eks.issuer,

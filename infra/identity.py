@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 from pulumi_aws import iam
 
 from infra import names
@@ -52,10 +53,14 @@ class Trust:
     issuer: pulumi.Output[str]
 
 
-def trust_cluster(environment: str, issuer: pulumi.Input[str]) -> Trust:
+def trust_cluster(environment: str, account: aws.Provider, issuer: pulumi.Input[str]) -> Trust:
     """Let AWS accept the cluster's ServiceAccount tokens."""
     provider = iam.OpenIdConnectProvider(
-        "cluster", url=issuer, client_id_lists=[TOKEN_AUDIENCE], tags=names.tags(environment)
+        "cluster",
+        url=issuer,
+        client_id_lists=[TOKEN_AUDIENCE],
+        tags=names.tags(environment),
+        opts=pulumi.ResourceOptions(provider=account),
     )
     return Trust(provider.arn, pulumi.Output.from_input(issuer))
 

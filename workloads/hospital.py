@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pulumi
+import pulumi_aws as aws
 
 from infra.cluster import Cluster
 from infra.identity import Trust
@@ -31,6 +32,8 @@ class HospitalArgs:
         The environment.
     hospital
         Its entry.
+    account
+        Where its keys, buckets and roles are.
     cluster, trust, logins
         The cluster, as it is deployed to, as AWS knows it and as Vault does.
     platform
@@ -39,6 +42,7 @@ class HospitalArgs:
 
     settings: Settings
     hospital: Hospital
+    account: aws.Provider
     cluster: Cluster
     trust: Trust
     logins: Logins
@@ -52,7 +56,7 @@ class HospitalService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HospitalArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         provided = pulumi.ResourceOptions(
-            providers={"kubernetes": args.cluster.provider, "vault": args.logins.provider}
+            providers={"aws": args.account, "kubernetes": args.cluster.provider, "vault": args.logins.provider}
         )
         super().__init__(
             "healthcare-mlops:workloads:Hospital", name, None, pulumi.ResourceOptions.merge(opts, provided)

@@ -10,6 +10,7 @@ import pulumi
 import yaml
 
 from infra import identity, vault
+from infra.account import account
 from infra.cluster import connect
 from infra.load_settings import settings_from
 from infra.settings import Settings
@@ -134,12 +135,13 @@ def declare(chosen: Settings) -> Stack:
     pulumi.runtime.set_mocks(Mocks(stack), project="healthcare-mlops", stack=chosen.environment)
 
     def program() -> None:
-        cluster = connect(chosen)
-        trust = identity.trust_cluster(chosen.environment, cluster.issuer)
+        aws = account(chosen)
+        cluster = connect(chosen, aws)
+        trust = identity.trust_cluster(chosen.environment, aws, cluster.issuer)
         logins = vault.trust_cluster(chosen, cluster)
         platform = Platform("platform", chosen, cluster)
         for entry in chosen.hospitals:
-            HospitalService(entry.name, HospitalArgs(chosen, entry, cluster, trust, logins, platform))
+            HospitalService(entry.name, HospitalArgs(chosen, entry, aws, cluster, trust, logins, platform))
 
     run(program)
     if not stack.resources:
