@@ -9,7 +9,8 @@ import pytest
 
 from local.netpol.compile import TABLE, compile_ruleset
 from local.netpol.enforce import EnforcementError, Enforcer
-from tests.netpol.lab import GATEWAY, NETWORK, NODE, OUTSIDE, PATIENT, QUICK, Lab, enforce, lab_of, shut, snapshot
+from tests.netpol.lab import GATEWAY, NETWORK, NODE, OUTSIDE, Lab, enforce, lab_of, shut, snapshot
+from tests.netpol.members import PATIENT, QUICK
 from tests.netpol.reference import Edge
 from tests.netpol.simple import cluster, peers, policy
 

@@ -113,14 +113,17 @@ class Agent:
                 listener.setblocking(False)
                 handler = self.accept if kind == socket.SOCK_STREAM else self.reflect
                 self.selector.register(listener, selectors.EVENT_READ, handler)
-        six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        six.bind(("::", ports[0]))
-        self.selector.register(six, selectors.EVENT_READ, self.reflect)
+        if ports:
+            six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            six.bind(("::", ports[0]))
+            self.selector.register(six, selectors.EVENT_READ, self.reflect)
         self.ports = set(ports)
-        self.sctp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_SCTP)
-        self.sctp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.selector.register(self.sctp, selectors.EVENT_READ, self.associate)
+        # A hardened pod may not make SCTP packets by hand.
+        with contextlib.suppress(PermissionError):
+            self.sctp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_SCTP)
+            self.sctp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            self.selector.register(self.sctp, selectors.EVENT_READ, self.associate)
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self) -> None:

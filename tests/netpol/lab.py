@@ -1,13 +1,11 @@
 """A node with pods, made of network namespaces; the machine's own network and rules stay out of it."""
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -20,7 +18,8 @@ from local.netpol.compile import Network, compile_ruleset
 from local.netpol.enforce import Enforcer
 from local.netpol.model import Snapshot, parse_namespace, parse_pod, parse_policy
 from tests.netpol.generate import PORTS
-from tests.netpol.reference import Cluster, Edge
+from tests.netpol.members import AGENT, Member, Probing
+from tests.netpol.reference import Cluster
 
 PREFIX = "hmlops-t-"
 POD_CIDR = "10.246.0.0/16"
@@ -28,8 +27,6 @@ GATEWAY = "10.246.0.1"
 NODE = "198.18.0.1"
 OUTSIDE = "203.0.113.10"
 NETWORK = Network(IPv4Network(POD_CIDR))
-QUICK, PATIENT = 0.3, 3.0
-AGENT = Path(__file__).with_name("agent.py")
 
 
 def _run(*command: str, text: str | None = None) -> None:
@@ -46,44 +43,7 @@ def clear_leftovers() -> None:
             _run("ip", "netns", "delete", name[0])
 
 
-class Member:
-    """A namespace with its agent."""
-
-    def __init__(self, netns: str, address: str) -> None:
-        self.address = address
-        self.netns = netns
-        command = ["ip", "netns", "exec", netns, sys.executable, "-I", "-S", str(AGENT), *map(str, PORTS)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def send(self, name: str, *arguments: Any) -> None:
-        """Begin a command."""
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps([name, arguments]) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> Any:
-        """Return what the agent says next."""
-        assert self.process.stdout
-        answer = json.loads(self.process.stdout.readline())
-        if isinstance(answer, dict):
-            raise RuntimeError(f"{self.netns}: {answer['error']}")
-        return answer
-
-    def ask(self, name: str, *arguments: Any) -> Any:
-        """Do a command."""
-        self.send(name, *arguments)
-        return self.answer()
-
-    def close(self) -> None:
-        """End the agent."""
-        self.process.kill()
-        self.process.wait(10)
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream:
-                stream.close()
-
-
-class Lab:
+class Lab(Probing):
     """The node, one neighbour outside, and pods on links as the ``ptp`` plugin makes them.
 
     Parameters
@@ -95,7 +55,7 @@ class Lab:
     def __init__(self, addresses: Sequence[str]) -> None:
         self._stack = ExitStack()
         self._prefix = f"{PREFIX}{os.getpid()}-"
-        self.members: dict[str, Member] = {}
+        super().__init__()
         self.addresses = tuple(addresses)
         self.node_netns = f"{self._prefix}node"
         self.nft = ("ip", "netns", "exec", self.node_netns, "nft")
@@ -140,7 +100,8 @@ class Lab:
             _run("ip", "-n", netns, "-batch", "-", text="\n".join([*inner, f"route add default via {GATEWAY}"]))
         _run("ip", "netns", "exec", node, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         for netns, address in ((node, NODE), (outside, OUTSIDE), *((names[a], a) for a in self.addresses)):
-            self.members[address] = Member(netns, address)
+            command = ["ip", "netns", "exec", netns, sys.executable, "-I", "-S", str(AGENT), *map(str, PORTS)]
+            self.members[address] = Member(command)
             self._stack.callback(self.members[address].close)
         for member in self.members.values():
             member.answer()
@@ -158,29 +119,6 @@ class Lab:
     ) -> Cluster:
         """Return the reference's view of API objects on this node."""
         return Cluster(namespaces, pods, policies, POD_CIDR, frozenset({NODE, GATEWAY}))
-
-    def reached(self, edges: Iterable[Edge], timeout: float = QUICK) -> set[Edge]:
-        """Try all edges with real packets; return those over which an answer came."""
-        by_source: defaultdict[str, list[Edge]] = defaultdict(list)
-        for edge in edges:
-            by_source[edge.source].append(edge)
-        for source, some in by_source.items():
-            self.members[source].send("probe", [(e.target, e.protocol, e.port) for e in some], timeout)
-        answers = {source: self.members[source].answer() for source in by_source}
-        return {
-            edge for source, some in by_source.items() for edge, ok in zip(some, answers[source], strict=True) if ok
-        }
-
-    def disagreements(self, edges: Sequence[Edge], expected: set[Edge]) -> set[Edge]:
-        """Return the edges over which the packets do not do what is expected.
-
-        An answer is proof at once; its absence is believed only after a patient second try.
-        """
-        reached = self.reached(edges)
-        missing = expected - reached
-        if missing:
-            reached |= self.reached(missing, PATIENT)
-        return reached ^ expected
 
 
 @contextmanager
