@@ -5,6 +5,7 @@ import fcntl
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from local.paths import NODE_IP, NODE_NAME, REPOSITORY, Home, cache
 from local.supervision import Supervisor
 
 START_SECONDS = 90
-_FIRST = ("etcd", "containerd", "openbao", "aws")
+_FIRST = ("etcd", "openbao", "aws")
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
 _NODE = ("kubelet", "kube-proxy", "metrics-server")
 
@@ -137,8 +138,7 @@ def _start(home: Home, supervisor: Supervisor, chosen: Iterable[Part]) -> None:
     for part in wave:
         supervisor.start(part.name)
     for part in wave:
-        if part.name != "openbao":  # healthy only once it is unsealed
-            wait_healthy(home, part)
+        wait_healthy(home, part)
 
 
 def _revive_runtime(home: Home, supervisor: Supervisor, containerd: Part) -> None:
@@ -177,13 +177,15 @@ def start(home: Home, built: Built, progress: Progress) -> None:
     if cold:
         progress("starting the container runtime")
         _revive_runtime(home, supervisor, known["containerd"])
-    progress("starting state, secrets and the AWS emulator")
-    _start(home, supervisor, (known[name] for name in _FIRST))
-    openbao.initialise_and_unseal(home)
-    wait_healthy(home, known["openbao"])
-    progress("starting the Kubernetes control plane")
-    _start(home, supervisor, [known["kube-apiserver"]])
-    runtime.import_images(home, built.images)
+    _start(home, supervisor, [known["containerd"]])
+    with ThreadPoolExecutor(1) as background:
+        images = background.submit(runtime.import_images, home, built.images)
+        progress("starting state, secrets and the AWS emulator")
+        _start(home, supervisor, (known[name] for name in _FIRST))
+        openbao.initialise_and_unseal(home)
+        progress("starting the Kubernetes control plane")
+        _start(home, supervisor, [known["kube-apiserver"]])
+        images.result()
     _install(home, built, supervisor, known, progress)
 
 

@@ -187,9 +187,14 @@ def _aws(home: Home) -> Part:
 def _openbao(home: Home) -> Part:
     # 429: standby, 472/473: secondary, 501: not initialised, 503: sealed.
     check = http(f"{BAO_URL}/v1/sys/health")
-    version = _digest([home.pki / "openbao.crt"])
+    version = _digest([home.pki / "openbao.crt", REPOSITORY / "local" / "openbao.py"])
     command = tuple(openbao.command(home))
-    return Part(Program("openbao", command, version=version), check, "Vault-compatible secrets", ((NODE_IP, BAO_PORT),))
+    return Part(
+        Program("openbao", command, version=version),
+        check,
+        "Vault-compatible secrets",
+        ((NODE_IP, BAO_PORT), (_LOOPBACK, 8201)),
+    )
 
 
 def _control_plane(home: Home, tools: dict[str, Path]) -> list[Part]:

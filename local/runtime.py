@@ -16,8 +16,7 @@ def import_images(home: Home, images: dict[str, BuiltImage]) -> list[str]:
     present = set(_ctr(home, "images", "ls", "--quiet").split())
     missing = [image for image in images.values() if not {image.reference, image.tagged} <= present]
     for image in missing:
-        _ctr(home, "images", "import", "--digests", "--base-name", image.tagged.rsplit(":", 1)[0], str(image.archive))
-        _ctr(home, "images", "tag", "--force", image.tagged, image.reference)
+        _ctr(home, "images", "import", str(image.archive))
     return [image.reference for image in missing]
 
 

@@ -79,9 +79,8 @@ def show(summary: Summary) -> None:
         shown = {key: value for key, value in hospital.metrics.items() if isinstance(value, int | float)}
         console.print("  " + "  ".join(f"{key} {_figure(value)}" for key, value in list(shown.items())[:5]))
         score = hospital.score
-        console.print(
-            f"  patient {str(score.get('patient', ''))[:16]}: risk {_figure(score.get('risk'))} ({score.get('decision')})"
-        )
+        patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
+        console.print(f"  patient {patient}: risk {risk} ({score.get('decision')})")
         for reason in score.get("reasons", []):
             console.print(f"    - {reason if isinstance(reason, str) else reason.get('text', reason)}")
     console.print(
