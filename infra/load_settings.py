@@ -33,7 +33,7 @@ from infra.settings import (
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
-_PLAIN = ("environment", "cluster", "region", "imageLock")
+_PLAIN = ("environment", "cluster", "region", "imageLock", "gatesProfile")
 
 
 def load(root: Path) -> Settings:
@@ -110,6 +110,8 @@ def _faults(config: shape.StackConfig) -> Iterator[str]:
     yield from _duplicates(config)
     yield from _overlaps(config)
     yield from _misplaced_endpoints(config)
+    if config.protect_data and config.gates_profile == "demonstration":
+        yield "gatesProfile is demonstration, which is for synthetic data; use clinical where protectData is true"
     for hospital in config.hospitals:
         if config.protect_data and hospital.contact is None:
             yield f"hospital {hospital.name} has no contact; add contact with security and baa, which real data needs"
@@ -171,6 +173,7 @@ def _settings(config: shape.StackConfig, images: Images) -> Settings:
         region=config.region,
         images=images,
         protect_data=config.protect_data,
+        gates_profile=config.gates_profile,
         endpoints=Endpoints(
             vault=_endpoint(config.endpoints.vault),
             kubernetes=_endpoint(config.endpoints.kubernetes) if config.endpoints.kubernetes else None,

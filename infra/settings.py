@@ -157,6 +157,7 @@ class Settings:
     region: str
     images: Images
     protect_data: bool
+    gates_profile: str
     endpoints: Endpoints
     networks: Networks
     sizes: Sizes

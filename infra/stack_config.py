@@ -211,6 +211,7 @@ class StackConfig(_Section):
     region: Region
     image_lock: Text
     protect_data: bool
+    gates_profile: Literal["clinical", "demonstration"]
     endpoints: EndpointsConfig
     networks: NetworksConfig
     sizes: SizesConfig

@@ -18,7 +18,7 @@ def training(site: Site, parent: pulumi.Resource) -> None:
     """Declare the weekly training."""
     table = site.place(DataClass.CURATED, FEATURES)
     train = _step(site, "train", table, "--out", CANDIDATE)
-    evaluate = _step(site, "evaluate", CANDIDATE, "--features", table)
+    evaluate = _step(site, "evaluate", CANDIDATE)
     release = _step(
         site,
         "release",
@@ -37,4 +37,5 @@ def _step(site: Site, command: str, *args: pulumi.Input[str]) -> Program:
         image=site.settings.images.workloads,
         resources=site.settings.sizes.job,
         args=["-m", "model", command, *args],
+        env={"HMLOPS_GATES_PROFILE": site.settings.gates_profile},
     )
