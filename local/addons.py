@@ -1,5 +1,6 @@
 """What the cluster needs before the program deploys to it: identities, DNS, metrics and KServe."""
 
+import hashlib
 import json
 import string
 import subprocess
@@ -80,6 +81,12 @@ def _kserve_settings(config: Path) -> dict[str, Any]:
         "security": json.dumps({"autoMountServiceAccountToken": False}),
     }
     return content
+
+
+def digest(home: Home, config: Path, coredns_image: str) -> str:
+    """Return a digest of everything that is applied, to know whether it has been."""
+    settings = yaml.safe_dump(_kserve_settings(config))
+    return hashlib.sha256(f"{_rendered(home, coredns_image)}{settings}{config}".encode()).hexdigest()
 
 
 def before_kserve(home: Home, kubernetes: Path, config: Path, coredns_image: str) -> None:

@@ -191,14 +191,21 @@ def start(home: Home, built: Built, progress: Progress) -> None:
 
 def _install(home: Home, built: Built, supervisor: Supervisor, known: dict[str, Part], progress: Progress) -> None:
     kubernetes, kserve = built.tools["kubernetes"], built.tools["kserve"] / "config"
-    addons.before_kserve(home, kubernetes, kserve, built.images["coredns"].reference)
+    coredns = built.images["coredns"].reference
+    stamp, wanted = home.run / "addons", addons.digest(home, kserve, coredns)
+    installed = stamp.exists() and stamp.read_text() == wanted
+    if not installed:
+        addons.before_kserve(home, kubernetes, kserve, coredns)
     _start(home, supervisor, (known[name] for name in _CLIENTS))
     progress("starting the node and KServe")
     _start(home, supervisor, (known[name] for name in (*_NODE, "kserve")))
+    if installed:
+        return
     addons.after_kserve(home, kubernetes, kserve)
     wait = ("wait", "--timeout=90s")
     addons.kubectl(home, kubernetes, *wait, "--for=condition=Ready", f"node/{NODE_NAME}")
     addons.kubectl(home, kubernetes, *wait, "--for=condition=Available", "-n", "kube-system", "deployment/coredns")
+    stamp.write_text(wanted)
 
 
 def stop(home: Home) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,8 @@ SLEEP = Program("sleeper", ("/bin/sleep", "300"))
 
 
 @retry(retry=retry_if_result(lambda done: not done), stop=stop_after_delay(15), wait=wait_fixed(0.1))
-def until(condition: bool | object) -> bool:
-    return bool(condition() if callable(condition) else condition)
+def until(condition: Callable[[], bool]) -> bool:
+    return condition()
 
 
 @pytest.fixture
