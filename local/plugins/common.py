@@ -8,15 +8,16 @@ secrets secret on the way in and out, talks gRPC, and turns errors into one sent
 import json
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2_grpc
 
 from local.plugins.diffs import Diff, Kind, differences, path_text, under
-from local.plugins.server import dial, engine_argument, serve
+from local.plugins.engine_log import EngineLog, Log
+from local.plugins.server import engine_argument, serve
 from local.plugins.values import (
     UNKNOWN,
     Path,
@@ -35,6 +36,7 @@ __all__ = [
     "Checked",
     "Created",
     "Diff",
+    "EngineLog",
     "Failure",
     "InitError",
     "Kind",
@@ -71,7 +73,7 @@ class InitError(PluginError):
     Parameters
     ----------
     reasons
-        What is wrong, one sentence each; the first is the error's text.
+        What is wrong, one sentence each, the most general first.
     state
         The object as it is now.
     inputs
@@ -79,34 +81,11 @@ class InitError(PluginError):
     """
 
     def __init__(self, reasons: list[str], state: Props, *, id: str = "", inputs: Props | None = None) -> None:
-        super().__init__(reasons[0])
+        super().__init__("; ".join(reasons))
         self.reasons = reasons
         self.state = state
         self.id = id
         self.inputs = inputs
-
-
-class Log:
-    """Lines to the engine about one resource."""
-
-    def __init__(self, send: "Callable[[engine_pb2.LogSeverity.ValueType, str, str, bool], None]", urn: str) -> None:
-        self._send = send
-        self._urn = urn
-        self._last = ""
-
-    def status(self, text: str) -> None:
-        """Show a short-lived line beside the resource; repeated text is sent once."""
-        if text != self._last:
-            self._last = text
-            self._send(engine_pb2.INFO, text, self._urn, True)
-
-    def info(self, text: str) -> None:
-        """Show a line that stays."""
-        self._send(engine_pb2.INFO, text, self._urn, False)
-
-    def warn(self, text: str) -> None:
-        """Show a warning that stays."""
-        self._send(engine_pb2.WARNING, text, self._urn, False)
 
 
 @dataclass(frozen=True)
@@ -273,32 +252,6 @@ def flag(config: Mapping[str, Any], key: str, default: bool = False) -> bool:
     """Return a configuration switch, which SDKs send as a boolean or as text."""
     value = config.get(key, default)
     return value.strip().lower() in ("true", "1") if isinstance(value, str) else bool(value)
-
-
-class EngineLog:
-    """The engine's log, reached at the address that it gave when it started the plugin."""
-
-    def __init__(self, address: str) -> None:
-        self._stub = engine_pb2_grpc.EngineStub(dial(address)) if address else None
-
-    def send(self, severity: "engine_pb2.LogSeverity.ValueType", text: str, urn: str, ephemeral: bool) -> None:
-        """Send one line; a lost log line never fails an operation."""
-        if self._stub is None:
-            return
-        line = engine_pb2.LogRequest(
-            severity=severity,
-            message=text,
-            urn=urn,
-            ephemeral=ephemeral,
-        )
-        try:
-            self._stub.Log(line, timeout=5)
-        except grpc.RpcError:
-            return
-
-    def about(self, urn: str) -> Log:
-        """Return the log of one resource."""
-        return Log(self.send, urn)
 
 
 def run(provider: Provider, arguments: list[str] | None = None) -> None:

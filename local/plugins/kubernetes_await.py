@@ -47,7 +47,7 @@ class NotReadyError(PluginError):
     """An object did not become ready; ``live`` is how it was seen last."""
 
     def __init__(self, reasons: list[str], live: Props) -> None:
-        super().__init__(reasons[0])
+        super().__init__("; ".join(reasons))
         self.reasons = reasons
         self.live = live
 
@@ -135,10 +135,8 @@ class Waiter:
         return []
 
     def _explain(self, live: Props, cause: str, since: datetime) -> list[str]:
-        """Return the reasons for a failure: the first names all that matters in one sentence."""
-        reasons = self._reasons(live, since)
-        detail = f" ({'; '.join(reasons)})" if reasons else ""
-        return [f"{_what(live)}: {cause}{detail}", *reasons]
+        """Return the reasons for a failure, the general one first."""
+        return [f"{_what(live)}: {cause}", *self._reasons(live, since)]
 
     def _reasons(self, live: Props, since: datetime) -> list[str]:
         namespace = namespace_of(live)

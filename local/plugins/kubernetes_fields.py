@@ -24,6 +24,8 @@ def _entries(live: Props) -> list[Props]:
 
 def _is_taken(entry: Props) -> bool:
     name, operation = str(entry.get("manager", "")), entry.get("operation")
+    if entry.get("subresource") == "scale":
+        return name.startswith("kubectl")  # `kubectl scale`, not an autoscaler
     return not entry.get("subresource") and any(name.startswith(n) and operation == o for n, o in _TAKEN_OVER)
 
 

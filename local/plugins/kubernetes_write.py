@@ -48,13 +48,24 @@ class Writer:
             try:
                 return self._create_once(request, inputs, manager)
             except ApiError as error:
-                if not error.missing or attempt == _TRIES:
+                passing = error.missing or self._is_going(error, inputs)
+                if not passing or attempt == _TRIES:
                     raise self._explained(error, inputs) from None
                 request.log.status(f"Retry #{attempt}; creation failed: {error}")
             if request.cancelled.wait(pause):
                 raise PluginError(f"the creation of {_what(inputs)} was interrupted; nothing was created")
             pause *= 2
         raise AssertionError
+
+    def _is_going(self, error: ApiError, inputs: Props) -> bool:
+        """Return whether a predecessor of the same name is still being deleted."""
+        if error.reason != "AlreadyExists":
+            return False
+        try:
+            found = self.cluster.get(kind_of(inputs), namespace_of(inputs), str(metadata(inputs)["name"]))
+        except ApiError as missing:
+            return missing.missing
+        return "deletionTimestamp" in metadata(found)
 
     def _create_once(self, request: Request, inputs: Props, manager: str) -> Props:
         if self.settings.upsert:
