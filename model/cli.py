@@ -94,6 +94,46 @@ def features(
     answer(asdict(done), text, as_json=as_json)
 
 
+@app.command()
+def train(
+    features: Annotated[str, typer.Argument(help="The features file.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    profile: Annotated[
+        str,
+        typer.Option(envvar="HMLOPS_GATES_PROFILE", help="Gates that the model must pass: clinical, demonstration."),
+    ] = "clinical",
+    gates: Annotated[Path | None, typer.Option(help="Another gates file than the package's.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit the model on three quarters of the patients."""
+    from model.gates import gate_table
+    from model.training import train as run
+
+    done = run(features, out=out, profile=profile, gates=gate_table(gates))
+    text = f"trained on {done.counts['training_discharges']} discharges with {done.counts['training_readmissions']} "
+    text += f"readmissions, penalty {done.penalty}, profile {done.profile}, in {out}"
+    answer({"run": str(out), **asdict(done)}, text, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    as_json: Json = False,
+) -> None:
+    """Evaluate on the other patients and hold the result against the gates."""
+    from model.evaluation import evaluate as run
+    from model.evaluation import refuse
+
+    done = run(run_dir)
+    auc, lace = done["roc_auc"], done["lace_roc_auc"]
+    text = f"{done['counts']['discharges']} test discharges with {done['counts']['readmissions']} readmissions"
+    if auc and lace:
+        text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), LACE {lace['value']:.3f}, "
+        text += f"Brier {done['brier']['value']:.3f}, calibration slope {done['calibration']['slope']:.2f}"
+    answer(done, text, as_json=as_json)
+    refuse(done)
+
+
 def main() -> None:
     """Run the command line; faults of the user are one sentence, never a stack trace."""
     try:

@@ -136,6 +136,8 @@ class BundleWriter:
         if self._chance.random() < 0.9:
             self._observation("2951-2", stay.sodium, "mmol/L", last, encounter)
         self._blood_pressure(stay.systolic, last, encounter)
+        for drug in self._person.drugs:
+            self._drug(drug, first, encounter)
         # The bill is coded days after the discharge: a model that reads it knows too much.
         self._condition("Z09", None, stay.end + timedelta(days=6), encounter)
 

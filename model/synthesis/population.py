@@ -151,7 +151,7 @@ class _Story:
     def _gap(self) -> timedelta:
         """Return the time to the next unrelated stay, with the visits that fall into it."""
         severity = sum(c.effect for c in self.conditions) + self.unseen
-        days = float(self.chance.exponential(430 * math.exp(-0.35 * severity)))
+        days = float(self.chance.exponential(600 * math.exp(-0.35 * severity)))
         start = self.stays[-1].end if self.stays else self.visits[0]
         for days_after in self.chance.uniform(5, max(days, 6), size=self.chance.poisson(min(days, 900) / 250)):
             visit = start + timedelta(days=float(days_after))
