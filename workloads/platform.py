@@ -14,6 +14,7 @@ from infra.cluster import Cluster
 from infra.settings import Amount, Resources, Settings
 from workloads import pod
 
+STORAGE_CONTAINER = "s3"
 INITIALIZER = Resources(requests=Amount(50, 128), limits=Amount(500, 512))
 
 
@@ -24,10 +25,10 @@ class Platform(pulumi.ComponentResource):
         provided = pulumi.ResourceOptions(providers={"kubernetes": cluster.provider})
         super().__init__("healthcare-mlops:workloads:Platform", name, None, provided)
         CustomResource(
-            "s3",
+            STORAGE_CONTAINER,
             api_version="serving.kserve.io/v1alpha1",
             kind="ClusterStorageContainer",
-            metadata=ObjectMetaArgs(name="s3", labels=names.labels()),
+            metadata=ObjectMetaArgs(name=STORAGE_CONTAINER, labels=names.labels()),
             spec={
                 "container": _initializer(settings, cluster),
                 "supportedUriFormats": [{"prefix": "s3://"}],

@@ -8,6 +8,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from infra import names
 from infra.settings import DataClass, Release
 from workloads import pod
+from workloads.platform import STORAGE_CONTAINER
 from workloads.site import Site
 from workloads.training import RELEASES
 
@@ -108,6 +109,7 @@ def _predictor(site: Site, release: Release) -> dict[str, object]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod.pod_security(),
+        "storageContainerName": STORAGE_CONTAINER,
         "volumes": [*pod.volumes(site.cluster, account, "64Mi"), _release_volume()],
         "model": {
             "modelFormat": {"name": "sklearn", "version": "1"},

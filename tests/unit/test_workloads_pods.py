@@ -88,7 +88,9 @@ def test_the_initializer_takes_the_role_of_the_pod_that_it_is_put_into(stack: St
     field = env["AWS_ROLE_ARN"]["valueFrom"]["fieldRef"]["fieldPath"]
     assert field == "metadata.annotations['healthcare-mlops/role-arn']"
     for service in stack.of("InferenceService"):
-        role = service.inputs["spec"]["predictor"]["annotations"]["healthcare-mlops/role-arn"]
+        predictor = service.inputs["spec"]["predictor"]
+        assert predictor["storageContainerName"] == container.metadata["name"]
+        role = predictor["annotations"]["healthcare-mlops/role-arn"]
         assert role.endswith(f"-{service.metadata['labels']['healthcare-mlops/hospital']}-model-server")
 
 

@@ -122,3 +122,13 @@ def test_a_table_that_contradicts_itself_is_refused(change: dict[str, Any], says
     written = {**yaml.safe_load(TABLE.read_text()), **change}
     with pytest.raises(ValidationError, match=says):
         TypeAdapter(ZoneTable).validate_python(written)
+
+
+def test_nothing_leads_into_the_phi_zone_and_only_its_own_workloads_leave_it() -> None:
+    for flow in table().flows:
+        if flow.target in table().workloads:
+            source, target = table().workloads[flow.source].zone, table().workloads[flow.target].zone
+            assert target != "phi", flow
+            assert source == target, f"{flow} crosses zones"
+        if flow.target == "fhir":
+            assert table().workloads[flow.source].zone == "phi"
