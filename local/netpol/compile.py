@@ -121,26 +121,27 @@ class _Cluster:
         self._by_namespace: defaultdict[str, list[Pod]] = defaultdict(list)
         for pod in self.pods.values():
             self._by_namespace[pod.namespace].append(pod)
-        self._peers: dict[tuple[Peers, str], frozenset[IPv4Address]] = {}
+        self._networks = {address: IPv4Network(address) for address in self.pods}
+        self._peers: dict[tuple[Peers, str], frozenset[IPv4Network]] = {}
 
     def selected(self, policy: Policy) -> list[IPv4Address]:
         """Return the addresses of the pods that a policy is about."""
         pods = self._by_namespace.get(policy.namespace, [])
         return [pod.address for pod in pods if pod.address and policy.pods.matches(pod.labels)]
 
-    def peers(self, peers: Peers, namespace: str) -> frozenset[IPv4Address]:
+    def peers(self, peers: Peers, namespace: str) -> frozenset[IPv4Network]:
         """Return the addresses of the pods that a peer of a policy in ``namespace`` names."""
         key = (peers, "" if peers.namespaces else namespace)
         if key not in self._peers:
             self._peers[key] = frozenset(
-                pod.address
-                for name in self._namespaces(peers, namespace)
+                self._networks[pod.address]
+                for name in self._selected_namespaces(peers, namespace)
                 for pod in self._by_namespace.get(name, [])
                 if pod.address and peers.pods.matches(pod.labels)
             )
         return self._peers[key]
 
-    def _namespaces(self, peers: Peers, own: str) -> Iterable[str]:
+    def _selected_namespaces(self, peers: Peers, own: str) -> Iterable[str]:
         if peers.namespaces is None:
             return [own]
         # A namespace that is not known yet matches no selector, not even one that its lack of labels would please.
@@ -206,7 +207,7 @@ class _Compiler:
             if isinstance(peer, Block):
                 networks |= _without(peer.network, peer.excluded)
             else:
-                networks |= {IPv4Network(address) for address in self.cluster.peers(peer, namespace)}
+                networks |= self.cluster.peers(peer, namespace)
         return list(collapse_addresses(networks))
 
     def _ports(self, ports: Iterable[Port]) -> list[str]:
