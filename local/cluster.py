@@ -22,6 +22,7 @@ from local.paths import NODE_IP, NODE_NAME, REPOSITORY, Home, cache
 from local.supervision import Supervisor
 
 START_SECONDS = 90
+_RULES = ("hmlops", "kube-proxy", "KUBE-")
 _FIRST = ("etcd", "openbao", "aws")
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
 _NODE = ("kubelet", "kube-proxy", "metrics-server")
@@ -226,11 +227,8 @@ def remains() -> list[str]:
     found = [f"process {pid} ({name})" for pid, name in host.marked().items()]
     found += [f"contained process {pid}" for pid in host.contained()]
     found += [f"mount {point}" for point in host.mounts(Home.default().root)]
-    found += [
-        f"table {line}"
-        for line in run("nft", "list", "tables", check=False).splitlines()
-        if "hmlops" in line or "kube-proxy" in line
-    ]
+    rules = run("nft", "list", "ruleset", check=False).splitlines()
+    found += [f"rule {line.strip()}" for line in rules if any(name in line for name in _RULES)]
     found += [f"address {line}" for line in run("ip", "-o", "addr").splitlines() if f"{NODE_IP}/" in line]
     found += [f"link {line.split()[1]}" for line in run("ip", "-o", "link").splitlines() if "veth" in line]
     found += [f"control group {root / host.CGROUP}" for root in host.cgroup_roots() if (root / host.CGROUP).exists()]

@@ -88,6 +88,8 @@ def _kubelet(home: Home) -> dict[str, object]:
         "seccompDefault": True,
         "failSwapOn": False,
         "protectKernelDefaults": False,
+        # Its iptables chains serve no part here and would stay behind.
+        "makeIPTablesUtilChains": False,
         "enforceNodeAllocatable": ["pods"],
         "evictionHard": {
             "memory.available": "100Mi",

@@ -34,7 +34,7 @@ class Stack:
     def _ask(self, *arguments: str) -> str:
         done = self._run(*arguments)
         if done.returncode != 0:
-            raise UserError(_explain(done.stderr or done.stdout, self.home))
+            raise UserError(explain(done.stderr or done.stdout, self.home))
         return done.stdout
 
     def select(self) -> None:
@@ -48,23 +48,24 @@ class Stack:
         passphrase = self.home.pulumi / "passphrase"
         if not passphrase.exists():
             write_secret(passphrase, secrets.token_urlsafe(32).encode())
-        self._restore_salt()
+        self.restore_salt()
         self._ask("stack", "select", "--create", STACK)
-        self._keep_salt()
-        self._release_dead_lock()
+        self.keep_salt()
+        self.release_dead_lock()
 
-    def _restore_salt(self) -> None:
+    def restore_salt(self) -> None:
         """Give a fresh clone the salt that belongs to this machine's passphrase."""
         kept = self.home.pulumi / "salt"
         if kept.exists() and _SALT not in yaml.safe_load(CONFIG.read_text()):
             CONFIG.write_text(f"{_SALT}: {kept.read_text()}\n{CONFIG.read_text()}")
 
-    def _keep_salt(self) -> None:
+    def keep_salt(self) -> None:
+        """Keep the salt that Pulumi wrote, for other clones on this machine."""
         salt = yaml.safe_load(CONFIG.read_text()).get(_SALT)
         if salt:
             write_secret(self.home.pulumi / "salt", salt.encode())
 
-    def _release_dead_lock(self) -> None:
+    def release_dead_lock(self) -> None:
         """Take away the lock of an update whose process is gone."""
         for path in (self.home.pulumi / ".pulumi" / "locks").rglob("*.json"):
             holder = json.loads(path.read_text()).get("pid")
@@ -117,7 +118,8 @@ def _is_pulumi(pid: object) -> bool:
         return False
 
 
-def _explain(output: str, home: Home) -> str:
+def explain(output: str, home: Home) -> str:
+    """Return what Pulumi said as one sentence with the mend."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if "incorrect passphrase" in output:
         return (
