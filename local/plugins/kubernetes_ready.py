@@ -241,9 +241,11 @@ def _declared(text: str) -> Check:
     clauses = json.loads(text) if text.lstrip().startswith("[") else [text]
     parsed = [_clause(str(clause)) for clause in clauses]
 
-    def check(thing: Props, _related: Sequence[Props]) -> Readiness:
+    def check(thing: Props, related: Sequence[Props]) -> Readiness:
         open_ones = [name for name, holds in parsed if not holds(thing)]
-        return Readiness(not open_ones, f"Waiting for {', '.join(open_ones)}")
+        detail = conditions(thing, related).text.removeprefix("Waiting for ")
+        said = "" if detail == "readiness" else f": {detail}"
+        return Readiness(not open_ones, f"Waiting for {', '.join(open_ones)}{said}")
 
     return check
 
@@ -255,7 +257,9 @@ def _clause(text: str) -> tuple[str, Callable[[Props], bool]]:
     value = match["value"]
     if match["type"]:
         wanted = (value or "True").lower()
-        return text, lambda thing: str(condition(thing, str(match["type"])).get("status", "")).lower() == wanted
+        name = str(match["type"])
+        # A condition of an older generation says nothing about this one.
+        return text, lambda thing: _observed(thing) and str(condition(thing, name).get("status", "")).lower() == wanted
     path = [int(index) if index else key for key, index in _STEP.findall(match["path"])]
 
     def holds(thing: Props) -> bool:
