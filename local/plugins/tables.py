@@ -1,0 +1,294 @@
+"""Providers as tables: one row a resource type, and what all rows have in common.
+
+A row says which inputs cannot change in place, which have defaults, and how the object is made, read, changed and
+removed. Everything else (names, differences, previews, drift, unknown types) is the same for all rows and lives here.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from typing_extensions import override
+
+from local.plugins.common import (
+    UNKNOWN,
+    Checked,
+    Created,
+    Diff,
+    Failure,
+    InitError,
+    Path,
+    PluginError,
+    Props,
+    Provider,
+    Read,
+    Request,
+    differences,
+    has_unknowns,
+)
+
+DEFAULTS = "__defaults"
+Client = TypeVar("Client")
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, False, 0)
+
+
+@dataclass(frozen=True)
+class Row(Generic[Client]):
+    """One resource type.
+
+    Parameters
+    ----------
+    token
+        The official type token.
+    create
+        Makes the object from its inputs and returns its id.
+    read
+        Returns the object's properties under their official names, or nothing when it is gone.
+    update
+        Changes the object from old to new inputs; absent where every change is a replacement.
+    delete
+        Removes the object; gets its state. Absent where the object goes with its owner.
+    required
+        Inputs without which nothing works.
+    replace
+        Inputs that cannot change in place.
+    defaults
+        Inputs that are filled in when the program leaves them out.
+    autoname
+        The input that gets a generated name when the program gives none.
+    autoname_unless
+        Inputs that make a generated name unnecessary.
+    computed
+        Outputs that nobody can set; unknown at preview until the object exists.
+    volatile
+        Computed outputs that an update may change.
+    json
+        Inputs that hold JSON text, compared by meaning.
+    unordered
+        Lists that are sets.
+    secret
+        Outputs that are always secret.
+    write_only
+        Inputs that the server never shows.
+    identify
+        Returns the inputs that an id tells, for a read without state.
+    """
+
+    token: str
+    create: Callable[[Client, Props], str]
+    read: Callable[[Client, str, Props], Props | None]
+    update: Callable[[Client, str, Props, Props], None] | None = None
+    delete: Callable[[Client, str, Props], None] | None = None
+    required: tuple[str, ...] = ()
+    replace: frozenset[str] = frozenset()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    autoname: str = ""
+    autoname_unless: tuple[str, ...] = ()
+    autoname_length: int = 0
+    autoname_suffix: str = ""
+    computed: tuple[str, ...] = ()
+    volatile: tuple[str, ...] = ()
+    json: frozenset[str] = frozenset()
+    unordered: frozenset[str] = frozenset()
+    secret: tuple[str, ...] = ()
+    write_only: frozenset[str] = frozenset()
+    identify: Callable[[str], Props] = lambda _: {}
+    delete_before_replace: bool = False
+
+
+def plain(inputs: Props) -> Props:
+    """Return inputs without the engine's own marks, however deep."""
+    return {name: _plain(value) for name, value in inputs.items() if not name.startswith("__")}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return plain(value)
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
+    """Return whether two values of an input mean the same."""
+    if has_unknowns(old) or has_unknowns(new):
+        return False
+    if name in row.json and isinstance(old, str) and isinstance(new, str):
+        try:
+            return bool(json.loads(old) == json.loads(new))
+        except ValueError:
+            return old == new
+    if name in row.unordered and isinstance(old, list) and isinstance(new, list):
+        return sorted(map(str, old)) == sorted(map(str, new))
+    return not differences(old, new)
+
+
+class TableProvider(Provider, Generic[Client]):
+    """A provider that is a table of rows over one client."""
+
+    rows: Mapping[str, Row[Client]]
+
+    def client(self) -> Client:
+        """Return the client, connecting at the first use."""
+        raise NotImplementedError
+
+    def fault(self, error: Exception, row: Row[Client], request: Request) -> PluginError | None:
+        """Turn a client's exception into one sentence; nothing for a fault of the plugin itself."""
+        raise NotImplementedError
+
+    def row(self, request: Request) -> Row[Client]:
+        """Return the row of a resource."""
+        found = self.rows.get(request.type)
+        if found is None:
+            raise PluginError(
+                f"the embedded {self.name} plugin does not know the type {request.type}: install the official plugin "
+                f"(pulumi plugin install resource {self.name} {self.version}) or add a row for it in local/plugins"
+            )
+        return found
+
+    @override
+    def secret_paths(self, request: Request) -> Iterable[Path]:
+        """Return the outputs that are always secret."""
+        row = self.rows.get(request.type)
+        return [tuple(name.split(".")) for name in row.secret] if row else []
+
+    # --- check and diff ------------------------------------------------------------------
+    @override
+    def check(self, request: Request) -> Checked:
+        """Fill in defaults and the name, and report what is missing."""
+        row = self.row(request)
+        inputs, filled = dict(request.inputs), []
+        inputs.pop(DEFAULTS, None)
+        for name, value in row.defaults.items():
+            if name not in inputs:
+                inputs[name] = value
+                filled.append(name)
+        if row.autoname and not any(inputs.get(name) for name in (row.autoname, *row.autoname_unless)):
+            inputs[row.autoname] = self._name(row, request)
+            filled.append(row.autoname)
+        missing = [name for name in row.required if name not in inputs]
+        inputs[DEFAULTS] = sorted(filled)
+        failures = tuple(Failure(name, f"missing required property '{name}' of {request.name}") for name in missing)
+        return Checked(inputs, failures)
+
+    def _name(self, row: Row[Client], request: Request) -> str:
+        given = request.old_inputs.get(row.autoname)
+        if given and row.autoname in request.old_inputs.get(DEFAULTS, [row.autoname]):
+            return str(given)
+        if request.proposed_name:
+            return request.proposed_name
+        tail = hashlib.sha256(request.random_seed or request.urn.encode()).hexdigest()[:7] + row.autoname_suffix
+        head = request.name[: row.autoname_length - len(tail) - 1] if row.autoname_length else request.name
+        return f"{head}-{tail}"
+
+    @override
+    def diff(self, request: Request) -> Diff:
+        """Compare inputs, by meaning where two spellings say the same."""
+        row = self.row(request)
+        old, new = plain(request.old_inputs), plain(request.inputs)
+        for name in sorted({*old, *new}):
+            if name in old and name in new and same(row, name, old[name], new[name]):
+                new[name] = old[name]
+            if name in request.ignore_changes and name in old:
+                new[name] = old[name]
+        changes = differences(old, new)
+        fixed = row.update is None
+        replaces = frozenset(path for path in changes if fixed or path[0] in row.replace)
+        return Diff(changes, replaces, delete_before_replace=bool(replaces) and self._same_place(row, old, new))
+
+    def _same_place(self, row: Row[Client], old: Props, new: Props) -> bool:
+        """Return whether a replacement would have the place of the object that it replaces."""
+        return row.delete_before_replace or (bool(row.autoname) and old.get(row.autoname) == new.get(row.autoname))
+
+    # --- objects -------------------------------------------------------------------------
+    @override
+    def create(self, request: Request) -> Created:
+        """Make the object and read it back."""
+        row, inputs = self.row(request), plain(request.inputs)
+        if request.preview:
+            return Created("", {**dict.fromkeys(row.computed, UNKNOWN), **inputs})
+        made = self._call(row, request, lambda: row.create(self.client(), inputs))
+        try:
+            return Created(made, self._state(row, request, made, inputs))
+        except PluginError as error:
+            # The object exists: forgetting it now would leave it behind.
+            raise InitError([str(error)], {**inputs, "id": made}, id=made) from error
+
+    @override
+    def update(self, request: Request) -> Props:
+        """Change the object in place and read it back."""
+        row, old, new = self.row(request), plain(request.old_inputs), plain(request.inputs)
+        if request.preview:
+            kept = {name: request.state[name] for name in row.computed if name in request.state}
+            return {**kept, **dict.fromkeys(row.volatile, UNKNOWN), **new, "id": request.id}
+        change = row.update
+        if change is None:
+            raise PluginError(f"{request.type} cannot be changed in place")
+        self._call(row, request, lambda: change(self.client(), request.id, old, new))
+        return self._state(row, request, request.id, new)
+
+    @override
+    def delete(self, request: Request) -> None:
+        """Remove the object."""
+        row, remove = self.row(request), self.row(request).delete
+        if remove is not None:
+            state = {**plain(request.state), **plain(request.old_inputs)}
+            self._call(row, request, lambda: remove(self.client(), request.id, state))
+
+    @override
+    def read(self, request: Request) -> Read:
+        """Return the object as it is, and as inputs what somebody else changed."""
+        row, old = self.row(request), plain(request.old_inputs)
+        known = old or row.identify(request.id)
+        live = self._call(row, request, lambda: row.read(self.client(), request.id, {**plain(request.state), **known}))
+        if live is None:
+            return Read()
+        shown = {name: value for name, value in live.items() if value is not None}
+        if not request.old_inputs:
+            told = {n: v for n, v in shown.items() if n not in row.computed and v not in _EMPTY}
+            return Read(request.id, {**shown, "id": request.id}, {**row.identify(request.id), **told, DEFAULTS: []})
+        inputs = self._drifted(row, request, old, live)
+        hidden = {name: value for name, value in request.state.items() if name in row.write_only}
+        state = {**hidden, **shown, **{name: inputs[name] for name in inputs}, "id": request.id}
+        marks = {name: value for name, value in request.old_inputs.items() if name == DEFAULTS}
+        return Read(request.id, state, {**inputs, **marks})
+
+    def _drifted(self, row: Row[Client], request: Request, old: Props, live: Props) -> Props:
+        """Return the inputs as the object shows them; what means the same keeps its spelling."""
+        inputs = dict(old)
+        for name, value in live.items():
+            if name in row.write_only or name in row.computed:
+                continue
+            before = old.get(name, request.state.get(name))
+            if before is None and value in _EMPTY:
+                continue
+            if value is None:
+                inputs.pop(name, None)
+            elif not same(row, name, _bare(before), _bare(value)):
+                inputs[name] = value
+        return inputs
+
+    def _state(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Props:
+        live = self._call(row, request, lambda: row.read(self.client(), made, inputs))
+        if live is None:
+            raise PluginError(f"{request.name} ({request.type}, {made}) was gone right after it was written")
+        shown = {name: value for name, value in live.items() if value is not None}
+        return {**shown, **inputs, "id": made}
+
+    def _call(self, row: Row[Client], request: Request, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except PluginError:
+            raise
+        except Exception as error:
+            told = self.fault(error, row, request)
+            if told is None:
+                raise
+            raise told from error
+
+
+def _bare(value: Any) -> Any:
+    """Return a value without the nested parts that say nothing, which one side writes and the other leaves out."""
+    if isinstance(value, dict):
+        return {name: _bare(item) for name, item in value.items() if item not in _EMPTY and _bare(item) != {}}
+    return [_bare(item) for item in value] if isinstance(value, list) else value
