@@ -31,7 +31,8 @@ def home() -> Iterator[Home]:
     """Bring everything up as a user would; stop it again if it was not up before."""
     found = Home.default()
     was_up = Supervisor(found).running()
-    _make("up")
+    if not was_up:
+        _make("up")
     before = dict(os.environ)
     os.environ.update(environment.process(found))
     try:

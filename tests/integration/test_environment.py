@@ -1,0 +1,154 @@
+"""The embedded environment: its parts, their identities, and what a killed part does."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import uuid
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from kubernetes import client
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from local import build, environment, jobs
+from local.control_plane import ETCD_URL
+from local.parts import Part, parts
+from local.paths import API_URL, REPOSITORY, Home
+from local.supervision import Supervisor
+from local.tools import GO_TOOLS
+
+PARTS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "openbao",
+    "aws",
+    "netpol",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "kserve",
+    "metrics-server",
+)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:
+    Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.3), retry=retry_if_result(lambda met: not met))(
+        condition
+    )
+
+
+@pytest.fixture(scope="module")
+def known(home: Home) -> dict[str, Part]:
+    return parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
+
+
+def local(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def kubectl(kubeconfig: Path, *arguments: str) -> str:
+    command = ["kubectl", f"--kubeconfig={kubeconfig}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def test_status_lists_every_part_as_healthy(home: Home) -> None:
+    done = local("status", "--json")
+    rows = json.loads(done.stdout)
+    assert [row["name"] for row in rows if row["problem"]] == []
+    assert {row["name"] for row in rows} == set(PARTS)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_that_is_killed_comes_back(home: Home, known: dict[str, Part], name: str) -> None:
+    supervisor = Supervisor(home)
+    first = supervisor.states()[name]["pid"]
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: supervisor.states()[name]["pid"] not in (0, first))
+    eventually(lambda: known[name].healthy(home) == "")
+
+
+def test_the_whole_is_healthy_again_after_all_those_kills(home: Home, known: dict[str, Part]) -> None:
+    eventually(lambda: all(part.healthy(home) == "" for part in known.values()))
+    with jobs.connect(home) as api:
+        node: Any = client.CoreV1Api(api)
+
+        def ready() -> bool:
+            status = node.list_node().items[0].status
+            return any(entry.type == "Ready" and entry.status == "True" for entry in status.conditions or [])
+
+        eventually(ready)
+
+
+@pytest.mark.parametrize(
+    ("identity", "verb", "resource", "allowed"),
+    [
+        ("netpol", "watch", "networkpolicies.networking.k8s.io", "yes"),
+        ("netpol", "get", "secrets", "no"),
+        ("netpol", "create", "pods", "no"),
+        ("metrics-server", "get", "nodes/metrics", "yes"),
+        ("metrics-server", "list", "secrets", "no"),
+        ("kserve", "update", "inferenceservices.serving.kserve.io", "yes"),
+        ("kserve", "delete", "namespaces", "no"),
+        ("kube-scheduler", "get", "secrets", "no"),
+        ("health", "list", "pods", "no"),
+    ],
+)
+def test_each_part_may_do_its_own_work_alone(home: Home, identity: str, verb: str, resource: str, allowed: str) -> None:
+    answer = kubectl(home.pki / f"{identity}.kubeconfig", "auth", "can-i", verb, resource, "--all-namespaces")
+    assert answer == allowed
+
+
+def test_the_api_server_answers_nobody_without_a_name() -> None:
+    answer = requests.get(f"{API_URL}/api", verify=os.environ["AWS_CA_BUNDLE"], timeout=5)
+    assert answer.status_code == 401
+
+
+def test_no_cluster_certificate_opens_etcd(home: Home) -> None:
+    certificate = (str(home.pki / "admin.crt"), str(home.pki / "admin.key"))
+    with pytest.raises((requests.exceptions.SSLError, requests.exceptions.ConnectionError, ssl.SSLError)):
+        requests.get(f"{ETCD_URL}/version", verify=str(home.pki / "etcd-ca.crt"), cert=certificate, timeout=5)
+    own = (str(home.pki / "apiserver-etcd-client.crt"), str(home.pki / "apiserver-etcd-client.key"))
+    answer = requests.get(f"{ETCD_URL}/version", verify=str(home.pki / "etcd-ca.crt"), cert=own, timeout=5)
+    assert answer.status_code == 200
+
+
+def test_secrets_are_not_plain_on_disk(home: Home) -> None:
+    marker = f"plain-{uuid.uuid4().hex}"
+    with jobs.connect(home) as api:
+        core = client.CoreV1Api(api)
+        name = f"marker-{uuid.uuid4().hex[:8]}"
+        body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), string_data={"key": marker})
+        core.create_namespaced_secret("default", body)
+        stored = b"".join(path.read_bytes() for path in (home.root / "etcd").rglob("*") if path.is_file())
+        core.delete_namespaced_secret(name, "default")
+    assert name.encode() in stored
+    assert marker.encode() not in stored
+    assert b64encode(marker.encode()) not in stored
+
+
+def test_what_a_shell_evaluates_holds_no_secret(home: Home) -> None:
+    said = local("env").stdout
+    assert "export KUBECONFIG=" in said
+    assert environment.operator_token(home).read_text().strip() not in said
+
+
+def test_resource_metrics_are_served(home: Home) -> None:
+    eventually(lambda: "Mi" in kubectl(home.kubeconfig, "top", "nodes", "--no-headers"))
+
+
+def test_the_log_of_a_part_that_is_not_there_is_one_sentence() -> None:
+    done = local("logs", "nothing")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "There is no log of nothing" in done.stderr
