@@ -134,6 +134,84 @@ def evaluate(
     refuse(done)
 
 
+@app.command()
+def release(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    version: Annotated[str, typer.Option(help="Such as v1.")],
+    to: Annotated[str, typer.Option(help="Folder or S3 prefix; the release lies at TO/VERSION/DIGEST12.")],
+    hospital: Annotated[str | None, typer.Option(help="Whose Vault key signs; the run's unless given.")] = None,
+    approve: Annotated[str | None, typer.Option(help="Who approved it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Signing key for the shell, in place of Vault.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a run that passed its gates as an immutable, signed folder."""
+    from model.release.publish import release as run
+    from model.release.signing import signer
+    from model.training import read_run
+
+    whose = hospital or read_run(run_dir).hospitals[0]
+    done = run(run_dir, version=version, to=to, signer=signer(whose, key_file), approved_by=approve, reason=reason)
+    text = f"{done.release} at {done.place}" + ("" if done.changed else " (was there already)")
+    answer(asdict(done), text, as_json=as_json)
+
+
+@app.command()
+def verify(
+    release: Annotated[str, typer.Argument(help="Folder or S3 prefix of the release.")],
+    hospital: Annotated[str | None, typer.Option(help="Trust only this hospital's signing key.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check hashes, signature and contract, and make one prediction."""
+    from model.release.publish import verify as run
+    from model.release.signing import signer
+
+    trust = hospital is not None or key_file is not None
+    trusted = signer(hospital or "", key_file).public_keys().values() if trust else None
+    done = run(release, trusted=trusted)
+    text = f"{done.model} {done.digest[:12]} holds; signed by {done.signer}"
+    text += "" if done.trusted else " (give --hospital or --key-file to check whose key that is)"
+    answer(asdict(done), text, as_json=as_json)
+
+
+@app.command()
+def score(
+    release: Annotated[str, typer.Argument(help="Folder or S3 prefix of the release.")],
+    features: Annotated[str, typer.Argument(help="A features file.")],
+    patient: Annotated[str, typer.Option(help="A pseudonym, or any.")] = "any",
+    as_json: Json = False,
+) -> None:
+    """Score a patient's latest discharge: risk, decision, reasons."""
+    from model.latest import latest
+    from model.scoring import Scorer
+
+    discharge = latest(features, patient)
+    scorer = Scorer.open(release)
+    found = scorer.score(scorer.matrix(discharge.columns))[0]
+    values = {"patient": discharge.patient, "model": scorer.name, "digest": scorer.files.short, **asdict(found)}
+    reasons = ", ".join(f"{r.meaning} ({r.value}) {r.direction} it" for r in found.reasons)
+    text = f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}; {reasons}"
+    answer(values, text, as_json=as_json)
+
+
+@app.command()
+def card(
+    release: Annotated[str, typer.Argument(help="Folder or S3 prefix of the release.")],
+    out: Annotated[str, typer.Option(help="The .md or .html file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Write a release's model card."""
+    from model import places
+    from model.release import files
+    from model.release.card import as_html
+
+    found = files.read(release)
+    text = found.text(files.CARD_FILE)
+    places.write(out, (as_html(text) if out.endswith(".html") else text).encode())
+    answer({"card": out, "digest": found.digest}, f"model card in {out}", as_json=as_json)
+
+
 def main() -> None:
     """Run the command line; faults of the user are one sentence, never a stack trace."""
     try:

@@ -1,0 +1,1 @@
+"""The immutable, signed folder that serves what was evaluated, byte for byte."""

@@ -1,0 +1,116 @@
+"""Sign a release's file list with Ed25519: by Vault's transit engine, or with a key file for the shell."""
+
+import base64
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from model.console import warn
+from model.deid.keys import home
+from model.errors import UserError
+from model.vault import Vault
+
+KEY_NAME = "release-signing"
+ALGORITHM = "ed25519"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature over a release's file list, and the public key that checks it."""
+
+    algorithm: str
+    signer: str
+    key_version: str
+    public_key: str
+    signature: str
+
+
+class Signer(Protocol):
+    """Signs with a key that it does not show."""
+
+    def sign(self, message: bytes) -> Signature:
+        """Return the signature of a message."""
+        ...
+
+    def public_keys(self) -> dict[str, str]:
+        """Return the public key of each version, in base64."""
+        ...
+
+
+class LocalSigner:
+    """Signs with a key file."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            path.write_bytes(
+                Ed25519PrivateKey.generate().private_bytes(
+                    serialization.Encoding.PEM,
+                    serialization.PrivateFormat.PKCS8,
+                    serialization.NoEncryption(),
+                )
+            )
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except (OSError, ValueError):
+            raise UserError(f"The signing key {path} cannot be read; mend or remove it.") from None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise UserError(f"The signing key {path} is not an Ed25519 key; mend or remove it.")
+        self._key = key
+
+    def public_keys(self) -> dict[str, str]:
+        """Return the public key; a key file has one version."""
+        raw = self._key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        return {"v1": base64.b64encode(raw).decode()}
+
+    def sign(self, message: bytes) -> Signature:
+        """Return the signature of a message."""
+        made = base64.b64encode(self._key.sign(message)).decode()
+        return Signature(ALGORITHM, "key file", "v1", self.public_keys()["v1"], made)
+
+
+class VaultSigner:
+    """Signs by Vault transit: the key never leaves Vault."""
+
+    def __init__(self, vault: Vault, mount: str) -> None:
+        self._vault = vault
+        self._mount = mount
+
+    def sign(self, message: bytes) -> Signature:
+        """Return the signature of a message."""
+        body = {"input": base64.b64encode(message).decode()}
+        made: str = self._vault.post(f"{self._mount}/sign/{KEY_NAME}", body)["signature"]
+        _, version, text = made.split(":")
+        return Signature(ALGORITHM, f"vault {self._mount}/{KEY_NAME}", version, self.public_keys()[version], text)
+
+    def public_keys(self) -> dict[str, str]:
+        """Return the public key of each version."""
+        keys: dict[str, Any] = self._vault.get(f"{self._mount}/keys/{KEY_NAME}")["keys"]
+        return {f"v{version}": str(key["public_key"]) for version, key in keys.items()}
+
+
+def signer(hospital: str, key_file: Path | None) -> Signer:
+    """Return Vault's signer when ``VAULT_ADDR`` and ``VAULT_ROLE`` are set, else the key file's with a warning."""
+    vault = Vault.from_environment()
+    if vault is not None and key_file is None:
+        return VaultSigner(vault, f"{hospital}/transit")
+    path = key_file or home() / "keys" / f"{hospital}.release.key"
+    warn(f"the release is signed with the key file {path}; set VAULT_ADDR and VAULT_ROLE to sign with Vault.")
+    return LocalSigner(path)
+
+
+def check(signature: Signature, message: bytes, trusted: Collection[str] | None = None) -> None:
+    """Refuse a signature that is not of this message, or not by one of the trusted public keys."""
+    if trusted is not None and signature.public_key not in trusted:
+        raise UserError("The release is signed by a key that is not trusted; do not use it.")
+    try:
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signature.public_key, validate=True))
+        key.verify(base64.b64decode(signature.signature, validate=True), message)
+    except (InvalidSignature, ValueError):
+        raise UserError("The release's signature does not fit its files; do not use it, fetch it again.") from None
