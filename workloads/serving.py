@@ -17,6 +17,7 @@ PORT = 8080
 MODELS = "kserve-provision-location"
 MODEL_FOLDER = "/mnt/models"
 TARGET_CPU_PERCENT = 70
+_SERVICE_NAME = "{{.Name}}"
 
 
 def model_name(version: str) -> str:
@@ -35,10 +36,7 @@ def inference_url(hospital: str, version: str) -> str:
 
 
 def serving(site: Site, parent: pulumi.Resource) -> None:
-    """Declare the model server; nothing, where the hospital names no release yet."""
-    release = site.hospital.release
-    if release is None:
-        return
+    """Declare how a model server is started and, once the hospital names a release, the server."""
     account = site.accounts["model-server"]
     labels = dict(account.labels)
     runtime = CustomResource(
@@ -46,9 +44,12 @@ def serving(site: Site, parent: pulumi.Resource) -> None:
         api_version="serving.kserve.io/v1alpha1",
         kind="ServingRuntime",
         metadata=ObjectMetaArgs(name=RUNTIME, namespace=account.namespace, labels=labels),
-        spec=_runtime(site, release),
-        opts=pulumi.ResourceOptions(parent=parent),
+        spec=_runtime(site),
+        opts=site.after_ground(parent),
     )
+    release = site.hospital.release
+    if release is None:
+        return
     CustomResource(
         site.name(model_name(release.version)),
         api_version="serving.kserve.io/v1beta1",
@@ -73,19 +74,18 @@ def serving(site: Site, parent: pulumi.Resource) -> None:
     )
 
 
-def _runtime(site: Site, release: Release) -> dict[str, object]:
-    """Return how the model server is started, whichever release it loads."""
-    name = model_name(release.version)
+def _runtime(site: Site) -> dict[str, object]:
+    """Return how a model server is started, whichever release it loads: KServe puts the service's name in."""
     program = pod.Program(
         name="kserve-container",
         image=site.settings.images.model_server,
         resources=site.hospital.model_server,
         env={
-            "MLSERVER_MODEL_NAME": name,
+            "MLSERVER_MODEL_NAME": _SERVICE_NAME,
             "MLSERVER_MODEL_URI": MODEL_FOLDER,
             "MLSERVER_MODEL_IMPLEMENTATION": "services.model_server.ReadmissionModel",
         },
-        server=pod.Server(port=PORT, live="/v2/health/live", ready=f"/v2/models/{name}/ready"),
+        server=pod.Server(port=PORT, live="/v2/health/live", ready=f"/v2/models/{_SERVICE_NAME}/ready"),
     )
     mounts = [core.VolumeMountArgs(name=pod.TMP, mount_path=pod.TMP_FOLDER)]
     return {

@@ -79,7 +79,7 @@ def test_the_model_server_is_probed(stack: Stack) -> None:
     for runtime in stack.of("ServingRuntime"):
         [server] = runtime.inputs["spec"]["containers"]
         assert {"startupProbe", "readinessProbe", "livenessProbe"} <= server.keys()
-        assert server["readinessProbe"]["httpGet"]["path"] == "/v2/models/readmission-risk-v1/ready"
+        assert server["readinessProbe"]["httpGet"]["path"] == "/v2/models/{{.Name}}/ready"
 
 
 def test_the_initializer_takes_the_role_of_the_pod_that_it_is_put_into(stack: Stack) -> None:
