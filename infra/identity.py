@@ -159,7 +159,8 @@ def access_policy(grants: Sequence[Grant], arns: dict[DataClass, tuple[str, str]
         statements.append({"Effect": "Allow", "Action": list(grant.actions), "Resource": f"{bucket}/{grant.prefix}*"})
         listing: dict[str, object] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
         if grant.prefix:
-            listing["Condition"] = {"StringLike": {"s3:prefix": f"{grant.prefix}*"}}
+            # A client asks for the folder with or without its slash.
+            listing["Condition"] = {"StringLike": {"s3:prefix": [f"{grant.prefix}*", grant.prefix.rstrip("/")]}}
         statements.append(listing)
     for data, (_, key) in arns.items():
         writes = any("s3:PutObject" in grant.actions for grant in grants if grant.data is data)

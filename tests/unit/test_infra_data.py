@@ -169,7 +169,7 @@ def test_a_reader_cannot_encrypt() -> None:
 def test_listing_is_limited_to_the_prefix() -> None:
     policy = access_policy(GRANTS["planner"], {DataClass.CURATED: ("arn:bucket", "arn:key")}, "us-east-1")
     [listing] = [statement for statement in statements(policy) if statement["Action"] == "s3:ListBucket"]
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": "features/*"}}
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["features/*", "features"]}}
 
 
 def test_vault_roles_are_bound_to_one_account_of_one_hospital(stack: Stack) -> None:
