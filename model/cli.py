@@ -190,7 +190,7 @@ def score(
     scorer = Scorer.open(release)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
     values = {"patient": discharge.patient, "model": scorer.name, "digest": scorer.files.short, **asdict(found)}
-    reasons = ", ".join(f"{r.meaning} ({r.value}) {r.direction} it" for r in found.reasons)
+    reasons = "; ".join(reason.text for reason in found.reasons)
     text = f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}; {reasons}"
     answer(values, text, as_json=as_json)
 

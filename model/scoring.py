@@ -28,6 +28,7 @@ class Reason:
     value: float | None
     direction: str
     contribution: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,14 @@ class Scorer:
 
     def _reason(self, place: int, row: Floats, part: Floats) -> Reason:
         name, value = self.names[place], float(row[place])
+        meaning = self._contract["properties"][name]["description"]
+        direction = "raises" if part[place] > 0 else "lowers"
+        shown = "not recorded" if np.isnan(value) else f"{value:.4g}"
         return Reason(
             feature=name,
-            meaning=self._contract["properties"][name]["description"],
+            meaning=meaning,
             value=None if np.isnan(value) else round(value, 3),
-            direction="raises" if part[place] > 0 else "lowers",
+            direction=direction,
             contribution=round(float(part[place]), 4),
+            text=f"{meaning}: {shown}, {direction} the risk",
         )

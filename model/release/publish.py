@@ -21,7 +21,7 @@ from model.scoring import Scorer
 from model.training import Run, read_pipeline, read_run
 
 MODEL = "readmission-risk"
-RUNTIME = "services.model_server.ReadmissionRuntime"
+RUNTIME = "services.model_server.ReadmissionModel"
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*", re.ASCII)
 
 
@@ -142,11 +142,17 @@ def _contents(
         files.PIPELINE_FILE: (folder / files.PIPELINE_FILE).read_bytes(),
         files.CONTRACT_FILE: _json(contract),
         files.POLICY_FILE: _json(policy),
-        files.METRICS_FILE: _json(evaluation),
+        files.METRICS_FILE: _json(_headline(evaluation) | {"evaluation": evaluation}),
         files.LINEAGE_FILE: _json(lineage),
         files.CARD_FILE: text.encode(),
         files.SERVER_FILE: _json(_server_settings(name, version, run)),
     }
+
+
+def _headline(evaluation: dict[str, Any]) -> dict[str, float | None]:
+    """Return the figures that are told first."""
+    plain = {name: (evaluation[name] or {}).get("value") for name in ("roc_auc", "lace_roc_auc", "pr_auc", "brier")}
+    return plain | {"calibration_slope": (evaluation["calibration"] or {}).get("slope")}
 
 
 def _contract(table: Definitions, run: Run) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The programs that run in the pods beside the model package's own."""
