@@ -58,6 +58,8 @@ class Row(Generic[Client]):
         Inputs that are filled in when the program leaves them out.
     autoname
         The input that gets a generated name when the program gives none.
+    autoname_length, autoname_prefix
+        How long that name may be, and what it starts with.
     autoname_unless
         Inputs that make a generated name unnecessary.
     computed
@@ -68,6 +70,12 @@ class Row(Generic[Client]):
         Inputs that hold JSON text, compared by meaning.
     unordered
         Lists that are sets.
+    alike
+        By input, what two spellings that mean the same have in common.
+    server_spelling
+        Inputs whose output is what the server makes of them.
+    unsupported
+        Inputs that this plugin does not know, and what to do instead.
     secret
         Outputs that are always secret.
     write_only
@@ -87,11 +95,14 @@ class Row(Generic[Client]):
     autoname: str = ""
     autoname_unless: tuple[str, ...] = ()
     autoname_length: int = 0
-    autoname_suffix: str = ""
+    autoname_prefix: str = ""
     computed: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     json: frozenset[str] = frozenset()
     unordered: frozenset[str] = frozenset()
+    alike: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    server_spelling: frozenset[str] = frozenset()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
     write_only: frozenset[str] = frozenset()
     identify: Callable[[str], Props] = lambda _: {}
@@ -113,6 +124,8 @@ def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
     """Return whether two values of an input mean the same."""
     if has_unknowns(old) or has_unknowns(new):
         return False
+    if name in row.alike:
+        return bool(row.alike[name](old) == row.alike[name](new))
     if name in row.json and isinstance(old, str) and isinstance(new, str):
         try:
             return bool(json.loads(old) == json.loads(new))
@@ -166,10 +179,14 @@ class TableProvider(Provider, Generic[Client]):
         if row.autoname and not any(inputs.get(name) for name in (row.autoname, *row.autoname_unless)):
             inputs[row.autoname] = self._name(row, request)
             filled.append(row.autoname)
+        for name in row.json & set(inputs):
+            if isinstance(inputs[name], dict) and not has_unknowns(inputs[name]):
+                inputs[name] = json.dumps(inputs[name], separators=(",", ":"))
         missing = [name for name in row.required if name not in inputs]
         inputs[DEFAULTS] = sorted(filled)
         failures = tuple(Failure(name, f"missing required property '{name}' of {request.name}") for name in missing)
-        return Checked(inputs, failures)
+        strange = tuple(Failure(name, row.unsupported[name]) for name in row.unsupported if inputs.get(name))
+        return Checked(inputs, (*failures, *strange))
 
     def _name(self, row: Row[Client], request: Request) -> str:
         given = request.old_inputs.get(row.autoname)
@@ -177,8 +194,9 @@ class TableProvider(Provider, Generic[Client]):
             return str(given)
         if request.proposed_name:
             return request.proposed_name
-        tail = hashlib.sha256(request.random_seed or request.urn.encode()).hexdigest()[:7] + row.autoname_suffix
-        head = request.name[: row.autoname_length - len(tail) - 1] if row.autoname_length else request.name
+        tail = hashlib.sha256(request.random_seed or request.urn.encode()).hexdigest()[:7]
+        head = row.autoname_prefix + request.name
+        head = head[: row.autoname_length - len(tail) - 1] if row.autoname_length else head
         return f"{head}-{tail}"
 
     @override
@@ -186,6 +204,7 @@ class TableProvider(Provider, Generic[Client]):
         """Compare inputs, by meaning where two spellings say the same."""
         row = self.row(request)
         old, new = plain(request.old_inputs), plain(request.inputs)
+        _forget_defaults(old, new, request)
         for name in sorted({*old, *new}):
             if name in old and name in new and same(row, name, old[name], new[name]):
                 new[name] = old[name]
@@ -249,7 +268,8 @@ class TableProvider(Provider, Generic[Client]):
             return Read(request.id, {**shown, "id": request.id}, {**row.identify(request.id), **told, DEFAULTS: []})
         inputs = self._drifted(row, request, old, live)
         hidden = {name: value for name, value in request.state.items() if name in row.write_only}
-        state = {**hidden, **shown, **{name: inputs[name] for name in inputs}, "id": request.id}
+        state = {**hidden, **shown, **inputs}
+        state |= {name: shown[name] for name in row.server_spelling if name in shown} | {"id": request.id}
         marks = {name: value for name, value in request.old_inputs.items() if name == DEFAULTS}
         return Read(request.id, state, {**inputs, **marks})
 
@@ -273,7 +293,8 @@ class TableProvider(Provider, Generic[Client]):
         if live is None:
             raise PluginError(f"{request.name} ({request.type}, {made}) was gone right after it was written")
         shown = {name: value for name, value in live.items() if value is not None}
-        return {**shown, **inputs, "id": made}
+        spelled = {name: shown[name] for name in row.server_spelling if name in shown}
+        return {**shown, **inputs, **spelled, "id": made}
 
     def _call(self, row: Row[Client], request: Request, call: Callable[[], Any]) -> Any:
         try:
@@ -285,6 +306,16 @@ class TableProvider(Provider, Generic[Client]):
             if told is None:
                 raise
             raise told from error
+
+
+def _forget_defaults(old: Props, new: Props, request: Request) -> None:
+    """Drop defaults that only one side filled in: the plugins that wrote them may know different ones."""
+    for name in request.old_inputs.get(DEFAULTS, []):
+        if name not in new:
+            old.pop(name, None)
+    for name in request.inputs.get(DEFAULTS, []):
+        if name not in old and not differences(request.state.get(name, new.get(name)), new.get(name)):
+            new.pop(name, None)
 
 
 def _bare(value: Any) -> Any:

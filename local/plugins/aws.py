@@ -1,0 +1,70 @@
+"""The aws resource plugin: official types and ids over boto3, against an AWS API emulator or AWS."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from typing_extensions import override
+
+from local.plugins import aws_functions, aws_iam, aws_kms, aws_objects, aws_s3
+from local.plugins.aws_cloud import Cloud, connect, explain
+from local.plugins.common import PluginError, Props, Request, run
+from local.plugins.tables import Row, TableProvider
+
+_ROWS: Final[Mapping[str, Row[Cloud]]] = {
+    row.token: row for row in (*aws_kms.ROWS, *aws_s3.ROWS, *aws_objects.ROWS, *aws_iam.ROWS)
+}
+
+
+class AwsProvider(TableProvider[Cloud]):
+    """AWS's resource types."""
+
+    name = "aws"
+    version = "7.51.1"
+    rows = _ROWS
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        super().__init__()
+        self._environment = environment
+        self._cloud: Cloud | None = None
+
+    @override
+    def configure(self, config: Props) -> None:
+        """Take region, endpoints and credentials; nothing is contacted yet."""
+        self._cloud = connect(config, self._environment)
+
+    @override
+    def client(self) -> Cloud:
+        """Return the account."""
+        if self._cloud is None:
+            self._cloud = connect({}, self._environment)
+        return self._cloud
+
+    @override
+    def secret_paths(self, request: Request) -> Iterable[tuple[str | int, ...]]:
+        """Return the outputs that are always secret; the provider's own credentials are."""
+        if request.type.startswith("pulumi:providers:"):
+            return [("accessKey",), ("secretKey",), ("token",)]
+        return super().secret_paths(request)
+
+    @override
+    def invoke(self, token: str, args: Props) -> Props:
+        """Answer a function call of the program."""
+        try:
+            return aws_functions.call(self.client(), token, args)
+        except PluginError:
+            raise
+        except Exception as error:
+            told = explain(error, token)
+            if told is None:
+                raise
+            raise told from error
+
+    @override
+    def fault(self, error: Exception, row: Row[Cloud], request: Request) -> PluginError | None:
+        """Say what AWS says."""
+        return explain(error, f"{request.name} ({row.token})")
+
+
+if __name__ == "__main__":
+    run(AwsProvider())
