@@ -73,7 +73,7 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
         for entry in stack.hospitals():
             name, release = entry["name"], entry["release"]
             metrics = pipeline.release_document(store, name, release.partition("@")[2], "metrics.json")
-            endpoint = outputs["hospitals"][name]["endpoint"]
+            endpoint = outputs["hospitals"][name]["modelUrl"]
             found.append(HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell)))
     return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL}, tuple(found))
 
@@ -91,6 +91,9 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     quiet = not Console(stderr=True).is_terminal
     stack = Stack(home)
     stack.select()
+    with steps() as tell:
+        tell("looking for an interrupted update")
+        stack.recover()
     _adopt_releases(stack, pipeline.storage())
     stack.up(quiet=quiet)
     if _train(home, stack, fhir, steps):

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import yaml
 
-from local import environment
+from local import environment, recovery
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from local.pki import write_secret
@@ -71,6 +71,15 @@ class Stack:
             holder = json.loads(path.read_text()).get("pid")
             if not _is_pulumi(holder):
                 path.unlink()
+
+    def recover(self) -> bool:
+        """Take up the creations of an update that was killed; tell whether there were any."""
+        state = self.exported()
+        if not recovery.interrupted(state):
+            return False
+        flags = [word for found in recovery.imports(self.home, state) for word in ("--import-pending-creates", found)]
+        self._ask("refresh", "--stack", STACK, "--yes", "--skip-preview", "--clear-pending-creates", *flags)
+        return True
 
     def up(self, *, quiet: bool) -> None:
         """Run `pulumi up`; its own display is the user's.
