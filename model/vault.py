@@ -3,13 +3,21 @@
 import functools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from model.errors import UserError
 
 TOKEN_FILE = Path("/var/run/secrets/vault/token")
 AUTH_MOUNT = "kubernetes"
 TIMEOUT_SECONDS = 30
+
+
+class Transit(Protocol):
+    """What signing and pseudonyms need of Vault."""
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Write to a path and return the answer's data."""
+        ...
 
 
 class Vault:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from model.console import warn
 from model.errors import UserError
-from model.vault import Vault
+from model.vault import Transit, Vault
 
 BATCH = 250
 KEY_NAME = "pseudonym"
@@ -64,7 +64,7 @@ class LocalKeyring:
 class VaultKeyring:
     """HMAC by Vault transit: the key never leaves Vault, and the key's version stays with the pseudonym."""
 
-    def __init__(self, vault: Vault, mount: str) -> None:
+    def __init__(self, vault: Transit, mount: str) -> None:
         self._vault = vault
         self._path = f"{mount}/hmac/{KEY_NAME}/sha2-256"
 
