@@ -80,7 +80,7 @@ def empty_bucket(cloud: Cloud, name: str, prefix: str = "", only: str = "") -> N
             cloud.s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
-def _setting(
+def setting(
     token: str,
     put: Callable[[Cloud, str, Props], Any],
     show: Callable[[Cloud, str, Props], Props | None],
@@ -206,53 +206,6 @@ def _show_ownership(cloud: Cloud, bucket: str, _inputs: Props) -> Props | None:
     )
 
 
-# --- lifecycle ---------------------------------------------------------------------------
-_LISTS: Final = {"transitions": "Transitions", "noncurrentVersionTransitions": "NoncurrentVersionTransitions"}
-_SPECIAL: Final = {"id": "ID", "and": "And", "tags": "Tags"}
-
-
-def _sent(value: Any) -> Any:
-    """Return a lifecycle rule in AWS's spelling."""
-    if isinstance(value, list):
-        return [_sent(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {_SPECIAL.get(k, k[:1].upper() + k[1:]): pairs(v) if k == "tags" else _sent(v) for k, v in value.items()}
-
-
-def _shown(value: Any) -> Any:
-    """Return a lifecycle rule in the official provider's spelling."""
-    if isinstance(value, list):
-        return [_shown(item) for item in value]
-    if not isinstance(value, dict):
-        return value.isoformat() if hasattr(value, "isoformat") else value
-    spelled = {theirs: ours for ours, theirs in _SPECIAL.items()}
-    return {spelled.get(k, k[:1].lower() + k[1:]): mapping(v) if k == "Tags" else _shown(v) for k, v in value.items()}
-
-
-def _put_lifecycle(cloud: Cloud, bucket: str, inputs: Props) -> None:
-    rules = _sent(inputs["rules"])
-    for rule in rules:
-        if "Filter" not in rule and "Prefix" not in rule:
-            rule["Filter"] = {"Prefix": ""}
-    cloud.s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
-
-
-def _show_lifecycle(cloud: Cloud, bucket: str, _inputs: Props) -> Props | None:
-    live = found(cloud.s3.get_bucket_lifecycle_configuration, Bucket=bucket)
-    if live is None:
-        return None
-    return {"rules": _shown(live["Rules"]), "transitionDefaultMinimumObjectSize": "all_storage_classes_128K"}
-
-
-def _rule_meaning(rules: Any) -> Any:
-    """Return lifecycle rules without what says nothing: empty filters and numbers that are zero."""
-    if isinstance(rules, dict):
-        bare = {name: _rule_meaning(item) for name, item in rules.items()}
-        return {name: item for name, item in bare.items() if item not in ("", None, 0, {}, [])}
-    return [_rule_meaning(item) for item in rules] if isinstance(rules, list) else rules
-
-
 _APART: Final = "declare it as a resource of its own: this plugin does not know it as a part of the bucket"
 
 ROWS: Final[tuple[Row[Cloud], ...]] = (
@@ -297,28 +250,28 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
             _APART,
         ),
     ),
-    _setting(
+    setting(
         "aws:s3/bucketVersioning:BucketVersioning",
         _put_versioning,
         _show_versioning,
         _suspend_versioning,
         required=("versioningConfiguration",),
     ),
-    _setting(
+    setting(
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         _put_encryption,
         _show_encryption,
         lambda cloud, bucket: cloud.s3.delete_bucket_encryption(Bucket=bucket),
         required=("rules",),
     ),
-    _setting(
+    setting(
         "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
         _put_public,
         _show_public,
         lambda cloud, bucket: cloud.s3.delete_public_access_block(Bucket=bucket),
         defaults=dict.fromkeys(_PUBLIC, False),
     ),
-    _setting(
+    setting(
         "aws:s3/bucketPolicy:BucketPolicy",
         _put_policy,
         _show_policy,
@@ -326,19 +279,11 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         required=("policy",),
         json=frozenset({"policy"}),
     ),
-    _setting(
+    setting(
         "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
         _put_ownership,
         _show_ownership,
         lambda cloud, bucket: cloud.s3.delete_bucket_ownership_controls(Bucket=bucket),
         required=("rule",),
-    ),
-    _setting(
-        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
-        _put_lifecycle,
-        _show_lifecycle,
-        lambda cloud, bucket: cloud.s3.delete_bucket_lifecycle(Bucket=bucket),
-        required=("rules",),
-        alike={"rules": _rule_meaning},
     ),
 )

@@ -1,5 +1,6 @@
 """The Vault API as the rows use it: paths, durations and the few calls that every mount shares."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -130,6 +131,11 @@ def body(inputs: Props, names: Mapping[str, str], old: Props | None = None) -> P
         if old is not None and ours in old and ours not in inputs:
             sent[theirs] = _empty(old[ours])
     return sent
+
+
+def text(value: Any) -> str:
+    """Return a value as the official provider shows it in a map of text."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _empty(value: Any) -> Any:
