@@ -16,7 +16,7 @@ from local.paths import REPOSITORY
 LIBRARIES = "app/lib"
 CODE = "app"
 CODE_FOLDERS = ("model", "services")
-CODE_SUFFIXES = frozenset({".py", ".yaml", ".yml", ".json", ".sql", ".csv", ".html", ".js", ".css"})
+CODE_SUFFIXES = frozenset({".py", ".yaml", ".yml", ".json", ".sql", ".csv", ".html", ".md", ".js", ".css"})
 # Packages carry their tests and what compiling against them would need; a pod does neither.
 UNWANTED_SUFFIXES = frozenset({".pyx", ".pxd", ".pyi", ".h", ".hpp", ".a", ".lib", ".cmake"})
 UNWANTED_FOLDERS = frozenset({"tests", "__pycache__"})
