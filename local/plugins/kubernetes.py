@@ -3,6 +3,7 @@
 It behaves as pulumi-kubernetes 4.34.2 does, and reads and writes the same state.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -211,7 +212,8 @@ class Kubernetes(Provider):
             raise
         if not request.old_inputs:
             found = adopted_inputs(live)
-            return Read(request.id, checkpoint(found, live, kind.api_version, field_manager(found, {})), found)
+            manager = request.state.get("__fieldManager") or f"pulumi-kubernetes-{_digest(request.urn)}"
+            return Read(request.id, checkpoint(found, live, kind.api_version, str(manager)), found)
         old = normal(dashed(request.old_inputs), kind)
         inputs: Props = observed_inputs(live, old)
         initial = str(request.state.get("__initialApiVersion") or kind.api_version)
@@ -268,6 +270,11 @@ def _items(document: Any) -> list[Props]:
     if not isinstance(document, dict) or document.get("kind") is UNKNOWN:
         raise PluginError("a YAML document that is not a Kubernetes object cannot be decoded")
     return document.get("items") or [] if str(document.get("kind", "")).endswith("List") else [document]
+
+
+def _digest(urn: str) -> str:
+    # An object that is only read has the same state each time.
+    return hashlib.sha256(urn.encode()).hexdigest()[:8]
 
 
 def _kind(request: Request) -> Kind:

@@ -86,7 +86,8 @@ def respect_ignored(inputs: Props, live: Props, manager: str, ignored: Iterable[
         path = text.split(".")
         if "[" in text:
             continue
-        owners = {str(e.get("manager")) for e in _entries(live) if _owns(e.get("fieldsV1") or {}, path)}
+        holding = [entry for entry in _entries(live) if _owns(entry.get("fieldsV1") or {}, path)]
+        owners = {manager if _is_taken(entry) else str(entry.get("manager")) for entry in holding}
         inputs = _with_value(inputs, path, _get(live, path), drop=bool(owners) and manager not in owners)
     return inputs
 

@@ -51,6 +51,9 @@ class Settings:
 
 def same_cluster(old: Props, new: Props) -> bool:
     """Return whether two provider configurations name the same API server, as far as can be told."""
+    named = [config.get("clusterIdentifier") for config in (old, new)]
+    if any(named):
+        return named[0] == named[1] or UNKNOWN in named
     if old.get("kubeconfig") is UNKNOWN or new.get("kubeconfig") is UNKNOWN:
         return True
     before, after = _server(old), _server(new)

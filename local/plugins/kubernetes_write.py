@@ -100,27 +100,29 @@ class Writer:
         return self.cluster.replace({**wanted, "metadata": current}, manager, dry_run=request.preview)[0]
 
     def _apply(self, request: Request, wanted: Props, live: Props, manager: str) -> Props:
-        force = self._forced(wanted)
-        if request.preview:
-            # The real update takes these fields over first.
-            force = force or created_here(live)
-        else:
-            live = self._take_over(live, manager)
         wanted = respect_ignored(wanted, live, manager, request.ignore_changes)
-        changed, warnings = self.cluster.apply(wanted, manager, force=force, dry_run=request.preview)
+        if request.preview and created_here(live):
+            # The real update first takes over the fields that the creation owns; a rehearsal cannot,
+            # and would merge old items of lists with new ones.
+            changed, warnings = self.cluster.replace(_laid_over(live, wanted), manager, dry_run=True)
+        else:
+            if not request.preview:
+                self._take_over(live, manager)
+            force = self._forced(wanted)
+            changed, warnings = self.cluster.apply(wanted, manager, force=force, dry_run=request.preview)
         _warn(request, warnings)
         return changed
 
-    def _take_over(self, live: Props, manager: str) -> Props:
+    def _take_over(self, live: Props, manager: str) -> None:
         for _ in range(_TRIES):
             operations = taken_over(live, manager)
             if operations is None:
-                return live
+                return
             with contextlib.suppress(ApiError):
-                return self.cluster.patch(live, operations)
+                self.cluster.patch(live, operations)
+                return
             # Somebody changed the object meanwhile: read it again.
             live = self.cluster.get(kind_of(live), namespace_of(live), str(metadata(live)["name"]))
-        return live
 
     def _forced(self, inputs: Props) -> bool:
         return self.settings.patch_force or is_true(inputs, PATCH_FORCE)
@@ -136,6 +138,16 @@ class Writer:
         if isinstance(error, NoKindError):
             return error
         return ApiError(error.status, error.reason, f"the API server refused {what}: {error}", error.causes)
+
+
+def _laid_over(live: Props, wanted: Props) -> Props:
+    """Return an object with other values, and whole lists, for those that are wanted."""
+    both = {
+        key: _laid_over(live[key], wanted[key])
+        for key in live.keys() & wanted.keys()
+        if isinstance(live[key], dict) and isinstance(wanted[key], dict)
+    }
+    return {**live, **wanted, **both}
 
 
 def _what(inputs: Props) -> str:

@@ -15,7 +15,8 @@ _THREADS = 256
 # State of a large object passes the 4 MiB that gRPC allows by default.
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _PARENT_CHECK_SECONDS = 1.0
-_GRACE_SECONDS = 5.0
+# The engine kills a plugin that is not gone within five seconds.
+_GRACE_SECONDS = 4.0
 
 
 def dial(address: str) -> grpc.Channel:
@@ -31,22 +32,19 @@ def engine_argument(arguments: list[str]) -> str:
 def serve(register: Callable[[grpc.Server], None], cancel: Callable[[], None]) -> None:
     """Serve on a free local port, print the port, and return when the engine is done.
 
-    An interrupt cancels what is under way and keeps serving, so that the engine hears
-    how it ended; a termination signal or the engine's death ends the process.
+    The engine keeps its plugins away from the terminal's interrupts: it asks them to cancel,
+    and interrupts a plugin itself when it has no more use for it.
     """
     server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=_OPTIONS)
     register(server)
     port = server.add_insecure_port("127.0.0.1:0")
     stop = threading.Event()
 
-    def interrupted(_signal: int, _frame: FrameType | None) -> None:
-        threading.Thread(target=cancel, daemon=True).start()
-
-    def terminated(_signal: int, _frame: FrameType | None) -> None:
+    def ended(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, terminated)
+    signal.signal(signal.SIGINT, ended)
+    signal.signal(signal.SIGTERM, ended)
     parent = os.getppid()
     server.start()
     print(port, flush=True)

@@ -63,8 +63,9 @@ def test_an_ignored_field_of_another_is_not_sent() -> None:
     assert respect_ignored(inputs, scaled, MINE, ["spec.replicas"]) == {"spec": {"paused": True}}
 
 
-def test_an_ignored_field_of_ours_keeps_its_live_value() -> None:
-    scaled = live(entry(MINE, "Apply", {"f:spec": {"f:replicas": {}}}), spec={"replicas": 5})
+@pytest.mark.parametrize("owner", [entry(MINE, "Apply", {}), entry("pulumi-kubernetes", "Update", {})])
+def test_an_ignored_field_of_ours_keeps_its_live_value(owner: Props) -> None:
+    scaled = live({**owner, "fieldsV1": {"f:spec": {"f:replicas": {}}}}, spec={"replicas": 5})
     assert respect_ignored({"spec": {"replicas": 1}}, scaled, MINE, ["spec.replicas"]) == {"spec": {"replicas": 5}}
     assert respect_ignored({"spec": {"x": [1]}}, scaled, MINE, ["spec.x[0]", "gone.y"]) == {"spec": {"x": [1]}}
 
@@ -113,3 +114,6 @@ def test_another_server_is_another_cluster() -> None:
     assert same_cluster(kubeconfig("https://a"), kubeconfig("https://a"))
     assert not same_cluster(kubeconfig("https://a"), kubeconfig("https://b"))
     assert same_cluster(kubeconfig("https://a"), {"kubeconfig": "not\na kubeconfig"})
+    named = {"clusterIdentifier": "hospital"}
+    assert same_cluster({**kubeconfig("https://a"), **named}, {**kubeconfig("https://b"), **named})
+    assert not same_cluster(named, {"clusterIdentifier": "other"})

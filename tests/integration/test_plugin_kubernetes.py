@@ -1,0 +1,355 @@
+"""The Pulumi engine, the language host and the Kubernetes plugin against the embedded cluster."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from local.paths import REPOSITORY
+
+pytestmark = pytest.mark.integration
+Json = dict[str, Any]
+
+SECONDS = 180
+HIDDEN = "a-value-that-nobody-may-read"
+HEADER = """
+import pulumi, pulumi_kubernetes as k8s
+config = pulumi.Config()
+namespace = k8s.core.v1.Namespace("zone", metadata={"name": config.require("namespace")})
+here = namespace.metadata.name
+"""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A program of a few lines with its own backend and namespace."""
+
+    folder: Path
+    namespace: str
+    environment: dict[str, str]
+
+    def write(self, program: str) -> None:
+        """Replace the program."""
+        (self.folder / "__main__.py").write_text(HEADER + textwrap.dedent(program))
+
+    def command(self, *arguments: str) -> list[str]:
+        return ["pulumi", "--non-interactive", "--color", "never", *arguments]
+
+    def pulumi(self, *arguments: str, fails: bool = False) -> str:
+        """Run a command to its end and return what it printed."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert (done.returncode != 0) is fails, done.stdout
+        return done.stdout
+
+    def up(self, *, fails: bool = False) -> str:
+        return self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", fails=fails)
+
+    def unchanged(self) -> None:
+        self.pulumi("preview", "--expect-no-changes", "--suppress-progress")
+
+    def steps(self) -> dict[str, Json]:
+        """Return the steps that a preview plans, by logical name."""
+        done = subprocess.run(
+            self.command("preview", "--json"),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        steps = json.loads(done.stdout).get("steps") or []
+        return {step["urn"].split("::")[-1]: step for step in steps if step["op"] not in ("same", "read")}
+
+    def resources(self) -> list[Json]:
+        exported = json.loads(self.pulumi("stack", "export"))
+        found: list[Json] = exported["deployment"].get("resources") or []
+        return found
+
+
+def kubectl(*arguments: str) -> str:
+    done = subprocess.run(
+        ["kubectl", *arguments], capture_output=True, text=True, timeout=SECONDS, check=False, env=dict(os.environ)
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    name = f"hmlops-plugin-{secrets.token_hex(4)}"
+    state = tmp_path / "state"
+    state.mkdir()
+    folder = tmp_path / "program"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: plugin-test\nruntime: python\n")
+    environment = {
+        **{key: value for key, value in os.environ.items() if key != "PULUMI_CONFIG_PASSPHRASE_FILE"},
+        "PATH": f"{REPOSITORY / 'local' / 'plugins' / 'bin'}:{os.environ['PATH']}",
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE": "of this test",
+        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    made = Stack(folder, name, environment)
+    made.pulumi("stack", "init", "test")
+    made.pulumi("config", "set", "namespace", name)
+    yield made
+    kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+
+
+LIFECYCLE = f"""
+k8s.core.v1.ConfigMap("settings", metadata={{"name": "settings", "namespace": here}}, data={{"a": "1"}})
+k8s.core.v1.ConfigMap("auto", metadata={{"namespace": here}}, data={{"a": "1"}})
+k8s.core.v1.Secret("cred", metadata={{"name": "cred", "namespace": here}},
+    string_data={{"k": pulumi.Output.secret("{HIDDEN}")}})
+k8s.core.v1.ResourceQuota("quota", metadata={{"name": "quota", "namespace": here}},
+    spec={{"hard": {{"pods": "5", "requests.cpu": "2000m"}}}})
+k8s.networking.v1.NetworkPolicy("deny", metadata={{"name": "deny", "namespace": here}},
+    spec={{"pod_selector": {{}}, "policy_types": ["Ingress", "Egress"], "ingress": []}})
+k8s.apps.v1.Deployment("web", metadata={{"name": "web", "namespace": here}},
+    spec={{"replicas": 0, "selector": {{"match_labels": {{"app": "web"}}}}, "template": {{
+        "metadata": {{"labels": {{"app": "web"}}}},
+        "spec": {{"containers": [{{"name": "c", "image": "absent.example/x:1",
+            "env": [{{"name": "K", "value": pulumi.Output.secret("{HIDDEN}")}}]}}]}}}}}})
+found = k8s.core.v1.ConfigMap.get("found", "kube-system/kube-root-ca.crt")
+pulumi.export("authority", found.data.apply(list))
+for number in range(12):
+    k8s.core.v1.ServiceAccount(f"worker-{{number}}", metadata={{"name": f"worker-{{number}}", "namespace": here}})
+"""
+
+
+def test_a_stack_is_made_seen_to_drift_repaired_and_removed(stack: Stack) -> None:
+    stack.write(LIFECYCLE)
+    stack.up()
+    stack.unchanged()
+    assert "ca.crt" in stack.pulumi("stack", "output", "authority")
+    assert len(kubectl("get", "serviceaccounts", "-n", stack.namespace, "-o", "name").split()) == 13
+
+    written = b"".join(path.read_bytes() for path in stack.folder.parent.rglob("*.json*"))
+    assert b"worker-11" in written
+    assert HIDDEN.encode() not in written
+    assert b"YS12YWx1ZS10aGF0LW5vYm9keS1tYXktcmVhZA" not in written
+
+    kubectl("annotate", "configmap", "settings", "-n", stack.namespace, "somebody=else")
+    kubectl(
+        *("patch", "networkpolicy", "deny", "-n", stack.namespace, "--type=merge"),
+        *("-p", '{"spec": {"policyTypes": ["Ingress"]}}'),
+    )
+    kubectl("delete", "serviceaccount", "worker-3", "-n", stack.namespace)
+    refreshed = stack.pulumi("refresh", "--yes", "--skip-preview", "--diff", "--suppress-progress")
+    assert "policyTypes" in refreshed
+    steps = stack.steps()
+    assert {name: step["op"] for name, step in steps.items()} == {"deny": "update", "worker-3": "create"}
+    assert list(steps["deny"]["detailedDiff"]) == ["spec.policyTypes[1]"]
+    stack.up()
+    stack.unchanged()
+    assert "Egress" in kubectl("get", "networkpolicy", "deny", "-n", stack.namespace, "-o", "yaml")
+    assert "somebody" in kubectl("get", "configmap", "settings", "-n", stack.namespace, "-o", "yaml")
+
+    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+    assert kubectl("get", "namespace", stack.namespace, "--ignore-not-found") == ""
+    assert stack.resources() == []
+
+
+def test_an_immutable_field_is_replaced(stack: Stack) -> None:
+    program = """
+    k8s.core.v1.ConfigMap("fixed", metadata={{"name": "fixed", "namespace": here}}, data={{"a": "{value}"}})
+    k8s.core.v1.ConfigMap("auto", metadata={{"namespace": here}}, data={{"a": "{value}"}})
+    k8s.core.v1.Service("front", metadata={{"name": "front", "namespace": here}},
+        spec={{"ports": [{{"port": {port}}}]}})
+    """
+    stack.write(program.format(value=1, port=80))
+    stack.up()
+    before = {resource["urn"].split("::")[-1]: resource["id"] for resource in stack.resources() if "id" in resource}
+    stack.write(program.format(value=2, port=81))
+    steps = stack.steps()
+    assert steps["front"]["op"] == "update"
+    assert list(steps["front"]["detailedDiff"]) == ["spec.ports[0].port"]
+    assert steps["fixed"]["replaceReasons"] == ["data.a"]
+    stack.up()
+    stack.unchanged()
+    after = {resource["urn"].split("::")[-1]: resource["id"] for resource in stack.resources() if "id" in resource}
+    assert after["fixed"] == before["fixed"]
+    assert after["auto"] != before["auto"]
+    names = kubectl("get", "configmaps", "-n", stack.namespace, "-o", "jsonpath={.items[*].metadata.name}").split()
+    assert set(names) == {"fixed", after["auto"].split("/")[1], "kube-root-ca.crt"}
+
+
+JOB = """
+k8s.batch.v1.Job("job", metadata={{"name": "job", "namespace": here}},
+    spec={{"backoff_limit": 0, "template": {{"spec": {{"restart_policy": "Never", "containers": [
+        {{"name": "c", "image": "{image}", "image_pull_policy": "IfNotPresent",
+          "command": ["python3", "-c", "{code}"]}}]}}}}}},
+    opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="20s")))
+"""
+
+
+def test_a_job_that_cannot_start_names_the_reason(stack: Stack) -> None:
+    stack.write(JOB.format(image="127.0.0.1:1/absent:1", code="pass"))
+    said = stack.up(fails=True)
+    assert f"Job {stack.namespace}/job: not ready after 20 s" in said
+    assert "ErrImagePull" in said or "ImagePullBackOff" in said
+    # What was made is known, so that it can be mended or removed.
+    job = next(resource for resource in stack.resources() if resource["type"].endswith(":Job"))
+    assert job["initErrors"]
+    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+
+
+def test_a_job_that_fails_names_its_exit_code(stack: Stack) -> None:
+    lock = REPOSITORY / "build" / "images.json"
+    if not lock.exists():
+        pytest.skip("no image has been built on this machine")
+    image = json.loads(lock.read_text())["workloads"]
+    stack.write(JOB.format(image=image, code="raise SystemExit(3)"))
+    said = stack.up(fails=True)
+    assert "BackoffLimitExceeded" in said
+    assert "exited with code 3" in said
+    stack.write(JOB.format(image=image, code="print(1)"))
+    assert stack.steps()["job"]["replaceReasons"] == ["spec.template.spec.containers[0].command[2]"]
+    stack.up()
+    stack.unchanged()
+
+
+def test_a_kind_and_its_objects_in_one_program(stack: Stack) -> None:
+    kind = f"Widget{stack.namespace[-8:]}"
+    plural = kind.lower() + "s"
+    stack.write(f"""
+    k8s.apiextensions.v1.CustomResourceDefinition("kind", metadata={{"name": "{plural}.plugin.example"}},
+        spec={{"group": "plugin.example", "scope": "Namespaced",
+              "names": {{"kind": "{kind}", "plural": "{plural}", "singular": "{kind.lower()}"}},
+              "versions": [{{"name": "v1", "served": True, "storage": True, "schema": {{"open_apiv3_schema":
+                  {{"type": "object", "x_kubernetes_preserve_unknown_fields": True}}}}}}]}})
+    k8s.apiextensions.CustomResource("object", api_version="plugin.example/v1", kind="{kind}",
+        metadata={{"name": "one", "namespace": here}}, spec={{"size": 1, "on": False}})
+    """)
+    stack.up()
+    stack.unchanged()
+    stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--suppress-progress")
+    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+    assert kubectl("get", "crd", f"{plural}.plugin.example", "--ignore-not-found") == ""
+
+
+def test_a_preview_refuses_what_the_server_would(stack: Stack) -> None:
+    stack.write("")
+    stack.up()
+    stack.write("""
+    k8s.core.v1.Service("bad", metadata={"name": "bad", "namespace": here}, spec={"ports": [{"port": 99999}]})
+    """)
+    said = stack.pulumi("preview", "--suppress-progress", fails=True)
+    assert "spec.ports[0].port: Invalid value: 99999" in said
+    assert "rpc error" not in said
+    assert "Traceback" not in said
+
+
+def test_an_object_of_somebody_else_is_not_taken(stack: Stack) -> None:
+    stack.write("")
+    stack.up()
+    kubectl("create", "configmap", "settings", "-n", stack.namespace, "--from-literal=a=theirs")
+    stack.write("""
+    k8s.core.v1.ConfigMap("settings", metadata={"name": "settings", "namespace": here}, data={"a": "ours"})
+    """)
+    assert "already exists and is not in this stack" in stack.up(fails=True)
+    assert "theirs" in kubectl("get", "configmap", "settings", "-n", stack.namespace, "-o", "yaml")
+
+
+def test_a_deletion_that_is_held_names_the_finalizer(stack: Stack) -> None:
+    stack.write("""
+    k8s.core.v1.ConfigMap("held", metadata={"name": "held", "namespace": here, "finalizers": ["plugin.example/hold"],
+        "annotations": {"pulumi.com/timeoutSeconds": "5"}}, data={})
+    """)
+    stack.up()
+    said = stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress", fails=True)
+    assert "held by the finalizer plugin.example/hold" in said
+    kubectl(
+        "patch", "configmap", "held", "-n", stack.namespace, "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+    )
+    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+
+
+def _when(happened: Callable[[], bool]) -> None:
+    """Return once something has happened."""
+    retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), retry=retry_if_result(lambda seen: not seen))(happened)()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_update_can_be_taken_up_again(stack: Stack, tmp_path: Path, how: signal.Signals) -> None:
+    waits = """
+    k8s.apps.v1.Deployment("web", metadata={{"name": "web", "namespace": here}},
+        spec={{"replicas": {replicas}, "selector": {{"match_labels": {{"app": "web"}}}}, "template": {{
+            "metadata": {{"labels": {{"app": "web"}}}},
+            "spec": {{"containers": [{{"name": "c", "image": "127.0.0.1:1/absent:1"}}]}}}}}},
+        opts=pulumi.ResourceOptions(provider=k8s.Provider("cluster",
+            upsert_existing_objects=True, enable_patch_force=True)))
+    """
+    stack.write(waits.format(replicas=1))
+    log = tmp_path / "up.log"
+    with log.open("wb") as output:
+        running = subprocess.Popen(
+            stack.command("up", "--yes", "--skip-preview", "--suppress-progress"),
+            cwd=stack.folder,
+            env=stack.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _when(lambda: "0/1 Pods available" in log.read_text())
+    running.send_signal(how)
+    running.wait(SECONDS)
+    if how == signal.SIGINT:
+        assert "was interrupted" in log.read_text()
+        assert any(resource.get("initErrors") for resource in stack.resources())
+    else:
+        # A killed engine leaves its lock; Pulumi itself says how to lift it.
+        stack.pulumi("cancel", "--yes")
+    stack.write(waits.format(replicas=0))
+    stack.up()
+    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+
+
+def test_a_fault_of_the_user_is_one_sentence(stack: Stack) -> None:
+    stack.write('raise pulumi.RunError("hospital north is listed twice; remove one")')
+    said = stack.pulumi("preview", "--suppress-progress", fails=True)
+    assert "error: hospital north is listed twice; remove one" in said
+    assert "Traceback" not in said
+    assert "rpc error" not in said
+
+
+def test_a_policy_pack_is_run(stack: Stack, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (pack / "__main__.py").write_text(
+        textwrap.dedent("""
+        from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+
+        def check(args, report):
+            if args.resource_type == "kubernetes:core/v1:ConfigMap":
+                report("no settings here")
+
+        PolicyPack("pack", enforcement_level=EnforcementLevel.MANDATORY, policies=[
+            ResourceValidationPolicy(name="no-settings", description="None.", validate=check)])
+        """)
+    )
+    stack.write('k8s.core.v1.ConfigMap("settings", metadata={"name": "settings", "namespace": here}, data={})')
+    said = stack.pulumi("preview", "--policy-pack", str(pack), "--suppress-progress", fails=True)
+    assert "no settings here" in said
