@@ -20,11 +20,22 @@ REPLACE = (*WRITE, "s3:DeleteObject")
 
 @dataclass(frozen=True)
 class Grant:
-    """Leave to act on the objects below a prefix of one bucket."""
+    """Leave to act on the objects below a prefix of one bucket.
+
+    Parameters
+    ----------
+    data, prefix
+        Which objects.
+    actions
+        What may be done with them.
+    asks_for_bucket
+        Whether the workload first asks if the bucket is there, a request that names no prefix.
+    """
 
     data: DataClass
     prefix: str
     actions: tuple[str, ...]
+    asks_for_bucket: bool = False
 
 
 # Who works on which objects. A release is never replaced, so nobody may delete a model.
@@ -32,7 +43,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "ingestor": (Grant(DataClass.RAW, "", REPLACE), Grant(DataClass.CURATED, "tables/", REPLACE)),
     "features": (Grant(DataClass.CURATED, "tables/", READ), Grant(DataClass.CURATED, "features/", REPLACE)),
     "trainer": (Grant(DataClass.CURATED, "features/", READ), Grant(DataClass.MODELS, "readmission/", WRITE)),
-    "model-server": (Grant(DataClass.MODELS, "readmission/", READ),),
+    "model-server": (Grant(DataClass.MODELS, "readmission/", READ, asks_for_bucket=True),),
     "planner": (Grant(DataClass.CURATED, "features/", READ),),
 }
 
@@ -160,7 +171,8 @@ def access_policy(grants: Sequence[Grant], arns: dict[DataClass, tuple[str, str]
         listing: dict[str, object] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
         if grant.prefix:
             # A client asks for the folder with or without its slash.
-            listing["Condition"] = {"StringLike": {"s3:prefix": [f"{grant.prefix}*", grant.prefix.rstrip("/")]}}
+            operator = "StringLikeIfExists" if grant.asks_for_bucket else "StringLike"
+            listing["Condition"] = {operator: {"s3:prefix": [f"{grant.prefix}*", grant.prefix.rstrip("/")]}}
         statements.append(listing)
     for data, (_, key) in arns.items():
         writes = any("s3:PutObject" in grant.actions for grant in grants if grant.data is data)

@@ -172,6 +172,12 @@ def test_listing_is_limited_to_the_prefix() -> None:
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["features/*", "features"]}}
 
 
+def test_the_initializer_may_ask_for_its_bucket() -> None:
+    policy = access_policy(GRANTS["model-server"], {DataClass.MODELS: ("arn:bucket", "arn:key")}, "us-east-1")
+    [listing] = [statement for statement in statements(policy) if statement["Action"] == "s3:ListBucket"]
+    assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["readmission/*", "readmission"]}}
+
+
 def test_vault_roles_are_bound_to_one_account_of_one_hospital(stack: Stack) -> None:
     roles = [r for r in stack.of("AuthBackendRole")]
     assert {role.inputs["roleName"] for role in roles} == {f"{h}-{w}" for h in HOSPITALS for w in RULES}
