@@ -19,6 +19,10 @@ class Transit(Protocol):
         """Write to a path and return the answer's data."""
         ...
 
+    def get(self, path: str) -> dict[str, Any]:
+        """Read a path and return the answer's data."""
+        ...
+
 
 class Vault:
     """A logged-in client."""

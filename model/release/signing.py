@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from model.console import warn
 from model.deid.keys import home
 from model.errors import UserError
-from model.vault import Vault
+from model.vault import Transit, Vault
 
 KEY_NAME = "release-signing"
 ALGORITHM = "ed25519"
@@ -78,7 +78,7 @@ class LocalSigner:
 class VaultSigner:
     """Signs by Vault transit: the key never leaves Vault."""
 
-    def __init__(self, vault: Vault, mount: str) -> None:
+    def __init__(self, vault: Transit, mount: str) -> None:
         self._vault = vault
         self._mount = mount
 

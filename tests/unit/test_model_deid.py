@@ -145,6 +145,9 @@ class FakeVault:
         self.sizes.append(len(body["batch_input"]))
         return {"batch_results": [{"hmac": f"vault:v3:{item['input']}"} for item in body["batch_input"]]}
 
+    def get(self, path: str) -> dict[str, Any]:
+        raise AssertionError(path)
+
 
 def test_vault_is_asked_in_batches_and_its_key_version_stays() -> None:
     vault = FakeVault()

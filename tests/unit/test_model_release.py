@@ -1,0 +1,198 @@
+"""A release is immutable, signed, and refused when anything in it changed."""
+
+import base64
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.errors import GateError, UserError
+from model.evaluation import EVALUATION_FILE, evaluate
+from model.latest import latest
+from model.release import files
+from model.release.publish import Released, release, verify
+from model.release.signing import LocalSigner, Signature, VaultSigner, check
+from model.scoring import Scorer
+from model.training import read_pipeline, read_run
+from tests.unit.model_world import world
+
+
+def released(tmp_path: Path, version: str = "v1") -> Released:
+    if not (world().run / EVALUATION_FILE).exists():
+        evaluate(world().run)
+    return release(world().run, version=version, to=str(tmp_path / "models"), signer=LocalSigner(tmp_path / "key"))
+
+
+def contents(place: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(place).iterdir()}
+
+
+def test_the_same_content_again_changes_nothing(tmp_path: Path) -> None:
+    first = released(tmp_path)
+    before = contents(first.place)
+    second = released(tmp_path)
+    assert first.changed
+    assert not second.changed
+    assert first.digest == second.digest
+    assert contents(first.place) == before
+    assert Path(first.place).name == first.digest[:12]
+
+
+def test_another_version_lies_beside_it(tmp_path: Path) -> None:
+    first, second = released(tmp_path), released(tmp_path, "v2")
+    assert first.place != second.place
+    assert verify(first.place).version == "v1"
+    assert verify(second.place).model == "readmission-risk-v2"
+
+
+def test_a_release_that_was_cut_short_is_finished(tmp_path: Path) -> None:
+    first = released(tmp_path)
+    whole = contents(first.place)
+    Path(first.place, files.SIGNATURE_FILE).unlink()
+    Path(first.place, files.CARD_FILE).unlink()
+    with pytest.raises(UserError):
+        verify(first.place)
+    assert released(tmp_path).changed
+    assert contents(first.place) == whole
+
+
+@pytest.mark.parametrize(
+    "name", [files.PIPELINE_FILE, files.POLICY_FILE, files.CONTRACT_FILE, files.METRICS_FILE, files.CARD_FILE]
+)
+def test_a_changed_file_is_refused(tmp_path: Path, name: str) -> None:
+    place = released(tmp_path).place
+    target = Path(place, name)
+    target.write_bytes(target.read_bytes() + b" ")
+    for opened in (verify, Scorer.open):
+        with pytest.raises(UserError, match=f"{name} is not what was released"):
+            opened(place)
+    with pytest.raises(UserError, match="was changed"):
+        released(tmp_path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    place = released(tmp_path).place
+    Path(place, files.POLICY_FILE).unlink()
+    with pytest.raises(UserError, match="is not what was released"):
+        verify(place)
+
+
+def test_a_list_that_was_changed_with_its_file_is_refused_by_the_signature(tmp_path: Path) -> None:
+    place = released(tmp_path).place
+    changed = contents(place)
+    for name in (files.LIST_FILE, files.SIGNATURE_FILE):
+        changed.pop(name)
+    changed[files.POLICY_FILE] = changed[files.POLICY_FILE].replace(b"usual care", b"no care at all")
+    Path(place, files.POLICY_FILE).write_bytes(changed[files.POLICY_FILE])
+    Path(place, files.LIST_FILE).write_bytes(files.listed(changed))
+    with pytest.raises(UserError, match="signature does not fit"):
+        verify(place)
+
+
+def test_a_stranger_cannot_sign(tmp_path: Path) -> None:
+    done = released(tmp_path)
+    own, stranger = LocalSigner(tmp_path / "key"), LocalSigner(tmp_path / "stranger")
+    assert verify(done.place, trusted=own.public_keys().values()).trusted
+    with pytest.raises(UserError, match="not trusted"):
+        verify(done.place, trusted=stranger.public_keys().values())
+
+
+def test_a_list_that_points_outside_is_refused(tmp_path: Path) -> None:
+    place = released(tmp_path).place
+    rows = {"files": [{"path": "../../key", "sha256": "0", "size": 1}]}
+    Path(place, files.LIST_FILE).write_text(json.dumps(rows))
+    with pytest.raises(UserError, match="outside of itself"):
+        verify(place)
+
+
+def test_a_refused_model_is_not_released(tmp_path: Path) -> None:
+    shutil.copytree(world().run, tmp_path / "run")
+    found = evaluate(tmp_path / "run")
+    found["gates"] = [{"name": "discrimination", "passed": False, "value": 0.5, "demand": "at least 0.6"}]
+    (tmp_path / "run" / EVALUATION_FILE).write_text(json.dumps(found))
+    with pytest.raises(GateError, match=r"discrimination is 0\.5"):
+        release(tmp_path / "run", version="v1", to=str(tmp_path / "m"), signer=LocalSigner(tmp_path / "key"))
+    assert not (tmp_path / "m").exists()
+
+
+def test_bad_arguments_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="like v1"):
+        released(tmp_path, "one")
+    with pytest.raises(UserError, match="both --approve"):
+        release(world().run, version="v1", to=str(tmp_path), signer=LocalSigner(tmp_path / "k"), approved_by="dr")
+    with pytest.raises(UserError, match="is not a release"):
+        verify(str(tmp_path))
+    with pytest.raises(UserError, match="no discharge of patient"):
+        latest(str(world().features), "nobody")
+
+
+def test_what_is_served_is_what_was_trained(tmp_path: Path) -> None:
+    scorer = Scorer.open(released(tmp_path).place)
+    discharge = latest(str(world().features), "any")
+    values = scorer.matrix(discharge.columns)
+    found = scorer.score(values)[0]
+    pipeline = read_pipeline(world().run, read_run(world().run))
+    assert found.risk == pipeline.predict_proba(values)[0, 1]
+    assert found.decision in {"high", "medium", "low"}
+    sizes = [abs(reason.contribution) for reason in found.reasons]
+    assert len(sizes) == 3
+    assert sizes == sorted(sizes, reverse=True)
+    assert all((reason.contribution > 0) == (reason.direction == "raises") for reason in found.reasons)
+
+
+def test_contributions_add_up_to_the_risk(tmp_path: Path) -> None:
+    scorer = Scorer.open(released(tmp_path).place)
+    values = scorer.matrix(latest(str(world().features), "any").columns)
+    pipeline = read_pipeline(world().run, read_run(world().run))
+    parts = pipeline[:-1].transform(values) * pipeline[-1].coef_[0]
+    logit = parts.sum() + pipeline[-1].intercept_[0]
+    assert scorer.score(values)[0].risk == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-12)
+
+
+def test_features_that_do_not_fit_the_contract_are_refused(tmp_path: Path) -> None:
+    scorer = Scorer.open(released(tmp_path).place)
+    good = {name: [0.0] for name in scorer.names}
+    for bad in (
+        good | {"shoe_size": [1.0]},
+        {"age": [1.0]},
+        good | {"age": [1.0, 2.0]},
+        good | {"age": [float("inf")]},
+    ):
+        with pytest.raises(UserError):
+            scorer.matrix(bad)
+
+
+def test_the_card_tells_that_it_is_a_demonstration(tmp_path: Path) -> None:
+    card = contents(released(tmp_path).place)[files.CARD_FILE].decode()
+    assert "must not be used for patients" in card
+    assert "## Intended use" in card
+    assert "$" not in card
+
+
+class FakeTransit:
+    """Signs with a key of its own, in Vault's words."""
+
+    def __init__(self, path: Path) -> None:
+        self._signer = LocalSigner(path)
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        assert path == "north/transit/sign/release-signing"
+        return {"signature": f"vault:v2:{self._signer.sign(base64.b64decode(body['input'])).signature}"}
+
+    def get(self, path: str) -> dict[str, Any]:
+        assert path == "north/transit/keys/release-signing"
+        return {"keys": {"2": {"public_key": self._signer.public_keys()["v1"]}}}
+
+
+def test_vault_signs_and_its_key_checks(tmp_path: Path) -> None:
+    signer = VaultSigner(FakeTransit(tmp_path / "key"), "north/transit")
+    made = signer.sign(b"list")
+    assert made.key_version == "v2"
+    check(made, b"list", signer.public_keys().values())
+    with pytest.raises(UserError, match="does not fit"):
+        check(made, b"another list")
+    with pytest.raises(UserError, match="does not fit"):
+        check(Signature("ed25519", "x", "v1", "not base64", "x"), b"list")
