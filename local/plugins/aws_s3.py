@@ -103,10 +103,21 @@ def setting(
     def delete(cloud: Cloud, bucket: str, _state: Props) -> None:
         found(remove, cloud=cloud, bucket=bucket)
 
-    replace = frozenset({"bucket", "expectedBucketOwner", "region"})
+    replace = frozenset({"bucket", "region"})
     computed = ("region",)
     required = ("bucket", *settings.pop("required", ()))
-    return Row(token, create, read, update, delete, replace=replace, computed=computed, required=required, **settings)
+    return Row(
+        token,
+        create,
+        read,
+        update,
+        delete,
+        replace=replace,
+        computed=computed,
+        required=required,
+        unsupported={"expectedBucketOwner": "leave it out: this plugin works in one account"},
+        **settings,
+    )
 
 
 # --- versioning --------------------------------------------------------------------------
