@@ -26,6 +26,8 @@ _TIMEOUT: Final = (5, 60)
 _CONNECTIONS: Final = 32
 _UNREACHABLE_TRIES: Final = 3
 _RETRY_SECONDS: Final = 1.0
+# A cluster that was just found dead is not tried again for each of a hundred resources.
+_KNOWN_DEAD_SECONDS: Final = 5.0
 _WARNING: Final = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
@@ -121,6 +123,7 @@ class Cluster:
         self._request: Any = api.call_api
         self._lock = threading.Lock()
         self._kinds: dict[Kind, Mapped] = {}
+        self._dead_since = float("-inf")
 
     @property
     def server(self) -> str:
@@ -244,7 +247,8 @@ class Cluster:
         return answer, [text.replace('\\"', '"') for text in _WARNING.findall(warnings or "")]
 
     def _send(self, arguments: Any) -> Any:
-        for attempt in range(1, _UNREACHABLE_TRIES + 1):
+        tries = 1 if time.monotonic() - self._dead_since < _KNOWN_DEAD_SECONDS else _UNREACHABLE_TRIES
+        for attempt in range(1, tries + 1):
             try:
                 response: Any = self._request(*arguments, _request_timeout=_TIMEOUT)
                 response.read()
@@ -252,7 +256,8 @@ class Cluster:
                 status = getattr(error, "status", 0) or 0
                 if isinstance(error, client.ApiException) and status:
                     raise _refusal(status, _decoded(error.body), error.reason) from None
-                if attempt == _UNREACHABLE_TRIES:
+                if attempt == tries:
+                    self._dead_since = time.monotonic()
                     cause = f"the cluster at {self.server} is unreachable: {_line(error)}"
                     raise UnreachableError(f"{cause}; start it or mend the kubeconfig") from None
                 # An API server that restarts is back within seconds.
