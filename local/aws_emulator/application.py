@@ -76,7 +76,7 @@ class Emulator:
                 return self._answer_unsigned(request)
             return self._answer_signed(request, signed)
         except AwsError as error:
-            log.info("%s %s refused: %s", request.method, service, error.code)
+            log.info("%s %s refused: %s: %s", request.method, service, error.code, error.message)
             return refusal(error, request, service)
 
     def _answer_unsigned(self, request: Request) -> Answer:

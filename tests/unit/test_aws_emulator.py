@@ -1,9 +1,11 @@
 """The emulator as its clients see it: a real process over TLS, with boto3 against it."""
 
 import io
+import itertools
 import json
 import ssl
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.unit.aws_emulator_server import ISSUER, REPOSITORY, Emulator
@@ -283,6 +285,47 @@ def test_everything_survives_a_kill(tmp_path: Path) -> None:
         assert iam.get_role(RoleName="trainer")["Role"]["RoleId"] == role["RoleId"]
         # Credentials that a pod holds outlive the emulator.
         assert emulator.client("s3", **pod).get_object(Bucket="north-curated", Key="features/a.parquet")
+    finally:
+        emulator.kill()
+
+
+def test_what_was_answered_survives_a_kill_under_load(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path / "own")
+    emulator.start()
+    answered: dict[str, str] = {}
+    enough = threading.Event()
+    try:
+        s3 = emulator.client("s3")
+        s3.create_bucket(Bucket="load")
+        s3.put_bucket_versioning(Bucket="load", VersioningConfiguration={"Status": "Enabled"})
+
+        def write(worker: int) -> None:
+            for number in itertools.count():
+                key = f"{worker}/{number}"
+                try:
+                    answered[key] = s3.put_object(Bucket="load", Key=key, Body=key.encode() * 1000)["VersionId"]
+                except BotoCoreError:
+                    return
+                if len(answered) >= 60:
+                    enough.set()
+
+        workers = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for worker in workers:
+            worker.start()
+        assert enough.wait(30)
+        emulator.kill()
+        for worker in workers:
+            worker.join(30)
+        torn = emulator.folder / "data" / "journal.sqlite-wal"
+        with torn.open("ab") as file:
+            file.write(b"the beginning of a record that was never finished")
+        (emulator.folder / "credentials").unlink()
+        emulator.start()
+        s3 = emulator.client("s3")
+        for key, version in answered.items():
+            assert s3.get_object(Bucket="load", Key=key, VersionId=version)["Body"].read() == key.encode() * 1000
+        kept = s3.list_object_versions(Bucket="load")["Versions"]
+        assert len(answered) <= len(kept) <= len(answered) + len(workers)
     finally:
         emulator.kill()
 
