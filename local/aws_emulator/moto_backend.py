@@ -19,6 +19,7 @@ os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ["MOTO_S3_DEFAULT_KEY_BUFFER_SIZE"] = str(4 << 20)
 
 import moto.backends
+import moto.kms.models
 import moto.kms.utils
 import moto.s3.models
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY, environ_key_for_header
@@ -121,8 +122,13 @@ def _make_reproducible() -> None:
         # Bucket policies are judged before a request gets here; moto's own look ignores conditions.
         return PermissionResult.NEUTRAL
 
+    def no_private_key(_spec: str) -> None:
+        # Only symmetric keys are emulated; moto would make an RSA pair for each all the same.
+        return None
+
     replacements: tuple[tuple[Any, str, Any], ...] = (
         (moto.kms.utils, "generate_data_key", key_material),
+        (moto.kms.models, "generate_private_key", no_private_key),
         (moto.s3.models.FakeBucket, "get_permission", neutral),
         (moto.s3.models.FakeMultipart, "__init__", multipart),
     )

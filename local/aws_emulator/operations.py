@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import parse_qsl, unquote
 
 from local.aws_emulator.messages import AwsError, Request
 
@@ -42,11 +43,19 @@ def name(request: Request, service: str) -> str:
     target = request.header("x-amz-target")
     actions = [value for key, value in request.form if key == "Action"]
     in_query = "Action" in request.parameters
+    if target and _hides_action(request):
+        return UNCLASSIFIED
     if target and not actions and not in_query:
         return target.rpartition(".")[2]
     if len(actions) == 1 and not target and not in_query:
         return actions[0]
     return UNCLASSIFIED
+
+
+def _hides_action(request: Request) -> bool:
+    """Return whether moto, which reads every body as a form as well, would find another action in this one."""
+    pairs = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
+    return any(key == "Action" for key, _ in pairs)
 
 
 def only_reads(request: Request, service: str, operation: str) -> bool:
@@ -64,7 +73,7 @@ def refuse_unfit(request: Request, service: str, operation: str) -> None:
     AwsError
         For control paths of moto that could alter everything at once, and for keys that a restart would change.
     """
-    if request.path.startswith(("/moto-api", "/latest/meta-data", "/latest/api")):
+    if unquote(request.path).startswith(("/moto-api", "/latest/meta-data", "/latest/api", "/favicon.ico")):
         raise AwsError("AccessDenied", "The emulator's own control interface is closed")
     if service == "kms" and operation == "CreateKey":
         spec = re.search(rb'"(?:KeySpec|CustomerMasterKeySpec)"\s*:\s*"([A-Z0-9_]+)"', request.body)

@@ -108,6 +108,9 @@ def verify(request: Request, signed: Signed, secret: str, now: datetime) -> None
     _check_payload(request, signed)
     if "host" not in signed.signed_headers:
         raise _incomplete()
+    unsigned = {name for name, _ in request.headers if name.startswith("x-amz-")} - set(signed.signed_headers)
+    if unsigned - {"x-amz-content-sha256"}:
+        raise AwsError("AccessDenied", "There were headers present in the request which were not signed")
     expected = hmac.new(_signing_key(signed, secret), _string_to_sign(request, signed), hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, signed.signature):
         raise AwsError(

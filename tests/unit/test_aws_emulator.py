@@ -249,9 +249,11 @@ def test_a_presigned_address_works_until_it_is_altered(emulator: Emulator) -> No
     context = ssl.create_default_context(cafile=str(emulator.folder / "tls.crt"))
     with urllib.request.urlopen(address, context=context) as answer:
         assert answer.read() == b"rows"
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(address.replace("features/a", "tables/b"), context=context)
-    assert caught.value.code == 403
+    added = urllib.request.Request(address, headers={"x-amz-checksum-mode": "ENABLED"})
+    for altered in (address.replace("features/a", "tables/b"), added):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(altered, context=context)
+        assert caught.value.code == 403
 
 
 def test_everything_survives_a_kill(tmp_path: Path) -> None:

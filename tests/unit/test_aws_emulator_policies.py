@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.aws_emulator import s3_actions
-from local.aws_emulator.messages import Request
+from local.aws_emulator import operations, s3_actions
+from local.aws_emulator.messages import AwsError, Request
 from local.aws_emulator.policies import Ask, Principal, Verdict, judge, like
 
 ROLE = "arn:aws:iam::123456789012:role/trainer"
@@ -143,6 +143,8 @@ def test_what_a_request_needs(method: str, target: str, action: str, resource: s
     [
         ("GET", "//b/k"),
         ("GET", "/b%2Fc/k"),
+        ("PUT", "/moto%2Dapi/reset"),
+        ("PUT", "/v20180820/configuration/publicAccessBlock"),
         ("GET", "http://elsewhere/b/k"),
         ("GET", "/b/k?acl&tagging"),
         ("GET", "/b/k?uploadId="),
@@ -178,3 +180,38 @@ def test_every_object_of_a_bulk_deletion_counts() -> None:
     ]
     for broken in (b"", b"<Delete/>", b"<Delete><Object/></Delete>", b"no xml"):
         assert needed("POST", "/b?delete", broken)[0][0] == s3_actions.UNCLASSIFIED
+
+
+def operation(body: bytes, target: str = "", content_type: str = "", query: str = "") -> str:
+    headers = (("x-amz-target", target), ("content-type", content_type))
+    sent = Request("POST", f"/{query}", tuple(pair for pair in headers if pair[1]), body)
+    return operations.name(sent, "kms")
+
+
+def test_an_operation_is_named_once_or_left_to_the_administrator() -> None:
+    form = "application/x-www-form-urlencoded; charset=utf-8"
+    assert operation(b"{}", target="TrentService.Encrypt") == "Encrypt"
+    assert operation(b"Action=ListRoles&Version=1", content_type=form) == "ListRoles"
+    hidden = b'{"EncryptionContext": {"a": "&Action=ScheduleKeyDeletion&"}}'
+    assert operation(hidden, target="TrentService.Encrypt") == operations.UNCLASSIFIED
+    assert operation(b"Action=ListRoles&Action=DeleteRole", content_type=form) == operations.UNCLASSIFIED
+    assert operation(b"Action=ListRoles", content_type=form, query="?Action=DeleteRole") == operations.UNCLASSIFIED
+    assert operation(b"Action=DeleteRole", target="x.ListRoles") == operations.UNCLASSIFIED
+
+
+@pytest.mark.parametrize("path", ["/moto-api/reset", "/moto%2Dapi/reset", "/latest/meta-data/"])
+def test_the_control_paths_are_closed_to_everybody(path: str) -> None:
+    with pytest.raises(AwsError, match="closed"):
+        operations.refuse_unfit(Request("POST", path, (), b""), "sqs", "SendMessage")
+
+
+def test_what_only_reads_is_not_journalled() -> None:
+    def reads(service: str, name: str, method: str = "POST") -> bool:
+        return operations.only_reads(Request(method, "/", (), b""), service, name)
+
+    assert reads("kms", "Decrypt")
+    assert reads("iam", "ListRoles")
+    assert reads("s3", operations.UNCLASSIFIED, "GET")
+    assert not reads("kms", "CreateKey")
+    assert not reads("iam", "CreateRole")
+    assert not reads("s3", operations.UNCLASSIFIED)
