@@ -1,14 +1,25 @@
 """A patient's latest discharge in a features file."""
 
+import secrets
+import tempfile
 from dataclasses import dataclass
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from model.deid.keys import KEY_BYTES, LocalKeyring
 from model.errors import UserError
-from model.features.build import load
+from model.features.build import build, load
 from model.features.definitions import definitions
+from model.ingestion.run import ingest
+from model.ingestion.sources import SUFFIXES
 
 ANY = "any"
+
+
+def is_bundle(place: str) -> bool:
+    """Return whether a place is a FHIR file and no features file."""
+    return place.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,23 @@ class Discharge:
 def latest(features: str, patient: str) -> Discharge:
     """Return the latest discharge of a patient, or of the patient discharged last when any will do."""
     table, _ = load(features)
+    return _latest(table, features, patient)
+
+
+def latest_of_bundle(bundle: str) -> Discharge:
+    """Return the latest discharge in a FHIR file, through the same ingestion and features as everything else.
+
+    The pseudonyms are of a key that is thrown away: nothing of the bundle stays.
+    """
+    with tempfile.TemporaryDirectory(prefix="score-") as scratch:
+        ring = LocalKeyring(secrets.token_bytes(KEY_BYTES))
+        ingest(bundle, hospital="bundle", out=f"{scratch}/curated", ring=ring)
+        build(f"{scratch}/curated", out=f"{scratch}/features.parquet")
+        table, _ = load(f"{scratch}/features.parquet")
+    return _latest(table, bundle, ANY)
+
+
+def _latest(table: pa.Table, features: str, patient: str) -> Discharge:
     if patient != ANY:
         table = table.filter(pc.equal(table["patient_id"], patient))
     if not table.num_rows:

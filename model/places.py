@@ -85,18 +85,22 @@ def write(place: str, content: bytes) -> None:
     if is_s3(place):
         bucket, key = _split(place)
         with _explained(place):
-            _client().put_object(Bucket=bucket, Key=key, Body=content)
+            client().put_object(Bucket=bucket, Key=key, Body=content)
         return
     target = Path(place)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=".part-")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(target)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+        scratch = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            scratch.chmod(0o644)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
     except OSError as fault:
         raise UserError(f"Cannot write {place}: {fault.strerror}; free space or choose another --out.") from None
 
@@ -106,7 +110,7 @@ def remove(place: str) -> None:
     if is_s3(place):
         bucket, key = _split(place)
         with _explained(place):
-            _client().delete_object(Bucket=bucket, Key=key)
+            client().delete_object(Bucket=bucket, Key=key)
     else:
         Path(place).unlink(missing_ok=True)
 
@@ -119,13 +123,14 @@ def _split(place: str) -> tuple[str, str]:
 
 
 @functools.cache
-def _client() -> "S3Client":
+def client() -> "S3Client":
+    """Return the S3 client; endpoint, region and credentials come from the environment."""
     import boto3
     from botocore.config import Config
 
     patient = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
-    client: S3Client = boto3.client("s3", config=patient)
-    return client
+    made: S3Client = boto3.client("s3", config=patient)
+    return made
 
 
 @contextlib.contextmanager
@@ -153,7 +158,7 @@ def _get_s3(place: str) -> bytes | None:
     bucket, key = _split(place)
     with _explained(place):
         try:
-            return _client().get_object(Bucket=bucket, Key=key)["Body"].read()
+            return client().get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as fault:
             if fault.response.get("Error", {}).get("Code") in {"NoSuchKey", "404"}:
                 return None
@@ -163,7 +168,7 @@ def _get_s3(place: str) -> bytes | None:
 def _list_s3(place: str) -> list[Stored]:
     bucket, prefix = _split(place)
     with _explained(place):
-        pages = _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = [
             Stored(f"{SCHEME}{bucket}/{item['Key']}", item["ETag"].strip('"'), item["Size"])
             for page in pages

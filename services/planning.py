@@ -84,7 +84,10 @@ def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
         raise _NotYetError(f"status {reply.status_code}")
     if reply.status_code != 200:
         raise UserError(f"The model server refused the request with status {reply.status_code}: {_error(reply)}.")
-    found: dict[str, Any] = reply.json()
+    try:
+        found: dict[str, Any] = reply.json()
+    except ValueError:
+        return {}
     return found
 
 

@@ -11,13 +11,15 @@ import pytest
 
 from model.errors import GateError, UserError
 from model.evaluation import EVALUATION_FILE, evaluate
-from model.latest import latest
+from model.features.build import build
+from model.ingestion.run import ingest
+from model.latest import latest, latest_of_bundle
 from model.release import files
 from model.release.publish import Released, release, verify
 from model.release.signing import LocalSigner, Signature, VaultSigner, check
 from model.scoring import Scorer
 from model.training import read_pipeline, read_run
-from tests.unit.model_world import world
+from tests.unit.model_world import RING, bundle, world, write_bundle
 
 
 def released(tmp_path: Path, version: str = "v1") -> Released:
@@ -141,6 +143,19 @@ def test_what_is_served_is_what_was_trained(tmp_path: Path) -> None:
     assert len(sizes) == 3
     assert sizes == sorted(sizes, reverse=True)
     assert all((reason.contribution > 0) == (reason.direction == "raises") for reason in found.reasons)
+
+
+def test_a_bundle_gives_the_features_that_the_tables_give(tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "patient.json", bundle())
+    ingest(str(path), hospital="north", out=str(tmp_path / "curated"), ring=RING)
+    build(str(tmp_path / "curated"), out=str(tmp_path / "features.parquet"))
+    tabled = latest(str(tmp_path / "features.parquet"), "any").columns
+    tabled.pop("age")
+    found = latest_of_bundle(str(path)).columns
+    age = found.pop("age")[0]
+    assert found == tabled
+    assert age is not None
+    assert 18 <= age <= 90
 
 
 def test_contributions_add_up_to_the_risk(tmp_path: Path) -> None:
