@@ -9,7 +9,8 @@ from typing_extensions import override
 from local.plugins import aws_functions, aws_iam, aws_kms, aws_lifecycle, aws_objects, aws_s3
 from local.plugins.aws_cloud import Cloud, connect, explain
 from local.plugins.common import PluginError, Props, Request, run
-from local.plugins.tables import Row, TableProvider
+from local.plugins.rows import Row
+from local.plugins.tables import TableProvider
 
 _ROWS: Final[Mapping[str, Row[Cloud]]] = {
     row.token: row for row in (*aws_kms.ROWS, *aws_s3.ROWS, *aws_lifecycle.ROWS, *aws_objects.ROWS, *aws_iam.ROWS)

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from local.plugins.aws_cloud import Cloud, found, given, mapping, pairs, retag
 from local.plugins.common import Props
-from local.plugins.tables import Row
+from local.plugins.rows import Row
 
 
 def _text(document: Any) -> str:

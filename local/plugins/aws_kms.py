@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from local.plugins.aws_cloud import Cloud, found, given, mapping, pairs, retag
 from local.plugins.common import Props
-from local.plugins.tables import Row
+from local.plugins.rows import Row
 
 
 def _kms_tags(tags: dict[str, str]) -> list[dict[str, str]]:

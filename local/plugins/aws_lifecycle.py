@@ -5,7 +5,7 @@ from typing import Any, Final
 from local.plugins.aws_cloud import Cloud, found, mapping, pairs
 from local.plugins.aws_s3 import setting
 from local.plugins.common import Props
-from local.plugins.tables import Row
+from local.plugins.rows import Row
 
 _LISTS: Final = {"transitions": "Transitions", "noncurrentVersionTransitions": "NoncurrentVersionTransitions"}
 _SPECIAL: Final = {"id": "ID", "and": "And", "tags": "Tags"}

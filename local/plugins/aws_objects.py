@@ -7,7 +7,7 @@ from typing import Any, Final
 from local.plugins.aws_cloud import Cloud, found, given
 from local.plugins.aws_s3 import empty_bucket
 from local.plugins.common import PluginError, Props, Special
-from local.plugins.tables import Row
+from local.plugins.rows import Row
 
 _HEADERS: Final = {
     "cacheControl": "CacheControl",

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from local.plugins.aws_cloud import Cloud, found, given, mapping, pairs
 from local.plugins.common import PluginError, Props
-from local.plugins.tables import Row
+from local.plugins.rows import Row
 
 _HOSTED_ZONES: Final = {"us-east-1": "Z3AQBSTGFYJSTF", "us-east-2": "Z2O1EMRO9K5GLX", "us-west-2": "Z3BJ6K6RIION7M"}
 

@@ -1,14 +1,9 @@
-"""Providers as tables: one row a resource type, and what all rows have in common.
-
-A row says which inputs cannot change in place, which have defaults, and how the object is made, read, changed and
-removed. Everything else (names, differences, previews, drift, unknown types) is the same for all rows and lives here.
-"""
+"""Providers as tables: what all rows have in common, such as names, differences, previews and drift."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic
 
 from typing_extensions import override
 
@@ -28,112 +23,7 @@ from local.plugins.common import (
     differences,
     has_unknowns,
 )
-
-DEFAULTS = "__defaults"
-Client = TypeVar("Client")
-_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, False, 0)
-
-
-@dataclass(frozen=True)
-class Row(Generic[Client]):
-    """One resource type.
-
-    Parameters
-    ----------
-    token
-        The official type token.
-    create
-        Makes the object from its inputs and returns its id.
-    read
-        Returns the object's properties under their official names, or nothing when it is gone.
-    update
-        Changes the object from old to new inputs; absent where every change is a replacement.
-    delete
-        Removes the object; gets its state. Absent where the object goes with its owner.
-    required
-        Inputs without which nothing works.
-    replace
-        Inputs that cannot change in place.
-    defaults
-        Inputs that are filled in when the program leaves them out.
-    autoname
-        The input that gets a generated name when the program gives none.
-    autoname_length, autoname_prefix
-        How long that name may be, and what it starts with.
-    autoname_unless
-        Inputs that make a generated name unnecessary.
-    computed
-        Outputs that nobody can set; unknown at preview until the object exists.
-    volatile
-        Computed outputs that an update may change.
-    json
-        Inputs that hold JSON text, compared by meaning.
-    unordered
-        Lists that are sets.
-    alike
-        By input, what two spellings that mean the same have in common.
-    server_spelling
-        Inputs whose output is what the server makes of them.
-    unsupported
-        Inputs that this plugin does not know, and what to do instead.
-    secret
-        Outputs that are always secret.
-    write_only
-        Inputs that the server never shows.
-    identify
-        Returns the inputs that an id tells, for a read without state.
-    """
-
-    token: str
-    create: Callable[[Client, Props], str]
-    read: Callable[[Client, str, Props], Props | None]
-    update: Callable[[Client, str, Props, Props], None] | None = None
-    delete: Callable[[Client, str, Props], None] | None = None
-    required: tuple[str, ...] = ()
-    replace: frozenset[str] = frozenset()
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    autoname: str = ""
-    autoname_unless: tuple[str, ...] = ()
-    autoname_length: int = 0
-    autoname_prefix: str = ""
-    computed: tuple[str, ...] = ()
-    volatile: tuple[str, ...] = ()
-    json: frozenset[str] = frozenset()
-    unordered: frozenset[str] = frozenset()
-    alike: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
-    server_spelling: frozenset[str] = frozenset()
-    unsupported: Mapping[str, str] = field(default_factory=dict)
-    secret: tuple[str, ...] = ()
-    write_only: frozenset[str] = frozenset()
-    identify: Callable[[str], Props] = lambda _: {}
-    delete_before_replace: bool = False
-
-
-def plain(inputs: Props) -> Props:
-    """Return inputs without the engine's own marks, however deep."""
-    return {name: _plain(value) for name, value in inputs.items() if not name.startswith("__")}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return plain(value)
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
-    """Return whether two values of an input mean the same."""
-    if has_unknowns(old) or has_unknowns(new):
-        return False
-    if name in row.alike:
-        return bool(row.alike[name](old) == row.alike[name](new))
-    if name in row.json and isinstance(old, str) and isinstance(new, str):
-        try:
-            return bool(json.loads(old) == json.loads(new))
-        except ValueError:
-            return old == new
-    if name in row.unordered and isinstance(old, list) and isinstance(new, list):
-        return sorted(map(str, old)) == sorted(map(str, new))
-    return not differences(old, new)
+from local.plugins.rows import DEFAULTS, EMPTY, Client, Row, bare, forget_defaults, plain, same
 
 
 class TableProvider(Provider, Generic[Client]):
@@ -204,7 +94,7 @@ class TableProvider(Provider, Generic[Client]):
         """Compare inputs, by meaning where two spellings say the same."""
         row = self.row(request)
         old, new = plain(request.old_inputs), plain(request.inputs)
-        _forget_defaults(old, new, request)
+        forget_defaults(old, new, request)
         for name in sorted({*old, *new}):
             if name in old and name in new and same(row, name, old[name], new[name]):
                 new[name] = old[name]
@@ -264,7 +154,7 @@ class TableProvider(Provider, Generic[Client]):
             return Read()
         shown = {name: value for name, value in live.items() if value is not None}
         if not request.old_inputs:
-            told = {n: v for n, v in shown.items() if n not in row.computed and v not in _EMPTY}
+            told = {n: v for n, v in shown.items() if n not in row.computed and v not in EMPTY}
             return Read(request.id, {**shown, "id": request.id}, {**row.identify(request.id), **told, DEFAULTS: []})
         inputs = self._drifted(row, request, old, live)
         hidden = {name: value for name, value in request.state.items() if name in row.write_only}
@@ -280,11 +170,11 @@ class TableProvider(Provider, Generic[Client]):
             if name in row.write_only or name in row.computed:
                 continue
             before = old.get(name, request.state.get(name))
-            if before is None and value in _EMPTY:
+            if before is None and value in EMPTY:
                 continue
             if value is None:
                 inputs.pop(name, None)
-            elif not same(row, name, _bare(before), _bare(value)):
+            elif not same(row, name, bare(before), bare(value)):
                 inputs[name] = value
         return inputs
 
@@ -306,20 +196,3 @@ class TableProvider(Provider, Generic[Client]):
             if told is None:
                 raise
             raise told from error
-
-
-def _forget_defaults(old: Props, new: Props, request: Request) -> None:
-    """Drop defaults that only one side filled in: the plugins that wrote them may know different ones."""
-    for name in request.old_inputs.get(DEFAULTS, []):
-        if name not in new:
-            old.pop(name, None)
-    for name in request.inputs.get(DEFAULTS, []):
-        if name not in old and not differences(request.state.get(name, new.get(name)), new.get(name)):
-            new.pop(name, None)
-
-
-def _bare(value: Any) -> Any:
-    """Return a value without the nested parts that say nothing, which one side writes and the other leaves out."""
-    if isinstance(value, dict):
-        return {name: _bare(item) for name, item in value.items() if item not in _EMPTY and _bare(item) != {}}
-    return [_bare(item) for item in value] if isinstance(value, list) else value

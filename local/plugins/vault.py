@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from local.plugins import vault_mounts, vault_objects, vault_secrets
 from local.plugins.common import Checked, Failure, PluginError, Props, Request, decode_config, run
-from local.plugins.tables import Row, TableProvider
+from local.plugins.rows import Row
+from local.plugins.tables import TableProvider
 from local.plugins.vault_api import Vault, connect, explain
 
 _ROWS: Final[Mapping[str, Row[Vault]]] = {

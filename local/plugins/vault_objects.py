@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from local.plugins.common import Props
-from local.plugins.tables import Row
+from local.plugins.rows import Row
 from local.plugins.vault_api import Names, PathOf, Vault, body, pick, text, trimmed
 
 

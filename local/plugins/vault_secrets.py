@@ -4,7 +4,7 @@ import json
 from typing import Final
 
 from local.plugins.common import PluginError, Props
-from local.plugins.tables import Row
+from local.plugins.rows import Row
 from local.plugins.vault_api import Names, Vault, body, pick, seconds, text, trimmed
 from local.plugins.vault_objects import simple
 

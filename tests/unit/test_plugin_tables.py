@@ -9,7 +9,8 @@ import pytest
 from typing_extensions import override
 
 from local.plugins.common import UNKNOWN, EngineLog, InitError, Kind, PluginError, Props, Request
-from local.plugins.tables import DEFAULTS, Row, TableProvider
+from local.plugins.rows import DEFAULTS, Row
+from local.plugins.tables import TableProvider
 
 URN = "urn:pulumi:dev::sample::test:index:Thing::one"
 Store = dict[str, Props]
