@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from model import metrics
 from model.dataset import is_test, labelled
@@ -124,6 +125,8 @@ def test_the_figures_know_perfect_and_useless_scores() -> None:
     assert known["ece"] < 0.04
     assert metrics.brier_skill(label, np.full(4000, label.mean())) == pytest.approx(0, abs=1e-9)
     assert metrics.roc_auc(label, label.astype(float)) == 1
+    assert metrics.roc_auc(label, risk.round(1)) == pytest.approx(roc_auc_score(label, risk.round(1)), abs=1e-12)
+    assert metrics.brier(label, risk) == pytest.approx(brier_score_loss(label, risk), abs=1e-12)
     patients = np.array([str(i // 4) for i in range(4000)])
     spread = metrics.interval(lambda rows: metrics.roc_auc(label[rows], risk[rows]), label, patients)
     assert spread is not None
