@@ -1,7 +1,7 @@
 """Take up what an interrupted `pulumi up` had begun to create, so that nothing is made twice.
 
 The engine notes each creation before it asks a server for it. When it is killed between the two notes, the
-object may exist without the state knowing it. Each is looked for: what exists is imported, the rest forgotten.
+object may exist without the state knowing it. Each is looked for: what exists is taken up, the rest forgotten.
 Kinds that are not listed are written in place by their servers, so that creating them again is harmless.
 """
 
@@ -121,8 +121,19 @@ def interrupted(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [operation["resource"] for operation in pending if operation["type"] == "creating"]
 
 
-def imports(home: Home, state: Mapping[str, Any]) -> list[str]:
-    """Return what `pulumi refresh` is told to import: URN and id in turn."""
-    known = frozenset(str(entry.get("id", "")) for entry in state["deployment"].get("resources") or [])
-    found = [(str(resource["urn"]), existing(home, resource, known)) for resource in interrupted(state)]
-    return [word for urn, identity in found if identity for word in (urn, identity)]
+def repaired(home: Home, state: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the state with the interrupted creations settled, and the URNs that it gained.
+
+    What exists is noted with its id, for a refresh to read; what does not is forgotten.
+    """
+    deployment = state["deployment"]
+    resources = list(deployment.get("resources") or [])
+    known = frozenset(str(entry.get("id", "")) for entry in resources)
+    urns = {entry["urn"] for entry in resources}
+    gained = []
+    for resource in interrupted(state):
+        identity = existing(home, resource, known)
+        if identity and resource["urn"] not in urns:
+            gained.append({**resource, "id": identity, "outputs": resource.get("inputs", {})})
+    settled = {**deployment, "resources": [*resources, *gained], "pending_operations": []}
+    return {**state, "deployment": settled}, [entry["urn"] for entry in gained]

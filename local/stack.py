@@ -77,8 +77,14 @@ class Stack:
         state = self.exported()
         if not recovery.interrupted(state):
             return False
-        flags = [word for found in recovery.imports(self.home, state) for word in ("--import-pending-creates", found)]
-        self._ask("refresh", "--stack", STACK, "--yes", "--skip-preview", "--clear-pending-creates", *flags)
+        settled, gained = recovery.repaired(self.home, state)
+        file = self.home.run / "recovered-state.json"
+        write_secret(file, json.dumps(settled).encode())
+        self._ask("stack", "import", "--stack", STACK, "--file", str(file))
+        file.unlink()
+        if gained:
+            targets = [word for urn in gained for word in ("--target", urn)]
+            self._ask("refresh", "--stack", STACK, "--yes", "--skip-preview", *targets)
         return True
 
     def up(self, *, quiet: bool) -> None:

@@ -8,14 +8,12 @@ import subprocess
 import sys
 import uuid
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from kubernetes import client
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local import build, environment, jobs
 from local.control_plane import ETCD_URL
@@ -23,6 +21,7 @@ from local.parts import Part, parts
 from local.paths import API_URL, REPOSITORY, Home
 from local.supervision import Supervisor
 from local.tools import GO_TOOLS
+from tests.integration.support import eventually
 
 PARTS = (
     "etcd",
@@ -38,12 +37,6 @@ PARTS = (
     "kserve",
     "metrics-server",
 )
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:
-    Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.3), retry=retry_if_result(lambda met: not met))(
-        condition
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,58 @@
+"""What several integration tests need."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from local.paths import REPOSITORY
+from local.stack import CONFIG, PROJECT, STACK
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:
+    """Wait until a condition is met."""
+    Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.3), retry=retry_if_result(lambda met: not met))(
+        condition
+    )
+
+
+def pulumi(*arguments: str, config: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run the Pulumi CLI on the dev stack, with another file of its configuration where one is given."""
+    chosen = ["--config-file", str(config)] if config else []
+    command = ["pulumi", "--non-interactive", *arguments, "--stack", STACK, *chosen]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if check and done.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-2000:]}"
+        )
+    return done
+
+
+def steps(config: Path | None = None) -> dict[str, set[str]]:
+    """Return operation to the URNs that a preview lists for it."""
+    plan = json.loads(pulumi("preview", "--json", config=config).stdout)
+    found: dict[str, set[str]] = {}
+    for step in plan["steps"]:
+        if step["op"] != "read":  # what the program looks up is read anew each time
+            found.setdefault(step["op"], set()).add(step["urn"])
+    return found
+
+
+def with_hospital(folder: Path, name: str) -> Path:
+    """Return a copy of the stack's file with one more entry."""
+    content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
+    entry = {
+        "name": name,
+        "fhir": {"path": f"build/fhir/{name}"},
+        "retention": {"raw": "30d", "curated": "6y"},
+        "contact": {"security": f"secops@{name}.example", "baa": "BAA-2026-099"},
+        "replicas": {"min": 1, "max": 2},
+    }
+    content["config"][f"{PROJECT}:hospitals"].append(entry)
+    path = folder / "Pulumi.dev.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path

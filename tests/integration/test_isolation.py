@@ -1,0 +1,236 @@
+"""What one hospital or workload may not do, tried with its own token, key and packets."""
+
+import copy
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import hvac
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from kubernetes import client
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from local import jobs
+from local.paths import API_PORT, AWS_PORT, BAO_PORT, BAO_URL, NODE_IP, Home
+from local.pipeline import bucket
+
+ZONE = {"ingestor": "phi", "features": "data", "trainer": "data", "model-server": "serving", "planner": "serving"}
+CRONJOB = {"ingestor": "ingest", "features": "features", "trainer": "train", "planner": "score"}
+AUDIENCE = "sts.amazonaws.com"
+CONNECT = """
+import json, socket, sys
+opened = {}
+for target in json.loads(sys.argv[1]):
+    host, port = target.rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=3).close()
+        opened[target] = True
+    except OSError:
+        opened[target] = False
+print(json.dumps(opened))
+"""
+LISTEN = """
+import socket
+server = socket.create_server(("0.0.0.0", 8080))
+while True:
+    server.accept()[0].close()
+"""
+
+
+@pytest.fixture(scope="module")
+def api(home: Home) -> Iterator[client.ApiClient]:
+    with jobs.connect(home) as found:
+        yield found
+
+
+def token(api: client.ApiClient, hospital: str, workload: str, audience: str | None) -> str:
+    spec = client.V1TokenRequestSpec(audiences=[audience] if audience else [], expiration_seconds=600)
+    core: Any = client.CoreV1Api(api)
+    namespace = f"{hospital}-{ZONE[workload]}"
+    made = core.create_namespaced_service_account_token(
+        workload, namespace, client.AuthenticationV1TokenRequest(spec=spec)
+    )
+    return str(made.status.token)
+
+
+def assume(api: client.ApiClient, hospital: str, workload: str, role_of: str | None = None) -> Any:
+    role = f"arn:aws:iam::123456789012:role/hmlops-dev-{role_of or hospital}-{workload}"
+    identity = boto3.client("sts").assume_role_with_web_identity(
+        RoleArn=role, RoleSessionName="test", WebIdentityToken=token(api, hospital, workload, AUDIENCE)
+    )["Credentials"]
+    return boto3.client(
+        "s3",
+        aws_access_key_id=identity["AccessKeyId"],
+        aws_secret_access_key=identity["SecretAccessKey"],
+        aws_session_token=identity["SessionToken"],
+        config=Config(s3={"addressing_style": "path"}),
+    )
+
+
+def refused(error: pytest.ExceptionInfo[ClientError]) -> bool:
+    return error.value.response["Error"]["Code"] in ("AccessDenied", "403", "InvalidIdentityToken")
+
+
+def test_the_pipeline_reaches_what_it_needs(api: client.ApiClient) -> None:
+    assert assume(api, "north", "ingestor").list_objects_v2(Bucket=bucket("north", "raw"), Prefix="landing/")[
+        "KeyCount"
+    ]
+    features = assume(api, "north", "trainer").get_object(
+        Bucket=bucket("north", "curated"), Key="features/features.parquet"
+    )
+    assert features["ContentLength"] > 0
+    models = assume(api, "north", "model-server")
+    assert models.list_objects_v2(Bucket=bucket("north", "models"), Prefix="readmission/")["KeyCount"]
+
+
+@pytest.mark.parametrize(
+    ("workload", "owner", "data_class", "key"),
+    [
+        ("ingestor", "south", "raw", "landed.json"),
+        ("trainer", "south", "curated", "features/features.parquet"),
+        ("trainer", "north", "raw", "landed.json"),
+        ("features", "north", "raw", "landed.json"),
+        ("model-server", "north", "curated", "features/features.parquet"),
+        ("model-server", "south", "models", "readmission/"),
+        ("planner", "north", "raw", "landed.json"),
+        ("planner", "north", "models", "readmission/"),
+    ],
+)
+def test_a_role_of_north_does_not_read_what_is_not_its_own(
+    api: client.ApiClient, workload: str, owner: str, data_class: str, key: str
+) -> None:
+    store = assume(api, "north", workload)
+    with pytest.raises(ClientError) as error:
+        store.get_object(Bucket=bucket(owner, data_class), Key=key)
+    assert refused(error)
+
+
+def test_the_model_server_does_not_write_models(api: client.ApiClient) -> None:
+    with pytest.raises(ClientError) as error:
+        assume(api, "north", "model-server").put_object(
+            Bucket=bucket("north", "models"), Key="readmission/v1/forged", Body=b""
+        )
+    assert refused(error)
+
+
+def test_a_token_of_north_does_not_assume_a_role_of_south(api: client.ApiClient) -> None:
+    with pytest.raises(ClientError) as error:
+        assume(api, "north", "trainer", role_of="south")
+    assert refused(error)
+
+
+@pytest.fixture
+def vault() -> Iterator[hvac.Client]:
+    found = hvac.Client(url=BAO_URL, verify=os.environ["VAULT_CACERT"])
+    found.token = ""
+    yield found
+    found.adapter.close()
+
+
+def test_vault_hashes_for_the_ingestor_of_the_same_hospital_alone(api: client.ApiClient, vault: hvac.Client) -> None:
+    vault.auth.kubernetes.login("north-ingestor", token(api, "north", "ingestor", None))
+    made = vault.write("north/transit/hmac/pseudonym", input="bm9ib2R5")
+    assert made["data"]["hmac"].startswith("vault:v1:")
+    with pytest.raises(hvac.exceptions.Forbidden):
+        vault.write("south/transit/hmac/pseudonym", input="bm9ib2R5")
+    with pytest.raises(hvac.exceptions.Forbidden):
+        vault.write("north/transit/sign/release-signing", input="bm9ib2R5")
+
+
+@pytest.mark.parametrize(
+    ("hospital", "workload", "role"),
+    [
+        ("north", "ingestor", "south-ingestor"),
+        ("north", "ingestor", "north-trainer"),
+        ("north", "planner", "north-ingestor"),
+    ],
+)
+def test_vault_knows_each_workload_by_its_own_name(
+    api: client.ApiClient, vault: hvac.Client, hospital: str, workload: str, role: str
+) -> None:
+    with pytest.raises((hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest)):
+        vault.auth.kubernetes.login(role, token(api, hospital, workload, None))
+
+
+class Pods:
+    """Pods of the stack's own templates that run a few lines of the test's."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._core: Any = client.CoreV1Api(api)
+        self._batch: Any = client.BatchV1Api(api)
+        self._made: list[tuple[str, str]] = []
+
+    def run(self, hospital: str, workload: str, code: str, *arguments: str) -> tuple[str, str]:
+        namespace = f"{hospital}-{ZONE[workload]}"
+        cronjob = self._batch.read_namespaced_cron_job(CRONJOB[workload], namespace)
+        template = cronjob.spec.job_template.spec.template
+        spec = copy.deepcopy(template.spec)
+        spec.init_containers, spec.restart_policy = None, "Never"
+        spec.containers[0].args = ["-c", code, *arguments]
+        name = f"probe-{uuid.uuid4().hex[:8]}"
+        metadata = client.V1ObjectMeta(name=name, labels=template.metadata.labels)
+        self._core.create_namespaced_pod(namespace, client.V1Pod(metadata=metadata, spec=spec))
+        self._made.append((name, namespace))
+        return name, namespace
+
+    def wait(self, name: str, namespace: str, *phases: str) -> Any:
+        wait = Retrying(
+            stop=stop_after_delay(90),
+            wait=wait_fixed(0.3),
+            retry=retry_if_result(lambda pod: pod.status.phase not in phases),
+        )
+        return wait(lambda: self._core.read_namespaced_pod(name, namespace))
+
+    def connect(self, hospital: str, workload: str, targets: list[str]) -> dict[str, bool]:
+        name, namespace = self.run(hospital, workload, CONNECT, json.dumps(targets))
+        self.wait(name, namespace, "Succeeded", "Failed")
+        found: dict[str, bool] = json.loads(self._core.read_namespaced_pod_log(name, namespace).splitlines()[-1])
+        self._core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+        return found
+
+    def listener(self, hospital: str, workload: str) -> str:
+        name, namespace = self.run(hospital, workload, LISTEN)
+        return f"{self.wait(name, namespace, 'Running').status.pod_ip}:8080"
+
+    def model_server(self, hospital: str) -> str:
+        pods = self._core.list_namespaced_pod(
+            f"{hospital}-serving", label_selector="app.kubernetes.io/name=model-server"
+        )
+        return f"{pods.items[0].status.pod_ip}:8080"
+
+    def close(self) -> None:
+        for name, namespace in self._made:
+            try:
+                self._core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+            except client.exceptions.ApiException as error:
+                if error.status != 404:
+                    raise
+
+
+@pytest.fixture(scope="module")
+def pods(api: client.ApiClient) -> Iterator[Pods]:
+    found = Pods(api)
+    yield found
+    found.close()
+
+
+VAULT, AWS, KUBERNETES = (f"{NODE_IP}:{port}" for port in (BAO_PORT, AWS_PORT, API_PORT))
+
+
+def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
+    north, south, phi = pods.model_server("north"), pods.model_server("south"), pods.listener("north", "ingestor")
+    everything = [north, south, phi, VAULT, AWS, KUBERNETES]
+    allowed = {
+        ("north", "planner"): {north, AWS},
+        ("south", "planner"): {south, AWS},
+        ("north", "trainer"): {VAULT, AWS},
+        ("north", "features"): {AWS},
+        ("south", "ingestor"): {VAULT, AWS},
+    }
+    found = {who: {target for target, opened in pods.connect(*who, everything).items() if opened} for who in allowed}
+    assert found == allowed

@@ -1,0 +1,155 @@
+"""The dev stack as deployed: no changes, drift, a new hospital, an update that is killed."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from kubernetes import client, dynamic
+
+from local import environment, jobs, pipeline
+from local.jobs import Run
+from local.paths import REPOSITORY, Home
+from local.stack import STACK, Stack
+from tests.integration.support import eventually, pulumi, steps, with_hospital
+
+
+@pytest.fixture(scope="module")
+def api(home: Home) -> Iterator[client.ApiClient]:
+    with jobs.connect(home) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def dynamic_api(api: client.ApiClient) -> Any:
+    discover: Any = dynamic.DynamicClient
+    return discover(api)
+
+
+def state() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(pulumi("stack", "export").stdout)
+    return found
+
+
+def test_what_is_deployed_is_what_is_declared() -> None:
+    assert set(steps()) == {"same"}
+
+
+@pytest.mark.parametrize("hospital", ["north", "south"])
+def test_each_hospital_serves_the_release_that_its_entry_names(home: Home, dynamic_api: Any, hospital: str) -> None:
+    entry = next(entry for entry in Stack(home).hospitals() if entry["name"] == hospital)
+    digest = entry["release"].partition("@")[2]
+    services = dynamic_api.resources.get(api_version="serving.kserve.io/v1beta1", kind="InferenceService")
+    served = services.get(name="readmission-risk-v1", namespace=f"{hospital}-serving").to_dict()
+    assert served["spec"]["predictor"]["model"]["storageUri"] == (
+        f"s3://hmlops-dev-{hospital}-models/readmission/v1/{digest}"
+    )
+    ready = [entry["status"] for entry in served["status"]["conditions"] if entry["type"] == "Ready"]
+    assert ready == ["True"]
+    scaler: Any = client.AutoscalingV2Api(dynamic_api.client)
+    limits = scaler.read_namespaced_horizontal_pod_autoscaler("readmission-risk-v1-predictor", f"{hospital}-serving")
+    assert (limits.spec.min_replicas, limits.spec.max_replicas) == (1, 2)
+
+
+@pytest.mark.parametrize("hospital", ["north", "south"])
+def test_a_patient_is_scored_inside_the_cluster_with_three_reasons(
+    home: Home, api: client.ApiClient, hospital: str
+) -> None:
+    entry = next(entry for entry in Stack(home).hospitals() if entry["name"] == hospital)
+    score = pipeline.score(api, hospital, entry["release"], lambda _: None)
+    assert 0 < score["risk"] < 1
+    assert len(score["reasons"]) == 3
+
+
+def test_a_job_that_has_run_is_not_run_again(home: Home, api: client.ApiClient) -> None:
+    key = json.loads(
+        pipeline.storage().get_object(Bucket=pipeline.bucket("north", "raw"), Key="landed.json")["Body"].read()
+    )["key"]
+    assert jobs.ensure(api, Run("north-phi", "ingest", key), tell=lambda _: None) is False
+
+
+def test_no_secret_is_plain_in_the_state(home: Home) -> None:
+    files = [path for path in (home.pulumi / ".pulumi").rglob("*") if path.is_file()]
+    token = environment.operator_token(home).read_text().strip().encode()
+    assert len(files) > 0
+    assert not [path for path in files if token in path.read_bytes()]
+
+
+def test_drift_is_seen_and_put_back(api: client.ApiClient) -> None:
+    core: Any = client.CoreV1Api(api)
+    quota = core.list_namespaced_resource_quota("north-data").items[0]
+    before = quota.spec.hard
+    core.patch_namespaced_resource_quota(
+        quota.metadata.name, "north-data", {"spec": {"hard": {"pods": "1"}}}, field_manager="kubectl-edit"
+    )
+    refreshed = pulumi("refresh", "--yes", "--skip-preview", "--diff").stdout
+    assert "pods" in refreshed
+    changed = steps()
+    assert {urn.rpartition("::")[2] for urn in changed["update"]} == {"north-data-quota"} or len(changed["update"]) == 1
+    pulumi("up", "--yes", "--skip-preview")
+    assert core.read_namespaced_resource_quota(quota.metadata.name, "north-data").spec.hard == before
+    assert set(steps()) == {"same"}
+
+
+@pytest.fixture
+def east(tmp_path: Path) -> Iterator[Path]:
+    yield with_hospital(tmp_path, "east")
+    pulumi("up", "--yes", "--skip-preview")
+
+
+def test_a_new_hospital_is_creations_of_its_own_alone(api: client.ApiClient, east: Path) -> None:
+    planned = steps(east)
+    assert set(planned) == {"create", "same"}
+    assert all("east" in urn.rpartition("::")[2] for urn in planned["create"])
+    pulumi("up", "--yes", "--skip-preview", config=east)
+    assert set(steps(east)) == {"same"}
+    core: Any = client.CoreV1Api(api)
+    zones = core.list_namespace(label_selector="healthcare-mlops/hospital=east").items
+    assert {zone.metadata.name for zone in zones} == {f"east-{zone}" for zone in ("phi", "serving", "data", "platform")}
+
+
+def test_a_hospital_that_left_leaves_nothing(api: client.ApiClient) -> None:
+    core: Any = client.CoreV1Api(api)
+    assert core.list_namespace(label_selector="healthcare-mlops/hospital=east").items == []
+    buckets = [entry["Name"] for entry in boto3.client("s3").list_buckets()["Buckets"]]
+    assert not [name for name in buckets if "-east-" in name]
+
+
+def keys_of(hospital: str) -> int:
+    service = boto3.client("kms")
+    aliases = [entry for page in service.get_paginator("list_aliases").paginate() for entry in page["Aliases"]]
+    own = {entry["TargetKeyId"] for entry in aliases if f"-{hospital}-" in entry["AliasName"]}
+    described = [
+        service.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
+        for page in service.get_paginator("list_keys").paginate()
+        for entry in page["Keys"]
+    ]
+    made = [key for key in described if key["Enabled"] and hospital in key.get("Description", "")]
+    assert {key["KeyId"] for key in made} == own
+    return len(made)
+
+
+def test_an_update_that_is_killed_is_taken_up_and_nothing_is_made_twice(home: Home, east: Path) -> None:
+    command = ["pulumi", "--non-interactive", "up", "--yes", "--skip-preview", "--stack", STACK]
+    update = subprocess.Popen(
+        [*command, "--config-file", str(east)],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    service = boto3.client("kms")
+    eventually(lambda: "-east-" in json.dumps([entry["AliasName"] for entry in service.list_aliases()["Aliases"]]), 60)
+    os.killpg(update.pid, signal.SIGKILL)
+    update.wait()
+    stack = Stack(home)
+    stack.select()
+    stack.recover()
+    pulumi("up", "--yes", "--skip-preview", config=east)
+    assert set(steps(east)) == {"same"}
+    assert keys_of("east") == 4
