@@ -54,7 +54,7 @@ lint: .venv/.synced ## style and strict types
 
 .PHONY: test-unit
 test-unit: .venv/.synced ## tests that need nothing but Python
-	@.venv/bin/pytest tests/unit
+	@.venv/bin/pytest tests/unit --numprocesses 2 --dist loadfile
 
 .PHONY: test
 test: lint test-unit ## all tests; brings the environment up and leaves it as it found it

@@ -24,6 +24,7 @@ PATIENTS = 1500
 _LANDING = "landing/"
 _RECORD = "landed.json"
 _RELEASES = "readmission/v1/"
+_LAST_FILE = "/signature.json"
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 
 Tell = Callable[[str], None]
@@ -136,15 +137,13 @@ def train(api: Any, landing: Landing, tell: Tell) -> None:
         jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, landing.key), tell=tell)
 
 
-def newest_release(store: Any, hospital: str) -> str | None:
-    """Return the digest of the release that was finished last, if there is one."""
+def releases(store: Any, hospital: str) -> list[str]:
+    """Return the digests of the finished releases, the last one last."""
     pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket(hospital, "models"), Prefix=_RELEASES)
-    finished: dict[str, Any] = {}
-    for page in pages:
-        for entry in page.get("Contents", []):
-            digest = entry["Key"].removeprefix(_RELEASES).split("/")[0]
-            finished[digest] = max(entry["LastModified"], finished.get(digest, entry["LastModified"]))
-    return max(finished, key=lambda digest: finished[digest]) if finished else None
+    entries = [entry for page in pages for entry in page.get("Contents", [])]
+    signed = [entry for entry in entries if entry["Key"].endswith(_LAST_FILE)]
+    signed.sort(key=lambda entry: entry["LastModified"])
+    return [entry["Key"].removeprefix(_RELEASES).split("/")[0] for entry in signed]
 
 
 def release_document(store: Any, hospital: str, digest: str, name: str) -> dict[str, Any]:

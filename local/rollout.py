@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from local import jobs, pipeline
+from local.errors import UserError
 from local.paths import API_URL, AWS_URL, BAO_URL, Home
-from local.stack import Stack
+from local.stack import CONFIG, Stack
 
 Steps = Callable[[], AbstractContextManager[Callable[[str], None]]]
 
@@ -38,14 +39,26 @@ class Summary:
         return asdict(self)
 
 
-def _adopt_releases(stack: Stack, store: Any) -> None:
-    """Name finished releases in entries that name none, so that a fresh clone keeps what is served."""
+def _settle_releases(stack: Stack, store: Any) -> None:
+    """Make the entries name releases that exist.
+
+    An entry that names none gets the newest finished one, so that a fresh clone keeps what is served. One that
+    names a release of a bucket that holds none any more, as after `pulumi destroy`, is to be trained anew.
+    """
     buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
     for entry in stack.hospitals():
-        known = pipeline.bucket(entry["name"], "models") in buckets
-        digest = pipeline.newest_release(store, entry["name"]) if known and not entry.get("release") else None
-        if digest:
-            stack.set_release(entry["name"], f"v1@{digest}")
+        name, named = entry["name"], entry.get("release")
+        known = pipeline.bucket(name, "models") in buckets
+        present = pipeline.releases(store, name) if known else []
+        if not named and present:
+            stack.set_release(name, f"v1@{present[-1]}")
+        elif named and not present:
+            stack.unset_release(name)
+        elif named and named.partition("@")[2] not in present:
+            raise UserError(
+                f"{name} names the release {named}, and its bucket has only {', '.join(present)}: "
+                f"name one of these in {CONFIG.name}, or none to serve the newest."
+            )
 
 
 def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
@@ -58,9 +71,9 @@ def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
                 continue
             landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
             pipeline.train(api, landing, tell)
-            digest = pipeline.newest_release(store, name)
-            if digest and entry.get("release") != f"v1@{digest}":
-                stack.set_release(name, f"v1@{digest}")
+            release = f"v1@{pipeline.releases(store, name)[-1]}"
+            if entry.get("release") != release:
+                stack.set_release(name, release)
                 changed = True
     return changed
 
@@ -94,7 +107,7 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     with steps() as tell:
         tell("looking for an interrupted update")
         stack.recover()
-    _adopt_releases(stack, pipeline.storage())
+    _settle_releases(stack, pipeline.storage())
     stack.up(quiet=quiet)
     if _train(home, stack, fhir, steps):
         stack.up(quiet=quiet)

@@ -120,8 +120,15 @@ class Stack:
 
     def set_release(self, hospital: str, release: str) -> None:
         """Name the release in the hospital's entry, as a user would."""
+        self._ask("config", "set", "--stack", STACK, "--path", self._release_path(hospital), release)
+
+    def unset_release(self, hospital: str) -> None:
+        """Take the release out of the hospital's entry."""
+        self._ask("config", "rm", "--stack", STACK, "--path", self._release_path(hospital))
+
+    def _release_path(self, hospital: str) -> str:
         index = [entry["name"] for entry in self.hospitals()].index(hospital)
-        self._ask("config", "set", "--stack", STACK, "--path", f"{PROJECT}:hospitals[{index}].release", release)
+        return f"{PROJECT}:hospitals[{index}].release"
 
 
 def _is_pulumi(pid: object) -> bool:

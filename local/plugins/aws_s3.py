@@ -68,16 +68,20 @@ def _delete_bucket(cloud: Cloud, name: str, state: Props) -> None:
 
 def empty_bucket(cloud: Cloud, name: str, prefix: str = "", only: str = "") -> None:
     """Delete every version of every object below a prefix, or of one key, and all unfinished uploads."""
-    for page in cloud.s3.get_paginator("list_object_versions").paginate(Bucket=name, Prefix=only or prefix):
-        listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in listed if only in ("", item["Key"])]
-        if objects:
-            answer = cloud.s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
-            for error in answer.get("Errors", []):
-                raise PluginError(f"{error['Key']} in the bucket {name} cannot be deleted: {error['Message']}")
+    while objects := _first_versions(cloud, name, prefix, only):
+        answer = cloud.s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+        for error in answer.get("Errors", []):
+            raise PluginError(f"{error['Key']} in the bucket {name} cannot be deleted: {error['Message']}")
     if not only:
         for upload in cloud.s3.list_multipart_uploads(Bucket=name).get("Uploads", []):
             cloud.s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+
+
+def _first_versions(cloud: Cloud, name: str, prefix: str, only: str) -> list[dict[str, str]]:
+    # Always the first page: a marker whose object has been deleted ends the listing early.
+    page = cloud.s3.list_object_versions(Bucket=name, Prefix=only or prefix)
+    listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in listed if only in ("", item["Key"])]
 
 
 def setting(

@@ -13,8 +13,13 @@ from local.tools import GoTool
 MAIN = 'package main\n\nfunc main() { println("built") }\n'
 
 
+@pytest.fixture(scope="module")
+def go_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("go")
+
+
 @pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoTool:
+def tool(tmp_path: Path, go_cache: Path, monkeypatch: pytest.MonkeyPatch) -> GoTool:
     if shutil.which("go") is None:
         pytest.skip("no Go compiler on PATH")
     module = tmp_path / "go" / "hello"
@@ -23,6 +28,8 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoTool:
     (module / "main.go").write_text(MAIN)
     monkeypatch.setattr(tools, "GO_MODULES", tmp_path / "go")
     monkeypatch.setenv("HMLOPS_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "go").symlink_to(go_cache)
     monkeypatch.setattr(build, "MINIMUM_FREE_GIB", 0)
     return GoTool(name="hello", version="1", packages={"hello": "."}, links=("greet",))
 
