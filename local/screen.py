@@ -61,7 +61,18 @@ def show_status(home: Home, rows: list[Row]) -> None:
         console.print("`make up` restarts what does not run; `make logs NAME=…` shows why.")
 
 
+_FIGURES = {
+    "roc_auc": "ROC-AUC",
+    "lace_roc_auc": "(LACE alone)",
+    "pr_auc": "PR-AUC",
+    "brier": "Brier",
+    "calibration_slope": "calibration slope",
+}
+
+
 def _figure(value: object) -> str:
+    if value is None:
+        return "too few to tell"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
@@ -76,8 +87,8 @@ def show(summary: Summary) -> None:
     for hospital in summary.hospitals:
         console.print(f"\n[bold]{hospital.name}[/]  readmission-risk-v1, release {hospital.release}")
         console.print(f"  {hospital.endpoint}")
-        shown = {key: value for key, value in hospital.metrics.items() if isinstance(value, int | float)}
-        console.print("  " + "  ".join(f"{key} {_figure(value)}" for key, value in list(shown.items())[:5]))
+        figures = [f"{title} {_figure(hospital.metrics.get(key))}" for key, title in _FIGURES.items()]
+        console.print("  " + "  ".join(figures), soft_wrap=True)
         score = hospital.score
         patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
         console.print(f"  patient {patient}: risk {risk} ({score.get('decision')})")

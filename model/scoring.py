@@ -107,14 +107,23 @@ class Scorer:
 
     def _reason(self, place: int, row: Floats, part: Floats) -> Reason:
         name, value = self.names[place], float(row[place])
-        meaning = self._contract["properties"][name]["description"]
+        about = self._contract["properties"][name]
+        meaning = about["description"]
         direction = "raises" if part[place] > 0 else "lowers"
-        shown = "not recorded" if np.isnan(value) else f"{value:.4g}"
         return Reason(
             feature=name,
             meaning=meaning,
             value=None if np.isnan(value) else round(value, 3),
             direction=direction,
             contribution=round(float(part[place]), 4),
-            text=f"{meaning}: {shown}, {direction} the risk",
+            text=f"{meaning}: {_shown(value, about['x-unit'])}, {direction} the risk",
         )
+
+
+def _shown(value: float, unit: str) -> str:
+    """Return a value as a clinician reads it."""
+    if np.isnan(value):
+        return "not recorded"
+    if unit == "0/1":
+        return "yes" if value else "no"
+    return f"{value:.3g}" if unit in ("count", "points") else f"{value:.3g} {unit}"
