@@ -19,7 +19,7 @@ from local.cluster import prepare
 from local.errors import UserError
 from local.paths import Home
 from local.rollout import roll_out
-from local.stack import remove_state
+from local.stack import remove_state, require_local_cluster
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 errors = Console(stderr=True, highlight=False)
@@ -56,6 +56,7 @@ def up(
 ) -> None:
     """Start the environment, deploy the stack, train, release, serve and score a patient."""
     home = Home.default()
+    require_local_cluster()
     host.require()
     with cluster.exclusive(home):
         with _steps() as tell:

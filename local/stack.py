@@ -131,6 +131,22 @@ class Stack:
         return f"{PROJECT}:hospitals[{index}].release"
 
 
+def require_local_cluster() -> None:
+    """Refuse to start the embedded cluster for a stack that is configured for another one.
+
+    Raises
+    ------
+    UserError
+        If the stack's file names another cluster.
+    """
+    chosen = yaml.safe_load(CONFIG.read_text())["config"].get(f"{PROJECT}:cluster", "local")
+    if chosen != "local":
+        raise UserError(
+            f"{CONFIG.name} says `cluster: {chosen}`, and `make up` starts the local one: "
+            f"set it to local, or point KUBECONFIG at your {chosen} cluster and run `pulumi up` yourself."
+        )
+
+
 def _is_pulumi(pid: object) -> bool:
     if not isinstance(pid, int):
         return False

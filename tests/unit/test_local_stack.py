@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local import stack as module
+from local.errors import UserError
 from local.paths import Home
 from local.stack import Stack, remove_state
 
@@ -68,6 +69,13 @@ def test_hospitals_are_read_from_the_file(stack: Stack) -> None:
         ("north", None),
         ("south", "v1@abc"),
     ]
+
+
+def test_another_cluster_is_not_started_over(config: Path) -> None:
+    module.require_local_cluster()
+    config.write_text(CONTENT.replace("config:\n", "config:\n  healthcare-mlops:cluster: kind\n"))
+    with pytest.raises(UserError, match="says `cluster: kind`"):
+        module.require_local_cluster()
 
 
 def test_a_wrong_passphrase_is_one_sentence(stack: Stack) -> None:
