@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -169,6 +170,23 @@ def _on_path(tool: GoTool) -> Path | None:
     return Path(found).parent if tool.version.lstrip("v") in said else None
 
 
+def _fetch(tool: GoTool) -> None:
+    """Download what a build will need; whether it came is for the build to say."""
+    command = [_go(), "list", "-deps", *tool.packages.values()]
+    subprocess.run(command, cwd=tool.module, env=_environment(), capture_output=True, check=False)
+
+
 def build_all(*, progress: Progress) -> dict[str, Path]:
-    """Return tool name to the folder of its binaries, for every Go tool."""
-    return {tool.name: _on_path(tool) or build(tool, progress=progress) for tool in GO_TOOLS}
+    """Return tool name to the folder of its binaries, for every Go tool.
+
+    While one is compiled, the sources of the next are downloaded.
+    """
+    found = {tool.name: _on_path(tool) for tool in GO_TOOLS}
+    missing = [tool for tool in GO_TOOLS if found[tool.name] is None and not _intact(folder(tool))]
+    with ThreadPoolExecutor(1) as background:
+        for tool in missing[1:]:
+            background.submit(_fetch, tool)
+        try:
+            return {tool.name: found[tool.name] or build(tool, progress=progress) for tool in GO_TOOLS}
+        finally:
+            background.shutdown(wait=False, cancel_futures=True)

@@ -62,14 +62,13 @@ def exclusive(home: Home) -> Iterator[None]:
 def prepare(progress: Progress) -> Built:
     """Build or find every tool and image."""
     host.install_packages()
-    tools = build.build_all(progress=progress)
-    images = build_all(
-        cache(),
-        REPOSITORY / "build",
-        progress=progress,
-        coredns=tools["kubernetes"] / "coredns",
-    )
-    return Built(tools, images)
+    lock = REPOSITORY / "build"
+    with ThreadPoolExecutor(1) as background:
+        # Packages and wheels are downloaded while the compilers work.
+        layers = background.submit(build_all, cache(), lock, progress=progress)
+        tools = build.build_all(progress=progress)
+        layers.result()
+    return Built(tools, build_all(cache(), lock, progress=progress, coredns=tools["kubernetes"] / "coredns"))
 
 
 def _check_disk(home: Home) -> None:

@@ -1,6 +1,7 @@
 """Deploy the stack, give each hospital data and a released model, and score a patient."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,20 +62,25 @@ def _settle_releases(stack: Stack, store: Any) -> None:
             )
 
 
+def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Callable[[str], None]) -> str:
+    """Land one hospital's bundles and run its pipeline; return the release that came of it."""
+    name, store = entry["name"], pipeline.storage()
+    landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
+    with jobs.connect(home) as api:
+        pipeline.train(api, landing, tell)
+    return f"v1@{pipeline.releases(store, name)[-1]}"
+
+
 def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
-    """Land, ingest and train where it has not happened; tell whether an entry changed."""
-    store, changed = pipeline.storage(), False
-    with jobs.connect(home) as api, steps() as tell:
-        for entry in stack.hospitals():
-            name = entry["name"]
-            if entry.get("release") and fhir is None:
-                continue
-            landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
-            pipeline.train(api, landing, tell)
-            release = f"v1@{pipeline.releases(store, name)[-1]}"
-            if entry.get("release") != release:
-                stack.set_release(name, release)
-                changed = True
+    """Land, ingest and train where it has not happened, hospitals side by side; tell whether an entry changed."""
+    entries = [entry for entry in stack.hospitals() if fhir is not None or not entry.get("release")]
+    with steps() as tell, ThreadPoolExecutor(2) as pool:
+        trained = list(pool.map(lambda entry: _train_one(home, entry, fhir, tell), entries))
+    changed = False
+    for entry, release in zip(entries, trained, strict=True):
+        if entry.get("release") != release:
+            stack.set_release(entry["name"], release)
+            changed = True
     return changed
 
 
