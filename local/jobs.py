@@ -73,7 +73,8 @@ def _read(api: client.ApiClient, run: Run) -> Any:
         raise
 
 
-def _delete(api: client.ApiClient, run: Run) -> None:
+def delete(api: client.ApiClient, run: Run) -> None:
+    """Delete the Job with its pods, and wait until it is gone."""
     client.BatchV1Api(api).delete_namespaced_job(run.name, run.namespace, propagation_policy="Foreground")
     wait = Retrying(stop=stop_after_delay(90), wait=wait_fixed(0.5), retry=retry_if_result(lambda job: job is not None))
     wait(lambda: _read(api, run))
@@ -86,11 +87,14 @@ def _pods(api: client.ApiClient, run: Run) -> list[Any]:
 
 
 def logs(api: client.ApiClient, run: Run) -> str:
-    """Return what the Job's last container printed."""
+    """Return what the Job's last container printed; empty where the node no longer has it."""
     for pod in _pods(api, run):
-        text: str = client.CoreV1Api(api).read_namespaced_pod_log(
-            pod.metadata.name, run.namespace, container=pod.spec.containers[0].name
-        )
+        try:
+            text: str = client.CoreV1Api(api).read_namespaced_pod_log(
+                pod.metadata.name, run.namespace, container=pod.spec.containers[0].name
+            )
+        except ApiException:
+            continue
         return text
     return ""
 
@@ -138,7 +142,7 @@ def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None]) -> b
     if job is not None and _outcome(job) == "Complete":
         return False
     if job is not None and _outcome(job) == "Failed":
-        _delete(api, run)
+        delete(api, run)
         job = None
     tell(f"{run.namespace}: {run.cronjob}")
     if job is None:

@@ -157,8 +157,17 @@ def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:
     """Score one patient from inside the cluster; the answer is the Job's last line."""
     run = Run(f"{hospital}-serving", "score", release.partition("@")[2][:12])
     jobs.ensure(api, run, tell=tell)
+    answer = _answer(api, run)
+    if answer is None:
+        # The node keeps no logs of containers from before it was last started.
+        jobs.delete(api, run)
+        jobs.ensure(api, run, tell=tell)
+        answer = _answer(api, run)
+    if answer is None:
+        raise UserError(f"Job {run.namespace}/{run.name} is complete and printed no score: read its log with kubectl.")
+    return answer
+
+
+def _answer(api: Any, run: Run) -> dict[str, Any] | None:
     lines = [line for line in jobs.logs(api, run).splitlines() if line.startswith("{")]
-    if not lines:
-        raise UserError(f"The score of {hospital} is not in the log of {run.namespace}/{run.name}: delete that Job.")
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+    return json.loads(lines[-1]) if lines else None

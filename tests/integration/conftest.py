@@ -14,9 +14,12 @@ from local.supervision import Supervisor
 
 
 def _make(command: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "local", command], cwd=REPOSITORY, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "local", command], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
-        pytest.exit(f"`make {command}` failed: its message is above", returncode=1)
+        said = f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        pytest.exit(f"`make {command}` failed and said:\n{said}", returncode=1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
