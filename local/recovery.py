@@ -5,6 +5,7 @@ object may exist without the state knowing it. Each is looked for: what exists i
 Kinds that are not listed are written in place by their servers, so that creating them again is harmless.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,14 +62,19 @@ def _key(inputs: Inputs, known: frozenset[str]) -> str:
     return ""
 
 
+def _vault() -> hvac.Client:
+    # hvac reads the variables of the authority when it is imported, which is before they are set.
+    return hvac.Client(verify=os.environ["VAULT_CACERT"])
+
+
 def _mount(inputs: Inputs, _known: frozenset[str]) -> str:
     path = str(inputs["path"])
-    return path if f"{path}/" in hvac.Client().sys.list_mounted_secrets_engines()["data"] else ""
+    return path if f"{path}/" in _vault().sys.list_mounted_secrets_engines()["data"] else ""
 
 
 def _auth(inputs: Inputs, _known: frozenset[str]) -> str:
     path = str(inputs.get("path") or inputs["type"])
-    return path if f"{path}/" in hvac.Client().sys.list_auth_methods()["data"] else ""
+    return path if f"{path}/" in _vault().sys.list_auth_methods()["data"] else ""
 
 
 FINDERS: dict[str, Find] = {

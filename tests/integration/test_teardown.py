@@ -1,5 +1,6 @@
 """`pulumi destroy` leaves nothing behind, and `make up` builds everything again. Runs last."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from kubernetes import client
 
 from local import jobs
-from local.paths import REPOSITORY, Home
+from local.paths import BAO_URL, REPOSITORY, Home
 from local.stack import CONFIG
 from tests.integration.support import pulumi, steps
 
@@ -54,7 +55,7 @@ def test_the_account_holds_nothing_of_the_stack() -> None:
 
 
 def test_vault_holds_nothing_of_the_stack() -> None:
-    vault = hvac.Client()
+    vault = hvac.Client(url=BAO_URL, token=os.environ["VAULT_TOKEN"], verify=os.environ["VAULT_CACERT"])
     mounts = vault.sys.list_mounted_secrets_engines()["data"]
     assert not [path for path in mounts if path.startswith(("north/", "south/"))]
     assert "kubernetes/" not in vault.sys.list_auth_methods()["data"]
