@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from local import cluster, environment, host, runtime, screen
+from local import cluster, environment, host, openbao, runtime, screen
 from local.cluster import prepare
 from local.errors import UserError
 from local.paths import Home
@@ -116,7 +116,7 @@ def logs(name: Annotated[str, typer.Argument(help="Name of a part, as `make stat
 def env() -> None:
     """Print the variables for a shell to evaluate."""
     home = Home.default()
-    if not environment.operator_token(home).exists():
+    if not openbao.token_file(home).exists():
         raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
     print(environment.export(home))
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from local.openbao import token_file
 from local.paths import AWS_URL, BAO_URL, REPOSITORY, Home
 
 PLUGINS = REPOSITORY / "local" / "plugins" / "bin"
@@ -64,21 +65,16 @@ def search_path(home: Home) -> str:
     return f"{home.root / 'bin'}:{REPOSITORY / '.venv' / 'bin'}"
 
 
-def operator_token(home: Home) -> Path:
-    """Return the file of the token by which Pulumi and the user speak to OpenBao."""
-    return home.root / "bao" / "operator-token"
-
-
 def export(home: Home) -> str:
     """Return the lines that a shell evaluates; it reads the token from its file itself."""
     lines = [f"export {name}='{value}'" for name, value in variables(home).items()]
     lines.append(f"export PATH='{search_path(home)}':\"$PATH\"")
-    lines += [f"export {name}=\"$(cat '{operator_token(home)}')\"" for name in ("VAULT_TOKEN", "BAO_TOKEN")]
+    lines += [f"export {name}=\"$(cat '{token_file(home)}')\"" for name in ("VAULT_TOKEN", "BAO_TOKEN")]
     return "\n".join(lines)
 
 
 def process(home: Home) -> dict[str, str]:
     """Return the whole environment of a command that is run for the user."""
-    token = operator_token(home).read_text().strip()
+    token = token_file(home).read_text().strip()
     own = {**variables(home), "VAULT_TOKEN": token, "BAO_TOKEN": token}
     return {**os.environ, **own, "PATH": f"{search_path(home)}:{os.environ.get('PATH', '')}"}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def synthesized(hospital: str, tell: Tell) -> Path:
     tell(f"{hospital}: synthesizing {PATIENTS} patients")
     partial = folder.with_name(f".{folder.name}.partial")
     command = [sys.executable, "-m", "model", "synthesize", "--patients", str(PATIENTS), "--seed", str(seed)]
-    subprocess.run(["rm", "-rf", str(partial)], check=True)
+    shutil.rmtree(partial, ignore_errors=True)
     partial.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [*command, "--out", str(partial)], cwd=REPOSITORY, capture_output=True, text=True, check=False

@@ -15,7 +15,7 @@ import pytest
 import requests
 from kubernetes import client
 
-from local import build, environment, jobs
+from local import build, jobs, openbao
 from local.control_plane import ETCD_URL
 from local.parts import Part, parts
 from local.paths import API_URL, REPOSITORY, Home
@@ -133,7 +133,7 @@ def test_secrets_are_not_plain_on_disk(home: Home) -> None:
 def test_what_a_shell_evaluates_holds_no_secret(home: Home) -> None:
     said = local("env").stdout
     assert "export KUBECONFIG=" in said
-    assert environment.operator_token(home).read_text().strip() not in said
+    assert openbao.token_file(home).read_text().strip() not in said
 
 
 def test_resource_metrics_are_served(home: Home) -> None:

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from kubernetes import client, dynamic
 
-from local import environment, jobs, pipeline
+from local import jobs, openbao, pipeline
 from local.jobs import Run
 from local.paths import REPOSITORY, Home
 from local.stack import STACK, Stack
@@ -75,7 +75,7 @@ def test_a_job_that_has_run_is_not_run_again(home: Home, api: client.ApiClient) 
 
 def test_no_secret_is_plain_in_the_state(home: Home) -> None:
     files = [path for path in (home.pulumi / ".pulumi").rglob("*") if path.is_file()]
-    token = environment.operator_token(home).read_text().strip().encode()
+    token = openbao.token_file(home).read_text().strip().encode()
     assert len(files) > 0
     assert not [path for path in files if token in path.read_bytes()]
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local import environment
+from local import environment, openbao
 from local.paths import Home
 
 PLUGINS = {path.name for path in environment.PLUGINS.iterdir()}
@@ -33,7 +33,7 @@ def test_an_official_plugin_is_used_instead(home: Home, tmp_path: Path) -> None:
 
 
 def test_the_printed_lines_name_the_tokens_file_and_not_the_token(home: Home) -> None:
-    token = environment.operator_token(home)
+    token = openbao.token_file(home)
     token.parent.mkdir(parents=True)
     token.write_text("s.secret")
     said = environment.export(home)
