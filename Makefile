@@ -20,6 +20,11 @@ $(UV):
 	@$(UV) sync --frozen --quiet
 	@touch $@
 
+# Spark and what only tests need; `make up` does without.
+.venv/.synced-tests: .venv/.synced
+	@$(UV) sync --frozen --quiet --all-groups
+	@touch $@
+
 .PHONY: up
 up: .venv/.synced ## start everything, deploy the dev stack, train, release and score (FHIR=folder for your own bundles)
 	@$(PYTHON) -m local up $(if $(FHIR),--fhir "$(FHIR)")
@@ -49,11 +54,11 @@ clean: .venv/.synced ## stop everything and forget the data
 	@$(PYTHON) -m local clean
 
 .PHONY: lint
-lint: .venv/.synced ## style and strict types
+lint: .venv/.synced-tests ## style and strict types
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 .PHONY: test-unit
-test-unit: .venv/.synced ## tests that need nothing but Python
+test-unit: .venv/.synced-tests ## tests that need nothing but Python
 	@.venv/bin/pytest tests/unit --numprocesses 2 --dist loadfile
 
 .PHONY: test

@@ -1,0 +1,26 @@
+"""The ``evaluate`` command: a run held against its gates."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.console import Json, answer
+
+
+def evaluate(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    as_json: Json = False,
+) -> None:
+    """Evaluate on the other patients and hold the result against the gates."""
+    from model.evaluation import evaluate as run
+    from model.evaluation import refuse
+
+    done = run(run_dir)
+    auc, lace = done["roc_auc"], done["lace_roc_auc"]
+    text = f"{done['counts']['discharges']} test discharges with {done['counts']['readmissions']} readmissions"
+    if auc and lace:
+        text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), LACE {lace['value']:.3f}, "
+        text += f"Brier {done['brier']['value']:.3f}, calibration slope {done['calibration']['slope']:.2f}"
+    answer(done, text, as_json=as_json)
+    refuse(done)

@@ -1,0 +1,30 @@
+"""The ``release`` command: a run to a signed release."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.console import Json, answer
+
+
+def release(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    version: Annotated[str, typer.Option(help="Such as v1.")],
+    to: Annotated[str, typer.Option(help="Folder or S3 prefix; the release lies at TO/VERSION/DIGEST12.")],
+    hospital: Annotated[str | None, typer.Option(help="Whose Vault key signs; the run's unless given.")] = None,
+    approve: Annotated[str | None, typer.Option(help="Who approved it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Signing key for the shell, in place of Vault.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a run that passed its gates as an immutable, signed folder."""
+    from model.release.publish import release as run
+    from model.release.signing import signer
+    from model.training import read_run
+
+    whose = hospital or read_run(run_dir).hospitals[0]
+    done = run(run_dir, version=version, to=to, signer=signer(whose, key_file), approved_by=approve, reason=reason)
+    text = f"{done.release} at {done.place}" + ("" if done.changed else " (was there already)")
+    answer(asdict(done), text, as_json=as_json)
