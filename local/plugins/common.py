@@ -8,6 +8,7 @@ secrets secret on the way in and out, talks gRPC, and turns errors into one sent
 import json
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -172,7 +173,7 @@ class Read:
     inputs: Props = field(default_factory=dict)
 
 
-class Provider:
+class Provider(ABC):
     """Base of the plugins: override what the plugin supports."""
 
     name: str
@@ -180,6 +181,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
+        self.config: Props = {}
 
     # --- the provider itself -------------------------------------------------------------
     def check_config(self, request: Request) -> Checked:
@@ -192,6 +194,7 @@ class Provider:
 
     def configure(self, config: Props) -> None:
         """Take the configuration; connect lazily, so that a preview works without a server."""
+        self.config = config
 
     def cancel(self) -> None:
         """End waits; each waiting operation then reports how far it came."""
@@ -214,25 +217,27 @@ class Provider:
         """Compare ``old_inputs`` and ``state`` with ``inputs``."""
         return Diff(differences(request.old_inputs, request.inputs))
 
+    @abstractmethod
     def create(self, request: Request) -> Created:
         """Make the object; at preview, return what can be foretold with an empty id."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, request: Request) -> Read:
         """Return the object as it is now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, request: Request) -> Props:
         """Change the object in place and return its state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def delete(self, request: Request) -> None:
         """Remove the object; one that is gone already is no error."""
-        raise NotImplementedError
 
     def invoke(self, token: str, args: Props) -> Props:
-        """Answer a function call of the program."""
-        raise NotImplementedError
+        """Answer a function call of the program; a plugin without functions knows none."""
+        raise PluginError(
+            f"the embedded {self.name} plugin does not know the function {token} of {len(args)} arguments"
+        )
 
 
 def decode_config(config: Mapping[str, Any]) -> Props:

@@ -251,7 +251,7 @@ class Kubernetes(Provider):
     @override
     def invoke(self, token: str, args: Props) -> Props:
         if token != "kubernetes:yaml:decode":
-            raise NotImplementedError
+            return super().invoke(token, args)
         default = str(args.get("defaultNamespace") or "")
         documents = [entry for entry in yaml.safe_load_all(str(args["text"])) if entry]
         return {"result": [self._placed(item, default) for entry in documents for item in _items(entry)]}

@@ -52,8 +52,6 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, message, context)
         except (PluginError, UserError) as error:
             text = str(error)
-        except NotImplementedError:
-            text = f"the {self.provider.name} plugin does not support {method.__name__} here"
         except Exception as error:
             # A fault of the plugin itself: the trace goes to its own log, one line to the user.
             traceback.print_exc(file=sys.stderr)

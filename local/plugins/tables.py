@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic
 
@@ -31,13 +32,13 @@ class TableProvider(Provider, Generic[Client]):
 
     rows: Mapping[str, Row[Client]]
 
+    @abstractmethod
     def client(self) -> Client:
         """Return the client, connecting at the first use."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fault(self, error: Exception, row: Row[Client], request: Request) -> PluginError | None:
         """Turn a client's exception into one sentence; nothing for a fault of the plugin itself."""
-        raise NotImplementedError
 
     def row(self, request: Request) -> Row[Client]:
         """Return the row of a resource."""

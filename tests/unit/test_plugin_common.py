@@ -167,6 +167,10 @@ class Things(Provider):
     def update(self, request: Request) -> Props:
         return {**request.inputs, "token": "t"}
 
+    @override
+    def delete(self, request: Request) -> None:
+        raise PluginError("the thing stays")
+
 
 @pytest.fixture(scope="module")
 def stub() -> Iterator[provider_pb2_grpc.ResourceProviderStub]:
@@ -238,7 +242,10 @@ def test_a_partial_failure_carries_the_state(stub: provider_pb2_grpc.ResourcePro
     assert unwrap(failed.properties).secrets == {("token",)}
 
 
-def test_what_is_not_supported_says_so(stub: provider_pb2_grpc.ResourceProviderStub) -> None:
+def test_an_unknown_function_says_so(stub: provider_pb2_grpc.ResourceProviderStub) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        stub.Delete(provider_pb2.DeleteRequest(urn=URN, id="x"))
-    assert caught.value.details() == "the things plugin does not support Delete here"
+        stub.Invoke(provider_pb2.InvokeRequest(tok="things:index:find", args=wrap({"a": 1})))
+    assert (
+        caught.value.details()
+        == "the embedded things plugin does not know the function things:index:find of 1 arguments"
+    )
