@@ -15,6 +15,7 @@ from infra.storage import Stored
 TOKEN_AUDIENCE = "sts.amazonaws.com"
 READ = ("s3:GetObject",)
 WRITE = (*READ, "s3:PutObject", "s3:AbortMultipartUpload")
+RECORD = ("s3:PutObject",)
 REPLACE = (*WRITE, "s3:DeleteObject")
 
 
@@ -40,9 +41,22 @@ class Grant:
 
 # Who works on which objects. A release is never replaced, so nobody may delete a model.
 GRANTS: dict[str, tuple[Grant, ...]] = {
-    "ingestor": (Grant(DataClass.RAW, "", REPLACE), Grant(DataClass.CURATED, "tables/", REPLACE)),
+    "ingestor": (
+        Grant(DataClass.RAW, "", REPLACE),
+        Grant(DataClass.CURATED, "tables/", REPLACE),
+        Grant(DataClass.IDENTITY, "store/", REPLACE),
+    ),
+    "reidentifier": (
+        Grant(DataClass.IDENTITY, "store/", READ),
+        Grant(DataClass.IDENTITY, "answers/", WRITE),
+        Grant(DataClass.AUDIT, "reidentification/", RECORD),
+    ),
     "features": (Grant(DataClass.CURATED, "tables/", READ), Grant(DataClass.CURATED, "features/", REPLACE)),
-    "trainer": (Grant(DataClass.CURATED, "features/", READ), Grant(DataClass.MODELS, "readmission/", WRITE)),
+    "trainer": (
+        Grant(DataClass.CURATED, "features/", READ),
+        Grant(DataClass.MODELS, "readmission/", WRITE),
+        Grant(DataClass.MODELS, "reports/", WRITE),
+    ),
     "model-server": (Grant(DataClass.MODELS, "readmission/", READ, asks_for_bucket=True),),
     "planner": (Grant(DataClass.CURATED, "features/", READ),),
 }

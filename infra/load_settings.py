@@ -110,8 +110,9 @@ def _faults(config: shape.StackConfig) -> Iterator[str]:
     yield from _duplicates(config)
     yield from _overlaps(config)
     yield from _misplaced_endpoints(config)
-    if config.protect_data and config.gates_profile == "demonstration":
-        yield "gatesProfile is demonstration, which is for synthetic data; use clinical where protectData is true"
+    if config.protect_data and config.gates_profile != "clinical":
+        chosen = config.gates_profile
+        yield f"gatesProfile is {chosen}, which is for synthetic data; use clinical where protectData is true"
     for hospital in config.hospitals:
         if config.protect_data and hospital.contact is None:
             yield f"hospital {hospital.name} has no contact; add contact with security and baa, which real data needs"

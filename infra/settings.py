@@ -20,6 +20,7 @@ class DataClass(StrEnum):
     CURATED = "curated"
     MODELS = "models"
     AUDIT = "audit"
+    IDENTITY = "identity"
 
 
 @dataclass(frozen=True)

@@ -211,7 +211,7 @@ class StackConfig(_Section):
     region: Region
     image_lock: Text
     protect_data: bool
-    gates_profile: Literal["clinical", "demonstration"]
+    gates_profile: Literal["clinical", "development", "demonstration"]
     endpoints: EndpointsConfig
     networks: NetworksConfig
     sizes: SizesConfig

@@ -180,7 +180,12 @@ class HospitalStorage(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:infra:HospitalStorage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         # A release is evidence of what scored a patient, so models do not expire.
-        keep = {DataClass.RAW: hospital.raw_days, DataClass.CURATED: hospital.curated_days, DataClass.AUDIT: AUDIT_DAYS}
+        keep = {
+            DataClass.RAW: hospital.raw_days,
+            DataClass.CURATED: hospital.curated_days,
+            DataClass.IDENTITY: hospital.curated_days,
+            DataClass.AUDIT: AUDIT_DAYS,
+        }
         self.stored = {}
         for data in DataClass:
             key = DataKey(f"{name}-{data}", DataKeyArgs(environment, hospital.name, data, protect), child)

@@ -13,6 +13,7 @@ from infra.settings import Settings
 LOGIN_PATH = "kubernetes"
 PSEUDONYM_KEY = "pseudonym"
 SIGNING_KEY = "release-signing"
+IDENTITY_KEY = "identity"
 TOKEN_SECONDS = 900
 TOKEN_MAX_SECONDS = 3600
 
@@ -30,7 +31,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "ingestor": (
         Rule(f"transit/hmac/{PSEUDONYM_KEY}", "update"),
         Rule(f"transit/hmac/{PSEUDONYM_KEY}/*", "update"),
+        Rule(f"transit/datakey/plaintext/{IDENTITY_KEY}", "update"),
     ),
+    # Who writes the identity store cannot read it back, and who reads it cannot make pseudonyms.
+    "reidentifier": (Rule(f"transit/decrypt/{IDENTITY_KEY}", "update"),),
     "trainer": (
         Rule(f"transit/sign/{SIGNING_KEY}", "update"),
         Rule(f"transit/sign/{SIGNING_KEY}/*", "update"),
@@ -113,7 +117,7 @@ class HospitalVault(pulumi.ComponentResource):
             f"{name}-transit",
             path=f"{args.hospital}/transit",
             type="transit",
-            description=f"Pseudonyms and release signatures of hospital {args.hospital}",
+            description=f"Pseudonyms, identities and release signatures of hospital {args.hospital}",
             opts=child,
         )
         vault.Mount(
@@ -140,6 +144,14 @@ class HospitalVault(pulumi.ComponentResource):
             backend=transit.path,
             name=SIGNING_KEY,
             type="ed25519",
+            deletion_allowed=not args.protect,
+            opts=kept,
+        )
+        vault.transit.SecretBackendKey(
+            f"{name}-{IDENTITY_KEY}",
+            backend=transit.path,
+            name=IDENTITY_KEY,
+            type="aes256-gcm96",
             deletion_allowed=not args.protect,
             opts=kept,
         )

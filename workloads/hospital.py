@@ -13,6 +13,7 @@ from infra.vault import HospitalVault, HospitalVaultArgs, Logins
 from workloads.accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.features import features
 from workloads.flows import openings, places, table
+from workloads.identity import identity
 from workloads.ingest import ingest
 from workloads.planning import planning
 from workloads.platform import INITIALIZER, Platform
@@ -102,7 +103,7 @@ class HospitalService(pulumi.ComponentResource):
             stored=storage.stored,
             ground=(args.platform, zones, storage, vault, *accounts.values()),
         )
-        for declare in (ingest, features, training, serving, planning):
+        for declare in (ingest, identity, features, training, serving, planning):
             declare(site, self)
         release = hospital.release
         self.summary = {
@@ -122,7 +123,7 @@ def rooms(settings: Settings, hospital: Hospital) -> dict[str, Room]:
     servers = hospital.replicas.most + 1
     serving_total = _sum(_times(server, servers), _times(job, 2))
     return {
-        "phi": Room(2, _times(job, 2), job),
+        "phi": Room(4, _times(job, 4), job),
         "serving": Room(servers + 2, serving_total, _larger(server, job)),
         "data": Room(4, _times(job, 4), job),
         "platform": NO_ROOM,

@@ -156,7 +156,7 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
             both(top(protectData=True), without("hospitals", "0", "contact")),
             "hospital north has no contact",
         ),
-        (top(gatesProfile="none"), "gatesProfile cannot be used: input should be 'clinical' or 'demonstration'"),
+        (top(gatesProfile="none"), "gatesProfile cannot be used: input should be 'clinical', 'development' or"),
         (top(protectData=True), "gatesProfile is demonstration, which is for synthetic data; use clinical"),
         (top(endpoints="nowhere"), "endpoints cannot be used: input should be"),
     ],

@@ -8,6 +8,8 @@ import pytest
 from tests.unit.mocked_stack import Stack, containers, declare, pods, settings
 from workloads.flows import table
 
+VAULT_USERS = {"ingestor", "reidentifier", "trainer"}
+
 
 def released(written: dict[str, Any]) -> None:
     for hospital in written["hospitals"]:
@@ -49,7 +51,7 @@ def test_pods_hold_only_the_credentials_that_they_need(stack: Stack) -> None:
         volumes = {volume["name"]: volume for volume in pod["volumes"]}
         assert all(set(volume) <= {"name", "emptyDir", "projected", "configMap"} for volume in volumes.values())
         assert all(v["emptyDir"]["sizeLimit"] for v in volumes.values() if "emptyDir" in v), name
-        uses_vault = pod["serviceAccountName"] in {"ingestor", "trainer"}
+        uses_vault = pod["serviceAccountName"] in VAULT_USERS
         assert ("vault-token" in volumes) == uses_vault, name
         [token] = volumes["aws-token"]["projected"]["sources"]
         assert token["serviceAccountToken"]["audience"] == "sts.amazonaws.com"
@@ -101,7 +103,7 @@ def test_jobs_never_run_twice_at_once_or_for_ever(stack: Stack) -> None:
         assert spec["concurrencyPolicy"] == "Forbid"
         assert run["activeDeadlineSeconds"] <= 7200
         assert run["backoffLimit"] <= 3
-        assert spec["suspend"] is job.name.endswith("-score")
+        assert spec["suspend"] is job.name.endswith(("-score", "-reidentify"))
         # A run that was started by hand must stay until somebody has read its log.
         assert "ttlSecondsAfterFinished" not in run
 
@@ -110,7 +112,7 @@ def test_accounts_have_no_token_and_hardly_a_right(stack: Stack) -> None:
     assert all(account.inputs["automountServiceAccountToken"] is False for account in stack.of("ServiceAccount"))
     bindings = stack.of("ClusterRoleBinding")
     assert {binding.inputs["roleRef"]["name"] for binding in bindings} == {"system:auth-delegator"}
-    assert {subject["name"] for b in bindings for subject in b.inputs["subjects"]} == {"ingestor", "trainer"}
+    assert {subject["name"] for b in bindings for subject in b.inputs["subjects"]} == VAULT_USERS
 
 
 def test_a_zone_has_room_for_its_pods(stack: Stack) -> None:
