@@ -1,6 +1,6 @@
-"""The features file as arrays, split by patient."""
+"""Discharges as arrays: the columns of a model, the outcome, whose they are, when, and in which groups."""
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,25 +12,58 @@ from model.features.definitions import BASELINE, LABEL
 
 Floats = npt.NDArray[np.float64]
 
-TEST_PARTS = 4
+PATIENT = "patient_id"
+TIME = "discharged_at"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Discharges as arrays; row i of each belongs together."""
+    """Discharges as arrays; row i of each belongs together.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The columns of ``values``.
+    values : array (rows, columns)
+        Numbers, or the codes of categories; NaN is missing.
+    label : array of int
+        1 where the patient came back.
+    patient : array of str
+        Whose discharge it is.
+    baseline : array
+        A published score to compare with (LACE); NaN where there is none.
+    time : array, optional
+        Seconds since 1970 of the discharge; NaN where unknown.
+    groups : dict of arrays of str
+        For each attribute the group of each row; empty where unknown.
+    later : array of bool
+        Whether the row lies after the cut in time that training respected.
+    """
 
     names: tuple[str, ...]
     values: Floats
     label: npt.NDArray[np.int64]
     patient: npt.NDArray[Any]
     baseline: Floats
+    time: Floats | None
+    groups: Mapping[str, npt.NDArray[Any]]
+    later: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> "Dataset":
-        """Return some of the rows."""
-        return Dataset(self.names, self.values[chosen], self.label[chosen], self.patient[chosen], self.baseline[chosen])
+    def rows(self, chosen: npt.NDArray[Any]) -> "Dataset":
+        """Return some of the rows, by mask or by number."""
+        return Dataset(
+            names=self.names,
+            values=self.values[chosen],
+            label=self.label[chosen],
+            patient=self.patient[chosen],
+            baseline=self.baseline[chosen],
+            time=None if self.time is None else self.time[chosen],
+            groups={name: group[chosen] for name, group in self.groups.items()},
+            later=self.later[chosen],
+        )
 
     def column(self, name: str) -> Floats:
         """Return one feature."""
@@ -50,19 +83,22 @@ def matrix(table: pa.Table, names: tuple[str, ...]) -> Floats:
 
 
 def labelled(table: pa.Table, names: tuple[str, ...]) -> Dataset:
-    """Return the discharges whose 30 days were observed."""
+    """Return the discharges of a features table whose 30 days were observed."""
     known = table.filter(table[LABEL].is_valid())
     return Dataset(
         names=names,
         values=matrix(known, names),
         label=known[LABEL].to_numpy(zero_copy_only=False).astype(np.int64),
-        patient=np.array(known["patient_id"].to_pylist(), dtype=str),
+        patient=np.array(known[PATIENT].to_pylist(), dtype=str),
         baseline=known[BASELINE].to_numpy(zero_copy_only=False).astype(np.float64),
+        time=seconds(known[TIME]) if TIME in known.column_names else None,
+        groups={},
+        later=np.zeros(known.num_rows, dtype=bool),
     )
 
 
-def is_test(patients: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Return which rows belong to the test patients: one in four, told by the pseudonym, whatever else is there."""
-    unique, place = np.unique(patients, return_inverse=True)
-    picked = [int.from_bytes(hashlib.sha256(str(p).encode()).digest()[:4], "big") % TEST_PARTS == 0 for p in unique]
-    return np.array(picked, dtype=bool)[place]
+def seconds(moments: pa.ChunkedArray) -> Floats:
+    """Return times as seconds since 1970, NaN where there is none."""
+    whole = moments.cast(pa.timestamp("us", tz=getattr(moments.type, "tz", None))).cast(pa.int64())
+    found: Floats = whole.to_numpy(zero_copy_only=False).astype(np.float64) / 1e6
+    return found

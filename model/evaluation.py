@@ -11,7 +11,7 @@ from model import metrics
 from model.dataset import Dataset, Floats
 from model.errors import GateError, UserError
 from model.gates import GateTable, judge
-from model.training import read_pipeline, read_run, read_test
+from model.training.run import read_pipeline, read_run, read_test
 
 EVALUATION_FILE = "evaluation.json"
 SMALL_GROUP = 10

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from model.errors import UserError
 from model.release.files import CONTRACT_FILE, LINEAGE_FILE, PIPELINE_FILE, POLICY_FILE, ReleaseFiles, read
+from model.training.prepare import origins
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +50,8 @@ class Scorer:
         self._pipeline = joblib.load(io.BytesIO(files.contents[PIPELINE_FILE]))
         self._contract = json.loads(files.text(CONTRACT_FILE))
         self._policy = json.loads(files.text(POLICY_FILE))
-        self._impute, self._scale, self._model = (step for _, step in self._pipeline.steps)
+        self._prepare, self._model = self._pipeline.named_steps["prepare"], self._pipeline.named_steps["model"]
+        self._origins = origins(self._prepare)
 
     @classmethod
     def open(cls, place: str) -> "Scorer":
@@ -97,7 +99,9 @@ class Scorer:
     def score(self, values: Floats) -> list[Score]:
         """Score discharges, one a row; NaN is missing."""
         risks = self._pipeline.predict_proba(values)[:, 1]
-        parts = self._scale.transform(self._impute.transform(values)) * self._model.coef_[0]
+        prepared = self._prepare.transform(values) * self._model.coef_[0]
+        parts = np.zeros(values.shape)
+        np.add.at(parts.T, list(self._origins), prepared.T)
         return [self._one(float(risk), row, part) for risk, row, part in zip(risks, values, parts, strict=True)]
 
     def _one(self, risk: float, row: Floats, part: Floats) -> Score:

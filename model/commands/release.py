@@ -22,7 +22,7 @@ def release(
     """Publish a run that passed its gates as an immutable, signed folder."""
     from model.release.publish import release as run
     from model.release.signing import signer
-    from model.training import read_run
+    from model.training.run import read_run
 
     whose = hospital or read_run(run_dir).hospitals[0]
     done = run(run_dir, version=version, to=to, signer=signer(whose, key_file), approved_by=approve, reason=reason)

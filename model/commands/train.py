@@ -21,7 +21,7 @@ def train(
 ) -> None:
     """Fit the model on three quarters of the patients."""
     from model.gates import gate_table
-    from model.training import train as run
+    from model.training.train import train as run
 
     done = run(features, out=out, profile=profile, gates=gate_table(gates))
     text = f"trained on {done.counts['training_discharges']} discharges with {done.counts['training_readmissions']} "

@@ -18,7 +18,7 @@ from model.release import files
 from model.release.card import card
 from model.release.signing import Signature, Signer, check
 from model.scoring import Scorer
-from model.training import Run, read_pipeline, read_run
+from model.training.run import Run, read_pipeline, read_run
 
 MODEL = "readmission-risk"
 RUNTIME = "services.model_server.ReadmissionModel"

@@ -15,7 +15,7 @@ from model.ingestion.run import ingest
 from model.synthesis.bundles import BundleWriter
 from model.synthesis.population import simulate
 from model.synthesis.run import synthesize
-from model.training import train
+from model.training.train import train
 
 PATIENTS = 260
 RING = LocalKeyring(bytes(range(32)))

@@ -18,7 +18,7 @@ from model.release import files
 from model.release.publish import Released, release, verify
 from model.release.signing import LocalSigner, Signature, VaultSigner, check
 from model.scoring import Scorer
-from model.training import read_pipeline, read_run
+from model.training.run import read_pipeline, read_run
 from tests.unit.model_world import RING, bundle, world, write_bundle
 
 

@@ -10,13 +10,15 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from model import metrics
-from model.dataset import is_test, labelled
+from model.dataset import labelled
 from model.errors import GateError, UserError
 from model.evaluation import evaluate, figures, refuse
 from model.features.build import load
 from model.features.definitions import LABEL, definitions
 from model.gates import gate_table, judge
-from model.training import PIPELINE_FILE, RUN_FILE, read_pipeline, read_run, read_test, train
+from model.training.run import PIPELINE_FILE, RUN_FILE, read_pipeline, read_run, read_test
+from model.training.split import is_test
+from model.training.train import train
 from tests.unit.model_world import world
 
 

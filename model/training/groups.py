@@ -1,0 +1,44 @@
+"""The groups that the figures of a model are told apart for."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.dataset import Floats
+from model.training.settings import Band, settings
+
+UNKNOWN = ""
+
+
+def groups_of(
+    columns: Mapping[str, Floats], *, attributes: Collection[str] | None = None
+) -> dict[str, npt.NDArray[Any]]:
+    """Return for each declared attribute the group of each row.
+
+    Parameters
+    ----------
+    columns : dict of arrays
+        The table's numeric columns.
+    attributes : collection of str, optional
+        Only these attributes; all that are declared where absent.
+    """
+    found = {}
+    for name, bands in settings().groups.items():
+        wanted = attributes is None or name in attributes
+        if wanted and all(band.column in columns for band in bands):
+            chosen = [_inside(columns[band.column], band) for band in bands]
+            found[name] = np.select(chosen, [band.name for band in bands], default=UNKNOWN).astype(str)
+    return found
+
+
+def _inside(values: Floats, band: Band) -> npt.NDArray[np.bool_]:
+    inside = np.isfinite(values)
+    if band.equals is not None:
+        inside &= values == band.equals
+    if band.at_least is not None:
+        inside &= values >= band.at_least
+    if band.below is not None:
+        inside &= values < band.below
+    return inside

@@ -1,0 +1,193 @@
+"""The folder of a training run: what it used and chose, the pipeline, and the rows kept for the evaluation."""
+
+import ctypes
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.pipeline import Pipeline
+
+from model.dataset import Dataset, matrix, seconds
+from model.errors import UserError
+from model.training.columns import Column
+
+PIPELINE_FILE = "pipeline.joblib"
+RUN_FILE = "run.json"
+TEST_FILE = "test.parquet"
+
+GROUP = "group:"
+_FEATURE = "feature:"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run used and chose; no clock in it, so the same input gives the same bytes."""
+
+    profile: str
+    gates: dict[str, Any]
+    hospitals: tuple[str, ...]
+    features: tuple[str, ...]
+    columns: tuple[Column, ...]
+    left_out: dict[str, str]
+    groups: tuple[str, ...]
+    definition_digest: str
+    data_digest: str
+    made_from: dict[str, Any]
+    counts: dict[str, int]
+    split: str
+    algorithm: str
+    parameters: dict[str, Any]
+    candidates: dict[str, Any]
+    rule: str
+    penalty: float | None
+    calibration: dict[str, float]
+    thresholds: dict[str, float]
+    pipeline_sha256: str
+    versions: dict[str, str]
+
+
+def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset) -> None:
+    """Write a run beside its folder and put it in place whole: a kill leaves the former run or the new one.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder; a former run in it is replaced, with what was evaluated of it.
+    run : Run
+        What was used and chose.
+    pipeline : bytes
+        The fitted pipeline, serialised.
+    test : Dataset
+        The rows kept for the evaluation.
+    """
+    check_folder(folder)
+    target = folder.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        try:
+            scratch.chmod(0o755)
+            _store(scratch / PIPELINE_FILE, pipeline)
+            _store(scratch / TEST_FILE, _parquet(_test_table(test)))
+            _store(scratch / RUN_FILE, json.dumps(asdict(run), indent=2, sort_keys=True).encode())
+            _put_in_place(scratch, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as fault:
+        raise UserError(f"Cannot write {folder}: {fault.strerror}; free space or choose another --out.") from None
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that holds something else than a run: it would be replaced."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).is_file():
+        raise UserError(f"{folder} holds something else than a training run; choose a new folder for --out.")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; choose a folder for --out.")
+
+
+def read_run(folder: Path) -> Run:
+    """Return what ``train`` wrote."""
+    try:
+        content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        content["columns"] = tuple(
+            Column(**column | {"categories": tuple(column["categories"])}) for column in content["columns"]
+        )
+        return Run(**content | {name: tuple(content[name]) for name in ("hospitals", "features", "groups")})
+    except (OSError, ValueError, TypeError, KeyError):
+        raise UserError(f"{folder} is not the folder of a training run; make one with python -m model train.") from None
+
+
+def read_test(folder: Path) -> Dataset:
+    """Return the discharges kept for the evaluation."""
+    try:
+        table = pq.read_table(folder / TEST_FILE)
+    except (OSError, pa.ArrowInvalid):
+        raise UserError(f"{folder / TEST_FILE} cannot be read; run train again.") from None
+    features = [name for name in table.column_names if name.startswith(_FEATURE)]
+    return Dataset(
+        names=tuple(name.removeprefix(_FEATURE) for name in features),
+        values=matrix(table, tuple(features)),
+        label=table["label"].to_numpy(zero_copy_only=False).astype(np.int64),
+        patient=np.array(table["patient"].to_pylist(), dtype=str),
+        baseline=table["baseline"].to_numpy(zero_copy_only=False).astype(np.float64),
+        time=seconds(table["time"]) if "time" in table.column_names else None,
+        groups={
+            name.removeprefix(GROUP): np.array(table[name].to_pylist(), dtype=str)
+            for name in table.column_names
+            if name.startswith(GROUP)
+        },
+        later=table["later"].to_numpy(zero_copy_only=False).astype(bool),
+    )
+
+
+def read_pipeline(folder: Path, run: Run) -> Pipeline:
+    """Return the fitted pipeline; a file that is not the one that was trained is not loaded."""
+    content = (folder / PIPELINE_FILE).read_bytes()
+    if hashlib.sha256(content).hexdigest() != run.pipeline_sha256:
+        raise UserError(f"{folder / PIPELINE_FILE} is not the pipeline that was trained; run train again.")
+    return joblib.load(io.BytesIO(content))
+
+
+def dumped(pipeline: Pipeline) -> bytes:
+    """Return a pipeline's bytes; the same pipeline gives the same bytes."""
+    sink = io.BytesIO()
+    joblib.dump(pipeline, sink, compress=0, protocol=5)
+    return sink.getvalue()
+
+
+def _test_table(test: Dataset) -> pa.Table:
+    columns: dict[str, Any] = {
+        "patient": pa.array(test.patient.tolist(), pa.string()),
+        "label": test.label.astype(bool),
+        "baseline": test.baseline,
+        "later": test.later,
+    }
+    if test.time is not None:
+        moments = [None if np.isnan(moment) else round(moment * 1e6) for moment in test.time]
+        columns["time"] = pa.array(moments, pa.timestamp("us"))
+    columns |= {f"{GROUP}{name}": pa.array(group.tolist(), pa.string()) for name, group in test.groups.items()}
+    return pa.table(columns | {f"{_FEATURE}{name}": test.values[:, i] for i, name in enumerate(test.names)})
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def _store(path: Path, content: bytes) -> None:
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _put_in_place(scratch: Path, target: Path) -> None:
+    """Make the new folder appear under the final name in one step; the former one is left under the scratch name."""
+    if not (target / RUN_FILE).exists():
+        scratch.replace(target)
+    else:
+        _exchange(scratch, target)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Let two folders change names in one step (Linux ``renameat2``); elsewhere in two steps, the former kept aside."""
+    here, exchange = -100, 2
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None and rename(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0:
+        return
+    aside = other.with_name(f".{other.name}-former")
+    shutil.rmtree(aside, ignore_errors=True)
+    other.rename(aside)
+    one.rename(other)
+    aside.rename(one)
