@@ -6,35 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from model.deid.check_digits import CHECKS
+from model.deid.vocabulary import Meaning, Measures, System, Translation, Unit, Vocabulary
 
 RULES_FILE = Path(__file__).parent.parent / "deid_rules.yaml"
+NOWHERE = "000"
+_ZIP = re.compile(r"\d{5}(-?\d{4})?", re.ASCII)
 
-Transform = Literal["id", "reference", "date", "birth", "flag", "code", "coding", "quantity", "state", "zip3"]
-
-
-class System(BaseModel):
-    """A code system whose codes may leave, and the shape that they must have."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    uri: str
-    pattern: str | None = None
-    values: tuple[str, ...] = ()
-    check: Literal["verhoeff", "mod10"] | None = None
-
-    def accepts(self, code: str) -> bool:
-        """Return whether a code has the shape of this system."""
-        if self.values:
-            return code in self.values
-        if self.pattern is None or not re.fullmatch(self.pattern, code, re.ASCII):
-            return False
-        return self.check is None or CHECKS[self.check](code)
+Transform = Literal["id", "reference", "date", "birth", "flag", "code", "coding", "quantity", "address"]
 
 
 class Rule(BaseModel):
@@ -58,8 +41,10 @@ class RuleTable(BaseModel):
 
     version: int
     systems: dict[str, System]
-    units: frozenset[str]
+    translations: tuple[Translation, ...]
+    units: dict[str, Unit]
     largest_number: float
+    significant_digits: int
     rules: tuple[Rule, ...]
     restricted_zip3: frozenset[str]
     states: dict[str, str]
@@ -80,11 +65,30 @@ class AllowList:
     table: RuleTable
     trees: Mapping[str, Branch]
     digest: str
+    vocabulary: Vocabulary
+    measures: Measures
+    state_of: Mapping[str, str]
+    """The two-letter code of a state by its code and by its name."""
 
-    @property
-    def state_codes(self) -> frozenset[str]:
-        """Two-letter codes of the states."""
-        return frozenset(self.table.states.values())
+    def meaning(self, wanted: tuple[str, ...], uri: object, code: object) -> Meaning | None:
+        """Return a coding in one of the wanted systems, in canonical words; nothing when it may not leave."""
+        return self.vocabulary.meaning(wanted, uri, code)
+
+    def measured(self, quantity: object) -> dict[str, Any] | None:
+        """Return value, unit and comparator of a FHIR Quantity; nothing when it may not leave."""
+        return self.measures.measured(quantity)
+
+    def area(self, address: object) -> dict[str, str] | None:
+        """Return the state of an address and, in a state, the ZIP code's first three digits where they may stay."""
+        if not isinstance(address, dict):
+            return None
+        state, code = address.get("state"), address.get("postalCode")
+        found = self.state_of.get(state) if isinstance(state, str) else None
+        if found is None:
+            return None
+        if not isinstance(code, str) or not _ZIP.fullmatch(code):
+            return {"state": found}
+        return {"state": found, "postalCode": NOWHERE if code[:3] in self.table.restricted_zip3 else code[:3]}
 
 
 @functools.cache
@@ -96,7 +100,14 @@ def allow_list() -> AllowList:
     for rule in table.rules:
         by_type.setdefault(rule.resource, []).append((tuple(rule.path.split(".")), rule))
     trees = {kind: _tree(paths) for kind, paths in by_type.items()}
-    return AllowList(table=table, trees=trees, digest=hashlib.sha256(content).hexdigest())
+    return AllowList(
+        table=table,
+        trees=trees,
+        digest=hashlib.sha256(content).hexdigest(),
+        vocabulary=Vocabulary(table.systems, table.translations),
+        measures=Measures(table.units, largest=table.largest_number, digits=table.significant_digits),
+        state_of=table.states | {code: code for code in table.states.values()},
+    )
 
 
 def _tree(paths: list[tuple[tuple[str, ...], Rule]]) -> Branch:

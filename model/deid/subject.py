@@ -38,26 +38,39 @@ class Subject:
         number = int.from_bytes(hmac.digest(self.secret.key, b"shift", "sha256")[:8], "big")
         return timedelta(days=-(1 + number % LONGEST_SHIFT_DAYS))
 
-    def moved(self, text: str) -> str | None:
-        """Return a FHIR date or time moved by the shift, in UTC; one without a day has no place and is dropped."""
+    def moved(self, text: object, until: date) -> str | None:
+        """Return a FHIR date or time moved by the shift, in UTC.
+
+        Parameters
+        ----------
+        text
+            The date; one without a day has no place on the calendar and is dropped.
+        until
+            The patient's last day, or today: a date more than 89 years before would tell an age over 89 and is
+            dropped (45 CFR 164.514(b)(2)(i)(C)).
+        """
         moment = moment_of(text)
-        if moment is None:
+        if moment is None or until.year - moment.year > OLDEST_AGE:
             return None
         try:
             return (moment + self.shift).isoformat()
         except OverflowError:
             return None
 
-    def birth(self, born: str, until: date) -> dict[str, int | bool] | None:
-        """Return the year of the shifted birth date; for those over 89 (at death, or today) only that they are."""
+    def birth(self, born: object, until: date) -> dict[str, int | bool] | None:
+        """Return the year of the shifted birth date; for those over 89 only that they are.
+
+        Ages count by calendar years, so that no other published year, subtracted, gives more than 89, and so
+        that the answer holds until the year ends.
+        """
         moment = moment_of(born)
-        if moment is None:
+        if moment is None or moment.date() > until:
             return None
-        day = moment.date()
-        age = until.year - day.year - ((until.month, until.day) < (day.month, day.day))
-        if age > OLDEST_AGE:
+        try:
+            year = (moment + self.shift).year
+        except OverflowError:
             return {"over_89": True}
-        return {"year": (moment + self.shift).year, "over_89": False} if age >= 0 else None
+        return {"over_89": True} if until.year - year > OLDEST_AGE else {"year": year, "over_89": False}
 
 
 def moment_of(text: object) -> datetime | None:

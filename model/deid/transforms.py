@@ -1,7 +1,5 @@
 """What happens to a value on the allow list. Each function returns what may leave, or nothing."""
 
-import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -9,9 +7,6 @@ from typing import Any
 
 from model.deid.rules import AllowList, Branch, Rule
 from model.deid.subject import Subject
-
-COMPARATORS = {"<", "<=", ">=", ">"}
-_ZIP = re.compile(r"\d{5}(-\d{4})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ def _reference(value: Any, rule: Rule, context: Context) -> str | None:
 
 
 def _date(value: Any, _rule: Rule, context: Context) -> str | None:
-    return context.subject.moved(value)
+    return context.subject.moved(value, context.until)
 
 
 def _birth(value: Any, _rule: Rule, context: Context) -> dict[str, int | bool] | None:
@@ -74,40 +69,18 @@ def _code(value: Any, rule: Rule, _context: Context) -> str | None:
 
 
 def _coding(value: Any, rule: Rule, context: Context) -> dict[str, str] | None:
-    if not isinstance(value, dict) or not isinstance(value.get("code"), str):
+    if not isinstance(value, dict):
         return None
-    for name in rule.systems:
-        system = context.allowed.table.systems[name]
-        if value.get("system") == system.uri and system.accepts(value["code"]):
-            return {"system": name, "code": value["code"]}
-    return None
+    meaning = context.allowed.meaning(rule.systems, value.get("system"), value.get("code"))
+    return {"system": meaning[0], "code": meaning[1]} if meaning else None
 
 
 def _quantity(value: Any, _rule: Rule, context: Context) -> dict[str, Any] | None:
-    number = value.get("value") if isinstance(value, dict) else None
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        return None
-    if abs(number) > context.allowed.table.largest_number:
-        return None
-    unit = next((u for u in (value.get("code"), value.get("unit")) if u in context.allowed.table.units), None)
-    comparator = value.get("comparator")
-    return {
-        "value": float(number),
-        "unit": unit,
-        "comparator": comparator if comparator in COMPARATORS else None,
-    }
+    return context.allowed.measured(value)
 
 
-def _state(value: Any, _rule: Rule, context: Context) -> str | None:
-    if not isinstance(value, str):
-        return None
-    return value if value in context.allowed.state_codes else context.allowed.table.states.get(value)
-
-
-def _zip3(value: Any, _rule: Rule, context: Context) -> str | None:
-    if not isinstance(value, str) or not _ZIP.fullmatch(value):
-        return None
-    return "000" if value[:3] in context.allowed.table.restricted_zip3 else value[:3]
+def _address(value: Any, _rule: Rule, context: Context) -> dict[str, str] | None:
+    return context.allowed.area(value)
 
 
 _TRANSFORMS: dict[str, Callable[[Any, Rule, Context], Any]] = {
@@ -119,6 +92,5 @@ _TRANSFORMS: dict[str, Callable[[Any, Rule, Context], Any]] = {
     "code": _code,
     "coding": _coding,
     "quantity": _quantity,
-    "state": _state,
-    "zip3": _zip3,
+    "address": _address,
 }

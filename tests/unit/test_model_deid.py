@@ -18,7 +18,9 @@ from model.deid.transforms import Context, deidentify
 from model.errors import UserError
 
 RING = LocalKeyring(b"k" * 32)
-MOMENTS = st.datetimes(datetime(1901, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC))
+LATEST = date(2100, 1, 1)
+EARLIEST = date(2012, 1, 1)
+MOMENTS = st.datetimes(datetime(2012, 1, 2), datetime(2100, 1, 1), timezones=st.just(UTC))
 
 
 def subject(patient: str = "p1", hospital: str = "north") -> Subject:
@@ -41,19 +43,19 @@ def test_pseudonyms_are_stable_and_kept_apart(one: str, other: str) -> None:
 @given(MOMENTS, MOMENTS, st.text(min_size=1))
 def test_intervals_of_a_patient_stay_exact(first: datetime, second: datetime, patient: str) -> None:
     who = subject(patient)
-    moved = [moment_of(who.moved(m.isoformat(timespec="microseconds"))) for m in (first, second)]
+    moved = [moment_of(who.moved(m.isoformat(timespec="microseconds"), LATEST)) for m in (first, second)]
     assert moved[0] is not None
     assert moved[1] is not None
     assert moved[1] - moved[0] == second - first
     assert timedelta(days=1) <= first - moved[0] <= timedelta(days=365)
 
 
-@given(st.dates(date(1901, 1, 1), date(2100, 1, 1)), st.integers(-14, 14))
+@given(st.dates(EARLIEST, LATEST), st.integers(-14, 14))
 def test_a_day_and_a_moment_move_alike(day: date, zone: int) -> None:
     sign = "+" if zone >= 0 else "-"
     who = subject()
-    moved_day = moment_of(who.moved(day.isoformat()))
-    moved_moment = moment_of(who.moved(f"{day.isoformat()}T00:00:00{sign}{abs(zone):02}:00"))
+    moved_day = moment_of(who.moved(day.isoformat(), LATEST))
+    moved_moment = moment_of(who.moved(f"{day.isoformat()}T00:00:00{sign}{abs(zone):02}:00", LATEST))
     assert moved_day is not None
     assert moved_moment is not None
     assert moved_day - moved_moment == timedelta(hours=zone)
@@ -63,7 +65,7 @@ def test_a_day_and_a_moment_move_alike(day: date, zone: int) -> None:
     "text", ["2020", "2020-02", "2023-02-30", "yesterday", "2020-01-01T25:00:00Z", "", "0001-01-01"]
 )
 def test_a_date_without_a_place_is_dropped(text: str) -> None:
-    assert subject().moved(text) is None
+    assert subject().moved(text, date(2025, 1, 1)) is None
 
 
 def test_only_a_year_of_birth_leaves_and_none_of_the_very_old() -> None:
@@ -71,12 +73,24 @@ def test_only_a_year_of_birth_leaves_and_none_of_the_very_old() -> None:
     old = who.birth("1950-06-01", date(2025, 1, 1))
     assert old is not None
     assert old["year"] in {1949, 1950}
-    youngest = who.birth("1935-01-02", date(2025, 1, 1))
-    assert youngest is not None
-    assert youngest["over_89"] is False
-    assert who.birth("1935-01-01", date(2025, 1, 1)) == {"over_89": True}
+    assert who.birth("1935-12-31", date(2025, 1, 1)) == {"over_89": True}
     assert who.birth("2030-01-01", date(2025, 1, 1)) is None
     assert who.birth("1950", date(2025, 1, 1)) is None
+
+
+@given(st.dates(date(1880, 1, 1), date(2025, 6, 1)), st.dates(date(1880, 1, 1), date(2025, 6, 1)), st.text())
+def test_no_age_over_89_can_be_worked_out(born: date, seen: date, patient: str) -> None:
+    today = date(2025, 6, 1)
+    who = subject(patient)
+    birth = who.birth(born.isoformat(), today)
+    assert birth is not None
+    moved = moment_of(who.moved(seen.isoformat(), today))
+    if "year" in birth:
+        assert moved is None or moved.year - birth["year"] <= 89
+    else:
+        assert birth == {"over_89": True}
+    if born == seen and today.year - born.year > 89:
+        assert moved is None
 
 
 @pytest.mark.parametrize(
@@ -86,13 +100,21 @@ def test_only_a_year_of_birth_leaves_and_none_of_the_very_old() -> None:
         ("02139-4307", "021"),
         ("20500", "000"),
         ("03601", "000"),
+        ("021394307", "021"),
         ("2139", None),
         ("987-65-4320", None),
     ],
 )
 def test_zip3(value: str, left: str | None) -> None:
-    found = deidentify({"resourceType": "Patient", "address": [{"postalCode": value}]}, context())
-    assert (found["address"][0]["postalCode"] if found else None) == left
+    address = {"state": "Massachusetts", "postalCode": value, "city": "Boston"}
+    found = deidentify({"resourceType": "Patient", "address": [address]}, context())
+    assert found["address"][0] == {"state": "MA"} | ({"postalCode": left} if left else {})
+
+
+@pytest.mark.parametrize("state", [None, "Bayern", "ma", "Boston", ["MA"]])
+def test_a_postal_code_outside_the_states_does_not_leave(state: Any) -> None:
+    found = deidentify({"resourceType": "Patient", "address": [{"state": state, "postalCode": "80331"}]}, context())
+    assert found == {}
 
 
 def test_what_is_not_on_the_list_does_not_leave() -> None:
@@ -112,10 +134,77 @@ def test_a_code_keeps_its_meaning_and_loses_its_text() -> None:
     assert found == {"code": {"coding": [{"system": "snomed", "code": "44054006"}]}}
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 9_876_543_210, True, "7.1", None])
-def test_a_number_that_is_no_measurement_is_dropped(value: Any) -> None:
-    resource = {"resourceType": "Observation", "valueQuantity": {"value": value, "unit": "mg/dL"}}
-    assert deidentify(resource, context()) == {}
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        *(
+            {"value": value, "unit": "mg/dL"}
+            for value in (float("nan"), float("inf"), 100_001, 10**400, True, "7.1", None)
+        ),
+        {"value": 6175550199, "unit": "mg/dL"},
+        {"value": 884122, "code": "U/L"},
+        {"value": 94, "unit": "a", "code": "a", "system": "http://unitsofmeasure.org"},
+        {"value": 94, "unit": "years"},
+        {"value": 884},
+        {"value": 884, "unit": "Quackenbush"},
+        "7.1 mg/dL",
+    ],
+)
+def test_a_number_that_is_no_measurement_is_dropped(quantity: Any) -> None:
+    assert deidentify({"resourceType": "Observation", "valueQuantity": quantity}, context()) == {}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "left"),
+    [
+        ({"value": 7.1, "unit": "mg/dl", "comparator": "<"}, (7.1, "mg/dL", "<")),
+        ({"value": 120, "unit": "mmHg", "code": "mm[Hg]"}, (120.0, "mm[Hg]", None)),
+        ({"value": 9.5, "unit": "K/uL", "code": "Quackenbush"}, (9.5, "10*3/uL", None)),
+        ({"value": 98.7654320, "unit": "%", "comparator": "about"}, (98.7654, "%", None)),
+        ({"value": -3.5, "unit": "mmol/L"}, (-3.5, "mmol/L", None)),
+    ],
+)
+def test_a_measurement_leaves_in_canonical_words(quantity: Any, left: tuple[float, str, str | None]) -> None:
+    found = deidentify({"resourceType": "Observation", "valueQuantity": quantity}, context())["valueQuantity"]
+    assert (found["value"], found["unit"], found["comparator"]) == left
+
+
+@pytest.mark.parametrize(
+    ("path", "uri", "code", "left"),
+    [
+        ("code", "urn:oid:2.16.840.1.113883.6.90", "E11.9", ("icd10cm", "E11.9")),
+        ("code", "https://hl7.org/fhir/sid/icd-10-cm/", "U07.1", ("icd10cm", "U07.1")),
+        ("code", "http://hl7.org/fhir/sid/icd-9-cm", "250.83", ("icd9cm", "250.83")),
+        ("code", "http://mimic.mit.edu/fhir/mimic/CodeSystem/mimic-diagnosis-icd9", "V4582", ("icd9cm", "V4582")),
+        ("code", "http://fhir.de/CodeSystem/bfarm/icd-10-gm", "G30.1+", ("icd10gm", "G30.1+")),
+        ("code", "http://fhir.de/CodeSystem/dimdi/icd-10-gm", "I50.13", ("icd10gm", "I50.13")),
+        ("code", "http://hl7.org/fhir/sid/icd-10-cm", "S99912377", None),
+        ("code", "http://loinc.org", "2160-0", None),
+        ("class", "http://terminology.hl7.org/CodeSystem/v2-0004", "I", ("act-code", "IMP")),
+        ("class", "http://terminology.hl7.org/CodeSystem/v2-0004", "IMP", None),
+        ("priority", "http://terminology.hl7.org/CodeSystem/v3-ActPriority", "EL", ("act-priority", "EL")),
+        ("priority", "https://www.nubc.org/CodeSystem/PriorityTypeOfAdmitOrVisit", "3", ("act-priority", "EL")),
+        ("dischargeDisposition", "https://www.nubc.org/CodeSystem/PatDischargeStatus", "20", ("disposition", "exp")),
+        ("dischargeDisposition", "http://www.nubc.org/patient-discharge", "06", ("disposition", "hhc")),
+        ("dischargeDisposition", "http://www.nubc.org/patient-discharge", "30", None),
+        ("dischargeDisposition", "http://www.nubc.org/patient-discharge", "Quackenbush", None),
+        ("admitSource", "https://www.nubc.org/CodeSystem/PointOfOrigin", "4", ("admit-source", "hosp-trans")),
+    ],
+)
+def test_a_code_is_known_by_any_name_of_its_system(
+    path: str, uri: str, code: str, left: tuple[str, str] | None
+) -> None:
+    coding = {"system": uri, "code": code, "display": "Quackenbush"}
+    resource: dict[str, Any] = {
+        "code": {"resourceType": "Condition", "code": {"coding": [coding]}},
+        "class": {"resourceType": "Encounter", "class": coding},
+        "priority": {"resourceType": "Encounter", "priority": {"coding": [coding]}},
+    }.get(path, {"resourceType": "Encounter", "hospitalization": {path: {"coding": [coding]}}})
+    found: Any = deidentify(resource, context())
+    while isinstance(found, dict) and "system" not in found and found:
+        found = next(iter(found.values()))
+        found = found[0] if isinstance(found, list) else found
+    assert found == ({"system": left[0], "code": left[1]} if left else {})
 
 
 def test_check_digits() -> None:
@@ -131,6 +220,11 @@ def test_every_rule_says_why_and_names_a_known_system() -> None:
     for rule in table.rules:
         assert len(rule.why) > 10, rule
         assert set(rule.systems) <= set(table.systems), rule
+    for translation in table.translations:
+        system = table.systems[translation.means]
+        assert all(system.accepts(code) for code in translation.codes.values()), translation
+    spellings = [spelling for name, unit in table.units.items() for spelling in (name, *unit.also)]
+    assert len(spellings) == len(set(spellings))
     assert len(table.restricted_zip3) == 19
 
 
