@@ -13,8 +13,8 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate on the other patients and hold the result against the gates."""
-    from model.evaluation import evaluate as run
-    from model.evaluation import refuse
+    from model.evaluation.run import evaluate as run
+    from model.evaluation.run import refuse
 
     done = run(run_dir)
     auc, lace = done["roc_auc"], done["lace_roc_auc"]

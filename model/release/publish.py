@@ -11,7 +11,7 @@ import numpy as np
 
 from model import places
 from model.errors import UserError
-from model.evaluation import read_evaluation, refuse
+from model.evaluation.run import read_evaluation, refuse
 from model.features.definitions import Definitions, definitions
 from model.gates import GateTable
 from model.release import files

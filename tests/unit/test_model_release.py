@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.errors import GateError, UserError
-from model.evaluation import EVALUATION_FILE, evaluate
+from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.features.build import build
 from model.ingestion.run import ingest
 from model.latest import latest, latest_of_bundle

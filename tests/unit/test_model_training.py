@@ -1,21 +1,19 @@
 """Training and evaluation: the same input gives the same bytes, and a gate refuses with its reason."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from model import metrics
 from model.dataset import labelled
 from model.errors import GateError, UserError
-from model.evaluation import evaluate, figures, refuse
+from model.evaluation.figures import figures
+from model.evaluation.run import evaluate
 from model.features.build import load
 from model.features.definitions import LABEL, definitions
-from model.gates import gate_table, judge
+from model.gates import gate_table
 from model.training.run import PIPELINE_FILE, RUN_FILE, read_pipeline, read_run, read_test
 from model.training.split import is_test
 from model.training.train import train
@@ -82,55 +80,3 @@ def test_constant_and_empty_features_do_no_harm(tmp_path: Path) -> None:
         table = table.set_column(table.column_names.index(name), name, column)
     train(part(tmp_path, table), out=tmp_path / "run", profile="demonstration", gates=gate_table())
     assert np.isfinite(evaluate(tmp_path / "run")["brier"]["value"])
-
-
-def test_a_refusal_says_which_gate_and_by_how_much(tmp_path: Path) -> None:
-    strict = gate_table().model_dump()
-    strict["profiles"]["demonstration"]["gates"] = [{"name": "magic", "metric": "roc_auc.low", "at_least": 0.99}]
-    (tmp_path / "gates.yaml").write_text(json.dumps(strict))
-    gates = gate_table(tmp_path / "gates.yaml")
-    train(str(world().features), out=tmp_path / "run", profile="demonstration", gates=gates)
-    found = evaluate(tmp_path / "run")
-    assert not found["passed"]
-    with pytest.raises(GateError, match=r"magic is 0\.\d+, not at least 0\.99"):
-        refuse(found)
-
-
-def test_a_figure_that_is_unknown_does_not_pass() -> None:
-    verdicts = judge(gate_table().profile("clinical"), {"counts": {"discharges": 500}})
-    assert [v.name for v in verdicts if v.passed] == ["enough test discharges"]
-
-
-@pytest.mark.parametrize("content", ["version: 1", "[", "profiles: {x: 1}"])
-def test_a_broken_gates_file_is_one_sentence(tmp_path: Path, content: str) -> None:
-    (tmp_path / "gates.yaml").write_text(content)
-    with pytest.raises(UserError, match="is not valid"):
-        gate_table(tmp_path / "gates.yaml")
-
-
-def test_unknown_profiles_and_files_are_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="clinical, demonstration"):
-        gate_table().profile("wish")
-    with pytest.raises(UserError, match="no gates file"):
-        gate_table(tmp_path / "none.yaml")
-    with pytest.raises(UserError, match="not the folder of a training run"):
-        evaluate(tmp_path)
-
-
-def test_the_figures_know_perfect_and_useless_scores() -> None:
-    chance = np.random.default_rng(0)
-    risk = chance.uniform(0.02, 0.9, 4000)
-    label = (chance.random(4000) < risk).astype(np.int64)
-    known = metrics.calibration(label, risk)
-    assert known["slope"] == pytest.approx(1, abs=0.1)
-    assert known["intercept"] == pytest.approx(0, abs=0.15)
-    assert known["ece"] < 0.04
-    assert metrics.brier_skill(label, np.full(4000, label.mean())) == pytest.approx(0, abs=1e-9)
-    assert metrics.roc_auc(label, label.astype(float)) == 1
-    assert metrics.roc_auc(label, risk.round(1)) == pytest.approx(roc_auc_score(label, risk.round(1)), abs=1e-12)
-    assert metrics.brier(label, risk) == pytest.approx(brier_score_loss(label, risk), abs=1e-12)
-    patients = np.array([str(i // 4) for i in range(4000)])
-    spread = metrics.interval(lambda rows: metrics.roc_auc(label[rows], risk[rows]), label, patients)
-    assert spread is not None
-    assert spread.low < spread.value < spread.high
-    assert metrics.interval(lambda _rows: 0.0, np.zeros(5, dtype=np.int64), patients[:5]) is None

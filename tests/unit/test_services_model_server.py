@@ -17,7 +17,7 @@ from mlserver.settings import ModelSettings
 from mlserver.types import InferenceRequest, RequestInput
 
 from model.errors import UserError
-from model.evaluation import EVALUATION_FILE, evaluate
+from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.latest import latest
 from model.release import files
 from model.release.publish import release

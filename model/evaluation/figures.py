@@ -1,64 +1,15 @@
-"""The ``evaluate`` command: figures on the patients that training did not see, and the gates' verdict."""
+"""The figures of an evaluation."""
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model import metrics
 from model.dataset import Dataset, Floats
-from model.errors import GateError, UserError
-from model.gates import GateTable, judge
-from model.training.run import read_pipeline, read_run, read_test
+from model.evaluation import metrics
 
-EVALUATION_FILE = "evaluation.json"
 SMALL_GROUP = 10
 AGE_BANDS = {"under 65": (0.0, 65.0), "65 to 79": (65.0, 80.0), "80 and over": (80.0, 200.0)}
-
-
-def evaluate(folder: Path) -> dict[str, Any]:
-    """Evaluate a run, write the evaluation into its folder and return it.
-
-    Raises
-    ------
-    GateError
-        When a gate refuses; the evaluation is written all the same.
-    """
-    run = read_run(folder)
-    test = read_test(folder)
-    if not len(test):
-        raise GateError("No discharge was kept for the evaluation; bring data of more patients.")
-    risk: Floats = read_pipeline(folder, run).predict_proba(test.values)[:, 1]
-    evaluation = figures(test, risk, run.thresholds["high"])
-    profile = GateTable.model_validate(run.gates).profile(run.profile)
-    verdicts = judge(profile, evaluation)
-    evaluation |= {"profile": run.profile, "gates": [v.model_dump() for v in verdicts]}
-    evaluation["passed"] = all(v.passed for v in verdicts)
-    text = json.dumps(evaluation, indent=2, sort_keys=True)
-    (folder / EVALUATION_FILE).write_text(text, encoding="utf-8")
-    return evaluation
-
-
-def refuse(evaluation: dict[str, Any]) -> None:
-    """Raise when a gate refused, with every refusal and by how much."""
-    missed = [
-        f"{gate['name']} is {'unknown' if gate['value'] is None else round(gate['value'], 4)}, not {gate['demand']}"
-        for gate in evaluation["gates"]
-        if not gate["passed"]
-    ]
-    if missed:
-        raise GateError(f"The profile {evaluation['profile']} refuses: {'; '.join(missed)}.")
-
-
-def read_evaluation(folder: Path) -> dict[str, Any]:
-    """Return what ``evaluate`` wrote."""
-    try:
-        found: dict[str, Any] = json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise UserError(f"{folder} has no evaluation; run python -m model evaluate {folder} first.") from None
-    return found
 
 
 def figures(test: Dataset, risk: Floats, threshold: float) -> dict[str, Any]:
