@@ -132,10 +132,17 @@ def keys(store: Any, name: str, prefix: str) -> list[str]:
 
 
 def train(api: Any, landing: Landing, tell: Tell) -> None:
-    """Run ingest, features and training on what has landed; each that has run is left alone."""
+    """Run ingest, features and training on what has landed; each that has run with this code is left alone."""
     hospital = landing.hospital
+    key = hashlib.sha256(f"{landing.key} {code_digest(REPOSITORY / 'model')}".encode()).hexdigest()[:10]
     for zone, cronjob in (("phi", "ingest"), ("data", "features"), ("data", "train")):
-        jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, landing.key), tell=tell)
+        jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, key), tell=tell)
+
+
+def code_digest(package: Path) -> str:
+    """Return the digest of a package's files: other code may make another release of the same data."""
+    files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def releases(store: Any, hospital: str) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import UserError
-from local.pipeline import bundles
+from local.pipeline import bundles, code_digest
 
 
 def test_bundles_are_found_in_every_form(tmp_path: Path) -> None:
@@ -24,3 +24,14 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 def test_a_folder_without_fhir_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no FHIR file"):
         bundles(tmp_path)
+
+
+def test_a_run_is_known_by_the_code_that_made_it(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.py").write_text("one")
+    (tmp_path / "b.yaml").write_text("two")
+    before = code_digest(tmp_path)
+    (tmp_path / "deep" / "a.pyc").write_text("compiled")
+    assert code_digest(tmp_path) == before
+    (tmp_path / "deep" / "a.py").write_text("other")
+    assert code_digest(tmp_path) != before
