@@ -8,6 +8,7 @@ from model.commands.card import card
 from model.commands.evaluate import evaluate
 from model.commands.features import features
 from model.commands.ingest import ingest
+from model.commands.reidentify import reidentify
 from model.commands.release import release
 from model.commands.score import score
 from model.commands.synthesize import synthesize
@@ -28,7 +29,7 @@ def about() -> None:
     """FHIR in, a signed readmission-risk release out. Any path may be local or s3://bucket/prefix."""
 
 
-for command in (synthesize, ingest, features, train, evaluate, release, verify, score, card):
+for command in (synthesize, ingest, features, train, evaluate, release, verify, score, card, reidentify):
     app.command()(command)
 
 

@@ -80,8 +80,11 @@ def read_if_any(place: str) -> bytes | None:
         raise UserError(f"Cannot read {place}: {fault.strerror}.") from None
 
 
-def write(place: str, content: bytes) -> None:
-    """Publish a file whole: a reader sees the old bytes or the new ones, never a part."""
+def write(place: str, content: bytes, *, private: bool = False) -> None:
+    """Publish a file whole: a reader sees the old bytes or the new ones, never a part.
+
+    A private file on this machine can be read by its owner alone; a bucket has its own policy.
+    """
     if is_s3(place):
         bucket, key = _split(place)
         with _explained(place):
@@ -97,7 +100,7 @@ def write(place: str, content: bytes) -> None:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            scratch.chmod(0o644)
+            scratch.chmod(0o600 if private else 0o644)
             scratch.replace(target)
         finally:
             scratch.unlink(missing_ok=True)

@@ -1,15 +1,22 @@
 """The little that we ask of Vault: log in with the pod's token, post, get."""
 
-import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from model.errors import UserError
+
+if TYPE_CHECKING:
+    from hvac import Client
 
 TOKEN_FILE = Path("/var/run/secrets/vault/token")
 AUTH_MOUNT = "kubernetes"
 TIMEOUT_SECONDS = 30
+PATIENCE_SECONDS = 90.0
+LONGEST_WAIT_SECONDS = 5.0
 
 
 class Transit(Protocol):
@@ -25,13 +32,36 @@ class Transit(Protocol):
 
 
 class Vault:
-    """A logged-in client."""
+    """A client that logs in when it must, again when its token has run out, and waits while Vault cannot answer.
 
-    def __init__(self, address: str, role: str, certificate: str | None, token_file: Path = TOKEN_FILE) -> None:
+    Parameters
+    ----------
+    address
+        Vault's address.
+    role
+        The role of the Kubernetes login.
+    certificate
+        The authority's certificate, or none for the machine's own list.
+    token_file
+        The service account's token, read anew at each login.
+    patience
+        For how many seconds to try again while Vault is sealed, on standby, too busy or away.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        role: str,
+        certificate: str | None,
+        token_file: Path = TOKEN_FILE,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._address = address
         self._role = role
         self._certificate = certificate
         self._token_file = token_file
+        self._patience = patience
+        self._client: Client | None = None
 
     @classmethod
     def from_environment(cls) -> "Vault | None":
@@ -42,11 +72,46 @@ class Vault:
         token_file = Path(os.environ.get("VAULT_TOKEN_FILE", str(TOKEN_FILE)))
         return cls(address, role, os.environ.get("VAULT_CACERT"), token_file)
 
-    @functools.cached_property
-    def _client(self) -> Any:
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Write to a path and return the answer's data."""
+        return self._call("post", path, json=body)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Read a path and return the answer's data."""
+        return self._call("get", path)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+        from hvac.exceptions import Forbidden, InvalidRequest, VaultError
+
+        def ask() -> Any:
+            return getattr(self._session().adapter, method)(f"/v1/{path}", **arguments)
+
+        def ask_again_with_a_new_token() -> Any:
+            try:
+                return ask()
+            except Forbidden:
+                self._client = None
+                return ask()
+
+        try:
+            reply = self._patiently(ask_again_with_a_new_token)
+        except InvalidRequest:
+            raise UserError(f"Vault cannot do {path} as asked; check that the key and its version exist.") from None
+        except VaultError as fault:
+            raise UserError(
+                f"Vault refused {path} ({type(fault).__name__}); check the policy of the role {self._role}."
+            ) from None
+        data: dict[str, Any] = reply["data"] if isinstance(reply, dict) else reply.json()["data"]
+        return data
+
+    def _session(self) -> "Client":
+        if self._client is None:
+            self._client = self._login()
+        return self._client
+
+    def _login(self) -> "Client":
         import hvac
-        import requests
-        from hvac.exceptions import VaultError
+        from hvac.exceptions import Forbidden, InvalidRequest
 
         try:
             token = self._token_file.read_text(encoding="ascii").strip()
@@ -57,39 +122,29 @@ class Vault:
         client = hvac.Client(url=self._address, verify=self._certificate or True, timeout=TIMEOUT_SECONDS)
         try:
             client.auth.kubernetes.login(role=self._role, jwt=token, mount_point=AUTH_MOUNT)
-        except VaultError as fault:
+        except (Forbidden, InvalidRequest) as fault:
             raise UserError(
                 f"Vault refused the role {self._role} ({type(fault).__name__}); check its service account binding."
             ) from None
-        except requests.RequestException as fault:
-            raise self._unreachable(fault) from None
         return client
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Write to a path and return the answer's data."""
-        return self._call("post", path, json=body)
-
-    def get(self, path: str) -> dict[str, Any]:
-        """Read a path and return the answer's data."""
-        return self._call("get", path)
-
-    def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        """Try again, less and less often, while the fault may pass by itself."""
         import requests
-        from hvac.exceptions import VaultError
+        from hvac.exceptions import BadGateway, InternalServerError, RateLimitExceeded, VaultDown
 
-        client = self._client
-        try:
-            reply = getattr(client.adapter, method)(f"/v1/{path}", **arguments)
-        except VaultError as fault:
-            raise UserError(
-                f"Vault refused {path} ({type(fault).__name__}); check the policy of the role {self._role}."
-            ) from None
-        except requests.RequestException as fault:
-            raise self._unreachable(fault) from None
-        data: dict[str, Any] = reply["data"] if isinstance(reply, dict) else reply.json()["data"]
-        return data
-
-    def _unreachable(self, fault: Exception) -> UserError:
-        return UserError(
-            f"Cannot reach Vault at {self._address} ({type(fault).__name__}); check VAULT_ADDR, VAULT_CACERT."
+        passing = (BadGateway, InternalServerError, RateLimitExceeded, VaultDown)
+        retrying = Retrying(
+            retry=retry_if_exception_type((*passing, requests.ConnectionError, requests.Timeout)),
+            wait=wait_random_exponential(multiplier=0.1, max=LONGEST_WAIT_SECONDS),
+            stop=stop_after_delay(self._patience),
+            reraise=True,
         )
+        try:
+            return retrying(ask)
+        except VaultDown:
+            raise UserError(f"Vault at {self._address} is sealed or on standby; unseal it and try again.") from None
+        except requests.RequestException as fault:
+            raise UserError(
+                f"Cannot reach Vault at {self._address} ({type(fault).__name__}); check VAULT_ADDR, VAULT_CACERT."
+            ) from None

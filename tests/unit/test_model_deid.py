@@ -264,7 +264,24 @@ def test_a_key_file_is_private_and_the_shell_is_warned(
     assert "set VAULT_ADDR and VAULT_ROLE" in re.sub(r"\s+", " ", capsys.readouterr().err)
 
 
-def test_a_broken_key_file_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("not hex")
-    with pytest.raises(UserError, match=r"mend or remove it"):
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [
+        ("not hex", 0o600, "mend or remove it"),
+        ("00ff", 0o600, "does not hold 32 bytes"),
+        ("00" * 32, 0o640, "chmod 600"),
+        ("00" * 32, 0o604, "chmod 600"),
+    ],
+)
+def test_a_key_file_that_must_not_be_used_is_one_sentence(tmp_path: Path, text: str, mode: int, said: str) -> None:
+    (tmp_path / "key").write_text(text)
+    (tmp_path / "key").chmod(mode)
+    with pytest.raises(UserError, match=said):
         LocalKeyring.from_file(tmp_path / "key")
+
+
+def test_a_key_file_has_one_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VAULT_ROLE", raising=False)
+    assert keyring("north", tmp_path / "key", 1).secrets(["p"])[0].version == "v1"
+    with pytest.raises(UserError, match="leave --key-version out"):
+        keyring("north", tmp_path / "key", 2)

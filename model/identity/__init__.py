@@ -1,0 +1,1 @@
+"""The identity store: who a pseudonym is, sealed, apart from everything that the models are made from."""
