@@ -108,6 +108,24 @@ def write(place: str, content: bytes, *, private: bool = False) -> None:
         raise UserError(f"Cannot write {place}: {fault.strerror}; free space or choose another --out.") from None
 
 
+def put_file(place: str, path: Path) -> None:
+    """Publish a finished local file whole, moving it; a local place must be on the file's own file system."""
+    if is_s3(place):
+        bucket, key = _split(place)
+        with _explained(place), path.open("rb") as stream:
+            client().put_object(Bucket=bucket, Key=key, Body=stream)
+        path.unlink()
+        return
+    target = Path(place)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        path.replace(target)
+    except OSError as fault:
+        raise UserError(f"Cannot write {place}: {fault.strerror}; free space or choose another place.") from None
+
+
 def remove(place: str) -> None:
     """Delete a file; one that is gone already is no fault."""
     if is_s3(place):

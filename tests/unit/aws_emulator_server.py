@@ -1,12 +1,10 @@
 """A real emulator process on a free loopback port, with its own certificate authority and identity issuer."""
 
-import ipaddress
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ import boto3
 import jwt
 from botocore import UNSIGNED
 from botocore.config import Config
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from tests.unit.tls import self_signed
 
 # boto3-stubs wants literal service names.
 make_client: Any = boto3.client
@@ -32,32 +30,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def private_pem(key: Any) -> bytes:
-    return bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-
-
-def write_certificate(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "emulator under test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "tls.key").write_bytes(private_pem(key))
-
-
 @dataclass
 class Emulator:
     folder: Path
@@ -67,7 +39,7 @@ class Emulator:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        write_certificate(self.folder)
+        self_signed("emulator under test").write(self.folder / "tls.crt", self.folder / "tls.key")
         public = self.issuer_key.public_key()
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         (self.folder / "sa.pub").write_bytes(pem)

@@ -1,6 +1,5 @@
 """A real server on loopback: first start, restart, the operator's rights and the audit trail."""
 
-import ipaddress
 import os
 import signal
 import socket
@@ -8,50 +7,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import hvac
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from hvac.exceptions import Forbidden
 
 from local import openbao
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
+from tests.unit.tls import self_signed
 
 SECRET = "not-for-the-audit-log"
-
-
-def _certificate(pki: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "openbao")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pki.mkdir(parents=True)
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    (pki / "openbao.crt").write_bytes(pem)
-    (pki / "ca.crt").write_bytes(pem)
-    (pki / "openbao.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
 
 
 def _free_url() -> str:
@@ -83,7 +50,9 @@ def _server(home: Home, url: str) -> Iterator[subprocess.Popen[bytes]]:
 def home(tmp_path: Path) -> Home:
     """Return a home with certificates only."""
     made = Home(tmp_path / "home")
-    _certificate(made.pki)
+    pair = self_signed("openbao")
+    pair.write(made.pki / "openbao.crt", made.pki / "openbao.key")
+    (made.pki / "ca.crt").write_bytes(pair.certificate)
     return made
 
 

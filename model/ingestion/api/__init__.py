@@ -1,0 +1,6 @@
+"""Bring FHIR from a hospital's server to a landing place, from where it is ingested like any files."""
+
+from model.ingestion.api.bring import bring
+from model.ingestion.api.land import Landed, land
+
+__all__ = ["Landed", "bring", "land"]

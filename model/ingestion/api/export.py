@@ -1,0 +1,203 @@
+"""Bulk Data export (IG 2): ask for it, wait for it, fetch its files, let the server forget it."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+from pydantic import BaseModel, Field, ValidationError
+
+from model.console import progress
+from model.errors import UserError
+from model.ingestion.api.download import GONE, GoneError, download
+from model.ingestion.api.landing import Landing, Run, file_name
+from model.ingestion.api.wire import Wire, issue_codes, origin, retry_after
+from model.ingestion.validation import ACCEPTED
+
+FHIR_JSON = "application/fhir+json"
+NDJSON = "application/fhir+ndjson"
+DELETED = "deleted"
+ERRORS = "errors"
+LONGEST_POLL = 60.0
+FAILURES = 6
+_PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?\s*%")
+
+
+class ExportError(UserError):
+    """The server tried to export and failed."""
+
+
+class File(BaseModel):
+    """One file of an export."""
+
+    type: str
+    url: str
+    count: int | None = Field(default=None, ge=0)
+
+
+class Manifest(BaseModel):
+    """What an export offers, as far as it is needed."""
+
+    transaction_time: str = Field(alias="transactionTime", min_length=4)
+    requires_access_token: bool = Field(alias="requiresAccessToken")
+    output: list[File]
+    error: list[File] = []
+    deleted: list[File] = []
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that an export offers and the name under which it lands."""
+
+    name: str
+    url: str
+    count: int | None
+
+
+def kick_off(wire: Wire, path: str, since: str | None) -> str:
+    """Ask for an export and return where to ask after it.
+
+    Parameters
+    ----------
+    wire : Wire
+        The connections to the server.
+    path : str
+        The operation below the base: ``$export``, ``Patient/$export`` or ``Group/ID/$export``.
+    since : str, optional
+        Only what changed after this moment of the server.
+    """
+    asked = {"_type": ",".join(ACCEPTED), "_outputFormat": NDJSON} | ({"_since": since} if since else {})
+    headers = {"Accept": FHIR_JSON, "Prefer": "respond-async"}
+    answer = wire.ask("GET", f"{wire.base}/{path}", "the start of an export", headers=headers, params=asked)
+    where: str | None = answer.headers.get("Content-Location")
+    if answer.status_code != 202 or not where:
+        raise UserError(
+            f"The FHIR server {origin(wire.base)} did not start an export ({answer.status_code}, "
+            f"{'an' if where else 'no'} address to ask after it); use --mode search."
+        )
+    return urljoin(f"{wire.base}/", where)
+
+
+def wait(wire: Wire, status_url: str) -> Manifest:
+    """Ask after an export until it is ready, as often as the server wants, and return its manifest.
+
+    Raises
+    ------
+    GoneError
+        When the server no longer knows the export.
+    ExportError
+        When the export failed.
+    """
+    with progress("export", 100) as advance:
+        shown, pause, failures = 0, 1.0, 0
+        while True:
+            answer = wire.ask(
+                "GET",
+                status_url,
+                "the status of the export",
+                headers={"Accept": "application/json"},
+                accepted=GONE | {429, 500},
+            )
+            if answer.status_code in GONE:
+                raise GoneError("the export")
+            if answer.status_code == 200:
+                return _manifest(wire, answer)
+            if answer.status_code == 500:
+                failures += 1
+                _fail_unless_passing(wire, answer, failures)
+            percent = _percent(answer)
+            advance(max(0, percent - shown))
+            shown = max(shown, percent)
+            asked = retry_after(answer, wire.clock)
+            wire.clock.sleep(pause if asked is None else asked)
+            pause = min(LONGEST_POLL, pause * 2)
+
+
+def outputs(manifest: Manifest, number: int) -> Iterator[Output]:
+    """Give the files to fetch: those of the needed types, then deletions, then errors."""
+    groups = [(kind, [file for file in manifest.output if file.type == kind]) for kind in ACCEPTED]
+    groups += [(DELETED, manifest.deleted), (ERRORS, manifest.error)]
+    for kind, files in groups:
+        for sequence, file in enumerate(files, 1):
+            yield Output(file_name(number, kind, sequence), file.url, file.count)
+
+
+def fetch(wire: Wire, manifest: Manifest, run: Run, landing: Landing, landed: Callable[[], None]) -> None:
+    """Bring the files of an export that have not landed yet; ``landed`` is called after each."""
+    wanted = [output for output in outputs(manifest, run.number) if output.name not in run.files]
+    with progress("files", len(wanted)) as advance:
+        for output in wanted:
+            what = f"file {output.name} of the export"
+            with landing.scratch() as path:
+                count = download(
+                    wire,
+                    urljoin(f"{wire.base}/", output.url),
+                    path,
+                    what,
+                    with_token=manifest.requires_access_token,
+                    expected=output.count,
+                )
+                landing.put(output.name, path)
+            run.files[output.name] = count
+            landed()
+            advance(1)
+
+
+def forget(wire: Wire, status_url: str) -> bool:
+    """Tell the server that an export is no longer needed, ready or not; say whether it heard."""
+    try:
+        wire.ask(
+            "DELETE",
+            status_url,
+            "the end of the export",
+            headers={"Accept": FHIR_JSON},
+            accepted=GONE | {400, 405, 409, 501},
+        )
+    except UserError:
+        return False
+    return True
+
+
+def _manifest(wire: Wire, answer: httpx.Response) -> Manifest:
+    try:
+        return Manifest.model_validate(answer.json())
+    except (ValidationError, ValueError):
+        raise UserError(
+            f"The FHIR server {origin(wire.base)} gave an export manifest that cannot be read; use --mode search."
+        ) from None
+
+
+def _fail_unless_passing(wire: Wire, answer: httpx.Response, failures: int) -> None:
+    """Raise when an export has failed: the server says so, or says nothing else for long."""
+    codes = issue_codes(answer)
+    if (codes and "transient" not in codes) or failures >= FAILURES:
+        raise ExportError(
+            f"The FHIR server {origin(wire.base)} failed to export{codes}; ask the hospital for the cause."
+        )
+
+
+def _percent(answer: httpx.Response) -> int:
+    """Return the share that is done; the server's own words are free text and are not shown."""
+    found = _PERCENT.search(answer.headers.get("X-Progress", ""))
+    return min(100, int(found[1])) if found else 0
+
+
+def operations(statement: dict[str, Any]) -> set[str]:
+    """Return the export operations that a CapabilityStatement declares, as paths below the base."""
+    found = set()
+    for rest in statement.get("rest") or []:
+        if _exports(rest):
+            found.add("$export")
+        for resource in rest.get("resource") or []:
+            if resource.get("type") in ("Patient", "Group") and _exports(resource):
+                found.add(f"{resource['type']}/$export")
+    if any("bulk-data" in str(url) for url in statement.get("instantiates") or []):
+        found.add("Group/$export")
+    return found
+
+
+def _exports(part: dict[str, Any]) -> bool:
+    named = (f"{operation.get('name')} {operation.get('definition')}" for operation in part.get("operation") or [])
+    return any(re.search(r"(^|[/ $-])export\b", name) for name in named)

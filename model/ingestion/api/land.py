@@ -1,0 +1,268 @@
+"""One run: go on where the last one stopped, else ask for what is new, and once in a while for everything."""
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from model.console import warn
+from model.errors import UserError
+from model.ingestion.api import export, search
+from model.ingestion.api.credentials import Credentials
+from model.ingestion.api.download import GoneError
+from model.ingestion.api.landing import Landing, Run, State, kind_of
+from model.ingestion.api.tokens import bearer
+from model.ingestion.api.wire import Clock, Wire, origin
+from model.ingestion.validation import ACCEPTED
+
+FULL_DAYS = 14
+STARTS = 2
+
+
+class Mode(StrEnum):
+    """How records are asked for; AUTO takes the export where the server declares one."""
+
+    AUTO = "auto"
+    EXPORT = "export"
+    SEARCH = "search"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a run brought.
+
+    Parameters
+    ----------
+    place
+        Where the files of this run and of those before lie; what is to be ingested.
+    run
+        The number of the run.
+    mode
+        ``export`` or ``search``.
+    resumed
+        Whether it went on with a run that was interrupted.
+    since, until
+        The server's moments between which changes were asked for; no ``since`` means everything.
+    files
+        Files that landed in this run.
+    resources
+        Resources of each type in them.
+    deletions
+        Bundles of deleted records in them.
+    errors
+        OperationOutcomes that the server gave about records that it could not export.
+    """
+
+    place: str
+    run: int
+    mode: str
+    resumed: bool
+    since: str | None
+    until: str | None
+    files: int
+    resources: dict[str, int]
+    deletions: int
+    errors: int
+
+
+def land(
+    source: str,
+    landing: str,
+    *,
+    credentials: Credentials,
+    mode: Mode = Mode.AUTO,
+    group: str | None = None,
+    full_days: int = FULL_DAYS,
+    clock: Clock | None = None,
+) -> Landed:
+    """Bring a server's records of the needed types to a landing place.
+
+    A run that was interrupted goes on where it stopped. A later run asks only for what changed, save that after
+    ``full_days`` it asks for everything and removes what landed before: so a landing place stays whole though its
+    files are kept for a limited time, and deletions that a search cannot show come to light.
+
+    Parameters
+    ----------
+    source : str
+        The https:// base of a FHIR R4 server.
+    landing : str
+        Folder or S3 prefix, used for this source alone.
+    credentials : Credentials
+        Who we are for the server.
+    mode : Mode
+        Bulk Data export or paged search.
+    group : str, optional
+        Export only the members of this Group.
+    full_days : int
+        How long to ask for changes only.
+    clock : Clock, optional
+        The time; the machine's own unless given.
+
+    Returns
+    -------
+    Landed
+        What was brought.
+
+    Raises
+    ------
+    UserError
+        When the server refuses, stays out of reach, or gives what cannot be relied on.
+    """
+    base = _base(source)
+    place = Landing(landing)
+    state = place.state() or State(source=base, group=group)
+    if (state.source, state.group) != (base, group):
+        raise UserError(f"{landing} holds what was fetched from another server or group; choose another --landing.")
+    wire = Wire(base, credentials, clock or Clock())
+    try:
+        wire.bearer = bearer(wire, credentials)
+        return _Work(wire, place, state, full_days).bring(mode)
+    finally:
+        wire.close()
+
+
+class _Work:
+    """One run's way from the first question to the last file."""
+
+    def __init__(self, wire: Wire, place: Landing, state: State, full_days: int) -> None:
+        self._wire = wire
+        self._place = place
+        self._state = state
+        self._full_days = full_days
+
+    def bring(self, mode: Mode) -> Landed:
+        """Do the run."""
+        self._tidy()
+        path = _export_path(self._wire, mode, self._state.group)
+        way = Mode.EXPORT if path else Mode.SEARCH
+        if self._state.run is not None and self._state.run.mode != way:
+            self._abandon(self._state.run)
+        resumed = self._state.run is not None
+        for _ in range(STARTS):
+            run = self._state.run or self._begin(way)
+            try:
+                self._fetch(run, path)
+            except GoneError:
+                self._abandon(run)
+                resumed = False
+            else:
+                return self._end(run, resumed)
+        raise UserError(
+            f"The FHIR server {origin(self._wire.base)} forgets an export or search before it is read; "
+            "ask the hospital to keep it longer."
+        )
+
+    def _begin(self, mode: Mode) -> Run:
+        state = self._state
+        age = self._wire.clock.now() - state.full_at
+        since = state.until if age < self._full_days * 86400 else None
+        state.number += 1
+        state.run = Run(number=state.number, mode=mode, since=since)
+        self._save()
+        return state.run
+
+    def _fetch(self, run: Run, path: str | None) -> None:
+        if path is None:
+            search.fetch(self._wire, run, self._place, self._save)
+            return
+        if run.status_url is None:
+            run.status_url = export.kick_off(self._wire, path, run.since)
+            self._save()
+        try:
+            manifest = export.wait(self._wire, run.status_url)
+        except (export.ExportError, KeyboardInterrupt):
+            export.forget(self._wire, run.status_url)
+            self._abandon(run)
+            raise
+        if run.until not in (None, manifest.transaction_time):
+            raise GoneError("the export")
+        run.until = manifest.transaction_time
+        self._save()
+        export.fetch(self._wire, manifest, run, self._place, self._save)
+
+    def _end(self, run: Run, resumed: bool) -> Landed:
+        state = self._state
+        if run.since is None:
+            # Everything came anew; this comes first, so that a kill here lets the next run do it again.
+            for name in state.files:
+                self._place.drop(name)
+            state.files = []
+            state.full_at = self._wire.clock.now()
+        state.files += list(run.files)
+        state.until = run.until
+        state.run = None
+        state.leftover = run.status_url
+        self._save()
+        self._tidy()
+        made: Counter[str] = Counter()
+        for name, count in run.files.items():
+            made[kind_of(name)] += count
+        if made[export.ERRORS]:
+            warn(f"the server could not export everything; its {made[export.ERRORS]} reasons are in the landing place")
+        return Landed(
+            place=self._place.place,
+            run=run.number,
+            mode=run.mode,
+            resumed=resumed,
+            since=run.since,
+            until=run.until,
+            files=len(run.files),
+            resources={kind: made[kind] for kind in ACCEPTED},
+            deletions=made[export.DELETED],
+            errors=made[export.ERRORS],
+        )
+
+    def _abandon(self, run: Run) -> None:
+        """Give a run up with all that it brought, for another one will bring it again."""
+        for name in run.files:
+            self._place.drop(name)
+        self._state.run = None
+        self._save()
+
+    def _tidy(self) -> None:
+        """Let the server forget an export that has ended."""
+        if self._state.leftover and export.forget(self._wire, self._state.leftover):
+            self._state.leftover = None
+            self._save()
+
+    def _save(self) -> None:
+        self._place.save(self._state)
+
+
+def _base(source: str) -> str:
+    parts = urlsplit(source)
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise UserError("A FHIR server is named by its https:// base alone, such as https://fhir.north.example/r4.")
+    return source.rstrip("/")
+
+
+def _export_path(wire: Wire, mode: Mode, group: str | None) -> str | None:
+    """Return the export operation to use, as the server declares it; nothing for a search."""
+    statement = _capabilities(wire)
+    if mode is Mode.SEARCH:
+        if group:
+            raise UserError("A search cannot be limited to a group; leave out --group or --mode search.")
+        return None
+    if group:
+        return f"Group/{group}/$export"
+    declared = export.operations(statement)
+    for path in ("Patient/$export", "$export"):
+        if path in declared:
+            return path
+    if declared:
+        raise UserError(f"The FHIR server {origin(wire.base)} exports groups only; name the hospital's with --group.")
+    return "$export" if mode is Mode.EXPORT else None
+
+
+def _capabilities(wire: Wire) -> dict[str, Any]:
+    headers = {"Accept": export.FHIR_JSON}
+    answer = wire.ask("GET", f"{wire.base}/metadata", "its CapabilityStatement", headers=headers)
+    try:
+        statement = answer.json()
+        version = str(statement["fhirVersion"])
+    except (ValueError, TypeError, KeyError):
+        raise UserError(f"{origin(wire.base)} does not answer as a FHIR server; check the base address.") from None
+    if not version.startswith(("4.0", "4.3")):
+        raise UserError(f"The FHIR server {origin(wire.base)} speaks another FHIR than R4; give its R4 base.")
+    return dict(statement)

@@ -1,0 +1,149 @@
+"""From the command line's words to curated tables: places kept apart, S3, and streams cut anywhere."""
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from model import places
+from model.errors import UserError
+from model.ingestion.api import Landed, bring, land
+from model.ingestion.api.credentials import Credentials
+from model.ingestion.api.download import Lines, unzipped
+from model.ingestion.api.landing import STATE
+from tests.unit.fhir_server import TYPES, FhirServer, landed, resource
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
+    made = FhirServer(tmp_path_factory.mktemp("fhir"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def server(running: FhirServer) -> FhirServer:
+    running.reset()
+    running.needs_token = False
+    running.polls = []
+    for kind in TYPES:
+        running.resources[kind] = [resource(kind, number) for number in range(4)]
+    return running
+
+
+def brought(server: FhirServer, **options: Any) -> Landed:
+    return bring(server.base, hospital="north", ca=server.folder / "ca.crt", **options)
+
+
+def test_records_land_beside_the_tables_in_a_folder_of_the_hospital(server: FhirServer, tmp_path: Path) -> None:
+    done = brought(server, out=str(tmp_path / "curated"))
+    assert done.place == str(tmp_path / "landing" / "north")
+    assert sum(landed(tmp_path / "landing" / "north").values()) == 20
+    assert (tmp_path / "landing" / "north").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("out", "landing", "said"),
+    [
+        ("x/curated", "x/curated", "give places apart"),
+        ("x/curated", "x/curated/landing", "give places apart"),
+        ("x/curated", "x", "give places apart"),
+        ("s3://b/tables", "s3://b/tables/raw", "give places apart"),
+        ("s3://b/tables", None, "Give --landing with an s3:// --out"),
+    ],
+)
+def test_raw_records_never_lie_among_pseudonymised_ones(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, landing: str | None, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=said):
+        brought(server, out=out, landing=landing)
+    assert server.seen == []
+
+
+def test_neighbours_in_a_bucket_are_apart() -> None:
+    with pytest.raises(UserError, match=r"named by its https:// base alone"):
+        bring("http://x", hospital="north", out="s3://b/tables", landing="s3://b/tables-raw")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"mode": "guess"}, "--mode must be one of auto, export, search"),
+        ({"group": "a/b?patient=7"}, "--group must be the id of a Group"),
+        ({"full_days": 0}, "--full-days must be at least 1"),
+        ({"auth": "telepathy"}, "see auth"),
+    ],
+)
+def test_wrong_options_are_one_sentence(server: FhirServer, tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        brought(server, out=str(tmp_path / "curated"), **options)
+    assert server.seen == []
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    for name in ("AWS_ENDPOINT_URL", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    places.client.cache_clear()
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="raw")
+        yield "s3://raw/landing"
+    places.client.cache_clear()
+
+
+def test_records_land_in_an_object_store(server: FhirServer, bucket: str) -> None:
+    shown = Credentials(ca=server.ca)
+    clock = server.time.clock()
+    assert land(server.base, bucket, credentials=shown, clock=clock).files == 10
+    server.time.seconds += 30 * 86400
+    done = land(server.base, bucket, credentials=shown, clock=clock)
+    names = [stored.place.removeprefix(f"{bucket}/") for stored in places.listing(bucket)]
+    assert STATE in names
+    assert {name.partition("/")[0] for name in names} == {"0002", STATE}
+    assert done.resources == dict.fromkeys(TYPES, 4)
+    content = gzip.decompress(places.read(places.join(bucket, "0002", "Patient.00001.ndjson.gz")))
+    assert [json.loads(line)["id"] for line in content.splitlines()] == ["patient-0", "patient-1", "patient-2"]
+
+
+@given(st.lists(st.binary(max_size=40)), st.integers(0, 2), st.lists(st.integers(1, 30), max_size=20))
+def test_a_stream_reads_the_same_however_it_is_cut(parts: list[bytes], zips: int, cuts: list[int]) -> None:
+    # What starts like gzip is taken for it, so plain content must not.
+    content = b"{" + b"".join(parts)
+    sent = content
+    for _ in range(zips):
+        half = len(sent) // 2
+        sent = gzip.compress(sent[:half]) + gzip.compress(sent[half:])
+    stream = io.BytesIO(sent)
+    chunks = [chunk for chunk in (stream.read(size) for size in cuts) if chunk] + [stream.read()]
+    assert b"".join(unzipped(unzipped(chunks))) == content
+
+
+@given(
+    st.lists(st.sampled_from([b"{}\n", b"{}", b"\n", b" \r\n", b'{"a": "b', b'"}\n']), max_size=12), st.integers(1, 9)
+)
+def test_lines_are_counted_the_same_however_they_are_cut(parts: list[bytes], size: int) -> None:
+    content = b"".join(parts)
+    lines = Lines()
+    seen = b"".join(lines.seen(content[at : at + size] for at in range(0, len(content), size)))
+    held = [line.strip() for line in content.split(b"\n") if line.strip()]
+    assert (seen, lines.count) == (content, len(held))
+    assert lines.whole == (not held or held[-1].endswith(b"}"))
+
+
+@pytest.mark.parametrize("size", [3, 12, 30])
+def test_a_gzip_stream_that_is_cut_short_is_noticed(size: int) -> None:
+    with pytest.raises((EOFError, zlib.error)):
+        b"".join(unzipped([gzip.compress(b'{"resourceType": "Patient"}')[:size]]))
