@@ -11,7 +11,7 @@ import pytest
 from model.cli import app, main
 from tests.unit.model_world import world
 
-COMMANDS = ("synthesize", "ingest", "features", "train", "evaluate", "release", "verify", "score", "card")
+COMMANDS = ("synthesize", "ingest", "features", "train", "evaluate", "release", "verify", "score", "card", "reidentify")
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -47,7 +47,7 @@ def test_the_whole_way_in_json(
 
     key, sign = ("--key-file", str(tmp_path / "key")), ("--key-file", str(tmp_path / "sign"))
     fhir, curated, table, run = (str(tmp_path / name) for name in ("fhir", "curated", "f.parquet", "run"))
-    assert said("synthesize", "--patients", "60", "--seed", "5", "--out", fhir)["patients"] == 60
+    assert said("synthesize", "--patients", "160", "--seed", "5", "--out", fhir)["patients"] == 160
     assert said("ingest", fhir, "--hospital", "north", "--out", curated, *key)["changed"] is True
     assert said("ingest", fhir, "--hospital", "north", "--out", curated, *key)["changed"] is False
     assert said("features", curated, "--out", table)["discharges"]
