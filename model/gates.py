@@ -119,6 +119,14 @@ class SmallGroup(_Row):
     discharges: int = Field(default=40, ge=1)
     outcomes: int = Field(default=10, ge=1)
 
+    def too_small(self, discharges: int, readmissions: int) -> str:
+        """Return why a group is too small, or nothing when it is large enough."""
+        if discharges < self.discharges:
+            return f"fewer than {self.discharges} discharges"
+        if min(readmissions, discharges - readmissions) < self.outcomes:
+            return f"fewer than {self.outcomes} of an outcome"
+        return ""
+
 
 class GateTable(_Row):
     """The whole table."""
@@ -127,6 +135,13 @@ class GateTable(_Row):
     profiles: dict[str, Profile]
     policy: dict[str, Band]
     small_group: SmallGroup = SmallGroup()
+
+    @field_validator("policy")
+    @classmethod
+    def _someone_is_at_high_risk(cls, policy: dict[str, Band]) -> dict[str, Band]:
+        if "high" not in policy or policy["high"].top_share >= 1:
+            raise ValueError("the policy needs a band named high with a top_share below 1; figures are told for it")
+        return policy
 
     def profile(self, name: str) -> Profile:
         """Return a profile by name."""

@@ -1,62 +1,167 @@
 """The figures of an evaluation."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from model.dataset import Dataset, Floats
-from model.evaluation import metrics
+from model.evaluation import thresholds
+from model.evaluation.ranking import Ranking
+from model.evaluation.resampling import RESAMPLES, Measured, Resamples
+from model.evaluation.sample import Sample, at_band, calibration, number, plain
+from model.evaluation.subgroups import Subgroups
+from model.evaluation.vocabulary import BENEFITS
+from model.gates import SmallGroup
 
-SMALL_GROUP = 10
-AGE_BANDS = {"under 65": (0.0, 65.0), "65 to 79": (65.0, 80.0), "80 and over": (80.0, 200.0)}
+HIGH = "high"
 
 
-def figures(test: Dataset, risk: Floats, threshold: float) -> dict[str, Any]:
-    """Return all figures as plain values; one that cannot be computed is null."""
-    label, patient = test.label, test.patient
-    both = len(np.unique(label)) == 2
-    measures = {
-        "roc_auc": lambda rows: metrics.roc_auc(label[rows], risk[rows]),
-        "pr_auc": lambda rows: metrics.pr_auc(label[rows], risk[rows]),
-        "brier": lambda rows: metrics.brier(label[rows], risk[rows]),
-        "brier_skill": lambda rows: metrics.brier_skill(label[rows], risk[rows]),
-        "lace_roc_auc": lambda rows: metrics.roc_auc(label[rows], test.baseline[rows]),
-        "over_lace": lambda rows: (
-            metrics.roc_auc(label[rows], risk[rows]) - metrics.roc_auc(label[rows], test.baseline[rows])
-        ),
+def figures(
+    test: Dataset,
+    risk: Floats,
+    bands: Mapping[str, float],
+    *,
+    small: SmallGroup | None = None,
+    resamples: int = RESAMPLES,
+) -> dict[str, Any]:
+    """Return all figures as plain values; one that cannot be computed is null.
+
+    Parameters
+    ----------
+    test : Dataset
+        Discharges of patients that training did not see.
+    risk : array (rows,)
+        Their predicted probabilities.
+    bands : dict of float
+        The policy's thresholds, of which one is ``high``.
+    small : SmallGroup, optional
+        Below which size a group's figures are withheld.
+    resamples : int
+        How many draws of patients the intervals come from.
+    """
+    everyone = _Everyone(test, risk, bands)
+    subgroups = Subgroups(test, risk, bands[HIGH], small or SmallGroup())
+    later = _Later(test, risk, bands, small or SmallGroup())
+    measured = Resamples(test.patient, count=resamples).measure(
+        lambda weights: everyone.measure(weights) | subgroups.measure(weights) | later.measure(weights)
+    )
+    return {
+        "counts": _counts(test),
+        "resamples": resamples,
+        **everyone.told(measured),
+        **subgroups.told(measured),
+        "later": later.told(measured),
     }
-    found: dict[str, Any] = {
-        "counts": {"discharges": len(test), "patients": test.patients, "readmissions": int(label.sum())}
-    }
-    for name, measure in measures.items():
-        spread = metrics.interval(measure, label, patient)
-        found[name] = asdict(spread) if spread else None
-    found["calibration"] = metrics.calibration(label, risk) if both else None
-    found["at_high"] = metrics.at_threshold(label, risk, threshold)
-    found["subgroups"] = _subgroups(test, risk)
-    large = [group["roc_auc"] for group in found["subgroups"] if group["roc_auc"]]
-    found["largest_gap"] = max(g["value"] for g in large) - min(g["value"] for g in large) if large else None
-    # What remains when each group has the benefit of its interval: chance alone makes small groups differ.
-    found["sure_gap"] = max(0.0, max(g["low"] for g in large) - min(g["high"] for g in large)) if large else None
-    return found
 
 
-def _subgroups(test: Dataset, risk: Floats) -> list[dict[str, Any]]:
-    female, age = test.column("female"), test.column("age")
-    groups = {"sex: female": female == 1, "sex: male": female == 0}
-    groups |= {f"age: {name}": (age >= low) & (age < high) for name, (low, high) in AGE_BANDS.items()}
-    described = []
-    for name, chosen in groups.items():
-        part, scores = test.rows(chosen), risk[chosen]
-        positives = int(part.label.sum())
-        entry: dict[str, Any] = {"group": name, "discharges": len(part), "readmissions": positives, "roc_auc": None}
-        if min(positives, len(part) - positives) >= SMALL_GROUP:
-            spread = metrics.interval(_auc(part, scores), part.label, part.patient)
-            entry |= {"roc_auc": asdict(spread) if spread else None, "brier": metrics.brier(part.label, scores)}
-        described.append(entry)
-    return described
+class _Everyone:
+    """All discharges: every figure, the decision curve, and LACE beside it."""
+
+    def __init__(self, test: Dataset, risk: Floats, bands: Mapping[str, float]) -> None:
+        self._sample = Sample(test.label, risk, bands)
+        self._sweep = thresholds.sweep(float(test.label.mean()), list(bands.values()))
+        self._places = self._sample.ranking.places(self._sweep)
+        self._scored = np.isfinite(test.baseline)
+        part = test.rows(self._scored)
+        self._lace = Ranking(part.label, part.baseline)
+        self._beside = self._sample.ranking if self._scored.all() else Ranking(part.label, risk[self._scored])
+        self._high = bands[HIGH]
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        tally = self._sample.ranking.tally(weights)
+        found = self._sample.counted(weights, tally)
+        found["curve"] = thresholds.net_benefit(tally, self._places, self._sweep)
+        found["curve_all"] = thresholds.treat_all(tally, self._sweep)
+        return found | self._against_lace(weights, found)
+
+    def _against_lace(self, weights: Floats, found: Mapping[str, Floats]) -> dict[str, Floats]:
+        """Compare with LACE on the discharges that have one; from 10 points on LACE calls a patient high risk."""
+        if not self._scored.any():
+            nothing = np.full(len(weights), np.nan)
+            return dict.fromkeys(("lace_roc_auc", "over_lace", "lace_benefit", "over_lace_benefit"), nothing) | {
+                "curve_lace": np.full((len(weights), len(self._sweep)), np.nan)
+            }
+        chosen = weights[:, self._scored]
+        tally = self._lace.tally(chosen)
+        beside = found["roc_auc"] if self._scored.all() else self._beside.tally(chosen).roc_auc()
+        place = thresholds.lace_place(self._lace)
+        (benefit,) = thresholds.net_benefit(tally, np.array([place]), [self._high]).T
+        return {
+            "lace_roc_auc": tally.roc_auc(),
+            "over_lace": beside - tally.roc_auc(),
+            "over_lace_benefit": found[f"{HIGH}:net_benefit"] - benefit,
+            "curve_lace": thresholds.net_benefit(tally, np.full(len(self._sweep), place), self._sweep),
+        }
+
+    def told(self, measured: Measured) -> dict[str, Any]:
+        at_high = at_band(measured, HIGH, self._high)
+        return {
+            **plain(measured),
+            "f1": at_high["intervals"]["f1"],
+            "lace_roc_auc": measured.interval("lace_roc_auc"),
+            "over_lace": measured.interval("over_lace"),
+            "calibration": calibration(measured),
+            "at_high": at_high,
+            "at": {name: at_band(measured, name, threshold) for name, threshold in self._sample.bands.items()},
+            "net_benefit": self._benefit(measured),
+            "decision_curve": self._decision_curve(measured),
+        }
+
+    def _benefit(self, measured: Measured) -> dict[str, Any]:
+        names = dict(zip(BENEFITS, ("net_benefit", "over_all", "over_default"), strict=False))
+        spreads = {told: measured.interval(f"{HIGH}:{name}") for told, name in names.items()}
+        all_treated = number(measured.value[f"{HIGH}:net_benefit"] - measured.value[f"{HIGH}:over_all"])
+        return {
+            "threshold": self._high,
+            "treat_all": all_treated,
+            **spreads,
+            "over_lace": measured.interval("over_lace_benefit"),
+        }
+
+    def _decision_curve(self, measured: Measured) -> list[dict[str, float | None]]:
+        bands = measured.band("curve")
+        return [
+            {
+                "threshold": round(float(threshold), 6),
+                "model": number(measured.value["curve"][i]),
+                "low": (bands[i] or {}).get("low"),
+                "high": (bands[i] or {}).get("high"),
+                "treat_all": number(measured.value["curve_all"][i]),
+                "lace": number(measured.value["curve_lace"][i]),
+            }
+            for i, threshold in enumerate(self._sweep)
+        ]
 
 
-def _auc(part: Dataset, scores: Floats) -> metrics.Figure:
-    return lambda rows: metrics.roc_auc(part.label[rows], scores[rows])
+class _Later:
+    """The discharges after the cut in time: whether the model still holds on what came later."""
+
+    def __init__(self, test: Dataset, risk: Floats, bands: Mapping[str, float], small: SmallGroup) -> None:
+        self._rows = test.later
+        part = test.rows(test.later)
+        self._counts = _counts(part)
+        self._why = small.too_small(len(part), self._counts["readmissions"])
+        self._sample = None if self._why else Sample(part.label, risk[test.later], bands)
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        if self._sample is None:
+            return {}
+        return {f"later:{name}": found for name, found in self._sample.measure(weights[:, self._rows]).items()}
+
+    def told(self, measured: Measured) -> dict[str, Any] | None:
+        if not self._rows.any():
+            return None
+        if self._sample is None:
+            return {"counts": self._counts, "why": self._why}
+        mine = measured.below("later:")
+        return {
+            "counts": self._counts,
+            **plain(mine),
+            "calibration": calibration(mine),
+            "at_high": at_band(mine, HIGH, self._sample.bands[HIGH]),
+        }
+
+
+def _counts(data: Dataset) -> dict[str, int]:
+    return {"discharges": len(data), "patients": data.patients, "readmissions": int(data.label.sum())}

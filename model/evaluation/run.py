@@ -27,8 +27,10 @@ def evaluate(folder: Path) -> dict[str, Any]:
     if not len(test):
         raise GateError("No discharge was kept for the evaluation; bring data of more patients.")
     risk: Floats = read_pipeline(folder, run).predict_proba(test.values)[:, 1]
-    evaluation = figures(test, risk, run.thresholds["high"])
-    profile = table_of_run(run.gates).profile(run.profile)
+    table = table_of_run(run.gates)
+    profile = table.profile(run.profile)
+    bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
+    evaluation = figures(test, risk, bands, small=table.small_group)
     verdicts = judge(profile, evaluation)
     evaluation |= {"profile": run.profile, "gates": [v.model_dump() for v in verdicts]}
     evaluation["passed"] = all(v.passed for v in verdicts)

@@ -4,28 +4,33 @@ from collections.abc import Iterator
 
 BOUNDS = ("value", "low", "high")
 COUNTS = ("discharges", "patients", "readmissions")
-SPREADS = ("roc_auc", "pr_auc", "f1", "brier", "brier_skill", "log_loss", "lace_roc_auc", "over_lace")
+PLAIN = ("roc_auc", "pr_auc", "brier", "brier_skill", "log_loss")
+SPREADS = (*PLAIN, "f1", "lace_roc_auc", "over_lace")
 CALIBRATION = ("slope", "intercept", "ece")
 AT_THRESHOLD = ("alert_rate", "sensitivity", "specificity", "precision", "npv", "f1", "net_benefit")
 BENEFITS = ("model", "over_all", "over_default", "over_lace")
 GAPS = ("roc_auc", "calibration", "sensitivity", "alert_rate")
 
 
-def _figures() -> Iterator[str]:
+def _sample(spreads: tuple[str, ...]) -> Iterator[str]:
     yield from (f"counts.{name}" for name in COUNTS)
-    yield from (f"{name}.{bound}" for name in SPREADS for bound in BOUNDS)
+    yield from (f"{name}.{bound}" for name in spreads for bound in BOUNDS)
     for name in CALIBRATION:
         yield f"calibration.{name}"
         yield from (f"calibration.intervals.{name}.{bound}" for bound in BOUNDS)
+    yield from _alert()
 
 
-def _paths() -> Iterator[str]:
-    yield from _figures()
-    yield from (f"later.{path}" for path in _figures())
+def _alert() -> Iterator[str]:
     yield "at_high.threshold"
     for name in AT_THRESHOLD:
         yield f"at_high.{name}"
         yield from (f"at_high.intervals.{name}.{bound}" for bound in BOUNDS)
+
+
+def _paths() -> Iterator[str]:
+    yield from _sample(SPREADS)
+    yield from (f"later.{path}" for path in _sample(PLAIN))
     yield from (f"net_benefit.{name}.{bound}" for name in BENEFITS for bound in BOUNDS)
     yield "net_benefit.treat_all"
     yield from ("largest_gap", "sure_gap")

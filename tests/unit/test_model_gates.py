@@ -150,6 +150,7 @@ def test_a_gate_on_an_unknown_figure_is_refused_with_its_line(tmp_path: Path) ->
         ("[", "not valid YAML at line 1"),
         ("profiles: {x: 1}", r"version \(line 1\): Field required"),
         ("version: 1\npolicy: {}\nprofiles:\n  x: 1", r"profiles.x \(line 4\)"),
+        ("version: 1\nprofiles: {}\npolicy: {low: {top_share: 1, action: a}}", r"policy \(line 3\): the policy needs"),
         ("", "the file: Input should be a valid dictionary"),
     ],
 )

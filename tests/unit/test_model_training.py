@@ -42,7 +42,7 @@ def test_the_model_learns_and_is_honest() -> None:
     run = read_run(world().run)
     test = read_test(world().run)
     risk = read_pipeline(world().run, run).predict_proba(test.values)[:, 1]
-    found = figures(test, risk, run.thresholds["high"])
+    found = figures(test, risk, {"high": run.thresholds["high"]}, resamples=50)
     assert found["roc_auc"]["value"] > 0.55
     assert found["roc_auc"]["low"] <= found["roc_auc"]["value"] <= found["roc_auc"]["high"]
     assert abs(float(risk.mean()) - float(test.label.mean())) < 0.1

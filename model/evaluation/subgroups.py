@@ -1,0 +1,136 @@
+"""The same figures for each group of patients, the gaps between groups, and what chance alone would make of them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.dataset import Dataset, Floats
+from model.evaluation.fairness import fairness
+from model.evaluation.resampling import Measured
+from model.evaluation.sample import Sample
+from model.evaluation.vocabulary import GAPS
+from model.gates import SmallGroup
+
+UNKNOWN = "unknown"
+_ALERT = "alert"
+_SPREADS = {
+    "roc_auc": "roc_auc",
+    "brier": "brier",
+    "observed_less_predicted": "excess",
+    "slope": "slope",
+    "alert_rate": f"{_ALERT}:alert_rate",
+    "sensitivity": f"{_ALERT}:sensitivity",
+    "specificity": f"{_ALERT}:specificity",
+    "precision": f"{_ALERT}:precision",
+}
+_GAP_OF = dict(zip(GAPS, ("roc_auc", "observed_less_predicted", "sensitivity", "alert_rate"), strict=True))
+
+
+@dataclass(frozen=True)
+class Group:
+    """The patients who have one value of an attribute."""
+
+    attribute: str
+    name: str
+    rows: npt.NDArray[np.bool_]
+    discharges: int
+    readmissions: int
+    why: str
+    sample: Sample | None
+
+    @property
+    def label(self) -> str:
+        """The group in words."""
+        return f"{self.attribute}: {self.name}"
+
+
+class Subgroups:
+    """Every group of every attribute of a dataset.
+
+    Parameters
+    ----------
+    test : Dataset
+        Discharges with their groups.
+    risk : array (rows,)
+        Their predicted probabilities.
+    threshold : float
+        From which risk to alert.
+    small : SmallGroup
+        Below which size a group's figures are withheld.
+    """
+
+    def __init__(self, test: Dataset, risk: Floats, threshold: float, small: SmallGroup) -> None:
+        self._groups = list(_groups(test, risk, threshold, small))
+        self._fairness = fairness(test, risk >= threshold, {g.label for g in self._groups if g.sample is None})
+
+    def measure(self, weights: Floats) -> dict[str, Floats]:
+        """Return each group's figures for each draw; the draws are of all patients, so that groups can be compared."""
+        found: dict[str, Floats] = {}
+        for group in self._groups:
+            if group.sample is not None:
+                part = group.sample.measure(weights[:, group.rows])
+                found |= {f"{group.label}|{name}": part[name] for name in _SPREADS.values()}
+        return found
+
+    def told(self, measured: Measured) -> dict[str, Any]:
+        """Return the groups, the gaps between them and fairlearn's summary of each attribute."""
+        described = [_described(group, measured) for group in self._groups]
+        gaps = {name: _gap(described, figure) for name, figure in _GAP_OF.items()}
+        return {
+            "subgroups": described,
+            "gaps": gaps,
+            "largest_gap": gaps["roc_auc"]["largest"],
+            "sure_gap": gaps["roc_auc"]["sure"],
+            "fairness": self._fairness,
+        }
+
+
+def _groups(test: Dataset, risk: Floats, threshold: float, small: SmallGroup) -> Iterator[Group]:
+    for attribute, value in test.groups.items():
+        names = sorted(set(value.tolist()) - {""}) + ([""] if (value == "").any() else [])
+        for name in names:
+            rows = value == name
+            label = test.label[rows]
+            why = small.too_small(len(label), int(label.sum()))
+            sample = None if why else Sample(label, risk[rows], {_ALERT: threshold})
+            yield Group(attribute, name or UNKNOWN, rows, len(label), int(label.sum()), why, sample)
+
+
+def _described(group: Group, measured: Measured) -> dict[str, Any]:
+    spreads = {
+        told: measured.interval(f"{group.label}|{name}") if group.sample is not None else None
+        for told, name in _SPREADS.items()
+    }
+    return {
+        "group": group.label,
+        "attribute": group.attribute,
+        "name": group.name,
+        "discharges": group.discharges,
+        "readmissions": group.readmissions,
+        "small": group.sample is None,
+        "why": group.why,
+        **spreads,
+        "brier": (spreads["brier"] or {}).get("value"),
+    }
+
+
+def _gap(described: list[dict[str, Any]], figure: str) -> dict[str, Any]:
+    """Return the largest gap between two groups of one attribute, and what is left of the largest beyond chance.
+
+    Each group is given the benefit of its interval: small groups differ by chance alone. A group whose attribute is
+    unknown, or that is small, tells nothing.
+    """
+    found: dict[str, Any] = {"largest": None, "sure": None, "attribute": None}
+    for attribute in dict.fromkeys(group["attribute"] for group in described):
+        spreads = [g[figure] for g in described if g["attribute"] == attribute and g["name"] != UNKNOWN and g[figure]]
+        if len(spreads) < 2:
+            continue
+        gap = max(s["value"] for s in spreads) - min(s["value"] for s in spreads)
+        sure = max(0.0, max(s["low"] for s in spreads) - min(s["high"] for s in spreads))
+        if found["largest"] is None or gap > found["largest"]:
+            found |= {"largest": gap, "attribute": attribute}
+        found["sure"] = max(found["sure"] or 0.0, sure)
+    return found
