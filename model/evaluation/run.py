@@ -32,7 +32,11 @@ def evaluate(folder: Path) -> dict[str, Any]:
     bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
     evaluation = figures(test, risk, bands, small=table.small_group)
     verdicts = judge(profile, evaluation)
-    evaluation |= {"profile": run.profile, "gates": [v.model_dump() for v in verdicts]}
+    evaluation |= {
+        "pipeline_sha256": run.pipeline_sha256,
+        "profile": run.profile,
+        "gates": [v.model_dump() for v in verdicts],
+    }
     evaluation["passed"] = all(v.passed for v in verdicts)
     text = json.dumps(evaluation, indent=2, sort_keys=True)
     (folder / EVALUATION_FILE).write_text(text, encoding="utf-8")
