@@ -194,7 +194,7 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
     version, _, digest = (entry.release or "").partition("@")
     return Hospital(
         name=entry.name,
-        fhir=Fhir(url=entry.fhir.url, path=entry.fhir.path, port=_port(entry.fhir.url or "")),
+        fhir=_fhir(entry.fhir),
         release=Release(version, digest) if entry.release else None,
         raw_days=shape.days(entry.retention.raw),
         curated_days=shape.days(entry.retention.curated),
@@ -203,6 +203,10 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
         replicas=Replicas(entry.replicas.min, entry.replicas.max),
         model_server=_resources(entry.resources) if entry.resources else sizes.model_server,
     )
+
+
+def _fhir(given: shape.FhirConfig) -> Fhir:
+    return Fhir(url=given.url, path=given.path, port=_port(given.url or ""), auth=given.auth, client=given.client)
 
 
 def _endpoint(given: shape.EndpointConfig) -> Endpoint:

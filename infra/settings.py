@@ -100,11 +100,13 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Fhir:
-    """Where a hospital's records come from: its server, or a folder of bundles."""
+    """Where a hospital's records come from: its server and how it knows us, or a folder of bundles."""
 
     url: str | None
     path: str | None
     port: int
+    auth: str | None
+    client: str | None
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ class FhirConfig(_Section):
 
     url: Url | None = None
     path: Text | None = None
-    auth: Literal["smart-backend-services"] | None = None
+    auth: Literal["smart-backend-services", "client-secret", "mutual-tls", "none"] | None = None
     client: Text | None = None
 
     @model_validator(mode="after")
@@ -160,6 +160,10 @@ class FhirConfig(_Section):
             raise ValueError("needs one of url (a FHIR server) and path (a folder of bundles); give exactly one")
         if self.url is None and (self.auth or self.client):
             raise ValueError("has auth or client, which only a url needs; remove them")
+        if self.url and self.auth is None:
+            raise ValueError("has a url without auth; add the way in which its server knows us, or none")
+        if (self.auth in ("smart-backend-services", "client-secret")) != (self.client is not None):
+            raise ValueError(f"has auth {self.auth}; give client with smart-backend-services and client-secret alone")
         return self
 
 

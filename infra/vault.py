@@ -13,6 +13,7 @@ from infra.settings import Settings
 LOGIN_PATH = "kubernetes"
 PSEUDONYM_KEY = "pseudonym"
 SIGNING_KEY = "release-signing"
+FHIR_SECRET = "fhir"
 IDENTITY_KEY = "identity"
 TOKEN_SECONDS = 900
 TOKEN_MAX_SECONDS = 3600
@@ -27,11 +28,13 @@ class Rule:
 
 
 # Keys never leave Vault: workloads only have things hashed and signed, and read the public half to verify.
+# What the hospital's FHIR server wants to see is written by the operator and read by the ingestor alone.
 RULES: dict[str, tuple[Rule, ...]] = {
     "ingestor": (
         Rule(f"transit/hmac/{PSEUDONYM_KEY}", "update"),
         Rule(f"transit/hmac/{PSEUDONYM_KEY}/*", "update"),
         Rule(f"transit/datakey/plaintext/{IDENTITY_KEY}", "update"),
+        Rule(f"kv/data/{FHIR_SECRET}", "read"),
     ),
     # Who writes the identity store cannot read it back, and who reads it cannot make pseudonyms.
     "reidentifier": (Rule(f"transit/decrypt/{IDENTITY_KEY}", "update"),),

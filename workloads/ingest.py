@@ -20,7 +20,7 @@ def ingest(site: Site, parent: pulumi.Resource) -> None:
         image=site.settings.images.workloads,
         resources=site.settings.sizes.job,
         args=[
-            *("-m", "model", "ingest", site.place(DataClass.RAW, LANDING)),
+            *("-m", "model", "ingest", *_source(site)),
             *("--hospital", site.hospital.name),
             *("--out", site.place(DataClass.CURATED, TABLES)),
             *("--quarantine", site.place(DataClass.RAW, QUARANTINE)),
@@ -31,3 +31,14 @@ def ingest(site: Site, parent: pulumi.Resource) -> None:
     )
     opts = site.after_ground(parent)
     scheduled_pod(site.name("ingest"), run, cluster=site.cluster, region=site.settings.region, opts=opts)
+
+
+def _source(site: Site) -> list[pulumi.Input[str]]:
+    """Return what is ingested: files that were put into the landing place, or a server by way of it."""
+    landing, fhir = site.place(DataClass.RAW, LANDING), site.hospital.fhir
+    if fhir.url is None or fhir.auth is None:
+        return [landing]
+    client = ["--client", fhir.client] if fhir.client else []
+    # Raw files expire, so everything is fetched anew before the oldest do.
+    days = str(site.hospital.raw_days // 2)
+    return [fhir.url, "--landing", landing, "--auth", fhir.auth, *client, "--full-days", days]

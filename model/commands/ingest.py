@@ -9,21 +9,51 @@ import typer
 
 from model.console import Json, answer
 
+_SERVER = "For a FHIR server:"
+
 
 def ingest(
-    source: Annotated[str, typer.Argument(help="Folder, file or s3:// prefix of bundles, NDJSON or gzip.")],
+    source: Annotated[str, typer.Argument(help="Folder, file or s3:// prefix; or the https:// base of a FHIR server.")],
     hospital: Annotated[str, typer.Option(help="Short name; part of every pseudonym.")],
     out: Annotated[str, typer.Option(help="Folder or S3 prefix of the curated tables.")],
     max_bad_share: Annotated[float, typer.Option(help="More refused resources than this share stop the run.")] = 0.05,
     quarantine: Annotated[str | None, typer.Option(help="Where the reasons for refusals go.")] = None,
     observed_until: Annotated[str | None, typer.Option(help="The record is complete up to this day.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Key file for the shell, in place of Vault.")] = None,
+    landing: Annotated[str | None, typer.Option(help=f"{_SERVER} where its raw records go.")] = None,
+    credentials: Annotated[
+        Path | None, typer.Option(help=f"{_SERVER} JSON file of secrets, in place of Vault.")
+    ] = None,
+    auth: Annotated[str | None, typer.Option(help=f"{_SERVER} how it knows us (README).")] = None,
+    client: Annotated[str | None, typer.Option(help=f"{_SERVER} our client id.")] = None,
+    ca: Annotated[Path | None, typer.Option(help=f"{_SERVER} PEM file of its certificate's authority.")] = None,
+    mode: Annotated[str, typer.Option(help=f"{_SERVER} auto, export or search.")] = "auto",
+    group: Annotated[str | None, typer.Option(help=f"{_SERVER} export the members of this Group only.")] = None,
+    full_days: Annotated[int, typer.Option(help=f"{_SERVER} days until everything is fetched anew.")] = 14,
     as_json: Json = False,
 ) -> None:
     """Validate and de-identify FHIR, and publish curated tables."""
     from model.deid.keys import keyring
     from model.ingestion.run import ingest as run
 
+    landed = None
+    if source.startswith("https://"):
+        from model.ingestion.api import bring
+
+        landed = bring(
+            source,
+            hospital=hospital,
+            out=out,
+            landing=landing,
+            credentials_file=credentials,
+            auth=auth,
+            client=client,
+            ca=ca,
+            mode=mode,
+            group=group,
+            full_days=full_days,
+        )
+        source = landed.place
     began = time.monotonic()
     done = run(
         source,
@@ -40,4 +70,8 @@ def ingest(
         held = ", ".join(f"{count} {name}" for name, count in done.rows.items())
         text = f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"
         text += f"; {done.counts['refused']} refused, see {done.quarantine}" if done.quarantine else ""
-    answer(asdict(done) | {"resources_per_second": round(rate)}, text, as_json=as_json)
+    values = asdict(done) | {"resources_per_second": round(rate)}
+    if landed is not None:
+        text = f"fetched {landed.files} files ({landed.mode} {landed.run}); {text}"
+        values["landed"] = asdict(landed)
+    answer(values, text, as_json=as_json)

@@ -387,7 +387,8 @@ def resource(kind: str, number: int, *, version: int = 1, updated: str = "2025-0
             value = {"valueQuantity": {"value": 1.1 + number, **unit}, "effectiveDateTime": "2024-03-02T08:00:00Z"}
             return made | subject | {"status": "final", "code": loinc} | value
         case _:
-            order = {"status": "active", "intent": "order", "medicationCodeableConcept": coded}
+            drug = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "860975"}]}
+            order = {"status": "active", "intent": "order", "medicationCodeableConcept": drug}
             return made | subject | order
 
 

@@ -195,7 +195,7 @@ def test_vault_policies_stay_within_the_hospital_s_mounts(stack: Stack) -> None:
         hospital = policy.name.partition("-")[0]
         paths = [line.split('"')[1] for line in policy.inputs["policy"].splitlines() if line.startswith("path")]
         assert paths
-        assert all(path.startswith(f"{hospital}/transit/") for path in paths)
+        assert all(path.startswith((f"{hospital}/transit/", f"{hospital}/kv/data/")) for path in paths)
         assert "sudo" not in policy.inputs["policy"]
 
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from model import places
+from model.cli import main
 from model.errors import UserError
 from model.ingestion.api import Landed, bring, land
 from model.ingestion.api.credentials import Credentials
@@ -39,6 +41,39 @@ def server(running: FhirServer) -> FhirServer:
     for kind in TYPES:
         running.resources[kind] = [resource(kind, number) for number in range(4)]
     return running
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["python -m model", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    return int(left.value.code or 0)
+
+
+def test_the_command_reads_a_server(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, ca = str(tmp_path / "curated"), str(server.folder / "ca.crt")
+    words = ("--hospital", "north", "--out", out, "--key-file", str(tmp_path / "key"), "--ca", ca, "--json")
+    assert call(monkeypatch, "ingest", server.base, *words) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert (first["changed"], first["counts"]["accepted"], first["landed"]["run"]) == (True, 20, 1)
+    assert all(count == 4 for count in first["rows"].values())
+    # Nothing new at the server: nothing changes here.
+    server.resources = {kind: [] for kind in TYPES}
+    assert call(monkeypatch, "ingest", server.base, *words) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert (second["changed"], second["run"], second["landed"]["run"]) == (False, first["run"], 2)
+
+
+def test_the_command_says_in_one_sentence_what_is_wrong(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--hospital", "north", "--out", str(tmp_path / "curated"), "--key-file", str(tmp_path / "key"))
+    assert call(monkeypatch, "ingest", server.base, *words) == 2
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
+    assert len(said) == 1
+    assert "name its authority with --ca" in said[0]
 
 
 def brought(server: FhirServer, **options: Any) -> Landed:
@@ -81,7 +116,7 @@ def test_neighbours_in_a_bucket_are_apart() -> None:
     [
         ({"mode": "guess"}, "--mode must be one of auto, export, search"),
         ({"group": "a/b?patient=7"}, "--group must be the id of a Group"),
-        ({"full_days": 0}, "--full-days must be at least 1"),
+        ({"full_days": -1}, "--full-days must not be negative"),
         ({"auth": "telepathy"}, "see auth"),
     ],
 )

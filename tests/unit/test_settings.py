@@ -130,7 +130,19 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
         (entry(fhir={}), "hospitals[0].fhir needs one of url (a FHIR server) and path (a folder of bundles)"),
         (entry(fhir={"path": "x", "client": "y"}), "hospitals[0].fhir has auth or client, which only a url needs"),
         (entry(fhir={"url": "http://x.example"}), "is not a plain https address"),
-        (entry(fhir={"url": "https://x.example/r4"}), "hospital north has a fhir.url but no network; add network"),
+        (entry(fhir={"url": "https://x.example/r4"}), "hospitals[0].fhir has a url without auth; add the way"),
+        (
+            entry(fhir={"url": "https://x.example/r4", "auth": "client-secret"}),
+            "has auth client-secret; give client with smart-backend-services and client-secret alone",
+        ),
+        (
+            entry(fhir={"url": "https://x.example/r4", "auth": "none", "client": "x"}),
+            "has auth none; give client with smart-backend-services and client-secret alone",
+        ),
+        (
+            entry(fhir={"url": "https://x.example/r4", "auth": "none"}),
+            "hospital north has a fhir.url but no network; add network",
+        ),
         (entry(replicas={"min": 3, "max": 2}), "hospitals[0].replicas has min 3 above max 2; swap them."),
         (entry(contact={"security": "nobody", "baa": "B"}), "write an e-mail address"),
         (

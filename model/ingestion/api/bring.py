@@ -52,8 +52,8 @@ def bring(
         raise UserError(f"--mode must be one of {', '.join(Mode)}.")
     if group is not None and not _ID.fullmatch(group):
         raise UserError("--group must be the id of a Group: letters, digits, hyphens and points, at most 64.")
-    if full_days < 1:
-        raise UserError("--full-days must be at least 1.")
+    if full_days < 0:
+        raise UserError("--full-days must not be negative.")
     place = landing or _beside(out, hospital)
     if _within(place, out) or _within(out, place):
         raise UserError("--landing holds raw records and --out pseudonymised ones; give places apart from each other.")

@@ -95,7 +95,7 @@ def land(
     group : str, optional
         Export only the members of this Group.
     full_days : int
-        How long to ask for changes only.
+        How long to ask for changes only; 0 for everything at every run.
     clock : Clock, optional
         The time; the machine's own unless given.
 
