@@ -3,23 +3,29 @@
 import io
 import json
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from model import places
 from model.errors import UserError
-from model.features import history
-from model.features.definitions import BASELINE, KEYS, LABEL, Definitions, Feature, definitions, digest
-from model.features.stays import DAY, index_discharges, stays
+from model.features import asof
+from model.features.counts import counts
+from model.features.definitions import BASELINE, KEYS, LABEL, Definitions, definitions, digest
+from model.features.engines import Engine, engine
+from model.features.expression import FRESH, expression, judged_stays
 from model.ingestion import curated
 
 METADATA = b"healthcare-mlops"
-OLDEST = 90
+DUCKDB = "duckdb"
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,23 @@ class Featurised:
     readmitted: int
     patients: int
     definition_digest: str
+    engine: str = DUCKDB
+    counts: dict[str, int] = field(default_factory=dict)
 
 
-def build(curated_place: str, *, out: str, engine: str = "duckdb") -> Featurised:
+@dataclass(frozen=True)
+class Online:
+    """The features of the patients in hospital at a moment."""
+
+    out: str
+    as_of: str
+    patients: int
+    definition_digest: str
+    freshness: dict[str, float | None] = field(default_factory=dict)
+    features: dict[str, float | None] = field(default_factory=dict)
+
+
+def build(curated_place: str, *, out: str, engine_name: str = DUCKDB, count_planned: bool | None = None) -> Featurised:
     """Compute the features of every index discharge and publish them as one Parquet file.
 
     Parameters
@@ -43,33 +63,83 @@ def build(curated_place: str, *, out: str, engine: str = "duckdb") -> Featurised
         Where ``ingest`` published.
     out : str
         The Parquet file to write.
-    engine : str
-        What runs the expressions.
+    engine_name : str
+        What runs the expressions: duckdb or spark.
+    count_planned : bool, optional
+        Whether a planned return is a readmission; as the definitions say unless given.
     """
-    if engine != "duckdb":
-        raise UserError(f"The engine {engine} is not there yet; use --engine duckdb.")
-    with tempfile.TemporaryDirectory(prefix="features-") as scratch:
-        manifests = curated.download(curated_place, Path(scratch))
-        database = ibis.duckdb.connect(threads=2)
-        database.raw_sql("SET TimeZone = 'UTC'")
-        tables = {name: database.read_parquet(f"{scratch}/{name}/*.parquet") for name in curated.TABLES}
-        found: pa.Table = expression(tables, definitions()).to_pyarrow()
-    made_from = {
-        "definition_digest": digest(),
-        "definition_version": definitions().version,
-        "curated": {manifest.hospital: manifest.content_digest for manifest in manifests},
-        "ingest": {manifest.hospital: manifest.input_digest for manifest in manifests},
-    }
-    table = found.replace_schema_metadata({METADATA: json.dumps(made_from, sort_keys=True).encode()})
-    places.write(out, curated.to_parquet(table))
+    table = definitions()
+    if count_planned is not None:
+        table = table.counting_planned(count_planned)
+    with _opened(curated_place, engine_name) as (runs, tables, made_from):
+        all_stays = runs.keep("all_stays", judged_stays(tables, table))
+        found = shaped(runs.fetch(expression(tables, table, all_stays)), table)
+        told = counts(runs, tables, table, all_stays, found)
+    made_from["planned_returns_count"] = table.stay.planned.count_as_return
+    _publish(found, made_from, out)
     return Featurised(
         out=out,
-        discharges=table.num_rows,
-        labelled=table.num_rows - table[LABEL].null_count,
-        readmitted=sum(1 for value in table[LABEL].to_pylist() if value),
-        patients=len(table["patient_id"].unique()),
+        discharges=found.num_rows,
+        labelled=found.num_rows - found[LABEL].null_count,
+        readmitted=pc.sum(found[LABEL]).as_py() or 0,
+        patients=len(found["patient_id"].unique()),
         definition_digest=digest(),
+        engine=engine_name,
+        counts=told,
     )
+
+
+def build_as_of(
+    curated_place: str, *, out: str, at: str, patient: str | None = None, engine_name: str = DUCKDB
+) -> Online:
+    """Compute the features of who is in hospital at a moment, as if the stay ended then, and publish them.
+
+    Parameters
+    ----------
+    curated_place : str
+        Where ``ingest`` published.
+    out : str
+        The Parquet file to write: as :func:`build` writes it, without labels, with a column ``…_age_hours`` for each
+        group of records.
+    at : str
+        The moment, on the patient's shifted calendar.
+    patient : str, optional
+        The pseudonym of one patient; all who are in hospital unless given.
+    engine_name : str
+        What runs the expressions.
+
+    Raises
+    ------
+    UserError
+        When nobody, or not this patient, has a stay at that moment.
+    """
+    moment = asof.moment(at)
+    with _opened(curated_place, engine_name) as (runs, tables, made_from):
+        found = as_known(runs, tables, moment, patient)
+    who = f"Patient {patient} has" if patient else "Nobody has"
+    if not found.num_rows:
+        raise UserError(
+            f"{who} no stay at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
+            "patient's shifted calendar."
+        )
+    _publish(found, made_from | {"as_of": moment.isoformat()}, out)
+    row = found.slice(0, 1).to_pylist()[0] if patient else {}
+    return Online(
+        out=out,
+        as_of=moment.isoformat(),
+        patients=found.num_rows,
+        definition_digest=digest(),
+        freshness={name: row[_fresh(name)] for name in FRESH if row},
+        features={name: row[name] for name in definitions().names if row},
+    )
+
+
+def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient: str | None) -> pa.Table:
+    """Return the feature rows of the stays that last until a moment, from what was known by then."""
+    known = asof.known_at(tables, at, patient)
+    all_stays = runs.keep("all_stays", judged_stays(known, definitions()))
+    index = asof.leaving(all_stays, at)
+    return shaped(runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True)), definitions(), True)
 
 
 def load(place: str) -> tuple[pa.Table, dict[str, Any]]:
@@ -78,90 +148,68 @@ def load(place: str) -> tuple[pa.Table, dict[str, Any]]:
     try:
         table = pq.read_table(io.BytesIO(content))
         made_from: dict[str, Any] = json.loads((table.schema.metadata or {})[METADATA])
-    except (pa.ArrowInvalid, KeyError, ValueError):
+        same = made_from["definition_digest"] == digest()
+    except (pa.ArrowInvalid, KeyError, ValueError, TypeError):
         raise UserError(f"{place} is not a features file; make one with python -m model features.") from None
-    if made_from["definition_digest"] != digest():
+    if not same:
         raise UserError(f"{place} was made with other feature definitions; run python -m model features again.")
     return table, made_from
 
 
-def expression(tables: dict[str, ibis.Table], table: Definitions) -> ibis.Table:
-    """Return the feature table as an expression over the curated tables; any engine may run it."""
-    encounters = tables["encounter"]
-    all_stays = stays(encounters, table.stay)
-    index = index_discharges(all_stays, tables["patient"], table.stay)
-    known = [
-        history.prior_stays(index, all_stays, table.of_kind("prior_stays")),
-        history.visits(index, encounters, table),
-        history.comorbidities(index, tables["condition"], table),
-        history.labs(index, tables["observation"], table),
-        history.drugs(index, tables["medication_request"], table.of_kind("drugs")),
-    ]
-    wide = index
-    for part in known:
-        wide = wide.left_join(part, "index_id").drop("index_id_right")
-    wide = wide.mutate(
-        stay_length=(wide.discharged_at.epoch_seconds() - wide.admitted_at.epoch_seconds()) / DAY,
-        acute=wide.emergency_source | wide.visit_led.fill_null(False),
-        charlson_score=_charlson(wide, table),
-    )
-    columns = {feature.name: _column(wide, feature).cast("float64") for feature in table.features}
-    gaps = {f.name: columns[f.of].isnull().cast("float64") for f in table.of_kind("missing")}
-    result = wide.select(*KEYS, **(columns | gaps), **{BASELINE: _lace(wide), LABEL: wide[LABEL]})
-    return result.order_by(KEYS)
+def schema(table: Definitions, fresh: bool = False) -> pa.Schema:
+    """Return the columns of a features file."""
+    moment = pa.timestamp("us", tz="UTC")
+    keys = {name: moment if name.endswith("_at") else pa.string() for name in KEYS}
+    columns = dict.fromkeys(table.names, pa.float64()) | {BASELINE: pa.int64(), LABEL: pa.bool_()}
+    ages = {_fresh(name): pa.float64() for name in FRESH} if fresh else {}
+    return pa.schema(list((keys | columns | ages).items()))
 
 
-def _column(wide: ibis.Table, feature: Feature) -> ibis.Value:
-    match feature.kind:
-        case "age":
-            years = (wide.discharged_at.year() - wide.birth_year).clip(0, OLDEST)
-            return ibis.ifelse(wide.over_89.fill_null(False), OLDEST, years)
-        case "sex":
-            return ibis.ifelse(wide.sex.isin(["male", "female"]), (wide.sex == "female").cast("int64"), None)
-        case "days":
-            return wide.stay_length
-        case "emergency":
-            return wide.acute.cast("int64")
-        case "disposition":
-            return wide.disposition.isin(feature.codes).fill_null(False).cast("int64")
-        case "comorbidity":
-            return _any_of(wide, feature.groups).cast("int64")
-        case "charlson":
-            return wide.charlson_score
-        case "lab":
-            return wide[feature.name]
-        case "missing":
-            return ibis.literal(0)
-        case _:
-            return wide[feature.name].fill_null(0)
+def shaped(found: pa.Table, table: Definitions, fresh: bool = False) -> pa.Table:
+    """Return a result in the one order and with the one set of types, whatever the engine gave."""
+    wanted = schema(table, fresh)
+    return found.select(wanted.names).cast(wanted).sort_by([(key, "ascending") for key in KEYS]).combine_chunks()
 
 
-def _any_of(wide: ibis.Table, groups: tuple[str, ...]) -> ibis.Value:
-    found = ibis.literal(False)
-    for group in groups:
-        found = found | wide[f"is_{group}"].fill_null(False)
-    return found
+def _fresh(group: str) -> str:
+    return f"{group}_age_hours"
 
 
-def _charlson(wide: ibis.Table, table: Definitions) -> ibis.Value:
-    """Add the weights of the groups; the severe form of a disease counts in place of the mild one."""
-    severe = {group.replaces: name for name, group in table.comorbidities.items() if group.replaces}
-    score = ibis.literal(0)
-    for name, group in table.comorbidities.items():
-        present = _any_of(wide, (name,))
-        if name in severe:
-            present = present & ~_any_of(wide, (severe[name],))
-        score = score + ibis.ifelse(present, group.weight, 0)
-    return score
+@contextmanager
+def _opened(place: str, engine_name: str) -> Iterator[tuple[Engine, dict[str, ibis.Table], dict[str, Any]]]:
+    """Fetch the curated tables and give them with what runs the expressions and what they were made from."""
+    with engine(engine_name) as runs, tempfile.TemporaryDirectory(prefix="features-") as scratch:
+        folder = Path(scratch)
+        manifests = curated.download(place, folder)
+        _check(folder, manifests, place)
+        yield (
+            runs,
+            runs.tables(folder),
+            {
+                "definition_digest": digest(),
+                "definition_version": definitions().version,
+                "curated": {manifest.hospital: manifest.content_digest for manifest in manifests},
+                "ingest": {manifest.hospital: manifest.input_digest for manifest in manifests},
+            },
+        )
 
 
-def _lace(wide: ibis.Table) -> ibis.Value:
-    """Return the LACE index (van Walraven 2010): length of stay, acuity, comorbidity, emergency visits."""
-    days = wide.stay_length.floor()
-    length = ibis.cases(
-        (days < 1, 0), (days < 2, 1), (days < 3, 2), (days < 4, 3), (days < 7, 4), (days < 14, 5), else_=7
-    )
-    acuity = ibis.ifelse(wide.acute, 3, 0)
-    comorbidity = ibis.ifelse(wide.charlson_score >= 4, 5, wide.charlson_score)
-    visits = wide.emergency_visits_6m.fill_null(0).clip(0, 4)
-    return (length + acuity + comorbidity + visits).cast("int64")
+def _check(folder: Path, manifests: list[curated.Manifest], place: str) -> None:
+    for manifest in manifests:
+        if manifest.schema_version != curated.SCHEMA_VERSION:
+            raise UserError(
+                f"The tables of hospital {manifest.hospital} at {place} have schema {manifest.schema_version}, this "
+                f"program reads {curated.SCHEMA_VERSION}; run ingest again."
+            )
+        for name, columns in curated.COLUMNS.items():
+            file = folder / name / f"{manifest.hospital}.parquet"
+            if not file.exists():
+                raise UserError(f"Hospital {manifest.hospital} at {place} has no table {name}; run ingest again.")
+            absent = sorted({*columns, "hospital"} - set(pq.read_schema(file).names))
+            if absent:
+                raise UserError(f"The table {name} at {place} has no {', '.join(absent)}; run ingest again.")
+
+
+def _publish(found: pa.Table, made_from: dict[str, Any], out: str) -> None:
+    table = found.replace_schema_metadata({METADATA: json.dumps(made_from, sort_keys=True).encode()})
+    places.write(out, curated.to_parquet(table))

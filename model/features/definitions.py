@@ -1,4 +1,4 @@
-"""The feature table (``definitions.yaml``), typed."""
+"""The feature table and its code lists (``definitions.yaml``, ``comorbidities.yaml``, ``measurements.yaml``), typed."""
 
 import functools
 import hashlib
@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-DEFINITIONS_FILE = Path(__file__).parent / "definitions.yaml"
+HERE = Path(__file__).parent
+DEFINITIONS_FILE = HERE / "definitions.yaml"
+COMORBIDITIES_FILE = HERE / "comorbidities.yaml"
+MEASUREMENTS_FILE = HERE / "measurements.yaml"
 KEYS = ("hospital", "patient_id", "index_id", "admitted_at", "discharged_at")
 BASELINE = "lace"
 LABEL = "readmitted"
@@ -18,6 +21,8 @@ Kind = Literal[
     "sex",
     "days",
     "emergency",
+    "elective",
+    "encounter_class",
     "disposition",
     "prior_stays",
     "prior_visits",
@@ -27,10 +32,19 @@ Kind = Literal[
     "drugs",
     "missing",
 ]
+Window = Literal["day", "stay", "year"]
+WINDOWS: tuple[Window, ...] = ("day", "stay", "year")
 
 
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Planned(_Row):
+    """Which stays were planned, and whether a planned return is a readmission."""
+
+    priorities: tuple[str, ...]
+    count_as_return: bool
 
 
 class StayRules(_Row):
@@ -39,12 +53,29 @@ class StayRules(_Row):
     classes: tuple[str, ...]
     visits: tuple[str, ...]
     not_real: tuple[str, ...]
+    over: tuple[str, ...]
     transfer: tuple[str, ...]
-    transfer_hours: int
-    not_at_risk: tuple[str, ...]
+    transfer_hours: float
+    adjacent_hours: float
+    shortest_hours: float
+    died: tuple[str, ...]
+    hospice: tuple[str, ...]
     emergency_source: tuple[str, ...]
-    emergency_hours: int
+    emergency_priority: tuple[str, ...]
+    emergency_hours: float
     return_days: int
+    planned: Planned
+
+
+class Lace(_Row):
+    """The points of the LACE index."""
+
+    days: tuple[tuple[int, int], ...]
+    days_beyond: int
+    acute: int
+    comorbidity: tuple[int, ...]
+    comorbidity_beyond: int
+    visits: int
 
 
 class Feature(_Row):
@@ -64,23 +95,43 @@ class Feature(_Row):
     of: str = ""
 
 
-class Lab(_Row):
-    """One measurement: its codes, its unit and how other units convert."""
+class CodeSet(_Row):
+    """LOINC codes of one quantity and how its units convert: (recorded - zero) * factor."""
+
+    codes: tuple[str, ...]
+    units: dict[str, float | tuple[float, float]]
+
+    def conversions(self) -> list[tuple[str, float, float]]:
+        """Return each unit with its factor and zero."""
+        return [(unit, *(how if isinstance(how, tuple) else (how, 0.0))) for unit, how in self.units.items()]
+
+
+class Measurement(_Row):
+    """One measurement: its unit, its codes, and what is no fault of measurement or typing."""
 
     unit: str
-    codes: tuple[str, ...]
-    units: dict[str, float]
     low: float
     high: float
+    sets: tuple[CodeSet, ...]
 
 
 class Comorbidity(_Row):
     """One Charlson group."""
 
     weight: int
-    icd10cm: tuple[str, ...]
-    snomed: tuple[str, ...]
+    lace: int
     replaces: str = ""
+    icd10: tuple[str, ...]
+    icd10cm: tuple[str, ...] = ()
+    icd10gm: tuple[str, ...] = ()
+    icd9cm: tuple[str, ...]
+    snomed: tuple[str, ...]
+
+    def stems(self) -> list[tuple[str, str]]:
+        """Return the code system and prefix of each ICD row."""
+        rows = [("icd10cm", stem) for stem in self.icd10 + self.icd10cm]
+        rows += [("icd10gm", stem) for stem in self.icd10 + self.icd10gm]
+        return rows + [("icd9cm", stem) for stem in self.icd9cm]
 
 
 class Definitions(_Row):
@@ -88,8 +139,9 @@ class Definitions(_Row):
 
     version: int
     stay: StayRules
+    lace: Lace
     features: tuple[Feature, ...]
-    labs: dict[str, Lab]
+    labs: dict[str, Measurement] = Field(description="by name, as measurements.yaml has them")
     comorbidities: dict[str, Comorbidity]
 
     @property
@@ -101,14 +153,23 @@ class Definitions(_Row):
         """Return the features of some kinds."""
         return [feature for feature in self.features if feature.kind in kinds]
 
+    def counting_planned(self, count: bool) -> "Definitions":
+        """Return the same table with the other answer to whether a planned return is a readmission."""
+        planned = self.stay.planned.model_copy(update={"count_as_return": count})
+        return self.model_copy(update={"stay": self.stay.model_copy(update={"planned": planned})})
+
 
 @functools.cache
 def definitions() -> Definitions:
-    """Read the table that ships with the package."""
-    return Definitions.model_validate(yaml.safe_load(DEFINITIONS_FILE.read_bytes()))
+    """Read the tables that ship with the package."""
+    table, labs, comorbidities = (
+        yaml.safe_load(file.read_bytes()) for file in (DEFINITIONS_FILE, MEASUREMENTS_FILE, COMORBIDITIES_FILE)
+    )
+    return Definitions.model_validate(table | {"labs": labs, "comorbidities": comorbidities})
 
 
 @functools.cache
 def digest() -> str:
-    """Return the hash of the table: two feature files with the same hash mean the same."""
-    return hashlib.sha256(DEFINITIONS_FILE.read_bytes()).hexdigest()
+    """Return the hash of the tables: two feature files with the same hash mean the same."""
+    content = b"".join(file.read_bytes() for file in (DEFINITIONS_FILE, MEASUREMENTS_FILE, COMORBIDITIES_FILE))
+    return hashlib.sha256(content).hexdigest()

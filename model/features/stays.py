@@ -8,8 +8,32 @@ HOUR = 3600
 DAY = 86_400
 
 
-def stays(encounters: ibis.Table, rules: StayRules) -> ibis.Table:
-    """Return one row a stay; encounters that overlap or continue one another are one stay.
+def seconds(moment: ibis.Value) -> ibis.Value:
+    """Return a moment as whole seconds."""
+    return moment.epoch_seconds()
+
+
+def inpatient(encounters: ibis.Table, rules: StayRules) -> ibis.Table:
+    """Return the encounters of an inpatient class, with what is wrong with each in ``fault`` (null: it counts)."""
+    e = encounters.filter(encounters["class"].isin(rules.classes))
+    status = e.status.coalesce("unknown")
+    return e.mutate(
+        fault=ibis.cases(
+            (status.isin(rules.not_real), "not_real"),
+            (e.started_at.isnull(), "no_start"),
+            ((e.ended_at < e.started_at).fill_null(False), "negative_length"),
+            else_=ibis.null("string"),
+        ),
+        endless=e.ended_at.isnull() & status.isin(rules.over),
+        open=e.ended_at.isnull() & ~status.isin(rules.over),
+    )
+
+
+def stays(encounters: ibis.Table, rules: StayRules, nonacute: tuple[str, ...]) -> ibis.Table:
+    """Return one row a stay: encounters that overlap, touch or continue one another, in chains of any length.
+
+    An encounter that goes on covers all that follows. One that is over but has no end counts from its start,
+    as a return, but its stay is no discharge.
 
     Parameters
     ----------
@@ -17,49 +41,76 @@ def stays(encounters: ibis.Table, rules: StayRules) -> ibis.Table:
         The curated encounters.
     rules : StayRules
         What counts as a stay and as a transfer.
+    nonacute : tuple of str
+        The encounter classes that are no acute care.
     """
-    e = encounters
-    inpatient = e.filter(
-        e["class"].isin(rules.classes),
-        ~e.status.coalesce("unknown").isin(rules.not_real),
-        e.started_at.notnull(),
-        e.ended_at.isnull() | (e.ended_at >= e.started_at),
-    ).mutate(until=e.ended_at.coalesce(e.started_at))
+    counted = inpatient(encounters, rules)
+    e = counted.filter(counted.fault.isnull()).mutate(until=counted.ended_at.coalesce(counted.started_at))
+    end_of_transfer = ibis.ifelse(e.disposition.isin(rules.transfer), e.until, ibis.null(e.until.type()))
+    e = e.mutate(transferred_until=end_of_transfer)
     order = ["started_at", "until", "encounter_id"]
-    each = ibis.window(group_by="patient_id", order_by=order)
-    earlier_ones = ibis.window(group_by="patient_id", order_by=order, preceding=(None, 1))
-    up_to_here = ibis.window(group_by="patient_id", order_by=order, preceding=None, following=0)
-    earlier = inpatient.mutate(
-        earlier_until=inpatient.until.max().over(earlier_ones),
-        earlier_disposition=inpatient.disposition.lag().over(each),
+    before = ibis.window(group_by="patient_id", order_by=order, preceding=(None, 1))
+    so_far = ibis.window(group_by="patient_id", order_by=order, preceding=None, following=0)
+    e = e.mutate(
+        earlier_until=e.until.max().over(before),
+        earlier_transfer=e.transferred_until.max().over(before),
+        earlier_open=e.open.cast("int64").max().over(before).fill_null(0),
     )
-    gap = earlier.started_at.epoch_seconds() - earlier.earlier_until.epoch_seconds()
-    transferred = earlier.earlier_disposition.isin(rules.transfer).fill_null(False) & (
-        gap <= rules.transfer_hours * HOUR
+    gap = seconds(e.started_at) - seconds(e.earlier_until)
+    transferred = (e.earlier_transfer == e.earlier_until).fill_null(False)
+    reach = ibis.ifelse(transferred, max(rules.transfer_hours, rules.adjacent_hours), rules.adjacent_hours) * HOUR
+    begins = e.earlier_until.isnull() | ((e.earlier_open == 0) & (gap > reach))
+    e = e.mutate(begins=begins.fill_null(True).cast("int64"))
+    e = e.mutate(number=e.begins.sum().over(so_far))
+    urgent = e.admit_source.isin(rules.emergency_source) | e.priority.isin(rules.emergency_priority)
+    backwards = [ibis.desc(name) for name in ("until", "started_at", "encounter_id")]
+    e = e.mutate(
+        urgent=urgent.fill_null(False),
+        place=ibis.row_number().over(ibis.window(group_by=["patient_id", "number"], order_by=order)),
+        from_end=ibis.row_number().over(ibis.window(group_by=["patient_id", "number"], order_by=backwards)),
     )
-    begins = earlier.earlier_until.isnull() | ((gap > 0) & ~transferred)
-    marked = earlier.mutate(begins=begins.cast("int64"))
-    numbered = marked.mutate(number=marked.begins.sum().over(up_to_here))
-    emergency = numbered.admit_source.isin(rules.emergency_source).fill_null(False)
-    return numbered.group_by("hospital", "patient_id", "number").agg(
-        index_id=numbered.encounter_id.first(order_by=order),
-        admitted_at=numbered.started_at.min(),
-        discharged_at=numbered.until.max(),
-        disposition=numbered.disposition.last(order_by=["until", "started_at", "encounter_id"]),
-        ongoing=numbered.ended_at.isnull().any(),
-        followed=numbered.followed.fill_null(False).all(),
-        emergency_source=emergency.any(),
+    return e.group_by("hospital", "patient_id", "number").agg(
+        index_id=e.encounter_id.max(where=e.place == 0),
+        admitted_at=e.started_at.min(),
+        discharged_at=e.until.max(),
+        disposition=e.disposition.max(where=e.from_end == 0),
+        planned=e.priority.max(where=e.place == 0).isin(rules.planned.priorities).fill_null(False),
+        nonacute=e["class"].isin(nonacute).any(),
+        encounters=e.count(),
+        open=e.open.any(),
+        endless=e.endless.any(),
+        followed=e.followed.fill_null(False).all(),
+        urgent=e.urgent.any(),
     )
 
 
-def index_discharges(all_stays: ibis.Table, patients: ibis.Table, rules: StayRules) -> ibis.Table:
-    """Return the discharges at risk of a return, labelled where their 30 days were observed."""
+def judged(all_stays: ibis.Table, patients: ibis.Table, rules: StayRules) -> ibis.Table:
+    """Say of each stay why it is no index discharge (``left_out``, null: it is one), and whether a return followed.
+
+    The return is the next stay. By choice a planned one is none, and what follows it is not asked (as in the
+    hospital-wide readmission measure of CMS). A discharge whose return days were not observed has no label.
+    """
     following = ibis.window(group_by="patient_id", order_by=["admitted_at", "index_id"])
-    s = all_stays.mutate(next_admitted_at=all_stays.admitted_at.lead().over(following))
+    s = all_stays.mutate(
+        next_admitted_at=all_stays.admitted_at.lead().over(following),
+        next_planned=all_stays.planned.cast("int64").lead().over(following),
+    )
     who = patients.select("patient_id", "sex", "birth_year", "over_89", "deceased_at")
-    joined = s.left_join(who, "patient_id").drop("patient_id_right")
-    died = (joined.deceased_at <= joined.discharged_at).fill_null(False)
-    at_risk = joined.filter(~joined.ongoing, ~joined.disposition.isin(rules.not_at_risk).fill_null(False), ~died)
-    wait = at_risk.next_admitted_at.epoch_seconds() - at_risk.discharged_at.epoch_seconds()
+    s = s.left_join(who, "patient_id").drop("patient_id_right")
+    length = seconds(s.discharged_at) - seconds(s.admitted_at)
+    died = s.disposition.isin(rules.died).fill_null(False) | (s.deceased_at <= s.discharged_at).fill_null(False)
+    wait = seconds(s.next_admitted_at) - seconds(s.discharged_at)
     returned = (wait <= rules.return_days * DAY).fill_null(False)
-    return at_risk.mutate(**{LABEL: ibis.ifelse(at_risk.followed, returned, ibis.null("boolean"))})
+    if not rules.planned.count_as_return:
+        returned &= s.next_planned == 0
+    return s.mutate(
+        left_out=ibis.cases(
+            (s.open, "ongoing"),
+            (s.endless, "no_end"),
+            (died, "died"),
+            (s.disposition.isin(rules.hospice).fill_null(False), "hospice"),
+            (length < rules.shortest_hours * HOUR, "too_short"),
+            else_=ibis.null("string"),
+        ),
+        **{LABEL: ibis.ifelse(s.followed, returned.fill_null(False), ibis.null("boolean"))},
+    )

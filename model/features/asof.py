@@ -1,0 +1,53 @@
+"""The curated tables as they were known at a moment, so that one definition gives features online too."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import ibis
+
+from model.errors import UserError
+from model.features.expression import Tables
+
+# When each kind of record became known.
+KNOWN: dict[str, Callable[[ibis.Table], ibis.Value]] = {
+    "condition": lambda t: t.recorded_at.coalesce(t.onset_at),
+    "observation": lambda t: ibis.greatest(t.taken_at, t.known_at.coalesce(t.taken_at)),
+    "medication_request": lambda t: t.authored_at,
+}
+
+
+def moment(text: str) -> datetime:
+    """Read the moment of ``--as-of``: ISO 8601, UTC where it names no zone."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError("--as-of must be a moment such as 2024-03-01T12:00:00Z.") from None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+def known_at(tables: Tables, at: datetime, patient: str | None = None) -> dict[str, ibis.Table]:
+    """Return the tables with only what was known at a moment; a stay that went on then ends there.
+
+    The moment is on the patient's own shifted calendar, like every date of the curated tables. Of an encounter that
+    went on, the end and the disposition are not known yet; of a patient who died later, neither is the death.
+    """
+    now = ibis.literal(at, type="timestamp('UTC', 6)")
+    seen = {name: t.filter(t.patient_id == patient) if patient else t for name, t in tables.items()}
+    e = seen["encounter"].filter(seen["encounter"].started_at <= now)
+    over = e.ended_at.notnull() & (e.ended_at <= now)
+    lost = e.ended_at.isnull() & (e.status == "finished").fill_null(False)
+    settled = over | lost
+    encounter = e.mutate(
+        ended_at=ibis.ifelse(settled, e.ended_at, now),
+        disposition=ibis.ifelse(settled, e.disposition, ibis.null("string")),
+        followed=ibis.literal(False),
+    )
+    p = seen["patient"]
+    patients = p.mutate(deceased_at=ibis.ifelse(p.deceased_at <= now, p.deceased_at, ibis.null(p.deceased_at.type())))
+    known = {name: seen[name].filter(when(seen[name]) <= now) for name, when in KNOWN.items()}
+    return known | {"encounter": encounter, "patient": patients}
+
+
+def leaving(all_stays: ibis.Table, at: datetime) -> ibis.Table:
+    """Return the stays that last until the moment."""
+    return all_stays.filter(all_stays.discharged_at == ibis.literal(at, type="timestamp('UTC', 6)"))

