@@ -232,6 +232,16 @@ def test_a_failed_export_is_cancelled_and_its_words_are_not_repeated(server: Fhi
     assert landed(tmp_path) == everything(server)
 
 
+def test_an_export_that_is_never_ready_is_given_up(server: FhirServer, tmp_path: Path) -> None:
+    server.polls = ["in progress"] * 100
+    server.fault("status", *[busy(429, "100000")] * 100)
+    with pytest.raises(UserError, match="has not finished an export in a day"):
+        run(server, tmp_path)
+    assert max(server.time.pauses) == 900
+    assert server.paths("DELETE") == ["/r4/status/1"]
+    assert state(tmp_path)["run"] is None
+
+
 def test_an_interrupted_wait_cancels_the_export(server: FhirServer, tmp_path: Path) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -293,6 +303,7 @@ def test_a_redirect_to_another_host_goes_without_the_token(server: FhirServer, t
     "change",
     [
         lambda manifest: manifest.pop("transactionTime"),
+        lambda manifest: manifest.update(transactionTime="yesterday"),
         lambda manifest: manifest.update(output="none"),
         lambda manifest: manifest["output"][0].update(count=-1),
     ],

@@ -10,6 +10,7 @@ import pytest
 from model.errors import UserError
 from model.ingestion.api import Landed, land
 from model.ingestion.api import search as searching
+from model.ingestion.api.capabilities import GROUP, PATIENTS, SYSTEM, exports
 from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.land import Mode
 from model.ingestion.api.landing import STATE
@@ -164,6 +165,27 @@ def test_another_fhir_is_refused(server: FhirServer, tmp_path: Path, version: st
     server.version = version
     with pytest.raises(UserError, match=said):
         run(server, tmp_path)
+
+
+BULK = "http://hl7.org/fhir/uv/bulkdata"
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ({}, set()),
+        ({"rest": [{"operation": [{"name": "everything", "definition": "Patient-everything"}]}]}, set()),
+        ({"rest": [{"operation": [{"name": "export", "definition": "x/OperationDefinition/-s-export"}]}]}, {SYSTEM}),
+        ({"rest": [{"operation": [{"name": "patient-export"}, {"name": "group-export"}]}]}, {PATIENTS, GROUP}),
+        ({"rest": [{"operation": [{"name": "x", "definition": f"{BULK}/OperationDefinition/export"}]}]}, {SYSTEM}),
+        ({"rest": [{"resource": [{"type": "Patient", "operation": [{"name": "export"}]}]}]}, {PATIENTS}),
+        ({"rest": [{"resource": [{"type": "Device", "operation": [{"name": "export"}]}]}]}, set()),
+        ({"instantiates": [f"{BULK}/CapabilityStatement/bulk-data"]}, {GROUP}),
+        ({"rest": [None, {"operation": "none", "resource": [7]}]}, set()),
+    ],
+)
+def test_exports_are_found_however_they_are_declared(statement: dict[str, Any], found: set[str]) -> None:
+    assert exports(statement) == found
 
 
 def test_what_is_no_fhir_server_is_told_apart(server: FhirServer, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urljoin
 
 import httpx
@@ -13,7 +12,7 @@ from model.console import progress
 from model.errors import UserError
 from model.ingestion.api.download import GONE, GoneError, download
 from model.ingestion.api.landing import Landing, Run, file_name
-from model.ingestion.api.wire import Wire, issue_codes, origin, retry_after
+from model.ingestion.api.wire import LONGEST_ASKED_PAUSE, Wire, issue_codes, origin, retry_after
 from model.ingestion.validation import ACCEPTED
 
 FHIR_JSON = "application/fhir+json"
@@ -22,6 +21,8 @@ DELETED = "deleted"
 ERRORS = "errors"
 LONGEST_POLL = 60.0
 FAILURES = 6
+LONGEST_EXPORT = 86400.0
+_INSTANT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"
 _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?\s*%")
 
 
@@ -40,7 +41,7 @@ class File(BaseModel):
 class Manifest(BaseModel):
     """What an export offers, as far as it is needed."""
 
-    transaction_time: str = Field(alias="transactionTime", min_length=4)
+    transaction_time: str = Field(alias="transactionTime", pattern=_INSTANT)
     requires_access_token: bool = Field(alias="requiresAccessToken")
     output: list[File]
     error: list[File] = []
@@ -80,15 +81,24 @@ def kick_off(wire: Wire, path: str, since: str | None) -> str:
     return urljoin(f"{wire.base}/", where)
 
 
-def wait(wire: Wire, status_url: str) -> Manifest:
+def wait(wire: Wire, status_url: str, began: float) -> Manifest:
     """Ask after an export until it is ready, as often as the server wants, and return its manifest.
+
+    Parameters
+    ----------
+    wire : Wire
+        The connections to the server.
+    status_url : str
+        Where to ask.
+    began : float
+        When the export was asked for, in seconds since 1970.
 
     Raises
     ------
     GoneError
         When the server no longer knows the export.
     ExportError
-        When the export failed.
+        When the export failed, or is not ready after a day.
     """
     with progress("export", 100) as advance:
         shown, pause, failures = 0, 1.0, 0
@@ -110,8 +120,12 @@ def wait(wire: Wire, status_url: str) -> Manifest:
             percent = _percent(answer)
             advance(max(0, percent - shown))
             shown = max(shown, percent)
+            if wire.clock.now() - began > LONGEST_EXPORT:
+                raise ExportError(
+                    f"The FHIR server {origin(wire.base)} has not finished an export in a day; run again to start anew."
+                )
             asked = retry_after(answer, wire.clock)
-            wire.clock.sleep(pause if asked is None else asked)
+            wire.clock.sleep(pause if asked is None else min(asked, LONGEST_ASKED_PAUSE))
             pause = min(LONGEST_POLL, pause * 2)
 
 
@@ -182,22 +196,3 @@ def _percent(answer: httpx.Response) -> int:
     """Return the share that is done; the server's own words are free text and are not shown."""
     found = _PERCENT.search(answer.headers.get("X-Progress", ""))
     return min(100, int(found[1])) if found else 0
-
-
-def operations(statement: dict[str, Any]) -> set[str]:
-    """Return the export operations that a CapabilityStatement declares, as paths below the base."""
-    found = set()
-    for rest in statement.get("rest") or []:
-        if _exports(rest):
-            found.add("$export")
-        for resource in rest.get("resource") or []:
-            if resource.get("type") in ("Patient", "Group") and _exports(resource):
-                found.add(f"{resource['type']}/$export")
-    if any("bulk-data" in str(url) for url in statement.get("instantiates") or []):
-        found.add("Group/$export")
-    return found
-
-
-def _exports(part: dict[str, Any]) -> bool:
-    named = (f"{operation.get('name')} {operation.get('definition')}" for operation in part.get("operation") or [])
-    return any(re.search(r"(^|[/ $-])export\b", name) for name in named)

@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from urllib.parse import urlsplit
 
 from model.console import warn
 from model.errors import UserError
 from model.ingestion.api import export, search
+from model.ingestion.api.capabilities import PATIENTS, SYSTEM, capabilities, exports
 from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.download import GoneError
 from model.ingestion.api.landing import Landing, Run, State, kind_of
@@ -158,7 +158,7 @@ class _Work:
         age = self._wire.clock.now() - state.full_at
         since = state.until if age < self._full_days * 86400 else None
         state.number += 1
-        state.run = Run(number=state.number, mode=mode, since=since)
+        state.run = Run(number=state.number, mode=mode, began=self._wire.clock.now(), since=since)
         self._save()
         return state.run
 
@@ -170,7 +170,7 @@ class _Work:
             run.status_url = export.kick_off(self._wire, path, run.since)
             self._save()
         try:
-            manifest = export.wait(self._wire, run.status_url)
+            manifest = export.wait(self._wire, run.status_url, run.began)
         except (export.ExportError, KeyboardInterrupt):
             export.forget(self._wire, run.status_url)
             self._abandon(run)
@@ -239,30 +239,17 @@ def _base(source: str) -> str:
 
 def _export_path(wire: Wire, mode: Mode, group: str | None) -> str | None:
     """Return the export operation to use, as the server declares it; nothing for a search."""
-    statement = _capabilities(wire)
+    statement = capabilities(wire)
     if mode is Mode.SEARCH:
         if group:
             raise UserError("A search cannot be limited to a group; leave out --group or --mode search.")
         return None
     if group:
         return f"Group/{group}/$export"
-    declared = export.operations(statement)
-    for path in ("Patient/$export", "$export"):
+    declared = exports(statement)
+    for path in (PATIENTS, SYSTEM):
         if path in declared:
             return path
     if declared:
         raise UserError(f"The FHIR server {origin(wire.base)} exports groups only; name the hospital's with --group.")
-    return "$export" if mode is Mode.EXPORT else None
-
-
-def _capabilities(wire: Wire) -> dict[str, Any]:
-    headers = {"Accept": export.FHIR_JSON}
-    answer = wire.ask("GET", f"{wire.base}/metadata", "its CapabilityStatement", headers=headers)
-    try:
-        statement = answer.json()
-        version = str(statement["fhirVersion"])
-    except (ValueError, TypeError, KeyError):
-        raise UserError(f"{origin(wire.base)} does not answer as a FHIR server; check the base address.") from None
-    if not version.startswith(("4.0", "4.3")):
-        raise UserError(f"The FHIR server {origin(wire.base)} speaks another FHIR than R4; give its R4 base.")
-    return dict(statement)
+    return SYSTEM if mode is Mode.EXPORT else None

@@ -30,6 +30,8 @@ class Run:
         Counts the runs of a landing place; the name of the run's folder.
     mode
         ``export`` or ``search``.
+    began
+        When it began, in seconds since 1970.
     since
         The server's moment from which changes are asked for; nothing for everything.
     until
@@ -44,6 +46,7 @@ class Run:
 
     number: int
     mode: str
+    began: float
     since: str | None = None
     until: str | None = None
     status_url: str | None = None

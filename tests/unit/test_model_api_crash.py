@@ -1,0 +1,90 @@
+"""A run that dies just before or just after any write: what is there stays valid, and the next run completes it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model.ingestion.api import Landed, land
+from model.ingestion.api.credentials import Credentials
+from model.ingestion.api.land import Mode
+from model.ingestion.api.landing import Landing
+from tests.unit.fhir_server import TYPES, FhirServer, landed, resource
+
+
+class DeathError(BaseException):
+    """Nothing after this runs."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
+    made = FhirServer(tmp_path_factory.mktemp("fhir"))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def server(running: FhirServer) -> FhirServer:
+    running.reset()
+    running.needs_token = False
+    running.polls = []
+    running.per_file = 10
+    for kind in ("Patient", "Observation"):
+        running.resources[kind] = [resource(kind, number) for number in range(4)]
+    return running
+
+
+def run(server: FhirServer, place: Path, mode: Mode) -> Landed:
+    return land(server.base, str(place), credentials=Credentials(ca=server.ca), mode=mode, clock=server.time.clock())
+
+
+def die(monkeypatch: pytest.MonkeyPatch, at: int, *, after: bool) -> None:
+    """Let the process end at a write; both moves and removals count."""
+    seen = 0
+
+    def dying(name: str) -> None:
+        whole = getattr(Landing, name)
+
+        def write(self: Landing, *arguments: object) -> None:
+            nonlocal seen
+            seen += 1
+            if seen >= at and not after:
+                raise DeathError
+            whole(self, *arguments)
+            if seen >= at:
+                raise DeathError
+
+        monkeypatch.setattr(Landing, name, write)
+
+    dying("put")
+    dying("drop")
+
+
+@pytest.mark.parametrize("mode", [Mode.EXPORT, Mode.SEARCH])
+@pytest.mark.parametrize("after", [False, True])
+def test_no_write_is_one_to_die_at(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode, after: bool
+) -> None:
+    expected = {f"{kind}/{kind.lower()}-{number}/1": 1 for kind in ("Patient", "Observation") for number in range(4)}
+    deaths = 0
+    run(server, tmp_path / "before", mode)
+    # The second run brings everything anew and removes what the first brought.
+    server.time.seconds += 30 * 86400
+    for at in range(1, 40):
+        place = shutil.copytree(tmp_path / "before", tmp_path / str(at))
+        with monkeypatch.context() as patched:
+            die(patched, at, after=after)
+            try:
+                run(server, place, mode)
+            except DeathError:
+                deaths += 1
+            else:
+                break
+        assert set(landed(place)) <= set(expected)
+        done = run(server, place, mode)
+        assert landed(place) == expected
+        assert done.resources == {kind: 4 * (kind in ("Patient", "Observation")) for kind in TYPES} or done.run > 2
+        assert not list(place.rglob(".part-*"))
+    assert 8 <= deaths < 39
