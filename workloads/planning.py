@@ -36,5 +36,4 @@ def planning(site: Site, parent: pulumi.Resource) -> None:
         minutes=5,
         suspended=True,
     )
-    opts = site.after_ground(parent)
-    scheduled_pod(site.name("score"), run, cluster=site.cluster, region=site.settings.region, opts=opts)
+    scheduled_pod(site, run, parent)

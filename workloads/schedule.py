@@ -7,8 +7,8 @@ from pulumi_kubernetes.batch import v1 as batch
 from pulumi_kubernetes.core.v1 import PodTemplateSpecArgs
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.cluster import Cluster
 from workloads.pod import Pod, pod_spec
+from workloads.site import Site
 
 HISTORY = 3
 RETRIES = 2
@@ -39,14 +39,12 @@ class ScheduledPodArgs:
     suspended: bool = False
 
 
-def scheduled_pod(
-    name: str, args: ScheduledPodArgs, *, cluster: Cluster, region: str, opts: pulumi.ResourceOptions
-) -> batch.CronJob:
+def scheduled_pod(site: Site, args: ScheduledPodArgs, parent: pulumi.Resource) -> batch.CronJob:
     """Return a CronJob that never runs twice at once and never for ever."""
     account = args.pod.account
     labels = dict(account.labels)
     return batch.CronJob(
-        name,
+        site.name(args.title),
         metadata=ObjectMetaArgs(name=args.title, namespace=account.namespace, labels=labels),
         spec=batch.CronJobSpecArgs(
             schedule=args.schedule,
@@ -62,10 +60,11 @@ def scheduled_pod(
                     backoff_limit=RETRIES,
                     active_deadline_seconds=args.minutes * 60,
                     template=PodTemplateSpecArgs(
-                        metadata=ObjectMetaArgs(labels=labels), spec=pod_spec(cluster, region, args.pod)
+                        metadata=ObjectMetaArgs(labels=labels),
+                        spec=pod_spec(site.cluster, site.settings.region, args.pod),
                     ),
                 ),
             ),
         ),
-        opts=opts,
+        opts=site.after_ground(parent),
     )

@@ -8,7 +8,7 @@ import pulumi
 from infra.cluster import Cluster
 from infra.settings import DataClass, Hospital, Settings
 from infra.storage import Stored
-from workloads.pod import Account
+from workloads.pod import Account, Program
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,18 @@ class Site:
     def place(self, data: DataClass, prefix: str) -> pulumi.Output[str]:
         """Return the address of a prefix in one of the hospital's buckets."""
         return pulumi.Output.concat("s3://", self.stored[data].bucket, "/", prefix)
+
+    def step(
+        self, command: str, *args: pulumi.Input[str], env: Mapping[str, pulumi.Input[str]] | None = None
+    ) -> Program:
+        """Return one step of the pipeline: a command of the model package."""
+        return Program(
+            name=command,
+            image=self.settings.images.workloads,
+            resources=self.settings.sizes.job,
+            args=["-m", "model", command, *args],
+            env=env or {},
+        )
 
     def name(self, suffix: str) -> str:
         """Return a resource name within the stack."""

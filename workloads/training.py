@@ -4,7 +4,7 @@ import pulumi
 
 from infra.settings import DataClass
 from workloads.features import FEATURES
-from workloads.pod import TMP_FOLDER, Pod, Program
+from workloads.pod import TMP_FOLDER, Pod
 from workloads.schedule import ScheduledPodArgs, scheduled_pod
 from workloads.site import Site
 
@@ -17,25 +17,13 @@ CANDIDATE = f"{TMP_FOLDER}/candidate"
 def training(site: Site, parent: pulumi.Resource) -> None:
     """Declare the weekly training."""
     table = site.place(DataClass.CURATED, FEATURES)
-    train = _step(site, "train", table, "--out", CANDIDATE)
-    evaluate = _step(site, "evaluate", CANDIDATE)
-    release = _step(
-        site,
+    train = site.step("train", table, "--out", CANDIDATE, env={"HMLOPS_GATES_PROFILE": site.settings.gates_profile})
+    evaluate = site.step("evaluate", CANDIDATE)
+    release = site.step(
         "release",
         *(CANDIDATE, "--version", VERSION, "--hospital", site.hospital.name),
         *("--to", site.place(DataClass.MODELS, RELEASES)),
     )
     pod = Pod(site.accounts["trainer"], main=release, before=(train, evaluate), scratch="1Gi")
     run = ScheduledPodArgs(title="train", pod=pod, schedule=SCHEDULE, minutes=120)
-    opts = site.after_ground(parent)
-    scheduled_pod(site.name("train"), run, cluster=site.cluster, region=site.settings.region, opts=opts)
-
-
-def _step(site: Site, command: str, *args: pulumi.Input[str]) -> Program:
-    return Program(
-        name=command,
-        image=site.settings.images.workloads,
-        resources=site.settings.sizes.job,
-        args=["-m", "model", command, *args],
-        env={"HMLOPS_GATES_PROFILE": site.settings.gates_profile},
-    )
+    scheduled_pod(site, run, parent)
