@@ -43,6 +43,7 @@ def scheduled_pod(site: Site, args: ScheduledPodArgs, parent: pulumi.Resource) -
     """Return a CronJob that never runs twice at once and never for ever."""
     account = args.pod.account
     labels = dict(account.labels)
+    spec = pod_spec(site.cluster, site.settings.region, args.pod)
     return batch.CronJob(
         site.name(args.title),
         metadata=ObjectMetaArgs(name=args.title, namespace=account.namespace, labels=labels),
@@ -59,10 +60,7 @@ def scheduled_pod(site: Site, args: ScheduledPodArgs, parent: pulumi.Resource) -
                 spec=batch.JobSpecArgs(
                     backoff_limit=RETRIES,
                     active_deadline_seconds=args.minutes * 60,
-                    template=PodTemplateSpecArgs(
-                        metadata=ObjectMetaArgs(labels=labels),
-                        spec=pod_spec(site.cluster, site.settings.region, args.pod),
-                    ),
+                    template=PodTemplateSpecArgs(metadata=ObjectMetaArgs(labels=labels), spec=spec),
                 ),
             ),
         ),

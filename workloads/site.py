@@ -40,16 +40,13 @@ class Site:
         """Return the address of a prefix in one of the hospital's buckets."""
         return pulumi.Output.concat("s3://", self.stored[data].bucket, "/", prefix)
 
-    def step(
-        self, command: str, *args: pulumi.Input[str], env: Mapping[str, pulumi.Input[str]] | None = None
-    ) -> Program:
+    def step(self, command: str, *args: pulumi.Input[str]) -> Program:
         """Return one step of the pipeline: a command of the model package."""
         return Program(
             name=command,
             image=self.settings.images.workloads,
             resources=self.settings.sizes.job,
             args=["-m", "model", command, *args],
-            env=env or {},
         )
 
     def name(self, suffix: str) -> str:

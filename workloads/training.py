@@ -17,7 +17,7 @@ CANDIDATE = f"{TMP_FOLDER}/candidate"
 def training(site: Site, parent: pulumi.Resource) -> None:
     """Declare the weekly training."""
     table = site.place(DataClass.CURATED, FEATURES)
-    train = site.step("train", table, "--out", CANDIDATE, env={"HMLOPS_GATES_PROFILE": site.settings.gates_profile})
+    train = site.step("train", table, "--out", CANDIDATE, "--profile", site.settings.gates_profile)
     evaluate = site.step("evaluate", CANDIDATE)
     release = site.step(
         "release",
