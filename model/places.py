@@ -4,14 +4,18 @@ S3 is used through exactly three calls (list, get, put) and a delete, so that a 
 """
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from model.errors import UserError
 
@@ -19,6 +23,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SCHEME = "s3://"
+CHUNK = 1024 * 1024
+HALF = ".part-"
+LOCK = ".lock"
+ABANDONED = timedelta(days=1)
+"""A file in an object store that no manifest names and that is older than this is of a run that died."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Stored:
     place: str
     mark: str
     size: int
+    age: timedelta = timedelta()
 
 
 def is_s3(place: str) -> bool:
@@ -45,9 +55,26 @@ def parent(place: str) -> str:
     return place.rstrip("/").rpartition("/")[0] if is_s3(place) else str(Path(place).parent)
 
 
-def listing(place: str) -> list[Stored]:
-    """Return every file at or below a place, in a stable order."""
-    return _list_s3(place) if is_s3(place) else _list_local(Path(place))
+def inside(place: str, other: str) -> bool:
+    """Return whether a place is another one or lies below it."""
+    if is_s3(place) != is_s3(other):
+        return False
+    if is_s3(place):
+        return (place.rstrip("/") + "/").startswith(other.rstrip("/") + "/")
+    return Path(place).resolve().is_relative_to(Path(other).resolve())
+
+
+def listing(place: str, suffixes: tuple[str, ...] = ("",)) -> list[Stored]:
+    """Return every file at or below a place whose name ends in one of the suffixes, in a stable order.
+
+    Raises
+    ------
+    UserError
+        If a file or folder cannot be read, or a link leads nowhere.
+    """
+    if is_s3(place):
+        return [stored for stored in _list_s3(place) if stored.place.lower().endswith(suffixes)]
+    return _list_local(Path(place), suffixes)
 
 
 def folders(place: str) -> list[str]:
@@ -80,6 +107,23 @@ def read_if_any(place: str) -> bytes | None:
         raise UserError(f"Cannot read {place}: {fault.strerror}.") from None
 
 
+@contextlib.contextmanager
+def reading(place: str) -> Iterator[BufferedIOBase]:
+    """Open a file for reading from any position; one in an object store is first copied to a file without a name."""
+    if not is_s3(place):
+        with contextlib.ExitStack() as opened:
+            try:
+                stream = opened.enter_context(Path(place).open("rb"))
+            except OSError as fault:
+                raise UserError(f"Cannot read a file below {parent(place)}: {fault.strerror}.") from None
+            yield stream
+        return
+    with tempfile.TemporaryFile("w+b") as scratch:
+        _fetch_s3(place, scratch)
+        scratch.seek(0)
+        yield cast(BufferedIOBase, scratch)
+
+
 def write(place: str, content: bytes, *, private: bool = False) -> None:
     """Publish a file whole: a reader sees the old bytes or the new ones, never a part.
 
@@ -90,40 +134,71 @@ def write(place: str, content: bytes, *, private: bool = False) -> None:
         with _explained(place):
             client().put_object(Bucket=bucket, Key=key, Body=content)
         return
-    target = Path(place)
+    _write_local(Path(place), [content], 0o600 if private else 0o644)
+
+
+def _write_local(target: Path, chunks: Iterable[bytes], mode: int) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=HALF)
         scratch = Path(name)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(content)
+                for chunk in chunks:
+                    stream.write(chunk)
                 stream.flush()
                 os.fsync(stream.fileno())
-            scratch.chmod(0o600 if private else 0o644)
+            scratch.chmod(mode)
             scratch.replace(target)
         finally:
             scratch.unlink(missing_ok=True)
     except OSError as fault:
-        raise UserError(f"Cannot write {place}: {fault.strerror}; free space or choose another --out.") from None
+        raise UserError(f"Cannot write {target}: {fault.strerror}; free space or choose another --out.") from None
 
 
 def put_file(place: str, path: Path) -> None:
-    """Publish a finished local file whole, moving it; a local place must be on the file's own file system."""
+    """Publish a finished local file whole, moving it, without holding it in memory."""
     if is_s3(place):
         bucket, key = _split(place)
         with _explained(place), path.open("rb") as stream:
             client().put_object(Bucket=bucket, Key=key, Body=stream)
         path.unlink()
         return
-    target = Path(place)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-        path.replace(target)
-    except OSError as fault:
-        raise UserError(f"Cannot write {place}: {fault.strerror}; free space or choose another place.") from None
+    with path.open("rb") as stream:
+        _write_local(Path(place), iter(lambda: stream.read(CHUNK), b""), stat.S_IMODE(path.stat().st_mode))
+    path.unlink()
+
+
+@contextlib.contextmanager
+def alone(place: str) -> Iterator[None]:
+    """Hold a local folder against other runs on this machine; an object store has no such lock."""
+    if is_s3(place):
+        yield
+        return
+    with contextlib.ExitStack() as opened:
+        try:
+            Path(place).mkdir(parents=True, exist_ok=True)
+            fcntl.flock(opened.enter_context(Path(place, LOCK).open("a")), fcntl.LOCK_EX)
+        except OSError as fault:
+            raise UserError(f"Cannot write {place}: {fault.strerror}; choose another --out.") from None
+        yield
+
+
+def sweep(place: str, suffix: str, keep: set[str]) -> None:
+    """Remove what killed runs left: half files and files of a kind that are not to be kept.
+
+    The caller holds a local folder alone; in an object store, a file may be of a run that is still under way and
+    goes only when it is old.
+    """
+    if not is_s3(place):
+        for path in Path(place).rglob("*"):
+            unwanted = path.name.endswith(suffix) and str(path) not in keep
+            if path.is_file() and (unwanted or path.name.startswith(HALF)):
+                path.unlink(missing_ok=True)
+        return
+    for stored in _list_s3(place):
+        if stored.place.endswith(suffix) and stored.place not in keep and stored.age > ABANDONED:
+            remove(stored.place)
 
 
 def remove(place: str) -> None:
@@ -186,12 +261,21 @@ def _get_s3(place: str) -> bytes | None:
             raise
 
 
+def _fetch_s3(place: str, into: IO[bytes]) -> None:
+    bucket, key = _split(place)
+    with _explained(place):
+        body = client().get_object(Bucket=bucket, Key=key)["Body"]
+        for chunk in body.iter_chunks(CHUNK):
+            into.write(chunk)
+
+
 def _list_s3(place: str) -> list[Stored]:
     bucket, prefix = _split(place)
+    now = datetime.now(UTC)
     with _explained(place):
         pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         found = [
-            Stored(f"{SCHEME}{bucket}/{item['Key']}", item["ETag"].strip('"'), item["Size"])
+            Stored(f"{SCHEME}{bucket}/{item['Key']}", item["ETag"].strip('"'), item["Size"], now - item["LastModified"])
             for page in pages
             for item in page.get("Contents", [])
         ]
@@ -199,14 +283,26 @@ def _list_s3(place: str) -> list[Stored]:
     return sorted((s for s in inside if not s.place.endswith("/")), key=lambda s: s.place)
 
 
-def _list_local(root: Path) -> list[Stored]:
-    if root.is_file():
-        files = [root]
-    elif root.is_dir():
-        files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
-    else:
-        return []
-    return [Stored(str(path), _digest(path), path.stat().st_size) for path in files]
+def _list_local(root: Path, suffixes: tuple[str, ...]) -> list[Stored]:
+    files = [root] if root.is_file() else sorted(_files(root))
+    wanted = (path for path in files if path.name.lower().endswith(suffixes))
+    return [Stored(str(path), _digest(path), path.stat().st_size) for path in wanted]
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Give the files below a folder; links to files are followed, links to folders are not."""
+    if not root.is_dir():
+        return
+    for folder, _, names in os.walk(root, onerror=_unreadable):
+        for name in names:
+            path = Path(folder, name)
+            # A pipe or a device would hold the reader for ever; a link that leads nowhere is told of when it is read.
+            if not name.startswith(".") and (path.is_file() or path.is_symlink()):
+                yield path
+
+
+def _unreadable(fault: OSError) -> NoReturn:
+    raise UserError(f"Cannot read a folder of the source: {fault.strerror}; mend its permissions.")
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,8 @@
 """What happens to a value on the allow list. Each function returns what may leave, or nothing."""
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -9,9 +10,9 @@ from model.deid.rules import AllowList, Branch, Rule
 from model.deid.subject import Subject
 
 
-@dataclass(frozen=True)
+@dataclass
 class Context:
-    """What a transform needs to know beside the value."""
+    """What a transform needs to know beside the value; one for all of a patient's resources in a piece of a file."""
 
     allowed: AllowList
     subject: Subject
@@ -19,71 +20,124 @@ class Context:
     """Turns a reference and the expected kind into the id that it means."""
     until: date
     """The day up to which the patient's age counts: of death, or of the run."""
+    moved: dict[str, str | None] = field(default_factory=dict)
+    """Dates that were shifted already: those of one stay repeat."""
+    referred: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """Pseudonyms of what was referred to already, by reference and kind."""
+
+
+Walk = Callable[[Any, Context], Any]
 
 
 def deidentify(resource: dict[str, Any], context: Context) -> dict[str, Any]:
     """Return what may leave of a resource: the paths of the allow list, transformed, and nothing else."""
     kind = resource["resourceType"]
-    left = _walk(resource, context.allowed.trees[kind], context, kind)
+    known = (context.allowed.digest, kind)
+    walk = _WALKS.get(known)
+    if walk is None:
+        walk = _WALKS[known] = _compile(context.allowed.trees[kind])
+    left = walk(resource, context)
     return left if isinstance(left, dict) else {}
 
 
-def _walk(value: Any, branch: Branch, context: Context, kind: str) -> Any:
-    if isinstance(value, list):
-        kept = (_walk(item, branch, context, kind) for item in value)
-        return [item for item in kept if item is not None] or None
+_WALKS: dict[tuple[str, str], Walk] = {}
+"""The tree of allowed paths as functions, by the table's digest and the resource type."""
+
+
+def _compile(branch: Branch) -> Walk:
+    """Return a function that keeps of a value what a branch of the allow list lets through."""
     if branch.rule is not None:
-        return _TRANSFORMS[branch.rule.transform](value, branch.rule, context)
-    if not isinstance(value, dict):
-        return None
-    walked = {
-        name: _walk(value[name], child, context, kind) for name, child in branch.children.items() if name in value
-    }
-    return {name: item for name, item in walked.items() if item is not None} or None
+        return functools.partial(_each, _TRANSFORMS[branch.rule.transform](branch.rule))
+    children = tuple((name, _compile(child)) for name, child in branch.children.items())
+
+    def walk(value: Any, context: Context) -> Any:
+        if not isinstance(value, dict):
+            return None
+        left = {}
+        for name, onward in children:
+            item = value.get(name)
+            if item is not None:
+                kept = onward(item, context)
+                if kept is not None:
+                    left[name] = kept
+        return left or None
+
+    return functools.partial(_each, walk)
 
 
-def _id(value: Any, rule: Rule, context: Context) -> str | None:
-    return context.subject.pseudonym(rule.resource, value) if isinstance(value, str) else None
+def _each(walk: Walk, value: Any, context: Context) -> Any:
+    """Keep of each item of a list what may be kept of one."""
+    if not isinstance(value, list):
+        return walk(value, context)
+    kept = [_each(walk, item, context) for item in value]
+    return [item for item in kept if item is not None] or None
 
 
-def _reference(value: Any, rule: Rule, context: Context) -> str | None:
+def _id(rule: Rule) -> Walk:
+    kind = rule.resource
+    return lambda value, context: context.subject.pseudonym(kind, value) if isinstance(value, str) else None
+
+
+def _reference(rule: Rule) -> Walk:
     kind = rule.kind or ""
-    identity = context.resolve(value, kind) if isinstance(value, str) else None
-    return context.subject.pseudonym(kind, identity) if identity else None
+
+    def walk(value: Any, context: Context) -> str | None:
+        if not isinstance(value, str):
+            return None
+        known = (value, kind)
+        if known not in context.referred:
+            identity = context.resolve(value, kind)
+            context.referred[known] = context.subject.pseudonym(kind, identity) if identity else None
+        return context.referred[known]
+
+    return walk
 
 
-def _date(value: Any, _rule: Rule, context: Context) -> str | None:
-    return context.subject.moved(value, context.until)
+def _date(_rule: Rule) -> Walk:
+    def walk(value: Any, context: Context) -> str | None:
+        if not isinstance(value, str):
+            return None
+        if value not in context.moved:
+            context.moved[value] = context.subject.moved(value, context.until)
+        return context.moved[value]
+
+    return walk
 
 
-def _birth(value: Any, _rule: Rule, context: Context) -> dict[str, int | bool] | None:
-    return context.subject.birth(value, context.until)
+def _birth(_rule: Rule) -> Walk:
+    return lambda value, context: context.subject.birth(value, context.until)
 
 
-def _flag(value: Any, _rule: Rule, _context: Context) -> bool | None:
-    return value if isinstance(value, bool) else None
+def _flag(_rule: Rule) -> Walk:
+    return lambda value, _context: value if isinstance(value, bool) else None
 
 
-def _code(value: Any, rule: Rule, _context: Context) -> str | None:
-    return value if isinstance(value, str) and value in rule.values else None
+def _code(rule: Rule) -> Walk:
+    allowed = frozenset(rule.values)
+    return lambda value, _context: value if isinstance(value, str) and value in allowed else None
 
 
-def _coding(value: Any, rule: Rule, context: Context) -> dict[str, str] | None:
-    if not isinstance(value, dict):
-        return None
-    meaning = context.allowed.meaning(rule.systems, value.get("system"), value.get("code"))
-    return {"system": meaning[0], "code": meaning[1]} if meaning else None
+def _coding(rule: Rule) -> Walk:
+    systems = rule.systems
+
+    def walk(value: Any, context: Context) -> dict[str, str] | None:
+        if not isinstance(value, dict):
+            return None
+        meaning = context.allowed.meaning(systems, value.get("system"), value.get("code"))
+        return {"system": meaning[0], "code": meaning[1]} if meaning else None
+
+    return walk
 
 
-def _quantity(value: Any, _rule: Rule, context: Context) -> dict[str, Any] | None:
-    return context.allowed.measured(value)
+def _quantity(_rule: Rule) -> Walk:
+    return lambda value, context: context.allowed.measured(value)
 
 
-def _address(value: Any, _rule: Rule, context: Context) -> dict[str, str] | None:
-    return context.allowed.area(value)
+def _address(_rule: Rule) -> Walk:
+    return lambda value, context: context.allowed.area(value)
 
 
-_TRANSFORMS: dict[str, Callable[[Any, Rule, Context], Any]] = {
+_TRANSFORMS: dict[str, Callable[[Rule], Walk]] = {
     "id": _id,
     "reference": _reference,
     "date": _date,

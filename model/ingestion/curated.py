@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from model import places
 from model.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CLASSIFICATION = "de-identified"
 MANIFEST = "manifest.json"
+ROW_GROUP = 100_000
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _TEXT = pa.string()
@@ -38,6 +39,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "patient_id": _TEXT,
         "status": _TEXT,
         "class": _TEXT,
+        "priority": _TEXT,
         "started_at": _MOMENT,
         "ended_at": _MOMENT,
         "admit_source": _TEXT,
@@ -76,10 +78,12 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "authored_at": _MOMENT,
     },
 }
-LINEAGE: Mapping[str, pa.DataType] = {
-    "hospital": _TEXT,
-    "source": _TEXT,
+FILE_LINEAGE: Mapping[str, pa.DataType] = {
+    "source": _TEXT,  # bundle, ndjson or resource
     "source_sha256": _TEXT,
+}
+CONSTANT_LINEAGE: Mapping[str, pa.DataType] = {
+    "hospital": _TEXT,
     "ingest_run": _TEXT,
     "schema_version": pa.int32(),
     "classification": _TEXT,
@@ -99,6 +103,7 @@ class Manifest:
     key_version: str
     tables: dict[str, dict[str, Any]]
     counts: dict[str, int]
+    warnings: dict[str, int] = field(default_factory=dict)
 
     @property
     def content_digest(self) -> str:
@@ -109,7 +114,7 @@ class Manifest:
 
 def schema(table: str) -> pa.Schema:
     """Return the columns of a published table."""
-    return pa.schema(list(COLUMNS[table].items()) + list(LINEAGE.items()))
+    return pa.schema(list(COLUMNS[table].items()) + list(FILE_LINEAGE.items()) + list(CONSTANT_LINEAGE.items()))
 
 
 def folder(out: str, hospital: str) -> str:
@@ -128,22 +133,49 @@ def read_manifest(partition: str) -> Manifest | None:
         raise UserError(f"The manifest in {partition} cannot be read; remove it and run ingest again.") from None
 
 
-def publish(partition: str, manifest: Manifest, contents: Mapping[str, bytes]) -> None:
-    """Write the tables, then the manifest that makes them count, then drop what no longer counts."""
-    for table, content in contents.items():
-        places.write(places.join(partition, manifest.tables[table]["file"]), content)
-    text = json.dumps(asdict(manifest), indent=2, sort_keys=True)
-    places.write(places.join(partition, MANIFEST), text.encode())
+def publish(partition: str, manifest: Manifest, files: Mapping[str, Path]) -> None:
+    """Write the tables, then the manifest that makes them count, then drop what no longer counts.
+
+    A kill at any moment leaves the old manifest with its files or the new one with its own. Two runs at once end
+    with one whole output: files are named by run and content, and a local folder is written by one run at a time.
+    """
+    with places.alone(partition):
+        before = read_manifest(partition)
+        for table, file in files.items():
+            places.put_file(places.join(partition, manifest.tables[table]["file"]), file)
+        places.write(places.join(partition, MANIFEST), json.dumps(asdict(manifest), indent=2, sort_keys=True).encode())
+        _sweep(partition, manifest, before)
+
+
+def tidy(partition: str, manifest: Manifest) -> None:
+    """Drop what a killed run left beside the published files."""
+    with places.alone(partition):
+        if read_manifest(partition) == manifest:
+            _sweep(partition, manifest, None)
+
+
+def is_whole(partition: str, manifest: Manifest) -> bool:
+    """Return whether every file that a manifest names is there."""
+    stored = {found.place: found for found in places.listing(partition, (".parquet",))}
+    for table in manifest.tables.values():
+        found = stored.get(places.join(partition, table["file"]))
+        if found is None or (not places.is_s3(partition) and found.mark != table["sha256"]):
+            return False
+    return True
+
+
+def _sweep(partition: str, manifest: Manifest, before: Manifest | None) -> None:
     counted = {places.join(partition, table["file"]) for table in manifest.tables.values()}
-    for stored in places.listing(partition):
-        if stored.place.endswith(".parquet") and stored.place not in counted:
-            places.remove(stored.place)
+    replaced = {places.join(partition, table["file"]) for table in before.tables.values()} if before else set()
+    for place in replaced - counted:
+        places.remove(place)
+    places.sweep(partition, ".parquet", keep=counted)
 
 
 def to_parquet(table: pa.Table) -> bytes:
     """Return a table as Parquet; the same table gives the same bytes."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=100_000)
+    pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP)
     return sink.getvalue()
 
 

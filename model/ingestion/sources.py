@@ -1,28 +1,36 @@
 """Read FHIR files: bundles, single resources and NDJSON, plain or gzip, in pieces of bounded size."""
 
-import gzip
 import hashlib
-import json
-import zlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from io import BufferedIOBase, BytesIO
+from typing import Any, Protocol
 
 from model import places
 from model.errors import UserError
+from model.ingestion import parsing
+from model.ingestion.bundles import Item, entries, entry_item, is_bundle, newest_first
+from model.ingestion.parsing import Document, UnreadableError, strict
+from model.ingestion.references import References
+from model.ingestion.streams import Unpacked
 
 SUFFIXES = (".json", ".ndjson", ".json.gz", ".ndjson.gz", ".gz")
-LINES_A_PIECE = 2000
+ITEMS_A_PIECE = 1000
+WHOLE_BELOW = 8 * 1024 * 1024
+"""Bytes up to which a document is parsed whole; a larger one is read entry by entry."""
 
 
-@dataclass(frozen=True)
-class Item:
-    """One resource as it was found, or why it could not be read."""
+_MARK = b"\xef\xbb\xbf"
+_NONE = References(())
 
-    index: int
-    resource: dict[str, Any] | None
-    full_url: str | None = None
-    fault: str | None = None
+
+class Lines(Protocol):
+    """What lines are read from."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Return the next line, or so many bytes of it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,80 +40,168 @@ class Piece:
     sha256: str
     form: str
     items: tuple[Item, ...]
+    references: References
+    newest_first: bool = False
+    broken: str | None = None
+    """Why the rest of the file, or all of it, could not be read."""
 
 
 def find(source: str) -> list[places.Stored]:
-    """Return the FHIR files at a source."""
+    """Return the FHIR files at a source, in the order of their names."""
     if source.startswith(("http://", "https://")):
         raise UserError("A FHIR server cannot be read yet; export to files and give their folder or s3:// prefix.")
-    found = [stored for stored in places.listing(source) if stored.place.lower().endswith(SUFFIXES)]
+    found = places.listing(source, SUFFIXES)
     if not found:
         raise UserError(f"There is no .json, .ndjson or .gz file at {source}; check the path or the prefix.")
     return found
 
 
 def read(stored: places.Stored) -> Iterator[Piece]:
-    """Read one file; whatever is wrong with it becomes an item with a fault, never an exception."""
-    content = places.read(stored.place)
-    sha256 = hashlib.sha256(content).hexdigest()
-    if content[:2] == b"\x1f\x8b":
+    """Read one file; whatever is wrong with it becomes an item with a fault or ``broken``, never an exception."""
+    with places.reading(stored.place) as raw:
+        sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+        size = raw.tell()
+        raw.seek(0)
         try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error):
-            yield Piece(sha256, "file", (Item(0, None, fault="the gzip stream is broken or cut short"),))
-            return
+            if ".ndjson" in stored.place.lower():
+                yield from _in_pieces(sha256, _lines(Unpacked(raw, size)))
+                return
+            content = Unpacked(raw, size).read(WHOLE_BELOW)
+            raw.seek(0)
+            if len(content) < WHOLE_BELOW:
+                yield from _small(sha256, content.removeprefix(_MARK))
+            else:
+                yield from _large(sha256, raw, size)
+        except UnreadableError as fault:
+            yield Piece(sha256, "file", (), _NONE, broken=str(fault))
+
+
+def _small(sha256: str, content: bytes) -> Iterator[Piece]:
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        yield Piece(sha256, "file", (Item(0, None, fault="the file is not UTF-8"),))
+        found = _bundle(0, strict(content))
+    except UnreadableError:
+        if not _looks_like_lines(content):
+            raise
+        yield from _in_pieces(sha256, _lines(BytesIO(content)))
         return
-    if ".ndjson" in stored.place.lower():
-        yield from _lines(sha256, text)
-    else:
-        yield _document(sha256, text)
+    yield Piece(sha256, "bundle" if found.whole else "resource", found.items, found.references, found.newest_first)
 
 
-def _lines(sha256: str, text: str) -> Iterator[Piece]:
-    items: list[Item] = []
-    for index, line in enumerate(text.split("\n")):
-        if line.strip():
-            items.append(_parsed(index, line))
-        if len(items) >= LINES_A_PIECE:
-            yield Piece(sha256, "ndjson", tuple(items))
-            items = []
-    if items:
-        yield Piece(sha256, "ndjson", tuple(items))
-
-
-def _document(sha256: str, text: str) -> Piece:
-    whole = _parsed(0, text)
-    if whole.resource is None or whole.resource.get("resourceType") != "Bundle":
-        return Piece(sha256, "resource", (whole,))
-    entries = whole.resource.get("entry", [])
-    if not isinstance(entries, list):
-        return Piece(sha256, "bundle", (Item(0, None, fault="the bundle's entry is not a list"),))
-    return Piece(sha256, "bundle", tuple(_entry(index, entry) for index, entry in enumerate(entries)))
-
-
-def _entry(index: int, entry: Any) -> Item:
-    resource = entry.get("resource") if isinstance(entry, dict) else None
-    if not isinstance(resource, dict):
-        return Item(index, None, fault="the bundle's entry holds no resource")
-    full_url = entry.get("fullUrl")
-    return Item(index, resource, full_url if isinstance(full_url, str) else None)
-
-
-def _parsed(index: int, text: str) -> Item:
+def _looks_like_lines(content: bytes) -> bool:
+    """Return whether a file is NDJSON in spite of its name."""
+    first, separator, rest = content.partition(b"\n")
+    if not separator or not rest.strip():
+        return False
     try:
-        value = json.loads(text, parse_constant=_not_a_number)
-    except RecursionError:
-        return Item(index, None, fault="the JSON is nested too deeply")
-    except ValueError:
-        return Item(index, None, fault="the JSON is not valid")
-    if not isinstance(value, dict):
-        return Item(index, None, fault="the JSON is not an object")
-    return Item(index, value)
+        return isinstance(strict(first), dict)
+    except UnreadableError:
+        return False
 
 
-def _not_a_number(name: str) -> NoReturn:
-    raise ValueError(name)
+@dataclass(frozen=True)
+class _Found:
+    """The items of one line or document."""
+
+    items: tuple[Item, ...]
+    references: References
+    newest_first: bool = False
+    whole: bool = False
+    """They are of a Bundle."""
+
+
+def _bundle(index: int, value: Any) -> _Found:
+    if is_bundle(value):
+        items = tuple(entries(value, index))
+        return _Found(items, References(items), newest_first(value), whole=True)
+    fault = None if isinstance(value, dict) else "the JSON is not an object"
+    return _Found((Item(index, value if fault is None else None, fault=fault),), _NONE)
+
+
+def _lines(stream: Lines) -> Iterator[_Found]:
+    """Give what each line holds; the number of an item is that of its line while no line is a Bundle."""
+    index = 0
+    mark = _MARK
+    while line := stream.readline(parsing.LARGEST_RESOURCE):
+        line, mark = line.removeprefix(mark), b""
+        try:
+            if len(line) >= parsing.LARGEST_RESOURCE and not line.endswith(b"\n"):
+                _skip_line(stream)
+                raise UnreadableError(parsing.TOO_LONG)
+            found = _bundle(index, strict(line)) if line.strip() else _Found((), _NONE)
+        except UnreadableError as fault:
+            found = _Found((Item(index, None, fault=str(fault)),), _NONE)
+        yield found
+        index += max(1, len(found.items))
+
+
+def _skip_line(stream: Lines) -> None:
+    while (rest := stream.readline(parsing.WINDOW)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _in_pieces(sha256: str, lines: Iterator[_Found]) -> Iterator[Piece]:
+    """Give lines in pieces, and a line that is a Bundle as a piece of its own, for its references are its own.
+
+    Raises
+    ------
+    UnreadableError
+        As the lines do, after what came before has been given.
+    """
+    waiting: list[Item] = []
+    broken: UnreadableError | None = None
+    while broken is None:
+        try:
+            found = next(lines, None)
+        except UnreadableError as fault:
+            found, broken = None, fault
+        if waiting and (found is None or found.whole or len(waiting) >= ITEMS_A_PIECE):
+            yield Piece(sha256, "ndjson", tuple(waiting), _NONE)
+            waiting = []
+        if found is None:
+            break
+        if found.whole:
+            yield Piece(sha256, "ndjson", found.items, found.references, found.newest_first)
+        else:
+            waiting.extend(found.items)
+    if broken is not None:
+        raise broken
+
+
+def _large(sha256: str, raw: BufferedIOBase, size: int) -> Iterator[Piece]:
+    """Read a big document twice: references may point forward, so its own names are learned first."""
+    document = Document(Unpacked(raw, size), "entry")
+    broken: list[UnreadableError] = []
+    references = References(_until_broken(_items(document), broken))
+    if not is_bundle(document.members):
+        if broken:
+            raise broken[0]
+        yield Piece(sha256, "resource", (Item(0, document.members),), _NONE)
+        return
+    raw.seek(0)
+    items = _until_broken(_items(Document(Unpacked(raw, size), "entry")), broken := [])
+    backwards = newest_first(document.members)
+    while part := tuple(itertools.islice(items, ITEMS_A_PIECE)):
+        yield Piece(sha256, "bundle", part, references, backwards)
+    if broken:
+        raise broken[0]
+
+
+def _until_broken(items: Iterator[Item], broken: list[UnreadableError]) -> Iterator[Item]:
+    """Give the items up to where the file stops being readable, and note why it does."""
+    try:
+        yield from items
+    except UnreadableError as fault:
+        broken.append(fault)
+
+
+def _items(document: Document) -> Iterator[Item]:
+    index = 0
+    for content in document.items():
+        try:
+            item = entry_item(index, strict(content))
+        except UnreadableError as fault:
+            item = Item(index, None, fault=str(fault))
+        found = entries(item.resource or {}, index, 1) if is_bundle(item.resource) else iter((item,))
+        for one in found:
+            yield one
+            index = one.index + 1

@@ -1,22 +1,44 @@
 """Rows on their way: staged to disk as they come, then deduplicated, sorted and completed in one pass."""
 
+import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model.ingestion.curated import COLUMNS, LINEAGE, schema
+from model.ingestion.curated import COLUMNS, CONSTANT_LINEAGE, FILE_LINEAGE, ROW_GROUP, schema
+from model.ingestion.flatten import Row
+from model.ingestion.versions import Versions
 
 FLUSH_ROWS = 20_000
+MEMORY_LIMIT = "192MB"
+"""What DuckDB may use; what needs more goes through the scratch folder."""
 FOLLOW_UP_DAYS = 30
 DAY_SECONDS = 86_400
+OLDEST_AGE = 89
 
-# Only while staged: which of two records with the same id came last, and how far an encounter was shifted.
+# Only while staged: which resource a row is from, and how far an encounter was shifted.
 _STAGED = {"sequence": pa.int64(), "shift_days": pa.int32()}
+# The moments that say up to when a patient is known to live.
+_LATEST = {
+    "encounter": ("started_at", "ended_at"),
+    "condition": ("onset_at", "recorded_at"),
+    "observation": ("taken_at", "known_at"),
+    "medication_request": ("authored_at",),
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A table as it is published."""
+
+    file: Path
+    rows: int
+    sha256: str
 
 
 class Staging:
@@ -24,60 +46,107 @@ class Staging:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._database = ibis.duckdb.connect(threads=2)
-        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
-        self._writers = {name: pq.ParquetWriter(self._file(name), self._schema(name)) for name in COLUMNS}
+        self._database = ibis.duckdb.connect(threads=1, memory_limit=MEMORY_LIMIT, temp_directory=str(folder / "spill"))
+        self._rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
+        self._schemas = {name: _staged_schema(name) for name in COLUMNS}
+        self._writers = {
+            name: pq.ParquetWriter(self._file(name), self._schemas[name], use_dictionary=list(FILE_LINEAGE))
+            for name in COLUMNS
+        }
+        self.versions = Versions(folder)
 
     def __enter__(self) -> "Staging":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
-        for name in self._writers:
-            self._flush(name)
-            self._writers[name].close()
+        self._database.disconnect()
 
-    def add(self, table: str, row: dict[str, Any]) -> None:
-        """Stage one row."""
+    def add(self, table: str, row: Row) -> None:
+        """Stage one row: its columns, the form and hash of its file, its sequence and the shift in days."""
         waiting = self._rows[table]
         waiting.append(row)
         if len(waiting) >= FLUSH_ROWS:
             self._flush(table)
 
-    def finish(self, table: str, *, run: str, observed_until: datetime | None) -> pa.Table:
-        """Return a table as it is published: the last record of each id, in a stable order, with its lineage."""
-        staged = self._database.read_parquet(self._file(table))
-        last = staged.sequence == staged.sequence.max().over(ibis.window(group_by=f"{table}_id"))
-        complete = staged.filter(last).mutate(ingest_run=ibis.literal(run))
+    def close(self) -> int:
+        """Write what waits, and find what is not in force; return how many resources are not."""
+        for name, writer in self._writers.items():
+            self._flush(name)
+            writer.close()
+        return self.versions.find_dead(self._database.con)
+
+    def finish(self, table: str, *, constants: dict[str, str | int], observed_until: datetime | None) -> Finished:
+        """Write a table as it is published: what is in force, in a stable order, with its lineage."""
+        complete = self._in_force(table)
         if table == "encounter":
             complete = complete.mutate(followed=self._followed(complete, observed_until))
+        if table == "patient":
+            complete = self._without_age(complete)
+        complete = complete.mutate(**{name: ibis.literal(constants[name]) for name in CONSTANT_LINEAGE})
         names = schema(table).names
-        return complete.select(names).distinct().order_by(names).to_pyarrow().cast(schema(table))
+        order = [name for name in COLUMNS[table] if name != "followed"]
+        ordered = complete.select(names).distinct().order_by(order)
+        file = self._folder / f"{table}.published.parquet"
+        rows = 0
+        with pq.ParquetWriter(file, schema(table), compression="zstd") as writer:
+            for batch in self._database.con.sql(self._database.compile(ordered)).to_arrow_reader(ROW_GROUP):
+                rows += batch.num_rows
+                writer.write_table(pa.Table.from_batches([batch]).cast(schema(table)))
+        self._file(table).unlink()
+        with file.open("rb") as content:
+            return Finished(file, rows, hashlib.file_digest(content, "sha256").hexdigest())
+
+    def _in_force(self, table: str) -> ibis.Table:
+        staged = self._database.read_parquet(self._file(table))
+        return staged.anti_join(self._database.table("dead"), "sequence")
 
     def _followed(self, encounters: ibis.Table, observed_until: datetime | None) -> ibis.Value:
         """Say whether the 30 days after an encounter lie inside the record, without publishing where it ends.
 
         The end of the record is one true date for all patients: published, it would undo every patient's shift.
         """
-        until = observed_until or self._last_start()
+        until = observed_until or self._last_start(encounters)
         if until is None:
             return ibis.literal(False)
         truly = encounters.ended_at.epoch_seconds() - encounters.shift_days.cast("int64") * DAY_SECONDS
         return truly + FOLLOW_UP_DAYS * DAY_SECONDS <= int(until.timestamp())
 
-    def _last_start(self) -> datetime | None:
-        staged = self._database.read_parquet(self._file("encounter"))
-        truly = staged.started_at.epoch_seconds() - staged.shift_days.cast("int64") * DAY_SECONDS
+    def _last_start(self, encounters: ibis.Table) -> datetime | None:
+        truly = encounters.started_at.epoch_seconds() - encounters.shift_days.cast("int64") * DAY_SECONDS
         now = int(datetime.now(UTC).timestamp())
         latest = truly.max(where=truly <= now).to_pyarrow().as_py()
         return None if latest is None else datetime.fromtimestamp(latest, UTC)
 
+    def _without_age(self, patients: ibis.Table) -> ibis.Table:
+        """Take the birth year from those whose last published year, less it, would tell an age over 89."""
+        parts = [
+            found.group_by("patient_id").agg(latest=ibis.greatest(*(found[name].year().max() for name in moments)))
+            for found, moments in ((self._in_force(table), moments) for table, moments in _LATEST.items())
+        ]
+        latest = ibis.union(*parts).group_by("patient_id").agg(latest=lambda found: found.latest.max())
+        joined = patients.left_join(latest, "patient_id").drop("patient_id_right")
+        old = (joined.latest - joined.birth_year > OLDEST_AGE).fill_null(False)
+        return joined.mutate(
+            birth_year=ibis.ifelse(old, None, joined.birth_year), over_89=ibis.ifelse(old, True, joined.over_89)
+        ).drop("latest")
+
     def _flush(self, table: str) -> None:
-        if self._rows[table]:
-            self._writers[table].write_table(pa.Table.from_pylist(self._rows[table], schema=self._schema(table)))
+        rows, kinds = self._rows[table], self._schemas[table]
+        if rows:
+            columns = zip(zip(*rows, strict=True), kinds.types, strict=True)
+            arrays = [_array(values, kind) for values, kind in columns]
+            self._writers[table].write_table(pa.table(arrays, schema=kinds))
             self._rows[table] = []
 
     def _file(self, table: str) -> Path:
         return self._folder / f"{table}.parquet"
 
-    def _schema(self, table: str) -> pa.Schema:
-        return pa.schema([*COLUMNS[table].items(), *LINEAGE.items(), *_STAGED.items()])
+
+def _staged_schema(table: str) -> pa.Schema:
+    own = {name: kind for name, kind in COLUMNS[table].items() if name != "followed"}
+    return pa.schema([*own.items(), *FILE_LINEAGE.items(), *_STAGED.items()])
+
+
+def _array(values: tuple[object, ...], kind: pa.DataType) -> pa.Array:
+    """Return a column; moments come as ISO 8601 text, which Arrow reads faster than Python."""
+    return pa.array(values, pa.string()).cast(kind) if pa.types.is_timestamp(kind) else pa.array(values, kind)

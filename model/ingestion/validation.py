@@ -3,12 +3,42 @@
 import functools
 import importlib
 import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from model.ingestion.profile import broken_rules
+from model.ingestion.shapes import surely_valid
 
 ACCEPTED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
-_WORDS = 6
+MOST_REASONS = 6
+"""So many reasons are told of one resource; the rest follow when these are mended."""
+
+# What pydantic and fhir.resources call a fault, as codes of the FHIR value set issue-type.
+_ISSUE_CODES = {
+    "missing": "required",
+    "model_field_validation.missing": "required",
+    "extra_forbidden": "structure",
+    "list_type": "structure",
+    "dict_type": "structure",
+    "model_type": "structure",
+    "model_validation_format": "structure",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why something is refused."""
+
+    said: str
+    code: str = "invalid"
+    """A code of the FHIR value set issue-type."""
+    expression: str | None = None
+    """The FHIRPath of the element at fault."""
 
 
 @functools.cache
@@ -18,43 +48,84 @@ def _model(kind: str) -> type[BaseModel]:
     return found
 
 
-def fault_of(resource: dict[str, Any]) -> str | None:
-    """Return why a resource of an accepted type is refused; nothing when it is fit."""
-    if not isinstance(resource.get("id"), str):
-        return "the resource has no id"
-    if _has_modifier(resource):
-        return "the resource has a modifierExtension, which may change its meaning"
-    try:
-        _model(resource["resourceType"]).model_validate(resource)
-    except ValidationError as invalid:
-        return _explain(invalid)
-    except (ValueError, TypeError, AssertionError, RecursionError) as fault:
-        return f"the resource is not valid FHIR R4 ({type(fault).__name__})"
-    return None
+def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
+    """Return why a resource of an accepted type is refused; nothing when it is fit.
+
+    Parameters
+    ----------
+    resource : dict
+        The resource as it came; its ``resourceType`` is one of ``ACCEPTED``.
+    warnings : Counter
+        Counts the rules of the profile that a fit resource breaks without being refused for it.
+    """
+    kind = resource["resourceType"]
+    if not surely_valid(resource, kind):
+        faults = list(_invalid(resource, kind))
+        if faults:
+            return faults
+    faults = []
+    noted = []
+    for rule in broken_rules(resource, kind):
+        if rule.severity == "error":
+            faults.append(Fault(rule.said, rule.issue_code, rule.expression))
+        else:
+            noted.append(rule.id)
+    if not faults and noted:
+        warnings.update(noted)
+    return faults
 
 
-def outcome(*, sha256: str, index: int, kind: str | None, fault: str) -> dict[str, Any]:
+def outcome(*, sha256: str, index: int | None, kind: str | None, faults: list[Fault]) -> dict[str, Any]:
     """Return the OperationOutcome for one refused item; its id is the same in every run."""
-    where = f"{kind or 'file'} at entry {index} of the file with sha256 {sha256}"
+    at = "" if index is None else f"{kind or 'resource'} at entry {index} of "
+    where = f"{at}the file with sha256 {sha256}"
     return {
         "resourceType": "OperationOutcome",
         "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{sha256}/{index}")),
-        "issue": [{"severity": "error", "code": "invalid", "diagnostics": f"{where}: {fault}"}],
+        "issue": [
+            {"severity": "error", "code": fault.code, "diagnostics": f"{where}: {fault.said}"}
+            | ({"expression": [fault.expression]} if fault.expression else {})
+            for fault in faults
+        ],
     }
 
 
-def _explain(invalid: ValidationError) -> str:
+def _invalid(resource: dict[str, Any], kind: str) -> Iterator[Fault]:
+    """Give what fhir.resources has against a resource, and modifier extensions, which may change its meaning."""
+    if has_modifier(resource):
+        said = "the resource has a modifierExtension, which may change its meaning"
+        yield Fault(said, "not-supported", f"{kind}.modifierExtension")
+        return
+    try:
+        _model(kind).model_validate(resource)
+    except ValidationError as invalid:
+        yield from _explained(invalid, kind)
+    except (ValueError, TypeError, AssertionError, AttributeError, ImportError, KeyError, RecursionError) as fault:
+        yield Fault(f"the resource is not valid FHIR R4 ({type(fault).__name__})", "structure", kind)
+
+
+def _explained(invalid: ValidationError, kind: str) -> Iterator[Fault]:
     """Name the elements that are wrong; the names of unknown elements are the sender's and stay out."""
-    problems = []
-    for error in invalid.errors(include_url=False, include_context=False, include_input=False)[:_WORDS]:
-        steps = [str(step) for step in error["loc"]]
-        if error["type"] == "extra_forbidden":
-            steps[-1:] = ["an unknown element"]
-        problems.append(f"{'.'.join(steps) or 'resource'} ({error['type']})")
-    return "not valid FHIR R4: " + ", ".join(problems)
+    for steps, error in list(_leaves(invalid, ()))[:MOST_REASONS]:
+        named = [*steps[:-1], "an unknown element"] if error["type"] == "extra_forbidden" else steps
+        path = ".".join([kind, *(step for step in named if step != "an unknown element")])
+        said = f"not valid FHIR R4: {'.'.join(named) or 'resource'} ({error['type']})"
+        yield Fault(said, _ISSUE_CODES.get(error["type"], "value"), path.replace(".[", "["))
 
 
-def _has_modifier(value: Any) -> bool:
+def _leaves(invalid: ValidationError, above: tuple[str, ...]) -> Iterator[tuple[list[str], ErrorDetails]]:
+    """Give each fault with its path; a fault inside an element comes wrapped in one of the element."""
+    for error in invalid.errors(include_url=False, include_input=False):
+        steps = (*above, *(f"[{step}]" if isinstance(step, int) else str(step) for step in error["loc"]))
+        inner = error.get("ctx", {}).get("error")
+        if isinstance(inner, ValidationError):
+            yield from _leaves(inner, steps)
+        else:
+            yield list(steps), error
+
+
+def has_modifier(value: Any) -> bool:
+    """Return whether a resource carries a modifierExtension anywhere."""
     waiting = [value]
     while waiting:
         current = waiting.pop()

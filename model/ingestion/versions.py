@@ -1,0 +1,108 @@
+"""Which of the resources that came are in force: the newest version of each, and none that was deleted.
+
+Resources are known by hashes here: nothing of them leaves the process that reads them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FLUSH_RESOURCES = 50_000
+
+_SCHEMA = pa.schema(
+    {
+        "record": pa.int64(),  # type and id
+        "owner": pa.int64(),  # the patient's record
+        "sequence": pa.int64(),  # the order of file and entry
+        "updated": pa.int64(),  # meta.lastUpdated, in microseconds since 1970
+        "version": pa.int64(),  # meta.versionId, where it is a number
+    }
+)
+_DELETED = pa.schema({"record": pa.int64(), "sequence": pa.int64(), "deleted_at": pa.int64()})
+
+# A record's versions are compared by what all of them carry: the time of the change, the version, at last the order.
+_SUPERSEDED = """
+    INSERT INTO dead
+    WITH contested AS (
+        SELECT record, count(*) AS versions, count(updated) AS timed, count(version) AS numbered
+        FROM resources GROUP BY record HAVING count(*) > 1
+    ), ranked AS (
+        SELECT sequence, row_number() OVER (
+            PARTITION BY record ORDER BY
+                CASE WHEN timed = versions THEN updated END DESC,
+                CASE WHEN numbered = versions THEN version END DESC,
+                sequence DESC
+        ) AS place
+        FROM resources JOIN contested USING (record)
+    )
+    SELECT sequence FROM ranked WHERE place > 1
+"""
+# A deletion ends what was there before it, by its time where both tell theirs, else by the order.
+_ENDED = """
+    INSERT INTO dead
+    SELECT resources.sequence FROM resources JOIN deletions USING (record)
+    WHERE CASE
+        WHEN deleted_at IS NOT NULL AND updated IS NOT NULL THEN updated <= deleted_at
+        ELSE resources.sequence < deletions.sequence
+    END
+"""
+# What belongs to a patient who was deleted, and is not there again, goes with the patient.
+_ORPHANED = """
+    INSERT INTO dead
+    SELECT sequence FROM resources
+    WHERE owner IN (SELECT record FROM deletions)
+    AND owner NOT IN (SELECT record FROM resources WHERE sequence NOT IN (SELECT sequence FROM dead))
+"""
+
+
+@dataclass
+class Versions:
+    """Collects what is known of each resource's place in time, with bounded memory."""
+
+    folder: Path
+    _resources: list[tuple[int, int, int, int | None, int | None]] = field(default_factory=list)
+    _deletions: list[tuple[int, int, int | None]] = field(default_factory=list)
+    _writer: pq.ParquetWriter | None = None
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "resources.parquet"
+
+    def resource(self, record: int, owner: int, sequence: int, updated: int | None, version: int | None) -> None:
+        """Note one version of a record."""
+        self._resources.append((record, owner, sequence, updated, version))
+        if len(self._resources) >= FLUSH_RESOURCES:
+            self._flush()
+
+    def deletion(self, record: int, sequence: int, at: int | None) -> None:
+        """Note that a record was deleted."""
+        self._deletions.append((record, sequence, at))
+
+    def find_dead(self, database: duckdb.DuckDBPyConnection) -> int:
+        """Fill a table ``dead`` with the sequence of each resource that does not count; return how many these are."""
+        self._flush()
+        database.execute("CREATE TABLE dead (sequence BIGINT)")
+        if self._writer is not None:
+            self._writer.close()
+            database.from_parquet(str(self._file)).create_view("resources")
+            database.from_arrow(_columns(self._deletions, _DELETED)).create("deletions")
+            for statement in (_SUPERSEDED, _ENDED, _ORPHANED):
+                database.execute(statement)
+        found = database.execute("SELECT count(DISTINCT sequence) FROM dead").fetchone()
+        return int(found[0]) if found else 0
+
+    def _flush(self) -> None:
+        if self._resources:
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._file, _SCHEMA, use_dictionary=False)
+            self._writer.write_table(_columns(self._resources, _SCHEMA))
+            self._resources = []
+
+
+def _columns(rows: Sequence[tuple[int | None, ...]], schema: pa.Schema) -> pa.Table:
+    columns: list[tuple[int | None, ...]] = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema)
