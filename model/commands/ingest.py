@@ -3,11 +3,14 @@
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from model.console import Json, answer
+
+if TYPE_CHECKING:
+    from model.ingestion.run import Ingested
 
 _SERVER = "For a FHIR server:"
 
@@ -16,10 +19,16 @@ def ingest(
     source: Annotated[str, typer.Argument(help="Folder, file or s3:// prefix; or the https:// base of a FHIR server.")],
     hospital: Annotated[str, typer.Option(help="Short name; part of every pseudonym.")],
     out: Annotated[str, typer.Option(help="Folder or S3 prefix of the curated tables.")],
-    max_bad_share: Annotated[float, typer.Option(help="More refused resources than this share stop the run.")] = 0.05,
+    max_bad_share: Annotated[
+        float, typer.Option(help="A larger share of unfit resources, or of broken files, stops the run.")
+    ] = 0.05,
     quarantine: Annotated[str | None, typer.Option(help="Where the reasons for refusals go.")] = None,
     observed_until: Annotated[str | None, typer.Option(help="The record is complete up to this day.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Key file for the shell, in place of Vault.")] = None,
+    key_version: Annotated[int | None, typer.Option(help="Hold this version of Vault's pseudonym key.")] = None,
+    identity: Annotated[
+        str | None, typer.Option(help="Identity store: who a pseudonym is, encrypted, for the PHI zone alone.")
+    ] = None,
     landing: Annotated[str | None, typer.Option(help=f"{_SERVER} where its raw records go.")] = None,
     credentials: Annotated[
         Path | None, typer.Option(help=f"{_SERVER} JSON file of secrets, in place of Vault.")
@@ -34,6 +43,7 @@ def ingest(
 ) -> None:
     """Validate and de-identify FHIR, and publish curated tables."""
     from model.deid.keys import keyring
+    from model.identity.store import recorder
     from model.ingestion.run import ingest as run
 
     landed = None
@@ -59,19 +69,28 @@ def ingest(
         source,
         hospital=hospital,
         out=out,
-        ring=keyring(hospital, key_file),
+        ring=keyring(hospital, key_file, key_version),
         max_bad_share=max_bad_share,
         quarantine=quarantine,
         observed_until=observed_until,
+        identities=recorder(identity, hospital, key_file, source=source, out=out) if identity else None,
     )
-    rate = sum(done.counts.values()) / max(time.monotonic() - began, 1e-9)
-    text = f"{done.hospital}: nothing changed since run {done.run}"
-    if done.changed:
-        held = ", ".join(f"{count} {name}" for name, count in done.rows.items())
-        text = f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"
-        text += f"; {done.counts['refused']} refused, see {done.quarantine}" if done.quarantine else ""
+    rate = done.read / (time.monotonic() - began)
     values = asdict(done) | {"resources_per_second": round(rate)}
+    text = _told(done, rate)
     if landed is not None:
         text = f"fetched {landed.files} files ({landed.mode} {landed.run}); {text}"
         values["landed"] = asdict(landed)
     answer(values, text, as_json=as_json)
+
+
+def _told(done: "Ingested", rate: float) -> str:
+    if not done.changed:
+        return f"{done.hospital}: nothing changed since run {done.run}"
+    held = ", ".join(f"{count} {name}" for name, count in done.rows.items())
+    text = f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"
+    if done.quarantine:
+        text += f"; {done.counts['refused']} refused, see {done.quarantine}"
+    if done.counts.get("broken_files"):
+        text += f"; {done.counts['broken_files']} files could not be read to their end"
+    return text

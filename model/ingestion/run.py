@@ -41,6 +41,11 @@ class Ingested:
     warnings: dict[str, int] = field(default_factory=dict)
     """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
 
+    @property
+    def read(self) -> int:
+        """How many resources were read, those of types that are not needed included."""
+        return sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
+
 
 def ingest(
     source: str,
