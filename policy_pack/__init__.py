@@ -1,0 +1,1 @@
+"""HIPAA technical safeguards as policies over the stack: one row and one pure function each."""

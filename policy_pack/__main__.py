@@ -1,0 +1,21 @@
+"""The pack's two ways in: the engine runs the folder, a person runs the module."""
+
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Serve the engine when it runs the folder (``python policy_pack``), else answer a command."""
+    if __package__:
+        from policy_pack.command import app
+
+        app(prog_name="python -m policy_pack")
+        return
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from policy_pack.analyzer import serve
+
+    serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The pack's commands: judge an exported state, list the controls."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from policy_pack import state, zone_places
+from policy_pack.errors import PackError
+from policy_pack.evaluate import Judge, Status, Verdict, verdict
+from policy_pack.rows import table
+from policy_pack.settings import DEFAULT, Settings, load
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="HIPAA technical safeguards over a stack. With the engine: pulumi preview --policy-pack policy_pack.",
+    add_completion=False,
+    no_args_is_help=True,
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+SettingsFile = Annotated[Path, typer.Option("--settings", help="Settings of the pack, with its exemptions.")]
+_COLOURS = {Status.REFUSED: "red", Status.ADVISED: "yellow", Status.LATER: "cyan", Status.EXEMPT: "magenta"}
+
+
+@app.command()
+def check(
+    state_file: Annotated[Path, typer.Option("--state", help="What `pulumi stack export` wrote.")],
+    settings_file: SettingsFile = DEFAULT,
+    stack_file: Annotated[
+        Path | None,
+        typer.Option("--stack-config", help="Pulumi.<stack>.yaml, which tells where servers outside the cluster are."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge what is deployed, without engine or account; exit 1 when something is refused, 2 on bad input."""
+
+    def run() -> Verdict:
+        addresses = zone_places.read_file(stack_file) if stack_file else None
+        return verdict(Judge(load(settings_file), addresses), state.read(state_file))
+
+    found = _or_exit(run)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), sort_keys=True))
+    else:
+        _show(found)
+    raise typer.Exit(1 if found.refused else 0)
+
+
+@app.command()
+def controls(settings_file: SettingsFile = DEFAULT, as_json: AsJson = False) -> None:
+    """List the controls with the paragraphs that they serve."""
+    settings = _or_exit(lambda: load(settings_file))
+    rows = [_row(row.id, settings) for row in table().rows.values()]
+    if as_json:
+        typer.echo(json.dumps({"controls": rows}, sort_keys=True, default=str))
+        return
+    shown = Table(
+        "control", "title", "level", "severity", "serves", title=f"{len(rows)} controls", title_justify="left"
+    )
+    for row in rows:
+        shown.add_row(row["id"], row["title"], row["held"], row["severity"], row["serves"])
+    Console().print(shown)
+
+
+def _row(control: str, settings: Settings) -> dict[str, Any]:
+    row = table().rows[control]
+    return {**asdict(row), "held": str(row.held(settings)), "serves": row.citation(settings)}
+
+
+def _or_exit(run: Callable[[], T]) -> T:
+    try:
+        return run()
+    except PackError as error:
+        Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(2) from None
+
+
+def _show(found: Verdict) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    rows = table().rows
+    if found.results:
+        shown = Table("status", "control", "resource", "finding", title=f"Stack {found.stack}", title_justify="left")
+        for result in found.results:
+            colour = _COLOURS[result.status]
+            row = rows.get(result.control)
+            head = f"{result.control} {row.title}" if row else result.control
+            text = result.text.removeprefix(f"{result.name}: ")
+            shown.add_row(f"[{colour}]{result.status}[/]", head, result.name, text.replace("[", "\\["))
+        console.print(shown)
+    counts = ", ".join(f"{len(found.of(status))} {status}" for status in Status)
+    console.print(f"{found.resources} resources, {len(rows)} controls: {counts}.", highlight=False)

@@ -1,0 +1,1 @@
+"""The controls' functions, one module a family; each module enters its own in `policy_pack.rules`."""

@@ -1,0 +1,154 @@
+"""Models: papers, gates, alerts, and that training never sees raw PHI."""
+
+import re
+
+from policy_pack.checks import About, Findings, expect, fault, given, guarded, matches
+from policy_pack.controls.access_vault import paths
+from policy_pack.graph import Graph, Resource
+from policy_pack.iam import Statement, statements
+from policy_pack.kinds import BUCKET, INFERENCE, KEY, ROLE, ROLE_KEYS, ROLE_POLICY, VAULT_POLICY, VAULT_ROLE
+from policy_pack.people import account_of
+from policy_pack.pods import WHOLE, namespace, pod
+from policy_pack.releases import Papers, folder, read
+from policy_pack.rules import on_join, on_set
+from policy_pack.values import NotKnownError
+
+_RULES = "k8s:monitoring.coreos.com/PrometheusRule"
+_WATCHED = ("drift", "calibration", "errors", "latency")
+_GATES = re.compile(r"(?P<profile>[\w-]+):passed")
+_CLINICAL = "clinical"
+_PAPERS = {
+    "signature": (given, "its release is not signed"),
+    "model-card": (matches(r"\S+MODEL_CARD\S*"), "its release has no model card"),
+    "training-data": (matches(r"(sha256:)?[0-9a-f]{64}"), "does not say on which data it was trained"),
+}
+
+
+@on_set("ML-01", INFERENCE)
+def models_carry_their_papers(service: Resource, about: About) -> Findings:
+    """Ask for signature, card, training data and approval, told by annotations."""
+    for name, (holds, message) in _PAPERS.items():
+        yield from expect(about.note(service, name), holds, message)
+    if not about.synthetic:
+        yield from expect(about.note(service, "approval"), given, "its release is not approved")
+
+
+@on_set("ML-02", INFERENCE)
+def models_passed_their_gates(service: Resource, about: About) -> Findings:
+    """Ask that every gate of the profile passed, told by an annotation; patients need the clinical profile."""
+    note = about.note(service, "gates")
+    passed = _GATES.fullmatch(note.text())
+    if passed is None:
+        yield fault("its release did not pass its gates", note.path)
+    elif passed["profile"] != _CLINICAL and not about.synthetic:
+        yield fault(f"passed gates of profile {passed['profile']}, which is not for patients", note.path)
+
+
+@on_set("ML-01", INFERENCE)
+def releases_hold_their_papers(service: Resource, about: About) -> Findings:
+    """Hold the same against the release's own files, where a mirror of them is at hand."""
+    papers = _papers(service, about)
+    if papers:
+        for what in papers.faults:
+            yield fault(f"its release {what}")
+        if not papers.approved and not about.synthetic:
+            yield fault("its release's files name no approval")
+
+
+@on_set("ML-02", INFERENCE)
+def releases_hold_their_gates(service: Resource, about: About) -> Findings:
+    """Hold the gates against the release's own files."""
+    papers = _papers(service, about)
+    if papers and not papers.passed:
+        yield fault("its release's files do not say that every gate passed")
+    if papers and papers.profile != _CLINICAL and not about.synthetic:
+        yield fault(f"its release's files are of profile {papers.profile or 'none'}, which is not for patients")
+
+
+def _papers(service: Resource, about: About) -> Papers | None:
+    uri = service.at("spec.predictor.model.storageUri").text()
+    if about.settings.releases is None or not uri:
+        return None
+    return read(folder(about.settings.releases, uri), uri.rstrip("/").rpartition("/")[2])
+
+
+@on_join("ML-03", INFERENCE)
+def models_are_watched(service: Resource, about: About) -> Findings:
+    """Ask for alerts (label watch) of drift, calibration, errors and latency that name the model."""
+    name, home = service.at("metadata.name").text(), namespace(service).text()
+    watched = {
+        alert.at("labels.watch").text()
+        for rule in about.graph.of(_RULES)
+        for group in rule.at("spec.groups").items()
+        for alert in group.at("rules").items()
+        if not alert.at("alert").absent and _names(alert.at("expr").text(), name, home, namespace(rule).text())
+    }
+    for what in _WATCHED:
+        if what not in watched:
+            yield fault(f"no alert watches its {what}")
+
+
+def _names(expression: str, name: str, home: str, own: str) -> bool:
+    """Return whether an alert is about a model; hospitals' models share names, so the namespace counts."""
+    return home in expression or (own == home and name in expression)
+
+
+# --- training --------------------------------------------------------------------------------------
+@on_join("ML-04", *WHOLE)
+def training_never_sees_raw_phi(resource: Resource, about: About) -> Findings:
+    """Refuse a right to raw PHI, or to pseudonym keys, in the zone where models are trained."""
+    if about.label(resource, "zone") != "data":
+        return
+    account = (namespace(resource).text(), pod(resource).spec.at("serviceAccountName").text())
+    for role in about.graph.memo("roles by account", _roles).get(account, ()):
+        for policy in about.graph.pointing(role, ROLE_POLICY, "role", ROLE_KEYS):
+            yield from guarded(_reads_raw(policy, about), "policy", policy)
+    yield from guarded(_asks_pseudonyms(account, about))
+
+
+def _roles(graph: Graph) -> dict[tuple[str, str], list[Resource]]:
+    found: dict[tuple[str, str], list[Resource]] = {}
+    for role in graph.of(ROLE):
+        try:
+            account = account_of(role.at("assumeRolePolicy"))
+        except (NotKnownError, ValueError):
+            continue
+        if account:
+            found.setdefault(account, []).append(role)
+    return found
+
+
+def _reads_raw(policy: Resource, about: About) -> Findings:
+    held = [statement for statement in statements(policy.at("policy")) if statement.allows]
+    for bucket in about.graph.of(BUCKET):
+        if about.label(bucket, "data-class") == "raw" and any(_reads(statement, bucket) for statement in held):
+            yield fault(f"lets training read {bucket.name}, which holds raw PHI", "policy")
+    for key in about.graph.of(KEY):
+        arn = key.at("arn").raw
+        decrypts = isinstance(arn, str) and any(s.covers("kms:Decrypt") and s.about(arn) for s in held)
+        if about.label(key, "data-class") == "raw" and decrypts:
+            yield fault(f"lets training decrypt by {key.name}, the key of raw PHI", "policy")
+
+
+def _reads(statement: Statement, bucket: Resource) -> bool:
+    name = f"arn:aws:s3:::{bucket.at('bucket').text()}"
+    patterns = [pattern for pattern in statement.resources if pattern.startswith(f"{name}/")]
+    return statement.covers("s3:GetObject") and (bool(patterns) or statement.about(f"{name}/x"))
+
+
+def _asks_pseudonyms(account: tuple[str, str], about: About) -> Findings:
+    for role in about.graph.of(VAULT_ROLE):
+        homes = [item.value for item in role.at("boundServiceAccountNamespaces").items()]
+        names = [item.value for item in role.at("boundServiceAccountNames").items()]
+        if account[0] not in homes or account[1] not in names:
+            continue
+        for given_policy in role.at("tokenPolicies").items():
+            for policy in about.graph.of(VAULT_POLICY):
+                if policy.at("name").raw == given_policy.value:
+                    yield from _pseudonym_paths(policy, role)
+
+
+def _pseudonym_paths(policy: Resource, role: Resource) -> Findings:
+    for path, _ in paths(policy.at("policy")):
+        if "pseudonym" in path or "/transit/*" in path:
+            yield fault(f"lets training use {path}, which makes pseudonyms", "policy", role)

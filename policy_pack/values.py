@@ -1,0 +1,149 @@
+"""Values of a resource, read so that one which is not known yet can never pass for one that is."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+
+class NotKnownError(Exception):
+    """A control needed a value that is not known yet."""
+
+    def __init__(self, path: str = "") -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Unknown:
+    """A value that is known only after other resources have been made; to use it in any way raises `NotKnownError`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<not known yet>"
+
+    def __copy__(self) -> "Unknown":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Unknown":
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotKnownError
+
+    def __bool__(self) -> NoReturn:
+        raise NotKnownError
+
+    def __eq__(self, other: object) -> NoReturn:
+        raise NotKnownError
+
+    def __hash__(self) -> NoReturn:
+        raise NotKnownError
+
+    def __iter__(self) -> NoReturn:
+        raise NotKnownError
+
+    def __len__(self) -> NoReturn:
+        raise NotKnownError
+
+    def __contains__(self, item: object) -> NoReturn:
+        raise NotKnownError
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise NotKnownError
+
+    def __lt__(self, other: object) -> NoReturn:
+        raise NotKnownError
+
+    def __le__(self, other: object) -> NoReturn:
+        raise NotKnownError
+
+    def __gt__(self, other: object) -> NoReturn:
+        raise NotKnownError
+
+    def __ge__(self, other: object) -> NoReturn:
+        raise NotKnownError
+
+
+UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A value and where it lies in its resource; stepping into what is not known stays not known.
+
+    Parameters
+    ----------
+    raw
+        The value as it is, possibly `UNKNOWN`.
+    path
+        Where it lies, such as ``spec.rules[0].ports``.
+    """
+
+    raw: Any
+    path: str = ""
+
+    @property
+    def value(self) -> Any:
+        """The value; raises `NotKnownError` when it is not known yet."""
+        if self.raw is UNKNOWN:
+            raise NotKnownError(self.path)
+        return self.raw
+
+    @property
+    def known(self) -> bool:
+        """Whether the value is known; what it holds may still not be."""
+        return self.raw is not UNKNOWN
+
+    @property
+    def absent(self) -> bool:
+        """Whether nothing is given: no value, or an empty text, list or map."""
+        return self.value is None or (isinstance(self.raw, str | list | Mapping) and not self.raw)
+
+    def at(self, path: str) -> "View":
+        """Return what lies at a dotted path below; None where there is nothing."""
+        view = self
+        for key in path.split("."):
+            view = view.key(key)
+        return view
+
+    def key(self, key: str) -> "View":
+        """Return what lies at one key, which may hold dots."""
+        path = f"{self.path}.{key}" if self.path else key
+        if self.raw is UNKNOWN:
+            return View(UNKNOWN, path)
+        return View(self.raw.get(key) if isinstance(self.raw, Mapping) else None, path)
+
+    def items(self) -> list["View"]:
+        """Return the items of a list; a list that is not known is one item that is not known."""
+        if self.raw is UNKNOWN:
+            return [View(UNKNOWN, f"{self.path}[]")]
+        if isinstance(self.raw, list):
+            return [View(item, f"{self.path}[{position}]") for position, item in enumerate(self.raw)]
+        return [] if self.raw is None else [self]
+
+    def fields(self) -> list[tuple[str, "View"]]:
+        """Return keys and values of a map; raises `NotKnownError` when the map is not known."""
+        return [(key, self.key(key)) for key in self.value] if isinstance(self.value, Mapping) else []
+
+    def text(self) -> str:
+        """Return the value as text; nothing is the empty text."""
+        return "" if self.value is None else str(self.raw)
+
+    def whole(self) -> Any:
+        """Return the value when all of it is known, however deep."""
+        for path, leaf in leaves(self.raw, self.path):
+            if leaf is UNKNOWN:
+                raise NotKnownError(path)
+        return self.raw
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Return every value that is neither map nor list, with its path."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from leaves(item, f"{path}[{position}]")
+    else:
+        yield path, value

@@ -1,0 +1,94 @@
+"""Where the servers outside the zones are, read from a stack's configuration as data."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from policy_pack.errors import PackError
+
+_PROJECT = "healthcare-mlops:"
+_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A network and the port that is called there."""
+
+    network: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Each endpoint's place.
+
+    Parameters
+    ----------
+    shared
+        By endpoint, for all hospitals.
+    own
+        By hospital and endpoint.
+    """
+
+    shared: Mapping[str, Place]
+    own: Mapping[tuple[str, str], Place]
+
+    def of(self, hospital: str, endpoint: str) -> Place | None:
+        """Return where a hospital finds an endpoint."""
+        return self.own.get((hospital, endpoint)) or self.shared.get(endpoint)
+
+
+def read(config: Mapping[str, Any]) -> Addresses:
+    """Return the addresses that a stack's configuration tells; keys with or without the project's name."""
+    plain = {key.removeprefix(_PROJECT): _value(value) for key, value in config.items()}
+    shared = {
+        name: place
+        for name, given in (plain.get("endpoints") or {}).items()
+        if name != "kubernetes" and (place := _place(given.get("url", ""), given.get("network")))
+    }
+    vpc = (plain.get("networks") or {}).get("vpc")
+    if vpc and "aws" not in shared:
+        shared["aws"] = Place(str(ip_network(vpc)), 443)
+    own = {}
+    for hospital in plain.get("hospitals") or ():
+        place = _place((hospital.get("fhir") or {}).get("url", ""), hospital.get("network"))
+        if place:
+            own[hospital["name"], "fhir"] = place
+    return Addresses(shared, own)
+
+
+def read_file(path: Path) -> Addresses:
+    """Return the addresses that a stack's file (``Pulumi.<stack>.yaml``) tells."""
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        raise PackError(f"{path} cannot be read; name the stack's configuration file.") from None
+    return read((written or {}).get("config") or {})
+
+
+def _value(value: Any) -> Any:
+    """Return a configuration value; the engine gives maps and lists as JSON text."""
+    if isinstance(value, str) and value[:1] in "[{":
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _place(url: str, network: str | None) -> Place | None:
+    parts = urlsplit(url)
+    port = parts.port or _PORTS.get(parts.scheme, 443)
+    if network:
+        return Place(str(ip_network(network)), port)
+    try:
+        address = ip_address(parts.hostname or "")
+    except ValueError:
+        return None
+    return Place(f"{address}/{address.max_prefixlen}", port)

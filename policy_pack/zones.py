@@ -1,0 +1,80 @@
+"""The zone table, read as data: which workload is in which zone, and which flows are allowed."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from policy_pack.errors import PackError
+
+TABLE = Path(__file__).parents[1] / "workloads" / "zones.yaml"
+DNS = "dns"
+DNS_PORTS = (53, 5353)
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Leave for a workload to call another, or a server outside the zones."""
+
+    source: str
+    target: str
+    port: int | None
+
+
+@dataclass(frozen=True)
+class Zones:
+    """The zone table.
+
+    Parameters
+    ----------
+    zones
+        Names of the zones.
+    homes
+        The zone of each workload.
+    outside
+        Names of the servers outside the zones.
+    flows
+        What is allowed.
+    """
+
+    zones: frozenset[str]
+    homes: dict[str, str]
+    outside: frozenset[str]
+    flows: tuple[Flow, ...]
+
+    def ports(self, source: str, target: str) -> set[int]:
+        """Return the ports on which one workload may call another."""
+        return {flow.port for flow in self.flows if (flow.source, flow.target) == (source, target) and flow.port}
+
+    def servers(self, source: str) -> set[str]:
+        """Return the servers outside the zones that a workload may call."""
+        return {flow.target for flow in self.flows if flow.source == source and flow.target in self.outside}
+
+
+def read(path: Path) -> Zones:
+    """Read a zone table.
+
+    Raises
+    ------
+    PackError
+        When the file is not there or is no zone table.
+    """
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Zones(
+            zones=frozenset(written["zones"]),
+            homes={name: str(workload["zone"]) for name, workload in written["workloads"].items()},
+            outside=frozenset(written["endpoints"]),
+            flows=tuple(Flow(flow["source"], flow["target"], flow.get("port")) for flow in written["flows"]),
+        )
+    except OSError:
+        raise PackError(f"{path} is not there; the zone-flow proof needs the zone table.") from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise PackError(f"{path} is no zone table ({error}); mend it and run again.") from None
+
+
+@cache
+def zones() -> Zones:
+    """Return the project's zone table."""
+    return read(TABLE)

@@ -1,0 +1,24 @@
+"""Judging a stack in a test."""
+
+from policy_pack.evaluate import Judge, Result, Status
+from policy_pack.graph import Graph
+from policy_pack.settings import Exemption, Settings
+from tests.policy import world
+
+BROKEN = {Status.REFUSED, Status.ADVISED}
+
+
+def results(graph: Graph, settings: Settings | None = None, *controls: str) -> list[Result]:
+    """Return what all controls find, or some."""
+    return Judge(settings or world.settings(), world.ADDRESSES, only=controls or None).whole(graph)
+
+
+def statuses(found: list[Result], control: str) -> set[Status]:
+    return {result.status for result in found if result.control == control}
+
+
+def exempting(control: str, **parts: object) -> Settings:
+    given = Exemption.model_validate(
+        {"control": control, "resource": "*", "reason": "a test", "owner": "tester", "expires": "2027-01-01", **parts}
+    )
+    return world.settings().model_copy(update={"exemptions": (given,)})

@@ -1,0 +1,103 @@
+"""A seed: one change that breaks one control, and where it applies."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from policy_pack.graph import Graph, Resource
+from policy_pack.values import UNKNOWN
+from tests.policy.made import STACK, changed, of
+
+
+@dataclass(frozen=True)
+class Seed:
+    """One change.
+
+    Parameters
+    ----------
+    control
+        The control that must catch it.
+    kind, name
+        The resources that it is made to, each by itself: a type, and a glob over names.
+    path, value
+        The property and what it becomes; a path of '' leaves the properties as they are.
+    drop
+        The resource goes.
+    add
+        The resource comes.
+    hides
+        Whether the control can tell a value that is not known from a wrong one; else such a value is a violation.
+    protect
+        What the engine's protection becomes; None leaves it.
+    also
+        Further properties that change with it.
+    """
+
+    control: str
+    kind: str = ""
+    path: str = ""
+    value: Any = None
+    name: str = "*"
+    drop: bool = False
+    add: Resource | None = None
+    hides: bool = True
+    protect: bool | None = None
+    also: tuple[tuple[str, Any], ...] = ()
+
+    def with_(self, path: str, value: Any) -> "Seed":
+        """Return the seed with a further change."""
+        return replace(self, also=(*self.also, (path, value)))
+
+    def unprotected(self) -> "Seed":
+        """Return the seed that takes the engine's protection away."""
+        return replace(self, protect=False, hides=False)
+
+    @property
+    def title(self) -> str:
+        """What a test is called."""
+        what = self.add.type if self.add else self.kind
+        change = "added" if self.add else "dropped" if self.drop else self.path or "unprotected"
+        return f"{self.control} {what.rpartition(':')[2]} {change}"
+
+    def targets(self, resources: list[Resource]) -> list[Resource]:
+        """Return the resources that it can be made to."""
+        found = of(resources, self.kind)
+        return [resource for resource in found if fnmatchcase(resource.name, self.name)]
+
+    def broken(self, resources: list[Resource]) -> Iterator[tuple[str, Graph]]:
+        """Return one broken stack for each resource."""
+        if self.add:
+            yield self.add.name, Graph([*resources, self.add], STACK)
+            return
+        for target in self.targets(resources):
+            yield target.name, self._with(resources, target, self.value)
+
+    def unknown(self, resources: list[Resource]) -> Graph:
+        """Return the stack where the first resource's value is not known yet."""
+        return self._with(resources, self.targets(resources)[0], UNKNOWN)
+
+    def _with(self, resources: list[Resource], target: Resource, value: Any) -> Graph:
+        if self.drop and value is not UNKNOWN:
+            return Graph([r for r in resources if r is not target], STACK)
+        made = changed(target, self.path, value) if self.path else target
+        for path, more in self.also:
+            made = changed(made, path, more)
+        if self.protect is not None and value is not UNKNOWN:
+            made = replace(made, protect=self.protect)
+        return Graph([made if r is target else r for r in resources], STACK)
+
+
+def seed(control: str, kind: str, path: str, value: Any, *, name: str = "*", hides: bool = True) -> Seed:
+    """Return a seed that changes a property."""
+    return Seed(control, kind, path, value, name, hides=hides)
+
+
+def absent(control: str, kind: str, path: str = "", *, name: str = "*") -> Seed:
+    """Return a seed that drops a resource; ``path`` is the property that ties it to what it belongs to."""
+    return Seed(control, kind, path, name=name, drop=True, hides=bool(path))
+
+
+def extra(control: str, resource: Resource) -> Seed:
+    """Return a seed that adds a resource."""
+    return Seed(control, add=resource, hides=False)

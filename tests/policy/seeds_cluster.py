@@ -1,0 +1,280 @@
+"""What breaks each control over Kubernetes, models and Vault, one attribute at a time."""
+
+from tests.policy.made import GONE, PREFIX, document, made
+from tests.policy.seed import Seed, absent, extra, seed
+from tests.policy.world_aws import key_arn
+
+_NS = "k8s:core/Namespace"
+_NP = "k8s:networking.k8s.io/NetworkPolicy"
+_JOB = "k8s:batch/CronJob"
+_POD = "spec.jobTemplate.spec.template.spec"
+_C = f"{_POD}.containers[0]"
+_SA = "k8s:core/ServiceAccount"
+_SERVICE = "k8s:core/Service"
+_INGRESS = "k8s:networking.k8s.io/Ingress"
+_IS = "k8s:serving.kserve.io/InferenceService"
+_RUNTIME = "k8s:serving.kserve.io/ServingRuntime"
+_GATEWAY = "k8s:gateway.networking.k8s.io/Gateway"
+_CLIENT = "k8s:gateway.envoyproxy.io/ClientTrafficPolicy"
+_PEER = "k8s:security.istio.io/PeerAuthentication"
+_TOKENS = "k8s:security.istio.io/RequestAuthentication"
+_RULES = "k8s:security.istio.io/AuthorizationPolicy"
+_ROLE = "k8s:rbac.authorization.k8s.io/ClusterRole"
+_BINDING = "k8s:rbac.authorization.k8s.io/RoleBinding"
+_ALERTS = "k8s:monitoring.coreos.com/PrometheusRule"
+_BUDGET = "k8s:policy/PodDisruptionBudget"
+_CONFIG = "k8s:core/ConfigMap"
+_STORAGE = "k8s:storage.k8s.io/StorageClass"
+_HELM = "k8s:helm.sh/Release"
+_VROLE = "vault:kubernetes/authBackendRole:AuthBackendRole"
+_VPOLICY = "vault:index/policy:Policy"
+_VCONFIG = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
+_JWT = "vault:jwt/authBackend:AuthBackend"
+_JWT_ROLE = "vault:jwt/authBackendRole:AuthBackendRole"
+_LABELS = "metadata.labels"
+_NOTES = f"metadata.annotations.{{{PREFIX}/"
+_EVERYBODY = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+_PAPERS = ("signature", "model-card", "training-data", "approval")
+_KEY_TEXT = "-----BEGIN PRIVATE KEY-----\nMIIx\n-----END PRIVATE KEY-----"
+_WORKLOAD = f"{_POD[: -len('.spec')]}.metadata.labels.{{app.kubernetes.io/name}}"
+
+
+def note(name: str) -> str:
+    return f"{_NOTES}{name}}}"
+
+
+def rule(**parts: object) -> dict[str, object]:
+    return {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], **parts}
+
+
+def subject(**parts: object) -> dict[str, object]:
+    return {"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data", **parts}
+
+
+def policy(path: str, capability: str = "read") -> str:
+    return f'path "{path}" {{\n  capabilities = ["{capability}"]\n}}\n'
+
+
+ACCESS: list[Seed] = [
+    seed("AC-10", _ROLE, "rules[0].verbs", ["*"]),
+    seed("AC-10", _ROLE, "rules[0].resources", ["*"]),
+    seed("AC-10", _ROLE, "rules[0].apiGroups", ["*"]),
+    seed("AC-10", _ROLE, "rules[0].resources", ["secrets"]),
+    seed("AC-10", _ROLE, "rules[0].verbs", ["escalate"]),
+    seed("AC-10", _ROLE, "rules[0].verbs", ["impersonate"]),
+    seed("AC-10", _ROLE, "rules[0].resources", ["pods/exec"]),
+    seed("AC-10", _ROLE, "rules[0].resources", ["nodes/proxy"]),
+    seed("AC-10", _ROLE, "rules[0]", rule(resources=["serviceaccounts/token"], verbs=["create"])),
+    seed("AC-10", _ROLE, "rules[0]", rule(resources=["mutatingwebhookconfigurations"], verbs=["patch"])),
+    seed("AC-11", _BINDING, "roleRef.name", "cluster-admin"),
+    seed("AC-11", _BINDING, "subjects[0]", subject(kind="Group", name="system:authenticated")),
+    seed("AC-11", _BINDING, "subjects[0].name", "system:anonymous"),
+    seed("AC-11", _BINDING, "subjects[0].namespace", "south-data"),
+    seed("AC-12", _VPOLICY, "policy", policy("north/kv/x", "sudo")),
+    seed("AC-12", _VPOLICY, "policy", policy("*")),
+    seed("AC-12", _VPOLICY, "policy", policy("secret/*")),
+    seed("AC-12", _VPOLICY, "policy", policy("south/kv/data/x"), name="north-*"),
+    seed("AC-12", _VPOLICY, "policy", '{"path": {"sys/*": {"capabilities": ["read"]}}}'),
+    seed("AC-12", _VROLE, "boundServiceAccountNames", ["*"]),
+    seed("AC-12", _VROLE, "boundServiceAccountNames", []),
+    seed("AC-12", _VROLE, "boundServiceAccountNamespaces", ["*"]),
+    seed("AC-12", _VROLE, "boundServiceAccountNamespaces[0]", "elsewhere"),
+    seed("AC-12", _VROLE, "boundServiceAccountNamespaces[0]", "south-phi", name="north-ingestor"),
+    seed("AC-12", _VROLE, "tokenTtl", 0),
+    seed("AC-12", _VROLE, "tokenPolicies", ["root"]),
+    seed("AC-12", _VROLE, "tokenPolicies[0]", "undeclared"),
+    seed("AC-13", _JOB, f"{_POD}.serviceAccountName", "default"),
+    seed("AC-13", _JOB, f"{_POD}.serviceAccountName", GONE),
+    seed("AC-13", _JOB, f"{_POD}.automountServiceAccountToken", True),
+    seed("AC-13", _IS, "spec.predictor.automountServiceAccountToken", GONE),
+    seed("AC-13", _SA, "automountServiceAccountToken", GONE),
+    seed("AC-13", _JOB, f"{_POD}.serviceAccountName", "trainer", name="north-features", hides=False),
+    seed("AC-14", _CONFIG, "metadata.name", "aws-auth").with_("data", {"mapRoles": "groups: [system:masters]"}),
+    seed("AC-16", _VROLE, "tokenMaxTtl", 0),
+    seed("AC-16", _VROLE, "tokenMaxTtl", 86400),
+    seed("AC-16", _JWT_ROLE, "tokenTtl", 3600),
+    seed("AC-17", "vault:index/quotaRateLimit:QuotaRateLimit", "path", "kv"),
+    absent("AC-17", "vault:index/quotaRateLimit:QuotaRateLimit"),
+    absent("AUTH-01", _TOKENS),
+    absent("AUTH-01", _RULES),
+    *(seed("AUTH-01", _TOKENS, f"spec.jwtRules[0].{field}", GONE) for field in ("issuer", "audiences", "jwksUri")),
+    seed("AUTH-01", _RULES, "spec.rules[0].from[0].source.requestPrincipals", ["*"]),
+    seed("AUTH-01", _RULES, "spec.rules", [{}]),
+    seed("AUTH-02", "vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "authMethodTypes", ["oidc"]),
+    seed("AUTH-03", _VCONFIG, "disableLocalCaJwt", GONE),
+    seed("AUTH-03", _VCONFIG, "issuer", "https://cluster").with_("disableIssValidation", True),
+    seed("AUTH-03", _VROLE, "audience", GONE),
+    seed("AUTH-03", _JWT, "boundIssuer", GONE),
+    seed("AUTH-03", _JWT, "jwtSupportedAlgs", GONE),
+    seed("AUTH-03", _JWT, "jwtSupportedAlgs[0]", "HS256"),
+    seed("AUTH-03", _JWT_ROLE, "boundAudiences", []),
+    absent("AUD-06", "vault:index/audit:Audit"),
+    seed("AUD-06", "vault:index/audit:Audit", "options.log_raw", "true"),
+    seed("AUD-06", "vault:index/audit:Audit", "options.hmac_accessor", "false"),
+    seed("INT-03", "vault:transit/secretBackendKey:SecretBackendKey", "deletionAllowed", True),
+    seed("INT-03", "vault:index/mount:Mount", "", None).unprotected(),
+]
+
+SEGMENTS: list[Seed] = [
+    absent("SEG-01", _NP, "metadata.namespace", name="*-default-deny"),
+    seed("SEG-01", _NP, "spec.policyTypes", ["Ingress"], name="*-default-deny"),
+    seed("SEG-01", _NP, "spec.podSelector", {"matchLabels": {"app": "x"}}, name="*-default-deny"),
+    seed("SEG-01", _NP, "spec.egress", [{}], name="*-default-deny"),
+    seed("SEG-01", _NP, "metadata.namespace", "elsewhere", name="*-default-deny"),
+    seed("SEG-02", _NP, "spec.egress[0].to", _EVERYBODY, name="*-to-*"),
+    seed("SEG-02", _NP, "spec.egress[0].to", [{"namespaceSelector": {}}], name="*-to-aws"),
+    seed("SEG-02", _NP, "spec.egress[0].ports", GONE, name="*-to-aws"),
+    seed("SEG-02", _NP, "spec.egress[0].to", GONE, name="*-to-vault"),
+    seed("SEG-02", _NP, "spec.ingress[0].from", GONE, name="*-from-*"),
+    seed("SEG-02", _NP, "spec.ingress[0].from", [{"namespaceSelector": {}}], name="*-from-*"),
+    seed("SEG-02", _NP, "spec.ingress[0].from", _EVERYBODY, name="*-from-*"),
+    seed("SEG-02", _NP, "spec.egress[0].ports[0].port", 9999, name="*-to-aws"),
+    seed("SEG-02", _NP, "spec.egress[0].to[0].ipBlock.cidr", "203.0.113.0/24", name="*-to-*s*"),
+    seed(
+        "SEG-02",
+        _NP,
+        "spec.egress[0].to[0].namespaceSelector.matchLabels.{kubernetes.io/metadata.name}",
+        "default",
+        name="*-to-dns",
+    ),
+    seed("SEG-02", _JOB, _WORKLOAD, "stranger"),
+    seed("SEG-02", _JOB, "metadata.namespace", "north-serving", name="north-ingestor"),
+    seed("SEG-02", _NP, "spec.policyTypes", ["Egress"], name="*-phi-default-deny"),
+    absent("SEG-02", _NP, "metadata.namespace", name="*-data-default-deny"),
+    seed("SEG-03", _NP, "spec.egress[0].to", _EVERYBODY, name="*-to-*"),
+    seed("SEG-03", _NP, "spec.egress[0].to", [{}], name="*-to-*"),
+    seed("SEG-03", _NP, "spec.egress[0].to", GONE, name="*-to-aws"),
+    seed("SEG-03", _NP, "spec.ingress[0].from", [], name="*-from-*"),
+    seed("SEG-03", _NP, "spec.egress[0].to[0].podSelector", {}, name="*-to-dns"),
+    seed("SEG-03", _NP, "spec.egress[0].to[0].ipBlock.cidr", "::/0", name="*-to-aws"),
+    *(
+        seed("SEG-04", _NS, f"{_LABELS}.{{{label}}}", value)
+        for label, value in (
+            ("pod-security.kubernetes.io/enforce", "baseline"),
+            ("pod-security.kubernetes.io/enforce-version", GONE),
+            (f"{PREFIX}/zone", "nowhere"),
+            (f"{PREFIX}/hospital", GONE),
+            (f"{PREFIX}/data-class", GONE),
+        )
+    ),
+    seed("SEG-11", _SERVICE, "spec.type", "LoadBalancer"),
+    seed("SEG-11", _SERVICE, "spec.type", "NodePort"),
+    seed("SEG-11", _SERVICE, "spec.externalIPs", ["198.51.100.7"]),
+    seed("SEG-11", _INGRESS, "metadata.annotations.{nginx.ingress.kubernetes.io/server-snippet}", "x", hides=False),
+    absent("TX-03", _PEER, "metadata.namespace", name="*-phi"),
+    seed("TX-03", _PEER, "spec.mtls.mode", "PERMISSIVE"),
+    seed("TX-03", _PEER, "spec.portLevelMtls", {"9090": {"mode": "DISABLE"}}),
+    seed("TX-04", _GATEWAY, "spec.listeners[0].protocol", "HTTP"),
+    seed("TX-04", _GATEWAY, "spec.listeners[0].tls.certificateRefs", []),
+    seed("TX-04", _GATEWAY, "spec.listeners[0].tls.certificateRefs[0].name", "other"),
+    seed("TX-04", _CLIENT, "spec.tls.minVersion", "1.0"),
+    seed("TX-04", _INGRESS, "spec.tls", GONE),
+    seed("TX-04", _INGRESS, "spec.tls[0].secretName", GONE),
+    seed("TX-04", _INGRESS, "metadata.annotations", {}),
+]
+
+PODS: list[Seed] = [
+    *(seed("CM-01", _JOB, f"{_POD}.{field}", True) for field in ("hostPID", "hostIPC", "hostNetwork")),
+    seed("CM-01", _JOB, f"{_POD}.volumes[0]", {"name": "x", "hostPath": {"path": "/"}}),
+    *(
+        seed("CM-01", _JOB, f"{_C}.securityContext.{field}", value)
+        for field, value in (
+            ("privileged", True),
+            ("allowPrivilegeEscalation", True),
+            ("allowPrivilegeEscalation", GONE),
+            ("runAsNonRoot", False),
+            ("runAsUser", 0),
+            ("procMount", "Unmasked"),
+            ("capabilities.drop", []),
+            ("capabilities.add", ["SYS_ADMIN"]),
+            ("seccompProfile.type", "Unconfined"),
+        )
+    ),
+    seed("CM-01", _JOB, f"{_C}.ports", [{"containerPort": 80, "hostPort": 80}]),
+    seed("CM-01", _IS, "spec.predictor.securityContext.runAsNonRoot", False),
+    seed("CM-01", _RUNTIME, "spec.containers[0].securityContext.privileged", True),
+    seed("CM-02", _JOB, f"{_C}.securityContext.readOnlyRootFilesystem", GONE),
+    *(
+        seed("CM-02", _JOB, f"{_C}.resources.{side}.{what}", GONE)
+        for side in ("requests", "limits")
+        for what in ("cpu", "memory")
+    ),
+    seed("CM-02", _RUNTIME, "spec.containers[0].livenessProbe", GONE),
+    seed("CM-02", _RUNTIME, "spec.containers[0].readinessProbe", GONE),
+    seed("CM-05", _SERVICE, "spec.ports[0].port", 22),
+    seed("CM-05", _SERVICE, "spec.ports[0].targetPort", 3389),
+    seed("CM-05", _RUNTIME, "spec.containers[0].ports[0].containerPort", 2375),
+    seed("INT-05", _JOB, f"{_C}.image", "123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads:latest"),
+    seed("INT-05", _JOB, f"{_C}.image", "docker.io/library/python@sha256:" + "a" * 64),
+    seed("INT-05", _RUNTIME, "spec.containers[0].image", GONE),
+    seed("ENC-04", _STORAGE, "parameters.encrypted", "false"),
+    seed("ENC-04", _STORAGE, "parameters.kmsKeyId", GONE),
+    seed("ENC-09", _JOB, f"{_C}.env", [{"name": "DB_PASSWORD", "value": "opensesame"}], hides=False),
+    seed("ENC-09", _JOB, f"{_C}.args", ["--key", _KEY_TEXT], hides=False),
+    seed("ENC-09", _CONFIG, "data.client_secret", "opensesame"),
+    seed("ENC-09", _CONFIG, "data.settings", '{"kty":"EC","d":"abcdefghijklmnopqrstuvwxyz012345"}', hides=False),
+    seed("ENC-09", _HELM, "values.adminPassword", "opensesame"),
+    seed("ENC-09", _HELM, "values.database", "postgres://app:opensesame@db:5432/x", hides=False),
+    seed("ENC-09", "aws:rds/cluster:Cluster", "masterPassword", "opensesame"),
+    seed(
+        "ENC-09",
+        "aws:ec2/launchTemplate:LaunchTemplate",
+        "userData",
+        "ZXhwb3J0IEtFWT1BS0lBQUJDREVGR0hJSktMTU5PUA==",
+        hides=False,
+    ),
+    extra("ENC-09", made("kubernetes:core/v1:Secret", "open", {"stringData": {"word": "opensesame"}})),
+    seed("VM-03", _HELM, "version", "latest"),
+    seed("VM-03", _HELM, "version", GONE),
+    *(seed("INV-01", _NS, f"{_LABELS}.{{{PREFIX}/{label}}}", GONE) for label in ("hospital", "zone", "owner", "phi")),
+    *(seed("INV-02", _NS, note(name), GONE, name="*-phi") for name in ("baa", "security-contact", "notify")),
+]
+
+MODELS: list[Seed] = [
+    seed("AUD-08", "k8s:gateway.networking.k8s.io/HTTPRoute", "spec.rules[0].backendRefs[0].name", "other"),
+    absent("AUD-08", "k8s:gateway.networking.k8s.io/HTTPRoute"),
+    seed("AUD-08", _IS, "spec.predictor.logger.url", "http://sink.elsewhere.svc"),
+    seed("AUD-08", _IS, "spec.predictor.logger.url", "http://sink.south-phi.svc", name="north-*"),
+    seed("INT-04", _IS, "spec.predictor.model.storageUri", "s3://hmlops-prod-north-models/readmission/latest"),
+    seed("INT-04", _IS, "spec.predictor.model.storageUri", "s3://elsewhere/readmission/v1/0123456789abcdef"),
+    seed("INT-04", _IS, "spec.predictor.model.storageUri", "s3://hmlops-prod-north-raw/x/v1/0123456789abcdef"),
+    seed(
+        "INT-04",
+        _IS,
+        "spec.predictor.model.storageUri",
+        "s3://hmlops-prod-south-models/readmission/v1/0123456789abcdef",
+        name="north-*",
+    ),
+    seed("INT-04", _IS, note("release-digest"), "f" * 16),
+    seed("INT-04", _IS, note("release-digest"), GONE),
+    *(seed("ML-01", _IS, note(name), GONE) for name in _PAPERS),
+    seed("ML-01", _IS, note("training-data"), "yesterday"),
+    seed("ML-02", _IS, note("gates"), GONE),
+    seed("ML-02", _IS, note("gates"), "clinical:failed"),
+    seed("ML-02", _IS, note("gates"), "demonstration:passed"),
+    absent("ML-03", _ALERTS),
+    *(seed("ML-03", _ALERTS, f"spec.groups[0].rules[{n}].labels.watch", "other") for n in range(4)),
+    seed("ML-03", _ALERTS, "spec.groups[0].rules[0].expr", "up == 0"),
+    seed(
+        "ML-04",
+        "aws:iam/rolePolicy:RolePolicy",
+        "policy",
+        document({"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::hmlops-prod-north-raw/*"}),
+        name="*north-trainer",
+    ),
+    seed(
+        "ML-04",
+        "aws:iam/rolePolicy:RolePolicy",
+        "policy",
+        document({"Effect": "Allow", "Action": "kms:*", "Resource": key_arn("north-raw")}),
+        name="*north-features",
+    ),
+    seed("ML-04", _VPOLICY, "policy", policy("north/transit/hmac/pseudonym"), name="north-trainer"),
+    seed("BCP-04", _IS, "spec.predictor.minReplicas", 1),
+    seed("BCP-04", _IS, "spec.predictor.topologySpreadConstraints", GONE),
+    seed("BCP-04", _IS, note("fallback"), GONE),
+    absent("BCP-04", _BUDGET, "metadata.namespace"),
+    seed("BCP-04", _BUDGET, "spec.selector", {"matchLabels": {"app": "other"}}),
+]
+
+SEEDS = [*ACCESS, *SEGMENTS, *PODS, *MODELS]

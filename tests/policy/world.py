@@ -1,0 +1,115 @@
+"""A whole stack as it should be: two hospitals on AWS, Kubernetes and Vault, with nothing for any control to find."""
+
+from datetime import date
+from functools import cache
+
+from policy_pack.graph import Graph, Resource
+from policy_pack.settings import Evidence, Level, Settings, load
+from policy_pack.zone_places import Addresses, Place
+from tests.policy import world_aws, world_cluster, world_services
+from tests.policy.made import STACK, made
+
+HOSPITALS = ("north", "south")
+TODAY = date(2026, 11, 22)
+ADDRESSES = Addresses(
+    shared={"aws": Place("10.40.0.0/16", 443), "vault": Place("10.41.0.0/24", 8200)},
+    own={(name, "fhir"): Place("10.50.0.0/24", 443) for name in HOSPITALS},
+)
+
+
+def settings() -> Settings:
+    """Return settings that hold every control, the proposal's included."""
+    done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
+    profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
+    return load().model_copy(update={"today": TODAY, "evidence": done, "profiles": profiles})
+
+
+def _vault(hospital: str) -> list[Resource]:
+    found = [
+        made("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
+        made(
+            "vault:transit/secretBackendKey:SecretBackendKey",
+            f"{hospital}-pseudonym",
+            {"backend": f"{hospital}/transit", "name": "pseudonym", "deletionAllowed": False},
+            protect=True,
+        ),
+    ]
+    for workload, zone, path in (
+        ("ingestor", "phi", "transit/hmac/pseudonym"),
+        ("trainer", "data", "transit/sign/release-signing"),
+    ):
+        name = f"{hospital}-{workload}"
+        text = f'path "{hospital}/{path}" {{\n  capabilities = ["update"]\n}}\n'
+        found += [
+            made("vault:index/policy:Policy", name, {"name": name, "policy": text}),
+            made(
+                "vault:kubernetes/authBackendRole:AuthBackendRole",
+                name,
+                {
+                    "roleName": name,
+                    "boundServiceAccountNames": [workload],
+                    "boundServiceAccountNamespaces": [f"{hospital}-{zone}"],
+                    "audience": "vault",
+                    "tokenPolicies": [name],
+                    "tokenTtl": 900,
+                    "tokenMaxTtl": 3600,
+                },
+            ),
+        ]
+    return found
+
+
+def _vault_platform() -> list[Resource]:
+    return [
+        made("vault:index/authBackend:AuthBackend", "kubernetes", {"type": "kubernetes", "path": "kubernetes"}),
+        made(
+            "vault:index/authBackend:AuthBackend",
+            "people",
+            {"type": "userpass", "path": "people", "accessor": "auth_1"},
+        ),
+        made("vault:index/quotaRateLimit:QuotaRateLimit", "logins", {"path": "auth/people", "rate": 5}),
+        made("vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "people", {"authMethodTypes": ["userpass"]}),
+        made(
+            "vault:kubernetes/authBackendConfig:AuthBackendConfig",
+            "kubernetes",
+            {"backend": "kubernetes", "disableLocalCaJwt": True},
+        ),
+        made(
+            "vault:jwt/authBackend:AuthBackend",
+            "ci",
+            {"path": "ci", "boundIssuer": "https://idp", "jwtSupportedAlgs": ["RS256", "ES384"]},
+        ),
+        made(
+            "vault:jwt/authBackendRole:AuthBackendRole",
+            "ci",
+            {"roleType": "oidc", "boundAudiences": ["vault"], "tokenTtl": 600, "tokenMaxTtl": 900},
+        ),
+        made("vault:index/audit:Audit", "file", {"type": "file", "options": {"file_path": "/vault/audit.log"}}),
+        made("vault:index/audit:Audit", "socket", {"type": "socket", "options": {"address": "audit:9000"}}),
+    ]
+
+
+@cache
+def resources() -> tuple[Resource, ...]:
+    """Return every resource of the stack."""
+    shared = [
+        *world_aws.identity(),
+        *world_aws.network(),
+        *world_services.cluster(),
+        *world_services.stores(),
+        *world_services.watchers(HOSPITALS),
+        *world_services.backups(HOSPITALS),
+        *world_cluster.platform(),
+        *_vault_platform(),
+    ]
+    own = [
+        resource
+        for name in HOSPITALS
+        for resource in (*world_aws.hospital(name), *world_cluster.hospital(name), *_vault(name))
+    ]
+    return (*shared, *own)
+
+
+def graph() -> Graph:
+    """Return the graph of the stack."""
+    return Graph(resources(), STACK)

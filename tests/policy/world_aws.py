@@ -1,0 +1,334 @@
+"""A cloud account as it should be: every control over AWS has something to look at, and nothing to find."""
+
+from typing import Any
+
+from policy_pack.graph import Resource
+from tests.policy.made import PREFIX, document, made, tags
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/1"
+CLASSES = {"raw": True, "curated": True, "models": False, "audit": True}
+GRANTS = {"ingestor": ("phi", "raw"), "features": ("data", "curated"), "trainer": ("data", "curated")}
+_ENDPOINTS = ("s3", "kms", "sts", "ecr.api", "ecr.dkr", "logs", "secretsmanager")
+
+
+def key_arn(name: str) -> str:
+    return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}"
+
+
+def role_arn(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def key(name: str, hospital: str = "", data: str = "") -> Resource:
+    administer = ["kms:Describe*", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey"]
+    use = ["kms:Decrypt", "kms:GenerateDataKey"]
+    props = {
+        "arn": key_arn(name),
+        "keyId": name,
+        "enableKeyRotation": True,
+        "deletionWindowInDays": 30,
+        "policy": document(
+            {"Effect": "Allow", "Principal": {"AWS": role_arn("key-admin")}, "Action": administer, "Resource": "*"},
+            {"Effect": "Allow", "Principal": {"AWS": role_arn("key-user")}, "Action": use, "Resource": "*"},
+        ),
+        "tags": tags(hospital, data),
+    }
+    return made("aws:kms/key:Key", name, props, protect=True)
+
+
+def bucket(hospital: str, data: str) -> list[Resource]:
+    """Return a bucket with every safeguard, and its key."""
+    name = f"hmlops-prod-{hospital}-{data}"
+    arn = f"arn:aws:s3:::{name}"
+    phi = CLASSES[data]
+    own: dict[str, Any] = {"bucket": name}
+
+    def deny(action: str, condition: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": action,
+            "Resource": [arn, f"{arn}/*"],
+            "Condition": condition,
+        }
+
+    statements = [
+        deny("s3:*", {"Bool": {"aws:SecureTransport": "false"}}),
+        deny("s3:*", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+        deny("s3:*", {"StringNotEquals": {"aws:PrincipalArn": [role_arn("ingestor")]}}),
+    ]
+    found = [
+        key(f"{hospital}-{data}", hospital, data),
+        made(
+            "aws:s3/bucket:Bucket",
+            name,
+            own | {"arn": arn, "forceDestroy": False, "tags": tags(hospital, data, phi=str(phi).lower())},
+            protect=True,
+        ),
+        made(
+            "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+            name,
+            own | {"rule": {"objectOwnership": "BucketOwnerEnforced"}},
+        ),
+        made(
+            "aws:s3/bucketVersioning:BucketVersioning",
+            name,
+            own | {"versioningConfiguration": {"status": "Enabled"}},
+        ),
+        made(
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+            name,
+            own
+            | {
+                "blockPublicAcls": True,
+                "blockPublicPolicy": True,
+                "ignorePublicAcls": True,
+                "restrictPublicBuckets": True,
+            },
+        ),
+        made(
+            "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+            name,
+            own
+            | {
+                "rules": [
+                    {
+                        "applyServerSideEncryptionByDefault": {
+                            "sseAlgorithm": "aws:kms",
+                            "kmsMasterKeyId": key_arn(f"{hospital}-{data}"),
+                        },
+                        "bucketKeyEnabled": True,
+                    }
+                ]
+            },
+        ),
+        made(
+            "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+            name,
+            own
+            | {
+                "rules": [
+                    {
+                        "id": "retention",
+                        "status": "Enabled",
+                        "expiration": {"days": 2555},
+                        "noncurrentVersionExpiration": {"noncurrentDays": 2555},
+                    }
+                ]
+            },
+        ),
+        made("aws:s3/bucketPolicy:BucketPolicy", name, own | {"policy": document(*statements)}),
+    ]
+    if phi:
+        found.append(_replication(name, own))
+    if data in ("raw", "curated"):
+        target = f"hmlops-prod-{hospital}-audit"
+        found.append(
+            made("aws:s3/bucketLogging:BucketLogging", name, own | {"targetBucket": target, "targetPrefix": "x/"})
+        )
+    if data in ("audit", "models"):
+        mode = "COMPLIANCE" if data == "audit" else "GOVERNANCE"
+        rule = {"defaultRetention": {"mode": mode, "days": 2190}}
+        found.append(
+            made("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", name, own | {"rule": rule})
+        )
+    return found
+
+
+def _replication(name: str, own: dict[str, Any]) -> Resource:
+    destination = {
+        "bucket": f"arn:aws:s3:::{name}-dr",
+        "encryptionConfiguration": {"replicaKmsKeyId": f"arn:aws:kms:us-west-2:{ACCOUNT}:key/dr"},
+    }
+    rules = [{"status": "Enabled", "destination": destination}]
+    return made("aws:s3/bucketReplicationConfig:BucketReplicationConfig", name, own | {"role": "x", "rules": rules})
+
+
+def workload_role(hospital: str, workload: str) -> list[Resource]:
+    """Return a role that one ServiceAccount takes, over one bucket and its key."""
+    zone, data = GRANTS[workload]
+    name = f"hmlops-prod-{hospital}-{workload}"
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {
+            "StringEquals": {
+                f"{ISSUER}:aud": "sts.amazonaws.com",
+                f"{ISSUER}:sub": f"system:serviceaccount:{hospital}-{zone}:{workload}",
+            }
+        },
+    }
+    objects = f"arn:aws:s3:::hmlops-prod-{hospital}-{data}/*"
+    rights = document(
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": objects},
+        {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key_arn(f"{hospital}-{data}")},
+    )
+    return [
+        made(
+            "aws:iam/role:Role",
+            name,
+            {"name": name, "arn": role_arn(name), "assumeRolePolicy": document(trust), "tags": tags(hospital)},
+        ),
+        made("aws:iam/rolePolicy:RolePolicy", name, {"name": "data", "role": name, "policy": rights}),
+    ]
+
+
+def hospital(name: str) -> list[Resource]:
+    """Return what one hospital has in the account."""
+    buckets = [resource for data in CLASSES for resource in bucket(name, data)]
+    return [*buckets, *(resource for workload in GRANTS for resource in workload_role(name, workload))]
+
+
+def human_role(name: str, **more: str) -> Resource:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+    }
+    props = {
+        "name": name,
+        "arn": role_arn(name),
+        "maxSessionDuration": 3600,
+        "assumeRolePolicy": document(trust),
+        "tags": tags(**more),
+    }
+    return made("aws:iam/role:Role", name, props)
+
+
+def identity() -> list[Resource]:
+    """Return what people use."""
+    pod_role = {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
+    return [
+        made("pulumi:providers:aws", "aws", {"region": REGION}),
+        human_role("break-glass", break_glass="true"),
+        human_role("reader"),
+        made(
+            "aws:iam/role:Role",
+            "pods",
+            {"name": "pods", "arn": role_arn("pods"), "assumeRolePolicy": document(pod_role), "tags": tags()},
+        ),
+        made(
+            "aws:iam/policy:Policy",
+            "reading",
+            {"policy": document({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::logs"})},
+        ),
+        made(
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            "nodes",
+            {"role": "pods", "policyArn": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"},
+        ),
+        made(
+            "aws:cloudwatch/eventRule:EventRule",
+            "break-glass",
+            {"eventPattern": '{"detail":{"eventName":["AssumeRole"],"role":["break-glass"]}}'},
+        ),
+        made(
+            "aws:iam/accountPasswordPolicy:AccountPasswordPolicy",
+            "passwords",
+            {
+                "minimumPasswordLength": 16,
+                "passwordReusePrevention": 24,
+                "maxPasswordAge": 90,
+                "requireSymbols": True,
+                "requireNumbers": True,
+                "requireUppercaseCharacters": True,
+                "requireLowercaseCharacters": True,
+            },
+        ),
+    ]
+
+
+def network() -> list[Resource]:
+    """Return the network."""
+    vpc, own = "vpc-1", {"vpcId": "vpc-1"}
+    policy = document(
+        {"Effect": "Allow", "Principal": {"AWS": role_arn("x")}, "Action": "*", "Resource": "arn:aws:s3:::x"}
+    )
+    return [
+        made("aws:ec2/vpc:Vpc", "vpc", {"id": vpc, "arn": "arn:vpc", "cidrBlock": "10.40.0.0/16", "tags": tags()}),
+        made("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "vpc", own | {"ingress": [], "egress": []}),
+        made(
+            "aws:ec2/securityGroup:SecurityGroup",
+            "endpoints",
+            own
+            | {
+                "ingress": [{"protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrBlocks": ["10.40.0.0/16"]}],
+                "tags": tags(),
+            },
+        ),
+        made(
+            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            "public",
+            {
+                "ipProtocol": "tcp",
+                "fromPort": 443,
+                "toPort": 443,
+                "cidrIpv4": "0.0.0.0/0",
+                "tags": {f"{PREFIX}/public-alb": "true"},
+            },
+        ),
+        made(
+            "aws:ec2/securityGroupRule:SecurityGroupRule",
+            "database",
+            {"type": "ingress", "protocol": "tcp", "fromPort": 5432, "toPort": 5432, "cidrBlocks": ["10.40.0.0/16"]},
+        ),
+        *(
+            made(
+                "aws:ec2/subnet:Subnet",
+                tier,
+                own | {"id": f"subnet-{tier}", "mapPublicIpOnLaunch": False, "tags": tags(tier=tier)},
+            )
+            for tier in ("private", "public")
+        ),
+        made("aws:ec2/internetGateway:InternetGateway", "out", {"id": "igw-1"} | own),
+        *(made("aws:ec2/routeTable:RouteTable", tier, own | {"id": f"rtb-{tier}"}) for tier in ("private", "public")),
+        *(
+            made(
+                "aws:ec2/routeTableAssociation:RouteTableAssociation",
+                tier,
+                {"routeTableId": f"rtb-{tier}", "subnetId": f"subnet-{tier}"},
+            )
+            for tier in ("private", "public")
+        ),
+        made(
+            "aws:ec2/route:Route",
+            "out",
+            {"routeTableId": "rtb-public", "destinationCidrBlock": "0.0.0.0/0", "gatewayId": "igw-1"},
+        ),
+        *(
+            made(
+                "aws:ec2/vpcEndpoint:VpcEndpoint",
+                service,
+                own | {"serviceName": f"com.amazonaws.{REGION}.{service}", "policy": policy},
+            )
+            for service in _ENDPOINTS
+        ),
+        made("aws:ec2/eip:Eip", "nat", {"domain": "vpc"}),
+        made("aws:ec2/flowLog:FlowLog", "vpc", own | {"trafficType": "ALL", "logDestination": "arn:logs:flow"}),
+        made(
+            "aws:lb/loadBalancer:LoadBalancer",
+            "gateway",
+            {"accessLogs": {"enabled": True, "bucket": "logs"}, "enableDeletionProtection": True, "tags": tags()},
+        ),
+        made(
+            "aws:lb/listener:Listener",
+            "https",
+            {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06", "certificateArn": "arn:cert"},
+        ),
+        made(
+            "aws:lb/listener:Listener",
+            "http",
+            {"protocol": "HTTP", "defaultActions": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}]},
+        ),
+        made("aws:acm/certificate:Certificate", "gateway", {"domainName": "x.example"}),
+        made("aws:wafv2/webAcl:WebAcl", "gateway", {"arn": "arn:waf"}),
+        made("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "gateway", {"resourceArn": "arn:waf"}),
+    ]

@@ -1,0 +1,333 @@
+"""A cluster with two hospitals as it should be: zones, policies, pods, a model, a gateway and its guards."""
+
+from typing import Any
+
+from policy_pack.graph import Resource
+from policy_pack.zones import zones
+from tests.policy.made import PREFIX, made
+
+DIGEST = "sha256:" + "a" * 64
+IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads@{DIGEST}"
+RELEASE = "0123456789abcdef"
+MODEL_PORT = 8080
+PLACES = {"aws": "10.40.0.0/16:443", "vault": "10.41.0.0/24:8200", "fhir": "10.50.0.0/24:443"}
+
+
+def labels(hospital: str, zone: str, workload: str = "") -> dict[str, str]:
+    known = {f"{PREFIX}/hospital": hospital, f"{PREFIX}/zone": zone, "app.kubernetes.io/name": workload}
+    return {name: value for name, value in known.items() if value}
+
+
+def meta(name: str, hospital: str, zone: str, workload: str = "", **notes: str) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": name,
+        "namespace": f"{hospital}-{zone}",
+        "labels": labels(hospital, zone, workload),
+    }
+    if notes:
+        found["annotations"] = {f"{PREFIX}/{key.replace('_', '-')}": value for key, value in notes.items()}
+    return found
+
+
+def namespace(hospital: str, zone: str) -> list[Resource]:
+    name = f"{hospital}-{zone}"
+    own = {
+        **labels(hospital, zone),
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/enforce-version": "v1.34",
+        f"{PREFIX}/data-class": "raw" if zone == "phi" else "curated",
+        f"{PREFIX}/owner": "platform",
+        f"{PREFIX}/phi": "true",
+    }
+    notes = {f"{PREFIX}/{key}": "told" for key in ("baa", "security-contact", "notify")}
+    closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    return [
+        made("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": own, "annotations": notes}}),
+        made(
+            "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+            f"{name}-default-deny",
+            {"metadata": meta("default-deny", hospital, zone), "spec": closed},
+        ),
+        made(
+            "kubernetes:security.istio.io/v1:PeerAuthentication",
+            name,
+            {
+                "metadata": meta("default", hospital, zone),
+                "spec": {"mtls": {"mode": "STRICT"}},
+            },
+        ),
+    ]
+
+
+def opening(
+    hospital: str, workload: str, other: str, direction: str, peer: dict[str, Any], ports: list[dict[str, Any]]
+) -> Resource:
+    zone = zones().homes[workload]
+    name = f"{workload}-{'to' if direction == 'Egress' else 'from'}-{other}"
+    field, side = ("egress", "to") if direction == "Egress" else ("ingress", "from")
+    spec = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
+        "policyTypes": [direction],
+        field: [{side: [peer], "ports": ports}],
+    }
+    return made(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        f"{hospital}-{name}",
+        {"metadata": meta(name, hospital, zone), "spec": spec},
+    )
+
+
+def policies(hospital: str) -> list[Resource]:
+    """Return both ends of every flow of the zone table."""
+    table, found = zones(), []
+    dns = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    }
+    for flow in table.flows:
+        if flow.target in table.outside:
+            if flow.target == "dns":
+                ports = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
+                found.append(opening(hospital, flow.source, "dns", "Egress", dns, ports))
+            elif flow.target in PLACES:
+                network, _, port = PLACES[flow.target].rpartition(":")
+                block = {"ipBlock": {"cidr": network}}
+                found.append(opening(hospital, flow.source, flow.target, "Egress", block, [{"port": int(port)}]))
+            continue
+        ends = ((flow.source, flow.target, "Egress"), (flow.target, flow.source, "Ingress"))
+        for one, other, direction in ends:
+            peer = {
+                "namespaceSelector": {"matchLabels": labels(hospital, table.homes[other])},
+                "podSelector": {"matchLabels": {"app.kubernetes.io/name": other}},
+            }
+            found.append(opening(hospital, one, other, direction, peer, [{"port": flow.port, "protocol": "TCP"}]))
+    return found
+
+
+def container(name: str, *, server: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": name,
+        "image": IMAGE,
+        "env": [{"name": "AWS_REGION", "value": "us-east-1"}],
+        "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    if server:
+        probe = {"httpGet": {"path": "/", "port": MODEL_PORT}}
+        found |= {
+            "ports": [{"name": "http1", "containerPort": MODEL_PORT}],
+            "livenessProbe": probe,
+            "readinessProbe": probe,
+        }
+    return found
+
+
+def pod(workload: str, *containers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "serviceAccountName": workload,
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
+        "containers": list(containers),
+    }
+
+
+def job(hospital: str, workload: str) -> list[Resource]:
+    zone = zones().homes[workload]
+    template = {"metadata": {"labels": labels(hospital, zone, workload)}, "spec": pod(workload, container("main"))}
+    return [
+        made(
+            "kubernetes:core/v1:ServiceAccount",
+            f"{hospital}-{workload}",
+            {"metadata": meta(workload, hospital, zone), "automountServiceAccountToken": False},
+        ),
+        made(
+            "kubernetes:batch/v1:CronJob",
+            f"{hospital}-{workload}",
+            {"metadata": meta(workload, hospital, zone), "spec": {"jobTemplate": {"spec": {"template": template}}}},
+        ),
+    ]
+
+
+def model(hospital: str) -> list[Resource]:
+    """Return a released model with everything around it."""
+    name, zone = "readmission-risk-v1", "serving"
+    papers = {
+        "release_digest": RELEASE,
+        "signature": "key-1",
+        "model_card": "s3://models/MODEL_CARD.md",
+        "training_data": "sha256:" + "b" * 64,
+        "approval": "cmio:Dr. Example",
+        "gates": "clinical:passed",
+        "fallback": "lace",
+    }
+    predictor = pod("model-server")
+    del predictor["containers"]
+    predictor |= {
+        "minReplicas": 2,
+        "maxReplicas": 6,
+        "labels": labels(hospital, zone, "model-server"),
+        "topologySpreadConstraints": [{"topologyKey": "topology.kubernetes.io/zone"}],
+        "logger": {"mode": "all", "url": f"http://sink.{hospital}-phi.svc"},
+        "model": {"runtime": "risk", "storageUri": f"s3://hmlops-prod-{hospital}-models/readmission/v1/{RELEASE}"},
+    }
+    alerts = [
+        {"alert": what, "expr": f'x{{model="{name}"}}', "labels": {"watch": what}}
+        for what in ("drift", "calibration", "errors", "latency")
+    ]
+    selector = {"matchLabels": {"app.kubernetes.io/name": "model-server"}}
+    return [
+        made(
+            "kubernetes:core/v1:ServiceAccount",
+            f"{hospital}-model-server",
+            {"metadata": meta("model-server", hospital, zone), "automountServiceAccountToken": False},
+        ),
+        made(
+            "kubernetes:serving.kserve.io/v1alpha1:ServingRuntime",
+            f"{hospital}-risk",
+            {
+                "metadata": meta("risk", hospital, zone),
+                "spec": {"containers": [container("kserve-container", server=True)]},
+            },
+        ),
+        made(
+            "kubernetes:serving.kserve.io/v1beta1:InferenceService",
+            f"{hospital}-{name}",
+            {"metadata": meta(name, hospital, zone, **papers), "spec": {"predictor": predictor}},
+        ),
+        made(
+            "kubernetes:policy/v1:PodDisruptionBudget",
+            f"{hospital}-model",
+            {"metadata": meta("model", hospital, zone), "spec": {"minAvailable": 1, "selector": selector}},
+        ),
+        made(
+            "kubernetes:monitoring.coreos.com/v1:PrometheusRule",
+            f"{hospital}-model",
+            {"metadata": meta("model", hospital, zone), "spec": {"groups": [{"name": "model", "rules": alerts}]}},
+        ),
+        made(
+            "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
+            f"{hospital}-model",
+            {
+                "metadata": meta("model", hospital, zone),
+                "spec": {"rules": [{"backendRefs": [{"name": name, "namespace": f"{hospital}-{zone}"}]}]},
+            },
+        ),
+        made(
+            "kubernetes:security.istio.io/v1:RequestAuthentication",
+            f"{hospital}-model",
+            {
+                "metadata": meta("model", hospital, zone),
+                "spec": {"jwtRules": [{"issuer": "https://idp", "audiences": ["risk"], "jwksUri": "https://idp/keys"}]},
+            },
+        ),
+        made(
+            "kubernetes:security.istio.io/v1:AuthorizationPolicy",
+            f"{hospital}-model",
+            {
+                "metadata": meta("model", hospital, zone),
+                "spec": {"action": "ALLOW", "rules": [{"from": [{"source": {"requestPrincipals": ["idp/planner"]}}]}]},
+            },
+        ),
+    ]
+
+
+def platform() -> list[Resource]:
+    """Return what no hospital owns."""
+    name = "gateway"
+    notes = {"cert-manager.io/cluster-issuer": "internal"}
+    https = {"name": "https", "protocol": "HTTPS", "port": 443, "tls": {"certificateRefs": [{"name": "gateway"}]}}
+    policy = {
+        "targetRef": {"name": name},
+        "tls": {"minVersion": "1.3", "clientValidation": {"caCertificateRefs": [{"name": "ca"}]}},
+    }
+    return [
+        made(
+            "kubernetes:gateway.networking.k8s.io/v1:Gateway",
+            name,
+            {"metadata": {"name": name}, "spec": {"listeners": [https]}},
+        ),
+        made(
+            "kubernetes:cert-manager.io/v1:Certificate",
+            name,
+            {"metadata": {"name": name}, "spec": {"secretName": "gateway"}},
+        ),
+        made(
+            "kubernetes:gateway.envoyproxy.io/v1alpha1:ClientTrafficPolicy",
+            name,
+            {"metadata": {"name": name, "labels": {f"{PREFIX}/hospital": "shared"}}, "spec": policy},
+        ),
+        made(
+            "kubernetes:networking.k8s.io/v1:Ingress",
+            "docs",
+            {"metadata": {"name": "docs", "annotations": notes}, "spec": {"tls": [{"secretName": "docs"}]}},
+        ),
+        made(
+            "kubernetes:core/v1:Service",
+            "docs",
+            {
+                "metadata": {"name": "docs", "namespace": "docs"},
+                "spec": {"type": "ClusterIP", "ports": [{"port": 8080, "targetPort": 8080}]},
+            },
+        ),
+        made(
+            "kubernetes:core/v1:Service",
+            "north-model",
+            {
+                "metadata": {"name": "model", "namespace": "north-serving"},
+                "spec": {
+                    "selector": {"app.kubernetes.io/name": "planner"},
+                    "ports": [{"port": 80, "targetPort": MODEL_PORT}],
+                },
+            },
+        ),
+        made(
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
+            "viewer",
+            {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]},
+        ),
+        made(
+            "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
+            "viewer",
+            {
+                "metadata": {"name": "viewer", "namespace": "north-data"},
+                "roleRef": {"kind": "Role", "name": "viewer"},
+                "subjects": [{"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data"}],
+            },
+        ),
+        made(
+            "kubernetes:core/v1:ConfigMap",
+            "settings",
+            {"metadata": {"name": "settings"}, "data": {"LOG_LEVEL": "info"}},
+        ),
+        made(
+            "kubernetes:core/v1:Secret",
+            "client",
+            {"metadata": {"name": "client"}, "stringData": {"password": "hidden"}},
+            secrets="stringData",
+        ),
+        made(
+            "kubernetes:storage.k8s.io/v1:StorageClass",
+            "encrypted",
+            {"provisioner": "ebs.csi.aws.com", "parameters": {"encrypted": "true", "kmsKeyId": "arn:key"}},
+        ),
+        made(
+            "kubernetes:helm.sh/v3:Release",
+            "cert-manager",
+            {"chart": "cert-manager", "version": "1.18.2", "values": {"replicas": 2}},
+        ),
+    ]
+
+
+def hospital(name: str) -> list[Resource]:
+    """Return what one hospital has on the cluster."""
+    table = zones()
+    homes = [resource for zone in sorted(table.zones) for resource in namespace(name, zone)]
+    jobs = [resource for workload in table.homes if workload != "model-server" for resource in job(name, workload)]
+    return [*homes, *policies(name), *jobs, *model(name)]
