@@ -109,6 +109,7 @@ class FhirServer:
         self.public_keys: dict[tuple[str, str], Any] = {}
         self.secrets: dict[str, str] = {}
         self.granted = SCOPES
+        self.narrowed: str | None = None
         self.token_life = 300
         self.tokens: dict[str, tuple[float, str]] = {}
         self.used: set[str] = set()
@@ -242,7 +243,8 @@ class FhirServer:
             return JSONResponse({"error": "invalid_scope", "error_description": SECRET_NAME}, 400)
         token = f"token-{len(self.tokens)}-{client}"
         self.tokens[token] = (self.time.seconds + self.token_life, fields["scope"])
-        said = {"access_token": token, "token_type": "bearer", "expires_in": self.token_life, "scope": fields["scope"]}
+        said = {"access_token": token, "token_type": "bearer", "expires_in": self.token_life}
+        said["scope"] = self.narrowed or fields["scope"]
         return self._answer("token", JSONResponse(said))
 
     def _client_of(self, request: Request, fields: dict[str, str]) -> str | None:

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey, RSAKey
 from model.errors import UserError
 from model.ingestion.api import Landed, land
 from model.ingestion.api.credentials import Auth, Credentials, SecretMethod, credentials
-from tests.unit.fhir_server import SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
+from tests.unit.fhir_server import SCOPES, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
 from tests.unit.tls import self_signed
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
@@ -144,6 +144,26 @@ def test_a_refusal_is_one_sentence_without_secrets(server: FhirServer, tmp_path:
     with pytest.raises(UserError, match=said) as fault:
         run(server, tmp_path, smart(server, **changes))
     assert not [word for word in (SECRET_NAME, "hunter", "north-ehr", "nonsense") if word in str(fault.value)]
+
+
+@pytest.mark.parametrize(
+    ("granted", "lost"),
+    [
+        ("system/Patient.rs system/Encounter.rs system/Condition.rs", "MedicationRequest, Observation"),
+        (SCOPES.replace("Patient.rs", "Patient.cud"), "Patient"),
+        ("patient/*.rs", ", ".join(sorted(TYPES))),
+    ],
+)
+def test_a_token_for_less_than_we_need_is_refused(server: FhirServer, tmp_path: Path, granted: str, lost: str) -> None:
+    server.narrowed = granted
+    with pytest.raises(UserError, match=f"grants no leave to read {lost}; ask"):
+        run(server, tmp_path, smart(server))
+
+
+@pytest.mark.parametrize("granted", ["system/*.rs", "system/*.*", "system/*.read openid", "system/*.cruds", SCOPES])
+def test_a_token_in_other_words_is_enough(server: FhirServer, tmp_path: Path, granted: str) -> None:
+    server.narrowed = granted
+    assert run(server, tmp_path, smart(server)).files == 10
 
 
 def test_a_server_that_takes_other_signatures_is_told_apart(server: FhirServer, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from model.ingestion.api.wire import PassingError, Wire, origin
 
 GZIP = b"\x1f\x8b"
 LEVEL = 4
+PART = 65536
 GONE = frozenset({404, 410})
 
 
@@ -106,7 +107,9 @@ def unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
         while rest:
             if unpack.eof:
                 unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            yield unpack.decompress(rest)
+            made = unpack.decompress(rest)
+            # A little can hold much; what unpacks it once more gets it in small parts.
+            yield from (made[at : at + PART] for at in range(0, len(made), PART))
             rest = unpack.unused_data
     if not unpack.eof:
         raise EOFError

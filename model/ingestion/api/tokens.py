@@ -22,6 +22,7 @@ ASSERTION_SECONDS = 240
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 DISCOVERY = "/.well-known/smart-configuration"
 DEFAULT_LIFE = 300.0
+_SCOPE = re.compile(r"system/(\*|[A-Za-z]+)\.(?:\*|read|c?ru?d?s?)(?:\?.*)?")
 _OAUTH_CODE = re.compile(r"[a-z_]{1,40}")
 
 
@@ -94,6 +95,11 @@ class _Endpoint:
             raise UserError(
                 f"The token endpoint on {origin(url)} gives a token that is no bearer token; mend it there."
             )
+        if lost := sorted(readable(scope) - readable(str(told.get("scope") or scope))):
+            raise UserError(
+                f"The token endpoint on {origin(url)} grants no leave to read {', '.join(lost)}; "
+                "ask the hospital to grant the client system read scopes for them."
+            )
         life = told.get("expires_in")
         seconds = float(life) if isinstance(life, int | float) and life > 0 else DEFAULT_LIFE
         # A request that is sent now must still be valid when it arrives.
@@ -144,6 +150,19 @@ class _Endpoint:
             signed = assertion(self._key, client, given.kid, url, self._wire.clock)
             return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
         return {"client_id": client, "client_secret": secret} if given.method is SecretMethod.POST else {}
+
+
+def readable(scope: str) -> set[str]:
+    """Return the needed types that a scope lets us read, in the words of SMART 1 or 2.
+
+    Examples
+    --------
+    >>> sorted(readable("system/Patient.rs system/Condition.read system/Observation.c"))
+    ['Condition', 'Patient']
+    """
+    found = (_SCOPE.fullmatch(word) for word in scope.split())
+    named = {match[1] for match in found if match}
+    return set(ACCEPTED) if "*" in named else named & set(ACCEPTED)
 
 
 def signing_key(credentials: Credentials) -> RSAKey | ECKey:
