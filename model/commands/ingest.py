@@ -46,7 +46,7 @@ def ingest(
     from model.identity.store import recorder
     from model.ingestion.run import ingest as run
 
-    landed = None
+    ring, landed = keyring(hospital, key_file, key_version), None
     if source.startswith("https://"):
         from model.ingestion.api import bring
 
@@ -69,7 +69,7 @@ def ingest(
         source,
         hospital=hospital,
         out=out,
-        ring=keyring(hospital, key_file, key_version),
+        ring=ring,
         max_bad_share=max_bad_share,
         quarantine=quarantine,
         observed_until=observed_until,

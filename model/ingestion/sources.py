@@ -49,7 +49,9 @@ class Piece:
 def find(source: str) -> list[places.Stored]:
     """Return the FHIR files at a source, in the order of their names."""
     if source.startswith(("http://", "https://")):
-        raise UserError("A FHIR server cannot be read yet; export to files and give their folder or s3:// prefix.")
+        raise UserError(
+            "A FHIR server is read by the ingest command, over https:// alone; give files or a folder here."
+        )
     found = places.listing(source, SUFFIXES)
     if not found:
         raise UserError(f"There is no .json, .ndjson or .gz file at {source}; check the path or the prefix.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,37 @@ def test_the_command_reads_a_server(
     assert call(monkeypatch, "ingest", server.base, *words) == 0
     second = json.loads(capsys.readouterr().out)
     assert (second["changed"], second["run"], second["landed"]["run"]) == (False, first["run"], 2)
+
+
+def table(out: Path, name: str) -> list[dict[str, Any]]:
+    [file] = (out / "hospital=north" / name).glob("*.parquet")
+    rows: list[dict[str, Any]] = pq.read_table(file, partitioning=None).to_pylist()
+    return rows
+
+
+@pytest.mark.parametrize("mode", ["export", "search"])
+def test_what_a_server_corrects_and_deletes_is_corrected_and_removed_here(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    out = tmp_path / "curated"
+    words = ("--hospital", "north", "--out", str(out), "--key-file", str(tmp_path / "key"))
+    words += ("--ca", str(server.folder / "ca.crt"), "--mode", mode)
+    assert call(monkeypatch, "ingest", server.base, *words) == 0
+    assert sorted(row["value"] for row in table(out, "observation")) == [1.1, 2.1, 3.1, 4.1]
+    corrected = resource("Observation", 1, version=2, updated="2025-02-01T00:00:00Z")
+    corrected["valueQuantity"]["value"] = 9.5
+    server.resources["Observation"][1] = corrected
+    gone = server.resources["Condition"].pop(2)
+    entry = {"request": {"method": "DELETE", "url": f"Condition/{gone['id']}"}}
+    server.deleted = [{"resourceType": "Bundle", "type": "transaction", "entry": [entry]}]
+    server.transaction_time = "2025-02-02T00:00:00Z"
+    assert call(monkeypatch, "ingest", server.base, *words) == 0
+    assert sorted(row["value"] for row in table(out, "observation")) == [1.1, 3.1, 4.1, 9.5]
+    # A search cannot show what is gone; asking for everything does.
+    assert len(table(out, "condition")) == (3 if mode == "export" else 4)
+    assert call(monkeypatch, "ingest", server.base, *words, "--full-days", "0") == 0
+    assert len(table(out, "condition")) == 3
+    assert sorted(row["value"] for row in table(out, "observation")) == [1.1, 3.1, 4.1, 9.5]
 
 
 def test_the_command_says_in_one_sentence_what_is_wrong(
