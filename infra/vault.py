@@ -108,7 +108,12 @@ class HospitalVaultArgs:
 
 
 class HospitalVault(pulumi.ComponentResource):
-    """A hospital's transit and key-value mounts, with a policy and a role for each workload."""
+    """A hospital's transit and key-value mounts, with a policy and a role for each workload.
+
+    ``release_keys`` are the public keys that sign its releases, in base64 with commas between.
+    """
+
+    release_keys: pulumi.Output[str]
 
     def __init__(self, name: str, args: HospitalVaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         provided = pulumi.ResourceOptions(providers={"vault": args.logins.provider})
@@ -142,7 +147,7 @@ class HospitalVault(pulumi.ComponentResource):
             deletion_allowed=not args.protect,
             opts=kept,
         )
-        vault.transit.SecretBackendKey(
+        signing = vault.transit.SecretBackendKey(
             f"{name}-{SIGNING_KEY}",
             backend=transit.path,
             name=SIGNING_KEY,
@@ -160,7 +165,9 @@ class HospitalVault(pulumi.ComponentResource):
         )
         for workload, rules in RULES.items():
             self._role(args, workload, rules)
-        self.register_outputs({"transit": transit.path})
+        # Every version: a release that was signed before the key was rotated stays trusted.
+        self.release_keys = signing.keys.apply(lambda versions: ",".join(key["public_key"] for key in versions))
+        self.register_outputs({"transit": transit.path, "releaseKeys": self.release_keys})
 
     def _role(self, args: HospitalVaultArgs, workload: str, rules: Sequence[Rule]) -> None:
         child = pulumi.ResourceOptions(parent=self)

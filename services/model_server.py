@@ -1,10 +1,14 @@
 """The runtime by which MLServer answers the Open Inference Protocol v2 with a release.
 
-The release is checked file by file before it is loaded. A request names each feature of the contract as one input;
-the answer is the risk, the decision and the three main reasons (JSON) for each discharge.
+The release is checked before it is loaded: every file, the signature against the keys that the platform trusts
+(``HMLOPS_TRUSTED_KEYS``), the version and digest that it deployed (``HMLOPS_RELEASE``, where set), and that this
+process predicts the reference inputs as the evaluated pipeline did. A request names each feature of the contract as
+one input; the answer is risk, decision, action, the main reasons and warnings (JSON) for each discharge.
 """
 
 import json
+import logging
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,40 +19,84 @@ from mlserver.utils import get_model_uri
 
 from model.errors import UserError
 from model.release import files
+from model.release.reference import TOLERANCE
+from model.release.trust import TRUSTED_KEYS, trusted_keys
 from model.scoring import Scorer
 
+RELEASE = "HMLOPS_RELEASE"
 TEXT = "str"
+
+log = logging.getLogger("mlserver.readmission")
 
 
 class ReadmissionModel(MLModel):
     """A release, loaded once, predicted with as it was evaluated."""
 
+    scorer: Scorer | None = None
+
     async def load(self) -> bool:
-        """Check the release's hashes and load it; a changed one is not served."""
+        """Check the release and load it; one that does not hold leaves the model unready, and the log says why."""
         place = Path(await get_model_uri(self.settings, [files.LIST_FILE]))
-        self.scorer = Scorer.open(str(place.parent if place.is_file() else place))
+        try:
+            self.scorer = opened(str(place.parent if place.is_file() else place))
+        except UserError as fault:
+            log.error("Not ready: %s", fault)
+            return False
+        log.info("Ready: %s %s", self.scorer.name, self.scorer.files.short)
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Score the discharges of a request."""
+        scorer = self.scorer
+        if scorer is None:
+            raise InferenceError("The model is not ready; its log says why.")
         try:
-            values = self.scorer.matrix({item.name: _flat(item.data.root) for item in payload.inputs})
+            values = scorer.matrix(_columns(payload))
         except UserError as fault:
             raise InferenceError(str(fault)) from None
-        scores = self.scorer.score(values)
-        reasons = [json.dumps([asdict(reason) for reason in score.reasons]) for score in scores]
+        scores = scorer.score(values)
         return InferenceResponse(
             id=payload.id,
             model_name=self.name,
-            model_version=self.scorer.version,
-            parameters=Parameters(release=self.scorer.files.short),
+            model_version=scorer.version,
+            parameters=Parameters(release=scorer.files.short, method=scorer.method),
             outputs=[
                 ResponseOutput(name="risk", datatype="FP64", shape=[len(scores), 1], data=[s.risk for s in scores]),
                 _texts("decision", [score.decision for score in scores]),
                 _texts("action", [score.action for score in scores]),
-                _texts("reasons", reasons),
+                _texts("reasons", [json.dumps([asdict(reason) for reason in score.reasons]) for score in scores]),
+                _texts("warnings", [json.dumps(score.warnings) for score in scores]),
             ],
         )
+
+
+def opened(place: str) -> Scorer:
+    """Return a release that may be served.
+
+    Raises
+    ------
+    UserError
+        When it was changed, is signed by a stranger, is another than the one deployed, or predicts otherwise here.
+    """
+    keys = trusted_keys()
+    if keys is None:
+        raise UserError(f"{TRUSTED_KEYS} names no key, so no release can be trusted; set the hospital's public keys.")
+    version, _, digest = os.environ.get(RELEASE, "").rpartition("@")
+    # The platform mounts every release at one path, so the folder's name says nothing here.
+    scorer = Scorer.open(place, trusted=keys, named=digest or files.ANY_FOLDER)
+    if version and scorer.version != version:
+        raise UserError(f"The release at {place} is {scorer.version}, not the {version} that was deployed.")
+    away = scorer.deviation()
+    if not away <= TOLERANCE:
+        raise UserError(f"The release predicts otherwise here than when it was evaluated, by up to {away:.1e}.")
+    return scorer
+
+
+def _columns(payload: InferenceRequest) -> dict[str, list[float | None]]:
+    columns = {item.name: _flat(item.data.root) for item in payload.inputs}
+    if len(columns) != len(payload.inputs):
+        raise InferenceError("Two inputs have the same name; give each feature once.")
+    return columns
 
 
 def _texts(name: str, values: list[str]) -> ResponseOutput:

@@ -101,6 +101,7 @@ class HospitalService(pulumi.ComponentResource):
             cluster=args.cluster,
             accounts={workload: made.account for workload, made in accounts.items()},
             stored=storage.stored,
+            release_keys=vault.release_keys,
             ground=(args.platform, zones, storage, vault, *accounts.values()),
         )
         for declare in (ingest, identity, features, training, serving, planning):

@@ -84,6 +84,8 @@ def _runtime(site: Site) -> dict[str, object]:
             "MLSERVER_MODEL_NAME": _SERVICE_NAME,
             "MLSERVER_MODEL_URI": MODEL_FOLDER,
             "MLSERVER_MODEL_IMPLEMENTATION": "services.model_server.ReadmissionModel",
+            # The server loads no release that this hospital's key in Vault did not sign.
+            "HMLOPS_TRUSTED_KEYS": site.release_keys,
         },
         server=pod.Server(port=PORT, live="/v2/health/live", ready=f"/v2/models/{_SERVICE_NAME}/ready"),
     )
@@ -117,6 +119,8 @@ def _predictor(site: Site, release: Release) -> dict[str, object]:
             "protocolVersion": "v2",
             "storageUri": site.place(DataClass.MODELS, f"{RELEASES}{release.version}/{release.digest}"),
             "resources": pod.resource_requirements(site.hospital.model_server),
+            # Nor another than this one, whatever lies in the bucket.
+            "env": [{"name": "HMLOPS_RELEASE", "value": str(release)}],
         },
     }
 

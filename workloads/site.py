@@ -25,6 +25,8 @@ class Site:
         Who each workload is.
     stored
         The hospital's buckets.
+    release_keys
+        The public keys that sign its releases.
     ground
         What must stand before the first pod starts: closed zones, roles, keys and buckets.
     """
@@ -34,6 +36,7 @@ class Site:
     cluster: Cluster
     accounts: Mapping[str, Account]
     stored: Mapping[DataClass, Stored]
+    release_keys: pulumi.Output[str]
     ground: tuple[pulumi.Resource, ...]
 
     def place(self, data: DataClass, prefix: str) -> pulumi.Output[str]:

@@ -1,5 +1,6 @@
 """The ``card`` command: the model card of a release."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,14 +11,21 @@ from model.console import Json, answer
 def card(
     release: Annotated[str, typer.Argument(help="Folder or S3 prefix of the release.")],
     out: Annotated[str, typer.Option(help="The .md or .html file to write.")],
+    hospital: Annotated[str | None, typer.Option(help="Trust only this hospital's signing key.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a release's model card."""
+    """Write a release's model card, after checking the release."""
     from model import places
+    from model.errors import UserError
     from model.release import files
     from model.release.card import as_html
+    from model.release.signing import trust
+    from model.release.trust import open_release
 
-    found = files.read(release)
+    if not out.endswith((".md", ".html")):
+        raise UserError("--out must end with .md or .html.")
+    found = open_release(release, trusted=trust(hospital, key_file)).files
     text = found.text(files.CARD_FILE)
     places.write(out, (as_html(text) if out.endswith(".html") else text).encode())
     answer({"card": out, "digest": found.digest}, f"model card in {out}", as_json=as_json)

@@ -1,6 +1,7 @@
 """The ``score`` command: one discharge scored."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,16 +13,23 @@ def score(
     release: Annotated[str, typer.Argument(help="Folder or S3 prefix of the release.")],
     features: Annotated[str, typer.Argument(help="A features file, or a FHIR file of one patient.")],
     patient: Annotated[str, typer.Option(help="A pseudonym, or any.")] = "any",
+    hospital: Annotated[str | None, typer.Option(help="Trust only this hospital's signing key.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Score a patient's latest discharge: risk, decision, reasons."""
+    """Score a patient's latest discharge: risk, decision, reasons.
+
+    Trusted are the keys of --hospital or --key-file, else those of HMLOPS_TRUSTED_KEYS.
+    """
     from model.latest import is_bundle, latest, latest_of_bundle
+    from model.release.signing import trust
     from model.scoring import Scorer
 
+    scorer = Scorer.open(release, trusted=trust(hospital, key_file))
     discharge = latest_of_bundle(features) if is_bundle(features) else latest(features, patient)
-    scorer = Scorer.open(release)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
-    values = {"patient": discharge.patient, "model": scorer.name, "digest": scorer.files.short, **asdict(found)}
-    reasons = "; ".join(reason.text for reason in found.reasons)
-    text = f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}; {reasons}"
-    answer(values, text, as_json=as_json)
+    about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
+    lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
+    lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
+    lines += [f"  caution: {warning}" for warning in found.warnings]
+    answer({"patient": discharge.patient, **about, **asdict(found)}, "\n".join(lines), as_json=as_json)

@@ -15,13 +15,18 @@ def verify(
     key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check hashes, signature and contract, and make one prediction."""
-    from model.release.publish import verify as run
-    from model.release.signing import signer
+    """Check files, signature, contract, bill of materials, card, and that it predicts as it was evaluated.
 
-    trust = hospital is not None or key_file is not None
-    trusted = signer(hospital or "", key_file).public_keys().values() if trust else None
-    done = run(release, trusted=trusted)
-    text = f"{done.model} {done.digest[:12]} holds; signed by {done.signer}"
-    text += "" if done.trusted else " (give --hospital or --key-file to check whose key that is)"
-    answer(asdict(done), text, as_json=as_json)
+    Trusted are the keys of --hospital or --key-file, else those of HMLOPS_TRUSTED_KEYS.
+    """
+    from model.errors import GateError
+    from model.release.signing import trust
+    from model.release.verify import verify as run
+
+    done = run(release, trusted=trust(hospital, key_file))
+    lines = [f"{done.model} {done.digest[:12]}, profile {done.profile}, approved by {done.approved_by or 'nobody'}"]
+    lines += [f"  {'holds' if c.holds else 'FAILS'}  {c.name:<20}  {c.found}" for c in done.checks]
+    answer(asdict(done), "\n".join(lines), as_json=as_json)
+    failed = [f"{check.name}: {check.found}" for check in done.checks if not check.holds]
+    if failed:
+        raise GateError(" ".join(failed))

@@ -1,88 +1,209 @@
-"""The model card: what the model is, for whom, how good, and what it must not be used for."""
+"""The model card: Mitchell et al.'s sections (2019) and the source attributes that ONC's HTI-1 rule asks for."""
 
-import html
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from string import Template
 from typing import Any
 
-TEMPLATE_FILE = Path(__file__).parent / "card.md"
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from pydantic import BaseModel, ConfigDict
 
-DEMONSTRATION = (
-    "> **For demonstration only.** This release passed the gates of the profile `demonstration`, which say nothing "
-    "about clinical worth. It must not be used for patients.\n"
-)
+from model.errors import UserError
+
+HERE = Path(__file__).parent
+ATTRIBUTES_FILE = HERE / "attributes.yaml"
+NOT_KNOWN = "not known: "
+CLINICAL = "clinical"
+FIGURES = {
+    "roc_auc": "ROC-AUC",
+    "lace_roc_auc": "ROC-AUC of LACE",
+    "over_lace": "ROC-AUC over LACE",
+    "pr_auc": "PR-AUC",
+    "f1": "F1",
+    "brier": "Brier score",
+    "brier_skill": "Brier skill",
+}
+DEMOGRAPHIC = ("age", "female")
 
 
-def card(*, lineage: dict[str, Any], metrics: dict[str, Any], policy: dict[str, Any], contract: dict[str, Any]) -> str:
-    """Return the card as Markdown."""
-    demonstration = DEMONSTRATION if lineage["profile"] != "clinical" else ""
-    counts, training = metrics["counts"], lineage["counts"]
-    values = {
-        "model": lineage["model"],
-        "demonstration": demonstration,
-        "version": lineage["version"],
-        "penalty": lineage["penalty"],
-        "profile": lineage["profile"],
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Attribute(_Row):
+    """One source attribute: what the rule asks, and how the release answers."""
+
+    id: str
+    key: str
+    attribute: str
+    answer: str
+    gap: str = "this release has no data on it"
+    may_be_unknown: bool = False
+
+
+class Group(_Row):
+    """A paragraph of the rule."""
+
+    name: str
+    attributes: tuple[Attribute, ...]
+
+
+class Attributes(_Row):
+    """The whole table."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def rows(self) -> tuple[Attribute, ...]:
+        """Every attribute, in the rule's order."""
+        return tuple(row for group in self.groups for row in group.attributes)
+
+
+class Card(BaseModel):
+    """A written card and the questions that it leaves open.
+
+    Attributes
+    ----------
+    text
+        The card, as Markdown.
+    unanswered
+        Source attributes without an answer that a hospital must give before use on patients.
+    """
+
+    text: str
+    unanswered: tuple[str, ...]
+
+
+@cache
+def attributes() -> Attributes:
+    """Read the table of source attributes."""
+    return Attributes.model_validate(yaml.safe_load(ATTRIBUTES_FILE.read_text(encoding="utf-8")))
+
+
+def read_answers(path: Path | None) -> dict[str, str]:
+    """Return the hospital's own answers to source attributes, by key.
+
+    Raises
+    ------
+    UserError
+        When the file is not a YAML mapping from keys of ``attributes.yaml`` to text.
+    """
+    if path is None:
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise UserError(
+            f"The card's answers in {path} cannot be read; write YAML lines of the form KEY: TEXT."
+        ) from None
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise UserError(f"The card's answers in {path} are not of the form KEY: TEXT; mend the file.")
+    keys = [row.key for row in attributes().rows]
+    for key in found:
+        if key not in keys:
+            near = get_close_matches(str(key), keys, n=1, cutoff=0.0)[0]
+            raise UserError(f"The card has no question {key}, which {path} answers; the nearest is {near}.")
+    return {key: " ".join(text.split()) for key, text in found.items() if text.strip()}
+
+
+def card(
+    *,
+    lineage: dict[str, Any],
+    metrics: dict[str, Any],
+    policy: dict[str, Any],
+    contract: dict[str, Any],
+    method: str,
+    answers: Mapping[str, str],
+) -> Card:
+    """Return the card of a release.
+
+    Parameters
+    ----------
+    lineage, metrics, policy, contract : dict
+        The release's own files.
+    method : str
+        How reasons are found.
+    answers : mapping
+        The hospital's own answers, which go before the package's.
+    """
+    names = contract["x-order"]
+    about = {
+        "lineage": lineage,
+        "metrics": metrics,
+        "policy": policy,
+        "contract": contract,
+        "method": method,
+        "clinical": lineage["profile"] == CLINICAL,
         "hospitals": ", ".join(lineage["hospitals"]),
-        "test_discharges": counts["discharges"],
-        "test_patients": counts["patients"],
-        "test_readmissions": counts["readmissions"],
-        "figures": _figure_rows(metrics),
+        "bands": ", ".join(f"{band['name']} from {band['from']:.3f}" for band in policy["bands"]),
         "calibration": _calibration(metrics),
-        "alert_rate": f"{metrics['at_high']['alert_rate']:.1%}",
-        "sensitivity": f"{metrics['at_high']['sensitivity']:.1%}",
-        "precision": f"{metrics['at_high']['precision']:.1%}",
-        "groups": _group_rows(metrics),
-        "bands": _rows([f"{b['name']} | {b['from']:.3f} | {b['action']}" for b in policy["bands"]]),
-        "discharges": training["discharges"],
-        "patients": training["patients"],
-        "readmissions": training["readmissions"],
-        "features": _rows(
-            [f"{n} | {p['x-unit']} | {p['x-window']} | {p['description']}" for n, p in contract["properties"].items()]
-        ),
-        "data_digest": lineage["data_digest"],
-        "definition_digest": lineage["definition_digest"],
-        "pipeline_sha256": lineage["pipeline_sha256"],
+        "figures": [(title, metrics[name]) for name, title in FIGURES.items() if metrics.get(name)],
+        "later": _later(metrics),
+        "demographics": [contract["properties"][name]["description"] for name in DEMOGRAPHIC if name in names],
+        "group_names": list(dict.fromkeys(group["group"].partition(":")[0] for group in metrics["subgroups"])),
+        "shares": _shares(metrics),
     }
-    return Template(TEMPLATE_FILE.read_text(encoding="utf-8")).substitute(values)
+    environment = _environment()
+    given = {
+        row.key: _cell(answers.get(row.key) or environment.from_string(row.answer).render(about))
+        for row in attributes().rows
+    }
+    shown = {row.key: given[row.key] or NOT_KNOWN + row.gap for row in attributes().rows}
+    groups = [
+        {"name": group.name, "rows": [row.model_dump() | {"answer": shown[row.key]} for row in group.attributes]}
+        for group in attributes().groups
+    ]
+    text = environment.get_template("card.md").render(about, answers=shown, groups=groups)
+    open_rows = [row for row in attributes().rows if not given[row.key] and not row.may_be_unknown]
+    return Card(text=text, unanswered=tuple(f"{row.key} ({row.id})" for row in open_rows))
 
 
 def as_html(markdown: str) -> str:
-    """Return the card as a page that any browser shows."""
-    title = html.escape(markdown.partition("\n")[0].removeprefix("# "))
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f'<body><pre style="white-space:pre-wrap;font:15px/1.5 sans-serif;max-width:60em;margin:2em auto">'
-        f"{html.escape(markdown)}</pre></body></html>\n"
+    """Return a card as a page of its own; what looks like HTML in it is shown and not obeyed."""
+    import mistune
+
+    title = markdown.partition("\n")[0].removeprefix("# ")
+    body = mistune.create_markdown(escape=True, plugins=["table"])(markdown)
+    return _environment().get_template("card.html").render(title=title, body=body)
+
+
+def _environment() -> Environment:
+    # Markdown is no HTML: as_html escapes what it shows.
+    found = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=select_autoescape(["html"], default_for_string=False),
+        undefined=StrictUndefined,
     )
+    found.filters |= {"spread": _spread, "row": _spread_row, "figure": _figure, "percent": _percent}
+    found.filters["sentence"] = _sentence
+    return found
 
 
-def _rows(rows: list[str]) -> str:
-    return "\n".join(f"| {row} |" for row in rows)
+def _cell(text: str) -> str:
+    """Return text that stays in one cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
-def _figure_rows(metrics: dict[str, Any]) -> str:
-    names = {
-        "roc_auc": "ROC-AUC",
-        "lace_roc_auc": "ROC-AUC of LACE",
-        "pr_auc": "PR-AUC",
-        "brier": "Brier score",
-        "brier_skill": "Brier skill",
-    }
-    return _rows([f"{title} | {_spread(metrics[name])}" for name, title in names.items()])
+def _figure(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.3f}"
 
 
-def _group_rows(metrics: dict[str, Any]) -> str:
-    return _rows(
-        [
-            f"{g['group']} | {g['discharges']} | {g['readmissions']} | {_spread(g['roc_auc'])}"
-            for g in metrics["subgroups"]
-        ]
-    )
+def _percent(value: float | None) -> str:
+    return "not known" if value is None else f"{value:.1%}"
 
 
-def _spread(figure: dict[str, float] | None) -> str:
-    return f"{figure['value']:.3f} | {figure['low']:.3f} to {figure['high']:.3f}" if figure else "too few to tell |"
+def _spread(found: Mapping[str, float] | None) -> str:
+    return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})" if found else "too few to tell"
+
+
+def _spread_row(found: Mapping[str, float] | None) -> str:
+    return f"{found['value']:.3f} | {found['low']:.3f} to {found['high']:.3f}" if found else "too few to tell |"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _calibration(metrics: dict[str, Any]) -> str:
@@ -90,3 +211,13 @@ def _calibration(metrics: dict[str, Any]) -> str:
     if not found:
         return "too few to tell."
     return f"slope {found['slope']:.2f}, intercept {found['intercept']:.2f}, expected error {found['ece']:.3f}."
+
+
+def _later(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    later = metrics.get("later")
+    return later if later and later.get("roc_auc") else None
+
+
+def _shares(metrics: dict[str, Any]) -> list[str]:
+    total = metrics["counts"]["discharges"]
+    return [f"{group['group']} {group['discharges'] / total:.0%}" for group in metrics["subgroups"] if total]

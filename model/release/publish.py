@@ -1,28 +1,33 @@
-"""The ``release`` and ``verify`` commands."""
+"""The ``release`` command: a run that passed its gates becomes an immutable, signed folder."""
 
 import json
 import re
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from model import places
-from model.errors import UserError
-from model.evaluation.run import read_evaluation, refuse
-from model.features.definitions import Definitions, definitions
-from model.gates import GateTable
+from model.errors import GateError, UserError
+from model.evaluation.run import read_evaluation
+from model.features.definitions import definitions
+from model.gates import Verdict, approval_verdict, card_verdict, refuse, table_of_run
 from model.release import files
-from model.release.card import card
-from model.release.signing import Signature, Signer, check
-from model.scoring import Scorer
+from model.release.card import Card, card
+from model.release.contract import contract, levels, policy, server_settings
+from model.release.loading import load
+from model.release.reference import reference
+from model.release.sbom import sbom
+from model.release.signing import Signer
+from model.release.trust import check, open_release, read_signature
+from model.scoring import Contract
+from model.scoring.scorer import explainer
 from model.training.run import Run, read_pipeline, read_run
 
 MODEL = "readmission-risk"
-RUNTIME = "services.model_server.ReadmissionModel"
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*", re.ASCII)
+# What the run keeps and the release says in files of its own.
+_ELSEWHERE = frozenset({"gates", "thresholds", "features", "columns"})
 
 
 @dataclass(frozen=True)
@@ -37,168 +42,150 @@ class Released:
     changed: bool
     profile: str
     signer: str
+    approved_by: str | None
     roc_auc: float | None
 
 
-@dataclass(frozen=True)
-class Verified:
-    """A release that holds."""
-
-    place: str
-    model: str
-    version: str
-    digest: str
-    signer: str
-    trusted: bool
-    profile: str
-    smoke_risk: float
-
-
 def release(
-    folder: Path, *, version: str, to: str, signer: Signer, approved_by: str | None = None, reason: str | None = None
+    folder: Path,
+    *,
+    version: str,
+    to: str,
+    signer: Signer,
+    approved_by: str | None = None,
+    reason: str | None = None,
+    answers: Mapping[str, str] | None = None,
 ) -> Released:
     """Publish a run that passed its gates as an immutable folder ``to/version/digest12``.
+
+    A version is a name, the digest is the identity: candidates of one version lie side by side, until one of them is
+    approved. From then on the version is taken, and another content needs another version.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder, evaluated.
+    version : str
+        Such as v1 or v1.2.
+    to : str
+        Folder or S3 prefix of all releases.
+    signer : Signer
+        Signs the file list.
+    approved_by, reason : str, optional
+        Who approved it, as ``ROLE:NAME``, and why.
+    answers : mapping, optional
+        The hospital's answers to the card's questions, by key.
 
     Raises
     ------
     GateError
-        When the evaluation refused.
+        When the evaluation, the card or the approval does not satisfy the profile, or the version is taken.
     """
     if not _VERSION.fullmatch(version):
         raise UserError("--version must be like v1 or v1.2.")
     if (approved_by is None) != (reason is None):
-        raise UserError("An approval needs both --approve WHO and --reason TEXT.")
+        raise UserError("An approval needs both --approve ROLE:NAME and --reason TEXT.")
     run, evaluation = read_run(folder), read_evaluation(folder)
-    refuse(evaluation)
-    read_pipeline(folder, run)
-    approval = {"by": approved_by, "reason": reason} if approved_by else None
-    contents = _contents(folder, run, evaluation, version, approval)
+    profile = table_of_run(run.gates).profile(run.profile)
+    approval = approval_verdict(profile, approved_by, reason)
+    refuse(run.profile, [*(Verdict.model_validate(gate) for gate in evaluation["gates"]), approval])
+    approved = {"by": approved_by, "reason": reason} if approved_by else None
+    contents, written = _contents(folder, run, evaluation, version, approved, answers or {})
+    refuse(run.profile, [card_verdict(profile, written.unanswered)])
     file_list = files.listed(contents)
     digest = files.digest_of(file_list)
-    place = places.join(to, version, digest[: files.DIGEST_CHARACTERS])
+    short = digest[: files.DIGEST_CHARACTERS]
     done = Released(
-        place=place,
+        place=places.join(to, version, short),
         model=f"{MODEL}-{version}",
         version=version,
         digest=digest,
-        release=f"{version}@{digest[: files.DIGEST_CHARACTERS]}",
-        changed=True,
+        release=f"{version}@{short}",
+        changed=False,
         profile=run.profile,
         signer="",
+        approved_by=approved_by,
         roc_auc=(evaluation["roc_auc"] or {}).get("value"),
     )
-    published = places.read_if_any(places.join(place, files.SIGNATURE_FILE))
-    if published is not None:
-        files.read(place)
-        return Released(**asdict(done) | {"changed": False, "signer": json.loads(published)["signer"]})
+    if read_signature(done.place) is not None:
+        found = open_release(done.place, trusted=signer.public_keys().values())
+        return replace(done, signer=found.signature.signer)
+    if approved:
+        _refuse_taken(places.join(to, version), version, short)
+    return replace(done, changed=True, signer=_publish(done.place, contents, file_list, signer))
+
+
+def _publish(place: str, contents: Mapping[str, bytes], file_list: bytes, signer: Signer) -> str:
+    """Write the files, check them where they lie, and sign last: what has no signature is no release.
+
+    A run that was cut short is finished by the next one. Two at once write the same bytes under the same names.
+    """
     signature = signer.sign(file_list)
+    check(signature, file_list, signer.public_keys().values())
     for name, content in contents.items():
         places.write(places.join(place, name), content)
     places.write(places.join(place, files.LIST_FILE), file_list)
-    # The signature is last: a folder without one is a release that was cut short, and is finished by the next run.
+    files.read(place)
     places.write(places.join(place, files.SIGNATURE_FILE), _json(asdict(signature)))
-    return Released(**asdict(done) | {"signer": signature.signer})
+    return signature.signer
 
 
-def verify(place: str, *, trusted: Collection[str] | None = None) -> Verified:
-    """Check hashes, signature and contract of a release, and make one prediction with it."""
-    found = files.read(place)
-    content = places.read_if_any(places.join(place, files.SIGNATURE_FILE))
-    if content is None:
-        raise UserError(f"The release at {place} is not signed; finish it with python -m model release.")
-    try:
-        signature = Signature(**json.loads(content))
-    except (ValueError, TypeError):
-        raise UserError(f"The signature of the release at {place} cannot be read; fetch it again.") from None
-    check(signature, found.listed, trusted)
-    scorer = Scorer(found)
-    if scorer.names != definitions().names:
-        raise UserError(f"The release at {place} asks for other features than this package makes.")
-    smoke = scorer.score(np.full((1, len(scorer.names)), np.nan))[0]
-    return Verified(
-        place=place,
-        model=scorer.name,
-        version=scorer.version,
-        digest=found.digest,
-        signer=signature.signer,
-        trusted=trusted is not None,
-        profile=str(scorer.lineage["profile"]),
-        smoke_risk=smoke.risk,
-    )
+def _refuse_taken(folder: str, version: str, digest: str) -> None:
+    """Refuse a version whose approved release has another content."""
+    for other in places.folders(folder):
+        place = places.join(folder, other)
+        if other == digest or read_signature(place) is None:
+            continue
+        lineage = json.loads(places.read(places.join(place, files.LINEAGE_FILE)))
+        if lineage.get("approval"):
+            raise GateError(
+                f"{version} is taken: {version}@{other} was approved and is another content; choose another --version."
+            )
 
 
 def _contents(
-    folder: Path, run: Run, evaluation: dict[str, Any], version: str, approval: dict[str, str | None] | None
-) -> dict[str, bytes]:
+    folder: Path,
+    run: Run,
+    evaluation: dict[str, Any],
+    version: str,
+    approval: dict[str, str | None] | None,
+    answers: Mapping[str, str],
+) -> tuple[dict[str, bytes], Card]:
     name = f"{MODEL}-{version}"
-    lineage = {key: value for key, value in asdict(run).items() if key not in {"gates", "thresholds", "features"}} | {
-        "model": name,
-        "version": version,
-        "approval": approval,
-    }
-    contract, policy = _contract(definitions(), run), _policy(run)
-    text = card(lineage=lineage, metrics=evaluation, policy=policy, contract=contract)
-    return {
-        files.PIPELINE_FILE: (folder / files.PIPELINE_FILE).read_bytes(),
-        files.CONTRACT_FILE: _json(contract),
-        files.POLICY_FILE: _json(policy),
+    lineage = {key: value for key, value in asdict(run).items() if key not in _ELSEWHERE}
+    lineage |= {"model": name, "version": version, "approval": approval}
+    schema, decisions = contract(definitions(), run), policy(run)
+    pipeline = (folder / files.PIPELINE_FILE).read_bytes()
+    evaluated = read_pipeline(folder, run)
+    loaded = load(pipeline)
+    method = explainer(loaded.pipeline, Contract(schema)).method
+    written = card(
+        lineage=lineage, metrics=evaluation, policy=decisions, contract=schema, method=method, answers=answers
+    )
+    expected = reference(run.features, levels(schema), lambda values: evaluated.predict_proba(values)[:, 1])
+    contents = {
+        files.PIPELINE_FILE: pipeline,
+        files.CONTRACT_FILE: _json(schema),
+        files.POLICY_FILE: _json(decisions),
         files.METRICS_FILE: _json(_headline(evaluation) | {"evaluation": evaluation}),
         files.LINEAGE_FILE: _json(lineage),
-        files.CARD_FILE: text.encode(),
-        files.SERVER_FILE: _json(_server_settings(name, version, run)),
+        files.REFERENCE_FILE: _json(expected),
+        files.SBOM_FILE: sbom(
+            name=name, version=version, pipeline_sha256=run.pipeline_sha256, packages=loaded.packages
+        ),
+        files.CARD_FILE: written.text.encode(),
+        files.SERVER_FILE: _json(server_settings(name, version, run)),
     }
+    report = folder / files.REPORT_FILE
+    if report.is_file():
+        contents[files.REPORT_FILE] = report.read_bytes()
+    return contents, written
 
 
 def _headline(evaluation: dict[str, Any]) -> dict[str, float | None]:
     """Return the figures that are told first."""
     plain = {name: (evaluation[name] or {}).get("value") for name in ("roc_auc", "lace_roc_auc", "pr_auc", "brier")}
     return plain | {"calibration_slope": (evaluation["calibration"] or {}).get("slope")}
-
-
-def _contract(table: Definitions, run: Run) -> dict[str, Any]:
-    """Return the features that the model takes, as a JSON schema."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "features of one discharge",
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(run.features),
-        "x-order": list(run.features),
-        "x-definition-digest": run.definition_digest,
-        "properties": {
-            f.name: {
-                "type": ["number", "null"],
-                "description": f.meaning,
-                "x-unit": f.unit,
-                "x-window": f.window,
-                "x-source": f.source,
-            }
-            for f in table.features
-        },
-    }
-
-
-def _policy(run: Run) -> dict[str, Any]:
-    policy = GateTable.model_validate(run.gates).policy
-    ordered = sorted(policy, key=lambda name: policy[name].top_share)
-    bands = [{"name": name, "from": run.thresholds[name], "action": policy[name].action} for name in ordered]
-    bands[-1]["from"] = 0.0
-    return {"bands": bands}
-
-
-def _server_settings(name: str, version: str, run: Run) -> dict[str, Any]:
-    return {
-        "name": name,
-        "implementation": RUNTIME,
-        "platform": "scikit-learn",
-        "parameters": {"uri": ".", "version": version},
-        "inputs": [{"name": feature, "datatype": "FP64", "shape": [-1, 1]} for feature in run.features],
-        "outputs": [
-            {"name": "risk", "datatype": "FP64", "shape": [-1, 1]},
-            {"name": "decision", "datatype": "BYTES", "shape": [-1, 1]},
-            {"name": "reasons", "datatype": "BYTES", "shape": [-1, 1]},
-        ],
-    }
 
 
 def _json(value: object) -> bytes:

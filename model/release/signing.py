@@ -1,33 +1,19 @@
 """Sign a release's file list with Ed25519: by Vault's transit engine, or with a key file for the shell."""
 
 import base64
-from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from model.console import warn
 from model.deid.keys import home
 from model.errors import UserError
+from model.release.trust import ALGORITHM, Signature, trusted_keys
 from model.vault import Transit, Vault
 
 KEY_NAME = "release-signing"
-ALGORITHM = "ed25519"
-
-
-@dataclass(frozen=True)
-class Signature:
-    """A signature over a release's file list, and the public key that checks it."""
-
-    algorithm: str
-    signer: str
-    key_version: str
-    public_key: str
-    signature: str
 
 
 class Signer(Protocol):
@@ -105,12 +91,10 @@ def signer(hospital: str, key_file: Path | None) -> Signer:
     return LocalSigner(path)
 
 
-def check(signature: Signature, message: bytes, trusted: Collection[str] | None = None) -> None:
-    """Refuse a signature that is not of this message, or not by one of the trusted public keys."""
-    if trusted is not None and signature.public_key not in trusted:
-        raise UserError("The release is signed by a key that is not trusted; do not use it.")
-    try:
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signature.public_key, validate=True))
-        key.verify(base64.b64decode(signature.signature, validate=True), message)
-    except (InvalidSignature, ValueError):
-        raise UserError("The release's signature does not fit its files; do not use it, fetch it again.") from None
+def trust(hospital: str | None, key_file: Path | None) -> frozenset[str] | None:
+    """Return the public keys of a hospital or a key file, else those of ``HMLOPS_TRUSTED_KEYS``, or nothing."""
+    if hospital is None and key_file is None:
+        return trusted_keys()
+    if key_file is not None and not key_file.is_file():
+        raise UserError(f"There is no signing key at {key_file}; name the file that signed the release.")
+    return frozenset(signer(hospital or "", key_file).public_keys().values())

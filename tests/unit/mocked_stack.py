@@ -101,6 +101,8 @@ def _outputs(declared: Declared) -> dict[str, Any]:
                 "certificateAuthority": {"data": "Q0E="},
                 "identities": [{"oidcs": [{"issuer": issuer}]}],
             }
+        case "vault:transit/secretBackendKey:SecretBackendKey":
+            return {"keys": [{"name": "ed25519", "public_key": f"{declared.name}-public"}]}
         case "kubernetes:core/v1:ConfigMap":
             return {"data": {"ca.crt": "CA"}}
         case _:

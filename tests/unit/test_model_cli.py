@@ -111,5 +111,7 @@ def test_no_command_loads_what_another_needs() -> None:
     assert loaded("model.ingestion.run", "mlserver", "sklearn", "boto3") == []
 
 
-def test_the_server_loads_no_dataframe_library_for_a_score() -> None:
-    assert loaded("model.scoring", "pandas", "pyarrow", "duckdb", "ibis", "boto3") == []
+def test_the_server_loads_only_what_its_image_has() -> None:
+    absent = ("duckdb", "ibis", "boto3", "hvac", "jinja2", "mistune", "cyclonedx", "mlflow", "yaml")
+    assert loaded("model.scoring", *absent) == []
+    assert loaded("services.model_server", *absent) == []

@@ -1,11 +1,16 @@
 """A release is immutable, signed, and refused when anything in it changed."""
 
 import base64
+import io
 import json
+import os
+import pickle
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 
@@ -15,8 +20,11 @@ from model.features.build import build
 from model.ingestion.run import ingest
 from model.latest import latest, latest_of_bundle
 from model.release import files
-from model.release.publish import Released, release, verify
-from model.release.signing import LocalSigner, Signature, VaultSigner, check
+from model.release.loading import load
+from model.release.publish import Released, release
+from model.release.signing import LocalSigner, VaultSigner
+from model.release.trust import Signature, check
+from model.release.verify import verify
 from model.scoring import Scorer
 from model.training.run import read_pipeline, read_run
 from tests.unit.model_world import RING, bundle, world, write_bundle
@@ -48,6 +56,7 @@ def test_another_version_lies_beside_it(tmp_path: Path) -> None:
     assert first.place != second.place
     assert verify(first.place).version == "v1"
     assert verify(second.place).model == "readmission-risk-v2"
+    assert verify(second.place).holds
 
 
 def test_a_release_that_was_cut_short_is_finished(tmp_path: Path) -> None:
@@ -82,16 +91,121 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         verify(place)
 
 
-def test_a_list_that_was_changed_with_its_file_is_refused_by_the_signature(tmp_path: Path) -> None:
-    place = released(tmp_path).place
+def relisted(place: str) -> str:
+    """Return the place of a release whose list and folder were made to fit what it now holds."""
     changed = contents(place)
     for name in (files.LIST_FILE, files.SIGNATURE_FILE):
-        changed.pop(name)
-    changed[files.POLICY_FILE] = changed[files.POLICY_FILE].replace(b"usual care", b"no care at all")
-    Path(place, files.POLICY_FILE).write_bytes(changed[files.POLICY_FILE])
-    Path(place, files.LIST_FILE).write_bytes(files.listed(changed))
+        changed.pop(name, None)
+    file_list = files.listed(changed)
+    Path(place, files.LIST_FILE).write_bytes(file_list)
+    return str(Path(place).rename(Path(place).with_name(files.digest_of(file_list)[:12])))
+
+
+def test_a_list_that_was_changed_with_its_file_is_refused_by_the_signature(tmp_path: Path) -> None:
+    place = released(tmp_path).place
+    policy = Path(place, files.POLICY_FILE)
+    policy.write_bytes(policy.read_bytes().replace(b"usual care", b"no care at all"))
     with pytest.raises(UserError, match="signature does not fit"):
-        verify(place)
+        verify(relisted(place))
+
+
+def test_a_folder_by_another_digest_is_refused(tmp_path: Path) -> None:
+    place = Path(released(tmp_path).place)
+    for other in ("0" * 12, place.name[:4], "latest"):
+        place = place.rename(place.with_name(other))
+        for opened in (verify, Scorer.open):
+            with pytest.raises(UserError, match="folder renamed"):
+                opened(str(place))
+
+
+def test_the_list_of_another_release_is_refused(tmp_path: Path) -> None:
+    first, second = released(tmp_path).place, released(tmp_path, "v2").place
+    for name in (files.LIST_FILE, files.SIGNATURE_FILE):
+        shutil.copy(Path(second, name), Path(first, name))
+    with pytest.raises(UserError, match="was changed"):
+        verify(first)
+
+
+def test_an_added_file_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
+    place = Path(released(tmp_path).place)
+    for name in ("extra.txt", ".hidden"):
+        (place / name).write_text("x")
+        with pytest.raises(UserError, match="a file that was not released"):
+            verify(str(place))
+        (place / name).unlink()
+    (place / "inner").mkdir()
+    with pytest.raises(UserError, match="a file that was not released"):
+        verify(str(place))
+    (place / "inner").rmdir()
+    (place / files.POLICY_FILE).rename(tmp_path / "elsewhere")
+    (place / files.POLICY_FILE).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="a link"):
+        verify(str(place))
+
+
+@pytest.mark.parametrize("name", ["../../key", "/etc/passwd", "a/b", ".part-x", ""])
+def test_a_list_that_points_outside_is_refused(tmp_path: Path, name: str) -> None:
+    rows = json.dumps({"files": [{"path": name, "sha256": "0", "size": 1}]}).encode()
+    place = tmp_path / files.digest_of(rows)[:12]
+    place.mkdir()
+    (place / files.LIST_FILE).write_bytes(rows)
+    with pytest.raises(UserError, match="outside of itself"):
+        verify(str(place))
+
+
+class Bomb:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch {self._path}",)
+
+
+def bombs(path: Path) -> dict[str, bytes]:
+    """Return pickles that would write a file: plain, by exec, within an array, by a method of a class, by getattr."""
+    sink = io.BytesIO()
+    joblib.dump(np.array([Bomb(path)], dtype=object), sink)
+    code = f"open({str(path)!r}, 'w').close()"
+    return {
+        "plain": pickle.dumps(Bomb(path)),
+        "protocol 0": pickle.dumps(Bomb(path), protocol=0),
+        "in an array": sink.getvalue(),
+        "exec": b"cbuiltins\nexec\n(S" + repr(code).encode() + b"\ntR.",
+        "a dotted name": b"\x80\x04\x8c\x10sklearn.pipeline\x8c\x09os.system\x93\x8c\x04true\x85R.",
+        "a function of the library": b"cnumpy.testing._private.utils\nrunstring\n(S" + repr(code).encode() + b"\n(dtR.",
+        "a module inside": b"csklearn.utils\nos\n.",
+    }
+
+
+@pytest.mark.parametrize("kind", list(bombs(Path("/nowhere"))))
+def test_a_pickle_that_would_run_a_command_never_does(tmp_path: Path, kind: str) -> None:
+    done, written = released(tmp_path), tmp_path / "boom"
+    bomb = bombs(written)[kind]
+    Path(done.place, files.PIPELINE_FILE).write_bytes(bomb)
+    with pytest.raises(UserError, match="is not what was released"):
+        Scorer.open(done.place)
+    # Even where whoever changed it made list, folder and signature fit, and the reader trusts the key.
+    place, signer = relisted(done.place), LocalSigner(tmp_path / "key")
+    signature = signer.sign(Path(place, files.LIST_FILE).read_bytes())
+    Path(place, files.SIGNATURE_FILE).write_text(json.dumps(asdict(signature)))
+    with pytest.raises(UserError, match="no part of an estimator"):
+        Scorer.open(place, trusted=signer.public_keys().values())
+    with pytest.raises(UserError, match="no part of an estimator"):
+        load(bomb)
+    assert not written.exists()
+
+
+def test_the_bomb_is_a_real_one(tmp_path: Path) -> None:
+    pickle.loads(bombs(tmp_path / "boom")["plain"])
+    assert (tmp_path / "boom").exists()
+
+
+def test_a_pipeline_that_is_none_is_refused() -> None:
+    for content in (b"", b"no pickle", pickle.dumps([1, 2]), pickle.dumps(np.arange(3))):
+        with pytest.raises(UserError, match="pipeline"):
+            load(content)
 
 
 def test_a_stranger_cannot_sign(tmp_path: Path) -> None:
@@ -100,14 +214,6 @@ def test_a_stranger_cannot_sign(tmp_path: Path) -> None:
     assert verify(done.place, trusted=own.public_keys().values()).trusted
     with pytest.raises(UserError, match="not trusted"):
         verify(done.place, trusted=stranger.public_keys().values())
-
-
-def test_a_list_that_points_outside_is_refused(tmp_path: Path) -> None:
-    place = released(tmp_path).place
-    rows = {"files": [{"path": "../../key", "sha256": "0", "size": 1}]}
-    Path(place, files.LIST_FILE).write_text(json.dumps(rows))
-    with pytest.raises(UserError, match="outside of itself"):
-        verify(place)
 
 
 def test_a_refused_model_is_not_released(tmp_path: Path) -> None:
@@ -137,7 +243,7 @@ def test_what_is_served_is_what_was_trained(tmp_path: Path) -> None:
     values = scorer.matrix(discharge.columns)
     found = scorer.score(values)[0]
     pipeline = read_pipeline(world().run, read_run(world().run))
-    assert found.risk == pipeline.predict_proba(values)[0, 1]
+    assert found.risk == pytest.approx(pipeline.predict_proba(values)[0, 1], abs=1e-12)
     assert found.decision in {"high", "medium", "low"}
     sizes = [abs(reason.contribution) for reason in found.reasons]
     assert len(sizes) == 3

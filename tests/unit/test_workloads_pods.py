@@ -84,6 +84,16 @@ def test_the_model_server_is_probed(stack: Stack) -> None:
         assert server["readinessProbe"]["httpGet"]["path"] == "/v2/models/{{.Name}}/ready"
 
 
+def test_a_server_trusts_its_own_hospital_s_key_and_one_release(stack: Stack) -> None:
+    for runtime in stack.of("ServingRuntime"):
+        hospital = runtime.metadata["labels"]["healthcare-mlops/hospital"]
+        env = {entry["name"]: entry.get("value") for entry in runtime.inputs["spec"]["containers"][0]["env"]}
+        assert env["HMLOPS_TRUSTED_KEYS"] == f"{hospital}-release-signing-public"
+    for service in stack.of("InferenceService"):
+        env_of_one = service.inputs["spec"]["predictor"]["model"]["env"]
+        assert env_of_one == [{"name": "HMLOPS_RELEASE", "value": "v1@0123456789ab"}]
+
+
 def test_the_initializer_takes_the_role_of_the_pod_that_it_is_put_into(stack: Stack) -> None:
     [container] = stack.of("ClusterStorageContainer")
     env = {entry["name"]: entry for entry in container.inputs["spec"]["container"]["env"]}

@@ -1,0 +1,83 @@
+"""What a release promises to take and to decide: the feature contract, the decision policy, the server's settings."""
+
+from typing import Any
+
+from model.features.definitions import Definitions, Feature
+from model.gates import GateTable
+from model.training.run import Run
+
+RUNTIME = "services.model_server.ReadmissionModel"
+# Units in which nothing is negative; a measurement has limits of its own in the definitions.
+_NOT_NEGATIVE = frozenset({"count", "points", "days", "years"})
+OLDEST = 130.0
+
+
+def contract(table: Definitions, run: Run) -> dict[str, Any]:
+    """Return the features that a request may hold, as a JSON schema; ``x-order`` are those that the model takes."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "features of one discharge",
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(run.features),
+        "x-order": list(run.features),
+        "x-schema-version": table.version,
+        "x-definition-digest": run.definition_digest,
+        "properties": {feature.name: _property(table, feature) for feature in table.features},
+    }
+
+
+def policy(run: Run) -> dict[str, Any]:
+    """Return the bands of risk, the highest first; the last takes everybody else."""
+    bands = GateTable.model_validate(run.gates).policy
+    ordered = sorted(bands, key=lambda name: bands[name].top_share)
+    rows = [{"name": name, "from": run.thresholds[name], "action": bands[name].action} for name in ordered]
+    rows[-1]["from"] = 0.0
+    return {"bands": rows}
+
+
+def server_settings(name: str, version: str, run: Run) -> dict[str, Any]:
+    """Return what MLServer reads of a model: its runtime, inputs and outputs."""
+    outputs = {"risk": "FP64", "decision": "BYTES", "action": "BYTES", "reasons": "BYTES", "warnings": "BYTES"}
+    return {
+        "name": name,
+        "implementation": RUNTIME,
+        "platform": "scikit-learn",
+        "parameters": {"uri": ".", "version": version},
+        "inputs": [{"name": feature, "datatype": "FP64", "shape": [-1, 1]} for feature in run.features],
+        "outputs": [{"name": output, "datatype": kind, "shape": [-1, 1]} for output, kind in outputs.items()],
+    }
+
+
+def levels(schema: dict[str, Any]) -> list[list[float]]:
+    """Return for each of the model's columns some values that it can take, from least to greatest."""
+    return [_levels(schema["properties"][name]) for name in schema["x-order"]]
+
+
+def _property(table: Definitions, feature: Feature) -> dict[str, Any]:
+    return {
+        "type": ["number", "null"],
+        "description": feature.meaning,
+        "x-unit": feature.unit,
+        "x-window": feature.window,
+        "x-source": feature.source,
+    } | _possible(table, feature)
+
+
+def _possible(table: Definitions, feature: Feature) -> dict[str, float]:
+    """Return the limits outside of which a value is a fault of measurement or typing."""
+    lab = table.labs.get(feature.lab)
+    if lab is not None:
+        return {"minimum": lab.low, "maximum": lab.high}
+    if feature.unit == "0/1":
+        return {"minimum": 0.0, "maximum": 1.0}
+    if feature.unit == "years":
+        return {"minimum": 0.0, "maximum": OLDEST}
+    return {"minimum": 0.0} if feature.unit in _NOT_NEGATIVE else {}
+
+
+def _levels(about: dict[str, Any]) -> list[float]:
+    trained = about.get("x-trained") or {}
+    ends = [trained.get("low", about.get("minimum")), trained.get("usual"), trained.get("high", about.get("maximum"))]
+    found = sorted({float(end) for end in ends if end is not None})
+    return found or [0.0, 1.0]

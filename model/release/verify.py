@@ -1,0 +1,144 @@
+"""The ``verify`` command: hold a release against everything that it promises."""
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from model.errors import UserError
+from model.features.definitions import definitions, digest
+from model.release import files
+from model.release.card import NOT_KNOWN, attributes
+from model.release.reference import TOLERANCE
+from model.release.trust import SignedRelease, open_release
+from model.scoring import Scorer
+
+SECTIONS = (
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+    "Source attributes",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a release must show, and what was found."""
+
+    name: str
+    holds: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A release and how its checks came out."""
+
+    place: str
+    model: str
+    version: str
+    digest: str
+    signer: str
+    trusted: bool
+    profile: str
+    approved_by: str | None
+    holds: bool
+    checks: tuple[Check, ...]
+
+
+def verify(place: str, *, trusted: Collection[str] | None = None) -> Verified:
+    """Check a release: files, signature, feature contract, bill of materials, card and reference predictions.
+
+    Parameters
+    ----------
+    place : str
+        The release.
+    trusted : collection of str, optional
+        Public keys of which one must have signed.
+
+    Raises
+    ------
+    UserError
+        When its files or its signature do not hold: then nothing in it is worth a look.
+    """
+    opened = open_release(place, trusted=trusted)
+    scorer = Scorer(opened.files)
+    checks = (
+        Check("files", True, f"{len(opened.files.contents)} files as listed, none added; the folder is their digest"),
+        Check("signature", True, _signed(opened)),
+        _checked("contract", lambda: _contract(scorer)),
+        _checked("bill of materials", lambda: _bill(opened.files)),
+        _checked("model card", lambda: _card(opened.files.text(files.CARD_FILE))),
+        _checked("reference prediction", lambda: _prediction(scorer)),
+    )
+    approval = scorer.lineage.get("approval") or {}
+    return Verified(
+        place=place,
+        model=scorer.name,
+        version=scorer.version,
+        digest=opened.files.digest,
+        signer=opened.signature.signer,
+        trusted=opened.trusted,
+        profile=str(scorer.lineage["profile"]),
+        approved_by=approval.get("by"),
+        holds=all(check.holds for check in checks),
+        checks=checks,
+    )
+
+
+def _checked(name: str, judge: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, judge())
+    except UserError as fault:
+        return Check(name, False, str(fault))
+
+
+def _signed(opened: SignedRelease) -> str:
+    whose = "a trusted key" if opened.trusted else "a key that was not held against any list (--hospital, --key-file)"
+    return f"Ed25519 by {opened.signature.signer}, {opened.signature.key_version}: {whose}"
+
+
+def _contract(scorer: Scorer) -> str:
+    schema = json.loads(scorer.files.text(files.CONTRACT_FILE))
+    absent = set(scorer.names) - set(definitions().names)
+    if absent:
+        raise UserError(f"This package makes no {', '.join(sorted(absent))}; use the package that made the release.")
+    if schema["x-definition-digest"] != digest():
+        raise UserError("The release was trained on other feature definitions than this package's; train again.")
+    return (
+        f"{len(scorer.names)} features of definitions version {schema['x-schema-version']}, as this package makes them"
+    )
+
+
+def _bill(found: files.ReleaseFiles) -> str:
+    bill = json.loads(found.text(files.SBOM_FILE))
+    if bill.get("bomFormat") != "CycloneDX" or not bill.get("components"):
+        raise UserError(f"{files.SBOM_FILE} is no CycloneDX bill with components.")
+    lineage = json.loads(found.text(files.LINEAGE_FILE))
+    if bill["metadata"]["component"]["hashes"][0]["content"] != lineage["pipeline_sha256"]:
+        raise UserError(f"{files.SBOM_FILE} is of another pipeline.")
+    return f"CycloneDX {bill['specVersion']}, {len(bill['components'])} components"
+
+
+def _card(text: str) -> str:
+    missing = [section for section in SECTIONS if f"\n## {section}\n" not in text]
+    missing += [row.id for row in attributes().rows if f"\n| {row.id} | " not in text]
+    if missing:
+        raise UserError(f"The card lacks {', '.join(missing)}.")
+    return f"{len(SECTIONS)} sections, {len(attributes().rows)} source attributes, {_open(text)} of them not known"
+
+
+def _open(text: str) -> int:
+    return sum(1 for line in text.splitlines() if f" | {NOT_KNOWN}" in line)
+
+
+def _prediction(scorer: Scorer) -> str:
+    away = scorer.deviation()
+    if not away <= TOLERANCE:
+        raise UserError(f"It predicts otherwise than the pipeline that was evaluated did, by up to {away:.1e}.")
+    return f"as evaluated, within {TOLERANCE:g} (largest difference {away:.1e})"

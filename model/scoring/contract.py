@@ -1,0 +1,161 @@
+"""What a model takes: the release's JSON schema as arrays, against which every input is held."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.errors import UserError
+
+Floats = npt.NDArray[np.float64]
+
+_NUMBERS = (int, float, np.floating, np.integer)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of the model.
+
+    Parameters
+    ----------
+    name, meaning, unit : str
+        What it is called, what it says, and in what unit.
+    categories : tuple of str
+        The levels of a category, whose codes are their places; empty for a number.
+    least, most : float
+        What can be at all; a value outside is refused.
+    low, high : float
+        What the training data held; a value outside is flagged. NaN where that is not known.
+    usual : float
+        The training data's median or most frequent code; NaN where nothing was recorded.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    categories: tuple[str, ...]
+    least: float
+    most: float
+    low: float
+    high: float
+    usual: float
+
+    def shown(self, value: float) -> str:
+        """Return a value as a clinician reads it."""
+        if np.isnan(value):
+            return "not recorded"
+        if self.categories:
+            return self.categories[int(value)]
+        if self.unit == "0/1":
+            return "yes" if value else "no"
+        return f"{value:.3g}" if self.unit in ("", "count", "points") else f"{value:.3g} {self.unit}"
+
+
+class Contract:
+    """The features that a model asks for, in its order."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.features = tuple(_feature(name, schema["properties"][name]) for name in schema["x-order"])
+        self.names = tuple(feature.name for feature in self.features)
+        # A hospital may send every feature of the definition, also one that this model does not use.
+        self._known = frozenset(schema["properties"])
+        self._least = np.array([feature.least for feature in self.features])
+        self._most = np.array([feature.most for feature in self.features])
+        self._low = np.array([feature.low for feature in self.features])
+        self._high = np.array([feature.high for feature in self.features])
+        self.usual: Floats = np.array([feature.usual for feature in self.features])
+        self._codes = np.array([bool(feature.categories) for feature in self.features])
+
+    @classmethod
+    def parse(cls, text: str) -> "Contract":
+        """Return the contract of a release."""
+        return cls(json.loads(text))
+
+    def matrix(self, columns: Mapping[str, Sequence[float | None]]) -> Floats:
+        """Return named columns in the model's order, None as NaN.
+
+        Raises
+        ------
+        UserError
+            When a column is unknown, absent, of another length, or holds what cannot be. No value is told.
+        """
+        self._check_names(columns)
+        chosen = [columns[name] for name in self.names]
+        lengths = {len(column) for column in columns.values()}
+        if len(lengths) != 1 or 0 in lengths:
+            raise UserError("The features have different lengths or none; give one value for each discharge.")
+        if not all(_is_number(value) for column in chosen for value in column):
+            raise UserError("A feature holds something else than numbers; give numbers or null.")
+        try:
+            values: Floats = np.array(chosen, dtype=np.float64).T
+        except OverflowError:
+            raise UserError("A feature holds a number that is too large; give finite numbers or null.") from None
+        self.check(values)
+        return values
+
+    def check(self, values: Floats) -> None:
+        """Refuse values that cannot be: infinite, outside of what is possible, or no code of the category."""
+        if np.isinf(values).any():
+            raise UserError(f"{self._first(np.isinf(values))} is infinite; give finite numbers or null.")
+        outside = (values < self._least) | (values > self._most)
+        if outside.any():
+            place = int(np.flatnonzero(outside.any(axis=0))[0])
+            raise UserError(f"{_possible(self.features[place])}; check its unit and its source.")
+        parts = self._codes & (values != np.floor(values)) & ~np.isnan(values)
+        if parts.any():
+            raise UserError(f"{self._first(parts)} is no code of its category; give the place of the level.")
+
+    def warnings(self, row: Floats) -> tuple[str, ...]:
+        """Return a sentence for each value outside of what the model was trained on."""
+        beyond = (row < self._low) | (row > self._high)
+        if not beyond.any():
+            return ()
+        return tuple(_beyond(self.features[place]) for place in np.flatnonzero(beyond))
+
+    def _check_names(self, columns: Mapping[str, Sequence[float | None]]) -> None:
+        if columns.keys() <= self._known and columns.keys() >= set(self.names):
+            return
+        unknown = sorted(columns.keys() - self._known)
+        absent = sorted(set(self.names) - columns.keys())
+        what = f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(absent) or 'none'}"
+        raise UserError(f"The features do not fit the model's contract ({what}).")
+
+    def _first(self, marked: npt.NDArray[np.bool_]) -> str:
+        return self.names[int(np.flatnonzero(marked.any(axis=0))[0])]
+
+
+def _feature(name: str, about: Mapping[str, Any]) -> Feature:
+    trained = about.get("x-trained") or {}
+    return Feature(
+        name=name,
+        meaning=about["description"],
+        unit=about["x-unit"],
+        categories=tuple(about.get("x-categories") or ()),
+        least=_number(about.get("minimum"), -np.inf),
+        most=_number(about.get("maximum"), np.inf),
+        low=_number(trained.get("low"), np.nan),
+        high=_number(trained.get("high"), np.nan),
+        usual=_number(trained.get("usual"), np.nan),
+    )
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, _NUMBERS) and not isinstance(value, bool))
+
+
+def _number(found: Any, otherwise: float) -> float:
+    return otherwise if found is None else float(found)
+
+
+def _possible(feature: Feature) -> str:
+    if np.isinf(feature.most):
+        return f"{feature.name} is less than the {feature.least:g} that is possible"
+    return f"{feature.name} is outside of what is possible ({feature.least:g} to {feature.most:g} {feature.unit})"
+
+
+def _beyond(feature: Feature) -> str:
+    trained = f"{feature.shown(feature.low)} to {feature.shown(feature.high)}"
+    return f"{feature.meaning}: outside of what the model was trained on ({trained}), so the risk is less certain"

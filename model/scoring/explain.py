@@ -1,0 +1,117 @@
+"""A risk and what each feature adds to it, on the log-odds scale, against the training data's usual discharge."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+
+Floats = npt.NDArray[np.float64]
+
+ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Risks and their parts.
+
+    Parameters
+    ----------
+    risk : array of shape (n,)
+        Probabilities, as the pipeline's ``predict_proba`` gives them.
+    contributions : array of shape (n, k)
+        What each feature adds to the log-odds of each discharge; zero where it is as usual.
+    baseline : float
+        Log-odds of the usual discharge.
+    """
+
+    risk: Floats
+    contributions: Floats
+    baseline: float
+
+
+class Explainer(Protocol):
+    """Predicts and explains at once."""
+
+    method: str
+
+    def explain(self, values: Floats) -> Explanation:
+        """Return risks of discharges, one a row, and what each feature adds."""
+        ...
+
+
+class Exact:
+    """The parts of a linear model: they add up to the log-odds.
+
+    Parameters
+    ----------
+    prepare : fitted transformer
+        From the contract's columns to the model's.
+    model : LogisticRegression
+        With the calibration in its coefficients.
+    origins : sequence of int
+        The input column of each transformed one.
+    usual : array of shape (k,)
+        The discharge that contributions are counted from.
+    """
+
+    method = "exact: what the value adds to the log-odds, against the usual value"
+
+    def __init__(self, prepare: Any, model: LogisticRegression, origins: tuple[int, ...], usual: Floats) -> None:
+        self._prepare = prepare
+        self._weights: Floats = model.coef_[0]
+        self._intercept = float(model.intercept_[0])
+        self._groups = np.zeros((len(origins), len(usual)))
+        self._groups[np.arange(len(origins)), origins] = 1.0
+        self._usual = self._parts(usual.reshape(1, -1))[0]
+        self._baseline = float(self._usual.sum()) + self._intercept
+
+    def explain(self, values: Floats) -> Explanation:
+        """Return risks of discharges, one a row, and what each feature adds."""
+        found = self._parts(values)
+        return Explanation(expit(found.sum(axis=1) + self._intercept), found - self._usual, self._baseline)
+
+    def _parts(self, values: Floats) -> Floats:
+        prepared = self._prepare.transform(values)
+        dense = prepared if isinstance(prepared, np.ndarray) else prepared.toarray()
+        found: Floats = (dense * self._weights) @ self._groups
+        return found
+
+
+class Occlusion:
+    """What the log-odds lose when one value is replaced by the usual one; for models that do not add up.
+
+    Every replacement of every discharge is one row of a single prediction. A value that is the usual one is not
+    replaced: its contribution is zero.
+    """
+
+    method = "occlusion: change of the log-odds when the value is replaced by the usual one"
+
+    def __init__(self, pipeline: Any, usual: Floats) -> None:
+        self._pipeline = pipeline
+        self._usual = usual
+        self._baseline = float(self._log_odds(usual.reshape(1, -1))[1][0])
+
+    def explain(self, values: Floats) -> Explanation:
+        """Return risks of discharges, one a row, and what each feature adds."""
+        step = max(1, ROWS_AT_ONCE // (values.shape[1] + 1))
+        parts = [self._explained(values[start : start + step]) for start in range(0, len(values), step)]
+        risk, contributions = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return Explanation(risk, contributions, self._baseline)
+
+    def _explained(self, values: Floats) -> tuple[Floats, Floats]:
+        unusual = (values != self._usual) & ~(np.isnan(values) & np.isnan(self._usual))
+        row, column = np.nonzero(unusual)
+        changed = values[row]
+        changed[np.arange(len(row)), column] = self._usual[column]
+        risk, log_odds = self._log_odds(np.concatenate([values, changed]))
+        contributions = np.zeros(values.shape)
+        contributions[row, column] = log_odds[row] - log_odds[len(values) :]
+        return risk[: len(values)], contributions
+
+    def _log_odds(self, values: Floats) -> tuple[Floats, Floats]:
+        risk: Floats = self._pipeline.predict_proba(values)[:, 1]
+        tiny = np.finfo(np.float64).eps
+        return risk, logit(np.clip(risk, tiny, 1 - tiny))

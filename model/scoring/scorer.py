@@ -1,0 +1,141 @@
+"""A loaded release: risk, decision and the main reasons of a discharge."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from model.release.files import CONTRACT_FILE, LINEAGE_FILE, PIPELINE_FILE, POLICY_FILE, REFERENCE_FILE, ReleaseFiles
+from model.release.loading import load
+from model.release.reference import deviation
+from model.release.trust import open_release
+from model.scoring.contract import Contract, Feature, Floats
+from model.scoring.explain import Exact, Explainer, Occlusion
+from model.training.prepare import origins
+
+REASONS = 3
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one feature adds to the log-odds, against the usual discharge of the training data."""
+
+    feature: str
+    meaning: str
+    value: float | str | None
+    direction: str
+    contribution: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """The answer for one discharge; no reason where every value is as usual."""
+
+    risk: float
+    decision: str
+    action: str
+    reasons: tuple[Reason, ...]
+    warnings: tuple[str, ...]
+
+
+class Scorer:
+    """A release in memory.
+
+    Parameters
+    ----------
+    files : ReleaseFiles
+        The checked files; :meth:`open` checks them.
+    """
+
+    def __init__(self, files: ReleaseFiles) -> None:
+        self.files = files
+        self.contract = Contract.parse(files.text(CONTRACT_FILE))
+        self._bands = [(b["name"], float(b["from"]), b["action"]) for b in json.loads(files.text(POLICY_FILE))["bands"]]
+        self.pipeline = load(files.contents[PIPELINE_FILE]).pipeline
+        self._explainer = explainer(self.pipeline, self.contract)
+
+    @classmethod
+    def open(cls, place: str, *, trusted: Collection[str] | None = None, named: str | None = None) -> "Scorer":
+        """Check a release's hashes and signature, as :func:`model.release.trust.open_release` does, and load it."""
+        return cls(open_release(place, trusted=trusted, named=named).files)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The features, in the model's order."""
+        return self.contract.names
+
+    @property
+    def method(self) -> str:
+        """How the reasons are found."""
+        return self._explainer.method
+
+    @cached_property
+    def lineage(self) -> dict[str, Any]:
+        """What the release was made from."""
+        found: dict[str, Any] = json.loads(self.files.text(LINEAGE_FILE))
+        return found
+
+    @cached_property
+    def version(self) -> str:
+        """The released version."""
+        return str(self.lineage["version"])
+
+    @cached_property
+    def name(self) -> str:
+        """The model's name on a server."""
+        return str(self.lineage["model"])
+
+    def deviation(self) -> float:
+        """Return by how much this process predicts the reference rows otherwise than the evaluated pipeline did."""
+        return deviation(self.files.text(REFERENCE_FILE), lambda values: self._explainer.explain(values).risk)
+
+    def matrix(self, columns: Mapping[str, Sequence[float | None]]) -> Floats:
+        """Return named columns in the model's order; what does not fit the contract is refused."""
+        return self.contract.matrix(columns)
+
+    def risks(self, values: Floats) -> Floats:
+        """Return risks only; NaN is missing."""
+        found: Floats = self.pipeline.predict_proba(values)[:, 1]
+        return found
+
+    def score(self, values: Floats) -> list[Score]:
+        """Score discharges, one a row; NaN is missing."""
+        found = self._explainer.explain(values)
+        return [
+            self._one(float(risk), row, parts)
+            for risk, row, parts in zip(found.risk, values, found.contributions, strict=True)
+        ]
+
+    def _one(self, risk: float, row: Floats, parts: Floats) -> Score:
+        name, action = next((name, action) for name, start, action in self._bands if risk >= start)
+        strongest = np.argsort(-np.abs(parts), kind="stable")[:REASONS]
+        reasons = [
+            _reason(self.contract.features[i], float(row[i]), float(parts[i])) for i in strongest if parts[i] != 0
+        ]
+        return Score(risk, name, action, tuple(reasons), self.contract.warnings(row))
+
+
+def explainer(pipeline: Any, contract: Contract) -> Explainer:
+    """Return the explainer of a fitted pipeline: exact for a linear model, occlusion for any other."""
+    prepare, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
+    if isinstance(model, LogisticRegression):
+        return Exact(prepare, model, origins(prepare), contract.usual)
+    return Occlusion(pipeline, contract.usual)
+
+
+def _reason(feature: Feature, value: float, part: float) -> Reason:
+    shown, direction = feature.shown(value), "raises" if part > 0 else "lowers"
+    plain: float | str = shown if feature.categories else round(value, 3)
+    return Reason(
+        feature=feature.name,
+        meaning=feature.meaning,
+        value=None if np.isnan(value) else plain,
+        direction=direction,
+        contribution=round(part, 4),
+        text=f"{feature.meaning}: {shown}, {direction} the risk",
+    )
