@@ -78,8 +78,8 @@ def test_what_a_server_corrects_and_deletes_is_corrected_and_removed_here(
     server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     out = tmp_path / "curated"
-    words = ("--hospital", "north", "--out", str(out), "--key-file", str(tmp_path / "key"))
-    words += ("--ca", str(server.folder / "ca.crt"), "--mode", mode)
+    shared = ("--hospital", "north", "--out", str(out), "--key-file", str(tmp_path / "key"))
+    words = (*shared, "--ca", str(server.folder / "ca.crt"), "--mode", mode)
     assert call(monkeypatch, "ingest", server.base, *words) == 0
     assert sorted(row["value"] for row in table(out, "observation")) == [1.1, 2.1, 3.1, 4.1]
     corrected = resource("Observation", 1, version=2, updated="2025-02-01T00:00:00Z")

@@ -166,7 +166,11 @@ def test_the_end_of_the_record_is_not_published() -> None:
 
 @pytest.mark.parametrize(
     ("source", "hospital", "why"),
-    [("nowhere", "north", "check the path"), ("in", "North Hospital", "lower case"), ("https://x", "north", "export")],
+    [
+        ("nowhere", "north", "check the path"),
+        ("in", "North Hospital", "lower case"),
+        ("https://x", "north", "files or a folder"),
+    ],
 )
 def test_bad_arguments_are_one_sentence(tmp_path: Path, source: str, hospital: str, why: str) -> None:
     place = source if source.startswith("https") else str(tmp_path / source)
