@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from model.dataset import Floats
 
@@ -48,3 +49,8 @@ def calibrate(held_out: Floats, label: npt.NDArray[np.int64]) -> Calibration:
     if slope <= 0:
         return Calibration(1.0, 0.0)
     return Calibration(slope, float(fitted.intercept_[0]) - slope * middle)
+
+
+def held_out_loss(scores: Floats, label: npt.NDArray[np.int64]) -> float:
+    """Return the log loss of held-out scores after calibration: a class weight moves the scores, not the order."""
+    return float(log_loss(label, calibrate(scores, label).risk(scores), labels=[0, 1]))

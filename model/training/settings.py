@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,10 +22,39 @@ class SplitRule(_Row):
     horizon_days: int = Field(ge=0)
 
 
+class ChoiceRule(_Row):
+    """Which candidate is kept."""
+
+    simpler: str
+    margin: float = Field(ge=0)
+    resamples: int = Field(ge=50)
+
+
 class LinearGrid(_Row):
-    """What is tried for logistic regression."""
+    """What is tried for logistic regression; the first of each is the starting point."""
 
     penalties: tuple[float, ...]
+    bins: tuple[int, ...]
+    class_weights: tuple[Literal["balanced"] | None, ...]
+
+
+class Shape(_Row):
+    """What is tried for boosting, in scikit-learn's words."""
+
+    learning_rate: float
+    max_leaf_nodes: int
+    min_samples_leaf: int
+    l2_regularization: float
+    max_features: float
+
+
+class BoostingGrid(_Row):
+    """How boosting is tuned."""
+
+    least_readmissions: int
+    most_trees: int
+    patience: int
+    shapes: tuple[Shape, ...]
 
 
 class Band(_Row):
@@ -43,7 +73,12 @@ class Settings(_Row):
     version: int
     split: SplitRule
     folds: int = Field(ge=2)
+    tuning_folds: int = Field(ge=2)
+    tuning_rows: int
+    sure_rows: int
+    rule: ChoiceRule
     linear: LinearGrid
+    boosting: BoostingGrid
     groups: dict[str, tuple[Band, ...]]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import sklearn
+from threadpoolctl import threadpool_limits
 
 from model.dataset import Dataset, labelled
 from model.errors import GateError
@@ -52,7 +53,9 @@ def train(features: str, *, out: Path, profile: str, gates: GateTable) -> Run:
     data = replace(data, later=parts.later)
     fit, test = data.rows(parts.fit), data.rows(parts.test)
     _enough(fit, minimum, profile)
-    chosen = choose(fit, columns)
+    # One thread: the same bytes on any machine, and no waiting for cores that a container was not given.
+    with threadpool_limits(limits=1):
+        chosen = choose(fit, columns)
     content = dumped(chosen.pipeline)
     run = Run(
         profile=profile,

@@ -1,0 +1,36 @@
+"""Patients held out inside the training rows, in turn."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import GroupKFold
+
+from model.dataset import Dataset
+from model.errors import GateError
+from model.training.settings import settings
+
+Numbers = npt.NDArray[np.int64]
+
+
+def folds(data: Dataset, most: int | None = None) -> Iterator[tuple[Numbers, Numbers]]:
+    """Give the rows to fit on and the rows of the patients held out, for each fold.
+
+    Raises
+    ------
+    GateError
+        When there are too few patients, or the outcomes lie with too few of them.
+    """
+    count = min(most or settings().folds, data.patients)
+    if count < 2:
+        raise GateError("All rows are of one patient; a model needs others to be tried on: bring more data.")
+    for rows, rest in GroupKFold(n_splits=count).split(data.values, data.label, groups=data.patient):
+        if len(np.unique(data.label[rows])) < 2:
+            raise GateError("One of the outcomes lies with too few patients to hold some out; bring more data.")
+        yield rows, rest
+
+
+def tuning_folds(data: Dataset) -> list[tuple[Numbers, Numbers]]:
+    """Return the folds that parameters are told apart by: all of them, or one where that holds out enough rows."""
+    every = list(folds(data, settings().tuning_folds))
+    return every if len(data) <= settings().tuning_rows else every[:1]
