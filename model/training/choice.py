@@ -75,8 +75,7 @@ def choose(fit: Dataset, columns: Sequence[Column]) -> Chosen:
         calibration=calibration,
         risks=calibration.risk(scores[kept.name]),
         candidates=figures,
-        rule=f"{rule.simpler}, unless another has a ROC-AUC on held-out patients that is better by more than "
-        f"{rule.margin:g} at the lower end of the 95 % interval of the difference (drawing patients); trees are not tried with fewer than {settings().boosting.least_readmissions} readmissions",
+        rule=_told(rule),
     )
 
 
@@ -134,3 +133,11 @@ def _figures(scores: Floats, fit: Dataset, rule: ChoiceRule) -> dict[str, Any]:
         "log_loss": float(log_loss(fit.label, risks)),
         "brier": float(np.mean((risks - fit.label) ** 2)),
     }
+
+
+def _told(rule: ChoiceRule) -> str:
+    return (
+        f"{rule.simpler}, unless another has a ROC-AUC on held-out patients that is better by more than "
+        f"{rule.margin:g} at the lower end of the 95 % interval of the difference (drawing patients); "
+        f"trees are not tried with fewer than {settings().boosting.least_readmissions} readmissions to train on"
+    )
