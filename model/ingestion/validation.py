@@ -15,6 +15,8 @@ from model.ingestion.profile import broken_rules
 from model.ingestion.shapes import surely_valid
 
 ACCEPTED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
+LONGEST_ID = 64
+"""Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
 MOST_REASONS = 6
 """So many reasons are told of one resource; the rest follow when these are mended."""
 
@@ -59,6 +61,9 @@ def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
         Counts the rules of the profile that a fit resource breaks without being refused for it.
     """
     kind = resource["resourceType"]
+    identity = resource.get("id")
+    if not isinstance(identity, str) or not 0 < len(identity) <= LONGEST_ID:
+        return [Fault(f"the resource has no id of at most {LONGEST_ID} characters", "required", f"{kind}.id")]
     if not surely_valid(resource, kind):
         faults = list(_invalid(resource, kind))
         if faults:

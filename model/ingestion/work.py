@@ -105,8 +105,6 @@ class Work:
                 self._refuse(piece, item.index, None, [Fault("the resource has no resourceType", "structure")])
             elif kind not in ACCEPTED:
                 self.counts["not_needed"] += 1
-            elif type(resource.get("id")) is not str:
-                self._refuse(piece, item.index, kind, [Fault("the resource has no id", "required", f"{kind}.id")])
             elif faults := faults_of(resource, self.warnings):
                 self._refuse(piece, item.index, kind, faults)
             else:
