@@ -192,12 +192,13 @@ def _type_check(annotation: Any, metadata: list[Any]) -> Check:
 
 def _contained(value: Any) -> bool:
     kind = value.get("resourceType") if type(value) is dict else None
-    known = (
-        type(kind) is str
-        and f"{RELEASE}.{kind}Type" in FHIR_TYPES_MAPS
-        and FHIR_TYPES_MAPS[f"{RELEASE}.{kind}Type"] == f"fhir.resources.{RELEASE}.{kind.lower()}.{kind}"
-    )
-    return known and _model(str(kind)).has_resource_base() and surely_valid(value, str(kind))
+    return type(kind) is str and _is_resource(kind) and surely_valid(value, kind)
+
+
+@functools.lru_cache(maxsize=1000)
+def _is_resource(kind: str) -> bool:
+    known = f"fhir.resources.{RELEASE}.{kind.lower()}.{kind}" in FHIR_TYPES_MAPS.values()
+    return known and bool(_model(kind).has_resource_base())
 
 
 def _all(one: Check, values: Any) -> bool:
