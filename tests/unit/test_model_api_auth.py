@@ -60,6 +60,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "RS384 with PEM": {"key": RSA.as_pem(private=True).decode(), "kid": "rsa"},
     "ES384 with PEM, named by its thumbprint": {"key": EC.as_pem(private=True).decode()},
     "ES384 with a JWK": {"key": EC.as_dict(private=True)},
+    "ES384 with a JWK in text": {"key": json.dumps(EC.as_dict(private=True))},
     "secret in the header": {"auth": Auth.SECRET, "key": None, "secret": "hunter2"},
     "secret in the body": {"auth": Auth.SECRET, "key": None, "secret": "hunter2", "method": SecretMethod.POST},
 }
@@ -135,6 +136,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a public key": ({"key": RSA.as_dict(private=False)}, "key of the credentials cannot sign"),
     "a small curve": ({"key": ECKey.generate_key("P-256").as_dict(private=True)}, "cannot sign"),
     "no key at all": ({"key": "nonsense"}, "cannot sign"),
+    "no JWK at all": ({"key": "{nonsense"}, "cannot sign"),
 }
 
 

@@ -73,6 +73,30 @@ def table(out: Path, name: str) -> list[dict[str, Any]]:
     return rows
 
 
+def test_the_tables_are_the_same_by_every_way(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for kind in TYPES:
+        (folder / f"{kind}.ndjson").write_text("".join(json.dumps(found) + "\n" for found in server.resources[kind]))
+    ways = {"files": (str(folder),), "export": (server.base,), "search": (server.base, "--mode", "search")}
+    found = {}
+    for way, words in ways.items():
+        out = tmp_path / way / "curated"
+        shared = ("--hospital", "north", "--out", str(out), "--key-file", str(tmp_path / "key"))
+        assert call(monkeypatch, "ingest", *words, *shared, "--ca", str(server.folder / "ca.crt")) == 0
+        lineage = {"source", "source_sha256", "ingest_run"}
+        found[way] = {
+            name: sorted(
+                str({key: value for key, value in row.items() if key not in lineage}) for row in table(out, name)
+            )
+            for name in ("patient", "encounter", "condition", "observation", "medication_request")
+        }
+    assert found["files"] == found["export"] == found["search"]
+    assert {name: len(rows) for name, rows in found["files"].items()} == dict.fromkeys(found["files"], 4)
+
+
 @pytest.mark.parametrize("mode", ["export", "search"])
 def test_what_a_server_corrects_and_deletes_is_corrected_and_removed_here(
     server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str

@@ -1,5 +1,7 @@
 """Access tokens: SMART Backend Services or a client secret, renewed before they expire and once when refused."""
 
+import contextlib
+import json
 import re
 import uuid
 from collections.abc import Callable, Generator, Mapping
@@ -173,7 +175,7 @@ def signing_key(credentials: Credentials) -> RSAKey | ECKey:
     UserError
         When it is neither an RSA key of 2048 bits or more nor an EC key on P-384, or not private.
     """
-    given = credentials.key
+    given = _unpacked(credentials.key)
     for kind in ("RSA", "EC"):
         try:
             found = import_key(given, None) if isinstance(given, dict) else import_key(given or "", kind)
@@ -186,6 +188,14 @@ def signing_key(credentials: Credentials) -> RSAKey | ECKey:
     raise UserError(
         "The key of the credentials cannot sign; give a private RSA key (2048 bits) or EC P-384, PEM or JWK."
     )
+
+
+def _unpacked(key: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """Return a JWK that was written as text, which is all that some secret stores hold, as the object that it is."""
+    if isinstance(key, str) and key.lstrip().startswith("{"):
+        with contextlib.suppress(ValueError):
+            return dict(json.loads(key))
+    return key
 
 
 def assertion(key: RSAKey | ECKey, client: str, kid: str | None, url: str, clock: Clock) -> str:
