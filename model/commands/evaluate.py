@@ -10,17 +10,22 @@ from model.console import Json, answer
 
 def evaluate(
     run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    baseline: Annotated[
+        str | None, typer.Option(help="Release that serves now, to be no worse than: a folder or S3 prefix.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Evaluate on the other patients and hold the result against the gates."""
+    from model.evaluation.run import REPORT_FILE, refuse
     from model.evaluation.run import evaluate as run
-    from model.evaluation.run import refuse
 
-    done = run(run_dir)
+    done = run(run_dir, baseline=baseline)
     auc, lace = done["roc_auc"], done["lace_roc_auc"]
     text = f"{done['counts']['discharges']} test discharges with {done['counts']['readmissions']} readmissions"
     if auc and lace:
         text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), LACE {lace['value']:.3f}, "
-        text += f"Brier {done['brier']['value']:.3f}, calibration slope {done['calibration']['slope']:.2f}"
+        text += f"Brier {done['brier']['value']:.3f}"
+        text += f", calibration slope {done['calibration']['slope']:.2f}" if done["calibration"] else ""
+    text += f"; report in {run_dir / REPORT_FILE}"
     answer(done, text, as_json=as_json)
     refuse(done)

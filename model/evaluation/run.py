@@ -1,45 +1,63 @@
-"""The ``evaluate`` command: figures on the patients that training did not see, and the gates' verdict."""
+"""The ``evaluate`` command: figures on the patients that training did not see, the gates' verdict, and the report."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from model.dataset import Floats
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from model import places
+from model.dataset import Dataset, Floats
 from model.errors import GateError, UserError
+from model.evaluation.comparison import champion, compared
+from model.evaluation.curves import curves
+from model.evaluation.data_contract import data_contract
 from model.evaluation.figures import figures
+from model.evaluation.importance import importance
+from model.evaluation.stability import stability
 from model.gates import Verdict, judge, table_of_run
 from model.gates import refuse as refuse_by
-from model.training.run import read_pipeline, read_run, read_test
+from model.training.run import Run, read_fit, read_pipeline, read_run, read_test
 
 EVALUATION_FILE = "evaluation.json"
+REPORT_FILE = "report.html"
+PLOTS_FOLDER = "plots"
 
 
-def evaluate(folder: Path) -> dict[str, Any]:
-    """Evaluate a run, write the evaluation into its folder and return it.
+def evaluate(folder: Path, *, baseline: str | None = None) -> dict[str, Any]:
+    """Evaluate a run; write report, pictures and evaluation into its folder, and return the evaluation.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's folder.
+    baseline : str, optional
+        Place of the release that serves, to compare with.
 
     Raises
     ------
     GateError
-        When a gate refuses; the evaluation is written all the same.
+        When there is nothing to evaluate on, or the model gives no risk. What a gate refuses is in the evaluation.
+    UserError
+        When the folder is no run, or the baseline no release.
     """
     run = read_run(folder)
-    test = read_test(folder)
+    test, fit = read_test(folder), read_fit(folder)
     if not len(test):
         raise GateError("No discharge was kept for the evaluation; bring data of more patients.")
-    risk: Floats = read_pipeline(folder, run).predict_proba(test.values)[:, 1]
-    table = table_of_run(run.gates)
-    profile = table.profile(run.profile)
-    bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
-    evaluation = figures(test, risk, bands, small=table.small_group)
-    verdicts = judge(profile, evaluation)
+    pipeline = read_pipeline(folder, run)
+    risk = _risks(pipeline, test)
+    evaluation = _found(run, pipeline, fit, test, risk)
+    evaluation["baseline"] = compared(test, risk, champion(baseline, run, test)) if baseline else None
+    verdicts = judge(table_of_run(run.gates).profile(run.profile), evaluation)
     evaluation |= {
         "pipeline_sha256": run.pipeline_sha256,
         "profile": run.profile,
-        "gates": [v.model_dump() for v in verdicts],
+        "gates": [verdict.model_dump() for verdict in verdicts],
+        "passed": all(verdict.passed for verdict in verdicts),
     }
-    evaluation["passed"] = all(v.passed for v in verdicts)
-    text = json.dumps(evaluation, indent=2, sort_keys=True)
-    (folder / EVALUATION_FILE).write_text(text, encoding="utf-8")
+    _write(folder, run, evaluation)
     return evaluation
 
 
@@ -55,3 +73,38 @@ def read_evaluation(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise UserError(f"{folder} has no evaluation; run python -m model evaluate {folder} first.") from None
     return found
+
+
+def _risks(pipeline: Pipeline, test: Dataset) -> Floats:
+    risk: Floats = pipeline.predict_proba(test.values)[:, 1]
+    wrong = int((~np.isfinite(risk)).sum())
+    if wrong:
+        raise GateError(f"The model gives no risk for {wrong} of {len(risk)} held-out discharges; train it anew.")
+    return risk
+
+
+def _found(run: Run, pipeline: Pipeline, fit: Dataset, test: Dataset, risk: Floats) -> dict[str, Any]:
+    table = table_of_run(run.gates)
+    bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
+    leans = importance(pipeline, test)
+    return {
+        **figures(test, risk, bands, small=table.small_group),
+        "curves": curves(test, risk),
+        "importance": {"features": leans["features"]},
+        "stability": {**leans["stability"], **stability(pipeline, fit, test)},
+        "data_contract": data_contract(run, fit, test),
+    }
+
+
+def _write(folder: Path, run: Run, evaluation: dict[str, Any]) -> None:
+    """Write pictures and report, and last the evaluation, which says that they are whole."""
+    # Matplotlib takes a second to load: only an evaluation needs it.
+    from model.evaluation.plots import plots
+    from model.evaluation.report import report
+
+    pictures = plots(evaluation)
+    for name, png in pictures.items():
+        places.write(str(folder / PLOTS_FOLDER / name), png)
+    places.write(str(folder / REPORT_FILE), report(run, evaluation, pictures).encode())
+    text = json.dumps(evaluation, indent=2, sort_keys=True, allow_nan=False)
+    places.write(str(folder / EVALUATION_FILE), text.encode())

@@ -24,6 +24,7 @@ from model.training.columns import Column
 PIPELINE_FILE = "pipeline.joblib"
 RUN_FILE = "run.json"
 TEST_FILE = "test.parquet"
+FIT_FILE = "fit.parquet"
 
 GROUP = "group:"
 _FEATURE = "feature:"
@@ -56,7 +57,7 @@ class Run:
     versions: dict[str, str]
 
 
-def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset) -> None:
+def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Dataset) -> None:
     """Write a run beside its folder and put it in place whole: a kill leaves the former run or the new one.
 
     Parameters
@@ -69,6 +70,8 @@ def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset) -> None
         The fitted pipeline, serialised.
     test : Dataset
         The rows kept for the evaluation.
+    fit : Dataset
+        The rows trained on; the evaluation fits anew on draws of them.
     """
     check_folder(folder)
     target = folder.resolve()
@@ -78,7 +81,8 @@ def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset) -> None
         try:
             scratch.chmod(0o755)
             _store(scratch / PIPELINE_FILE, pipeline)
-            _store(scratch / TEST_FILE, _parquet(_test_table(test)))
+            _store(scratch / TEST_FILE, _parquet(_table(test)))
+            _store(scratch / FIT_FILE, _parquet(_table(fit)))
             _store(scratch / RUN_FILE, json.dumps(asdict(run), indent=2, sort_keys=True).encode())
             _put_in_place(scratch, target)
         finally:
@@ -109,10 +113,19 @@ def read_run(folder: Path) -> Run:
 
 def read_test(folder: Path) -> Dataset:
     """Return the discharges kept for the evaluation."""
+    return _read(folder / TEST_FILE)
+
+
+def read_fit(folder: Path) -> Dataset:
+    """Return the discharges trained on."""
+    return _read(folder / FIT_FILE)
+
+
+def _read(path: Path) -> Dataset:
     try:
-        table = pq.read_table(folder / TEST_FILE)
+        table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid):
-        raise UserError(f"{folder / TEST_FILE} cannot be read; run train again.") from None
+        raise UserError(f"{path} cannot be read; run train again.") from None
     features = [name for name in table.column_names if name.startswith(_FEATURE)]
     return Dataset(
         names=tuple(name.removeprefix(_FEATURE) for name in features),
@@ -145,18 +158,18 @@ def dumped(pipeline: Pipeline) -> bytes:
     return sink.getvalue()
 
 
-def _test_table(test: Dataset) -> pa.Table:
+def _table(data: Dataset) -> pa.Table:
     columns: dict[str, Any] = {
-        "patient": pa.array(test.patient.tolist(), pa.string()),
-        "label": test.label.astype(bool),
-        "baseline": test.baseline,
-        "later": test.later,
+        "patient": pa.array(data.patient.tolist(), pa.string()),
+        "label": data.label.astype(bool),
+        "baseline": data.baseline,
+        "later": data.later,
     }
-    if test.time is not None:
-        moments = [None if np.isnan(moment) else round(moment * 1e6) for moment in test.time]
+    if data.time is not None:
+        moments = [None if np.isnan(moment) else round(moment * 1e6) for moment in data.time]
         columns["time"] = pa.array(moments, pa.timestamp("us"))
-    columns |= {f"{GROUP}{name}": pa.array(group.tolist(), pa.string()) for name, group in test.groups.items()}
-    return pa.table(columns | {f"{_FEATURE}{name}": test.values[:, i] for i, name in enumerate(test.names)})
+    columns |= {f"{GROUP}{name}": pa.array(group.tolist(), pa.string()) for name, group in data.groups.items()}
+    return pa.table(columns | {f"{_FEATURE}{name}": data.values[:, i] for i, name in enumerate(data.names)})
 
 
 def _parquet(table: pa.Table) -> bytes:

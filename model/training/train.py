@@ -80,7 +80,7 @@ def train(features: str, *, out: Path, profile: str, gates: GateTable) -> Run:
         pipeline_sha256=hashlib.sha256(content).hexdigest(),
         versions={"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__},
     )
-    write_run(out, run, pipeline=content, test=test)
+    write_run(out, run, pipeline=content, test=test, fit=fit)
     return run
 
 

@@ -1,0 +1,53 @@
+"""Whether the held-out data is what the model was trained on: the same features, defined alike, recorded as often."""
+
+from typing import Any
+
+import numpy as np
+
+from model.dataset import Dataset, Floats
+from model.features.definitions import digest
+from model.training.run import Run
+
+
+def data_contract(run: Run, fit: Dataset, test: Dataset) -> dict[str, Any]:
+    """Return how the held-out data keeps to the model's contract.
+
+    Parameters
+    ----------
+    run : Run
+        What was trained.
+    fit : Dataset
+        The training discharges.
+    test : Dataset
+        The held-out discharges.
+
+    Returns
+    -------
+    dict
+        ``missingness_drift``: the largest difference, between training and held-out discharges, in the share of a
+        feature that is missing, and whose it is; ``constant_features``: how many features have one value only in the
+        held-out data but not in training; ``same_definitions``: whether this package defines the features as the
+        run's did, null for a table of the hospital's own.
+    """
+    own = run.definition_digest
+    told: dict[str, Any] = {
+        "missingness_drift": None,
+        "drifted_feature": None,
+        "constant_features": None,
+        "same_definitions": own == digest() if own else None,
+    }
+    if fit.names != test.names or not len(fit) or not test.names:
+        return told
+    drift = np.abs(np.isnan(fit.values).mean(axis=0) - np.isnan(test.values).mean(axis=0))
+    most = int(np.argmax(drift))
+    return told | {
+        "missingness_drift": float(drift[most]),
+        "drifted_feature": test.names[most],
+        "constant_features": int((_constant(test.values) & ~_constant(fit.values)).sum()),
+    }
+
+
+def _constant(values: Floats) -> Any:
+    known = np.isfinite(values)
+    low, high = np.where(known, values, np.inf).min(axis=0), np.where(known, values, -np.inf).max(axis=0)
+    return low >= high

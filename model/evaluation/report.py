@@ -1,0 +1,107 @@
+"""One page that a clinician and a data scientist can both read: figures, pictures and what they mean."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from model.training.run import Run
+
+TEMPLATE = "report.html"
+UNKNOWN = "too few to tell"
+SECTIONS = {
+    "roc_auc": ("ROC-AUC", "chance that a patient who came back had the higher risk of two; 0.5 is chance"),
+    "lace_roc_auc": ("ROC-AUC of LACE", "the published index on the same discharges"),
+    "over_lace": ("ROC-AUC above LACE", "on the same draws of patients"),
+    "pr_auc": ("PR-AUC", "mean precision over all sensitivities; compare with the share readmitted"),
+    "f1": ("F1 at the high threshold", "harmonic mean of precision and sensitivity"),
+    "brier": ("Brier score", "mean squared error of the risk; smaller is better"),
+    "brier_skill": ("Brier skill", "share of that error that the model saves against the mean risk for everybody"),
+    "log_loss": ("log loss", "mean surprise at the outcome; smaller is better"),
+}
+CALIBRATION = {
+    "slope": ("calibration slope", "1 is right; below 1 the risks are too extreme"),
+    "intercept": ("calibration in the large", "0 is right; above 0 the risks are too low"),
+    "ece": ("expected calibration error", "mean distance of risk and outcome over ten equal groups"),
+}
+
+
+def report(run: Run, evaluation: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
+    """Return the report as a page that needs no other file.
+
+    Parameters
+    ----------
+    run : Run
+        What was trained.
+    evaluation : dict
+        What was found.
+    pictures : dict of bytes
+        The PNG files by name.
+    """
+    world = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    world.filters |= {"number": number, "percent": percent, "spread": spread, "thousands": "{:,}".format}
+    inlined = {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for name, png in pictures.items()}
+    return world.get_template(TEMPLATE).render(
+        run=run,
+        found=evaluation,
+        pictures=inlined,
+        rows=SECTIONS,
+        calibration_rows=CALIBRATION,
+        unknown=UNKNOWN,
+        verdict=verdict(evaluation),
+        benefit=benefit(evaluation),
+        refused=[gate for gate in evaluation["gates"] if not gate["passed"]],
+    )
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a figure for a person."""
+    return UNKNOWN if value is None else f"{value:.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Return a share for a person."""
+    return UNKNOWN if value is None else f"{value:.{digits}%}"
+
+
+def spread(found: Mapping[str, float] | None, digits: int = 3) -> str:
+    """Return the bounds of an interval."""
+    return "" if not found else f"{found['low']:.{digits}f} to {found['high']:.{digits}f}"
+
+
+def verdict(evaluation: dict[str, Any]) -> str:
+    """Return the evaluation in one sentence."""
+    counts, auc = evaluation["counts"], evaluation["roc_auc"]
+    text = (
+        f"On {counts['discharges']:,} discharges of {counts['patients']:,} patients whom training did not see, "
+        f"{counts['readmissions']:,} were followed by a readmission within 30 days. "
+    )
+    if auc is None:
+        return text + "That is too few, or of one kind only, to tell how good the model is."
+    text += f"The model told them apart with a ROC-AUC of {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+    over = evaluation["over_lace"]
+    return text + (f", {over['value']:+.3f} against the LACE index." if over else ".")
+
+
+def benefit(evaluation: dict[str, Any]) -> str:
+    """Return what the net benefit means, in words."""
+    found = evaluation["net_benefit"]
+    threshold, model, over = found["threshold"], found["model"], found["over_default"]
+    if model is None or over is None or not 0 < threshold < 1:
+        return "There are too few outcomes to weigh readmissions found against needless follow-up."
+    return (
+        f"Who acts from a risk of {threshold:.0%} holds one missed readmission to be as bad as "
+        f"{(1 - threshold) / threshold:.1f} needless follow-ups. Weighed so, alerting by the model is worth "
+        f"{1000 * model['value']:.0f} readmissions found, without one needless follow-up, in 1,000 discharges: "
+        f"{1000 * over['value']:.0f} more than the better of alerting for everybody and for nobody "
+        f"(95 % interval {1000 * over['low']:.0f} to {1000 * over['high']:.0f})."
+    )
