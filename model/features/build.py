@@ -72,9 +72,7 @@ def build(curated_place: str, *, out: str, engine_name: str = DUCKDB, count_plan
     if count_planned is not None:
         table = table.counting_planned(count_planned)
     with _opened(curated_place, engine_name) as (runs, tables, made_from):
-        all_stays = runs.keep("all_stays", judged_stays(tables, table))
-        found = shaped(runs.fetch(expression(tables, table, all_stays)), table)
-        told = counts(runs, tables, table, all_stays, found)
+        found, told = compute(runs, tables, table)
     made_from["planned_returns_count"] = table.stay.planned.count_as_return
     _publish(found, made_from, out)
     return Featurised(
@@ -134,12 +132,23 @@ def build_as_of(
     )
 
 
+def compute(runs: Engine, tables: dict[str, ibis.Table], table: Definitions) -> tuple[pa.Table, dict[str, int]]:
+    """Return the feature rows of every index discharge, and what was left out."""
+    all_stays = runs.keep("all_stays", judged_stays(tables, table))
+    found = shaped(runs.fetch(expression(tables, table, all_stays, keep=runs.keep)), table)
+    return found, counts(runs, tables, table, all_stays, found)
+
+
 def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient: str | None) -> pa.Table:
     """Return the feature rows of the stays that last until a moment, from what was known by then."""
     known = asof.known_at(tables, at, patient)
     all_stays = runs.keep("all_stays", judged_stays(known, definitions()))
     index = asof.leaving(all_stays, at)
-    return shaped(runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True)), definitions(), True)
+    return shaped(
+        runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True, keep=runs.keep)),
+        definitions(),
+        True,
+    )
 
 
 def load(place: str) -> tuple[pa.Table, dict[str, Any]]:

@@ -70,8 +70,8 @@ class Spark:
 
     def keep(self, name: str, table: ibis.Table) -> ibis.Table:
         """Compute a table into the session's cache."""
-        frame = self.session.sql(self.database.compile(table)).persist()
-        frame.createOrReplaceTempView(name)
+        self.database.create_view(name, table, overwrite=True)
+        self.session.catalog.cacheTable(name)
         return self.database.table(name)
 
     def fetch(self, table: ibis.Table) -> pa.Table:

@@ -25,6 +25,10 @@ Tables = Mapping[str, ibis.Table]
 Keep = Callable[[str, ibis.Table], ibis.Table]
 
 
+def _as_it_is(_name: str, part: ibis.Table) -> ibis.Table:
+    return part
+
+
 def judged_stays(tables: Tables, table: Definitions) -> ibis.Table:
     """Return every stay, with why it is no index discharge and whether a return followed."""
     nonacute = tuple(code for feature in table.of_kind("encounter_class") for code in feature.codes)
@@ -38,6 +42,7 @@ def expression(
     *,
     index: ibis.Table | None = None,
     fresh: bool = False,
+    keep: Keep = _as_it_is,
 ) -> ibis.Table:
     """Return the feature table.
 
@@ -53,18 +58,22 @@ def expression(
         The stays to give a row, of those that may be index discharges; all of them unless given.
     fresh : bool
         Whether to add, for each group of records, the age in hours of the newest that a row used.
+    keep : callable
+        Computes a part by itself, as :meth:`model.features.engines.Engine.keep` does; in one plan with the rest unless
+        given.
     """
     index = all_stays if index is None else index
     index = index.filter(index.left_out.isnull())
+    parts = {
+        "known_stays": records.prior_stays(index, all_stays, table.of_kind("prior_stays")),
+        "known_visits": records.visits(index, tables["encounter"], table),
+        "known_conditions": records.comorbidities(index, tables["condition"], table),
+        "known_labs": records.labs(index, tables["observation"], table),
+        "known_drugs": records.drugs(index, tables["medication_request"], table.of_kind("drugs")),
+    }
     wide = index
-    for part in (
-        records.prior_stays(index, all_stays, table.of_kind("prior_stays")),
-        records.visits(index, tables["encounter"], table),
-        records.comorbidities(index, tables["condition"], table),
-        records.labs(index, tables["observation"], table),
-        records.drugs(index, tables["medication_request"], table.of_kind("drugs")),
-    ):
-        wide = wide.left_join(part, "index_id").drop("index_id_right")
+    for name, part in parts.items():
+        wide = wide.left_join(keep(name, part), "index_id").drop("index_id_right")
     wide = wide.mutate(
         stay_length=(seconds(wide.discharged_at) - seconds(wide.admitted_at)) / DAY,
         acute=wide.urgent | wide.visit_led.fill_null(False),
