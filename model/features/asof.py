@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 import ibis
 
 from model.errors import UserError
+from model.features.definitions import definitions
 from model.features.expression import Tables
 
 # When each kind of record became known.
 KNOWN: dict[str, Callable[[ibis.Table], ibis.Value]] = {
+    "encounter": lambda t: t.started_at,
     "condition": lambda t: t.recorded_at.coalesce(t.onset_at),
     "observation": lambda t: ibis.greatest(t.taken_at, t.known_at.coalesce(t.taken_at)),
     "medication_request": lambda t: t.authored_at,
@@ -31,11 +33,13 @@ def known_at(tables: Tables, at: datetime, patient: str | None = None) -> dict[s
     The moment is on the patient's own shifted calendar, like every date of the curated tables. Of an encounter that
     went on, the end and the disposition are not known yet; of a patient who died later, neither is the death.
     """
+    rules = definitions().stay
     now = ibis.literal(at, type="timestamp('UTC', 6)")
     seen = {name: t.filter(t.patient_id == patient) if patient else t for name, t in tables.items()}
-    e = seen["encounter"].filter(seen["encounter"].started_at <= now)
+    known = {name: seen[name].filter(when(seen[name]) <= now) for name, when in KNOWN.items()}
+    e = known["encounter"]
     over = e.ended_at.notnull() & (e.ended_at <= now)
-    lost = e.ended_at.isnull() & (e.status == "finished").fill_null(False)
+    lost = e.ended_at.isnull() & e.status.isin(rules.over).fill_null(False)
     settled = over | lost
     encounter = e.mutate(
         ended_at=ibis.ifelse(settled, e.ended_at, now),
@@ -44,8 +48,18 @@ def known_at(tables: Tables, at: datetime, patient: str | None = None) -> dict[s
     )
     p = seen["patient"]
     patients = p.mutate(deceased_at=ibis.ifelse(p.deceased_at <= now, p.deceased_at, ibis.null(p.deceased_at.type())))
-    known = {name: seen[name].filter(when(seen[name]) <= now) for name, when in KNOWN.items()}
     return known | {"encounter": encounter, "patient": patients}
+
+
+def newest(tables: Tables, name: str) -> ibis.Value:
+    """Return when the newest record of a table became known; for encounters, also when the newest ended."""
+    table = tables[name]
+    found = KNOWN[name](table)
+    if name == "encounter":
+        real = ~table.status.coalesce("unknown").isin(definitions().stay.not_real)
+        found = ibis.greatest(found, table.ended_at.coalesce(found))
+        return found.max(where=real).name("newest")
+    return found.max().name("newest")
 
 
 def leaving(all_stays: ibis.Table, at: datetime) -> ibis.Table:

@@ -114,10 +114,10 @@ def build_as_of(
     moment = asof.moment(at)
     with _opened(curated_place, engine_name) as (runs, tables, made_from):
         found = as_known(runs, tables, moment, patient)
-    who = f"Patient {patient} has" if patient else "Nobody has"
+    who = f"Patient {patient} has no stay" if patient else "Nobody has a stay"
     if not found.num_rows:
         raise UserError(
-            f"{who} no stay at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
+            f"{who} at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
             "patient's shifted calendar."
         )
     _publish(found, made_from | {"as_of": moment.isoformat()}, out)
@@ -149,6 +149,20 @@ def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient:
         definitions(),
         True,
     )
+
+
+def build_at(curated_place: str, at: datetime) -> pa.Table:
+    """Return the feature rows of the stays that last until a moment; none when there are none."""
+    with _opened(curated_place, DUCKDB) as (runs, tables, _):
+        return as_known(runs, tables, at, None)
+
+
+def who_and_when(curated_place: str) -> tuple[int, datetime | None]:
+    """Return how many patients the curated tables hold, and when their newest record became known."""
+    with _opened(curated_place, DUCKDB) as (runs, tables, _):
+        people = runs.fetch(tables["patient"].select("patient_id").distinct())
+        newest = [runs.fetch(asof.newest(tables, name).as_table())["newest"][0].as_py() for name in asof.KNOWN]
+    return people.num_rows, max((when for when in newest if when is not None), default=None)
 
 
 def load(place: str) -> tuple[pa.Table, dict[str, Any]]:

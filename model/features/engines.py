@@ -44,9 +44,7 @@ class DuckDb:
 
     def tables(self, folder: Path) -> dict[str, ibis.Table]:
         """Return the curated tables."""
-        return {
-            name: prepared(name, self.database.read_parquet(f"{folder}/{name}/*.parquet")) for name in curated.TABLES
-        }
+        return {name: self.database.read_parquet(f"{folder}/{name}/*.parquet") for name in curated.TABLES}
 
     def keep(self, name: str, table: ibis.Table) -> ibis.Table:
         """Compute a table into a temporary one."""
@@ -66,7 +64,7 @@ class Spark:
 
     def tables(self, folder: Path) -> dict[str, ibis.Table]:
         """Return the curated tables."""
-        return {name: prepared(name, self.database.read_parquet(str(folder / name))) for name in curated.TABLES}
+        return {name: self.database.read_parquet(str(folder / name)) for name in curated.TABLES}
 
     def keep(self, name: str, table: ibis.Table) -> ibis.Table:
         """Compute a table into the session's cache."""
@@ -77,13 +75,6 @@ class Spark:
     def fetch(self, table: ibis.Table) -> pa.Table:
         """Compute a table."""
         return self.database.to_pyarrow(table)
-
-
-def prepared(name: str, table: ibis.Table) -> ibis.Table:
-    """Return a curated table with every column that the features read."""
-    if name == "encounter" and "priority" not in table.columns:
-        return table.mutate(priority=ibis.null("string"))
-    return table
 
 
 @contextlib.contextmanager

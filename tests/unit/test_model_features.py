@@ -1,91 +1,14 @@
-"""Stays, labels and features, on small histories written out and on a synthetic hospital."""
+"""Stays, labels and features, on small histories written out."""
 
-import functools
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import ibis
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from model.deid.check_digits import mod10, verhoeff
 from model.errors import UserError
-from model.features.build import build, load, shaped
+from model.features.build import build, load
 from model.features.definitions import BASELINE, LABEL, definitions
-from model.features.engines import prepared
-from model.features.expression import expression, judged_stays
-from model.ingestion import curated
-from tests.unit.model_world import world
-
-START = datetime(2022, 1, 1, tzinfo=UTC)
-KINDS = {"encounter": "encounter_id", "condition": "condition_id", "observation": "observation_id"}
-MOMENTS = {
-    "encounter": ("started_at", "ended_at"),
-    "condition": ("onset_at", "recorded_at"),
-    "observation": ("taken_at", "known_at"),
-    "medication_request": ("authored_at",),
-}
-
-
-def day(number: float) -> datetime:
-    return START + timedelta(days=number)
-
-
-def stay(
-    first: float, last: float | None, kind: str = "IMP", disposition: str | None = "home", **more: Any
-) -> dict[str, Any]:
-    ended = None if last is None else day(last)
-    return {"class": kind, "started_at": day(first), "ended_at": ended, "disposition": disposition, **more}
-
-
-def history(encounters: list[dict[str, Any]], **tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the feature rows of one patient's history, in the order of discharge."""
-    lists: dict[str, list[dict[str, Any]]] = {
-        "patient": [{"patient_id": "p", "sex": "female", "birth_year": 1950, "over_89": False}],
-        "encounter": [
-            {"encounter_id": f"e{i}", "status": "finished", "followed": True} | e for i, e in enumerate(encounters)
-        ],
-        "condition": [],
-        "observation": [],
-        "medication_request": [],
-    } | tables
-    made = {}
-    for name, rows in lists.items():
-        full = [
-            {f"{name}_id": f"{name}{i}", "patient_id": "p", "hospital": "north"} | row for i, row in enumerate(rows)
-        ]
-        made[name] = pa.Table.from_pylist(full, schema=curated.schema(name))
-    return features(made)
-
-
-@functools.cache
-def planned_once() -> tuple[Any, str, str, ibis.Table]:
-    """Return a database and the two queries of the features, which any tables of its names then answer."""
-    database = ibis.duckdb.connect(threads=1)
-    for name in curated.TABLES:
-        database.con.register(name, curated.schema(name).empty_table())
-    tables = {name: prepared(name, database.table(name)) for name in curated.TABLES}
-    stays_query = database.compile(judged_stays(tables, definitions()))
-    database.con.execute(f"CREATE OR REPLACE TEMP TABLE all_stays AS {stays_query}")
-    found = expression(tables, definitions(), database.table("all_stays"))
-    database.to_pyarrow(found)
-    return database.con, stays_query, database.compile(found), found
-
-
-def features(tables: dict[str, pa.Table]) -> list[dict[str, Any]]:
-    connection, stays_query, query, _ = planned_once()
-    for name, table in tables.items():
-        connection.register(name, table)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE all_stays AS {stays_query}")
-    found = shaped(connection.sql(query).to_arrow_table(), definitions())
-    rows: list[dict[str, Any]] = found.to_pylist()
-    return sorted(rows, key=lambda row: (row["patient_id"], row["discharged_at"]))
+from tests.unit.feature_world import day, history, hospital, stay
 
 
 def test_a_return_within_thirty_days_is_labelled() -> None:
@@ -131,6 +54,51 @@ def test_a_stay_that_goes_on_is_a_return_but_no_discharge() -> None:
     found = history([stay(0, 3), stay(10, None)])
     assert [row["discharged_at"] for row in found] == [day(3)]
     assert found[0][LABEL] is True
+
+
+def test_a_stay_that_goes_on_covers_what_follows() -> None:
+    found = history([stay(0, 3), stay(10, None, status="in-progress"), stay(11, 12), stay(40, 42)])
+    assert [row["discharged_at"] for row in found] == [day(3)]
+
+
+def test_a_stay_that_is_over_without_an_end_is_a_return_but_no_discharge() -> None:
+    found = history([stay(0, 3), stay(10, None, status="finished"), stay(60, 62)])
+    assert [row["discharged_at"] for row in found] == [day(3), day(62)]
+    assert [row[LABEL] for row in found] == [True, False]
+
+
+@pytest.mark.parametrize(("count", "labels"), [(True, [True, True, False]), (False, [False, True, False])])
+def test_a_planned_return_counts_by_choice(count: bool, labels: list[bool]) -> None:
+    found = history(
+        [stay(0, 3), stay(10, 12, priority="EL"), stay(20, 22)], table=definitions().counting_planned(count)
+    )
+    assert [row[LABEL] for row in found] == labels
+    assert [row["elective_admission"] for row in found] == [0, 1, 0]
+
+
+def test_what_a_planned_return_hides_is_not_asked() -> None:
+    """As CMS counts: the first return was planned, so the second says nothing of the index discharge."""
+    found = history([stay(0, 3), stay(5, 6, priority="EL"), stay(9, 12)], table=definitions().counting_planned(False))
+    assert found[0][LABEL] is False
+
+
+def test_the_end_of_the_longest_encounter_tells_of_a_transfer() -> None:
+    found = history([stay(0, 9, disposition="other-hcf"), stay(1, 2), stay(9.5, 12)])
+    assert [row["discharged_at"] for row in found] == [day(12)]
+    assert found[0]["to_hospital"] == 0
+
+
+def test_encounters_that_begin_together_are_one_stay() -> None:
+    found = history([stay(0, 2, disposition="snf"), stay(0, 4, disposition="hhc"), stay(0, 4, "NONAC", "hhc")])
+    assert [(row["discharged_at"], row["home_health"], row["nonacute_stay"]) for row in found] == [(day(4), 1, 1)]
+
+
+def test_a_stay_shorter_than_the_rule_is_no_index_discharge() -> None:
+    rules = definitions().stay.model_copy(update={"shortest_hours": 24})
+    table = definitions().model_copy(update={"stay": rules})
+    found = history([stay(0, 0.5), stay(10, 12)], table=table)
+    assert [row["discharged_at"] for row in found] == [day(12)]
+    assert found[0]["admissions_6m"] == 1
 
 
 def test_what_was_not_followed_is_not_labelled() -> None:
@@ -210,42 +178,6 @@ def test_the_very_old_are_ninety() -> None:
     assert history([stay(0, 3)], patient=[patient])[0]["age"] == 90
 
 
-def moved(table: pa.Table, name: str, cuts: dict[str, datetime], chance: np.random.Generator) -> pa.Table:
-    """Move or drop what happened after each patient's cut."""
-    kept = []
-    for row in table.to_pylist():
-        times = [row[column] for column in MOMENTS[name] if row[column] is not None]
-        cut = cuts.get(row["patient_id"])
-        if cut is None or not times or min(times) <= cut:
-            if cut is not None and name != "encounter" and any(t > cut for t in times) and min(times) <= cut:
-                row |= {c: row[c] + timedelta(days=3) for c in MOMENTS[name] if row[c] is not None and row[c] > cut}
-            kept.append(row)
-        elif chance.random() < 0.7:
-            later = timedelta(days=float(chance.uniform(0, 500)))
-            kept.append(row | {c: row[c] + later for c in MOMENTS[name] if row[c] is not None})
-    return pa.Table.from_pylist(kept, schema=table.schema)
-
-
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 2**32 - 1))
-def test_the_future_does_not_enter_a_row(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    chance = np.random.default_rng(seed)
-    place = tmp_path_factory.mktemp("tables")
-    curated.download(str(world().curated), place)
-    whole = {name: pa.parquet.read_table(place / name) for name in curated.TABLES}
-    some = chance.choice(whole["patient"]["patient_id"].to_pylist(), 80, replace=False).tolist()
-    tables = {name: table.filter(pc.is_in(table["patient_id"], pa.array(some))) for name, table in whole.items()}
-    before = features(tables)
-    picked = {row["patient_id"]: row for row in chance.permutation(np.array(before, dtype=object))}
-    cuts = {patient: row["discharged_at"] for patient, row in picked.items()}
-    changed = {name: moved(table, name, cuts, chance) if name in MOMENTS else table for name, table in tables.items()}
-    after = {(row["patient_id"], row["index_id"]): row for row in features(changed)}
-    assert len(picked) > 30
-    for patient, row in picked.items():
-        again = after[patient, row["index_id"]]
-        assert row | {LABEL: None} == again | {LABEL: None}
-
-
 def test_rows_do_not_depend_on_the_order_of_records() -> None:
     encounters = [stay(0, 3), stay(33, 40), stay(20, 20.1, "EMER", None)]
     drop = {"index_id"}
@@ -256,13 +188,16 @@ def test_rows_do_not_depend_on_the_order_of_records() -> None:
 
 
 def test_the_file_says_what_it_was_made_from(tmp_path: Path) -> None:
-    again = tmp_path / "features.parquet"
-    done = build(str(world().curated), out=str(again))
-    assert again.read_bytes() == world().features.read_bytes()
-    table, made_from = load(str(again))
-    assert table.num_rows == done.discharges
+    first, again = tmp_path / "first.parquet", tmp_path / "again.parquet"
+    done = build(str(hospital()), out=str(first))
+    build(str(hospital()), out=str(again))
+    assert again.read_bytes() == first.read_bytes()
+    table, made_from = load(str(first))
+    assert table.num_rows == done.discharges == done.counts["stays_used"]
     assert list(made_from["curated"]) == ["north"]
+    assert made_from["planned_returns_count"] is True
     assert 0 < done.readmitted < done.labelled <= done.discharges
+    assert done.labelled + done.counts["unlabelled"] == done.discharges
 
 
 def test_a_file_that_is_no_features_file_is_refused(tmp_path: Path) -> None:
@@ -272,14 +207,4 @@ def test_a_file_that_is_no_features_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run ingest"):
         build(str(tmp_path), out=str(tmp_path / "f.parquet"))
     with pytest.raises(UserError, match="engine"):
-        build(str(world().curated), out=str(tmp_path / "f.parquet"), engine_name="polars")
-
-
-def test_the_code_table_holds_real_codes() -> None:
-    table = definitions()
-    assert all(verhoeff(code) for group in table.comorbidities.values() for code in group.snomed)
-    assert all(mod10(code) for lab in table.labs.values() for one in lab.sets for code in one.codes)
-    assert len(set(table.names)) == len(table.names)
-    assert all(feature.of in table.names for feature in table.of_kind("missing"))
-    assert all(feature.lab in table.labs for feature in table.of_kind("lab"))
-    assert {g for f in table.features for g in f.groups} <= set(table.comorbidities)
+        build(str(hospital()), out=str(tmp_path / "f.parquet"), engine_name="polars")
