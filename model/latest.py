@@ -53,14 +53,14 @@ def latest_of_bundle(bundle: str) -> Discharge:
         ingest(bundle, hospital="bundle", out=curated, ring=LocalKeyring(secrets.token_bytes(KEY_BYTES)))
         people, newest = who_and_when(curated)
         if people != 1:
-            raise UserError(f"{bundle} is about {people} patients; give a FHIR file of one patient.")
+            raise UserError(f"The FHIR file is about {people} patients; give a file of one patient.")
         found = None if newest is None else build_at(curated, newest)
         if found is None or not found.num_rows:
             done = build(curated, out=out)
             if not done.discharges:
-                raise UserError(f"{bundle} holds no stay to score: {_why(done.counts)}.")
+                raise UserError(f"The FHIR file holds no stay to score: {_why(done.counts)}.")
             found, _ = load(out)
-    return _latest(found, bundle, ANY)
+    return _latest(found, "the given FHIR file", ANY)
 
 
 def _why(counts: dict[str, int]) -> str:
