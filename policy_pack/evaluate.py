@@ -84,6 +84,8 @@ class Judge:
         Levels that a run asks for beyond those of the settings.
     only
         The controls to judge by; None is all.
+    among
+        The functions to judge by; None is all of the pack.
     """
 
     def __init__(
@@ -92,12 +94,17 @@ class Judge:
         addresses: Addresses | None = None,
         raised: Mapping[str, Level] | None = None,
         only: Collection[str] | None = None,
+        among: Sequence[Rule] | None = None,
     ) -> None:
         self._settings = settings
         self._addresses = addresses
         self._levels = {row.id: row.held(settings) for row in table().rows.values()} | dict(raised or {})
         asked = self._levels.keys() if only is None else only
-        held = [rule for rule in rules() if rule.control in asked and self._levels[rule.control] is not Level.OFF]
+        held = [
+            rule
+            for rule in (rules() if among is None else among)
+            if rule.control in asked and self._levels[rule.control] is not Level.OFF
+        ]
         self._everywhere = [rule for rule in held if ANY in rule.kinds]
         self._by_kind: Mapping[str, list[Rule]] = defaultdict(list)
         for rule in held:

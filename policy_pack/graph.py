@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from policy_pack.values import UNKNOWN, View
+from policy_pack.values import UNKNOWN, NotKnownError, View
 
 STACK = "pulumi:pulumi:Stack"
+_UNCLEAR = "\0not known"
 _KUBERNETES = re.compile(r"kubernetes:([^/]+)/([^:]+):(\w+)")
 
 
@@ -146,6 +147,27 @@ class Graph:
 
         found: dict[str, Resource] = self.memo(f"index {kinds} {key}", make)
         return found
+
+    def where(self, path: str, value: str, *kinds: str) -> list[Resource]:
+        """Return the resources of some kinds with a value at a path.
+
+        Raises
+        ------
+        NotKnownError
+            When there is none, but one whose value is not known yet may be it.
+        """
+
+        def make(graph: Graph) -> dict[str, list[Resource]]:
+            found: dict[str, list[Resource]] = defaultdict(list)
+            for resource in graph.of(*kinds):
+                raw = resource.at(path).raw
+                found[raw if isinstance(raw, str) else "" if raw is None else _UNCLEAR].append(resource)
+            return found
+
+        by_value: dict[str, list[Resource]] = self.memo(f"where {path} {kinds}", make)
+        if value not in by_value and _UNCLEAR in by_value:
+            raise NotKnownError(path)
+        return by_value.get(value, [])
 
     def pointing(self, resource: Resource, kind: str, path: str, keys: tuple[str, ...], *others: str) -> list[Resource]:
         """Return the resources of a kind whose property names this resource; ``others`` are kinds it may be besides."""

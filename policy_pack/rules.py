@@ -29,12 +29,15 @@ class Rule:
         Whether it needs the whole stack; one that does not is also run before a resource is made.
     check
         The function.
+    module
+        Where the function is.
     """
 
     control: str
     kinds: tuple[str, ...]
     joins: bool
     check: Check
+    module: str
 
 
 _RULES: list[Rule] = []
@@ -44,7 +47,7 @@ def on(control: str, *kinds: str) -> Callable[[Alone], Alone]:
     """Enter a function that judges single resources of some kinds by their own values."""
 
     def enter(check: Alone) -> Alone:
-        _RULES.append(Rule(control, kinds, False, lambda resource, _: check(resource)))
+        _RULES.append(Rule(control, kinds, False, lambda resource, _: check(resource), check.__module__))
         return check
 
     return enter
@@ -64,7 +67,7 @@ def on_stack(control: str) -> Callable[[Whole], Whole]:
     """Enter a function that judges the stack as a whole."""
 
     def enter(check: Whole) -> Whole:
-        _RULES.append(Rule(control, (STACK,), True, lambda _, about: check(about)))
+        _RULES.append(Rule(control, (STACK,), True, lambda _, about: check(about), check.__module__))
         return check
 
     return enter
@@ -72,10 +75,19 @@ def on_stack(control: str) -> Callable[[Whole], Whole]:
 
 def _enter(control: str, kinds: tuple[str, ...], *, joins: bool) -> Callable[[Check], Check]:
     def enter(check: Check) -> Check:
-        _RULES.append(Rule(control, kinds, joins, check))
+        _RULES.append(Rule(control, kinds, joins, check, check.__module__))
         return check
 
     return enter
+
+
+def entered(run: Callable[[], object]) -> tuple[Rule, ...]:
+    """Return what a piece of code enters, and leave the rules as they were."""
+    before = len(_RULES)
+    run()
+    made = tuple(_RULES[before:])
+    del _RULES[before:]
+    return made
 
 
 @cache

@@ -72,8 +72,8 @@ def vault_roles_reach_their_hospital(role: Resource, about: About) -> Findings:
 
 
 def _reach(role: Resource, namespace: View, about: About) -> Findings:
-    home = {r.at("metadata.name").raw: r for r in about.graph.of(NAMESPACE)}.get(namespace.value)
-    hospital = about.label(home, "hospital") if home else ""
+    homes = about.graph.where("metadata.name", namespace.text(), NAMESPACE)
+    hospital = about.label(homes[0], "hospital") if homes else ""
     if not hospital:
         yield fault(f"is bound to namespace {namespace.text()}, which is no hospital's of this stack", namespace.path)
         return
@@ -82,9 +82,9 @@ def _reach(role: Resource, namespace: View, about: About) -> Findings:
 
 
 def _below(name: View, hospital: str, role: Resource, about: About) -> Findings:
-    policies = {policy.at("name").raw: policy for policy in about.graph.of(VAULT_POLICY)}
-    policy = policies.get(name.raw) if name.known else None
-    if policy is None and not name.known:
+    if name.known:
+        policy = next(iter(about.graph.where("name", name.text(), VAULT_POLICY)), None)
+    else:
         policy = about.graph.target(role, "tokenPolicies", (VAULT_POLICY,), ("name", "id"))
         if policy is None:
             yield later(name.path)

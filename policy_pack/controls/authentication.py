@@ -29,8 +29,8 @@ _PEOPLE_LOGINS = ("userpass", "ldap", "oidc", "okta", "radius")
 def models_know_who_asks(service: Resource, about: About) -> Findings:
     """Ask for checked tokens, and a rule that names which application may call the model."""
     home = namespace(service).text()
-    tokens = [policy for policy in about.graph.of(_REQUEST) if namespace(policy).text() == home]
-    rules = [policy for policy in about.graph.of(_AUTHORIZATION) if namespace(policy).text() == home]
+    tokens = about.graph.where("metadata.namespace", home, _REQUEST)
+    rules = about.graph.where("metadata.namespace", home, _AUTHORIZATION)
     gates = [policy for policy in about.graph.of(SECURITY_POLICY) if _serves(policy, service, about)]
     if not (any(_issuers(policy) for policy in tokens) or any(_providers(policy) for policy in gates)):
         yield fault("answers without a checked token (issuer, audience and keys)")

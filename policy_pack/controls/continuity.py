@@ -149,13 +149,14 @@ def serving_survives_maintenance(resource: Resource, about: About) -> Findings:
         return
     labels = pod(resource).labels.whole() or {}
     home = namespace(resource).text()
-    if not any(_covers(budget, home, labels) for budget in about.graph.of(DISRUPTION_BUDGET)):
+    budgets = about.graph.where("metadata.namespace", home, DISRUPTION_BUDGET)
+    if not any(_covers(budget, labels) for budget in budgets):
         yield fault("has no PodDisruptionBudget")
 
 
-def _covers(budget: Resource, home: str, labels: dict[str, str]) -> bool:
+def _covers(budget: Resource, labels: dict[str, str]) -> bool:
     wanted = budget.at("spec.selector.matchLabels").whole() or {}
-    return namespace(budget).text() == home and bool(wanted) and wanted.items() <= labels.items()
+    return bool(wanted) and wanted.items() <= labels.items()
 
 
 @on_set("BCP-04", *DATABASES)

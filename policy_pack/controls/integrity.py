@@ -101,7 +101,7 @@ def models_come_from_their_hospital(service: Resource, about: About) -> Findings
     found = _RELEASE.fullmatch(uri.text())
     if found is None:
         return
-    buckets = [bucket for bucket in about.graph.of(BUCKET) if bucket.at("bucket").raw == found["bucket"]]
+    buckets = about.graph.where("bucket", found["bucket"], BUCKET)
     if not buckets:
         yield fault(f"its model lies in {found['bucket']}, which is no bucket of this stack", uri.path)
     for bucket in buckets:

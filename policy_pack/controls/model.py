@@ -1,6 +1,7 @@
 """Models: papers, gates, alerts, and that training never sees raw PHI."""
 
 import re
+from fnmatch import fnmatchcase
 
 from policy_pack.checks import About, Findings, expect, fault, given, guarded, matches
 from policy_pack.controls.access_vault import paths
@@ -76,16 +77,22 @@ def _papers(service: Resource, about: About) -> Papers | None:
 def models_are_watched(service: Resource, about: About) -> Findings:
     """Ask for alerts (label watch) of drift, calibration, errors and latency that name the model."""
     name, home = service.at("metadata.name").text(), namespace(service).text()
-    watched = {
-        alert.at("labels.watch").text()
-        for rule in about.graph.of(_RULES)
-        for group in rule.at("spec.groups").items()
-        for alert in group.at("rules").items()
-        if not alert.at("alert").absent and _names(alert.at("expr").text(), name, home, namespace(rule).text())
-    }
+    alerts: list[tuple[str, str, str]] = about.graph.memo("alerts", _alerts)
+    watched = {what for what, own, expression in alerts if _names(expression, name, home, own)}
     for what in _WATCHED:
         if what not in watched:
             yield fault(f"no alert watches its {what}")
+
+
+def _alerts(graph: Graph) -> list[tuple[str, str, str]]:
+    """Return what each alert watches, the namespace that it is in, and its expression."""
+    return [
+        (alert.at("labels.watch").text(), namespace(rule).text(), alert.at("expr").text())
+        for rule in graph.of(_RULES)
+        for group in rule.at("spec.groups").items()
+        for alert in group.at("rules").items()
+        if not alert.at("alert").absent
+    ]
 
 
 def _names(expression: str, name: str, home: str, own: str) -> bool:
@@ -120,32 +127,51 @@ def _roles(graph: Graph) -> dict[tuple[str, str], list[Resource]]:
 
 def _reads_raw(policy: Resource, about: About) -> Findings:
     held = [statement for statement in statements(policy.at("policy")) if statement.allows]
-    for bucket in about.graph.of(BUCKET):
-        if about.label(bucket, "data-class") == "raw" and any(_reads(statement, bucket) for statement in held):
-            yield fault(f"lets training read {bucket.name}, which holds raw PHI", "policy")
-    for key in about.graph.of(KEY):
-        arn = key.at("arn").raw
-        decrypts = isinstance(arn, str) and any(s.covers("kms:Decrypt") and s.about(arn) for s in held)
-        if about.label(key, "data-class") == "raw" and decrypts:
-            yield fault(f"lets training decrypt by {key.name}, the key of raw PHI", "policy")
+    buckets = about.graph.memo("raw buckets", lambda graph: _raw(graph, about, BUCKET))
+    keys = about.graph.memo("raw keys", lambda graph: _raw(graph, about, KEY))
+    for name in _covered(held, "s3:GetObject", buckets):
+        yield fault(f"lets training read {name}, which holds raw PHI", "policy")
+    for name in _covered(held, "kms:Decrypt", keys):
+        yield fault(f"lets training decrypt by {name}, the key of raw PHI", "policy")
 
 
-def _reads(statement: Statement, bucket: Resource) -> bool:
-    name = f"arn:aws:s3:::{bucket.at('bucket').text()}"
-    patterns = [pattern for pattern in statement.resources if pattern.startswith(f"{name}/")]
-    return statement.covers("s3:GetObject") and (bool(patterns) or statement.about(f"{name}/x"))
+def _raw(graph: Graph, about: About, kind: str) -> dict[str, str]:
+    """Return names by ARN of what holds, or encrypts, raw PHI."""
+    found = {}
+    for resource in graph.of(kind):
+        arn, name = resource.at("arn"), resource.at("bucket")
+        if about.label(resource, "data-class") == "raw":
+            known = arn.raw if isinstance(arn.raw, str) else f"arn:aws:s3:::{name.text()}"
+            found[known] = resource.name
+    return found
+
+
+def _covered(held: list[Statement], action: str, named: dict[str, str]) -> list[str]:
+    """Return the names of what some statement lets one act on; a pattern without a star is looked up."""
+    found = set()
+    for pattern in [pattern for statement in held if statement.covers(action) for pattern in statement.resources]:
+        head = pattern.partition("/")[0] if ":s3:" in pattern else pattern
+        if "*" not in head and "?" not in head:
+            found |= {named[head]} if head in named else set()
+        else:
+            found |= {name for arn, name in named.items() if fnmatchcase(arn, head)}
+    return sorted(found)
 
 
 def _asks_pseudonyms(account: tuple[str, str], about: About) -> Findings:
-    for role in about.graph.of(VAULT_ROLE):
-        homes = [item.value for item in role.at("boundServiceAccountNamespaces").items()]
-        names = [item.value for item in role.at("boundServiceAccountNames").items()]
-        if account[0] not in homes or account[1] not in names:
-            continue
-        for given_policy in role.at("tokenPolicies").items():
-            for policy in about.graph.of(VAULT_POLICY):
-                if policy.at("name").raw == given_policy.value:
-                    yield from _pseudonym_paths(policy, role)
+    for role in about.graph.memo("vault roles by account", _logins).get(account, ()):
+        for named in role.at("tokenPolicies").items():
+            for policy in about.graph.where("name", named.text(), VAULT_POLICY):
+                yield from _pseudonym_paths(policy, role)
+
+
+def _logins(graph: Graph) -> dict[tuple[str, str], list[Resource]]:
+    found: dict[tuple[str, str], list[Resource]] = {}
+    for role in graph.of(VAULT_ROLE):
+        for home in role.at("boundServiceAccountNamespaces").items():
+            for name in role.at("boundServiceAccountNames").items():
+                found.setdefault((home.text(), name.text()), []).append(role)
+    return found
 
 
 def _pseudonym_paths(policy: Resource, role: Resource) -> Findings:

@@ -12,7 +12,6 @@ from policy_pack.kinds import (
     INGRESS,
     NAMESPACE,
 )
-from policy_pack.pods import namespace
 from policy_pack.rules import on, on_join
 from policy_pack.values import View
 
@@ -61,7 +60,7 @@ def zones_speak_mutual_tls(home: Resource, about: About) -> Findings:
     if zone not in _MTLS_ZONES:
         return
     name = home.at("metadata.name").text()
-    meshed = any(_strict(peer) and namespace(peer).text() == name for peer in about.graph.of(_PEERS))
+    meshed = any(_strict(peer) for peer in about.graph.where("metadata.namespace", name, _PEERS))
     gated = zone == "serving" and any(_validates(policy, home, about) for policy in about.graph.of(CLIENT_POLICY))
     if not (meshed or gated):
         yield fault("its pods take calls without a client certificate")

@@ -112,7 +112,7 @@ def payloads_stay_in_the_phi_zone(service: Resource, about: About) -> Findings:
         if logger.absent or logger.at("mode").text() in ("", "none"):
             continue
         host = _HOST.match(logger.at("url").text())
-        homes = [home for home in about.graph.of(NAMESPACE) if host and home.at("metadata.name").text() == host[1]]
+        homes = about.graph.where("metadata.name", host[1], NAMESPACE) if host else []
         mine = about.label(service, "hospital")
         if not any(about.label(home, "zone") == "phi" and about.label(home, "hospital") == mine for home in homes):
             yield fault("logs requests, which are PHI, outside of its hospital's PHI zone", f"spec.{part}.logger")

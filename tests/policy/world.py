@@ -24,7 +24,8 @@ def settings() -> Settings:
     return load().model_copy(update={"today": TODAY, "evidence": done, "profiles": profiles})
 
 
-def _vault(hospital: str) -> list[Resource]:
+def vault(hospital: str) -> list[Resource]:
+    """Return what one hospital has in Vault."""
     found = [
         made("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
         made(
@@ -89,25 +90,29 @@ def _vault_platform() -> list[Resource]:
     ]
 
 
-@cache
-def resources() -> tuple[Resource, ...]:
-    """Return every resource of the stack."""
-    shared = [
+def platform(hospitals: tuple[str, ...] = HOSPITALS) -> list[Resource]:
+    """Return what no hospital owns; it records and backs up what hospitals own."""
+    return [
         *world_aws.identity(),
         *world_aws.network(),
         *world_services.cluster(),
         *world_services.stores(),
-        *world_services.watchers(HOSPITALS),
-        *world_services.backups(HOSPITALS),
+        *world_services.watchers(hospitals),
+        *world_services.backups(hospitals),
         *world_cluster.platform(),
         *_vault_platform(),
     ]
+
+
+@cache
+def resources() -> tuple[Resource, ...]:
+    """Return every resource of the stack."""
     own = [
         resource
         for name in HOSPITALS
-        for resource in (*world_aws.hospital(name), *world_cluster.hospital(name), *_vault(name))
+        for resource in (*world_aws.hospital(name), *world_cluster.hospital(name), *vault(name))
     ]
-    return (*shared, *own)
+    return (*platform(), *own)
 
 
 def graph() -> Graph:

@@ -1,0 +1,127 @@
+"""How long the policy pack takes on a stack, beside one stack policy per control in the policy SDK's own server."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from google.protobuf import struct_pb2
+from pulumi.runtime.proto import analyzer_pb2 as proto
+from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
+from pulumi_policy.policy import _PolicyAnalyzerServicer
+
+from bench.figures import Figure, Json, at_most, show
+from policy_pack.analyzer import Analyzer
+from policy_pack.graph import Resource
+from policy_pack.rows import table
+from policy_pack.wire import SECRET, SIGNATURE
+from tests.policy import world, world_aws, world_cluster
+
+_GOALS = {1_000: 1.0, 10_000: 12.0}
+
+
+def resources(number: int) -> list[Resource]:
+    """Return at least that many resources of a stack as it should be: the platform and whole hospitals."""
+    one = [*world_aws.hospital("x"), *world_cluster.hospital("x"), *world.vault("x")]
+    wanted = -(-(number - len(world.platform())) // len(one))
+    names = tuple(f"hospital{place}" for place in range(max(wanted, 1)))
+    own = [(*world_aws.hospital(name), *world_cluster.hospital(name), *world.vault(name)) for name in names]
+    return [*world.platform(names), *(resource for hospital in own for resource in hospital)]
+
+
+def sent(resource: Resource) -> proto.AnalyzerResource:
+    """Return a resource as the engine sends it."""
+    props = struct_pb2.Struct()
+    hidden = {key: {SIGNATURE: SECRET, "value": resource.props[key]} for key in resource.secrets}
+    props.update({**resource.props, **hidden})
+    made = proto.AnalyzerResource(type=resource.type, urn=resource.urn, name=resource.name, properties=props)
+    made.options.protect = resource.protect
+    return made
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """CPU seconds of one stack: every resource by itself, then the stack; and what was found."""
+
+    alone: float
+    whole: float
+    found: int
+
+
+def pack(made: list[proto.AnalyzerResource]) -> _Taken:
+    """Judge a stack as the engine has the pack do it, bytes of the messages included."""
+    analyzer: Any = Analyzer(world.settings())
+    one_by_one = [
+        proto.AnalyzeRequest(
+            type=r.type, urn=r.urn, name=r.name, properties=r.properties, options=r.options
+        ).SerializeToString()
+        for r in made
+    ]
+    stack = proto.AnalyzeStackRequest(resources=made).SerializeToString()
+    found, began = 0, time.process_time()
+    for request in one_by_one:
+        found += len(analyzer.Analyze(proto.AnalyzeRequest.FromString(request), None).diagnostics)
+    between = time.process_time()
+    found += len(analyzer.AnalyzeStack(proto.AnalyzeStackRequest.FromString(stack), None).diagnostics)
+    return _Taken(between - began, time.process_time() - between, found)
+
+
+def naive(made: list[proto.AnalyzerResource], policies: int) -> float:
+    """Return CPU seconds of one stack policy per control in the SDK's server.
+
+    Its policies read nothing but types, so what is measured is how often the server reads the stack: a lower bound.
+    """
+
+    def check(args: StackValidationArgs, report: ReportViolation) -> None:
+        del report
+        for resource in args.resources:
+            resource.resource_type.startswith("aws:")
+
+    every: list[Any] = [StackValidationPolicy(f"c{n}", "x", check) for n in range(policies)]
+    server: Any = _PolicyAnalyzerServicer("naive", "1", every, EnforcementLevel.MANDATORY)
+    stack = proto.AnalyzeStackRequest(resources=made).SerializeToString()
+    return _seconds(lambda: server.AnalyzeStack(proto.AnalyzeStackRequest.FromString(stack), None))
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def main(
+    sizes: Annotated[
+        list[int] | None, typer.Option("--resources", help="Stack sizes; may be given several times.")
+    ] = None,
+    naive_policies: Annotated[
+        int, typer.Option(min=1, help="Policies of the naive pack that are run; the rest is reckoned.")
+    ] = 4,
+    as_json: Json = False,
+) -> None:
+    """Measure the pack on stacks of 1,000 and 10,000 resources; goals are in CPU seconds of one core."""
+    figures: list[Figure] = []
+    controls = len(table().rows)
+    for size in sizes or list(_GOALS):
+        made = [sent(resource) for resource in resources(size)]
+        taken = pack(made)
+        if taken.found:
+            raise AssertionError(f"the stack as it should be has {taken.found} findings")
+        total = taken.alone + taken.whole
+        name = f"{len(made):,} resources, the whole pack"
+        goal = _GOALS.get(size)
+        figures.append(at_most(name, total, goal, "s") if goal else Figure(name, total, "s"))
+        figures.append(Figure(f"{len(made):,} resources, one by one", taken.alone, "s"))
+        figures.append(Figure(f"{len(made):,} resources, the stack", taken.whole, "s"))
+        some = min(naive_policies, controls)
+        reckoned = naive(made, some) / some * controls
+        how = "measured" if some == controls else f"reckoned from {some} policies"
+        figures.append(Figure(f"{len(made):,} resources, one policy per control ({how})", reckoned, "s"))
+        figures.append(
+            Figure(f"{len(made):,} resources, naive over the pack's stack pass", reckoned / taken.whole, "times")
+        )
+    show("policy pack", figures, as_json=as_json, about={"controls": controls, "clock": "CPU seconds of the process"})
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,225 @@
+"""The zone-flow proof: edges are computed as Kubernetes means them, and each that is not in the table is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy_pack.checks import About
+from policy_pack.controls.zone_flows import edges
+from policy_pack.errors import PackError
+from policy_pack.evaluate import Judge, Status
+from policy_pack.flow_graph import flows
+from policy_pack.flow_parts import common, selects
+from policy_pack.graph import Graph, Resource
+from policy_pack.values import UNKNOWN
+from policy_pack.zone_places import Addresses, Place
+from policy_pack.zone_places import read as read_places
+from policy_pack.zones import read, zones
+from tests.policy import world, world_cluster
+from tests.policy.judged import results
+from tests.policy.made import PREFIX, STACK, changed, made
+
+RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
+
+
+def messages(graph: Graph) -> list[str]:
+    return [result.message for result in results(graph, None, "SEG-02")]
+
+
+def with_policy(spec: dict[str, Any], namespace: str = "north-phi") -> Graph:
+    policy = made(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        "extra",
+        {"metadata": {"name": "extra", "namespace": namespace}, "spec": spec},
+    )
+    return Graph([*RESOURCES, policy], STACK)
+
+
+def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
+    return {
+        "namespaceSelector": {"matchLabels": world_cluster.labels(hospital, zone)},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
+    }
+
+
+def opened(source: dict[str, Any], target: dict[str, Any], port: int) -> Graph:
+    """Return the stack with both ends of one flow opened by policies of their own."""
+
+    def policy(name: str, at: dict[str, Any], spec: dict[str, Any]) -> Resource:
+        home = at["namespaceSelector"]["matchLabels"]
+        namespace = f"{home[f'{PREFIX}/hospital']}-{home[f'{PREFIX}/zone']}"
+        body = {"podSelector": at["podSelector"], **spec}
+        return made(
+            "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+            name,
+            {"metadata": {"name": name, "namespace": namespace}, "spec": body},
+        )
+
+    ports = [{"port": port}]
+    ends = [
+        policy("out", source, {"policyTypes": ["Egress"], "egress": [{"to": [target], "ports": ports}]}),
+        policy("in", target, {"policyTypes": ["Ingress"], "ingress": [{"from": [source], "ports": ports}]}),
+    ]
+    return Graph([*RESOURCES, *ends], STACK)
+
+
+def test_the_proof_sees_every_flow_of_the_table() -> None:
+    parts = flows(About(Graph(RESOURCES, STACK), world.settings(), world.ADDRESSES), zones())
+    seen = {
+        (e.source.workload, e.target.workload, e.span[1]) for e in edges(parts) if e.source.home.hospital == "north"
+    }
+    assert seen == {(f.source, f.target, f.port) for f in zones().flows if f.port}
+    assert len(seen) > 0
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "path"),
+    [
+        (
+            ("north", "serving", "planner"),
+            ("north", "phi", "ingestor"),
+            "north-serving/planner -> north-phi/ingestor:8080",
+        ),
+        (("north", "data", "trainer"), ("north", "phi", "ingestor"), "north-data/trainer -> north-phi/ingestor:8080"),
+        (
+            ("north", "serving", "planner"),
+            ("south", "serving", "model-server"),
+            "north-serving/planner -> south-serving/",
+        ),
+    ],
+)
+def test_an_edge_that_is_not_in_the_table_is_refused_with_its_path(
+    source: tuple[str, str, str], target: tuple[str, str, str], path: str
+) -> None:
+    found = messages(opened(pods(*source), pods(*target), 8080))
+    assert any(message.startswith(path) and "(out by out, in by in)" in message for message in found)
+
+
+def test_an_allowed_edge_on_another_port_is_refused() -> None:
+    graph = opened(pods("north", "serving", "planner"), pods("north", "serving", "model-server"), 9999)
+    assert any("model-server:9999" in message for message in messages(graph))
+
+
+def test_an_edge_with_one_end_closed_is_no_edge() -> None:
+    graph = opened(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
+    one_end = Graph([r for r in graph if r.name != "in"], STACK)
+    assert messages(one_end) == []
+
+
+def test_a_pod_without_policies_is_open_to_everything() -> None:
+    home = made("kubernetes:core/v1:Namespace", "bare", {"metadata": {"name": "bare", "labels": {}}})
+    job = next(r for r in RESOURCES if r.name == "north-ingestor" and r.kind == "k8s:batch/CronJob")
+    moved = changed(job, "metadata.namespace", "bare")
+    found = messages(Graph([*(r for r in RESOURCES if r is not job), home, moved], STACK))
+    assert "bare/ingestor -> anything is open: no policy closes it" in found
+    assert "anything -> bare/ingestor is open: no policy closes it" in found
+    assert any("the zone table has it in phi" in message for message in found)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"podSelector": {}, "egress": [{}], "policyTypes": ["Egress"]}, "-> anything is open: a rule names no peer"),
+        ({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}, "anything -> north-phi/ingestor"),
+        ({"podSelector": {}, "ingress": [{}]}, "anything -> north-phi/ingestor"),
+        (
+            {"podSelector": {}, "egress": [{"to": [{"namespaceSelector": {}}]}], "policyTypes": ["Egress"]},
+            "pods of any namespace with such labels",
+        ),
+        (
+            {
+                "podSelector": {},
+                "policyTypes": ["Ingress"],
+                "ingress": [
+                    {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]}
+                ],
+            },
+            "pods of namespace monitoring",
+        ),
+        (
+            {
+                "podSelector": {},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+            },
+            "10.0.0.0/8 -> north-phi/ingestor",
+        ),
+        (
+            {
+                "podSelector": {},
+                "policyTypes": ["Egress"],
+                "egress": [{"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}],
+            },
+            "north-phi/ingestor -> 198.51.100.0/24:443",
+        ),
+    ],
+)
+def test_what_is_open_to_strangers_is_refused(spec: dict[str, Any], told: str) -> None:
+    assert any(told in message for message in messages(with_policy(spec)))
+
+
+def test_without_addresses_a_workload_has_as_many_networks_as_servers() -> None:
+    judge = Judge(world.settings(), None, only=("SEG-02",))
+    assert judge.whole(Graph(RESOURCES, STACK)) == []
+    extra = {
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}],
+    }
+    found = judge.whole(with_policy(extra))
+    assert any("no server that the zone table lets it call" in result.message for result in found)
+
+
+def test_a_policy_that_is_not_known_yet_makes_nothing_else_unknown() -> None:
+    graph = opened(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
+    target = next(r for r in graph if r.name == "south-phi-default-deny")
+    hidden = Graph([changed(target, "spec", UNKNOWN) if r is target else r for r in graph], STACK)
+    found = results(hidden, None, "SEG-02")
+    assert {(r.name, r.status) for r in found} >= {(target.name, Status.LATER), ("out", Status.REFUSED)}
+
+
+@pytest.mark.parametrize(
+    ("test", "labels", "holds"),
+    [
+        ({"key": "a", "operator": "In", "values": ["x"]}, {"a": "x"}, True),
+        ({"key": "a", "operator": "In", "values": ["x"]}, {}, False),
+        ({"key": "a", "operator": "NotIn", "values": ["x"]}, {}, True),
+        ({"key": "a", "operator": "NotIn", "values": ["x"]}, {"a": "x"}, False),
+        ({"key": "a", "operator": "Exists"}, {"a": "x"}, True),
+        ({"key": "a", "operator": "DoesNotExist"}, {"a": "x"}, False),
+    ],
+)
+def test_selectors_mean_what_kubernetes_means(test: dict[str, Any], labels: dict[str, str], holds: bool) -> None:
+    assert selects({"matchExpressions": [test]}, labels) is holds
+
+
+def test_port_ranges_meet_where_they_overlap() -> None:
+    assert common((("TCP", 80, 90),), (("TCP", 85, 100), ("UDP", 80, 90))) == {("TCP", 85, 90)}
+
+
+def test_addresses_are_read_from_a_stack_s_configuration() -> None:
+    config = {
+        "healthcare-mlops:endpoints": '{"vault": {"url": "https://10.1.2.3:8200"}, "kubernetes": {"url": "https://x"}}',
+        "healthcare-mlops:networks": {"vpc": "10.40.0.0/16"},
+        "healthcare-mlops:hospitals": [
+            {"name": "north", "fhir": {"url": "https://f.example"}, "network": "10.50.0.0/24"}
+        ],
+    }
+    found = read_places(config)
+    assert found == Addresses(
+        {"vault": Place("10.1.2.3/32", 8200), "aws": Place("10.40.0.0/16", 443)},
+        {("north", "fhir"): Place("10.50.0.0/24", 443)},
+    )
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda path: None, lambda path: path.write_text("- not a table"), lambda path: path.write_text("zones: {phi: x}")],
+)
+def test_a_table_that_is_none_is_refused_in_one_sentence(write: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "zones.yaml"
+    write(path)
+    with pytest.raises(PackError, match=r"zones\.yaml is"):
+        read(path)
