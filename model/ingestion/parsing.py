@@ -18,6 +18,7 @@ NOT_UTF8 = "the file is not UTF-8"
 TOO_DEEP = "the JSON is nested too deeply"
 TOO_LONG = f"an entry or line is longer than {LARGEST_RESOURCE // 2**20} MB"
 REPEATED = "the JSON names a member twice"
+NOT_WHOLE = "the JSON is not valid or ends too early"
 CUT_SHORT = "the JSON ends too early"
 
 _ESCAPED_COLON = re.compile(rb"\\u003[aA]")
@@ -163,13 +164,10 @@ class Document:
                 return start, end
             waiting = len(self._text) - self._at
             if self._ended:
-                raise UnreadableError(CUT_SHORT if self._open(waiting) else NOT_JSON)
+                raise UnreadableError(NOT_WHOLE)
             if waiting > LARGEST_RESOURCE:
                 raise UnreadableError(TOO_LONG)
             self._more(max(WINDOW, waiting))
-
-    def _open(self, waiting: int) -> bool:
-        return waiting == 0 or self._text[-1] not in "}] \t\r\n"
 
     def _peek(self) -> str:
         """Return the next character that is no space, without taking it."""
