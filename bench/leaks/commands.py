@@ -81,9 +81,10 @@ def run_all(shell: Shell, source: Path, unfit: Path | None, bundle: Path) -> Non
         One FHIR file, to be scored as it is.
     """
     release = "m"
+    first = ("--hospital", HOSPITAL, "--out", "out/curated", "--identity", "identity", "--max-bad-share", "1")
     steps: list[Sequence[str]] = [
-        ("ingest", str(source), "--hospital", HOSPITAL, "--out", "out/curated", "--max-bad-share", "1"),
-        ("ingest", str(source), "--hospital", HOSPITAL, "--out", "out/curated", "--max-bad-share", "1", "--json"),
+        ("ingest", str(source), *first),
+        ("ingest", str(source), *first, "--json"),
         *([("ingest", str(unfit), "--hospital", HOSPITAL, "--out", "out/unfit")] if unfit else []),
         *([("ingest", str(unfit), "--hospital", HOSPITAL, "--out", "out/unfit", "--json")] if unfit else []),
         ("features", "out/curated", "--out", "features.parquet", "--json"),
