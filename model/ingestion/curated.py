@@ -17,7 +17,7 @@ from model.errors import UserError
 SCHEMA_VERSION = 2
 CLASSIFICATION = "de-identified"
 MANIFEST = "manifest.json"
-ROW_GROUP = 100_000
+ROW_GROUP = 50_000
 
 _MOMENT = pa.timestamp("us", tz="UTC")
 _TEXT = pa.string()

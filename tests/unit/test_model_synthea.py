@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.samples import shared
 from model.features.build import build, load
 from model.ingestion.run import ingest
 from tests.unit.model_world import RING, TODAY
 from tests.unit.test_model_leaks import everything_written
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "synthea-r4"
+DATA = shared("synthea-r4")
 SAMPLE = 55
 
 
