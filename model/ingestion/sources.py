@@ -59,9 +59,17 @@ def find(source: str) -> list[places.Stored]:
 
 
 def read(stored: places.Stored) -> Iterator[Piece]:
-    """Read one file; whatever is wrong with it becomes an item with a fault or ``broken``, never an exception."""
+    """Read one file; whatever is wrong with its content becomes an item with a fault or ``broken``.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be opened, or is no longer the one that was found.
+    """
     with places.reading(stored.place) as raw:
         sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+        if not places.is_s3(stored.place) and stored.mark not in {"", sha256}:
+            raise UserError("A file of the source changed while it was read; run ingest again when it is complete.")
         size = raw.tell()
         raw.seek(0)
         try:

@@ -199,6 +199,14 @@ def test_links_pipes_and_folders_out_of_reach(tmp_path: Path, monkeypatch: pytes
         sources.find(str(tmp_path / "in"))
 
 
+def test_a_file_that_changes_meanwhile_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(LINE)
+    (found,) = sources.find(str(tmp_path))
+    (tmp_path / "a.json").write_bytes(LINE + LINE)
+    with pytest.raises(UserError, match="changed while it was read"):
+        list(sources.read(found))
+
+
 def _denied(_walk: Any, _root: Path, onerror: Any) -> list[Any]:
     onerror(PermissionError(13, "Permission denied"))
     return []
