@@ -1,8 +1,8 @@
 """``python -m bench.predict``: one prediction inside the server's process, against scikit-learn's own.
 
 Both candidates are fitted on made-up discharges with the columns of the feature definitions, and wrapped as the model
-server wraps a release. Each round takes the CPU time of every way once, one after the other, so that a busy machine disturbs
-all alike; medians are compared.
+server wraps a release. Each round takes the CPU time of every way once, one after the other, so that a busy machine
+disturbs all alike; medians are compared.
 """
 
 import asyncio

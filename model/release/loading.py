@@ -28,6 +28,7 @@ PARTS = frozenset(
         ("numpy", "int32"),
         ("numpy", "int64"),
         ("numpy", "uint8"),
+        ("numpy._core.multiarray", "_reconstruct"),
         ("numpy._core.multiarray", "scalar"),
         ("numpy.random._pcg64", "PCG64"),
         ("numpy.random._pickle", "__bit_generator_ctor"),

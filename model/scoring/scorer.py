@@ -14,7 +14,7 @@ from model.release.loading import load
 from model.release.reference import deviation
 from model.release.trust import open_release
 from model.scoring.contract import Contract, Feature, Floats
-from model.scoring.explain import Exact, Explainer, Occlusion
+from model.scoring.explain import Exact, Explainer, Explanation, Occlusion
 from model.training.prepare import origins
 
 REASONS = 3
@@ -102,6 +102,10 @@ class Scorer:
         """Return risks only; NaN is missing."""
         found: Floats = self.pipeline.predict_proba(values)[:, 1]
         return found
+
+    def explain(self, values: Floats) -> Explanation:
+        """Return risks and what every feature adds to them, for discharges one a row."""
+        return self._explainer.explain(values)
 
     def score(self, values: Floats) -> list[Score]:
         """Score discharges, one a row; NaN is missing."""
