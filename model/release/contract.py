@@ -1,9 +1,14 @@
 """What a release promises to take and to decide: the feature contract, the decision policy, the server's settings."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from model.dataset import Floats
 from model.features.definitions import Definitions, Feature
 from model.gates import GateTable
+from model.training.columns import Column
 from model.training.run import Run
 
 RUNTIME = "services.model_server.ReadmissionModel"
@@ -12,8 +17,18 @@ _NOT_NEGATIVE = frozenset({"count", "points", "days", "years"})
 OLDEST = 130.0
 
 
-def contract(table: Definitions, run: Run) -> dict[str, Any]:
-    """Return the features that a request may hold, as a JSON schema; ``x-order`` are those that the model takes."""
+def contract(table: Definitions, run: Run, trained: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the features that a request may hold, as a JSON schema; ``x-order`` are those that the model takes.
+
+    Parameters
+    ----------
+    table : Definitions
+        What every feature means.
+    run : Run
+        Which of them the model takes.
+    trained : mapping
+        What :func:`trained` tells of the training rows.
+    """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "features of one discharge",
@@ -23,8 +38,18 @@ def contract(table: Definitions, run: Run) -> dict[str, Any]:
         "x-order": list(run.features),
         "x-schema-version": table.version,
         "x-definition-digest": run.definition_digest,
-        "properties": {feature.name: _property(table, feature) for feature in table.features},
+        "properties": {
+            feature.name: _property(table, feature) | trained.get(feature.name, {}) for feature in table.features
+        },
     }
+
+
+def trained(columns: Sequence[Column], values: Floats) -> dict[str, dict[str, Any]]:
+    """Return what the training rows held of each column: least, greatest and usual value, and a category's levels.
+
+    Usual is the median, or the most frequent code of a category; a column that was never recorded has none.
+    """
+    return {column.name: _trained(column, values[:, place]) for place, column in enumerate(columns)}
 
 
 def policy(run: Run) -> dict[str, Any]:
@@ -76,8 +101,25 @@ def _possible(table: Definitions, feature: Feature) -> dict[str, float]:
     return {"minimum": 0.0} if feature.unit in _NOT_NEGATIVE else {}
 
 
+def _trained(column: Column, values: Floats) -> dict[str, Any]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return {"x-trained": {"low": None, "high": None, "usual": None}}
+    if column.kind == "category":
+        usual = float(np.bincount(known.astype(np.int64)).argmax())
+        return {
+            "minimum": 0.0,
+            "maximum": len(column.categories) - 1.0,
+            "x-categories": list(column.categories),
+            "x-trained": {"low": None, "high": None, "usual": usual},
+        }
+    return {"x-trained": {"low": float(known.min()), "high": float(known.max()), "usual": float(np.median(known))}}
+
+
 def _levels(about: dict[str, Any]) -> list[float]:
-    trained = about.get("x-trained") or {}
-    ends = [trained.get("low", about.get("minimum")), trained.get("usual"), trained.get("high", about.get("maximum"))]
+    seen = about.get("x-trained") or {}
+    ends = [seen.get("low"), seen.get("usual"), seen.get("high")]
+    if about.get("x-categories"):
+        ends = list(range(len(about["x-categories"])))
     found = sorted({float(end) for end in ends if end is not None})
     return found or [0.0, 1.0]

@@ -42,6 +42,9 @@ PARTS = frozenset(
         ("sklearn._loss.loss", "HalfBinomialLoss"),
         ("sklearn.calibration", "_CalibratedClassifier"),
         ("sklearn.ensemble._hist_gradient_boosting.predictor", "TreePredictor"),
+        ("sklearn.model_selection._split", "GroupKFold"),
+        ("sklearn.model_selection._split", "KFold"),
+        ("sklearn.model_selection._split", "StratifiedKFold"),
     }
 )
 ESTIMATORS = "sklearn."

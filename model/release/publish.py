@@ -14,7 +14,7 @@ from model.features.definitions import definitions
 from model.gates import Verdict, approval_verdict, card_verdict, refuse, table_of_run
 from model.release import files
 from model.release.card import Card, card
-from model.release.contract import contract, levels, policy, server_settings
+from model.release.contract import contract, levels, policy, server_settings, trained
 from model.release.loading import load
 from model.release.reference import reference
 from model.release.sbom import sbom
@@ -22,7 +22,7 @@ from model.release.signing import Signer
 from model.release.trust import check, open_release, read_signature
 from model.scoring import Contract
 from model.scoring.scorer import explainer
-from model.training.run import Run, read_pipeline, read_run
+from model.training.run import Run, read_fit, read_pipeline, read_run
 
 MODEL = "readmission-risk"
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*", re.ASCII)
@@ -154,7 +154,7 @@ def _contents(
     name = f"{MODEL}-{version}"
     lineage = {key: value for key, value in asdict(run).items() if key not in _ELSEWHERE}
     lineage |= {"model": name, "version": version, "approval": approval}
-    schema, decisions = contract(definitions(), run), policy(run)
+    schema, decisions = contract(definitions(), run, trained(run.columns, read_fit(folder).values)), policy(run)
     pipeline = (folder / files.PIPELINE_FILE).read_bytes()
     evaluated = read_pipeline(folder, run)
     loaded = load(pipeline)

@@ -88,7 +88,10 @@ def linear() -> Pipeline:
 
 def boosting() -> Pipeline:
     values, label = discharges()
-    encode = make_pipeline(SimpleImputer(strategy="constant", fill_value=-1.0), TargetEncoder(cv=StratifiedKFold(3, shuffle=True, random_state=0)))
+    encode = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value=-1.0),
+        TargetEncoder(cv=StratifiedKFold(3, shuffle=True, random_state=0)),
+    )
     prepare = ColumnTransformer([("numeric", "passthrough", [0, 1, 2]), ("category", encode, [3])])
     prepared = prepare.fit_transform(values, label)
     trees = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(prepared, label)
