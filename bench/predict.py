@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import joblib
@@ -60,7 +60,8 @@ def main(
 
 def _measured(title: str, scorer: Scorer, row: Floats, rounds: int) -> list[Figure]:
     """Return the medians of each way, and what they are of scikit-learn's own."""
-    server = ReadmissionModel(ModelSettings(name="bench", implementation=ReadmissionModel))
+    settings = {"name": "bench", "implementation": "services.model_server.ReadmissionModel"}
+    server = ReadmissionModel(ModelSettings.model_validate(settings))
     server.scorer = scorer
     columns = {name: [None if np.isnan(v) else float(v)] for name, v in zip(scorer.names, row[0], strict=True)}
     request = InferenceRequest(
@@ -95,7 +96,7 @@ def _measured(title: str, scorer: Scorer, row: Floats, rounds: int) -> list[Figu
     ]
 
 
-async def _alternate(ways: dict[str, Callable[[], Awaitable[Any]]], rounds: int) -> dict[str, float]:
+async def _alternate(ways: Mapping[str, Callable[[], Awaitable[Any]]], rounds: int) -> dict[str, float]:
     """Return the median CPU time of each way in microseconds."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + WARM_UP):
