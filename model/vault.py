@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from model.console import warn
 from model.errors import UserError
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ class Vault:
             ) from None
         return client
 
+    def _say_once(self, state: RetryCallState) -> None:
+        if state.attempt_number == 1:
+            fault = state.outcome.exception() if state.outcome else None
+            warn(f"Vault does not answer yet ({type(fault).__name__}); trying for up to {self._patience:.0f} seconds.")
+
     def _patiently(self, ask: Callable[[], Any]) -> Any:
         """Try again, less and less often, while the fault may pass by itself."""
         import requests
@@ -138,6 +144,7 @@ class Vault:
             retry=retry_if_exception_type((*passing, requests.ConnectionError, requests.Timeout)),
             wait=wait_random_exponential(multiplier=0.1, max=LONGEST_WAIT_SECONDS),
             stop=stop_after_delay(self._patience),
+            before_sleep=self._say_once,
             reraise=True,
         )
         try:
