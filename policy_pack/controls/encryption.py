@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policy_pack.checks import About, Findings, between, expect, fault, given, guarded, later, matches, one_of, yes
-from policy_pack.graph import Resource
+from policy_pack.graph import Graph, Resource
 from policy_pack.kinds import (
     BACKUP_VAULT,
     BUCKET,
@@ -42,9 +42,7 @@ def _rule(bucket: Resource, encryption: Resource, rule: View, about: About) -> F
     if named.known and named.absent:
         yield fault("names no key, so Amazon's own encrypts", named.path)
         return
-    keys = about.graph.memo("keys", lambda graph: _by_name(graph.of(KEY)))
-    key = keys.get(named.raw) if named.known else None
-    key = key or about.graph.target(encryption, "rules", (KEY,), KEY_KEYS)
+    key = _key(encryption, named, about)
     if key is None:
         yield fault("its key is none of this stack", named.path) if named.known else later(named.path)
         return
@@ -75,13 +73,29 @@ def keys_rotate_and_wait(key: Resource, about: About) -> Findings:
 @on_join("ENC-02", KEY)
 def keys_serve_one_data_class(key: Resource, about: About) -> Findings:
     """Refuse a key that encrypts buckets of several hospitals or classes."""
-    uses = set()
-    for encryption in about.graph.pointing(key, BUCKET_SSE, "rules", KEY_KEYS):
-        bucket = about.graph.target(encryption, "bucket", (BUCKET,), BUCKET_KEYS)
-        if bucket:
-            uses.add((about.label(bucket, "hospital"), about.label(bucket, "data-class")))
-    if len(uses) > 1:
-        yield fault(f"encrypts {len(uses)} hospitals' or classes' buckets")
+    uses: dict[str, set[tuple[str, str]]] = about.graph.memo("uses of keys", lambda graph: _uses(graph, about))
+    if len(uses.get(key.urn, ())) > 1:
+        yield fault(f"encrypts {len(uses[key.urn])} hospitals' or classes' buckets")
+
+
+def _uses(graph: Graph, about: About) -> dict[str, set[tuple[str, str]]]:
+    """Return by key whose data of which class it encrypts."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for encryption in graph.of(BUCKET_SSE):
+        bucket = graph.target(encryption, "bucket", (BUCKET,), BUCKET_KEYS)
+        for rule in encryption.at("rules").items():
+            key = _key(encryption, rule.at(f"{_FIELD}.kmsMasterKeyId"), about)
+            if key and bucket:
+                owner = (about.label(bucket, "hospital"), about.label(bucket, "data-class"))
+                found.setdefault(key.urn, set()).add(owner)
+    return found
+
+
+def _key(encryption: Resource, named: View, about: About) -> Resource | None:
+    """Return the key that an encryption names: by its value, else by what the value comes from."""
+    keys = about.graph.memo("keys", lambda graph: _by_name(graph.of(KEY)))
+    known: Resource | None = keys.get(named.raw) if isinstance(named.raw, str) else None
+    return known or about.graph.target(encryption, "rules", (KEY,), KEY_KEYS)
 
 
 @on("ENC-03", EKS)

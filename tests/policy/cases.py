@@ -1,13 +1,22 @@
 """Stacks on which a control must say certain words: what one change alone cannot tell apart."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
 
 from policy_pack.evaluate import Judge, Result
 from policy_pack.graph import Graph
 from policy_pack.rules import Rule
 from policy_pack.settings import Evidence, Settings
 from tests.policy import world
+from tests.policy.openings import opened, pods
+from tests.policy.papers import release, served
+from tests.policy.seeds import SEEDS
+
+Made = tuple[Graph, Settings]
 
 
 @dataclass(frozen=True)
@@ -16,22 +25,63 @@ class Case:
 
     control: str
     title: str
-    graph: Graph
+    make: Callable[[], Made]
     words: tuple[str, ...]
-    settings: Settings
 
     def judge(self, held: Sequence[Rule] | None = None) -> list[Result]:
         """Return what the control finds, by the pack's own functions or others."""
-        judge = Judge(self.settings, world.ADDRESSES, only=(self.control,), among=held)
-        return judge.whole(Graph(self.graph.resources, self.graph.stack))
+        graph, settings = self.make()
+        judge = Judge(settings, world.ADDRESSES, only=(self.control,), among=held)
+        return judge.whole(Graph(graph.resources, graph.stack))
 
 
-def _case(control: str, title: str, *words: str, settings: Settings | None = None, graph: Graph | None = None) -> Case:
-    return Case(control, title, graph or world.graph(), words, settings or world.settings())
+def _told(evidence: Evidence) -> Callable[[], Made]:
+    return lambda: (world.graph(), world.settings().model_copy(update={"evidence": evidence}))
 
 
-_UNTOLD = world.settings().model_copy(update={"evidence": Evidence()})
+def _seed(title: str, *words: str, number: int = 0) -> Case:
+    """Return a case of a seed whose control must say these words, among others."""
+    seed = [seed for seed in SEEDS if seed.title == title][number]
+
+    def make() -> Made:
+        _, graph = next(seed.broken(list(world.resources())))
+        return graph, world.settings()
+
+    return Case(seed.control, f"{title} {words[0]}", make, words)
+
+
+def _release(control: str, *words: str, **parts: Any) -> Case:
+    def make() -> Made:
+        root = Path(tempfile.mkdtemp())
+        settings = release(root, **parts)
+        return served(root), settings
+
+    return Case(control, words[0], make, words)
+
+
+def _opened(title: str, source: dict[str, object], target: dict[str, object], words: str) -> Case:
+    return Case("SEG-02", title, lambda: (opened(source, target, 8080), world.settings()), (words,))
+
+
+_OLD = Evidence(vulnerability_scan=date(2026, 1, 1), penetration_test=date(2025, 1, 1), compliance_audit=world.TODAY)
+_VAULT = "vault:kubernetes/authBackendRole:AuthBackendRole"
 
 CASES = [
-    _case("VM-02", "nobody told", "vulnerability scan was", "penetration test was", settings=_UNTOLD),
+    Case("VM-02", "nobody told", _told(Evidence()), ("vulnerability scan was", "penetration test was")),
+    Case("VM-02", "long ago", _told(_OLD), ("scan was on 2026-01-01, over 180", "test was on 2025-01-01, over 365")),
+    _seed("AC-12 AuthBackendRole tokenPolicies", "gives the root policy"),
+    _seed("AC-12 Policy policy", "reaches every path *", number=1),
+    _seed("AC-12 Policy policy", "reaches every path secret/*", number=2),
+    _seed("AUD-01 Trail dropped", "declares no CloudTrail", "no trail records"),
+    _seed("AUTH-01 security.istio.io/AuthorizationPolicy spec.rules", "allows everything to everybody"),
+    _release("ML-01", "has no model card", leave_out="MODEL_CARD.md"),
+    _release("ML-01", "name no approval", approved=False),
+    _release("ML-02", "do not say that every gate passed", passed=False),
+    _release("ML-02", "files are of profile demonstration", of="demonstration"),
+    _opened(
+        "into the PHI zone",
+        pods("north", "serving", "planner"),
+        pods("north", "phi", "ingestor"),
+        "north-serving/planner -> north-phi/ingestor:8080",
+    ),
 ]

@@ -2,6 +2,7 @@
 
 from tests.policy.made import GONE, PREFIX, added, made, statement, without
 from tests.policy.seed import Seed, absent, extra, seed
+from tests.policy.world_aws import key_arn
 
 _BUCKET = "aws:s3/bucket:Bucket"
 _S3 = "aws:s3/{0}:{1}"
@@ -41,7 +42,7 @@ ACCESS: list[Seed] = [
     seed("AC-01", _POLICY, "policy", statement(0, Action="*", Resource="*")),
     seed("AC-01", _ROLE_POLICY, "policy", statement(0, Action="s3:*", Resource="*")),
     seed("AC-01", _ROLE_POLICY, "policy", statement(0, Action="iam:*", Resource="arn:aws:iam::1:role/x")),
-    seed("AC-01", _POLICY, "policy", statement(0, Action=GONE, NotAction="iam:*")),
+    seed("AC-01", _POLICY, "policy", statement(0, Action=GONE, NotAction="s3:DeleteBucket")),
     seed(
         "AC-01",
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -175,6 +176,7 @@ DATA: list[Seed] = [
     seed("ENC-01", _SSE, "rules[0].bucketKeyEnabled", False),
     seed("ENC-02", _KEY, "enableKeyRotation", False),
     seed("ENC-02", _KEY, "deletionWindowInDays", 7),
+    seed("ENC-02", _SSE, f"{_RULE}.kmsMasterKeyId", key_arn("north-raw"), name="*north-models", hides=False),
     extra("ENC-02", made("aws:kms/replicaKey:ReplicaKey", "away", {"deletionWindowInDays": 7})),
     seed("ENC-03", _EKS, "encryptionConfig", GONE),
     seed("ENC-03", _EKS, "encryptionConfig.resources", []),

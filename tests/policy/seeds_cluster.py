@@ -147,6 +147,13 @@ SEGMENTS: list[Seed] = [
     seed("SEG-03", _NP, "spec.ingress[0].from", [], name="*-from-*"),
     seed("SEG-03", _NP, "spec.egress[0].to[0].podSelector", {}, name="*-to-dns"),
     seed("SEG-03", _NP, "spec.egress[0].to[0].ipBlock.cidr", "::/0", name="*-to-aws"),
+    seed(
+        "SEG-03",
+        _NP,
+        "spec.egress[0].to[0].namespaceSelector.matchLabels.{kubernetes.io/metadata.name}",
+        "default",
+        name="*-to-dns",
+    ),
     *(
         seed("SEG-04", _NS, f"{_LABELS}.{{{label}}}", value)
         for label, value in (
@@ -202,6 +209,7 @@ PODS: list[Seed] = [
     seed("CM-02", _RUNTIME, "spec.containers[0].livenessProbe", GONE),
     seed("CM-02", _RUNTIME, "spec.containers[0].readinessProbe", GONE),
     seed("CM-05", _SERVICE, "spec.ports[0].port", 22),
+    seed("CM-05", _SERVICE, "spec.ports[0].targetPort", 9999, name="north-model"),
     seed("CM-05", _SERVICE, "spec.ports[0].targetPort", 3389),
     seed("CM-05", _RUNTIME, "spec.containers[0].ports[0].containerPort", 2375),
     seed("INT-05", _JOB, f"{_C}.image", "123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads:latest"),
@@ -211,7 +219,7 @@ PODS: list[Seed] = [
     seed("ENC-04", _STORAGE, "parameters.kmsKeyId", GONE),
     seed("ENC-09", _JOB, f"{_C}.env", [{"name": "DB_PASSWORD", "value": "opensesame"}], hides=False),
     seed("ENC-09", _JOB, f"{_C}.args", ["--key", _KEY_TEXT], hides=False),
-    seed("ENC-09", _CONFIG, "data.client_secret", "opensesame"),
+    seed("ENC-09", _CONFIG, "data.client-secret", "opensesame"),
     seed("ENC-09", _CONFIG, "data.settings", '{"kty":"EC","d":"abcdefghijklmnopqrstuvwxyz012345"}', hides=False),
     seed("ENC-09", _HELM, "values.adminPassword", "opensesame"),
     seed("ENC-09", _HELM, "values.database", "postgres://app:opensesame@db:5432/x", hides=False),

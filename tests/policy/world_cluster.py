@@ -140,7 +140,10 @@ def pod(workload: str, *containers: dict[str, Any]) -> dict[str, Any]:
 
 def job(hospital: str, workload: str) -> list[Resource]:
     zone = zones().homes[workload]
-    template = {"metadata": {"labels": labels(hospital, zone, workload)}, "spec": pod(workload, container("main"))}
+    template = {
+        "metadata": {"labels": labels(hospital, zone, workload)},
+        "spec": pod(workload, container("main", server=workload == "planner")),
+    }
     return [
         made(
             "kubernetes:core/v1:ServiceAccount",

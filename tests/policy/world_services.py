@@ -59,7 +59,7 @@ def cluster() -> list[Resource]:
         made(
             "aws:ec2/instance:Instance",
             "bastion",
-            {"associatePublicIpAddress": False, "rootBlockDevice": ebs, "ebsBlockDevices": [ebs]},
+            {"associatePublicIpAddress": False, "rootBlockDevice": dict(ebs), "ebsBlockDevices": [dict(ebs)]},
         ),
     ]
 

@@ -1,7 +1,5 @@
 """The pack's configuration: exemptions that end, profiles that switch, and papers of releases."""
 
-import hashlib
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,10 @@ from policy_pack.evaluate import EXEMPTIONS, Status
 from policy_pack.graph import Graph
 from policy_pack.rows import NPRM, table
 from policy_pack.settings import Evidence, Level, Settings, load, parse
-from tests.policy import world, world_cluster
+from tests.policy import world
 from tests.policy.judged import exempting, results, statuses
 from tests.policy.made import STACK, changed
+from tests.policy.papers import release, served
 
 RESOURCES = list(world.resources())
 GIVEN = {"control": "AC-05", "resource": "x", "reason": "r", "owner": "o", "expires": "2027-01-01"}
@@ -120,44 +119,6 @@ def test_old_scans_are_told() -> None:
 
 
 # --- releases ------------------------------------------------------------------------------------
-def release(
-    root: Path, *, passed: bool = True, approved: bool = True, leave_out: str = "", change: str = ""
-) -> Settings:
-    """Write a release as the project does, and return settings that look for releases there."""
-    files = {
-        "MODEL_CARD.md": b"# Card",
-        "metrics.json": json.dumps({"evaluation": {"passed": passed}}).encode(),
-        "lineage.json": json.dumps(
-            {"profile": "clinical", "approval": {"by": "cmio:X"} if approved else None}
-        ).encode(),
-    }
-    rows = [
-        {"path": name, "sha256": hashlib.sha256(content).hexdigest()}
-        for name, content in files.items()
-        if name != leave_out
-    ]
-    files["files.json"] = json.dumps({"files": rows}).encode()
-    files["signature.json"] = b'{"signature": "s"}'
-    digest = hashlib.sha256(files["files.json"]).hexdigest()[:16]
-    place = root / "hmlops-prod-north-models" / "readmission" / "v1" / digest
-    place.mkdir(parents=True)
-    for name, content in files.items():
-        if name != leave_out:
-            (place / name).write_bytes(b"changed" if name == change else content)
-    (root / "digest").write_text(digest)
-    return world.settings().model_copy(update={"releases": root})
-
-
-def served(root: Path) -> Graph:
-    digest = (root / "digest").read_text()
-    service = next(r for r in world_cluster.model("north") if r.kind.endswith("InferenceService"))
-    uri = f"s3://hmlops-prod-north-models/readmission/v1/{digest}"
-    moved = changed(service, "spec.predictor.model.storageUri", uri)
-    moved = changed(moved, "metadata.annotations.{healthcare-mlops/release-digest}", digest)
-    left = [r for r in RESOURCES if not r.kind.endswith("InferenceService")]
-    return Graph([*left, moved], STACK)
-
-
 def found_in(root: Path, settings: Settings) -> list[str]:
     return [result.message for result in results(served(root), settings, "ML-01", "ML-02")]
 

@@ -12,16 +12,15 @@ from policy_pack.errors import PackError
 from policy_pack.evaluate import Judge, Status
 from policy_pack.flow_graph import flows
 from policy_pack.flow_parts import common, selects
-from policy_pack.graph import Graph, Resource
+from policy_pack.graph import Graph
 from policy_pack.values import UNKNOWN
 from policy_pack.zone_places import Addresses, Place
 from policy_pack.zone_places import read as read_places
 from policy_pack.zones import read, zones
-from tests.policy import world, world_cluster
+from tests.policy import world
 from tests.policy.judged import results
-from tests.policy.made import PREFIX, STACK, changed, made
-
-RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
+from tests.policy.made import STACK, changed, made
+from tests.policy.openings import RESOURCES, opened, pods
 
 
 def messages(graph: Graph) -> list[str]:
@@ -35,34 +34,6 @@ def with_policy(spec: dict[str, Any], namespace: str = "north-phi") -> Graph:
         {"metadata": {"name": "extra", "namespace": namespace}, "spec": spec},
     )
     return Graph([*RESOURCES, policy], STACK)
-
-
-def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
-    return {
-        "namespaceSelector": {"matchLabels": world_cluster.labels(hospital, zone)},
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
-    }
-
-
-def opened(source: dict[str, Any], target: dict[str, Any], port: int) -> Graph:
-    """Return the stack with both ends of one flow opened by policies of their own."""
-
-    def policy(name: str, at: dict[str, Any], spec: dict[str, Any]) -> Resource:
-        home = at["namespaceSelector"]["matchLabels"]
-        namespace = f"{home[f'{PREFIX}/hospital']}-{home[f'{PREFIX}/zone']}"
-        body = {"podSelector": at["podSelector"], **spec}
-        return made(
-            "kubernetes:networking.k8s.io/v1:NetworkPolicy",
-            name,
-            {"metadata": {"name": name, "namespace": namespace}, "spec": body},
-        )
-
-    ports = [{"port": port}]
-    ends = [
-        policy("out", source, {"policyTypes": ["Egress"], "egress": [{"to": [target], "ports": ports}]}),
-        policy("in", target, {"policyTypes": ["Ingress"], "ingress": [{"from": [source], "ports": ports}]}),
-    ]
-    return Graph([*RESOURCES, *ends], STACK)
 
 
 def test_the_proof_sees_every_flow_of_the_table() -> None:
