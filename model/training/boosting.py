@@ -8,6 +8,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
 
@@ -86,6 +87,6 @@ def _prepare(data: Dataset, columns: Sequence[Column]) -> ColumnTransformer:
     The encoder shrinks the rates, gives a training row the rate of the other rows' outcomes only, and a row to predict
     that of all. A number that no row has is dropped.
     """
-    rates = TargetEncoder(target_type="binary", cv=ENCODER_FOLDS, random_state=SEED)
+    rates = TargetEncoder(target_type="binary", cv=StratifiedKFold(ENCODER_FOLDS, shuffle=True, random_state=SEED))
     known = [place for place in places(columns, "numeric") if np.isfinite(data.values[:, place]).any()]
     return ColumnTransformer([("numeric", "passthrough", known), ("category", rates, places(columns, "category"))])

@@ -2,57 +2,70 @@
 
 import hashlib
 import platform
-from collections.abc import Collection, Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import sklearn
 from threadpoolctl import threadpool_limits
 
-from model.dataset import Dataset, labelled
-from model.errors import GateError
-from model.features.build import load
-from model.features.definitions import Definitions, definitions
-from model.gates import GateTable, Minimum
+from model.dataset import Dataset
+from model.gates import GateTable
+from model.training import checks, sources
 from model.training.choice import choose
-from model.training.columns import Column
-from model.training.groups import groups_of
 from model.training.run import Run, check_folder, dumped, write_run
 from model.training.split import split
+from model.training.tables import Words
 
 
-def train(features: str, *, out: Path, profile: str, gates: GateTable) -> Run:
+def train(
+    features: str,
+    *,
+    out: Path,
+    profile: str,
+    gates: GateTable,
+    table: Words | None = None,
+    without: Sequence[str] = (),
+    hospital: str = "unnamed",
+) -> Run:
     """Fit the model on three quarters of the patients and keep the rest for ``evaluate``.
 
     Parameters
     ----------
     features : str
-        The features file.
+        The features file, or a hospital's own table.
     out : Path
         Folder of the run.
     profile : str
         Which gates the model will have to pass.
     gates : GateTable
         The gates.
+    table : Words, optional
+        What the columns of a hospital's own table are.
+    without : sequence of str
+        Features to leave out.
+    hospital : str
+        Whose table it is; a features file says it itself.
 
     Raises
     ------
     GateError
-        When there is less data than the profile's minimum.
+        When there is less data than the profile's minimum, when columns say nothing, or one says the outcome.
     """
     check_folder(out)
-    minimum = gates.profile(profile).minimum
-    table, made_from = load(features)
-    columns = _columns(definitions())
-    data = labelled(table, tuple(column.name for column in columns))
-    data = replace(data, groups=_groups(data, getattr(gates.profile(profile), "groups", None)))
-    parts = split(data)
-    data = replace(data, later=parts.later)
+    attributes = gates.profile(profile).groups
+    if table is None:
+        source = sources.from_features(features, without=without, attributes=attributes)
+    else:
+        words = replace(table, without=tuple(without))
+        source = sources.from_table(features, words, hospital=hospital, attributes=attributes)
+    parts = split(source.data)
+    checks.enough(source.data.rows(parts.fit), gates.profile(profile).minimum, profile)
+    source = source.without(checks.constant(source.data.rows(parts.fit), profile))
+    data, columns = replace(source.data, later=parts.later), source.columns
     fit, test = data.rows(parts.fit), data.rows(parts.test)
-    _enough(fit, minimum, profile)
+    checks.no_leak(fit, columns)
     # One thread: the same bytes on any machine, and no waiting for cores that a container was not given.
     with threadpool_limits(limits=1):
         chosen = choose(fit, columns)
@@ -60,14 +73,14 @@ def train(features: str, *, out: Path, profile: str, gates: GateTable) -> Run:
     run = Run(
         profile=profile,
         gates=gates.model_dump(),
-        hospitals=tuple(sorted(made_from["curated"])),
+        hospitals=source.hospitals,
         features=data.names,
         columns=columns,
-        left_out={},
+        left_out=source.left_out,
         groups=tuple(data.groups),
-        definition_digest=made_from["definition_digest"],
-        data_digest=_digest(table),
-        made_from=made_from,
+        definition_digest=source.definition_digest,
+        data_digest=source.data_digest,
+        made_from=source.made_from,
         counts=_counts(data, fit, test),
         split=parts.how,
         algorithm=chosen.algorithm,
@@ -84,29 +97,6 @@ def train(features: str, *, out: Path, profile: str, gates: GateTable) -> Run:
     return run
 
 
-def _columns(table: Definitions) -> tuple[Column, ...]:
-    return tuple(
-        Column(name=f.name, meaning=f.meaning, unit=f.unit, source=f.source, window=f.window) for f in table.features
-    )
-
-
-def _groups(data: Dataset, attributes: Collection[str] | None) -> Mapping[str, Any]:
-    return groups_of({name: data.column(name) for name in data.names}, attributes=attributes)
-
-
-def _enough(fit: Dataset, minimum: Minimum, profile: str) -> None:
-    found = {"discharges": len(fit), "readmissions": int(fit.label.sum()), "patients": fit.patients}
-    for name, value in found.items():
-        least = getattr(minimum, name)
-        if value < least:
-            raise GateError(
-                f"{value} {name} to train on, but the profile {profile} asks for {least}; "
-                "bring more data, or choose --profile demonstration to show the pipeline only."
-            )
-    if int(fit.label.sum()) == len(fit):
-        raise GateError("Every discharge was followed by a readmission; a model needs both outcomes.")
-
-
 def _counts(data: Dataset, fit: Dataset, test: Dataset) -> dict[str, int]:
     return {
         "discharges": len(data),
@@ -119,10 +109,3 @@ def _counts(data: Dataset, fit: Dataset, test: Dataset) -> dict[str, int]:
         "test_later_discharges": int(test.later.sum()),
         "unused_discharges": len(data) - len(fit) - len(test),
     }
-
-
-def _digest(table: pa.Table) -> str:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table.combine_chunks())
-    return hashlib.sha256(sink.getvalue()).hexdigest()

@@ -1,0 +1,125 @@
+"""Where the rows come from: the project's features file, or a hospital's own table."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from model.dataset import Dataset, labelled
+from model.errors import UserError
+from model.features.build import load
+from model.features.definitions import definitions
+from model.training import tables
+from model.training.columns import Column
+from model.training.groups import groups_of
+from model.training.split import split
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows with what is known of their making."""
+
+    data: Dataset
+    columns: tuple[Column, ...]
+    left_out: dict[str, str]
+    hospitals: tuple[str, ...]
+    definition_digest: str
+    data_digest: str
+    made_from: dict[str, Any]
+
+    def without(self, reasons: dict[str, str]) -> "Source":
+        """Return the source without some columns."""
+        keep = [place for place, column in enumerate(self.columns) if column.name not in reasons]
+        columns = tuple(self.columns[place] for place in keep)
+        data = replace(self.data, names=tuple(c.name for c in columns), values=self.data.values[:, keep])
+        return replace(self, data=data, columns=columns, left_out=self.left_out | reasons)
+
+
+def from_features(place: str, *, without: Collection[str], attributes: Collection[str] | None) -> Source:
+    """Return the rows of a features file."""
+    table, made_from = load(place)
+    columns = tuple(
+        Column(name=f.name, meaning=f.meaning, unit=f.unit, source=f.source, window=f.window)
+        for f in definitions().features
+    )
+    data = labelled(table, tuple(column.name for column in columns))
+    grouped = groups_of({name: data.column(name) for name in data.names}, attributes=attributes)
+    found = Source(
+        data=replace(data, groups=grouped),
+        columns=columns,
+        left_out={},
+        hospitals=tuple(sorted(made_from["curated"])),
+        definition_digest=made_from["definition_digest"],
+        data_digest=_digest(table),
+        made_from=made_from,
+    )
+    return found.without(_wanted_out(without, data.names))
+
+
+def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Collection[str] | None) -> Source:
+    """Return the rows of a hospital's own table whose outcome and patient are known."""
+    table = tables.read_table(place)
+    special = [words.label, words.patient, *([words.time] if words.time else [])]
+    tables.need(table, [*special, *words.categorical, *words.groups])
+    outcome = tables.outcomes(table[words.label], words.positive)
+    whose = tables.identities(table[words.patient])
+    keep = np.isfinite(outcome) & np.array([value is not None for value in whose])
+    if not keep.any():
+        raise UserError("No row of the table has both an outcome and a patient; check --label and --patient.")
+    table = table[keep].reset_index(drop=True)
+    bare = Dataset(
+        names=(),
+        values=np.empty((len(table), 0)),
+        label=outcome[keep].astype(np.int64),
+        patient=whose[keep].astype(str),
+        baseline=np.full(len(table), np.nan),
+        time=tables.times(table[words.time]) if words.time else None,
+        groups={},
+        later=np.zeros(len(table), dtype=bool),
+    )
+    fit = split(bare).fit
+    columns, values, left_out = [], [], {}
+    for name in (str(n) for n in table.columns if n not in special):
+        found = tables.describe(table[name], fit=fit, patient=bare.patient, category=name in words.categorical)
+        if isinstance(found, str):
+            left_out[name] = found
+        else:
+            columns.append(found[0])
+            values.append(found[1])
+    numbers = {c.name: v for c, v in zip(columns, values, strict=True) if c.kind == "numeric"}
+    grouped = groups_of(numbers, attributes=attributes)
+    grouped |= {name: tables.groups(table[name], fit) for name in words.groups}
+    names = tuple(column.name for column in columns)
+    data = replace(bare, names=names, values=np.column_stack(values) if values else bare.values, groups=grouped)
+    digest = hashlib.sha256(json.dumps([asdict(c) for c in columns], sort_keys=True).encode()).hexdigest()
+    made_from = {"table": asdict(words), "rows_without_outcome_or_patient": int((~keep).sum())}
+    source = Source(data, tuple(columns), left_out, (hospital,), digest, _content_digest(data), made_from)
+    return source.without(_wanted_out([name for name in words.without if name not in left_out], names))
+
+
+def _wanted_out(without: Collection[str], names: Collection[str]) -> dict[str, str]:
+    for name in without:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else "; leave the option out."
+            raise UserError(f"There is no feature {name} to leave out{hint}")
+    return dict.fromkeys(without, "left out by --without")
+
+
+def _content_digest(data: Dataset) -> str:
+    found = hashlib.sha256("\0".join(data.names).encode())
+    for part in (data.values, data.label, np.char.encode(data.patient, "utf-8")):
+        found.update(np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()
+
+
+def _digest(table: pa.Table) -> str:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
