@@ -111,7 +111,9 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         """Take settings from ``--policy-pack-config``; levels may be raised and not lowered."""
         written = json_format.MessageToDict(request.policyConfig[EXEMPTIONS].properties).get("settings")
         try:
-            settings = parse(written, "--policy-pack-config") if written is not None else self._settings
+            # What the configuration does not name stays as the pack's own file has it.
+            own = self._settings.model_dump(mode="json")
+            settings = parse({**own, **written}, "--policy-pack-config") if written else self._settings
         except PackError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             raise

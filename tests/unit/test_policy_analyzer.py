@@ -168,6 +168,28 @@ def test_exemptions_come_from_configuration(analyzer: Analyzer) -> None:
     assert "exempt until 2999-01-01 by web: a website" in found.message
 
 
+def test_configuration_leaves_what_it_does_not_name(analyzer: Analyzer) -> None:
+    configure(analyzer, "AC-05", proto.MANDATORY, synthetic=["prod"])
+    bucket = {"bucket": "x", "forceDestroy": True}
+    found = [d.policyName for d in one(analyzer, bucket, "aws:s3/bucket:Bucket")]
+    assert "INT-03" not in found
+    assert ("VM-03", proto.MANDATORY) in level_of(one(analyzer, {}, "aws:eks/addon:Addon"))
+
+
+def test_a_wrong_configuration_is_refused_in_one_sentence(analyzer: Analyzer) -> None:
+    told: list[str] = []
+
+    class Context:
+        def abort(self, code: grpc.StatusCode, details: str) -> None:
+            told.append(details)
+            raise RuntimeError(code.name)
+
+    given = {"EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": {"exemptions": [{"control": "AC-05"}]}}))}
+    with pytest.raises(RuntimeError, match="INVALID_ARGUMENT"):
+        analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=given), Context())
+    assert told == ["--policy-pack-config: exemptions.0.resource: field required."]
+
+
 @pytest.fixture
 def served() -> Iterator[grpc.Channel]:
     """Start the pack as a language host does, from its folder, and connect to the port that it prints."""
