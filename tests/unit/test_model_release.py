@@ -6,6 +6,10 @@ import json
 import os
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from model.features.build import build
 from model.ingestion.run import ingest
 from model.latest import latest, latest_of_bundle
 from model.release import files
+from model.release.card import as_html, attributes, read_answers
 from model.release.loading import load
 from model.release.publish import Released, release
 from model.release.signing import LocalSigner, VaultSigner
@@ -317,3 +322,157 @@ def test_vault_signs_and_its_key_checks(tmp_path: Path) -> None:
         check(made, b"another list")
     with pytest.raises(UserError, match="does not fit"):
         check(Signature("ed25519", "x", "v1", "not base64", "x"), b"list")
+
+
+def prepared(tmp_path: Path, **change: Any) -> Path:
+    """Return a copy of the run under another profile, with an evaluation that every gate lets pass."""
+    run = tmp_path / "run"
+    if not run.exists():
+        if not (world().run / EVALUATION_FILE).exists():
+            evaluate(world().run)
+        shutil.copytree(world().run, run)
+    found = json.loads((run / "run.json").read_text()) | change
+    (run / "run.json").write_text(json.dumps(found))
+    evaluation = json.loads((run / EVALUATION_FILE).read_text())
+    (run / EVALUATION_FILE).write_text(json.dumps(evaluation | {"gates": []}))
+    return run
+
+
+ANSWERS = {
+    "developer": "Ward informatics, informatics@hospital.example",
+    "funding": "The hospital's own budget",
+    "validity_monitoring": "Each month, by the informatics team",
+    "fairness_monitoring": "Each quarter, by the informatics team",
+}
+OFFICER = "clinical-safety-officer:J. Smith"
+
+
+def clinical(tmp_path: Path, run: Path, version: str = "v1", **approval: Any) -> Released:
+    to, signer = str(tmp_path / "models"), LocalSigner(tmp_path / "key")
+    return release(run, version=version, to=to, signer=signer, **approval)
+
+
+def test_a_clinical_release_needs_a_named_role_and_a_complete_card(tmp_path: Path) -> None:
+    run = prepared(tmp_path, profile="clinical")
+    with pytest.raises(GateError, match="approval is absent"):
+        clinical(tmp_path, run, answers=ANSWERS)
+    with pytest.raises(GateError, match="approval is by a janitor"):
+        clinical(tmp_path, run, answers=ANSWERS, approved_by="janitor:J. Smith", reason="looks fine")
+    with pytest.raises(UserError, match="ROLE:NAME"):
+        clinical(tmp_path, run, answers=ANSWERS, approved_by="J. Smith", reason="looks fine")
+    with pytest.raises(GateError, match=r"without an answer to developer \(1\.i\), funding \(1\.ii\)"):
+        clinical(tmp_path, run, approved_by=OFFICER, reason="reviewed")
+    assert not (tmp_path / "models").exists()
+    done = clinical(tmp_path, run, answers=ANSWERS, approved_by=OFFICER, reason="reviewed")
+    card = contents(done.place)[files.CARD_FILE].decode()
+    assert "must not be used for patients" not in card
+    assert "| 1.i | Name and contact of the developer | Ward informatics" in card
+    assert verify(done.place).approved_by == OFFICER
+
+
+def test_a_version_that_was_approved_is_taken_and_a_candidate_s_is_not(tmp_path: Path) -> None:
+    run = prepared(tmp_path, profile="clinical")
+    approval = {"answers": ANSWERS, "approved_by": OFFICER}
+    first = clinical(tmp_path, run, reason="reviewed", **approval)
+    assert not clinical(tmp_path, run, reason="reviewed", **approval).changed
+    with pytest.raises(GateError, match=f"v1 is taken: {first.release} was approved"):
+        clinical(tmp_path, run, reason="reviewed twice", **approval)
+    assert clinical(tmp_path, run, "v2", reason="reviewed twice", **approval).changed
+    candidate = released(tmp_path)
+    assert candidate.version == "v1"
+    assert candidate.place != first.place
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from model import places
+from model.release.publish import release
+from model.release.signing import LocalSigner
+run, to, key, writes = sys.argv[1:]
+left, write = int(writes), places.write
+def dying(place, content):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    write(place, content)
+places.write = dying
+release(Path(run), version="v1", to=to, signer=LocalSigner(Path(key)))
+"""
+
+
+def test_a_killed_release_is_none_and_the_next_run_finishes_it(tmp_path: Path) -> None:
+    whole = released(tmp_path)
+    expected, total = contents(whole.place), len(contents(whole.place))
+    for writes in (1, total // 2, total - 1):
+        to = tmp_path / f"after-{writes}"
+        command = [sys.executable, "-c", KILLED, *map(str, (world().run, to, tmp_path / "key", writes))]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        place = to / "v1" / Path(whole.place).name
+        assert len(contents(str(place))) == writes
+        with pytest.raises(UserError):
+            verify(str(place))
+        done = release(world().run, version="v1", to=str(to), signer=LocalSigner(tmp_path / "key"))
+        assert done.changed
+        assert contents(str(place)) == expected
+
+
+def test_two_releases_at_once_are_one(tmp_path: Path) -> None:
+    LocalSigner(tmp_path / "key")
+    if not (world().run / EVALUATION_FILE).exists():
+        evaluate(world().run)
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: released(tmp_path), range(4)))
+    assert len({one.place for one in done}) == 1
+    assert verify(done[0].place).holds
+
+
+def test_a_release_by_another_key_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    released(tmp_path)
+    with pytest.raises(UserError, match="not trusted"):
+        release(world().run, version="v1", to=str(tmp_path / "models"), signer=LocalSigner(tmp_path / "other"))
+
+
+def test_verify_tells_when_it_predicts_otherwise(tmp_path: Path) -> None:
+    place = released(tmp_path).place
+    reference = json.loads(Path(place, files.REFERENCE_FILE).read_text())
+    reference["risks"][3] += 1e-9
+    Path(place, files.REFERENCE_FILE).write_text(json.dumps(reference))
+    place = relisted(place)
+    signature = LocalSigner(tmp_path / "key").sign(Path(place, files.LIST_FILE).read_bytes())
+    Path(place, files.SIGNATURE_FILE).write_text(json.dumps(asdict(signature)))
+    found = verify(place)
+    assert not found.holds
+    [failed] = [check for check in found.checks if not check.holds]
+    assert failed.name == "reference prediction"
+    assert "predicts otherwise" in failed.found
+
+
+def test_the_bill_of_materials_names_what_the_pipeline_needs(tmp_path: Path) -> None:
+    bill = json.loads(contents(released(tmp_path).place)[files.SBOM_FILE])
+    components = {component["name"]: component for component in bill["components"]}
+    assert components.keys() >= {"scikit-learn", "numpy", "scipy", "joblib", "threadpoolctl", "python"}
+    assert components["numpy"]["version"] == np.__version__
+    assert components["numpy"]["purl"] == f"pkg:pypi/numpy@{np.__version__}"
+    assert all(component["licenses"] for component in bill["components"])
+    assert not bill["metadata"].keys() & {"timestamp", "tools"}
+
+
+def test_the_card_as_a_page_shows_what_looks_like_html(tmp_path: Path) -> None:
+    text = contents(released(tmp_path).place)[files.CARD_FILE].decode()
+    page = as_html(text + "\n<script>alert(1)</script>\n")
+    assert page.count("<table>") >= 12
+    assert "<h2>Ethical considerations</h2>" in page
+    assert "<script>" not in page
+    assert len({row.id for row in attributes().rows}) == 31
+
+
+def test_answers_are_known_questions(tmp_path: Path) -> None:
+    path = tmp_path / "answers.yaml"
+    path.write_text("developer: us | them\nfunding: ' '\n")
+    assert read_answers(path) == {"developer": "us | them"}
+    for text, says in (("develloper: us", "the nearest is developer"), ("- a", "KEY: TEXT"), ("a: [", "KEY: TEXT")):
+        path.write_text(text)
+        with pytest.raises(UserError, match=says):
+            read_answers(path)
