@@ -18,7 +18,7 @@ MOMENTS = {
 
 
 def loop(tables: dict[str, pa.Table], patients: int) -> tuple[int, float]:
-    """Make the features of some patients' discharges, patient by patient.
+    """Make the features of some patients' discharges, patient by patient; the patients are spread over all.
 
     The bundles' resources are sorted by patient before the clock starts, so parsing them is not counted.
 
@@ -27,12 +27,14 @@ def loop(tables: dict[str, pa.Table], patients: int) -> tuple[int, float]:
     tuple
         How many encounters those patients have, and the seconds it took.
     """
-    some = tables["patient"]["patient_id"].slice(0, patients)
+    everyone = tables["patient"]
+    sample = everyone.take(list(range(0, everyone.num_rows, max(1, everyone.num_rows // patients))))
+    some = sample["patient_id"]
     bundles: dict[str, dict[str, list[dict[str, Any]]]] = {one: {} for one in some.to_pylist()}
     for name in MOMENTS:
         for row in tables[name].filter(pc.is_in(tables[name]["patient_id"], some.combine_chunks())).to_pylist():
             bundles[row["patient_id"]].setdefault(name, []).append(row)
-    people = {row["patient_id"]: row for row in tables["patient"].slice(0, patients).to_pylist()}
+    people = {row["patient_id"]: row for row in sample.to_pylist()}
     started = time.perf_counter()
     rows = [row for one, bundle in bundles.items() for row in _of_bundle(people[one], bundle)]
     pd.DataFrame(rows)
@@ -90,7 +92,7 @@ def _measured(observations: pd.DataFrame, start: Any, end: Any) -> dict[str, flo
         for one in lab.sets:
             found = known[known["code"].isin(one.codes)]
             factors = {unit: factor for unit, factor, _ in one.conversions()}
-            values = found["value"] * found["unit"].map(factors)
+            values = found["value"] * found["unit"].map(factors).astype(float)
             inside = values[found["taken_at"] >= start]
             day = values[found["taken_at"] >= end - pd.Timedelta(days=1)]
             if len(values):
