@@ -38,10 +38,6 @@ class Statement:
         """Return whether it is about an action, by name or pattern."""
         return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
 
-    def about(self, arn: str) -> bool:
-        """Return whether it is about a resource, by name or pattern."""
-        return any(fnmatchcase(arn, pattern) for pattern in self.resources)
-
     @property
     def anybody(self) -> bool:
         """Whether it speaks of everybody."""

@@ -1,6 +1,5 @@
 """The pack's own configuration: conventions of the stacks that it judges, profiles and exemptions."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -158,9 +157,3 @@ def parse(written: Any, where: str) -> Settings:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"]) or "the file"
         raise PackError(f"{where}: {place}: {first['msg'].lower()}.") from None
-
-
-def as_schema() -> dict[str, Any]:
-    """Return the JSON schema of the settings, without what only files can hold."""
-    schema = Settings.model_json_schema()
-    return dict(json.loads(json.dumps(schema)))
