@@ -86,6 +86,8 @@ def release(
     if (approved_by is None) != (reason is None):
         raise UserError("An approval needs both --approve ROLE:NAME and --reason TEXT.")
     run, evaluation = read_run(folder), read_evaluation(folder)
+    if evaluation.get("pipeline_sha256") != run.pipeline_sha256:
+        raise UserError(f"The evaluation in {folder} is of another pipeline; run python -m model evaluate again.")
     profile = table_of_run(run.gates).profile(run.profile)
     approval = approval_verdict(profile, approved_by, reason)
     refuse(run.profile, [*(Verdict.model_validate(gate) for gate in evaluation["gates"]), approval])

@@ -370,6 +370,14 @@ def test_a_clinical_release_needs_a_named_role_and_a_complete_card(tmp_path: Pat
     assert verify(done.place).approved_by == OFFICER
 
 
+def test_an_evaluation_of_another_pipeline_is_refused(tmp_path: Path) -> None:
+    run = prepared(tmp_path)
+    evaluation = json.loads((run / EVALUATION_FILE).read_text())
+    (run / EVALUATION_FILE).write_text(json.dumps(evaluation | {"pipeline_sha256": "0" * 64}))
+    with pytest.raises(UserError, match="of another pipeline"):
+        clinical(tmp_path, run)
+
+
 def test_a_version_that_was_approved_is_taken_and_a_candidate_s_is_not(tmp_path: Path) -> None:
     run = prepared(tmp_path, profile="clinical")
     approval = {"answers": ANSWERS, "approved_by": OFFICER}
