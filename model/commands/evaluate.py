@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from model.console import Json, answer
+from model.tracking.option import Track
 
 
 def evaluate(
@@ -13,6 +14,7 @@ def evaluate(
     baseline: Annotated[
         str | None, typer.Option(help="Release that serves now, to be no worse than: a folder or S3 prefix.")
     ] = None,
+    track: Track = True,
     as_json: Json = False,
 ) -> None:
     """Evaluate on the other patients and hold the result against the gates."""
@@ -20,6 +22,10 @@ def evaluate(
     from model.evaluation.run import evaluate as run
 
     done = run(run_dir, baseline=baseline)
+    if track:
+        from model.tracking.record import record_evaluation
+
+        record_evaluation(run_dir)
     auc, lace = done["roc_auc"], done["lace_roc_auc"]
     text = f"{done['counts']['discharges']} test discharges with {done['counts']['readmissions']} readmissions"
     if auc and lace:

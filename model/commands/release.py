@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from model.console import Json, answer
+from model.tracking.option import Track
 
 
 def release(
@@ -20,6 +21,10 @@ def release(
         Path | None, typer.Option(help="YAML file of KEY: TEXT, the hospital's answers to the model card's questions.")
     ] = None,
     key_file: Annotated[Path | None, typer.Option(help="Signing key for the shell, in place of Vault.")] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make it the champion in MLflow's registry; an older release too.")
+    ] = False,
+    track: Track = True,
     as_json: Json = False,
 ) -> None:
     """Publish a run that passed its gates as an immutable, signed folder."""
@@ -38,5 +43,9 @@ def release(
         reason=reason,
         answers=read_answers(card_answers),
     )
+    if track:
+        from model.tracking.registry import record_release
+
+        record_release(run_dir, done, promote=promote)
     text = f"{done.release} at {done.place}" + ("" if done.changed else " (was there already)")
     answer(asdict(done), text, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from model.console import Json, answer, warn
+from model.tracking.option import Track
 
 
 def train(
@@ -27,6 +28,7 @@ def train(
     categorical: Annotated[list[str] | None, typer.Option(help="Own table: numbers that are names.")] = None,
     group: Annotated[list[str] | None, typer.Option(help="Own table: columns to tell the figures apart by.")] = None,
     hospital: Annotated[str, typer.Option(help="Own table: whose it is.")] = "unnamed",
+    track: Track = True,
     as_json: Json = False,
 ) -> None:
     """Fit the model on three quarters of the patients; with --label and --patient on a hospital's own table."""
@@ -60,6 +62,10 @@ def train(
         warn("left out: " + "; ".join(f"{name} ({why})" for name, why in done.left_out.items()))
     text = f"trained on {done.counts['training_discharges']} discharges with {done.counts['training_readmissions']} "
     text += f"readmissions, {done.algorithm}, profile {done.profile}, in {out}"
+    if track:
+        from model.tracking.record import record_training
+
+        record_training(out)
     answer({"run": str(out), **asdict(done)}, text, as_json=as_json)
 
 

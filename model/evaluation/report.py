@@ -48,7 +48,13 @@ def report(run: Run, evaluation: dict[str, Any], pictures: Mapping[str, bytes]) 
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    world.filters |= {"number": number, "percent": percent, "spread": spread, "thousands": "{:,}".format}
+    world.filters |= {
+        "number": number,
+        "percent": percent,
+        "spread": spread,
+        "thousands": "{:,}".format,
+        "short": "{:.4g}".format,
+    }
     inlined = {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for name, png in pictures.items()}
     return world.get_template(TEMPLATE).render(
         run=run,
