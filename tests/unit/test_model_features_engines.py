@@ -1,4 +1,4 @@
-"""What a missing engine or table says, and what the benchmark counts."""
+"""One definition, two engines: the same table from DuckDB and Spark; and what a missing engine or table says."""
 
 import shutil
 import sys
@@ -12,11 +12,34 @@ from bench.hospital_tables import write
 from model import places
 from model.errors import UserError
 from model.features import engines
-from model.features.build import build, compute
+from model.features.build import build, compute, load
 from model.features.definitions import definitions
 from model.features.engines import engine
 from model.ingestion import curated
+from model.ingestion.run import ingest
 from tests.unit.feature_world import hospital
+from tests.unit.model_world import RING, TODAY
+from tests.unit.test_model_features_codes import reference_data
+
+
+def test_both_engines_give_the_same_table(tmp_path: Path) -> None:
+    """On a synthetic hospital and, where they are, on bundles that nobody on this project wrote; equal to the bit."""
+    place = tmp_path / "curated"
+    shutil.copytree(hospital(), place)
+    sample = sorted(reference_data().glob("*.json.gz"))[::25] if reference_data().is_dir() else []
+    if sample:
+        (tmp_path / "in").mkdir()
+        for path in sample:
+            shutil.copy(path, tmp_path / "in" / path.name)
+        ingest(str(tmp_path / "in"), hospital="sample", out=str(place), ring=RING, today=TODAY)
+    on_duckdb = build(str(place), out=str(tmp_path / "duckdb.parquet"))
+    on_spark = build(str(place), out=str(tmp_path / "spark.parquet"), engine_name="spark")
+    one, other = load(str(tmp_path / "duckdb.parquet"))[0], load(str(tmp_path / "spark.parquet"))[0]
+    assert one.num_rows > 50
+    assert set(one["hospital"].to_pylist()) == ({"north", "sample"} if sample else {"north"})
+    assert other.schema == one.schema
+    assert other.equals(one)
+    assert on_spark.counts == on_duckdb.counts
 
 
 def test_spark_that_is_not_installed_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
