@@ -380,7 +380,7 @@ def test_an_evaluation_of_another_pipeline_is_refused(tmp_path: Path) -> None:
 
 def test_a_version_that_was_approved_is_taken_and_a_candidate_s_is_not(tmp_path: Path) -> None:
     run = prepared(tmp_path, profile="clinical")
-    approval = {"answers": ANSWERS, "approved_by": OFFICER}
+    approval: dict[str, Any] = {"answers": ANSWERS, "approved_by": OFFICER}
     first = clinical(tmp_path, run, reason="reviewed", **approval)
     assert not clinical(tmp_path, run, reason="reviewed", **approval).changed
     with pytest.raises(GateError, match=f"v1 is taken: {first.release} was approved"):
