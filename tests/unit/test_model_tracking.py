@@ -1,13 +1,20 @@
-"""What is recorded in MLflow: once each, without a user or a patient, in a file beside the run."""
+"""What is recorded in MLflow: once each, without a user or a patient, in a file or on a real server."""
 
 import functools
 import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from mlflow import MlflowClient
 
@@ -142,3 +149,56 @@ def test_a_folder_that_cannot_hold_the_file_is_one_sentence(run: Path) -> None:
 def test_a_secret_in_the_address_is_not_shown() -> None:
     assert shown("https://me:secret@mlflow.example:5000/x") == "https://mlflow.example:5000/x"
     assert shown("sqlite:////tmp/mlflow.db") == "sqlite:////tmp/mlflow.db"
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """Run MLflow's own server on a free port of the loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "server.db").write_bytes(empty_database())
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{folder / 'server.db'}",
+        "--artifacts-destination",
+        str(folder / "kept"),
+    ]
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, env=os.environ | quiet, stdout=log, stderr=log, start_new_session=True)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _wait(process, f"{address}/health", folder / "server.log")
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+
+
+def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    until = time.monotonic() + 240
+    reached = httpx.Client(transport=httpx.HTTPTransport(retries=3), timeout=10)
+    while time.monotonic() < until:
+        assert process.poll() is None, log.read_text()
+        try:
+            if reached.get(address).status_code == 200:
+                return
+        except httpx.TransportError:
+            continue
+    raise AssertionError(log.read_text())
+
+
+def test_a_real_server_takes_all_of_it(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(tmp_path) as address:
+        monkeypatch.setenv(URI, address)
+        first = record_evaluation(run)
+        assert record_evaluation(run) == first
+        assert record_release(run, released(run, "v1")) == "1"
+        store = MlflowClient(address)
+        assert store.get_model_version_by_alias(REGISTERED, "champion").run_id == first
+        found = only_run(store)
+        assert found.data.metrics["roc_auc.value"] > 0
+        assert "mlflow.user" not in found.data.tags
+        assert {file.path for file in store.list_artifacts(first, "release")} >= {"release/MODEL_CARD.md"}
