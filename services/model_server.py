@@ -3,7 +3,8 @@
 The release is checked before it is loaded: every file, the signature against the keys that the platform trusts
 (``HMLOPS_TRUSTED_KEYS``), the version and digest that it deployed (``HMLOPS_RELEASE``, where set), and that this
 process predicts the reference inputs as the evaluated pipeline did. A request names each feature of the contract as
-one input; the answer is risk, decision, action, the main reasons and warnings (JSON) for each discharge.
+one input, a category of a hospital's own table as text (BYTES); the answer is risk, decision, action, the main reasons
+and warnings (JSON) for each discharge.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from mlserver import MLModel
 from mlserver.errors import InferenceError
-from mlserver.types import InferenceRequest, InferenceResponse, Parameters, ResponseOutput
+from mlserver.types import Datatype, InferenceRequest, InferenceResponse, Parameters, ResponseOutput
 from mlserver.utils import get_model_uri
 
 from model.errors import UserError
@@ -92,8 +93,10 @@ def opened(place: str) -> Scorer:
     return scorer
 
 
-def _columns(payload: InferenceRequest) -> dict[str, list[float | None]]:
-    columns = {item.name: _flat(item.data.root) for item in payload.inputs}
+def _columns(payload: InferenceRequest) -> dict[str, list[float | str | None]]:
+    columns = {
+        item.name: _flat(item.data.root, text=Datatype(item.datatype) is Datatype.BYTES) for item in payload.inputs
+    }
     if len(columns) != len(payload.inputs):
         raise InferenceError("Two inputs have the same name; give each feature once.")
     return columns
@@ -105,13 +108,27 @@ def _texts(name: str, values: list[str]) -> ResponseOutput:
     )
 
 
-def _flat(data: object) -> list[float | None]:
-    """Return an input's numbers, whether they come as a list or as a list of rows of one."""
+def _flat(data: object, *, text: bool) -> list[float | str | None]:
+    """Return an input's numbers or texts, whether they come as a list or as a list of rows of one."""
     if not isinstance(data, list):
-        raise InferenceError("An input's data must be a list of numbers.")
+        raise InferenceError("An input's data must be a list of numbers, or of texts with the datatype BYTES.")
     flat = [item[0] if isinstance(item, list) and len(item) == 1 else item for item in data]
+    if text:
+        return [_text(item) for item in flat]
     if not flat or not all(
         item is None or (isinstance(item, int | float) and not isinstance(item, bool)) for item in flat
     ):
         raise InferenceError("An input's data must be numbers or null.")
     return flat
+
+
+def _text(item: object) -> str | None:
+    """Return one text; over gRPC it comes as bytes."""
+    if isinstance(item, bytes):
+        try:
+            return item.decode("utf-8")
+        except UnicodeDecodeError:
+            raise InferenceError("An input's data of the datatype BYTES must be UTF-8 text.") from None
+    if item is not None and not isinstance(item, str):
+        raise InferenceError("An input's data of the datatype BYTES must be texts or null.")
+    return item

@@ -11,22 +11,29 @@ from model.console import Json, answer
 
 def score(
     release: Annotated[str, typer.Argument(help="Folder or S3 prefix of the release.")],
-    features: Annotated[str, typer.Argument(help="A features file, or a FHIR file of one patient.")],
-    patient: Annotated[str, typer.Option(help="A pseudonym, or any.")] = "any",
+    features: Annotated[str, typer.Argument(help="A features file, a FHIR file of one patient, or an own table.")],
+    patient: Annotated[str, typer.Option(help="A pseudonym (own table: its patient), or any.")] = "any",
     hospital: Annotated[str | None, typer.Option(help="Trust only this hospital's signing key.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
     as_json: Json = False,
 ) -> None:
     """Score a patient's latest discharge: risk, decision, reasons.
 
+    A release of a hospital's own table takes rows of such a table (Parquet, CSV), others a features or FHIR file.
     Trusted are the keys of --hospital or --key-file, else those of HMLOPS_TRUSTED_KEYS.
     """
-    from model.latest import is_bundle, latest, latest_of_bundle
+    from model.latest import Discharge, is_bundle, latest, latest_of_bundle
+    from model.latest_row import Row, latest_row
     from model.release.signing import trust
     from model.scoring import Scorer
 
     scorer = Scorer.open(release, trusted=trust(hospital, key_file))
-    discharge = latest_of_bundle(features) if is_bundle(features) else latest(features, patient)
+    table = scorer.contract.table
+    discharge: Discharge | Row
+    if table:
+        discharge = latest_row(features, scorer.contract, table, patient)
+    else:
+        discharge = latest_of_bundle(features) if is_bundle(features) else latest(features, patient)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
     about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
     lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]

@@ -29,12 +29,11 @@ def data_contract(run: Run, fit: Dataset, test: Dataset) -> dict[str, Any]:
         held-out data but not in training; ``same_definitions``: whether this package defines the features as the
         run's did, null for a table of the hospital's own.
     """
-    own = run.definition_digest
     told: dict[str, Any] = {
         "missingness_drift": None,
         "drifted_feature": None,
         "constant_features": None,
-        "same_definitions": own == digest() if own else None,
+        "same_definitions": None if run.table else run.definition_digest == digest(),
     }
     if fit.names != test.names or not len(fit) or not test.names:
         return told

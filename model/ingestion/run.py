@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import hashlib
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -17,12 +16,12 @@ from model.deid.keys import Keyring, identity
 from model.deid.rules import allow_list
 from model.deid.subject import moment_of
 from model.errors import GateError, UserError
+from model.hospital import check_hospital
 from model.ingestion import curated, profile, sources
 from model.ingestion.staging import Finished, Staging
 from model.ingestion.work import Identities, Work, open_refusals
 
 MAX_BAD_SHARE = 0.05
-_HOSPITAL = re.compile(r"[a-z][a-z0-9-]{0,30}", re.ASCII)
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
@@ -200,8 +199,7 @@ def _rare_collection() -> Iterator[None]:
 def _check(
     source: str, hospital: str, out: str, quarantine: str, max_bad_share: float, observed_until: str | None
 ) -> None:
-    if not _HOSPITAL.fullmatch(hospital):
-        raise UserError("--hospital must be a short name in lower case, such as north.")
+    check_hospital(hospital)
     if not 0 <= max_bad_share <= 1:
         raise UserError("--max-bad-share must lie between 0 and 1.")
     if observed_until is not None and moment_of(observed_until) is None:

@@ -134,6 +134,7 @@ def card(
         "metrics": metrics,
         "policy": policy,
         "contract": contract,
+        "own_table": "x-table" in contract,
         "method": method,
         "clinical": lineage["profile"] == CLINICAL,
         "hospitals": ", ".join(lineage["hospitals"]),

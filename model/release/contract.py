@@ -20,6 +20,8 @@ OLDEST = 130.0
 def contract(table: Definitions, run: Run, trained: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the features that a request may hold, as a JSON schema; ``x-order`` are those that the model takes.
 
+    Of a hospital's own table ``x-table`` says which columns tell patient and time; a category is given as text.
+
     Parameters
     ----------
     table : Definitions
@@ -29,19 +31,23 @@ def contract(table: Definitions, run: Run, trained: Mapping[str, dict[str, Any]]
     trained : mapping
         What :func:`trained` tells of the training rows.
     """
-    return {
+    shape = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "features of one discharge",
         "type": "object",
         "additionalProperties": False,
         "required": list(run.features),
         "x-order": list(run.features),
-        "x-schema-version": table.version,
         "x-definition-digest": run.definition_digest,
-        "properties": {
-            feature.name: _property(table, feature) | trained.get(feature.name, {}) for feature in table.features
-        },
     }
+    if run.table:
+        properties = {column.name: _of_table(column) | trained[column.name] for column in run.columns}
+        return shape | {
+            "x-table": {"patient": run.table["patient"], "time": run.table["time"]},
+            "properties": properties,
+        }
+    properties = {feature.name: _property(table, feature) | trained.get(feature.name, {}) for feature in table.features}
+    return shape | {"x-schema-version": table.version, "properties": properties}
 
 
 def trained(columns: Sequence[Column], values: Floats) -> dict[str, dict[str, Any]]:
@@ -69,7 +75,10 @@ def server_settings(name: str, version: str, run: Run) -> dict[str, Any]:
         "implementation": RUNTIME,
         "platform": "scikit-learn",
         "parameters": {"uri": ".", "version": version},
-        "inputs": [{"name": feature, "datatype": "FP64", "shape": [-1, 1]} for feature in run.features],
+        "inputs": [
+            {"name": column.name, "datatype": "BYTES" if column.kind == "category" else "FP64", "shape": [-1, 1]}
+            for column in run.columns
+        ],
         "outputs": [{"name": output, "datatype": kind, "shape": [-1, 1]} for output, kind in outputs.items()],
     }
 
@@ -89,6 +98,17 @@ def _property(table: Definitions, feature: Feature) -> dict[str, Any]:
     } | _possible(table, feature)
 
 
+def _of_table(column: Column) -> dict[str, Any]:
+    category = column.kind == "category"
+    return {
+        "type": ["string", "number", "null"] if category else ["number", "null"],
+        "description": column.meaning or column.name,
+        "x-unit": "0/1" if column.written == "true" else column.unit,
+        "x-window": column.window,
+        "x-source": column.source or "the hospital's own table",
+    } | ({} if category else {"x-written": column.written})
+
+
 def _possible(table: Definitions, feature: Feature) -> dict[str, float]:
     """Return the limits outside of which a value is a fault of measurement or typing."""
     lab = table.labs.get(feature.lab)
@@ -103,16 +123,16 @@ def _possible(table: Definitions, feature: Feature) -> dict[str, float]:
 
 def _trained(column: Column, values: Floats) -> dict[str, Any]:
     known = values[~np.isnan(values)]
-    if not len(known):
-        return {"x-trained": {"low": None, "high": None, "usual": None}}
     if column.kind == "category":
-        usual = float(np.bincount(known.astype(np.int64)).argmax())
+        usual = float(np.bincount(known.astype(np.int64)).argmax()) if len(known) else None
         return {
             "minimum": 0.0,
             "maximum": len(column.categories) - 1.0,
             "x-categories": list(column.categories),
             "x-trained": {"low": None, "high": None, "usual": usual},
         }
+    if not len(known):
+        return {"x-trained": {"low": None, "high": None, "usual": None}}
     return {"x-trained": {"low": float(known.min()), "high": float(known.max()), "usual": float(np.median(known))}}
 
 

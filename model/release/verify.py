@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 from model.errors import UserError
 from model.features.definitions import definitions, digest
@@ -105,6 +106,9 @@ def _signed(opened: SignedRelease) -> str:
 
 def _contract(scorer: Scorer) -> str:
     schema = json.loads(scorer.files.text(files.CONTRACT_FILE))
+    _consistent(scorer, schema)
+    if scorer.contract.table:
+        return f"{len(scorer.names)} columns of the hospital's own table, as every file of the release has them"
     absent = set(scorer.names) - set(definitions().names)
     if absent:
         raise UserError(f"This package makes no {', '.join(sorted(absent))}; use the package that made the release.")
@@ -113,6 +117,27 @@ def _contract(scorer: Scorer) -> str:
     return (
         f"{len(scorer.names)} features of definitions version {schema['x-schema-version']}, as this package makes them"
     )
+
+
+def _consistent(scorer: Scorer, schema: dict[str, Any]) -> None:
+    """Refuse a contract that another file of the release does not share."""
+    server = json.loads(scorer.files.text(files.SERVER_FILE))
+    said = {
+        files.CONTRACT_FILE: schema["required"],
+        files.SERVER_FILE: [given["name"] for given in server["inputs"]],
+        files.REFERENCE_FILE: json.loads(scorer.files.text(files.REFERENCE_FILE))["names"],
+    }
+    for name, columns in said.items():
+        if columns != list(scorer.names):
+            raise UserError(f"{name} has other features than the contract's x-order; release the run again.")
+    taken = getattr(scorer.pipeline, "n_features_in_", None)
+    if taken != len(scorer.names):
+        raise UserError(f"The pipeline takes {taken} features, the contract {len(scorer.names)}; release again.")
+    lineage = scorer.lineage
+    if schema["x-definition-digest"] != lineage["definition_digest"]:
+        raise UserError("The contract and the lineage are of different feature definitions; release the run again.")
+    if bool(scorer.contract.table) != ("table" in lineage["made_from"]):
+        raise UserError("The contract and the lineage disagree on where the features are from; release the run again.")
 
 
 def _bill(found: files.ReleaseFiles) -> str:

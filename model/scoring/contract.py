@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model.errors import UserError
+from model.training.columns import OTHER, Column, Written, codes, plain
 
 Floats = npt.NDArray[np.float64]
+Values = Sequence[float | str | None]
 
 _NUMBERS = (int, float, np.floating, np.integer)
 
@@ -31,6 +33,8 @@ class Feature:
         What the training data held; a value outside is flagged. NaN where that is not known.
     usual : float
         The training data's median or most frequent code; NaN where nothing was recorded.
+    written : str
+        How a hospital's own table writes the number.
     """
 
     name: str
@@ -42,6 +46,12 @@ class Feature:
     low: float
     high: float
     usual: float
+    written: Written = "."
+
+    @property
+    def named_by_numbers(self) -> bool:
+        """Whether a number could be a level's name as well as its place."""
+        return any(level.lstrip("+-").replace(".", "", 1).isdigit() for level in self.categories)
 
     def shown(self, value: float) -> str:
         """Return a value as a clinician reads it."""
@@ -52,6 +62,14 @@ class Feature:
         if self.unit == "0/1":
             return "yes" if value else "no"
         return f"{value:.3g}" if self.unit in ("", "count", "points") else f"{value:.3g} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Which columns of a hospital's own table say whose row it is, and when."""
+
+    patient: str
+    time: str | None
 
 
 class Contract:
@@ -67,6 +85,7 @@ class Contract:
         self._low = np.array([feature.low for feature in self.features])
         self._high = np.array([feature.high for feature in self.features])
         self.usual: Floats = np.array([feature.usual for feature in self.features])
+        self.table = Table(**schema["x-table"]) if "x-table" in schema else None
         self._codes = np.array([bool(feature.categories) for feature in self.features])
 
     @classmethod
@@ -74,8 +93,8 @@ class Contract:
         """Return the contract of a release."""
         return cls(json.loads(text))
 
-    def matrix(self, columns: Mapping[str, Sequence[float | None]]) -> Floats:
-        """Return named columns in the model's order, None as NaN.
+    def matrix(self, columns: Mapping[str, Values]) -> Floats:
+        """Return named columns in the model's order, None as NaN; a category's levels as text, or as their places.
 
         Raises
         ------
@@ -83,7 +102,7 @@ class Contract:
             When a column is unknown, absent, of another length, or holds what cannot be. No value is told.
         """
         self._check_names(columns)
-        chosen = [columns[name] for name in self.names]
+        chosen = [_coded(feature, columns[feature.name]) for feature in self.features]
         lengths = {len(column) for column in columns.values()}
         if len(lengths) != 1 or 0 in lengths:
             raise UserError("The features have different lengths or none; give one value for each discharge.")
@@ -115,7 +134,7 @@ class Contract:
             return ()
         return tuple(_beyond(self.features[place]) for place in np.flatnonzero(beyond))
 
-    def _check_names(self, columns: Mapping[str, Sequence[float | None]]) -> None:
+    def _check_names(self, columns: Mapping[str, Values]) -> None:
         if columns.keys() <= self._known and columns.keys() >= set(self.names):
             return
         unknown = sorted(columns.keys() - self._known)
@@ -129,17 +148,38 @@ class Contract:
 
 def _feature(name: str, about: Mapping[str, Any]) -> Feature:
     trained = about.get("x-trained") or {}
+    levels = tuple(about.get("x-categories") or ())
+    # The last place stands for what training hardly saw or never.
+    high = len(levels) - 2.0 if levels and levels[-1] == OTHER else trained.get("high")
     return Feature(
         name=name,
         meaning=about["description"],
         unit=about["x-unit"],
-        categories=tuple(about.get("x-categories") or ()),
+        categories=levels,
         least=_number(about.get("minimum"), -np.inf),
         most=_number(about.get("maximum"), np.inf),
         low=_number(trained.get("low"), np.nan),
-        high=_number(trained.get("high"), np.nan),
+        high=_number(high, np.nan),
         usual=_number(trained.get("usual"), np.nan),
+        written=about.get("x-written", "."),
     )
+
+
+def _coded(feature: Feature, values: Values) -> Sequence[Any]:
+    """Return a category's texts as codes; an unknown level is what it was in training, and never told."""
+    texts = [isinstance(value, str) for value in values]
+    if not feature.categories:
+        if any(texts):
+            raise UserError(f"{feature.name} is a number and was given as text; give numbers or null.")
+        return values
+    if any(texts):
+        if not all(text or value is None for text, value in zip(texts, values, strict=True)):
+            raise UserError(f"{feature.name} mixes text and numbers; give every level as text, or null.")
+        column = Column(feature.name, "category", feature.categories)
+        return list(codes(column, [plain(value) for value in values]))
+    if feature.named_by_numbers and any(value is not None for value in values):
+        raise UserError(f"{feature.name} is a category whose levels are numbers; give the level as text.")
+    return values
 
 
 def _is_number(value: object) -> bool:
@@ -157,5 +197,7 @@ def _possible(feature: Feature) -> str:
 
 
 def _beyond(feature: Feature) -> str:
+    if feature.categories:
+        return f"{feature.meaning}: a level that training hardly saw or never, so the risk is less certain"
     trained = f"{feature.shown(feature.low)} to {feature.shown(feature.high)}"
     return f"{feature.meaning}: outside of what the model was trained on ({trained}), so the risk is less certain"

@@ -1,7 +1,7 @@
 """A loaded release: risk, decision and the main reasons of a discharge."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from model.release.files import CONTRACT_FILE, LINEAGE_FILE, PIPELINE_FILE, POLI
 from model.release.loading import load
 from model.release.reference import deviation
 from model.release.trust import open_release
-from model.scoring.contract import Contract, Feature, Floats
+from model.scoring.contract import Contract, Feature, Floats, Values
 from model.scoring.explain import Exact, Explainer, Explanation, Occlusion
 from model.training.prepare import origins
 
@@ -94,7 +94,7 @@ class Scorer:
         """Return by how much this process predicts the reference rows otherwise than the evaluated pipeline did."""
         return deviation(self.files.text(REFERENCE_FILE), lambda values: self._explainer.explain(values).risk)
 
-    def matrix(self, columns: Mapping[str, Sequence[float | None]]) -> Floats:
+    def matrix(self, columns: Mapping[str, Values]) -> Floats:
         """Return named columns in the model's order; what does not fit the contract is refused."""
         return self.contract.matrix(columns)
 

@@ -10,7 +10,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 Kind = Literal["numeric", "category"]
+Written = Literal[".", ",", "true"]
 OTHER = "(other)"
+NOTHING = {"", "?", "na", "n/a", "nan", "null", "none", "#n/a", "-", "."}
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Column:
         ``numeric``, or ``category``: then the matrix holds the place of the value in ``categories``.
     categories : tuple of str
         The known levels; ``(other)`` stands for rare ones together, and for one that was never seen.
+    written : str
+        How a number is written where it comes as text: with a point, with a decimal comma, or as true and false.
     meaning, unit, source, window : str
         What it says, for people; empty where nothing is declared.
     """
@@ -32,10 +36,18 @@ class Column:
     name: str
     kind: Kind = "numeric"
     categories: tuple[str, ...] = ()
+    written: Written = "."
     meaning: str = ""
     unit: str = ""
     source: str = ""
     window: str = ""
+
+
+def plain(value: Any) -> str | None:
+    """Return a value as trimmed text, a whole number without a point; nothing for what means nothing."""
+    whole = isinstance(value, float) and value.is_integer()
+    text = str(int(value)) if whole else str(value).strip().removesuffix("<NA>").removesuffix("NaT")
+    return None if value is None or text.lower() in NOTHING else text
 
 
 def codes(column: Column, values: Sequence[Any]) -> Floats:

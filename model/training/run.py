@@ -56,6 +56,12 @@ class Run:
     pipeline_sha256: str
     versions: dict[str, str]
 
+    @property
+    def table(self) -> dict[str, Any] | None:
+        """What the columns of a hospital's own table are; nothing where the features are the package's own."""
+        found: dict[str, Any] | None = self.made_from.get("table")
+        return found
+
 
 def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Dataset) -> None:
     """Write a run beside its folder and put it in place whole: a kill leaves the former run or the new one.

@@ -14,6 +14,7 @@ from model.dataset import Dataset, labelled
 from model.errors import UserError
 from model.features.build import load
 from model.features.definitions import definitions
+from model.hospital import check_hospital
 from model.training import tables
 from model.training.columns import Column
 from model.training.groups import groups_of
@@ -63,6 +64,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
 
 def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Collection[str] | None) -> Source:
     """Return the rows of a hospital's own table whose outcome and patient are known."""
+    check_hospital(hospital)
     table = tables.read_table(place)
     special = [words.label, words.patient, *([words.time] if words.time else [])]
     tables.need(table, [*special, *words.categorical, *words.groups])

@@ -17,10 +17,9 @@ import pyarrow.parquet as pq
 from model import places
 from model.dataset import Floats
 from model.errors import UserError
-from model.training.columns import OTHER, Column, codes
+from model.training.columns import OTHER, Column, Written, codes, plain
 from model.training.settings import settings
 
-NOTHING = {"", "?", "na", "n/a", "nan", "null", "none", "#n/a", "-", "."}
 YES = {"1", "1.0", "true", "yes", "y", "t"}
 NO = {"0", "0.0", "false", "no", "n", "f"}
 SEPARATORS = (",", ";", "\t", "|")
@@ -28,6 +27,8 @@ NUMBERS = 0.95
 MOST_LEVELS = 500
 FEW = 50
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
+_TRUTH = {"true": "1", "false": "0"}
+_POINTS: tuple[Written, ...] = (".", ",")
 _LEAST_DAY, _LAST_DAY = 19000101, 21001231
 
 Text = npt.NDArray[np.object_]
@@ -44,6 +45,14 @@ class Words:
     categorical: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column's numbers, and how they were written where they came as text."""
+
+    written: Written
+    values: Floats
 
 
 def read_table(place: str) -> pd.DataFrame:
@@ -117,13 +126,33 @@ def times(series: "pd.Series[Any]") -> Floats:
     UserError
         When most of it cannot be read as a date.
     """
-    text = series if pd.api.types.is_datetime64_any_dtype(series) else pd.Series(_texts(series), dtype="object")
-    moments = pd.to_datetime(text, errors="coerce", utc=True, format="mixed")
-    given = int(text.notna().sum())
-    if not given or int(moments.notna().sum()) < NUMBERS * given:
+    found = moments(series)
+    given = int(pd.notna(_texts(series)).sum())
+    if not given or int(np.isfinite(found).sum()) < NUMBERS * given:
         raise UserError(f"The column {series.name} cannot be read as dates; give --time another, or leave it out.")
-    whole = moments.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return found
+
+
+def moments(series: "pd.Series[Any]") -> Floats:
+    """Return seconds since 1970; NaN where there is nothing that can be read as a date."""
+    text = series if pd.api.types.is_datetime64_any_dtype(series) else pd.Series(_texts(series), dtype="object")
+    read = pd.to_datetime(text, errors="coerce", utc=True, format="mixed")
+    whole = read.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     return np.where(np.isnat(whole), np.nan, whole.astype(np.int64) / 1e6)
+
+
+def numbers_as(series: "pd.Series[Any]", written: Written) -> Floats:
+    """Return a column's numbers as training reads them, NaN for what is none; ``written`` is how text has them."""
+    if _numeric(series):
+        found = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.where(np.isinf(found), np.nan, found)
+    texts = _texts(series)
+    if written == "true":
+        texts = np.array([None if v is None else _TRUTH.get(v.lower(), v) for v in texts], dtype=object)
+    point = "," if written == "," else "."
+    pointed = pd.Series([None if v is None else v.replace(point, ".") for v in texts], dtype="object")
+    found = pd.to_numeric(pointed, errors="coerce").to_numpy(dtype=np.float64)
+    return np.where(np.isinf(found), np.nan, found)
 
 
 def describe(
@@ -147,22 +176,23 @@ def describe(
     text = None if _numeric(series) else _texts(series)
     numbers = _numbers(series, text)
     if numbers is not None and not category:
-        reason = _bad_numbers(numbers, patient)
-        return reason or (Column(str(series.name)), numbers)
+        reason = _bad_numbers(numbers.values, patient)
+        return reason or (Column(str(series.name), written=numbers.written), numbers.values)
     found = _texts(series) if text is None else text
     return _bad_texts(found, patient) or _levels(str(series.name), found, fit)
 
 
 def groups(series: "pd.Series[Any]", fit: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
     """Return the group of each row for an attribute; many numbers are told apart by their quarters."""
-    numbers = _numbers(series, None if _numeric(series) else _texts(series))
+    found = _numbers(series, None if _numeric(series) else _texts(series))
+    numbers = None if found is None else found.values
     if numbers is not None and len(np.unique(numbers[np.isfinite(numbers)])) > 10:
         edges = np.nanquantile(numbers[fit], [0.25, 0.5, 0.75])
         place = np.searchsorted(edges, numbers, side="left")
         return np.where(np.isnan(numbers), "", np.array([f"quarter {i + 1}" for i in place]))
-    column, found = _levels(str(series.name), _texts(series), fit)
+    column, level = _levels(str(series.name), _texts(series), fit)
     names = np.array([*column.categories, ""])
-    chosen: npt.NDArray[Any] = names[np.where(np.isnan(found), len(names) - 1, found).astype(np.int64)]
+    chosen: npt.NDArray[Any] = names[np.where(np.isnan(level), len(names) - 1, level).astype(np.int64)]
     return chosen
 
 
@@ -178,31 +208,21 @@ def _numeric(series: "pd.Series[Any]") -> bool:
 
 
 def _texts(series: "pd.Series[Any]") -> Text:
-    """Return values as trimmed text, whole numbers without a point; nothing for what means nothing."""
-    found = [None if value is None else _text(value) for value in series.tolist()]
-    return np.array([None if v is None or v.lower() in NOTHING else v for v in found], dtype=object)
+    return np.array([plain(value) for value in series.tolist()], dtype=object)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip().removesuffix("<NA>").removesuffix("NaT")
-
-
-def _numbers(series: "pd.Series[Any]", text: Text | None) -> Floats | None:
+def _numbers(series: "pd.Series[Any]", text: Text | None) -> Numbers | None:
     """Return numbers where nearly all that is given is one; decimal commas too."""
     if text is None:
-        plain = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        return np.where(np.isinf(plain), np.nan, plain)
-    given = sum(value is not None for value in text)
-    words = {value.lower() for value in text if value is not None} if given else set()
-    if words and words <= {"true", "false"}:
-        return np.array([np.nan if value is None else float(value.lower() == "true") for value in text])
-    for point in (".", ","):
-        written = pd.Series([None if value is None else value.replace(point, ".") for value in text], dtype="object")
-        found = pd.to_numeric(written, errors="coerce").to_numpy(dtype=np.float64)
-        if np.isfinite(found).sum() >= NUMBERS * given:
-            return np.where(np.isinf(found), np.nan, found)
+        truth = pd.api.types.is_bool_dtype(series)
+        return Numbers("true" if truth else ".", numbers_as(series, "."))
+    given = [value for value in text if value is not None]
+    if given and {value.lower() for value in given} <= _TRUTH.keys():
+        return Numbers("true", numbers_as(series, "true"))
+    for written in _POINTS:
+        found = numbers_as(series, written)
+        if np.isfinite(found).sum() >= NUMBERS * len(given):
+            return Numbers(written, found)
     return None
 
 
