@@ -3,6 +3,7 @@
 import pulumi
 
 from infra.settings import DataClass
+from workloads.identity import STORE
 from workloads.pod import Pod
 from workloads.schedule import ScheduledPodArgs, scheduled_pod
 from workloads.site import Site
@@ -21,6 +22,7 @@ def ingest(site: Site, parent: pulumi.Resource) -> None:
         *("--hospital", site.hospital.name),
         *("--out", site.place(DataClass.CURATED, TABLES)),
         *("--quarantine", site.place(DataClass.RAW, QUARANTINE)),
+        *("--identity", site.place(DataClass.IDENTITY, STORE)),
     )
     run = ScheduledPodArgs(
         title="ingest", pod=Pod(site.accounts["ingestor"], program, scratch="1Gi"), schedule=SCHEDULE, minutes=120
