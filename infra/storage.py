@@ -26,6 +26,8 @@ class DataBucketArgs:
         The only key that may encrypt its objects.
     keep_days
         Days after which an object expires; None keeps it.
+    replaced_days
+        Days after which what was replaced or deleted goes for good; None keeps it.
     protect
         Refuse deletion, also of a bucket that still holds objects.
     """
@@ -35,6 +37,7 @@ class DataBucketArgs:
     data: DataClass
     key_arn: pulumi.Input[str]
     keep_days: int | None
+    replaced_days: int | None
     protect: bool
 
 
@@ -88,7 +91,9 @@ class DataBucket(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        s3.BucketLifecycleConfiguration(name, bucket=bucket.bucket, rules=_lifecycle(args.keep_days), opts=child)
+        s3.BucketLifecycleConfiguration(
+            name, bucket=bucket.bucket, rules=_lifecycle(args.keep_days, args.replaced_days), opts=child
+        )
         # S3 refuses two changes of a bucket's access at once, so one waits for the other.
         s3.BucketPolicy(
             name,
@@ -101,7 +106,10 @@ class DataBucket(pulumi.ComponentResource):
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
 
-def _lifecycle(keep_days: int | None) -> list[s3.BucketLifecycleConfigurationRuleArgs]:
+def _lifecycle(keep_days: int | None, replaced_days: int | None) -> list[s3.BucketLifecycleConfigurationRuleArgs]:
+    replaced = None
+    if replaced_days is not None:
+        replaced = s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(noncurrent_days=replaced_days)
     rules = [
         s3.BucketLifecycleConfigurationRuleArgs(
             id="tidy",
@@ -110,9 +118,7 @@ def _lifecycle(keep_days: int | None) -> list[s3.BucketLifecycleConfigurationRul
             abort_incomplete_multipart_upload=s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
                 days_after_initiation=1
             ),
-            noncurrent_version_expiration=s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-                noncurrent_days=NONCURRENT_DAYS
-            ),
+            noncurrent_version_expiration=replaced,
         )
     ]
     if keep_days is not None:
@@ -186,12 +192,15 @@ class HospitalStorage(pulumi.ComponentResource):
             DataClass.IDENTITY: hospital.curated_days,
             DataClass.AUDIT: AUDIT_DAYS,
         }
+        # What was replaced in these two is evidence as well.
+        kept_replaced: dict[DataClass, int | None] = {DataClass.AUDIT: AUDIT_DAYS, DataClass.MODELS: None}
         self.stored = {}
         for data in DataClass:
+            replaced = kept_replaced.get(data, NONCURRENT_DAYS)
             key = DataKey(f"{name}-{data}", DataKeyArgs(environment, hospital.name, data, protect), child)
             bucket = DataBucket(
                 f"{name}-{data}",
-                DataBucketArgs(environment, hospital.name, data, key.arn, keep.get(data), protect),
+                DataBucketArgs(environment, hospital.name, data, key.arn, keep.get(data), replaced, protect),
                 child,
             )
             self.stored[data] = Stored(bucket.bucket, bucket.arn, key.arn)

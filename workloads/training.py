@@ -10,19 +10,25 @@ from workloads.site import Site
 
 SCHEDULE = "0 6 * * 0"
 RELEASES = "readmission/"
+REPORTS = "reports/"
 VERSION = "v1"
+# The pod has no MLflow server to tell: its reports and releases are in the models bucket.
+UNTRACKED = "--no-track"
 CANDIDATE = f"{TMP_FOLDER}/candidate"
 
 
 def training(site: Site, parent: pulumi.Resource) -> None:
     """Declare the weekly training."""
     table = site.place(DataClass.CURATED, FEATURES)
-    train = site.step("train", table, "--out", CANDIDATE, "--profile", site.settings.gates_profile)
-    evaluate = site.step("evaluate", CANDIDATE)
+    train = site.step("train", table, "--out", CANDIDATE, "--profile", site.settings.gates_profile, UNTRACKED)
+    # The report of a refused candidate is what tells why, so it is kept whatever the gates say.
+    reports = site.place(DataClass.MODELS, REPORTS)
+    evaluate = site.step("evaluate", CANDIDATE, "--publish", reports, UNTRACKED)
     release = site.step(
         "release",
         *(CANDIDATE, "--version", VERSION, "--hospital", site.hospital.name),
         *("--to", site.place(DataClass.MODELS, RELEASES)),
+        UNTRACKED,
     )
     pod = Pod(site.accounts["trainer"], main=release, before=(train, evaluate), scratch="1Gi")
     run = ScheduledPodArgs(title="train", pod=pod, schedule=SCHEDULE, minutes=120)

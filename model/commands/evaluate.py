@@ -14,14 +14,18 @@ def evaluate(
     baseline: Annotated[
         str | None, typer.Option(help="Release that serves now, to be no worse than: a folder or S3 prefix.")
     ] = None,
+    publish: Annotated[
+        str | None, typer.Option(help="Folder or S3 prefix that keeps the report, also of a run that is refused.")
+    ] = None,
     track: Track = True,
     as_json: Json = False,
 ) -> None:
     """Evaluate on the other patients and hold the result against the gates."""
-    from model.evaluation.run import REPORT_FILE, refuse
+    from model.evaluation.run import REPORT_FILE, keep_report, refuse
     from model.evaluation.run import evaluate as run
 
     done = run(run_dir, baseline=baseline)
+    kept = keep_report(run_dir, publish) if publish else None
     if track:
         from model.tracking.record import record_evaluation
 
@@ -32,6 +36,6 @@ def evaluate(
         text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), LACE {lace['value']:.3f}, "
         text += f"Brier {done['brier']['value']:.3f}"
         text += f", calibration slope {done['calibration']['slope']:.2f}" if done["calibration"] else ""
-    text += f"; report in {run_dir / REPORT_FILE}"
+    text += f"; report in {kept or run_dir / REPORT_FILE}"
     answer(done, text, as_json=as_json)
     refuse(done)

@@ -1,5 +1,6 @@
 """The ``evaluate`` command: figures on the patients that training did not see, the gates' verdict, and the report."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from model.evaluation.importance import importance
 from model.evaluation.stability import stability
 from model.gates import Verdict, judge, table_of_run
 from model.gates import refuse as refuse_by
-from model.training.run import Run, read_fit, read_pipeline, read_run, read_test
+from model.training.run import RUN_FILE, Run, read_fit, read_pipeline, read_run, read_test
 
 EVALUATION_FILE = "evaluation.json"
 REPORT_FILE = "report.html"
 PLOTS_FOLDER = "plots"
+DIGEST_CHARACTERS = 12
 
 
 def evaluate(folder: Path, *, baseline: str | None = None) -> dict[str, Any]:
@@ -59,6 +61,14 @@ def evaluate(folder: Path, *, baseline: str | None = None) -> dict[str, Any]:
     }
     _write(folder, run, evaluation)
     return evaluation
+
+
+def keep_report(folder: Path, place: str) -> str:
+    """Put the evaluation and its report where they outlive the run, by the run's digest; return the report's place."""
+    digest = hashlib.sha256((folder / RUN_FILE).read_bytes()).hexdigest()[:DIGEST_CHARACTERS]
+    for name in (EVALUATION_FILE, REPORT_FILE):
+        places.write(places.join(place, digest, name), (folder / name).read_bytes())
+    return places.join(place, digest, REPORT_FILE)
 
 
 def refuse(evaluation: dict[str, Any]) -> None:

@@ -85,13 +85,18 @@ def test_bucket_policies_refuse_plain_http_and_foreign_keys(stack: Stack) -> Non
 
 
 def test_retention_is_the_hospital_s(stack: Stack) -> None:
-    days = {}
+    days, replaced = {}, {}
     for bucket, lifecycle in by_bucket(stack, "BucketLifecycleConfiguration").items():
         rules = {rule["id"]: rule for rule in lifecycle.inputs["rules"]}
         assert "tidy" in rules
         days[bucket] = rules["retention"]["expiration"]["days"] if "retention" in rules else None
+        replaced[bucket] = rules["tidy"].get("noncurrentVersionExpiration", {}).get("noncurrentDays")
     assert (days["hmlops-dev-north-raw"], days["hmlops-dev-north-curated"]) == (30, 2190)
     assert days["hmlops-dev-north-models"] is None
+    assert replaced["hmlops-dev-north-raw"] == 30
+    # What was replaced among audit records and models is evidence as well.
+    assert replaced["hmlops-dev-north-audit"] == days["hmlops-dev-north-audit"] == 2555
+    assert replaced["hmlops-dev-north-models"] is None
 
 
 def test_keys_rotate(stack: Stack) -> None:

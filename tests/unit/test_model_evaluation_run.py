@@ -26,7 +26,7 @@ from model.evaluation.figures import figures
 from model.evaluation.importance import importance
 from model.evaluation.plots import plots
 from model.evaluation.report import benefit, report
-from model.evaluation.run import EVALUATION_FILE, REPORT_FILE, evaluate, read_evaluation
+from model.evaluation.run import EVALUATION_FILE, REPORT_FILE, evaluate, keep_report, read_evaluation
 from model.evaluation.stability import stability
 from model.release.publish import release
 from model.release.signing import LocalSigner
@@ -85,6 +85,15 @@ def test_the_report_is_one_page_that_needs_nothing_else() -> None:
         assert told in page
     assert "Not for patients" in page
     assert "{{" not in page
+
+
+def test_a_report_outlives_its_run_under_the_runs_digest(tmp_path: Path) -> None:
+    run = copy_of_run(tmp_path)
+    place = Path(keep_report(run, str(tmp_path / "reports")))
+    assert place.parent.name == hashlib.sha256((run / RUN_FILE).read_bytes()).hexdigest()[:12]
+    shutil.rmtree(run)
+    assert json.loads((place.parent / EVALUATION_FILE).read_text())["passed"] in (True, False)
+    assert place.read_bytes().startswith(b"<!doctype html>") or b"<html" in place.read_bytes()[:200]
 
 
 def test_neither_report_nor_evaluation_names_a_patient() -> None:

@@ -143,13 +143,13 @@ def test_what_is_surely_valid_is_valid(data: st.DataObject) -> None:
         inside = holder(resource, path)
         change = data.draw(st.sampled_from(["replace", "remove", "add", "repeat"]))
         if change == "replace":
-            inside[path[-1]] = data.draw(STRANGE)
+            inside[path[-1]] = copy.deepcopy(data.draw(STRANGE))
         elif change == "remove":
             del inside[path[-1]]
         elif change == "repeat":
             inside[path[-1]] = [inside[path[-1]], inside[path[-1]]]
         elif isinstance(inside, dict):
-            inside[data.draw(NAMES)] = data.draw(STRANGE)
+            inside[data.draw(NAMES)] = copy.deepcopy(data.draw(STRANGE))
         if not resource:
             break
     if surely_valid(resource, kind):
