@@ -6,20 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from model.synthesis.population import Person, Stay, causes
+from model.synthesis.measuring import Measurement, Values, Writing, measurements
+from model.synthesis.population import Cause, Person, Stay, causes
 
 Resource = dict[str, Any]
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD9CM = "http://hl7.org/fhir/sid/icd-9-cm"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 UCUM = "http://unitsofmeasure.org"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+ACT_PRIORITY = "http://terminology.hl7.org/CodeSystem/v3-ActPriority"
 DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 ADMIT_SOURCE = "http://terminology.hl7.org/CodeSystem/admit-source"
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
-MICROMOLES = 88.42
+CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+VITAL_SIGNS = {"systolic", "diastolic", "heart rate", "oxygen saturation", "temperature", "respiratory rate"}
 
 
 class BundleWriter:
@@ -29,6 +33,9 @@ class BundleWriter:
         self._person = person
         self._chance = np.random.default_rng([seed, person.number, 1])
         self._entries: list[Resource] = []
+        rows = [row for row in measurements() if row.written]
+        draws = self._chance.random(len(rows)).tolist()
+        self._written = [(row, row.writing(draw)) for row, draw in zip(rows, draws, strict=True)]
         self.patient = self._add(self._patient())
 
     def bundle(self) -> Resource:
@@ -36,11 +43,13 @@ class BundleWriter:
         person = self._person
         first = self._encounter("AMB", person.first_seen, person.first_seen + timedelta(minutes=40))
         for cause in person.conditions:
-            self._condition(cause.icd10cm, cause.snomed, person.first_seen, first)
+            self._condition(*self._coded(cause), person.first_seen, first)
         for drug in person.drugs:
             self._drug(drug, person.first_seen + timedelta(minutes=30), first)
         for visit in sorted(person.emergencies):
             self._encounter("EMER", visit, visit + timedelta(hours=5))
+            if self._chance.random() < 0.1:
+                self._encounter("OBSENC", visit + timedelta(hours=5), visit + timedelta(hours=23))
         for stay in person.stays:
             self._stay(stay)
         return {"resourceType": "Bundle", "type": "transaction", "entry": self._entries}
@@ -101,7 +110,14 @@ class BundleWriter:
         return resource
 
     def _encounter(
-        self, kind: str, start: datetime, end: datetime, *, emergency: bool = False, disposition: str | None = None
+        self,
+        kind: str,
+        start: datetime,
+        end: datetime,
+        *,
+        disposition: str | None = None,
+        source: str = "outp",
+        priority: str | None = None,
     ) -> str:
         resource: Resource = {
             "resourceType": "Encounter",
@@ -110,60 +126,71 @@ class BundleWriter:
             "subject": {"reference": self.patient, "display": "the patient of this bundle"},
             "period": {"start": _time(start), "end": _time(end)},
         }
+        if priority:
+            resource["priority"] = _concept(ACT_PRIORITY, priority)
         if disposition:
             resource["hospitalization"] = {
-                "admitSource": _concept(ADMIT_SOURCE, "emd" if emergency else "outp"),
+                "admitSource": _concept(ADMIT_SOURCE, source),
                 "dischargeDisposition": _concept(DISPOSITION, disposition),
             }
         return self._add(resource)
 
     def _stay(self, stay: Stay) -> None:
-        if stay.transferred:
-            encounter = self._encounter(
-                "IMP", stay.start, stay.transferred, emergency=stay.emergency, disposition="other-hcf"
-            )
-            self._encounter("IMP", stay.transferred + timedelta(hours=2), stay.end, disposition=stay.disposition)
-        else:
-            encounter = self._encounter(
-                "IMP", stay.start, stay.end, emergency=stay.emergency, disposition=stay.disposition
-            )
+        encounter = self._admission(stay)
         first, last = stay.start + timedelta(hours=2), stay.end - timedelta(hours=3)
-        early = float(self._chance.normal(1.08, 0.05))
-        self._creatinine(stay.creatinine * early, first, encounter)
-        self._creatinine(stay.creatinine, last, encounter)
-        if self._chance.random() < 0.9:
-            self._observation("718-7", stay.hemoglobin, "g/dL", last, encounter)
-        if self._chance.random() < 0.9:
-            self._observation("2951-2", stay.sodium, "mmol/L", last, encounter)
-        self._blood_pressure(stay.systolic, last, encounter)
+        draws = self._chance.random((len(self._written), 2)).tolist()
+        for (row, writing), (recorded, repeated) in zip(self._written, draws, strict=True):
+            if recorded >= row.share:
+                continue
+            if repeated < row.twice:
+                self._observation(row, writing, stay.early, first, encounter)
+            self._observation(row, writing, stay.late, last, encounter)
         for drug in self._person.drugs:
             self._drug(drug, first, encounter)
         # The bill is coded days after the discharge: a model that reads it knows too much.
-        self._condition("Z09", None, stay.end + timedelta(days=6), encounter)
+        self._condition(ICD10CM, "Z09", stay.end + timedelta(days=6), encounter)
 
-    def _creatinine(self, value: float, when: datetime, encounter: str) -> None:
-        draw = self._chance.random()
-        if draw < 0.25:
-            self._observation("14682-9", value * MICROMOLES, "umol/L", when, encounter)
+    def _admission(self, stay: Stay) -> str:
+        """Write the stay's encounters, two where the patient was moved, and return the first one's address."""
+        acute, urgency, rest = self._chance.random(3).tolist()
+        kind = "ACUTE" if acute < 0.1 else "IMP"
+        if stay.emergency:
+            source, priority = "emd", "EM" if urgency < 0.6 else "UR" if urgency < 0.9 else None
         else:
-            self._observation("38483-4" if draw < 0.5 else "2160-0", value, "mg/dL", when, encounter)
+            source, priority = "outp", "EL" if urgency < 0.7 else "R" if urgency < 0.9 else None
+        if stay.transferred is None:
+            return self._encounter(
+                kind, stay.start, stay.end, disposition=stay.disposition, source=source, priority=priority
+            )
+        moved = stay.transferred
+        encounter = self._encounter(kind, stay.start, moved, disposition="other-hcf", source=source, priority=priority)
+        self._encounter(
+            "NONAC" if rest < 0.5 else "IMP",
+            moved + timedelta(hours=2),
+            stay.end,
+            disposition=stay.disposition,
+            source="hosp-trans",
+        )
+        return encounter
 
-    def _observation(self, code: str, value: float, unit: str, when: datetime, encounter: str) -> None:
-        self._add(self._observed(code, when, encounter, "laboratory") | {"valueQuantity": _quantity(value, unit)})
-
-    def _blood_pressure(self, systolic: float, when: datetime, encounter: str) -> None:
-        parts = {"8480-6": systolic, "8462-4": systolic * 0.62}
-        components = [
-            {"code": _concept(LOINC, code), "valueQuantity": _quantity(value, "mm[Hg]")}
-            for code, value in parts.items()
-        ]
-        self._add(self._observed("85354-9", when, encounter, "vital-signs") | {"component": components})
+    def _observation(self, row: Measurement, writing: Writing, values: Values, when: datetime, encounter: str) -> None:
+        category = "vital-signs" if row.name in VITAL_SIGNS else "laboratory"
+        made = self._observed(writing.code, when, encounter, category)
+        if writing.parts:
+            made["component"] = [
+                {"code": _concept(LOINC, code), "valueQuantity": _quantity(values[name], writing.unit, row.digits)}
+                for code, name in writing.parts.items()
+            ]
+        else:
+            recorded = values[row.name] * writing.factor + writing.offset
+            made["valueQuantity"] = _quantity(recorded, writing.unit, row.digits)
+        self._add(made)
 
     def _observed(self, code: str, when: datetime, encounter: str, category: str) -> Resource:
         return {
             "resourceType": "Observation",
             "status": "final",
-            "category": [_concept("http://terminology.hl7.org/CodeSystem/observation-category", category)],
+            "category": [_concept(CATEGORY, category)],
             "code": _concept(LOINC, code) | {"text": "as ordered by the ward"},
             "subject": {"reference": self.patient},
             "encounter": {"reference": encounter},
@@ -171,9 +198,14 @@ class BundleWriter:
             "issued": _time(when + timedelta(minutes=45)),
         }
 
-    def _condition(self, icd10cm: str, snomed: str | None, when: datetime, encounter: str) -> None:
-        use_snomed = snomed is not None and self._chance.random() < 0.4
-        system, code = (SNOMED, snomed or "") if use_snomed else (ICD10CM, icd10cm)
+    def _coded(self, cause: Cause) -> tuple[str, str]:
+        """Choose the code system in which an illness is recorded."""
+        draw = self._chance.random()
+        if draw < 0.35:
+            return SNOMED, cause.snomed
+        return (ICD9CM, cause.icd9cm) if draw < 0.5 else (ICD10CM, cause.icd10cm)
+
+    def _condition(self, system: str, code: str, when: datetime, encounter: str) -> None:
         self._add(
             {
                 "resourceType": "Condition",
@@ -204,8 +236,8 @@ def _concept(system: str, code: str) -> Resource:
     return {"coding": [{"system": system, "code": code}]}
 
 
-def _quantity(value: float, unit: str) -> Resource:
-    return {"value": round(value, 2), "unit": unit, "system": UCUM, "code": unit}
+def _quantity(value: float, unit: str, digits: int) -> Resource:
+    return {"value": round(value, digits) if digits else round(value), "unit": unit, "system": UCUM, "code": unit}
 
 
 def _time(moment: datetime) -> str:

@@ -10,9 +10,21 @@ from typing import Any
 import numpy as np
 import yaml
 
+from model.synthesis.measuring import Values, measure
+
 OPENING = datetime(2021, 1, 1, tzinfo=UTC)
 CLOSING = datetime(2024, 12, 31, tzinfo=UTC)
 RETURN_DAYS = 30
+DISPOSITIONS = {
+    "home": 0.645,
+    "hhc": 0.17,
+    "snf": 0.09,
+    "rehab": 0.02,
+    "other-hcf": 0.02,
+    "aadvice": 0.015,
+    "exp": 0.025,
+    "hosp": 0.015,
+}
 
 
 @dataclass(frozen=True)
@@ -21,10 +33,12 @@ class Cause:
 
     name: str
     icd10cm: str
+    icd9cm: str
     snomed: str
     share: float
     slope: float
     effect: float
+    needs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,15 +55,13 @@ class Causes:
 
 @dataclass(frozen=True)
 class Stay:
-    """An inpatient stay, what was measured in it and the true risk at its end."""
+    """An inpatient stay, what was measured in it (early: at admission) and the true risk at its end."""
 
     start: datetime
     end: datetime
     emergency: bool
-    creatinine: float
-    hemoglobin: float
-    sodium: float
-    systolic: float
+    early: Values
+    late: Values
     disposition: str
     transferred: datetime | None
     risk: float
@@ -91,7 +103,7 @@ def simulate(number: int, seed: int) -> Person:
     table = causes()
     age = float(np.clip(chance.normal(66, 15), 19, 97))
     decades = (age - 60) / 10
-    ill = tuple(c for c in table.conditions if chance.random() < min(0.9, c.share * math.exp(c.slope * decades)))
+    ill = _ill(chance, table, decades)
     count = int(np.clip(chance.poisson(2 + 1.1 * len(ill)), 0, len(table.drugs)))
     first = OPENING + timedelta(days=float(chance.uniform(0, 500)), hours=9)
     story = _Story(
@@ -114,6 +126,16 @@ def simulate(number: int, seed: int) -> Person:
         stays=tuple(story.stays),
         died=story.died,
     )
+
+
+def _ill(chance: np.random.Generator, table: Causes, decades: float) -> tuple[Cause, ...]:
+    """Draw the illnesses; one that needs another comes after it in the table."""
+    found: dict[str, Cause] = {}
+    for cause, draw in zip(table.conditions, chance.random(len(table.conditions)).tolist(), strict=True):
+        possible = cause.needs is None or cause.needs in found
+        if possible and draw < min(0.9, cause.share * math.exp(cause.slope * decades)):
+            found[cause.name] = cause
+    return tuple(found.values())
 
 
 @dataclass
@@ -144,7 +166,9 @@ class _Story:
             if stay.disposition in {"exp", "hosp"}:
                 break
             if self.chance.random() < stay.risk:
-                now = stay.end + timedelta(days=float(self.chance.uniform(0.5, RETURN_DAYS - 0.5)))
+                # Within a day of a discharge to another hospital it would be the same stay.
+                soonest = 1.5 if stay.disposition == "other-hcf" else 0.5
+                now = stay.end + timedelta(days=float(self.chance.uniform(soonest, RETURN_DAYS - 0.5)))
             else:
                 now = stay.end + timedelta(days=RETURN_DAYS + 1) + self._gap()
 
@@ -164,10 +188,8 @@ class _Story:
         names = {c.name for c in self.conditions}
         length = timedelta(hours=float(np.clip(chance.gamma(1.6, 55), 14, 900)))
         end = start + length
-        creatinine = float(np.exp(chance.normal(0.62 if "kidney disease" in names else -0.05, 0.32)))
-        hemoglobin = float(np.clip(chance.normal(11.2 if "lung cancer" in names else 12.6, 1.9), 6, 18))
-        sodium = float(np.clip(chance.normal(136.5 if "heart failure" in names else 138.5, 3.4), 118, 152))
-        disposition = str(chance.choice(["home", "hhc", "snf", "exp", "hosp"], p=[0.68, 0.17, 0.11, 0.025, 0.015]))
+        early, late = measure(chance, names)
+        disposition = str(chance.choice(list(DISPOSITIONS), p=list(DISPOSITIONS.values())))
         emergency = bool(chance.random() < 0.62)
         moved = start + length * float(chance.uniform(0.3, 0.7)) if chance.random() < 0.03 else None
         seen = {
@@ -176,11 +198,13 @@ class _Story:
             "emergency_visits": min(4, sum(start - timedelta(days=182) <= e < start for e in self.emergencies)),
             "emergency_admission": float(emergency),
             "log_days": math.log1p(length / timedelta(days=1)),
-            "creatinine_over_1": min(4.0, max(0.0, creatinine - 1)),
-            "hemoglobin_under_12": max(0.0, 12 - hemoglobin),
-            "sodium_under_135": max(0.0, 135 - sodium),
+            "creatinine_over_1": min(4.0, max(0.0, late["creatinine"] - 1)),
+            "hemoglobin_under_12": max(0.0, 12 - late["hemoglobin"]),
+            "sodium_under_135": max(0.0, 135 - late["sodium"]),
             "drugs_over_5": max(0, len(self.drugs) - 5),
+            "albumin_under_3_5": max(0.0, 3.5 - late["albumin"]),
             "home_health": float(disposition == "hhc"),
+            "against_advice": float(disposition == "aadvice"),
         }
         table = causes()
         logit = table.intercept + self.unseen + sum(c.effect for c in self.conditions)
@@ -189,10 +213,8 @@ class _Story:
             start=start,
             end=end,
             emergency=emergency,
-            creatinine=creatinine,
-            hemoglobin=hemoglobin,
-            sodium=sodium,
-            systolic=float(np.clip(chance.normal(128, 19), 75, 230)),
+            early=early,
+            late=late,
             disposition=disposition,
             transferred=moved,
             risk=1 / (1 + math.exp(-logit)),
