@@ -16,7 +16,6 @@ from local.paths import REPOSITORY
 LIBRARIES = "app/lib"
 CODE = "app"
 CODE_FOLDERS = ("model", "services")
-CODE_SUFFIXES = frozenset({".py", ".yaml", ".yml", ".json", ".sql", ".csv", ".html", ".md", ".js", ".css"})
 # Packages carry their tests and what compiling against them would need; a pod does neither.
 UNWANTED_SUFFIXES = frozenset({".pyx", ".pxd", ".pyi", ".h", ".hpp", ".a", ".lib", ".cmake"})
 UNWANTED_FOLDERS = frozenset({"tests", "__pycache__"})
@@ -54,8 +53,9 @@ def code(repository: Path = REPOSITORY) -> Recipe:
         path
         for folder in CODE_FOLDERS
         for path in sorted((repository / folder).rglob("*"))
-        if path.suffix in CODE_SUFFIXES
-        and path.is_file()
+        if path.is_file()
+        and path.suffix != ".pyc"
+        and not path.name.startswith(".")
         and not UNWANTED_FOLDERS.intersection(path.relative_to(repository).parts)
     ]
     return _files("code", ((path, f"{CODE}/{path.relative_to(repository)}") for path in files))

@@ -172,6 +172,8 @@ def test_the_code_layer_holds_programs_and_their_data_only(tmp_path: Path) -> No
     for name in (
         "model/a.py",
         "model/rules.yaml",
+        "model/plots.mplstyle",
+        "model/.hidden",
         "model/tests/test_a.py",
         "services/b.py",
         "infra/c.py",
@@ -185,7 +187,7 @@ def test_the_code_layer_holds_programs_and_their_data_only(tmp_path: Path) -> No
     root.mkdir()
     recipe.fill(root)
     found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc"}
-    assert found == {"app/model/a.py", "app/model/rules.yaml", "app/services/b.py"}
+    assert found == {"app/model/a.py", "app/model/plots.mplstyle", "app/model/rules.yaml", "app/services/b.py"}
     (tmp_path / "model" / "a.py").write_text("changed = True")
     assert layers.code(tmp_path).key != recipe.key
 
