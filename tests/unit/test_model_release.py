@@ -343,6 +343,8 @@ ANSWERS = {
     "funding": "The hospital's own budget",
     "validity_monitoring": "Each month, by the informatics team",
     "fairness_monitoring": "Each quarter, by the informatics team",
+    # The groups of so small a population are withheld, so the hospital has to answer.
+    "fairness": "Judged on the discharges of all wards of last year",
 }
 OFFICER = "clinical-safety-officer:J. Smith"
 
