@@ -19,14 +19,6 @@ EC = ECKey.generate_key("P-384")
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
-    made = FhirServer(tmp_path_factory.mktemp("fhir"))
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
     made = FhirServer(tmp_path_factory.mktemp("strict"), demands_certificate=True)
     made.start()

@@ -5,16 +5,13 @@ import io
 import json
 import sys
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 
 from model import places
 from model.cli import main
@@ -24,14 +21,6 @@ from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.download import Lines, unzipped
 from model.ingestion.api.landing import STATE
 from tests.unit.fhir_server import TYPES, FhirServer, landed, resource
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
-    made = FhirServer(tmp_path_factory.mktemp("fhir"))
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -183,16 +172,9 @@ def test_wrong_options_are_one_sentence(server: FhirServer, tmp_path: Path, opti
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    for name in ("AWS_ENDPOINT_URL", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    places.client.cache_clear()
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="raw")
-        yield "s3://raw/landing"
-    places.client.cache_clear()
+def bucket(store: Any) -> str:
+    store.create_bucket(Bucket="raw")
+    return "s3://raw/landing"
 
 
 def test_records_land_in_an_object_store(server: FhirServer, bucket: str) -> None:

@@ -1,7 +1,6 @@
 """A run that dies just before or just after any write: what is there stays valid, and the next run completes it."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,6 @@ from tests.unit.fhir_server import TYPES, FhirServer, landed, resource
 
 class DeathError(BaseException):
     """Nothing after this runs."""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
-    made = FhirServer(tmp_path_factory.mktemp("fhir"))
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,6 @@ from tests.unit.fhir_server import FIRST_TIME, SECRET_NAME, TYPES, FhirServer, b
 REPOSITORY = Path(__file__).parents[2]
 KEY = RSAKey.generate_key(2048, {"kid": "key-1"})
 LATER = "2025-01-11T00:00:00Z"
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
-    made = FhirServer(tmp_path_factory.mktemp("fhir"))
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Paged search from a real server that has no export, and how the way is chosen."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,6 @@ from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.land import Mode
 from model.ingestion.api.landing import STATE
 from tests.unit.fhir_server import SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FhirServer]:
-    made = FhirServer(tmp_path_factory.mktemp("fhir"))
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """Local folders and S3 in the same words, and one sentence when either is out of reach."""
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from model import places
 from model.errors import UserError
@@ -16,17 +14,10 @@ from tests.unit.model_world import RING, TODAY, bundle, write_bundle
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    for name in ("AWS_ENDPOINT_URL", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    places.client.cache_clear()
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="raw")
-        boto3.client("s3").create_bucket(Bucket="curated")
-        yield "s3://raw"
-    places.client.cache_clear()
+def bucket(store: Any) -> str:
+    store.create_bucket(Bucket="raw")
+    store.create_bucket(Bucket="curated")
+    return "s3://raw"
 
 
 @pytest.mark.parametrize("kind", ["local", "s3"])
