@@ -15,6 +15,8 @@ PSEUDONYM_KEY = "pseudonym"
 SIGNING_KEY = "release-signing"
 FHIR_SECRET = "fhir"
 IDENTITY_KEY = "identity"
+KEYS = {PSEUDONYM_KEY: "hmac", SIGNING_KEY: "ed25519", IDENTITY_KEY: "aes256-gcm96"}
+HMAC_BYTES = 32
 TOKEN_SECONDS = 900
 TOKEN_MAX_SECONDS = 3600
 
@@ -138,35 +140,24 @@ class HospitalVault(pulumi.ComponentResource):
         )
         # Deleting the pseudonym key would make every pseudonym of the hospital meaningless.
         kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
-        vault.transit.SecretBackendKey(
-            f"{name}-{PSEUDONYM_KEY}",
-            backend=transit.path,
-            name=PSEUDONYM_KEY,
-            type="hmac",
-            key_size=32,
-            deletion_allowed=not args.protect,
-            opts=kept,
-        )
-        signing = vault.transit.SecretBackendKey(
-            f"{name}-{SIGNING_KEY}",
-            backend=transit.path,
-            name=SIGNING_KEY,
-            type="ed25519",
-            deletion_allowed=not args.protect,
-            opts=kept,
-        )
-        vault.transit.SecretBackendKey(
-            f"{name}-{IDENTITY_KEY}",
-            backend=transit.path,
-            name=IDENTITY_KEY,
-            type="aes256-gcm96",
-            deletion_allowed=not args.protect,
-            opts=kept,
-        )
+        keys = {
+            key: vault.transit.SecretBackendKey(
+                f"{name}-{key}",
+                backend=transit.path,
+                name=key,
+                type=kind,
+                key_size=HMAC_BYTES if kind == "hmac" else None,
+                deletion_allowed=not args.protect,
+                opts=kept,
+            )
+            for key, kind in KEYS.items()
+        }
         for workload, rules in RULES.items():
             self._role(args, workload, rules)
         # Every version: a release that was signed before the key was rotated stays trusted.
-        self.release_keys = signing.keys.apply(lambda versions: ",".join(key["public_key"] for key in versions))
+        self.release_keys = keys[SIGNING_KEY].keys.apply(
+            lambda versions: ",".join(key["public_key"] for key in versions)
+        )
         self.register_outputs({"transit": transit.path, "releaseKeys": self.release_keys})
 
     def _role(self, args: HospitalVaultArgs, workload: str, rules: Sequence[Rule]) -> None:

@@ -32,22 +32,18 @@ def graph(resources: Any, stack: str) -> Graph:
 
 def whole(sent: analyzer_pb2.AnalyzerResource) -> Resource:
     """Return a resource of a stack, with what its properties come from."""
-    props, secrets = properties(sent.properties)
-    return Resource(
-        urn=sent.urn,
-        type=sent.type,
-        name=sent.name,
-        props=props,
-        secrets=secrets,
-        depends={key: tuple(found.urns) for key, found in sent.propertyDependencies.items()},
-        parent=sent.parent,
-        provider=properties(sent.provider.properties)[0] if sent.HasField("provider") else {},
-        protect=sent.options.protect,
-    )
+    depends = {key: tuple(found.urns) for key, found in sent.propertyDependencies.items()}
+    return _resource(sent, sent.parent, depends)
 
 
 def alone(sent: analyzer_pb2.AnalyzeRequest) -> Resource:
     """Return a resource that is about to be made."""
+    return _resource(sent, sent.options.parent, {})
+
+
+def _resource(
+    sent: analyzer_pb2.AnalyzerResource | analyzer_pb2.AnalyzeRequest, parent: str, depends: dict[str, tuple[str, ...]]
+) -> Resource:
     props, secrets = properties(sent.properties)
     return Resource(
         urn=sent.urn,
@@ -55,7 +51,8 @@ def alone(sent: analyzer_pb2.AnalyzeRequest) -> Resource:
         name=sent.name,
         props=props,
         secrets=secrets,
-        parent=sent.options.parent,
+        depends=depends,
+        parent=parent,
         provider=properties(sent.provider.properties)[0] if sent.HasField("provider") else {},
         protect=sent.options.protect,
     )
