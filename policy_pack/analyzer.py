@@ -18,6 +18,7 @@ from pulumi.runtime.proto import analyzer_pb2_grpc, plugin_pb2
 from typing_extensions import override
 
 from policy_pack import wire, zone_places
+from policy_pack.aws_rules import aws_rules
 from policy_pack.errors import PackError
 from policy_pack.evaluate import EXEMPTIONS, Judge, Result, Status, settled
 from policy_pack.rows import FRAMEWORK, Row, Severity, table
@@ -168,7 +169,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
                 reference=row.citation(self._settings),
                 specification=row.specification,
             ),
-            tags=[row.profile, *row.aws_config, *row.checkov],
+            tags=[row.profile, *aws_rules().asked_by(row.id), *row.checkov],
             remediation_steps=row.remediation,
         )
 

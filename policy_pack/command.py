@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from policy_pack import state, zone_places
+from policy_pack.aws_rules import aws_rules
 from policy_pack.errors import PackError
 from policy_pack.evaluate import Judge, Status, Verdict, verdict
 from policy_pack.rows import table
@@ -71,7 +72,8 @@ def controls(settings_file: SettingsFile = DEFAULT, as_json: AsJson = False) -> 
 
 def _row(control: str, settings: Settings) -> dict[str, Any]:
     row = table().rows[control]
-    return {**asdict(row), "held": str(row.held(settings)), "serves": row.citation(settings)}
+    asked = {"aws_config": aws_rules().asked_by(control)}
+    return {**asdict(row), **asked, "held": str(row.held(settings)), "serves": row.citation(settings)}
 
 
 def _or_exit(run: Callable[[], T]) -> T:

@@ -26,9 +26,15 @@ ID_KEYS = ("id", "arn", "name")
 EKS = "aws:eks/cluster:Cluster"
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+INSTANCE = "aws:ec2/instance:Instance"
+VOLUME = "aws:ebs/volume:Volume"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
-DATABASES = ("aws:rds/instance:Instance", "aws:rds/cluster:Cluster")
+BALANCERS = (BALANCER, "aws:alb/loadBalancer:LoadBalancer")
+RDS_INSTANCE = "aws:rds/instance:Instance"
+RDS_CLUSTER = "aws:rds/cluster:Cluster"
+RDS_MEMBER = "aws:rds/clusterInstance:ClusterInstance"
+DATABASES = (RDS_INSTANCE, RDS_CLUSTER)
 REPOSITORY = "aws:ecr/repository:Repository"
 BACKUP_VAULT = "aws:backup/vault:Vault"
 

@@ -45,8 +45,8 @@ class Row:
         How bad a violation is, what it does, and which profile switches it.
     evidence
         What the stack alone cannot show.
-    aws_config, checkov
-        Rules of other tools that look at the same thing.
+    checkov
+        Checks of checkov that look at the same thing; what AWS Config asks is in aws_rules.yaml.
     """
 
     id: str
@@ -61,7 +61,6 @@ class Row:
     proposed: tuple[str, ...] = ()
     besides: tuple[str, ...] = ()
     evidence: str = ""
-    aws_config: tuple[str, ...] = ()
     checkov: tuple[str, ...] = ()
 
     def citation(self, settings: Settings) -> str:

@@ -8,6 +8,13 @@ from policy_pack.rules import on, on_join
 from policy_pack.values import View
 
 _FLAGS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+_SHARED = {
+    "aws:rds/snapshot:Snapshot": "sharedAccounts",
+    "aws:rds/clusterSnapshot:ClusterSnapshot": "sharedAccounts",
+    "aws:rds/snapshotCopy:SnapshotCopy": "sharedAccounts",
+    "aws:rds/clusterSnapshotCopy:ClusterSnapshotCopy": "sharedAccounts",
+    "aws:ssm/document:Document": "permissions.account_ids",
+}
 _OWN_TO_ONE = (
     "AdministratorAccess",
     "PowerUserAccess",
@@ -142,6 +149,25 @@ def public_access_blocks_are_whole(resource: Resource) -> Findings:
     """Ask for all four flags."""
     for flag in _FLAGS:
         yield from expect(resource.at(flag), yes, f"{flag} is not true")
+
+
+@on("AC-05", "aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess")
+def snapshots_are_blocked_whole(resource: Resource) -> Findings:
+    """Refuse a block of public snapshots that leaves what is public already."""
+    yield from expect(resource.at("state"), one_of("block-all-sharing"), "lets snapshots of volumes be public")
+
+
+@on("AC-05", "aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission")
+def snapshots_are_not_given_away(resource: Resource) -> Findings:
+    """Refuse snapshots of volumes to others; AWS Backup copies them where they may be."""
+    yield fault("gives a snapshot of a volume to another account", "accountId", resource)
+
+
+@on("AC-05", *_SHARED)
+def nothing_is_shared_with_everybody(resource: Resource) -> Findings:
+    """Refuse snapshots of databases and documents of Systems Manager for every account."""
+    for account in resource.at(_SHARED[resource.kind]).items():
+        yield from expect(account, lambda value: "all" not in value.lower().split(","), "is shared with everybody")
 
 
 @on_join("AC-06", BUCKET)

@@ -3,7 +3,7 @@
 from policy_pack.checks import About, Findings, expect, fault, given, guarded, has_all, later, one_of, yes
 from policy_pack.graph import Resource
 from policy_pack.kinds import (
-    BALANCER,
+    BALANCERS,
     BUCKET,
     BUCKET_KEYS,
     BUCKET_LIFECYCLE,
@@ -152,7 +152,7 @@ def access_to_buckets_is_recorded(bucket: Resource, about: About) -> Findings:
         yield fault("nobody records who asks for its objects (BucketLogging)")
 
 
-@on("AUD-05", BALANCER, "aws:alb/loadBalancer:LoadBalancer")
+@on("AUD-05", *BALANCERS)
 def access_to_balancers_is_recorded(balancer: Resource) -> Findings:
     """Ask for access logs."""
     yield from expect(balancer.at("accessLogs.enabled"), yes, "keeps no access log")

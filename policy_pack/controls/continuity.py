@@ -16,6 +16,8 @@ from policy_pack.kinds import (
     DISRUPTION_BUDGET,
     ID_KEYS,
     INFERENCE,
+    INSTANCE,
+    VOLUME,
 )
 from policy_pack.pods import namespace, pod
 from policy_pack.rules import on, on_join, on_set, on_stack
@@ -30,7 +32,7 @@ _SERVERS = ("k8s:apps/Deployment", "k8s:apps/StatefulSet")
 
 
 # --- backups -------------------------------------------------------------------------------------
-@on_join("BCP-01", BUCKET, *DATABASES)
+@on_join("BCP-01", BUCKET, *DATABASES, VOLUME, INSTANCE, "aws:efs/fileSystem:FileSystem")
 def phi_is_backed_up(store: Resource, about: About) -> Findings:
     """Ask that a plan selects every store of PHI."""
     if not about.settings.phi(about.label(store, "data-class")):
@@ -157,13 +159,3 @@ def serving_survives_maintenance(resource: Resource, about: About) -> Findings:
 def _covers(budget: Resource, labels: dict[str, str]) -> bool:
     wanted = budget.at("spec.selector.matchLabels").whole() or {}
     return bool(wanted) and wanted.items() <= labels.items()
-
-
-@on_set("BCP-04", *DATABASES)
-def databases_survive_a_zone(database: Resource, about: About) -> Findings:
-    """Ask databases for a second zone and backups of their own."""
-    if about.synthetic:
-        return
-    if database.kind.endswith("instance:Instance"):
-        yield from expect(database.at("multiAz"), lambda value: value is True, "stands in one zone alone")
-    yield from expect(database.at("backupRetentionPeriod"), between(7, 35), "keeps backups for less than a week")

@@ -10,6 +10,7 @@ from policy_pack.kinds import (
     BUCKET_KEYS,
     BUCKET_SSE,
     EKS,
+    INSTANCE,
     KEY,
     KEY_KEYS,
     LOG_GROUP,
@@ -17,10 +18,12 @@ from policy_pack.kinds import (
     REPLICA_KEY,
     REPOSITORY,
     TEMPLATE,
+    VOLUME,
 )
-from policy_pack.rules import on, on_join, on_set
+from policy_pack.rules import on, on_join, on_set, on_stack
 from policy_pack.values import View
 
+_BY_DEFAULT = "aws:ebs/encryptionByDefault:EncryptionByDefault"
 _FIELD = "applyServerSideEncryptionByDefault"
 
 
@@ -108,7 +111,7 @@ def secrets_are_encrypted(cluster: Resource) -> Findings:
     yield from expect(config.at("provider.keyArn"), given, "Secrets are encrypted by no key of its own")
 
 
-@on("ENC-04", "aws:ebs/volume:Volume")
+@on("ENC-04", VOLUME)
 def volumes_are_encrypted(volume: Resource) -> Findings:
     """Ask for a customer key."""
     yield from _volume(View(volume.props))
@@ -123,7 +126,7 @@ def templates_encrypt_volumes(template: Resource) -> Findings:
         yield from _volume(mapping.at("ebs"))
 
 
-@on("ENC-04", "aws:ec2/instance:Instance")
+@on("ENC-04", INSTANCE)
 def instances_encrypt_volumes(instance: Resource) -> Findings:
     """Ask the same of single machines."""
     yield from _volume(instance.at("rootBlockDevice"))
@@ -142,6 +145,19 @@ def nodes_come_from_templates(group: Resource) -> Findings:
 def _volume(volume: View) -> Findings:
     yield from expect(volume.at("encrypted"), yes, "is not encrypted")
     yield from expect(volume.at("kmsKeyId"), given, "is encrypted by no key of its own")
+
+
+@on_stack("ENC-04")
+def volumes_are_encrypted_by_default(about: About) -> Findings:
+    """Ask for the account's switch where the stack has machines, so that no volume that others make is plain."""
+    if about.graph.of(EKS, NODE_GROUP, INSTANCE, VOLUME) and not about.graph.of(_BY_DEFAULT):
+        yield fault("does not switch encryption of new volumes on (EncryptionByDefault)")
+
+
+@on("ENC-04", _BY_DEFAULT)
+def the_default_is_on(switch: Resource) -> Findings:
+    """Refuse the account's switch when it is off."""
+    yield from expect(switch.at("enabled"), lambda value: value is not False, "leaves new volumes plain")
 
 
 @on("ENC-04", "k8s:storage.k8s.io/StorageClass")

@@ -9,6 +9,7 @@ from policy_pack.kinds import (
     BALANCER,
     BUCKET,
     BUCKET_KEYS,
+    BUCKET_LIFECYCLE,
     BUCKET_LOCK,
     BUCKET_VERSIONING,
     DATABASES,
@@ -44,6 +45,15 @@ def buckets_keep_versions(bucket: Resource, about: About) -> Findings:
     for versioning in found:
         status = versioning.at("versioningConfiguration.status")
         yield from guarded(expect(status, one_of("Enabled"), "does not keep versions"), resource=versioning)
+
+
+@on_join("INT-01", BUCKET)
+def versions_have_a_lifecycle(bucket: Resource, about: About) -> Findings:
+    """Ask what becomes of versions, as else whatever was deleted stays for ever."""
+    found = about.attached(bucket, BUCKET_LIFECYCLE, "bucket", BUCKET_KEYS)
+    rules = [rule for lifecycle in found for rule in lifecycle.at("rules").items()]
+    if not any(rule.at("status").value == "Enabled" for rule in rules):
+        yield fault("nothing says what becomes of old versions (BucketLifecycleConfiguration)")
 
 
 @on_join("INT-02", BUCKET)

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from policy_pack.checks import About, Findings, empty, expect, fault, given, guarded, later, not_yes
 from policy_pack.graph import Resource
 from policy_pack.iam import statements
-from policy_pack.kinds import EKS, ID_KEYS, TEMPLATE, VPC
+from policy_pack.kinds import BALANCERS, EKS, ID_KEYS, INSTANCE, TEMPLATE, VPC
 from policy_pack.rules import on, on_join, on_set
 from policy_pack.values import View
 
@@ -17,6 +17,7 @@ _ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
 _INTERNET_GATEWAY = "aws:ec2/internetGateway:InternetGateway"
 _ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 _NEEDED = ("s3", "kms", "sts", "ecr.api", "ecr.dkr", "logs", "secretsmanager")
+_FIREWALLED = "aws:wafv2/webAclAssociation:WebAclAssociation"
 _REMOTE = (22, 3389)
 _LEAST_PREFIX = 8
 
@@ -53,6 +54,15 @@ def _ingress(rule: View, fields: tuple[str, ...], public: bool, protocol: str = 
             yield fault(f"admits {network.text()}", network.path)
 
 
+@on_join("SEG-05", *BALANCERS)
+def balancers_stand_behind_a_firewall(balancer: Resource, about: About) -> Findings:
+    """Ask application balancers for a web firewall; the others do not read requests, so none can stand before them."""
+    if balancer.at("loadBalancerType").text() in ("network", "gateway"):
+        return
+    if not about.attached(balancer, _FIREWALLED, "resourceArn", ("arn", "id")):
+        yield fault("has no web firewall before it (WebAclAssociation)")
+
+
 @on_join("SEG-06", VPC)
 def default_groups_are_empty(vpc: Resource, about: About) -> Findings:
     """Ask for the default group of every VPC, without rules."""
@@ -64,7 +74,7 @@ def default_groups_are_empty(vpc: Resource, about: About) -> Findings:
             yield from guarded(expect(group.at(field), empty, f"has {field} rules"), resource=group)
 
 
-@on("SEG-07", _SUBNET, "aws:ec2/instance:Instance", TEMPLATE)
+@on("SEG-07", _SUBNET, INSTANCE, TEMPLATE, "aws:ec2/launchConfiguration:LaunchConfiguration")
 def nothing_gets_a_public_address(resource: Resource) -> Findings:
     """Refuse public addresses by default."""
     for field in ("mapPublicIpOnLaunch", "associatePublicIpAddress"):

@@ -2,7 +2,7 @@
 
 import re
 
-from policy_pack.checks import About, Findings, expect, fault, not_yes, yes
+from policy_pack.checks import About, Findings, expect, fault, given, not_yes, yes
 from policy_pack.graph import Resource
 from policy_pack.kinds import INFERENCE, NAMESPACE, ROUTE, VAULT_AUDIT
 from policy_pack.pods import namespace
@@ -82,6 +82,13 @@ def detectors_see_everything(detector: Resource, about: About) -> Findings:
     for feature, what in _FEATURES.items():
         if feature not in switched:
             yield fault(f"does not watch {what} ({feature})")
+
+
+@on("AUD-07", "aws:cloudwatch/metricAlarm:MetricAlarm")
+def alarms_reach_somebody(alarm: Resource) -> Findings:
+    """Ask for an action of every alarm."""
+    yield from expect(alarm.at("alarmActions"), given, "tells nobody")
+    yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its actions are switched off")
 
 
 @on_join("AUD-08", INFERENCE)

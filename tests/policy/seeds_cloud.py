@@ -24,6 +24,12 @@ _SG_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 _SG_INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 _DEFAULT_SG = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 _ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+_ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+_PROFILE = "aws:iam/instanceProfile:InstanceProfile"
+_MEMBER = "aws:rds/clusterInstance:ClusterInstance"
+_DATABASE = "aws:rds/instance:Instance"
 _EKS = "aws:eks/cluster:Cluster"
 _TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 _NODES = "aws:eks/nodeGroup:NodeGroup"
@@ -79,6 +85,11 @@ ACCESS: list[Seed] = [
         for flag in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     ),
     seed("AC-05", _BLOCK, "blockPublicAcls", GONE),
+    seed("AC-05", "aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "state", "block-new-sharing"),
+    extra("AC-05", made("aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission", "x", {})),
+    seed("AC-05", "aws:rds/snapshot:Snapshot", "sharedAccounts[0]", "all"),
+    extra("AC-05", made("aws:rds/clusterSnapshot:ClusterSnapshot", "x", {"sharedAccounts": ["1", "all"]})),
+    seed("AC-05", "aws:ssm/document:Document", "permissions.account_ids", "123456789012,All"),
     absent("AC-06", _BLOCK, "bucket"),
     seed("AC-07", _OWNERSHIP, "rule.objectOwnership", "ObjectWriter"),
     seed("AC-07", _BUCKET, "acl", "public-read"),
@@ -90,6 +101,7 @@ ACCESS: list[Seed] = [
     seed("AC-09", _KEY, "policy", statement(1, Principal="*")),
     seed("AC-09", _KEY, "policy", statement(0, Action="kms:*")),
     seed("AC-09", _KEY, "bypassPolicyLockoutSafetyCheck", True),
+    seed("AC-13", _INSTANCE, "iamInstanceProfile", GONE),
     seed("AC-14", _EKS, "accessConfig.authenticationMode", "API_AND_CONFIG_MAP"),
     seed("AC-14", _EKS, "accessConfig.bootstrapClusterCreatorAdminPermissions", True),
     seed("AC-14", _ENTRY, "kubernetesGroups", ["system:masters"]),
@@ -122,6 +134,8 @@ NETWORK: list[Seed] = [
     seed("SEG-05", _SG_RULE, "cidrBlocks", ["0.0.0.0/0"]),
     seed("SEG-05", _SG_INGRESS, "toPort", 8443),
     seed("SEG-05", _SG_INGRESS, "tags", {}),
+    absent("SEG-05", "aws:wafv2/webAclAssociation:WebAclAssociation", "resourceArn"),
+    seed("SEG-05", _BALANCER, "loadBalancerType", "application", name="relay"),
     absent("SEG-06", _DEFAULT_SG, "vpcId"),
     seed("SEG-06", _DEFAULT_SG, "ingress", [{"protocol": "-1", "self": True}]),
     seed("SEG-06", _DEFAULT_SG, "egress", [{"protocol": "-1"}]),
@@ -129,6 +143,12 @@ NETWORK: list[Seed] = [
     seed("SEG-07", _TEMPLATE, "networkInterfaces[0].associatePublicIpAddress", "true"),
     seed("SEG-07", _INSTANCE, "associatePublicIpAddress", True),
     seed("SEG-07", "aws:ec2/eip:Eip", "instance", "i-1"),
+    extra(
+        "SEG-07",
+        made("aws:ec2/launchConfiguration:LaunchConfiguration", "x", {"associatePublicIpAddress": True}),
+    ),
+    seed("SEG-07", _MEMBER, "publiclyAccessible", True),
+    seed("SEG-07", _DATABASE, "publiclyAccessible", True),
     seed("SEG-08", "aws:ec2/route:Route", "routeTableId", "rtb-private"),
     seed(
         "SEG-08",
@@ -188,6 +208,8 @@ DATA: list[Seed] = [
     seed("ENC-04", _INSTANCE, "rootBlockDevice.encrypted", False),
     seed("ENC-04", _INSTANCE, "ebsBlockDevices[0].kmsKeyId", GONE),
     seed("ENC-04", _NODES, "launchTemplate", GONE),
+    absent("ENC-04", "aws:ebs/encryptionByDefault:EncryptionByDefault"),
+    seed("ENC-04", "aws:ebs/encryptionByDefault:EncryptionByDefault", "enabled", False),
     seed("ENC-05", "aws:cloudwatch/logGroup:LogGroup", "kmsKeyId", GONE),
     seed("ENC-06", "aws:ecr/repository:Repository", "encryptionConfigurations", GONE),
     seed("ENC-06", "aws:ecr/repository:Repository", "encryptionConfigurations[0].encryptionType", "AES256"),
@@ -205,6 +227,8 @@ DATA: list[Seed] = [
     seed("ENC-08", "aws:backup/vault:Vault", "kmsKeyArn", GONE),
     absent("INT-01", _VERSIONING, "bucket"),
     seed("INT-01", _VERSIONING, "versioningConfiguration.status", "Suspended"),
+    absent("INT-01", _LIFECYCLE, "bucket"),
+    seed("INT-01", _LIFECYCLE, "rules[0].status", "Disabled"),
     absent("INT-02", _LOCK, "bucket"),
     seed("INT-02", _LOCK, "rule.defaultRetention.mode", "GOVERNANCE", name="*audit"),
     seed("INT-02", _LOCK, "rule.defaultRetention.mode", GONE, name="*models"),
@@ -216,12 +240,17 @@ DATA: list[Seed] = [
     seed("VM-01", "aws:ecr/repository:Repository", "imageScanningConfiguration.scanOnPush", False),
     seed("VM-01", "aws:ecr/repository:Repository", "imageTagMutability", "MUTABLE"),
     seed("VM-03", "aws:eks/addon:Addon", "addonVersion", GONE),
+    seed("VM-03", _MEMBER, "autoMinorVersionUpgrade", False),
+    seed("VM-03", _DATABASE, "autoMinorVersionUpgrade", False),
     seed("CM-03", _TEMPLATE, "metadataOptions.httpTokens", "optional"),
     seed("CM-03", _TEMPLATE, "metadataOptions.httpPutResponseHopLimit", 2),
     seed("CM-03", _TEMPLATE, "keyName", "operator"),
     seed("CM-03", _NODES, "remoteAccess", {"ec2SshKey": "operator"}),
     seed("CM-03", _NODES, "launchTemplate", GONE),
     seed("CM-03", _EKS, "version", "1.24"),
+    absent("CM-03", _ATTACHMENT, "role", name="bastion"),
+    seed("CM-03", _ATTACHMENT, "policyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess", name="bastion"),
+    seed("CM-03", _PROFILE, "role", "elsewhere"),
     seed("CM-04", _FEATURE, "status", "DISABLED", name="runtime*", hides=False),
 ]
 
@@ -248,6 +277,12 @@ WATCH: list[Seed] = [
     seed("AUD-05", "aws:lb/loadBalancer:LoadBalancer", "accessLogs.enabled", False),
     seed("AUD-05", "aws:lb/loadBalancer:LoadBalancer", "accessLogs.bucket", GONE),
     absent("AUD-05", "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "resourceArn"),
+    seed("AUD-05", _DATABASE, "enabledCloudwatchLogsExports", ["upgrade"]),
+    seed("AUD-05", "aws:rds/cluster:Cluster", "enabledCloudwatchLogsExports", GONE),
+    seed("AUD-07", _MEMBER, "monitoringInterval", 0),
+    seed("AUD-07", _DATABASE, "monitoringInterval", GONE),
+    seed("AUD-07", _ALARM, "alarmActions", []),
+    seed("AUD-07", _ALARM, "actionsEnabled", False),
     absent("AUD-07", "aws:guardduty/detector:Detector"),
     absent("AUD-07", "aws:securityhub/account:Account"),
     absent("AUD-07", "aws:cfg/recorder:Recorder"),
@@ -255,6 +290,8 @@ WATCH: list[Seed] = [
     seed("AUD-07", _FEATURE, "status", "DISABLED", hides=False),
     seed("AUD-07", "aws:cfg/recorderStatus:RecorderStatus", "isEnabled", False, hides=False),
     absent("BCP-01", "aws:backup/selection:Selection"),
+    seed("BCP-01", "aws:ebs/volume:Volume", f"tags.{{{PREFIX}/data-class}}", "curated"),
+    seed("BCP-01", _INSTANCE, f"tags.{{{PREFIX}/data-class}}", GONE),
     seed("BCP-01", _PLAN, "rules[0].schedule", "cron(0 3 ? * SUN *)"),
     seed("BCP-01", _PLAN, "rules[0].schedule", "rate(3 days)"),
     seed("BCP-01", _PLAN, "rules[0].lifecycle.deleteAfter", 7),
@@ -265,6 +302,10 @@ WATCH: list[Seed] = [
     absent("BCP-03", _REPLICATION, "bucket"),
     seed("BCP-03", _REPLICATION, "rules[0].status", "Disabled"),
     seed("BCP-03", _REPLICATION, "rules[0].destination.encryptionConfiguration.replicaKmsKeyId", GONE),
+    absent("BCP-04", _MEMBER, "clusterIdentifier"),
+    seed("BCP-04", _MEMBER, "availabilityZone", "us-east-1a", name="warehouse-b"),
+    seed("BCP-04", "aws:autoscaling/group:Group", "healthCheckType", "EC2"),
+    seed("BCP-04", _BALANCER, "enableCrossZoneLoadBalancing", False, name="relay"),
     seed("BCP-04", "aws:rds/instance:Instance", "multiAz", False),
     seed("BCP-04", "aws:rds/cluster:Cluster", "backupRetentionPeriod", 1),
     seed("INV-01", _BUCKET, f"tags.{{{PREFIX}/owner}}", GONE),

@@ -216,6 +216,18 @@ def identity() -> list[Resource]:
             {"name": "pods", "arn": role_arn("pods"), "assumeRolePolicy": document(pod_role), "tags": tags()},
         ),
         made(
+            "aws:iam/role:Role",
+            "bastion",
+            {
+                "name": "bastion",
+                "arn": role_arn("bastion"),
+                "assumeRolePolicy": document(
+                    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+                ),
+                "tags": tags(),
+            },
+        ),
+        made(
             "aws:iam/policy:Policy",
             "reading",
             {"policy": document({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::logs"})},
@@ -316,8 +328,26 @@ def network() -> list[Resource]:
         made(
             "aws:lb/loadBalancer:LoadBalancer",
             "gateway",
-            {"accessLogs": {"enabled": True, "bucket": "logs"}, "enableDeletionProtection": True, "tags": tags()},
+            {
+                "arn": "arn:balancer",
+                "accessLogs": {"enabled": True, "bucket": "logs"},
+                "enableDeletionProtection": True,
+                "tags": tags(),
+            },
         ),
+        made(
+            "aws:lb/loadBalancer:LoadBalancer",
+            "relay",
+            {
+                "arn": "arn:relay",
+                "loadBalancerType": "network",
+                "enableCrossZoneLoadBalancing": True,
+                "accessLogs": {"enabled": True, "bucket": "logs"},
+                "enableDeletionProtection": True,
+                "tags": tags(),
+            },
+        ),
+        made("aws:wafv2/webAclAssociation:WebAclAssociation", "gateway", {"resourceArn": "arn:balancer"}),
         made(
             "aws:lb/listener:Listener",
             "https",

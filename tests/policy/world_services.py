@@ -59,7 +59,31 @@ def cluster() -> list[Resource]:
         made(
             "aws:ec2/instance:Instance",
             "bastion",
-            {"associatePublicIpAddress": False, "rootBlockDevice": dict(ebs), "ebsBlockDevices": [dict(ebs)]},
+            {
+                "associatePublicIpAddress": False,
+                "rootBlockDevice": dict(ebs),
+                "ebsBlockDevices": [dict(ebs)],
+                "iamInstanceProfile": "bastion",
+                "tags": tags("shared", "models"),
+            },
+        ),
+        made("aws:iam/instanceProfile:InstanceProfile", "bastion", {"name": "bastion", "role": "bastion"}),
+        made(
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+            "bastion",
+            {"role": "bastion", "policyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"},
+        ),
+        made(
+            "aws:autoscaling/group:Group",
+            "relay",
+            {"targetGroupArns": ["arn:target"], "healthCheckType": "ELB", "tags": []},
+        ),
+        made("aws:ebs/encryptionByDefault:EncryptionByDefault", "volumes", {"enabled": True}),
+        made("aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "all", {"state": "block-all-sharing"}),
+        made(
+            "aws:ssm/document:Document",
+            "sessions",
+            {"documentType": "Session", "permissions": {"type": "Share", "account_ids": "123456789012"}},
         ),
     ]
 
@@ -72,8 +96,10 @@ def stores() -> list[Resource]:
         "kmsKeyId": _KEY,
         "deletionProtection": True,
         "backupRetentionPeriod": 14,
+        "enabledCloudwatchLogsExports": ["postgresql"],
         "tags": tags("shared", "curated", phi="true", backup="daily"),
     }
+    machine = {"monitoringInterval": 60, "publiclyAccessible": False, "autoMinorVersionUpgrade": True}
     return [
         made(
             "aws:ecr/repository:Repository",
@@ -88,8 +114,17 @@ def stores() -> list[Resource]:
         made("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": _KEY, "tags": tags()}),
         made("aws:sns/topic:Topic", "alarms", {"kmsMasterKeyId": _KEY, "tags": tags()}),
         made("aws:sqs/queue:Queue", "work", {"kmsMasterKeyId": _KEY, "tags": tags()}),
-        made("aws:rds/cluster:Cluster", "warehouse", database, protect=True),
-        made("aws:rds/instance:Instance", "worklist", database | {"multiAz": True}, protect=True),
+        made("aws:rds/cluster:Cluster", "warehouse", database | {"clusterIdentifier": "warehouse"}, protect=True),
+        *(
+            made(
+                "aws:rds/clusterInstance:ClusterInstance",
+                f"warehouse-{zone}",
+                {"clusterIdentifier": "warehouse", "availabilityZone": f"{REGION}{zone}", **machine},
+            )
+            for zone in ("a", "b")
+        ),
+        made("aws:rds/instance:Instance", "worklist", database | machine | {"multiAz": True}, protect=True),
+        made("aws:rds/snapshot:Snapshot", "worklist", {"sharedAccounts": ["123456789012"]}),
         made(
             "aws:msk/cluster:Cluster",
             "events",
@@ -134,6 +169,11 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
         *(
             made(feature, name.lower(), {"detectorId": "d-1", "name": name, "status": "ENABLED"})
             for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING")
+        ),
+        made(
+            "aws:cloudwatch/metricAlarm:MetricAlarm",
+            "denied",
+            {"alarmActions": ["arn:aws:sns:us-east-1:1:alarms"], "actionsEnabled": True},
         ),
         made("aws:securityhub/account:Account", "hub", {}),
         made("aws:cfg/recorder:Recorder", "recorder", {"roleArn": role_arn("x")}),
