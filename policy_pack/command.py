@@ -72,8 +72,8 @@ def controls(settings_file: SettingsFile = DEFAULT, as_json: AsJson = False) -> 
 
 def _row(control: str, settings: Settings) -> dict[str, Any]:
     row = table().rows[control]
-    asked = {"aws_config": aws_rules().asked_by(control)}
-    return {**asdict(row), **asked, "held": str(row.held(settings)), "serves": row.citation(settings)}
+    told = {"proposed": row.proposals(), "aws_config": aws_rules().asked_by(control)}
+    return {**asdict(row), **told, "held": str(row.held(settings)), "serves": row.citation(settings)}
 
 
 def _or_exit(run: Callable[[], T]) -> T:

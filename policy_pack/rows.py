@@ -67,10 +67,13 @@ class Row:
         """Return what is cited; the proposal only where its profile is on, marked as what it is."""
         law = [f"45 CFR {paragraph}" for paragraph in self.citations]
         on = settings.profiles.get(NPRM, Level.ADVISORY) is not Level.OFF
+        return "; ".join([*law, *self.besides, *(self.proposals() if on else ())])
+
+    def proposals(self) -> tuple[str, ...]:
+        """Return the proposal's paragraphs, each marked as what it is and, where nobody checked its number, as that."""
         known = table().verified
         marks = {paragraph: "proposed" if paragraph in known else "proposed, unverified" for paragraph in self.proposed}
-        new = [f"164.{paragraph} ({mark})" for paragraph, mark in marks.items()] if on else []
-        return "; ".join([*law, *self.besides, *new])
+        return tuple(f"164.{paragraph} ({mark})" for paragraph, mark in marks.items())
 
     def held(self, settings: Settings) -> Level:
         """Return the level at which the settings hold it: its own, lowered or switched off by its profile.

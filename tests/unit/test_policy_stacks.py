@@ -169,6 +169,7 @@ def test_controls_are_listed_with_paragraphs() -> None:
     assert code == 0
     assert len(rows) == 77
     assert rows["AC-17"]["serves"] == "164.312(a)(2)(v) (proposed, unverified)"
+    assert rows["VM-02"]["proposed"] == ["164.312(h)(2)(iii) (proposed)", "164.308(a)(14) (proposed, unverified)"]
     assert rows["VM-02"]["evidence"].startswith("declared only")
 
 
