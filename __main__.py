@@ -17,7 +17,7 @@ settings = load(Path(__file__).parent)
 # Foundation: the cloud account, the cluster, and who trusts its workloads.
 aws = account(settings)
 cluster = connect(settings, aws)
-trust = identity.trust_cluster(settings.environment, aws, cluster.issuer)
+trust = identity.trust_cluster(settings.environment, aws.here, cluster.issuer)
 logins = vault.trust_cluster(settings, cluster)
 
 # Platform: what all hospitals share and none owns.

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core.v1 import ConfigMap
 
 from infra import names
+from infra.account import Account
 from infra.settings import ClusterKind, Endpoint, Settings
 
 CA_CONFIG_MAP = "kube-root-ca.crt"
@@ -55,7 +55,7 @@ class Cluster:
     dns_port: int
 
 
-def connect(settings: Settings, account: aws.Provider) -> Cluster:
+def connect(settings: Settings, account: Account) -> Cluster:
     """Return the cluster that the settings name; an EKS cluster is declared in the account on the way."""
     return _declared(settings, account) if settings.cluster is ClusterKind.EKS else _running(settings)
 
@@ -81,7 +81,7 @@ def _running(settings: Settings) -> Cluster:
     )
 
 
-def _declared(settings: Settings, account: aws.Provider) -> Cluster:
+def _declared(settings: Settings, account: Account) -> Cluster:
     # Imported here because the EC2 and EKS modules take seconds to load, which local stacks need not pay.
     from infra.eks import Eks, EksArgs
     from infra.network import Network, NetworkArgs
@@ -89,7 +89,7 @@ def _declared(settings: Settings, account: aws.Provider) -> Cluster:
     vpc = settings.networks.vpc
     if vpc is None:
         raise AssertionError("settings of an EKS cluster name its VPC")
-    there = pulumi.ResourceOptions(providers={"aws": account})
+    there = pulumi.ResourceOptions(providers={"aws": account.here})
     network = Network("network", NetworkArgs(settings.environment, settings.region, vpc), there)
     name = f"{names.PROJECT}-{settings.environment}"
     eks = Eks("eks", EksArgs(name, settings.environment, settings.networks.services, network.subnet_ids), there)

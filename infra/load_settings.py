@@ -1,9 +1,8 @@
 """Read the stack's configuration, refuse what cannot work, and return frozen settings."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Network
-from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,26 +13,32 @@ from pydantic_core import ErrorDetails
 
 from infra import stack_config as shape
 from infra.errors import SettingsError
+from infra.faults import faults_of
 from infra.settings import (
     Amount,
+    Autoscaler,
     ClusterKind,
     Contact,
+    DataClass,
     Endpoint,
     Endpoints,
     Fhir,
     Hospital,
     Images,
     Networks,
+    Options,
+    PeerNetwork,
     Release,
     Replicas,
     Resources,
     Settings,
     Sizes,
 )
+from infra.tiers import tier
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
-_PLAIN = ("environment", "cluster", "region", "imageLock", "gatesProfile")
+_PLAIN = ("environment", "tier", "cluster", "account", "region", "secondRegion", "imageLock", "alarms")
 
 
 def load(root: Path) -> Settings:
@@ -56,7 +61,7 @@ def load(root: Path) -> Settings:
 def settings_from(written: Mapping[str, Any], *, where: str, root: Path) -> Settings:
     """Check configuration values and return the settings that they mean."""
     config = _parse(shape.StackConfig, written, where)
-    faults = list(_faults(config))
+    faults = list(faults_of(config))
     if faults:
         raise SettingsError("\n".join(f"{where}: {fault}." for fault in faults))
     return _settings(config, _images(root, config.image_lock))
@@ -105,54 +110,6 @@ def _place(path: tuple[int | str, ...]) -> str:
     return text or "the configuration"
 
 
-def _faults(config: shape.StackConfig) -> Iterator[str]:
-    """Say what the entries, each well formed, cannot be together."""
-    yield from _duplicates(config)
-    yield from _overlaps(config)
-    yield from _misplaced_endpoints(config)
-    if config.protect_data and config.gates_profile != "clinical":
-        chosen = config.gates_profile
-        yield f"gatesProfile is {chosen}, which is for synthetic data; use clinical where protectData is true"
-    for hospital in config.hospitals:
-        if config.protect_data and hospital.contact is None:
-            yield f"hospital {hospital.name} has no contact; add contact with security and baa, which real data needs"
-        if hospital.fhir.url and hospital.network is None:
-            yield f"hospital {hospital.name} has a fhir.url but no network; add network, the range of its FHIR server"
-
-
-def _duplicates(config: shape.StackConfig) -> Iterator[str]:
-    names = [hospital.name for hospital in config.hospitals]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"hospitals names {name} {names.count(name)} times; keep one entry a hospital"
-
-
-def _overlaps(config: shape.StackConfig) -> Iterator[str]:
-    ranges = [("networks.services", config.networks.services)]
-    if config.networks.vpc:
-        # On EKS pods have addresses of the VPC, so their range lies inside it and is not compared with it.
-        ranges.append(("networks.vpc", config.networks.vpc))
-        if not IPv4Network(config.networks.pods).subnet_of(IPv4Network(config.networks.vpc)):
-            ranges.append(("networks.pods", config.networks.pods))
-    else:
-        ranges.append(("networks.pods", config.networks.pods))
-    ranges += [(f"the network of hospital {h.name}", h.network) for h in config.hospitals if h.network]
-    for (one, first), (other, second) in combinations(ranges, 2):
-        if IPv4Network(first).overlaps(IPv4Network(second)):
-            yield f"{one} ({first}) overlaps {other} ({second}); give them separate ranges"
-
-
-def _misplaced_endpoints(config: shape.StackConfig) -> Iterator[str]:
-    given = {"kubernetes": config.endpoints.kubernetes, "aws": config.endpoints.aws}
-    for name, endpoint in given.items():
-        if config.cluster == "eks" and endpoint is not None:
-            yield f"endpoints.{name} is given, but cluster eks brings its own; remove it"
-        if config.cluster != "eks" and endpoint is None:
-            yield f"endpoints.{name} is missing; add its url, which cluster {config.cluster} needs"
-    if (config.cluster == "eks") != (config.networks.vpc is not None):
-        mend = "add it for" if config.cluster == "eks" else "remove it from"
-        yield f"networks.vpc is for cluster eks alone; {mend} cluster {config.cluster}"
-
-
 def _images(root: Path, name: str) -> Images:
     try:
         named = json.loads((root / name).read_text(encoding="utf-8"))
@@ -170,11 +127,14 @@ def _settings(config: shape.StackConfig, images: Images) -> Settings:
     sizes = Sizes(model_server=_resources(config.sizes.model_server), job=_resources(config.sizes.job))
     return Settings(
         environment=config.environment,
+        tier=tier(config.tier),
         cluster=ClusterKind(config.cluster),
+        account=config.account,
         region=config.region,
+        second_region=config.second_region,
         images=images,
-        protect_data=config.protect_data,
-        gates_profile=config.gates_profile,
+        alarms=config.alarms,
+        operators=config.operators,
         endpoints=Endpoints(
             vault=_endpoint(config.endpoints.vault),
             kubernetes=_endpoint(config.endpoints.kubernetes) if config.endpoints.kubernetes else None,
@@ -184,7 +144,9 @@ def _settings(config: shape.StackConfig, images: Images) -> Settings:
             pods=IPv4Network(config.networks.pods),
             services=IPv4Network(config.networks.services),
             vpc=IPv4Network(config.networks.vpc) if config.networks.vpc else None,
+            peers=tuple(PeerNetwork(p.name, p.vpc, p.account, p.network) for p in config.networks.peers),
         ),
+        options=Options(config.options.nat, config.options.macie, Autoscaler(config.options.autoscaler)),
         sizes=sizes,
         hospitals=tuple(_hospital(entry, sizes) for entry in config.hospitals),
     )
@@ -198,11 +160,16 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
         release=Release(version, digest) if entry.release else None,
         raw_days=shape.days(entry.retention.raw),
         curated_days=shape.days(entry.retention.curated),
-        contact=Contact(entry.contact.security, entry.contact.baa) if entry.contact else None,
+        contact=_contact(entry.contact) if entry.contact else None,
         network=entry.network,
         replicas=Replicas(entry.replicas.min, entry.replicas.max),
         model_server=_resources(entry.resources) if entry.resources else sizes.model_server,
+        key_aliases=tuple((DataClass(data), alias) for data, alias in sorted(entry.keys.items())),
     )
+
+
+def _contact(given: shape.ContactConfig) -> Contact:
+    return Contact(given.security, given.baa, given.notify or given.security)
 
 
 def _fhir(given: shape.FhirConfig) -> Fhir:

@@ -4,6 +4,8 @@ from infra.settings import DataClass
 
 PROJECT = "hmlops"
 DOMAIN = "healthcare-mlops"
+OWNER = "platform"
+SHARED = "shared"
 WORKLOAD_LABEL = "app.kubernetes.io/name"
 ROLE_ANNOTATION = f"{DOMAIN}/role-arn"
 
@@ -33,13 +35,39 @@ def namespace(hospital: str, zone: str) -> str:
     return f"{hospital}-{zone}"
 
 
-def tags(environment: str, hospital: str | None = None, data: DataClass | None = None) -> dict[str, str]:
-    """Return the tags of an AWS resource: whose it is and what it holds."""
-    known = {"hospital": hospital, "data-class": data}
-    return {
-        f"{DOMAIN}/environment": environment,
-        **{f"{DOMAIN}/{name}": str(value) for name, value in known.items() if value},
+def holds_phi(data: DataClass | None) -> bool:
+    """Return whether data of a class is about patients; pseudonymised data is, until an expert determined otherwise."""
+    return data is not None and data is not DataClass.MODELS
+
+
+def tags(
+    environment: str,
+    hospital: str | None = None,
+    data: DataClass | None = None,
+    *,
+    phi: bool | None = None,
+    **more: str,
+) -> dict[str, str]:
+    """Return the tags of an AWS resource: whose it is and what it holds.
+
+    Parameters
+    ----------
+    environment, hospital, data
+        Whose it is, and the class of the data that it holds.
+    phi
+        Whether it holds data about patients, where its class does not tell.
+    **more
+        Further tags, such as ``backup="daily"``; an underscore becomes a hyphen.
+    """
+    known: dict[str, str | None] = {
+        "environment": environment,
+        "owner": OWNER,
+        "phi": str(holds_phi(data) if phi is None else phi).lower(),
+        "hospital": hospital,
+        "data-class": data,
+        **{name.replace("_", "-"): value for name, value in more.items()},
     }
+    return {f"{DOMAIN}/{name}": str(value) for name, value in known.items() if value}
 
 
 def labels(hospital: str | None = None, zone: str | None = None, workload: str | None = None) -> dict[str, str]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network
 
+from infra.tiers import Tier
+
 
 class ClusterKind(StrEnum):
     """What the pods run on; it says nothing about how much the environment is protected."""
@@ -21,6 +23,14 @@ class DataClass(StrEnum):
     MODELS = "models"
     AUDIT = "audit"
     IDENTITY = "identity"
+
+
+class Autoscaler(StrEnum):
+    """What adds nodes when pods wait, and takes them away when they are idle."""
+
+    KARPENTER = "karpenter"
+    CLUSTER_AUTOSCALER = "cluster-autoscaler"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,42 @@ class Endpoints:
 
 
 @dataclass(frozen=True)
+class PeerNetwork:
+    """Another VPC from which administrators and hospitals reach this one."""
+
+    name: str
+    vpc_id: str
+    account: str
+    network: str
+
+
+@dataclass(frozen=True)
 class Networks:
-    """Address ranges; a VPC only where the stack declares one."""
+    """Address ranges; a VPC, with the networks that it is joined to, only where the stack declares one."""
 
     pods: IPv4Network
     services: IPv4Network
     vpc: IPv4Network | None
+    peers: tuple[PeerNetwork, ...]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an environment may do without, or in another way.
+
+    Parameters
+    ----------
+    nat
+        A NAT gateway in each zone; without it nodes reach the VPC's endpoints and peers, and nothing else.
+    macie
+        Macie looks for patients' data where none should be.
+    autoscaler
+        What adds nodes.
+    """
+
+    nat: bool
+    macie: bool
+    autoscaler: Autoscaler
 
 
 @dataclass(frozen=True)
@@ -122,10 +162,11 @@ class Release:
 
 @dataclass(frozen=True)
 class Contact:
-    """Whom to call, and the agreement under which the hospital's data is processed."""
+    """Whom to call, the agreement under which data is processed, and who gets notices within 24 hours."""
 
     security: str
     baa: str
+    notify: str
 
 
 @dataclass(frozen=True)
@@ -149,19 +190,42 @@ class Hospital:
     network: str | None
     replicas: Replicas
     model_server: Resources
+    key_aliases: tuple[tuple[DataClass, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One environment."""
+    """One environment.
+
+    Parameters
+    ----------
+    environment, tier, cluster
+        Its name, how much it is protected, and what its pods run on.
+    account, region, second_region
+        The AWS account and where it is used; copies go to the second region.
+    images
+        Every image by digest.
+    alarms
+        The e-mail address that hears alarms.
+    operators
+        ARNs of principals that may read and write data besides the workloads; none in production.
+    endpoints, networks, options, sizes
+        Servers outside the cluster, address ranges, choices, and container sizes.
+    hospitals
+        One entry a hospital.
+    """
 
     environment: str
+    tier: Tier
     cluster: ClusterKind
+    account: str
     region: str
+    second_region: str
     images: Images
-    protect_data: bool
-    gates_profile: str
+    alarms: str
+    operators: tuple[str, ...]
     endpoints: Endpoints
     networks: Networks
+    options: Options
     sizes: Sizes
     hospitals: tuple[Hospital, ...]

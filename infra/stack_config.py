@@ -80,6 +80,15 @@ Url = Annotated[str, AfterValidator(_url)]
 Cpu = Annotated[str, _matching(r"[1-9]\d{0,4}m|[1-9]\d?", CPU_HINT)]
 Memory = Annotated[str, _matching(r"[1-9]\d{0,5}(Mi|Gi)", MEMORY_HINT)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+Account = Annotated[str, _matching(r"\d{12}", "write the twelve digits of an AWS account")]
+PrincipalArn = Annotated[
+    str,
+    _matching(r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+", "write the ARN of an IAM role or user"),
+]
+KeyAlias = Annotated[
+    str,
+    _matching(r"alias/(?!aws/)[\w/-]+", "write the alias that the hospital's key is to have, such as alias/north-raw"),
+]
 Email = Annotated[str, _matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "write an e-mail address, such as secops@north.example")]
 
 
@@ -109,12 +118,30 @@ class EndpointsConfig(_Section):
     aws: EndpointConfig | None = None
 
 
+class PeerConfig(_Section):
+    """Another VPC that is joined to this one."""
+
+    name: HospitalName
+    vpc: Annotated[str, _matching(r"vpc-[0-9a-f]{8,17}", "write the id of a VPC, such as vpc-0a1b2c3d")]
+    account: Account
+    network: Network
+
+
 class NetworksConfig(_Section):
     """Address ranges of the cluster."""
 
     pods: Network
     services: Network
     vpc: Network | None = None
+    peers: tuple[PeerConfig, ...] = ()
+
+
+class OptionsConfig(_Section):
+    """What an environment may do without, or in another way."""
+
+    nat: bool = False
+    macie: bool = True
+    autoscaler: Literal["karpenter", "cluster-autoscaler", "none"] = "karpenter"
 
 
 class AmountConfig(_Section):
@@ -179,6 +206,7 @@ class ContactConfig(_Section):
 
     security: Email
     baa: Text
+    notify: Email | None = None
 
 
 class ReplicasConfig(_Section):
@@ -205,19 +233,24 @@ class HospitalConfig(_Section):
     network: Network | None = None
     replicas: ReplicasConfig = ReplicasConfig()
     resources: ResourcesConfig | None = None
+    keys: dict[Literal["raw", "curated", "models", "audit", "identity"], KeyAlias] = Field(default_factory=dict)
 
 
 class StackConfig(_Section):
     """Everything under the project's namespace in a stack's file."""
 
     environment: EnvironmentName
+    tier: Literal["development", "production"]
     cluster: Literal["local", "kind", "eks"]
+    account: Account
     region: Region
+    second_region: Region
     image_lock: Text
-    protect_data: bool
-    gates_profile: Literal["clinical", "development", "demonstration"]
+    alarms: Email
+    operators: tuple[PrincipalArn, ...] = ()
     endpoints: EndpointsConfig
     networks: NetworksConfig
+    options: OptionsConfig = OptionsConfig()
     sizes: SizesConfig
     hospitals: tuple[HospitalConfig, ...]
 

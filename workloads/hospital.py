@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
+from infra.account import Account
 from infra.cluster import Cluster
 from infra.identity import Trust
 from infra.settings import Amount, Hospital, Resources, Settings
@@ -43,7 +43,7 @@ class HospitalArgs:
 
     settings: Settings
     hospital: Hospital
-    account: aws.Provider
+    account: Account
     cluster: Cluster
     trust: Trust
     logins: Logins
@@ -57,7 +57,7 @@ class HospitalService(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HospitalArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         provided = pulumi.ResourceOptions(
-            providers={"aws": args.account, "kubernetes": args.cluster.provider, "vault": args.logins.provider}
+            providers={"aws": args.account.here, "kubernetes": args.cluster.provider, "vault": args.logins.provider}
         )
         super().__init__(
             "healthcare-mlops:workloads:Hospital", name, None, pulumi.ResourceOptions.merge(opts, provided)
@@ -73,10 +73,10 @@ class HospitalService(pulumi.ComponentResource):
             ),
             child,
         )
-        storage = HospitalStorage(name, hospital, settings.environment, settings.protect_data, child)
+        storage = HospitalStorage(name, hospital, settings.environment, settings.tier.protect_data, child)
         vault_zones = {workload: entry.zone for workload, entry in known.workloads.items() if entry.vault}
         vault = HospitalVault(
-            name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, settings.protect_data), child
+            name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, settings.tier.protect_data), child
         )
         accounts = {
             workload: WorkloadAccount(

@@ -20,7 +20,7 @@ CANDIDATE = f"{TMP_FOLDER}/candidate"
 def training(site: Site, parent: pulumi.Resource) -> None:
     """Declare the weekly training."""
     table = site.place(DataClass.CURATED, FEATURES)
-    train = site.step("train", table, "--out", CANDIDATE, "--profile", site.settings.gates_profile, UNTRACKED)
+    train = site.step("train", table, "--out", CANDIDATE, "--profile", site.settings.tier.gates_profile, UNTRACKED)
     # The report of a refused candidate is what tells why, so it is kept whatever the gates say.
     reports = site.place(DataClass.MODELS, REPORTS)
     evaluate = site.step("evaluate", CANDIDATE, "--publish", reports, UNTRACKED)

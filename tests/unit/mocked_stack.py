@@ -1,21 +1,18 @@
 """Run the stack's declarations against mocks, and keep what they declared."""
 
 import json
+import runpy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest import mock
 
 import pulumi
 import yaml
 
-from infra import identity, vault
-from infra.account import account
-from infra.cluster import connect
 from infra.load_settings import settings_from
 from infra.settings import Settings
-from workloads.hospital import HospitalArgs, HospitalService
-from workloads.platform import Platform
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "a" * 64
@@ -137,13 +134,8 @@ def declare(chosen: Settings) -> Stack:
     pulumi.runtime.set_mocks(Mocks(stack), project="healthcare-mlops", stack=chosen.environment)
 
     def program() -> None:
-        aws = account(chosen)
-        cluster = connect(chosen, aws)
-        trust = identity.trust_cluster(chosen.environment, aws, cluster.issuer)
-        logins = vault.trust_cluster(chosen, cluster)
-        platform = Platform("platform", chosen, cluster)
-        for entry in chosen.hospitals:
-            HospitalService(entry.name, HospitalArgs(chosen, entry, aws, cluster, trust, logins, platform))
+        with mock.patch("infra.load_settings.load", return_value=chosen):
+            runpy.run_path(str(ROOT / "__main__.py"))
 
     run(program)
     if not stack.resources:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,7 +11,8 @@ import pytest
 
 from infra.errors import SettingsError
 from infra.load_settings import load, settings_from
-from infra.settings import Amount, ClusterKind, Release
+from infra.settings import Amount, ClusterKind, DataClass, Release
+from infra.tiers import table, tier
 from tests.unit.mocked_stack import DIGEST, LOCK, ROOT, configuration, settings
 
 Change = Callable[[dict[str, Any]], None]
@@ -69,7 +71,7 @@ def test_dev_stack_has_two_hospitals_and_keeps_nothing_for_ever(tmp_path: Path) 
     chosen = settings("dev", tmp_path)
     assert [hospital.name for hospital in chosen.hospitals] == ["north", "south"]
     assert chosen.cluster is ClusterKind.LOCAL
-    assert not chosen.protect_data
+    assert not chosen.tier.protect_data
     assert chosen.endpoints.vault.network == "172.31.250.1/32"
     assert chosen.hospitals[0].curated_days == 6 * 365
 
@@ -77,7 +79,7 @@ def test_dev_stack_has_two_hospitals_and_keeps_nothing_for_ever(tmp_path: Path) 
 def test_prod_stack_has_the_sizes_of_production(tmp_path: Path) -> None:
     chosen = settings("prod", tmp_path)
     assert chosen.cluster is ClusterKind.EKS
-    assert chosen.protect_data
+    assert chosen.tier.protect_data
     server = chosen.hospitals[0].model_server
     assert (server.requests, server.limits) == (Amount(500, 1024), Amount(1000, 2048))
 
@@ -165,11 +167,42 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
         (top(cluster="eks"), "endpoints.kubernetes is given, but cluster eks brings its own; remove it."),
         (top(cluster="eks"), "networks.vpc is for cluster eks alone; add it for cluster eks."),
         (
-            both(top(protectData=True), without("hospitals", "0", "contact")),
+            both(top(tier="production"), without("hospitals", "0", "contact")),
             "hospital north has no contact",
         ),
-        (top(gatesProfile="none"), "gatesProfile cannot be used: input should be 'clinical', 'development' or"),
-        (top(protectData=True), "gatesProfile is demonstration, which is for synthetic data; use clinical"),
+        (
+            top(tier="production"),
+            "operators names 1, but tier production lets nobody but workloads read data; remove it",
+        ),
+        (top(tier="production"), "hospital north has replicas.min 1; tier production needs 2"),
+        (top(tier="test"), "tier cannot be used: input should be 'development' or 'production'"),
+        (top(region="us-east-9"), "us-east-9 is no region of AWS; correct it, such as us-east-1."),
+        (top(secondRegion="us-east-1"), "secondRegion is us-east-1 like region; name another one"),
+        (top(account="1234"), "account '1234' cannot be used here; write the twelve digits of an AWS account"),
+        (top(operators=["jane"]), "operators[0] 'jane' cannot be used here; write the ARN of an IAM role or user"),
+        (
+            entry(keys={"raw": "alias/hmlops-dev-south-raw"}),
+            "north names the key alias/hmlops-dev-south-raw for raw, which is of hospital south; name its own.",
+        ),
+        (
+            both(entry(keys={"raw": "alias/ours"}), second(keys={"audit": "alias/ours"})),
+            "hospital south names the key alias/ours for audit, which is of hospital north; name its own.",
+        ),
+        (entry(keys={"raw": "alias/aws/s3"}), "write the alias that the hospital's key is to have"),
+        (
+            both(
+                entry(network="10.50.0.0/16"),
+                top(
+                    networks={
+                        **{"pods": "10.245.0.0/16", "services": "10.97.0.0/16"},
+                        "peers": [
+                            {"name": "hq", "vpc": "vpc-0a1b2c3d", "account": "1" * 12, "network": "10.50.1.0/24"}
+                        ],
+                    }
+                ),
+            ),
+            "the network of peer hq (10.50.1.0/24) overlaps the network of hospital north (10.50.0.0/16)",
+        ),
         (top(endpoints="nowhere"), "endpoints cannot be used: input should be"),
     ],
 )
@@ -262,6 +295,27 @@ def test_the_project_describes_every_setting(stack: str) -> None:
     for key, schema in described.items():
         assert {"type", "description"} <= schema.keys(), key
     assert {f"healthcare-mlops:{key}" for key in configuration(stack)} == described.keys()
+
+
+def test_tiers_differ_in_these_fields_and_in_no_other() -> None:
+    development, production = asdict(tier("development")), asdict(tier("production"))
+    assert {field: (development[field], production[field]) for field in development} == {
+        "name": ("development", "production"),
+        "protect_data": (False, True),
+        "gates_profile": ("demonstration", "clinical"),
+        "key_deletion_days": (7, 30),
+        "lock_records": (False, True),
+        "replicate": (False, True),
+        "require_contact": (False, True),
+        "operators_read_data": (True, False),
+        "least_servers": (1, 2),
+    }
+    assert all(row.keys() == {"why", "development", "production"} for row in table().values())
+
+
+def test_a_hospital_may_name_its_own_keys(tmp_path: Path) -> None:
+    chosen = settings("dev", tmp_path, entry(keys={"raw": "alias/north-raw"}))
+    assert chosen.hospitals[0].key_aliases == ((DataClass.RAW, "alias/north-raw"),)
 
 
 def test_quantities_are_written_as_the_server_keeps_them() -> None:
