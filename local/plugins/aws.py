@@ -6,15 +6,14 @@ from typing import Final
 
 from typing_extensions import override
 
-from local.plugins import aws_functions, aws_iam, aws_kms, aws_lifecycle, aws_objects, aws_s3
+from local.plugins import aws_functions, aws_iam, aws_kms, aws_lifecycle, aws_network, aws_objects, aws_s3
 from local.plugins.aws_cloud import Cloud, connect, explain
 from local.plugins.common import PluginError, Props, Request, run
 from local.plugins.rows import Row
 from local.plugins.tables import TableProvider
 
-_ROWS: Final[Mapping[str, Row[Cloud]]] = {
-    row.token: row for row in (*aws_kms.ROWS, *aws_s3.ROWS, *aws_lifecycle.ROWS, *aws_objects.ROWS, *aws_iam.ROWS)
-}
+_MODULES: Final = (aws_iam, aws_kms, aws_lifecycle, aws_network, aws_objects, aws_s3)
+_ROWS: Final[Mapping[str, Row[Cloud]]] = {row.token: row for module in _MODULES for row in module.ROWS}
 
 
 class AwsProvider(TableProvider[Cloud]):
@@ -28,17 +27,21 @@ class AwsProvider(TableProvider[Cloud]):
         super().__init__()
         self._environment = environment
         self._cloud: Cloud | None = None
+        self._allowed = False
 
     @override
     def configure(self, config: Props) -> None:
         """Take region, endpoints and credentials; nothing is contacted yet."""
-        self._cloud = connect(config, self._environment)
+        self._cloud, self._allowed = connect(config, self._environment), False
 
     @override
     def client(self) -> Cloud:
-        """Return the account."""
+        """Return the account, once it is known to be the right one."""
         if self._cloud is None:
             self._cloud = connect({}, self._environment)
+        if not self._allowed:
+            self._cloud.require_account()
+            self._allowed = True
         return self._cloud
 
     @override

@@ -1,5 +1,6 @@
 """The AWS API as the rows use it: one client a service, tags, and errors in one sentence."""
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,21 +14,16 @@ from local.plugins.common import PluginError, Props, decode_config, flag
 
 # boto3 makes its clients from service models at run time; their types are not checked.
 _new_session: Final[Any] = boto3.session.Session
-_GONE: Final = frozenset(
-    {
-        "404",
-        "NoSuchBucket",
-        "NoSuchBucketPolicy",
-        "NoSuchEntity",
-        "NoSuchKey",
-        "NoSuchLifecycleConfiguration",
-        "NoSuchPublicAccessBlockConfiguration",
-        "NoSuchTagSet",
-        "NotFoundException",
-        "OwnershipControlsNotFoundError",
-        "ServerSideEncryptionConfigurationNotFoundError",
-    }
-)
+_GONE: Final = re.compile(r"^404$|NotFound|NoSuch|NonExistent|DoesNotExist|NotExist")
+_NOT_EMULATED: Final = {
+    "NotImplemented": "Not emulated",
+    "404": "<!doctype html>",
+    "InternalFailure": "The emulator failed",
+}
+
+
+class NotEmulatedError(PluginError):
+    """An emulator does not know an operation; AWS itself never answers so."""
 
 
 @dataclass
@@ -37,6 +33,8 @@ class Cloud:
     config: Props
     environment: Mapping[str, str]
     _clients: dict[str, Any] = field(default_factory=dict)
+    _elsewhere: "dict[str, Cloud]" = field(default_factory=dict)
+    _account: str = ""
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -57,6 +55,15 @@ class Cloud:
         return (
             "aws-cn" if self.region.startswith("cn-") else "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
         )
+
+    def at(self, region: str | None) -> "Cloud":
+        """Return the same account in a region that a resource names; without one, here."""
+        if not region or region == self.region:
+            return self
+        with self._lock:
+            if region not in self._elsewhere:
+                self._elsewhere[region] = Cloud({**self.config, "region": region}, self.environment)
+            return self._elsewhere[region]
 
     def __getattr__(self, service: str) -> Any:
         """Return the client of a service, such as ``cloud.s3``."""
@@ -81,6 +88,8 @@ class Cloud:
             retries={"max_attempts": int(config.get("maxRetries", 5)), "mode": "standard"},
             s3={"addressing_style": "path"} if path_style else None,
             max_pool_connections=32,
+            # An endpoint of one's own has no host name for each account.
+            inject_host_prefix=self._endpoint(service) is None and not self.environment.get("AWS_ENDPOINT_URL"),
         )
         return session.client(
             service,
@@ -98,7 +107,35 @@ class Cloud:
     @property
     def account(self) -> str:
         """The account's number."""
-        return str(self.sts.get_caller_identity()["Account"])
+        with self._lock:
+            if not self._account:
+                self._account = str(self.sts.get_caller_identity()["Account"])
+            return self._account
+
+    def require_account(self) -> None:
+        """Refuse an account that the configuration does not allow, before anything is done there.
+
+        Raises
+        ------
+        PluginError
+            When the credentials belong to another account.
+        """
+        allowed, forbidden = self.config.get("allowedAccountIds") or [], self.config.get("forbiddenAccountIds") or []
+        if not allowed and not forbidden:
+            return
+        try:
+            account = self.account
+        except Exception as error:
+            told = explain(error, "the AWS account")
+            if told is None:
+                raise
+            raise told from error
+        if (allowed and account not in allowed) or account in forbidden:
+            wanted = f"only {', '.join(allowed)}" if allowed else f"not {account}"
+            raise PluginError(
+                f"these credentials belong to the AWS account {account}, but the provider allows {wanted}: "
+                "take the other account's credentials, or correct the account in the stack's configuration"
+            )
 
     def all_tags(self, inputs: Props) -> dict[str, str]:
         """Return a resource's tags with the provider's default ones."""
@@ -153,9 +190,18 @@ def found(call: Callable[..., Any], **arguments: Any) -> Any:
     try:
         return call(**arguments)
     except botocore.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in _GONE:
+        if _GONE.search(error.response["Error"]["Code"]) and not_emulated(error) is None:
             return None
         raise
+
+
+def not_emulated(error: botocore.exceptions.ClientError) -> NotEmulatedError | None:
+    """Return what is not emulated when an error is an emulator's own way to say so."""
+    told = error.response["Error"]
+    start = _NOT_EMULATED.get(told["Code"])
+    if start is None or not str(told.get("Message", "")).startswith(start):
+        return None
+    return NotEmulatedError(f"not emulated: {error.operation_name}")
 
 
 def explain(error: Exception, name: str) -> PluginError | None:

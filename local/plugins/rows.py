@@ -1,7 +1,7 @@
 """Rows of the plugins' tables: what is particular to one resource type, and when two of its values mean the same."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,6 +13,29 @@ EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, False, 0)
 
 
 @dataclass(frozen=True)
+class Told:
+    """What only a change itself tells.
+
+    Parameters
+    ----------
+    outputs
+        Outputs that a later read does not show; they stay in the state.
+    warning
+        What the user must know, in one sentence.
+    """
+
+    outputs: Props = field(default_factory=dict)
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Made(Told):
+    """A new object of which the creation tells more than the id."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True)
 class Row(Generic[Client]):
     """One resource type.
 
@@ -21,17 +44,23 @@ class Row(Generic[Client]):
     token
         The official type token.
     create
-        Makes the object from its inputs and returns its id.
+        Makes the object from its inputs and returns its id, or more.
     read
         Returns the object's properties under their official names, or nothing when it is gone.
     update
         Changes the object from old to new inputs; absent where every change is a replacement.
     delete
         Removes the object; gets its state. Absent where the object goes with its owner.
+    settle
+        Finishes an object that exists now; when it fails, the object is kept.
+    judge
+        Says what is wrong with inputs: the name of one and a sentence.
     required
         Inputs without which nothing works.
     replace
         Inputs that cannot change in place.
+    replaces
+        Says of an input whether it cannot change in place, where ``replace`` does not list them.
     defaults
         Inputs that are filled in when the program leaves them out.
     autoname
@@ -44,6 +73,10 @@ class Row(Generic[Client]):
         Outputs that nobody can set; unknown at preview until the object exists.
     volatile
         Computed outputs that an update may change.
+    optional
+        Inputs that the server fills in when the program leaves them out.
+    kept
+        Outputs that only a change tells; they stay in the state, and every call gets them.
     json
         Inputs that hold JSON text, compared by meaning.
     unordered
@@ -63,12 +96,15 @@ class Row(Generic[Client]):
     """
 
     token: str
-    create: Callable[[Client, Props], str]
+    create: Callable[[Client, Props], str | Made]
     read: Callable[[Client, str, Props], Props | None]
-    update: Callable[[Client, str, Props, Props], None] | None = None
+    update: Callable[[Client, str, Props, Props], Told | None] | None = None
     delete: Callable[[Client, str, Props], None] | None = None
+    settle: Callable[[Client, str, Props], Told | None] | None = None
+    judge: Callable[[Props], Iterable[tuple[str, str]]] = lambda _: ()
     required: tuple[str, ...] = ()
     replace: frozenset[str] = frozenset()
+    replaces: Callable[[str], bool] = lambda _: False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     autoname: str = ""
     autoname_unless: tuple[str, ...] = ()
@@ -76,6 +112,8 @@ class Row(Generic[Client]):
     autoname_prefix: str = ""
     computed: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     json: frozenset[str] = frozenset()
     unordered: frozenset[str] = frozenset()
     alike: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)

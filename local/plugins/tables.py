@@ -24,7 +24,7 @@ from local.plugins.common import (
     differences,
     has_unknowns,
 )
-from local.plugins.rows import DEFAULTS, EMPTY, Client, Row, bare, forget_defaults, plain, same
+from local.plugins.rows import DEFAULTS, EMPTY, Client, Made, Row, Told, bare, forget_defaults, plain, same
 
 
 class TableProvider(Provider, Generic[Client]):
@@ -77,7 +77,8 @@ class TableProvider(Provider, Generic[Client]):
         inputs[DEFAULTS] = sorted(filled)
         failures = tuple(Failure(name, f"missing required property '{name}' of {request.name}") for name in missing)
         strange = tuple(Failure(name, row.unsupported[name]) for name in row.unsupported if inputs.get(name))
-        return Checked(inputs, (*failures, *strange))
+        judged = () if missing else tuple(Failure(name, text) for name, text in row.judge(plain(inputs)))
+        return Checked(inputs, (*failures, *strange, *judged))
 
     def _name(self, row: Row[Client], request: Request) -> str:
         given = request.old_inputs.get(row.autoname)
@@ -103,7 +104,7 @@ class TableProvider(Provider, Generic[Client]):
                 new[name] = old[name]
         changes = differences(old, new)
         fixed = row.update is None
-        replaces = frozenset(path for path in changes if fixed or path[0] in row.replace)
+        replaces = frozenset(path for path in changes if fixed or path[0] in row.replace or row.replaces(str(path[0])))
         return Diff(changes, replaces, delete_before_replace=bool(replaces) and self._same_place(row, old, new))
 
     def _same_place(self, row: Row[Client], old: Props, new: Props) -> bool:
@@ -116,26 +117,42 @@ class TableProvider(Provider, Generic[Client]):
         """Make the object and read it back."""
         row, inputs = self.row(request), plain(request.inputs)
         if request.preview:
-            return Created("", {**dict.fromkeys(row.computed, UNKNOWN), **inputs})
-        made = self._call(row, request, lambda: row.create(self.client(), inputs))
+            return Created("", {**dict.fromkeys((*row.computed, *row.optional), UNKNOWN), **inputs})
+        answer = self._call(row, request, lambda: row.create(self.client(), inputs))
+        made = answer if isinstance(answer, Made) else Made(id=answer)
         try:
-            return Created(made, self._state(row, request, made, inputs))
+            told = [made, self._settle(row, request, made.id, {**inputs, **made.outputs})]
+            return Created(made.id, self._state(row, request, made.id, inputs, self._tell(request, told)))
         except PluginError as error:
             # The object exists: forgetting it now would leave it behind.
-            raise InitError([str(error)], {**inputs, "id": made}, id=made) from error
+            raise InitError([str(error)], {**inputs, **made.outputs, "id": made.id}, id=made.id) from error
+
+    def _settle(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Told | None:
+        settle = row.settle
+        told: Told | None = self._call(row, request, lambda: settle(self.client(), made, inputs)) if settle else None
+        return told
+
+    def _tell(self, request: Request, told: Iterable[Told | None]) -> Props:
+        """Warn of what a change told, and return the outputs that it told."""
+        known = [one for one in told if one is not None]
+        for text in dict.fromkeys(one.warning for one in known if one.warning):
+            request.log.warn(f"{request.name} ({request.type}): {text}")
+        return {name: value for one in known for name, value in one.outputs.items()}
 
     @override
     def update(self, request: Request) -> Props:
         """Change the object in place and read it back."""
         row, old, new = self.row(request), plain(request.old_inputs), plain(request.inputs)
         if request.preview:
-            kept = {name: request.state[name] for name in row.computed if name in request.state}
+            shown = (*row.computed, *row.optional, *row.kept)
+            kept = {name: request.state[name] for name in shown if name in request.state}
             return {**kept, **dict.fromkeys(row.volatile, UNKNOWN), **new, "id": request.id}
         change = row.update
         if change is None:
             raise PluginError(f"{request.type} cannot be changed in place")
-        self._call(row, request, lambda: change(self.client(), request.id, old, new))
-        return self._state(row, request, request.id, new)
+        kept = {name: request.state[name] for name in row.kept if name in request.state}
+        told = self._call(row, request, lambda: change(self.client(), request.id, {**old, **kept}, {**new, **kept}))
+        return self._state(row, request, request.id, new, {**kept, **self._tell(request, [told])})
 
     @override
     def delete(self, request: Request) -> None:
@@ -158,7 +175,7 @@ class TableProvider(Provider, Generic[Client]):
             told = {n: v for n, v in shown.items() if n not in row.computed and v not in EMPTY}
             return Read(request.id, {**shown, "id": request.id}, {**row.identify(request.id), **told, DEFAULTS: []})
         inputs = self._drifted(row, request, old, live)
-        hidden = {name: value for name, value in request.state.items() if name in row.write_only}
+        hidden = {name: value for name, value in request.state.items() if name in row.write_only or name in row.kept}
         state = {**hidden, **shown, **inputs}
         state |= {name: shown[name] for name in row.server_spelling if name in shown} | {"id": request.id}
         marks = {name: value for name, value in request.old_inputs.items() if name == DEFAULTS}
@@ -179,13 +196,13 @@ class TableProvider(Provider, Generic[Client]):
                 inputs[name] = value
         return inputs
 
-    def _state(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Props:
-        live = self._call(row, request, lambda: row.read(self.client(), made, inputs))
+    def _state(self, row: Row[Client], request: Request, made: str, inputs: Props, told: Props) -> Props:
+        live = self._call(row, request, lambda: row.read(self.client(), made, {**inputs, **told}))
         if live is None:
             raise PluginError(f"{request.name} ({request.type}, {made}) was gone right after it was written")
         shown = {name: value for name, value in live.items() if value is not None}
         spelled = {name: shown[name] for name in row.server_spelling if name in shown}
-        return {**shown, **inputs, **spelled, "id": made}
+        return {**told, **shown, **inputs, **spelled, "id": made}
 
     def _call(self, row: Row[Client], request: Request, call: Callable[[], Any]) -> Any:
         try:
