@@ -34,10 +34,13 @@ class Addresses:
         By endpoint, for all hospitals.
     own
         By hospital and endpoint.
+    unused
+        Endpoints that a hospital does not have, such as the FHIR server of one that hands over files.
     """
 
     shared: Mapping[str, Place]
     own: Mapping[tuple[str, str], Place]
+    unused: frozenset[tuple[str, str]] = frozenset()
 
     def of(self, hospital: str, endpoint: str) -> Place | None:
         """Return where a hospital finds an endpoint."""
@@ -55,12 +58,15 @@ def read(config: Mapping[str, Any]) -> Addresses:
     vpc = (plain.get("networks") or {}).get("vpc")
     if vpc and "aws" not in shared:
         shared["aws"] = Place(str(ip_network(vpc)), 443)
-    own = {}
+    own, unused = {}, set()
     for hospital in plain.get("hospitals") or ():
-        place = _place((hospital.get("fhir") or {}).get("url", ""), hospital.get("network"))
+        fhir = hospital.get("fhir") or {}
+        if "path" in fhir:
+            unused.add((hospital["name"], "fhir"))
+        place = _place(fhir.get("url", ""), hospital.get("network"))
         if place:
             own[hospital["name"], "fhir"] = place
-    return Addresses(shared, own)
+    return Addresses(shared, own, frozenset(unused))
 
 
 def read_file(path: Path) -> Addresses:

@@ -95,10 +95,11 @@ def _uses(graph: Graph, about: About) -> dict[str, set[tuple[str, str]]]:
 
 
 def _key(encryption: Resource, named: View, about: About) -> Resource | None:
-    """Return the key that an encryption names: by its value, else by what the value comes from."""
-    keys = about.graph.memo("keys", lambda graph: _by_name(graph.of(KEY)))
-    known: Resource | None = keys.get(named.raw) if isinstance(named.raw, str) else None
-    return known or about.graph.target(encryption, "rules", (KEY,), KEY_KEYS)
+    """Return the key that an encryption names: by its value, or while that is not known by what it comes from."""
+    keys: dict[str, Resource] = about.graph.memo("keys", lambda graph: _by_name(graph.of(KEY)))
+    if isinstance(named.raw, str):
+        return keys.get(named.raw)
+    return None if named.known else about.graph.target(encryption, "rules", (KEY,), KEY_KEYS)
 
 
 @on("ENC-03", EKS)

@@ -10,6 +10,7 @@ from policy_pack.flow_graph import Flows, flows
 from policy_pack.flow_parts import EVERY, HOME_LABEL, Node, Opening, Policy, Span, common, selects, shown
 from policy_pack.graph import Resource
 from policy_pack.rules import on_stack
+from policy_pack.zone_places import Addresses
 from policy_pack.zones import DNS, DNS_PORTS, Zones, zones
 
 _DNS_HOME, _DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
@@ -193,16 +194,17 @@ def _networks(node: Node, table: Zones, about: About) -> Iterator[Finding]:
         for span in rule.spans({})
     ]
     servers = table.servers(node.workload) - {DNS}
-    places = {name: about.addresses.of(node.home.hospital, name) if about.addresses else None for name in servers}
+    known = about.addresses or Addresses({}, {})
+    servers = {name for name in servers if (node.home.hospital, name) not in known.unused}
+    places = {name: known.of(node.home.hospital, name) for name in servers}
     # A server whose address the configuration does not tell can be one network; more are more than the table allows.
     free = sum(place is None for place in places.values())
     taken: set[str] = set()
     for way in sorted(ways, key=lambda way: (way.network, way.span)):
-        known = any(place and _within(way, place.network, place.port) for place in places.values())
-        if known:
+        if any(place and _within(way, place.network, place.port) for place in places.values()):
             continue
         taken.add(way.network)
-        wide = way.span[1] != way.span[2]
+        wide = way.span[1] != way.span[2] or ip_network(way.network, strict=False).prefixlen == 0
         if len(taken) > free or wide:
             path = f"{node.title} -> {way.network}:{shown(way.span)} (out by {way.policy.name})"
             yield fault(f"{path} is open, and is no server that the zone table lets it call", "", way.policy)

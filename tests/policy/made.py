@@ -97,7 +97,7 @@ def statement(position: int, **parts: Any) -> Callable[[str], str]:
 
     def change(old: str) -> str:
         written = json.loads(old)
-        entry = written["Statement"][position]
+        entry = listed(written["Statement"])[position]
         for name, value in parts.items():
             if value is GONE:
                 entry.pop(name, None)
@@ -113,21 +113,53 @@ def added(**parts: Any) -> Callable[[str], str]:
 
     def change(old: str) -> str:
         written = json.loads(old)
-        written["Statement"].append(parts)
+        written["Statement"] = [*listed(written["Statement"]), parts]
         return json.dumps(written)
 
     return change
 
 
-def without(position: int) -> Callable[[str], str]:
-    """Return a change that takes a statement out of a policy document."""
+def granting(action: str, **parts: Any) -> Callable[[str], str]:
+    """Return a change of the first statement of a policy document that allows an action by its name."""
+
+    def change(old: str) -> str:
+        entries = listed(json.loads(old)["Statement"])
+        allowed = (n for n, e in enumerate(entries) if e["Effect"] == "Allow" and action in listed(e.get("Action")))
+        return statement(next(allowed, len(entries)), **parts)(old)
+
+    return change
+
+
+def testing(key: str, **parts: Any) -> Callable[[str], str]:
+    """Return a change of every statement of a policy document whose conditions test a key."""
+
+    def change(old: str) -> str:
+        for position, entry in enumerate(listed(json.loads(old)["Statement"])):
+            if _tests(entry, (key,)):
+                old = statement(position, **parts)(old)
+        return old
+
+    return change
+
+
+def without(*keys: str) -> Callable[[str], str]:
+    """Return a change that takes statements out of a policy document: those whose conditions test one of some keys."""
 
     def change(old: str) -> str:
         written = json.loads(old)
-        del written["Statement"][position]
+        written["Statement"] = [entry for entry in listed(written["Statement"]) if not _tests(entry, keys)]
         return json.dumps(written)
 
     return change
+
+
+def _tests(entry: dict[str, Any], keys: tuple[str, ...]) -> bool:
+    return any(key in tests for tests in entry.get("Condition", {}).values() for key in keys)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list, of one where only one is given."""
+    return value if isinstance(value, list) else [value]
 
 
 def of(resources: list[Resource], kind: str) -> list[Resource]:

@@ -1,19 +1,24 @@
-"""Does a test fail when a control's logic goes? Take each finding out of the controls, one at a time, and see.
+"""Does a test fail when the logic of a control goes, and a control speak when a safeguard of a stack does? Try each.
 
 Each ``yield`` of a control module is one mutant: it is replaced by one that finds nothing, the module's controls are
 entered anew, and every seed of these controls is planted again. A mutant that all seeds survive is logic that nothing
-holds. Run as ``python -m tests.policy.mutate``; exit 1 when one survives.
+holds. Then every seed that fits is planted in the program's own stacks, one change at a time.
+Run as ``python -m tests.policy.mutate``; exit 1 when one survives.
 """
 
 import ast
 import json
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from policy_pack import controls
 from policy_pack.evaluate import Judge
@@ -22,9 +27,11 @@ from policy_pack.rules import Rule, entered, rules
 from tests.policy import world
 from tests.policy.cases import CASES
 from tests.policy.judged import BROKEN, statuses
+from tests.policy.planting import Outcome, Planted, own, planted
 from tests.policy.seeds import SEEDS
 
 FOLDER = Path(controls.__file__).parent
+STACKS = ("dev", "prod")
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def mutated(mutant: Mutant) -> tuple[Rule, ...]:
 
 
 @cache
-def planted(control: str) -> list[tuple[str, Graph]]:
+def seeded(control: str) -> list[tuple[str, Graph]]:
     """Return the stacks of a control's seeds: the first and the last resource that each can break."""
     found = []
     for seed in (seed for seed in SEEDS if seed.control == control):
@@ -97,7 +104,7 @@ def killed(mutant: Mutant) -> bool:
     others = [rule for rule in rules() if rule.module != whole]
     for control in sorted({rule.control for rule in held}):
         judge = Judge(world.settings(), world.ADDRESSES, only=(control,), among=(*others, *held))
-        for _, graph in planted(control):
+        for _, graph in seeded(control):
             if not statuses(judge.whole(graph), control) & BROKEN:
                 return True
         for case in (case for case in CASES if case.control == control):
@@ -107,26 +114,72 @@ def killed(mutant: Mutant) -> bool:
     return False
 
 
+def logic(modules: list[str] | None) -> list[dict[str, Any]]:
+    """Return what became of every finding that was taken out."""
+    report = []
+    for path in sorted(FOLDER.glob("[!_]*.py")):
+        if modules and path.stem not in modules:
+            continue
+        for mutant in mutants(path):
+            told = {"module": mutant.module, "line": mutant.line, "finding": mutant.text}
+            report.append({**told, "killed": killed(mutant)})
+        typer.echo(f"{path.stem}: done", err=True)
+    return report
+
+
+def stacks() -> list[Planted]:
+    """Return what became of every change of the program's own stacks."""
+    report: list[Planted] = []
+    for name in STACKS:
+        with tempfile.TemporaryDirectory() as root:
+            report += planted(own(name, Path(root)))
+        typer.echo(f"stack {name}: done", err=True)
+    return report
+
+
+def _show(taken: list[dict[str, Any]], changes: list[Planted]) -> None:
+    console = Console()
+    table = Table("module", "findings taken out", "noticed", title="The controls' logic", title_justify="left")
+    for module in dict.fromkeys(entry["module"] for entry in taken):
+        mine = [entry for entry in taken if entry["module"] == module]
+        table.add_row(module, str(len(mine)), str(sum(entry["killed"] for entry in mine)))
+    console.print(table)
+    heads = ("stack", "provider", "changes", *(outcome.value for outcome in Outcome))
+    table = Table(*heads, title="Single changes of the program's stacks", title_justify="left")
+    for stack, package in dict.fromkeys((change.stack, change.package) for change in changes):
+        outcomes = Counter(c.outcome for c in changes if (c.stack, c.package) == (stack, package))
+        counts = (outcomes.total(), *(outcomes[outcome] for outcome in Outcome))
+        table.add_row(stack, package, *map(str, counts))
+    console.print(table)
+    for entry in taken:
+        if not entry["killed"]:
+            console.print(f"survives: {entry['module']}.py:{entry['line']} {entry['finding']}", markup=False)
+    for change in changes:
+        if change.outcome is Outcome.SURVIVES:
+            console.print(f"survives: {change.stack} {change.title} of {change.resource}", markup=False)
+
+
 def main(
-    module: Annotated[list[str] | None, typer.Option(help="Modules of the controls; all unless given.")] = None,
+    module: Annotated[
+        list[str] | None, typer.Option(help="Modules of the controls, and no stacks; everything unless given.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take each finding out of the controls and report the mutants that nothing notices."""
-    chosen = [path for path in sorted(FOLDER.glob("[!_]*.py")) if not module or path.stem in module]
-    report = []
-    for path in chosen:
-        for mutant in mutants(path):
-            dead = killed(mutant)
-            report.append({"module": mutant.module, "line": mutant.line, "finding": mutant.text, "killed": dead})
-            if not as_json and not dead:
-                typer.echo(f"survives: {mutant.module}.py:{mutant.line} {mutant.text}")
-        typer.echo(f"{path.stem}: done", err=True)
-    alive = [entry for entry in report if not entry["killed"]]
+    """Take findings out of the controls and safeguards out of the stacks, and report what nothing notices."""
+    taken = logic(module)
+    changes = [] if module else stacks()
+    alive = [entry for entry in taken if not entry["killed"]]
+    survivors = [change for change in changes if change.outcome is Outcome.SURVIVES]
     if as_json:
-        typer.echo(json.dumps({"mutants": len(report), "killed": len(report) - len(alive), "survivors": alive}))
+        counts = {outcome.value: sum(c.outcome is outcome for c in changes) for outcome in Outcome}
+        told = {
+            "logic": {"mutants": len(taken), "killed": len(taken) - len(alive), "survivors": alive},
+            "stacks": {"changes": len(changes), **counts, "survivors": [asdict(change) for change in survivors]},
+        }
+        typer.echo(json.dumps(told, sort_keys=True))
     else:
-        typer.echo(f"{len(report)} mutants, {len(report) - len(alive)} killed, {len(alive)} survive.")
-    raise typer.Exit(1 if alive else 0)
+        _show(taken, changes)
+    raise typer.Exit(1 if alive or survivors else 0)
 
 
 if __name__ == "__main__":

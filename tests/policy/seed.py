@@ -32,6 +32,8 @@ class Seed:
         What the engine's protection becomes; None leaves it.
     also
         Further properties that change with it.
+    anywhere
+        Whether it fits other stacks than the one written by hand, whose names it may know.
     """
 
     control: str
@@ -44,6 +46,7 @@ class Seed:
     hides: bool = True
     protect: bool | None = None
     also: tuple[tuple[str, Any], ...] = ()
+    anywhere: bool = True
 
     def with_(self, path: str, value: Any) -> "Seed":
         """Return the seed with a further change."""
@@ -52,6 +55,10 @@ class Seed:
     def unprotected(self) -> "Seed":
         """Return the seed that takes the engine's protection away."""
         return replace(self, protect=False, hides=False)
+
+    def here(self) -> "Seed":
+        """Return the seed as one that names resources of the stack written by hand."""
+        return replace(self, anywhere=False)
 
     @property
     def title(self) -> str:
@@ -65,27 +72,28 @@ class Seed:
         found = of(resources, self.kind)
         return [resource for resource in found if fnmatchcase(resource.name, self.name)]
 
-    def broken(self, resources: list[Resource]) -> Iterator[tuple[str, Graph]]:
+    def broken(self, resources: list[Resource], stack: str = STACK) -> Iterator[tuple[str, Graph]]:
         """Return one broken stack for each resource."""
         if self.add:
-            yield self.add.name, Graph([*resources, self.add], STACK)
+            yield self.add.name, Graph([*resources, self.add], stack)
             return
         for target in self.targets(resources):
-            yield target.name, self._with(resources, target, self.value)
+            yield target.name, self.at(resources, target, self.value, stack)
 
     def unknown(self, resources: list[Resource]) -> Graph:
         """Return the stack where the first resource's value is not known yet."""
-        return self._with(resources, self.targets(resources)[0], UNKNOWN)
+        return self.at(resources, self.targets(resources)[0], UNKNOWN)
 
-    def _with(self, resources: list[Resource], target: Resource, value: Any) -> Graph:
+    def at(self, resources: list[Resource], target: Resource, value: Any, stack: str = STACK) -> Graph:
+        """Return the stack where one resource has a value."""
         if self.drop and value is not UNKNOWN:
-            return Graph([r for r in resources if r is not target], STACK)
+            return Graph([r for r in resources if r is not target], stack)
         made = changed(target, self.path, value) if self.path else target
         for path, more in self.also:
             made = changed(made, path, more)
         if self.protect is not None and value is not UNKNOWN:
             made = replace(made, protect=self.protect)
-        return Graph([made if r is target else r for r in resources], STACK)
+        return Graph([made if r is target else r for r in resources], stack)
 
 
 def seed(control: str, kind: str, path: str, value: Any, *, name: str = "*", hides: bool = True) -> Seed:

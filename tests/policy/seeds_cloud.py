@@ -1,6 +1,6 @@
 """What breaks each control over AWS, one attribute at a time."""
 
-from tests.policy.made import GONE, PREFIX, added, made, statement, without
+from tests.policy.made import GONE, PREFIX, added, granting, listed, made, statement, testing, without
 from tests.policy.seed import Seed, absent, extra, seed
 from tests.policy.world_aws import key_arn
 
@@ -42,6 +42,7 @@ _ENTRY = "aws:eks/accessEntry:AccessEntry"
 _ASSOCIATION = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 _RULE = "rules[0].applyServerSideEncryptionByDefault"
 _DOCUMENT = "assumeRolePolicy"
+_NARROWING = ("aws:PrincipalArn", "aws:SourceVpce", "aws:userId")
 _ANYBODY = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
 
 ACCESS: list[Seed] = [
@@ -62,10 +63,10 @@ ACCESS: list[Seed] = [
         "inlinePolicies",
         [{"policy": '{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}'}],
     ),
-    seed("AC-02", _ROLE_POLICY, "policy", statement(1, Resource="*")),
-    seed("AC-02", _ROLE_POLICY, "policy", statement(1, Resource="arn:aws:kms:us-east-1:1:key/*")),
-    seed("AC-02", _ROLE_POLICY, "policy", statement(1, Action="kms:ReEncrypt*", Resource="*")),
-    seed("AC-02", _ROLE_POLICY, "policy", statement(0, Resource="arn:aws:s3:::*")),
+    seed("AC-02", _ROLE_POLICY, "policy", granting("kms:Decrypt", Resource="*")),
+    seed("AC-02", _ROLE_POLICY, "policy", granting("kms:Decrypt", Resource="arn:aws:kms:us-east-1:1:key/*")),
+    seed("AC-02", _ROLE_POLICY, "policy", granting("kms:Decrypt", Action="kms:ReEncrypt*", Resource="*")),
+    seed("AC-02", _ROLE_POLICY, "policy", granting("s3:GetObject", Resource="arn:aws:s3:::*")),
     seed("AC-03", _ROLE, _DOCUMENT, statement(0, Principal="*")),
     seed("AC-03", _ROLE, _DOCUMENT, statement(0, Principal=GONE)),
     seed("AC-03", _ROLE, _DOCUMENT, statement(0, Condition=GONE), name="*ingestor"),
@@ -95,10 +96,10 @@ ACCESS: list[Seed] = [
     seed("AC-07", _BUCKET, "acl", "public-read"),
     seed("AC-07", _BUCKET, "grants", [{"uri": "http://acs.amazonaws.com/groups/global/AllUsers"}]),
     seed("AC-08", _BUCKET_POLICY, "policy", added(**_ANYBODY)),
-    seed("AC-08", _BUCKET_POLICY, "policy", without(2), name="*raw"),
-    seed("AC-08", _BUCKET_POLICY, "policy", statement(2, Action="s3:PutObject"), name="*audit"),
+    seed("AC-08", _BUCKET_POLICY, "policy", without(*_NARROWING), name="*raw"),
+    seed("AC-08", _BUCKET_POLICY, "policy", testing("aws:PrincipalArn", Action="s3:PutObject"), name="*audit"),
     seed("AC-09", _KEY, "policy", GONE),
-    seed("AC-09", _KEY, "policy", statement(1, Principal="*")),
+    seed("AC-09", _KEY, "policy", statement(0, Principal="*", Condition=GONE)),
     seed("AC-09", _KEY, "policy", statement(0, Action="kms:*")),
     seed("AC-09", _KEY, "bypassPolicyLockoutSafetyCheck", True),
     seed("AC-13", _INSTANCE, "iamInstanceProfile", GONE),
@@ -158,10 +159,10 @@ NETWORK: list[Seed] = [
         name="private",
     ),
     seed("SEG-08", "aws:ec2/subnet:Subnet", f"tags.{{{PREFIX}/tier}}", "private", name="public"),
-    absent("SEG-09", _ENDPOINT, "vpcId"),
+    absent("SEG-09", _ENDPOINT, "vpcId", name="*kms"),
     seed("SEG-09", _ENDPOINT, "serviceName", "com.amazonaws.us-east-1.ec2"),
     seed("SEG-09", _ENDPOINT, "policy", GONE),
-    seed("SEG-09", _ENDPOINT, "policy", statement(0, Principal="*", Resource="*")),
+    seed("SEG-09", _ENDPOINT, "policy", statement(0, Effect="Allow", Principal="*", Resource="*", Condition=GONE)),
     seed("SEG-10", _EKS, "vpcConfig.endpointPublicAccess", True),
     seed("SEG-10", _EKS, "vpcConfig.endpointPublicAccess", GONE),
     seed("SEG-10", _EKS, "vpcConfig", {"endpointPublicAccess": True, "publicAccessCidrs": ["0.0.0.0/0"]}),
@@ -170,10 +171,15 @@ NETWORK: list[Seed] = [
     seed("TX-01", _LISTENER, "certificateArn", GONE, name="https"),
     seed("TX-01", _LISTENER, "defaultActions[0].type", "forward", name="http"),
     seed("TX-01", _LISTENER, "defaultActions[0].redirect.protocol", "HTTP", name="http"),
-    seed("TX-02", _BUCKET_POLICY, "policy", without(0)),
-    seed("TX-02", _BUCKET_POLICY, "policy", without(1)),
-    seed("TX-02", _BUCKET_POLICY, "policy", statement(0, Action="s3:GetObject")),
-    seed("TX-02", _BUCKET_POLICY, "policy", statement(1, Condition={"NumericLessThan": {"s3:TlsVersion": "1.1"}})),
+    seed("TX-02", _BUCKET_POLICY, "policy", without("aws:SecureTransport")),
+    seed("TX-02", _BUCKET_POLICY, "policy", without("s3:TlsVersion")),
+    seed("TX-02", _BUCKET_POLICY, "policy", testing("aws:SecureTransport", Action="s3:GetObject")),
+    seed(
+        "TX-02",
+        _BUCKET_POLICY,
+        "policy",
+        testing("s3:TlsVersion", Condition={"NumericLessThan": {"s3:TlsVersion": "1.1"}}),
+    ),
     absent("TX-02", _BUCKET_POLICY, "bucket"),
     seed("TX-04", "aws:acm/certificate:Certificate", "privateKey", "x"),
 ]
@@ -196,7 +202,7 @@ DATA: list[Seed] = [
     seed("ENC-01", _SSE, "rules[0].bucketKeyEnabled", False),
     seed("ENC-02", _KEY, "enableKeyRotation", False),
     seed("ENC-02", _KEY, "deletionWindowInDays", 7),
-    seed("ENC-02", _SSE, f"{_RULE}.kmsMasterKeyId", key_arn("north-raw"), name="*north-models", hides=False),
+    seed("ENC-02", _SSE, f"{_RULE}.kmsMasterKeyId", key_arn("north-raw"), name="*north-models", hides=False).here(),
     extra("ENC-02", made("aws:kms/replicaKey:ReplicaKey", "away", {"deletionWindowInDays": 7})),
     seed("ENC-03", _EKS, "encryptionConfig", GONE),
     seed("ENC-03", _EKS, "encryptionConfig.resources", []),
@@ -228,7 +234,7 @@ DATA: list[Seed] = [
     absent("INT-01", _VERSIONING, "bucket"),
     seed("INT-01", _VERSIONING, "versioningConfiguration.status", "Suspended"),
     absent("INT-01", _LIFECYCLE, "bucket"),
-    seed("INT-01", _LIFECYCLE, "rules[0].status", "Disabled"),
+    seed("INT-01", _LIFECYCLE, "rules", lambda rules: [{**rule, "status": "Disabled"} for rule in listed(rules)]),
     absent("INT-02", _LOCK, "bucket"),
     seed("INT-02", _LOCK, "rule.defaultRetention.mode", "GOVERNANCE", name="*audit"),
     seed("INT-02", _LOCK, "rule.defaultRetention.mode", GONE, name="*models"),

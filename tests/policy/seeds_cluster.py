@@ -55,6 +55,10 @@ def policy(path: str, capability: str = "read") -> str:
     return f'path "{path}" {{\n  capabilities = ["{capability}"]\n}}\n'
 
 
+def _raw_for_curated(old: str) -> str:
+    return old.replace("-curated", "-raw")
+
+
 ACCESS: list[Seed] = [
     seed("AC-10", _ROLE, "rules[0].verbs", ["*"]),
     seed("AC-10", _ROLE, "rules[0].resources", ["*"]),
@@ -269,14 +273,15 @@ MODELS: list[Seed] = [
         "policy",
         document({"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::hmlops-prod-north-raw/*"}),
         name="*north-trainer",
-    ),
+    ).here(),
     seed(
         "ML-04",
         "aws:iam/rolePolicy:RolePolicy",
         "policy",
         document({"Effect": "Allow", "Action": "kms:*", "Resource": key_arn("north-raw")}),
         name="*north-features",
-    ),
+    ).here(),
+    seed("ML-04", "aws:iam/rolePolicy:RolePolicy", "policy", _raw_for_curated, name="*-trainer"),
     seed("ML-04", _VPOLICY, "policy", policy("north/transit/hmac/pseudonym"), name="north-trainer"),
     seed("BCP-04", _IS, "spec.predictor.minReplicas", 1),
     seed("BCP-04", _IS, "spec.predictor.topologySpreadConstraints", GONE),

@@ -1,0 +1,125 @@
+"""The seeds planted in any stack: what each change breaks there, beyond what is found there anyway."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from policy_pack.evaluate import Judge, Result
+from policy_pack.graph import Graph, Resource
+from policy_pack.settings import Evidence, Settings, load
+from policy_pack.zone_places import Addresses, read_file
+from tests.policy import recorded
+from tests.policy.judged import BROKEN
+from tests.policy.seed import Seed
+from tests.policy.seeds import SEEDS
+from tests.unit.mocked_stack import ROOT
+
+# What a change meets where the properties have another form than those that it was written for.
+_ELSEWHERE = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+
+
+class Outcome(StrEnum):
+    """What became of a change."""
+
+    CAUGHT = "caught"
+    FOUND_ALREADY = "found already"
+    NOT_ASKED = "not asked of synthetic data"
+    SURVIVES = "survives"
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One change of one resource."""
+
+    stack: str
+    control: str
+    title: str
+    resource: str
+    package: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack and how it is judged.
+
+    Parameters
+    ----------
+    graph
+        Its resources.
+    settings
+        The pack's settings.
+    addresses
+        Where servers outside the zones are.
+    """
+
+    graph: Graph
+    settings: Settings
+    addresses: Addresses | None
+
+    def found(self, graph: Graph, control: str, settings: Settings | None = None) -> set[tuple[str, str, str]]:
+        """Return what a control finds on this stack's graph, or a changed one."""
+        judge = Judge(settings or self.settings, self.addresses, only=(control,))
+        return {_told(result) for result in judge.whole(graph) if result.status in BROKEN}
+
+    @cached_property
+    def real(self) -> Settings:
+        """The settings of a stack that holds real data."""
+        return self.settings.model_copy(update={"synthetic": ()})
+
+    def plant(self, seed: Seed) -> Iterator[Planted]:
+        """Make a change to the first and the last resource that it fits, each by itself."""
+        fitting = [(name, graph) for name, graph in self._broken(seed) if graph is not None]
+        for name, graph in {id(pair): pair for pair in (fitting[:1] + fitting[-1:])}.values():
+            package = "kubernetes" if seed.kind.startswith("k8s:") else (seed.add.type if seed.add else seed.kind)
+            outcome = self._outcome(seed, graph)
+            yield Planted(self.graph.stack, seed.control, seed.title, name, package.partition(":")[0], outcome)
+
+    def _broken(self, seed: Seed) -> Iterator[tuple[str, Graph | None]]:
+        resources = list(self.graph.resources)
+        if seed.add:
+            yield from seed.broken(resources, self.graph.stack)
+            return
+        for target in seed.targets(resources):
+            yield target.name, self._changed(seed, resources, target)
+
+    def _changed(self, seed: Seed, resources: list[Resource], target: Resource) -> Graph | None:
+        """Return the changed stack, or None where the change changes nothing."""
+        try:
+            graph = seed.at(resources, target, seed.value, self.graph.stack)
+        except _ELSEWHERE:
+            return None
+        now = graph.get(target.urn)
+        same = now is not None and now.props == target.props and now.protect == target.protect
+        return None if same else graph
+
+    def _outcome(self, seed: Seed, graph: Graph) -> Outcome:
+        if self.found(graph, seed.control) - self.found(self.graph, seed.control):
+            return Outcome.CAUGHT
+        if self.settings.is_synthetic(graph.stack):
+            fresh = Graph(graph.resources, graph.stack)
+            if self.found(fresh, seed.control, self.real) - self.found(self.graph, seed.control, self.real):
+                return Outcome.NOT_ASKED
+        # Something that is wrong already cannot be broken; on a compliant stack there is no such thing.
+        wrong = {urn for urn, _, _ in self.found(self.graph, seed.control)}
+        touched = {r.urn for r in self.graph if (now := graph.get(r.urn)) is None or now is not r}
+        return Outcome.FOUND_ALREADY if wrong & touched else Outcome.SURVIVES
+
+
+def _told(result: Result) -> tuple[str, str, str]:
+    return result.urn, result.path, result.message
+
+
+def own(name: str, root: Path) -> Stack:
+    """Return one of the program's own stacks; what people tell of their scans and audits is told, and fresh."""
+    settings = load()
+    today = dict.fromkeys(Evidence.model_fields, settings.today)
+    told = settings.model_copy(update={"evidence": Evidence.model_validate(today)})
+    return Stack(recorded.graph(name, root), told, read_file(ROOT / f"Pulumi.{name}.yaml"))
+
+
+def planted(stack: Stack, seeds: Sequence[Seed] = SEEDS) -> list[Planted]:
+    """Return what became of every change that fits somewhere in the stack."""
+    return [made for seed in seeds if seed.anywhere for made in stack.plant(seed)]
