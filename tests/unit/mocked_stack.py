@@ -88,6 +88,8 @@ def _outputs(declared: Declared) -> dict[str, Any]:
         case "aws:iam/role:Role":
             name = declared.inputs.get("name", declared.name)
             return {"arn": f"arn:aws:iam::1:role/{name}", "name": name}
+        case "aws:cloudwatch/logGroup:LogGroup":
+            return {"arn": f"arn:aws:logs:us-east-1:1:log-group:{declared.inputs['name']}"}
         case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
             return {"arn": "arn:aws:iam::1:oidc-provider/cluster"}
         case "aws:eks/cluster:Cluster":
@@ -130,13 +132,18 @@ def run(program: Callable[[], object]) -> None:
 
 def declare(chosen: Settings) -> Stack:
     """Return what the program declares for some settings, once every output is known."""
-    stack = Stack()
-    pulumi.runtime.set_mocks(Mocks(stack), project="healthcare-mlops", stack=chosen.environment)
 
     def program() -> None:
         with mock.patch("infra.load_settings.load", return_value=chosen):
             runpy.run_path(str(ROOT / "__main__.py"))
 
+    return declared(program, chosen.environment)
+
+
+def declared(program: Callable[[], object], environment: str) -> Stack:
+    """Return what a program declares, which may be a single component."""
+    stack = Stack()
+    pulumi.runtime.set_mocks(Mocks(stack), project="healthcare-mlops", stack=environment)
     run(program)
     if not stack.resources:
         raise AssertionError("the program declared nothing")
