@@ -70,12 +70,32 @@ def tags(
     return {f"{DOMAIN}/{name}": str(value) for name, value in known.items() if value}
 
 
-def labels(hospital: str | None = None, zone: str | None = None, workload: str | None = None) -> dict[str, str]:
-    """Return the labels of a Kubernetes object."""
+def labels(
+    hospital: str | None = None, zone: str | None = None, workload: str | None = None, **more: str
+) -> dict[str, str]:
+    """Return the labels of a Kubernetes object.
+
+    Parameters
+    ----------
+    hospital, zone, workload
+        Whose it is.
+    **more
+        Further labels of the project, such as ``owner``; an underscore becomes a hyphen.
+    """
     known = {
         "app.kubernetes.io/managed-by": "pulumi",
         WORKLOAD_LABEL: workload,
         f"{DOMAIN}/hospital": hospital,
         f"{DOMAIN}/zone": zone,
+        **_own(more),
     }
     return {name: value for name, value in known.items() if value}
+
+
+def notes(**known: str) -> dict[str, str]:
+    """Return annotations of the project; an underscore becomes a hyphen."""
+    return _own(known)
+
+
+def _own(known: dict[str, str]) -> dict[str, str]:
+    return {f"{DOMAIN}/{name.replace('_', '-')}": value for name, value in known.items()}

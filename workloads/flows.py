@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
@@ -11,7 +12,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from infra import names
 from infra.cluster import Cluster
-from infra.settings import Hospital
+from infra.settings import DataClass, Hospital
 
 TABLE = Path(__file__).with_name("zones.yaml")
 _STRICT = ConfigDict(extra="forbid")
@@ -36,14 +37,17 @@ class Flow:
 
 @checked(frozen=True, config=_STRICT)
 class ZoneTable:
-    """Zones, the workloads in them, and every flow that is open."""
+    """Zones, the class of data in each, the workloads in them, and every flow that is open."""
 
     zones: dict[str, str]
+    holds: dict[str, DataClass | Literal["none"]]
     workloads: dict[str, Workload]
     endpoints: dict[str, str]
     flows: tuple[Flow, ...]
 
     def __post_init__(self) -> None:
+        if self.holds.keys() != self.zones.keys():
+            raise ValueError("holds of zones.yaml must name each of its zones, and nothing else")
         for name, workload in self.workloads.items():
             if workload.zone not in self.zones:
                 raise ValueError(f"workload {name} is in zone {workload.zone}, which zones.yaml does not list")

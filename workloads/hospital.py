@@ -68,6 +68,8 @@ class HospitalService(pulumi.ComponentResource):
             f"{name}-zones",
             ZonesArgs(
                 hospital=hospital.name,
+                holds=known.holds,
+                contact=hospital.contact,
                 rooms=rooms(settings, hospital),
                 openings=openings(known, hospital.name, places(args.cluster, hospital)),
             ),

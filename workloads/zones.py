@@ -1,5 +1,6 @@
 """The namespaces of a hospital's zones: closed by default, limited, and open only as the zone table says."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -8,10 +9,12 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra import names
-from infra.settings import Amount, Resources
+from infra.settings import Amount, Contact, DataClass, Resources
 from workloads.flows import Direction, Opening, Peer, Pods
 
-_POD_SECURITY = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+_POD_SECURITY = "pod-security.kubernetes.io"
+# The rules of one version of Kubernetes, so that an upgrade of the cluster changes nothing unseen.
+_POD_SECURITY_VERSION = "v1.34"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class ZonesArgs:
     ----------
     hospital
         The hospital.
+    holds
+        The class of data in each zone.
+    contact
+        Whom to call and the agreement, which every namespace names.
     rooms
         Each zone with what it has room for.
     openings
@@ -51,6 +58,8 @@ class ZonesArgs:
     """
 
     hospital: str
+    holds: Mapping[str, str]
+    contact: Contact | None
     rooms: dict[str, Room]
     openings: list[Opening]
 
@@ -64,16 +73,21 @@ class Zones(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:workloads:Zones", name, None, opts)
         self.namespaces = {}
         for zone, room in args.rooms.items():
-            self.namespaces[zone] = self._zone(args.hospital, zone, room)
+            self.namespaces[zone] = self._zone(args, zone, room)
         for opening in args.openings:
             self._open(args.hospital, opening)
         self.register_outputs({"namespaces": self.namespaces})
 
-    def _zone(self, hospital: str, zone: str, room: Room) -> pulumi.Output[str]:
+    def _zone(self, args: ZonesArgs, zone: str, room: Room) -> pulumi.Output[str]:
+        hospital = args.hospital
         full, child = names.namespace(hospital, zone), pulumi.ResourceOptions(parent=self)
         namespace = core.Namespace(
             full,
-            metadata=ObjectMetaArgs(name=full, labels={**names.labels(hospital, zone), **_POD_SECURITY}),
+            metadata=ObjectMetaArgs(
+                name=full,
+                labels=home_labels(hospital, zone, args.holds[zone]),
+                annotations=_called(args.contact),
+            ),
             opts=child,
         )
         inside = namespace.metadata.name
@@ -119,6 +133,28 @@ class Zones(pulumi.ComponentResource):
     @staticmethod
     def _meta(name: str, namespace: pulumi.Output[str], hospital: str, zone: str) -> ObjectMetaArgs:
         return ObjectMetaArgs(name=name, namespace=namespace, labels=names.labels(hospital, zone))
+
+
+def home_labels(hospital: str, zone: str, holds: str) -> dict[str, str]:
+    """Return the labels of a namespace: whose it is, what it holds, and which pods it admits.
+
+    Parameters
+    ----------
+    hospital, zone
+        Whose it is; shared ones belong to no hospital.
+    holds
+        The class of its data, or none.
+    """
+    phi = holds != "none" and names.holds_phi(DataClass(holds))
+    own = names.labels(hospital, zone, owner=names.OWNER, phi=str(phi).lower(), data_class=holds)
+    modes = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    return {**own, **modes, f"{_POD_SECURITY}/enforce-version": _POD_SECURITY_VERSION}
+
+
+def _called(contact: Contact | None) -> dict[str, str] | None:
+    if contact is None:
+        return None
+    return names.notes(baa=contact.baa, security_contact=contact.security, notify=contact.notify)
 
 
 def _hard(room: Room) -> dict[str, str]:

@@ -115,6 +115,7 @@ def test_only_the_phi_zone_reaches_the_hospital_s_server(tmp_path: Path) -> None
         ({"flows": [{"source": "planner", "target": "model-server"}]}, "give a port to workloads"),
         ({"flows": [{"source": "planner", "target": "dns", "port": 53}]}, "give a port to workloads"),
         ({"workloads": {"ingestor": {"zone": "attic", "vault": False}}}, "is in zone attic"),
+        ({"holds": {"phi": "raw"}}, "holds of zones.yaml must name each"),
         ({"exceptions": []}, "exceptions"),
     ],
 )
@@ -132,3 +133,19 @@ def test_nothing_leads_into_the_phi_zone_and_only_its_own_workloads_leave_it() -
             assert source == target, f"{flow} crosses zones"
         if flow.target == "fhir":
             assert table().workloads[flow.source].zone == "phi"
+
+
+def test_namespaces_say_whose_they_are_and_what_they_hold(stack: Stack) -> None:
+    labelled = {namespace.metadata["name"]: namespace.metadata["labels"] for namespace in stack.of("Namespace")}
+    own = {key.removeprefix("healthcare-mlops/"): value for key, value in labelled["north-phi"].items()}
+    assert (own["owner"], own["phi"], own["data-class"]) == ("platform", "true", "raw")
+    assert labelled["north-platform"]["healthcare-mlops/phi"] == "false"
+    assert {labels["pod-security.kubernetes.io/enforce-version"] for labels in labelled.values()} == {"v1.34"}
+
+
+def test_namespaces_name_the_agreement_and_whom_to_call(stack: Stack) -> None:
+    for namespace in stack.of("Namespace"):
+        hospital = namespace.metadata["labels"]["healthcare-mlops/hospital"]
+        notes = {key.removeprefix("healthcare-mlops/"): text for key, text in namespace.metadata["annotations"].items()}
+        assert notes["baa"].startswith("BAA-2026")
+        assert notes["security-contact"] == notes["notify"] == f"secops@{hospital}.example"
