@@ -6,6 +6,8 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 FHIR ?=
 NAME ?=
+KEEP ?=
+END ?=
 
 .PHONY: help
 help: ## list the targets
@@ -44,6 +46,10 @@ logs: .venv/.synced ## a part's log (NAME=kube-apiserver)
 .PHONY: env
 env: .venv/.synced ## the variables for your own tools: eval "$$(make -s env)"
 	@$(PYTHON) -m local env
+
+.PHONY: rehearse
+rehearse: .venv/.synced ## apply the prod stack from nothing, on the emulators (KEEP=1 leaves it running, END=1 ends it)
+	@$(PYTHON) -m local rehearse $(if $(KEEP),--keep) $(if $(END),--end)
 
 .PHONY: down
 down: .venv/.synced ## stop everything; the data stays

@@ -14,12 +14,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from local import cluster, environment, host, openbao, runtime, screen
+from local import cluster, environment, host, openbao, rehearsal, runtime, screen
 from local.cluster import prepare
 from local.errors import UserError
 from local.paths import Home
 from local.rollout import roll_out
 from local.stack import remove_state, require_local_cluster
+from local.supervision import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 errors = Console(stderr=True, highlight=False)
@@ -77,6 +78,34 @@ def start() -> None:
     host.require()
     with cluster.exclusive(home), _steps() as tell:
         _bring_up(home, tell)
+
+
+@app.command()
+def rehearse(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the rehearsal running, to look at it.")] = False,
+    end: Annotated[bool, typer.Option("--end", help="End a rehearsal that was kept.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Apply the prod stack from an empty state, on the emulators; then bring back what ran before."""
+    usual = Home.default()
+    host.require()
+    with cluster.exclusive(usual):
+        was_up = Supervisor(usual).running() or rehearsal.interrupted()
+        with _steps() as tell:
+            tell("tools and images")
+            built = prepare(tell)
+        try:
+            found = None if end else rehearsal.run(built, _steps, quiet=not errors.is_terminal)
+        finally:
+            if not keep:
+                with _steps() as tell:
+                    rehearsal.end(rehearsal.home(), tell)
+                    if was_up:
+                        cluster.start(usual, built, tell)
+    if found and as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+    elif found:
+        screen.show_rehearsal(found)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from rich.table import Table
 from local import build, host
 from local.parts import Part, parts
 from local.paths import Home
+from local.rehearsal import MARKS, Rehearsal, state_file
 from local.rollout import Summary
 from local.supervision import Supervisor
 from local.tools import GO_TOOLS
@@ -101,4 +102,21 @@ def show(summary: Summary) -> None:
         "  pulumi stack output\n"
         "  bao secrets list\n"
         "  make status, make down\n"
+    )
+
+
+def show_rehearsal(found: Rehearsal) -> None:
+    """Print what a rehearsal of production came to, and what of it was only declared."""
+    console = Console(highlight=False)
+    console.print(f"\n[bold]production rehearsed[/]  {found.resources} resources, a second run would change nothing\n")
+    for mark, why in MARKS.items():
+        named = found.only_declared[mark]
+        console.print(f"{len(named)} checked and not run: {why}")
+        for name in named:
+            console.print(f"  - {name}", soft_wrap=True)
+    console.print(
+        "\nNext:\n"
+        f"  python -m policy_pack check --state {state_file()} --stack-config Pulumi.prod.yaml\n"
+        f"  python -m policy_pack evidence --stack prod --state {state_file()} --out build/evidence\n",
+        soft_wrap=True,
     )

@@ -1,9 +1,10 @@
-"""The dev stack in the environment: the real Pulumi CLI on a file backend of this machine."""
+"""A stack in the environment: the real Pulumi CLI on a file backend of this machine."""
 
 import json
 import secrets
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -22,17 +23,33 @@ _SALT = "encryptionsalt"
 
 @dataclass(frozen=True)
 class Stack:
-    """The dev stack of one home."""
+    """A stack of one home.
+
+    Parameters
+    ----------
+    home
+        Where its state and passphrase are, and the environment that it is deployed to.
+    name, config
+        The stack and its file.
+    """
 
     home: Home
+    name: str = STACK
+    config: Path = CONFIG
 
-    def _run(self, *arguments: str, capture: bool = True) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, capture: bool = True, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
         command = ["pulumi", "--non-interactive", *arguments]
         variables = environment.process(self.home)
-        return subprocess.run(command, cwd=REPOSITORY, env=variables, capture_output=capture, text=True, check=False)
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=capture, text=True, check=False)
 
-    def _ask(self, *arguments: str) -> str:
-        done = self._run(*arguments)
+    @property
+    def _this(self) -> tuple[str, ...]:
+        """The arguments that name the stack, and its file where it is not in its usual place."""
+        elsewhere = () if self.config.parent == REPOSITORY else ("--config-file", str(self.config))
+        return ("--stack", self.name, *elsewhere)
+
+    def _ask(self, *arguments: str, cwd: Path = REPOSITORY) -> str:
+        done = self._run(*arguments, cwd=cwd)
         if done.returncode != 0:
             raise UserError(explain(done.stderr or done.stdout, self.home))
         return done.stdout
@@ -49,19 +66,20 @@ class Stack:
         if not passphrase.exists():
             write_secret(passphrase, secrets.token_urlsafe(32).encode())
         self.restore_salt()
-        self._ask("stack", "select", "--create", STACK)
+        # The engine writes the salt into the file beside the project's.
+        self._ask("stack", "select", "--create", self.name, cwd=self.config.parent)
         self.keep_salt()
         self.release_dead_lock()
 
     def restore_salt(self) -> None:
         """Give a fresh clone the salt that belongs to this machine's passphrase."""
         kept = self.home.pulumi / "salt"
-        if kept.exists() and _SALT not in yaml.safe_load(CONFIG.read_text()):
-            CONFIG.write_text(f"{_SALT}: {kept.read_text()}\n{CONFIG.read_text()}")
+        if kept.exists() and _SALT not in yaml.safe_load(self.config.read_text()):
+            self.config.write_text(f"{_SALT}: {kept.read_text()}\n{self.config.read_text()}")
 
     def keep_salt(self) -> None:
         """Keep the salt that Pulumi wrote, for other clones on this machine."""
-        salt = yaml.safe_load(CONFIG.read_text()).get(_SALT)
+        salt = yaml.safe_load(self.config.read_text()).get(_SALT)
         if salt:
             write_secret(self.home.pulumi / "salt", salt.encode())
 
@@ -80,15 +98,24 @@ class Stack:
         settled, gained = recovery.repaired(self.home, state)
         file = self.home.run / "recovered-state.json"
         write_secret(file, json.dumps(settled).encode())
-        self._ask("stack", "import", "--stack", STACK, "--file", str(file))
+        self._ask("stack", "import", "--stack", self.name, "--file", str(file))
         file.unlink()
         if gained:
             targets = [word for urn in gained for word in ("--target", urn)]
-            self._ask("refresh", "--stack", STACK, "--yes", "--skip-preview", *targets)
+            self._ask("refresh", *self._this, "--yes", "--skip-preview", *targets)
         return True
 
-    def up(self, *, quiet: bool) -> None:
+    def up(self, *options: str, quiet: bool, again: str = "make up") -> None:
         """Run `pulumi up`; its own display is the user's.
+
+        Parameters
+        ----------
+        *options
+            Further options of the command.
+        quiet
+            Show no progress, as where nobody watches.
+        again
+            The command by which the user goes on after mending what failed.
 
         Raises
         ------
@@ -96,35 +123,39 @@ class Stack:
             If the update fails.
         """
         show = ["--suppress-outputs", *(["--suppress-progress"] if quiet else [])]
-        done = self._run("up", "--stack", STACK, "--yes", "--skip-preview", *show, capture=False)
+        done = self._run("up", *self._this, "--yes", "--skip-preview", *show, *options, capture=False)
         if done.returncode != 0:
             raise UserError(
-                "`pulumi up` did not finish; its messages are above. Mend what they name, then run `make up` again: "
+                f"`pulumi up` did not finish; its messages are above. Mend what they name, then run `{again}` again: "
                 "it goes on from where it stopped."
             )
 
+    def unchanged(self, *options: str) -> bool:
+        """Return whether what is deployed is what is declared."""
+        return self._run("preview", *self._this, "--expect-no-changes", *options).returncode == 0
+
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
-        found: dict[str, Any] = json.loads(self._ask("stack", "output", "--stack", STACK, "--json"))
+        found: dict[str, Any] = json.loads(self._ask("stack", "output", "--stack", self.name, "--json"))
         return found
 
     def exported(self) -> dict[str, Any]:
         """Return the stack's state."""
-        found: dict[str, Any] = json.loads(self._ask("stack", "export", "--stack", STACK))
+        found: dict[str, Any] = json.loads(self._ask("stack", "export", "--stack", self.name))
         return found
 
     def hospitals(self) -> list[dict[str, Any]]:
         """Return the entries of the hospitals in the stack's file."""
-        found: list[dict[str, Any]] = yaml.safe_load(CONFIG.read_text())["config"][f"{PROJECT}:hospitals"]
+        found: list[dict[str, Any]] = yaml.safe_load(self.config.read_text())["config"][f"{PROJECT}:hospitals"]
         return found
 
     def set_release(self, hospital: str, release: str) -> None:
         """Name the release in the hospital's entry, as a user would."""
-        self._ask("config", "set", "--stack", STACK, "--path", self._release_path(hospital), release)
+        self._ask("config", "set", *self._this, "--path", self._release_path(hospital), release)
 
     def unset_release(self, hospital: str) -> None:
         """Take the release out of the hospital's entry."""
-        self._ask("config", "rm", "--stack", STACK, "--path", self._release_path(hospital))
+        self._ask("config", "rm", *self._this, "--path", self._release_path(hospital))
 
     def _release_path(self, hospital: str) -> str:
         index = [entry["name"] for entry in self.hospitals()].index(hospital)

@@ -27,7 +27,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def stack(tmp_path: Path, config: Path) -> Stack:
     home = Home(tmp_path / "home")
     home.pulumi.mkdir(parents=True)
-    return Stack(home)
+    return Stack(home, config=config)
 
 
 def lock(stack: Stack, pid: int) -> Path:

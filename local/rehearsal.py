@@ -1,0 +1,163 @@
+"""Production rehearsed on this machine, from nothing.
+
+The real engine, with the AWS API emulator and OpenBao in the place
+of AWS and Vault, and the embedded cluster in the place of EKS's API server.
+
+A rehearsal has a home of its own. One environment can run at a time, so the everyday one is stopped meanwhile, with
+its data kept, and started again at the end.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local import cluster, environment
+from local.errors import UserError
+from local.paths import BAO_URL, NODE_IP, REPOSITORY, Home
+from local.stack import PROJECT, Stack
+from local.supervision import Supervisor
+
+STACK = "prod"
+PACK = ("--policy-pack", "policy_pack")
+AGAIN = "make rehearse"
+FOLDER = REPOSITORY / "build" / "rehearsal"
+# Outputs by which the substitute plugins say that something was declared and checked, and nothing else.
+MARKS = {"notEmulated": "the AWS API emulator does not know it", "notRun": "its chart cannot be fetched here"}
+
+Tell = Callable[[str], None]
+Steps = Callable[[], AbstractContextManager[Tell]]
+
+
+def home() -> Home:
+    """Return the home of rehearsals, beside the everyday one."""
+    usual = Home.default().root
+    return Home(usual.with_name(f"{usual.name}-rehearsal"))
+
+
+def configuration() -> dict[str, Any]:
+    """Return the configuration of production with the one value that differs here: where Vault is."""
+    content: dict[str, Any] = yaml.safe_load((REPOSITORY / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))
+    content["config"][f"{PROJECT}:endpoints"]["vault"] = {"url": BAO_URL, "network": f"{NODE_IP}/32"}
+    return content
+
+
+def stack() -> Stack:
+    """Return the rehearsal's stack."""
+    return Stack(home(), STACK, FOLDER / f"Pulumi.{STACK}.yaml")
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a rehearsal came to.
+
+    Parameters
+    ----------
+    resources
+        How many resources were made.
+    unchanged
+        Whether a second run would change nothing.
+    only_declared
+        By mark, the resources that were declared and checked, and do not run here.
+    """
+
+    resources: int
+    unchanged: bool
+    only_declared: Mapping[str, list[str]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def only_declared(state: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return by mark the resources of a state that carry it."""
+    entries = state["deployment"]["resources"]
+    return {
+        mark: sorted(entry["urn"].split("::", 2)[2] for entry in entries if (entry.get("outputs") or {}).get(mark))
+        for mark in MARKS
+    }
+
+
+def write_configuration() -> None:
+    """Write the folder in which the rehearsal's stack has its file."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "Pulumi.yaml", FOLDER)
+    stack().config.write_text(yaml.safe_dump(configuration(), sort_keys=False), encoding="utf-8")
+
+
+def begin(built: cluster.Built, tell: Tell) -> Stack:
+    """Start an empty environment and create the stack; the everyday environment is stopped.
+
+    Raises
+    ------
+    UserError
+        If a part does not start.
+    """
+    usual, own = Home.default(), home()
+    end(own, tell)
+    if Supervisor(usual).running():
+        tell(f"stopping the environment of {usual.root}; its data stays")
+        cluster.stop(usual)
+        own.root.mkdir(parents=True)
+        _stopped(own).touch()
+    own.root.mkdir(parents=True, exist_ok=True)
+    own.root.chmod(0o700)
+    cluster.start(own, built, tell)
+    environment.link_commands(own, built.tools)
+    write_configuration()
+    chosen = stack()
+    chosen.select()
+    return chosen
+
+
+def _stopped(own: Home) -> Path:
+    return own.root / "stopped-another"
+
+
+def interrupted() -> bool:
+    """Return whether a rehearsal that was kept or killed had stopped the everyday environment."""
+    return _stopped(home()).exists()
+
+
+def end(own: Home, tell: Tell) -> None:
+    """Stop the rehearsal's environment and forget it."""
+    if own.root.exists():
+        tell("clearing the rehearsal")
+        cluster.stop(own)
+        shutil.rmtree(own.root)
+
+
+def run(built: cluster.Built, steps: Steps, *, quiet: bool) -> Rehearsal:
+    """Apply production from an empty state, under the policy pack, and see that a second run would change nothing.
+
+    Raises
+    ------
+    UserError
+        If the update fails or is refused, or is not settled afterwards.
+    """
+    with steps() as tell:
+        chosen = begin(built, tell)
+    chosen.up(*PACK, quiet=quiet, again=AGAIN)
+    with steps() as tell:
+        tell("looking for changes that a second run would make")
+        unchanged = chosen.unchanged()
+    state = chosen.exported()
+    (FOLDER / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    if not unchanged:
+        raise UserError(
+            "A second `pulumi up` would change what the first one made: look at `pulumi preview --diff --stack prod` "
+            f"with --config-file {chosen.config}."
+        )
+    return Rehearsal(len(state["deployment"]["resources"]), unchanged, only_declared(state))
+
+
+def state_file() -> Path:
+    """Return where the last rehearsal left its state, for the evidence and for audits."""
+    return FOLDER / "state.json"
