@@ -18,6 +18,8 @@ _DENIED = {
     "pods/attach": None,
     "nodes/proxy": None,
     "serviceaccounts/token": {"create"},
+    "services/status": {"update", "patch"},
+    "certificatesigningrequests/approval": {"update", "patch"},
     "validatingwebhookconfigurations": {"create", "update", "patch", "delete"},
     "mutatingwebhookconfigurations": {"create", "update", "patch", "delete"},
 }
@@ -89,6 +91,14 @@ def accounts_mount_no_token(account: Resource, about: About) -> Findings:
             lambda value: value is False,
             "its token for the Kubernetes API is mounted, and no annotation api-token says why",
         )
+
+
+@on("AC-13", _BINDING, _CLUSTER_BINDING)
+def default_accounts_have_no_rights(binding: Resource) -> Findings:
+    """Refuse rights for the account that every pod without a name of its own runs as."""
+    for subject in binding.at("subjects").items():
+        if subject.at("kind").text() == "ServiceAccount":
+            yield from expect(subject.at("name"), lambda name: name != "default", "binds the default ServiceAccount")
 
 
 @on_join("AC-13", ACCOUNT)

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 
-from policy_pack.checks import Findings, fault, later
+from policy_pack.checks import Findings, empty, expect, fault, later
 from policy_pack.graph import Resource
 from policy_pack.pods import CONTAINERS, containers
 from policy_pack.rules import ANY, on
@@ -80,6 +80,16 @@ def no_credentials_in_environments(resource: Resource) -> Findings:
                 yield later(value.path)
             elif _NAME.search(entry.at("name").text()) and value.raw and not _HARMLESS.match(str(value.raw)):
                 yield fault(f"environment variable {entry.at('name').text()} is in plain text", value.path)
+
+
+@on("ENC-09", *CONTAINERS)
+def secrets_are_files(resource: Resource) -> Findings:
+    """Refuse secrets in the environment, which every child process and crash report has; files in memory are asked."""
+    for container in containers(resource):
+        from_secrets = [entry.at("valueFrom.secretKeyRef") for entry in container.at("env").items()]
+        from_secrets += [entry.at("secretRef") for entry in container.at("envFrom").items()]
+        for reference in from_secrets:
+            yield from expect(reference, empty, "a secret is put into the environment")
 
 
 @on("ENC-09", "k8s:core/Secret")

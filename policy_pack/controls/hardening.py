@@ -19,6 +19,7 @@ _VOLUMES = {
     "secret",
 }
 _SECCOMP = ("RuntimeDefault", "Localhost")
+_LEAST_USER, _MOST_USER = 10_000, 2**31 - 1
 _ADDED = ("NET_BIND_SERVICE",)
 
 
@@ -87,6 +88,17 @@ def containers_are_bounded(resource: Resource) -> Findings:
         for side in ("requests", "limits"):
             for what in ("cpu", "memory"):
                 yield from expect(container.at(f"resources.{side}.{what}"), given, f"names no {side} of {what}")
+
+
+@on("CM-02", *WHOLE)
+def users_are_none_of_the_node(resource: Resource) -> Findings:
+    """Ask for a user whose number no user of a node has."""
+    place = spec(resource)
+    whole = place.at("securityContext.runAsUser")
+    for container in containers(resource):
+        own = container.at("securityContext.runAsUser")
+        user = whole if own.known and own.raw is None else own
+        yield from expect(user, between(_LEAST_USER, _MOST_USER), "runs as a user that a node may have too")
 
 
 @on("CM-02", *SERVERS)

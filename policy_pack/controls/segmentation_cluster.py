@@ -4,8 +4,8 @@ from ipaddress import ip_network
 
 from policy_pack.checks import About, Findings, empty, expect, fault, given, guarded, later, one_of
 from policy_pack.graph import Graph, Resource
-from policy_pack.kinds import INGRESS, NAMESPACE, NETWORK_POLICY, SERVICE
-from policy_pack.pods import namespace
+from policy_pack.kinds import ACCOUNT, CONFIG_MAP, INGRESS, NAMESPACE, NETWORK_POLICY, SERVICE
+from policy_pack.pods import WHOLE, namespace
 from policy_pack.rules import on, on_join, on_set
 from policy_pack.values import View
 from policy_pack.zones import zones
@@ -14,6 +14,17 @@ _POD_SECURITY = "pod-security.kubernetes.io"
 _DNS_PORTS = (53, 5353, "53", "5353", "dns", "dns-tcp")
 _LEAST_PREFIX = 8
 _SNIPPETS = ("nginx.ingress.kubernetes.io/", "nginx.org/")
+_HOUSED = (
+    *WHOLE,
+    ACCOUNT,
+    CONFIG_MAP,
+    INGRESS,
+    NETWORK_POLICY,
+    SERVICE,
+    "k8s:core/Secret",
+    "k8s:rbac.authorization.k8s.io/Role",
+    "k8s:rbac.authorization.k8s.io/RoleBinding",
+)
 _INTERNAL = {
     "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal",
     "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
@@ -108,6 +119,15 @@ def namespaces_say_what_they_are(home: Resource, about: About) -> Findings:
     yield from expect(zone, lambda value: value in zones().zones, "is in no zone of the zone table")
     for name in ("hospital", "data-class"):
         yield from expect(labels.key(f"{about.settings.prefix}/{name}"), given, f"has no label {name}")
+
+
+@on("SEG-04", *_HOUSED)
+def nothing_is_outside_of_a_zone(resource: Resource) -> Findings:
+    """Refuse the default namespace, which is in no zone."""
+    home = namespace(resource)
+    yield from expect(
+        home, lambda name: given(name) and name != "default", "is in the default namespace, which is in no zone"
+    )
 
 
 @on_set("SEG-11", SERVICE)

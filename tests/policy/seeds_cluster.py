@@ -70,6 +70,14 @@ ACCESS: list[Seed] = [
     seed("AC-10", _ROLE, "rules[0].resources", ["nodes/proxy"]),
     seed("AC-10", _ROLE, "rules[0]", rule(resources=["serviceaccounts/token"], verbs=["create"])),
     seed("AC-10", _ROLE, "rules[0]", rule(resources=["mutatingwebhookconfigurations"], verbs=["patch"])),
+    seed("AC-10", _ROLE, "rules[0]", rule(resources=["services/status"], verbs=["patch"])),
+    seed(
+        "AC-10",
+        _ROLE,
+        "rules[0]",
+        rule(resources=["certificatesigningrequests/approval"], apiGroups=["certificates.k8s.io"], verbs=["update"]),
+    ),
+    seed("AC-13", _BINDING, "subjects[0].name", "default"),
     seed("AC-11", _BINDING, "roleRef.name", "cluster-admin"),
     seed("AC-11", _BINDING, "subjects[0]", subject(kind="Group", name="system:authenticated")),
     seed("AC-11", _BINDING, "subjects[0].name", "system:anonymous"),
@@ -210,6 +218,8 @@ PODS: list[Seed] = [
         for side in ("requests", "limits")
         for what in ("cpu", "memory")
     ),
+    seed("CM-02", _JOB, f"{_POD}.securityContext.runAsUser", 1000),
+    seed("CM-02", _JOB, f"{_C}.securityContext.runAsUser", 1000),
     seed("CM-02", _RUNTIME, "spec.containers[0].livenessProbe", GONE),
     seed("CM-02", _RUNTIME, "spec.containers[0].readinessProbe", GONE),
     seed("CM-05", _SERVICE, "spec.ports[0].port", 22),
@@ -222,6 +232,14 @@ PODS: list[Seed] = [
     seed("ENC-04", _STORAGE, "parameters.encrypted", "false"),
     seed("ENC-04", _STORAGE, "parameters.kmsKeyId", GONE),
     seed("ENC-09", _JOB, f"{_C}.env", [{"name": "DB_PASSWORD", "value": "opensesame"}], hides=False),
+    seed(
+        "ENC-09",
+        _JOB,
+        f"{_C}.env",
+        [{"name": "DB", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}],
+        hides=False,
+    ),
+    seed("ENC-09", _JOB, f"{_C}.envFrom", [{"secretRef": {"name": "x"}}], hides=False),
     seed("ENC-09", _JOB, f"{_C}.args", ["--key", _KEY_TEXT], hides=False),
     seed("ENC-09", _CONFIG, "data.client-secret", "opensesame"),
     seed("ENC-09", _CONFIG, "data.settings", '{"kty":"EC","d":"abcdefghijklmnopqrstuvwxyz012345"}', hides=False),

@@ -269,7 +269,10 @@ def platform() -> list[Resource]:
         made(
             "kubernetes:networking.k8s.io/v1:Ingress",
             "docs",
-            {"metadata": {"name": "docs", "annotations": notes}, "spec": {"tls": [{"secretName": "docs"}]}},
+            {
+                "metadata": {"name": "docs", "namespace": "docs", "annotations": notes},
+                "spec": {"tls": [{"secretName": "docs"}]},
+            },
         ),
         made(
             "kubernetes:core/v1:Service",
@@ -307,12 +310,12 @@ def platform() -> list[Resource]:
         made(
             "kubernetes:core/v1:ConfigMap",
             "settings",
-            {"metadata": {"name": "settings"}, "data": {"LOG_LEVEL": "info"}},
+            {"metadata": {"name": "settings", "namespace": "north-data"}, "data": {"LOG_LEVEL": "info"}},
         ),
         made(
             "kubernetes:core/v1:Secret",
             "client",
-            {"metadata": {"name": "client"}, "stringData": {"password": "hidden"}},
+            {"metadata": {"name": "client", "namespace": "north-data"}, "stringData": {"password": "hidden"}},
             secrets="stringData",
         ),
         made(
