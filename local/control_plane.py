@@ -3,10 +3,12 @@
 import secrets
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from local.paths import API_PORT, API_URL, NODE_IP, POD_CIDR, SERVICE_CIDR, Home
+from local.aws_emulator.messages import TOKEN_REVIEW
+from local.paths import API_PORT, API_URL, AWS_URL, NODE_IP, POD_CIDR, SERVICE_CIDR, Home
 from local.pki import write_secret
 
 ETCD_URL = "https://127.0.0.1:2379"
@@ -30,9 +32,23 @@ _AUDIT_POLICY = {
 }
 
 
+def _login(home: Home) -> dict[str, Any]:
+    """Return how the API server has log-ins of IAM identities reviewed, as EKS does."""
+    server = {"server": f"{AWS_URL}{TOKEN_REVIEW}", "certificate-authority": str(home.pki / "ca.crt")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "aws", "cluster": server}],
+        "users": [{"name": "apiserver", "user": {}}],
+        "contexts": [{"name": "aws", "context": {"cluster": "aws", "user": "apiserver"}}],
+        "current-context": "aws",
+    }
+
+
 def write(home: Home) -> None:
     """Write the control plane's configuration files."""
     home.config.mkdir(parents=True, exist_ok=True)
+    (home.config / "token-review.yaml").write_text(yaml.safe_dump(_login(home)))
     (home.config / "audit-policy.yaml").write_text(yaml.safe_dump(_AUDIT_POLICY))
     encryption = home.pki / "encryption.yaml"
     if not encryption.exists():
@@ -109,6 +125,10 @@ def apiserver(home: Home, binary: Path) -> tuple[str, ...]:
         f"--proxy-client-cert-file={pki / 'front-proxy-client.crt'}",
         f"--proxy-client-key-file={pki / 'front-proxy-client.key'}",
         "--enable-aggregator-routing=true",
+        f"--authentication-token-webhook-config-file={home.config / 'token-review.yaml'}",
+        "--authentication-token-webhook-version=v1",
+        # Short, so that an access entry counts soon after it changed.
+        "--authentication-token-webhook-cache-ttl=5s",
         f"--encryption-provider-config={pki / 'encryption.yaml'}",
         f"--audit-policy-file={home.config / 'audit-policy.yaml'}",
         f"--audit-log-path={home.logs / 'kubernetes-audit.log'}",

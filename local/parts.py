@@ -174,6 +174,7 @@ def _aws(home: Home) -> Part:
         *("--cert", str(pki / "aws.crt"), "--key", str(pki / "aws.key"), "--data", str(home.root / "aws")),
         *("--oidc-issuer", API_URL, "--oidc-keys", str(pki / "sa.pub")),
         *("--admin-credentials", str(home.root / "aws" / "credentials")),
+        *("--eks-endpoint", API_URL, "--eks-authority", str(pki / "ca.crt")),
     )
     version = _digest([REPOSITORY / "local" / "aws_emulator", pki / "aws.crt"])
     return Part(

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from local.aws_emulator.application import Emulator
+from local.aws_emulator.eks_clusters import Face
 from local.aws_emulator.journal import Journal
 from local.aws_emulator.server import Server, tls_context
 from local.aws_emulator.sts import Issuer
@@ -31,6 +32,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--admin-credentials", required=True, type=Path, help="where the administrator's key is written"
     )
+    parser.add_argument(
+        "--eks-endpoint", help="API server of the cluster that stands for EKS's; without it EKS has none"
+    )
+    parser.add_argument("--eks-authority", type=Path, help="certificate authority of that cluster (PEM)")
     return parser.parse_args()
 
 
@@ -56,11 +61,18 @@ def run(arguments: argparse.Namespace) -> None:
     host, separator, port = arguments.address.rpartition(":")
     if not separator or not port.isdigit():
         raise UserError(f"'{arguments.address}' is no address; write it as 172.31.250.1:4566.")
-    if not arguments.oidc_keys.is_file():
-        raise UserError(f"The file {arguments.oidc_keys} is missing; run `make up` to make the keys again.")
+    for path in (arguments.oidc_keys, arguments.eks_authority):
+        if path is not None and not path.is_file():
+            raise UserError(f"The file {path} is missing; run `make up` to make the keys again.")
+    if bool(arguments.eks_endpoint) != bool(arguments.eks_authority):
+        raise UserError("--eks-endpoint and --eks-authority belong together; give both or none.")
     server = Server(host.strip("[]"), int(port), tls_context(arguments.cert, arguments.key))
     journal = Journal(arguments.data)
-    emulator = Emulator(journal, Issuer(arguments.oidc_issuer, arguments.oidc_keys))
+    cluster = None
+    if arguments.eks_endpoint:
+        cluster = Face(arguments.eks_endpoint, arguments.eks_authority, arguments.oidc_issuer)
+    issuer = Issuer(arguments.oidc_issuer, arguments.oidc_keys)
+    emulator = Emulator(journal, issuer, arguments.address, cluster)
     started = time.monotonic()
     count = emulator.replay()
     write_credentials(arguments.admin_credentials, *emulator.administrator)

@@ -12,12 +12,16 @@ import time_machine
 
 from local.aws_emulator import operations, s3_actions
 from local.aws_emulator.authority import Authority, Caller
+from local.aws_emulator.eks import CALLER, Eks
+from local.aws_emulator.eks_clusters import Clusters, Face
 from local.aws_emulator.journal import Entry, Journal
-from local.aws_emulator.messages import Answer, AwsError, Request, refusal
-from local.aws_emulator.moto_backend import Call, Moto, State, create_administrator
+from local.aws_emulator.messages import TOKEN_REVIEW, Answer, AwsError, Request, refusal
+from local.aws_emulator.moto_backend import Call, Moto
 from local.aws_emulator.sessions import Sessions
 from local.aws_emulator.signatures import Signed, read, verify
+from local.aws_emulator.state import State, create_administrator
 from local.aws_emulator.sts import Issuer, TokenService
+from local.aws_emulator.token_review import Reviewer
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +44,26 @@ class Emulator:
         Where changes are kept.
     issuer
         Whose web identities are accepted.
+    host
+        The address and port at which clients reach it.
+    cluster
+        The cluster that stands for every EKS cluster, where there is one.
     """
 
     journal: Journal
     issuer: Issuer
+    host: str
+    cluster: Face | None = None
     stop: Callable[[], None] = _stop
     _number: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         secret = self.journal.secret
         self._moto = Moto(secret)
-        self._authority = Authority(State(), Sessions(secret))
+        state, clusters = State(), Clusters(self.cluster)
+        self._authority = Authority(state, Sessions(secret))
+        self._eks = Eks(clusters, state)
+        self._reviewer = Reviewer(self._authority, clusters, self.host)
         self._tokens = TokenService(self._authority, self.issuer)
         self.administrator = create_administrator(self._moto, _ADMINISTRATOR, _EVERYTHING)
 
@@ -68,6 +81,9 @@ class Emulator:
 
     def answer(self, request: Request) -> Answer:
         """Answer one request."""
+        if request.path == TOKEN_REVIEW:
+            with self._moto.exclusive():
+                return self._reviewer.answer(request)
         service = "s3"
         try:
             signed = read(request)
@@ -95,10 +111,13 @@ class Emulator:
             caller = self._authority.caller(signed)
             if signed.service == "sts":
                 return self._answer_sts(request, caller)
-            operation = operations.name(request, signed.service)
+            if signed.service == "eks":
+                kept = [pair for pair in request.headers if pair[0] != CALLER]
+                request = request.with_headers([*kept, (CALLER, caller.owner)])
+            call = Call(request, signed.service, signed.region, signed.access_key)
+            operation = operations.name(call)
             self._authority.require(caller, request, signed, operation)
             operations.refuse_unfit(request, signed.service, operation)
-            call = Call(request, signed.service, signed.region, signed.access_key)
             if operations.only_reads(request, signed.service, operation):
                 return self._perform(call)
             return self._change(call)
@@ -136,10 +155,15 @@ class Emulator:
 
     def _perform(self, call: Call, number: int | None = None) -> Answer:
         try:
+            if call.service == "eks":
+                self._moto.prepare(call, number)
+                return self._eks.perform(call, self._moto.run)
             return self._moto.perform(call, number)
+        except AwsError as error:
+            return refusal(error, call.request, call.service)
         except NotImplementedError as error:
             log.warning("Not emulated: %s", error)
-            return refusal(AwsError("NotImplemented", f"Not emulated: {error}", 501), call.request, call.service)
+            return refusal(AwsError("NotEmulated", f"Not emulated: {error}", 501), call.request, call.service)
         except Exception as error:
             log.warning("%s failed in the emulator: %s", call.service, type(error).__name__)
             failed = AwsError("InternalFailure", f"The emulator failed: {type(error).__name__}", 500)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from local.aws_emulator import s3_actions
+from local.aws_emulator import operations, s3_actions
 from local.aws_emulator.messages import ACCOUNT, AwsError, Request
-from local.aws_emulator.moto_backend import Encryption, State
 from local.aws_emulator.policies import Ask, Principal, Verdict, combine, judge
 from local.aws_emulator.sessions import Sessions
 from local.aws_emulator.signatures import Signed
+from local.aws_emulator.state import Encryption, State
 
 _KMS_WITHOUT_KEY: Final = frozenset({"CreateKey", "ListKeys", "ListAliases", "GenerateRandom"})
 
@@ -27,6 +27,11 @@ class Caller:
     policies: tuple[str, ...]
     boundary: tuple[str, ...] = ()
     session_limits: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        """The ARN of the user, or of the role behind a session."""
+        return next(iter(self.principal.names - {self.principal.arn}), self.principal.arn)
 
 
 @dataclass(frozen=True)
@@ -83,14 +88,14 @@ class Authority:
             for ask, policy in self._kms_asks(request, operation, signed.region, base):
                 _decide(caller, ask, policy, policy is not None)
         else:
-            _decide(caller, Ask(f"{signed.service}:{operation}", "*", base), None, False)
+            _decide(caller, Ask(operations.permission(signed.service, operation), "*", base), None, False)
 
     def _context(self, caller: Caller, request: Request, signed: Signed) -> dict[str, tuple[str, ...]]:
         now = datetime.now(UTC)
         session = ":" in caller.identity
         return {
             "aws:securetransport": ("true",),
-            "aws:principalarn": (next(iter(caller.principal.names - {caller.principal.arn}), caller.principal.arn),),
+            "aws:principalarn": (caller.owner,),
             "aws:principalaccount": (ACCOUNT,),
             "aws:principaltype": ("AssumedRole" if session else "User",),
             "aws:resourceaccount": (ACCOUNT,),

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 ACCOUNT: Final = "123456789012"
 PARTITION: Final = "aws"
+TOKEN_REVIEW: Final = "/_emulator/token-review"
 
 _JSON_CODES: Final = {
     "AccessDenied": "AccessDeniedException",
@@ -90,7 +91,7 @@ def refusal(error: AwsError, request: Request, service: str) -> Answer:
         inner = f"<Errors><Error>{_fields(error)}</Error></Errors><RequestID>{identity}</RequestID>"
         return _xml(error, f"<Response>{inner}</Response>", identity)
     if request.header("x-amz-target") or not request.form:
-        return _json(error, identity)
+        return _json(error, request, identity)
     inner = f"<Error><Type>Sender</Type>{_fields(error)}</Error><RequestId>{identity}</RequestId>"
     return _xml(error, f"<ErrorResponse>{inner}</ErrorResponse>", identity)
 
@@ -104,20 +105,17 @@ def _xml(error: AwsError, text: str, identity: str) -> Answer:
     return Answer(error.status, headers, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode())
 
 
-def _json(error: AwsError, identity: str) -> Answer:
+def _json(error: AwsError, request: Request, identity: str) -> Answer:
     code = _JSON_CODES.get(error.code, error.code)
     headers = (
         ("Content-Type", "application/x-amz-json-1.1"),
         ("x-amzn-ErrorType", code),
         ("x-amzn-RequestId", identity),
     )
-    status = 400 if request_error(error.status) else error.status
+    # The protocol that names its operation in a header says 400 whatever the client did wrong.
+    flat = bool(request.header("x-amz-target")) and 400 <= error.status < 500
+    status = 400 if flat else error.status
     return Answer(status, headers, json.dumps({"__type": code, "message": error.message}).encode())
-
-
-def request_error(status: int) -> bool:
-    """Return whether a status blames the client; the JSON protocols say 400 for all of those."""
-    return 400 <= status < 500
 
 
 def as_list(value: Any) -> list[Any]:

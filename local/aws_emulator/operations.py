@@ -5,8 +5,13 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from local.aws_emulator.messages import AwsError, Request
+from local.aws_emulator.moto_backend import Call
+from local.aws_emulator.moto_routing import route
 
 UNCLASSIFIED: Final = "Unclassified"
+
+# Services whose actions have another prefix than the name under which requests are signed.
+_PREFIXES: Final = {"monitoring": "cloudwatch"}
 
 _READS: Final = re.compile(
     r"(Describe|List|Get|Head|BatchGet|Lookup|Search|Select|Simulate|Estimate|Preview|Validate|Test|Check|Query|Scan).*"
@@ -36,20 +41,28 @@ def unsigned_service(request: Request) -> str:
     return "sts" if request.form else "s3"
 
 
-def name(request: Request, service: str) -> str:
+def name(call: Call) -> str:
     """Return the operation's name, ``Unclassified`` where it is not plain."""
-    if service == "s3":
+    request = call.request
+    if call.service == "s3":
         return UNCLASSIFIED
     target = request.header("x-amz-target")
     actions = [value for key, value in request.form if key == "Action"]
-    in_query = "Action" in request.parameters
-    if target and _hides_action(request):
+    if "Action" in request.parameters:
         return UNCLASSIFIED
-    if target and not actions and not in_query:
-        return target.rpartition(".")[2]
-    if len(actions) == 1 and not target and not in_query:
+    if len(actions) == 1 and not target:
         return actions[0]
-    return UNCLASSIFIED
+    if actions or _hides_action(request):
+        return UNCLASSIFIED
+    if target:
+        return target.rpartition(".")[2]
+    routed = route(call)
+    return routed[0] if routed is not None else UNCLASSIFIED
+
+
+def permission(service: str, operation: str) -> str:
+    """Return the action that policies name."""
+    return f"{_PREFIXES.get(service, service)}:{operation}"
 
 
 def _hides_action(request: Request) -> bool:

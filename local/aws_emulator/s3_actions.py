@@ -12,6 +12,8 @@ from local.aws_emulator.messages import Request, as_list
 
 UNCLASSIFIED: Final = "s3:Unclassified"
 
+# Below this path moto answers for the account's settings, which are no bucket.
+_ACCOUNT_PATH: Final = "/v20180820"
 _BUCKET: Final = {
     ("GET", ""): "ListBucket",
     ("HEAD", ""): "ListBucket",
@@ -116,8 +118,7 @@ def split(path: str) -> tuple[str, str] | None:
     if not path.startswith("/") or path.startswith("//"):
         return None
     bucket, _, key = path[1:].partition("/")
-    # Below this path moto answers for the account's settings, which are no bucket.
-    if bucket == "v20180820" or (bucket and not _NAME.fullmatch(bucket)):
+    if bucket == _ACCOUNT_PATH[1:] or (bucket and not _NAME.fullmatch(bucket)):
         return None
     return bucket, unquote(key)
 
@@ -127,6 +128,9 @@ def needs(request: Request) -> list[Need]:
     place = split(request.path)
     names = [name for name, _ in parse_qsl(request.query, keep_blank_values=True)]
     subs = [name for name in request.parameters if name in _SUB_RESOURCES]
+    if request.path == f"{_ACCOUNT_PATH}/configuration/publicAccessBlock" and not request.query:
+        verb = "Get" if request.method == "GET" else "Put"
+        return [Need(f"s3:{verb}AccountPublicAccessBlock")]
     if place is None or len(subs) > 1 or len(names) != len(set(names)) or _ambiguous(request):
         return [Need(UNCLASSIFIED)]
     bucket, key = place

@@ -90,7 +90,7 @@ def _from_query(request: Request) -> Signed:
         signature=parameters["X-Amz-Signature"],
         stamp=parameters.get("X-Amz-Date", ""),
         token=parameters.get("X-Amz-Security-Token", ""),
-        payload="UNSIGNED-PAYLOAD",
+        payload="UNSIGNED-PAYLOAD" if service == "s3" else hashlib.sha256(request.body).hexdigest(),
         presigned=True,
         expires=int(expires),
     )

@@ -21,6 +21,7 @@ from tests.unit.tls import self_signed
 # boto3-stubs wants literal service names.
 make_client: Any = boto3.client
 ISSUER = "https://127.0.0.1:6443"
+CLUSTER = "https://127.0.0.1:6443"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -52,6 +53,7 @@ class Emulator:
         f = self.folder
         command = f"--address 127.0.0.1:{self.port} --cert {f}/tls.crt --key {f}/tls.key --data {f}/data".split()
         command += f"--oidc-issuer {ISSUER} --oidc-keys {f}/sa.pub --admin-credentials {f}/credentials".split()
+        command += f"--eks-endpoint {CLUSTER} --eks-authority {f}/tls.crt".split()
         return [sys.executable, "-m", "local.aws_emulator", *command]
 
     def start(self) -> None:
@@ -92,6 +94,7 @@ class Emulator:
                 "aws_secret_access_key": lines["aws_secret_access_key"],
             }
         signature = keys.pop("signature", None)
+        region = keys.pop("region", "us-east-1")
         config = Config(
             signature_version=signature,
             s3={"addressing_style": "path"},
@@ -101,7 +104,7 @@ class Emulator:
         )
         return make_client(
             service,
-            region_name="us-east-1",
+            region_name=region,
             endpoint_url=self.url,
             verify=str(self.folder / "tls.crt"),
             config=config,

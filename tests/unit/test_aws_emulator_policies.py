@@ -7,6 +7,7 @@ import pytest
 
 from local.aws_emulator import operations, s3_actions
 from local.aws_emulator.messages import AwsError, Request
+from local.aws_emulator.moto_backend import Call
 from local.aws_emulator.policies import Ask, Principal, Verdict, judge, like
 
 ROLE = "arn:aws:iam::123456789012:role/trainer"
@@ -132,6 +133,7 @@ def needed(method: str, target: str, body: bytes = b"", **headers: str) -> list[
         ("PUT", "/b?policy", "s3:PutBucketPolicy", "arn:aws:s3:::b"),
         ("DELETE", "/b?encryption", "s3:PutEncryptionConfiguration", "arn:aws:s3:::b"),
         ("DELETE", "/b", "s3:DeleteBucket", "arn:aws:s3:::b"),
+        ("DELETE", "/v20180820/configuration/publicAccessBlock", "s3:PutAccountPublicAccessBlock", "*"),
     ],
 )
 def test_what_a_request_needs(method: str, target: str, action: str, resource: str) -> None:
@@ -144,7 +146,8 @@ def test_what_a_request_needs(method: str, target: str, action: str, resource: s
         ("GET", "//b/k"),
         ("GET", "/b%2Fc/k"),
         ("PUT", "/moto%2Dapi/reset"),
-        ("PUT", "/v20180820/configuration/publicAccessBlock"),
+        ("PUT", "/v20180820/accesspoint/b"),
+        ("PUT", "/v20180820/configuration/publicAccessBlock?acl"),
         ("GET", "http://elsewhere/b/k"),
         ("GET", "/b/k?acl&tagging"),
         ("GET", "/b/k?uploadId="),
@@ -185,7 +188,7 @@ def test_every_object_of_a_bulk_deletion_counts() -> None:
 def operation(body: bytes, target: str = "", content_type: str = "", query: str = "") -> str:
     headers = (("x-amz-target", target), ("content-type", content_type))
     sent = Request("POST", f"/{query}", tuple(pair for pair in headers if pair[1]), body)
-    return operations.name(sent, "kms")
+    return operations.name(Call(sent, "kms", "us-east-1", "AKIA"))
 
 
 def test_an_operation_is_named_once_or_left_to_the_administrator() -> None:

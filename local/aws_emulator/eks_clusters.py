@@ -1,0 +1,155 @@
+"""What EKS clusters have here and moto's have not: the embedded cluster's own face, and who may log in to it."""
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from moto.ec2.models import ec2_backends
+from moto.eks.models import eks_backends
+
+from local.aws_emulator.messages import ACCOUNT, AwsError
+
+# Weakest first: a cluster's mode may only be raised.
+MODES: Final = ("CONFIG_MAP", "API_AND_CONFIG_MAP", "API")
+
+
+@dataclass(frozen=True)
+class Face:
+    """The one real cluster that stands for every EKS cluster: its address, authority and token issuer."""
+
+    endpoint: str
+    authority: Path
+    issuer: str
+
+
+@dataclass
+class AccessEntry:
+    """An IAM principal that a cluster lets in."""
+
+    principal: str
+    arn: str
+    username: str
+    groups: list[str]
+    tags: dict[str, str]
+    created: float
+    modified: float
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Cluster:
+    """One cluster: how it authenticates and whom it knows."""
+
+    name: str
+    region: str
+    mode: str
+    bootstrap: bool
+    security_group: str
+    entries: dict[str, AccessEntry] = field(default_factory=dict)
+
+
+class Clusters:
+    """Every EKS cluster by region and name; they come and go with moto's own.
+
+    Parameters
+    ----------
+    face
+        The cluster that stands for them; without one, none can be made.
+    """
+
+    def __init__(self, face: Face | None) -> None:
+        self._face = face
+        self._known: dict[tuple[str, str], Cluster] = {}
+
+    def __iter__(self) -> Iterator[Cluster]:
+        return iter(self._known.values())
+
+    def get(self, region: str, name: str) -> Cluster:
+        """Return a cluster.
+
+        Raises
+        ------
+        AwsError
+            When there is none of that name.
+        """
+        found = self._known.get((region, name))
+        if found is None:
+            raise AwsError("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
+        return found
+
+    def vpc(self, region: str, asked: Mapping[str, Any]) -> str:
+        """Return the VPC of the subnets that a new cluster asks for.
+
+        Raises
+        ------
+        AwsError
+            When a subnet does not exist, or none is named, or no cluster can stand for a new one.
+        """
+        if self._face is None:
+            raise AwsError("NotEmulated", "Not emulated: EKS clusters, without a cluster that stands for them", 501)
+        subnets = (asked.get("resourcesVpcConfig") or {}).get("subnetIds") or []
+        zones = ec2_backends[ACCOUNT][region].subnets.values()
+        known = {name: subnet.vpc_id for zone in zones for name, subnet in zone.items()}
+        if not subnets or not set(subnets) <= set(known):
+            raise AwsError("InvalidParameterException", f"The subnets {subnets} do not all exist", 400)
+        return str(known[subnets[0]])
+
+    def adopt(self, region: str, name: str, vpc: str, asked: Mapping[str, Any]) -> Cluster:
+        """Complete a cluster that moto has just made as the request asked."""
+        access = asked.get("accessConfig") or {}
+        made = _moto(region, name)
+        ec2 = ec2_backends[ACCOUNT][region]
+        group = ec2.create_security_group(f"eks-cluster-sg-{name}", f"EKS cluster {name}", vpc_id=vpc).id
+        network = {"endpointPublicAccess": True, "endpointPrivateAccess": False, **made.resources_vpc_config}
+        network.setdefault("publicAccessCidrs", ["0.0.0.0/0"] if network["endpointPublicAccess"] else [])
+        made.resources_vpc_config = {**network, "vpcId": vpc, "clusterSecurityGroupId": group}
+        if self._face is not None:
+            made.endpoint = self._face.endpoint
+            made.certificate_authority = {"data": b64encode(self._face.authority.read_bytes()).decode()}
+            made.identity = {"oidc": {"issuer": self._face.issuer}}
+        made.upgrade_policy = asked.get("upgradePolicy") or {"supportType": "EXTENDED"}
+        cluster = Cluster(
+            name=name,
+            region=region,
+            mode=access.get("authenticationMode", MODES[0]),
+            bootstrap=access.get("bootstrapClusterCreatorAdminPermissions", True),
+            security_group=group,
+        )
+        self._known[region, name] = cluster
+        _show_access(cluster)
+        return cluster
+
+    def change(self, cluster: Cluster, before: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+        """Complete a change that moto has just made as the request asked; it takes part of a setting for the whole."""
+        made = _moto(cluster.region, cluster.name)
+        made.resources_vpc_config = {**before, **made.resources_vpc_config}
+        made.upgrade_policy = asked.get("upgradePolicy") or made.upgrade_policy
+        if asked.get("accessConfig"):
+            cluster.mode = asked["accessConfig"]["authenticationMode"]
+            _show_access(cluster)
+
+    def set_version(self, cluster: Cluster, version: str) -> None:
+        """Upgrade a cluster."""
+        _moto(cluster.region, cluster.name).version = version
+
+    def network(self, cluster: Cluster) -> dict[str, Any]:
+        """Return the network settings of a cluster."""
+        return dict(_moto(cluster.region, cluster.name).resources_vpc_config)
+
+    def forget(self, cluster: Cluster) -> None:
+        """Drop a cluster that moto has just deleted, and the security group that came with it."""
+        del self._known[cluster.region, cluster.name]
+        ec2_backends[ACCOUNT][cluster.region].delete_security_group(group_id=cluster.security_group)
+
+
+def _moto(region: str, name: str) -> Any:
+    return eks_backends[ACCOUNT][region].clusters[name]
+
+
+def _show_access(cluster: Cluster) -> None:
+    _moto(cluster.region, cluster.name).access_config = {
+        "authenticationMode": cluster.mode,
+        "bootstrapClusterCreatorAdminPermissions": cluster.bootstrap,
+    }
