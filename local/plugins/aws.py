@@ -6,13 +6,40 @@ from typing import Final
 
 from typing_extensions import override
 
-from local.plugins import aws_functions, aws_iam, aws_kms, aws_lifecycle, aws_network, aws_objects, aws_s3
+from local.plugins import (
+    aws_compute,
+    aws_ecr,
+    aws_eks,
+    aws_endpoints,
+    aws_functions,
+    aws_groups,
+    aws_iam,
+    aws_iam_account,
+    aws_kms,
+    aws_lifecycle,
+    aws_network,
+    aws_objects,
+    aws_s3,
+)
 from local.plugins.aws_cloud import Cloud, connect, explain
 from local.plugins.common import PluginError, Props, Request, run
 from local.plugins.rows import Row
 from local.plugins.tables import TableProvider
 
-_MODULES: Final = (aws_iam, aws_kms, aws_lifecycle, aws_network, aws_objects, aws_s3)
+_MODULES: Final = (
+    aws_compute,
+    aws_ecr,
+    aws_eks,
+    aws_endpoints,
+    aws_groups,
+    aws_iam,
+    aws_iam_account,
+    aws_kms,
+    aws_lifecycle,
+    aws_network,
+    aws_objects,
+    aws_s3,
+)
 _ROWS: Final[Mapping[str, Row[Cloud]]] = {row.token: row for module in _MODULES for row in module.ROWS}
 
 

@@ -65,6 +65,8 @@ def send(shape: Any, value: Any, where: str, problems: list[str]) -> Any:
     if kind == "structure":
         return _send_structure(shape, value, where, problems)
     if kind == "list":
+        if isinstance(value, dict) and _pairs(shape):
+            value = [{"key": name, "value": text} for name, text in value.items()]
         # The official provider writes a list of at most one structure as that structure.
         items = [value] if isinstance(value, dict) else value
         if not isinstance(items, list):
@@ -77,6 +79,11 @@ def send(shape: Any, value: Any, where: str, problems: list[str]) -> Any:
             return {}
         return {name: send(shape.value, item, f"{where}.{name}", problems) for name, item in value.items()}
     return _send_scalar(kind, value, where, problems)
+
+
+def _pairs(shape: Any) -> bool:
+    """Return whether a list is one of tags, which the official provider writes as a mapping."""
+    return shape.name.startswith("Tag") and {name.lower() for name in members(shape.member)} == {"key", "value"}
 
 
 def _send_structure(shape: Any, value: Any, where: str, problems: list[str]) -> Any:
@@ -135,6 +142,8 @@ def show(shape: Any, value: Any, like: Any = None) -> Any:
     if kind == "structure":
         return _show_structure(shape, value, like)
     if kind == "list":
+        if _pairs(shape):
+            return {str(tag.get("Key", tag.get("key"))): tag.get("Value", tag.get("value")) for tag in value}
         if isinstance(like, dict):
             return show(shape.member, value[0], like) if len(value) == 1 else _show_list(shape, value, []) or None
         return _show_list(shape, value, like if isinstance(like, list) else [])

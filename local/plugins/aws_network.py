@@ -12,11 +12,11 @@ from local.plugins.rows import Row
 OWNER: Final = {"ownerId": "OwnerId"}
 
 
-def ec2_tags(kind: str) -> Tags:
+def ec2_tags(kind: str, shown: str = "Tags") -> Tags:
     """Return how EC2 tags objects of a kind."""
     resource = {"Resources": ["{id}"]}
     add, remove = Call("CreateTags", frozenset(), fixed=resource), Call("DeleteTags", frozenset(), fixed=resource)
-    return Tags(add, remove, sent="TagSpecifications", kind=kind, out="Tags")
+    return Tags(add, remove, sent="TagSpecifications", kind=kind, out="Tags", shown=shown)
 
 
 def ec2_arn(kind: str) -> dict[str, str]:

@@ -2,18 +2,14 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import jmespath
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from local.plugins.aws_calls import (
-    NOT_EMULATED,
-    ApiType,
-    Call,
+from local.plugins.aws_arguments import (
     arguments,
     calls_for,
     emptied,
@@ -23,23 +19,28 @@ from local.plugins.aws_calls import (
     known,
     names_in,
     parse,
-    place,
     plain_tags,
     spelled_tags,
     taken,
 )
+from local.plugins.aws_calls import NOT_EMULATED, ApiType, Call
 from local.plugins.aws_cloud import Cloud, NotEmulatedError, found, not_emulated, retag
-from local.plugins.aws_models import at, output_shape
-from local.plugins.aws_names import member, members, show
+from local.plugins.aws_shown import outputs, written
 from local.plugins.common import PluginError, Props
-from local.plugins.rows import EMPTY, Made, Row, Told
+from local.plugins.rows import Made, Row
+
+_NOTICE: Final = "not emulated: checked against the API's model alone"
 
 
 def row(kind: ApiType, **settings: Any) -> Row[Cloud]:
     """Return the row of an ordinary type; settings are those of :class:`Row`, such as defaults."""
     life = _Life(kind)
     tagged = ("tagsAll",) if kind.tags else ()
-    computed = {**kind.outputs, **kind.derived, **dict.fromkeys(("region", *tagged))}
+    region = ("region",) if kind.regional else ()
+    computed = {**kind.outputs, **kind.derived, **dict.fromkeys((*region, *tagged))}
+    nested = tuple((path.partition(".")[0], path.partition(".")[2]) for path in kind.nested)
+    settings["alike"] = {**{name: _without(nested, name) for name, _ in nested}, **settings.get("alike", {})}
+    settings["server_spelling"] = frozenset({*(name for name, _ in nested), *settings.get("server_spelling", ())})
     return Row(
         kind.token,
         life.create,
@@ -47,15 +48,30 @@ def row(kind: ApiType, **settings: Any) -> Row[Cloud]:
         life.update if kind.changes or kind.tags else None,
         life.delete if kind.deletes else None,
         settle=life.settle,
+        notice=lambda state: _NOTICE if state.get(NOT_EMULATED) else "",
         judge=lambda inputs: judge(kind, inputs),
         replaces=lambda name: name == "region" or fixed_for_good(kind, name),
         computed=(*computed, *settings.pop("computed", ())),
         volatile=(*tagged, *settings.pop("volatile", ())),
         optional=tuple(sorted(kind.filled)),
         kept=(NOT_EMULATED,),
+        nested=nested,
         identify=lambda made: parse(kind.id, made) if isinstance(kind.id, str) and "{" in kind.id else {},
         **settings,
     )
+
+
+def _without(nested: tuple[tuple[str, str], ...], name: str) -> Callable[[Any], Any]:
+    """Return what makes values of an input alike that differ in computed parts alone."""
+    parts = {part for whole, part in nested if whole == name}
+
+    def written(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        # Compared as text: lists of ids are sets, and keep the program's order.
+        return json.dumps({key: item for key, item in value.items() if key not in parts}, sort_keys=True, default=str)
+
+    return written
 
 
 class _Life:
@@ -75,12 +91,13 @@ class _Life:
             extra[kind.tags.sent] = spelled_tags(kind, kind.create, kind.tags.sent, tags)
         try:
             answer = self._perform(cloud, kind.create, inputs, values, extra)
-        except NotEmulatedError as error:
-            return Made(*self._unemulated(error), id=self._id(inputs, values) or self._pretended(inputs))
+        except NotEmulatedError:
+            return Made(self._id(inputs, values) or self._pretended(inputs), {NOT_EMULATED: True})
         made = self._id(inputs, values) or jmespath.search(str(kind.id), answer)
         if not made:
-            raise PluginError(f"{kind.create.operation} of {kind.service} answered without an id ({kind.id})")
-        return Made(id=str(made))
+            why = "; ".join(jmespath.search("Unsuccessful[].Error.Message", answer) or [f"there is no {kind.id}"])
+            raise PluginError(f"{kind.create.operation} made nothing: {why}")
+        return Made(str(made))
 
     def _id(self, inputs: Props, values: Props) -> str:
         """Return the id where inputs tell it."""
@@ -94,10 +111,7 @@ class _Life:
         told = json.dumps([self.kind.token, inputs], sort_keys=True, default=str)
         return f"not-emulated-{hashlib.sha256(told.encode()).hexdigest()[:17]}"
 
-    def _unemulated(self, error: NotEmulatedError) -> tuple[Props, str]:
-        return {NOT_EMULATED: True}, f"{error}: checked against the API's model alone"
-
-    def settle(self, cloud: Cloud, made: str, inputs: Props) -> Told | None:
+    def settle(self, cloud: Cloud, made: str, inputs: Props) -> Props | None:
         """Set what the create call does not take, and wait until the object is ready."""
         if inputs.get(NOT_EMULATED):
             return None
@@ -112,7 +126,7 @@ class _Life:
         return told
 
     # --- changes -------------------------------------------------------------------------
-    def update(self, cloud: Cloud, made: str, old: Props, new: Props) -> Told | None:
+    def update(self, cloud: Cloud, made: str, old: Props, new: Props) -> Props | None:
         """Make the calls whose inputs have changed; all of them after a creation that stopped half-way."""
         kind, cloud = self.kind, cloud.at(new.get("region"))
         both = {**old, **new}
@@ -123,12 +137,12 @@ class _Life:
         try:
             before, after = cloud.all_tags(old), cloud.all_tags(new)
             self._tag(cloud, made, before if old != new else {}, after, new)
-        except NotEmulatedError as error:
-            return Told(*self._unemulated(error))
+        except NotEmulatedError:
+            return {NOT_EMULATED: True}
         return told
 
-    def _change(self, cloud: Cloud, made: str, calls: Iterable[Call], old: Props, new: Props) -> Told | None:
-        told = None
+    def _change(self, cloud: Cloud, made: str, calls: Iterable[Call], old: Props, new: Props) -> Props | None:
+        told: Props | None = None
         for call in calls:
             inputs = {**new, **self._taken_away(call, old, new)}
             values = self._values(cloud, made, new, names_in(dict(call.fixed)))
@@ -136,8 +150,8 @@ class _Life:
             try:
                 self._perform(cloud, call, inputs, values)
                 self._wait(cloud, self.kind.wait, made, new)
-            except NotEmulatedError as error:
-                told = Told(*self._unemulated(error))
+            except NotEmulatedError:
+                told = {NOT_EMULATED: True}
         return told
 
     def _taken_away(self, call: Call, old: Props, new: Props) -> Props:
@@ -170,78 +184,33 @@ class _Life:
         kind, cloud = self.kind, cloud.at(inputs.get("region"))
         values = self._values(cloud, made, inputs)
         derived = {name: fill(text, values) for name, text in kind.derived.items()}
-        state = {**derived, "region": cloud.region}
+        state = {**derived, "region": cloud.region} if kind.regional else derived
         if inputs.get(NOT_EMULATED):
-            written = {name: value for name, value in inputs.items() if known(kind, name)}
+            given = {name: value for name, value in inputs.items() if known(kind, name)}
             tags = cloud.show_tags(cloud.all_tags(inputs), inputs) if kind.tags else {}
-            return {**state, **written, **tags, NOT_EMULATED: True}
+            return {**state, **given, **tags, NOT_EMULATED: True}
         try:
             live = self._live(cloud, values)
             if live is None:
                 return None
-            tags = self._shown_tags(cloud, live, {**values, **self._outputs(live)}, inputs)
+            tags = self._shown_tags(cloud, live, {**values, **outputs(self.kind, live)}, inputs)
         except NotEmulatedError:
             return self.read(cloud, made, {**inputs, NOT_EMULATED: True})
-        return {**state, **self._outputs(live), **self._inputs(live, inputs), **tags}
+        return {**state, **outputs(self.kind, live), **written(self.kind, live, inputs), **tags}
 
     def _live(self, cloud: Cloud, values: Props) -> Any:
         kind = self.kind
         answer = self._found(cloud, kind.read, values)
-        live = None if answer is None else jmespath.search(_put_names(kind.shown, values), answer)
+        live: Any = None if answer is None else jmespath.search(_put_names(kind.shown, values), answer)
         if live is None or not kind.more:
             return live
-        return {**live, **{name: self._found(cloud, call, values) for name, call in kind.more.items()}}
+        return {**dict(live), **{name: self._found(cloud, call, values) for name, call in kind.more.items()}}
 
     def _found(self, cloud: Cloud, call: Call, values: Props) -> Any:
         try:
             return found(self._method(cloud, call), **arguments(self.kind, _bare(call), {}, values, []))
         except ClientError as error:
             raise not_emulated(error) or error from error
-
-    def _shape(self) -> Any:
-        """Return the shape of what the read call shows."""
-        shown = re.sub(r"\[\?.*", "[0]", self.kind.shown)
-        return at(output_shape(self.kind.service, self.kind.read.operation), shown)
-
-    def _outputs(self, live: Any) -> Props:
-        shape = self._shape()
-        return {
-            name: show(
-                at(shape, where) if "{" not in where and "[?" not in where else None, jmespath.search(where, live)
-            )
-            for name, where in self.kind.outputs.items()
-        }
-
-    def _inputs(self, live: Any, inputs: Props) -> Props:
-        """Return what the program wrote, and what the server fills in, as the object has it."""
-        kind, shape, shown = self.kind, self._shape(), {}
-        skipped = {"tags", "tagsAll", "region", *kind.outputs, *kind.derived}
-        for name in [*(name for name in inputs if name not in skipped and known(kind, name)), *kind.filled]:
-            where = self._shown_at(shape, name)
-            if not where:
-                shown[name] = inputs.get(name)
-                continue
-            value = jmespath.search(where, live)
-            if name in kind.forms:
-                shown[name] = None if value is None else kind.forms[name].shown(value)
-            else:
-                inner = at(shape, where) if "{" not in where and "[?" not in where else None
-                shown[name] = show(inner, value, inputs.get(name))
-            if shown[name] is None and inputs.get(name) in EMPTY:
-                # What is left out of an answer is empty.
-                shown[name] = inputs.get(name)
-        return shown
-
-    def _shown_at(self, shape: Any, name: str) -> str:
-        """Return where the object shows an input; nowhere where the API takes it and never shows it."""
-        kind = self.kind
-        if name in kind.reads:
-            return kind.reads[name]
-        for call in (kind.create, *kind.changes):
-            where = place(kind, call, name)
-            if where and at(shape, where) is not None:
-                return where
-        return member(members(shape), name) or ""
 
     def _shown_tags(self, cloud: Cloud, live: Any, values: Props, inputs: Props) -> Props:
         tags = self.kind.tags
@@ -282,7 +251,7 @@ class _Life:
             values |= {} if filled is None else {name: filled}
         if made and any(name in kind.outputs and name not in values for name in wanted):
             live = self._live(cloud, values)
-            values |= self._outputs(live) if live is not None else {}
+            values |= outputs(self.kind, live) if live is not None else {}
         return values
 
     def _method(self, cloud: Cloud, call: Call) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from local.plugins.common import Props, Request, differences, has_unknowns
+from local.plugins.common import UNKNOWN, Props, Request, differences, has_unknowns
 
 DEFAULTS = "__defaults"
 Client = TypeVar("Client")
@@ -13,26 +13,17 @@ EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, False, 0)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What only a change itself tells.
+class Made:
+    """A new object of which the creation tells more than the id.
 
     Parameters
     ----------
     outputs
-        Outputs that a later read does not show; they stay in the state.
-    warning
-        What the user must know, in one sentence.
+        Outputs that a later read does not show, as the row's ``kept``.
     """
 
+    id: str
     outputs: Props = field(default_factory=dict)
-    warning: str = ""
-
-
-@dataclass(frozen=True)
-class Made(Told):
-    """A new object of which the creation tells more than the id."""
-
-    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +43,10 @@ class Row(Generic[Client]):
     delete
         Removes the object; gets its state. Absent where the object goes with its owner.
     settle
-        Finishes an object that exists now; when it fails, the object is kept.
+        Finishes an object that exists now; when it fails, the object is kept. Like an update, it may return ``kept``
+        outputs.
+    notice
+        Says what the user must know of a state once it is written.
     judge
         Says what is wrong with inputs: the name of one and a sentence.
     required
@@ -77,6 +71,8 @@ class Row(Generic[Client]):
         Inputs that the server fills in when the program leaves them out.
     kept
         Outputs that only a change tells; they stay in the state, and every call gets them.
+    nested
+        Computed parts of inputs, unknown at preview until the object exists.
     json
         Inputs that hold JSON text, compared by meaning.
     unordered
@@ -98,9 +94,10 @@ class Row(Generic[Client]):
     token: str
     create: Callable[[Client, Props], str | Made]
     read: Callable[[Client, str, Props], Props | None]
-    update: Callable[[Client, str, Props, Props], Told | None] | None = None
+    update: Callable[[Client, str, Props, Props], Props | None] | None = None
     delete: Callable[[Client, str, Props], None] | None = None
-    settle: Callable[[Client, str, Props], Told | None] | None = None
+    settle: Callable[[Client, str, Props], Props | None] | None = None
+    notice: Callable[[Props], str] = lambda _: ""
     judge: Callable[[Props], Iterable[tuple[str, str]]] = lambda _: ()
     required: tuple[str, ...] = ()
     replace: frozenset[str] = frozenset()
@@ -114,6 +111,7 @@ class Row(Generic[Client]):
     volatile: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    nested: tuple[tuple[str, str], ...] = ()
     json: frozenset[str] = frozenset()
     unordered: frozenset[str] = frozenset()
     alike: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
@@ -150,6 +148,16 @@ def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
     if name in row.unordered and isinstance(old, list) and isinstance(new, list):
         return sorted(map(str, old)) == sorted(map(str, new))
     return not differences(old, new)
+
+
+def foretold(row: "Row[Any]", inputs: Props, known: Props) -> Props:
+    """Return inputs with the computed parts that they will have: as they are known, or unknown."""
+    told = dict(inputs)
+    for name, part in row.nested:
+        if isinstance(told.get(name), dict):
+            before = known.get(name)
+            told[name] = {part: before.get(part, UNKNOWN) if isinstance(before, dict) else UNKNOWN, **told[name]}
+    return told
 
 
 def forget_defaults(old: Props, new: Props, request: Request) -> None:

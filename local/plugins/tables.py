@@ -24,7 +24,7 @@ from local.plugins.common import (
     differences,
     has_unknowns,
 )
-from local.plugins.rows import DEFAULTS, EMPTY, Client, Made, Row, Told, bare, forget_defaults, plain, same
+from local.plugins.rows import DEFAULTS, EMPTY, Client, Made, Row, bare, foretold, forget_defaults, plain, same
 
 
 class TableProvider(Provider, Generic[Client]):
@@ -117,27 +117,20 @@ class TableProvider(Provider, Generic[Client]):
         """Make the object and read it back."""
         row, inputs = self.row(request), plain(request.inputs)
         if request.preview:
-            return Created("", {**dict.fromkeys((*row.computed, *row.optional), UNKNOWN), **inputs})
+            return Created("", {**dict.fromkeys((*row.computed, *row.optional), UNKNOWN), **foretold(row, inputs, {})})
         answer = self._call(row, request, lambda: row.create(self.client(), inputs))
         made = answer if isinstance(answer, Made) else Made(id=answer)
         try:
-            told = [made, self._settle(row, request, made.id, {**inputs, **made.outputs})]
-            return Created(made.id, self._state(row, request, made.id, inputs, self._tell(request, told)))
+            told = {**made.outputs, **self._settle(row, request, made.id, {**inputs, **made.outputs})}
+            return Created(made.id, self._state(row, request, made.id, inputs, told))
         except PluginError as error:
             # The object exists: forgetting it now would leave it behind.
             raise InitError([str(error)], {**inputs, **made.outputs, "id": made.id}, id=made.id) from error
 
-    def _settle(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Told | None:
+    def _settle(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Props:
         settle = row.settle
-        told: Told | None = self._call(row, request, lambda: settle(self.client(), made, inputs)) if settle else None
-        return told
-
-    def _tell(self, request: Request, told: Iterable[Told | None]) -> Props:
-        """Warn of what a change told, and return the outputs that it told."""
-        known = [one for one in told if one is not None]
-        for text in dict.fromkeys(one.warning for one in known if one.warning):
-            request.log.warn(f"{request.name} ({request.type}): {text}")
-        return {name: value for one in known for name, value in one.outputs.items()}
+        told = self._call(row, request, lambda: settle(self.client(), made, inputs)) if settle else None
+        return dict(told or {})
 
     @override
     def update(self, request: Request) -> Props:
@@ -146,13 +139,18 @@ class TableProvider(Provider, Generic[Client]):
         if request.preview:
             shown = (*row.computed, *row.optional, *row.kept)
             kept = {name: request.state[name] for name in shown if name in request.state}
-            return {**kept, **dict.fromkeys(row.volatile, UNKNOWN), **new, "id": request.id}
+            return {
+                **kept,
+                **dict.fromkeys(row.volatile, UNKNOWN),
+                **foretold(row, new, request.state),
+                "id": request.id,
+            }
         change = row.update
         if change is None:
             raise PluginError(f"{request.type} cannot be changed in place")
         kept = {name: request.state[name] for name in row.kept if name in request.state}
         told = self._call(row, request, lambda: change(self.client(), request.id, {**old, **kept}, {**new, **kept}))
-        return self._state(row, request, request.id, new, {**kept, **self._tell(request, [told])})
+        return self._state(row, request, request.id, new, {**kept, **(told or {})})
 
     @override
     def delete(self, request: Request) -> None:
@@ -202,7 +200,10 @@ class TableProvider(Provider, Generic[Client]):
             raise PluginError(f"{request.name} ({request.type}, {made}) was gone right after it was written")
         shown = {name: value for name, value in live.items() if value is not None}
         spelled = {name: shown[name] for name in row.server_spelling if name in shown}
-        return {**told, **shown, **inputs, **spelled, "id": made}
+        state = {**told, **shown, **inputs, **spelled, "id": made}
+        if row.notice(state):
+            request.log.warn(f"{request.name} ({request.type}): {row.notice(state)}")
+        return state
 
     def _call(self, row: Row[Client], request: Request, call: Callable[[], Any]) -> Any:
         try:

@@ -42,4 +42,61 @@ EXAMPLES = {
         {"vpcId": "{vpc.id}", "peerVpcId": "{peer.id}", "autoAccept": True},
         {"tags": {"owner": "platform"}},
     ),
+    "group": Example(
+        "aws:ec2/securityGroup:SecurityGroup",
+        {"name": "nodes", "description": "nodes", "vpcId": "{vpc.id}"},
+        {"tags": {"owner": "platform"}},
+    ),
+    "other_group": Example("aws:ec2/securityGroup:SecurityGroup", {"description": "data", "vpcId": "{vpc.id}"}),
+    "default_group": Example(
+        "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+        {"vpcId": "{vpc.id}"},
+        {"tags": {"owner": "platform"}},
+        stays=True,
+    ),
+    "ingress": Example(
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        {
+            "securityGroupId": "{group.id}",
+            "referencedSecurityGroupId": "{other_group.id}",
+            "ipProtocol": "tcp",
+            "fromPort": 5432,
+            "toPort": 5432,
+            "description": "database",
+        },
+        {"fromPort": 5433, "toPort": 5433},
+    ),
+    "egress": Example(
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        {"securityGroupId": "{group.id}", "cidrIpv4": "10.0.0.0/16", "ipProtocol": "-1"},
+        {"description": "inside"},
+    ),
+    "endpoint": Example(
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        {
+            "vpcId": "{vpc.id}",
+            "serviceName": "com.amazonaws.us-east-1.kms",
+            "vpcEndpointType": "Interface",
+            "privateDnsEnabled": True,
+            "subnetIds": ["{subnet.id}"],
+            "securityGroupIds": ["{group.id}"],
+            "policy": '{"Version": "2012-10-17", "Statement": []}',
+        },
+        {"subnetIds": ["{other_subnet.id}", "{subnet.id}"]},
+    ),
+    "gateway_endpoint": Example(
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        {"vpcId": "{vpc.id}", "serviceName": "com.amazonaws.us-east-1.s3", "routeTableIds": ["{table.id}"]},
+        {"tags": {"owner": "platform"}},
+    ),
+    "flow_log": Example(
+        "aws:ec2/flowLog:FlowLog",
+        {
+            "vpcId": "{vpc.id}",
+            "trafficType": "ALL",
+            "logDestinationType": "s3",
+            "logDestination": "{flow_bucket.arn}",
+        },
+        {"tags": {"owner": "platform"}},
+    ),
 }
