@@ -1,4 +1,4 @@
-"""The pack's commands: judge an exported state, list the controls."""
+"""The pack's commands: judge an exported state, write its evidence, list the controls."""
 
 import json
 import sys
@@ -52,6 +52,30 @@ def check(
     else:
         _show(found)
     raise typer.Exit(1 if found.refused else 0)
+
+
+@app.command()
+def evidence(
+    stack: Annotated[str, typer.Option("--stack", help="The stack; `pulumi stack export` is asked for its state.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for index.html and evidence.json.")],
+    state_file: Annotated[
+        Path | None, typer.Option("--state", help="What `pulumi stack export` wrote, in place of asking for it.")
+    ] = None,
+    settings_file: SettingsFile = DEFAULT,
+    stack_file: Annotated[
+        Path | None, typer.Option("--stack-config", help="By default Pulumi.<stack>.yaml of the project.")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Read the cluster of KUBECONFIG too, and tell where it differs.")
+    ] = False,
+) -> None:
+    """Write what a security officer asks for: inventory, network, data flow, access, encryption, controls, risks."""
+    # The engine's policy server starts without what draws and writes pages.
+    from policy_pack.evidence.write import write
+
+    made = _or_exit(lambda: write(stack, out, load(settings_file), state_file, stack_file, with_cluster=live))
+    told = ", ".join(f"{number} {standing}" for standing, number in made.counts.items() if number)
+    Console().print(f"{out / 'index.html'}: {len(made.assets)} resources, controls: {told}.", highlight=False)
 
 
 @app.command()

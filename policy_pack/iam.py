@@ -19,8 +19,8 @@ class Statement:
         Whether it allows; else it denies.
     actions, resources
         Patterns of actions and resources.
-    excepted
-        Whether it is about everything but its actions or resources (NotAction, NotResource).
+    turned
+        Its parts that mean everything but what they name (NotAction, NotResource, NotPrincipal).
     principals
         (kind, value) pairs; kind ``*`` for anybody.
     conditions
@@ -30,13 +30,18 @@ class Statement:
     allows: bool
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    excepted: bool
+    turned: frozenset[str]
     principals: tuple[tuple[str, str], ...]
     conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
 
     def covers(self, action: str) -> bool:
         """Return whether it is about an action, by name or pattern."""
         return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in self.actions)
+
+    @property
+    def excepted(self) -> bool:
+        """Whether it is about everything but its actions, resources or principals."""
+        return bool(self.turned)
 
     @property
     def anybody(self) -> bool:
@@ -80,7 +85,7 @@ def _statement(entry: Mapping[str, Any]) -> Statement:
         allows=entry.get("Effect") == "Allow",
         actions=_texts(entry.get("Action", entry.get("NotAction"))),
         resources=_texts(entry.get("Resource", entry.get("NotResource"))),
-        excepted="NotAction" in entry or "NotResource" in entry or "NotPrincipal" in entry,
+        turned=frozenset(part for part in ("Action", "Resource", "Principal") if f"Not{part}" in entry),
         principals=_principals(entry.get("Principal")),
         conditions=tuple(
             (operator, key, _texts(values)) for operator, keys in tests.items() for key, values in keys.items()

@@ -12,7 +12,12 @@ from policy_pack.wire import SECRET, SIGNATURE
 
 
 def read(path: Path) -> Graph:
-    """Read a state file.
+    """Read a state file; raises `PackError` when it cannot be read or is no state."""
+    return graph(entries(path), str(path))
+
+
+def entries(path: Path) -> list[Mapping[str, Any]]:
+    """Return the resources of a state file as they are written there.
 
     Raises
     ------
@@ -30,7 +35,7 @@ def read(path: Path) -> Graph:
     deployment = latest or (written.get("deployment") if isinstance(written, dict) else None)
     if not isinstance(deployment, dict) or not isinstance(deployment.get("resources"), list):
         raise PackError(f"{path} holds no stack; write it with pulumi stack export.")
-    return graph(deployment["resources"], str(path))
+    return list(deployment["resources"])
 
 
 def graph(resources: list[Mapping[str, Any]], where: str = "the state") -> Graph:
