@@ -6,6 +6,13 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 FHIR ?=
 NAME ?=
+STACK ?=
+# A stack's engine: with the variables that are there, else with those of this machine's embedded environment.
+ENGINE = $(if $(STACK),,$(error name the stack: make $@ STACK=prod)) \
+	if [ -z "$$PULUMI_BACKEND_URL" ]; then unset PULUMI_CONFIG_PASSPHRASE; eval "$$($(PYTHON) -m local env)"; fi; \
+	pulumi --non-interactive
+ACTIONLINT = cd .github/actionlint && GOMODCACHE=$(CACHE)/go/mod GOCACHE=$(CACHE)/go/build GOFLAGS=-modcacherw \
+	go tool actionlint -config-file ../actionlint.yaml -shellcheck= -pyflakes= ../workflows/*.yaml
 KEEP ?=
 END ?=
 
@@ -59,9 +66,23 @@ down: .venv/.synced ## stop everything; the data stays
 clean: .venv/.synced ## stop everything and forget the data
 	@$(PYTHON) -m local clean
 
+.PHONY: preview
+preview: .venv/.synced ## what an update would change, judged by the policy pack (STACK=prod)
+	@$(ENGINE) preview --stack $(STACK) --diff --policy-pack policy_pack
+
+.PHONY: deploy
+deploy: .venv/.synced ## change what is deployed, judged by the policy pack (STACK=prod)
+	@$(ENGINE) up --stack $(STACK) --yes --skip-preview --policy-pack policy_pack
+
+.PHONY: audit
+audit: .venv/.synced ## judge what is deployed, from the exported state (STACK=prod)
+	@state=$$(mktemp) && trap 'rm -f "$$state"' EXIT && { $(ENGINE) stack export --stack $(STACK) --file "$$state"; } && \
+	$(PYTHON) -m policy_pack check --state "$$state" --stack-config Pulumi.$(STACK).yaml
+
 .PHONY: lint
-lint: .venv/.synced-tests ## style and strict types
+lint: .venv/.synced-tests ## style and strict types, and the workflow
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	@$(ACTIONLINT)
 
 .PHONY: test-unit
 test-unit: .venv/.synced-tests ## tests that need nothing but Python

@@ -1,0 +1,192 @@
+"""The policy pack beside checkov, on the same Kubernetes manifests: the program's stacks, and seeded violations.
+
+Whatever checkov finds that is in scope the pack must find too, on the same resource; else the exit is 1. The other way
+round the violations of the pack's own tests are given to checkov. What is declared in AWS is neither a manifest nor a
+template of CloudFormation or Terraform, so checkov's checks of AWS are not run.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Json
+from bench.scanners_checkov import Failed, ScannerError, known, manifest, scan
+from policy_pack.evaluate import Judge
+from policy_pack.graph import Graph, Resource
+from policy_pack.settings import Settings
+from policy_pack.zone_places import Addresses
+from tests.policy import world
+from tests.policy.judged import BROKEN
+from tests.policy.planting import own
+from tests.policy.seed import Seed
+from tests.policy.seeds_cluster import SEEDS
+
+_STACKS = ("dev", "prod")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One finding of checkov, and what the pack says of the same resource.
+
+    Parameters
+    ----------
+    where
+        The stack, or the seed that was planted.
+    resource
+        The resource.
+    check, title
+        What checkov found.
+    controls
+        The pack's controls that found it too.
+    why
+        Why no control asks it.
+    """
+
+    where: str
+    resource: str
+    check: str
+    title: str
+    controls: tuple[str, ...]
+    why: str
+
+    @property
+    def missed(self) -> bool:
+        """Whether it is in scope and the pack does not find it."""
+        return not self.controls and not self.why
+
+
+@dataclass(frozen=True)
+class Mutants:
+    """What each of two found of seeded violations."""
+
+    planted: int
+    pack: int
+    checkov: int
+    invisible: int
+    compared: tuple[Compared, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    graph: Graph
+    settings: Settings
+    addresses: Addresses | None
+
+    def says(self, control: str, urn: str = "") -> bool:
+        """Return whether a control finds something, on one resource where it is named."""
+        judge = Judge(self.settings, self.addresses, only=(control,))
+        found = judge.whole(Graph(self.graph.resources, self.graph.stack))
+        return any(result.status in BROKEN and (not urn or result.urn == urn) for result in found)
+
+    def compare(self, where: str, resource: Resource, failed: Failed) -> Compared:
+        """Hold a finding of checkov against the pack."""
+        asked = known().controls(failed.check)
+        found = tuple(control for control in asked if self.says(control, resource.urn))
+        why = "" if asked else known().why(failed.check)
+        return Compared(where, resource.name, failed.check, failed.title, found, why)
+
+
+def stack(name: str, folder: Path) -> list[Compared]:
+    """Compare what is found on one of the program's stacks."""
+    known_as = own(name, folder)
+    judged = _Judged(known_as.graph, known_as.settings, known_as.addresses)
+    resources = list(known_as.graph.resources)
+    found = scan(resources, folder / "manifests")
+    return [
+        judged.compare(name, resources[position], failed)
+        for position, every in sorted(found.items())
+        for failed in sorted(every, key=lambda one: one.check)
+    ]
+
+
+def _planted() -> Iterator[tuple[Seed, Resource | None, Resource, Graph]]:
+    """Return each seed with the resource before and after, and its stack; seeds that make no manifest are left out."""
+    resources = list(world.resources())
+    for seed in SEEDS:
+        _, graph = next(seed.broken(resources))
+        old = None if seed.add else seed.targets(resources)[0]
+        new = seed.add or (graph.get(old.urn) if old else None)
+        if new is not None and manifest(new) is not None:
+            yield seed, old, new, graph
+
+
+def mutants(folder: Path) -> Mutants:
+    """Plant the seeds over Kubernetes and give each changed manifest to checkov, beside the manifest as it was."""
+    every = list(_planted())
+    gone = [seed for seed in SEEDS if seed.drop and seed.kind.startswith("k8s:")]
+    before = scan([old or new for _, old, new, _ in every], folder / "before")
+    after = scan([new for _, _, new, _ in every], folder / "after")
+    compared: list[Compared] = []
+    noticed = pack = 0
+    for position, (seed, old, new, graph) in enumerate(every):
+        judged = _Judged(graph, world.settings(), world.ADDRESSES)
+        pack += judged.says(seed.control)
+        fresh = after.get(position, set()) - (before.get(position, set()) if old else set())
+        noticed += bool(fresh)
+        compared += [judged.compare(seed.title, new, failed) for failed in sorted(fresh, key=lambda one: one.check)]
+    return Mutants(len(every), pack, noticed, len(gone), tuple(compared))
+
+
+def _rows(compared: list[Compared]) -> Iterator[tuple[str, ...]]:
+    """Return a row for each check and place, with how often it failed there."""
+    places = {(one.check, "mutants" if one.where not in _STACKS else one.where): one for one in compared}
+    for (check, place), one in sorted(places.items()):
+        mine = [c for c in compared if c.check == check and (c.where == place or place == "mutants")]
+        ours = ", ".join(sorted({control for c in mine for control in c.controls}))
+        missed = [c.resource for c in mine if c.missed]
+        yield place, check, one.title, str(len(mine)), f"missed on {', '.join(missed)}" if missed else ours or one.why
+
+
+def _show(stacks: dict[str, list[Compared]], planted: Mutants) -> None:
+    console = Console()
+    found = [one for every in stacks.values() for one in every]
+    heads = ("where", "check", "what checkov finds", "times", "the pack's controls, or why not")
+    shown = Table(*heads, title=f"checkov {known().checkov} beside the pack", title_justify="left")
+    for row in _rows([*found, *planted.compared]):
+        shown.add_row(*row)
+    console.print(shown)
+    for name, every in stacks.items():
+        console.print(f"Stack {name}: {len(every)} findings of checkov.", highlight=False)
+    console.print(
+        f"Seeded violations that change a manifest: {planted.planted}. The pack finds {planted.pack}, checkov "
+        f"{planted.checkov}. {planted.invisible} more take a whole object away, which no check of a manifest sees.",
+        highlight=False,
+    )
+    console.print("Not compared: AWS and Vault, which are no manifests, and charts, which are not rendered.")
+
+
+def main(as_json: Json = False, stacks: Annotated[list[str] | None, typer.Option("--stack")] = None) -> None:
+    """Run both over the same manifests and say what only one of them finds."""
+    try:
+        with tempfile.TemporaryDirectory() as root:
+            compared: dict[str, list[Compared]] = {}
+            for name in stacks or _STACKS:
+                (Path(root) / name).mkdir()
+                compared[name] = stack(name, Path(root) / name)
+            planted = mutants(Path(root) / "mutants")
+    except ScannerError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    missed = [one for every in (*compared.values(), planted.compared) for one in every if one.missed]
+    if as_json:
+        told: dict[str, Any] = {
+            "checkov": known().checkov,
+            "stacks": {name: [asdict(one) for one in every] for name, every in compared.items()},
+            "mutants": asdict(planted),
+            "missed": [asdict(one) for one in missed],
+        }
+        typer.echo(json.dumps(told, sort_keys=True))
+    else:
+        _show(compared, planted)
+    raise typer.Exit(1 if missed or planted.pack < planted.planted else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)
