@@ -71,7 +71,7 @@ def _asset(
         phi=phi(whose.phi, whose.data_class, settings),
         encryption=("encrypted" if encrypted(resource, keys) else "not encrypted") if _has_key(resource) else "",
         key=keys.told(resource) if stored else "",
-        backup=tuple(backups.of(resource)),
+        backup=tuple(backups.of(resource)) if stored else (),
         changed=changed.get(resource.urn, ""),
         emulated=not flag(resource.at("notEmulated")),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 LETTER, LINE, PAD, GAP = 7.2, 16, 10, 18
-HEAD, LANE_GAP, ARC, MARGIN = 24, 118, 46, 12
+HEAD, LANE_GAP, ARC, MARGIN = 34, 112, 46, 12
 LEAST, MOST = 120, 32
 """The least width of a box, and the most letters of a line in it."""
 
