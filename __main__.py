@@ -6,17 +6,23 @@ import pulumi
 
 from infra import identity, vault
 from infra.account import account
+from infra.backup_role import BackupRole
 from infra.cluster import connect
 from infra.load_settings import load
+from infra.people import People, PeopleArgs
+from infra.watch import Watch, WatchArgs
 from workloads.hospital import HospitalArgs, HospitalService
 from workloads.platform import Platform
 
 # Settings: everything that differs between environments, checked before anything is touched.
 settings = load(Path(__file__).parent)
 
-# Foundation: the cloud account, the cluster, and who trusts its workloads.
+# Foundation: the cloud account and who watches it, the cluster, and who trusts its workloads.
 aws = account(settings)
-cluster = connect(settings, aws)
+backup_role = BackupRole("backup", settings, pulumi.ResourceOptions(providers={"aws": aws.here}))
+watch = Watch("watch", WatchArgs(settings, aws, backup_role))
+people = People("people", PeopleArgs(settings, watch), pulumi.ResourceOptions(providers={"aws": aws.here}))
+cluster = connect(settings, aws, watch, people)
 trust = identity.trust_cluster(settings.environment, aws.here, cluster.issuer)
 logins = vault.trust_cluster(settings, cluster)
 
@@ -27,7 +33,7 @@ platform = Platform("platform", settings, cluster)
 hospitals = {
     entry.name: HospitalService(
         entry.name,
-        HospitalArgs(settings, entry, aws, cluster, trust, logins, platform),
+        HospitalArgs(settings, entry, aws, watch, backup_role, cluster, trust, logins, platform),
     )
     for entry in settings.hospitals
 }

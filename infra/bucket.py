@@ -96,7 +96,7 @@ class Bucket(pulumi.ComponentResource):
     arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("healthcare-mlops:infra:Bucket", name, None, opts)
+        super().__init__("healthcare-mlops:infra:DataBucket", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protect = args.settings.tier.protect_data
         bucket = s3.Bucket(

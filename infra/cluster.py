@@ -1,6 +1,7 @@
 """One face for every kind of cluster: what stands above never asks which one it is."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -8,12 +9,17 @@ from pulumi_kubernetes.core.v1 import ConfigMap
 
 from infra import names
 from infra.account import Account
-from infra.settings import ClusterKind, Endpoint, Settings
+from infra.people import People
+from infra.settings import ClusterKind, Endpoint, Images, Settings
+from infra.watch import Watch
+
+if TYPE_CHECKING:
+    from infra.network import Network
 
 CA_CONFIG_MAP = "kube-root-ca.crt"
 CA_KEY = "ca.crt"
 # NetworkPolicies see a packet after the Service's address was replaced, so what counts is the port of the DNS pods.
-_DNS_PORTS = {ClusterKind.LOCAL: 5353, ClusterKind.KIND: 53, ClusterKind.EKS: 53}
+DNS_PORTS = {ClusterKind.LOCAL: 5353, ClusterKind.KIND: 53, ClusterKind.EKS: 53}
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,10 @@ class Cluster:
         every namespace as the ConfigMap ``kube-root-ca.crt``.
     dns_port
         The port of the cluster's DNS pods.
+    network
+        The VPC that it lies in, where the stack declares one.
+    images
+        Every image by digest, as its nodes fetch it.
     """
 
     provider: kubernetes.Provider
@@ -53,11 +63,28 @@ class Cluster:
     aws_url: str | None
     private_ca: bool
     dns_port: int
+    network: "Network | None"
+    images: Images
 
 
-def connect(settings: Settings, account: Account) -> Cluster:
-    """Return the cluster that the settings name; an EKS cluster is declared in the account on the way."""
-    return _declared(settings, account) if settings.cluster is ClusterKind.EKS else _running(settings)
+def connect(settings: Settings, account: Account, watch: Watch, people: People) -> Cluster:
+    """Return the cluster that the settings name; an EKS cluster is declared in the account on the way.
+
+    Parameters
+    ----------
+    settings, account
+        The environment, and where it is.
+    watch
+        Whose key encrypts the records of a declared cluster.
+    people
+        Whose role of emergencies a declared cluster lets in.
+    """
+    if settings.cluster is ClusterKind.EKS:
+        # Imported here because the modules of AWS that it needs take seconds to load, which local stacks need not pay.
+        from infra.declared_cluster import declare
+
+        return declare(settings, account, watch.logs_key_arn, people.arns[names.BREAK_GLASS])
+    return _running(settings)
 
 
 def _running(settings: Settings) -> Cluster:
@@ -77,31 +104,7 @@ def _running(settings: Settings) -> Cluster:
         aws=cloud,
         aws_url=cloud.url,
         private_ca=True,
-        dns_port=_DNS_PORTS[settings.cluster],
-    )
-
-
-def _declared(settings: Settings, account: Account) -> Cluster:
-    # Imported here because the EC2 and EKS modules take seconds to load, which local stacks need not pay.
-    from infra.eks import Eks, EksArgs
-    from infra.network import Network, NetworkArgs
-
-    vpc = settings.networks.vpc
-    if vpc is None:
-        raise AssertionError("settings of an EKS cluster name its VPC")
-    there = pulumi.ResourceOptions(providers={"aws": account.here})
-    network = Network("network", NetworkArgs(settings.environment, settings.region, vpc), there)
-    name = f"{names.PROJECT}-{settings.environment}"
-    eks = Eks("eks", EksArgs(name, settings.environment, settings.networks.services, network.subnet_ids), there)
-    return Cluster(
-        provider=kubernetes.Provider("cluster", kubeconfig=eks.kubeconfig),
-        issuer=eks.issuer,
-        audience="https://kubernetes.default.svc",
-        api_url=eks.api_url,
-        api_ca=eks.api_ca,
-        vault=settings.endpoints.vault,
-        aws=Endpoint(url=f"https://sts.{settings.region}.amazonaws.com", port=443, network=str(vpc)),
-        aws_url=None,
-        private_ca=False,
-        dns_port=_DNS_PORTS[ClusterKind.EKS],
+        dns_port=DNS_PORTS[settings.cluster],
+        network=None,
+        images=settings.images,
     )

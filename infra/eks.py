@@ -3,41 +3,49 @@
 import base64
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 import pulumi
-from pulumi_aws import eks, iam, kms
+from pulumi_aws import eks, iam
 
-from infra import names
+from infra import addons, names
+from infra.encryption import PlatformKey, PlatformKeyArgs
+from infra.logs import RECORD_DAYS, Logs, LogsArgs
+from infra.network import Network
+from infra.settings import Settings
 
-VERSION = "1.34"
-NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryReadOnly")
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
+POLICY = "AmazonEKSClusterPolicy"
+
+
+def cluster_name(environment: str) -> str:
+    """Return the cluster's name, which others need before it exists."""
+    return f"{names.PROJECT}-{environment}"
 
 
 @dataclass(frozen=True)
 class EksArgs:
-    """What the cluster is called and where it lies.
+    """Where the cluster lies.
 
     Parameters
     ----------
-    cluster_name, environment
-        Its name in AWS, and whose it is.
-    services
-        Addresses of its Services.
-    subnet_ids
-        Private subnets for control plane and nodes.
+    settings
+        The environment.
+    network
+        Its network.
+    logs_key_arn
+        The key of logs.
     """
 
-    cluster_name: str
-    environment: str
-    services: IPv4Network
-    subnet_ids: list[pulumi.Output[str]]
+    settings: Settings
+    network: Network
+    logs_key_arn: pulumi.Input[str]
 
 
 class Eks(pulumi.ComponentResource):
-    """The cluster and its nodes."""
+    """The control plane; nobody has a right in it as yet, and nothing runs."""
 
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
     issuer: pulumi.Output[str]
     api_url: pulumi.Output[str]
     api_ca: pulumi.Output[str]
@@ -46,43 +54,52 @@ class Eks(pulumi.ComponentResource):
     def __init__(self, name: str, args: EksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Eks", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        tags = names.tags(args.environment)
-        key = kms.Key(
+        settings, called = args.settings, cluster_name(args.settings.environment)
+        tags = names.tags(settings.environment, phi=False)
+        role = iam.Role(name, name=f"{called}-control", assume_role_policy=_trust(), tags=tags, opts=child)
+        may = iam.RolePolicyAttachment(name, role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{POLICY}", opts=child)
+        key = PlatformKey(
             f"{name}-secrets",
-            description=f"Kubernetes Secrets of {args.cluster_name}",
-            enable_key_rotation=True,
-            tags=tags,
-            opts=child,
+            PlatformKeyArgs(settings, "kubernetes-secrets", roles=(role.arn,), through=("eks",)),
+            child,
         )
-        control, control_ready = self._role(name, "eks.amazonaws.com", ("AmazonEKSClusterPolicy",), tags)
-        node, node_ready = self._role(f"{name}-node", "ec2.amazonaws.com", NODE_POLICIES, tags)
+        # The service would make it without key and term.
+        logs = Logs(
+            name,
+            LogsArgs(settings, f"/aws/eks/{called}/cluster", args.logs_key_arn, days=RECORD_DAYS),
+            child,
+        )
         cluster = eks.Cluster(
             name,
-            name=args.cluster_name,
-            version=VERSION,
-            role_arn=control.arn,
+            name=called,
+            version=addons.table().kubernetes,
+            role_arn=role.arn,
             vpc_config=eks.ClusterVpcConfigArgs(
-                subnet_ids=args.subnet_ids, endpoint_private_access=True, endpoint_public_access=False
+                subnet_ids=args.network.node_subnet_ids,
+                security_group_ids=[args.network.groups["control"]],
+                endpoint_private_access=True,
+                endpoint_public_access=False,
             ),
-            kubernetes_network_config=eks.ClusterKubernetesNetworkConfigArgs(service_ipv4_cidr=str(args.services)),
+            kubernetes_network_config=eks.ClusterKubernetesNetworkConfigArgs(
+                service_ipv4_cidr=str(settings.networks.services)
+            ),
             encryption_config=eks.ClusterEncryptionConfigArgs(
                 resources=["secrets"], provider=eks.ClusterEncryptionConfigProviderArgs(key_arn=key.arn)
             ),
-            access_config=eks.ClusterAccessConfigArgs(authentication_mode="API"),
+            access_config=eks.ClusterAccessConfigArgs(
+                authentication_mode="API", bootstrap_cluster_creator_admin_permissions=False
+            ),
+            # Add-ons are declared with their versions, so none comes by itself.
+            bootstrap_self_managed_addons=False,
             enabled_cluster_log_types=LOGS,
+            deletion_protection=settings.tier.protect_data,
+            # A version that is out of support is replaced, not paid for.
+            upgrade_policy=eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=control_ready),
+            opts=pulumi.ResourceOptions(parent=self, protect=settings.tier.protect_data, depends_on=[may, logs]),
         )
-        eks.NodeGroup(
-            name,
-            cluster_name=cluster.name,
-            node_role_arn=node.arn,
-            subnet_ids=args.subnet_ids,
-            instance_types=["m7i.large"],
-            scaling_config=eks.NodeGroupScalingConfigArgs(min_size=3, desired_size=3, max_size=9),
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=node_ready),
-        )
+        self.name = cluster.name
+        self.arn = cluster.arn
         self.issuer = cluster.identities[0].oidcs[0].issuer
         self.api_url = cluster.endpoint
         self.api_ca = cluster.certificate_authority.data.apply(_decoded)
@@ -91,27 +108,10 @@ class Eks(pulumi.ComponentResource):
         )
         self.register_outputs({"issuer": self.issuer, "apiUrl": self.api_url})
 
-    def _role(
-        self, name: str, service: str, policies: tuple[str, ...], tags: dict[str, str]
-    ) -> tuple[iam.Role, list[iam.RolePolicyAttachment]]:
-        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-        child = pulumi.ResourceOptions(parent=self)
-        role = iam.Role(
-            name,
-            assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-            tags=tags,
-            opts=child,
-        )
-        attached = [
-            iam.RolePolicyAttachment(
-                f"{name}-{policy}",
-                role=role.name,
-                policy_arn=f"arn:aws:iam::aws:policy/{policy}",
-                opts=child,
-            )
-            for policy in policies
-        ]
-        return role, attached
+
+def _trust() -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _decoded(data: str) -> str:

@@ -7,7 +7,7 @@ import pulumi
 from pulumi_aws import kms
 
 from infra import key_policy, names
-from infra.settings import DataClass, Settings
+from infra.settings import DataClass, Hospital, Settings
 
 
 @dataclass(frozen=True)
@@ -16,37 +16,53 @@ class DataKeyArgs:
 
     Parameters
     ----------
-    environment, hospital, data
+    settings, hospital, data
         Whose data of which class it encrypts.
-    protect
-        Refuse deletion, and wait 30 days instead of 7 where it is deleted all the same.
+    region
+        Where it is used.
+    readers, writers
+        ARNs of who decrypts, and of who encrypts as well.
+    after
+        The readers and writers; AWS refuses a policy that names a role before it is there.
     """
 
-    environment: str
-    hospital: str
+    settings: Settings
+    hospital: Hospital
     data: DataClass
-    protect: bool
+    region: str
+    readers: Sequence[str]
+    writers: Sequence[str]
+    after: Sequence[pulumi.Resource] = ()
 
 
 class DataKey(pulumi.ComponentResource):
-    """A key that rotates each year, with its alias."""
+    """A key that rotates each year and that S3 alone uses, for those who are named, with its alias."""
 
     arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: DataKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:DataKey", name, None, opts)
-        # Who may use the key is decided by each role's own policy: the key's default policy defers to IAM.
+        settings, hospital = args.settings, args.hospital.name
+        own = names.key_alias(settings.environment, hospital, args.data)
+        through_s3 = key_policy.through_s3(args.region)
         key = kms.Key(
             name,
-            description=f"{args.data} data of hospital {args.hospital} ({args.environment})",
+            description=f"{args.data} data of hospital {hospital} ({settings.environment})",
+            policy=key_policy.document(
+                [
+                    key_policy.administration(settings.account),
+                    *key_policy.use("Readers", args.readers, key_policy.READ, through_s3),
+                    *key_policy.use("Writers", args.writers, key_policy.WRITE, through_s3),
+                ]
+            ),
             enable_key_rotation=True,
-            deletion_window_in_days=30 if args.protect else 7,
-            tags=names.tags(args.environment, args.hospital, args.data),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            deletion_window_in_days=settings.tier.key_deletion_days,
+            tags=names.tags(settings.environment, hospital, args.data),
+            opts=pulumi.ResourceOptions(parent=self, protect=settings.tier.protect_data, depends_on=list(args.after)),
         )
         kms.Alias(
             name,
-            name=names.key_alias(args.environment, args.hospital, args.data),
+            name=dict(args.hospital.key_aliases).get(args.data, own),
             target_key_id=key.key_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -72,6 +88,8 @@ class PlatformKeyArgs:
         AWS services, such as ``rds``, that use it for whoever in this account asks them.
     phi
         Whether what it encrypts may be about patients.
+    data
+        The class of a bucket's data, where it is a bucket that it encrypts.
     """
 
     settings: Settings
@@ -80,6 +98,7 @@ class PlatformKeyArgs:
     roles: tuple[pulumi.Input[str], ...] = ()
     through: tuple[str, ...] = ()
     phi: bool = True
+    data: str = ""
 
 
 class PlatformKey(pulumi.ComponentResource):
@@ -97,7 +116,7 @@ class PlatformKey(pulumi.ComponentResource):
             policy=pulumi.Output.all(*args.roles).apply(lambda roles: _shared_policy(args, roles)),
             enable_key_rotation=True,
             deletion_window_in_days=settings.tier.key_deletion_days,
-            tags=names.tags(settings.environment, names.SHARED, phi=args.phi),
+            tags=names.tags(settings.environment, names.SHARED, phi=args.phi, data_class=args.data),
             opts=pulumi.ResourceOptions(parent=self, protect=settings.tier.protect_data),
         )
         kms.Alias(

@@ -12,6 +12,7 @@ from infra.settings import DataClass
 from infra.tiers import tier
 
 _REGIONS = frozenset(region.value for region in pulumi_aws.Region)
+_LARGEST_VPC, _SMALLEST_VPC = 16, 20
 
 
 def faults_of(config: shape.StackConfig) -> Iterator[str]:
@@ -59,9 +60,13 @@ def _foreign_keys(config: shape.StackConfig) -> Iterator[str]:
 
 
 def _duplicates(config: shape.StackConfig) -> Iterator[str]:
-    names = [hospital.name for hospital in config.hospitals]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"hospitals names {name} {names.count(name)} times; keep one entry a hospital"
+    for what, each, entries in (
+        ("hospitals", "hospital", config.hospitals),
+        ("networks.peers", "peer", config.networks.peers),
+    ):
+        found = [entry.name for entry in entries]
+        for name in sorted({name for name in found if found.count(name) > 1}):
+            yield f"{what} names {name} {found.count(name)} times; keep one entry a {each}"
 
 
 def _overlaps(config: shape.StackConfig) -> Iterator[str]:
@@ -90,3 +95,6 @@ def _misplaced_endpoints(config: shape.StackConfig) -> Iterator[str]:
     if (config.cluster == "eks") != (config.networks.vpc is not None):
         mend = "add it for" if config.cluster == "eks" else "remove it from"
         yield f"networks.vpc is for cluster eks alone; {mend} cluster {config.cluster}"
+    if config.networks.vpc and not _LARGEST_VPC <= IPv4Network(config.networks.vpc).prefixlen <= _SMALLEST_VPC:
+        sizes = f"/{_LARGEST_VPC} to /{_SMALLEST_VPC}"
+        yield f"networks.vpc {config.networks.vpc} has no room for its subnets, or more than AWS gives; use {sizes}"

@@ -1,7 +1,7 @@
 """Who a pod is for AWS: a role that only its ServiceAccount can take, over the objects that it works on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -9,10 +9,11 @@ import pulumi_aws as aws
 from pulumi_aws import iam
 
 from infra import names
-from infra.settings import DataClass
-from infra.storage import Stored
+from infra.bucket import Stored
+from infra.settings import DataClass, Settings
 
 TOKEN_AUDIENCE = "sts.amazonaws.com"
+SESSION_SECONDS = 3600
 READ = ("s3:GetObject",)
 WRITE = (*READ, "s3:PutObject", "s3:AbortMultipartUpload")
 RECORD = ("s3:PutObject",)
@@ -90,9 +91,24 @@ def trust_cluster(environment: str, account: aws.Provider, issuer: pulumi.Input[
     return Trust(provider.arn, pulumi.Output.from_input(issuer))
 
 
+def role_arn(settings: Settings, hospital: str, workload: str) -> str:
+    """Return the ARN of a workload's role, which is known before the role is there."""
+    return f"arn:aws:iam::{settings.account}:role/{names.role(settings.environment, hospital, workload)}"
+
+
+def users(data: DataClass) -> tuple[list[str], list[str]]:
+    """Return the workloads that only read data of a class, and those that write it."""
+    writes = {
+        name: any("s3:PutObject" in grant.actions for grant in grants if grant.data is data)
+        for name, grants in GRANTS.items()
+        if any(grant.data is data for grant in grants)
+    }
+    return [name for name, writer in writes.items() if not writer], [name for name, writer in writes.items() if writer]
+
+
 @dataclass(frozen=True)
 class WorkloadRoleArgs:
-    """Whose role it is and what it may do.
+    """Whose role it is.
 
     Parameters
     ----------
@@ -100,12 +116,6 @@ class WorkloadRoleArgs:
         The ServiceAccount that may take it.
     trust
         The cluster that vouches for the ServiceAccount.
-    grants
-        What it may do with which objects.
-    stored
-        The hospital's buckets.
-    region
-        Where its keys are used.
     """
 
     environment: str
@@ -113,15 +123,13 @@ class WorkloadRoleArgs:
     workload: str
     zone: str
     trust: Trust
-    grants: Sequence[Grant]
-    stored: dict[DataClass, Stored]
-    region: str
 
 
 class WorkloadRole(pulumi.ComponentResource):
-    """A role of one workload of one hospital."""
+    """A role of one workload of one hospital, which may do nothing yet: keys that name it come first."""
 
     arn: pulumi.Output[str]
+    role: pulumi.Output[str]
 
     def __init__(self, name: str, args: WorkloadRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:WorkloadRole", name, None, opts)
@@ -132,26 +140,56 @@ class WorkloadRole(pulumi.ComponentResource):
             assume_role_policy=pulumi.Output.all(args.trust.provider_arn, args.trust.issuer).apply(
                 lambda known: trust_policy(known[0], known[1], subject)
             ),
-            tags=names.tags(args.environment, args.hospital),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        classes = sorted({grant.data for grant in args.grants})
-        arns = {data: pulumi.Output.all(args.stored[data].arn, args.stored[data].key_arn) for data in classes}
-        iam.RolePolicy(
-            name,
-            name="data",
-            role=role.name,
-            policy=pulumi.Output.all(*arns.values()).apply(
-                lambda known: access_policy(
-                    args.grants,
-                    {data: (pair[0], pair[1]) for data, pair in zip(classes, known, strict=True)},
-                    args.region,
-                )
-            ),
+            max_session_duration=SESSION_SECONDS,
+            tags=names.tags(args.environment, args.hospital, phi=reaches_phi(GRANTS[args.workload])),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = role.arn
+        self.role = role.name
         self.register_outputs({"arn": self.arn})
+
+
+def reaches_phi(grants: Sequence[Grant]) -> bool:
+    """Return whether who has these grants reaches data about patients."""
+    return any(names.holds_phi(grant.data) for grant in grants)
+
+
+def grant_access(
+    name: str,
+    role: pulumi.Input[str],
+    grants: Sequence[Grant],
+    stored: Mapping[DataClass, Stored],
+    region: str,
+    opts: pulumi.ResourceOptions,
+) -> iam.RolePolicy:
+    """Let a workload's role do what it is granted.
+
+    Parameters
+    ----------
+    name, role
+        The policy's name in the stack, and the role's in AWS.
+    grants
+        What it may do with which objects.
+    stored
+        The hospital's buckets.
+    region
+        Where its keys are used.
+    opts
+        Whose part the policy is.
+    """
+    classes = sorted({grant.data for grant in grants})
+    arns = [pulumi.Output.all(stored[data].arn, stored[data].key_arn) for data in classes]
+    return iam.RolePolicy(
+        name,
+        name="data",
+        role=role,
+        policy=pulumi.Output.all(*arns).apply(
+            lambda known: access_policy(
+                grants, {data: (pair[0], pair[1]) for data, pair in zip(classes, known, strict=True)}, region
+            )
+        ),
+        opts=opts,
+    )
 
 
 def trust_policy(provider_arn: str, issuer: str, subject: str) -> str:

@@ -23,6 +23,7 @@ from infra.settings import (
     Endpoint,
     Endpoints,
     Fhir,
+    Gateway,
     Hospital,
     Images,
     Networks,
@@ -33,12 +34,13 @@ from infra.settings import (
     Resources,
     Settings,
     Sizes,
+    VaultServer,
 )
 from infra.tiers import tier
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
-_PLAIN = ("environment", "tier", "cluster", "account", "region", "secondRegion", "imageLock", "alarms")
+_PLAIN = ("environment", "tier", "cluster", "account", "region", "secondRegion", "imageLock", "alarms", "deployer")
 
 
 def load(root: Path) -> Settings:
@@ -135,6 +137,7 @@ def _settings(config: shape.StackConfig, images: Images) -> Settings:
         images=images,
         alarms=config.alarms,
         operators=config.operators,
+        deployer=config.deployer,
         endpoints=Endpoints(
             vault=_endpoint(config.endpoints.vault),
             kubernetes=_endpoint(config.endpoints.kubernetes) if config.endpoints.kubernetes else None,
@@ -148,6 +151,8 @@ def _settings(config: shape.StackConfig, images: Images) -> Settings:
         ),
         options=Options(config.options.nat, config.options.macie, Autoscaler(config.options.autoscaler)),
         sizes=sizes,
+        gateway=_gateway(config.gateway) if config.gateway else None,
+        vault=VaultServer(config.vault.namespace, config.vault.audit_files),
         hospitals=tuple(_hospital(entry, sizes) for entry in config.hospitals),
     )
 
@@ -165,6 +170,17 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
         replicas=Replicas(entry.replicas.min, entry.replicas.max),
         model_server=_resources(entry.resources) if entry.resources else sizes.model_server,
         key_aliases=tuple((DataClass(data), alias) for data, alias in sorted(entry.keys.items())),
+    )
+
+
+def _gateway(given: shape.GatewayConfig) -> Gateway:
+    return Gateway(
+        domain=given.domain,
+        issuer=given.issuer,
+        audience=given.audience,
+        jwks=Endpoint(given.jwks_uri, _port(given.jwks_uri), given.network),
+        applications=given.applications,
+        requests_per_minute=given.requests_per_minute,
     )
 
 

@@ -6,6 +6,7 @@ PROJECT = "hmlops"
 DOMAIN = "healthcare-mlops"
 OWNER = "platform"
 SHARED = "shared"
+BREAK_GLASS = "break-glass"
 WORKLOAD_LABEL = "app.kubernetes.io/name"
 ROLE_ANNOTATION = f"{DOMAIN}/role-arn"
 

@@ -1,4 +1,9 @@
-"""The private network of an EKS cluster: no public subnet, AWS reached through endpoints inside it."""
+"""The private network of an EKS cluster: nodes and data without public addresses, AWS reached through endpoints.
+
+A NAT gateway is an option: without it nodes reach AWS, the joined networks, and nothing else. With it there are public
+subnets, for the gateways alone; only they have a way to the internet gateway. Network access lists stay as AWS makes
+them: they have no state and know no groups, so security groups and NetworkPolicies decide.
+"""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -7,10 +12,13 @@ import pulumi
 from pulumi_aws import ec2
 
 from infra import names
+from infra.addresses import ZONES, layout
+from infra.endpoints import Endpoints, EndpointsArgs
+from infra.flow_log import FlowLog, FlowLogArgs
+from infra.groups import Groups, GroupsArgs
+from infra.settings import PeerNetwork, Settings
 
-ZONES = ("a", "b", "c")
-# Everything that nodes and pods call; without them nothing starts, as there is no way to the internet.
-SERVICES = ("ec2", "ecr.api", "ecr.dkr", "eks", "kms", "logs", "s3", "sts")
+ANYWHERE = "0.0.0.0/0"
 
 
 @dataclass(frozen=True)
@@ -19,80 +27,142 @@ class NetworkArgs:
 
     Parameters
     ----------
-    environment, region
-        Whose network, where.
+    settings
+        The environment, which names the addresses and the joined networks.
     vpc
-        Its addresses; each zone's subnet gets a quarter of them.
+        Its addresses.
+    logs_key_arn
+        The key of logs.
     """
 
-    environment: str
-    region: str
+    settings: Settings
     vpc: IPv4Network
+    logs_key_arn: pulumi.Input[str]
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC with one private subnet a zone and the endpoints of the services that are used."""
+    """A VPC over three zones, with everything that says what comes in and goes out.
 
-    subnet_ids: list[pulumi.Output[str]]
+    ``groups`` are its security groups by role: ``control`` (the cluster's API), ``nodes``, ``endpoints``, ``database``
+    and ``streaming``.
+    """
+
+    vpc_id: pulumi.Output[str]
+    node_subnet_ids: list[pulumi.Output[str]]
+    data_subnet_ids: list[pulumi.Output[str]]
+    groups: dict[str, pulumi.Output[str]]
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Network", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        tags = names.tags(args.environment)
+        self._name, self._args = name, args
+        self._child = pulumi.ResourceOptions(parent=self)
         vpc = ec2.Vpc(
             name,
             cidr_block=str(args.vpc),
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            tags={**tags, "Name": f"{names.PROJECT}-{args.environment}"},
-            opts=child,
+            tags=self._tags(None),
+            opts=self._child,
         )
+        self.vpc_id = vpc.id
         # Claimed and left without rules, so that nothing works by forgetting to name a group.
-        ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], tags=tags, opts=child)
-        routes = ec2.RouteTable(name, vpc_id=vpc.id, tags=tags, opts=child)
-        self.subnet_ids = []
-        for zone, block in zip(ZONES, args.vpc.subnets(prefixlen_diff=2), strict=False):
+        ec2.DefaultSecurityGroup(
+            name, vpc_id=vpc.id, ingress=[], egress=[], tags=self._tags("default"), opts=self._child
+        )
+        addresses = layout(args.vpc)
+        self.node_subnet_ids, tables = self._subnets("nodes", addresses.nodes, internal=True)
+        self.data_subnet_ids, _ = self._subnets("data", addresses.data)
+        if args.settings.options.nat:
+            self._gateways(addresses.public, tables)
+        for peer in args.settings.networks.peers:
+            self._join(peer, tables)
+        groups = Groups(name, GroupsArgs(args.settings, vpc.id), self._child)
+        self.groups = groups.ids
+        Endpoints(
+            name,
+            EndpointsArgs(args.settings, vpc.id, self.node_subnet_ids, self.groups["endpoints"]),
+            self._child,
+        )
+        FlowLog(name, FlowLogArgs(args.settings, vpc.id, args.logs_key_arn), self._child)
+        self.register_outputs({"vpcId": self.vpc_id, "nodeSubnetIds": self.node_subnet_ids})
+
+    def _subnets(
+        self, kind: str, blocks: tuple[IPv4Network, ...], *, internal: bool = False
+    ) -> tuple[list[pulumi.Output[str]], list[ec2.RouteTable]]:
+        """Declare a subnet a zone, each with a route table that as yet leads nowhere outside."""
+        subnets, tables = [], []
+        # Internal load balancers of the cluster stand among its nodes.
+        more = {"kubernetes.io/role/internal-elb": "1"} if internal else {}
+        for zone, block in zip(ZONES, blocks, strict=True):
+            full = f"{self._name}-{kind}-{zone}"
             subnet = ec2.Subnet(
-                f"{name}-{zone}",
-                vpc_id=vpc.id,
-                availability_zone=f"{args.region}{zone}",
+                full,
+                vpc_id=self.vpc_id,
+                availability_zone=f"{self._args.settings.region}{zone}",
                 cidr_block=str(block),
                 map_public_ip_on_launch=False,
-                tags={**tags, "kubernetes.io/role/internal-elb": "1"},
-                opts=child,
+                tags={**self._tags(f"{kind}-{zone}", kind), **more},
+                opts=self._child,
             )
-            ec2.RouteTableAssociation(f"{name}-{zone}", subnet_id=subnet.id, route_table_id=routes.id, opts=child)
-            self.subnet_ids.append(subnet.id)
-        self._endpoints(name, args, vpc, tags)
-        self.register_outputs({"subnetIds": self.subnet_ids})
+            table = ec2.RouteTable(full, vpc_id=self.vpc_id, tags=self._tags(f"{kind}-{zone}", kind), opts=self._child)
+            ec2.RouteTableAssociation(full, subnet_id=subnet.id, route_table_id=table.id, opts=self._child)
+            subnets.append(subnet.id)
+            tables.append(table)
+        return subnets, tables
 
-    def _endpoints(self, name: str, args: NetworkArgs, vpc: ec2.Vpc, tags: dict[str, str]) -> None:
-        group = ec2.SecurityGroup(
-            f"{name}-endpoints",
-            description="HTTPS from inside the VPC to AWS services",
-            vpc_id=vpc.id,
-            ingress=[
-                ec2.SecurityGroupIngressArgs(
-                    description="HTTPS", protocol="tcp", from_port=443, to_port=443, cidr_blocks=[str(args.vpc)]
-                )
-            ],
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self),
+    def _gateways(self, blocks: tuple[IPv4Network, ...], node_tables: list[ec2.RouteTable]) -> None:
+        """Declare a NAT gateway in each zone, so that the loss of a zone costs the others nothing."""
+        internet = ec2.InternetGateway(self._name, vpc_id=self.vpc_id, tags=self._tags("internet"), opts=self._child)
+        subnets, tables = self._subnets("public", blocks)
+        for zone, subnet, table, inner in zip(ZONES, subnets, tables, node_tables, strict=True):
+            full = f"{self._name}-nat-{zone}"
+            out = ec2.Route(
+                f"{self._name}-public-{zone}",
+                route_table_id=table.id,
+                destination_cidr_block=ANYWHERE,
+                gateway_id=internet.id,
+                opts=self._child,
+            )
+            address = ec2.Eip(full, domain="vpc", tags=self._tags(f"nat-{zone}"), opts=self._child)
+            gateway = ec2.NatGateway(
+                full,
+                allocation_id=address.allocation_id,
+                subnet_id=subnet,
+                tags=self._tags(f"nat-{zone}"),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[out]),
+            )
+            ec2.Route(
+                full,
+                route_table_id=inner.id,
+                destination_cidr_block=ANYWHERE,
+                nat_gateway_id=gateway.id,
+                opts=self._child,
+            )
+
+    def _join(self, peer: PeerNetwork, node_tables: list[ec2.RouteTable]) -> None:
+        """Declare the connection to another VPC; one of another account waits until somebody there accepts it."""
+        settings = self._args.settings
+        connection = ec2.VpcPeeringConnection(
+            f"{self._name}-peer-{peer.name}",
+            vpc_id=self.vpc_id,
+            peer_vpc_id=peer.vpc_id,
+            peer_owner_id=peer.account,
+            auto_accept=True if peer.account == settings.account else None,
+            tags=self._tags(f"peer-{peer.name}"),
+            opts=self._child,
         )
-        for service in SERVICES:
-            ec2.VpcEndpoint(
-                f"{name}-{service}",
-                vpc_id=vpc.id,
-                service_name=f"com.amazonaws.{args.region}.{service}",
-                vpc_endpoint_type="Interface",
-                subnet_ids=self.subnet_ids,
-                security_group_ids=[group.id],
-                private_dns_enabled=True,
-                # S3 gives private names to an interface endpoint only where no gateway endpoint is asked for.
-                dns_options=_S3_DNS if service == "s3" else None,
-                tags=tags,
-                opts=pulumi.ResourceOptions(parent=self),
+        for zone, table in zip(ZONES, node_tables, strict=True):
+            ec2.Route(
+                f"{self._name}-peer-{peer.name}-{zone}",
+                route_table_id=table.id,
+                destination_cidr_block=peer.network,
+                vpc_peering_connection_id=connection.id,
+                opts=self._child,
             )
 
-
-_S3_DNS = ec2.VpcEndpointDnsOptionsArgs(private_dns_only_for_inbound_resolver_endpoint=False)
+    def _tags(self, what: str | None, tier: str | None = None) -> dict[str, str]:
+        stem = f"{names.PROJECT}-{self._args.settings.environment}"
+        return {
+            **names.tags(self._args.settings.environment, phi=tier in ("nodes", "data"), tier=tier or ""),
+            "Name": f"{stem}-{what}" if what else stem,
+        }

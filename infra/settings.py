@@ -194,6 +194,48 @@ class Hospital:
 
 
 @dataclass(frozen=True)
+class Gateway:
+    """Which programs may ask a hospital's model from outside of the cluster, and how they prove who they are.
+
+    Parameters
+    ----------
+    domain
+        Each hospital answers at a name of its own below it.
+    issuer, audience
+        What a token must say of who made it and for whom.
+    jwks
+        Where the issuer publishes its keys.
+    applications
+        The programs, by the claim ``client_id`` of their tokens.
+    requests_per_minute
+        The most that a hospital's programs may ask.
+    """
+
+    domain: str
+    issuer: str
+    audience: str
+    jwks: Endpoint
+    applications: tuple[str, ...]
+    requests_per_minute: int
+
+
+@dataclass(frozen=True)
+class VaultServer:
+    """What of Vault depends on who runs it.
+
+    Parameters
+    ----------
+    namespace
+        The namespace of a managed Vault; None where the server is of one's own.
+    audit_files
+        Files in which the server records every request, each on its own disk; a managed Vault keeps them by itself.
+    """
+
+    namespace: str | None
+    audit_files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """One environment.
 
@@ -209,8 +251,14 @@ class Settings:
         The e-mail address that hears alarms.
     operators
         ARNs of principals that may read and write data besides the workloads; none in production.
+    deployer
+        ARN of who runs ``pulumi``, whom a declared cluster lets in.
     endpoints, networks, options, sizes
         Servers outside the cluster, address ranges, choices, and container sizes.
+    gateway
+        The way in for hospitals' programs; None where nothing from outside may ask.
+    vault
+        Who runs Vault.
     hospitals
         One entry a hospital.
     """
@@ -224,8 +272,11 @@ class Settings:
     images: Images
     alarms: str
     operators: tuple[str, ...]
+    deployer: str
     endpoints: Endpoints
     networks: Networks
     options: Options
     sizes: Sizes
+    gateway: Gateway | None
+    vault: VaultServer
     hospitals: tuple[Hospital, ...]

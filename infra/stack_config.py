@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 NAME_HINT = "use small letters, digits and single hyphens, starting with a letter, at most 24 characters"
@@ -77,6 +77,10 @@ ReleaseText = Annotated[str, _matching(r"v[1-9]\d{0,3}@[0-9a-f]{12}", RELEASE_HI
 Retention = Annotated[str, AfterValidator(_retention)]
 Network = Annotated[str, AfterValidator(_network)]
 Url = Annotated[str, AfterValidator(_url)]
+DomainName = Annotated[
+    str,
+    _matching(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "write a domain name, such as risk.hospitals.example"),
+]
 Cpu = Annotated[str, _matching(r"[1-9]\d{0,4}m|[1-9]\d?", CPU_HINT)]
 Memory = Annotated[str, _matching(r"[1-9]\d{0,5}(Mi|Gi)", MEMORY_HINT)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
@@ -236,6 +240,33 @@ class HospitalConfig(_Section):
     keys: dict[Literal["raw", "curated", "models", "audit", "identity"], KeyAlias] = Field(default_factory=dict)
 
 
+class GatewayConfig(_Section):
+    """The way in for hospitals' programs."""
+
+    domain: DomainName
+    issuer: Url
+    jwks_uri: Url
+    network: Network
+    audience: Text
+    applications: Annotated[tuple[Text, ...], Field(min_length=1)]
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 600
+
+
+class VaultConfig(_Section):
+    """Who runs Vault."""
+
+    namespace: Text | None = None
+    audit_files: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _recorded(self) -> "VaultConfig":
+        if self.namespace and self.audit_files:
+            raise ValueError("has namespace and auditFiles, but a managed Vault keeps its own records; remove one")
+        if not self.namespace and len(set(self.audit_files)) < 2:
+            raise ValueError("needs two different auditFiles; when one cannot be written, the other still records")
+        return self
+
+
 class StackConfig(_Section):
     """Everything under the project's namespace in a stack's file."""
 
@@ -248,11 +279,19 @@ class StackConfig(_Section):
     image_lock: Text
     alarms: Email
     operators: tuple[PrincipalArn, ...] = ()
+    deployer: PrincipalArn
     endpoints: EndpointsConfig
     networks: NetworksConfig
     options: OptionsConfig = OptionsConfig()
     sizes: SizesConfig
+    gateway: GatewayConfig | None = None
+    vault: VaultConfig
     hospitals: tuple[HospitalConfig, ...]
+
+    @field_validator("gateway", mode="before")
+    @classmethod
+    def _may_be_none(cls, given: object) -> object:
+        return given or None
 
 
 ImageText = Annotated[

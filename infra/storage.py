@@ -1,173 +1,49 @@
-"""Buckets: encrypted by their own key, versioned, reachable over TLS only, never public, emptied by retention."""
+"""A hospital's buckets: each with its own key, for those who work on it, and a copy in the second region."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import s3
 
 from infra import names
+from infra.access_logs import AccessLogs
+from infra.account import Account
+from infra.backup_role import BackupRole
+from infra.bucket import NONCURRENT_DAYS, Bucket, BucketArgs, Keep, Lock, Stored
 from infra.encryption import DataKey, DataKeyArgs
-from infra.settings import DataClass, Hospital
+from infra.identity import WorkloadRole, role_arn, users
+from infra.replication import Replication, ReplicationArgs, ReplicationRole
+from infra.settings import DataClass, Hospital, Settings
 
 AUDIT_DAYS = 7 * 365
-NONCURRENT_DAYS = 30
+# Six years (45 CFR 164.316(b)(2)): so long a release proves what scored a patient.
+RELEASE_DAYS = 6 * 365
 
 
 @dataclass(frozen=True)
-class DataBucketArgs:
-    """What a bucket holds and how it is kept.
+class HospitalStorageArgs:
+    """Whose buckets they are, and who works on them.
 
     Parameters
     ----------
-    environment, hospital, data
-        Whose data of which class it holds.
-    key_arn
-        The only key that may encrypt its objects.
-    keep_days
-        Days after which an object expires; None keeps it.
-    replaced_days
-        Days after which what was replaced or deleted goes for good; None keeps it.
-    protect
-        Refuse deletion, also of a bucket that still holds objects.
+    settings, hospital
+        The environment and the hospital's entry.
+    account
+        The account in both regions.
+    roles
+        The roles of the hospital's workloads, which keys and buckets name.
+    backup
+        Who takes copies for AWS Backup, and brings them back.
+    access_logs
+        Where access is recorded.
     """
 
-    environment: str
-    hospital: str
-    data: DataClass
-    key_arn: pulumi.Input[str]
-    keep_days: int | None
-    replaced_days: int | None
-    protect: bool
-
-
-class DataBucket(pulumi.ComponentResource):
-    """A bucket with every safeguard as a resource of its own."""
-
-    bucket: pulumi.Output[str]
-    arn: pulumi.Output[str]
-
-    def __init__(self, name: str, args: DataBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("healthcare-mlops:infra:DataBucket", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        bucket = s3.Bucket(
-            name,
-            bucket=names.bucket(args.environment, args.hospital, args.data),
-            force_destroy=not args.protect,
-            tags=names.tags(args.environment, args.hospital, args.data),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
-        )
-        s3.BucketOwnershipControls(
-            name,
-            bucket=bucket.bucket,
-            rule=s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-            opts=child,
-        )
-        s3.BucketVersioning(
-            name,
-            bucket=bucket.bucket,
-            versioning_configuration=s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-            opts=child,
-        )
-        s3.BucketServerSideEncryptionConfiguration(
-            name,
-            bucket=bucket.bucket,
-            rules=[
-                s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                        sse_algorithm="aws:kms", kms_master_key_id=args.key_arn
-                    ),
-                    bucket_key_enabled=True,
-                )
-            ],
-            opts=child,
-        )
-        closed = s3.BucketPublicAccessBlock(
-            name,
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=child,
-        )
-        s3.BucketLifecycleConfiguration(
-            name, bucket=bucket.bucket, rules=_lifecycle(args.keep_days, args.replaced_days), opts=child
-        )
-        # S3 refuses two changes of a bucket's access at once, so one waits for the other.
-        s3.BucketPolicy(
-            name,
-            bucket=bucket.bucket,
-            policy=pulumi.Output.all(bucket.arn, args.key_arn).apply(lambda known: _policy(known[0], known[1])),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
-        )
-        self.bucket = bucket.bucket
-        self.arn = bucket.arn
-        self.register_outputs({"bucket": self.bucket, "arn": self.arn})
-
-
-def _lifecycle(keep_days: int | None, replaced_days: int | None) -> list[s3.BucketLifecycleConfigurationRuleArgs]:
-    replaced = None
-    if replaced_days is not None:
-        replaced = s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(noncurrent_days=replaced_days)
-    rules = [
-        s3.BucketLifecycleConfigurationRuleArgs(
-            id="tidy",
-            status="Enabled",
-            filter=s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-            abort_incomplete_multipart_upload=s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                days_after_initiation=1
-            ),
-            noncurrent_version_expiration=replaced,
-        )
-    ]
-    if keep_days is not None:
-        rules.append(
-            s3.BucketLifecycleConfigurationRuleArgs(
-                id="retention",
-                status="Enabled",
-                filter=s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                expiration=s3.BucketLifecycleConfigurationRuleExpirationArgs(days=keep_days),
-            )
-        )
-    return rules
-
-
-def _policy(bucket_arn: str, key_arn: str) -> str:
-    """Return a policy that refuses plain HTTP, and any encryption but by the bucket's own key."""
-    objects = f"{bucket_arn}/*"
-
-    def deny(sid: str, action: str, resources: list[str], condition: dict[str, dict[str, str]]) -> dict[str, object]:
-        return {
-            "Sid": sid,
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": action,
-            "Resource": resources,
-            "Condition": condition,
-        }
-
-    # A request that names no encryption gets the bucket's own; only one that names another is refused. Negated
-    # conditions hold for absent keys too, hence the test that the key is there.
-    sse = "s3:x-amz-server-side-encryption"
-    other_way = {"Null": {sse: "false"}, "StringNotEquals": {sse: "aws:kms"}}
-    key = f"{sse}-aws-kms-key-id"
-    other_key = {"Null": {key: "false"}, "StringNotEquals": {key: key_arn}}
-    statements = [
-        deny("TlsOnly", "s3:*", [bucket_arn, objects], {"Bool": {"aws:SecureTransport": "false"}}),
-        deny("KmsOnly", "s3:PutObject", [objects], other_way),
-        deny("OwnKeyOnly", "s3:PutObject", [objects], other_key),
-    ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A bucket and the key of its objects, as other resources name them."""
-
-    bucket: pulumi.Output[str]
-    arn: pulumi.Output[str]
-    key_arn: pulumi.Output[str]
+    settings: Settings
+    hospital: Hospital
+    account: Account
+    roles: Sequence[WorkloadRole]
+    backup: BackupRole
+    access_logs: AccessLogs
 
 
 class HospitalStorage(pulumi.ComponentResource):
@@ -175,33 +51,92 @@ class HospitalStorage(pulumi.ComponentResource):
 
     stored: dict[DataClass, Stored]
 
-    def __init__(
-        self,
-        name: str,
-        hospital: Hospital,
-        environment: str,
-        protect: bool,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, name: str, args: HospitalStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:HospitalStorage", name, None, opts)
+        settings, hospital = args.settings, args.hospital
         child = pulumi.ResourceOptions(parent=self)
-        # A release is evidence of what scored a patient, so models do not expire.
-        keep = {
-            DataClass.RAW: hospital.raw_days,
-            DataClass.CURATED: hospital.curated_days,
-            DataClass.IDENTITY: hospital.curated_days,
-            DataClass.AUDIT: AUDIT_DAYS,
-        }
-        # What was replaced in these two is evidence as well.
-        kept_replaced: dict[DataClass, int | None] = {DataClass.AUDIT: AUDIT_DAYS, DataClass.MODELS: None}
-        self.stored = {}
-        for data in DataClass:
-            replaced = kept_replaced.get(data, NONCURRENT_DAYS)
-            key = DataKey(f"{name}-{data}", DataKeyArgs(environment, hospital.name, data, protect), child)
-            bucket = DataBucket(
-                f"{name}-{data}",
-                DataBucketArgs(environment, hospital.name, data, key.arn, keep.get(data), replaced, protect),
-                child,
-            )
-            self.stored[data] = Stored(bucket.bucket, bucket.arn, key.arn)
+        copier = None
+        if settings.tier.replicate:
+            copier = ReplicationRole(f"{name}-replication", settings, hospital.name, child)
+        here = _Place("", settings.region, args.access_logs.here, "daily", child)
+        ready = [*args.roles, args.backup, *([copier] if copier else [])]
+        self.stored = {data: _store(name, args, data, here, _workers(args, data, copier), ready) for data in DataClass}
+        if copier:
+            away = pulumi.ResourceOptions(parent=self, providers={"aws": args.account.second})
+            there = _Place("-replica", settings.second_region, args.access_logs.second, "", away)
+            # Nobody but S3 itself reaches a copy, until a disaster makes somebody change this.
+            alone = _Users((), (copier.arn,))
+            copies = {data: _store(name, args, data, there, alone, [copier]) for data in DataClass}
+            regions = (settings.region, settings.second_region)
+            Replication(f"{name}-replication", ReplicationArgs(copier, regions, self.stored, copies), child)
         self.register_outputs({str(data): stored.bucket for data, stored in self.stored.items()})
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where buckets are, and what differs there."""
+
+    suffix: str
+    region: str
+    access_logs: pulumi.Input[str] | None
+    backup: str
+    opts: pulumi.ResourceOptions
+
+
+@dataclass(frozen=True)
+class _Users:
+    """ARNs of who reads objects of a class, and of who writes them."""
+
+    readers: tuple[str, ...]
+    writers: tuple[str, ...]
+
+
+def _workers(args: HospitalStorageArgs, data: DataClass, copier: ReplicationRole | None) -> _Users:
+    settings = args.settings
+    operators = settings.operators if settings.tier.operators_read_data else ()
+    readers, writers = ([role_arn(settings, args.hospital.name, name) for name in found] for found in users(data))
+    return _Users((*readers, *([copier.arn] if copier else [])), (*writers, args.backup.arn, *operators))
+
+
+def _store(
+    name: str,
+    args: HospitalStorageArgs,
+    data: DataClass,
+    place: _Place,
+    who: _Users,
+    ready: Sequence[pulumi.Resource],
+) -> Stored:
+    settings, hospital = args.settings, args.hospital
+    resource = f"{name}-{data}{place.suffix}"
+    key = DataKey(
+        resource, DataKeyArgs(settings, hospital, data, place.region, who.readers, who.writers, ready), place.opts
+    )
+    bucket = Bucket(
+        resource,
+        BucketArgs(
+            settings=settings,
+            bucket=names.bucket(settings.environment, hospital.name, data) + place.suffix,
+            tags=names.tags(settings.environment, hospital.name, data, backup=place.backup),
+            key_arn=key.arn,
+            keep=_keep(settings, hospital, data),
+            principals=(*who.readers, *who.writers),
+            access_logs=place.access_logs,
+        ),
+        place.opts,
+    )
+    return Stored(bucket.bucket, bucket.arn, key.arn)
+
+
+def _keep(settings: Settings, hospital: Hospital, data: DataClass) -> Keep:
+    locked = settings.tier.lock_records
+    match data:
+        case DataClass.RAW:
+            return Keep(hospital.raw_days, NONCURRENT_DAYS)
+        case DataClass.CURATED | DataClass.IDENTITY:
+            return Keep(hospital.curated_days, NONCURRENT_DAYS)
+        case DataClass.AUDIT:
+            # What was replaced here is evidence as well.
+            return Keep(AUDIT_DAYS, AUDIT_DAYS, Lock("COMPLIANCE", AUDIT_DAYS) if locked else None)
+        case DataClass.MODELS:
+            # A release is evidence of what scored a patient, so models do not expire.
+            return Keep(None, None, Lock("GOVERNANCE", RELEASE_DAYS) if locked else None)

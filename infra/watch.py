@@ -4,11 +4,19 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra import names
 from infra.access_logs import AccessLogs, access_logs
 from infra.account import Account
-from infra.alarms import AlarmTopic
+from infra.alarms import Alarms, AlarmsArgs, AlarmTopic
+from infra.backup_role import BackupRole
+from infra.defaults import Defaults, DefaultsArgs
+from infra.detectors import Detectors, DetectorsArgs
 from infra.encryption import PlatformKey, PlatformKeyArgs
+from infra.identity import role_arn
+from infra.recorder import Recorder, RecorderArgs
+from infra.records import Records, RecordsArgs
 from infra.settings import Settings
+from infra.trail import Trail, TrailArgs
 
 
 @dataclass(frozen=True)
@@ -19,10 +27,13 @@ class WatchArgs:
     ----------
     settings, account
         The environment, and its account in both regions.
+    backup
+        Who takes copies of the trail's records.
     """
 
     settings: Settings
     account: Account
+    backup: BackupRole
 
 
 class Watch(pulumi.ComponentResource):
@@ -36,9 +47,12 @@ class Watch(pulumi.ComponentResource):
         Where alarms go.
     access_logs
         Where buckets record who asks for their objects.
+    trail_logs_arn
+        The log group that holds a year of the trail.
     """
 
     access_logs: AccessLogs
+    trail_logs_arn: pulumi.Output[str]
     logs_key_arn: pulumi.Output[str]
     alarms_topic_arn: pulumi.Output[str]
 
@@ -54,6 +68,20 @@ class Watch(pulumi.ComponentResource):
         )
         topic = AlarmTopic(f"{name}-alarms", settings, child)
         self.access_logs = access_logs(name, settings, args.account, child)
+        records = Records(f"{name}-records", RecordsArgs(settings, args.account, args.backup, self.access_logs), child)
+        trail = Trail(name, TrailArgs(settings, records.stored, logs_key.arn), child)
+        Recorder(f"{name}-recorder", RecorderArgs(settings, self.access_logs.here), child)
+        Defaults(name, DefaultsArgs(settings.account), child)
+        Detectors(name, DetectorsArgs(settings, settings.region), child)
+        if settings.tier.replicate:
+            there = pulumi.ResourceOptions(parent=self, providers={"aws": args.account.second})
+            Detectors(f"{name}-second", DetectorsArgs(settings, settings.second_region), there)
+        Alarms(
+            name,
+            AlarmsArgs(settings, trail.logs, topic.arn, role_arn(settings, names.SHARED, names.BREAK_GLASS)),
+            child,
+        )
+        self.trail_logs_arn = trail.logs_arn
         self.logs_key_arn = logs_key.arn
         self.alarms_topic_arn = topic.arn
         self.register_outputs({"logsKeyArn": self.logs_key_arn, "alarmsTopicArn": self.alarms_topic_arn})

@@ -99,7 +99,8 @@ class Judge:
         self._settings = settings
         self._addresses = addresses
         self._levels = {row.id: row.held(settings) for row in table().rows.values()} | dict(raised or {})
-        asked = self._levels.keys() if only is None else only
+        asked = frozenset(self._levels if only is None else only)
+        self._asked = asked
         held = [
             rule
             for rule in (rules() if among is None else among)
@@ -119,14 +120,14 @@ class Judge:
     def one(self, resource: Resource, stack: str = "") -> list[Result]:
         """Judge a resource by itself, before it is made."""
         about = About(Graph([resource], stack), self._settings, self._addresses)
-        applied = Applied(self._settings, about.graph.stack)
+        applied = Applied(self._settings, about.graph.stack, self._asked)
         return [applied.weigh(result) for result in self._on(resource, about, joins=False)]
 
     def whole(self, graph: Graph) -> list[Result]:
         """Judge a stack by everything, exemptions included."""
         about = About(graph, self._settings, self._addresses)
         subjects = graph.resources if graph.root in graph.resources else [*graph.resources, graph.root]
-        applied = Applied(self._settings, graph.stack)
+        applied = Applied(self._settings, graph.stack, self._asked)
         found = [
             applied.weigh(result)
             for resource in subjects
@@ -164,7 +165,8 @@ def _guard(rule: Rule, resource: Resource, about: About) -> Iterator[Finding]:
 class Applied:
     """Exemptions at work on one stack."""
 
-    def __init__(self, settings: Settings, stack: str) -> None:
+    def __init__(self, settings: Settings, stack: str, asked: Collection[str]) -> None:
+        self._asked = asked
         self._today = settings.today
         self._here = [given for given in settings.exemptions if not given.stacks or stack in given.stacks]
         self._used: set[int] = set()
@@ -187,7 +189,7 @@ class Applied:
                 yield self._fault(graph, given, "names no control of the pack")
             elif given.expires < self._today:
                 yield self._fault(graph, given, f"expired on {given.expires}; mend the resource or have it renewed")
-            elif position not in self._used:
+            elif position not in self._used and given.control in self._asked:
                 yield self._fault(graph, given, "matches nothing that was found; remove it")
 
     @staticmethod

@@ -13,6 +13,8 @@ import yaml
 from policy_pack.errors import PackError
 
 _PROJECT = "healthcare-mlops:"
+# Of what only calls in, the flow's own port counts.
+_ANY_PORT = 0
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -58,8 +60,16 @@ def read(config: Mapping[str, Any]) -> Addresses:
     vpc = (plain.get("networks") or {}).get("vpc")
     if vpc and "aws" not in shared:
         shared["aws"] = Place(str(ip_network(vpc)), 443)
+    gateway = plain.get("gateway") or {}
+    issuer = _place(gateway.get("jwksUri", ""), gateway.get("network"))
+    if issuer:
+        shared["issuer"] = issuer
     own, unused = {}, set()
     for hospital in plain.get("hospitals") or ():
+        # The gateway's controller is pods of a namespace, never a network.
+        unused |= {(hospital["name"], name) for name in ("gateway-control", *(() if issuer else ("issuer",)))}
+        if gateway and hospital.get("network"):
+            own[hospital["name"], "clinic"] = Place(str(ip_network(hospital["network"])), _ANY_PORT)
         fhir = hospital.get("fhir") or {}
         if "path" in fhir:
             unused.add((hospital["name"], "fhir"))

@@ -15,7 +15,7 @@ DNS_PORTS = (53, 5353)
 
 @dataclass(frozen=True)
 class Flow:
-    """Leave for a workload to call another, or a server outside the zones."""
+    """Leave for a workload to call another or a server outside the zones, or for what is outside to call it."""
 
     source: str
     target: str
@@ -46,6 +46,10 @@ class Zones:
     def ports(self, source: str, target: str) -> set[int]:
         """Return the ports on which one workload may call another."""
         return {flow.port for flow in self.flows if (flow.source, flow.target) == (source, target) and flow.port}
+
+    def callers(self, target: str) -> tuple[Flow, ...]:
+        """Return the flows by which what is outside the zones may call a workload."""
+        return tuple(flow for flow in self.flows if flow.target == target and flow.source in self.outside)
 
     def servers(self, source: str) -> set[str]:
         """Return the servers outside the zones that a workload may call."""

@@ -1,4 +1,4 @@
-"""Who each workload is: a ServiceAccount without rights in Kubernetes, and its roles in AWS and Vault."""
+"""Who each workload is: a ServiceAccount without rights in Kubernetes, and what its role in AWS may do."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra import names
-from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
+from infra.bucket import Stored
+from infra.identity import GRANTS, WorkloadRole, grant_access
 from infra.settings import DataClass
-from infra.storage import Stored
 from workloads.flows import Workload
 from workloads.pod import Account
 
@@ -21,30 +21,29 @@ class WorkloadAccountArgs:
 
     Parameters
     ----------
-    environment, region, hospital
-        The environment and the hospital.
+    region, hospital
+        Where its data is, and whose.
     name, workload
         The workload, as the zone table has it.
     namespace
         Where it runs.
-    trust
-        The cluster as AWS knows it.
+    role
+        Who it is for AWS.
     stored
         The hospital's buckets.
     """
 
-    environment: str
     region: str
     hospital: str
     name: str
     workload: Workload
     namespace: pulumi.Output[str]
-    trust: Trust
+    role: WorkloadRole
     stored: dict[DataClass, Stored]
 
 
 class WorkloadAccount(pulumi.ComponentResource):
-    """A workload's ServiceAccount and roles."""
+    """A workload's ServiceAccount, and the grants of its role."""
 
     account: Account
 
@@ -60,29 +59,16 @@ class WorkloadAccount(pulumi.ComponentResource):
         )
         if args.workload.vault:
             self._reviewed(name, args, labels)
-        role = WorkloadRole(
-            name,
-            WorkloadRoleArgs(
-                environment=args.environment,
-                hospital=args.hospital,
-                workload=args.name,
-                zone=args.workload.zone,
-                trust=args.trust,
-                grants=GRANTS[args.name],
-                stored=args.stored,
-                region=args.region,
-            ),
-            child,
-        )
+        grant_access(name, args.role.role, GRANTS[args.name], args.stored, args.region, child)
         self.account = Account(
             workload=args.name,
             namespace=args.namespace,
             service_account=service_account.metadata.name,
-            role_arn=role.arn,
+            role_arn=args.role.arn,
             vault_role=names.vault_role(args.hospital, args.name) if args.workload.vault else None,
             labels=labels,
         )
-        self.register_outputs({"roleArn": role.arn})
+        self.register_outputs({"roleArn": args.role.arn})
 
     def _reviewed(self, name: str, args: WorkloadAccountArgs, labels: dict[str, str]) -> None:
         """Let the account's own token ask for its review, which is how Vault checks a login."""

@@ -12,9 +12,12 @@ from pydantic.dataclasses import dataclass as checked
 
 from infra import names
 from infra.cluster import Cluster
-from infra.settings import DataClass, Hospital
+from infra.settings import ClusterKind, DataClass, Hospital, Settings
 
 TABLE = Path(__file__).with_name("zones.yaml")
+CONTROL_NAMESPACE = "envoy-gateway-system"
+CONTROL_PORT = 18000
+MONITORING_NAMESPACE = "monitoring"
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -28,7 +31,7 @@ class Workload:
 
 @checked(frozen=True, config=_STRICT)
 class Flow:
-    """Leave for a workload to call another one, or a server outside the zones."""
+    """Leave for a workload to call another one or a server outside the zones, or for what is outside to call it."""
 
     source: str
     target: str
@@ -52,8 +55,10 @@ class ZoneTable:
             if workload.zone not in self.zones:
                 raise ValueError(f"workload {name} is in zone {workload.zone}, which zones.yaml does not list")
         for flow in self.flows:
-            inside = flow.target in self.workloads
-            if flow.source not in self.workloads or not (inside or flow.target in self.endpoints):
+            inside, outward = flow.target in self.workloads, flow.target in self.endpoints
+            if not (flow.source in self.workloads or (inside and flow.source in self.endpoints)):
+                raise ValueError(f"flow {flow.source} to {flow.target} names what zones.yaml does not list")
+            if not (inside or outward):
                 raise ValueError(f"flow {flow.source} to {flow.target} names what zones.yaml does not list")
             if inside != (flow.port is not None):
                 raise ValueError(f"flow {flow.source} to {flow.target}: give a port to workloads, and to them alone")
@@ -113,16 +118,29 @@ class Opening:
         return f"{self.workload}-{word}-{self.other}"
 
 
-def places(cluster: Cluster, hospital: Hospital) -> dict[str, Peer | None]:
+def places(settings: Settings, cluster: Cluster, hospital: Hospital) -> dict[str, Peer | None]:
     """Return where each endpoint of the table is for one hospital; None where the hospital has none."""
-    dns = Pods((("kubernetes.io/metadata.name", "kube-system"),), (("k8s-app", "kube-dns"),))
-    fhir = Peer(hospital.network, (Port(hospital.fhir.port),)) if hospital.network else None
+    dns = Pods(_named("kube-system"), (("k8s-app", "kube-dns"),))
+    fhir = Peer(hospital.network, (Port(hospital.fhir.port),)) if hospital.network and hospital.fhir.url else None
+    gateway = settings.gateway
+    control = Pods(_named(CONTROL_NAMESPACE), (("control-plane", "envoy-gateway"),))
+    prometheus = Pods(_named(MONITORING_NAMESPACE), ((names.WORKLOAD_LABEL, "prometheus"),))
+    # What calls in is held to the port of its flow.
+    clinic = Peer(hospital.network, ()) if gateway and hospital.network else None
     return {
         "dns": Peer(dns, (Port(cluster.dns_port, "UDP"), Port(cluster.dns_port, "TCP"))),
         "aws": Peer(cluster.aws.network, (Port(cluster.aws.port),)),
         "vault": Peer(cluster.vault.network, (Port(cluster.vault.port),)),
         "fhir": fhir,
+        "clinic": clinic,
+        "issuer": Peer(gateway.jwks.network, (Port(gateway.jwks.port),)) if gateway else None,
+        "gateway-control": Peer(control, (Port(CONTROL_PORT),)) if gateway else None,
+        "monitoring": Peer(prometheus, ()) if settings.cluster is ClusterKind.EKS else None,
     }
+
+
+def _named(namespace: str) -> tuple[tuple[str, str], ...]:
+    return (("kubernetes.io/metadata.name", namespace),)
 
 
 def openings(zones: ZoneTable, hospital: str, endpoints: dict[str, Peer | None]) -> list[Opening]:
@@ -135,7 +153,14 @@ def openings(zones: ZoneTable, hospital: str, endpoints: dict[str, Peer | None])
 
     found = []
     for flow in zones.flows:
-        source = zones.workloads[flow.source]
+        source = zones.workloads.get(flow.source)
+        if source is None:
+            caller = endpoints[flow.source]
+            if caller and flow.port:
+                zone = zones.workloads[flow.target].zone
+                peer = Peer(caller.where, (Port(flow.port),))
+                found.append(Opening(zone, flow.target, Direction.INGRESS, flow.source, peer))
+            continue
         if flow.port is None:
             outside = endpoints[flow.target]
             if outside:

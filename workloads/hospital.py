@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.account import Account
+from infra.backup_role import BackupRole
 from infra.cluster import Cluster
-from infra.identity import Trust
+from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
 from infra.settings import Amount, Hospital, Resources, Settings
-from infra.storage import HospitalStorage
+from infra.storage import HospitalStorage, HospitalStorageArgs
 from infra.vault import HospitalVault, HospitalVaultArgs, Logins
+from infra.watch import Watch
 from workloads.accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.features import features
 from workloads.flows import openings, places, table
@@ -35,6 +37,8 @@ class HospitalArgs:
         Its entry.
     account
         Where its keys, buckets and roles are.
+    watch, backup
+        Who records what happens to its data, and who copies it.
     cluster, trust, logins
         The cluster, as it is deployed to, as AWS knows it and as Vault does.
     platform
@@ -44,6 +48,8 @@ class HospitalArgs:
     settings: Settings
     hospital: Hospital
     account: Account
+    watch: Watch
+    backup: BackupRole
     cluster: Cluster
     trust: Trust
     logins: Logins
@@ -71,11 +77,27 @@ class HospitalService(pulumi.ComponentResource):
                 holds=known.holds,
                 contact=hospital.contact,
                 rooms=rooms(settings, hospital),
-                openings=openings(known, hospital.name, places(args.cluster, hospital)),
+                openings=openings(known, hospital.name, places(settings, args.cluster, hospital)),
             ),
             child,
         )
-        storage = HospitalStorage(name, hospital, settings.environment, settings.tier.protect_data, child)
+        # Keys and buckets name the roles, and the roles' grants name the buckets.
+        working = {workload: known.workloads[workload] for workload in GRANTS}
+        roles = {
+            workload: WorkloadRole(
+                f"{name}-{workload}",
+                WorkloadRoleArgs(settings.environment, hospital.name, workload, entry.zone, args.trust),
+                child,
+            )
+            for workload, entry in working.items()
+        }
+        storage = HospitalStorage(
+            name,
+            HospitalStorageArgs(
+                settings, hospital, args.account, tuple(roles.values()), args.backup, args.watch.access_logs
+            ),
+            child,
+        )
         vault_zones = {workload: entry.zone for workload, entry in known.workloads.items() if entry.vault}
         vault = HospitalVault(
             name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, settings.tier.protect_data), child
@@ -84,18 +106,17 @@ class HospitalService(pulumi.ComponentResource):
             workload: WorkloadAccount(
                 f"{name}-{workload}",
                 WorkloadAccountArgs(
-                    environment=settings.environment,
                     region=settings.region,
                     hospital=hospital.name,
                     name=workload,
                     workload=entry,
                     namespace=zones.namespaces[entry.zone],
-                    trust=args.trust,
+                    role=roles[workload],
                     stored=storage.stored,
                 ),
                 child,
             )
-            for workload, entry in known.workloads.items()
+            for workload, entry in working.items()
         }
         site = Site(
             settings=settings,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.bucket import Stored
 from infra.cluster import Cluster
 from infra.settings import DataClass, Hospital, Settings
-from infra.storage import Stored
 from workloads.pod import Account, Program
 
 

@@ -1,11 +1,12 @@
-"""Functions of the aws plugin that a program calls: who and where it is, and policy documents."""
+"""Functions of the aws plugin that a program calls: who and where it is, policy documents and objects."""
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from local.plugins.aws_cloud import Cloud
+from local.plugins.aws_cloud import Cloud, found, given
 from local.plugins.common import PluginError, Props
 
 _SUFFIXES: Final = {"aws-cn": "amazonaws.com.cn"}
@@ -34,28 +35,28 @@ def _one_or_all(values: list[str]) -> Any:
     return values[0] if len(values) == 1 else sorted(values, reverse=True)
 
 
-def _principals(given: list[Props]) -> Any:
-    if [p["type"] for p in given] == ["*"] and given[0]["identifiers"] == ["*"]:
+def _principals(listed: list[Props]) -> Any:
+    if [p["type"] for p in listed] == ["*"] and listed[0]["identifiers"] == ["*"]:
         return "*"
     merged: dict[str, list[str]] = {}
-    for principal in given:
+    for principal in listed:
         merged.setdefault(principal["type"], []).extend(principal["identifiers"])
     return {kind: _one_or_all(names) for kind, names in merged.items()}
 
 
-def _statement(given: Props) -> Props:
-    statement: Props = {"Sid": given["sid"]} if given.get("sid") else {}
-    statement["Effect"] = given.get("effect", "Allow")
+def _statement(written: Props) -> Props:
+    statement: Props = {"Sid": written["sid"]} if written.get("sid") else {}
+    statement["Effect"] = written.get("effect", "Allow")
     for ours, theirs in (("actions", "Action"), ("notActions", "NotAction"), ("resources", "Resource")):
-        if given.get(ours):
-            statement[theirs] = _one_or_all(given[ours])
-    if given.get("notResources"):
-        statement["NotResource"] = _one_or_all(given["notResources"])
+        if written.get(ours):
+            statement[theirs] = _one_or_all(written[ours])
+    if written.get("notResources"):
+        statement["NotResource"] = _one_or_all(written["notResources"])
     for ours, theirs in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
-        if given.get(ours):
-            statement[theirs] = _principals(given[ours])
+        if written.get(ours):
+            statement[theirs] = _principals(written[ours])
     conditions: dict[str, Props] = {}
-    for condition in given.get("conditions", []):
+    for condition in written.get("conditions", []):
         values = condition["values"]
         conditions.setdefault(condition["test"], {})[condition["variable"]] = values[0] if len(values) == 1 else values
     if conditions:
@@ -80,7 +81,7 @@ def _merge(documents: list[str], statements: list[Props], overriding: bool) -> l
 def _policy_document(_cloud: Cloud, args: Props) -> Props:
     sources = [*([args["sourceJson"]] if args.get("sourceJson") else []), *args.get("sourcePolicyDocuments", [])]
     statements = _merge(sources, [], overriding=False)
-    statements += [_statement(given) for given in args.get("statements", [])]
+    statements += [_statement(written) for written in args.get("statements", [])]
     overrides = [
         *([args["overrideJson"]] if args.get("overrideJson") else []),
         *args.get("overridePolicyDocuments", []),
@@ -95,11 +96,53 @@ def _policy_document(_cloud: Cloud, args: Props) -> Props:
     return {**args, "id": str(zlib.crc32(text.encode())), "json": text, "minifiedJson": minified}
 
 
+_TEXT: Final = re.compile(r"text/.*|application/(.*\+)?(json|xml|yaml|x-yaml|toml|javascript|x-sql)")
+
+
+def _object(cloud: Cloud, args: Props) -> Props:
+    """Return an S3 object; its body only where it is text, as the official provider does."""
+    cloud = cloud.at(args.get("region"))
+    bucket, key = str(args["bucket"]), str(args["key"])
+    version = given(VersionId=args.get("versionId"))
+    sent = given(Range=args.get("range"))
+    live = found(cloud.s3.get_object, Bucket=bucket, Key=key, **version, **sent)
+    if live is None:
+        which = f" in the version {args['versionId']}" if version else ""
+        raise PluginError(
+            f"there is no object {key}{which} in the bucket {bucket}: publish it first, or correct the name in the "
+            "stack's configuration"
+        )
+    kind = str(live.get("ContentType", ""))
+    body = live["Body"].read() if _TEXT.fullmatch(kind.partition(";")[0]) else None
+    try:
+        text = None if body is None else body.decode()
+    except UnicodeDecodeError as error:
+        raise PluginError(f"the object {key} in the bucket {bucket} says that it is {kind}, but is no text") from error
+    return {
+        **args,
+        "arn": f"arn:{cloud.partition}:s3:::{bucket}/{key}",
+        "body": text,
+        "bucketKeyEnabled": live.get("BucketKeyEnabled", False),
+        "contentLength": live["ContentLength"],
+        "contentType": kind,
+        "etag": live["ETag"].strip('"'),
+        "id": f"{bucket}/{key}",
+        "lastModified": live["LastModified"].strftime("%a, %d %b %Y %H:%M:%S GMT"),
+        "metadata": live.get("Metadata") or {},
+        "region": cloud.region,
+        "serverSideEncryption": live.get("ServerSideEncryption", ""),
+        "sseKmsKeyId": live.get("SSEKMSKeyId", ""),
+        "storageClass": live.get("StorageClass", "STANDARD"),
+        "versionId": live.get("VersionId", ""),
+    }
+
+
 _FUNCTIONS: Final[Mapping[str, Callable[[Cloud, Props], Props]]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _identity,
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getPartition:getPartition": _partition,
     "aws:iam/getPolicyDocument:getPolicyDocument": _policy_document,
+    "aws:s3/getObject:getObject": _object,
 }
 
 

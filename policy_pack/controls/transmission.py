@@ -1,6 +1,7 @@
 """Protection of data on its way: TLS at balancers, buckets and gateways, mutual TLS between pods."""
 
-from policy_pack.checks import About, Findings, expect, fault, given, guarded, matches, one_of
+from policy_pack.checks import About, Findings, expect, fault, given, guarded, later, matches, one_of
+from policy_pack.flow_graph import Flows, flows
 from policy_pack.graph import Graph, Resource
 from policy_pack.iam import Statement, statements
 from policy_pack.kinds import (
@@ -14,6 +15,7 @@ from policy_pack.kinds import (
 )
 from policy_pack.rules import on, on_join
 from policy_pack.values import View
+from policy_pack.zones import zones
 
 _PEERS = "k8s:security.istio.io/PeerAuthentication"
 _CERTIFICATE = "k8s:cert-manager.io/Certificate"
@@ -55,11 +57,20 @@ def _before(statement: Statement) -> bool:
 
 @on_join("TX-03", NAMESPACE)
 def zones_speak_mutual_tls(home: Resource, about: About) -> Findings:
-    """Ask for strict mutual TLS where patients' data is served, in the mesh or at the gateway before it."""
+    """Ask for strict mutual TLS where patients' data is served, in the mesh or at the gateway before it.
+
+    A zone whose pods take no calls at all has nothing to ask it for.
+    """
     zone = about.label(home, "zone")
     if zone not in _MTLS_ZONES:
         return
     name = home.at("metadata.name").text()
+    table = zones()
+    parts: Flows = about.graph.memo("flows", lambda _: flows(about, table))
+    if not any(node.ingress or "Ingress" not in node.closed for node in parts.by_home.get(name, ())):
+        if {"*", name} & parts.unclear:
+            yield later(f"Ingress policies of {name}", home)
+        return
     meshed = any(_strict(peer) for peer in about.graph.where("metadata.namespace", name, _PEERS))
     gated = zone == "serving" and any(_validates(policy, home, about) for policy in about.graph.of(CLIENT_POLICY))
     if not (meshed or gated):

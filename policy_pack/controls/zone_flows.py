@@ -137,14 +137,30 @@ def _outside(node: Node, parts: Flows, table: Zones, about: About) -> Findings:
     for policy, rule in node.ingress:
         for peer in rule.peers or ():
             yield from _stranger(node, peer, policy, parts, inward=True)
-            if "ipBlock" in peer:
+            if "ipBlock" in peer and not _entrance(node, str(peer["ipBlock"].get("cidr")), rule, table, about):
                 path = f"{peer['ipBlock'].get('cidr')} -> {node.title}"
-                yield fault(f"{path} is open, and the zone table lets no network in", "", policy.resource)
+                yield fault(f"{path} is open, and the zone table does not let that network in", "", policy.resource)
     for policy, rule in node.egress:
         for peer in rule.peers or ():
             if not (_asks_dns(peer) and _dns(node, rule, table)):
                 yield from _stranger(node, peer, policy, parts, inward=False)
     yield from _networks(node, table, about)
+
+
+def _entrance(node: Node, network: str, rule: Opening, table: Zones, about: About) -> bool:
+    """Return whether the table lets a network call a workload, on exactly the port of the flow.
+
+    Where the configuration does not tell the caller's address, any network but the whole internet can be it.
+    """
+    spans = rule.spans(node.named)
+    for flow in table.callers(node.workload):
+        place = about.addresses.of(node.home.hospital, flow.source) if about.addresses else None
+        known = place.network if place else "" if about.addresses else network
+        if flow.port is None or not known or ip_network(known, strict=False).prefixlen == 0:
+            continue
+        if all(_within(network, span, known, flow.port) for span in spans):
+            return True
+    return False
 
 
 def _asks_dns(peer: Mapping[str, Any]) -> bool:
@@ -201,7 +217,7 @@ def _networks(node: Node, table: Zones, about: About) -> Iterator[Finding]:
     free = sum(place is None for place in places.values())
     taken: set[str] = set()
     for way in sorted(ways, key=lambda way: (way.network, way.span)):
-        if any(place and _within(way, place.network, place.port) for place in places.values()):
+        if any(place and _within(way.network, way.span, place.network, place.port) for place in places.values()):
             continue
         taken.add(way.network)
         wide = way.span[1] != way.span[2] or ip_network(way.network, strict=False).prefixlen == 0
@@ -210,7 +226,7 @@ def _networks(node: Node, table: Zones, about: About) -> Iterator[Finding]:
             yield fault(f"{path} is open, and is no server that the zone table lets it call", "", way.policy)
 
 
-def _within(way: _Way, network: str, port: int) -> bool:
-    there, given = ip_network(way.network, strict=False), ip_network(network)
+def _within(network: str, span: Span, known: str, port: int) -> bool:
+    there, given = ip_network(network, strict=False), ip_network(known)
     inside = there.network_address in given and there.prefixlen >= given.prefixlen
-    return inside and way.span == ("TCP", port, port)
+    return inside and span == ("TCP", port, port)

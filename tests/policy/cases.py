@@ -63,6 +63,13 @@ def _opened(title: str, source: dict[str, object], target: dict[str, object], wo
     return Case("SEG-02", title, lambda: (opened(source, target, 8080), world.settings()), (words,))
 
 
+def _unmeshed(source: dict[str, Any], target: dict[str, Any]) -> Made:
+    """Return the stack with one flow opened and no mesh."""
+    graph = opened(source, target, 8080)
+    kept = [resource for resource in graph.resources if not resource.type.endswith(":PeerAuthentication")]
+    return Graph(kept, graph.stack), world.settings()
+
+
 _OLD = Evidence(vulnerability_scan=date(2026, 1, 1), penetration_test=date(2025, 1, 1), compliance_audit=world.TODAY)
 _VAULT = "vault:kubernetes/authBackendRole:AuthBackendRole"
 
@@ -78,6 +85,12 @@ CASES = [
     _release("ML-01", "name no approval", approved=False),
     _release("ML-02", "do not say that every gate passed", passed=False),
     _release("ML-02", "files are of profile demonstration", of="demonstration"),
+    Case(
+        "TX-03",
+        "the PHI zone is called",
+        lambda: _unmeshed(pods("north", "serving", "planner"), pods("north", "phi", "ingestor")),
+        ("north-phi: its pods take calls without a client certificate",),
+    ),
     _opened(
         "into the PHI zone",
         pods("north", "serving", "planner"),

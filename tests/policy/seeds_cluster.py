@@ -176,11 +176,12 @@ SEGMENTS: list[Seed] = [
             (f"{PREFIX}/data-class", GONE),
         )
     ),
+    seed("SEG-04", _CONFIG, "metadata.namespace", GONE),
+    seed("SEG-04", _JOB, "metadata.namespace", "default"),
     seed("SEG-11", _SERVICE, "spec.type", "LoadBalancer"),
     seed("SEG-11", _SERVICE, "spec.type", "NodePort"),
     seed("SEG-11", _SERVICE, "spec.externalIPs", ["198.51.100.7"]),
     seed("SEG-11", _INGRESS, "metadata.annotations.{nginx.ingress.kubernetes.io/server-snippet}", "x", hides=False),
-    absent("TX-03", _PEER, "metadata.namespace", name="*-phi"),
     seed("TX-03", _PEER, "spec.mtls.mode", "PERMISSIVE"),
     seed("TX-03", _PEER, "spec.portLevelMtls", {"9090": {"mode": "DISABLE"}}),
     seed("TX-04", _GATEWAY, "spec.listeners[0].protocol", "HTTP"),

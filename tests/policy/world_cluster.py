@@ -10,6 +10,7 @@ DIGEST = "sha256:" + "a" * 64
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads@{DIGEST}"
 RELEASE = "0123456789abcdef"
 MODEL_PORT = 8080
+CLINIC = "10.50.0.0/24"
 PLACES = {"aws": "10.40.0.0/16:443", "vault": "10.41.0.0/24:8200", "fhir": "10.50.0.0/24:443"}
 
 
@@ -85,6 +86,11 @@ def policies(hospital: str) -> list[Resource]:
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
     for flow in table.flows:
+        if flow.source in table.outside:
+            if flow.source == "clinic":
+                block = {"ipBlock": {"cidr": CLINIC}}
+                found.append(opening(hospital, flow.target, "clinic", "Ingress", block, [{"port": flow.port}]))
+            continue
         if flow.target in table.outside:
             if flow.target == "dns":
                 ports = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]

@@ -20,12 +20,15 @@ def test_the_api_server_is_private_and_logs_everything(prod: Stack) -> None:
     assert len(cluster.inputs["enabledClusterLogTypes"]) == 5
     assert cluster.inputs["encryptionConfig"]["resources"] == ["secrets"]
     assert cluster.inputs["encryptionConfig"]["provider"]["keyArn"].endswith("eks-secrets")
-    assert cluster.inputs["accessConfig"] == {"authenticationMode": "API"}
+    assert cluster.inputs["accessConfig"] == {
+        "authenticationMode": "API",
+        "bootstrapClusterCreatorAdminPermissions": False,
+    }
 
 
 def test_nodes_have_no_public_address_and_no_way_to_the_internet(prod: Stack) -> None:
     subnets = prod.of("Subnet")
-    assert len({subnet.inputs["cidrBlock"] for subnet in subnets}) == 3
+    assert len({subnet.inputs["cidrBlock"] for subnet in subnets}) == 6
     assert all(subnet.inputs["mapPublicIpOnLaunch"] is False for subnet in subnets)
     for kind in ("InternetGateway", "NatGateway", "Eip"):
         with pytest.raises(LookupError):

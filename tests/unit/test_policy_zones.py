@@ -41,7 +41,8 @@ def test_the_proof_sees_every_flow_of_the_table() -> None:
     seen = {
         (e.source.workload, e.target.workload, e.span[1]) for e in edges(parts) if e.source.home.hospital == "north"
     }
-    assert seen == {(f.source, f.target, f.port) for f in zones().flows if f.port}
+    inside = zones().homes
+    assert seen == {(f.source, f.target, f.port) for f in zones().flows if f.port and f.source in inside}
     assert len(seen) > 0
 
 
@@ -131,6 +132,20 @@ def test_what_is_open_to_strangers_is_refused(spec: dict[str, Any], told: str) -
     assert any(told in message for message in messages(with_policy(spec)))
 
 
+@pytest.mark.parametrize(
+    ("network", "port", "refused"),
+    [("10.50.0.0/24", 10443, False), ("10.50.0.0/16", 10443, True), ("10.50.0.0/24", 443, True)],
+)
+def test_a_network_comes_in_only_where_the_table_lets_it(network: str, port: int, refused: bool) -> None:
+    entrance = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "gateway"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"ipBlock": {"cidr": network}}], "ports": [{"port": port}]}],
+    }
+    told = messages(with_policy(entrance, "north-platform"))
+    assert any("does not let that network in" in message for message in told) is refused
+
+
 def test_without_addresses_a_workload_has_as_many_networks_as_servers() -> None:
     judge = Judge(world.settings(), None, only=("SEG-02",))
     assert judge.whole(Graph(RESOURCES, STACK)) == []
@@ -182,7 +197,12 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
     assert found == Addresses(
         {"vault": Place("10.1.2.3/32", 8200), "aws": Place("10.40.0.0/16", 443)},
         {("north", "fhir"): Place("10.50.0.0/24", 443)},
+        frozenset({("north", "issuer"), ("north", "gateway-control")}),
     )
+    gateway = {"jwksUri": "https://login.example/keys", "network": "10.41.1.0/24"}
+    asked = read_places({**config, "healthcare-mlops:gateway": gateway})
+    assert asked.of("north", "issuer") == Place("10.41.1.0/24", 443)
+    assert asked.of("north", "clinic") == Place("10.50.0.0/24", 0)
 
 
 @pytest.mark.parametrize(

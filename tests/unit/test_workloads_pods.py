@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from infra.identity import GRANTS
 from tests.unit.mocked_stack import Stack, containers, declare, pods, settings
-from workloads.flows import table
 
 VAULT_USERS = {"ingestor", "reidentifier", "trainer"}
 
@@ -24,7 +24,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_every_workload_has_a_pod_in_every_hospital(stack: Stack) -> None:
     hospitals = {r.name for r in stack.of("Hospital")}
     found = {(pod["hospital"], pod["serviceAccountName"]) for _, pod in pods(stack)}
-    assert found == {(hospital, workload) for hospital in hospitals for workload in table().workloads}
+    assert found == {(hospital, workload) for hospital in hospitals for workload in GRANTS}
 
 
 def test_containers_can_do_nothing_but_compute(stack: Stack) -> None:

@@ -1,0 +1,65 @@
+"""The EKS cluster of the stack: network, control plane, who enters, nodes, add-ons and images, in their order."""
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.access import Access, AccessArgs
+from infra.account import Account
+from infra.addons import Addons, AddonsArgs
+from infra.autoscaler import NodeScaling, NodeScalingArgs
+from infra.cluster import DNS_PORTS, Cluster
+from infra.eks import Eks, EksArgs
+from infra.network import Network, NetworkArgs
+from infra.node_groups import NodeGroups, NodeGroupsArgs
+from infra.registry import Registry, RegistryArgs, images
+from infra.settings import ClusterKind, Endpoint, Settings
+from infra.volumes import Volumes, VolumesArgs, storage_class
+
+
+def declare(
+    settings: Settings, account: Account, logs_key_arn: pulumi.Input[str], break_glass_arn: pulumi.Input[str]
+) -> Cluster:
+    """Declare the cluster, and return how it is reached.
+
+    Parameters
+    ----------
+    settings, account
+        The environment, and where it is.
+    logs_key_arn
+        The key of logs.
+    break_glass_arn
+        The role of emergencies, which administers the cluster besides the deployer.
+    """
+    vpc = settings.networks.vpc
+    if vpc is None:
+        raise AssertionError("settings of an EKS cluster name its VPC")
+    here = pulumi.ResourceOptions(providers={"aws": account.here})
+    network = Network("network", NetworkArgs(settings, vpc, logs_key_arn), here)
+    eks = Eks("eks", EksArgs(settings, network, logs_key_arn), here)
+    administrators = {"deployer": settings.deployer, "break-glass": break_glass_arn}
+    access = Access("access", AccessArgs(settings, eks.name, administrators), here)
+    volumes = Volumes("volumes", VolumesArgs(settings), here)
+    early = Addons("early-addons", AddonsArgs(settings, eks.name, eks.arn, early=True), here)
+    nodes = NodeGroups("nodes", NodeGroupsArgs(settings, network, eks.name, volumes.key_arn, ready=[early]), here)
+    after_nodes = pulumi.ResourceOptions.merge(here, pulumi.ResourceOptions(depends_on=[nodes]))
+    addons = Addons("addons", AddonsArgs(settings, eks.name, eks.arn, early=False), after_nodes)
+    NodeScaling("scaling", NodeScalingArgs(settings, eks.name, eks.arn, nodes.role_arn, nodes.role_name), here)
+    Registry("registry", RegistryArgs(settings, nodes.role_arn), here)
+    # The provider is of use once the deployer may enter and there is something to run pods, so its one input waits.
+    ready = pulumi.Output.all(eks.kubeconfig, *access.ids, *nodes.arns, *early.arns, *addons.arns)
+    provider = kubernetes.Provider("cluster", kubeconfig=ready.apply(lambda known: str(known[0])))
+    storage_class(provider, volumes.key_arn)
+    return Cluster(
+        provider=provider,
+        issuer=eks.issuer,
+        audience="https://kubernetes.default.svc",
+        api_url=eks.api_url,
+        api_ca=eks.api_ca,
+        vault=settings.endpoints.vault,
+        aws=Endpoint(url=f"https://sts.{settings.region}.amazonaws.com", port=443, network=str(vpc)),
+        aws_url=None,
+        private_ca=False,
+        dns_port=DNS_PORTS[ClusterKind.EKS],
+        network=network,
+        images=images(settings),
+    )

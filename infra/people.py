@@ -1,0 +1,123 @@
+"""Roles that people take, from the table ``people.yaml``: for an hour at most, and with a second factor."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi_aws import iam
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from infra import names
+from infra.settings import Settings
+from infra.watch import Watch
+
+TABLE = Path(__file__).with_name("people.yaml")
+HOUR = 3600
+
+
+@checked(frozen=True)
+class Person:
+    """A role: what it is for, Amazon's policies that it has, and its own."""
+
+    why: str
+    managed: tuple[str, ...]
+    statements: tuple[dict[str, Any], ...]
+
+
+@cache
+def table() -> dict[str, Person]:
+    """Return the table."""
+    return TypeAdapter(dict[str, Person]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class PeopleArgs:
+    """Whose people these are.
+
+    Parameters
+    ----------
+    settings
+        The environment.
+    watch
+        Who hears of what they do.
+    """
+
+    settings: Settings
+    watch: Watch
+
+
+class People(pulumi.ComponentResource):
+    """The roles; ``arns`` are theirs by name."""
+
+    arns: dict[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: PeopleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("healthcare-mlops:infra:People", name, None, opts)
+        self._args = args
+        self.arns = {role: self._role(role, person) for role, person in table().items()}
+        self.register_outputs({"arns": self.arns})
+
+    def _role(self, name: str, person: Person) -> pulumi.Output[str]:
+        settings = self._args.settings
+        child = pulumi.ResourceOptions(parent=self)
+        # The evidence and the policy pack know the one role of emergencies by its tag.
+        tags = names.tags(settings.environment, names.SHARED, phi=False)
+        if name == names.BREAK_GLASS:
+            tags[f"{names.DOMAIN}/break-glass"] = "true"
+        role = iam.Role(
+            name,
+            name=names.role(settings.environment, names.SHARED, name),
+            description=person.why.strip(),
+            assume_role_policy=_trust(settings.account),
+            max_session_duration=HOUR,
+            tags=tags,
+            opts=child,
+        )
+        for policy in person.managed:
+            iam.RolePolicyAttachment(
+                f"{name}-{policy}", role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{policy}", opts=child
+            )
+        iam.RolePolicy(
+            name,
+            name=name,
+            role=role.name,
+            policy=self._args.watch.trail_logs_arn.apply(lambda logs: _policy(person, settings, logs)),
+            opts=child,
+        )
+        return role.arn
+
+
+def _trust(account: str) -> str:
+    """Return that whoever of the account is allowed to take the role has shown a second factor within the hour."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "Bool": {"aws:MultiFactorAuthPresent": "true"},
+            "NumericLessThan": {"aws:MultiFactorAuthAge": str(HOUR)},
+        },
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _policy(person: Person, settings: Settings, trail_logs: str) -> str:
+    words = {
+        "ACCOUNT": settings.account,
+        "REGION": settings.region,
+        "ENVIRONMENT": settings.environment,
+        "TRAIL_LOGS": trail_logs,
+    }
+    return _filled(json.dumps({"Version": "2012-10-17", "Statement": list(person.statements)}), words)
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
