@@ -1,23 +1,30 @@
 """The few uses of uv: what the lock holds, and unpacked wheels for the images' Python."""
 
 import os
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 
 from local.errors import UserError
 from local.paths import REPOSITORY
+from local.paths import cache as cache_folder
 
 PYTHON = "3.11"
 PLATFORM = "x86_64-manylinux_2_28"
 TIMEOUT = 900
 
 
+def command() -> str:
+    """Return the user's own uv, or the one that the Makefile installs into the cache."""
+    return shutil.which("uv") or str(cache_folder() / "uv" / "bin" / "uv")
+
+
 @cache
 def find_python() -> str | None:
     """Return an interpreter of the images' version, or None if the machine has none."""
     done = subprocess.run(
-        ["uv", "python", "find", "--no-python-downloads", PYTHON],
+        [command(), "python", "find", "--no-python-downloads", PYTHON],
         capture_output=True,
         text=True,
         check=False,
@@ -80,7 +87,7 @@ def _uv(arguments: list[str], what: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     try:
         done = subprocess.run(
-            ["uv", *arguments],
+            [command(), *arguments],
             capture_output=True,
             text=True,
             check=False,
