@@ -2,10 +2,11 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -17,6 +18,9 @@ from policy_pack.errors import PackError
 from policy_pack.evaluate import Judge, Status, Verdict, verdict
 from policy_pack.rows import table
 from policy_pack.settings import DEFAULT, Settings, load
+
+if TYPE_CHECKING:
+    from policy_pack.evidence.destruction import Destruction
 
 T = TypeVar("T")
 
@@ -79,6 +83,37 @@ def evidence(
 
 
 @app.command()
+def destruction(
+    stack: Annotated[str, typer.Option("--stack", help="The stack.")],
+    hospital: Annotated[str, typer.Option("--hospital", help="The hospital that left.")],
+    before: Annotated[Path, typer.Option("--before", help="State exported before its entry was removed.")],
+    after: Annotated[Path, typer.Option("--after", help="State exported afterwards.")],
+    settings_file: SettingsFile = DEFAULT,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Ask the account itself of keys and buckets, with the environment's credentials."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show that a hospital's resources are gone, and its keys about to be; exit 1 when something remains."""
+    from policy_pack.evidence.destruction import destruction as compared
+
+    def run() -> "Destruction":
+        if not live:
+            return compared(stack, hospital, before, after, load(settings_file))
+        from policy_pack.evidence.account import ask
+
+        return compared(stack, hospital, before, after, load(settings_file), ask)
+
+    found = _or_exit(run)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), sort_keys=True))
+    else:
+        _show_destruction(found)
+    raise typer.Exit(1 if found.faults else 0)
+
+
+@app.command()
 def controls(settings_file: SettingsFile = DEFAULT, as_json: AsJson = False) -> None:
     """List the controls with the paragraphs that they serve."""
     settings = _or_exit(lambda: load(settings_file))
@@ -98,6 +133,17 @@ def _row(control: str, settings: Settings) -> dict[str, Any]:
     row = table().rows[control]
     told = {"proposed": row.proposals(), "aws_config": aws_rules().asked_by(control)}
     return {**asdict(row), **told, "held": str(row.held(settings)), "serves": row.citation(settings)}
+
+
+def _show_destruction(found: "Destruction") -> None:
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    shown = Table("fate", "kind", "name", "data", "detail", title=f"Hospital {found.hospital}", title_justify="left")
+    for entry in found.ended:
+        if entry.wrong or entry.detail or entry.data_class:
+            shown.add_row(entry.fate, entry.kind, entry.name, entry.data_class, entry.wrong or entry.detail)
+    console.print(shown)
+    counts = Counter(str(entry.fate) for entry in found.ended)
+    console.print(", ".join(f"{number} {fate}" for fate, number in sorted(counts.items())) + ".", highlight=False)
 
 
 def _or_exit(run: Callable[[], T]) -> T:
