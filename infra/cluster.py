@@ -51,6 +51,8 @@ class Cluster:
         The VPC that it lies in, where the stack declares one.
     images
         Every image by digest, as its nodes fetch it.
+    bare
+        Whether it comes with nothing but Kubernetes, so that this stack brings the platform's charts.
     """
 
     provider: kubernetes.Provider
@@ -65,6 +67,7 @@ class Cluster:
     dns_port: int
     network: "Network | None"
     images: Images
+    bare: bool
 
 
 def connect(settings: Settings, account: Account, watch: Watch, people: People) -> Cluster:
@@ -107,4 +110,5 @@ def _running(settings: Settings) -> Cluster:
         dns_port=DNS_PORTS[settings.cluster],
         network=None,
         images=settings.images,
+        bare=False,
     )

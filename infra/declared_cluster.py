@@ -62,4 +62,5 @@ def declare(
         dns_port=DNS_PORTS[ClusterKind.EKS],
         network=network,
         images=images(settings),
+        bare=True,
     )

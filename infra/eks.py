@@ -17,11 +17,6 @@ LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 POLICY = "AmazonEKSClusterPolicy"
 
 
-def cluster_name(environment: str) -> str:
-    """Return the cluster's name, which others need before it exists."""
-    return f"{names.PROJECT}-{environment}"
-
-
 @dataclass(frozen=True)
 class EksArgs:
     """Where the cluster lies.
@@ -54,7 +49,7 @@ class Eks(pulumi.ComponentResource):
     def __init__(self, name: str, args: EksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Eks", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        settings, called = args.settings, cluster_name(args.settings.environment)
+        settings, called = args.settings, names.cluster(args.settings.environment)
         tags = names.tags(settings.environment, phi=False)
         role = iam.Role(name, name=f"{called}-control", assume_role_policy=_trust(), tags=tags, opts=child)
         may = iam.RolePolicyAttachment(name, role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{POLICY}", opts=child)

@@ -11,6 +11,11 @@ WORKLOAD_LABEL = "app.kubernetes.io/name"
 ROLE_ANNOTATION = f"{DOMAIN}/role-arn"
 
 
+def cluster(environment: str) -> str:
+    """Return the name of a declared cluster, which others need before it exists."""
+    return f"{PROJECT}-{environment}"
+
+
 def bucket(environment: str, hospital: str, data: DataClass) -> str:
     """Return the name of a hospital's bucket."""
     return f"{PROJECT}-{environment}-{hospital}-{data}"

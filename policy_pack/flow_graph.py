@@ -11,7 +11,7 @@ from policy_pack.graph import Resource
 from policy_pack.kinds import INFERENCE, NAMESPACE, NETWORK_POLICY, RUNTIMES
 from policy_pack.pods import WHOLE, containers, namespace, pod
 from policy_pack.values import NotKnownError, View
-from policy_pack.zones import Zones
+from policy_pack.zones import SHARED, Zones
 
 
 @dataclass
@@ -129,7 +129,7 @@ def _expected(found: Flows, seen: Any, table: Zones, about: About) -> Iterator[N
     prefix = about.settings.prefix
     for home in found.homes.values():
         for workload, zone in table.homes.items():
-            if home.zone == zone and home.hospital and (home.name, workload) not in there:
+            if home.zone == zone and home.hospital not in ("", SHARED) and (home.name, workload) not in there:
                 own = {f"{prefix}/hospital": home.hospital, f"{prefix}/zone": zone}
                 yield Node(home, {**own, NAME_LABEL: workload}, {}, None)
 

@@ -11,6 +11,8 @@ from policy_pack.errors import PackError
 TABLE = Path(__file__).parents[1] / "workloads" / "zones.yaml"
 DNS = "dns"
 DNS_PORTS = (53, 5353)
+# The hospital of what belongs to none.
+SHARED = "shared"
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,15 @@ class Flow:
 
     source: str
     target: str
+    port: int | None
+
+
+@dataclass(frozen=True)
+class PlatformPods:
+    """Pods that belong to no hospital: where they run, how they are labelled, and where they answer, if they do."""
+
+    namespace: str
+    labels: dict[str, str]
     port: int | None
 
 
@@ -34,6 +45,8 @@ class Zones:
         The zone of each workload.
     outside
         Names of the servers outside the zones.
+    pods
+        Those of them that are pods of the platform.
     flows
         What is allowed.
     """
@@ -41,11 +54,18 @@ class Zones:
     zones: frozenset[str]
     homes: dict[str, str]
     outside: frozenset[str]
+    pods: dict[str, PlatformPods]
     flows: tuple[Flow, ...]
 
     def ports(self, source: str, target: str) -> set[int]:
         """Return the ports on which one workload may call another."""
         return {flow.port for flow in self.flows if (flow.source, flow.target) == (source, target) and flow.port}
+
+    def platform(self, workload: str, *, inward: bool) -> list[tuple[PlatformPods, int | None]]:
+        """Return the platform's pods that may call a workload, or that it may call, each with the port."""
+        if inward:
+            return [(self.pods[f.source], f.port) for f in self.callers(workload) if f.source in self.pods]
+        return [(self.pods[name], self.pods[name].port) for name in self.servers(workload) if name in self.pods]
 
     def callers(self, target: str) -> tuple[Flow, ...]:
         """Return the flows by which what is outside the zones may call a workload."""
@@ -70,6 +90,9 @@ def read(path: Path) -> Zones:
             zones=frozenset(written["zones"]),
             homes={name: str(workload["zone"]) for name, workload in written["workloads"].items()},
             outside=frozenset(written["endpoints"]),
+            pods={
+                name: PlatformPods(p["namespace"], p["labels"], p.get("port")) for name, p in written["pods"].items()
+            },
             flows=tuple(Flow(flow["source"], flow["target"], flow.get("port")) for flow in written["flows"]),
         )
     except OSError:

@@ -12,12 +12,11 @@ from pydantic.dataclasses import dataclass as checked
 
 from infra import names
 from infra.cluster import Cluster
-from infra.settings import ClusterKind, DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Settings
 
 TABLE = Path(__file__).with_name("zones.yaml")
-CONTROL_NAMESPACE = "envoy-gateway-system"
-CONTROL_PORT = 18000
-MONITORING_NAMESPACE = "monitoring"
+# The workload that answers what is outside of the cluster.
+GATEWAY = "envoy"
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -39,13 +38,23 @@ class Flow:
 
 
 @checked(frozen=True, config=_STRICT)
+class PlatformPods:
+    """Pods that belong to no hospital, and the port that they answer on; None where they only call."""
+
+    namespace: str
+    labels: dict[str, str]
+    port: int | None = None
+
+
+@checked(frozen=True, config=_STRICT)
 class ZoneTable:
-    """Zones, the class of data in each, the workloads in them, and every flow that is open."""
+    """Zones, the class of data in each, the workloads in them, what is outside, and every flow that is open."""
 
     zones: dict[str, str]
     holds: dict[str, DataClass | Literal["none"]]
     workloads: dict[str, Workload]
     endpoints: dict[str, str]
+    pods: dict[str, PlatformPods]
     flows: tuple[Flow, ...]
 
     def __post_init__(self) -> None:
@@ -54,14 +63,21 @@ class ZoneTable:
         for name, workload in self.workloads.items():
             if workload.zone not in self.zones:
                 raise ValueError(f"workload {name} is in zone {workload.zone}, which zones.yaml does not list")
+        for name in self.pods:
+            if name not in self.endpoints:
+                raise ValueError(f"pods of zones.yaml says where {name} is, which its endpoints do not list")
         for flow in self.flows:
-            inside, outward = flow.target in self.workloads, flow.target in self.endpoints
-            if not (flow.source in self.workloads or (inside and flow.source in self.endpoints)):
-                raise ValueError(f"flow {flow.source} to {flow.target} names what zones.yaml does not list")
-            if not (inside or outward):
-                raise ValueError(f"flow {flow.source} to {flow.target} names what zones.yaml does not list")
-            if inside != (flow.port is not None):
-                raise ValueError(f"flow {flow.source} to {flow.target}: give a port to workloads, and to them alone")
+            self._check(flow)
+
+    def _check(self, flow: Flow) -> None:
+        inside, outward = flow.target in self.workloads, flow.target in self.endpoints
+        known = flow.source in self.workloads or (inside and flow.source in self.endpoints)
+        if not (known and (inside or outward)):
+            raise ValueError(f"flow {flow.source} to {flow.target} names what zones.yaml does not list")
+        if outward and flow.target in self.pods and self.pods[flow.target].port is None:
+            raise ValueError(f"flow {flow.source} to {flow.target}: pods of zones.yaml names no port of it")
+        if inside != (flow.port is not None):
+            raise ValueError(f"flow {flow.source} to {flow.target}: give a port to workloads, and to them alone")
 
 
 @cache
@@ -120,11 +136,9 @@ class Opening:
 
 def places(settings: Settings, cluster: Cluster, hospital: Hospital) -> dict[str, Peer | None]:
     """Return where each endpoint of the table is for one hospital; None where the hospital has none."""
-    dns = Pods(_named("kube-system"), (("k8s-app", "kube-dns"),))
+    dns = Pods(named("kube-system"), (("k8s-app", "kube-dns"),))
     fhir = Peer(hospital.network, (Port(hospital.fhir.port),)) if hospital.network and hospital.fhir.url else None
     gateway = settings.gateway
-    control = Pods(_named(CONTROL_NAMESPACE), (("control-plane", "envoy-gateway"),))
-    prometheus = Pods(_named(MONITORING_NAMESPACE), ((names.WORKLOAD_LABEL, "prometheus"),))
     # What calls in is held to the port of its flow.
     clinic = Peer(hospital.network, ()) if gateway and hospital.network else None
     return {
@@ -134,12 +148,19 @@ def places(settings: Settings, cluster: Cluster, hospital: Hospital) -> dict[str
         "fhir": fhir,
         "clinic": clinic,
         "issuer": Peer(gateway.jwks.network, (Port(gateway.jwks.port),)) if gateway else None,
-        "gateway-control": Peer(control, (Port(CONTROL_PORT),)) if gateway else None,
-        "monitoring": Peer(prometheus, ()) if settings.cluster is ClusterKind.EKS else None,
+        "gateway-control": _platform("gateway-control") if gateway else None,
+        "monitoring": _platform("monitoring") if cluster.bare else None,
     }
 
 
-def _named(namespace: str) -> tuple[tuple[str, str], ...]:
+def _platform(endpoint: str) -> Peer:
+    known = table().pods[endpoint]
+    ports = (Port(known.port),) if known.port else ()
+    return Peer(Pods(named(known.namespace), tuple(known.labels.items())), ports)
+
+
+def named(namespace: str) -> tuple[tuple[str, str], ...]:
+    """Return the label by which Kubernetes itself names a namespace."""
     return (("kubernetes.io/metadata.name", namespace),)
 
 

@@ -1,7 +1,6 @@
-"""What all hospitals share: how KServe fetches a release.
+"""What all hospitals share: the platform's namespaces and charts, and how KServe fetches a release.
 
-KServe itself (controller, CRDs, configuration) is part of the cluster: `local/` brings it to the embedded one. On EKS
-it comes with the other platform charts, which this stack does not declare yet.
+A cluster that brings KServe itself gets no charts: `local/` brings it to the embedded one.
 """
 
 import pulumi
@@ -13,17 +12,25 @@ from infra import names
 from infra.cluster import Cluster
 from infra.settings import Amount, Resources, Settings
 from workloads import pod
+from workloads.charts import Charts, ChartsArgs
+from workloads.grounds import Grounds, GroundsArgs
 
 STORAGE_CONTAINER = "s3"
 INITIALIZER = Resources(requests=Amount(50, 128), limits=Amount(500, 512))
 
 
 class Platform(pulumi.ComponentResource):
-    """The storage container of KServe."""
+    """Namespaces, charts, and the storage container of KServe."""
 
     def __init__(self, name: str, settings: Settings, cluster: Cluster) -> None:
         provided = pulumi.ResourceOptions(providers={"kubernetes": cluster.provider})
         super().__init__("healthcare-mlops:workloads:Platform", name, None, provided)
+        child = pulumi.ResourceOptions(parent=self)
+        brought: list[pulumi.Resource] = []
+        if cluster.bare:
+            grounds = Grounds(f"{name}-grounds", GroundsArgs(settings, cluster), child)
+            after = pulumi.ResourceOptions(parent=self, depends_on=[grounds])
+            brought.append(Charts(f"{name}-charts", ChartsArgs(settings, grounds.namespaces), after))
         CustomResource(
             STORAGE_CONTAINER,
             api_version="serving.kserve.io/v1alpha1",
@@ -35,7 +42,7 @@ class Platform(pulumi.ComponentResource):
                 "workloadType": "initContainer",
                 "supportsMultiModelDownload": False,
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=brought),
         )
         self.register_outputs({})
 

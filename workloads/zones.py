@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import pulumi
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra import names
 from infra.settings import Amount, Contact, DataClass, Resources
-from workloads.flows import Direction, Opening, Peer, Pods
+from workloads import policies
+from workloads.flows import Opening
 
 _POD_SECURITY = "pod-security.kubernetes.io"
 # The rules of one version of Kubernetes, so that an upgrade of the cluster changes nothing unseen.
@@ -29,11 +30,14 @@ class Room:
         What they may ask for, and use, together.
     container
         The size of the largest container, which is also what a container gets that names none.
+    entrances
+        The most load balancers.
     """
 
     pods: int
     total: Resources
     container: Resources
+    entrances: int = 0
 
 
 NO_ROOM = Room(0, Resources(Amount(0, 0), Amount(0, 0)), Resources(Amount(50, 64), Amount(500, 512)))
@@ -115,9 +119,7 @@ class Zones(pulumi.ComponentResource):
         networking.NetworkPolicy(
             f"{full}-default-deny",
             metadata=self._meta("default-deny", inside, hospital, zone),
-            spec=networking.NetworkPolicySpecArgs(
-                pod_selector=LabelSelectorArgs(), policy_types=[Direction.INGRESS, Direction.EGRESS]
-            ),
+            spec=policies.closed(),
             opts=child,
         )
         return inside
@@ -126,7 +128,7 @@ class Zones(pulumi.ComponentResource):
         networking.NetworkPolicy(
             f"{hospital}-{opening.name}",
             metadata=self._meta(opening.name, self.namespaces[opening.zone], hospital, opening.zone),
-            spec=_policy(opening),
+            spec=policies.opened({names.WORKLOAD_LABEL: opening.workload}, opening.direction, opening.peer),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -158,29 +160,9 @@ def _called(contact: Contact | None) -> dict[str, str] | None:
 
 
 def _hard(room: Room) -> dict[str, str]:
-    """Return a quota; what no zone needs (volumes, ways in from outside) is none at all."""
+    """Return a quota; what no zone needs (volumes) is none at all."""
     asked = {f"requests.{name}": amount for name, amount in room.total.requests.quantities.items()}
     used = {f"limits.{name}": amount for name, amount in room.total.limits.quantities.items()}
-    none = {"persistentvolumeclaims": "0", "services.loadbalancers": "0", "services.nodeports": "0"}
-    return {"pods": str(room.pods), **asked, **used, **none}
-
-
-def _policy(opening: Opening) -> networking.NetworkPolicySpecArgs:
-    peers = [_peer(opening.peer)]
-    ports = [networking.NetworkPolicyPortArgs(port=port.number, protocol=port.protocol) for port in opening.peer.ports]
-    egress = opening.direction is Direction.EGRESS
-    return networking.NetworkPolicySpecArgs(
-        pod_selector=LabelSelectorArgs(match_labels={names.WORKLOAD_LABEL: opening.workload}),
-        policy_types=[opening.direction],
-        egress=[networking.NetworkPolicyEgressRuleArgs(to=peers, ports=ports)] if egress else None,
-        ingress=None if egress else [networking.NetworkPolicyIngressRuleArgs(from_=peers, ports=ports)],
-    )
-
-
-def _peer(peer: Peer) -> networking.NetworkPolicyPeerArgs:
-    if isinstance(peer.where, Pods):
-        return networking.NetworkPolicyPeerArgs(
-            namespace_selector=LabelSelectorArgs(match_labels=dict(peer.where.namespace)),
-            pod_selector=LabelSelectorArgs(match_labels=dict(peer.where.pod)),
-        )
-    return networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=peer.where))
+    # A load balancer of AWS finds its pods by a port of the nodes.
+    ways_in = {f"services.{kind}": str(room.entrances) for kind in ("loadbalancers", "nodeports")}
+    return {"pods": str(room.pods), **asked, **used, "persistentvolumeclaims": "0", **ways_in}

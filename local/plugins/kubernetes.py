@@ -53,6 +53,7 @@ from local.plugins.kubernetes_objects import (
     secret_paths,
     split_id,
 )
+from local.plugins.kubernetes_release import WithReleases
 from local.plugins.kubernetes_settings import Settings, same_cluster
 from local.plugins.kubernetes_write import Writer, cannot_foretell
 
@@ -285,4 +286,4 @@ def _kind(request: Request) -> Kind:
 
 
 if __name__ == "__main__":
-    run(Kubernetes())
+    run(WithReleases(Kubernetes()))

@@ -11,7 +11,7 @@ from policy_pack.flow_parts import EVERY, HOME_LABEL, Node, Opening, Policy, Spa
 from policy_pack.graph import Resource
 from policy_pack.rules import on_stack
 from policy_pack.zone_places import Addresses
-from policy_pack.zones import DNS, DNS_PORTS, Zones, zones
+from policy_pack.zones import DNS, DNS_PORTS, SHARED, Zones, zones
 
 _DNS_HOME, _DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
 
@@ -136,14 +136,14 @@ def _outside(node: Node, parts: Flows, table: Zones, about: About) -> Findings:
                 yield fault(f"{_anything(node, direction)} is open: a rule names no peer", "", policy.resource)
     for policy, rule in node.ingress:
         for peer in rule.peers or ():
-            yield from _stranger(node, peer, policy, parts, inward=True)
+            yield from _stranger(node, _Peer(peer, policy, rule, inward=True), parts, table)
             if "ipBlock" in peer and not _entrance(node, str(peer["ipBlock"].get("cidr")), rule, table, about):
                 path = f"{peer['ipBlock'].get('cidr')} -> {node.title}"
                 yield fault(f"{path} is open, and the zone table does not let that network in", "", policy.resource)
     for policy, rule in node.egress:
         for peer in rule.peers or ():
             if not (_asks_dns(peer) and _dns(node, rule, table)):
-                yield from _stranger(node, peer, policy, parts, inward=False)
+                yield from _stranger(node, _Peer(peer, policy, rule, inward=False), parts, table)
     yield from _networks(node, table, about)
 
 
@@ -173,15 +173,49 @@ def _dns(node: Node, rule: Opening, table: Zones) -> bool:
     return ports and DNS in table.servers(node.workload)
 
 
-def _stranger(node: Node, peer: Mapping[str, Any], policy: Policy, parts: Flows, *, inward: bool) -> Findings:
-    """Yield that a peer may be pods which the stack does not declare."""
-    where = peer.get("namespaceSelector")
-    if "ipBlock" in peer or where is None or _pinned(where, parts):
+@dataclass(frozen=True)
+class _Peer:
+    """One peer of a rule, and which way the rule opens."""
+
+    written: Mapping[str, Any]
+    policy: Policy
+    rule: Opening
+    inward: bool
+
+    def fault(self, node: Node, other: str, why: str) -> Finding:
+        path = f"{other} -> {node.title}" if self.inward else f"{node.title} -> {other}"
+        return fault(f"{path} is open, and {why}", "", self.policy.resource)
+
+
+def _stranger(node: Node, peer: _Peer, parts: Flows, table: Zones) -> Findings:
+    """Yield that a peer may be pods which the stack does not declare, or the platform's against the table."""
+    where = peer.written.get("namespaceSelector")
+    if "ipBlock" in peer.written or where is None:
         return
     there = (where.get("matchLabels") or {}).get(HOME_LABEL)
-    other = f"pods of namespace {there}" if there else "pods of any namespace with such labels"
-    path = f"{other} -> {node.title}" if inward else f"{node.title} -> {other}"
-    yield fault(f"{path} is open, and the stack does not declare them", "", policy.resource)
+    if not _pinned(where, parts):
+        other = f"pods of namespace {there}" if there else "pods of any namespace with such labels"
+        yield peer.fault(node, other, "the stack does not declare them")
+        return
+    shared = sorted(home.name for home in parts.matching(where) if home.hospital == SHARED)
+    if shared and not _agreed(node, peer, table):
+        yield peer.fault(node, f"pods of namespace {', '.join(shared)}", "the zone table does not allow it")
+
+
+def _agreed(node: Node, peer: _Peer, table: Zones) -> bool:
+    """Return whether the table has a flow between a workload and pods of the platform, on exactly its port.
+
+    Those pods come with charts, so the stack does not declare them: their namespace and their labels must be the
+    table's to the letter.
+    """
+    homes, pods = peer.written.get("namespaceSelector"), peer.written.get("podSelector")
+    spans = peer.rule.spans(node.named if peer.inward else {})
+    return any(
+        homes == {"matchLabels": {HOME_LABEL: known.namespace}}
+        and pods == {"matchLabels": known.labels}
+        and all(span == ("TCP", port, port) for span in spans)
+        for known, port in table.platform(node.workload, inward=peer.inward)
+    )
 
 
 def _pinned(where: Mapping[str, Any], parts: Flows) -> bool:

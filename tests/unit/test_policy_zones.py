@@ -138,12 +138,44 @@ def test_what_is_open_to_strangers_is_refused(spec: dict[str, Any], told: str) -
 )
 def test_a_network_comes_in_only_where_the_table_lets_it(network: str, port: int, refused: bool) -> None:
     entrance = {
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "gateway"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "envoy"}},
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [{"ipBlock": {"cidr": network}}], "ports": [{"port": port}]}],
     }
     told = messages(with_policy(entrance, "north-platform"))
     assert any("does not let that network in" in message for message in told) is refused
+
+
+@pytest.mark.parametrize(
+    ("labels", "port", "refused"),
+    [
+        ({"app.kubernetes.io/name": "prometheus"}, 8082, False),
+        ({"app.kubernetes.io/name": "prometheus"}, 8080, True),
+        ({"app.kubernetes.io/name": "grafana"}, 8082, True),
+        ({}, 8082, True),
+    ],
+)
+def test_pods_of_the_platform_come_in_only_as_the_table_says(labels: dict[str, str], port: int, refused: bool) -> None:
+    own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
+    home = made("kubernetes:core/v1:Namespace", "monitoring", {"metadata": {"name": "monitoring", "labels": own}})
+    peer = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+        "podSelector": {"matchLabels": labels},
+    }
+    watched = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "model-server"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [peer], "ports": [{"port": port}]}],
+    }
+    told = messages(Graph([*with_policy(watched, "north-serving"), home], STACK))
+    assert any("pods of namespace monitoring -> north-serving/model-server" in text for text in told) is refused
+    assert (told == []) is not refused
+
+
+def test_namespaces_that_no_hospital_has_expect_no_workload() -> None:
+    own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
+    home = made("kubernetes:core/v1:Namespace", "argocd", {"metadata": {"name": "argocd", "labels": own}})
+    assert messages(Graph([*RESOURCES, home], STACK)) == []
 
 
 def test_without_addresses_a_workload_has_as_many_networks_as_servers() -> None:

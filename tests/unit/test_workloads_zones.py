@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tests.unit.mocked_stack import Declared, Stack, declare, settings
-from workloads.flows import TABLE, ZoneTable, table
+from workloads.flows import GATEWAY, TABLE, ZoneTable, table
 
 HOSPITALS = ("north", "south")
 # The hospitals of dev have files, not servers, and nothing from outside asks them.
@@ -147,7 +147,7 @@ def test_nothing_leads_into_the_phi_zone_and_only_its_own_workloads_leave_it() -
         if flow.target in table().workloads and flow.source in table().workloads:
             source, target = table().workloads[flow.source].zone, table().workloads[flow.target].zone
             assert target != "phi", flow
-            assert source == target or flow.source == "gateway", f"{flow} crosses zones"
+            assert source == target or flow.source == GATEWAY, f"{flow} crosses zones"
         if flow.target == "fhir":
             assert table().workloads[flow.source].zone == "phi"
 
