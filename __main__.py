@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import identity, vault
+from infra import identity, vault_server
 from infra.account import account
 from infra.backup_role import BackupRole
 from infra.cluster import connect
@@ -24,7 +24,7 @@ watch = Watch("watch", WatchArgs(settings, aws, backup_role))
 people = People("people", PeopleArgs(settings, watch), pulumi.ResourceOptions(providers={"aws": aws.here}))
 cluster = connect(settings, aws, watch, people)
 trust = identity.trust_cluster(settings.environment, aws.here, cluster.issuer)
-logins = vault.trust_cluster(settings, cluster)
+logins = vault_server.trust_cluster(settings, cluster)
 
 # Platform: what all hospitals share and none owns.
 platform = Platform("platform", settings, cluster)

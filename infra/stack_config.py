@@ -256,7 +256,7 @@ class VaultConfig(_Section):
     """Who runs Vault."""
 
     namespace: Text | None = None
-    audit_files: tuple[Text, ...] = ()
+    audit_files: Annotated[tuple[Text, ...], Field(max_length=3)] = ()
 
     @model_validator(mode="after")
     def _recorded(self) -> "VaultConfig":

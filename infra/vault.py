@@ -1,4 +1,4 @@
-"""Who a pod is for Vault, and the mounts, keys and policies of each hospital."""
+"""The mounts, keys, policies and roles of each hospital in Vault."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,8 @@ import pulumi
 import pulumi_vault as vault
 
 from infra import names
-from infra.cluster import Cluster
-from infra.settings import Settings
+from infra.vault_server import Logins
 
-LOGIN_PATH = "kubernetes"
 PSEUDONYM_KEY = "pseudonym"
 SIGNING_KEY = "release-signing"
 FHIR_SECRET = "fhir"
@@ -49,45 +47,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
 
 
 @dataclass(frozen=True)
-class Logins:
-    """The method by which pods log in.
-
-    Parameters
-    ----------
-    provider
-        Deploys to Vault.
-    path
-        Where the method is mounted.
-    audience
-        For whom a pod's token must have been made.
-    """
-
-    provider: vault.Provider
-    path: pulumi.Output[str]
-    audience: pulumi.Input[str]
-
-
-def trust_cluster(settings: Settings, cluster: Cluster) -> Logins:
-    """Let Vault accept the cluster's ServiceAccount tokens.
-
-    Each token is reviewed on its own authority, so Vault holds no standing credential of the cluster.
-    """
-    # The token comes from the environment, and no child of it is made that the state would have to keep.
-    provider = vault.Provider("vault", address=settings.endpoints.vault.url, skip_child_token=True)
-    opts = pulumi.ResourceOptions(provider=provider)
-    backend = vault.AuthBackend("kubernetes", type="kubernetes", path=LOGIN_PATH, opts=opts)
-    config = vault.kubernetes.AuthBackendConfig(
-        "kubernetes",
-        backend=backend.path,
-        kubernetes_host=cluster.api_url,
-        kubernetes_ca_cert=cluster.api_ca,
-        disable_local_ca_jwt=True,
-        opts=opts,
-    )
-    return Logins(provider, config.backend.apply(str), cluster.audience)
-
-
-@dataclass(frozen=True)
 class HospitalVaultArgs:
     """Whose mounts these are and who may use them.
 
@@ -100,7 +59,7 @@ class HospitalVaultArgs:
     zones
         The zone of each workload that uses Vault.
     protect
-        Refuse deletion of keys.
+        Refuse deletion of mounts and keys.
     """
 
     hospital: str
@@ -122,13 +81,14 @@ class HospitalVault(pulumi.ComponentResource):
         super().__init__(
             "healthcare-mlops:infra:HospitalVault", name, None, pulumi.ResourceOptions.merge(opts, provided)
         )
-        child = pulumi.ResourceOptions(parent=self)
+        # Deleting the pseudonym key, or what it is in, would make every pseudonym of the hospital meaningless.
+        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
         transit = vault.Mount(
             f"{name}-transit",
             path=f"{args.hospital}/transit",
             type="transit",
             description=f"Pseudonyms, identities and release signatures of hospital {args.hospital}",
-            opts=child,
+            opts=kept,
         )
         vault.Mount(
             f"{name}-kv",
@@ -136,10 +96,8 @@ class HospitalVault(pulumi.ComponentResource):
             type="kv",
             options={"version": "2"},
             description=f"Secrets of hospital {args.hospital}",
-            opts=child,
+            opts=kept,
         )
-        # Deleting the pseudonym key would make every pseudonym of the hospital meaningless.
-        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
         keys = {
             key: vault.transit.SecretBackendKey(
                 f"{name}-{key}",

@@ -37,6 +37,8 @@ TOKEN_PERIOD = "768h"
 KEEPER_TTL = "2m"
 PATIENCE = 40.0
 AUDIT_DEVICES = ("first", "second")
+# Within its folder, as stacks name them, so that they are called the same on every machine.
+AUDIT_FILES = tuple(f"audit/{name}.log" for name in AUDIT_DEVICES)
 
 
 def folder(home: Home) -> Path:
@@ -51,7 +53,7 @@ def token_file(home: Home) -> Path:
 
 def audit_logs(home: Home) -> tuple[Path, ...]:
     """Return the audit devices' files; a request that neither can record is refused."""
-    return tuple(folder(home) / "audit" / f"{name}.log" for name in AUDIT_DEVICES)
+    return tuple(folder(home) / file for file in AUDIT_FILES)
 
 
 def command(home: Home) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from local import cluster, environment
+from local import cluster, environment, openbao
 from local.errors import UserError
 from local.paths import BAO_URL, NODE_IP, REPOSITORY, Home
 from local.stack import PROJECT, Stack
@@ -41,9 +41,10 @@ def home() -> Home:
 
 
 def configuration() -> dict[str, Any]:
-    """Return the configuration of production with the one value that differs here: where Vault is."""
+    """Return the configuration of production with what differs here: where Vault is, and where it keeps records."""
     content: dict[str, Any] = yaml.safe_load((REPOSITORY / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))
     content["config"][f"{PROJECT}:endpoints"]["vault"] = {"url": BAO_URL, "network": f"{NODE_IP}/32"}
+    content["config"][f"{PROJECT}:vault"]["auditFiles"] = list(openbao.AUDIT_FILES)
     return content
 
 

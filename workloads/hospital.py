@@ -10,7 +10,8 @@ from infra.cluster import Cluster
 from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
 from infra.settings import Amount, Hospital, Resources, Settings
 from infra.storage import HospitalStorage, HospitalStorageArgs
-from infra.vault import HospitalVault, HospitalVaultArgs, Logins
+from infra.vault import HospitalVault, HospitalVaultArgs
+from infra.vault_server import Logins
 from infra.watch import Watch
 from workloads.accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.features import features

@@ -1,5 +1,11 @@
 # What the Pulumi program may do in OpenBao: lay out hospitals' mounts, keys, policies and roles.
-# Nothing here reaches the audit devices, the seal, raw storage or other tokens.
+# Nothing here changes the audit devices, or reaches the seal, raw storage or other tokens.
+
+# The records of every request are of the server's own configuration: they are seen here, not made.
+path "sys/audit" { capabilities = ["read", "sudo"] }
+
+# How many logins a client may try.
+path "sys/quotas/rate-limit/*" { capabilities = ["create", "read", "update", "delete"] }
 
 # A hospital's secret engines: <hospital>/transit, <hospital>/kv and the like.
 path "sys/mounts" { capabilities = ["read"] }

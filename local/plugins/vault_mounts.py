@@ -1,4 +1,4 @@
-"""Rows of the vault plugin: what Vault mounts (secrets engines, login methods, audit devices) and its policies."""
+"""Rows of the vault plugin: what Vault mounts (secrets engines, login methods) and its policies."""
 
 from typing import Any, Final
 
@@ -130,33 +130,6 @@ def _delete_policy(vault: Vault, name: str, _state: Props) -> None:
     vault.remove(f"sys/policies/acl/{name}")
 
 
-def _create_audit(vault: Vault, inputs: Props) -> str:
-    path = trimmed(inputs, "path", inputs["type"])
-    names = {"type": "type", "description": "description", "local": "local", "options": "options"}
-    vault.put(f"sys/audit/{path}", body(inputs, names))
-    return path
-
-
-def _read_audit(vault: Vault, path: str, inputs: Props) -> Props | None:
-    live = (vault.get("sys/audit") or {}).get(f"{path}/")
-    if live is None:
-        return None
-    options = dict(live.get("options") or {})
-    written = inputs.get("options")
-    return {
-        "description": live.get("description", ""),
-        "local": live.get("local", False),
-        # The server adds options of its own.
-        "options": {name: options.get(name) for name in written} if written else options,
-        "path": path,
-        "type": live["type"],
-    }
-
-
-def _delete_audit(vault: Vault, path: str, _state: Props) -> None:
-    vault.remove(f"sys/audit/{path}")
-
-
 ROWS: Final[tuple[Row[Vault], ...]] = (
     Row(
         "vault:index/mount:Mount",
@@ -189,14 +162,5 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         required=("policy",),
         replace=frozenset({"name", "namespace"}),
         autoname="name",
-    ),
-    Row(
-        "vault:index/audit:Audit",
-        _create_audit,
-        _read_audit,
-        None,
-        _delete_audit,
-        required=("options", "type"),
-        delete_before_replace=True,
     ),
 )

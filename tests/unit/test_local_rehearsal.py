@@ -1,4 +1,4 @@
-"""A rehearsal differs from production in where Vault is, and says what was only declared."""
+"""A rehearsal differs from production in where Vault is and records, and says what was only declared."""
 
 from pathlib import Path
 
@@ -9,12 +9,15 @@ from local import rehearsal
 from local.paths import BAO_URL, REPOSITORY, Home
 
 
-def test_the_rehearsal_differs_from_production_in_vault_s_address_alone() -> None:
+def test_the_rehearsal_differs_from_production_in_vault_s_place_alone() -> None:
     written = yaml.safe_load((REPOSITORY / "Pulumi.prod.yaml").read_text())["config"]
     rehearsed = rehearsal.configuration()["config"]
     differing = {key for key in written if written[key] != rehearsed[key]}
     assert written.keys() == rehearsed.keys()
-    assert differing == {"healthcare-mlops:endpoints"}
+    assert differing == {"healthcare-mlops:endpoints", "healthcare-mlops:vault"}
+    dev = yaml.safe_load((REPOSITORY / "Pulumi.dev.yaml").read_text())["config"]
+    assert rehearsed["healthcare-mlops:vault"] == dev["healthcare-mlops:vault"]
+    assert rehearsed["healthcare-mlops:vault"].keys() == written["healthcare-mlops:vault"].keys()
     assert rehearsed["healthcare-mlops:endpoints"]["vault"]["url"] == BAO_URL
     assert rehearsed["healthcare-mlops:endpoints"].keys() == written["healthcare-mlops:endpoints"].keys()
 

@@ -2,11 +2,8 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import hvac
@@ -16,58 +13,25 @@ from hvac.exceptions import Forbidden
 from local import openbao
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
-from tests.unit.tls import self_signed
+from tests.unit.openbao_server import client as connected
+from tests.unit.openbao_server import free_url, home_with_certificates, server
 
 SECRET = "not-for-the-audit-log"
-
-
-def _free_url() -> str:
-    """Return an address whose port, and the next, are free."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return f"https://127.0.0.1:{port}"
-
-
-@contextmanager
-def _server(home: Home, url: str) -> Iterator[subprocess.Popen[bytes]]:
-    home.logs.mkdir(exist_ok=True)
-    with (home.logs / "openbao.log").open("ab") as log:
-        process = subprocess.Popen([*openbao.command(home), url], cwd=REPOSITORY, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     """Return a home with certificates only."""
-    made = Home(tmp_path / "home")
-    pair = self_signed("openbao")
-    pair.write(made.pki / "openbao.crt", made.pki / "openbao.key")
-    (made.pki / "ca.crt").write_bytes(pair.certificate)
-    return made
-
-
-def _client(home: Home, url: str, token: str) -> hvac.Client:
-    return hvac.Client(url=url, token=token, verify=str(home.pki / "ca.crt"))
+    return home_with_certificates(tmp_path)
 
 
 def test_the_operator_lays_out_a_hospital_and_nothing_else(home: Home) -> None:
-    url = _free_url()
-    with _server(home, url):
+    url = free_url()
+    with server(home, url):
         token = openbao.initialise_and_unseal(home, url)
-        client = _client(home, url, token)
+        client = connected(home, url, token)
         _lay_out(client)
         for refused in (
-            "sys/audit",
             "sys/raw/core",
             "auth/userpass/users/hmlops-keeper",
             "sys/policies/acl/hmlops-operator",
@@ -78,6 +42,8 @@ def test_the_operator_lays_out_a_hospital_and_nothing_else(home: Home) -> None:
             client.sys.create_or_update_acl_policy("hmlops-keeper", 'path "*" { capabilities = ["sudo"] }')
         with pytest.raises(Forbidden):
             client.sys.seal()
+        with pytest.raises(Forbidden):
+            client.sys.disable_audit_device("second")
         with pytest.raises(Forbidden):
             client.secrets.transit.generate_hmac(
                 name="pseudonym", hash_input="cGF0aWVudA==", mount_point="north/transit"
@@ -113,15 +79,15 @@ def _lay_out(client: hvac.Client) -> None:
 
 
 def test_a_killed_server_comes_back_open_with_its_data_and_token(home: Home) -> None:
-    url = _free_url()
-    with _server(home, url) as process:
+    url = free_url()
+    with server(home, url) as process:
         token = openbao.initialise_and_unseal(home, url)
-        _client(home, url, token).sys.enable_secrets_engine("kv", path="north/kv", options={"version": "2"})
+        connected(home, url, token).sys.enable_secrets_engine("kv", path="north/kv", options={"version": "2"})
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    with _server(home, url):
+    with server(home, url):
         assert openbao.initialise_and_unseal(home, url) == token
-        client = _client(home, url, token)
+        client = connected(home, url, token)
         assert "north/kv/" in client.sys.list_mounted_secrets_engines()["data"]
         client.auth.token.revoke_self()
         fresh = openbao.initialise_and_unseal(home, url)
@@ -171,4 +137,4 @@ def test_a_lost_key_is_one_sentence(home: Home, lost: str) -> None:
 
 def test_no_server_is_one_sentence(home: Home) -> None:
     with pytest.raises(UserError, match=r"did not become ready.*make logs NAME=openbao"):
-        openbao.initialise_and_unseal(home, _free_url(), patience=0.5)
+        openbao.initialise_and_unseal(home, free_url(), patience=0.5)
