@@ -169,6 +169,7 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
         network=entry.network,
         replicas=Replicas(entry.replicas.min, entry.replicas.max),
         model_server=_resources(entry.resources) if entry.resources else sizes.model_server,
+        applications=entry.applications,
         key_aliases=tuple((DataClass(data), alias) for data, alias in sorted(entry.keys.items())),
     )
 
@@ -179,7 +180,6 @@ def _gateway(given: shape.GatewayConfig) -> Gateway:
         issuer=given.issuer,
         audience=given.audience,
         jwks=Endpoint(given.jwks_uri, _port(given.jwks_uri), given.network),
-        applications=given.applications,
         requests_per_minute=given.requests_per_minute,
     )
 

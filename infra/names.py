@@ -36,6 +36,11 @@ def vault_role(hospital: str, workload: str) -> str:
     return f"{hospital}-{workload}"
 
 
+def certificate_path(hospital: str, workload: str) -> str:
+    """Return where a hospital's authority in Vault signs a workload's certificates."""
+    return f"{hospital}/pki/sign/{workload}"
+
+
 def namespace(hospital: str, zone: str) -> str:
     """Return the namespace of a hospital's zone."""
     return f"{hospital}-{zone}"

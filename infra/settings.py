@@ -191,11 +191,14 @@ class Hospital:
     replicas: Replicas
     model_server: Resources
     key_aliases: tuple[tuple[DataClass, str], ...] = ()
+    applications: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """Which programs may ask a hospital's model from outside of the cluster, and how they prove who they are.
+    """Where hospitals' programs ask their models from outside of the cluster, and how they prove who they are.
+
+    Which ones may is said by each hospital's entry: its ``applications``, by the claim ``client_id`` of their tokens.
 
     Parameters
     ----------
@@ -205,8 +208,6 @@ class Gateway:
         What a token must say of who made it and for whom.
     jwks
         Where the issuer publishes its keys.
-    applications
-        The programs, by the claim ``client_id`` of their tokens.
     requests_per_minute
         The most that a hospital's programs may ask.
     """
@@ -215,7 +216,6 @@ class Gateway:
     issuer: str
     audience: str
     jwks: Endpoint
-    applications: tuple[str, ...]
     requests_per_minute: int
 
 

@@ -237,6 +237,7 @@ class HospitalConfig(_Section):
     network: Network | None = None
     replicas: ReplicasConfig = ReplicasConfig()
     resources: ResourcesConfig | None = None
+    applications: tuple[Text, ...] = ()
     keys: dict[Literal["raw", "curated", "models", "audit", "identity"], KeyAlias] = Field(default_factory=dict)
 
 
@@ -248,7 +249,6 @@ class GatewayConfig(_Section):
     jwks_uri: Url
     network: Network
     audience: Text
-    applications: Annotated[tuple[Text, ...], Field(min_length=1)]
     requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 600
 
 
@@ -292,6 +292,19 @@ class StackConfig(_Section):
     @classmethod
     def _may_be_none(cls, given: object) -> object:
         return given or None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "StackConfig":
+        if self.gateway is None:
+            return self
+        if self.cluster != "eks":
+            raise ValueError(f"gateway needs cluster: eks, where its controller is installed, not {self.cluster}")
+        for hospital in self.hospitals:
+            if not (hospital.network and hospital.applications):
+                raise ValueError(
+                    f"hospital {hospital.name} needs network and applications, as its programs come in by the gateway"
+                )
+        return self
 
 
 ImageText = Annotated[

@@ -189,6 +189,8 @@ class Applied:
                 yield self._fault(graph, given, "names no control of the pack")
             elif given.expires < self._today:
                 yield self._fault(graph, given, f"expired on {given.expires}; mend the resource or have it renewed")
+            elif given.kind and not graph.of(given.kind):
+                continue
             elif position not in self._used and given.control in self._asked:
                 yield self._fault(graph, given, "matches nothing that was found; remove it")
 

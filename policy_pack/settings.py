@@ -51,6 +51,8 @@ class Exemption(_Strict):
         The last day on which it holds.
     stacks
         The stacks in which it holds; none means all.
+    kind
+        The type of what it is for, where a stack need not have any yet; while it has none, nothing need match.
     """
 
     control: Text
@@ -59,6 +61,7 @@ class Exemption(_Strict):
     owner: Text
     expires: Day
     stacks: tuple[str, ...] = ()
+    kind: str = ""
 
 
 class Evidence(_Strict):

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import pulumi
 import yaml
 from pulumi_kubernetes.helm import v3 as helm
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.rbac import v1 as rbac
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
@@ -17,6 +19,8 @@ from infra.settings import Autoscaler, Settings
 
 TABLE = Path(__file__).with_name("charts.yaml")
 TIMEOUT_SECONDS = 600
+# The chart, its namespace and its account, which asks Vault for certificates.
+CERT_MANAGER = "cert-manager"
 _STRICT = ConfigDict(extra="forbid")
 _AUTOSCALERS = "kube-system"
 
@@ -95,6 +99,16 @@ class Charts(pulumi.ComponentResource):
         self.releases = []
         for chart in table().chosen(args.settings.options.autoscaler):
             self.releases.append(self._release(chart, args))
+        # Vault has the tokens of cert-manager's account reviewed by themselves, as it does with every pod's.
+        rbac.ClusterRoleBinding(
+            CERT_MANAGER,
+            metadata=ObjectMetaArgs(name=f"{names.PROJECT}-{CERT_MANAGER}-token-review", labels=names.labels()),
+            role_ref=rbac.RoleRefArgs(
+                api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="system:auth-delegator"
+            ),
+            subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=CERT_MANAGER, namespace=CERT_MANAGER)],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         self.register_outputs({})
 
     def _release(self, chart: Chart, args: ChartsArgs) -> helm.Release:

@@ -16,6 +16,8 @@ from infra.watch import Watch
 from workloads.accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.features import features
 from workloads.flows import openings, places, table
+from workloads.gateway import HospitalGateway, HospitalGatewayArgs
+from workloads.gateway_class import REPLICAS, SIZE
 from workloads.identity import identity
 from workloads.ingest import ingest
 from workloads.planning import planning
@@ -130,6 +132,19 @@ class HospitalService(pulumi.ComponentResource):
         )
         for declare in (ingest, identity, features, training, serving, planning):
             declare(site, self)
+        if settings.gateway:
+            HospitalGateway(
+                f"{name}-gateway",
+                HospitalGatewayArgs(
+                    gateway=settings.gateway,
+                    hospital=hospital,
+                    cluster=args.cluster,
+                    login_path=args.logins.path,
+                    vault_namespace=settings.vault.namespace,
+                    namespaces=zones.namespaces,
+                ),
+                site.after_ground(self),
+            )
         release = hospital.release
         self.summary = {
             "buckets": {str(data): stored.bucket for data, stored in storage.stored.items()},
@@ -151,8 +166,13 @@ def rooms(settings: Settings, hospital: Hospital) -> dict[str, Room]:
         "phi": Room(4, _times(job, 4), job),
         "serving": Room(servers + 2, serving_total, _larger(server, job)),
         "data": Room(4, _times(job, 4), job),
-        "platform": NO_ROOM,
+        "platform": _entrance() if settings.gateway else NO_ROOM,
     }
+
+
+def _entrance() -> Room:
+    """Return what a gateway needs: its replicas and the next one, each with a helper that ends it in peace."""
+    return Room(REPLICAS + 1, _times(SIZE, 2 * (REPLICAS + 1)), SIZE, entrances=1)
 
 
 def _larger(one: Resources, other: Resources) -> Resources:

@@ -13,6 +13,8 @@ from infra.cluster import Cluster
 from infra.settings import Amount, Resources, Settings
 from workloads import pod
 from workloads.charts import Charts, ChartsArgs
+from workloads.flows import table
+from workloads.gateway_class import CLASS, Gateways, GatewaysArgs
 from workloads.grounds import Grounds, GroundsArgs
 
 STORAGE_CONTAINER = "s3"
@@ -30,7 +32,11 @@ class Platform(pulumi.ComponentResource):
         if cluster.bare:
             grounds = Grounds(f"{name}-grounds", GroundsArgs(settings, cluster), child)
             after = pulumi.ResourceOptions(parent=self, depends_on=[grounds])
-            brought.append(Charts(f"{name}-charts", ChartsArgs(settings, grounds.namespaces), after))
+            charts = Charts(f"{name}-charts", ChartsArgs(settings, grounds.namespaces), after)
+            brought.append(charts)
+            if settings.gateway:
+                controller = grounds.namespaces[table().pods["gateway-control"].namespace]
+                Gateways(CLASS, GatewaysArgs(controller), pulumi.ResourceOptions(parent=self, depends_on=[charts]))
         CustomResource(
             STORAGE_CONTAINER,
             api_version="serving.kserve.io/v1alpha1",

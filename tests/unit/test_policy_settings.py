@@ -59,6 +59,14 @@ def test_an_exemption_of_nothing_is_refused() -> None:
     assert any("matches nothing" in message for message in told(exempting("AC-05"), world.graph()))
 
 
+@pytest.mark.parametrize(
+    ("kind", "refused"), [("k8s:batch/Job", False), ("k8s:serving.kserve.io/InferenceService", True)]
+)
+def test_an_exemption_of_a_kind_waits_for_the_first_of_it(kind: str, refused: bool) -> None:
+    found = told(exempting("AC-05", kind=kind), world.graph())
+    assert any("matches nothing" in message for message in found) is refused
+
+
 def test_an_exemption_of_no_control_is_refused() -> None:
     assert any("names no control" in message for message in told(exempting("AC-99"), world.graph()))
 
