@@ -13,12 +13,14 @@ from infra.people import People, PeopleArgs
 from infra.watch import Watch, WatchArgs
 from workloads.hospital import HospitalArgs, HospitalService
 from workloads.platform import Platform
+from workloads.releases import read_releases
 
 # Settings: everything that differs between environments, checked before anything is touched.
 settings = load(Path(__file__).parent)
 
 # Foundation: the cloud account and who watches it, the cluster, and who trusts its workloads.
 aws = account(settings)
+releases = read_releases(settings, aws)
 backup_role = BackupRole("backup", settings, pulumi.ResourceOptions(providers={"aws": aws.here}))
 watch = Watch("watch", WatchArgs(settings, aws, backup_role))
 people = People("people", PeopleArgs(settings, watch), pulumi.ResourceOptions(providers={"aws": aws.here}))
@@ -33,7 +35,9 @@ platform = Platform("platform", settings, cluster)
 hospitals = {
     entry.name: HospitalService(
         entry.name,
-        HospitalArgs(settings, entry, aws, watch, backup_role, cluster, trust, logins, platform),
+        HospitalArgs(
+            settings, entry, aws, watch, backup_role, cluster, trust, logins, platform, releases.get(entry.name)
+        ),
     )
     for entry in settings.hospitals
 }

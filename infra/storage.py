@@ -95,7 +95,9 @@ def _workers(args: HospitalStorageArgs, data: DataClass, copier: ReplicationRole
     settings = args.settings
     operators = settings.operators if settings.tier.operators_read_data else ()
     readers, writers = ([role_arn(settings, args.hospital.name, name) for name in found] for found in users(data))
-    return _Users((*readers, *([copier.arn] if copier else [])), (*writers, args.backup.arn, *operators))
+    # Who deploys a release reads what it says of itself; a model holds no patient's data.
+    deployer = [settings.deployer] if data is DataClass.MODELS and settings.deployer not in operators else []
+    return _Users((*readers, *([copier.arn] if copier else []), *deployer), (*writers, args.backup.arn, *operators))
 
 
 def _store(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BufferedIOBase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from model.errors import UserError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SCHEME = "s3://"
 CHUNK = 1024 * 1024
 HALF = ".part-"
+TEXT_KINDS = {".json": "application/json", ".md": "text/markdown", ".html": "text/html"}
 LOCK = ".lock"
 ABANDONED = timedelta(days=1)
 """A file in an object store that no manifest names and that is older than this is of a run that died."""
@@ -132,9 +133,14 @@ def write(place: str, content: bytes, *, private: bool = False) -> None:
     if is_s3(place):
         bucket, key = _split(place)
         with _explained(place):
-            client().put_object(Bucket=bucket, Key=key, Body=content)
+            client().put_object(Bucket=bucket, Key=key, Body=content, ContentType=_kind(key))
         return
     _write_local(Path(place), [content], 0o600 if private else 0o644)
+
+
+def _kind(key: str) -> str:
+    """Return what S3 tells readers of a file; some, such as Pulumi, read only what is text."""
+    return TEXT_KINDS.get(PurePosixPath(key).suffix, "application/octet-stream")
 
 
 def _write_local(target: Path, chunks: Iterable[bytes], mode: int) -> None:

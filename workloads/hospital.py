@@ -22,6 +22,7 @@ from workloads.identity import identity
 from workloads.ingest import ingest
 from workloads.planning import planning
 from workloads.platform import INITIALIZER, Platform
+from workloads.releases import Papers
 from workloads.serving import service_url, serving
 from workloads.site import Site
 from workloads.training import training
@@ -46,6 +47,8 @@ class HospitalArgs:
         The cluster, as it is deployed to, as AWS knows it and as Vault does.
     platform
         What must stand before a model server can fetch its release.
+    papers
+        What that release says of itself.
     """
 
     settings: Settings
@@ -57,6 +60,7 @@ class HospitalArgs:
     trust: Trust
     logins: Logins
     platform: Platform
+    papers: Papers | None
 
 
 class HospitalService(pulumi.ComponentResource):
@@ -128,6 +132,7 @@ class HospitalService(pulumi.ComponentResource):
             accounts={workload: made.account for workload, made in accounts.items()},
             stored=storage.stored,
             release_keys=vault.release_keys,
+            papers=args.papers,
             ground=(args.platform, zones, storage, vault, *accounts.values()),
         )
         for declare in (ingest, identity, features, training, serving, planning):

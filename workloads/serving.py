@@ -9,8 +9,8 @@ from infra import names
 from infra.settings import DataClass, Release
 from workloads import pod
 from workloads.platform import STORAGE_CONTAINER
+from workloads.releases import RELEASES
 from workloads.site import Site
-from workloads.training import RELEASES
 
 RUNTIME = "readmission-risk"
 PORT = 8080
@@ -47,8 +47,8 @@ def serving(site: Site, parent: pulumi.Resource) -> None:
         spec=_runtime(site),
         opts=site.after_ground(parent),
     )
-    release = site.hospital.release
-    if release is None:
+    release, papers = site.hospital.release, site.papers
+    if release is None or papers is None:
         return
     CustomResource(
         site.name(model_name(release.version)),
@@ -62,6 +62,7 @@ def serving(site: Site, parent: pulumi.Resource) -> None:
                 "serving.kserve.io/deploymentMode": "Standard",
                 "serving.kserve.io/autoscalerClass": "hpa",
                 "pulumi.com/waitFor": "condition=Ready",
+                **papers.notes,
             },
         ),
         spec={"predictor": _predictor(site, release)},

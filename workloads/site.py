@@ -9,6 +9,7 @@ from infra.bucket import Stored
 from infra.cluster import Cluster
 from infra.settings import DataClass, Hospital, Settings
 from workloads.pod import Account, Program
+from workloads.releases import Papers
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Site:
         The hospital's buckets.
     release_keys
         The public keys that sign its releases.
+    papers
+        What the release that it serves says of itself.
     ground
         What must stand before the first pod starts: closed zones, roles, keys and buckets.
     """
@@ -37,6 +40,7 @@ class Site:
     accounts: Mapping[str, Account]
     stored: Mapping[DataClass, Stored]
     release_keys: pulumi.Output[str]
+    papers: Papers | None
     ground: tuple[pulumi.Resource, ...]
 
     def place(self, data: DataClass, prefix: str) -> pulumi.Output[str]:

@@ -5,11 +5,11 @@ import pulumi
 from infra.settings import DataClass
 from workloads.features import FEATURES
 from workloads.pod import TMP_FOLDER, Pod
+from workloads.releases import RELEASES
 from workloads.schedule import ScheduledPodArgs, scheduled_pod
 from workloads.site import Site
 
 SCHEDULE = "0 6 * * 0"
-RELEASES = "readmission/"
 REPORTS = "reports/"
 VERSION = "v1"
 # The pod has no MLflow server to tell: its reports and releases are in the models bucket.

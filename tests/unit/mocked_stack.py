@@ -1,11 +1,12 @@
 """Run the stack's declarations against mocks, and keep what they declared."""
 
+import hashlib
 import json
 import runpy
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from unittest import mock
 
 import pulumi
@@ -16,6 +17,20 @@ from infra.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "a" * 64
+_LINEAGE = {"profile": "clinical", "data_digest": "d" * 64, "approval": {"by": "cmio:A. Example", "reason": "trial"}}
+_CONTENTS = {
+    "MODEL_CARD.md": "# A card",
+    "lineage.json": json.dumps(_LINEAGE),
+    "metrics.json": json.dumps({"evaluation": {"passed": True}}),
+}
+_ROWS = [{"path": name, "sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in _CONTENTS.items()]
+RELEASE_FILES = {
+    **_CONTENTS,
+    "files.json": json.dumps({"files": _ROWS}),
+    "signature.json": json.dumps({"algorithm": "ed25519", "signature": "c2lnbmVk"}),
+}
+RELEASE_DIGEST = hashlib.sha256(RELEASE_FILES["files.json"].encode()).hexdigest()[:12]
+RELEASE = f"v1@{RELEASE_DIGEST}"
 LOCK = {name: f"hmlops.local/{name.lower()}@{DIGEST}" for name in ("workloads", "modelServer", "storageInitializer")}
 
 
@@ -65,18 +80,24 @@ class Stack:
 
 
 class Mocks(pulumi.runtime.Mocks):
-    """Answer as the providers would where the program reads an output."""
+    """Answer as the providers would where the program reads an output, or a release's file."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, files: Mapping[str, str] = RELEASE_FILES) -> None:
         self._stack = stack
+        self.files = files
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         declared = Declared(args.typ, args.name, args.inputs, f"{args.name}-id", bool(args.custom))
         self._stack.resources.append(declared)
         return declared.id, {**args.inputs, **_outputs(declared)}
 
-    def call(self, args: pulumi.runtime.MockCallArgs) -> NoReturn:
-        raise AssertionError(f"the program asks {args.token}, which needs an account")
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
+        if args.token != "aws:s3/getObject:getObject":
+            raise AssertionError(f"the program asks {args.token}, which needs an account")
+        folder, _, name = str(args.args["key"]).rpartition("/")
+        if folder != f"readmission/v1/{RELEASE_DIGEST}" or name not in self.files:
+            return {}, [("key", "there is no such object")]
+        return {**args.args, "body": self.files[name], "contentType": "application/json"}, []
 
 
 def _outputs(declared: Declared) -> dict[str, Any]:
@@ -132,20 +153,20 @@ def run(program: Callable[[], object]) -> None:
     wrapped(program)()
 
 
-def declare(chosen: Settings) -> Stack:
+def declare(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> Stack:
     """Return what the program declares for some settings, once every output is known."""
 
     def program() -> None:
         with mock.patch("infra.load_settings.load", return_value=chosen):
             runpy.run_path(str(ROOT / "__main__.py"))
 
-    return declared(program, chosen.environment)
+    return declared(program, chosen.environment, files)
 
 
-def declared(program: Callable[[], object], environment: str) -> Stack:
+def declared(program: Callable[[], object], environment: str, files: Mapping[str, str] = RELEASE_FILES) -> Stack:
     """Return what a program declares, which may be a single component."""
     stack = Stack()
-    pulumi.runtime.set_mocks(Mocks(stack), project="healthcare-mlops", stack=environment)
+    pulumi.runtime.set_mocks(Mocks(stack, files), project="healthcare-mlops", stack=environment)
     run(program)
     if not stack.resources:
         raise AssertionError("the program declared nothing")

@@ -74,6 +74,20 @@ def test_an_object_store_out_of_reach_is_one_sentence(bucket: str, monkeypatch: 
         places.read("s3://raw/x")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("lineage.json", "application/json"),
+        ("MODEL_CARD.md", "text/markdown"),
+        ("report.html", "text/html"),
+        ("pipeline.joblib", "application/octet-stream"),
+    ],
+)
+def test_an_object_store_knows_what_is_text(bucket: str, name: str, kind: str) -> None:
+    places.write(f"s3://raw/{name}", b"{}")
+    assert places.client().head_object(Bucket="raw", Key=name)["ContentType"] == kind
+
+
 def test_ingest_and_features_work_on_s3_as_on_disk(bucket: str, tmp_path: Path) -> None:
     path = write_bundle(tmp_path / "in" / "a.json", bundle())
     places.write("s3://raw/landing/a.json", path.read_bytes())

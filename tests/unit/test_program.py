@@ -8,9 +8,18 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.unit.mocked_stack import LOCK, ROOT, Mocks, Stack, configuration, declare, run, settings
-
-RELEASE = "v1@0123456789ab"
+from tests.unit.mocked_stack import (
+    LOCK,
+    RELEASE,
+    RELEASE_DIGEST,
+    ROOT,
+    Mocks,
+    Stack,
+    configuration,
+    declare,
+    run,
+    settings,
+)
 
 
 def with_release(written: dict[str, Any]) -> None:
@@ -39,7 +48,7 @@ def test_a_release_adds_the_inference_service_and_nothing_else(dev: Stack, tmp_p
     assert {name for _, name in added} == {"north-readmission-risk-v1"}
     [service] = served.of("InferenceService")
     uri = service.inputs["spec"]["predictor"]["model"]["storageUri"]
-    assert uri == "s3://hmlops-dev-north-models/readmission/v1/0123456789ab"
+    assert uri == f"s3://hmlops-dev-north-models/readmission/v1/{RELEASE_DIGEST}"
 
 
 def test_without_a_release_there_is_no_model_server(dev: Stack) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from infra.identity import GRANTS
-from tests.unit.mocked_stack import Stack, containers, declare, pods, settings
+from tests.unit.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
 
 VAULT_USERS = {"ingestor", "reidentifier", "trainer"}
 
 
 def released(written: dict[str, Any]) -> None:
     for hospital in written["hospitals"]:
-        hospital["release"] = "v1@0123456789ab"
+        hospital["release"] = RELEASE
 
 
 @pytest.fixture(scope="module", params=["dev", "prod"])
@@ -91,7 +91,7 @@ def test_a_server_trusts_its_own_hospital_s_key_and_one_release(stack: Stack) ->
         assert env["HMLOPS_TRUSTED_KEYS"] == f"{hospital}-release-signing-public"
     for service in stack.of("InferenceService"):
         env_of_one = service.inputs["spec"]["predictor"]["model"]["env"]
-        assert env_of_one == [{"name": "HMLOPS_RELEASE", "value": "v1@0123456789ab"}]
+        assert env_of_one == [{"name": "HMLOPS_RELEASE", "value": RELEASE}]
 
 
 def test_the_initializer_takes_the_role_of_the_pod_that_it_is_put_into(stack: Stack) -> None:
