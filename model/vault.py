@@ -47,6 +47,8 @@ class Vault:
         The service account's token, read anew at each login.
     patience
         For how many seconds to try again while Vault is sealed, on standby, too busy or away.
+    namespace
+        The namespace of a managed Vault.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Vault:
         certificate: str | None,
         token_file: Path = TOKEN_FILE,
         patience: float = PATIENCE_SECONDS,
+        namespace: str | None = None,
     ) -> None:
         self._address = address
+        self._namespace = namespace
         self._role = role
         self._certificate = certificate
         self._token_file = token_file
@@ -71,7 +75,9 @@ class Vault:
         if not address or not role:
             return None
         token_file = Path(os.environ.get("VAULT_TOKEN_FILE", str(TOKEN_FILE)))
-        return cls(address, role, os.environ.get("VAULT_CACERT"), token_file)
+        return cls(
+            address, role, os.environ.get("VAULT_CACERT"), token_file, namespace=os.environ.get("VAULT_NAMESPACE")
+        )
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Write to a path and return the answer's data."""
@@ -120,7 +126,12 @@ class Vault:
             raise UserError(
                 f"There is no service account token at {self._token_file}; mount it or unset VAULT_ROLE."
             ) from None
-        client = hvac.Client(url=self._address, verify=self._certificate or True, timeout=TIMEOUT_SECONDS)
+        client = hvac.Client(
+            url=self._address,
+            verify=self._certificate or True,
+            namespace=self._namespace,
+            timeout=TIMEOUT_SECONDS,
+        )
         try:
             client.auth.kubernetes.login(role=self._role, jwt=token, mount_point=AUTH_MOUNT)
         except (Forbidden, InvalidRequest) as fault:

@@ -10,7 +10,8 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from infra import names
 from infra.bucket import Stored
 from infra.identity import GRANTS, WorkloadRole, grant_access
-from infra.settings import DataClass
+from infra.nodes import placement
+from infra.settings import DataClass, Settings
 from workloads.flows import Workload
 from workloads.pod import Account
 
@@ -21,8 +22,8 @@ class WorkloadAccountArgs:
 
     Parameters
     ----------
-    region, hospital
-        Where its data is, and whose.
+    settings, hospital
+        The environment, and the hospital's name.
     name, workload
         The workload, as the zone table has it.
     namespace
@@ -33,7 +34,7 @@ class WorkloadAccountArgs:
         The hospital's buckets.
     """
 
-    region: str
+    settings: Settings
     hospital: str
     name: str
     workload: Workload
@@ -59,7 +60,7 @@ class WorkloadAccount(pulumi.ComponentResource):
         )
         if args.workload.vault:
             self._reviewed(name, args, labels)
-        grant_access(name, args.role.role, GRANTS[args.name], args.stored, args.region, child)
+        grant_access(name, args.role.role, GRANTS[args.name], args.stored, args.settings.region, child)
         self.account = Account(
             workload=args.name,
             namespace=args.namespace,
@@ -67,6 +68,7 @@ class WorkloadAccount(pulumi.ComponentResource):
             role_arn=args.role.arn,
             vault_role=names.vault_role(args.hospital, args.name) if args.workload.vault else None,
             labels=labels,
+            placement=placement(args.settings.cluster, args.workload.zone),
         )
         self.register_outputs({"roleArn": args.role.arn})
 

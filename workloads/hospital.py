@@ -113,7 +113,7 @@ class HospitalService(pulumi.ComponentResource):
             workload: WorkloadAccount(
                 f"{name}-{workload}",
                 WorkloadAccountArgs(
-                    region=settings.region,
+                    settings=settings,
                     hospital=hospital.name,
                     name=workload,
                     workload=entry,

@@ -8,7 +8,8 @@ from pulumi_kubernetes.core import v1 as core
 
 from infra import identity
 from infra.cluster import CA_CONFIG_MAP, CA_KEY, Cluster
-from infra.settings import Resources
+from infra.nodes import Placement
+from infra.settings import Resources, Settings
 
 USER = 65532
 TOKEN_SECONDS = 3600
@@ -24,7 +25,7 @@ _VAULT_FOLDER = "/var/run/secrets/vault"
 
 @dataclass(frozen=True)
 class Account:
-    """Who a pod is: its ServiceAccount, its role in AWS and, where it has one, in Vault."""
+    """Who a pod is: its ServiceAccount, its role in AWS and, where it has one, in Vault; and which nodes are for it."""
 
     workload: str
     namespace: pulumi.Output[str]
@@ -32,6 +33,7 @@ class Account:
     role_arn: pulumi.Output[str]
     vault_role: str | None
     labels: Mapping[str, str]
+    placement: Placement
 
 
 @dataclass(frozen=True)
@@ -89,19 +91,27 @@ class Pod:
     scratch: str = "256Mi"
 
 
-def pod_spec(cluster: Cluster, region: str, pod: Pod) -> core.PodSpecArgs:
+def pod_spec(cluster: Cluster, settings: Settings, pod: Pod) -> core.PodSpecArgs:
     """Return the pod of a job."""
-    env = environment(cluster, region, pod.account)
+    env = environment(cluster, settings, pod.account)
     mounts = volume_mounts(cluster, pod.account)
     return core.PodSpecArgs(
         service_account_name=pod.account.service_account,
         automount_service_account_token=False,
         enable_service_links=False,
         restart_policy="Never",
+        node_selector=pod.account.placement.node_selector or None,
+        tolerations=[_toleration(each) for each in pod.account.placement.tolerations] or None,
         security_context=pod_security(),
         init_containers=[container(program, env, mounts) for program in pod.before] or None,
         containers=[container(pod.main, env, mounts)],
         volumes=volumes(cluster, pod.account, pod.scratch),
+    )
+
+
+def _toleration(known: Mapping[str, str]) -> core.TolerationArgs:
+    return core.TolerationArgs(
+        key=known["key"], operator=known["operator"], value=known["value"], effect=known["effect"]
     )
 
 
@@ -158,11 +168,16 @@ def resource_requirements(resources: Resources) -> core.ResourceRequirementsArgs
     return core.ResourceRequirementsArgs(requests=resources.requests.quantities, limits=resources.limits.quantities)
 
 
-def environment(cluster: Cluster, region: str, account: Account) -> list[core.EnvVarArgs]:
+def environment(cluster: Cluster, settings: Settings, account: Account) -> list[core.EnvVarArgs]:
     """Return how a pod finds AWS and Vault, and proves there who it is."""
-    values: dict[str, pulumi.Input[str]] = {**aws_environment(cluster, region), "AWS_ROLE_ARN": account.role_arn}
+    values: dict[str, pulumi.Input[str]] = {
+        **aws_environment(cluster, settings.region),
+        "AWS_ROLE_ARN": account.role_arn,
+    }
     if account.vault_role:
         values |= {"VAULT_ADDR": cluster.vault.url, "VAULT_ROLE": account.vault_role}
+        if settings.vault.namespace:
+            values["VAULT_NAMESPACE"] = settings.vault.namespace
         if cluster.private_ca:
             values["VAULT_CACERT"] = f"{_CA_FOLDER}/{CA_KEY}"
     return [core.EnvVarArgs(name=name, value=value) for name, value in values.items()]

@@ -56,7 +56,7 @@ class Papers:
     def notes(self) -> dict[str, str]:
         """The annotations of what serves it; what it lacks is left out."""
         known = {
-            "release_digest": f"sha256:{self.digest}",
+            "release_digest": self.digest,
             "signature": self.signature,
             "model_card": f"{self.place}/{CARD}" if self.card else "",
             "training_data": self.training_data,

@@ -43,7 +43,7 @@ def scheduled_pod(site: Site, args: ScheduledPodArgs, parent: pulumi.Resource) -
     """Return a CronJob that never runs twice at once and never for ever."""
     account = args.pod.account
     labels = dict(account.labels)
-    spec = pod_spec(site.cluster, site.settings.region, args.pod)
+    spec = pod_spec(site.cluster, site.settings, args.pod)
     return batch.CronJob(
         site.name(args.title),
         metadata=ObjectMetaArgs(name=args.title, namespace=account.namespace, labels=labels),

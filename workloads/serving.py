@@ -1,12 +1,16 @@
 """Serving: one InferenceService of KServe, which loads a release and answers the Open Inference Protocol v2."""
 
+from collections.abc import Mapping
+
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 from infra import names
-from infra.settings import DataClass, Release
+from infra.nodes import Placement
+from infra.settings import ClusterKind, DataClass, Release
 from workloads import pod
 from workloads.platform import STORAGE_CONTAINER
 from workloads.releases import RELEASES
@@ -45,6 +49,13 @@ def serving(site: Site, parent: pulumi.Resource) -> None:
         kind="ServingRuntime",
         metadata=ObjectMetaArgs(name=RUNTIME, namespace=account.namespace, labels=labels),
         spec=_runtime(site),
+        opts=site.after_ground(parent),
+    )
+    # Maintenance of nodes takes the servers one by one, and so never the last of them where there are two.
+    PodDisruptionBudget(
+        site.name(RUNTIME),
+        metadata=ObjectMetaArgs(name=RUNTIME, namespace=account.namespace, labels=labels),
+        spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=LabelSelectorArgs(match_labels=labels)),
         opts=site.after_ground(parent),
     )
     release, papers = site.hospital.release, site.papers
@@ -112,6 +123,8 @@ def _predictor(site: Site, release: Release) -> dict[str, object]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod.pod_security(),
+        "topologySpreadConstraints": [_spread(site, account.labels)],
+        **_placed(account.placement),
         "storageContainerName": STORAGE_CONTAINER,
         "volumes": [*pod.volumes(site.cluster, account, "64Mi"), _release_volume()],
         "model": {
@@ -124,6 +137,22 @@ def _predictor(site: Site, release: Release) -> dict[str, object]:
             "env": [{"name": "HMLOPS_RELEASE", "value": str(release)}],
         },
     }
+
+
+def _spread(site: Site, labels: Mapping[str, str]) -> core.TopologySpreadConstraintArgs:
+    """Return that the servers stand in different zones; a cluster of one's own machines may have but one."""
+    return core.TopologySpreadConstraintArgs(
+        max_skew=1,
+        topology_key="topology.kubernetes.io/zone",
+        when_unsatisfiable="DoNotSchedule" if site.settings.cluster is ClusterKind.EKS else "ScheduleAnyway",
+        label_selector=LabelSelectorArgs(match_labels=labels),
+    )
+
+
+def _placed(placement: Placement) -> dict[str, object]:
+    """Return which nodes the servers may be on, where the cluster has classes of nodes."""
+    found: dict[str, object] = {"nodeSelector": placement.node_selector, "tolerations": placement.tolerations}
+    return {name: value for name, value in found.items() if value}
 
 
 def _release_volume() -> core.VolumeArgs:
