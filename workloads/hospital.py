@@ -14,6 +14,7 @@ from infra.vault import HospitalVault, HospitalVaultArgs
 from infra.vault_server import Logins
 from infra.watch import Watch
 from workloads.accounts import WorkloadAccount, WorkloadAccountArgs
+from workloads.alerts import Alerts, AlertsArgs
 from workloads.features import features
 from workloads.flows import openings, places, table
 from workloads.gateway import HospitalGateway, HospitalGatewayArgs
@@ -150,6 +151,9 @@ class HospitalService(pulumi.ComponentResource):
                 ),
                 site.after_ground(self),
             )
+        if args.cluster.bare:
+            watched = AlertsArgs(hospital, settings.gateway is not None, zones.namespaces)
+            Alerts(f"{name}-alerts", watched, site.after_ground(self))
         release = hospital.release
         self.summary = {
             "buckets": {str(data): stored.bucket for data, stored in storage.stored.items()},

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from infra.errors import SettingsError
-from tests.unit.mocked_stack import Declared, Stack, configuration, declare, settings
+from tests.unit.mocked_stack import RELEASE, Declared, Stack, configuration, declare, settings
 
-MODEL = "readmission-risk-v2"
+MODEL = "readmission-risk-v1"
 
 
 def two(written: dict[str, Any]) -> None:
@@ -17,7 +17,7 @@ def two(written: dict[str, Any]) -> None:
     south = {**north, "name": "south", "network": "10.51.0.0/24", "applications": ["south-ehr", "south-app"]}
     south["contact"] = {"security": "secops@south.example", "baa": "BAA-2026-015"}
     south["fhir"] = {"url": "https://fhir.south.example/r4", "auth": "smart-backend-services", "client": "south-ehr"}
-    written["hospitals"] = [{**north, "release": "v2@0123456789ab"}, south]
+    written["hospitals"] = [{**north, "release": RELEASE}, south]
 
 
 @pytest.fixture(scope="module")
