@@ -17,9 +17,14 @@ from local.plugins import (
     aws_iam_account,
     aws_kms,
     aws_lifecycle,
+    aws_logs,
     aws_network,
+    aws_notices,
     aws_objects,
+    aws_records,
     aws_s3,
+    aws_s3_guards,
+    aws_watch,
 )
 from local.plugins.aws_cloud import Cloud, connect, explain
 from local.plugins.common import PluginError, Props, Request, run
@@ -36,9 +41,14 @@ _MODULES: Final = (
     aws_iam_account,
     aws_kms,
     aws_lifecycle,
+    aws_logs,
     aws_network,
+    aws_notices,
     aws_objects,
+    aws_records,
     aws_s3,
+    aws_s3_guards,
+    aws_watch,
 )
 _ROWS: Final[Mapping[str, Row[Cloud]]] = {row.token: row for module in _MODULES for row in module.ROWS}
 

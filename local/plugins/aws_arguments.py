@@ -73,7 +73,8 @@ def calls_for(kind: ApiType, inputs: Props, changed: Callable[[str], bool]) -> l
     """Return the calls that set some of the inputs that have changed."""
     due = [call for call in kind.changes if any(changed(name) for name in taken(kind, call, inputs))]
     asked = [call for call in kind.changes if inputs.get(call.asked) is True and (due or changed(call.asked))]
-    return [call for call in kind.changes if call in due or call in asked]
+    denied = [call for call in kind.changes if inputs.get(call.denied) is False and changed(call.denied)]
+    return [call for call in kind.changes if call in due or call in asked or call in denied]
 
 
 def taken(kind: ApiType, call: Call, inputs: Props) -> list[str]:
@@ -85,7 +86,9 @@ def known(kind: ApiType, name: str) -> bool:
     """Return whether a type has an input of that name."""
     if name == "region":
         return kind.regional
-    if name in (*kind.reads, *(call.asked for call in kind.changes)) or (name == "tags" and kind.tags):
+    if name in (*kind.reads, *(flag for call in kind.changes for flag in (call.asked, call.denied))) or (
+        name == "tags" and kind.tags
+    ):
         return True
     every = (kind.create, *kind.changes, *kind.deletes)
     return any(place(kind, call, name) or name in names_in(dict(call.fixed)) for call in every)

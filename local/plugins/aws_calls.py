@@ -36,6 +36,8 @@ class Call:
         By input that is a set, the places of what a change adds and of what it removes.
     asked
         An input that asks for the call by being true and is not sent.
+    denied
+        An input that asks for the call by being false and is not sent.
     finish
         The last word on the arguments, where one depends on another.
     """
@@ -48,6 +50,7 @@ class Call:
     needs: tuple[str, ...] = ()
     sets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     asked: str = ""
+    denied: str = ""
     finish: Callable[[dict[str, Any]], dict[str, Any]] = lambda arguments: arguments
 
 

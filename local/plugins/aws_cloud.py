@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 import botocore.exceptions
@@ -14,13 +15,19 @@ from local.plugins.common import PluginError, Props, decode_config, flag
 
 # boto3 makes its clients from service models at run time; their types are not checked.
 _new_session: Final[Any] = boto3.session.Session
-_GONE: Final = re.compile(r"^404$|NotFound|NoSuch|NonExistent|DoesNotExist|NotExist")
+# "InvalidAccessException" is Security Hub's word for an account that has none.
+_GONE: Final = re.compile(r"^404$|NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|^InvalidAccessException$")
+# GuardDuty's words for a detector that is gone, under a code for every fault.
+_NOT_OURS: Final = re.compile(r"detectorId is not owned by the current account")
 # The code that an emulator of ours answers with; AWS has none of that name.
 _NOT_EMULATED: Final = "NotEmulated"
 
 
 class NotEmulatedError(PluginError):
     """An emulator does not know an operation; AWS itself never answers so."""
+
+
+ACCOUNT_DIGITS: Final = 12
 
 
 @dataclass
@@ -66,9 +73,13 @@ class Cloud:
         """Return the client of a service, such as ``cloud.s3``."""
         if service.startswith("_"):
             raise AttributeError(service)
+        return self.client(service.replace("_", "-"))
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service by boto3's name of it, such as ``config``."""
         with self._lock:
             if service not in self._clients:
-                self._clients[service] = self._connect(service.replace("_", "-"))
+                self._clients[service] = self._connect(service)
             return self._clients[service]
 
     def _connect(self, service: str) -> Any:
@@ -81,19 +92,24 @@ class Cloud:
             region_name=self.region,
         )
         path_style = flag(config, "s3UsePathStyle")
+        # An endpoint of one's own has no host name for each account.
+        own_endpoint = self._endpoint(service) is not None or bool(self.environment.get("AWS_ENDPOINT_URL"))
         options = Config(
             retries={"max_attempts": int(config.get("maxRetries", 5)), "mode": "standard"},
             s3={"addressing_style": "path"} if path_style else None,
             max_pool_connections=32,
-            # An endpoint of one's own has no host name for each account.
-            inject_host_prefix=self._endpoint(service) is None and not self.environment.get("AWS_ENDPOINT_URL"),
+            inject_host_prefix=not own_endpoint,
         )
-        return session.client(
+        client = session.client(
             service,
             endpoint_url=self._endpoint(service),
             verify=False if flag(config, "insecure") else config.get("customCaBundle"),
             config=options,
         )
+        if own_endpoint and service == "s3control":
+            # Its rules put the account before the host all the same.
+            client.meta.events.register("before-sign.s3-control", _without_account)
+        return client
 
     def _endpoint(self, service: str) -> str | None:
         for endpoint in self.config.get("endpoints") or []:
@@ -147,6 +163,14 @@ class Cloud:
         return {"tags": own or None, "tagsAll": dict(live)}
 
 
+def _without_account(request: Any, **_: Any) -> None:
+    """Send a request to the host itself, where the account was put before it."""
+    parts = urlsplit(request.url)
+    account, _, host = parts.netloc.partition(".")
+    if account.isdigit() and len(account) == ACCOUNT_DIGITS:
+        request.url = urlunsplit(parts._replace(netloc=host))
+
+
 def connect(config: Props, environment: Mapping[str, str]) -> Cloud:
     """Return the account that a provider's configuration names."""
     return Cloud(decode_config(config), environment)
@@ -187,7 +211,9 @@ def found(call: Callable[..., Any], **arguments: Any) -> Any:
     try:
         return call(**arguments)
     except botocore.exceptions.ClientError as error:
-        if _GONE.search(error.response["Error"]["Code"]) and not_emulated(error) is None:
+        told = error.response["Error"]
+        gone = _GONE.search(told["Code"]) or _NOT_OURS.search(told.get("Message", ""))
+        if gone and not_emulated(error) is None:
             return None
         raise
 

@@ -255,7 +255,7 @@ class _Life:
         return values
 
     def _method(self, cloud: Cloud, call: Call) -> Any:
-        return getattr(getattr(cloud, self.kind.service.replace("-", "_")), xform_name(call.operation))
+        return getattr(cloud.client(self.kind.service), xform_name(call.operation))
 
     def _perform(
         self, cloud: Cloud, call: Call, inputs: Props, values: Props, extra: dict[str, Any] | None = None
@@ -273,7 +273,7 @@ class _Life:
         if not waiter:
             return
         how = arguments(self.kind, _bare(self.kind.read), {}, self._values(cloud, made, inputs), [])
-        getattr(cloud, self.kind.service.replace("-", "_")).get_waiter(waiter).wait(**how)
+        cloud.client(self.kind.service).get_waiter(waiter).wait(**how)
 
 
 def _bare(call: Call) -> Call:

@@ -19,16 +19,21 @@ def _shape(kind: ApiType) -> Any:
     return at(output_shape(kind.service, kind.read.operation), shown)
 
 
-def _look(shape: Any, live: Any, where: str, like: Any = None) -> Any:
+def _look(kind: ApiType, live: Any, where: str, like: Any = None) -> Any:
     """Return what is at a place of an object; what an expression makes has the official form already."""
-    inner = None if "{" in where or "[?" in where else at(shape, where)
+    first, _, rest = where.partition(".")
+    if "{" in where or "[?" in where:
+        inner = None
+    elif first in kind.more:
+        inner = at(output_shape(kind.service, kind.more[first].operation), rest)
+    else:
+        inner = at(_shape(kind), where)
     return show(inner, jmespath.search(where, live), like)
 
 
 def outputs(kind: ApiType, live: Any) -> Props:
     """Return the computed outputs of an object."""
-    shape = _shape(kind)
-    return {name: _look(shape, live, where) for name, where in kind.outputs.items()}
+    return {name: _look(kind, live, where) for name, where in kind.outputs.items()}
 
 
 def written(kind: ApiType, live: Any, inputs: Props) -> Props:
@@ -44,7 +49,7 @@ def written(kind: ApiType, live: Any, inputs: Props) -> Props:
             value = jmespath.search(where, live)
             shown[name] = None if value is None else kind.forms[name].shown(value)
         else:
-            shown[name] = _look(shape, live, where, given)
+            shown[name] = _look(kind, live, where, given)
         if shown[name] is None and given in EMPTY:
             # What is left out of an answer is empty.
             shown[name] = given

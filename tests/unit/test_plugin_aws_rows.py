@@ -8,11 +8,11 @@ import pytest
 
 from local.plugins.aws import AwsProvider
 from local.plugins.aws_calls import NOT_EMULATED
-from tests.unit import aws_rows_cluster, aws_rows_network
+from tests.unit import aws_rows_cluster, aws_rows_network, aws_rows_watch
 from tests.unit.aws_emulator_server import Emulator
 from tests.unit.aws_rows_world import Example, Thing, World, provider
 
-EXAMPLES: dict[str, Example] = {**aws_rows_network.EXAMPLES, **aws_rows_cluster.EXAMPLES}
+EXAMPLES: dict[str, Example] = {**aws_rows_network.EXAMPLES, **aws_rows_cluster.EXAMPLES, **aws_rows_watch.EXAMPLES}
 
 ORDINARY = {token for token, row in AwsProvider.rows.items() if NOT_EMULATED in row.kept}
 
