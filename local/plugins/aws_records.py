@@ -7,7 +7,7 @@ from local.plugins.aws_cloud import Cloud
 from local.plugins.aws_ordinary import row
 from local.plugins.rows import Row
 
-_TRAIL: Final = {"Name": "{id}"}
+_TRAIL: Final = {"Name": "{name}"}
 _TRAIL_NAMES: Final = {"cloudWatchLogsGroupArn": "CloudWatchLogsLogGroupArn"}
 _SELECTORS: Final = frozenset({"advancedEventSelectors", "eventSelectors"})
 _UPDATED: Final = frozenset(
@@ -34,7 +34,7 @@ TRAIL: Final = ApiType(
     "TrailARN",
     changes=(
         Call("UpdateTrail", _UPDATED, names=_TRAIL_NAMES, fixed=_TRAIL),
-        Call("PutEventSelectors", _SELECTORS, fixed={"TrailName": "{id}"}),
+        Call("PutEventSelectors", _SELECTORS, fixed={"TrailName": "{name}"}),
         Call("StartLogging", frozenset(), fixed=_TRAIL, asked="enableLogging"),
         Call("StopLogging", frozenset(), fixed=_TRAIL, denied="enableLogging"),
     ),
@@ -49,7 +49,7 @@ TRAIL: Final = ApiType(
     },
     outputs={"arn": "TrailARN", "homeRegion": "HomeRegion"},
     more={
-        "Selectors": Call("GetEventSelectors", fixed={"TrailName": "{id}"}),
+        "Selectors": Call("GetEventSelectors", fixed={"TrailName": "{name}"}),
         "Status": Call("GetTrailStatus", fixed=_TRAIL),
     },
     tags=Tags(

@@ -177,7 +177,7 @@ EXAMPLES: dict[str, Example] = {
             ],
             **_OWNER,
         },
-        {"enableLogging": False, "tags": {"owner": "security"}},
+        {"enableLogging": False, "includeGlobalServiceEvents": False, "tags": {"owner": "security"}},
     ),
     "recorder_role": Example(
         "aws:iam/role:Role", {"name": "hmlops-recorder", "assumeRolePolicy": _trust("config.amazonaws.com")}
