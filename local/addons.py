@@ -1,4 +1,4 @@
-"""What the cluster needs before the program deploys to it: identities, DNS, metrics and KServe."""
+"""What the cluster needs before the program deploys to it: identities, DNS, metrics, KServe, and types of charts."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from local import crds
 from local.errors import UserError
 from local.parts import METRICS_PORT, WEBHOOK_PORT
 from local.paths import DNS_IP, NODE_IP, REPOSITORY, Home
@@ -86,19 +87,20 @@ def _kserve_settings(config: Path) -> dict[str, Any]:
 def digest(home: Home, config: Path, coredns_image: str) -> str:
     """Return a digest of everything that is applied, to know whether it has been."""
     settings = yaml.safe_dump(_kserve_settings(config))
-    return hashlib.sha256(f"{_rendered(home, coredns_image)}{settings}{config}".encode()).hexdigest()
+    types = f"{crds.TYPES}{(crds.MODULE / 'go.sum').read_text()}"
+    return hashlib.sha256(f"{_rendered(home, coredns_image)}{settings}{config}{types}".encode()).hexdigest()
 
 
 def before_kserve(home: Home, kubernetes: Path, config: Path, coredns_image: str) -> None:
     """Apply everything that KServe's controller and the pods need, and wait for the types."""
-    crds = [config / "crd" / "full" / name for name in _CRDS]
+    types = [*(config / "crd" / "full" / name for name in _CRDS), *crds.fetched()]
     role = (config / "rbac" / "role.yaml").read_text()
     base = "\n---\n".join([_rendered(home, coredns_image), role])
     apply = ("apply", "--server-side", "--force-conflicts", "--filename")
     kubectl(home, kubernetes, *apply, "-", stdin=base)
     kubectl(home, kubernetes, *apply, "-", stdin=yaml.safe_dump(_kserve_settings(config)))
-    kubectl(home, kubernetes, *apply, ",".join(str(path) for path in crds))
-    names = [f"crd/{yaml.safe_load(path.read_text())['metadata']['name']}" for path in crds]
+    kubectl(home, kubernetes, *apply, ",".join(str(path) for path in types))
+    names = [f"crd/{yaml.safe_load(path.read_text())['metadata']['name']}" for path in types]
     kubectl(home, kubernetes, "wait", "--for=condition=Established", "--timeout=60s", *names)
 
 

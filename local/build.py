@@ -53,7 +53,14 @@ def _intact(built: Path) -> bool:
         return False
 
 
-def _go() -> str:
+def go() -> str:
+    """Return the Go command.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
     found = shutil.which("go")
     if found is None:
         raise UserError(
@@ -63,12 +70,13 @@ def _go() -> str:
     return found
 
 
-def _environment() -> dict[str, str]:
-    go = cache() / "go"
+def go_environment() -> dict[str, str]:
+    """Return the environment of Go's commands: everything that they fetch and build is in the cache."""
+    kept = cache() / "go"
     return {
         **os.environ,
-        "GOMODCACHE": str(go / "mod"),
-        "GOCACHE": str(go / "build"),
+        "GOMODCACHE": str(kept / "mod"),
+        "GOCACHE": str(kept / "build"),
         "GOFLAGS": "-modcacherw",
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
@@ -96,8 +104,8 @@ def _copy_resources(tool: GoTool, target: Path) -> None:
     if tool.resources is None:
         return
     module, name = tool.resources
-    command = [_go(), "list", "-m", "-f", "{{.Dir}}", module]
-    done = subprocess.run(command, cwd=tool.module, env=_environment(), capture_output=True, text=True, check=False)
+    command = [go(), "list", "-m", "-f", "{{.Dir}}", module]
+    done = subprocess.run(command, cwd=tool.module, env=go_environment(), capture_output=True, text=True, check=False)
     if not done.stdout.strip():
         raise _explain(tool, done.stderr)
     shutil.copytree(Path(done.stdout.strip()) / name, target / name)
@@ -106,8 +114,10 @@ def _copy_resources(tool: GoTool, target: Path) -> None:
 def _compile(tool: GoTool, target: Path) -> None:
     linker = " ".join(["-s", "-w", *(f"-X {key}={value}" for key, value in tool.linker_values.items())])
     for binary, package in tool.packages.items():
-        command = [_go(), "build", "-p", "2", "-trimpath", "-ldflags", linker, "-o", str(target / binary), package]
-        done = subprocess.run(command, cwd=tool.module, env=_environment(), capture_output=True, text=True, check=False)
+        command = [go(), "build", "-p", "2", "-trimpath", "-ldflags", linker, "-o", str(target / binary), package]
+        done = subprocess.run(
+            command, cwd=tool.module, env=go_environment(), capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise _explain(tool, done.stderr)
 
@@ -172,8 +182,8 @@ def _on_path(tool: GoTool) -> Path | None:
 
 def _fetch(tool: GoTool) -> None:
     """Download what a build will need; whether it came is for the build to say."""
-    command = [_go(), "list", "-deps", *tool.packages.values()]
-    subprocess.run(command, cwd=tool.module, env=_environment(), capture_output=True, check=False)
+    command = [go(), "list", "-deps", *tool.packages.values()]
+    subprocess.run(command, cwd=tool.module, env=go_environment(), capture_output=True, check=False)
 
 
 def build_all(*, progress: Progress) -> dict[str, Path]:
