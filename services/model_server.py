@@ -4,7 +4,7 @@ The release is checked before it is loaded: every file, the signature against th
 (``HMLOPS_TRUSTED_KEYS``), the version and digest that it deployed (``HMLOPS_RELEASE``, where set), and that this
 process predicts the reference inputs as the evaluated pipeline did. A request names each feature of the contract as
 one input, a category of a hospital's own table as text (BYTES); the answer is risk, decision, action, the main reasons
-and warnings (JSON) for each discharge.
+and warnings (JSON) for each discharge. The distribution of risks is among the server's figures, by which drift is seen.
 """
 
 import json
@@ -23,6 +23,7 @@ from model.release import files
 from model.release.reference import TOLERANCE
 from model.release.trust import TRUSTED_KEYS, trusted_keys
 from model.scoring import Scorer
+from services.figures import RISKS
 
 RELEASE = "HMLOPS_RELEASE"
 TEXT = "str"
@@ -56,6 +57,9 @@ class ReadmissionModel(MLModel):
         except UserError as fault:
             raise InferenceError(str(fault)) from None
         scores = scorer.score(values)
+        figure = RISKS.labels(self.name, scorer.version)
+        for score in scores:
+            figure.observe(score.risk)
         return InferenceResponse(
             id=payload.id,
             model_name=self.name,

@@ -180,11 +180,12 @@ class Server:
 
     url: str
     log: Path
+    figures: str
 
 
 @contextmanager
 def serving(place: Path, key: str, scratch: Path) -> Iterator[Server]:
-    port, other = free_port(), free_port()
+    port, other, figures = free_port(), free_port(), free_port()
     repository = Path(__file__).resolve().parents[2]
     env = {
         "PATH": os.environ["PATH"],
@@ -194,7 +195,8 @@ def serving(place: Path, key: str, scratch: Path) -> Iterator[Server]:
         "MLSERVER_HOST": "127.0.0.1",
         "MLSERVER_HTTP_PORT": str(port),
         "MLSERVER_GRPC_PORT": str(other),
-        "MLSERVER_METRICS_ENDPOINT": "",
+        "MLSERVER_METRICS_PORT": str(figures),
+        "MLSERVER_METRICS_DIR": str(scratch),
         "MLSERVER_PARALLEL_WORKERS": "0",
         "OMP_NUM_THREADS": "1",
         TRUSTED_KEYS: key,
@@ -202,7 +204,7 @@ def serving(place: Path, key: str, scratch: Path) -> Iterator[Server]:
     command = [sys.executable, "-c", "from mlserver.cli import main; main()", "start", str(place)]
     log = scratch / "log"
     with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=scratch, stdout=out, stderr=out) as run:
-        yield Server(f"http://127.0.0.1:{port}/v2/models/{NAME}", log)
+        yield Server(f"http://127.0.0.1:{port}/v2/models/{NAME}", log, f"http://127.0.0.1:{figures}/metrics")
         run.terminate()
         run.wait(30)
 
@@ -238,3 +240,9 @@ def test_the_real_server_gives_the_same_risk(server: Server, place: Path) -> Non
     )
     assert refused.status_code == 400
     assert "do not fit the model's contract" in refused.json()["error"]
+    shown = httpx.get(server.figures).text
+    assert f'readmission_risk_count{{model_name="{NAME}",model_version="v1"}} 1.0' in shown
+    assert f'readmission_risk_sum{{model_name="{NAME}",model_version="v1"}} {answer.risk}' in shown
+    # What the alerts are about besides.
+    assert "rest_server_requests_total{" in shown
+    assert "rest_server_request_duration_seconds_bucket{" in shown
