@@ -218,6 +218,10 @@ class Gateway:
     jwks: Endpoint
     requests_per_minute: int
 
+    def host(self, hospital: str) -> str:
+        """Return the name at which a hospital's gateway answers."""
+        return f"{hospital}.{self.domain}"
+
 
 @dataclass(frozen=True)
 class VaultServer:

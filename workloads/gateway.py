@@ -62,7 +62,7 @@ class HospitalGateway(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:workloads:HospitalGateway", name, None, opts)
         self._name, self._args = name, args
         self._labels = names.labels(args.hospital.name, ZONE, flows.GATEWAY)
-        host = f"{args.hospital.name}.{args.gateway.domain}"
+        host = args.gateway.host(args.hospital.name)
         certificate = self._certificate(host)
         gateway = self._object("Gateway", API, NAME, _gateway(host), after=[certificate])
         self._policies(gateway)

@@ -11,12 +11,14 @@ from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
 from infra.settings import Amount, Hospital, Resources, Settings
 from infra.storage import HospitalStorage, HospitalStorageArgs
 from infra.vault import HospitalVault, HospitalVaultArgs
+from infra.vault_pki import HospitalAuthority, HospitalAuthorityArgs
 from infra.vault_server import Logins
 from infra.watch import Watch
 from workloads.accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.alerts import Alerts, AlertsArgs
+from workloads.charts import CERT_MANAGER
 from workloads.features import features
-from workloads.flows import openings, places, table
+from workloads.flows import GATEWAY, openings, places, table
 from workloads.gateway import HospitalGateway, HospitalGatewayArgs
 from workloads.gateway_class import REPLICAS, SIZE
 from workloads.identity import identity
@@ -126,6 +128,7 @@ class HospitalService(pulumi.ComponentResource):
             )
             for workload, entry in working.items()
         }
+        authority = self._authority(args)
         site = Site(
             settings=settings,
             hospital=hospital,
@@ -134,7 +137,7 @@ class HospitalService(pulumi.ComponentResource):
             stored=storage.stored,
             release_keys=vault.release_keys,
             papers=args.papers,
-            ground=(args.platform, zones, storage, vault, *accounts.values()),
+            ground=(args.platform, zones, storage, vault, *authority, *accounts.values()),
         )
         for declare in (ingest, identity, features, training, serving, planning):
             declare(site, self)
@@ -162,6 +165,22 @@ class HospitalService(pulumi.ComponentResource):
             "modelUrl": service_url(hospital.name, release.version) if release else None,
         }
         self.register_outputs(self.summary)
+
+    def _authority(self, args: HospitalArgs) -> list[HospitalAuthority]:
+        """Return the authority of the hospital's gateway; cert-manager asks it in the hospital's name."""
+        gateway, hospital = args.settings.gateway, args.hospital
+        if gateway is None:
+            return []
+        made = HospitalAuthorityArgs(
+            hospital=hospital.name,
+            logins=args.logins,
+            workload=GATEWAY,
+            host=gateway.host(hospital.name),
+            programs=hospital.applications,
+            asked_by=(CERT_MANAGER, CERT_MANAGER),
+            protect=args.settings.tier.protect_data,
+        )
+        return [HospitalAuthority(f"{hospital.name}-pki", made, pulumi.ResourceOptions(parent=self))]
 
 
 def rooms(settings: Settings, hospital: Hospital) -> dict[str, Room]:

@@ -18,6 +18,12 @@ path "sys/mounts/auth/kubernetes/tune" { capabilities = ["read", "update"] }
 path "+/transit/keys/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "+/transit/keys" { capabilities = ["list"] }
 
+# A hospital's authority is made and described; it signs for the workloads' own policies alone.
+path "+/pki/root/generate/internal" { capabilities = ["create", "update"] }
+path "+/pki/issuer/*" { capabilities = ["read", "delete"] }
+path "+/pki/cert/*" { capabilities = ["read"] }
+path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete"] }
+
 # Settings and secrets that the program itself declares.
 path "+/kv/config" { capabilities = ["create", "read", "update"] }
 path "+/kv/data/*" { capabilities = ["create", "read", "update", "patch", "delete"] }

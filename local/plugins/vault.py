@@ -6,14 +6,15 @@ from typing import Final
 
 from typing_extensions import override
 
-from local.plugins import vault_mounts, vault_objects, vault_secrets, vault_system
+from local.plugins import vault_mounts, vault_objects, vault_pki, vault_secrets, vault_system
 from local.plugins.common import Checked, Failure, PluginError, Props, Request, decode_config, run
 from local.plugins.rows import Row
 from local.plugins.tables import TableProvider
 from local.plugins.vault_api import Vault, connect, explain
 
 _ROWS: Final[Mapping[str, Row[Vault]]] = {
-    row.token: row for row in (*vault_mounts.ROWS, *vault_objects.ROWS, *vault_secrets.ROWS, *vault_system.ROWS)
+    row.token: row
+    for row in (*vault_mounts.ROWS, *vault_objects.ROWS, *vault_pki.ROWS, *vault_secrets.ROWS, *vault_system.ROWS)
 }
 
 

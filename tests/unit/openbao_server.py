@@ -2,14 +2,19 @@
 
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hvac
 
 from local import openbao
 from local.paths import REPOSITORY, Home
+from local.plugins.common import EngineLog, Props, Read, Request
+from local.plugins.vault import VaultProvider
 from tests.unit.tls import self_signed
 
 
@@ -51,3 +56,37 @@ def server(home: Home, url: str) -> Iterator[subprocess.Popen[bytes]]:
 def client(home: Home, url: str, token: str) -> hvac.Client:
     """Return a client that trusts the home's authority."""
     return hvac.Client(url=url, token=token, verify=str(home.pki / "ca.crt"))
+
+
+@dataclass(frozen=True)
+class World:
+    """A running server, the plugin with the operator's token, and a client with the same."""
+
+    home: Home | None
+    provider: VaultProvider
+    http: hvac.Client
+
+    def request(self, kind: str, inputs: Props, **fields: Any) -> Request:
+        urn = f"urn:pulumi:dev::p::{kind}::x"
+        checked = self.provider.check(Request(urn, EngineLog("").about(urn), threading.Event(), inputs=inputs))
+        assert not checked.failures
+        return Request(urn, EngineLog("").about(urn), threading.Event(), inputs=checked.inputs, **fields)
+
+    def create(self, kind: str, inputs: Props) -> tuple[str, Props]:
+        made = self.provider.create(self.request(kind, inputs))
+        return made.id, made.state
+
+    def read(self, kind: str, made: str, inputs: Props, state: Props) -> Read:
+        known = self.request(kind, inputs).inputs
+        return self.provider.read(self.request(kind, inputs, id=made, old_inputs=known, state=state))
+
+
+@contextmanager
+def plugged(folder: Path) -> Iterator[World]:
+    """Give a running server with the plugin in front of it."""
+    home, url = home_with_certificates(folder), free_url()
+    with server(home, url):
+        token = openbao.initialise_and_unseal(home, url)
+        provider = VaultProvider({})
+        provider.configure({"address": url, "token": token, "caCertFile": str(home.pki / "ca.crt")})
+        yield World(home, provider, client(home, url, token))

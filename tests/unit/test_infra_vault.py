@@ -20,8 +20,8 @@ def stack(prod: Settings) -> Stack:
 
 def test_every_request_is_recorded_twice_before_anybody_logs_in(prod: Settings, stack: Stack) -> None:
     devices = stack.of("Audit")
-    assert [device.inputs["options"]["file_path"] for device in devices] == list(prod.vault.audit_files)
-    assert [device.inputs["path"] for device in devices] == ["first", "second"]
+    files = {device.inputs["path"]: device.inputs["options"]["file_path"] for device in devices}
+    assert files == dict(zip(("first", "second"), prod.vault.audit_files, strict=True))
     for device in devices:
         assert device.inputs["type"] == "file"
         # No raw values; those who run the server alone read the file.
@@ -44,3 +44,36 @@ def test_a_managed_vault_is_called_in_its_namespace_and_keeps_its_own_records(pr
     assert provider.inputs["namespace"] == "admin/hospitals"
     with pytest.raises(LookupError):
         stack.of("Audit")
+
+
+def test_a_hospital_s_authority_signs_for_its_gateway_and_its_own_programs(prod: Settings, stack: Stack) -> None:
+    [root] = stack.of("SecretBackendRootCert")
+    assert (root.inputs["type"], root.inputs["backend"]) == ("internal", "north/pki")
+    roles = {role.inputs["name"]: role.inputs for role in stack.of("SecretBackendRole")}
+    assert roles.keys() == {"envoy", "program"}
+    assert roles["envoy"]["allowedDomains"] == ["north.risk.healthcare-mlops.example"]
+    assert tuple(roles["program"]["allowedDomains"]) == prod.hospitals[0].applications != ()
+    assert (roles["envoy"]["serverFlag"], roles["envoy"]["clientFlag"]) == (True, False)
+    assert (roles["program"]["serverFlag"], roles["program"]["clientFlag"]) == (False, True)
+    for role in roles.values():
+        assert role["allowBareDomains"]
+        loose = ("allowSubdomains", "allowLocalhost", "allowIpSans", "allowWildcardCertificates")
+        assert not any(role[name] for name in loose)
+        assert int(role["maxTtl"]) <= 90 * 86400
+
+
+def test_who_asks_for_a_gateway_s_certificate_reaches_that_path_alone(stack: Stack) -> None:
+    [policy] = [policy for policy in stack.of("Policy") if policy.inputs.get("name") == "north-envoy"]
+    assert policy.inputs["policy"] == 'path "north/pki/sign/envoy" {\n  capabilities = ["update"]\n}\n'
+    [role] = [role for role in stack.of("AuthBackendRole") if role.inputs["roleName"] == "north-envoy"]
+    assert role.inputs["tokenPolicies"] == ["north-envoy"]
+    assert role.inputs["boundServiceAccountNames"] == role.inputs["boundServiceAccountNamespaces"] == ["cert-manager"]
+    [issuer] = stack.of("ClusterIssuer")
+    assert issuer.inputs["spec"]["vault"]["path"] == "north/pki/sign/envoy"
+    assert issuer.inputs["spec"]["vault"]["auth"]["kubernetes"]["role"] == "north-envoy"
+
+
+def test_without_a_gateway_there_is_no_authority(prod: Settings) -> None:
+    stack = declare(dataclasses.replace(prod, gateway=None))
+    with pytest.raises(LookupError):
+        stack.of("SecretBackendRootCert")

@@ -1,54 +1,21 @@
 """The vault plugin's rows against the real OpenBao: what a server has once."""
 
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-import hvac
 import pytest
 
 from local import openbao
-from local.paths import Home
-from local.plugins.common import EngineLog, PluginError, Props, Read, Request
-from local.plugins.vault import VaultProvider
-from tests.unit.openbao_server import client, free_url, home_with_certificates, server
+from local.plugins.common import PluginError, Props
+from tests.unit.openbao_server import World, plugged
 
 AUDIT = "vault:index/audit:Audit"
 QUOTA = "vault:index/quotaRateLimit:QuotaRateLimit"
 
 
-@dataclass(frozen=True)
-class World:
-    """A running server, the plugin with the operator's token, and a client with the same."""
-
-    home: Home
-    provider: VaultProvider
-    http: hvac.Client
-
-    def request(self, kind: str, inputs: Props, **fields: Any) -> Request:
-        urn = f"urn:pulumi:dev::p::{kind}::x"
-        checked = self.provider.check(Request(urn, EngineLog("").about(urn), threading.Event(), inputs=inputs))
-        assert not checked.failures
-        return Request(urn, EngineLog("").about(urn), threading.Event(), inputs=checked.inputs, **fields)
-
-    def create(self, kind: str, inputs: Props) -> tuple[str, Props]:
-        made = self.provider.create(self.request(kind, inputs))
-        return made.id, made.state
-
-    def read(self, kind: str, made: str, inputs: Props, state: Props) -> Read:
-        known = self.request(kind, inputs).inputs
-        return self.provider.read(self.request(kind, inputs, id=made, old_inputs=known, state=state))
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    home, url = home_with_certificates(tmp_path_factory.mktemp("bao")), free_url()
-    with server(home, url):
-        token = openbao.initialise_and_unseal(home, url)
-        provider = VaultProvider({})
-        provider.configure({"address": url, "token": token, "caCertFile": str(home.pki / "ca.crt")})
-        yield World(home, provider, client(home, url, token))
+    with plugged(tmp_path_factory.mktemp("bao")) as made:
+        yield made
 
 
 def _device(file: str, **options: str) -> Props:
@@ -68,6 +35,7 @@ def test_a_device_of_the_server_s_own_configuration_is_taken_as_it_is(world: Wor
 
 
 def test_the_same_device_by_its_whole_path_is_the_same(world: World) -> None:
+    assert world.home
     _, state = world.create(AUDIT, _device(str(openbao.audit_logs(world.home)[0])))
     assert state["adopted"]
 
