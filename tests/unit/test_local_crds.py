@@ -58,7 +58,7 @@ def test_each_module_is_pinned_by_its_sum() -> None:
 def test_files_are_found_in_the_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "go", lambda: "go")
     told = "".join(f'{{"Path": "{module}", "Dir": "/kept/{at}"}}\n' for at, module in enumerate(crds.TYPES))
-    monkeypatch.setattr(crds.subprocess, "run", lambda *_, **__: answering(told))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answering(told))
     found = crds.fetched()
     assert Path("/kept/0/deploy/crds/cert-manager.io_certificates.yaml") in found
     assert len(found) == sum(len(names) for _, names in crds.TYPES.values())
@@ -66,6 +66,6 @@ def test_files_are_found_in_the_modules(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_registry_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "go", lambda: "go")
-    monkeypatch.setattr(crds.subprocess, "run", lambda *_, **__: answering('{"Path": "x", "Error": "dial tcp"}', 1))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answering('{"Path": "x", "Error": "dial tcp"}', 1))
     with pytest.raises(UserError, match=r"were not fetched \(dial tcp\): check the network or GOPROXY"):
         crds.fetched()
