@@ -51,4 +51,5 @@ def _bucket(name: str, suffix: str, settings: Settings, opts: pulumi.ResourceOpt
         ),
         opts,
     )
-    return bucket.bucket
+    # S3 delivers to no bucket whose policy does not let it in yet.
+    return bucket.ready

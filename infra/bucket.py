@@ -82,11 +82,12 @@ class BucketArgs:
 
 @dataclass(frozen=True)
 class Stored:
-    """A bucket and the key of its objects, as other resources name them."""
+    """A bucket and the key of its objects, as other resources name them; ``ready`` is its name once it can be used."""
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]
     key_arn: pulumi.Output[str]
+    ready: pulumi.Output[str]
 
 
 class Bucket(pulumi.ComponentResource):
@@ -94,6 +95,7 @@ class Bucket(pulumi.ComponentResource):
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]
+    ready: pulumi.Output[str]
 
     def __init__(self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:DataBucket", name, None, opts)
@@ -146,7 +148,7 @@ class Bucket(pulumi.ComponentResource):
                 opts=child,
             )
         # S3 refuses two changes of a bucket's access at once, so one waits for the other.
-        s3.BucketPolicy(
+        policy = s3.BucketPolicy(
             name,
             bucket=bucket.bucket,
             policy=pulumi.Output.all(bucket.arn, args.key_arn).apply(
@@ -156,6 +158,8 @@ class Bucket(pulumi.ComponentResource):
         )
         self.bucket = bucket.bucket
         self.arn = bucket.arn
+        # Others may use it once it keeps versions and its policy lets them in.
+        self.ready = pulumi.Output.all(bucket.bucket, policy.id, versioned.id).apply(lambda known: str(known[0]))
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
 

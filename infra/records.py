@@ -101,4 +101,4 @@ def _bucket(
         ),
         opts,
     )
-    return Stored(bucket.bucket, bucket.arn, key.arn)
+    return Stored(bucket.bucket, bucket.arn, key.arn, bucket.ready)

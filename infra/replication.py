@@ -92,7 +92,8 @@ class Replication(pulumi.ComponentResource):
         for data, original in args.originals.items():
             s3.BucketReplicationConfig(
                 f"{name}-{data}",
-                bucket=original.bucket,
+                # S3 copies from and to buckets that keep versions alone.
+                bucket=original.ready,
                 role=args.copier.role.arn,
                 rules=[_rule(args.copies[data])],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
@@ -113,7 +114,7 @@ def _rule(copy: Stored) -> s3.BucketReplicationConfigRuleArgs:
             )
         ),
         destination=s3.BucketReplicationConfigRuleDestinationArgs(
-            bucket=copy.arn,
+            bucket=pulumi.Output.concat("arn:aws:s3:::", copy.ready),
             encryption_configuration=s3.BucketReplicationConfigRuleDestinationEncryptionConfigurationArgs(
                 replica_kms_key_id=copy.key_arn
             ),

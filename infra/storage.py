@@ -126,7 +126,7 @@ def _store(
         ),
         place.opts,
     )
-    return Stored(bucket.bucket, bucket.arn, key.arn)
+    return Stored(bucket.bucket, bucket.arn, key.arn, bucket.ready)
 
 
 def _keep(settings: Settings, hospital: Hospital, data: DataClass) -> Keep:

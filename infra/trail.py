@@ -60,7 +60,7 @@ class Trail(pulumi.ComponentResource):
         cloudtrail.Trail(
             name,
             name=called,
-            s3_bucket_name=args.records.bucket,
+            s3_bucket_name=args.records.ready,
             kms_key_id=args.records.key_arn,
             is_multi_region_trail=True,
             include_global_service_events=True,
