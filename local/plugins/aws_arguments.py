@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from local.plugins.aws_calls import ApiType, Call
 from local.plugins.aws_models import at, faults, input_shape
-from local.plugins.aws_names import member, members, send
+from local.plugins.aws_names import member, members, reworded, send
 from local.plugins.common import Props
 from local.plugins.values import UNKNOWN
 
@@ -109,11 +109,11 @@ def arguments(
         where = str(place(kind, call, name))
         if name in call.sets:
             for side, items in _set_change(call, name, inputs[name], values.get(f"old {name}")):
-                _put(made, side, send(at(shape, side), items, name, problems))
+                _put(made, side, send(at(shape, side), reworded(items, name, kind.words), name, problems))
         elif name in kind.forms and inputs[name] is not UNKNOWN:
             _put(made, where, kind.forms[name].sent(inputs[name]))
         else:
-            _put(made, where, send(at(shape, where), inputs[name], name, problems))
+            _put(made, where, send(at(shape, where), reworded(inputs[name], name, kind.words), name, problems))
     for where, template in call.fixed.items():
         filled = fill(template, values)
         if filled is not None:

@@ -123,6 +123,8 @@ class ApiType:
         Computed outputs: by name, the place in the object (JMESPath), or a text with ``{names}``.
     forms
         Inputs whose values look different in the API.
+    words
+        Names inside inputs that the API has other names for: by path, such as ``rules.schedule``, the API's name.
     tags
         How it is tagged.
     more
@@ -148,6 +150,7 @@ class ApiType:
     outputs: Mapping[str, str] = field(default_factory=dict)
     derived: Mapping[str, str] = field(default_factory=dict)
     forms: Mapping[str, Form] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
     tags: Tags | None = None
     more: Mapping[str, Call] = field(default_factory=dict)
     nested: Mapping[str, str] = field(default_factory=dict)

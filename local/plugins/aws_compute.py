@@ -42,6 +42,7 @@ TEMPLATE: Final = ApiType(
         "latestVersion": "VersionNumber",
     },
     derived=ec2_arn("launch-template"),
+    words={"networkInterfaces.securityGroups": "groups"},
     tags=ec2_tags("launch-template", shown="Template.LaunchTemplates[0].Tags"),
 )
 

@@ -80,6 +80,9 @@ def _structure_faults(shape: Any, value: Any, where: str) -> Iterator[str]:
         if name not in value and "idempotencyToken" not in shape.members[name].metadata:
             yield f"{_below(where, name)} is missing"
     for name, item in value.items():
+        if name not in shape.members:
+            yield f"{_below(where, name)} is not known to the API ({shape.name})"
+            continue
         yield from _faults(shape.members[name], item, _below(where, name))
 
 

@@ -57,6 +57,39 @@ def members(shape: Any) -> Mapping[str, Shape]:
     return shape.members if shape is not None and shape.type_name == "structure" else {}
 
 
+def reworded(value: Any, where: str, words: Mapping[str, str]) -> Any:
+    """Return a value with the API's words for the names inside it.
+
+    Examples
+    --------
+    >>> reworded([{"schedule": "daily", "tags": {"schedule": "a"}}], "rules", {"rules.schedule": "expression"})
+    [{'expression': 'daily', 'tags': {'schedule': 'a'}}]
+    """
+    if isinstance(value, list):
+        return [reworded(item, where, words) for item in value]
+    if not isinstance(value, dict):
+        return value
+    paths = {name: f"{where}.{name}" for name in value}
+    return {words.get(paths[name], name): reworded(item, paths[name], words) for name, item in value.items()}
+
+
+def worded_back(value: Any, where: str, words: Mapping[str, str]) -> Any:
+    """Return a value with the official names in the place of the API's words.
+
+    Examples
+    --------
+    >>> worded_back([{"expression": "daily"}], "rules", {"rules.schedule": "expression"})
+    [{'schedule': 'daily'}]
+    """
+    if isinstance(value, list):
+        return [worded_back(item, where, words) for item in value]
+    if not isinstance(value, dict):
+        return value
+    ours = {word: path.rpartition(".")[2] for path, word in words.items() if path.rpartition(".")[0] == where}
+    names = {name: ours.get(name, name) for name in value}
+    return {names[name]: worded_back(item, f"{where}.{names[name]}", words) for name, item in value.items()}
+
+
 def send(shape: Any, value: Any, where: str, problems: list[str]) -> Any:
     """Return an official value as the API takes it; what has no place in the API is named in ``problems``."""
     if value is UNKNOWN:

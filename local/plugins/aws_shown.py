@@ -8,18 +8,19 @@ import jmespath
 from local.plugins.aws_arguments import known, place
 from local.plugins.aws_calls import ApiType
 from local.plugins.aws_models import at, output_shape
-from local.plugins.aws_names import member, members, show
+from local.plugins.aws_names import member, members, reworded, show, worded_back
 from local.plugins.common import Props
 from local.plugins.rows import EMPTY
 
 
 def _shape(kind: ApiType) -> Any:
     """Return the shape of what the read call shows."""
-    shown = re.sub(r"\[\?.*", "[0]", kind.shown)
+    # The answer itself, where it passes a test, is as good as the answer.
+    shown = re.sub(r"\[\?.*", "[0]", re.sub(r"^\[@\]\[\?.*", "@", kind.shown))
     return at(output_shape(kind.service, kind.read.operation), shown)
 
 
-def _look(kind: ApiType, live: Any, where: str, like: Any = None) -> Any:
+def _look(kind: ApiType, live: Any, where: str, name: str, like: Any = None) -> Any:
     """Return what is at a place of an object; what an expression makes has the official form already."""
     first, _, rest = where.partition(".")
     if "{" in where or "[?" in where:
@@ -28,12 +29,13 @@ def _look(kind: ApiType, live: Any, where: str, like: Any = None) -> Any:
         inner = at(output_shape(kind.service, kind.more[first].operation), rest)
     else:
         inner = at(_shape(kind), where)
-    return show(inner, jmespath.search(where, live), like)
+    shown = show(inner, jmespath.search(where, live), reworded(like, name, kind.words))
+    return worded_back(shown, name, kind.words)
 
 
 def outputs(kind: ApiType, live: Any) -> Props:
     """Return the computed outputs of an object."""
-    return {name: _look(kind, live, where) for name, where in kind.outputs.items()}
+    return {name: _look(kind, live, where, name) for name, where in kind.outputs.items()}
 
 
 def written(kind: ApiType, live: Any, inputs: Props) -> Props:
@@ -49,7 +51,7 @@ def written(kind: ApiType, live: Any, inputs: Props) -> Props:
             value = jmespath.search(where, live)
             shown[name] = None if value is None else kind.forms[name].shown(value)
         else:
-            shown[name] = _look(kind, live, where, given)
+            shown[name] = _look(kind, live, where, name, given)
         if shown[name] is None and given in EMPTY:
             # What is left out of an answer is empty.
             shown[name] = given

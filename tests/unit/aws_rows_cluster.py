@@ -54,7 +54,13 @@ EXAMPLES = {
         {
             "name": "restricted",
             "updateDefaultVersion": True,
-            "vpcSecurityGroupIds": ["{group.id}"],
+            "networkInterfaces": [
+                {
+                    "associatePublicIpAddress": "false",
+                    "deleteOnTermination": "true",
+                    "securityGroups": ["{group.id}"],
+                }
+            ],
             "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1, "httpEndpoint": "enabled"},
             "blockDeviceMappings": [
                 {

@@ -111,8 +111,9 @@ def _outputs(declared: Declared) -> dict[str, Any]:
             return {"arn": f"arn:aws:iam::1:role/{name}", "name": name}
         case "aws:cloudwatch/logGroup:LogGroup":
             return {"arn": f"arn:aws:logs:us-east-1:1:log-group:{declared.inputs['name']}"}
-        case "aws:sns/topic:Topic":
-            return {"arn": f"arn:aws:sns:us-east-1:1:{declared.inputs['name']}"}
+        case "aws:sns/topic:Topic" | "aws:sqs/queue:Queue":
+            service, name = declared.type.split(":")[1].split("/")[0], declared.inputs["name"]
+            return {"arn": f"arn:aws:{service}:us-east-1:1:{name}", "url": f"https://{service}.amazonaws.com/1/{name}"}
         case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
             return {"arn": "arn:aws:iam::1:oidc-provider/cluster"}
         case "aws:eks/cluster:Cluster":

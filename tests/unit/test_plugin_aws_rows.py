@@ -1,9 +1,10 @@
 """Every ordinary AWS type through its life, made by the plugin's own code on a real emulator process."""
 
-import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 
+import pulumi_aws
 import pytest
 
 from local.plugins.aws import AwsProvider
@@ -28,8 +29,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def official_names(token: str) -> set[str]:
     """Return the names that the official SDK knows for a type."""
     _, module, kind = token.split(":")
-    folder, _, file = module.partition("/")
-    state = getattr(importlib.import_module(f"pulumi_aws.{folder}.{snake(file)}"), f"_{kind}State")
+    # The SDK loads its folders when they are first used; one that is imported by name would stay empty for others.
+    known = getattr(getattr(pulumi_aws, module.partition("/")[0]), kind)
+    state = getattr(sys.modules[known.__module__], f"_{kind}State")
     return set(inspect.signature(state.__init__).parameters)
 
 
