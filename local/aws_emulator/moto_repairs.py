@@ -4,7 +4,9 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
+from moto.backup.models import BackupBackend
 from moto.core.responses import ActionResult
+from moto.guardduty.models import Detector
 from moto.kafka.exceptions import NotFoundException
 from moto.kafka.models import KafkaBackend
 from moto.logs.metric_filters import MetricFilters
@@ -28,6 +30,27 @@ _begin = KafkaBackend.__init__
 def _begin_with_clusters(self: Any, *args: Any, **kwargs: Any) -> None:
     _begin(self, *args, **kwargs)
     self.clusters = _Clusters()
+
+
+_delete_plan = BackupBackend.delete_backup_plan
+
+
+def _delete_plan_for_good(self: Any, backup_plan_id: str) -> Any:
+    """Delete a backup plan, which moto would go on showing, and whose name it would keep from others."""
+    told = _delete_plan(self, backup_plan_id)
+    del self.plans[backup_plan_id]
+    return told
+
+
+_update_detector = Detector.update
+
+
+def _update_features(self: Any, enable: Any, frequency: Any, sources: Any, features: Any) -> None:
+    """Change the features that are named, and leave a detector's others as they are."""
+    if features is not None:
+        named = {feature["name"]: feature for feature in features}
+        features = [*(kept for kept in self.features if kept["name"] not in named), *named.values()]
+    _update_detector(self, enable, frequency, sources, features)
 
 
 _add_filter = MetricFilters.add_filter
@@ -71,6 +94,8 @@ def _told_replication(self: Any) -> Any:
 # Whose attribute, its name, and what takes its place.
 REPAIRS: tuple[tuple[Any, str, Any], ...] = (
     (KafkaBackend, "__init__", _begin_with_clusters),
+    (BackupBackend, "delete_backup_plan", _delete_plan_for_good),
+    (Detector, "update", _update_features),
     (MetricFilters, "add_filter", _put_filter),
     (S3Response, "get_bucket_replication", _told_replication),
     (FakeBucket, "_log_permissions_enabled_policy", staticmethod(_lets_logs_in)),

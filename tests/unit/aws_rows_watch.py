@@ -217,6 +217,12 @@ EXAMPLES: dict[str, Example] = {
         {"status": "DISABLED"},
         stays=True,
     ),
+    "other_feature": Example(
+        "aws:guardduty/detectorFeature:DetectorFeature",
+        {"detectorId": "{detector.id}", "name": "EKS_AUDIT_LOGS", "status": "ENABLED"},
+        {"status": "DISABLED"},
+        stays=True,
+    ),
     "hub": Example(
         "aws:securityhub/account:Account",
         {"autoEnableControls": True, "enableDefaultStandards": False},
