@@ -7,6 +7,7 @@ from typing import Final
 from typing_extensions import override
 
 from local.plugins import (
+    aws_backup,
     aws_compute,
     aws_ecr,
     aws_eks,
@@ -32,6 +33,7 @@ from local.plugins.rows import Row
 from local.plugins.tables import TableProvider
 
 _MODULES: Final = (
+    aws_backup,
     aws_compute,
     aws_ecr,
     aws_eks,

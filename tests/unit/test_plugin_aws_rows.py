@@ -9,11 +9,16 @@ import pytest
 
 from local.plugins.aws import AwsProvider
 from local.plugins.aws_calls import NOT_EMULATED
-from tests.unit import aws_rows_cluster, aws_rows_network, aws_rows_watch
+from tests.unit import aws_rows_cluster, aws_rows_network, aws_rows_stores, aws_rows_watch
 from tests.unit.aws_emulator_server import Emulator
 from tests.unit.aws_rows_world import Example, Thing, World, provider
 
-EXAMPLES: dict[str, Example] = {**aws_rows_network.EXAMPLES, **aws_rows_cluster.EXAMPLES, **aws_rows_watch.EXAMPLES}
+EXAMPLES: dict[str, Example] = {
+    **aws_rows_network.EXAMPLES,
+    **aws_rows_cluster.EXAMPLES,
+    **aws_rows_watch.EXAMPLES,
+    **aws_rows_stores.EXAMPLES,
+}
 
 ORDINARY = {token for token, row in AwsProvider.rows.items() if NOT_EMULATED in row.kept}
 

@@ -1,0 +1,107 @@
+"""Examples of databases, streams, secrets and backups."""
+
+import json
+
+from tests.unit.aws_rows_world import Example
+
+_OWNER = {"tags": {"owner": "platform"}}
+_RULE = {
+    "ruleName": "daily",
+    "targetVaultName": "{vault.name}",
+    "schedule": "cron(0 3 * * ? *)",
+    "startWindow": 60,
+    "completionWindow": 480,
+    "lifecycle": {"deleteAfter": 35},
+    "recoveryPointTags": {"schedule": "daily"},
+    "copyActions": [{"destinationVaultArn": "{far_vault.arn}", "lifecycle": {"deleteAfter": 35}}],
+}
+
+
+def _trust(service: str) -> str:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+_BACKUPS: dict[str, Example] = {
+    "stores_key": Example("aws:kms/key:Key", {"description": "stores", "enableKeyRotation": True}),
+    "vault": Example(
+        "aws:backup/vault:Vault",
+        {"name": "hmlops-test", "kmsKeyArn": "{stores_key.arn}", **_OWNER},
+        {"tags": {"owner": "security"}},
+    ),
+    "far_vault": Example("aws:backup/vault:Vault", {"name": "hmlops-test", "region": "us-west-2"}),
+    "vault_lock": Example(
+        "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+        {
+            "backupVaultName": "{vault.name}",
+            "changeableForDays": 3,
+            "minRetentionDays": 7,
+            "maxRetentionDays": 400,
+        },
+        {"maxRetentionDays": 500},
+    ),
+    "backup_plan": Example(
+        "aws:backup/plan:Plan",
+        {"name": "hmlops-test-daily", "rules": [_RULE], **_OWNER},
+        {"tags": {"owner": "security"}},
+    ),
+    "changed_plan": Example(
+        "aws:backup/plan:Plan",
+        {"name": "hmlops-test-weekly", "rules": [{**_RULE, "ruleName": "weekly"}]},
+        {"rules": [{**_RULE, "ruleName": "weekly", "lifecycle": {"deleteAfter": 90}}]},
+        # No emulator knows how a plan is changed.
+        stays=True,
+    ),
+    "backup_role": Example(
+        "aws:iam/role:Role", {"name": "hmlops-backup", "assumeRolePolicy": _trust("backup.amazonaws.com")}
+    ),
+    "selection": Example(
+        "aws:backup/selection:Selection",
+        {
+            "name": "hmlops-test-daily",
+            "planId": "{backup_plan.id}",
+            "iamRoleArn": "{backup_role.arn}",
+            "selectionTags": [{"type": "STRINGEQUALS", "key": "healthcare-mlops/backup", "value": "daily"}],
+            "conditions": [
+                {"stringEquals": [{"key": "aws:ResourceTag/healthcare-mlops/environment", "value": "test"}]}
+            ],
+            "resources": ["*"],
+        },
+        not_emulated=True,
+    ),
+    "restore_plan": Example(
+        "aws:backup/restoreTestingPlan:RestoreTestingPlan",
+        {
+            "name": "hmlops_test",
+            "scheduleExpression": "cron(0 5 ? * SUN *)",
+            "startWindowHours": 4,
+            "recoveryPointSelection": {
+                "algorithm": "LATEST_WITHIN_WINDOW",
+                "includeVaults": ["{vault.arn}"],
+                "recoveryPointTypes": ["SNAPSHOT"],
+                "selectionWindowDays": 7,
+            },
+            **_OWNER,
+        },
+        {"startWindowHours": 8},
+        not_emulated=True,
+    ),
+    "restore_selection": Example(
+        "aws:backup/restoreTestingSelection:RestoreTestingSelection",
+        {
+            "name": "database",
+            "restoreTestingPlanName": "{restore_plan.name}",
+            "iamRoleArn": "{backup_role.arn}",
+            "protectedResourceType": "Aurora",
+            "protectedResourceArns": ["*"],
+            "protectedResourceConditions": {
+                "stringEquals": [{"key": "aws:ResourceTag/healthcare-mlops/backup", "value": "daily"}]
+            },
+            "validationWindowHours": 24,
+        },
+        {"validationWindowHours": 12},
+        not_emulated=True,
+    ),
+}
+
+EXAMPLES: dict[str, Example] = {**_BACKUPS}
