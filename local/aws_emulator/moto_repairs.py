@@ -14,6 +14,8 @@ from moto.s3.exceptions import ReplicationConfigurationNotFoundError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
+from local.aws_emulator import moto_databases
+
 _LOG_DELIVERY = "logging.s3.amazonaws.com"
 
 
@@ -93,6 +95,7 @@ def _told_replication(self: Any) -> Any:
 
 # Whose attribute, its name, and what takes its place.
 REPAIRS: tuple[tuple[Any, str, Any], ...] = (
+    *moto_databases.REPAIRS,
     (KafkaBackend, "__init__", _begin_with_clusters),
     (BackupBackend, "delete_backup_plan", _delete_plan_for_good),
     (Detector, "update", _update_features),

@@ -9,6 +9,8 @@ from typing_extensions import override
 from local.plugins import (
     aws_backup,
     aws_compute,
+    aws_database,
+    aws_database_groups,
     aws_ecr,
     aws_eks,
     aws_endpoints,
@@ -35,6 +37,8 @@ from local.plugins.tables import TableProvider
 _MODULES: Final = (
     aws_backup,
     aws_compute,
+    aws_database,
+    aws_database_groups,
     aws_ecr,
     aws_eks,
     aws_endpoints,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import jmespath
@@ -278,7 +279,7 @@ class _Life:
 
 def _bare(call: Call) -> Call:
     """Return a call that takes nothing of the inputs by itself."""
-    return Call(call.operation, only=frozenset(), fixed=call.fixed)
+    return replace(call, only=frozenset())
 
 
 def _put_names(text: str, values: Props) -> str:

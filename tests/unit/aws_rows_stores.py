@@ -104,4 +104,75 @@ _BACKUPS: dict[str, Example] = {
     ),
 }
 
-EXAMPLES: dict[str, Example] = {**_BACKUPS}
+_DATABASES: dict[str, Example] = {
+    "subnet_group": Example(
+        "aws:rds/subnetGroup:SubnetGroup",
+        {"name": "hmlops-test", "subnetIds": ["{subnet.id}", "{other_subnet.id}"], **_OWNER},
+        {"description": "data", "tags": {"owner": "security"}},
+    ),
+    "parameters": Example(
+        "aws:rds/clusterParameterGroup:ClusterParameterGroup",
+        {
+            "name": "hmlops-test",
+            "family": "aurora-postgresql16",
+            "parameters": [
+                {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"},
+                {"name": "log_statement", "value": "ddl", "applyMethod": "immediate"},
+            ],
+            **_OWNER,
+        },
+        {
+            "parameters": [
+                {"name": "rds.force_ssl", "value": "1", "applyMethod": "immediate"},
+                {"name": "log_statement", "value": "all", "applyMethod": "immediate"},
+            ]
+        },
+    ),
+    "database": Example(
+        "aws:rds/cluster:Cluster",
+        {
+            "clusterIdentifier": "hmlops-test",
+            "engine": "aurora-postgresql",
+            "engineVersion": "16.6",
+            "databaseName": "platform",
+            "masterUsername": "platform",
+            "manageMasterUserPassword": True,
+            "masterUserSecretKmsKeyId": "{stores_key.arn}",
+            "storageEncrypted": True,
+            "kmsKeyId": "{stores_key.arn}",
+            "dbSubnetGroupName": "{subnet_group.name}",
+            "dbClusterParameterGroupName": "{parameters.name}",
+            "vpcSecurityGroupIds": ["{group.id}"],
+            "iamDatabaseAuthenticationEnabled": True,
+            "backupRetentionPeriod": 35,
+            "copyTagsToSnapshot": True,
+            "enabledCloudwatchLogsExports": ["postgresql"],
+            "preferredBackupWindow": "02:00-03:00",
+            "preferredMaintenanceWindow": "sun:04:00-sun:05:00",
+            "applyImmediately": True,
+            "skipFinalSnapshot": False,
+            "finalSnapshotIdentifier": "hmlops-test-last",
+            **_OWNER,
+        },
+        {"backupRetentionPeriod": 14, "tags": {"owner": "security"}},
+    ),
+    "database_node": Example(
+        "aws:rds/clusterInstance:ClusterInstance",
+        {
+            "identifier": "hmlops-test-1",
+            "clusterIdentifier": "{database.clusterIdentifier}",
+            "engine": "aurora-postgresql",
+            "engineVersion": "16.6",
+            "instanceClass": "db.r7g.large",
+            "autoMinorVersionUpgrade": True,
+            "publiclyAccessible": False,
+            "performanceInsightsEnabled": True,
+            "performanceInsightsKmsKeyId": "{stores_key.arn}",
+            "promotionTier": 1,
+            **_OWNER,
+        },
+        {"instanceClass": "db.r7g.xlarge"},
+    ),
+}
+
+EXAMPLES: dict[str, Example] = {**_BACKUPS, **_DATABASES}
