@@ -7,31 +7,14 @@ from typing import Any
 from moto.backup.models import BackupBackend
 from moto.core.responses import ActionResult
 from moto.guardduty.models import Detector
-from moto.kafka.exceptions import NotFoundException
-from moto.kafka.models import KafkaBackend
 from moto.logs.metric_filters import MetricFilters
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
-from local.aws_emulator import moto_databases
+from local.aws_emulator import moto_databases, moto_streaming
 
 _LOG_DELIVERY = "logging.s3.amazonaws.com"
-
-
-class _Clusters(dict[str, Any]):
-    """MSK's clusters; that one is absent is an answer, where moto would fail."""
-
-    def __missing__(self, arn: str) -> Any:
-        raise NotFoundException(f"The requested resource doesn't exist: {arn}")
-
-
-_begin = KafkaBackend.__init__
-
-
-def _begin_with_clusters(self: Any, *args: Any, **kwargs: Any) -> None:
-    _begin(self, *args, **kwargs)
-    self.clusters = _Clusters()
 
 
 _delete_plan = BackupBackend.delete_backup_plan
@@ -96,7 +79,7 @@ def _told_replication(self: Any) -> Any:
 # Whose attribute, its name, and what takes its place.
 REPAIRS: tuple[tuple[Any, str, Any], ...] = (
     *moto_databases.REPAIRS,
-    (KafkaBackend, "__init__", _begin_with_clusters),
+    *moto_streaming.REPAIRS,
     (BackupBackend, "delete_backup_plan", _delete_plan_for_good),
     (Detector, "update", _update_features),
     (MetricFilters, "add_filter", _put_filter),

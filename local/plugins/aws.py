@@ -27,6 +27,8 @@ from local.plugins import (
     aws_records,
     aws_s3,
     aws_s3_guards,
+    aws_secrets,
+    aws_streaming,
     aws_watch,
 )
 from local.plugins.aws_cloud import Cloud, connect, explain
@@ -54,6 +56,8 @@ _MODULES: Final = (
     aws_records,
     aws_s3,
     aws_s3_guards,
+    aws_secrets,
+    aws_streaming,
     aws_watch,
 )
 _ROWS: Final[Mapping[str, Row[Cloud]]] = {row.token: row for module in _MODULES for row in module.ROWS}

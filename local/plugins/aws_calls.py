@@ -134,7 +134,8 @@ class ApiType:
     regional
         Whether the object is in a region.
     wait, wait_gone
-        botocore's waiters for an object that is made or changed, and for one that is removed.
+        botocore's waiters for an object that is made or changed, and for one that is removed: their names, or one that
+        botocore does not have in the form of its own.
     """
 
     token: str
@@ -155,5 +156,5 @@ class ApiType:
     more: Mapping[str, Call] = field(default_factory=dict)
     nested: Mapping[str, str] = field(default_factory=dict)
     regional: bool = True
-    wait: str = ""
-    wait_gone: str = ""
+    wait: str | Mapping[str, Any] = ""
+    wait_gone: str | Mapping[str, Any] = ""

@@ -17,8 +17,10 @@ from local.plugins.common import PluginError, Props, decode_config, flag
 _new_session: Final[Any] = boto3.session.Session
 # "InvalidAccessException" is Security Hub's word for an account that has none.
 _GONE: Final = re.compile(r"^404$|NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|^InvalidAccessException$")
-# GuardDuty's words for a detector that is gone, under a code for every fault.
-_NOT_OURS: Final = re.compile(r"detectorId is not owned by the current account")
+# The words of GuardDuty and Secrets Manager for what is gone, under codes for every fault.
+_GONE_WORDS: Final = re.compile(
+    r"detectorId is not owned by the current account|secret that's currently marked deleted|scheduled for deletion"
+)
 # The code that an emulator of ours answers with; AWS has none of that name.
 _NOT_EMULATED: Final = "NotEmulated"
 
@@ -212,7 +214,7 @@ def found(call: Callable[..., Any], **arguments: Any) -> Any:
         return call(**arguments)
     except botocore.exceptions.ClientError as error:
         told = error.response["Error"]
-        gone = _GONE.search(told["Code"]) or _NOT_OURS.search(told.get("Message", ""))
+        gone = _GONE.search(told["Code"]) or _GONE_WORDS.search(told.get("Message", ""))
         if gone and not_emulated(error) is None:
             return None
         raise

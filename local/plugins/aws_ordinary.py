@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import jmespath
 from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.waiter import WaiterModel, create_waiter_with_client
 
 from local.plugins.aws_arguments import (
     arguments,
@@ -270,11 +271,16 @@ class _Life:
         except ClientError as error:
             raise not_emulated(error) or error from error
 
-    def _wait(self, cloud: Cloud, waiter: str, made: str, inputs: Props) -> None:
+    def _wait(self, cloud: Cloud, waiter: str | Mapping[str, Any], made: str, inputs: Props) -> None:
         if not waiter:
             return
         how = arguments(self.kind, _bare(self.kind.read), {}, self._values(cloud, made, inputs), [])
-        cloud.client(self.kind.service).get_waiter(waiter).wait(**how)
+        client = cloud.client(self.kind.service)
+        if isinstance(waiter, str):
+            client.get_waiter(waiter).wait(**how)
+        else:
+            model = WaiterModel({"version": 2, "waiters": {"Wanted": dict(waiter)}})
+            create_waiter_with_client("Wanted", model, client).wait(**how)
 
 
 def _bare(call: Call) -> Call:

@@ -175,4 +175,64 @@ _DATABASES: dict[str, Example] = {
     ),
 }
 
-EXAMPLES: dict[str, Example] = {**_BACKUPS, **_DATABASES}
+_STREAMS: dict[str, Example] = {
+    "broker_settings": Example(
+        "aws:msk/configuration:Configuration",
+        {
+            "name": "hmlops-test",
+            "kafkaVersions": ["3.8.x"],
+            "description": "no topic by accident",
+            "serverProperties": "auto.create.topics.enable=false\n",
+        },
+        {"serverProperties": "auto.create.topics.enable=false\ndefault.replication.factor=3\n"},
+    ),
+    "brokers": Example(
+        "aws:msk/cluster:Cluster",
+        {
+            "clusterName": "hmlops-test",
+            "kafkaVersion": "3.8.x",
+            "numberOfBrokerNodes": 2,
+            "brokerNodeGroupInfo": {
+                "clientSubnets": ["{subnet.id}", "{other_subnet.id}"],
+                "instanceType": "kafka.m7g.large",
+                "securityGroups": ["{group.id}"],
+                "storageInfo": {"ebsStorageInfo": {"volumeSize": 100}},
+            },
+            "clientAuthentication": {"sasl": {"iam": True}},
+            "configurationInfo": {"arn": "{broker_settings.arn}", "revision": 1},
+            "encryptionInfo": {
+                "encryptionAtRestKmsKeyArn": "{stores_key.arn}",
+                "encryptionInTransit": {"clientBroker": "TLS", "inCluster": True},
+            },
+            "enhancedMonitoring": "PER_TOPIC_PER_BROKER",
+            "loggingInfo": {"brokerLogs": {"cloudwatchLogs": {"enabled": True, "logGroup": "{log_group.name}"}}},
+            **_OWNER,
+        },
+        {"tags": {"owner": "security"}},
+    ),
+    "changed_brokers": Example(
+        "aws:msk/cluster:Cluster",
+        {
+            "clusterName": "hmlops-changed",
+            "kafkaVersion": "3.8.x",
+            "numberOfBrokerNodes": 2,
+            "brokerNodeGroupInfo": {
+                "clientSubnets": ["{subnet.id}", "{other_subnet.id}"],
+                "instanceType": "kafka.m7g.large",
+            },
+        },
+        {"kafkaVersion": "3.9.x", "numberOfBrokerNodes": 4},
+        # No emulator knows how a cluster is changed.
+        stays=True,
+    ),
+}
+
+_SECRETS: dict[str, Example] = {
+    "secret": Example(
+        "aws:secretsmanager/secret:Secret",
+        {"name": "hmlops-test", "kmsKeyId": "{stores_key.arn}", "description": "log-in", **_OWNER},
+        {"description": "log-in of the database", "tags": {"owner": "security"}},
+    ),
+}
+
+EXAMPLES: dict[str, Example] = {**_BACKUPS, **_DATABASES, **_STREAMS, **_SECRETS}
