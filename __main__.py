@@ -6,6 +6,7 @@ import pulumi
 
 from infra import identity, vault_server
 from infra.account import account
+from infra.backup import Backup, BackupArgs
 from infra.backup_role import BackupRole
 from infra.cluster import connect
 from infra.load_settings import load
@@ -41,6 +42,9 @@ hospitals = {
     )
     for entry in settings.hospitals
 }
+
+# Copies of all that says by its tags that it is to be copied.
+Backup("backup", BackupArgs(settings, aws, backup_role))
 
 # Outputs: where things are; nothing secret.
 pulumi.export("environment", settings.environment)
