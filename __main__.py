@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi
 
-from infra import identity, vault_server
+from infra import identity, stores, vault_server
 from infra.account import account
 from infra.backup import Backup, BackupArgs
 from infra.backup_role import BackupRole
@@ -28,6 +28,7 @@ people = People("people", PeopleArgs(settings, watch), pulumi.ResourceOptions(pr
 cluster = connect(settings, aws, watch, people)
 trust = identity.trust_cluster(settings.environment, aws.here, cluster.issuer)
 logins = vault_server.trust_cluster(settings, cluster)
+stored = stores.declare(settings, aws, watch, cluster)
 
 # Platform: what all hospitals share and none owns.
 platform = Platform("platform", settings, cluster)
@@ -37,7 +38,17 @@ hospitals = {
     entry.name: HospitalService(
         entry.name,
         HospitalArgs(
-            settings, entry, aws, watch, backup_role, cluster, trust, logins, platform, releases.get(entry.name)
+            settings,
+            entry,
+            aws,
+            watch,
+            backup_role,
+            cluster,
+            trust,
+            logins,
+            stored,
+            platform,
+            releases.get(entry.name),
         ),
     )
     for entry in settings.hospitals

@@ -1,13 +1,12 @@
 """Who AWS Backup is in this account: a role that keys and buckets name, and so stands before them."""
 
-import json
-
 import pulumi
 from pulumi_aws import iam
 
 from infra import names
 from infra.identity import role_arn
 from infra.settings import Settings
+from infra.trust import for_account, service_trust
 
 
 class BackupRole(pulumi.ComponentResource):
@@ -18,16 +17,10 @@ class BackupRole(pulumi.ComponentResource):
 
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:BackupRole", name, None, opts)
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "backup.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": settings.account}},
-        }
         role = iam.Role(
             name,
             name=names.role(settings.environment, names.SHARED, "backup"),
-            assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+            assume_role_policy=service_trust("backup", for_account(settings.account)),
             tags=names.tags(settings.environment, names.SHARED, phi=True),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -12,6 +12,7 @@ from infra.encryption import PlatformKey, PlatformKeyArgs
 from infra.logs import RECORD_DAYS, Logs, LogsArgs
 from infra.network import Network
 from infra.settings import Settings
+from infra.trust import service_trust
 
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 POLICY = "AmazonEKSClusterPolicy"
@@ -51,7 +52,7 @@ class Eks(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         settings, called = args.settings, names.cluster(args.settings.environment)
         tags = names.tags(settings.environment, phi=False)
-        role = iam.Role(name, name=f"{called}-control", assume_role_policy=_trust(), tags=tags, opts=child)
+        role = iam.Role(name, name=f"{called}-control", assume_role_policy=service_trust("eks"), tags=tags, opts=child)
         may = iam.RolePolicyAttachment(name, role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{POLICY}", opts=child)
         key = PlatformKey(
             f"{name}-secrets",
@@ -102,11 +103,6 @@ class Eks(pulumi.ComponentResource):
             lambda known: _kubeconfig(known[0], known[1], known[2])
         )
         self.register_outputs({"issuer": self.issuer, "apiUrl": self.api_url})
-
-
-def _trust() -> str:
-    statement = {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _decoded(data: str) -> str:

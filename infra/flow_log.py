@@ -9,6 +9,7 @@ from pulumi_aws import ec2, iam
 from infra import names
 from infra.logs import Logs, LogsArgs
 from infra.settings import Settings
+from infra.trust import for_account, service_trust
 
 MINUTE = 60
 _WRITE = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
@@ -49,7 +50,7 @@ class FlowLog(pulumi.ComponentResource):
         role = iam.Role(
             f"{name}-flow",
             name=f"{names.PROJECT}-{settings.environment}-flow-log",
-            assume_role_policy=_trust(settings.account),
+            assume_role_policy=service_trust("vpc-flow-logs", for_account(settings.account)),
             tags=tags,
             opts=child,
         )
@@ -68,16 +69,6 @@ class FlowLog(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
         )
         self.register_outputs({})
-
-
-def _trust(account: str) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "vpc-flow-logs.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _rights(arn: str) -> str:

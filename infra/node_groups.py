@@ -1,6 +1,5 @@
 """Groups of nodes: one for each class of the table in ``infra.nodes``, each from a template of its own."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from infra import names
 from infra.network import Network
 from infra.nodes import LABEL, NODE_CLASSES, NodeClass
 from infra.settings import Settings
+from infra.trust import service_trust
 
 # Pods' network has a role of its own; a node registers itself, vouches for pods, and fetches images.
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
@@ -58,7 +58,7 @@ class NodeGroups(pulumi.ComponentResource):
         role = iam.Role(
             name,
             name=f"{self._stem}-node",
-            assume_role_policy=_trust(),
+            assume_role_policy=service_trust("ec2"),
             tags=names.tags(args.settings.environment, phi=False),
             opts=child,
         )
@@ -143,8 +143,3 @@ class NodeGroups(pulumi.ComponentResource):
             **names.tags(self._args.settings.environment, phi=chosen.phi, node_class=chosen.name),
             "Name": f"{self._stem}-{chosen.name}",
         }
-
-
-def _trust() -> str:
-    statement = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

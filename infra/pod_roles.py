@@ -4,7 +4,6 @@ Workloads take theirs with a token that names AWS (``infra.identity``), which is
 Pod Identity exists on EKS alone, and so do add-ons; there it saves naming the cluster's issuer in each role.
 """
 
-import json
 from dataclasses import dataclass
 
 import pulumi
@@ -12,6 +11,7 @@ from pulumi_aws import iam
 
 from infra import names
 from infra.settings import Settings
+from infra.trust import for_account, service_trust
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,11 @@ class PodRole(pulumi.ComponentResource):
             name,
             name=f"{names.PROJECT}-{settings.environment}-{args.purpose}",
             assume_role_policy=pulumi.Output.from_input(args.cluster_arn).apply(
-                lambda cluster: _trust(settings.account, cluster)
+                lambda arn: service_trust(
+                    "pods.eks",
+                    {**for_account(settings.account), "ArnEquals": {"aws:SourceArn": arn}},
+                    ("sts:AssumeRole", "sts:TagSession"),
+                )
             ),
             tags=names.tags(settings.environment, phi=False),
             opts=child,
@@ -71,13 +75,3 @@ class PodRole(pulumi.ComponentResource):
         # Whoever is given the role's name waits until the role may do its work.
         self.arn = pulumi.Output.all(role.arn, *(resource.id for resource in held)).apply(lambda known: str(known[0]))
         self.register_outputs({"arn": self.arn})
-
-
-def _trust(account: str, cluster: str) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "pods.eks.amazonaws.com"},
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}, "ArnEquals": {"aws:SourceArn": cluster}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

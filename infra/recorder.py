@@ -1,6 +1,5 @@
 """AWS Config: what every resource of the account looked like, and since when."""
 
-import json
 from dataclasses import dataclass
 
 import pulumi
@@ -11,6 +10,7 @@ from infra.bucket import Bucket, BucketArgs, Keep
 from infra.encryption import PlatformKey, PlatformKeyArgs
 from infra.settings import Settings
 from infra.storage import AUDIT_DAYS
+from infra.trust import for_account, service_trust
 
 DATA = "configuration"
 _CONFIG = "config.amazonaws.com"
@@ -57,7 +57,7 @@ class Recorder(pulumi.ComponentResource):
         role = iam.Role(
             name,
             name=names.role(settings.environment, names.SHARED, "recorder"),
-            assume_role_policy=_trust(settings.account),
+            assume_role_policy=service_trust("config", for_account(settings.account)),
             tags=names.tags(settings.environment, phi=False),
             opts=child,
         )
@@ -88,13 +88,3 @@ class Recorder(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[channel]),
         )
         self.register_outputs({})
-
-
-def _trust(account: str) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": _CONFIG},
-        "Action": "sts:AssumeRole",
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -12,6 +12,7 @@ from infra.bucket import Stored
 from infra.identity import role_arn
 from infra.key_policy import through_s3
 from infra.settings import DataClass, Settings
+from infra.trust import service_trust
 
 _READ = ("s3:GetReplicationConfiguration", "s3:ListBucket")
 _READ_OBJECTS = (
@@ -34,17 +35,12 @@ class ReplicationRole(pulumi.ComponentResource):
         self, name: str, settings: Settings, hospital: str, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("healthcare-mlops:infra:ReplicationRole", name, None, opts)
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "s3.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-            # Where S3 says for whom it copies, it must be for this account.
-            "Condition": {"StringEqualsIfExists": {"aws:SourceAccount": settings.account}},
-        }
+        # Where S3 says for whom it copies, it must be for this account.
+        here = {"StringEqualsIfExists": {"aws:SourceAccount": settings.account}}
         self.role = iam.Role(
             name,
             name=names.role(settings.environment, hospital, "replication"),
-            assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+            assume_role_policy=service_trust("s3", here),
             tags=names.tags(settings.environment, hospital, phi=True),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -10,6 +10,7 @@ from infra import names
 from infra.bucket import Stored
 from infra.logs import Logs, LogsArgs
 from infra.settings import Settings
+from infra.trust import service_trust
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,14 @@ class Trail(pulumi.ComponentResource):
             LogsArgs(settings, f"/{names.PROJECT}/{settings.environment}/trail", args.logs_key_arn),
             child,
         )
+        arn = f"arn:aws:cloudtrail:{settings.region}:{settings.account}:trail/{called}"
         role = iam.Role(
             f"{name}-trail",
             name=names.role(settings.environment, names.SHARED, "trail"),
-            assume_role_policy=_trust(f"arn:aws:cloudtrail:{settings.region}:{settings.account}:trail/{called}"),
+            assume_role_policy=service_trust(
+                "cloudtrail",
+                {"ArnEquals": {"aws:SourceArn": arn}},
+            ),
             tags=names.tags(settings.environment, phi=False),
             opts=child,
         )
@@ -94,16 +99,6 @@ def _selectors(environment: str) -> list[cloudtrail.TrailAdvancedEventSelectorAr
             ],
         ),
     ]
-
-
-def _trust(trail_arn: str) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "cloudtrail.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"ArnEquals": {"aws:SourceArn": trail_arn}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _rights(arn: str) -> str:

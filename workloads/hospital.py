@@ -10,7 +10,9 @@ from infra.cluster import Cluster
 from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
 from infra.settings import Amount, Hospital, Resources, Settings
 from infra.storage import HospitalStorage, HospitalStorageArgs
+from infra.stores import Stores
 from infra.vault import HospitalVault, HospitalVaultArgs
+from infra.vault_database import HospitalDatabase, HospitalDatabaseArgs
 from infra.vault_pki import HospitalAuthority, HospitalAuthorityArgs
 from infra.vault_server import Logins
 from infra.watch import Watch
@@ -48,6 +50,8 @@ class HospitalArgs:
         Who records what happens to its data, and who copies it.
     cluster, trust, logins
         The cluster, as it is deployed to, as AWS knows it and as Vault does.
+    stores
+        Servers of data besides buckets; None where the stack declares none.
     platform
         What must stand before a model server can fetch its release.
     papers
@@ -62,6 +66,7 @@ class HospitalArgs:
     cluster: Cluster
     trust: Trust
     logins: Logins
+    stores: Stores | None
     platform: Platform
     papers: Papers | None
 
@@ -112,6 +117,12 @@ class HospitalService(pulumi.ComponentResource):
         vault = HospitalVault(
             name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, settings.tier.protect_data), child
         )
+        if args.stores:
+            HospitalDatabase(
+                f"{name}-database",
+                HospitalDatabaseArgs(hospital.name, args.logins, args.stores.database, settings.tier.protect_data),
+                child,
+            )
         accounts = {
             workload: WorkloadAccount(
                 f"{name}-{workload}",

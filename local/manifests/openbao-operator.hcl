@@ -24,6 +24,10 @@ path "+/pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/pki/cert/*" { capabilities = ["read"] }
 path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete"] }
 
+# Which logins of a hospital's database can be had; to take one is for the workloads' own policies.
+path "+/database/config/*" { capabilities = ["create", "read", "update", "delete"] }
+path "+/database/roles/*" { capabilities = ["create", "read", "update", "delete"] }
+
 # Settings and secrets that the program itself declares.
 path "+/kv/config" { capabilities = ["create", "read", "update"] }
 path "+/kv/data/*" { capabilities = ["create", "read", "update", "patch", "delete"] }

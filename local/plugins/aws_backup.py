@@ -1,10 +1,14 @@
 """Rows of the aws plugin: vaults of backups, the plans that fill them, and the tests that restore from them."""
 
+from dataclasses import replace
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from local.plugins.aws_calls import ApiType, Call, Tags
-from local.plugins.aws_cloud import Cloud
+from local.plugins.aws_cloud import Cloud, not_emulated
 from local.plugins.aws_ordinary import row
+from local.plugins.common import Props
 from local.plugins.rows import Row
 
 
@@ -35,6 +39,29 @@ VAULT: Final = ApiType(
     derived={"arn": "arn:{partition}:backup:{region}:{account}:backup-vault:{name}"},
     tags=_tags("BackupVaultTags"),
 )
+
+_VAULT_ROW: Final = row(VAULT, autoname="name", autoname_length=50, defaults={"forceDestroy": False})
+
+
+def _delete_vault(cloud: Cloud, made: str, state: Props) -> None:
+    """Remove a vault, with the recovery points in it where the program says so."""
+    if state.get("forceDestroy"):
+        _empty_vault(cloud.at(state.get("region")), made)
+    if _VAULT_ROW.delete is not None:
+        _VAULT_ROW.delete(cloud, made, state)
+
+
+def _empty_vault(cloud: Cloud, name: str) -> None:
+    pages = cloud.backup.get_paginator("list_recovery_points_by_backup_vault")
+    try:
+        points = pages.paginate(BackupVaultName=name).search("RecoveryPoints[].RecoveryPointArn")
+        for point in points:
+            cloud.backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=point)
+    except ClientError as error:
+        # An emulator that makes no recovery points has none to delete.
+        if not_emulated(error) is None:
+            raise
+
 
 LOCK: Final = ApiType(
     "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
@@ -185,12 +212,7 @@ RESTORE_SELECTION: Final = ApiType(
 _OFTEN: Final[dict[str, Any]] = {"unordered": frozenset({"notResources", "resources"})}
 
 ROWS: Final[tuple[Row[Cloud], ...]] = (
-    row(
-        VAULT,
-        autoname="name",
-        autoname_length=50,
-        unsupported={"forceDestroy": "delete its recovery points first: they do not go with the vault"},
-    ),
+    replace(_VAULT_ROW, delete=_delete_vault),
     row(LOCK, required=("backupVaultName",)),
     row(PLAN, required=("rules",), autoname="name", autoname_length=50, volatile=("version",)),
     row(SELECTION, required=("iamRoleArn", "planId"), autoname="name", autoname_length=50, **_OFTEN),

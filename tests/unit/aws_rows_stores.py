@@ -29,7 +29,9 @@ _BACKUPS: dict[str, Example] = {
         {"name": "hmlops-test", "kmsKeyArn": "{stores_key.arn}", **_OWNER},
         {"tags": {"owner": "security"}},
     ),
-    "far_vault": Example("aws:backup/vault:Vault", {"name": "hmlops-test", "region": "us-west-2"}),
+    "far_vault": Example(
+        "aws:backup/vault:Vault", {"name": "hmlops-test", "region": "us-west-2", "forceDestroy": True}
+    ),
     "vault_lock": Example(
         "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
         {

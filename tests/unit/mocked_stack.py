@@ -100,6 +100,20 @@ class Mocks(pulumi.runtime.Mocks):
         return {**args.args, "body": self.files[name], "contentType": "application/json"}, []
 
 
+_FIXED: dict[str, dict[str, Any]] = {
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": {"arn": "arn:aws:iam::1:oidc-provider/cluster"},
+    "aws:eks/cluster:Cluster": {
+        "arn": "arn:aws:eks:us-east-1:1:cluster/x",
+        "endpoint": "https://1.eks.amazonaws.com",
+        "certificateAuthority": {"data": "Q0E="},
+        "identities": [{"oidcs": [{"issuer": "https://oidc.eks.us-east-1.amazonaws.com/id/1"}]}],
+    },
+    "aws:rds/cluster:Cluster": {"arn": "arn:aws:rds:us-east-1:1:cluster:x", "endpoint": "x.rds.amazonaws.com"},
+    "aws:msk/configuration:Configuration": {"arn": "arn:aws:kafka:us-east-1:1:configuration/x/1", "latestRevision": 1},
+    "kubernetes:core/v1:ConfigMap": {"data": {"ca.crt": "CA"}},
+}
+
+
 def _outputs(declared: Declared) -> dict[str, Any]:
     match declared.type:
         case "aws:kms/key:Key":
@@ -114,22 +128,10 @@ def _outputs(declared: Declared) -> dict[str, Any]:
         case "aws:sns/topic:Topic" | "aws:sqs/queue:Queue":
             service, name = declared.type.split(":")[1].split("/")[0], declared.inputs["name"]
             return {"arn": f"arn:aws:{service}:us-east-1:1:{name}", "url": f"https://{service}.amazonaws.com/1/{name}"}
-        case "aws:iam/openIdConnectProvider:OpenIdConnectProvider":
-            return {"arn": "arn:aws:iam::1:oidc-provider/cluster"}
-        case "aws:eks/cluster:Cluster":
-            issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/1"
-            return {
-                "arn": "arn:aws:eks:us-east-1:1:cluster/x",
-                "endpoint": "https://1.eks.amazonaws.com",
-                "certificateAuthority": {"data": "Q0E="},
-                "identities": [{"oidcs": [{"issuer": issuer}]}],
-            }
         case "vault:transit/secretBackendKey:SecretBackendKey":
             return {"keys": [{"name": "ed25519", "public_key": f"{declared.name}-public"}]}
-        case "kubernetes:core/v1:ConfigMap":
-            return {"data": {"ca.crt": "CA"}}
         case _:
-            return {}
+            return _FIXED.get(declared.type, {})
 
 
 def settings(stack: str, root: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Settings:

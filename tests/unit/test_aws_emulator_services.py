@@ -54,6 +54,32 @@ def test_what_is_absent_is_no_unknown_operation(emulator: Emulator) -> None:
     assert code(emulator.client("kafka").describe_cluster_v2, ClusterArn="absent")[0] == "NotFoundException"
 
 
+def test_brokers_are_named_by_how_they_are_reached(emulator: Emulator) -> None:
+    kafka = emulator.client("kafka")
+    made = kafka.create_cluster(
+        ClusterName="streams",
+        KafkaVersion="3.9.x",
+        NumberOfBrokerNodes=2,
+        BrokerNodeGroupInfo={"InstanceType": "kafka.m7g.large", "ClientSubnets": ["subnet-1"]},
+        ClientAuthentication={"Sasl": {"Iam": {"Enabled": True}, "Scram": {"Enabled": False}}},
+    )
+    told = kafka.get_bootstrap_brokers(ClusterArn=made["ClusterArn"])
+    assert {name for name in told if name.startswith("Bootstrap")} == {"BootstrapBrokerStringSaslIam"}
+    assert [name.rpartition(":")[2] for name in told["BootstrapBrokerStringSaslIam"].split(",")] == ["9098", "9098"]
+    assert kafka.describe_cluster(ClusterArn=made["ClusterArn"])["ClusterInfo"]["State"] == "ACTIVE"
+    assert code(kafka.get_bootstrap_brokers, ClusterArn="absent")[0] == "NotFoundException"
+    kafka.delete_cluster(ClusterArn=made["ClusterArn"])
+
+
+def test_a_configuration_of_brokers_has_revisions(emulator: Emulator) -> None:
+    kafka = emulator.client("kafka")
+    arn = kafka.create_configuration(Name="strict", ServerProperties=b"auto.create.topics.enable=false")["Arn"]
+    assert kafka.update_configuration(Arn=arn, ServerProperties=b"")["LatestRevision"]["Revision"] == 2
+    assert kafka.describe_configuration(Arn=arn)["LatestRevision"]["Revision"] == 2
+    kafka.delete_configuration(Arn=arn)
+    assert code(kafka.describe_configuration, Arn=arn)[0] == "NotFoundException"
+
+
 def auditor(emulator: Emulator, *actions: str) -> dict[str, str]:
     """Return the keys of a session that may do the given actions alone."""
     iam = emulator.client("iam")

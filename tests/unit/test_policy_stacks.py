@@ -1,6 +1,7 @@
 """The program's own stacks before the pack, and the pack's commands on exported states."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
 ) -> None:
     table = zones()
     [flow] = [flow for flow in table.flows if flow.port]
-    less = type(table)(table.zones, table.homes, table.outside, tuple(f for f in table.flows if f is not flow))
+    less = replace(table, flows=tuple(other for other in table.flows if other is not flow))
     monkeypatch.setattr("policy_pack.controls.zone_flows.zones", lambda: less)
     found = refused(Graph(dev.resources, "dev"), "dev", "SEG-02")
     assert {text.split(" -> ")[0].rpartition(" ")[2] for text in found} == {

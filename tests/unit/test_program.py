@@ -82,7 +82,11 @@ def test_nothing_of_a_hospital_names_another(dev: Stack) -> None:
 
 def test_prod_declares_the_cluster_and_keeps_data(tmp_path: Path) -> None:
     prod = declare(settings("prod", tmp_path))
-    assert len(prod.of("Cluster")) == 1
+    assert {cluster.type for cluster in prod.of("Cluster")} == {
+        "aws:eks/cluster:Cluster",
+        "aws:msk/cluster:Cluster",
+        "aws:rds/cluster:Cluster",
+    }
     assert all(not bucket.inputs["forceDestroy"] for bucket in prod.of("Bucket"))
     assert {key.inputs["deletionWindowInDays"] for key in prod.of("Key") if "secrets" not in key.name} == {30}
 
