@@ -65,15 +65,15 @@ class AddonsArgs:
 
 
 class Addons(pulumi.ComponentResource):
-    """Add-ons, each with the role that it takes; ``arns`` are known once they run."""
+    """Add-ons, each with the role that it takes; ``ids`` are known once they run."""
 
-    arns: list[pulumi.Output[str]]
+    ids: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: AddonsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Addons", name, None, opts)
         chosen = {key: addon for key, addon in table().addons.items() if addon.early is args.early}
-        self.arns = [self._addon(key, addon, args) for key, addon in chosen.items()]
-        self.register_outputs({"arns": self.arns})
+        self.ids = [self._addon(key, addon, args) for key, addon in chosen.items()]
+        self.register_outputs({"ids": self.ids})
 
     def _addon(self, key: str, addon: Addon, args: AddonsArgs) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
@@ -93,4 +93,4 @@ class Addons(pulumi.ComponentResource):
             resolve_conflicts_on_update="OVERWRITE",
             tags=names.tags(args.settings.environment, phi=False),
             opts=child,
-        ).arn
+        ).id

@@ -46,7 +46,7 @@ def declare(
     NodeScaling("scaling", NodeScalingArgs(settings, eks.name, eks.arn, nodes.role_arn, nodes.role_name), here)
     Registry("registry", RegistryArgs(settings, nodes.role_arn), here)
     # The provider is of use once the deployer may enter and there is something to run pods, so its one input waits.
-    ready = pulumi.Output.all(eks.kubeconfig, *access.ids, *nodes.arns, *early.arns, *addons.arns)
+    ready = pulumi.Output.all(eks.kubeconfig, *access.ids, *nodes.ids, *early.ids, *addons.ids)
     provider = kubernetes.Provider("cluster", kubeconfig=ready.apply(lambda known: str(known[0])))
     storage_class(provider, volumes.key_arn)
     return Cluster(

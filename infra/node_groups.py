@@ -44,11 +44,11 @@ class NodeGroupsArgs:
 
 
 class NodeGroups(pulumi.ComponentResource):
-    """The groups and the role of their nodes; ``arns`` are known once nodes run."""
+    """The groups and the role of their nodes; ``ids`` are known once nodes run."""
 
     role_arn: pulumi.Output[str]
     role_name: pulumi.Output[str]
-    arns: list[pulumi.Output[str]]
+    ids: list[pulumi.Output[str]]
 
     def __init__(self, name: str, args: NodeGroupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:NodeGroups", name, None, opts)
@@ -69,7 +69,7 @@ class NodeGroups(pulumi.ComponentResource):
             for policy in NODE_POLICIES
         ]
         self.role_arn, self.role_name = role.arn, role.name
-        self.arns = [self._group(chosen, [*may, *args.ready]) for chosen in NODE_CLASSES.values()]
+        self.ids = [self._group(chosen, [*may, *args.ready]) for chosen in NODE_CLASSES.values()]
         self.register_outputs({"roleArn": self.role_arn})
 
     def _group(self, chosen: NodeClass, ready: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
@@ -99,7 +99,7 @@ class NodeGroups(pulumi.ComponentResource):
                 ignore_changes=["scalingConfig.desiredSize"],
                 delete_before_replace=True,
             ),
-        ).arn
+        ).id
 
     def _template(self, chosen: NodeClass) -> ec2.LaunchTemplate:
         """Declare how a node starts: metadata for itself alone, an encrypted disk, no address or key to come in by."""
