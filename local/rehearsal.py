@@ -26,6 +26,7 @@ from local.supervision import Supervisor
 STACK = "prod"
 PACK = ("--policy-pack", "policy_pack")
 AGAIN = "make rehearse"
+SUFFIX = "-rehearsal"
 FOLDER = REPOSITORY / "build" / "rehearsal"
 # Outputs by which the substitute plugins say that something was declared and checked, and nothing else.
 MARKS = {"notEmulated": "the AWS API emulator does not know it", "notRun": "its chart cannot be fetched here"}
@@ -35,9 +36,9 @@ Steps = Callable[[], AbstractContextManager[Tell]]
 
 
 def home() -> Home:
-    """Return the home of rehearsals, beside the everyday one."""
+    """Return the home of rehearsals, beside the everyday one; a shell of a rehearsal names it already."""
     usual = Home.default().root
-    return Home(usual.with_name(f"{usual.name}-rehearsal"))
+    return Home(usual.with_name(f"{usual.name.removesuffix(SUFFIX)}{SUFFIX}"))
 
 
 def configuration() -> dict[str, Any]:
