@@ -66,6 +66,8 @@ class BucketArgs:
         ARNs of all who may touch objects; None leaves that to IAM.
     services
         AWS services that deliver objects, such as ``logging.s3.amazonaws.com``.
+    released
+        Whether it may go: with its objects where nothing locks them, else out of the stack's hands, as it is.
     access_logs
         The bucket of the same region that records who asks for objects; None for that bucket itself.
     """
@@ -77,6 +79,7 @@ class BucketArgs:
     keep: Keep
     principals: tuple[str, ...] | None = None
     services: tuple[str, ...] = ()
+    released: bool = False
     access_logs: pulumi.Input[str] | None = None
 
 
@@ -99,15 +102,16 @@ class Bucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:DataBucket", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        protect = args.settings.tier.protect_data
+        protect = args.settings.tier.protect_data and not args.released
+        retain = args.released and args.keep.lock is not None
+        child = pulumi.ResourceOptions(parent=self, retain_on_delete=retain)
         bucket = s3.Bucket(
             name,
             bucket=args.bucket,
             force_destroy=not (protect or args.keep.lock),
             object_lock_enabled=args.keep.lock is not None,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protect)),
         )
         s3.BucketOwnershipControls(
             name,
@@ -133,7 +137,7 @@ class Bucket(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        after_versions = pulumi.ResourceOptions(parent=self, depends_on=[versioned])
+        after_versions = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[versioned]))
         s3.BucketLifecycleConfiguration(name, bucket=bucket.bucket, rules=_lifecycle(args.keep), opts=after_versions)
         if args.keep.lock:
             s3.BucketObjectLockConfiguration(
@@ -154,7 +158,7 @@ class Bucket(pulumi.ComponentResource):
             policy=pulumi.Output.all(bucket.arn, args.key_arn).apply(
                 lambda known: bucket_policy(known[0], known[1], args.settings.account, args.principals, args.services)
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed])),
         )
         self.bucket = bucket.bucket
         self.arn = bucket.arn

@@ -24,6 +24,10 @@ class DataKeyArgs:
         ARNs of who decrypts, and of who encrypts as well.
     after
         The readers and writers; AWS refuses a policy that names a role before it is there.
+    protect
+        Refuse its deletion.
+    retain
+        Leave it as it is when the stack does not name it any more.
     """
 
     settings: Settings
@@ -33,6 +37,8 @@ class DataKeyArgs:
     readers: Sequence[str]
     writers: Sequence[str]
     after: Sequence[pulumi.Resource] = ()
+    protect: bool = True
+    retain: bool = False
 
 
 class DataKey(pulumi.ComponentResource):
@@ -45,6 +51,7 @@ class DataKey(pulumi.ComponentResource):
         settings, hospital = args.settings, args.hospital.name
         own = names.key_alias(settings.environment, hospital, args.data)
         through_s3 = key_policy.through_s3(args.region)
+        child = pulumi.ResourceOptions(parent=self, retain_on_delete=args.retain)
         key = kms.Key(
             name,
             description=f"{args.data} data of hospital {hospital} ({settings.environment})",
@@ -58,13 +65,15 @@ class DataKey(pulumi.ComponentResource):
             enable_key_rotation=True,
             deletion_window_in_days=settings.tier.key_deletion_days,
             tags=names.tags(settings.environment, hospital, args.data),
-            opts=pulumi.ResourceOptions(parent=self, protect=settings.tier.protect_data, depends_on=list(args.after)),
+            opts=pulumi.ResourceOptions.merge(
+                child, pulumi.ResourceOptions(protect=args.protect, depends_on=list(args.after))
+            ),
         )
         kms.Alias(
             name,
             name=dict(args.hospital.key_aliases).get(args.data, own),
             target_key_id=key.key_id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child,
         )
         self.arn = key.arn
         self.register_outputs({"arn": self.arn})

@@ -92,7 +92,7 @@ class Groups(pulumi.ComponentResource):
             self._admit(f"{name}-peer-{peer.name}", peer.network, f"{peer.name} to the API server")
         vault = settings.endpoints.vault
         self._release(f"{name}-vault", vault.network, vault.port, "Vault")
-        for hospital in settings.hospitals:
+        for hospital in settings.working:
             if hospital.network:
                 what = f"FHIR server of hospital {hospital.name}"
                 self._release(f"{hospital.name}-fhir", hospital.network, hospital.fhir.port, what)

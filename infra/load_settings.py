@@ -26,6 +26,7 @@ from infra.settings import (
     Gateway,
     Hospital,
     Images,
+    Leaving,
     Networks,
     Options,
     PeerNetwork,
@@ -170,6 +171,7 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
         replicas=Replicas(entry.replicas.min, entry.replicas.max),
         model_server=_resources(entry.resources) if entry.resources else sizes.model_server,
         applications=entry.applications,
+        leaving=Leaving(entry.leaving) if entry.leaving else None,
         key_aliases=tuple((DataClass(data), alias) for data, alias in sorted(entry.keys.items())),
     )
 

@@ -15,10 +15,10 @@ from pydantic.dataclasses import dataclass as checked
 
 from infra import names
 from infra.settings import Settings
+from infra.trust import HOUR, person_trust
 from infra.watch import Watch
 
 TABLE = Path(__file__).with_name("people.yaml")
-HOUR = 3600
 
 
 @checked(frozen=True)
@@ -74,7 +74,7 @@ class People(pulumi.ComponentResource):
             name,
             name=names.role(settings.environment, names.SHARED, name),
             description=person.why.strip(),
-            assume_role_policy=_trust(settings.account),
+            assume_role_policy=person_trust(settings.account),
             max_session_duration=HOUR,
             tags=tags,
             opts=child,
@@ -91,20 +91,6 @@ class People(pulumi.ComponentResource):
             opts=child,
         )
         return role.arn
-
-
-def _trust(account: str) -> str:
-    """Return that whoever of the account is allowed to take the role has shown a second factor within the hour."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
-        "Action": "sts:AssumeRole",
-        "Condition": {
-            "Bool": {"aws:MultiFactorAuthPresent": "true"},
-            "NumericLessThan": {"aws:MultiFactorAuthAge": str(HOUR)},
-        },
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _policy(person: Person, settings: Settings, trail_logs: str) -> str:

@@ -33,6 +33,17 @@ class Autoscaler(StrEnum):
     NONE = "none"
 
 
+class Leaving(StrEnum):
+    """How far a hospital's departure is.
+
+    ``closed``: nothing works for it and nobody reaches its data but who hands it over. ``released``: what the law does
+    not keep may be destroyed, which taking the entry out does.
+    """
+
+    CLOSED = "closed"
+    RELEASED = "released"
+
+
 @dataclass(frozen=True)
 class Images:
     """Every image by digest, as the image lock file names them."""
@@ -192,6 +203,7 @@ class Hospital:
     model_server: Resources
     key_aliases: tuple[tuple[DataClass, str], ...] = ()
     applications: tuple[str, ...] = ()
+    leaving: Leaving | None = None
 
 
 @dataclass(frozen=True)
@@ -284,3 +296,8 @@ class Settings:
     gateway: Gateway | None
     vault: VaultServer
     hospitals: tuple[Hospital, ...]
+
+    @property
+    def working(self) -> tuple[Hospital, ...]:
+        """The hospitals that are not leaving."""
+        return tuple(hospital for hospital in self.hospitals if hospital.leaving is None)

@@ -238,6 +238,7 @@ class HospitalConfig(_Section):
     replicas: ReplicasConfig = ReplicasConfig()
     resources: ResourcesConfig | None = None
     applications: tuple[Text, ...] = ()
+    leaving: Literal["closed", "released"] | None = None
     keys: dict[Literal["raw", "curated", "models", "audit", "identity"], KeyAlias] = Field(default_factory=dict)
 
 

@@ -11,9 +11,10 @@ from infra.account import Account
 from infra.backup_role import BackupRole
 from infra.bucket import NONCURRENT_DAYS, Bucket, BucketArgs, Keep, Lock, Stored
 from infra.encryption import DataKey, DataKeyArgs
+from infra.export import ExportRole
 from infra.identity import WorkloadRole, role_arn, users
 from infra.replication import Replication, ReplicationArgs, ReplicationRole
-from infra.settings import DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Leaving, Settings
 
 AUDIT_DAYS = 7 * 365
 # Six years (45 CFR 164.316(b)(2)): so long a release proves what scored a patient.
@@ -31,7 +32,7 @@ class HospitalStorageArgs:
     account
         The account in both regions.
     roles
-        The roles of the hospital's workloads, which keys and buckets name.
+        The roles of who works on its data, which keys and buckets name; of a leaving hospital, of who hands it over.
     backup
         Who takes copies for AWS Backup, and brings them back.
     access_logs
@@ -41,7 +42,7 @@ class HospitalStorageArgs:
     settings: Settings
     hospital: Hospital
     account: Account
-    roles: Sequence[WorkloadRole]
+    roles: Sequence[WorkloadRole | ExportRole]
     backup: BackupRole
     access_logs: AccessLogs
 
@@ -93,11 +94,16 @@ class _Users:
 
 def _workers(args: HospitalStorageArgs, data: DataClass, copier: ReplicationRole | None) -> _Users:
     settings = args.settings
+    copiers = (copier.arn,) if copier else ()
+    if args.hospital.leaving:
+        return _Users(
+            (*(role.arn for role in args.roles if isinstance(role, ExportRole)), *copiers), (args.backup.arn,)
+        )
     operators = settings.operators if settings.tier.operators_read_data else ()
     readers, writers = ([role_arn(settings, args.hospital.name, name) for name in found] for found in users(data))
     # Who deploys a release reads what it says of itself; a model holds no patient's data.
     deployer = [settings.deployer] if data is DataClass.MODELS and settings.deployer not in operators else []
-    return _Users((*readers, *([copier.arn] if copier else []), *deployer), (*writers, args.backup.arn, *operators))
+    return _Users((*readers, *copiers, *deployer), (*writers, args.backup.arn, *operators))
 
 
 def _store(
@@ -110,8 +116,21 @@ def _store(
 ) -> Stored:
     settings, hospital = args.settings, args.hospital
     resource = f"{name}-{data}{place.suffix}"
+    keep, released = _keep(settings, hospital, data), hospital.leaving is Leaving.RELEASED
     key = DataKey(
-        resource, DataKeyArgs(settings, hospital, data, place.region, who.readers, who.writers, ready), place.opts
+        resource,
+        DataKeyArgs(
+            settings=settings,
+            hospital=hospital,
+            data=data,
+            region=place.region,
+            readers=who.readers,
+            writers=who.writers,
+            after=ready,
+            protect=settings.tier.protect_data and not released,
+            retain=released and keep.lock is not None,
+        ),
+        place.opts,
     )
     bucket = Bucket(
         resource,
@@ -120,8 +139,9 @@ def _store(
             bucket=names.bucket(settings.environment, hospital.name, data) + place.suffix,
             tags=names.tags(settings.environment, hospital.name, data, backup=place.backup),
             key_arn=key.arn,
-            keep=_keep(settings, hospital, data),
+            keep=keep,
             principals=(*who.readers, *who.writers),
+            released=released,
             access_logs=place.access_logs,
         ),
         place.opts,

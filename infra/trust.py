@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from infra.key_policy import Condition
 
 ASSUME = ("sts:AssumeRole",)
+# The longest that a person is somebody else.
+HOUR = 3600
 
 
 def service_trust(service: str, condition: Condition | None = None, actions: Sequence[str] = ASSUME) -> str:
@@ -27,6 +29,20 @@ def service_trust(service: str, condition: Condition | None = None, actions: Seq
     }
     if condition:
         statement["Condition"] = condition
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def person_trust(account: str) -> str:
+    """Return that whoever of the account is allowed to take the role has shown a second factor within the hour."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "Bool": {"aws:MultiFactorAuthPresent": "true"},
+            "NumericLessThan": {"aws:MultiFactorAuthAge": str(HOUR)},
+        },
+    }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 

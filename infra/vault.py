@@ -57,7 +57,7 @@ class HospitalVaultArgs:
     logins
         The method by which its pods log in.
     zones
-        The zone of each workload that uses Vault.
+        The zone of each workload that uses Vault; none may log in for a hospital that leaves.
     protect
         Refuse deletion of mounts and keys.
     """
@@ -111,7 +111,8 @@ class HospitalVault(pulumi.ComponentResource):
             for key, kind in KEYS.items()
         }
         for workload, rules in RULES.items():
-            self._role(args, workload, rules)
+            if workload in args.zones:
+                self._role(args, workload, rules)
         # Every version: a release that was signed before the key was rotated stays trusted.
         self.release_keys = keys[SIGNING_KEY].keys.apply(
             lambda versions: ",".join(key["public_key"] for key in versions)

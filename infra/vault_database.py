@@ -29,12 +29,15 @@ class HospitalDatabaseArgs:
         The PostgreSQL server, with its port.
     protect
         Refuse deletion of what makes logins.
+    closed
+        Make no more of them.
     """
 
     hospital: str
     logins: Logins
     address: pulumi.Input[str]
     protect: bool
+    closed: bool
 
 
 class HospitalDatabase(pulumi.ComponentResource):
@@ -59,11 +62,12 @@ class HospitalDatabase(pulumi.ComponentResource):
             max_lease_ttl_seconds=TOKEN_MAX_SECONDS,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
+        privileges = {} if args.closed else PRIVILEGES
         connection = database.SecretBackendConnection(
             name,
             backend=mount.path,
             name=CONNECTION,
-            allowed_roles=sorted(PRIVILEGES),
+            allowed_roles=sorted(privileges),
             # The server may not stand yet when this is written, and Vault has no password yet.
             verify_connection=False,
             postgresql=database.SecretBackendConnectionPostgresqlArgs(
@@ -76,13 +80,13 @@ class HospitalDatabase(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        for role, privileges in PRIVILEGES.items():
+        for role, rights in privileges.items():
             database.SecretBackendRole(
                 f"{name}-{role}",
                 backend=mount.path,
                 name=role,
                 db_name=connection.name,
-                creation_statements=creation(args.hospital, privileges),
+                creation_statements=creation(args.hospital, rights),
                 default_ttl=TOKEN_SECONDS,
                 max_ttl=TOKEN_MAX_SECONDS,
                 opts=child,

@@ -33,6 +33,8 @@ class HospitalAuthorityArgs:
         Namespace and ServiceAccount of who asks for the server's certificate.
     protect
         Refuse deletion of the authority.
+    closed
+        Sign no more.
     """
 
     hospital: str
@@ -42,6 +44,7 @@ class HospitalAuthorityArgs:
     programs: tuple[str, ...]
     asked_by: tuple[pulumi.Input[str], str]
     protect: bool
+    closed: bool
 
 
 class HospitalAuthority(pulumi.ComponentResource):
@@ -75,10 +78,11 @@ class HospitalAuthority(pulumi.ComponentResource):
             max_path_length=0,
             opts=kept,
         )
-        after = pulumi.ResourceOptions(parent=self, depends_on=[root])
-        _role(f"{name}-{args.workload}", args.workload, mount, [args.host], SERVER_DAYS, after, server=True)
-        _role(f"{name}-{CLIENT}", CLIENT, mount, list(args.programs), CLIENT_DAYS, after, server=False)
-        self._login(args, child)
+        if not args.closed:
+            after = pulumi.ResourceOptions(parent=self, depends_on=[root])
+            _role(f"{name}-{args.workload}", args.workload, mount, [args.host], SERVER_DAYS, after, server=True)
+            _role(f"{name}-{CLIENT}", CLIENT, mount, list(args.programs), CLIENT_DAYS, after, server=False)
+            self._login(args, child)
         self.register_outputs({"path": mount.path})
 
     def _login(self, args: HospitalAuthorityArgs, child: pulumi.ResourceOptions) -> None:

@@ -47,7 +47,7 @@ def _settle_releases(stack: Stack, store: Any) -> None:
     names a release of a bucket that holds none any more, as after `pulumi destroy`, is to be trained anew.
     """
     buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
-    for entry in stack.hospitals():
+    for entry in stack.working():
         name, named = entry["name"], entry.get("release")
         known = pipeline.bucket(name, "models") in buckets
         present = pipeline.releases(store, name) if known else []
@@ -73,7 +73,7 @@ def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Calla
 
 def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
     """Land, ingest and train where it has not happened, hospitals side by side; tell whether an entry changed."""
-    entries = [entry for entry in stack.hospitals() if fhir is not None or not entry.get("release")]
+    entries = [entry for entry in stack.working() if fhir is not None or not entry.get("release")]
     with steps() as tell, ThreadPoolExecutor(2) as pool:
         trained = list(pool.map(lambda entry: _train_one(home, entry, fhir, tell), entries))
     changed = False
@@ -89,7 +89,7 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
     store = pipeline.storage()
     found = []
     with jobs.connect(home) as api, steps() as tell:
-        for entry in stack.hospitals():
+        for entry in stack.working():
             name, release = entry["name"], entry["release"]
             metrics = pipeline.release_document(store, name, release.partition("@")[2], "metrics.json")
             endpoint = outputs["hospitals"][name]["modelUrl"]

@@ -149,6 +149,10 @@ class Stack:
         found: list[dict[str, Any]] = yaml.safe_load(self.config.read_text())["config"][f"{PROJECT}:hospitals"]
         return found
 
+    def working(self) -> list[dict[str, Any]]:
+        """Return the entries of the hospitals that are not leaving."""
+        return [entry for entry in self.hospitals() if not entry.get("leaving")]
+
     def set_release(self, hospital: str, release: str) -> None:
         """Name the release in the hospital's entry, as a user would."""
         self._ask("config", "set", *self._this, "--path", self._release_path(hospital), release)

@@ -7,8 +7,9 @@ import pulumi
 from infra.account import Account
 from infra.backup_role import BackupRole
 from infra.cluster import Cluster
+from infra.export import ExportArgs, ExportRole, let_read
 from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
-from infra.settings import Amount, Hospital, Resources, Settings
+from infra.settings import Amount, Hospital, Leaving, Resources, Settings
 from infra.storage import HospitalStorage, HospitalStorageArgs
 from infra.stores import Stores
 from infra.vault import HospitalVault, HospitalVaultArgs
@@ -84,45 +85,89 @@ class HospitalService(pulumi.ComponentResource):
             "healthcare-mlops:workloads:Hospital", name, None, pulumi.ResourceOptions.merge(opts, provided)
         )
         settings, hospital, child = args.settings, args.hospital, pulumi.ResourceOptions(parent=self)
-        known = table()
-        zones = Zones(
-            f"{name}-zones",
-            ZonesArgs(
-                hospital=hospital.name,
-                holds=known.holds,
-                contact=hospital.contact,
-                rooms=rooms(settings, hospital),
-                openings=openings(known, hospital.name, places(settings, args.cluster, hospital)),
-            ),
-            child,
-        )
+        self._args, self._child = args, child
+        self._known = table()
+        # Of a hospital that leaves nothing works, so nothing is open, nobody logs in and no pod has room.
+        self._workloads = {} if hospital.leaving else self._known.workloads
+        zones = self._zones(name)
+        roles = self._roles(name)
+        export = ExportRole(f"{name}-export", settings, hospital, child) if hospital.leaving is Leaving.CLOSED else None
         # Keys and buckets name the roles, and the roles' grants name the buckets.
-        working = {workload: known.workloads[workload] for workload in GRANTS}
-        roles = {
-            workload: WorkloadRole(
-                f"{name}-{workload}",
-                WorkloadRoleArgs(settings.environment, hospital.name, workload, entry.zone, args.trust),
-                child,
-            )
-            for workload, entry in working.items()
-        }
         storage = HospitalStorage(
             name,
             HospitalStorageArgs(
-                settings, hospital, args.account, tuple(roles.values()), args.backup, args.watch.access_logs
+                settings,
+                hospital,
+                args.account,
+                (*roles.values(), *([export] if export else [])),
+                args.backup,
+                args.watch.access_logs,
             ),
             child,
         )
-        vault_zones = {workload: entry.zone for workload, entry in known.workloads.items() if entry.vault}
-        vault = HospitalVault(
-            name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, settings.tier.protect_data), child
-        )
+        if export:
+            let_read(f"{name}-export", ExportArgs(export, storage.stored, settings.region), child)
+        protect = settings.tier.protect_data and hospital.leaving is not Leaving.RELEASED
+        vault_zones = {workload: entry.zone for workload, entry in self._workloads.items() if entry.vault}
+        vault = HospitalVault(name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, protect), child)
         if args.stores:
             HospitalDatabase(
                 f"{name}-database",
-                HospitalDatabaseArgs(hospital.name, args.logins, args.stores.database, settings.tier.protect_data),
+                HospitalDatabaseArgs(
+                    hospital.name, args.logins, args.stores.database, protect, closed=hospital.leaving is not None
+                ),
                 child,
             )
+        authority = self._authority(protect)
+        if not hospital.leaving:
+            self._work(name, zones, roles, storage, vault, authority)
+        release = None if hospital.leaving else hospital.release
+        self.summary = {
+            "buckets": {str(data): stored.bucket for data, stored in storage.stored.items()},
+            "namespaces": zones.namespaces,
+            "release": str(release) if release else None,
+            "modelUrl": service_url(hospital.name, release.version) if release else None,
+        }
+        self.register_outputs(self.summary)
+
+    def _zones(self, name: str) -> Zones:
+        args, hospital = self._args, self._args.hospital
+        found = openings(self._known, hospital.name, places(args.settings, args.cluster, hospital))
+        return Zones(
+            f"{name}-zones",
+            ZonesArgs(
+                hospital=hospital.name,
+                holds=self._known.holds,
+                contact=hospital.contact,
+                rooms=rooms(args.settings, hospital),
+                openings=[] if hospital.leaving else found,
+            ),
+            self._child,
+        )
+
+    def _roles(self, name: str) -> dict[str, WorkloadRole]:
+        args = self._args
+        return {
+            workload: WorkloadRole(
+                f"{name}-{workload}",
+                WorkloadRoleArgs(args.settings.environment, args.hospital.name, workload, entry.zone, args.trust),
+                self._child,
+            )
+            for workload, entry in self._workloads.items()
+            if workload in GRANTS
+        }
+
+    def _work(
+        self,
+        name: str,
+        zones: Zones,
+        roles: dict[str, WorkloadRole],
+        storage: HospitalStorage,
+        vault: HospitalVault,
+        authority: list[HospitalAuthority],
+    ) -> None:
+        """Declare what works for the hospital: accounts, pipelines, the model server, its gateway and its alerts."""
+        args, settings, hospital = self._args, self._args.settings, self._args.hospital
         accounts = {
             workload: WorkloadAccount(
                 f"{name}-{workload}",
@@ -130,16 +175,15 @@ class HospitalService(pulumi.ComponentResource):
                     settings=settings,
                     hospital=hospital.name,
                     name=workload,
-                    workload=entry,
-                    namespace=zones.namespaces[entry.zone],
-                    role=roles[workload],
+                    workload=self._known.workloads[workload],
+                    namespace=zones.namespaces[self._known.workloads[workload].zone],
+                    role=role,
                     stored=storage.stored,
                 ),
-                child,
+                self._child,
             )
-            for workload, entry in working.items()
+            for workload, role in roles.items()
         }
-        authority = self._authority(args)
         site = Site(
             settings=settings,
             hospital=hospital,
@@ -168,18 +212,10 @@ class HospitalService(pulumi.ComponentResource):
         if args.cluster.bare:
             watched = AlertsArgs(hospital, settings.gateway is not None, zones.namespaces)
             Alerts(f"{name}-alerts", watched, site.after_ground(self))
-        release = hospital.release
-        self.summary = {
-            "buckets": {str(data): stored.bucket for data, stored in storage.stored.items()},
-            "namespaces": zones.namespaces,
-            "release": str(release) if release else None,
-            "modelUrl": service_url(hospital.name, release.version) if release else None,
-        }
-        self.register_outputs(self.summary)
 
-    def _authority(self, args: HospitalArgs) -> list[HospitalAuthority]:
+    def _authority(self, protect: bool) -> list[HospitalAuthority]:
         """Return the authority of the hospital's gateway; cert-manager asks it in the hospital's name."""
-        gateway, hospital = args.settings.gateway, args.hospital
+        gateway, hospital, args = self._args.settings.gateway, self._args.hospital, self._args
         if gateway is None:
             return []
         made = HospitalAuthorityArgs(
@@ -189,13 +225,16 @@ class HospitalService(pulumi.ComponentResource):
             host=gateway.host(hospital.name),
             programs=hospital.applications,
             asked_by=(CERT_MANAGER, CERT_MANAGER),
-            protect=args.settings.tier.protect_data,
+            protect=protect,
+            closed=hospital.leaving is not None,
         )
         return [HospitalAuthority(f"{hospital.name}-pki", made, pulumi.ResourceOptions(parent=self))]
 
 
 def rooms(settings: Settings, hospital: Hospital) -> dict[str, Room]:
     """Return what each zone of a hospital has room for: its workloads, each run by the clock and by hand at once."""
+    if hospital.leaving:
+        return dict.fromkeys(("phi", "serving", "data", "platform"), NO_ROOM)
     job = settings.sizes.job
     server = _larger(hospital.model_server, INITIALIZER)
     # A new release starts beside the old one, so there may be one server more than the most.

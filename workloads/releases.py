@@ -68,14 +68,14 @@ class Papers:
 
 
 def read_releases(settings: Settings, account: Account) -> dict[str, Papers]:
-    """Return the papers of each hospital that names a release.
+    """Return the papers of each working hospital that names a release.
 
     Raises
     ------
     SettingsError
         When a release is not there, or was changed: nothing is created then.
     """
-    return {entry.name: _read(settings, entry, account) for entry in settings.hospitals if entry.release}
+    return {entry.name: _read(settings, entry, account) for entry in settings.working if entry.release}
 
 
 def _read(settings: Settings, hospital: Hospital, account: Account) -> Papers:
