@@ -18,6 +18,7 @@ from policy_pack.kinds import (
 from policy_pack.people import taken_by_people
 from policy_pack.rules import on, on_join, on_stack
 from policy_pack.values import NotKnownError, View
+from policy_pack.zones import SHARED
 
 _BLOCK = re.compile(r'path\s+"([^"]*)"\s*\{([^}]*)\}')
 _LIST = re.compile(r"capabilities\s*=\s*\[([^\]]*)\]")
@@ -66,7 +67,10 @@ def vault_roles_bind_names(role: Resource) -> Findings:
 
 @on_join("AC-12", VAULT_ROLE)
 def vault_roles_reach_their_hospital(role: Resource, about: About) -> Findings:
-    """Ask that every path of a role's policies lies below the hospital of its namespaces."""
+    """Ask that every path of a role's policies lies below the hospital of its namespaces.
+
+    A part of the platform, such as cert-manager, works for many: what it may do for one has that one's name in front.
+    """
     for namespace in role.at("boundServiceAccountNamespaces").items():
         yield from guarded(_reach(role, namespace, about), namespace.path)
 
@@ -74,11 +78,20 @@ def vault_roles_reach_their_hospital(role: Resource, about: About) -> Findings:
 def _reach(role: Resource, namespace: View, about: About) -> Findings:
     homes = about.graph.where("metadata.name", namespace.text(), NAMESPACE)
     hospital = about.label(homes[0], "hospital") if homes else ""
+    if hospital == SHARED:
+        called = role.at("roleName").text()
+        hospital = next((name for name in _hospitals(about) if called.startswith(f"{name}-")), "")
     if not hospital:
         yield fault(f"is bound to namespace {namespace.text()}, which is no hospital's of this stack", namespace.path)
         return
     for name in role.at("tokenPolicies").items():
         yield from guarded(_below(name, hospital, role, about), name.path)
+
+
+def _hospitals(about: About) -> list[str]:
+    """Return the hospitals of the stack, the longest names first: one may begin like another."""
+    found = {about.label(home, "hospital") for home in about.graph.of(NAMESPACE)} - {"", SHARED}
+    return sorted(found, key=len, reverse=True)
 
 
 def _below(name: View, hospital: str, role: Resource, about: About) -> Findings:

@@ -15,6 +15,10 @@ _FEATURES = {
     "S3_DATA_EVENTS": "the buckets",
     "RUNTIME_MONITORING": "the nodes at run time",
 }
+_IN_EACH_REGION = {
+    _DETECTOR: "declares no GuardDuty detector",
+    "aws:securityhub/account:Account": "does not switch on Security Hub",
+}
 _RECORDER = "aws:cfg/recorder:Recorder"
 _STATUS = "aws:cfg/recorderStatus:RecorderStatus"
 _VIRTUAL = "k8s:networking.istio.io/VirtualService"
@@ -48,14 +52,19 @@ def the_account_is_watched(about: About) -> Findings:
     """Ask for GuardDuty, Security Hub and a Config recorder, where the stack uses the cloud."""
     if not about.graph.uses("aws"):
         return
-    if not about.graph.of(_DETECTOR):
-        yield fault("declares no GuardDuty detector")
-    if not about.graph.of("aws:securityhub/account:Account"):
-        yield fault("does not switch on Security Hub")
+    used = {_region(resource) for resource in about.graph if resource.package == "aws"}
+    for kind, message in _IN_EACH_REGION.items():
+        for region in sorted(used - {_region(watcher) for watcher in about.graph.of(kind)}):
+            yield fault(f"{message} in {region or 'its region'}")
     if not about.graph.of(_RECORDER):
         yield fault("declares no AWS Config recorder")
     elif not any(status.at("isEnabled").value is True for status in about.graph.of(_STATUS)):
         yield fault("does not switch its AWS Config recorder on")
+
+
+def _region(resource: Resource) -> str:
+    """Return where a resource is, as far as the stack says."""
+    return str(resource.props.get("region") or resource.provider.get("region") or "")
 
 
 @on("AUD-07", _DETECTOR)
@@ -116,7 +125,7 @@ def payloads_stay_in_the_phi_zone(service: Resource, about: About) -> Findings:
     """Refuse a log of requests, which are PHI, into any zone but the PHI one of the same hospital."""
     for part in ("predictor", "transformer", "explainer"):
         logger = service.at(f"spec.{part}.logger")
-        if logger.absent or logger.at("mode").text() in ("", "none"):
+        if logger.absent or logger.at("mode").text() == "none":
             continue
         host = _HOST.match(logger.at("url").text())
         homes = about.graph.where("metadata.name", host[1], NAMESPACE) if host else []

@@ -35,5 +35,5 @@ def literal(pattern: str) -> str:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    text = "".join(".*" if sign == "*" else "." if sign == "?" else re.escape(sign) for sign in pattern)
+    text = "".join(".*" if sign == "*" else "[^*]" if sign == "?" else re.escape(sign) for sign in pattern)
     return re.compile(text, re.DOTALL)

@@ -9,6 +9,7 @@ from policy_pack.kinds import BUCKET, BUCKET_KEYS, KEY, KEY_KEYS, NAMESPACE, ROL
 from policy_pack.people import account_of
 from policy_pack.settings import Settings
 from policy_pack.values import NotKnownError
+from policy_pack.zones import SHARED
 
 # Properties by which a resource belongs to another, and the keys of that other.
 _JOINS = (
@@ -55,17 +56,17 @@ class Places:
         self._graph = graph
         self._prefix = settings.prefix
         self._homes = {word(home.at("metadata.name")): home for home in graph.of(NAMESPACE)}
-        self.hospitals = sorted({name for home in self._homes.values() if (name := self._own(home).hospital)})
+        self.hospitals = sorted({self._own(home).hospital for home in self._homes.values()} - {"", SHARED})
         self._known: dict[str, Whose] = {}
 
     def of(self, resource: Resource) -> Whose:
         """Return whose a resource is."""
         if resource.urn not in self._known:
             self._known[resource.urn] = self._own(resource)  # ends a circle of resources that name each other
-            whose = self._own(resource)
+            whose = self._own(resource).over(Whose(hospital=self._by_path(resource)))
             for other in self._belongs(resource):
                 whose = whose.over(self._inherited(other))
-            self._known[resource.urn] = whose.over(Whose(hospital=self._by_path(resource)))
+            self._known[resource.urn] = whose
         return self._known[resource.urn]
 
     def where(self, resource: Resource) -> str:
@@ -124,7 +125,7 @@ class Places:
         if resource.package != "vault":
             return ""
         told = [word(resource.at(path)) for path in _VAULT_PATHS]
-        for hospital in self.hospitals:
+        for hospital in sorted(self.hospitals, key=len, reverse=True):
             if any(text == hospital or text.startswith((f"{hospital}/", f"{hospital}-")) for text in told):
                 return hospital
         return ""

@@ -139,7 +139,7 @@ def _across(access: Sequence[Access], graph: Graph, places: Places) -> list[Acce
     for one in access:
         store = graph.get(one.store)
         mine, theirs = places.hospital(one.who.namespace), places.of(store).hospital if store else ""
-        if mine and theirs in places.hospitals and mine != theirs:
+        if {mine, theirs} <= set(places.hospitals) and mine != theirs:
             found.append(one)
     return found
 

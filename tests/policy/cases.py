@@ -89,7 +89,7 @@ CASES = [
         "TX-03",
         "the PHI zone is called",
         lambda: _unmeshed(pods("north", "serving", "planner"), pods("north", "phi", "ingestor")),
-        ("north-phi: its pods take calls without a client certificate",),
+        ("its pods take calls without a client certificate",),
     ),
     _opened(
         "into the PHI zone",

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from policy_pack.graph import Graph, Resource, canonical
@@ -61,8 +62,10 @@ def put(props: Any, path: str, value: Any) -> dict[str, Any]:
     changed: dict[str, Any] = copy.deepcopy(dict(props))
     *way, last = steps(path)
     place: Any = changed
-    for step in way:
-        place = place.setdefault(step, {}) if isinstance(place, dict) else place[step]
+    for step, following in pairwise([*way, last]):
+        # A list that is not there has no element that could be changed.
+        fills = isinstance(place, dict) and isinstance(following, str)
+        place = place.setdefault(step, {}) if fills else place[step]
     old = place.get(last) if isinstance(place, dict) else place[int(last)]
     new = value(old) if callable(value) else value
     if new is GONE:
@@ -82,7 +85,7 @@ GONE = Gone()
 def changed(resource: Resource, path: str, value: Any) -> Resource:
     """Return a resource with another value at a path."""
     depends = dict(resource.depends)
-    if value is UNKNOWN:
+    if value is UNKNOWN or len(steps(path)) == 1:
         depends.pop(str(steps(path)[0]), None)
     return replace(resource, props=put(resource.props, path, value), depends=depends)
 

@@ -12,17 +12,26 @@ from policy_pack import wire
 from policy_pack.graph import Graph
 from tests.unit.mocked_stack import declare, settings
 
+ROOT_TYPE = "pulumi:pulumi:Stack"
 Change = Callable[[dict[str, Any]], None]
 
 
 def requests(stack: str, root: Path, change: Change | None = None) -> list[proto.AnalyzerResource]:
     """Return a stack's resources as the engine would send them once everything is made."""
     found: list[proto.AnalyzerResource] = []
+    providers: dict[str, proto.AnalyzerResource] = {}
     register: Callable[..., Any] = pulumi_mocks.MockMonitor.RegisterResource
 
     def record(self: pulumi_mocks.MockMonitor, request: Any) -> Any:
         made = register(self, request)
-        found.append(_resource(request, made))
+        resource = _resource(request, made)
+        providers[made.urn] = resource
+        by = providers.get(request.provider.rpartition("::")[0])
+        if by is not None:
+            resource.provider.properties.CopyFrom(by.properties)
+        # Only the first program of a process registers its root.
+        if request.type != ROOT_TYPE:
+            found.append(resource)
         return made
 
     with mock.patch.object(pulumi_mocks.MockMonitor, "RegisterResource", record):

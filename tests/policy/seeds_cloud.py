@@ -133,8 +133,8 @@ NETWORK: list[Seed] = [
     seed("SEG-05", _SG, "ingress[0].protocol", "-1"),
     seed("SEG-05", _SG, "ingress[0].ipv6CidrBlocks", ["::/0"]),
     seed("SEG-05", _SG_RULE, "cidrBlocks", ["0.0.0.0/0"]),
-    seed("SEG-05", _SG_INGRESS, "toPort", 8443),
-    seed("SEG-05", _SG_INGRESS, "tags", {}),
+    seed("SEG-05", _SG_INGRESS, "toPort", 8443).here(),
+    seed("SEG-05", _SG_INGRESS, "tags", {}).here(),
     absent("SEG-05", "aws:wafv2/webAclAssociation:WebAclAssociation", "resourceArn"),
     seed("SEG-05", _BALANCER, "loadBalancerType", "application", name="relay"),
     absent("SEG-06", _DEFAULT_SG, "vpcId"),
@@ -256,7 +256,7 @@ DATA: list[Seed] = [
     seed("CM-03", _EKS, "version", "1.24"),
     absent("CM-03", _ATTACHMENT, "role", name="bastion"),
     seed("CM-03", _ATTACHMENT, "policyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess", name="bastion"),
-    seed("CM-03", _PROFILE, "role", "elsewhere"),
+    seed("CM-03", _PROFILE, "role", "elsewhere").here(),
     seed("CM-04", _FEATURE, "status", "DISABLED", name="runtime*", hides=False),
 ]
 

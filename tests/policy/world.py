@@ -5,21 +5,22 @@ from functools import cache
 
 from policy_pack.graph import Graph, Resource
 from policy_pack.settings import Evidence, Level, Settings, load
-from policy_pack.zone_places import Addresses, Place
+from policy_pack.zone_places import read
 from tests.policy import world_aws, world_cluster, world_services
 from tests.policy.made import STACK, made
 
 HOSPITALS = ("north", "south")
 TODAY = date(2026, 11, 22)
-ADDRESSES = Addresses(
-    shared={"aws": Place("10.40.0.0/16", 443), "vault": Place("10.41.0.0/24", 8200)},
-    own={
-        (name, endpoint): Place("10.50.0.0/24", port)
+CONFIG = {
+    "endpoints": {"vault": {"url": "https://vault.example:8200", "network": "10.41.0.0/24"}},
+    "networks": {"vpc": "10.40.0.0/16"},
+    "gateway": {"domain": "risk.example"},
+    "hospitals": [
+        {"name": name, "network": "10.50.0.0/24", "fhir": {"url": f"https://fhir.{name}.example/r4"}}
         for name in HOSPITALS
-        for endpoint, port in (("fhir", 443), ("clinic", 0))
-    },
-    unused=frozenset((name, endpoint) for name in HOSPITALS for endpoint in ("gateway-control", "issuer")),
-)
+    ],
+}
+ADDRESSES = read(CONFIG)
 
 
 def settings() -> Settings:

@@ -101,15 +101,21 @@ class Mocks(pulumi.runtime.Mocks):
 
 
 _FIXED: dict[str, dict[str, Any]] = {
-    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": {"arn": "arn:aws:iam::1:oidc-provider/cluster"},
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider": {"arn": "arn:aws:iam::123456789012:oidc-provider/cluster"},
     "aws:eks/cluster:Cluster": {
-        "arn": "arn:aws:eks:us-east-1:1:cluster/x",
+        "arn": "arn:aws:eks:us-east-1:123456789012:cluster/x",
         "endpoint": "https://1.eks.amazonaws.com",
         "certificateAuthority": {"data": "Q0E="},
         "identities": [{"oidcs": [{"issuer": "https://oidc.eks.us-east-1.amazonaws.com/id/1"}]}],
     },
-    "aws:rds/cluster:Cluster": {"arn": "arn:aws:rds:us-east-1:1:cluster:x", "endpoint": "x.rds.amazonaws.com"},
-    "aws:msk/configuration:Configuration": {"arn": "arn:aws:kafka:us-east-1:1:configuration/x/1", "latestRevision": 1},
+    "aws:rds/cluster:Cluster": {
+        "arn": "arn:aws:rds:us-east-1:123456789012:cluster:x",
+        "endpoint": "x.rds.amazonaws.com",
+    },
+    "aws:msk/configuration:Configuration": {
+        "arn": "arn:aws:kafka:us-east-1:123456789012:configuration/x/1",
+        "latestRevision": 1,
+    },
     "kubernetes:core/v1:ConfigMap": {"data": {"ca.crt": "CA"}},
 }
 
@@ -117,17 +123,20 @@ _FIXED: dict[str, dict[str, Any]] = {
 def _outputs(declared: Declared) -> dict[str, Any]:
     match declared.type:
         case "aws:kms/key:Key":
-            return {"arn": f"arn:aws:kms:us-east-1:1:key/{declared.name}", "keyId": f"{declared.name}-key"}
+            return {"arn": f"arn:aws:kms:us-east-1:123456789012:key/{declared.name}", "keyId": f"{declared.name}-key"}
         case "aws:s3/bucket:Bucket":
             return {"arn": f"arn:aws:s3:::{declared.inputs['bucket']}"}
         case "aws:iam/role:Role":
             name = declared.inputs.get("name", declared.name)
-            return {"arn": f"arn:aws:iam::1:role/{name}", "name": name}
+            return {"arn": f"arn:aws:iam::123456789012:role/{name}", "name": name}
         case "aws:cloudwatch/logGroup:LogGroup":
-            return {"arn": f"arn:aws:logs:us-east-1:1:log-group:{declared.inputs['name']}"}
+            return {"arn": f"arn:aws:logs:us-east-1:123456789012:log-group:{declared.inputs['name']}"}
         case "aws:sns/topic:Topic" | "aws:sqs/queue:Queue":
             service, name = declared.type.split(":")[1].split("/")[0], declared.inputs["name"]
-            return {"arn": f"arn:aws:{service}:us-east-1:1:{name}", "url": f"https://{service}.amazonaws.com/1/{name}"}
+            return {
+                "arn": f"arn:aws:{service}:us-east-1:123456789012:{name}",
+                "url": f"https://{service}.amazonaws.com/123456789012/{name}",
+            }
         case "vault:transit/secretBackendKey:SecretBackendKey":
             return {"keys": [{"name": "ed25519", "public_key": f"{declared.name}-public"}]}
         case _:

@@ -53,7 +53,9 @@ def made_of(tmp_path: Path, written: Any, name: str = "out", stack: str = "prod"
     path = tmp_path / "state.json"
     path.write_text(written if isinstance(written, str) else json.dumps(written))
     out = tmp_path / name
-    arguments = ["evidence", "--stack", stack, "--out", str(out), "--state", str(path)]
+    config = tmp_path / "stack.json"
+    config.write_text(json.dumps({"config": world.CONFIG}))
+    arguments = ["evidence", "--stack", stack, "--out", str(out), "--state", str(path), "--stack-config", str(config)]
     result = CliRunner().invoke(app, [*arguments, "--settings", str(tmp_path / "settings.json")])
     return result.exit_code, result.output, out
 
@@ -84,7 +86,8 @@ def test_the_same_state_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path)
     _, _, first = made_of(tmp_path, state(), "first")
     _, _, second = made_of(tmp_path, state(), "second")
     command = [sys.executable, "-m", "policy_pack", "evidence", "--stack", "prod", "--out", str(tmp_path / "third")]
-    files = ["--state", str(tmp_path / "state.json"), "--settings", str(tmp_path / "settings.json")]
+    given = {name: str(tmp_path / f"{name}.json") for name in ("state", "settings", "stack")}
+    files = ["--state", given["state"], "--settings", given["settings"], "--stack-config", given["stack"]]
     seeded = {**os.environ, "PYTHONHASHSEED": "77"}
     subprocess.run([*command, *files], check=True, cwd=ROOT, env=seeded, capture_output=True)
     for name in ("index.html", "evidence.json"):

@@ -60,7 +60,7 @@ class Cloud:
 
 
 def cloud_of(stack: Stack, region: str = "us-east-1") -> Cloud:
-    keys = {f"arn:aws:kms:us-east-1:1:key/{key.name}": key.inputs for key in stack.of("Key")}
+    keys = {f"arn:aws:kms:us-east-1:123456789012:key/{key.name}": key.inputs for key in stack.of("Key")}
     defaults = {
         made.inputs["bucket"]: made.inputs["rules"][0]["applyServerSideEncryptionByDefault"]
         for made in stack.of("BucketServerSideEncryptionConfiguration")

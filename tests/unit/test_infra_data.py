@@ -61,7 +61,7 @@ def test_every_bucket_has_every_safeguard(stack: Stack, kind: str) -> None:
 
 def test_a_bucket_is_encrypted_by_the_key_of_its_alias(stack: Stack) -> None:
     key_ids = {alias.inputs["name"]: alias.inputs["targetKeyId"] for alias in stack.of("Alias")}
-    arns = {f"{key.name}-key": f"arn:aws:kms:us-east-1:1:key/{key.name}" for key in stack.of("Key")}
+    arns = {f"{key.name}-key": f"arn:aws:kms:us-east-1:123456789012:key/{key.name}" for key in stack.of("Key")}
     used = set()
     for bucket, encryption in by_bucket(stack, "BucketServerSideEncryptionConfiguration").items():
         [rule] = encryption.inputs["rules"]
@@ -89,7 +89,7 @@ def test_bucket_policies_refuse_plain_http_and_foreign_keys(stack: Stack) -> Non
         assert said["TlsOnly"]["Resource"] == [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
         hospital_and_class = bucket.removeprefix("hmlops-dev-")
         key = said["OwnKeyOnly"]["Condition"]["StringNotEquals"]["s3:x-amz-server-side-encryption-aws-kms-key-id"]
-        assert key == f"arn:aws:kms:us-east-1:1:key/{hospital_and_class}"
+        assert key == f"arn:aws:kms:us-east-1:123456789012:key/{hospital_and_class}"
         # A request that names no encryption is encrypted by default, so it must not be refused.
         assert all("Null" in said[sid]["Condition"] for sid in ("KmsOnly", "OwnKeyOnly"))
 
@@ -134,7 +134,7 @@ def test_policies_name_only_the_hospital_s_own_objects_and_keys(stack: Stack) ->
         for statement in statements(policy.inputs["policy"]):
             assert not any("*" in action for action in listed(statement["Action"]))
             for resource in listed(statement["Resource"]):
-                own = (f"arn:aws:s3:::hmlops-dev-{hospital}-", f"arn:aws:kms:us-east-1:1:key/{hospital}-")
+                own = (f"arn:aws:s3:::hmlops-dev-{hospital}-", f"arn:aws:kms:us-east-1:123456789012:key/{hospital}-")
                 assert resource.startswith(own), (policy.name, resource)
 
 

@@ -14,7 +14,7 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 
 def test_the_api_server_is_private_and_logs_everything(prod: Stack) -> None:
-    [cluster] = prod.of("Cluster")
+    [cluster] = [found for found in prod.of("Cluster") if found.type == "aws:eks/cluster:Cluster"]
     assert cluster.inputs["vpcConfig"]["endpointPublicAccess"] is False
     assert cluster.inputs["vpcConfig"]["endpointPrivateAccess"] is True
     assert len(cluster.inputs["enabledClusterLogTypes"]) == 5

@@ -21,7 +21,9 @@ def one(stack: Stack, type_: str) -> Declared:
 def test_the_database_is_encrypted_private_and_hard_to_delete(prod: Stack) -> None:
     cluster = one(prod, "aws:rds/cluster:Cluster").inputs
     assert cluster["storageEncrypted"]
-    assert cluster["kmsKeyId"] == cluster["masterUserSecretKmsKeyId"] == "arn:aws:kms:us-east-1:1:key/database"
+    assert (
+        cluster["kmsKeyId"] == cluster["masterUserSecretKmsKeyId"] == "arn:aws:kms:us-east-1:123456789012:key/database"
+    )
     assert cluster["iamDatabaseAuthenticationEnabled"]
     assert cluster["deletionProtection"]
     assert not cluster["skipFinalSnapshot"]

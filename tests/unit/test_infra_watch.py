@@ -154,7 +154,7 @@ def test_every_row_is_a_filter_with_an_alarm_or_a_rule_with_a_target(watch: Stac
     assert filters.keys() == alarms.keys() == table().metrics.keys()
     group = _named(watch, "LogGroup", "/trail").inputs["name"]
     for row, alarm in alarms.items():
-        assert alarm.inputs["alarmActions"] == [f"arn:aws:sns:us-east-1:1:{topic.inputs['name']}"]
+        assert alarm.inputs["alarmActions"] == [f"arn:aws:sns:us-east-1:123456789012:{topic.inputs['name']}"]
         assert alarm.inputs["namespace"] == filters[row].inputs["metricTransformation"]["namespace"]
         assert filters[row].inputs["logGroupName"] == group
     assert len(watch.of("EventRule")) == len(watch.of("EventTarget")) == len(table().events)

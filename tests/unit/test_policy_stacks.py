@@ -79,7 +79,7 @@ def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
     dev: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = zones()
-    [flow] = [flow for flow in table.flows if flow.port]
+    [flow] = [flow for flow in table.flows if flow.port and flow.source == "planner"]
     less = replace(table, flows=tuple(other for other in table.flows if other is not flow))
     monkeypatch.setattr("policy_pack.controls.zone_flows.zones", lambda: less)
     found = refused(Graph(dev.resources, "dev"), "dev", "SEG-02")
