@@ -42,8 +42,8 @@ def steps(config: Path | None = None) -> dict[str, set[str]]:
     return found
 
 
-def with_hospital(folder: Path, name: str) -> Path:
-    """Return a copy of the stack's file with one more entry."""
+def with_hospital(folder: Path, name: str, **more: Any) -> Path:
+    """Return a copy of the stack's file with one more entry; ``more`` are further fields of it."""
     content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
     entry = {
         "name": name,
@@ -51,6 +51,7 @@ def with_hospital(folder: Path, name: str) -> Path:
         "retention": {"raw": "30d", "curated": "6y"},
         "contact": {"security": f"secops@{name}.example", "baa": "BAA-2026-099"},
         "replicas": {"min": 1, "max": 2},
+        **more,
     }
     content["config"][f"{PROJECT}:hospitals"].append(entry)
     path = folder / "Pulumi.dev.yaml"

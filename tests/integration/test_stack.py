@@ -4,19 +4,24 @@ import json
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
+import hvac
 import pytest
+from botocore.exceptions import ClientError
 from kubernetes import client, dynamic
+from typer.testing import CliRunner
 
 from infra.settings import DataClass
 from local import jobs, openbao, pipeline
 from local.jobs import Run
 from local.paths import REPOSITORY, Home
 from local.stack import STACK, Stack
+from policy_pack.command import app
 from tests.integration.support import eventually, pulumi, steps, with_hospital
 
 
@@ -112,6 +117,39 @@ def test_a_new_hospital_is_creations_of_its_own_alone(api: client.ApiClient, eas
     core: Any = client.CoreV1Api(api)
     zones = core.list_namespace(label_selector="healthcare-mlops/hospital=east").items
     assert {zone.metadata.name for zone in zones} == {f"east-{zone}" for zone in ("phi", "serving", "data", "platform")}
+
+
+def test_a_hospital_leaves_by_being_closed_and_is_proved_gone(
+    api: client.ApiClient, east: Path, tmp_path: Path
+) -> None:
+    pulumi("up", "--yes", "--skip-preview", config=east)
+    store = boto3.client("s3")
+    raw = "hmlops-dev-east-raw"
+    store.put_object(Bucket=raw, Key="tests/kept", Body=b"records")
+    closed = with_hospital(tmp_path, "east", leaving="closed")
+    pulumi("up", "--yes", "--skip-preview", config=closed)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        store.get_object(Bucket=raw, Key="tests/kept")
+    core: Any = client.CoreV1Api(api)
+    for zone in ("phi", "serving", "data", "platform"):
+        home = f"east-{zone}"
+        accounts = {entry.metadata.name for entry in core.list_namespaced_service_account(home).items}
+        assert accounts == {"default"}
+        assert core.read_namespaced_resource_quota("zone", home).status.hard["pods"] == "0"
+    logins: Any = hvac.Client(os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"], verify=os.environ["VAULT_CACERT"])
+    roles = logins.auth.kubernetes.list_roles()["keys"]
+    assert not [role for role in roles if role.startswith("east-")]
+    assert [role for role in roles if role.startswith("north-")]
+    files = {name: tmp_path / f"{name}.json" for name in ("before", "after")}
+    pulumi("stack", "export", "--file", str(files["before"]))
+    pulumi("up", "--yes", "--skip-preview")
+    pulumi("stack", "export", "--file", str(files["after"]))
+    named = ["--stack", STACK, "--hospital", "east", "--before", str(files["before"]), "--after", str(files["after"])]
+    told = CliRunner().invoke(app, ["destruction", *named, "--live", "--json"])
+    assert told.exit_code == 0, told.output
+    fates = Counter(entry["fate"] for entry in json.loads(told.output)["ended"])
+    assert fates["key waits for its deletion"] == len(DataClass)
+    assert fates.keys() == {"destroyed", "key waits for its deletion"}
 
 
 def test_a_hospital_that_left_leaves_nothing(api: client.ApiClient) -> None:
