@@ -24,7 +24,6 @@ from local.stack import PROJECT, Stack
 from local.supervision import Supervisor
 
 STACK = "prod"
-PACK = ("--policy-pack", "policy_pack")
 AGAIN = "make rehearse"
 SUFFIX = "-rehearsal"
 FOLDER = REPOSITORY / "build" / "rehearsal"
@@ -146,7 +145,7 @@ def run(built: cluster.Built, steps: Steps, *, quiet: bool) -> Rehearsal:
     """
     with steps() as tell:
         chosen = begin(built, tell)
-    chosen.up(*PACK, quiet=quiet, again=AGAIN)
+    chosen.up(quiet=quiet, again=AGAIN)
     with steps() as tell:
         tell("looking for changes that a second run would make")
         unchanged = chosen.unchanged()

@@ -16,6 +16,7 @@ from local.paths import REPOSITORY, Home
 from local.pki import write_secret
 
 PROJECT = "healthcare-mlops"
+PACK = ("--policy-pack", "policy_pack")
 STACK = "dev"
 CONFIG = REPOSITORY / f"Pulumi.{STACK}.yaml"
 _SALT = "encryptionsalt"
@@ -105,13 +106,11 @@ class Stack:
             self._ask("refresh", *self._this, "--yes", "--skip-preview", *targets)
         return True
 
-    def up(self, *options: str, quiet: bool, again: str = "make up") -> None:
-        """Run `pulumi up`; its own display is the user's.
+    def up(self, *, quiet: bool, again: str = "make up") -> None:
+        """Run `pulumi up`, judged by the policy pack; its own display is the user's.
 
         Parameters
         ----------
-        *options
-            Further options of the command.
         quiet
             Show no progress, as where nobody watches.
         again
@@ -123,7 +122,7 @@ class Stack:
             If the update fails.
         """
         show = ["--suppress-outputs", *(["--suppress-progress"] if quiet else [])]
-        done = self._run("up", *self._this, "--yes", "--skip-preview", *show, *options, capture=False)
+        done = self._run("up", *self._this, "--yes", "--skip-preview", *PACK, *show, capture=False)
         if done.returncode != 0:
             raise UserError(
                 f"`pulumi up` did not finish; its messages are above. Mend what they name, then run `{again}` again: "
