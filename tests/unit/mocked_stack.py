@@ -1,5 +1,6 @@
 """Run the stack's declarations against mocks, and keep what they declared."""
 
+import gc
 import hashlib
 import json
 import runpy
@@ -162,7 +163,11 @@ def configuration(stack: str) -> dict[str, Any]:
 def run(program: Callable[[], object]) -> None:
     """Run a program to its end, outputs included."""
     wrapped: Callable[[Callable[[], object]], Callable[[], object]] = pulumi.runtime.test
-    wrapped(program)()
+    try:
+        wrapped(program)()
+    finally:
+        # The program itself ends after this, and so does without.
+        gc.enable()
 
 
 def declare(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> Stack:
