@@ -53,7 +53,8 @@ def state(rehearsed: dict[str, Any]) -> dict[str, Any]:
 
 
 def aws(service: str, region: str = REGION) -> Any:
-    clients: Any = boto3.client
+    # A session of its own: the default one keeps the keys of the everyday environment.
+    clients: Any = boto3.Session().client
     return clients(service, region_name=region)
 
 
