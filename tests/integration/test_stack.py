@@ -46,7 +46,6 @@ def test_what_is_deployed_is_what_is_declared() -> None:
     assert set(steps()) == {"same"}
 
 
-@pytest.mark.parametrize("hospital", ["north", "south"])
 def test_the_pack_refuses_nothing_of_what_is_deployed() -> None:
     # The engine's own audit of a state, on the local backend: it runs no program and calls no provider.
     told = pulumi("policy", "analyze", "--policy-pack", "policy_pack").stdout
@@ -54,6 +53,7 @@ def test_the_pack_refuses_nothing_of_what_is_deployed() -> None:
     assert "[mandatory]" not in told
 
 
+@pytest.mark.parametrize("hospital", ["north", "south"])
 def test_each_hospital_serves_the_release_that_its_entry_names(home: Home, dynamic_api: Any, hospital: str) -> None:
     entry = next(entry for entry in Stack(home).hospitals() if entry["name"] == hospital)
     digest = entry["release"].partition("@")[2]
