@@ -12,7 +12,7 @@ from policy_pack.graph import Graph
 from policy_pack.rules import Rule
 from policy_pack.settings import Evidence, Settings
 from tests.policy import world
-from tests.policy.openings import opened, pods
+from tests.policy.openings import let_in, opened, platform, pods
 from tests.policy.papers import release, served
 from tests.policy.seeds import SEEDS
 
@@ -63,6 +63,11 @@ def _opened(title: str, source: dict[str, object], target: dict[str, object], wo
     return Case("SEG-02", title, lambda: (opened(source, target, 8080), world.settings()), (words,))
 
 
+def _platform_let_in() -> Graph:
+    home, everybody = platform("monitoring")
+    return let_in(everybody, pods("north", "phi", "ingestor"), 8080, home)
+
+
 def _unmeshed(source: dict[str, Any], target: dict[str, Any]) -> Made:
     """Return the stack with one flow opened and no mesh."""
     graph = opened(source, target, 8080)
@@ -90,6 +95,12 @@ CASES = [
         "the PHI zone is called",
         lambda: _unmeshed(pods("north", "serving", "planner"), pods("north", "phi", "ingestor")),
         ("its pods take calls without a client certificate",),
+    ),
+    Case(
+        "SEG-02",
+        "the platform's pods are let in",
+        lambda: (_platform_let_in(), world.settings()),
+        ("pods of namespace monitoring -> north-phi/ingestor is open, and the zone table does not allow it",),
     ),
     _opened(
         "into the PHI zone",

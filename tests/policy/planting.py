@@ -1,7 +1,7 @@
 """The seeds planted in any stack: what each change breaks there, beyond what is found there anyway."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -34,6 +34,7 @@ class Outcome(StrEnum):
     NOT_ASKED = "not asked of synthetic data"
     EXEMPT = "exempt"
     OTHERWISE = "caught by another control"
+    HARMLESS = "harmless, with a reason"
     SURVIVES = "survives"
 
 
@@ -195,4 +196,11 @@ def harmless(stack: str) -> list[Harmless]:
 
 def planted(stack: Stack, seeds: Sequence[Seed] = (*SEEDS, *_OWN)) -> list[Planted]:
     """Return what became of every change that fits somewhere in the stack."""
-    return [made for seed in seeds if seed.anywhere for made in stack.plant(seed)]
+    rows = harmless(stack.graph.stack)
+    found = [made for seed in seeds if seed.anywhere for made in stack.plant(seed)]
+    return [
+        replace(made, outcome=Outcome.HARMLESS)
+        if made.outcome is Outcome.SURVIVES and any(row.takes(made) for row in rows)
+        else made
+        for made in found
+    ]
