@@ -4,6 +4,8 @@ import json
 import re
 from collections.abc import Sequence
 
+from infra import names
+
 # Everything that keeps a key in order; nothing that encrypts, decrypts or lends it to somebody else (CreateGrant).
 _ADMINISTER = (
     "kms:CancelKeyDeletion",
@@ -98,7 +100,9 @@ def _for_account(principal: str, account: str) -> Condition:
 
 
 def through(services: Sequence[str], account: str) -> list[Statement]:
-    """Let AWS services use a key for whoever in this account asks them, as Amazon's own keys do.
+    """Let AWS services use a key for whoever of the platform asks them, as Amazon's own keys do for a whole account.
+
+    Roles of hospitals' workloads, which carry their hospital's name as a tag, are not of the platform.
 
     Parameters
     ----------
@@ -119,6 +123,7 @@ def through(services: Sequence[str], account: str) -> list[Statement]:
             "Condition": {
                 "StringEquals": {"kms:CallerAccount": account},
                 "StringLike": {"kms:ViaService": [f"{name}.*.amazonaws.com" for name in services]},
+                "StringEqualsIfExists": {f"aws:PrincipalTag/{names.DOMAIN}/hospital": names.SHARED},
             },
         }
     ]

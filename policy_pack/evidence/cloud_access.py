@@ -72,7 +72,7 @@ class Cloud:
     def _of_roles(self) -> Iterator[Access]:
         for item in self._rights:
             arn = word(item.role.at("arn"))
-            asking = _asking(arn)
+            asking = _asking(arn, item.role.props.get("tags"))
             for store in self._reached(item, arn):
                 for name, verb in store.kind.verbs.items():
                     ways = self._with_key(item, asking, store, verb)
@@ -151,10 +151,12 @@ class Cloud:
                         yield _access(store, _who(kind, value), name, ways, verb, "")
 
 
-def _asking(arn: str) -> _Asking:
+def _asking(arn: str, tags: object = None) -> _Asking:
     parts = arn.split(":")
     account = parts[4] if len(parts) > 4 else arn if arn.isdigit() else ""
     known = {"aws:securetransport": "true"}
+    if isinstance(tags, Mapping):
+        known |= {f"aws:principaltag/{key}".lower(): value for key, value in tags.items() if isinstance(value, str)}
     if account:
         known |= {"aws:principalaccount": account, "aws:principalisawsservice": "false"}
         if not arn.endswith(":root") and not arn.isdigit():

@@ -64,6 +64,16 @@ def test_no_account_of_a_hospital_has_a_right_to_another_s_stores(told: Report) 
     assert told.across == ()
 
 
+def test_no_workload_of_a_hospital_uses_a_key_of_the_platform(told: Report) -> None:
+    used = {
+        told.titles[one.store]
+        for one in told.access
+        if ":Key::" in one.store and one.who.namespace.partition("-")[0] in NAMES
+    }
+    assert used
+    assert [title for title in used if not any(name in title for name in NAMES)] == []
+
+
 def test_no_open_way_leads_from_one_hospital_to_another(told: Report) -> None:
     ways = [way for way in told.network.ways if way.source.partition("-")[0] in NAMES]
     assert len(ways) > 10 * len(NAMES)
