@@ -121,16 +121,13 @@ def namespaces_say_what_they_are(home: Resource, about: About) -> Findings:
         yield from expect(labels.key(f"{about.settings.prefix}/{name}"), given, f"has no label {name}")
 
 
-_OF_KUBERNETES = ("kube-root-ca.crt",)
-
-
 @on("SEG-04", *_HOUSED)
 def nothing_is_outside_of_a_zone(resource: Resource) -> Findings:
     """Refuse the default namespace, which is in no zone.
 
-    What Kubernetes itself puts into every namespace is read there; `pulumi policy analyze` shows what a program reads.
+    `pulumi policy analyze` also shows what a program reads: objects without any input, which a declaration always has.
     """
-    if resource.at("metadata.name").text() in _OF_KUBERNETES:
+    if not resource.props:
         return
     home = namespace(resource)
     yield from expect(

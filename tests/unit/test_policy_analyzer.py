@@ -61,6 +61,11 @@ def test_a_whole_resource_is_let_through(analyzer: Analyzer) -> None:
     assert one(analyzer, WHOLE) == []
 
 
+def test_what_is_read_and_not_declared_is_let_through(analyzer: Analyzer) -> None:
+    read = proto.AnalyzeRequest(type="kubernetes:core/v1:ConfigMap", urn="urn:pulumi:prod::p::x::ca", name="ca")
+    assert list(analyzer.Analyze(read, None).diagnostics) == []
+
+
 def test_a_wrong_value_is_refused_under_its_control_before_the_resource_is_made(analyzer: Analyzer) -> None:
     [found] = one(analyzer, WHOLE | {"blockPublicAcls": False})
     assert (found.policyName, found.enforcementLevel) == ("AC-05", proto.MANDATORY)
