@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pulumi
 from pulumi import runtime
+from pulumi.runtime.settings import SETTINGS
 
 SHOWN = 32
 """Exit code that says: the user has seen why."""
@@ -41,8 +42,27 @@ def _own_frames(error: BaseException, program: Path) -> str:
     return "".join([*traceback.format_list(kept), *traceback.format_exception_only(error)]).rstrip()
 
 
-def _program(path: Path) -> None:
+def _say_less() -> None:
+    """Keep the SDK's debug messages from the engine, unless the environment asks for them (``PULUMI_PYTHON_DEBUG``).
+
+    Each is a request of its own that the program waits for, several for each resource, and the engine drops all of
+    them without ``--debug``.
+    """
+    if not os.environ.get("PULUMI_PYTHON_DEBUG"):
+        vars(pulumi.log)["debug"] = lambda *_parts, **_more: None
+
+
+async def _program(path: Path) -> None:
+    """Run the program, and wait for its outputs once.
+
+    The SDK waits for all of them again after each one, which takes a time that grows with their square. Where one
+    fails, the SDK finds it as ever.
+    """
     runpy.run_path(str(path), run_name="__main__")
+    while waited := [output for output in SETTINGS.outputs if not output.done()]:
+        done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_EXCEPTION)
+        if any(output.cancelled() or output.exception() for output in done):
+            return
 
 
 def main() -> int:
@@ -66,6 +86,7 @@ def main() -> int:
             root_directory=args.root_directory,
         )
     )
+    _say_less()
     sys.argv = [str(program), *args.arguments]
     sys.path.insert(0, str(folder))
     # A program that fails leaves resources unawaited; asyncio's remarks on that help nobody.
