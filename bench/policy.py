@@ -1,5 +1,6 @@
 """How long the policy pack takes on a stack, beside one stack policy per control in the policy SDK's own server."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +24,16 @@ _GOALS = {1_000: 1.0, 10_000: 12.0}
 _SIZES = (1_000, 2_500, 5_000, 10_000)
 
 
-def resources(number: int) -> list[Resource]:
-    """Return at least that many resources of a stack as it should be: the platform and whole hospitals."""
+def hospitals(number: int) -> tuple[str, ...]:
+    """Return the names of so many hospitals as make up that many resources."""
     one = [*world_aws.hospital("x"), *world_cluster.hospital("x"), *world.vault("x")]
     wanted = -(-(number - len(world.platform())) // len(one))
-    names = tuple(f"hospital{place}" for place in range(max(wanted, 1)))
+    return tuple(f"hospital{place}" for place in range(max(wanted, 1)))
+
+
+def resources(number: int) -> list[Resource]:
+    """Return at least that many resources of a stack as it should be: the platform and whole hospitals."""
+    names = hospitals(number)
     own = [(*world_aws.hospital(name), *world_cluster.hospital(name), *world.vault(name)) for name in names]
     return [*world.platform(names), *(resource for hospital in own for resource in hospital)]
 
@@ -54,6 +60,8 @@ class _Taken:
 def pack(made: list[proto.AnalyzerResource]) -> _Taken:
     """Judge a stack as the engine has the pack do it, bytes of the messages included."""
     analyzer: Any = Analyzer(world.settings())
+    told = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in world.config(hospitals(len(made))).items()}
+    analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config=told), None)
     one_by_one = [
         proto.AnalyzeRequest(
             type=r.type, urn=r.urn, name=r.name, properties=r.properties, options=r.options

@@ -1,7 +1,9 @@
 """A whole stack as it should be: two hospitals on AWS, Kubernetes and Vault, with nothing for any control to find."""
 
+from collections.abc import Sequence
 from datetime import date
 from functools import cache
+from typing import Any
 
 from policy_pack.graph import Graph, Resource
 from policy_pack.settings import Evidence, Level, Settings, load
@@ -11,15 +13,22 @@ from tests.policy.made import STACK, made
 
 HOSPITALS = ("north", "south")
 TODAY = date(2026, 11, 22)
-CONFIG = {
-    "endpoints": {"vault": {"url": "https://vault.example:8200", "network": "10.41.0.0/24"}},
-    "networks": {"vpc": "10.40.0.0/16"},
-    "gateway": {"domain": "risk.example"},
-    "hospitals": [
-        {"name": name, "network": "10.50.0.0/24", "fhir": {"url": f"https://fhir.{name}.example/r4"}}
-        for name in HOSPITALS
-    ],
-}
+
+
+def config(names: Sequence[str]) -> dict[str, Any]:
+    """Return what a stack's file says of the servers outside of the cluster."""
+    return {
+        "endpoints": {"vault": {"url": "https://vault.example:8200", "network": "10.41.0.0/24"}},
+        "networks": {"vpc": "10.40.0.0/16"},
+        "gateway": {"domain": "risk.example"},
+        "hospitals": [
+            {"name": name, "network": "10.50.0.0/24", "fhir": {"url": f"https://fhir.{name}.example/r4"}}
+            for name in names
+        ],
+    }
+
+
+CONFIG = config(HOSPITALS)
 ADDRESSES = read(CONFIG)
 
 
