@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from infra import stack_config as shape
+from infra import stack_fields as fields
 from infra.errors import SettingsError
 from infra.faults import faults_of
 from infra.settings import (
@@ -164,8 +165,8 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
         name=entry.name,
         fhir=_fhir(entry.fhir),
         release=Release(version, digest) if entry.release else None,
-        raw_days=shape.days(entry.retention.raw),
-        curated_days=shape.days(entry.retention.curated),
+        raw_days=fields.days(entry.retention.raw),
+        curated_days=fields.days(entry.retention.curated),
         contact=_contact(entry.contact) if entry.contact else None,
         network=entry.network,
         replicas=Replicas(entry.replicas.min, entry.replicas.max),
@@ -208,4 +209,4 @@ def _resources(given: shape.ResourcesConfig) -> Resources:
 
 
 def _amount(given: shape.AmountConfig) -> Amount:
-    return Amount(cpu=shape.millicores(given.cpu), memory=shape.mebibytes(given.memory))
+    return Amount(cpu=fields.millicores(given.cpu), memory=fields.mebibytes(given.memory))
