@@ -155,9 +155,12 @@ def settings(stack: str, root: Path, change: Callable[[dict[str, Any]], None] | 
 
 
 def configuration(stack: str) -> dict[str, Any]:
-    """Return what a stack's file says, without the project's prefix."""
+    """Return what a stack's file says, without the project's prefix and the releases that this machine made."""
     config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {name.removeprefix("healthcare-mlops:"): value for name, value in config.items()}
+    found = {name.removeprefix("healthcare-mlops:"): value for name, value in config.items()}
+    for hospital in found["hospitals"]:
+        hospital.pop("release", None)
+    return found
 
 
 def run(program: Callable[[], object]) -> None:
