@@ -1,7 +1,5 @@
 """PostgreSQL on Aurora: three zones, its own key, TLS and named logins alone, every change of structure on record."""
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi_aws import iam, rds
 
@@ -10,8 +8,8 @@ from infra.addresses import ZONES
 from infra.backup import DAILY_TAG
 from infra.encryption import PlatformKey, PlatformKeyArgs
 from infra.logs import RECORD_DAYS, Logs, LogsArgs
-from infra.network import Network
 from infra.settings import DataClass, Settings
+from infra.stores import StoreArgs
 from infra.trust import for_account, service_trust
 
 VERSION = "16.6"
@@ -39,23 +37,6 @@ PARAMETERS = {
 _MONITORING = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 
 
-@dataclass(frozen=True)
-class DatabaseArgs:
-    """Where the database stands.
-
-    Parameters
-    ----------
-    settings, network
-        The environment and its VPC.
-    logs_key_arn
-        The key of logs.
-    """
-
-    settings: Settings
-    network: Network
-    logs_key_arn: pulumi.Input[str]
-
-
 class Database(pulumi.ComponentResource):
     """A cluster of a writer and a reader in subnets that lead nowhere.
 
@@ -65,7 +46,7 @@ class Database(pulumi.ComponentResource):
 
     address: pulumi.Output[str]
 
-    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Database", name, None, opts)
         settings, child = args.settings, pulumi.ResourceOptions(parent=self)
         called = f"{names.PROJECT}-{settings.environment}"

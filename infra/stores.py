@@ -1,6 +1,7 @@
 """Stores besides buckets, in the data subnets of a VPC that the stack declares."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -8,6 +9,26 @@ from infra.account import Account
 from infra.cluster import Cluster
 from infra.settings import Settings
 from infra.watch import Watch
+
+if TYPE_CHECKING:
+    from infra.network import Network
+
+
+@dataclass(frozen=True)
+class StoreArgs:
+    """Where a store stands.
+
+    Parameters
+    ----------
+    settings, network
+        The environment and its VPC.
+    logs_key_arn
+        The key of logs.
+    """
+
+    settings: Settings
+    network: "Network"
+    logs_key_arn: pulumi.Input[str]
 
 
 @dataclass(frozen=True)
@@ -39,10 +60,11 @@ def declare(settings: Settings, account: Account, watch: Watch, cluster: Cluster
     if network is None:
         return None
     # Imported here because these modules of AWS take a second to load, which local stacks need not pay.
-    from infra.database import Database, DatabaseArgs
-    from infra.streaming import Streaming, StreamingArgs
+    from infra.database import Database
+    from infra.streaming import Streaming
 
     here = pulumi.ResourceOptions(providers={"aws": account.here})
-    Streaming("streaming", StreamingArgs(settings, network, watch.logs_key_arn), here)
-    database = Database("database", DatabaseArgs(settings, network, watch.logs_key_arn), here)
+    args = StoreArgs(settings, network, watch.logs_key_arn)
+    Streaming("streaming", args, here)
+    database = Database("database", args, here)
     return Stores(database.address)

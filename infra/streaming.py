@@ -1,15 +1,13 @@
 """Kafka on MSK, for records that arrive as events: three zones, TLS and IAM alone, its own key, nothing by accident."""
 
-from dataclasses import dataclass
-
 import pulumi
 from pulumi_aws import msk
 
 from infra import names
 from infra.encryption import PlatformKey, PlatformKeyArgs
 from infra.logs import Logs, LogsArgs
-from infra.network import Network
-from infra.settings import DataClass, Settings
+from infra.settings import DataClass
+from infra.stores import StoreArgs
 
 VERSION = "3.8.x"
 BROKERS = 3
@@ -26,27 +24,10 @@ PROPERTIES = {
 }
 
 
-@dataclass(frozen=True)
-class StreamingArgs:
-    """Where the brokers stand.
-
-    Parameters
-    ----------
-    settings, network
-        The environment and its VPC.
-    logs_key_arn
-        The key of logs.
-    """
-
-    settings: Settings
-    network: Network
-    logs_key_arn: pulumi.Input[str]
-
-
 class Streaming(pulumi.ComponentResource):
     """A broker in each zone, in subnets that lead nowhere; who may use which topic is said by IAM."""
 
-    def __init__(self, name: str, args: StreamingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Streaming", name, None, opts)
         settings, child = args.settings, pulumi.ResourceOptions(parent=self)
         called = f"{names.PROJECT}-{settings.environment}"

@@ -7,8 +7,9 @@ import pulumi
 from infra.account import Account
 from infra.backup_role import BackupRole
 from infra.cluster import Cluster
-from infra.export import ExportArgs, ExportRole, let_read
-from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs
+from infra.export import GRANTS as EXPORT_GRANTS
+from infra.export import ExportRole
+from infra.identity import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs, grant_access
 from infra.settings import Amount, Hospital, Leaving, Resources, Settings
 from infra.storage import HospitalStorage, HospitalStorageArgs
 from infra.stores import Stores
@@ -106,7 +107,7 @@ class HospitalService(pulumi.ComponentResource):
             child,
         )
         if export:
-            let_read(f"{name}-export", ExportArgs(export, storage.stored, settings.region), child)
+            grant_access(f"{name}-export", export.role, EXPORT_GRANTS, storage.stored, settings.region, child)
         protect = settings.tier.protect_data and hospital.leaving is not Leaving.RELEASED
         vault_zones = {workload: entry.zone for workload, entry in self._workloads.items() if entry.vault}
         vault = HospitalVault(name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, protect), child)
@@ -132,7 +133,10 @@ class HospitalService(pulumi.ComponentResource):
 
     def _zones(self, name: str) -> Zones:
         args, hospital = self._args, self._args.hospital
-        found = openings(self._known, hospital.name, places(args.settings, args.cluster, hospital))
+        if hospital.leaving:
+            found = []
+        else:
+            found = openings(self._known, hospital.name, places(args.settings, args.cluster, hospital))
         return Zones(
             f"{name}-zones",
             ZonesArgs(
@@ -140,7 +144,7 @@ class HospitalService(pulumi.ComponentResource):
                 holds=self._known.holds,
                 contact=hospital.contact,
                 rooms=rooms(args.settings, hospital),
-                openings=[] if hospital.leaving else found,
+                openings=found,
             ),
             self._child,
         )
