@@ -80,7 +80,8 @@ def _reach(role: Resource, namespace: View, about: About) -> Findings:
     hospital = about.label(homes[0], "hospital") if homes else ""
     if hospital == SHARED:
         called = role.at("roleName").text()
-        hospital = next((name for name in _hospitals(about) if called.startswith(f"{name}-")), "")
+        names: list[str] = about.graph.memo("hospitals", lambda _: _hospitals(about))
+        hospital = next((name for name in names if called.startswith(f"{name}-")), "")
     if not hospital:
         yield fault(f"is bound to namespace {namespace.text()}, which is no hospital's of this stack", namespace.path)
         return

@@ -57,6 +57,8 @@ class Places:
         self._prefix = settings.prefix
         self._homes = {word(home.at("metadata.name")): home for home in graph.of(NAMESPACE)}
         self.hospitals = sorted({self._own(home).hospital for home in self._homes.values()} - {"", SHARED})
+        # One hospital's name may begin like another's.
+        self._longest_first = sorted(self.hospitals, key=len, reverse=True)
         self._known: dict[str, Whose] = {}
 
     def of(self, resource: Resource) -> Whose:
@@ -125,7 +127,7 @@ class Places:
         if resource.package != "vault":
             return ""
         told = [word(resource.at(path)) for path in _VAULT_PATHS]
-        for hospital in sorted(self.hospitals, key=len, reverse=True):
+        for hospital in self._longest_first:
             if any(text == hospital or text.startswith((f"{hospital}/", f"{hospital}-")) for text in told):
                 return hospital
         return ""
