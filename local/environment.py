@@ -2,40 +2,78 @@
 
 import os
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 from local.openbao import token_file
 from local.paths import AWS_URL, BAO_URL, REPOSITORY, Home
 
 PLUGINS = REPOSITORY / "local" / "plugins" / "bin"
+LAUNCHER = REPOSITORY / "local" / "plugins" / "launch"
 REGION = "us-east-1"
 
 
-def _official(plugin: str) -> bool:
-    """Tell whether the official plugin is installed, which is then used instead of ours."""
-    if plugin == "pulumi-language-python":
-        found = shutil.which(plugin)
-        return found is not None and Path(found).resolve().parent != PLUGINS
-    kind = plugin.removeprefix("pulumi-")
-    installed = Path(os.environ.get("PULUMI_HOME", Path.home() / ".pulumi")) / "plugins"
-    return any(installed.glob(f"{kind}-v*"))
+_HOST = "pulumi-language-python"
+
+
+def _pulumi_home(home: Home) -> Path:
+    """Return Pulumi's own folder in this environment, apart from the user's: it names this clone's plugins."""
+    return home.pulumi / "home"
+
+
+def _official(home: Home, plugin: str, kept_in: str) -> Path | None:
+    """Return the official plugin of the SDK's version, where the user has installed it."""
+    for folder in (os.environ.get("PULUMI_HOME"), Path.home() / ".pulumi"):
+        if folder and Path(folder) != _pulumi_home(home):
+            found = Path(folder) / "plugins" / kept_in / plugin
+            if found.is_file():
+                return found
+    return None
 
 
 def link_commands(home: Home, tools: dict[str, Path]) -> None:
-    """Fill the home's ``bin`` with the commands that a user calls and the plugins that are needed."""
+    """Put the commands that a user calls into the home's ``bin``, and plugins where the engine finds them.
+
+    The engine takes a language host that lies beside its own executable, and resource plugins from its plugin folder
+    by name and version. It finds them on ``PATH`` too, but every command then warns of it.
+    """
     folder = home.root / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = {"kubectl": tools["kubernetes"] / "kubectl", "pulumi": tools["pulumi"] / "pulumi"}
-    wanted |= {plugin.name: plugin for plugin in PLUGINS.iterdir() if not _official(plugin.name)}
-    wanted["bao"] = REPOSITORY / ".venv" / "bin" / "bao"
+    wanted = {"kubectl": tools["kubernetes"] / "kubectl", "bao": REPOSITORY / ".venv" / "bin" / "bao"}
+    found = shutil.which(_HOST)
+    if found is None or Path(found).resolve() == LAUNCHER:
+        wanted[_HOST] = PLUGINS / _HOST
     for present in folder.iterdir():
-        if present.name not in wanted:
+        if present.name not in wanted and present.name != "pulumi":
             present.unlink()
     for name, target in wanted.items():
-        link = folder / name
-        if not link.is_symlink() or link.readlink() != target:
-            link.unlink(missing_ok=True)
-            link.symlink_to(target)
+        _link(folder / name, target)
+    _same_file(folder / "pulumi", tools["pulumi"] / "pulumi")
+    for plugin in PLUGINS.glob("pulumi-resource-*"):
+        name = plugin.name.removeprefix("pulumi-resource-")
+        kept_in = f"resource-{name}-v{version(f'pulumi-{name}')}"
+        place = _pulumi_home(home) / "plugins" / kept_in / plugin.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # What is no link was put there by `pulumi plugin install`, and is the official one.
+        if place.is_symlink() or not place.exists():
+            _link(place, _official(home, plugin.name, kept_in) or plugin)
+
+
+def _link(link: Path, target: Path) -> None:
+    if not link.is_symlink() or link.readlink() != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+
+def _same_file(path: Path, target: Path) -> None:
+    """Make a path a file of its own with another's content: an executable is told the place that a link leads to."""
+    if path.exists() and not path.is_symlink() and os.path.samestat(path.stat(), target.stat()):
+        return
+    path.unlink(missing_ok=True)
+    try:
+        path.hardlink_to(target)
+    except OSError:  # on another disk
+        shutil.copy2(target, path)
 
 
 def variables(home: Home) -> dict[str, str]:
@@ -54,6 +92,7 @@ def variables(home: Home) -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_SHARED_CREDENTIALS_FILE": str(home.root / "aws" / "credentials"),
         "AWS_EC2_METADATA_DISABLED": "true",
+        "PULUMI_HOME": str(_pulumi_home(home)),
         "PULUMI_BACKEND_URL": f"file://{home.pulumi}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.pulumi / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",

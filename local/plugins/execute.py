@@ -5,6 +5,7 @@ It stands alone: the program's own virtual environment need hold nothing but the
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import runpy
@@ -15,10 +16,6 @@ from pathlib import Path
 
 import pulumi
 from pulumi import runtime
-from pulumi.runtime.settings import SETTINGS
-
-SHOWN = 32
-"""Exit code that says: the user has seen why."""
 
 _THREADS_PER_OPERATION = 4
 
@@ -28,6 +25,7 @@ def _arguments() -> argparse.Namespace:
     for name in ("monitor", "engine", "project", "stack", "organization", "root-directory"):
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--parallel", type=int, default=1)
+    parser.add_argument("--shown", type=int, required=True, help="exit code that says: the user has seen why")
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("program", type=Path)
     parser.add_argument("arguments", nargs="*")
@@ -52,27 +50,15 @@ def _say_less() -> None:
         vars(pulumi.log)["debug"] = lambda *_parts, **_more: None
 
 
-async def _program(path: Path) -> None:
-    """Run the program, and wait for its outputs once.
-
-    The SDK waits for all of them again after each one, which takes a time that grows with their square. Where one
-    fails, the SDK finds it as ever.
-    """
-    runpy.run_path(str(path), run_name="__main__")
-    while waited := [output for output in SETTINGS.outputs if not output.done()]:
-        done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_EXCEPTION)
-        if any(output.cancelled() or output.exception() for output in done):
-            return
-
-
 def main() -> int:
     """Configure the SDK, run the program and wait for its resources."""
     args = _arguments()
+    shown: int = args.shown
     program: Path = args.program.resolve()
     folder = program if program.is_dir() else program.parent
     if program.is_dir() and not (program / "__main__.py").exists():
         print(f"error: no __main__.py in {program}; Pulumi.yaml's `main:` names the program's folder", file=sys.stderr)
-        return SHOWN
+        return shown
     runtime.set_all_config(runtime.get_config_env(), runtime.get_config_secret_keys_env())
     runtime.configure(
         runtime.Settings(
@@ -87,6 +73,8 @@ def main() -> int:
         )
     )
     _say_less()
+    # What a program imports and declares stays to its end: looking for what may go finds nothing.
+    gc.disable()
     sys.argv = [str(program), *args.arguments]
     sys.path.insert(0, str(folder))
     # A program that fails leaves resources unawaited; asyncio's remarks on that help nobody.
@@ -95,14 +83,18 @@ def main() -> int:
     asyncio.set_event_loop(loop)
     executor = ThreadPoolExecutor(max(args.parallel, 1) * _THREADS_PER_OPERATION)
     loop.set_default_executor(executor)
+
+    def run() -> None:
+        runpy.run_path(str(program), run_name="__main__")
+
     try:
-        loop.run_until_complete(runtime.run_in_stack(lambda: _program(program)))
+        loop.run_until_complete(runtime.run_in_stack(run))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
-        return SHOWN
+        return shown
     except Exception as error:
         pulumi.log.error(f"the program failed:\n{_own_frames(error, folder)}")
-        return SHOWN
+        return shown
     finally:
         executor.shutdown(wait=True)
         loop.close()

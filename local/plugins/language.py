@@ -18,12 +18,14 @@ from typing_extensions import override
 
 from local.errors import UserError
 from local.plugins import interpreters
-from local.plugins.execute import SHOWN
 from local.plugins.server import engine_argument, serve
 from local.plugins.values import unwrap
 
 _EXECUTE = Path(__file__).with_name("execute.py")
 _STOP_SECONDS = 5.0
+_SHOWN = 32
+"""Exit code of a program that says: the user has seen why. It is the SDK's own."""
+
 _LIST_PACKAGES = """
 import json, re
 from importlib.metadata import distributions
@@ -57,7 +59,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             *("--monitor", request.monitor_address, "--engine", self._engine),
             *("--project", request.project, "--stack", request.stack),
             *("--organization", request.organization, "--root-directory", request.info.root_directory),
-            *("--parallel", str(request.parallel)),
+            *("--parallel", str(request.parallel), "--shown", str(_SHOWN)),
             *(["--dry-run"] if request.dryRun else []),
             *(str(entry), *request.args),
         ]
@@ -71,8 +73,8 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
         context.add_callback(lambda: _stop(process))
         code = process.wait()
         self._forget(process)
-        if code in (0, SHOWN):
-            return language_pb2.RunResponse(bail=code == SHOWN)
+        if code in (0, _SHOWN):
+            return language_pb2.RunResponse(bail=code == _SHOWN)
         cause = f"was stopped by signal {-code}" if code < 0 else f"ended with exit code {code}"
         return language_pb2.RunResponse(error=f"the program {cause}")
 

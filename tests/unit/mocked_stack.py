@@ -173,12 +173,17 @@ def run(program: Callable[[], object]) -> None:
         gc.enable()
 
 
+def first_page() -> dict[str, Any]:
+    """Return what the program's first page holds, by name."""
+    return runpy.run_path(str(ROOT / "__main__.py"))
+
+
 def declare(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> Stack:
     """Return what the program declares for some settings, once every output is known."""
 
-    def program() -> None:
+    async def program() -> None:
         with mock.patch("infra.load_settings.load", return_value=chosen):
-            runpy.run_path(str(ROOT / "__main__.py"))
+            await first_page()["declare"]()
 
     return declared(program, chosen.environment, files)
 

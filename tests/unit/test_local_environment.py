@@ -1,5 +1,7 @@
 """The user's commands: ours where nothing better is installed, and no secret in what is printed."""
 
+import errno
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -7,29 +9,94 @@ import pytest
 from local import environment, openbao
 from local.paths import Home
 
-PLUGINS = {path.name for path in environment.PLUGINS.iterdir()}
+HOST = "pulumi-language-python"
+RESOURCES = ("pulumi-resource-aws", "pulumi-resource-kubernetes", "pulumi-resource-vault")
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi-home"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("PULUMI_HOME", raising=False)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     return Home(tmp_path / "home")
 
 
-def linked(home: Home, tmp_path: Path) -> set[str]:
-    environment.link_commands(home, {"kubernetes": tmp_path, "pulumi": tmp_path})
-    return {path.name for path in (home.root / "bin").iterdir()}
+@pytest.fixture
+def tools(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "pulumi").write_text("an executable")
+    return {"kubernetes": tmp_path, "pulumi": tmp_path}
 
 
-def test_substitutes_stand_in_where_no_official_plugin_is(home: Home, tmp_path: Path) -> None:
-    assert linked(home, tmp_path) == PLUGINS | {"kubectl", "pulumi", "bao"}
+def resource_plugins(home: Home) -> dict[str, Path]:
+    return {path.name: path.resolve() for path in (home.pulumi / "home" / "plugins").rglob("pulumi-resource-*")}
 
 
-def test_an_official_plugin_is_used_instead(home: Home, tmp_path: Path) -> None:
-    linked(home, tmp_path)
-    (tmp_path / "pulumi-home" / "plugins" / "resource-kubernetes-v4.34.2").mkdir(parents=True)
-    assert "pulumi-resource-kubernetes" not in linked(home, tmp_path)
+def test_substitutes_stand_in_where_no_official_plugin_is(home: Home, tools: dict[str, Path]) -> None:
+    environment.link_commands(home, tools)
+    assert {path.name for path in (home.root / "bin").iterdir()} == {"kubectl", "pulumi", "bao", HOST}
+    assert resource_plugins(home) == dict.fromkeys(RESOURCES, environment.LAUNCHER)
+
+
+def test_the_engine_s_executable_is_no_link_so_that_it_finds_the_host_beside_it(
+    home: Home, tools: dict[str, Path]
+) -> None:
+    for text in ("an executable", "a newer one"):
+        (tools["pulumi"] / "pulumi").unlink()
+        (tools["pulumi"] / "pulumi").write_text(text)
+        environment.link_commands(home, tools)
+        put = home.root / "bin" / "pulumi"
+        assert put.read_text() == text
+        assert not put.is_symlink()
+
+
+def test_an_executable_on_another_disk_is_copied(
+    home: Home, tools: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_self: Path, _target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    environment.link_commands(home, tools)
+    assert (home.root / "bin" / "pulumi").read_text() == "an executable"
+
+
+def test_what_is_no_longer_wanted_goes(home: Home, tools: dict[str, Path]) -> None:
+    environment.link_commands(home, tools)
+    (home.root / "bin" / "pulumi-resource-aws").symlink_to(environment.LAUNCHER)
+    environment.link_commands(home, tools)
+    assert not (home.root / "bin" / "pulumi-resource-aws").exists()
+
+
+def test_an_official_plugin_is_used_instead(home: Home, tools: dict[str, Path], tmp_path: Path) -> None:
+    environment.link_commands(home, tools)
+    kept_in = f"resource-kubernetes-v{version('pulumi-kubernetes')}"
+    official = tmp_path / ".pulumi" / "plugins" / kept_in / "pulumi-resource-kubernetes"
+    official.parent.mkdir(parents=True)
+    official.write_bytes(b"ELF")
+    environment.link_commands(home, tools)
+    assert resource_plugins(home)["pulumi-resource-kubernetes"] == official
+
+
+def test_a_plugin_that_the_engine_installed_is_left_alone(home: Home, tools: dict[str, Path]) -> None:
+    environment.link_commands(home, tools)
+    installed = next((home.pulumi / "home" / "plugins").rglob("pulumi-resource-aws"))
+    installed.unlink()
+    installed.write_bytes(b"ELF")
+    environment.link_commands(home, tools)
+    assert not installed.is_symlink()
+    assert installed.read_bytes() == b"ELF"
+
+
+def test_an_official_language_host_is_used_instead(
+    home: Home, tools: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / HOST).write_text("#!/bin/sh\n")
+    (elsewhere / HOST).chmod(0o755)
+    monkeypatch.setenv("PATH", str(elsewhere))
+    environment.link_commands(home, tools)
+    assert not (home.root / "bin" / HOST).exists()
 
 
 def test_the_printed_lines_name_the_tokens_file_and_not_the_token(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""Which interpreter runs a program, and where the plugins are installed."""
+"""Which interpreter runs a program."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from local.errors import UserError
-from local.plugins.install import install
 from local.plugins.interpreters import find, install_command
 
 
@@ -65,28 +64,3 @@ def test_dependencies_are_installed_with_what_the_program_has(project: Path) -> 
     assert installed[1:3] == ["-m", "pip"]
     (project / "uv.lock").touch()
     assert install_command({}, project, project) == [["uv", "sync"]]
-
-
-def test_plugins_are_installed_once(tmp_path: Path) -> None:
-    cli = tmp_path / "bin" / "pulumi"
-    cli.parent.mkdir()
-    cli.touch()
-    written = install(cli, tmp_path / "home")
-    assert [path.name for path in written] == [
-        "pulumi-language-python",
-        "pulumi-resource-kubernetes",
-        "pulumi-resource-vault",
-        "pulumi-resource-aws",
-    ]
-    assert all(path.stat().st_mode & 0o111 for path in written)
-    assert install(cli, tmp_path / "home") == []
-
-
-def test_an_official_plugin_is_left_alone(tmp_path: Path) -> None:
-    cli = tmp_path / "bin" / "pulumi"
-    cli.parent.mkdir()
-    cli.touch()
-    kubernetes = install(cli, tmp_path)[1]
-    kubernetes.write_bytes(b"\x7fELF official")
-    assert install(cli, tmp_path) == []
-    assert kubernetes.read_bytes() == b"\x7fELF official"

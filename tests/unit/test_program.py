@@ -1,7 +1,6 @@
 """What the whole program declares: with and without a release, with one hospital more, and from its own first page."""
 
 import json
-import runpy
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from tests.unit.mocked_stack import (
     LOCK,
     RELEASE,
     RELEASE_DIGEST,
-    ROOT,
     Mocks,
     Stack,
     configuration,
     declare,
+    first_page,
     run,
     settings,
 )
@@ -108,13 +107,12 @@ def test_the_first_page_declares_the_same_and_tells_where_things_are(dev: Stack,
     pulumi.runtime.set_all_config({f"healthcare-mlops:{key}": value for key, value in text.items()})
     told: dict[str, Any] = {}
 
-    def program() -> pulumi.Output[None]:
-        page = runpy.run_path(str(ROOT / "__main__.py"))
-        summaries = {name: hospital.summary for name, hospital in page["hospitals"].items()}
-        return pulumi.Output.from_input(summaries).apply(told.update)
+    async def program() -> None:
+        outputs = await first_page()["declare"]()
+        told.update(await pulumi.Output.from_input(outputs).future() or {})
 
     run(program)
     assert stack.keys() == dev.keys()
-    assert told["north"]["buckets"]["models"] == "hmlops-dev-north-models"
-    assert told["south"]["namespaces"]["phi"] == "south-phi"
-    assert told["north"]["modelUrl"] is None
+    assert told["hospitals"]["north"]["buckets"]["models"] == "hmlops-dev-north-models"
+    assert told["hospitals"]["south"]["namespaces"]["phi"] == "south-phi"
+    assert told["hospitals"]["north"]["modelUrl"] is None

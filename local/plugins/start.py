@@ -1,0 +1,31 @@
+"""Start a plugin by the name of its executable, with the engine's protocol and without the rest of the SDK.
+
+The protocol's modules lie inside the SDK, whose own import takes a third of a plugin's start, and the engine starts
+plugins one after the other.
+"""
+
+import runpy
+import sys
+from importlib.util import find_spec, module_from_spec
+
+_AROUND_PROTOCOL = ("pulumi", "pulumi.runtime")
+_MODULES = {
+    "pulumi-language-python": "local.plugins.language",
+    "pulumi-resource-aws": "local.plugins.aws",
+    "pulumi-resource-kubernetes": "local.plugins.kubernetes",
+    "pulumi-resource-vault": "local.plugins.vault",
+}
+
+
+def _leave_out() -> None:
+    """Put hollow packages in the place of those that hold ``pulumi.runtime.proto``."""
+    for name in _AROUND_PROTOCOL:
+        spec = find_spec(name)
+        if spec is None:
+            raise SystemExit(f"{name} is not installed; run `uv sync`")
+        sys.modules[name] = module_from_spec(spec)
+
+
+if __name__ == "__main__":
+    _leave_out()
+    runpy.run_module(_MODULES[sys.argv.pop(1)], run_name="__main__", alter_sys=True)
