@@ -43,7 +43,7 @@ def _bucket(name: str, suffix: str, settings: Settings, opts: pulumi.ResourceOpt
         name,
         BucketArgs(
             settings,
-            f"{names.PROJECT}-{settings.environment}-{names.SHARED}-{DATA}{suffix}",
+            f"{names.stem(settings.environment)}-{names.SHARED}-{DATA}{suffix}",
             names.tags(settings.environment, names.SHARED, phi=False, data_class=DATA),
             None,
             Keep(days=RECORD_DAYS),

@@ -69,7 +69,7 @@ class AlarmTopic(pulumi.ComponentResource):
         )
         topic = sns.Topic(
             name,
-            name=f"{names.PROJECT}-{settings.environment}-alarms",
+            name=f"{names.stem(settings.environment)}-alarms",
             kms_master_key_id=key.arn,
             tags=names.tags(settings.environment, phi=False),
             opts=child,
@@ -185,4 +185,4 @@ class Alarms(pulumi.ComponentResource):
 
 
 def _called(settings: Settings, row: str) -> str:
-    return f"{names.PROJECT}-{settings.environment}-{row}"
+    return f"{names.stem(settings.environment)}-{row}"

@@ -63,7 +63,7 @@ class NodeScaling(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:infra:NodeScaling", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._called = names.cluster(args.settings.environment)
+        self._called = names.stem(args.settings.environment)
         self._tags = names.tags(args.settings.environment, phi=False)
         match args.settings.options.autoscaler:
             case Autoscaler.KARPENTER:
@@ -145,7 +145,7 @@ def _queue_policy(arn: str) -> str:
 
 def karpenter_policy(settings: Settings, cluster_arn: str, node_role_arn: str, queue_arn: str) -> str:
     """Return what Karpenter may do: start, tag and stop machines that bear the cluster's tags, in the nodes' role."""
-    own = f"kubernetes.io/cluster/{names.cluster(settings.environment)}"
+    own = f"kubernetes.io/cluster/{names.stem(settings.environment)}"
     here = f"arn:aws:ec2:{settings.region}:{settings.account}"
     made = [f"{here}:{kind}/*" for kind in _MADE]
     # Machine images and their snapshots are Amazon's.

@@ -139,7 +139,7 @@ class Backup(pulumi.ComponentResource):
 
 
 def _called(settings: Settings) -> str:
-    return f"{names.PROJECT}-{settings.environment}"
+    return names.stem(settings.environment)
 
 
 def _arn(settings: Settings, region: str, vault: pulumi.Output[str]) -> pulumi.Output[str]:

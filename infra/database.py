@@ -49,7 +49,7 @@ class Database(pulumi.ComponentResource):
     def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Database", name, None, opts)
         settings, child = args.settings, pulumi.ResourceOptions(parent=self)
-        called = f"{names.PROJECT}-{settings.environment}"
+        called = names.stem(settings.environment)
         tags = names.tags(settings.environment, names.SHARED, DataClass.CURATED)
         protect = settings.tier.protect_data
         key = PlatformKey(

@@ -71,7 +71,7 @@ class Detectors(pulumi.ComponentResource):
             )
         inspector2.Enabler(name, account_ids=[settings.account], resource_types=list(SCANNED), opts=child)
         accessanalyzer.Analyzer(
-            name, analyzer_name=f"{names.PROJECT}-{settings.environment}", type="ACCOUNT", tags=tags, opts=child
+            name, analyzer_name=names.stem(settings.environment), type="ACCOUNT", tags=tags, opts=child
         )
         if settings.options.macie:
             macie2.Account(name, finding_publishing_frequency=_OFTEN, status="ENABLED", opts=child)

@@ -50,7 +50,7 @@ class Eks(pulumi.ComponentResource):
     def __init__(self, name: str, args: EksArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Eks", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        settings, called = args.settings, names.cluster(args.settings.environment)
+        settings, called = args.settings, names.stem(args.settings.environment)
         tags = names.tags(settings.environment, phi=False)
         role = iam.Role(name, name=f"{called}-control", assume_role_policy=service_trust("eks"), tags=tags, opts=child)
         may = iam.RolePolicyAttachment(name, role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{POLICY}", opts=child)

@@ -130,7 +130,7 @@ class PlatformKey(pulumi.ComponentResource):
         )
         kms.Alias(
             name,
-            name=f"alias/{names.PROJECT}-{settings.environment}-{args.purpose}",
+            name=f"alias/{names.stem(settings.environment)}-{args.purpose}",
             target_key_id=key.key_id,
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -117,7 +117,7 @@ class Endpoints(pulumi.ComponentResource):
                 policy=policy(settings, rows),
                 tags={
                     **names.tags(settings.environment, phi=False),
-                    "Name": f"{names.PROJECT}-{settings.environment}-{service}",
+                    "Name": f"{names.stem(settings.environment)}-{service}",
                 },
                 opts=pulumi.ResourceOptions(parent=self),
             )

@@ -49,7 +49,7 @@ class FlowLog(pulumi.ComponentResource):
         )
         role = iam.Role(
             f"{name}-flow",
-            name=f"{names.PROJECT}-{settings.environment}-flow-log",
+            name=f"{names.stem(settings.environment)}-flow-log",
             assume_role_policy=service_trust("vpc-flow-logs", for_account(settings.account)),
             tags=tags,
             opts=child,

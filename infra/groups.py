@@ -78,7 +78,7 @@ class Groups(pulumi.ComponentResource):
         self.ids = {
             role: ec2.SecurityGroup(
                 f"{name}-{role}",
-                name=f"{names.PROJECT}-{settings.environment}-{role}",
+                name=f"{names.stem(settings.environment)}-{role}",
                 description=what,
                 vpc_id=args.vpc_id,
                 tags=names.tags(settings.environment, phi=role in ("nodes", "database", "streaming")),

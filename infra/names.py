@@ -11,14 +11,14 @@ WORKLOAD_LABEL = "app.kubernetes.io/name"
 ROLE_ANNOTATION = f"{DOMAIN}/role-arn"
 
 
-def cluster(environment: str) -> str:
-    """Return the name of a declared cluster, which others need before it exists."""
+def stem(environment: str) -> str:
+    """Return how the names of an environment begin, and how the one thing of its kind is called."""
     return f"{PROJECT}-{environment}"
 
 
 def bucket(environment: str, hospital: str, data: DataClass) -> str:
     """Return the name of a hospital's bucket."""
-    return f"{PROJECT}-{environment}-{hospital}-{data}"
+    return f"{stem(environment)}-{hospital}-{data}"
 
 
 def key_alias(environment: str, hospital: str, data: DataClass) -> str:
@@ -28,7 +28,7 @@ def key_alias(environment: str, hospital: str, data: DataClass) -> str:
 
 def role(environment: str, hospital: str, workload: str) -> str:
     """Return the name of a workload's IAM role."""
-    return f"{PROJECT}-{environment}-{hospital}-{workload}"
+    return f"{stem(environment)}-{hospital}-{workload}"
 
 
 def vault_role(hospital: str, workload: str) -> str:

@@ -161,7 +161,7 @@ class Network(pulumi.ComponentResource):
             )
 
     def _tags(self, what: str | None, tier: str | None = None) -> dict[str, str]:
-        stem = f"{names.PROJECT}-{self._args.settings.environment}"
+        stem = names.stem(self._args.settings.environment)
         return {
             **names.tags(self._args.settings.environment, phi=tier in ("nodes", "data"), tier=tier or ""),
             "Name": f"{stem}-{what}" if what else stem,

@@ -54,7 +54,7 @@ class NodeGroups(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:infra:NodeGroups", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self._name, self._args = name, args
-        self._stem = f"{names.PROJECT}-{args.settings.environment}"
+        self._stem = names.stem(args.settings.environment)
         role = iam.Role(
             name,
             name=f"{self._stem}-node",

@@ -50,7 +50,7 @@ class PodRole(pulumi.ComponentResource):
         settings = args.settings
         role = iam.Role(
             name,
-            name=f"{names.PROJECT}-{settings.environment}-{args.purpose}",
+            name=f"{names.stem(settings.environment)}-{args.purpose}",
             assume_role_policy=pulumi.Output.from_input(args.cluster_arn).apply(
                 lambda arn: service_trust(
                     "pods.eks",

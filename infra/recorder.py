@@ -45,7 +45,7 @@ class Recorder(pulumi.ComponentResource):
             name,
             BucketArgs(
                 settings,
-                f"{names.PROJECT}-{settings.environment}-{names.SHARED}-{DATA}",
+                f"{names.stem(settings.environment)}-{names.SHARED}-{DATA}",
                 names.tags(settings.environment, names.SHARED, phi=False, data_class=DATA),
                 key.arn,
                 Keep(AUDIT_DAYS, AUDIT_DAYS),

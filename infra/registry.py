@@ -16,7 +16,7 @@ _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloa
 
 def repository(settings: Settings, image: str) -> str:
     """Return the name of the repository that keeps an image of the lock file."""
-    return f"{names.PROJECT}-{settings.environment}/{image.partition('@')[0].rpartition('/')[2]}"
+    return f"{names.stem(settings.environment)}/{image.partition('@')[0].rpartition('/')[2]}"
 
 
 def images(settings: Settings) -> Images:

@@ -30,7 +30,7 @@ class Streaming(pulumi.ComponentResource):
     def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Streaming", name, None, opts)
         settings, child = args.settings, pulumi.ResourceOptions(parent=self)
-        called = f"{names.PROJECT}-{settings.environment}"
+        called = names.stem(settings.environment)
         key = PlatformKey(name, PlatformKeyArgs(settings, "streaming", through=("kafka",)), child)
         logs = Logs(name, LogsArgs(settings, f"/hmlops/{settings.environment}/kafka", args.logs_key_arn), child)
         configuration = msk.Configuration(

@@ -42,7 +42,7 @@ class Trail(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:infra:Trail", name, None, opts)
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
-        called = f"{names.PROJECT}-{settings.environment}"
+        called = names.stem(settings.environment)
         group = Logs(
             f"{name}-trail",
             LogsArgs(settings, f"/{names.PROJECT}/{settings.environment}/trail", args.logs_key_arn),
@@ -95,7 +95,7 @@ def _selectors(environment: str) -> list[cloudtrail.TrailAdvancedEventSelectorAr
             field_selectors=[
                 field(field="eventCategory", equals=["Data"]),
                 field(field="resources.type", equals=["AWS::S3::Object"]),
-                field(field="resources.ARN", starts_withs=[f"arn:aws:s3:::{names.PROJECT}-{environment}-"]),
+                field(field="resources.ARN", starts_withs=[f"arn:aws:s3:::{names.stem(environment)}-"]),
             ],
         ),
     ]

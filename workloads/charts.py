@@ -132,7 +132,7 @@ class Charts(pulumi.ComponentResource):
 def values(chart: Chart, settings: Settings) -> dict[str, Any]:
     """Return a chart's values for an environment."""
     known = {
-        "cluster": names.cluster(settings.environment),
+        "cluster": names.stem(settings.environment),
         "region": settings.region,
         "vault": settings.endpoints.vault.url,
     }
