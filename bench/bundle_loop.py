@@ -56,7 +56,7 @@ def _of_stay(
     person: dict[str, Any], stay: Any, stays: pd.DataFrame, encounters: pd.DataFrame, frames: dict[str, pd.DataFrame]
 ) -> dict[str, Any]:
     start, end = stay["started_at"], stay["ended_at"]
-    row: dict[str, Any] = {"age": end.year - person["birth_year"], "female": person["sex"] == "female"}
+    row: dict[str, Any] = {"age": stay["age_at_start"], "female": person["sex"] == "female"}
     row["stay_days"] = (end - start).total_seconds() / 86400
     visits = encounters[encounters["class"] == "EMER"]
     for days in (182, 365):

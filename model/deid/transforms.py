@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, tzinfo
 from typing import Any
 
 from model.deid.rules import AllowList, Branch, Rule
@@ -18,9 +18,9 @@ class Context:
     subject: Subject
     resolve: Callable[[str, str], str | None]
     """Turns a reference and the expected kind into the id that it means."""
-    until: date
-    """The day up to which the patient's age counts: of death, or of the run."""
-    moved: dict[str, str | None] = field(default_factory=dict)
+    zone: tzinfo = UTC
+    """The hospital's time zone, in which dates without a time are days."""
+    moved: dict[tuple[str, bool], str | None] = field(default_factory=dict)
     """Dates that were shifted already: those of one stay repeat."""
     referred: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Pseudonyms of what was referred to already, by reference and kind."""
@@ -93,19 +93,22 @@ def _reference(rule: Rule) -> Walk:
     return walk
 
 
-def _date(_rule: Rule) -> Walk:
+def _date(rule: Rule) -> Walk:
+    end_of_day = rule.transform == "date-end"
+
     def walk(value: Any, context: Context) -> str | None:
         if not isinstance(value, str):
             return None
-        if value not in context.moved:
-            context.moved[value] = context.subject.moved(value, context.until)
-        return context.moved[value]
+        known = (value, end_of_day)
+        if known not in context.moved:
+            context.moved[known] = context.subject.moved(value, context.zone, end_of_day=end_of_day)
+        return context.moved[known]
 
     return walk
 
 
-def _birth(_rule: Rule) -> Walk:
-    return lambda value, context: context.subject.birth(value, context.until)
+def _death(_rule: Rule) -> Walk:
+    return lambda value, context: context.subject.death(value, context.zone)
 
 
 def _flag(_rule: Rule) -> Walk:
@@ -141,7 +144,8 @@ _TRANSFORMS: dict[str, Callable[[Rule], Walk]] = {
     "id": _id,
     "reference": _reference,
     "date": _date,
-    "birth": _birth,
+    "date-end": _date,
+    "death": _death,
     "flag": _flag,
     "code": _code,
     "coding": _coding,

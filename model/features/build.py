@@ -224,6 +224,12 @@ def _check(folder: Path, manifests: list[curated.Manifest], place: str) -> None:
                 f"The tables of hospital {manifest.hospital} at {place} have schema {manifest.schema_version}, this "
                 f"program reads {curated.SCHEMA_VERSION}; run ingest again."
             )
+        window = definitions().stay.return_days
+        if manifest.return_days != window:
+            raise UserError(
+                f"The tables of hospital {manifest.hospital} at {place} were made for a readmission window of "
+                f"{manifest.return_days} days, definitions.yaml has return_days {window}; run ingest again."
+            )
         for name, columns in curated.COLUMNS.items():
             file = folder / name / f"{manifest.hospital}.parquet"
             if not file.exists():

@@ -52,13 +52,14 @@ class StayRules(_Row):
 
     classes: tuple[str, ...]
     visits: tuple[str, ...]
-    not_real: tuple[str, ...]
     over: tuple[str, ...]
+    ongoing: tuple[str, ...]
     transfer: tuple[str, ...]
     transfer_hours: float
     adjacent_hours: float
     shortest_hours: float
     died: tuple[str, ...]
+    procurement_days: int
     hospice: tuple[str, ...]
     emergency_source: tuple[str, ...]
     emergency_priority: tuple[str, ...]
