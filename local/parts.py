@@ -190,7 +190,7 @@ def _aws(home: Home) -> Part:
 
 
 def _ehr(home: Home) -> Part:
-    database = f"jdbc:h2:file:{ehr_hospital.database(home) / 'records'};DB_CLOSE_ON_EXIT=FALSE"
+    database = f"jdbc:h2:file:{ehr_hospital.database(home) / 'records'}"
     built, certificate, key = ehr_build.folder(), home.pki / "ehr.crt", home.pki / "ehr.key"
     command = ehr_build.command(
         built, address=NODE_IP, port=EHR_PORT, certificate=certificate, key=key, database=database

@@ -12,7 +12,7 @@ from rich.console import Console
 from local import jobs, pipeline
 from local.ehr import hospital
 from local.errors import UserError
-from local.paths import API_URL, AWS_URL, BAO_URL, Home
+from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, Home
 from local.stack import CONFIG, Stack
 
 EHR_JOB_SECONDS = 3600
@@ -103,7 +103,8 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
             metrics = pipeline.release_document(store, name, release.partition("@")[2], "metrics.json")
             endpoint = outputs["hospitals"][name]["modelUrl"]
             found.append(HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell)))
-    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL}, tuple(found))
+    server = {"FHIR": EHR_URL} if hospital.population(home) else {}
+    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, **server}, tuple(found))
 
 
 def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:

@@ -18,6 +18,7 @@ from local.errors import UserError
 from local.paths import EHR_PORT, EHR_URL, NODE_IP, Home
 from local.stack import Stack
 from local.tools import GO_TOOLS
+from tests.unit import mocked_stack
 
 
 def silent(_: str) -> None:
@@ -79,6 +80,27 @@ def test_one_entry_names_the_server_and_later_its_folder_again(stack: Stack) -> 
         assert [hospital.is_source(entry) for entry in stack.hospitals()] == [False, True, False]
     hospital.declare(stack, on=False)
     assert stack.hospitals() == ENTRIES
+
+
+def test_its_job_reads_the_server_and_alone_may_reach_it(stack: Stack, tmp_path: Path) -> None:
+    hospital.declare(stack, on=True)
+    fields = {name: stack.hospitals()[1][name] for name in ("fhir", "network")}
+
+    def with_server(written: dict[str, Any]) -> None:
+        written["hospitals"][0] |= fields
+
+    made = mocked_stack.declare(mocked_stack.settings("dev", tmp_path, with_server))
+    [job] = [job for job in made.of("CronJob") if job.name == "north-ingest"]
+    [container] = job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"][3] == EHR_URL
+    assert container["args"][container["args"].index("--auth") + 1] == "none"
+    rules = [
+        (policy.name, rule["to"])
+        for policy in made.of("NetworkPolicy")
+        for rule in policy.inputs["spec"].get("egress") or []
+        if {"port": EHR_PORT, "protocol": "TCP"} in rule.get("ports", [])
+    ]
+    assert rules == [("north-ingestor-to-fhir", [{"ipBlock": {"cidr": f"{NODE_IP}/32"}}])]
 
 
 def test_it_is_switched_on_by_name_for_one_population(
