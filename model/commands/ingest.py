@@ -67,7 +67,7 @@ def ingest(
     from model.ingestion.run import ingest as run
 
     ring, landed = keyring(hospital, key_file, key_version), None
-    if source.startswith("https://"):
+    if source.lower().startswith("https://"):
         from model.ingestion.api import bring
 
         landed = bring(
@@ -101,7 +101,7 @@ def ingest(
     values = asdict(done) | {"resources_per_second": round(rate)}
     text = _summary(done, rate)
     if landed is not None:
-        text = f"fetched {landed.files} files ({landed.mode} {landed.run}); {text}"
+        text = f"fetched {landed.files} files ({landed.mode} {landed.run}; deletions: {landed.deletions_found}); {text}"
         values["landed"] = asdict(landed)
     answer(values, text, as_json=as_json)
 
