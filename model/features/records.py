@@ -11,12 +11,16 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
+from model.deid.measures import OUT_OF_BOUNDS, UNIT_REASONS
 from model.features.definitions import Definitions, Feature
 from model.features.stays import DAY, HOUR, seconds
 
 YEAR = 365
 KEY_SPAN = 100_000_000
 """Seconds between taking and knowing that an order key can hold: three years."""
+
+TEXT, REAL = pa.string(), pa.float64()
+UNKNOWN_UNIT = "unknown_unit"
 
 WRONG_CONDITION = ("refuted", "entered-in-error")
 WRONG_RESULT = ("cancelled", "entered-in-error", "registered")
@@ -100,29 +104,30 @@ def code_labels(seen: ibis.Table, table: Definitions) -> ibis.Table:
 
 def measured(observations: ibis.Table, table: Definitions) -> ibis.Table:
     """Return the observations of the table's codes in its units, with what is wrong with each in ``fault``."""
-    texts, numbers = ("code", "unit", "lab"), ("factor", "zero", "low", "high")
+    known = {
+        (code, name, lab.low, lab.high): conversions
+        for name, lab in table.labs.items()
+        for code, conversions in lab.conversions().items()
+    }
+    wanted = _memory({"code": TEXT, "lab": TEXT, "low": REAL, "high": REAL}, list(known))
     units = _memory(
-        dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64()),
-        [
-            (code, unit, name, factor, zero, lab.low, lab.high)
-            for name, lab in table.labs.items()
-            for one in lab.sets
-            for code in one.codes
-            for unit, factor, zero in one.conversions()
-        ],
+        {"code": TEXT, "unit": TEXT, "factor": REAL, "zero": REAL},
+        [(row[0], unit, *how) for row, conversions in known.items() for unit, how in conversions.items()],
     )
-    codes = tuple(code for lab in table.labs.values() for one in lab.sets for code in one.codes)
-    o = observations.filter(observations.code.isin(codes))
+    o = observations.inner_join(wanted, "code")
     o = o.left_join(units, ["code", "unit"]).drop("code_right", "unit_right")
     o = o.mutate(number=(o.value - o.zero) * o.factor)
     inside = (o.number >= o.low) & (o.number <= o.high)
+    absent = o.value_absent_reason.coalesce("")
     return o.mutate(
         known=ibis.greatest(o.taken_at, o.known_at.coalesce(o.taken_at)),
         fault=ibis.cases(
             (o.status.coalesce("").isin(WRONG_RESULT), "wrong_status"),
             (o.taken_at.isnull(), "no_time"),
+            (absent.isin(UNIT_REASONS), UNKNOWN_UNIT),
+            (absent == OUT_OF_BOUNDS, "implausible"),
             (o.value.isnull() | o.value.isnan(), "no_value"),
-            (o.lab.isnull(), "unknown_unit"),
+            (o.factor.isnull(), UNKNOWN_UNIT),
             (~inside.fill_null(False), "implausible"),
             else_=ibis.null("string"),
         ),

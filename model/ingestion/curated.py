@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from model import places
 from model.errors import UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CLASSIFICATION = "de-identified"
 MANIFEST = "manifest.json"
 ROW_GROUP = 50_000
@@ -66,6 +66,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "value": _REAL,
         "unit": _TEXT,
         "comparator": _TEXT,
+        "value_absent_reason": _TEXT,  # why there is no value (model/deid/measures.py)
         "taken_at": _MOMENT,
         "known_at": _MOMENT,
     },

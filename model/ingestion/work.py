@@ -19,6 +19,7 @@ from model.ingestion.references import References
 from model.ingestion.sources import Piece
 from model.ingestion.staging import Staging
 from model.ingestion.validation import ACCEPTED, Fault, faults_of, outcome
+from model.ingestion.values import reasons
 
 KNOWN_PATIENTS = 100_000
 """So many patients' secrets are remembered; those of the longest known are asked for again when they return."""
@@ -148,8 +149,8 @@ class Work:
         elif kind == "MedicationRequest":
             resource = piece.references.with_drug(resource)
         left = deidentify(resource, context)
-        if "valueQuantity" in resource and "valueQuantity" not in left:
-            self.warnings["observation-unit-or-number"] += 1
+        if kind == "Observation":
+            self.warnings.update(f"Observation.{reason}" for reason in reasons(resource, left))
         self.counts["accepted"] += 1
         meta = resource.get("meta") or {}
         self.staging.versions.resource(
