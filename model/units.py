@@ -181,6 +181,7 @@ class Units:
         self.spellings = Spellings(table)
         self.unit_without = {code: unit for unit, codes in table.without_unit.items() for code in codes}
         """The unit of a number without one, by the LOINC code of what is measured."""
+        self._conversions: dict[tuple[object, ...], dict[str, Conversion]] = {}
 
     def same_number(self, one: str, other: str) -> bool:
         """Return whether a number means the same in two units, whatever is measured."""
@@ -198,8 +199,11 @@ class Units:
         reported : Substance
             What the number in ``unit`` is to be of, where a mole of one has a mole of the other (urea, its nitrogen).
         """
+        asked = unit, recorded.molar_mass, recorded.charge, reported.molar_mass, reported.charge
+        if asked in self._conversions:
+            return self._conversions[asked]
         target = self.table.units[unit]
-        result = {}
+        result = self._conversions[asked] = {}
         for name, source in self.table.units.items():
             scale = _between(source.of, target.of, recorded, reported)
             if scale is not None:

@@ -28,9 +28,11 @@ class Measured(NamedTuple):
 def measured_counts(engine: Engine, tables: Tables, table: Definitions) -> Counter[Measured]:
     """Return how many values of each measurement every hospital has, by what is wrong with them or ``used``."""
     m = records.measured(tables["observation"], table)
-    keys = {"hospital": m.hospital, "lab": m.lab, "reason": m.fault.coalesce(USED)}
-    rows = engine.fetch(m.group_by(**keys).agg(number=m.count())).to_pylist()
-    return Counter({Measured(row["hospital"], row["lab"], row["reason"]): int(row["number"]) for row in rows})
+    keys = {"hospital": m.hospital, "code": m.code, "reason": m.fault.coalesce(USED)}
+    result: Counter[Measured] = Counter()
+    for row in engine.fetch(m.group_by(**keys).agg(number=m.count())).to_pylist():
+        result[Measured(row["hospital"], table.lab_of[row["code"]], row["reason"])] += int(row["number"])
+    return result
 
 
 def check_units(measured: Counter[Measured], table: Definitions, refusal: Refusal) -> None:

@@ -117,11 +117,11 @@ class Measurement(Substance):
 
     def conversions(self) -> dict[str, Mapping[str, Conversion]]:
         """Return by LOINC code how each unit converts to the measurement's own."""
-        return {
-            code: units().conversions(self.unit, recorded=one, reported=self if self.molar_mass else one)
-            for one in self.sets
-            for code in one.codes
-        }
+        result: dict[str, Mapping[str, Conversion]] = {}
+        for one in self.sets:
+            known = units().conversions(self.unit, recorded=one, reported=self if self.molar_mass else one)
+            result |= dict.fromkeys(one.codes, known)
+        return result
 
 
 class Comorbidity(_Row):
@@ -157,6 +157,11 @@ class Definitions(_Row):
     def names(self) -> tuple[str, ...]:
         """The model's columns, in order."""
         return tuple(feature.name for feature in self.features)
+
+    @property
+    def lab_of(self) -> dict[str, str]:
+        """The name of the measurement of each LOINC code."""
+        return {code: name for name, lab in self.labs.items() for one in lab.sets for code in one.codes}
 
     def of_kind(self, *kinds: Kind) -> list[Feature]:
         """Return the features of some kinds."""

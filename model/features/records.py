@@ -104,30 +104,28 @@ def code_labels(seen: ibis.Table, table: Definitions) -> ibis.Table:
 
 def measured(observations: ibis.Table, table: Definitions) -> ibis.Table:
     """Return the observations of the table's codes in its units, with what is wrong with each in ``fault``."""
-    known = {
-        (code, name, lab.low, lab.high): conversions
-        for name, lab in table.labs.items()
-        for code, conversions in lab.conversions().items()
-    }
-    wanted = _memory({"code": TEXT, "lab": TEXT, "low": REAL, "high": REAL}, list(known))
     units = _memory(
-        {"code": TEXT, "unit": TEXT, "factor": REAL, "zero": REAL},
-        [(row[0], unit, *how) for row, conversions in known.items() for unit, how in conversions.items()],
+        dict.fromkeys(("code", "unit"), TEXT) | dict.fromkeys(("factor", "zero", "low", "high"), REAL) | {"lab": TEXT},
+        [
+            (code, unit, *how, lab.low, lab.high, name)
+            for name, lab in table.labs.items()
+            for code, conversions in lab.conversions().items()
+            for unit, how in conversions.items()
+        ],
     )
-    o = observations.inner_join(wanted, "code")
+    o = observations.filter(observations.code.isin(list(table.lab_of)))
     o = o.left_join(units, ["code", "unit"]).drop("code_right", "unit_right")
     o = o.mutate(number=(o.value - o.zero) * o.factor)
     inside = (o.number >= o.low) & (o.number <= o.high)
-    absent = o.value_absent_reason.coalesce("")
     return o.mutate(
         known=ibis.greatest(o.taken_at, o.known_at.coalesce(o.taken_at)),
         fault=ibis.cases(
             (o.status.coalesce("").isin(WRONG_RESULT), "wrong_status"),
             (o.taken_at.isnull(), "no_time"),
-            (absent.isin(UNIT_REASONS), UNKNOWN_UNIT),
-            (absent == OUT_OF_BOUNDS, "implausible"),
+            (o.value_absent_reason.isin(UNIT_REASONS), UNKNOWN_UNIT),
+            (o.value_absent_reason == OUT_OF_BOUNDS, "implausible"),
             (o.value.isnull() | o.value.isnan(), "no_value"),
-            (o.factor.isnull(), UNKNOWN_UNIT),
+            (o.lab.isnull(), UNKNOWN_UNIT),
             (~inside.fill_null(False), "implausible"),
             else_=ibis.null("string"),
         ),

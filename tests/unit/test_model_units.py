@@ -110,7 +110,7 @@ def test_case_decides_only_where_it_must() -> None:
 
 
 POWERS = {"k": 3, "": 0, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15}
-BASES = {
+BASES: dict[str, int | Fraction] = {
     "g": 1,
     "mol": 1,
     "eq": 1,
