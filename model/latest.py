@@ -18,7 +18,7 @@ from model.ingestion.sources import SUFFIXES
 
 ANY = "any"
 NO_LIMITS = dict.fromkeys(record_use().limits.shares, 1.0)
-UNREMARKABLE = frozenset({"Observation.no-quantity", "Observation.code-system", "Observation.no-value"})
+UNREMARKABLE = frozenset(f"Observation.{why}" for why in ("no-quantity", "no-value", "code-system", "other-code"))
 """Nothing that a model of measurements could use."""
 _ENCOUNTERS = {
     "Encounter.class": "the class of the encounter is not understood",

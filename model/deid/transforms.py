@@ -1,13 +1,15 @@
 """What happens to a value on the allow list. Each function returns what may leave, or nothing."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 
 from model.deid.rules import AllowList, Branch, Rule
 from model.deid.subject import Subject
+
+LOINC = ("loinc",)
 
 
 @dataclass
@@ -24,6 +26,8 @@ class Context:
     """Dates that were shifted already: those of one stay repeat."""
     referred: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Pseudonyms of what was referred to already, by reference and kind."""
+    element: dict[str, Any] = field(default_factory=dict)
+    """The element whose child is being transformed."""
 
 
 Walk = Callable[[Any, Context], Any]
@@ -57,6 +61,7 @@ def _compile(branch: Branch) -> Walk:
         for name, onward in children:
             item = value.get(name)
             if item is not None:
+                context.element = value
                 kept = onward(item, context)
                 if kept is not None:
                     left[name] = kept
@@ -133,7 +138,28 @@ def _coding(rule: Rule) -> Walk:
 
 
 def _quantity(_rule: Rule) -> Walk:
-    return lambda value, context: context.allowed.measured(value)
+    return lambda value, context: _measured(value, context) if isinstance(value, dict) else None
+
+
+def _integer(_rule: Rule) -> Walk:
+    return lambda value, context: _measured({"value": value}, context)
+
+
+def _measured(quantity: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Return a measurement, or under ``absent`` the reason why there is none."""
+    found = context.allowed.measured(quantity, _loinc(context))
+    return {"absent": found} if isinstance(found, str) else found
+
+
+def _loinc(context: Context) -> Iterator[str]:
+    """Give the LOINC codes of the element that holds a value."""
+    code = context.element.get("code")
+    codings = code.get("coding") if isinstance(code, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict):
+            meaning = context.allowed.meaning(LOINC, coding.get("system"), coding.get("code"))
+            if meaning is not None:
+                yield meaning[1]
 
 
 def _address(_rule: Rule) -> Walk:
@@ -150,5 +176,6 @@ _TRANSFORMS: dict[str, Callable[[Rule], Walk]] = {
     "code": _code,
     "coding": _coding,
     "quantity": _quantity,
+    "integer": _integer,
     "address": _address,
 }

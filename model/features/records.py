@@ -11,12 +11,16 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
+from model.deid.measures import OUT_OF_BOUNDS, UNIT_REASONS
 from model.features.definitions import Definitions, Feature
 from model.features.stays import DAY, HOUR, seconds
 
 YEAR = 365
 KEY_SPAN = 100_000_000
 """Seconds between taking and knowing that an order key can hold: three years."""
+
+TEXT, REAL = pa.string(), pa.float64()
+UNKNOWN_UNIT = "unknown_unit"
 
 Columns = Mapping[str, ibis.Value]
 
@@ -96,19 +100,16 @@ def code_labels(seen: ibis.Table, table: Definitions) -> ibis.Table:
 
 def measured(observations: ibis.Table, table: Definitions) -> ibis.Table:
     """Return the observations of the table's codes in its units, with what is wrong with each in ``fault``."""
-    texts, numbers = ("code", "unit", "lab"), ("factor", "zero", "low", "high")
     units = _memory(
-        dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64()),
+        dict.fromkeys(("code", "unit"), TEXT) | dict.fromkeys(("factor", "zero", "low", "high"), REAL) | {"lab": TEXT},
         [
-            (code, unit, name, factor, zero, lab.low, lab.high)
+            (code, unit, *how, lab.low, lab.high, name)
             for name, lab in table.labs.items()
-            for one in lab.sets
-            for code in one.codes
-            for unit, factor, zero in one.conversions()
+            for code, conversions in lab.conversions().items()
+            for unit, how in conversions.items()
         ],
     )
-    codes = tuple(code for lab in table.labs.values() for one in lab.sets for code in one.codes)
-    o = observations.filter(observations.code.isin(codes))
+    o = observations.filter(observations.code.isin(list(table.lab_of)))
     o = o.left_join(units, ["code", "unit"]).drop("code_right", "unit_right")
     o = o.mutate(number=(o.value - o.zero) * o.factor)
     inside = (o.number >= o.low) & (o.number <= o.high)
@@ -116,8 +117,10 @@ def measured(observations: ibis.Table, table: Definitions) -> ibis.Table:
         known=ibis.greatest(o.taken_at, o.known_at.coalesce(o.taken_at)),
         fault=ibis.cases(
             (o.taken_at.isnull(), "no_time"),
+            (o.value_absent_reason.isin(UNIT_REASONS), UNKNOWN_UNIT),
+            (o.value_absent_reason == OUT_OF_BOUNDS, "implausible"),
             (o.value.isnull() | o.value.isnan(), "no_value"),
-            (o.lab.isnull(), "unknown_unit"),
+            (o.lab.isnull(), UNKNOWN_UNIT),
             (~inside.fill_null(False), "implausible"),
             else_=ibis.null("string"),
         ),

@@ -67,6 +67,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "value": _REAL,
         "unit": _TEXT,
         "comparator": _TEXT,
+        "value_absent_reason": _TEXT,  # why there is no value (model/deid/measures.py)
         "taken_at": _MOMENT,
         "known_at": _MOMENT,
     },

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from model.ingestion.values import is_needed
+
 Left = dict[str, Any]
 """What the allow list let through of a resource."""
 Row = tuple[Any, ...]
@@ -78,19 +80,23 @@ def _observation(resource: Left) -> Iterator[tuple[str, Row]]:
     )
     known = max(filter(None, (resource.get("issued"), period.get("end"))), key=datetime.fromisoformat, default=None)
     for measured in (resource, *(resource.get("component") or ())):
-        quantity = measured.get("valueQuantity")
+        quantity = measured.get("valueQuantity") or measured.get("valueInteger")
         if quantity is None:
             continue
+        absent = quantity.get("absent")
         for coding in (measured.get("code") or {}).get("coding") or ():
+            if absent is not None and not is_needed(coding["code"]):
+                continue
             row = (
                 resource["id"],
                 resource["subject"]["reference"],
                 (resource.get("encounter") or {}).get("reference"),
                 resource.get("status"),
                 coding["code"],
-                quantity["value"],
-                quantity["unit"],
-                quantity["comparator"],
+                quantity.get("value"),
+                quantity.get("unit"),
+                quantity.get("comparator"),
+                absent,
                 taken,
                 known,
             )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model.ingestion.record_use import encounter_class
+from model.ingestion.values import NUMBERS, OTHER_CODE, reasons
 
 EMERGENCY = "EMER"
 
@@ -35,15 +36,13 @@ def _condition(resource: dict[str, Any], _left: dict[str, Any]) -> str:
 
 
 def _observation(resource: dict[str, Any], left: dict[str, Any]) -> str:
+    """Return the first reason of a needed measurement, else whether it is a number of another code or no number."""
+    needed = [reason for reason in reasons(resource, left) if reason != OTHER_CODE]
+    if needed:
+        return needed[0]
     measured = [resource, *(resource.get("component") or ())]
-    quantities = [one["valueQuantity"] for one in measured if "valueQuantity" in one]
-    if quantities:
-        if all("value" not in quantity for quantity in quantities):
-            return "no-value"
-        coded = any((one.get("code") or {}).get("coding") for one in (left, *(left.get("component") or ())))
-        return "unit-or-number" if coded else _code(resource.get("code"))
-    if any("valueString" in one for one in measured):
-        return "value-as-text"
+    if any(name in one for one in measured for name in NUMBERS):
+        return "other-code" if (left.get("code") or {}).get("coding") else _code(resource.get("code"))
     return "no-quantity" if any(name.startswith("value") for one in measured for name in one) else "no-value"
 
 

@@ -15,6 +15,7 @@ from model.ingestion.other_releases import other_release
 from model.ingestion.profile import broken_rules
 from model.ingestion.record_use import rule_for
 from model.ingestion.shapes import surely_valid
+from model.ingestion.values import trim_units
 
 ACCEPTED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
 LONGEST_ID = 64
@@ -67,6 +68,8 @@ def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
     if not isinstance(identity, str) or not 0 < len(identity) <= LONGEST_ID:
         return [Fault(f"the resource has no id of at most {LONGEST_ID} characters", "required", f"{kind}.id")]
     if not surely_valid(resource, kind):
+        if kind == "Observation":
+            trim_units(resource)
         faults = list(_invalid(resource, kind))
         if faults:
             return faults

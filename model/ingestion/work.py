@@ -21,6 +21,7 @@ from model.ingestion.references import References
 from model.ingestion.sources import Piece
 from model.ingestion.staging import Staging
 from model.ingestion.validation import ACCEPTED, Fault, faults_of, outcome, trimmed
+from model.ingestion.values import reasons
 
 KNOWN_PATIENTS = 100_000
 """So many patients' secrets are remembered; those of the longest known are asked for again when they return."""
@@ -181,8 +182,8 @@ class Work:
     def _left(self, resource: dict[str, Any], context: Context) -> dict[str, Any]:
         """Return what may leave of a resource."""
         left = deidentify(resource, context)
-        if "valueQuantity" in resource and "valueQuantity" not in left:
-            self.warnings["observation-unit-or-number"] += 1
+        if resource["resourceType"] == "Observation":
+            self.warnings.update(f"Observation.{reason}" for reason in reasons(resource, left))
         return with_source_class(resource, left) if resource["resourceType"] == "Encounter" else left
 
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:

@@ -139,7 +139,7 @@ def _any_code(table: RuleData) -> None:
 
 
 def _any_number(table: RuleData) -> None:
-    table["units"]["mg/dL"] = {"largest": 1e18}
+    table["largest_number"] = 1e18
     table["significant_digits"] = 15
 
 
