@@ -11,8 +11,8 @@ from model.deid.keys import KEY_BYTES, LocalKeyring
 from model.errors import UserError
 from model.features.build import build, build_at, load, who_and_when
 from model.features.definitions import definitions
+from model.ingestion.discovery import SUFFIXES
 from model.ingestion.run import ingest
-from model.ingestion.sources import SUFFIXES
 
 ANY = "any"
 

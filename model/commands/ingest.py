@@ -1,6 +1,7 @@
 """The ``ingest`` command: FHIR to curated tables."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,11 +87,27 @@ def ingest(
 
 def _told(done: "Ingested", rate: float) -> str:
     if not done.changed:
-        return f"{done.hospital}: nothing changed since run {done.run}"
+        return f"{done.hospital}: nothing changed since run {done.run}" + "".join(f"; {one}" for one in _remarks(done))
     held = ", ".join(f"{count} {name}" for name, count in done.rows.items())
     text = f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"
     if done.quarantine:
         text += f"; {done.counts['refused']} refused, see {done.quarantine}"
     if done.counts.get("broken_files"):
         text += f"; {done.counts['broken_files']} files could not be read to their end"
-    return text
+    return text + "".join(f"; {remark}" for remark in _remarks(done))
+
+
+def _remarks(done: "Ingested") -> Iterator[str]:
+    """Give what the reader must know of what was not used, and of the extract."""
+    if done.excluded:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in done.excluded.items())
+        yield f"excluded: {reasons}"
+    if done.files_passed_over:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in done.files_passed_over.items())
+        yield f"files passed over: {reasons}"
+    if done.bundles_incomplete:
+        pages = "a page is" if done.bundles_incomplete == 1 else f"{done.bundles_incomplete} pages are"
+        yield f"{pages} missing: a Bundle names a next page that is not among the files; run the search to its end"
+    failed = sum(done.outcomes.get(severity, 0) for severity in ("fatal", "error", "warning"))
+    if failed:
+        yield f"{failed} OperationOutcomes report errors or warnings: the server may have withheld resources"

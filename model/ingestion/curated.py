@@ -104,6 +104,10 @@ class Manifest:
     tables: dict[str, dict[str, Any]]
     counts: dict[str, int]
     warnings: dict[str, int] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
+    files_passed_over: dict[str, int] = field(default_factory=dict)
+    bundles_incomplete: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
 
     @property
     def content_digest(self) -> str:

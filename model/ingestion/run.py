@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from model import places
 from model.console import progress
@@ -17,11 +17,15 @@ from model.deid.rules import allow_list
 from model.deid.subject import moment_of
 from model.errors import GateError, UserError
 from model.hospital import check_hospital
-from model.ingestion import curated, profile, sources
+from model.ingestion import curated, discovery, profile, sources
+from model.ingestion.links import FirstPassNeededError, Links, first_pass
+from model.ingestion.medications import Drugs
 from model.ingestion.staging import Finished, Staging
 from model.ingestion.work import Identities, Work, open_refusals
 
 MAX_BAD_SHARE = 0.05
+_CONNECTING = ("Patient", "patient", "Medication.", "medication.")
+"""How names of files begin that hold Patients or Medications, as a Bulk Data export names them."""
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
@@ -39,11 +43,20 @@ class Ingested:
     quarantine: str | None
     warnings: dict[str, int] = field(default_factory=dict)
     """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
+    excluded: dict[str, int] = field(default_factory=dict)
+    """Valid resources that were not used, by ``<ResourceType>.<reason>``."""
+    files_passed_over: dict[str, int] = field(default_factory=dict)
+    """Files of the source that were not read, by reason."""
+    bundles_incomplete: int = 0
+    """Next pages of searches that are not among the files."""
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """OperationOutcomes in the files, by severity."""
 
     @property
     def read(self) -> int:
         """How many resources were read, those of types that are not needed included."""
-        return sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
+        counted = sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
+        return counted + sum(self.excluded.values())
 
 
 def ingest(
@@ -96,39 +109,40 @@ def ingest(
     aside = quarantine or _quarantine_beside(source, out)
     _check(source, hospital, out, aside, max_bad_share, observed_until)
     day = today or datetime.now(UTC).date()
-    files = sources.find(source)
+    found = discovery.find(source)
+    files = found.files
     digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{day.year}")
     partition = curated.folder(out, hospital)
     published = curated.read_manifest(partition)
     known = identities is None or identities.current(digest)
     if known and published is not None and published.input_digest == digest and curated.is_whole(partition, published):
         curated.tidy(partition, published)
-        return _unchanged(published, len(files))
+        return _unchanged(published, found)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
-        scratch = Path(name)
-        with Staging(scratch) as staging, _rare_collection():
-            work = _read_all(files, hospital, ring, staging, day, identities, scratch)
+        with _rare_collection(), contextlib.ExitStack() as opened:
+            scratch, staging, work = _read_all(files, hospital, ring, day, identities, Path(name), opened)
             told = _set_aside(work, scratch, aside, digest)
-            _gate(work.counts, len(files), max_bad_share, told)
+            _gate(work.counts, work.excluded.total(), len(files), max_bad_share, told)
             superseded = staging.close()
             if superseded:
                 work.counts["not_in_force"] = superseded
             tables = _finish(staging, hospital, digest, observed_until)
-        manifest = _manifest(work, digest, tables)
+        manifest = _manifest(work, digest, tables, found)
         if identities is not None:
             identities.publish(digest)
         curated.publish(partition, manifest, {name: table.file for name, table in tables.items()})
     return Ingested(
         hospital, True, digest[:12], len(files), manifest.counts, _rows(manifest), work.key_version, told,
-        manifest.warnings,
+        manifest.warnings, manifest.excluded, dict(found.passed_over), manifest.bundles_incomplete, manifest.outcomes,
     )  # fmt: skip
 
 
-def _unchanged(published: curated.Manifest, files: int) -> Ingested:
+def _unchanged(published: curated.Manifest, found: discovery.Source) -> Ingested:
     run = published.input_digest[:12]
     return Ingested(
-        published.hospital, False, run, files, published.counts, _rows(published), published.key_version, None,
-        published.warnings,
+        published.hospital, False, run, len(found.files), published.counts, _rows(published), published.key_version,
+        None, published.warnings, published.excluded, dict(found.passed_over), published.bundles_incomplete,
+        published.outcomes,
     )  # fmt: skip
 
 
@@ -140,17 +154,36 @@ def _read_all(
     files: list[places.Stored],
     hospital: str,
     ring: Keyring,
-    staging: Staging,
     day: date,
     identities: Identities | None,
     scratch: Path,
-) -> Work:
-    with open_refusals(scratch) as refusals, progress("files", len(files)) as advance:
-        work = Work(hospital, ring, staging, day, allow_list(), refusals, identities)
-        for stored in files:
-            work.take_file(sources.read(stored))
-            advance(1)
-    return work
+    opened: contextlib.ExitStack,
+) -> tuple[Path, Staging, Work]:
+    """Read all files; a second time when one of them needs what others say before it can be read."""
+    links = Links(Drugs(allow_list()))
+    while True:
+        folder = scratch / ("again" if links.complete else "once")
+        folder.mkdir()
+        with contextlib.ExitStack() as tried:
+            staging = tried.enter_context(Staging(folder))
+            try:
+                with open_refusals(folder) as refusals, progress("files", len(files)) as advance:
+                    work = Work(hospital, ring, staging, day, allow_list(), refusals, links, identities)
+                    for number, stored in _connecting_first(files):
+                        work.take_file(sources.read(stored), number)
+                        advance(1)
+            except FirstPassNeededError:
+                links = first_pass(files, allow_list())
+                if identities is not None:
+                    identities.clear()
+                continue
+            opened.enter_context(tried.pop_all())
+            return folder, staging, work
+
+
+def _connecting_first(files: list[places.Stored]) -> list[tuple[int, places.Stored]]:
+    """Return the files with their numbers, those first that say most of others, so that a first pass is known soon."""
+    return sorted(enumerate(files), key=lambda one: not PurePosixPath(one[1].place).name.startswith(_CONNECTING))
 
 
 def _finish(staging: Staging, hospital: str, digest: str, observed_until: str | None) -> dict[str, Finished]:
@@ -164,7 +197,7 @@ def _finish(staging: Staging, hospital: str, digest: str, observed_until: str | 
     return {name: staging.finish(name, constants=constants, observed_until=until) for name in curated.TABLES}
 
 
-def _manifest(work: Work, digest: str, tables: dict[str, Finished]) -> curated.Manifest:
+def _manifest(work: Work, digest: str, tables: dict[str, Finished], found: discovery.Source) -> curated.Manifest:
     return curated.Manifest(
         hospital=work.hospital,
         schema_version=curated.SCHEMA_VERSION,
@@ -181,7 +214,11 @@ def _manifest(work: Work, digest: str, tables: dict[str, Finished]) -> curated.M
             for name, table in tables.items()
         },
         counts=dict(sorted(work.counts.items())),
-        warnings=dict(sorted(work.warnings.items())),
+        warnings=dict(sorted((+work.warnings).items())),
+        excluded=dict(sorted(work.excluded.items())),
+        files_passed_over=dict(sorted(found.passed_over.items())),
+        bundles_incomplete=work.extract.incomplete,
+        outcomes=dict(sorted(work.extract.outcomes.items())),
     )
 
 
@@ -232,11 +269,11 @@ def _set_aside(work: Work, scratch: Path, quarantine: str, digest: str) -> str |
     return place
 
 
-def _gate(counts: Counter[str], files: int, max_bad_share: float, aside: str | None) -> None:
+def _gate(counts: Counter[str], excluded: int, files: int, max_bad_share: float, aside: str | None) -> None:
     refused, accepted, broken = counts["refused"], counts["accepted"], counts["broken_files"]
-    if not accepted and not refused:
+    if not accepted and not refused and not excluded:
         raise UserError("The source holds no resource of a needed type; give FHIR R4 Patients, Encounters and so on.")
-    for bad, all_, what in ((refused, refused + accepted, "resources"), (broken, files, "files")):
+    for bad, all_, what in ((refused, refused + accepted + excluded, "resources"), (broken, files, "files")):
         if bad > max_bad_share * all_:
             raise GateError(
                 f"{bad} of {all_} {what} ({bad / all_:.1%}) are not fit, more than {max_bad_share:.1%}; "

@@ -20,10 +20,20 @@ _SCHEMA = pa.schema(
         "sequence": pa.int64(),  # the order of file and entry
         "updated": pa.int64(),  # meta.lastUpdated, in microseconds since 1970
         "version": pa.int64(),  # meta.versionId, where it is a number
+        "created": pa.bool_(),  # it came with a conditional create, which a server ignores when there is one already
     }
 )
 _DELETED = pa.schema({"record": pa.int64(), "sequence": pa.int64(), "deleted_at": pa.int64()})
 
+# A deletion ends what was there before it, by its time where both tell theirs, else by the order.
+_ENDED = """
+    INSERT INTO dead
+    SELECT resources.sequence FROM resources JOIN deletions USING (record)
+    WHERE CASE
+        WHEN deleted_at IS NOT NULL AND updated IS NOT NULL THEN updated <= deleted_at
+        ELSE resources.sequence < deletions.sequence
+    END
+"""
 # A record's versions are compared by what all of them carry: the time of the change, the version, at last the order.
 _SUPERSEDED = """
     INSERT INTO dead
@@ -33,22 +43,15 @@ _SUPERSEDED = """
     ), ranked AS (
         SELECT sequence, row_number() OVER (
             PARTITION BY record ORDER BY
+                created AND sequence IN (SELECT sequence FROM dead),
                 CASE WHEN timed = versions THEN updated END DESC,
                 CASE WHEN numbered = versions THEN version END DESC,
-                sequence DESC
+                created,
+                CASE WHEN created THEN -sequence ELSE sequence END DESC
         ) AS place
         FROM resources JOIN contested USING (record)
     )
     SELECT sequence FROM ranked WHERE place > 1
-"""
-# A deletion ends what was there before it, by its time where both tell theirs, else by the order.
-_ENDED = """
-    INSERT INTO dead
-    SELECT resources.sequence FROM resources JOIN deletions USING (record)
-    WHERE CASE
-        WHEN deleted_at IS NOT NULL AND updated IS NOT NULL THEN updated <= deleted_at
-        ELSE resources.sequence < deletions.sequence
-    END
 """
 # What belongs to a patient who was deleted, and is not there again, goes with the patient.
 _ORPHANED = """
@@ -64,7 +67,7 @@ class Versions:
     """Collects what is known of each resource's place in time, with bounded memory."""
 
     folder: Path
-    _resources: list[tuple[int, int, int, int | None, int | None]] = field(default_factory=list)
+    _resources: list[tuple[int, int, int, int | None, int | None, bool]] = field(default_factory=list)
     _deletions: list[tuple[int, int, int | None]] = field(default_factory=list)
     _writer: pq.ParquetWriter | None = None
 
@@ -72,9 +75,11 @@ class Versions:
     def _file(self) -> Path:
         return self.folder / "resources.parquet"
 
-    def resource(self, record: int, owner: int, sequence: int, updated: int | None, version: int | None) -> None:
+    def resource(
+        self, record: int, owner: int, sequence: int, updated: int | None, version: int | None, *, created: bool = False
+    ) -> None:
         """Note one version of a record."""
-        self._resources.append((record, owner, sequence, updated, version))
+        self._resources.append((record, owner, sequence, updated, version, created))
         if len(self._resources) >= FLUSH_RESOURCES:
             self._flush()
 
@@ -90,7 +95,7 @@ class Versions:
             self._writer.close()
             database.from_parquet(str(self._file)).create_view("resources")
             database.from_arrow(_columns(self._deletions, _DELETED)).create("deletions")
-            for statement in (_SUPERSEDED, _ENDED, _ORPHANED):
+            for statement in (_ENDED, _SUPERSEDED, _ORPHANED):
                 database.execute(statement)
         found = database.execute("SELECT count(DISTINCT sequence) FROM dead").fetchone()
         return int(found[0]) if found else 0
