@@ -16,6 +16,7 @@ from model.deid.subject import moment_of
 from model.ingestion import sources
 from model.ingestion.bundles import Item
 from model.ingestion.conditional import DERIVED, UNCLEAR, by_identifier, identities
+from model.ingestion.identifiers import Identifiers
 from model.ingestion.medications import Drugs
 from model.ingestion.merges import Merges, links_of
 from model.ingestion.parsing import UnreadableError
@@ -81,8 +82,9 @@ def first_pass(files: list[places.Stored], allowed: AllowList) -> Links:
     scan = _Scan(Drugs(allowed))
     for _, _, item, references in _items(files, _CONNECTING):
         scan.ask(item, references)
-    if scan.merged or scan.asked:
-        only_patients = all(kind == "Patient" for kind, _ in scan.asked)
+    asked = scan.identifiers.asked
+    if scan.merged or asked:
+        only_patients = all(kind == "Patient" for kind, _ in asked)
         for number, place, item, references in _items(files, _PATIENTS if only_patients else _ANYTHING):
             scan.answer(item, references, (number, place))
     return scan.links()
@@ -93,12 +95,9 @@ class _Scan:
     """Collects, in two readings, which connections are asked for and what answers them."""
 
     drugs: Drugs
-    asked: set[tuple[str, str]] = field(default_factory=set)
-    """Types and derived ids of what is named by an identifier."""
+    identifiers: Identifiers = field(default_factory=Identifiers)
     merged: set[str] = field(default_factory=set)
     merges: Merges = field(default_factory=Merges)
-    carriers: dict[tuple[str, str], set[str]] = field(default_factory=dict)
-    """The ids of the resources that have an identifier which was asked for."""
     claims: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """Own ids of resources in conditional updates, with the derived ids for which they came."""
     patients: set[int] = field(default_factory=set)
@@ -109,14 +108,14 @@ class _Scan:
         resource = item.resource
         kind = resource.get("resourceType") if resource is not None else None
         if item.deleted is not None and item.conditional is not None:
-            self._want(*item.deleted)
+            self.identifiers.ask(*item.deleted)
         if resource is None or kind not in KINDS or not isinstance(resource.get("id"), str):
             return
         if item.conditional is not None:
-            self._want(kind, resource["id"])
+            self.identifiers.ask(kind, resource["id"])
         for element, wanted in REFERRED.items():
             if by_identifier(resource.get(element)):
-                self._want(wanted, references.referred(resource[element], wanted) or UNCLEAR)
+                self.identifiers.ask(wanted, references.referred(resource[element], wanted) or UNCLEAR)
         if kind == "Patient":
             self._ask_merges(resource, references)
         elif kind == "Medication":
@@ -127,7 +126,7 @@ class _Scan:
             self.merged.add(patient["id"])
             for one in (link.replaced, link.survivor):
                 if len(one) == DERIVED:
-                    self._want("Patient", one)
+                    self.identifiers.ask("Patient", one)
 
     def answer(self, item: Item, references: References, at: tuple[int, int]) -> None:
         """Note what a resource says of what was asked."""
@@ -136,9 +135,7 @@ class _Scan:
         if resource is None or kind not in KINDS or not isinstance(resource.get("id"), str):
             return
         identity = resource["id"]
-        for derived in identities(resource):
-            if (kind, derived) in self.asked and derived != identity:
-                self.carriers.setdefault((kind, derived), set()).add(identity)
+        self.identifiers.carry(kind, identity, identities(resource))
         if item.conditional == "PUT" and item.own_id is not None:
             self.claims.setdefault((kind, item.own_id), set()).add(identity)
         if kind == "Patient":
@@ -150,8 +147,7 @@ class _Scan:
         """Return what was found."""
         survivors = self.merges.survivors()
         final = {("Patient", patient): survivor for patient, survivor in survivors.items()}
-        named = {key: self._named(key, survivors) for key in self.asked}
-        final |= {key: found for key, found in named.items() if found != key[1]}
+        final |= self.identifiers.meanings(survivors)
         final |= self._claimed()
         for patient, survivor in survivors.items():
             final["Patient", patient] = final.get(("Patient", survivor), survivor)
@@ -165,28 +161,6 @@ class _Scan:
             _replaced=frozenset(survivors),
         )
 
-    def _want(self, kind: str, identity: str) -> None:
-        if identity != UNCLEAR:
-            self.asked.add((kind, identity))
-
-    def _named(self, key: tuple[str, str], survivors: dict[str, str]) -> str:
-        """Return the one resource that has an identifier; ``UNCLEAR`` when several have it."""
-        kind, current = key
-        path = [current]
-        while True:
-            carriers = self.carriers.get((kind, current), set())
-            found = {survivors.get(one, one) if kind == "Patient" else one for one in carriers} - {current}
-            if not found:
-                return current
-            if len(found) > 1 or UNCLEAR in found:
-                return UNCLEAR
-            current = found.pop()
-            if current in path:
-                return min(path[path.index(current) :])
-            if (kind, current) not in self.asked:
-                return current
-            path.append(current)
-
     def _claimed(self) -> dict[tuple[str, str], str]:
         """Return the derived ids of resources to which a conditional update gives an id that no other one has."""
         times = Counter((kind, derived) for (kind, _), found in self.claims.items() for derived in found)
@@ -195,7 +169,7 @@ class _Scan:
             for (kind, own), found in self.claims.items()
             if len(found) == 1
             for derived in found
-            if times[kind, derived] == 1 and (kind, derived) not in self.carriers
+            if times[kind, derived] == 1 and not self.identifiers.carried((kind, derived))
         }
 
 

@@ -7,7 +7,7 @@ from model.deid.rules import AllowList
 
 ENTERED_IN_ERROR: dict[str, Any] = {"entered-in-error": True}
 """In place of a drug's codes: the Medication itself was recorded in error."""
-SYSTEMS = ("rxnorm", "atc", "ndc")
+SYSTEMS = ("rxnorm", "atc", "snomed", "ndc")
 """Systems of drugs, the first that an order has is the one that counts."""
 
 Concept = dict[str, Any] | None

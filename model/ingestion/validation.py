@@ -101,12 +101,21 @@ def _invalid(resource: dict[str, Any], kind: str) -> Iterator[Fault]:
         said = "the resource has a modifierExtension, which may change its meaning"
         yield Fault(said, "not-supported", f"{kind}.modifierExtension")
         return
+    if kind == "Encounter" and _is_concept(resource.get("class")):
+        yield Fault(
+            "Encounter.class is a CodeableConcept, as in FHIR R5; only R4 is read", "structure", "Encounter.class"
+        )
+        return
     try:
         _model(kind).model_validate(resource)
     except ValidationError as invalid:
         yield from _explained(invalid, kind)
     except (ValueError, TypeError, AssertionError, AttributeError, ImportError, KeyError, RecursionError) as fault:
         yield Fault(f"the resource is not valid FHIR R4 ({type(fault).__name__})", "structure", kind)
+
+
+def _is_concept(value: Any) -> bool:
+    return isinstance(value, list) or (isinstance(value, dict) and "coding" in value)
 
 
 def _explained(invalid: ValidationError, kind: str) -> Iterator[Fault]:

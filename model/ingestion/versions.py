@@ -38,12 +38,13 @@ _ENDED = """
 _SUPERSEDED = """
     INSERT INTO dead
     WITH contested AS (
-        SELECT record, count(*) AS versions, count(updated) AS timed, count(version) AS numbered
+        SELECT record, count(*) AS versions, count(updated) AS timed, count(version) AS numbered,
+            bool_or(created) AS creates
         FROM resources GROUP BY record HAVING count(*) > 1
     ), ranked AS (
         SELECT sequence, row_number() OVER (
             PARTITION BY record ORDER BY
-                created AND sequence IN (SELECT sequence FROM dead),
+                creates AND sequence IN (SELECT sequence FROM dead),
                 CASE WHEN timed = versions THEN updated END DESC,
                 CASE WHEN numbered = versions THEN version END DESC,
                 created,
