@@ -37,5 +37,6 @@ class Extract:
         if resource is None:
             return
         issues = resource.get("issue")
-        named = {one.get("severity") for one in issues if isinstance(one, dict)} if isinstance(issues, list) else set()
+        listed = issues if isinstance(issues, list) else []
+        named = [one.get("severity") for one in listed if isinstance(one, dict)]
         self.outcomes[next((one for one in SEVERITIES if one in named), "unknown")] += 1

@@ -203,8 +203,8 @@ def _large(sha256: str, raw: BufferedIOBase, size: int) -> Iterator[Piece]:
     backwards = newest_first(document.members)
     whole = (*pages(document.members), *inside)
     while part := tuple(itertools.islice(items, ITEMS_A_PIECE)):
-        yield Piece(sha256, "bundle", part, references, backwards, whole)
-        whole = ()
+        yield Piece(sha256, "bundle", part, references, backwards)
+    yield Piece(sha256, "bundle", (), references, pages=whole)
     if broken:
         raise broken[0]
 
