@@ -11,10 +11,10 @@ from model.deid.keys import KEY_BYTES, LocalKeyring
 from model.errors import UserError
 from model.features.build import build, build_at, load, who_and_when
 from model.features.definitions import definitions
+from model.ingestion.discovery import SUFFIXES
 from model.ingestion.record_use import record_use
 from model.ingestion.run import Ingested, ingest
 from model.ingestion.shares import plural
-from model.ingestion.sources import SUFFIXES
 
 ANY = "any"
 NO_LIMITS = dict.fromkeys(record_use().limits.shares, 1.0)

@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
@@ -39,6 +39,8 @@ class Stored:
     mark: str
     size: int
     age: timedelta = timedelta()
+    regular: bool = True
+    """False for what is no file: a pipe, a device or a link to a folder."""
 
 
 def is_s3(place: str) -> bool:
@@ -76,6 +78,35 @@ def listing(place: str, suffixes: tuple[str, ...] = ("",)) -> list[Stored]:
     if is_s3(place):
         return [stored for stored in _list_s3(place) if stored.place.lower().endswith(suffixes)]
     return _list_local(Path(place), suffixes)
+
+
+def entries(place: str) -> list[Stored]:
+    """Return everything at or below a place, hidden files included, in a stable order and without a local file's mark.
+
+    Raises
+    ------
+    UserError
+        If a folder cannot be read, or a link leads nowhere.
+    """
+    if is_s3(place):
+        return _list_s3(place)
+    root = Path(place)
+    return [_entry(path) for path in ([root] if root.is_file() else sorted(_everything(root)))]
+
+
+def marked(stored: Stored) -> Stored:
+    """Return a file with its mark."""
+    return stored if stored.mark else replace(stored, mark=_digest(Path(stored.place)))
+
+
+def head(place: str, size: int) -> bytes:
+    """Return the first bytes of a file; of one in an object store no more is fetched."""
+    if is_s3(place):
+        bucket, key = _split(place)
+        with _explained(place):
+            return client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read(size)
+    with reading(place) as stream:
+        return stream.read(size)
 
 
 def folders(place: str) -> list[str]:
@@ -123,19 +154,6 @@ def reading(place: str) -> Iterator[BufferedIOBase]:
         _fetch_s3(place, scratch)
         scratch.seek(0)
         yield cast(BufferedIOBase, scratch)
-
-
-def head(place: str, size: int) -> bytes:
-    """Return the first bytes of a file, without fetching the rest."""
-    if not is_s3(place):
-        with reading(place) as stream:
-            return stream.read(size)
-    bucket, key = _split(place)
-    with _explained(place):
-        if not client().head_object(Bucket=bucket, Key=key)["ContentLength"]:
-            return b""
-        found: bytes = client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read()
-    return found
 
 
 def write(place: str, content: bytes, *, private: bool = False) -> None:
@@ -310,14 +328,29 @@ def _list_local(root: Path, suffixes: tuple[str, ...]) -> list[Stored]:
 
 def _files(root: Path) -> Iterator[Path]:
     """Give the files below a folder; links to files are followed, links to folders are not."""
+    return (path for path in _everything(root) if not path.name.startswith(".") and _is_regular(path))
+
+
+def _everything(root: Path) -> Iterator[Path]:
+    """Give all that lies below a folder except folders; links to folders are given and not followed."""
     if not root.is_dir():
         return
-    for folder, _, names in os.walk(root, onerror=_unreadable):
-        for name in names:
-            path = Path(folder, name)
-            # A pipe or a device would hold the reader for ever; a link that leads nowhere is told of when it is read.
-            if not name.startswith(".") and (path.is_file() or path.is_symlink()):
-                yield path
+    for folder, below, names in os.walk(root, onerror=_unreadable):
+        yield from (Path(folder, name) for name in names)
+        yield from (path for path in (Path(folder, name) for name in below) if path.is_symlink())
+
+
+def _is_regular(path: Path) -> bool:
+    """Return whether a path can be read: a pipe would hold the reader for ever; a dead link fails when it is read."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
+
+
+def _entry(path: Path) -> Stored:
+    regular = _is_regular(path)
+    try:
+        return Stored(str(path), "", path.stat().st_size if regular else 0, regular=regular)
+    except OSError as fault:
+        raise UserError(f"Cannot read a file below {path.parent}: {fault.strerror}.") from None
 
 
 def _unreadable(fault: OSError) -> NoReturn:

@@ -1,7 +1,7 @@
 """The ``ingest`` command: FHIR to curated tables."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -122,7 +122,7 @@ def _limits(given: list[str]) -> dict[str, float]:
 
 def _summary(done: "Ingested", rate: float) -> str:
     if not done.changed:
-        return f"{done.hospital}: nothing changed since run {done.run}"
+        return f"{done.hospital}: nothing changed since run {done.run}" + "".join(f"; {one}" for one in _remarks(done))
     held = ", ".join(f"{count} {name}" for name, count in done.rows.items())
     lines = [f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"]
     lines.append(_line("read", {name: done.counts.get(name, 0) for name in _ENDS}, done.read))
@@ -133,6 +133,7 @@ def _summary(done: "Ingested", rate: float) -> str:
     if done.counts.get("broken_files"):
         lines.append(f"{done.counts['broken_files']} files could not be read to their end")
     lines.append(f"dates without a time are days in {done.zone}")
+    lines += _remarks(done)
     return "\n  ".join(lines)
 
 
@@ -142,3 +143,16 @@ def _line(title: str, counted: Mapping[str, int], total: int | None = None) -> s
     shown = ", ".join(f"{number:,} {name}" for name, number in largest[:SHOWN])
     more = f", {len(largest) - SHOWN} more reasons (--json)" if len(largest) > SHOWN else ""
     return f"{title}{'' if total is None else f' {total:,}'}: {shown}{more}"
+
+
+def _remarks(done: "Ingested") -> Iterator[str]:
+    """Give what the reader must know of the extract."""
+    if done.files_passed_over:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in done.files_passed_over.items())
+        yield f"files passed over: {reasons}"
+    if done.bundles_incomplete:
+        pages = "a page is" if done.bundles_incomplete == 1 else f"{done.bundles_incomplete} pages are"
+        yield f"{pages} missing: a Bundle names a next page that is not among the files; run the search to its end"
+    failed = sum(done.outcomes.get(severity, 0) for severity in ("fatal", "error", "warning"))
+    if failed:
+        yield f"{failed} OperationOutcomes report errors or warnings: the server may have withheld resources"

@@ -73,6 +73,8 @@ class AllowList:
     measures: Measures
     state_of: Mapping[str, str]
     """The two-letter code of a state by its code and by its name."""
+    keyed: frozenset[str] = frozenset()
+    """The systems whose codes leave as pseudonyms only."""
 
     def meaning(self, wanted: tuple[str, ...], uri: object, code: object) -> Meaning | None:
         """Return a coding in one of the wanted systems, in canonical words; nothing when it may not leave."""
@@ -114,6 +116,7 @@ def allow_list() -> AllowList:
             units(), largest=table.largest_number, digits=table.significant_digits, conversions=conversions()
         ),
         state_of=table.states | {code: code for code in table.states.values()},
+        keyed=frozenset(name for name, system in table.systems.items() if system.keyed),
     )
 
 

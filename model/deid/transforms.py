@@ -131,8 +131,14 @@ def _coding(rule: Rule) -> Walk:
     def walk(value: Any, context: Context) -> dict[str, str] | None:
         if not isinstance(value, dict):
             return None
-        meaning = context.allowed.meaning(systems, value.get("system"), value.get("code"))
-        return {"system": meaning[0], "code": meaning[1]} if meaning else None
+        meaning = context.allowed.vocabulary.meaning_of(systems, value)
+        if meaning is None:
+            return None
+        system, code = meaning
+        return {
+            "system": system,
+            "code": context.subject.pseudonym(system, code) if system in context.allowed.keyed else code,
+        }
 
     return walk
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from model.identity.envelope import Wrapping, seal, unseal, wrapping
 
 FORMAT = 1
 FILE = "identities.ndjson"
+REPLACED = "replaced"
+"""Type of the entry that holds the id of a patient whose record was merged into this one."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,17 @@ class Recorder:
         self._hospital = hospital
         self._wrap = wrap
         self._known: dict[str, tuple[str, Identity]] = {}
+        self._merged: dict[str, dict[str, tuple[dict[str, str], ...]]] = {}
+
+    def clear(self) -> None:
+        """Keep nothing of what was recorded: the run begins again."""
+        self._known.clear()
+        self._merged.clear()
+
+    def merge(self, resource: dict[str, Any], survivor: str) -> None:
+        """Keep the id and the record numbers of a replaced patient with those of the surviving one."""
+        replaced = {"type": REPLACED, "value": resource["id"]}
+        self._merged.setdefault(survivor, {})[resource["id"]] = (replaced, *_identifiers(resource))
 
     def record(self, resource: dict[str, Any], subject: Subject) -> None:
         """Note a Patient as the hospital knows him; a later version replaces an earlier one."""
@@ -71,11 +84,19 @@ class Recorder:
         key = self._wrap.new()
         head = {"format": FORMAT, "hospital": self._hospital, "input_digest": input_digest, "data_key": key.wrapped}
         lines = [json.dumps(head, sort_keys=True)]
-        for pseudonym, identity in sorted(self._known.values(), key=lambda known: known[0]):
+        for pseudonym, known in sorted(self._known.values(), key=lambda known: known[0]):
+            identity = self._with_merged(known)
             clear = json.dumps(asdict(identity), ensure_ascii=False).encode()
             sealed = seal(key.clear, clear, _bound(self._hospital, pseudonym))
             lines.append(json.dumps({"pseudonym": pseudonym, "sealed": sealed}))
         places.write(self._file, ("\n".join(lines) + "\n").encode(), private=True)
+
+    def _with_merged(self, identity: Identity) -> Identity:
+        """Return a patient with the record numbers of those who were replaced by him."""
+        others = (one for _, ones in sorted(self._merged.get(identity.patient_id, {}).items()) for one in ones)
+        return replace(
+            identity, identifiers=(*identity.identifiers, *(o for o in others if o not in identity.identifiers))
+        )
 
 
 def recorder(place: str, hospital: str, key_file: Path | None, *, source: str, out: str) -> Recorder:

@@ -116,6 +116,9 @@ class Manifest:
     excluded: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
+    files_passed_over: dict[str, int] = field(default_factory=dict)
+    bundles_incomplete: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
 
     @property
     def content_digest(self) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from model.ingestion.bundles import URN, Item
+from model.ingestion.conditional import condition_of, identified, searched
+from model.ingestion.medications import ENTERED_IN_ERROR, Concept
 
 _REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
 _NOT_PATIENTS = frozenset({"Group", "Device", "Location"})
@@ -16,19 +18,22 @@ class References:
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._own: dict[str, tuple[str, str]] = {}
-        self._drugs: dict[str, Any] = {}
+        self._drugs: dict[str, Concept] = {}
         for item in items:
             if item.resource is not None:
-                self._learn(item.resource, item.full_url)
+                self._learn(item, item.resource)
 
-    def _learn(self, resource: dict[str, Any], full_url: str | None) -> None:
-        kind, identity = resource.get("resourceType"), resource.get("id")
+    def _learn(self, item: Item, resource: dict[str, Any]) -> None:
+        kind, identity, full_url = resource.get("resourceType"), resource.get("id"), item.full_url
         if not isinstance(kind, str) or not isinstance(identity, str):
             return
+        if item.own_id is not None:
+            self._own[f"{kind}/{item.own_id}"] = (kind, identity)
         if kind == "Medication":
-            self._drugs[f"Medication/{identity}"] = resource.get("code")
+            concept = ENTERED_IN_ERROR if resource.get("status") == "entered-in-error" else resource.get("code")
+            self._drugs[f"Medication/{item.own_id or identity}"] = concept
             if full_url is not None:
-                self._drugs[full_url] = resource.get("code")
+                self._drugs[full_url] = concept
         elif full_url is not None and (kind in _NOT_PATIENTS or _plain(full_url, kind) != identity):
             self._own[full_url] = (kind, identity)
 
@@ -39,25 +44,24 @@ class References:
             return identity if found == kind else None
         return _plain(reference, kind)
 
+    def referred(self, reference: Any, kind: str) -> str | None:
+        """Return the id of the resource of a kind that a Reference means, by its reference or its identifier."""
+        if not isinstance(reference, dict):
+            return None
+        literal = reference.get("reference")
+        if isinstance(literal, str):
+            return self.resolve(literal, kind)
+        return identified(kind, reference.get("identifier")) if reference.get("type", kind) == kind else None
+
     def patient(self, resource: dict[str, Any]) -> str | None:
         """Return the id of the patient whose resource this is."""
         if resource["resourceType"] == "Patient":
             return str(resource["id"])
-        subject = resource.get("subject")
-        reference = subject.get("reference") if isinstance(subject, dict) else None
-        return self.resolve(reference, "Patient") if isinstance(reference, str) else None
+        return self.referred(resource.get("subject"), "Patient")
 
-    def with_drug(self, resource: dict[str, Any]) -> dict[str, Any]:
-        """Return a MedicationRequest with its drug's codes in place, when they lie in a Medication beside it."""
-        medication = resource.get("medicationReference")
-        reference = medication.get("reference") if isinstance(medication, dict) else None
-        if not isinstance(reference, str):
-            return resource
-        code = self._drugs.get(reference)
-        if reference.startswith("#"):
-            inside = (one for one in resource.get("contained", []) if one.get("id") == reference[1:])
-            code = next((one.get("code") for one in inside if one.get("resourceType") == "Medication"), None)
-        return resource | {"medicationCodeableConcept": code} if isinstance(code, dict) else resource
+    def drug(self, reference: str) -> Concept:
+        """Return the drug's codes in a Medication of the same bundle."""
+        return self._drugs.get(reference)
 
 
 def _plain(reference: str, kind: str) -> str | None:
@@ -65,4 +69,7 @@ def _plain(reference: str, kind: str) -> str | None:
     if reference.startswith(URN):
         return reference[len(URN) :]
     parts = _REFERENCE.fullmatch(reference)
-    return parts[2] if parts and parts[1] == kind else None
+    if parts:
+        return parts[2] if parts[1] == kind else None
+    condition = condition_of(reference)
+    return searched(*condition) if condition is not None and condition[0] == kind else None

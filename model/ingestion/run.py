@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from model import places
 from model.console import progress
@@ -18,7 +18,9 @@ from model.deid.subject import moment_of
 from model.errors import GateError, UserError
 from model.features.definitions import definitions
 from model.hospital import check_hospital
-from model.ingestion import curated, profile, record_use, sources
+from model.ingestion import curated, discovery, profile, record_use, sources
+from model.ingestion.links import FirstPassNeededError, Links, first_pass
+from model.ingestion.medications import Drugs
 from model.ingestion.shares import foremost, refuse_large_shares
 from model.ingestion.staging import Finished, Staging
 from model.ingestion.work import Identities, Work, open_refusals
@@ -27,6 +29,8 @@ from model.ingestion.zone import Zone, zone_of
 MAX_BAD_SHARE = 0.05
 MOST_REASONS = 50
 """How many reasons for refusals a manifest keeps; the quarantine has all."""
+_CONNECTING = ("Patient", "patient", "Medication.", "medication.")
+"""How names of files begin that hold Patients or Medications, as a Bulk Data export names them."""
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
@@ -50,6 +54,12 @@ class Ingested:
     """The time zone in which dates without a time were read."""
     warnings: dict[str, int] = field(default_factory=dict)
     """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
+    files_passed_over: dict[str, int] = field(default_factory=dict)
+    """Files of the source that were not read, by reason."""
+    bundles_incomplete: int = 0
+    """Next pages of searches that are not among the files."""
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """OperationOutcomes in the files, by severity."""
 
     @property
     def read(self) -> int:
@@ -109,7 +119,8 @@ def ingest(
     """
     aside = quarantine or _quarantine_beside(source, out)
     _check(source, hospital, out, aside, max_bad_share, observed_until)
-    files = sources.find(source)
+    found = discovery.find(source)
+    files = found.files
     local = zone_of(zone, files)
     digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{local.said}")
     partition = curated.folder(out, hospital)
@@ -117,11 +128,10 @@ def ingest(
     known = identities is None or identities.current(digest)
     if known and published is not None and published.input_digest == digest and curated.is_whole(partition, published):
         curated.tidy(partition, published)
-        return _ingested(published, len(files), changed=False)
+        return _ingested(published, found, changed=False)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
-        scratch = Path(name)
-        with Staging(scratch) as staging, _rare_collection():
-            work = _read_all(files, hospital, ring, staging, local.tz, identities, scratch)
+        with _rare_collection(), contextlib.ExitStack() as opened:
+            scratch, staging, work = _read_all(files, hospital, ring, local.tz, identities, Path(name), opened)
             aside_at = _set_aside(work, scratch, aside, digest)
             _gate(work, len(files), max_bad_share, aside_at)
             work.counts["not_in_force"] = staging.close()
@@ -133,19 +143,21 @@ def ingest(
             work.counts["used"] = work.counts["accepted"] - work.counts["excluded"] - work.counts["not_in_force"]
             refuse_large_shares(work.read, work.excluded, limits or {})
             tables = _finish(staging, hospital, digest)
-        manifest = _manifest(work, digest, tables, local)
+        manifest = _manifest(work, digest, tables, local, found)
         if identities is not None:
             identities.publish(digest)
         curated.publish(partition, manifest, {name: table.file for name, table in tables.items()})
-    return _ingested(manifest, len(files), changed=True, quarantine=aside_at)
+    return _ingested(manifest, found, changed=True, quarantine=aside_at)
 
 
-def _ingested(manifest: curated.Manifest, files: int, *, changed: bool, quarantine: str | None = None) -> Ingested:
+def _ingested(
+    manifest: curated.Manifest, found: discovery.Source, *, changed: bool, quarantine: str | None = None
+) -> Ingested:
     return Ingested(
         hospital=manifest.hospital,
         changed=changed,
         run=manifest.input_digest[:12],
-        files=files,
+        files=len(found.files),
         counts=manifest.counts,
         rows=_rows(manifest),
         key_version=manifest.key_version,
@@ -154,6 +166,9 @@ def _ingested(manifest: curated.Manifest, files: int, *, changed: bool, quaranti
         refused=manifest.refused,
         zone=manifest.zone,
         warnings=manifest.warnings,
+        files_passed_over=dict(found.passed_over),
+        bundles_incomplete=manifest.bundles_incomplete,
+        outcomes=manifest.outcomes,
     )
 
 
@@ -165,17 +180,36 @@ def _read_all(
     files: list[places.Stored],
     hospital: str,
     ring: Keyring,
-    staging: Staging,
     zone: tzinfo,
     identities: Identities | None,
     scratch: Path,
-) -> Work:
-    with open_refusals(scratch) as refusals, progress("files", len(files)) as advance:
-        work = Work(hospital, ring, staging, zone, allow_list(), refusals, identities)
-        for stored in files:
-            work.take_file(sources.read(stored))
-            advance(1)
-    return work
+    opened: contextlib.ExitStack,
+) -> tuple[Path, Staging, Work]:
+    """Read all files; a second time when one of them needs what others say before it can be read."""
+    links = Links(Drugs(allow_list()))
+    while True:
+        folder = scratch / ("again" if links.complete else "once")
+        folder.mkdir()
+        with contextlib.ExitStack() as tried:
+            staging = tried.enter_context(Staging(folder))
+            try:
+                with open_refusals(folder) as refusals, progress("files", len(files)) as advance:
+                    work = Work(hospital, ring, staging, zone, allow_list(), refusals, links, identities)
+                    for number, stored in _connecting_first(files):
+                        work.take_file(sources.read(stored), number)
+                        advance(1)
+            except FirstPassNeededError:
+                links = first_pass(files, allow_list())
+                if identities is not None:
+                    identities.clear()
+                continue
+            opened.enter_context(tried.pop_all())
+            return folder, staging, work
+
+
+def _connecting_first(files: list[places.Stored]) -> list[tuple[int, places.Stored]]:
+    """Return the files with their numbers, those first that say most of others, so that a first pass is known soon."""
+    return sorted(enumerate(files), key=lambda one: not PurePosixPath(one[1].place).name.startswith(_CONNECTING))
 
 
 def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]:
@@ -188,7 +222,9 @@ def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]
     return {name: staging.finish(name, constants=constants) for name in curated.TABLES}
 
 
-def _manifest(work: Work, digest: str, tables: dict[str, Finished], zone: Zone) -> curated.Manifest:
+def _manifest(
+    work: Work, digest: str, tables: dict[str, Finished], zone: Zone, found: discovery.Source
+) -> curated.Manifest:
     return curated.Manifest(
         hospital=work.hospital,
         schema_version=curated.SCHEMA_VERSION,
@@ -210,6 +246,9 @@ def _manifest(work: Work, digest: str, tables: dict[str, Finished], zone: Zone) 
         excluded=_sorted(work.excluded),
         refused=dict(work.reasons.most_common(MOST_REASONS)),
         warnings=_sorted(work.warnings),
+        files_passed_over=_sorted(found.passed_over),
+        bundles_incomplete=work.extract.incomplete,
+        outcomes=_sorted(work.extract.outcomes),
     )
 
 

@@ -10,19 +10,24 @@ from typing import Any, Protocol
 from model import places
 from model.errors import UserError
 from model.ingestion import parsing
-from model.ingestion.bundles import Item, entries, entry_item, is_bundle, newest_first
+from model.ingestion.bundles import Item, Page, entries, entry_item, is_bundle, newest_first, pages
+from model.ingestion.discovery import by_lines
 from model.ingestion.parsing import Document, UnreadableError, strict
 from model.ingestion.references import References
 from model.ingestion.streams import Unpacked
 
-SUFFIXES = (".json", ".ndjson", ".json.gz", ".ndjson.gz", ".gz")
 ITEMS_A_PIECE = 1000
 WHOLE_BELOW = 8 * 1024 * 1024
 """Bytes up to which a document is parsed whole; a larger one is read entry by entry."""
 
 
 _MARK = b"\xef\xbb\xbf"
+_OPENING = 4096
 _NONE = References(())
+
+
+FILE_BITS = 40
+"""Each file has so many bits of the sequence for its entries."""
 
 
 class Lines(Protocol):
@@ -42,20 +47,14 @@ class Piece:
     items: tuple[Item, ...]
     references: References
     newest_first: bool = False
+    pages: tuple[Page, ...] = ()
+    """The pages of searches that the Bundles of this piece are."""
     broken: str | None = None
     """Why the rest of the file, or all of it, could not be read."""
 
-
-def find(source: str) -> list[places.Stored]:
-    """Return the FHIR files at a source, in the order of their names."""
-    if source.lower().startswith(("http://", "https://")):
-        raise UserError(
-            "ingest reads a FHIR server over https:// only; give its https:// base, or files, a folder or s3://…."
-        )
-    found = places.listing(source, SUFFIXES)
-    if not found:
-        raise UserError(f"There is no .json, .ndjson or .gz file at {source}; check the path or the prefix.")
-    return found
+    def place(self, item: Item) -> int:
+        """Return an item's place in the order of time inside its file."""
+        return (1 << FILE_BITS - 1) - item.index if self.newest_first else item.index
 
 
 def read(stored: places.Stored) -> Iterator[Piece]:
@@ -73,13 +72,17 @@ def read(stored: places.Stored) -> Iterator[Piece]:
         size = raw.tell()
         raw.seek(0)
         try:
-            if ".ndjson" in stored.place.lower():
+            if by_lines(stored.place) and not _opens_document(Unpacked(raw, size).read(_OPENING)):
+                raw.seek(0)
                 yield from _in_pieces(sha256, _lines(Unpacked(raw, size)))
                 return
+            raw.seek(0)
             content = Unpacked(raw, size).read(WHOLE_BELOW)
             raw.seek(0)
             if len(content) < WHOLE_BELOW:
                 yield from _small(sha256, content.removeprefix(_MARK))
+            elif _looks_like_lines(content.removeprefix(_MARK)):
+                yield from _in_pieces(sha256, _lines(Unpacked(raw, size)))
             else:
                 yield from _large(sha256, raw, size)
         except UnreadableError as fault:
@@ -94,7 +97,13 @@ def _small(sha256: str, content: bytes) -> Iterator[Piece]:
             raise
         yield from _in_pieces(sha256, _lines(BytesIO(content)))
         return
-    yield Piece(sha256, "bundle" if found.whole else "resource", found.items, found.references, found.newest_first)
+    form = "bundle" if found.whole else "resource"
+    yield Piece(sha256, form, found.items, found.references, found.newest_first, found.pages)
+
+
+def _opens_document(opening: bytes) -> bool:
+    """Return whether a file that is called NDJSON begins as one document over several lines."""
+    return opening.removeprefix(_MARK).lstrip().partition(b"\n")[0].strip() in {b"{", b"["}
 
 
 def _looks_like_lines(content: bytes) -> bool:
@@ -117,12 +126,13 @@ class _Found:
     newest_first: bool = False
     whole: bool = False
     """They are of a Bundle."""
+    pages: tuple[Page, ...] = ()
 
 
 def _bundle(index: int, value: Any) -> _Found:
     if is_bundle(value):
         items = tuple(entries(value, index))
-        return _Found(items, References(items), newest_first(value), whole=True)
+        return _Found(items, References(items), newest_first(value), whole=True, pages=tuple(pages(value)))
     fault = None if isinstance(value, dict) else "the JSON is not an object"
     return _Found((Item(index, value if fault is None else None, fault=fault),), _NONE)
 
@@ -170,7 +180,7 @@ def _in_pieces(sha256: str, lines: Iterator[_Found]) -> Iterator[Piece]:
         if found is None:
             break
         if found.whole:
-            yield Piece(sha256, "ndjson", found.items, found.references, found.newest_first)
+            yield Piece(sha256, "ndjson", found.items, found.references, found.newest_first, found.pages)
         else:
             waiting.extend(found.items)
     if broken is not None:
@@ -181,17 +191,20 @@ def _large(sha256: str, raw: BufferedIOBase, size: int) -> Iterator[Piece]:
     """Read a big document twice: references may point forward, so its own names are learned first."""
     document = Document(Unpacked(raw, size), "entry")
     broken: list[UnreadableError] = []
-    references = References(_until_broken(_items(document), broken))
+    inside: list[Page] = []
+    references = References(_until_broken(_items(document, inside), broken))
     if not is_bundle(document.members):
         if broken:
             raise broken[0]
         yield Piece(sha256, "resource", (Item(0, document.members),), _NONE)
         return
     raw.seek(0)
-    items = _until_broken(_items(Document(Unpacked(raw, size), "entry")), broken := [])
+    items = _until_broken(_items(Document(Unpacked(raw, size), "entry"), []), broken := [])
     backwards = newest_first(document.members)
+    whole = (*pages(document.members), *inside)
     while part := tuple(itertools.islice(items, ITEMS_A_PIECE)):
         yield Piece(sha256, "bundle", part, references, backwards)
+    yield Piece(sha256, "bundle", (), references, pages=whole)
     if broken:
         raise broken[0]
 
@@ -204,14 +217,17 @@ def _until_broken(items: Iterator[Item], broken: list[UnreadableError]) -> Itera
         broken.append(fault)
 
 
-def _items(document: Document) -> Iterator[Item]:
+def _items(document: Document, inside: list[Page]) -> Iterator[Item]:
+    """Give the items of a big Bundle, and add the pages that Bundles inside it are."""
     index = 0
     for content in document.items():
         try:
             item = entry_item(index, strict(content))
         except UnreadableError as fault:
             item = Item(index, None, fault=str(fault))
-        found = entries(item.resource or {}, index, 1) if is_bundle(item.resource) else iter((item,))
+        bundle = item.resource if is_bundle(item.resource) else None
+        inside.extend(pages(bundle, 1) if bundle is not None else ())
+        found = iter((item,)) if bundle is None else entries(bundle, index, 1)
         for one in found:
             yield one
             index = one.index + 1

@@ -21,27 +21,11 @@ _SCHEMA = pa.schema(
         "updated": pa.int64(),  # meta.lastUpdated, in microseconds since 1970
         "version": pa.int64(),  # meta.versionId, where it is a number
         "used": pa.bool_(),  # not excluded by itself
+        "created": pa.bool_(),  # it came with a conditional create, which a server ignores when there is one already
     }
 )
 _DELETED = pa.schema({"record": pa.int64(), "sequence": pa.int64(), "deleted_at": pa.int64()})
 
-# A record's versions are compared by what all of them carry: the time of the change, the version, at last the order.
-_SUPERSEDED = """
-    INSERT INTO dead
-    WITH contested AS (
-        SELECT record, count(*) AS versions, count(updated) AS timed, count(version) AS numbered
-        FROM resources GROUP BY record HAVING count(*) > 1
-    ), ranked AS (
-        SELECT sequence, row_number() OVER (
-            PARTITION BY record ORDER BY
-                CASE WHEN timed = versions THEN updated END DESC,
-                CASE WHEN numbered = versions THEN version END DESC,
-                sequence DESC
-        ) AS place
-        FROM resources JOIN contested USING (record)
-    )
-    SELECT sequence FROM ranked WHERE place > 1
-"""
 # A deletion ends what was there before it, by its time where both tell theirs, else by the order.
 _ENDED = """
     INSERT INTO dead
@@ -50,6 +34,26 @@ _ENDED = """
         WHEN deleted_at IS NOT NULL AND updated IS NOT NULL THEN updated <= deleted_at
         ELSE resources.sequence < deletions.sequence
     END
+"""
+# A record's versions are compared by what all of them carry: the time of the change, the version, at last the order.
+_SUPERSEDED = """
+    INSERT INTO dead
+    WITH contested AS (
+        SELECT record, count(*) AS versions, count(updated) AS timed, count(version) AS numbered,
+            bool_or(created) AS creates
+        FROM resources GROUP BY record HAVING count(*) > 1
+    ), ranked AS (
+        SELECT sequence, row_number() OVER (
+            PARTITION BY record ORDER BY
+                creates AND sequence IN (SELECT sequence FROM dead),
+                CASE WHEN timed = versions THEN updated END DESC,
+                CASE WHEN numbered = versions THEN version END DESC,
+                created,
+                CASE WHEN created THEN -sequence ELSE sequence END DESC
+        ) AS place
+        FROM resources JOIN contested USING (record)
+    )
+    SELECT sequence FROM ranked WHERE place > 1
 """
 # What belongs to a patient who was deleted, and is not there again, goes with the patient.
 _ORPHANED = """
@@ -74,10 +78,18 @@ class Versions:
         return self.folder / "resources.parquet"
 
     def resource(
-        self, record: int, owner: int, sequence: int, updated: int | None, version: int | None, *, used: bool = True
+        self,
+        record: int,
+        owner: int,
+        sequence: int,
+        updated: int | None,
+        version: int | None,
+        *,
+        used: bool = True,
+        created: bool = False,
     ) -> None:
         """Note one version of a record; one that is excluded supersedes others all the same."""
-        self._resources.append((record, owner, sequence, updated, version, used))
+        self._resources.append((record, owner, sequence, updated, version, used, created))
         if len(self._resources) >= FLUSH_RESOURCES:
             self._flush()
 
@@ -94,7 +106,7 @@ class Versions:
         self._writer.close()
         database.from_parquet(str(self._file)).create_view("resources")
         database.from_arrow(_columns(self._deletions, _DELETED)).create("deletions")
-        for statement in (_SUPERSEDED, _ENDED, _ORPHANED):
+        for statement in (_ENDED, _SUPERSEDED, _ORPHANED):
             database.execute(statement)
         found = database.execute("SELECT count(*) FROM resources SEMI JOIN dead USING (sequence) WHERE used").fetchall()
         return int(found[0][0])

@@ -13,20 +13,21 @@ from model.deid.keys import Keyring, unique
 from model.deid.rules import AllowList
 from model.deid.subject import Subject, moment_of, secret_input
 from model.deid.transforms import Context, deidentify
+from model.ingestion.attribution import Attributed, Excluded, Resolution
 from model.ingestion.bundles import Item
+from model.ingestion.conditional import UNCLEAR
+from model.ingestion.extract import Extract
 from model.ingestion.flatten import Row, rows
+from model.ingestion.links import Links
 from model.ingestion.not_understood import why_empty, with_source_class
 from model.ingestion.record_use import rule_for
-from model.ingestion.references import References
-from model.ingestion.sources import Piece
+from model.ingestion.sources import FILE_BITS, Piece
 from model.ingestion.staging import Staging
 from model.ingestion.validation import ACCEPTED, Fault, faults_of, outcome, trimmed
 from model.ingestion.values import reasons
 
 KNOWN_PATIENTS = 100_000
 """So many patients' secrets are remembered; those of the longest known are asked for again when they return."""
-FILE_BITS = 40
-"""Each file has so many bits of the sequence for its entries."""
 
 
 class Identities(Protocol):
@@ -34,6 +35,14 @@ class Identities(Protocol):
 
     def record(self, resource: dict[str, Any], subject: Subject) -> None:
         """Keep who a pseudonym is; the last call for a patient counts."""
+        ...
+
+    def merge(self, resource: dict[str, Any], survivor: str) -> None:
+        """Keep the record numbers of a replaced patient with those of the surviving one."""
+        ...
+
+    def clear(self) -> None:
+        """Keep nothing of what was recorded: the run begins again."""
         ...
 
     def forget(self, patient_id: str) -> None:
@@ -60,6 +69,7 @@ class Work:
     allowed: AllowList
     refusals: IO[str]
     """Where the OperationOutcomes of what is refused are written, one a line."""
+    links: Links
     identities: Identities | None = None
     counts: Counter[str] = field(default_factory=Counter)
     read: Counter[str] = field(default_factory=Counter)
@@ -68,16 +78,22 @@ class Work:
     """Valid resources that are not used, by ``<resource type>.<reason>``."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why resources were refused, by the element and what is wrong with it."""
+    extract: Extract = field(default_factory=Extract)
     warnings: Counter[str] = field(default_factory=Counter)
     known: dict[str, Subject] = field(default_factory=dict)
     key_version: str = "none"
-    files: int = 0
 
-    def take_file(self, pieces: Iterator[Piece]) -> None:
-        """Bring one file into the staging area or the quarantine."""
-        first = self.files << FILE_BITS
-        self.files += 1
+    def take_file(self, pieces: Iterator[Piece], number: int) -> None:
+        """Bring one file, by its number in the order of names, into the staging area or the quarantine.
+
+        Raises
+        ------
+        FirstPassNeededError
+            When a resource was met of which other files may say more.
+        """
+        first = number << FILE_BITS
         for piece in pieces:
+            self.extract.pages(piece.pages)
             if piece.broken is not None:
                 self.counts["broken_files"] += 1
                 self._refuse(piece, None, None, [Fault(piece.broken, "structure")])
@@ -85,23 +101,37 @@ class Work:
                 self._take(piece, first)
 
     def _take(self, piece: Piece, first: int) -> None:
-        owners: list[tuple[Item, dict[str, Any], str]] = []
+        resolution = Resolution(piece.references, self.links)
+        owned: list[tuple[Item, Attributed]] = []
         for item, resource in self._fit(piece, first):
-            owner = piece.references.patient(resource)
-            if owner is None:
+            found = resolution.attribute(item, resource, self.warnings)
+            if isinstance(found, Attributed):
+                owned.append((item, found))
+            elif found is not None:
+                self._exclude(resource, found)
+            else:
                 kind = resource["resourceType"]
                 fault = Fault("the resource names no patient as its subject", "required", f"{kind}.subject")
                 self._refuse(piece, item.index, kind, [fault])
-            else:
-                owners.append((item, resource, owner))
-        self._learn(unique(owner for _, _, owner in owners))
+        self._learn(unique(found.owner for _, found in owned))
         contexts: dict[str, Context] = {}
-        for item, resource, owner in owners:
-            context = contexts.get(owner)
+        for item, found in owned:
+            context = contexts.get(found.owner)
             if context is None:
-                context = self._context(owner, piece.references)
-                contexts[owner] = context
-            self._stage(piece, resource, owner, context, first + _place(piece, item))
+                context = self._context(found.owner, resolution)
+                contexts[found.owner] = context
+            self._stage(piece, item, found, context, first + piece.place(item))
+
+    def _exclude(self, resource: dict[str, Any], why: Excluded) -> None:
+        self._count_excluded(resource["resourceType"], why.reason)
+        if why.survivor is not None and self.identities is not None:
+            self.identities.merge(resource, why.survivor)
+
+    def _count_excluded(self, kind: str, reason: str) -> None:
+        """Count what was read, is valid and goes no further."""
+        self.counts["accepted"] += 1
+        self.read[kind] += 1
+        self.excluded[f"{kind}.{reason}"] += 1
 
     def _fit(self, piece: Piece, first: int) -> Iterator[tuple[Item, dict[str, Any]]]:
         for item in piece.items:
@@ -114,6 +144,9 @@ class Work:
                 self._refuse(piece, item.index, None, [Fault("the resource has no resourceType", "structure")])
             elif kind not in ACCEPTED:
                 self.counts["not_needed"] += 1
+                self._note_needless(kind, resource)
+            elif item.conditional is not None and resource["id"] == UNCLEAR:
+                self._exclude(resource, Excluded(item.conditional_reason))
             elif not (faults := faults_of(resource, self.warnings)):
                 yield item, resource
             elif not faults_of(tidy := trimmed(resource), self.warnings):
@@ -122,16 +155,35 @@ class Work:
             else:
                 self._refuse(piece, item.index, kind, faults)
 
+    def _note_needless(self, kind: str, resource: dict[str, Any]) -> None:
+        if kind == "OperationOutcome":
+            self.extract.outcome(resource)
+        elif kind == "Medication" and not self.links.complete:
+            self.links.drugs.learn(resource)
+
     def _without_resource(self, piece: Piece, item: Item, first: int) -> None:
-        if item.needless:
+        if item.needless or (item.patched is not None and item.patched not in ACCEPTED):
             self.counts["not_needed"] += 1
+            self.extract.outcome(item.outcome)
+        elif item.patched is not None:
+            self._count_excluded(item.patched, "patch")
+            self.warnings["patch-not-applied"] += 1
         elif item.deleted is None:
             self._refuse(piece, item.index, None, [Fault(item.fault or "the item cannot be read", "structure")])
         elif item.deleted[0] in ACCEPTED:
-            self.counts["deletions"] += 1
-            self.staging.versions.deletion(hash(item.deleted), first + _place(piece, item), _micros(item.deleted_at))
-            if self.identities is not None and item.deleted[0] == "Patient":
-                self.identities.forget(item.deleted[1])
+            self._delete(*item.deleted, first + piece.place(item), _micros(item.deleted_at), item.conditional)
+
+    def _delete(self, kind: str, identity: str, sequence: int, at: int | None, conditional: str | None) -> None:
+        if conditional is not None:
+            self.links.need_all()
+            identity = self.links.final(kind, identity)
+        if identity == UNCLEAR:
+            self._count_excluded(kind, "conditional-delete")
+            return
+        self.counts["deletions"] += 1
+        self.staging.versions.deletion(hash((kind, identity)), sequence, at)
+        if self.identities is not None and kind == "Patient":
+            self.identities.forget(identity)
 
     def _learn(self, patients: list[str]) -> None:
         new = [patient for patient in patients if patient not in self.known]
@@ -146,10 +198,11 @@ class Work:
         self.known.update((patient, Subject(secret)) for patient, secret in zip(new, found, strict=True))
         self.key_version = found[-1].version
 
-    def _context(self, owner: str, references: References) -> Context:
-        return Context(self.allowed, self.known[owner], references.resolve, self.zone)
+    def _context(self, owner: str, resolution: Resolution) -> Context:
+        return Context(self.allowed, self.known[owner], resolution.resolve, self.zone)
 
-    def _stage(self, piece: Piece, resource: dict[str, Any], owner: str, context: Context, sequence: int) -> None:
+    def _stage(self, piece: Piece, item: Item, found: Attributed, context: Context, sequence: int) -> None:
+        resource, owner = found.resource, found.owner
         kind = resource["resourceType"]
         self.counts["accepted"] += 1
         self.read[kind] += 1
@@ -158,8 +211,6 @@ class Work:
         if rule.use == "excluded":
             self.excluded[f"{kind}.{rule.reason}"] += 1
         else:
-            if kind == "MedicationRequest":
-                resource = piece.references.with_drug(resource)
             left = self._left(resource, context)
             staged = list(rows(left, kind))
             if not staged:
@@ -174,6 +225,7 @@ class Work:
             _micros(meta.get("lastUpdated")),
             _number(meta.get("versionId")),
             used=bool(staged),
+            created=item.conditional == "POST",
         )
         lineage = (piece.form, piece.sha256, sequence, context.subject.shift.days)
         for table, row in staged:
@@ -196,11 +248,6 @@ class Work:
 def open_refusals(scratch: Path) -> IO[str]:
     """Return the file that collects the reasons for refusals."""
     return (scratch / "refusals.ndjson").open("w", encoding="utf-8")
-
-
-def _place(piece: Piece, item: Item) -> int:
-    """Return an item's place in the order of time inside its file."""
-    return (1 << FILE_BITS - 1) - item.index if piece.newest_first else item.index
 
 
 def _micros(text: object) -> int | None:

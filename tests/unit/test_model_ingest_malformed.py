@@ -12,7 +12,7 @@ import pytest
 
 from model import places
 from model.errors import UserError
-from model.ingestion import parsing, sources, streams
+from model.ingestion import discovery, parsing, sources, streams
 from model.ingestion.bundles import NESTED_BUNDLES, Item
 from model.ingestion.parsing import Document, UnreadableError, strict
 from model.ingestion.sources import Piece
@@ -190,18 +190,20 @@ def test_links_pipes_and_folders_out_of_reach(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "in" / "a.json").symlink_to(tmp_path / "real")
     os.mkfifo(tmp_path / "in" / "pipe.json")
     (tmp_path / "in" / "round").symlink_to(tmp_path / "in")
-    assert [Path(stored.place).name for stored in sources.find(str(tmp_path / "in"))] == ["a.json"]
+    found = discovery.find(str(tmp_path / "in"))
+    assert [Path(stored.place).name for stored in found.files] == ["a.json"]
+    assert found.passed_over == {"link to a folder, pipe or device": 2}
     (tmp_path / "in" / "b.json").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UserError, match="No such file"):
-        sources.find(str(tmp_path / "in"))
+        discovery.find(str(tmp_path / "in"))
     monkeypatch.setattr(os, "walk", functools.partial(_denied, os.walk))
     with pytest.raises(UserError, match="Cannot read a folder of the source"):
-        sources.find(str(tmp_path / "in"))
+        discovery.find(str(tmp_path / "in"))
 
 
 def test_a_file_that_changes_meanwhile_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(LINE)
-    (found,) = sources.find(str(tmp_path))
+    (found,) = discovery.find(str(tmp_path)).files
     (tmp_path / "a.json").write_bytes(LINE + LINE)
     with pytest.raises(UserError, match="changed while it was read"):
         list(sources.read(found))

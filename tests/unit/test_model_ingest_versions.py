@@ -127,9 +127,11 @@ def test_a_deletion_ends_only_what_is_older_where_both_tell_the_time(tmp_path: P
     assert len(rows(tmp_path / "out", "patient")) == 1
 
 
-def test_a_deletion_by_search_is_set_aside(tmp_path: Path) -> None:
+def test_a_deletion_by_an_unclear_search_is_excluded(tmp_path: Path) -> None:
     lines(tmp_path / "in" / "1.ndjson", PATIENT, deleting("Patient?identifier=7"))
-    assert run(tmp_path, max_bad_share=0.5).counts == {"accepted": 1, "refused": 1, "used": 1}
+    done = run(tmp_path)
+    assert done.counts == {"accepted": 2, "excluded": 1, "used": 1}
+    assert done.excluded == {"Patient.conditional-delete": 1}
 
 
 def test_a_file_that_vanished_takes_what_came_only_from_it(tmp_path: Path) -> None:

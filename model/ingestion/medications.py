@@ -1,0 +1,63 @@
+"""The drugs of orders that name a Medication: beside them, inside them or anywhere else in the source."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from model.deid.rules import AllowList
+
+ENTERED_IN_ERROR: dict[str, Any] = {"entered-in-error": True}
+"""In place of a drug's codes: the Medication itself was recorded in error."""
+SYSTEMS = ("rxnorm", "atc", "snomed", "ndc")
+"""Systems of drugs, the first that an order has is the one that counts."""
+
+Concept = dict[str, Any] | None
+
+
+@dataclass
+class Drugs:
+    """The codes of all Medications of a source by the hash of their id; only those that may leave are kept."""
+
+    allowed: AllowList
+    _number_of: dict[int, int] = field(default_factory=dict)
+    _concepts: list[dict[str, Any]] = field(default_factory=lambda: [ENTERED_IN_ERROR])
+    _known: dict[tuple[tuple[str, str], ...], int] = field(default_factory=dict)
+
+    def learn(self, resource: dict[str, Any]) -> None:
+        """Note a Medication; a later one of the same id replaces it."""
+        identity = resource.get("id")
+        if isinstance(identity, str):
+            self._number_of[hash(identity)] = self._number(resource)
+
+    def find(self, identity: str) -> Concept:
+        """Return the codes of the Medication with an id."""
+        number = self._number_of.get(hash(identity))
+        return None if number is None else self._concepts[number]
+
+    def _number(self, resource: dict[str, Any]) -> int:
+        if resource.get("status") == "entered-in-error":
+            return 0
+        codes = tuple((one["system"], one["code"]) for one in countable(resource.get("code"), self.allowed))
+        if codes not in self._known:
+            self._known[codes] = len(self._concepts)
+            self._concepts.append({"coding": [{"system": system, "code": code} for system, code in codes]})
+        return self._known[codes]
+
+
+def countable(concept: Any, allowed: AllowList) -> list[dict[str, Any]]:
+    """Return the codings of the one system by which a drug is counted; none when no system is understood."""
+    listed = concept.get("coding") if isinstance(concept, dict) else None
+    codings = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    for system in SYSTEMS:
+        found = [one for one in codings if allowed.meaning((system,), one.get("system"), one.get("code"))]
+        if found:
+            return found
+    return []
+
+
+def contained(resource: dict[str, Any], reference: str) -> Concept:
+    """Return the codes of a Medication inside an order."""
+    for one in resource.get("contained") or ():
+        if one.get("id") == reference[1:] and one.get("resourceType") == "Medication":
+            concept = ENTERED_IN_ERROR if one.get("status") == "entered-in-error" else one.get("code")
+            return concept if isinstance(concept, dict) else {}
+    return None
