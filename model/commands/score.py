@@ -35,8 +35,9 @@ def score(
     else:
         discharge = latest_of_bundle(features) if is_bundle(features) else latest(features, patient)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
-    about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
+    standing = scorer.standing()
+    about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method, **asdict(standing)}
     lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
-    lines += [f"  caution: {warning}" for warning in found.warnings]
+    lines += [f"  caution: {warning}" for warning in (*standing.cautions, *found.warnings)]
     answer({"patient": discharge.patient, **about, **asdict(found)}, "\n".join(lines), as_json=as_json)

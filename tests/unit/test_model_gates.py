@@ -136,7 +136,7 @@ def test_an_incomplete_card_is_refused_where_the_profile_asks() -> None:
 
 
 def test_a_gate_on_an_unknown_figure_is_refused_with_its_line(tmp_path: Path) -> None:
-    text = GATES_FILE.read_text().replace("metric: roc_auc.low", "metric: roc_auc.lower")
+    text = GATES_FILE.read_text().replace("metric: roc_auc,", "metric: roc_auc.lower,")
     (tmp_path / "gates.yaml").write_text(text)
     line = next(n for n, row in enumerate(text.splitlines(), 1) if "roc_auc.lower" in row)
     with pytest.raises(UserError, match=rf"line {line}.*no figure 'roc_auc.lower'; the nearest is \w*roc_auc"):
