@@ -38,6 +38,7 @@ def test_a_server_tells_what_its_release_says_of_itself(tmp_path: Path) -> None:
         "training-data": "d" * 64,
         "gates": "clinical:passed",
         "approval": "cmio:A. Example",
+        "evaluated": "true",
         "fallback": "lace",
     }
 
@@ -90,7 +91,7 @@ def test_what_a_release_lacks_is_not_told() -> None:
         approval="",
     )
     found = {name.removeprefix(PREFIX): value for name, value in papers.notes.items()}
-    assert found.keys() == {"release-digest", "signature", "training-data", "gates", "fallback"}
+    assert found.keys() == {"release-digest", "signature", "training-data", "gates", "evaluated", "fallback"}
     assert found["gates"] == "demonstration:failed"
 
 
