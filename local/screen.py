@@ -14,7 +14,6 @@ from local.served import Served, remark, served
 from local.supervision import Supervisor
 from local.tools import GO_TOOLS
 
-
 STORAGE = "aws"
 
 

@@ -132,7 +132,8 @@ def _papers(files: "_Files", listed: str, digest: str) -> Papers:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise SettingsError(
-            f"{files.about}, but its files in bucket {files.bucket} are of another form than releases have; release it again."
+            f"{files.about}, but its files in bucket {files.bucket} are of another form than releases have; "
+            "release it again."
         ) from None
 
 

@@ -90,9 +90,9 @@ def no_copy(found: Alone) -> None:
 def suspects(found: Alone) -> tuple[Suspect, ...]:
     """Return the features that alone order the outcomes far better than the others do, the best first.
 
-    Features are taken from the best on. One is a suspect that leads the next one, or the upper quartile of all, and
-    LACE, by more than the rule allows; so are all that are better than it, so that two copies of a leak do not hide
-    each other. The worse half are no suspects: they are what the data is like.
+    Features are taken from the best on. One is a suspect that leads LACE, and the next one or the median of all, by
+    more than the rule allows; so are all that are better than it, so that two copies of a leak do not hide each other.
+    The worse half are no suspects: they are what the data is like.
 
     Parameters
     ----------
@@ -102,14 +102,14 @@ def suspects(found: Alone) -> tuple[Suspect, ...]:
     order = sorted(range(len(found.areas)), key=lambda place: -found.areas[place])
     areas = [found.areas[place] for place in order]
     candidates = order[: (len(order) + 1) // 2]
-    usual = float(np.quantile(areas, 0.75)) if len(areas) > 1 else CHANCE
+    usual = float(np.median(areas)) if len(areas) > 1 else CHANCE
     leads = [
         rank + 1
         for rank, place in enumerate(candidates)
-        if _leads(found.columns[place], areas[rank], _next(areas, rank, found.lace), max(usual, found.lace))
+        if _leads(found, place, following=_next(areas, rank), usual=usual)
     ]
     count = max(leads, default=0)
-    others = _next(areas, count - 1, found.lace)
+    others = max(_next(areas, count - 1), found.lace)
     return tuple(
         Suspect(found.columns[place].name, found.areas[place], others, found.columns[place].window)
         for place in order[:count]
@@ -170,15 +170,17 @@ def refuse_suspects(found: Sequence[Suspect], profile: str) -> None:
         )
 
 
-def _next(areas: Sequence[float], rank: int, lace: float) -> float:
-    """Return the best that is known without a feature and all that are better than it."""
-    return max([CHANCE, lace, *areas[rank + 1 : rank + 2]])
+def _next(areas: Sequence[float], rank: int) -> float:
+    """Return what the best feature tells without one and all that are better than it."""
+    return max([CHANCE, *areas[rank + 1 : rank + 2]])
 
 
-def _leads(column: Column, area: float, following: float, usual: float) -> bool:
-    rule = settings().leak
-    lead = rule.lead_declared if column.window else rule.lead
-    return area > rule.suspect_above and (area - following > lead or area - usual > rule.lead_of_quartile)
+def _leads(found: Alone, place: int, *, following: float, usual: float) -> bool:
+    rule, area = settings().leak, found.areas[place]
+    lead = rule.lead_declared if found.columns[place].window else rule.lead
+    if area <= rule.suspect_above or area - found.lace <= lead:
+        return False
+    return area - following > lead or area - usual > rule.lead_of_median
 
 
 def alone(values: Floats, label: npt.NDArray[np.int64], patient: npt.NDArray[Any]) -> float:

@@ -74,7 +74,7 @@ class LeakRule(_Row):
     suspect_above: float = Field(gt=0.5, lt=1)
     lead: float = Field(gt=0)
     lead_declared: float = Field(gt=0)
-    lead_of_quartile: float = Field(gt=0)
+    lead_of_median: float = Field(gt=0)
     parts: int = Field(ge=2)
 
 
