@@ -49,7 +49,7 @@ def good_figures() -> dict[str, Any]:
 
 
 def prepared(tmp_path: Path, profile: str = "clinical", *, figures: dict[str, Any] | None = None, **run: Any) -> Path:
-    """Return a copy of the run under another profile, with figures that every gate lets pass unless others are given."""
+    """Return a copy of the run under another profile, with figures that every gate lets pass, or the ones given."""
     folder = tmp_path / "run"
     if not folder.exists():
         if not (world().run / EVALUATION_FILE).exists():

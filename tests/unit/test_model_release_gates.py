@@ -69,7 +69,7 @@ def test_verdicts_that_were_emptied_are_judged_again_and_kept(tmp_path: Path) ->
         ({"net_benefit": {"threshold": 0.2}}, "net benefit is unknown"),
         ({"over_lace": None}, "better than LACE is unknown"),
         ({"brier_skill": {"value": "0.3", "low": 0.1, "high": 0.4}}, "useful probabilities is unknown"),
-        ({"gaps": {}}, "subgroup gap beyond chance is unknown; subgroup calibration gap beyond chance is unknown"),
+        ({"gaps": {}}, "subgroup gap beyond chance is unknown"),
         ({"counts": {"discharges": 60, "patients": 50, "readmissions": 20}}, "enough test discharges is 60"),
         (TOO_FEW, "evaluated is 2 readmissions among the test discharges, 10 needed"),
     ],
@@ -94,7 +94,7 @@ def test_a_run_whose_gates_were_replaced_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="lowers the gate net benefit"):
         published(tmp_path, prepared(tmp_path, figures=HARMFUL, gates=gates), **APPROVED)
     gates["profiles"]["clinical"]["gates"] = [{"name": "any", "metric": "counts.discharges", "at_least": 1}]
-    with pytest.raises(GateError, match="net benefit is -0.03"):
+    with pytest.raises(GateError, match=r"net benefit is -0\.03"):
         published(tmp_path, prepared(tmp_path, figures=HARMFUL, gates=gates), **APPROVED)
 
 
@@ -131,8 +131,8 @@ def test_a_release_without_an_approval_does_not_verify(tmp_path: Path) -> None:
 def test_a_release_whose_figures_do_not_pass_does_not_verify(tmp_path: Path, figures: dict[str, Any]) -> None:
     done = clinical(tmp_path)
     evaluation = metrics(done.place)["evaluation"] | figures | {"gates": [], "passed": True}
-    with pytest.raises(UserError, match="metrics.json is not what was released"):
-        change(Path(done.place) / files.METRICS_FILE, evaluation=evaluation)
+    change(Path(done.place) / files.METRICS_FILE, evaluation=evaluation)
+    with pytest.raises(UserError, match=r"metrics\.json is not what was released"):
         verify(done.place)
     place = forged(tmp_path, done.place, files.METRICS_FILE, evaluation=evaluation)
     assert "The profile clinical refuses" in failed(verify(place))["gates"]
@@ -200,9 +200,7 @@ def test_an_exception_that_is_not_in_force_lowers_nothing(tmp_path: Path, row: d
 def test_a_suspect_that_nobody_accepted_is_not_released(tmp_path: Path) -> None:
     suspect = {"feature": "triage", "roc_auc": 0.948, "others": 0.63, "known_at_discharge": "", "reason": ""}
     run = prepared(tmp_path, suspects=[suspect | {"accepted_by": ""}])
-    with pytest.raises(
-        GateError, match="feature triage is ROC-AUC 0.948 alone, the others at most 0.630, not accepted"
-    ):
+    with pytest.raises(GateError, match=r"feature triage is ROC-AUC 0\.948 alone, the others at most 0\.630, not acc"):
         published(tmp_path, run, **APPROVED)
     change(run / "run.json", suspects=[suspect | {"accepted_by": "data-owner:C. Miller", "reason": "ward's score"}])
     done = published(tmp_path, run, **APPROVED)
