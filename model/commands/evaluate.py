@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from model.console import Json, answer
+from model.console import Json, answer, warn
 from model.tracking.option import Track
 
 
@@ -37,5 +37,7 @@ def evaluate(
         text += f"Brier {done['brier']['value']:.3f}"
         text += f", calibration slope {done['calibration']['slope']:.2f}" if done["calibration"] else ""
     text += f"; report in {kept or run_dir / REPORT_FILE}"
+    for sentence in done["warnings"]:
+        warn(sentence)
     answer(done, text, as_json=as_json)
     refuse(done)

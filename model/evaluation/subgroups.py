@@ -78,7 +78,7 @@ class Subgroups:
     def told(self, measured: Measured) -> dict[str, Any]:
         """Return the groups, the gaps between them and fairlearn's summary of each attribute."""
         described = [_described(group, measured) for group in self._groups]
-        gaps = {name: _gap(described, figure) for name, figure in _GAP_OF.items()}
+        gaps = {name: _gap(described, figure, measured) for name, figure in _GAP_OF.items()}
         return {
             "subgroups": described,
             "gaps": gaps,
@@ -117,20 +117,24 @@ def _described(group: Group, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _gap(described: list[dict[str, Any]], figure: str) -> dict[str, Any]:
+def _gap(described: list[dict[str, Any]], figure: str, measured: Measured) -> dict[str, Any]:
     """Return the largest gap between two groups of one attribute, and what is left of the largest beyond chance.
 
     Each group is given the benefit of its interval: small groups differ by chance alone. A group whose attribute is
-    unknown, or that is small, tells nothing.
+    unknown, or that is small, tells nothing. The gap's interval is from what is left beyond chance to the 97.5th
+    percentile of the gap between the two groups that differ most, on the same draws of patients.
     """
-    found: dict[str, Any] = {"largest": None, "sure": None, "attribute": None}
+    found: dict[str, Any] = dict.fromkeys(("largest", "sure", "attribute", "value", "low", "high"))
     for attribute in dict.fromkeys(group["attribute"] for group in described):
-        spreads = [g[figure] for g in described if g["attribute"] == attribute and g["name"] != UNKNOWN and g[figure]]
-        if len(spreads) < 2:
+        groups = [g for g in described if g["attribute"] == attribute and g["name"] != UNKNOWN and g[figure]]
+        if len(groups) < 2:
             continue
-        gap = max(s["value"] for s in spreads) - min(s["value"] for s in spreads)
-        sure = max(0.0, max(s["low"] for s in spreads) - min(s["high"] for s in spreads))
+        least, most = (choose(groups, key=lambda g: g[figure]["value"]) for choose in (min, max))
+        gap = most[figure]["value"] - least[figure]["value"]
+        sure = max(0.0, max(g[figure]["low"] for g in groups) - min(g[figure]["high"] for g in groups))
+        high = measured.difference(*(f"{g['group']}|{_SPREADS[figure]}" for g in (most, least)))
         if found["largest"] is None or gap > found["largest"]:
-            found |= {"largest": gap, "attribute": attribute}
-        found["sure"] = max(found["sure"] or 0.0, sure)
+            found |= {"largest": gap, "value": gap, "attribute": attribute}
+        found["sure"] = found["low"] = max(found["sure"] or 0.0, sure)
+        found["high"] = max(found["high"] or 0.0, gap, high)
     return found

@@ -34,7 +34,7 @@ def _paths() -> Iterator[str]:
     yield from (f"net_benefit.{name}.{bound}" for name in BENEFITS for bound in BOUNDS)
     yield "net_benefit.treat_all"
     yield from ("largest_gap", "sure_gap")
-    yield from (f"gaps.{name}.{kind}" for name in GAPS for kind in ("largest", "sure"))
+    yield from (f"gaps.{name}.{kind}" for name in GAPS for kind in ("largest", "sure", *BOUNDS))
     yield from (
         f"baseline.{name}.{bound}" for name in ("roc_auc", "over_roc_auc", "brier", "over_brier") for bound in BOUNDS
     )
@@ -43,3 +43,5 @@ def _paths() -> Iterator[str]:
 
 
 PATHS = frozenset(_paths())
+# Figures that an evaluation gives with their 95 % interval.
+INTERVALS = frozenset(path.removesuffix(".value") for path in PATHS if path.endswith(".value"))

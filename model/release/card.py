@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pydantic import BaseModel, ConfigDict
 
 from model.errors import UserError
+from model.gates import Verdict
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"
@@ -145,6 +146,7 @@ def card(
         "demographics": [contract["properties"][name]["description"] for name in DEMOGRAPHIC if name in names],
         "group_names": list(dict.fromkeys(group["group"].partition(":")[0] for group in metrics["subgroups"])),
         "shares": _shares(metrics),
+        "gates": [_gate(Verdict.model_validate(gate)) for gate in metrics.get("gates") or ()],
     }
     environment = _environment()
     given = {
@@ -178,7 +180,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     found.filters |= {"spread": _spread, "row": _spread_row, "figure": _figure, "percent": _percent}
-    found.filters["sentence"] = _sentence
+    found.filters |= {"sentence": _sentence, "cell": _cell}
     return found
 
 
@@ -201,6 +203,12 @@ def _spread(found: Mapping[str, float] | None) -> str:
 
 def _spread_row(found: Mapping[str, float] | None) -> str:
     return f"{found['value']:.3f} | {found['low']:.3f} to {found['high']:.3f}" if found else "too few to tell |"
+
+
+def _gate(verdict: Verdict) -> dict[str, str]:
+    """Return a row of the table of gates."""
+    cells = {"name": verdict.name, "found": verdict.shown, "demand": verdict.demand, "outcome": verdict.outcome}
+    return {name: _cell(text) for name, text in (cells | {"warning": verdict.warning}).items()}
 
 
 def _sentence(text: str) -> str:

@@ -26,6 +26,7 @@ RUN_FILE = "run.json"
 TEST_FILE = "test.parquet"
 FIT_FILE = "fit.parquet"
 
+_TUPLES = ("hospitals", "features", "groups", "exceptions", "suspects")
 GROUP = "group:"
 _FEATURE = "feature:"
 
@@ -55,6 +56,9 @@ class Run:
     thresholds: dict[str, float]
     pipeline_sha256: str
     versions: dict[str, str]
+    gates_version: int = 1
+    exceptions: tuple[dict[str, Any], ...] = ()
+    suspects: tuple[dict[str, Any], ...] = ()
 
     @property
     def table(self) -> dict[str, Any] | None:
@@ -112,7 +116,7 @@ def read_run(folder: Path) -> Run:
         content["columns"] = tuple(
             Column(**column | {"categories": tuple(column["categories"])}) for column in content["columns"]
         )
-        return Run(**content | {name: tuple(content[name]) for name in ("hospitals", "features", "groups")})
+        return Run(**content | {name: tuple(content[name]) for name in _TUPLES if name in content})
     except (OSError, ValueError, TypeError, KeyError):
         raise UserError(f"{folder} is not the folder of a training run; make one with python -m model train.") from None
 
