@@ -38,5 +38,8 @@ def score(
     about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
     lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
-    lines += [f"  caution: {warning}" for warning in found.warnings]
-    answer({"patient": discharge.patient, **about, **asdict(found)}, "\n".join(lines), as_json=as_json)
+    remarks = discharge.remarks if isinstance(discharge, Row) else ()
+    warnings = (*remarks, *found.warnings)
+    lines += [f"  caution: {warning}" for warning in warnings]
+    result = {"patient": discharge.patient, **about, **asdict(found), "warnings": warnings}
+    answer(result, "\n".join(lines), as_json=as_json)

@@ -1,5 +1,6 @@
 """What must not be trained on: too little, one outcome, columns that say nothing, and columns that say the outcome."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,6 +41,8 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
     GateError
         In the profile for patients: a feature that cannot be learnt has to be left out by a person.
     """
+    if not fit.names:
+        raise GateError("No column is left to train on; leave out fewer with --without, or bring a table with more.")
     found = {}
     for place, name in enumerate(fit.names):
         given = fit.values[np.isfinite(fit.values[:, place]), place]
@@ -50,7 +53,7 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
     if found and profile == STRICT:
         raise GateError(
             f"{len(found)} features say nothing, the same or none in all training rows: {', '.join(found)}; "
-            f"bring data that has them, or leave them out with --without {','.join(found)}."
+            f"bring data that has them, or leave them out with --without {shlex.quote(','.join(found))}."
         )
     if len(found) == len(fit.names):
         raise GateError("No column of the table says anything; a model needs at least one that differs between rows.")
@@ -69,7 +72,7 @@ def no_leak(fit: Dataset, columns: Sequence[Column]) -> None:
     if told:
         raise GateError(
             f"{', '.join(told)} alone tells the outcome (ROC-AUC over {LEAK}), as only a copy of it or a record from "
-            f"after the discharge does; leave out with --without {','.join(told)}."
+            f"after the discharge does; leave out with --without {shlex.quote(','.join(told))}."
         )
 
 
