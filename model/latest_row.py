@@ -23,13 +23,13 @@ class Row:
 
     Attributes
     ----------
-    remarks
+    cautions
         What was not understood and so is missing.
     """
 
     patient: str
     columns: dict[str, list[float | str | None]]
-    remarks: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def latest_row(place: str, contract: Contract, table: Table, patient: str) -> Row:
@@ -71,8 +71,8 @@ def latest_row(place: str, contract: Contract, table: Table, patient: str) -> Ro
     whose = tables.identities(row[table.patient])[0] if table.patient in have else None
     values = {feature.name: _value(row[composed(feature.name)], feature) for feature in contract.features}
     lost = [name for name, value in values.items() if isinstance(value, float) and np.isnan(value)]
-    remarks = tuple(f"{name} is not written as in training, so it is taken as missing" for name in lost)
-    return Row(whose or ANY, {name: [None if name in lost else value] for name, value in values.items()}, remarks)
+    cautions = tuple(f"{name} is not written as in training, so it is taken as missing" for name in lost)
+    return Row(whose or ANY, {name: [None if name in lost else value] for name, value in values.items()}, cautions)
 
 
 def _times(rows: pd.DataFrame, table: Table) -> Floats | None:
@@ -82,10 +82,9 @@ def _times(rows: pd.DataFrame, table: Table) -> Floats | None:
     series = rows[table.time]
     if pd.api.types.is_datetime64_any_dtype(series):
         return dates.typed(series)
-    if table.time_written not in dates.ORDERS:
-        # A release that does not say how times are written: the table itself must show it.
-        return dates.times(series, None).values
-    return dates.as_written(series, table.time_written)
+    order = next((one for one in dates.ORDERS if one == table.time_written), None)
+    # A release that does not say how times are written: the table itself must show it.
+    return dates.times(series, None).values if order is None else dates.as_written(series, order)
 
 
 def _last(rows: pd.DataFrame, times: Floats | None) -> int:

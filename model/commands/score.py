@@ -38,8 +38,7 @@ def score(
     about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
     lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
-    remarks = discharge.remarks if isinstance(discharge, Row) else ()
-    warnings = (*remarks, *found.warnings)
-    lines += [f"  caution: {warning}" for warning in warnings]
-    result = {"patient": discharge.patient, **about, **asdict(found), "warnings": warnings}
-    answer(result, "\n".join(lines), as_json=as_json)
+    cautions = discharge.cautions if isinstance(discharge, Row) else ()
+    lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]
+    values = {"patient": discharge.patient, **about, **asdict(found), "cautions": cautions}
+    answer(values, "\n".join(lines), as_json=as_json)

@@ -59,7 +59,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
         data_digest=_digest(table),
         made_from=made_from,
     )
-    return found.without(_wanted_out(tables.split_names(without, data.names), data.names))
+    return found.without(_wanted_out(tables.split_names(tuple(without), data.names), data.names))
 
 
 def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Collection[str] | None) -> Source:

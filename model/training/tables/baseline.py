@@ -11,7 +11,7 @@ import pandas as pd
 from model.dataset import Floats
 from model.errors import UserError
 from model.training.compare import roc_auc
-from model.training.tables.conventions import conventions
+from model.training.tables.conventions import conventions, folded, words_of
 from model.training.tables.describe import Described, Rows, describe
 from model.training.tables.roles import LACE, NO, YES, Words
 from model.training.tables.texts import texts
@@ -52,14 +52,22 @@ def baseline(table: pd.DataFrame, words: Words, rows: Rows, label: npt.NDArray[n
     inputs = dict(words.lace) or _by_name(table)
     if inputs:
         return Baseline(INDEX, _lace({role: table[column] for role, column in inputs.items()}, rows, words), inputs)
-    names = [words.age] if words.age else [str(n) for n in table.columns if str(n).lower() in conventions().age_names]
-    if names:
-        age = _numbers(table[names[0]], rows, words, "--age")
+    for name in [words.age] if words.age else _ages(table):
+        age = _numbers(table[name], rows, words)
+        if age is None and words.age:
+            raise UserError(f"The column {name} given with --age does not hold numbers; give another column.")
         # Where the old come back less often, youth is what tells: the better of both ways is the fair comparison.
-        known = np.isfinite(age) & rows.fit
-        if len(np.unique(label[known])) > 1:
-            return Baseline(AGE, age if roc_auc(age[known], label[known]) >= 0.5 else -age, {"age": names[0]})
+        known = rows.fit if age is None else np.isfinite(age) & rows.fit
+        if age is not None and len(np.unique(label[known])) > 1:
+            return Baseline(AGE, age if roc_auc(age[known], label[known]) >= 0.5 else -age, {"age": name})
     return Baseline(BASE_RATE, np.zeros(len(label)), {})
+
+
+def _ages(table: pd.DataFrame) -> list[str]:
+    """Return the columns whose name says that they hold the age, and at most its unit."""
+    known = conventions().age_names
+    said = {str(name): {folded(word) for word in words_of(str(name))} for name in table.columns}
+    return [name for name, words in said.items() if words & known.of and words <= known.of | known.beside]
 
 
 def _by_name(table: pd.DataFrame) -> dict[str, str]:
@@ -94,16 +102,16 @@ def _lace(inputs: Mapping[str, "pd.Series[Any]"], rows: Rows, words: Words) -> F
     return found
 
 
-def _numbers(series: "pd.Series[Any]", rows: Rows, words: Words, option: str) -> Floats:
+def _numbers(series: "pd.Series[Any]", rows: Rows, words: Words) -> Floats | None:
     found = describe(series, rows, words)
-    if not isinstance(found, Described) or found.column.kind != "numeric":
-        raise UserError(f"The column {series.name} given with {option} does not hold numbers; give another column.")
-    return found.values
+    return found.values if isinstance(found, Described) and found.column.kind == "numeric" else None
 
 
 def _counts(series: "pd.Series[Any]", rows: Rows, words: Words, *, whole: bool) -> Floats:
     """Return numbers that are not negative, and whole where they are counted."""
-    values = _numbers(series, rows, words, "--lace")
+    values = _numbers(series, rows, words)
+    if values is None:
+        raise UserError(f"The column {series.name} given with --lace does not hold numbers; give another column.")
     given = values[np.isfinite(values)]
     wrong = int(((given < 0) | (whole & (given != np.floor(given)))).sum())
     if wrong:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import unicodedata
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +33,13 @@ class Emergency(_Row):
     planned: frozenset[str]
 
 
+class AgeNames(_Row):
+    """The words for the age in a column's name, and those that may stand beside them."""
+
+    of: frozenset[str]
+    beside: frozenset[str]
+
+
 class Conventions(_Row):
     """The whole table."""
 
@@ -46,13 +54,18 @@ class Conventions(_Row):
     footers: tuple[str, ...]
     emergency: Emergency
     lace_names: dict[str, tuple[str, ...]]
-    age_names: tuple[str, ...]
+    age_names: AgeNames
 
 
 @functools.cache
 def conventions() -> Conventions:
     """Read the table that ships with the package."""
     return Conventions.model_validate(yaml.safe_load(CONVENTIONS_FILE.read_bytes()))
+
+
+def folded(text: str) -> str:
+    """Return a text in lower case without accents."""
+    return unicodedata.normalize("NFD", text.lower()).encode("ascii", "ignore").decode()
 
 
 def words_of(name: str) -> frozenset[str]:

@@ -1,7 +1,6 @@
 """How a column of text writes its dates, decided by all of its values at once."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ import pandas as pd
 
 from model.dataset import Floats
 from model.errors import UserError
-from model.training.tables.conventions import conventions
+from model.training.tables.conventions import conventions, folded
 from model.training.tables.numbers import read_all
 from model.training.tables.texts import Text, texts
 
 Order = Literal["iso", "day-first", "month-first", "named", "excel"]
 CHOICES = ("day-first", "month-first", "iso")
-ORDERS: tuple[str, ...] = get_args(Order)
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 _FIRST_EXCEL, _LAST_EXCEL = 7_306, 73_415
 _EXCEL_ZERO = date(1899, 12, 30)
@@ -278,7 +277,7 @@ def _year(text: str) -> int:
 
 def _month(name: str) -> int:
     """Return the number of a month by its name; 0 where it is none."""
-    letters = unicodedata.normalize("NFD", name.lower()).encode("ascii", "ignore").decode()
+    letters = folded(name)
     hits = [
         (len(start), number)
         for number, starts in enumerate(conventions().months, 1)
