@@ -122,7 +122,9 @@ def _limits(given: list[str]) -> dict[str, float]:
 
 def _summary(done: "Ingested", rate: float) -> str:
     if not done.changed:
-        return f"{done.hospital}: nothing changed since run {done.run}" + "".join(f"; {one}" for one in _remarks(done))
+        return f"{done.hospital}: nothing changed since run {done.run}" + "".join(
+            f"\n  {one}" for one in _remarks(done)
+        )
     held = ", ".join(f"{count} {name}" for name, count in done.rows.items())
     lines = [f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"]
     lines.append(_line("read", {name: done.counts.get(name, 0) for name in _ENDS}, done.read))
@@ -132,9 +134,22 @@ def _summary(done: "Ingested", rate: float) -> str:
         lines.append(f"{_line('refused', done.refused)}; all reasons in {done.quarantine}")
     if done.counts.get("broken_files"):
         lines.append(f"{done.counts['broken_files']} files could not be read to their end")
+    lines.extend(_remarks(done))
     lines.append(f"dates without a time are days in {done.zone}")
     lines += _remarks(done)
     return "\n  ".join(lines)
+
+
+def _remarks(done: "Ingested") -> Iterator[str]:
+    """Give what the reader must know of files that were not read and of the extract."""
+    if done.files_passed_over:
+        yield _line("files passed over", done.files_passed_over)
+    if done.bundles_incomplete:
+        pages = "a page is" if done.bundles_incomplete == 1 else f"{done.bundles_incomplete} pages are"
+        yield f"{pages} missing: a Bundle names a next page that is not among the files; run the search to its end"
+    failed = sum(done.outcomes.get(severity, 0) for severity in ("fatal", "error", "warning"))
+    if failed:
+        yield f"{failed} OperationOutcomes report errors or warnings: the server may have withheld resources"
 
 
 def _line(title: str, counted: Mapping[str, int], total: int | None = None) -> str:

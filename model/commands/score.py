@@ -43,8 +43,7 @@ def score(
     about |= {"evaluated": standing.evaluated}
     lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
-    own = discharge.cautions if isinstance(discharge, Discharge) else ()
-    cautions = (*standing.cautions, *own)
+    cautions = (*standing.cautions, *discharge.cautions)
     lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]
     values = {"patient": discharge.patient, **about, **asdict(found), "cautions": cautions}
     answer(values, "\n".join(lines), as_json=as_json)

@@ -15,7 +15,7 @@ from model.errors import GateError, UserError
 from model.evaluation.comparison import champion, compared
 from model.evaluation.curves import curves
 from model.evaluation.data_contract import data_contract
-from model.evaluation.figures import figures
+from model.evaluation.figures import LACE, figures
 from model.evaluation.importance import importance
 from model.evaluation.stability import stability
 from model.gates import Verdict, not_evaluated, table_of_run, verdicts, warnings_of
@@ -61,7 +61,7 @@ def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = 
         "pipeline_sha256": run.pipeline_sha256,
         "profile": run.profile,
         "not_evaluated": not_evaluated(evaluation, table.evaluated),
-        **as_judged(judged),
+        **as_judged([_compared_with(verdict, run) for verdict in judged]),
     }
     _write(folder, run, evaluation)
     return evaluation
@@ -111,12 +111,19 @@ def _found(run: Run, pipeline: Pipeline, fit: Dataset, test: Dataset, risk: Floa
     bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
     leans = importance(pipeline, test)
     return {
-        **figures(test, risk, bands, small=table.small_group),
+        **figures(test, risk, bands, small=table.small_group, baseline=run.baseline_name),
         "curves": curves(test, risk),
         "importance": {"features": leans["features"]},
         "stability": {**leans["stability"], **stability(pipeline, fit, test)},
         "data_contract": data_contract(run, fit, test),
     }
+
+
+def _compared_with(verdict: Verdict, run: Run) -> Verdict:
+    """Name what the model was compared with, where that is not LACE."""
+    if LACE not in verdict.name or run.baseline_name == LACE:
+        return verdict
+    return verdict.model_copy(update={"demand": f"{verdict.demand} over {run.baseline_name}, as the table has no LACE"})
 
 
 def _write(folder: Path, run: Run, evaluation: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """What must not be trained on: too little, one outcome, and columns that say nothing."""
 
+import shlex
+
 import numpy as np
 
 from model.dataset import Dataset
@@ -32,6 +34,8 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
     GateError
         In the profile for patients: a feature that cannot be learnt has to be left out by a person.
     """
+    if not fit.names:
+        raise GateError("No column is left to train on; leave out fewer with --without, or bring a table with more.")
     found = {}
     for place, name in enumerate(fit.names):
         given = fit.values[np.isfinite(fit.values[:, place]), place]
@@ -42,7 +46,7 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
     if found and profile == STRICT:
         raise GateError(
             f"{len(found)} features say nothing, the same or none in all training rows: {', '.join(found)}; "
-            f"bring data that has them, or leave them out with --without {','.join(found)}."
+            f"bring data that has them, or leave them out with --without {shlex.quote(','.join(found))}."
         )
     if len(found) == len(fit.names):
         raise GateError("No column of the table says anything; a model needs at least one that differs between rows.")

@@ -1,5 +1,6 @@
 """Features that alone tell the outcome: copies of it, and suspects, which tell far more than the others."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -83,7 +84,7 @@ def no_copy(found: Alone) -> None:
     if told:
         raise GateError(
             f"{', '.join(told)} alone tells the outcome (ROC-AUC over {limit:g}), as only a copy of it or a record "
-            f"from after the discharge does; leave out with --without {','.join(told)}."
+            f"from after the discharge does; leave out with --without {shlex.quote(','.join(told))}."
         )
 
 
@@ -161,7 +162,7 @@ def refuse_suspects(found: Sequence[Suspect], profile: str) -> None:
     """
     open_ones = [suspect for suspect in found if not suspect.accepted_by]
     if open_ones:
-        names = ",".join(suspect.feature for suspect in open_ones)
+        names = shlex.quote(",".join(suspect.feature for suspect in open_ones))
         raise GateError(
             f"The profile {profile} refuses features that alone tell far more of the outcome than all others, as a "
             f"record from after the discharge does: {'; '.join(suspect.text for suspect in open_ones)}. Leave out with "

@@ -66,6 +66,17 @@ class Run:
         found: dict[str, Any] | None = self.made_from.get("table")
         return found
 
+    @property
+    def read_as(self) -> dict[str, str]:
+        """How the columns of a hospital's own table were read, in words."""
+        found: dict[str, str] = self.made_from.get("read_as", {})
+        return found
+
+    @property
+    def baseline_name(self) -> str:
+        """What the model is compared with; a features file has LACE."""
+        return str(self.made_from.get("baseline", {}).get("name", "LACE"))
+
 
 def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Dataset) -> None:
     """Write a run beside its folder and put it in place whole: a kill leaves the former run or the new one.
@@ -113,9 +124,7 @@ def read_run(folder: Path) -> Run:
     """Return what ``train`` wrote."""
     try:
         content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        content["columns"] = tuple(
-            Column(**column | {"categories": tuple(column["categories"])}) for column in content["columns"]
-        )
+        content["columns"] = tuple(Column.of(column) for column in content["columns"])
         return Run(**content | {name: tuple(content[name]) for name in _TUPLES if name in content})
     except (OSError, ValueError, TypeError, KeyError):
         raise UserError(f"{folder} is not the folder of a training run; make one with python -m model train.") from None

@@ -16,7 +16,7 @@ from model.training import checks, leakage, sources
 from model.training.choice import choose
 from model.training.run import Run, check_folder, dumped, write_run
 from model.training.split import split
-from model.training.tables import Words
+from model.training.tables import Words, split_names
 
 
 def train(
@@ -75,7 +75,8 @@ def train(
     fit, test = data.rows(parts.fit), data.rows(parts.test)
     alone = leakage.measured(fit, columns)
     leakage.no_copy(alone)
-    suspects = leakage.accept(leakage.suspects(alone), accept, columns, by=accepted_by, reason=reason)
+    accepted = split_names(accept, data.names)
+    suspects = leakage.accept(leakage.suspects(alone), accepted, columns, by=accepted_by, reason=reason)
     if gates.profile(profile).leakage == "refuse":
         leakage.refuse_suspects(suspects, profile)
     # One thread: the same bytes on any machine, and no waiting for cores that a container was not given.
