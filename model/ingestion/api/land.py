@@ -2,7 +2,6 @@
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from model.ingestion.api.capabilities import SYSTEM, capabilities, operations
 from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.download import GoneError
 from model.ingestion.api.increment import MOST_REPEATED, RepeatedError
+from model.ingestion.api.landed import Landed
 from model.ingestion.api.landing import Landing, Run, State, kind_of
 from model.ingestion.api.tokens import bearer
 from model.ingestion.api.wire import Clock, RefusedError, Wire, origin
@@ -32,47 +32,6 @@ class Mode(StrEnum):
     AUTO = "auto"
     EXPORT = "export"
     SEARCH = "search"
-
-
-@dataclass(frozen=True)
-class Landed:
-    """What a run brought.
-
-    Parameters
-    ----------
-    place
-        Where the files of this run and of those before lie; what is to be ingested.
-    run
-        The number of the run.
-    mode
-        ``export`` or ``search``.
-    resumed
-        Whether it went on with a run that was interrupted.
-    since, until
-        The server's moments between which changes were asked for; no ``since`` means everything.
-    files
-        Files that landed in this run.
-    resources
-        Resources of each type in them.
-    deletions
-        Bundles of deleted records in them.
-    deletions_found
-        How records that the server deleted come to light.
-    errors
-        OperationOutcomes that the server gave about records that it could not export.
-    """
-
-    place: str
-    run: int
-    mode: str
-    resumed: bool
-    since: str | None
-    until: str | None
-    files: int
-    resources: dict[str, int]
-    deletions: int
-    deletions_found: str
-    errors: int
 
 
 def land(
@@ -157,6 +116,8 @@ class _Work:
             run = self._state.run or self._begin(way)
             try:
                 self._fetch(run, paths)
+                # Again, for a kill may have come between the last file and the answer to it.
+                self._require_news(run)
             except RepeatedError:
                 # The next one asks for everything, so this happens once.
                 self._ask_for_everything(run)
@@ -185,8 +146,7 @@ class _Work:
     def _fetch(self, run: Run, paths: tuple[str, ...]) -> None:
         def landed() -> None:
             self._save()
-            if run.repeated > MOST_REPEATED * self._state.full_resources:
-                raise RepeatedError
+            self._require_news(run)
 
         if not paths:
             search.fetch(self._wire, run, self._place, landed)
@@ -205,6 +165,10 @@ class _Work:
         run.until = manifest.transaction_time
         self._save()
         export.fetch(self._wire, manifest, run, self._place, landed)
+
+    def _require_news(self, run: Run) -> None:
+        if run.repeated > MOST_REPEATED * self._state.full_resources:
+            raise RepeatedError
 
     def _kick_off(self, paths: tuple[str, ...], since: str | None) -> str:
         """Start an export; servers that ignore the moment for patients may honour it for the whole system."""
