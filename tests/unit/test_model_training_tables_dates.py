@@ -115,9 +115,7 @@ def test_zones_fractions_and_what_a_hospital_interface_sends() -> None:
 
 def test_several_ways_in_one_column_and_what_is_no_date_are_refused() -> None:
     mixed = ["20/02/2024"] * 5 + ["45342"] * 5
-    with pytest.raises(
-        UserError, match=r"several ways \(5 as numbers with the year last and 5 as Excel's day numbers\)"
-    ):
+    with pytest.raises(UserError, match=r"several ways \(5 as numbers with the year last and 5 as Excel's"):
         times(column(mixed), None)
     for texts in (["surgery"] * 4, ["2024-13-40"] * 4, ["10.5"] * 4, [""] * 3):
         with pytest.raises(UserError, match="cannot be read as dates"):

@@ -1,5 +1,6 @@
 """How a column of text writes its dates, decided by all of its values at once."""
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -215,6 +216,7 @@ def _year_may_be_first(numeric: list[tuple[_Shape, int]]) -> bool:
     return max(last) <= 31 and len(last) >= len({shape.day for shape, _ in numeric})
 
 
+@functools.lru_cache(maxsize=100_000)
 def _shape(text: str) -> _Shape | None:
     for pattern, family in ((_ISO, "iso"), (_COMPACT, "iso"), (_NUMERIC, "numeric")):
         if hit := pattern.fullmatch(text):

@@ -175,7 +175,8 @@ def _numbers(given: _Given, rows: Rows, words: Words) -> Described | str:
     """Describe a column of text in which nearly all values have the shape of a number."""
     decided = numbers.decide(given.name, given.counts, words.decimal_of(given.name))
     total, allowed = given.counts.total(), conventions().not_understood
-    lost = sum(times for text, times in given.counts.items() if text in decided.lost)
+    odd = decided.lost
+    lost = sum(times for text, times in given.counts.items() if text in odd)
     if lost > allowed * total:
         return _names_or_neither(given, rows, None)
     values = numbers.read_all(given.text, decided.values.__getitem__)[rows.kept]
