@@ -373,7 +373,7 @@ def test_fifty_orders_of_drugs_described_elsewhere(tmp_path: Path) -> None:
     excluded: Counter[str] = Counter()
     for number in range(50):
         code = str(100_000 + number)
-        drug = {
+        drug: Resource = {
             "resourceType": "Medication",
             "id": f"d{number}",
             "code": {"coding": [{"system": RXNORM, "code": code}]},
@@ -384,7 +384,7 @@ def test_fifty_orders_of_drugs_described_elsewhere(tmp_path: Path) -> None:
         way = draw.choice(
             ["relative", "absolute", "history", "urn", "contained", "bundle", "identifier", "conditional"]
         )
-        reference: dict[str, Any] = {
+        references: dict[str, Resource] = {
             "absolute": {"reference": f"https://h.example/r4/Medication/d{number}"},
             "history": {"reference": f"Medication/d{number}/_history/2"},
             "urn": {"reference": f"urn:uuid:d{number}"},
@@ -392,8 +392,8 @@ def test_fifty_orders_of_drugs_described_elsewhere(tmp_path: Path) -> None:
             "bundle": {"reference": f"urn:uuid:of-bundle-{number}"},
             "identifier": {"identifier": {"system": "urn:formulary", "value": code}},
             "conditional": {"reference": f"Medication?identifier=urn:formulary|{code}"},
-        }.get(way, {"reference": f"Medication/d{number}"})
-        order["medicationReference"] = reference
+        }
+        order["medicationReference"] = references.get(way, {"reference": f"Medication/d{number}"})
         if way in {"identifier", "conditional"}:
             drug["identifier"] = [{"system": "urn:formulary", "value": code}]
         if state == "missing" and way == "contained":
