@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from model import places
 from model.errors import UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CLASSIFICATION = "de-identified"
 MANIFEST = "manifest.json"
 ROW_GROUP = 50_000
@@ -27,8 +27,6 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
     "patient": {
         "patient_id": _TEXT,
         "sex": _TEXT,
-        "birth_year": pa.int32(),
-        "over_89": pa.bool_(),
         "deceased": pa.bool_(),
         "deceased_at": _MOMENT,
         "state": _TEXT,
@@ -44,7 +42,9 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "ended_at": _MOMENT,
         "admit_source": _TEXT,
         "disposition": _TEXT,
-        "followed": pa.bool_(),
+        "age_at_start": pa.int32(),  # completed years, 90 for all older
+        "died": pa.bool_(),  # in the encounter, or on the local day of its end
+        "followed": pa.bool_(),  # whether the readmission window after its end lies inside the extract
     },
     "condition": {
         "condition_id": _TEXT,
@@ -56,6 +56,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "verification_status": _TEXT,
         "onset_at": _MOMENT,
         "recorded_at": _MOMENT,
+        "known_at": _MOMENT,  # when recorded, else its onset, else the end of its encounter
     },
     "observation": {
         "observation_id": _TEXT,
@@ -66,6 +67,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "value": _REAL,
         "unit": _TEXT,
         "comparator": _TEXT,
+        "value_absent_reason": _TEXT,  # why there is no value (model/deid/measures.py)
         "taken_at": _MOMENT,
         "known_at": _MOMENT,
     },
@@ -78,6 +80,11 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "authored_at": _MOMENT,
     },
 }
+COMPUTED: Mapping[str, tuple[str, ...]] = {
+    "encounter": ("age_at_start", "died", "followed"),
+    "condition": ("known_at",),
+}
+"""The columns that no single resource tells: they are computed when all of them are known."""
 FILE_LINEAGE: Mapping[str, pa.DataType] = {
     "source": _TEXT,  # bundle, ndjson or resource
     "source_sha256": _TEXT,
@@ -103,8 +110,12 @@ class Manifest:
     key_version: str
     tables: dict[str, dict[str, Any]]
     counts: dict[str, int]
-    warnings: dict[str, int] = field(default_factory=dict)
+    return_days: int
+    """The readmission window for which ``encounter.followed`` holds."""
+    zone: str = "UTC"
     excluded: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
     files_passed_over: dict[str, int] = field(default_factory=dict)
     bundles_incomplete: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)

@@ -46,9 +46,9 @@ def find(source: str) -> Source:
     UserError
         When the source is a server, a file cannot be read, or no file is FHIR JSON.
     """
-    if source.startswith(("http://", "https://")):
+    if source.lower().startswith(("http://", "https://")):
         raise UserError(
-            "A FHIR server is read by the ingest command, over https:// alone; give files or a folder here."
+            "ingest reads a FHIR server over https:// only; give its https:// base, or files, a folder or s3://…."
         )
     found = Source([])
     for entry in places.entries(source):

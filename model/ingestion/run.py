@@ -5,9 +5,9 @@ import gc
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import tzinfo
 from pathlib import Path, PurePosixPath
 
 from model import places
@@ -16,14 +16,19 @@ from model.deid.keys import Keyring, identity
 from model.deid.rules import allow_list
 from model.deid.subject import moment_of
 from model.errors import GateError, UserError
+from model.features.definitions import definitions
 from model.hospital import check_hospital
-from model.ingestion import curated, discovery, profile, sources
+from model.ingestion import curated, discovery, profile, record_use, sources
 from model.ingestion.links import FirstPassNeededError, Links, first_pass
 from model.ingestion.medications import Drugs
+from model.ingestion.shares import foremost, refuse_large_shares
 from model.ingestion.staging import Finished, Staging
 from model.ingestion.work import Identities, Work, open_refusals
+from model.ingestion.zone import Zone, zone_of
 
 MAX_BAD_SHARE = 0.05
+MOST_REASONS = 50
+"""How many reasons for refusals a manifest keeps; the quarantine has all."""
 _CONNECTING = ("Patient", "patient", "Medication.", "medication.")
 """How names of files begin that hold Patients or Medications, as a Bulk Data export names them."""
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
@@ -41,22 +46,25 @@ class Ingested:
     rows: dict[str, int]
     key_version: str
     quarantine: str | None
-    warnings: dict[str, int] = field(default_factory=dict)
-    """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
     excluded: dict[str, int] = field(default_factory=dict)
-    """Valid resources that were not used, by ``<ResourceType>.<reason>``."""
+    """Valid resources that were not used, by ``<resource type>.<reason>``."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """Why resources were set aside: the element and what is wrong with it."""
+    zone: str = "UTC"
+    """The time zone in which dates without a time were read."""
     files_passed_over: dict[str, int] = field(default_factory=dict)
     """Files of the source that were not read, by reason."""
     bundles_incomplete: int = 0
     """Next pages of searches that are not among the files."""
     outcomes: dict[str, int] = field(default_factory=dict)
     """OperationOutcomes in the files, by severity."""
+    warnings: dict[str, int] = field(default_factory=dict)
+    """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
 
     @property
     def read(self) -> int:
-        """How many resources were read, those of types that are not needed included."""
-        counted = sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
-        return counted + sum(self.excluded.values())
+        """How many resources were read: used, excluded, refused, not needed and not in force."""
+        return sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
 
 
 def ingest(
@@ -68,7 +76,8 @@ def ingest(
     max_bad_share: float = MAX_BAD_SHARE,
     quarantine: str | None = None,
     observed_until: str | None = None,
-    today: date | None = None,
+    zone: str | None = None,
+    limits: Mapping[str, float] | None = None,
     identities: Identities | None = None,
 ) -> Ingested:
     """Bring FHIR files into a hospital's curated tables; the same input changes nothing.
@@ -88,9 +97,11 @@ def ingest(
     quarantine : str, optional
         Where the reasons for refusals go; beside the source's bucket or the out folder unless given.
     observed_until : str, optional
-        Day up to which the record is complete; the start of the latest encounter unless given.
-    today : date, optional
-        The day for which ages count.
+        Day up to which the record is complete; the last day on which an encounter started or ended unless given.
+    zone : str, optional
+        The hospital's time zone; see :func:`model.ingestion.zone.zone_of`.
+    limits : mapping, optional
+        Other limits than those of ``model/record_use.yaml`` on the share excluded for a reason; 1 lifts one.
     identities : Identities, optional
         Keeps, encrypted and apart, which patient a pseudonym is.
 
@@ -108,42 +119,58 @@ def ingest(
     """
     aside = quarantine or _quarantine_beside(source, out)
     _check(source, hospital, out, aside, max_bad_share, observed_until)
-    day = today or datetime.now(UTC).date()
     found = discovery.find(source)
     files = found.files
-    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{day.year}")
+    local = zone_of(zone, files)
+    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{local.said}")
     partition = curated.folder(out, hospital)
     published = curated.read_manifest(partition)
     known = identities is None or identities.current(digest)
     if known and published is not None and published.input_digest == digest and curated.is_whole(partition, published):
         curated.tidy(partition, published)
-        return _unchanged(published, found)
+        return _ingested(published, found, changed=False)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
         with _rare_collection(), contextlib.ExitStack() as opened:
-            scratch, staging, work = _read_all(files, hospital, ring, day, identities, Path(name), opened)
-            told = _set_aside(work, scratch, aside, digest)
-            _gate(work.counts, work.excluded.total(), len(files), max_bad_share, told)
-            superseded = staging.close()
-            if superseded:
-                work.counts["not_in_force"] = superseded
-            tables = _finish(staging, hospital, digest, observed_until)
-        manifest = _manifest(work, digest, tables, found)
+            work, scratch = _read_all(files, hospital, ring, local.tz, identities, Path(name), opened)
+            staging = work.staging
+            aside_at = _set_aside(work, scratch, aside, digest)
+            _gate(work, len(files), max_bad_share, aside_at)
+            work.counts["not_in_force"] = staging.close()
+            until = moment_of(observed_until, local.tz, end_of_day=True)
+            completed = staging.complete(observed_until=until, zone=local.tz)
+            work.excluded.update(completed.excluded)
+            work.warnings.update(completed.warnings)
+            work.counts["excluded"] = work.excluded.total()
+            work.counts["used"] = work.counts["accepted"] - work.counts["excluded"] - work.counts["not_in_force"]
+            refuse_large_shares(work.read, work.excluded, limits or {})
+            tables = _finish(staging, hospital, digest)
+        manifest = _manifest(work, digest, tables, local, found)
         if identities is not None:
             identities.publish(digest)
         curated.publish(partition, manifest, {name: table.file for name, table in tables.items()})
-    return Ingested(
-        hospital, True, digest[:12], len(files), manifest.counts, _rows(manifest), work.key_version, told,
-        manifest.warnings, manifest.excluded, dict(found.passed_over), manifest.bundles_incomplete, manifest.outcomes,
-    )  # fmt: skip
+    return _ingested(manifest, found, changed=True, quarantine=aside_at)
 
 
-def _unchanged(published: curated.Manifest, found: discovery.Source) -> Ingested:
-    run = published.input_digest[:12]
+def _ingested(
+    manifest: curated.Manifest, found: discovery.Source, *, changed: bool, quarantine: str | None = None
+) -> Ingested:
     return Ingested(
-        published.hospital, False, run, len(found.files), published.counts, _rows(published), published.key_version,
-        None, published.warnings, published.excluded, dict(found.passed_over), published.bundles_incomplete,
-        published.outcomes,
-    )  # fmt: skip
+        hospital=manifest.hospital,
+        changed=changed,
+        run=manifest.input_digest[:12],
+        files=len(found.files),
+        counts=manifest.counts,
+        rows=_rows(manifest),
+        key_version=manifest.key_version,
+        quarantine=quarantine,
+        excluded=manifest.excluded,
+        refused=manifest.refused,
+        zone=manifest.zone,
+        files_passed_over=dict(sorted(found.passed_over.items())),
+        bundles_incomplete=manifest.bundles_incomplete,
+        outcomes=manifest.outcomes,
+        warnings=manifest.warnings,
+    )
 
 
 def _rows(manifest: curated.Manifest) -> dict[str, int]:
@@ -154,11 +181,11 @@ def _read_all(
     files: list[places.Stored],
     hospital: str,
     ring: Keyring,
-    day: date,
+    zone: tzinfo,
     identities: Identities | None,
     scratch: Path,
     opened: contextlib.ExitStack,
-) -> tuple[Path, Staging, Work]:
+) -> tuple[Work, Path]:
     """Read all files; a second time when one of them needs what others say before it can be read."""
     links = Links(Drugs(allow_list()))
     while True:
@@ -168,7 +195,7 @@ def _read_all(
             staging = tried.enter_context(Staging(folder))
             try:
                 with open_refusals(folder) as refusals, progress("files", len(files)) as advance:
-                    work = Work(hospital, ring, staging, day, allow_list(), refusals, links, identities)
+                    work = Work(hospital, ring, staging, zone, allow_list(), refusals, links, identities)
                     for number, stored in _connecting_first(files):
                         work.take_file(sources.read(stored), number)
                         advance(1)
@@ -178,7 +205,7 @@ def _read_all(
                     identities.clear()
                 continue
             opened.enter_context(tried.pop_all())
-            return folder, staging, work
+            return work, folder
 
 
 def _connecting_first(files: list[places.Stored]) -> list[tuple[int, places.Stored]]:
@@ -186,18 +213,19 @@ def _connecting_first(files: list[places.Stored]) -> list[tuple[int, places.Stor
     return sorted(enumerate(files), key=lambda one: not PurePosixPath(one[1].place).name.startswith(_CONNECTING))
 
 
-def _finish(staging: Staging, hospital: str, digest: str, observed_until: str | None) -> dict[str, Finished]:
+def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]:
     constants: dict[str, str | int] = {
         "hospital": hospital,
         "ingest_run": digest[:12],
         "schema_version": curated.SCHEMA_VERSION,
         "classification": curated.CLASSIFICATION,
     }
-    until = moment_of(observed_until)
-    return {name: staging.finish(name, constants=constants, observed_until=until) for name in curated.TABLES}
+    return {name: staging.finish(name, constants=constants) for name in curated.TABLES}
 
 
-def _manifest(work: Work, digest: str, tables: dict[str, Finished], found: discovery.Source) -> curated.Manifest:
+def _manifest(
+    work: Work, digest: str, tables: dict[str, Finished], zone: Zone, found: discovery.Source
+) -> curated.Manifest:
     return curated.Manifest(
         hospital=work.hospital,
         schema_version=curated.SCHEMA_VERSION,
@@ -213,13 +241,20 @@ def _manifest(work: Work, digest: str, tables: dict[str, Finished], found: disco
             }
             for name, table in tables.items()
         },
-        counts=dict(sorted(work.counts.items())),
-        warnings=dict(sorted((+work.warnings).items())),
-        excluded=dict(sorted(work.excluded.items())),
-        files_passed_over=dict(sorted(found.passed_over.items())),
+        counts=_sorted(work.counts),
+        return_days=definitions().stay.return_days,
+        zone=zone.said,
+        excluded=_sorted(work.excluded),
+        refused=dict(work.reasons.most_common(MOST_REASONS)),
+        warnings=_sorted(work.warnings),
+        files_passed_over=_sorted(found.passed_over),
         bundles_incomplete=work.extract.incomplete,
-        outcomes=dict(sorted(work.extract.outcomes.items())),
+        outcomes=_sorted(work.extract.outcomes),
     )
+
+
+def _sorted(counted: Counter[str]) -> dict[str, int]:
+    return {name: number for name, number in sorted(counted.items()) if number}
 
 
 @contextlib.contextmanager
@@ -248,7 +283,8 @@ def _check(
 
 def _input_digest(files: list[places.Stored], hospital: str, probe: str, options: str) -> str:
     """Return the mark of everything that the result depends on: contents and their order, but no file name."""
-    parts = [str(curated.SCHEMA_VERSION), allow_list().digest, profile.digest(), hospital, probe, options]
+    tables = [allow_list().digest, profile.digest(), record_use.digest(), str(definitions().stay.return_days)]
+    parts = [str(curated.SCHEMA_VERSION), *tables, hospital, probe, options]
     parts += [stored.mark for stored in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -269,13 +305,13 @@ def _set_aside(work: Work, scratch: Path, quarantine: str, digest: str) -> str |
     return place
 
 
-def _gate(counts: Counter[str], excluded: int, files: int, max_bad_share: float, aside: str | None) -> None:
-    refused, accepted, broken = counts["refused"], counts["accepted"], counts["broken_files"]
-    if not accepted and not refused and not excluded:
+def _gate(work: Work, files: int, max_bad_share: float, aside: str | None) -> None:
+    refused, accepted, broken = (work.counts[name] for name in ("refused", "accepted", "broken_files"))
+    if not accepted and not refused:
         raise UserError("The source holds no resource of a needed type; give FHIR R4 Patients, Encounters and so on.")
-    for bad, all_, what in ((refused, refused + accepted + excluded, "resources"), (broken, files, "files")):
+    for bad, all_, what in ((refused, refused + accepted, "resources"), (broken, files, "files")):
         if bad > max_bad_share * all_:
             raise GateError(
                 f"{bad} of {all_} {what} ({bad / all_:.1%}) are not fit, more than {max_bad_share:.1%}; "
-                f"nothing was published; the reasons are in {aside}."
+                f"nothing was published; {foremost(work.reasons)}; all reasons are in {aside}."
             )

@@ -1,11 +1,10 @@
 """One run's work on the pieces of its files: judge, attribute, de-identify, stage."""
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import tzinfo
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -18,11 +17,14 @@ from model.ingestion.attribution import Attributed, Excluded, Resolution
 from model.ingestion.bundles import Item
 from model.ingestion.conditional import UNCLEAR
 from model.ingestion.extract import Extract
-from model.ingestion.flatten import rows
+from model.ingestion.flatten import Row, rows
 from model.ingestion.links import Links
+from model.ingestion.not_understood import why_empty, with_source_class
+from model.ingestion.record_use import rule_for
 from model.ingestion.sources import FILE_BITS, Piece
 from model.ingestion.staging import Staging
-from model.ingestion.validation import ACCEPTED, Fault, faults_of, outcome
+from model.ingestion.validation import ACCEPTED, Fault, faults_of, outcome, trimmed
+from model.ingestion.values import reasons
 
 KNOWN_PATIENTS = 100_000
 """So many patients' secrets are remembered; those of the longest known are asked for again when they return."""
@@ -63,15 +65,19 @@ class Work:
     hospital: str
     ring: Keyring
     staging: Staging
-    today: date
+    zone: tzinfo
     allowed: AllowList
     refusals: IO[str]
     """Where the OperationOutcomes of what is refused are written, one a line."""
     links: Links
     identities: Identities | None = None
     counts: Counter[str] = field(default_factory=Counter)
+    read: Counter[str] = field(default_factory=Counter)
+    """Valid resources by type: those that are used and those that are excluded."""
     excluded: Counter[str] = field(default_factory=Counter)
-    """Valid resources that are not used, by ``<ResourceType>.<reason>``."""
+    """Valid resources that are not used, by ``<resource type>.<reason>``."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why resources were refused, by the element and what is wrong with it."""
     extract: Extract = field(default_factory=Extract)
     warnings: Counter[str] = field(default_factory=Counter)
     known: dict[str, Subject] = field(default_factory=dict)
@@ -112,14 +118,19 @@ class Work:
         for item, found in owned:
             context = contexts.get(found.owner)
             if context is None:
-                context = self._context(found.owner, resolution, self.today)
+                context = Context(self.allowed, self.known[found.owner], resolution.resolve, self.zone)
                 contexts[found.owner] = context
             self._stage(piece, item, found, context, first + piece.place(item))
 
     def _exclude(self, resource: dict[str, Any], why: Excluded) -> None:
-        self.excluded[f"{resource['resourceType']}.{why.reason}"] += 1
+        self._count_excluded(resource["resourceType"], why.reason)
         if why.survivor is not None and self.identities is not None:
             self.identities.merge(resource, why.survivor)
+
+    def _count_excluded(self, kind: str, reason: str) -> None:
+        self.counts["accepted"] += 1
+        self.read[kind] += 1
+        self.excluded[f"{kind}.{reason}"] += 1
 
     def _fit(self, piece: Piece, first: int) -> Iterator[tuple[Item, dict[str, Any]]]:
         for item in piece.items:
@@ -135,10 +146,13 @@ class Work:
                 self._note_needless(kind, resource)
             elif item.conditional is not None and resource["id"] == UNCLEAR:
                 self._exclude(resource, Excluded(item.conditional_reason))
-            elif faults := faults_of(resource, self.warnings):
-                self._refuse(piece, item.index, kind, faults)
-            else:
+            elif not (faults := faults_of(resource, self.warnings)):
                 yield item, resource
+            elif not faults_of(tidy := trimmed(resource), self.warnings):
+                self.warnings["spaces-around-codes"] += 1
+                yield item, tidy
+            else:
+                self._refuse(piece, item.index, kind, faults)
 
     def _note_needless(self, kind: str, resource: dict[str, Any]) -> None:
         if kind == "OperationOutcome":
@@ -151,7 +165,7 @@ class Work:
             self.counts["not_needed"] += 1
             self.extract.outcome(item.outcome)
         elif item.patched is not None:
-            self.excluded[f"{item.patched}.patch"] += 1
+            self._count_excluded(item.patched, "patch")
             self.warnings["patch-not-applied"] += 1
         elif item.deleted is None:
             self._refuse(piece, item.index, None, [Fault(item.fault or "the item cannot be read", "structure")])
@@ -163,7 +177,7 @@ class Work:
             self.links.need_all()
             identity = self.links.final(kind, identity)
         if identity == UNCLEAR:
-            self.excluded[f"{kind}.conditional-delete"] += 1
+            self._count_excluded(kind, "conditional-delete")
             return
         self.counts["deletions"] += 1
         self.staging.versions.deletion(hash((kind, identity)), sequence, at)
@@ -183,22 +197,22 @@ class Work:
         self.known.update((patient, Subject(secret)) for patient, secret in zip(new, found, strict=True))
         self.key_version = found[-1].version
 
-    def _context(self, owner: str, resolution: Resolution, until: date) -> Context:
-        return Context(self.allowed, self.known[owner], resolution.resolve, until)
-
     def _stage(self, piece: Piece, item: Item, found: Attributed, context: Context, sequence: int) -> None:
         resource, owner = found.resource, found.owner
         kind = resource["resourceType"]
-        if kind == "Patient":
-            died = moment_of(resource.get("deceasedDateTime"))
-            if died is not None:
-                context = dataclasses.replace(context, until=died.date(), moved={})
-            if self.identities is not None:
-                self.identities.record(resource, context.subject)
-        left = deidentify(resource, context)
-        if "valueQuantity" in resource and "valueQuantity" not in left:
-            self.warnings["observation-unit-or-number"] += 1
         self.counts["accepted"] += 1
+        self.read[kind] += 1
+        rule = rule_for(resource, kind)
+        staged: list[tuple[str, Row]] = []
+        if rule.use == "excluded":
+            self.excluded[f"{kind}.{rule.reason}"] += 1
+        else:
+            left = self._left(resource, context)
+            staged = list(rows(left, kind))
+            if not staged:
+                self.excluded[f"{kind}.{why_empty(resource, left)}"] += 1
+            elif kind == "Patient" and self.identities is not None:
+                self.identities.record(resource, context.subject)
         meta = resource.get("meta") or {}
         self.staging.versions.resource(
             hash((kind, resource["id"])),
@@ -206,14 +220,23 @@ class Work:
             sequence,
             _micros(meta.get("lastUpdated")),
             _number(meta.get("versionId")),
+            used=bool(staged),
             created=item.conditional == "POST",
         )
         lineage = (piece.form, piece.sha256, sequence, context.subject.shift.days)
-        for table, row in rows(left, kind):
+        for table, row in staged:
             self.staging.add(table, row + lineage)
+
+    def _left(self, resource: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Return what may leave of a resource."""
+        left = deidentify(resource, context)
+        if resource["resourceType"] == "Observation":
+            self.warnings.update(f"Observation.{reason}" for reason in reasons(resource, left))
+        return with_source_class(resource, left) if resource["resourceType"] == "Encounter" else left
 
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:
         self.counts["refused"] += 1
+        self.reasons.update(f"{kind}: {fault.said}" if kind else fault.said for fault in faults[:1])
         told = outcome(sha256=piece.sha256, index=index, kind=kind, faults=faults)
         self.refusals.write(json.dumps(told) + "\n")
 
