@@ -99,16 +99,6 @@ def marked(stored: Stored) -> Stored:
     return stored if stored.mark else replace(stored, mark=_digest(Path(stored.place)))
 
 
-def head(place: str, size: int) -> bytes:
-    """Return the first bytes of a file; of one in an object store no more is fetched."""
-    if is_s3(place):
-        bucket, key = _split(place)
-        with _explained(place):
-            return client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read(size)
-    with reading(place) as stream:
-        return stream.read(size)
-
-
 def folders(place: str) -> list[str]:
     """Return the names of the folders directly below a place."""
     prefix = place.rstrip("/") + "/"

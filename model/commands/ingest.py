@@ -136,7 +136,6 @@ def _summary(done: "Ingested", rate: float) -> str:
         lines.append(f"{done.counts['broken_files']} files could not be read to their end")
     lines.extend(_remarks(done))
     lines.append(f"dates without a time are days in {done.zone}")
-    lines += _remarks(done)
     return "\n  ".join(lines)
 
 
@@ -158,16 +157,3 @@ def _line(title: str, counted: Mapping[str, int], total: int | None = None) -> s
     shown = ", ".join(f"{number:,} {name}" for name, number in largest[:SHOWN])
     more = f", {len(largest) - SHOWN} more reasons (--json)" if len(largest) > SHOWN else ""
     return f"{title}{'' if total is None else f' {total:,}'}: {shown}{more}"
-
-
-def _remarks(done: "Ingested") -> Iterator[str]:
-    """Give what the reader must know of the extract."""
-    if done.files_passed_over:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in done.files_passed_over.items())
-        yield f"files passed over: {reasons}"
-    if done.bundles_incomplete:
-        pages = "a page is" if done.bundles_incomplete == 1 else f"{done.bundles_incomplete} pages are"
-        yield f"{pages} missing: a Bundle names a next page that is not among the files; run the search to its end"
-    failed = sum(done.outcomes.get(severity, 0) for severity in ("fatal", "error", "warning"))
-    if failed:
-        yield f"{failed} OperationOutcomes report errors or warnings: the server may have withheld resources"

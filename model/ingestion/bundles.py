@@ -146,20 +146,17 @@ def entries(bundle: dict[str, Any], first: int = 0, depth: int = 0) -> Iterator[
 
 def pages(bundle: dict[str, Any], depth: int = 0) -> Iterator[Page]:
     """Give the pages that a Bundle and the Bundles inside it are, where they name a next one or themselves."""
-    links = bundle.get("link")
-    named = {str(one.get("relation")): one.get("url") for one in links if isinstance(one, dict)} if _list(links) else {}
+    named = {str(one.get("relation")): one.get("url") for one in _objects(bundle.get("link"))}
     if named.keys() & {"next", "self"}:
         yield Page(_address(named.get("self")), _address(named.get("next")))
-    listed = bundle.get("entry")
-    if depth < NESTED_BUNDLES and _list(listed):
-        for entry in listed:
-            inner = entry.get("resource") if isinstance(entry, dict) else None
-            if is_bundle(inner):
-                yield from pages(inner, depth + 1)
+    for entry in _objects(bundle.get("entry")) if depth < NESTED_BUNDLES else ():
+        inner = entry.get("resource")
+        if isinstance(inner, dict) and is_bundle(inner):
+            yield from pages(inner, depth + 1)
 
 
-def _list(value: Any) -> bool:
-    return isinstance(value, list)
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _address(url: Any) -> int | None:

@@ -174,7 +174,8 @@ class _Scan:
 
 
 def _order(resource: dict[str, Any], at: tuple[int, int]) -> tuple[int, int, int]:
-    meta = resource.get("meta") if isinstance(resource.get("meta"), dict) else {}
+    meta = resource.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
     moment, version = moment_of(meta.get("lastUpdated")), meta.get("versionId")
     number = int(version) if isinstance(version, str) and version.isdecimal() and len(version) < 18 else -1
     return (round(moment.timestamp() * 1_000_000) if moment else -1, number, (at[0] << 40) + at[1])

@@ -52,14 +52,14 @@ class Ingested:
     """Why resources were set aside: the element and what is wrong with it."""
     zone: str = "UTC"
     """The time zone in which dates without a time were read."""
-    warnings: dict[str, int] = field(default_factory=dict)
-    """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
     files_passed_over: dict[str, int] = field(default_factory=dict)
     """Files of the source that were not read, by reason."""
     bundles_incomplete: int = 0
     """Next pages of searches that are not among the files."""
     outcomes: dict[str, int] = field(default_factory=dict)
     """OperationOutcomes in the files, by severity."""
+    warnings: dict[str, int] = field(default_factory=dict)
+    """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
 
     @property
     def read(self) -> int:
@@ -131,7 +131,8 @@ def ingest(
         return _ingested(published, found, changed=False)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
         with _rare_collection(), contextlib.ExitStack() as opened:
-            scratch, staging, work = _read_all(files, hospital, ring, local.tz, identities, Path(name), opened)
+            work, scratch = _read_all(files, hospital, ring, local.tz, identities, Path(name), opened)
+            staging = work.staging
             aside_at = _set_aside(work, scratch, aside, digest)
             _gate(work, len(files), max_bad_share, aside_at)
             work.counts["not_in_force"] = staging.close()
@@ -165,10 +166,10 @@ def _ingested(
         excluded=manifest.excluded,
         refused=manifest.refused,
         zone=manifest.zone,
-        warnings=manifest.warnings,
-        files_passed_over=dict(found.passed_over),
+        files_passed_over=dict(sorted(found.passed_over.items())),
         bundles_incomplete=manifest.bundles_incomplete,
         outcomes=manifest.outcomes,
+        warnings=manifest.warnings,
     )
 
 
@@ -184,7 +185,7 @@ def _read_all(
     identities: Identities | None,
     scratch: Path,
     opened: contextlib.ExitStack,
-) -> tuple[Path, Staging, Work]:
+) -> tuple[Work, Path]:
     """Read all files; a second time when one of them needs what others say before it can be read."""
     links = Links(Drugs(allow_list()))
     while True:
@@ -204,7 +205,7 @@ def _read_all(
                     identities.clear()
                 continue
             opened.enter_context(tried.pop_all())
-            return folder, staging, work
+            return work, folder
 
 
 def _connecting_first(files: list[places.Stored]) -> list[tuple[int, places.Stored]]:

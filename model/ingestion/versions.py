@@ -20,8 +20,8 @@ _SCHEMA = pa.schema(
         "sequence": pa.int64(),  # the order of file and entry
         "updated": pa.int64(),  # meta.lastUpdated, in microseconds since 1970
         "version": pa.int64(),  # meta.versionId, where it is a number
-        "used": pa.bool_(),  # not excluded by itself
         "created": pa.bool_(),  # it came with a conditional create, which a server ignores when there is one already
+        "used": pa.bool_(),  # not excluded by itself
     }
 )
 _DELETED = pa.schema({"record": pa.int64(), "sequence": pa.int64(), "deleted_at": pa.int64()})
@@ -69,7 +69,7 @@ class Versions:
     """Collects what is known of each resource's place in time, with bounded memory."""
 
     folder: Path
-    _resources: list[tuple[int, int, int, int | None, int | None, bool]] = field(default_factory=list)
+    _resources: list[tuple[int, int, int, int | None, int | None, bool, bool]] = field(default_factory=list)
     _deletions: list[tuple[int, int, int | None]] = field(default_factory=list)
     _writer: pq.ParquetWriter | None = None
 
@@ -89,7 +89,7 @@ class Versions:
         created: bool = False,
     ) -> None:
         """Note one version of a record; one that is excluded supersedes others all the same."""
-        self._resources.append((record, owner, sequence, updated, version, used, created))
+        self._resources.append((record, owner, sequence, updated, version, created, used))
         if len(self._resources) >= FLUSH_RESOURCES:
             self._flush()
 

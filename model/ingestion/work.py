@@ -118,7 +118,7 @@ class Work:
         for item, found in owned:
             context = contexts.get(found.owner)
             if context is None:
-                context = self._context(found.owner, resolution)
+                context = Context(self.allowed, self.known[found.owner], resolution.resolve, self.zone)
                 contexts[found.owner] = context
             self._stage(piece, item, found, context, first + piece.place(item))
 
@@ -128,7 +128,6 @@ class Work:
             self.identities.merge(resource, why.survivor)
 
     def _count_excluded(self, kind: str, reason: str) -> None:
-        """Count what was read, is valid and goes no further."""
         self.counts["accepted"] += 1
         self.read[kind] += 1
         self.excluded[f"{kind}.{reason}"] += 1
@@ -197,9 +196,6 @@ class Work:
         found = self.ring.secrets([secret_input(self.hospital, patient) for patient in new])
         self.known.update((patient, Subject(secret)) for patient, secret in zip(new, found, strict=True))
         self.key_version = found[-1].version
-
-    def _context(self, owner: str, resolution: Resolution) -> Context:
-        return Context(self.allowed, self.known[owner], resolution.resolve, self.zone)
 
     def _stage(self, piece: Piece, item: Item, found: Attributed, context: Context, sequence: int) -> None:
         resource, owner = found.resource, found.owner

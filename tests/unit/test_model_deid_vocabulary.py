@@ -1,6 +1,7 @@
 """Codes as real systems send them: which are understood, and what is said of the others."""
 
 import random
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from model.deid.rules import allow_list
 from model.deid.subject import Subject, secret_input
 from model.deid.transforms import Context, deidentify
-from tests.unit.model_world import RING, TODAY
+from tests.unit.model_world import RING
 
 CLASS = ("act-code",)
 DIAGNOSIS = ("icd10cm", "snomed", "icd9cm", "icd10gm")
@@ -110,7 +111,7 @@ def test_what_is_not_understood_says_why(wanted: tuple[str, ...], codings: Any, 
 
 def leaving(resource: dict[str, Any]) -> Any:
     subject = Subject(RING.secrets([secret_input("north", "p1")])[0])
-    return deidentify(resource, Context(allow_list(), subject, lambda reference, _kind: reference, TODAY))
+    return deidentify(resource, Context(allow_list(), subject, lambda reference, _kind: reference, UTC))
 
 
 def test_a_status_without_a_system_still_counts() -> None:

@@ -15,7 +15,7 @@ from model.identity.envelope import LocalWrapping
 from model.identity.store import Recorder, find
 from model.ingestion.conditional import UNCLEAR, derived_id, searched
 from model.ingestion.run import Ingested, ingest
-from tests.unit.model_world import RING, TODAY
+from tests.unit.model_world import RING
 from tests.unit.test_model_ingest import rows
 
 ACT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
@@ -30,7 +30,6 @@ def run(source: Path, **options: Any) -> Ingested:
         hospital="north",
         out=str(source / "out"),
         ring=RING,
-        today=TODAY,
         max_bad_share=0.5,
         **options,
     )
@@ -101,7 +100,7 @@ def test_records_of_a_replaced_patient_are_the_survivors_in_any_order(tmp_path: 
 @pytest.mark.parametrize("kind", ["seealso", "refer"])
 def test_other_links_are_no_merge(tmp_path: Path, kind: str) -> None:
     write(tmp_path, "a.ndjson", patient("p1", link=[replaced_by("p2", kind)]), patient("p2"))
-    assert run(tmp_path).counts == {"accepted": 2}
+    assert run(tmp_path).counts == {"accepted": 2, "used": 2}
     assert len(rows(tmp_path / "out", "patient")) == 2
 
 
@@ -210,7 +209,7 @@ def test_two_messages_about_one_record_number_are_one_patient(tmp_path: Path) ->
             posted(f"{urn[:-1]}2", stay("", urn, day=number) | {"id": f"e{number}"}),
         )
         write(tmp_path, f"{number}.json", bundle)
-    assert run(tmp_path).counts == {"accepted": 4, "not_in_force": 1}
+    assert run(tmp_path).counts == {"accepted": 4, "not_in_force": 1, "used": 3}
     assert list(owners(tmp_path / "out").values()) == [2]
     assert len(rows(tmp_path / "out", "patient")) == 1
 
@@ -238,9 +237,8 @@ def test_a_stay_that_is_updated_by_its_number_is_one_stay(tmp_path: Path) -> Non
         visit = stay("x", "Patient/p1") | number | {"status": status}
         del visit["id"]
         write(tmp_path, f"{index}.json", message(put(f"urn:uuid:{index}", visit, "Encounter?identifier=urn:visit|9")))
-    order = {"resourceType": "MedicationRequest", "id": "m", "status": "active", "intent": "order",
-             "subject": {"reference": "Patient/p1"}, "encounter": {"identifier": {"system": "urn:visit", "value": "9"}},
-             "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "197361"}]}}  # fmt: skip
+    order = medication_order(1) | {"encounter": {"identifier": {"system": "urn:visit", "value": "9"}}}
+    order["medicationCodeableConcept"] = {"coding": [{"system": RXNORM, "code": "197361"}]}
     write(tmp_path, "z.ndjson", patient("p1"), order)
     run(tmp_path)
     (found,) = rows(tmp_path / "out", "encounter")
@@ -263,7 +261,7 @@ def test_what_cannot_be_followed_is_excluded_with_its_records(tmp_path: Path, co
     write(tmp_path, "b.ndjson", patient("p9"))
     done = run(tmp_path)
     assert done.excluded == {reason: 1, "Encounter.patient-unclear": 1}
-    assert done.counts == {"accepted": 1}
+    assert done.counts == {"accepted": 3, "excluded": 2, "used": 1}
 
 
 def test_a_number_that_two_patients_have_means_none(tmp_path: Path) -> None:
@@ -352,7 +350,7 @@ def test_a_patch_is_counted_and_the_record_stays_as_it_was(tmp_path: Path) -> No
     write(tmp_path, "a.ndjson", patient("p1"), message(*entries))
     done = run(tmp_path)
     assert done.excluded == {"Encounter.patch": 1, "Patient.patch": 2}
-    assert done.counts == {"accepted": 1, "not_needed": 1}
+    assert done.counts == {"accepted": 4, "excluded": 3, "not_needed": 1, "used": 1}
     assert done.warnings["patch-not-applied"] == 3
 
 
@@ -361,7 +359,7 @@ def test_a_patch_is_counted_and_the_record_stays_as_it_was(tmp_path: Path) -> No
 
 def medication_order(number: int) -> Resource:
     base: Resource = {"resourceType": "MedicationRequest", "id": f"m{number}", "status": "active", "intent": "order"}
-    return base | {"subject": {"reference": "Patient/p1"}}
+    return base | {"subject": {"reference": "Patient/p1"}, "authoredOn": "2024-03-02"}
 
 
 def test_fifty_orders_of_drugs_described_elsewhere(tmp_path: Path) -> None:
@@ -373,7 +371,7 @@ def test_fifty_orders_of_drugs_described_elsewhere(tmp_path: Path) -> None:
     excluded: Counter[str] = Counter()
     for number in range(50):
         code = str(100_000 + number)
-        drug = {
+        drug: Resource = {
             "resourceType": "Medication",
             "id": f"d{number}",
             "code": {"coding": [{"system": RXNORM, "code": code}]},
@@ -384,7 +382,7 @@ def test_fifty_orders_of_drugs_described_elsewhere(tmp_path: Path) -> None:
         way = draw.choice(
             ["relative", "absolute", "history", "urn", "contained", "bundle", "identifier", "conditional"]
         )
-        reference: dict[str, Any] = {
+        references: dict[str, Resource] = {
             "absolute": {"reference": f"https://h.example/r4/Medication/d{number}"},
             "history": {"reference": f"Medication/d{number}/_history/2"},
             "urn": {"reference": f"urn:uuid:d{number}"},
@@ -392,8 +390,8 @@ def test_fifty_orders_of_drugs_described_elsewhere(tmp_path: Path) -> None:
             "bundle": {"reference": f"urn:uuid:of-bundle-{number}"},
             "identifier": {"identifier": {"system": "urn:formulary", "value": code}},
             "conditional": {"reference": f"Medication?identifier=urn:formulary|{code}"},
-        }.get(way, {"reference": f"Medication/d{number}"})
-        order["medicationReference"] = reference
+        }
+        order["medicationReference"] = references.get(way, {"reference": f"Medication/d{number}"})
         if way in {"identifier", "conditional"}:
             drug["identifier"] = [{"system": "urn:formulary", "value": code}]
         if state == "missing" and way == "contained":
@@ -434,6 +432,7 @@ def test_an_order_counts_by_one_system_and_ndc_does_not_leave(tmp_path: Path) ->
         [{"system": "http://www.whocc.no/atc", "code": "c10aa05"}],
         [{"system": "urn:local", "code": "00071015540"}],
     ]
+    write(tmp_path, "patient.ndjson", patient("p1"))
     for number, coding in enumerate(codings):
         order = medication_order(number) | {"medicationCodeableConcept": {"coding": coding}}
         write(tmp_path, f"{number}.ndjson", order)
