@@ -148,8 +148,10 @@ def accept(
         if name not in known:
             near = get_close_matches(name, known, n=1, cutoff=0.0)
             raise UserError(f"There is no feature {name} to accept; the nearest is {near[0] if near else 'none'}.")
-    accepted = {"accepted_by": by, "reason": str(reason).strip()}
-    return tuple(replace(suspect, **accepted) if suspect.feature in names else suspect for suspect in found)
+    why = str(reason).strip()
+    return tuple(
+        replace(suspect, accepted_by=by, reason=why) if suspect.feature in names else suspect for suspect in found
+    )
 
 
 def refuse_suspects(found: Sequence[Suspect], profile: str) -> None:
