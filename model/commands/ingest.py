@@ -29,6 +29,10 @@ def ingest(
     identity: Annotated[
         str | None, typer.Option(help="Identity store: who a pseudonym is, encrypted, for the PHI zone alone.")
     ] = None,
+    deprivation: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="CSV of a deprivation index by three-digit ZIP (zip3,index), to compare by."),
+    ] = None,
     landing: Annotated[str | None, typer.Option(help=f"{_SERVER} where its raw records go.")] = None,
     credentials: Annotated[
         Path | None, typer.Option(help=f"{_SERVER} JSON file of secrets, in place of Vault.")
@@ -74,6 +78,7 @@ def ingest(
         quarantine=quarantine,
         observed_until=observed_until,
         identities=recorder(identity, hospital, key_file, source=source, out=out) if identity else None,
+        deprivation=deprivation,
     )
     rate = done.read / (time.monotonic() - began)
     values = asdict(done) | {"resources_per_second": round(rate)}
@@ -93,4 +98,12 @@ def _told(done: "Ingested", rate: float) -> str:
         text += f"; {done.counts['refused']} refused, see {done.quarantine}"
     if done.counts.get("broken_files"):
         text += f"; {done.counts['broken_files']} files could not be read to their end"
-    return text
+    return text + _cells(done)
+
+
+def _cells(done: "Ingested") -> str:
+    if done.smallest_cell is None:
+        return ""
+    text = f"; smallest cell {done.smallest_cell} patients"
+    lost = ", ".join(f"{name} of {count}" for name, count in done.suppressed.items())
+    return f"{text} after suppression of {lost}" if lost else text

@@ -17,7 +17,9 @@ RULES_FILE = Path(__file__).parent.parent / "deid_rules.yaml"
 NOWHERE = "000"
 _ZIP = re.compile(r"\d{5}(-?\d{4})?", re.ASCII)
 
-Transform = Literal["id", "reference", "date", "birth", "flag", "code", "coding", "quantity", "address"]
+Transform = Literal[
+    "id", "reference", "date", "birth", "flag", "code", "coding", "quantity", "address", "categories", "payer"
+]
 
 
 class Rule(BaseModel):

@@ -33,6 +33,9 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "deceased_at": _MOMENT,
         "state": _TEXT,
         "zip3": _TEXT,
+        "race": _TEXT,
+        "ethnicity": _TEXT,
+        "deprivation": _TEXT,
     },
     "encounter": {
         "encounter_id": _TEXT,
@@ -45,6 +48,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "admit_source": _TEXT,
         "disposition": _TEXT,
         "followed": pa.bool_(),
+        "payer": _TEXT,
     },
     "condition": {
         "condition_id": _TEXT,
@@ -78,6 +82,12 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "authored_at": _MOMENT,
     },
 }
+# Staged and never published: plan years begin on 1 January, so the dates of a Coverage would tell a patient's shift.
+STAGED_ONLY: Mapping[str, Mapping[str, pa.DataType]] = {
+    "coverage": {"coverage_id": _TEXT, "patient_id": _TEXT, "payer": _TEXT, "starts_at": _MOMENT, "ends_at": _MOMENT},
+}
+DERIVED = frozenset({"followed", "payer", "deprivation"})
+"""Columns that are computed when a table is finished."""
 FILE_LINEAGE: Mapping[str, pa.DataType] = {
     "source": _TEXT,  # bundle, ndjson or resource
     "source_sha256": _TEXT,
@@ -104,6 +114,9 @@ class Manifest:
     tables: dict[str, dict[str, Any]]
     counts: dict[str, int]
     warnings: dict[str, int] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
+    smallest_cell: int | None = None
+    suppressed: dict[str, int] = field(default_factory=dict)
 
     @property
     def content_digest(self) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from model.ingestion.coverage import payer
+
 Left = dict[str, Any]
 """What the allow list let through of a resource."""
 Row = tuple[Any, ...]
@@ -18,6 +20,7 @@ def _patient(resource: Left) -> Iterator[tuple[str, Row]]:
     address = _first(resource.get("address")) or {}
     birth = resource.get("birthDate") or {}
     died = resource.get("deceasedDateTime")
+    told = resource.get("extension") or {}
     row = (
         resource["id"],
         resource.get("gender"),
@@ -27,6 +30,8 @@ def _patient(resource: Left) -> Iterator[tuple[str, Row]]:
         died,
         address.get("state"),
         address.get("postalCode"),
+        told.get("race"),
+        told.get("ethnicity"),
     )
     yield "patient", row
 
@@ -103,12 +108,19 @@ def _medication_request(resource: Left) -> Iterator[tuple[str, Row]]:
         yield "medication_request", row
 
 
+def _coverage(resource: Left) -> Iterator[tuple[str, Row]]:
+    period = resource.get("period") or {}
+    whose = resource["beneficiary"]["reference"]
+    yield "coverage", (resource["id"], whose, payer(resource), period.get("start"), period.get("end"))
+
+
 _FLATTEN = {
     "Patient": _patient,
     "Encounter": _encounter,
     "Condition": _condition,
     "Observation": _observation,
     "MedicationRequest": _medication_request,
+    "Coverage": _coverage,
 }
 
 

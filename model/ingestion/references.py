@@ -43,7 +43,7 @@ class References:
         """Return the id of the patient whose resource this is."""
         if resource["resourceType"] == "Patient":
             return str(resource["id"])
-        subject = resource.get("subject")
+        subject = resource.get("beneficiary" if resource["resourceType"] == "Coverage" else "subject")
         reference = subject.get("reference") if isinstance(subject, dict) else None
         return self.resolve(reference, "Patient") if isinstance(reference, str) else None
 

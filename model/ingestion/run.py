@@ -12,12 +12,15 @@ from pathlib import Path
 
 from model import places
 from model.console import progress
+from model.deid.groups import groups
 from model.deid.keys import Keyring, identity
 from model.deid.rules import allow_list
 from model.deid.subject import moment_of
 from model.errors import GateError, UserError
 from model.hospital import check_hospital
 from model.ingestion import curated, profile, sources
+from model.ingestion.cells import Cells
+from model.ingestion.deprivation import Areas, read
 from model.ingestion.staging import Finished, Staging
 from model.ingestion.work import Identities, Work, open_refusals
 
@@ -39,11 +42,18 @@ class Ingested:
     quarantine: str | None
     warnings: dict[str, int] = field(default_factory=dict)
     """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
+    excluded: dict[str, int] = field(default_factory=dict)
+    """How many valid resources were not used, by type and reason."""
+    smallest_cell: int | None = None
+    """Patients in the smallest cell of those who are alike in what could re-identify them, after suppression."""
+    suppressed: dict[str, int] = field(default_factory=dict)
+    """Of how many patients a value was suppressed so that their cell is no smaller than the limit."""
 
     @property
     def read(self) -> int:
         """How many resources were read, those of types that are not needed included."""
-        return sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
+        used = sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
+        return used + sum(self.excluded.values())
 
 
 def ingest(
@@ -57,6 +67,7 @@ def ingest(
     observed_until: str | None = None,
     today: date | None = None,
     identities: Identities | None = None,
+    deprivation: str | None = None,
 ) -> Ingested:
     """Bring FHIR files into a hospital's curated tables; the same input changes nothing.
 
@@ -80,6 +91,8 @@ def ingest(
         The day for which ages count.
     identities : Identities, optional
         Keeps, encrypted and apart, which patient a pseudonym is.
+    deprivation : str, optional
+        CSV file of a deprivation index by three-digit ZIP, to compare groups by it.
 
     Returns
     -------
@@ -97,13 +110,14 @@ def ingest(
     _check(source, hospital, out, aside, max_bad_share, observed_until)
     day = today or datetime.now(UTC).date()
     files = sources.find(source)
-    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{day.year}")
+    areas = read(deprivation) if deprivation else Areas()
+    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{day.year}|{areas.digest}")
     partition = curated.folder(out, hospital)
     published = curated.read_manifest(partition)
     known = identities is None or identities.current(digest)
     if known and published is not None and published.input_digest == digest and curated.is_whole(partition, published):
         curated.tidy(partition, published)
-        return _unchanged(published, len(files))
+        return _ingested(published, len(files), changed=False)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
         scratch = Path(name)
         with Staging(scratch) as staging, _rare_collection():
@@ -113,27 +127,30 @@ def ingest(
             superseded = staging.close()
             if superseded:
                 work.counts["not_in_force"] = superseded
+            cells = staging.group(areas.part_of)
             tables = _finish(staging, hospital, digest, observed_until)
-        manifest = _manifest(work, digest, tables)
+        manifest = _manifest(work, digest, tables, cells)
         if identities is not None:
             identities.publish(digest)
         curated.publish(partition, manifest, {name: table.file for name, table in tables.items()})
+    return _ingested(manifest, len(files), changed=True, quarantine=told)
+
+
+def _ingested(manifest: curated.Manifest, files: int, *, changed: bool, quarantine: str | None = None) -> Ingested:
     return Ingested(
-        hospital, True, digest[:12], len(files), manifest.counts, _rows(manifest), work.key_version, told,
-        manifest.warnings,
-    )  # fmt: skip
-
-
-def _unchanged(published: curated.Manifest, files: int) -> Ingested:
-    run = published.input_digest[:12]
-    return Ingested(
-        published.hospital, False, run, files, published.counts, _rows(published), published.key_version, None,
-        published.warnings,
-    )  # fmt: skip
-
-
-def _rows(manifest: curated.Manifest) -> dict[str, int]:
-    return {name: int(table["rows"]) for name, table in manifest.tables.items()}
+        hospital=manifest.hospital,
+        changed=changed,
+        run=manifest.input_digest[:12],
+        files=files,
+        counts=manifest.counts,
+        rows={name: int(table["rows"]) for name, table in manifest.tables.items()},
+        key_version=manifest.key_version,
+        quarantine=quarantine,
+        warnings=manifest.warnings,
+        excluded=manifest.excluded,
+        smallest_cell=manifest.smallest_cell,
+        suppressed=manifest.suppressed,
+    )
 
 
 def _read_all(
@@ -164,7 +181,7 @@ def _finish(staging: Staging, hospital: str, digest: str, observed_until: str | 
     return {name: staging.finish(name, constants=constants, observed_until=until) for name in curated.TABLES}
 
 
-def _manifest(work: Work, digest: str, tables: dict[str, Finished]) -> curated.Manifest:
+def _manifest(work: Work, digest: str, tables: dict[str, Finished], cells: Cells) -> curated.Manifest:
     return curated.Manifest(
         hospital=work.hospital,
         schema_version=curated.SCHEMA_VERSION,
@@ -182,6 +199,9 @@ def _manifest(work: Work, digest: str, tables: dict[str, Finished]) -> curated.M
         },
         counts=dict(sorted(work.counts.items())),
         warnings=dict(sorted(work.warnings.items())),
+        excluded=dict(sorted(work.excluded.items())),
+        smallest_cell=cells.smallest,
+        suppressed=cells.suppressed,
     )
 
 
@@ -211,7 +231,8 @@ def _check(
 
 def _input_digest(files: list[places.Stored], hospital: str, probe: str, options: str) -> str:
     """Return the mark of everything that the result depends on: contents and their order, but no file name."""
-    parts = [str(curated.SCHEMA_VERSION), allow_list().digest, profile.digest(), hospital, probe, options]
+    tables = [allow_list().digest, groups().digest, profile.digest()]
+    parts = [str(curated.SCHEMA_VERSION), *tables, hospital, probe, options]
     parts += [stored.mark for stored in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -1,6 +1,7 @@
 """Rows on their way: staged to disk as they come, then deduplicated, sorted and completed in one pass."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,17 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model.ingestion.curated import COLUMNS, CONSTANT_LINEAGE, FILE_LINEAGE, ROW_GROUP, schema
+from model.deid.groups import groups
+from model.ingestion import cells, coverage
+from model.ingestion.curated import (
+    COLUMNS,
+    CONSTANT_LINEAGE,
+    DERIVED,
+    FILE_LINEAGE,
+    ROW_GROUP,
+    STAGED_ONLY,
+    schema,
+)
 from model.ingestion.flatten import Row
 from model.ingestion.versions import Versions
 
@@ -21,6 +32,7 @@ FOLLOW_UP_DAYS = 30
 DAY_SECONDS = 86_400
 OLDEST_AGE = 89
 
+_TABLES = {**COLUMNS, **STAGED_ONLY}
 # Only while staged: which resource a row is from, and how far an encounter was shifted.
 _STAGED = {"sequence": pa.int64(), "shift_days": pa.int32()}
 # The moments that say up to when a patient is known to live.
@@ -47,13 +59,14 @@ class Staging:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._database = ibis.duckdb.connect(threads=1, memory_limit=MEMORY_LIMIT, temp_directory=str(folder / "spill"))
-        self._rows: dict[str, list[Row]] = {name: [] for name in COLUMNS}
-        self._schemas = {name: _staged_schema(name) for name in COLUMNS}
+        self._rows: dict[str, list[Row]] = {name: [] for name in _TABLES}
+        self._schemas = {name: _staged_schema(name) for name in _TABLES}
         self._writers = {
             name: pq.ParquetWriter(self._file(name), self._schemas[name], use_dictionary=list(FILE_LINEAGE))
-            for name in COLUMNS
+            for name in _TABLES
         }
         self.versions = Versions(folder)
+        self._groups: ibis.Table = ibis.memtable({})
 
     def __enter__(self) -> "Staging":
         return self
@@ -79,12 +92,12 @@ class Staging:
         """Write a table as it is published: what is in force, in a stable order, with its lineage."""
         complete = self._in_force(table)
         if table == "encounter":
-            complete = complete.mutate(followed=self._followed(complete, observed_until))
+            complete = self._with_payer(complete.mutate(followed=self._followed(complete, observed_until)))
         if table == "patient":
-            complete = self._without_age(complete)
+            complete = self._with_groups(self._without_age(complete))
         complete = complete.mutate(**{name: ibis.literal(constants[name]) for name in CONSTANT_LINEAGE})
         names = schema(table).names
-        order = [name for name in COLUMNS[table] if name != "followed"]
+        order = [name for name in COLUMNS[table] if name not in DERIVED]
         ordered = complete.select(names).distinct().order_by(order)
         file = self._folder / f"{table}.published.parquet"
         rows = 0
@@ -95,6 +108,40 @@ class Staging:
         self._file(table).unlink()
         with file.open("rb") as content:
             return Finished(file, rows, hashlib.file_digest(content, "sha256").hexdigest())
+
+    def group(self, deprivation: Mapping[str, str]) -> cells.Cells:
+        """Find each patient's groups and suppress what makes small cells; before any table is finished.
+
+        Parameters
+        ----------
+        deprivation : mapping
+            The part of the deprivation index of each three-digit ZIP area.
+        """
+        encounters, covers = self._in_force("encounter"), self._in_force("coverage")
+        create = self._database.create_table
+        payers = create("payers", coverage.payers(encounters, covers), temp=True)
+        paid = encounters.inner_join(payers, "sequence").distinct(on=["patient_id", "payer"])
+        paid = paid.group_by("patient_id").agg(payer=paid.payer.group_concat("+", order_by=paid.payer))
+        people = self._without_age(self._in_force("patient"))
+        people = people.mutate(
+            deprivation=people.zip3.substitute(dict(deprivation), else_=None) if deprivation else ibis.null("string"),
+            age_band=cells.age_band(people.latest - people.birth_year),
+        )
+        people = people.left_join(paid, "patient_id").drop("patient_id_right")
+        self._groups, found = cells.suppress(self._database, people)
+        return found
+
+    def _with_groups(self, patients: ibis.Table) -> ibis.Table:
+        names = groups().table.cells.suppress
+        kept = self._groups.select("patient_id", *(name for name in names if name != "payer"))
+        return patients.drop(*(name for name in names if name in patients.columns)).inner_join(kept, "patient_id")
+
+    def _with_payer(self, encounters: ibis.Table) -> ibis.Table:
+        payers = self._database.table("payers").rename(paid="sequence")
+        shown = self._groups.filter(self._groups.payer.notnull()).select(whose="patient_id")
+        found = encounters.left_join(payers, encounters.sequence == payers.paid)
+        found = found.left_join(shown, found.patient_id == shown.whose)
+        return found.mutate(payer=ibis.ifelse(found.whose.notnull(), found.payer, None)).drop("paid", "whose")
 
     def _in_force(self, table: str) -> ibis.Table:
         staged = self._database.read_parquet(self._file(table))
@@ -128,7 +175,7 @@ class Staging:
         old = (joined.latest - joined.birth_year > OLDEST_AGE).fill_null(False)
         return joined.mutate(
             birth_year=ibis.ifelse(old, None, joined.birth_year), over_89=ibis.ifelse(old, True, joined.over_89)
-        ).drop("latest")
+        )
 
     def _flush(self, table: str) -> None:
         rows, kinds = self._rows[table], self._schemas[table]
@@ -143,7 +190,7 @@ class Staging:
 
 
 def _staged_schema(table: str) -> pa.Schema:
-    own = {name: kind for name, kind in COLUMNS[table].items() if name != "followed"}
+    own = {name: kind for name, kind in _TABLES[table].items() if name not in DERIVED or table in STAGED_ONLY}
     return pa.schema([*own.items(), *FILE_LINEAGE.items(), *_STAGED.items()])
 
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from model.ingestion.profile import broken_rules
 from model.ingestion.shapes import surely_valid
 
-ACCEPTED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
+ACCEPTED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Coverage")
 LONGEST_ID = 64
 """Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
 MOST_REASONS = 6

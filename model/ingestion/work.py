@@ -9,10 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from model.deid.groups import groups
 from model.deid.keys import Keyring, unique
 from model.deid.rules import AllowList
 from model.deid.subject import Subject, moment_of, secret_input
 from model.deid.transforms import Context, deidentify
+from model.ingestion import coverage
 from model.ingestion.bundles import Item
 from model.ingestion.flatten import rows
 from model.ingestion.references import References
@@ -60,6 +62,8 @@ class Work:
     identities: Identities | None = None
     counts: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    excluded: Counter[str] = field(default_factory=Counter)
+    """Valid resources that are not used, by type and reason."""
     known: dict[str, Subject] = field(default_factory=dict)
     key_version: str = "none"
     files: int = 0
@@ -150,7 +154,13 @@ class Work:
         left = deidentify(resource, context)
         if "valueQuantity" in resource and "valueQuantity" not in left:
             self.warnings["observation-unit-or-number"] += 1
-        self.counts["accepted"] += 1
+        if kind == "Patient":
+            self.warnings.update(f"patient-{name}" for name in groups().unread(resource.get("extension")))
+        reason = coverage.exclusion(resource, left) if kind == "Coverage" else None
+        if reason:
+            self.excluded[f"{kind}.{reason}"] += 1
+        else:
+            self.counts["accepted"] += 1
         meta = resource.get("meta") or {}
         self.staging.versions.resource(
             hash((kind, resource["id"])),
@@ -160,7 +170,7 @@ class Work:
             _number(meta.get("versionId")),
         )
         lineage = (piece.form, piece.sha256, sequence, context.subject.shift.days)
-        for table, row in rows(left, kind):
+        for table, row in () if reason else rows(left, kind):
             self.staging.add(table, row + lineage)
 
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:
