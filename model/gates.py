@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model.errors import GateError, UserError
-from model.evaluation.vocabulary import PATHS
+from model.evaluation.vocabulary import BY, PATHS
 from model.table_faults import told
 
 GATES_FILE = Path(__file__).parent / "gates.yaml"
@@ -43,6 +43,8 @@ class Gate(_Row):
         What a yes-or-no figure must be.
     with_baseline
         Judge only an evaluation that was given a baseline release.
+    where_recorded
+        Judge only where the attribute is recorded, with two groups that are large enough to tell.
     """
 
     name: str = Field(min_length=1)
@@ -51,6 +53,7 @@ class Gate(_Row):
     at_most: float | None = Field(default=None, allow_inf_nan=False)
     holds: bool | None = None
     with_baseline: bool = False
+    where_recorded: bool = False
     why: str = ""
 
     @field_validator("metric")
@@ -65,6 +68,8 @@ class Gate(_Row):
     def _demands_something(self) -> "Gate":
         if self.at_least is None and self.at_most is None and self.holds is None:
             raise ValueError("a gate needs at_least, at_most or holds, else it lets everything pass")
+        if self.where_recorded and BY not in self.metric:
+            raise ValueError("where_recorded needs a gap by one attribute, such as gaps.sensitivity.by.race.sure")
         return self
 
     @property
@@ -282,6 +287,9 @@ def refuse(profile: str, verdicts: Iterable[Verdict]) -> None:
 
 
 def _verdict(gate: Gate, value: float | None) -> Verdict:
+    if value is None and gate.where_recorded:
+        found = "not recorded, or groups too small to tell"
+        return Verdict(name=gate.name, passed=True, judged=False, found=found, demand=gate.demand, why=gate.why)
     if value is None:
         return Verdict(name=gate.name, passed=False, demand=gate.demand, why=gate.why)
     short = 0.0 if gate.at_least is None else max(0.0, gate.at_least - value)

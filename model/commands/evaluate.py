@@ -36,6 +36,8 @@ def evaluate(
         text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), LACE {lace['value']:.3f}, "
         text += f"Brier {done['brier']['value']:.3f}"
         text += f", calibration slope {done['calibration']['slope']:.2f}" if done["calibration"] else ""
+    if done["too_small"]:
+        text += f"; too small to tell: {', '.join(done['too_small'])}"
     text += f"; report in {kept or run_dir / REPORT_FILE}"
     answer(done, text, as_json=as_json)
     refuse(done)

@@ -14,7 +14,10 @@ from pydantic_core import ErrorDetails
 from model.ingestion.profile import broken_rules
 from model.ingestion.shapes import surely_valid
 
-ACCEPTED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Coverage")
+NEEDED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
+"""What the features are made from, and what a FHIR server is asked for."""
+ACCEPTED = (*NEEDED, "Coverage")
+"""What is read where it is there; a Coverage tells the payer, to compare groups by."""
 LONGEST_ID = 64
 """Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
 MOST_REASONS = 6

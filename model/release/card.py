@@ -144,6 +144,7 @@ def card(
         "later": _later(metrics),
         "demographics": [contract["properties"][name]["description"] for name in DEMOGRAPHIC if name in names],
         "group_names": list(dict.fromkeys(group["group"].partition(":")[0] for group in metrics["subgroups"])),
+        "too_small": [f"{group['group']} ({group['why']})" for group in metrics["subgroups"] if group["small"]],
         "shares": _shares(metrics),
     }
     environment = _environment()
@@ -221,4 +222,4 @@ def _later(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 def _shares(metrics: dict[str, Any]) -> list[str]:
     total = metrics["counts"]["discharges"]
-    return [f"{group['group']} {group['discharges'] / total:.0%}" for group in metrics["subgroups"] if total]
+    return [f"{group['group']} {group['discharges'] / total:.0%}" for group in metrics["subgroups"] if total and not group["small"]]

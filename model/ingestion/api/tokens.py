@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, RSAKey, import_key
 from model.errors import UserError
 from model.ingestion.api.credentials import Auth, Credentials, SecretMethod
 from model.ingestion.api.wire import Clock, Wire, origin
-from model.ingestion.validation import ACCEPTED
+from model.ingestion.validation import NEEDED
 
 # SMART App Launch 2, "Backend Services": an assertion lives five minutes at the most.
 ASSERTION_SECONDS = 240
@@ -127,9 +127,7 @@ class _Endpoint:
             )
         # SMART 2 reads with .rs; a server that does not say it can takes the words of SMART 1.
         verb = "rs" if "permission-v2" in (told.get("capabilities") or ()) else "read"
-        return urljoin(f"{self._wire.base}/", url), given.scope or " ".join(
-            f"system/{kind}.{verb}" for kind in ACCEPTED
-        )
+        return urljoin(f"{self._wire.base}/", url), given.scope or " ".join(f"system/{kind}.{verb}" for kind in NEEDED)
 
     def _published(self) -> Mapping[str, Any]:
         wire = self._wire
@@ -164,7 +162,7 @@ def readable(scope: str) -> set[str]:
     """
     found = (_SCOPE.fullmatch(word) for word in scope.split())
     named = {match[1] for match in found if match}
-    return set(ACCEPTED) if "*" in named else named & set(ACCEPTED)
+    return set(NEEDED) if "*" in named else named & set(NEEDED)
 
 
 def signing_key(credentials: Credentials) -> RSAKey | ECKey:
