@@ -15,9 +15,10 @@ from model.ingestion.profile import broken_rules
 from model.ingestion.shapes import surely_valid
 
 NEEDED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
-"""What the features are made from, and what a FHIR server is asked for."""
-ACCEPTED = (*NEEDED, "Coverage")
-"""What is read where it is there; a Coverage tells the payer, to compare groups by."""
+"""What the features are made from."""
+OPTIONAL = ("Coverage",)
+"""What tells groups to compare by; a FHIR server is asked for it where the client's scope names it."""
+ACCEPTED = (*NEEDED, *OPTIONAL)
 LONGEST_ID = 64
 """Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
 MOST_REASONS = 6

@@ -222,4 +222,4 @@ def _later(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 def _shares(metrics: dict[str, Any]) -> list[str]:
     total = metrics["counts"]["discharges"]
-    return [f"{group['group']} {group['discharges'] / total:.0%}" for group in metrics["subgroups"] if total and not group["small"]]
+    return [f"{group['group']} {group['discharges'] / total:.0%}" for group in metrics["subgroups"] if total]

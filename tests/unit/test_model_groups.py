@@ -12,8 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
+from bench.leaks.canaries import CANARIES
+from bench.leaks.scanner import Scanner
 from model.dataset import labelled
+from model.deid import groups as reading
 from model.deid.groups import groups
 from model.errors import UserError
 from model.features import build as building
@@ -21,8 +25,11 @@ from model.features.build import build, load
 from model.features.definitions import GROUPS, definitions, group_column
 from model.gates import gate_table
 from model.ingestion import curated
+from model.ingestion.api.credentials import Auth, Credentials
+from model.ingestion.api.wire import Clock, Wire
 from model.ingestion.deprivation import read
 from model.ingestion.run import Ingested, ingest
+from model.ingestion.validation import NEEDED
 from model.training.run import read_pipeline, read_run, read_test
 from model.training.sources import from_features
 from model.training.train import train
@@ -505,3 +512,55 @@ def test_a_features_file_from_before_has_no_groups_and_still_trains(tmp_path: Pa
     only = from_features(str(world().features), without=[], attributes=["race"])
     assert set(only.data.groups) == {"race"}
     assert len(only.data.groups["race"]) == len(only.data)
+
+
+@pytest.mark.parametrize(
+    ("scope", "asked"),
+    [
+        (None, False),
+        ("system/*.rs", False),
+        ("system/Patient.rs system/Coverage.rs", True),
+        ("system/Coverage.read", True),
+    ],
+)
+def test_a_server_is_asked_for_coverage_where_the_scope_names_it(scope: str | None, asked: bool) -> None:
+    wire = Wire("https://fhir.example/r4", Credentials(auth=Auth.NONE, scope=scope), Clock())
+    assert ("Coverage" in wire.kinds) == bool(asked)
+    assert wire.kinds[: len(NEEDED)] == NEEDED
+    wire.close()
+
+
+def test_the_search_for_identifiers_finds_a_hole_in_the_table_of_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, plan = CANARIES["A name"], CANARIES["I health plan number"]
+    marked = patient("p", extension("race", part("2106-3") | {"valueCoding": {"system": CDC, "code": name}}))
+    made = [
+        resource
+        for n in range(ALIKE)
+        for resource in (
+            marked | {"id": f"p{n}"},
+            encounter(f"e{n}", f"p{n}", "2024-03-01", "2024-03-04"),
+            cover(f"c{n}", f"p{n}", plan, subscriberId=plan, payor=[{"display": name}]),
+        )
+    ]
+
+    def found(folder: Path) -> set[str]:
+        taken(folder, made)
+        scanner = Scanner(CANARIES)
+        scanner.scan_folder(folder / "out")
+        return {kind for kind, places in scanner.found.items() if places}
+
+    assert found(tmp_path / "tight") == set()
+    table = yaml.safe_load(reading.GROUPS_FILE.read_text())
+    table["categories"]["race"]["codes"][name] = name
+    table["payers"]["words"][plan] = [plan]
+    table["payers"]["order"].append(plan)
+    (tmp_path / "groups.yaml").write_text(yaml.safe_dump(table))
+    monkeypatch.setattr(reading, "GROUPS_FILE", tmp_path / "groups.yaml")
+    groups.cache_clear()
+    try:
+        assert found(tmp_path / "loose") == {"A name", "I health plan number"}
+    finally:
+        monkeypatch.undo()
+        groups.cache_clear()

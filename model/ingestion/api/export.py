@@ -13,7 +13,7 @@ from model.errors import UserError
 from model.ingestion.api.download import GONE, GoneError, download
 from model.ingestion.api.landing import Landing, Run, file_name
 from model.ingestion.api.wire import LONGEST_ASKED_PAUSE, Wire, issue_codes, origin, retry_after
-from model.ingestion.validation import NEEDED
+from model.ingestion.validation import ACCEPTED
 
 FHIR_JSON = "application/fhir+json"
 NDJSON = "application/fhir+ndjson"
@@ -69,7 +69,7 @@ def kick_off(wire: Wire, path: str, since: str | None) -> str:
     since : str, optional
         Only what changed after this moment of the server.
     """
-    asked = {"_type": ",".join(NEEDED), "_outputFormat": NDJSON} | ({"_since": since} if since else {})
+    asked = {"_type": ",".join(wire.kinds), "_outputFormat": NDJSON} | ({"_since": since} if since else {})
     headers = {"Accept": FHIR_JSON, "Prefer": "respond-async"}
     answer = wire.ask("GET", f"{wire.base}/{path}", "the start of an export", headers=headers, params=asked)
     where: str | None = answer.headers.get("Content-Location")
@@ -131,7 +131,7 @@ def wait(wire: Wire, status_url: str, began: float) -> Manifest:
 
 def outputs(manifest: Manifest, number: int) -> Iterator[Output]:
     """Give the files to fetch: those of the needed types, then deletions, then errors."""
-    groups = [(kind, [file for file in manifest.output if file.type == kind]) for kind in NEEDED]
+    groups = [(kind, [file for file in manifest.output if file.type == kind]) for kind in ACCEPTED]
     groups += [(DELETED, manifest.deleted), (ERRORS, manifest.error)]
     for kind, files in groups:
         for sequence, file in enumerate(files, 1):

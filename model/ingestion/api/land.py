@@ -14,7 +14,6 @@ from model.ingestion.api.download import GoneError
 from model.ingestion.api.landing import Landing, Run, State, kind_of
 from model.ingestion.api.tokens import bearer
 from model.ingestion.api.wire import Clock, Wire, origin
-from model.ingestion.validation import NEEDED
 
 FULL_DAYS = 14
 STARTS = 2
@@ -208,7 +207,7 @@ class _Work:
             since=run.since,
             until=run.until,
             files=len(run.files),
-            resources={kind: made[kind] for kind in NEEDED},
+            resources={kind: made[kind] for kind in self._wire.kinds},
             deletions=made[export.DELETED],
             errors=made[export.ERRORS],
         )

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, RSAKey, import_key
 from model.errors import UserError
 from model.ingestion.api.credentials import Auth, Credentials, SecretMethod
 from model.ingestion.api.wire import Clock, Wire, origin
-from model.ingestion.validation import NEEDED
+from model.ingestion.validation import ACCEPTED, NEEDED
 
 # SMART App Launch 2, "Backend Services": an assertion lives five minutes at the most.
 ASSERTION_SECONDS = 240
@@ -97,7 +97,7 @@ class _Endpoint:
             raise UserError(
                 f"The token endpoint on {origin(url)} gives a token that is no bearer token; mend it there."
             )
-        if lost := sorted(readable(scope) - readable(str(told.get("scope") or scope))):
+        if lost := sorted(set(self._wire.kinds) & readable(scope) - readable(str(told.get("scope") or scope))):
             raise UserError(
                 f"The token endpoint on {origin(url)} grants no leave to read {', '.join(lost)}; "
                 "ask the hospital to grant the client system read scopes for them."
@@ -162,7 +162,7 @@ def readable(scope: str) -> set[str]:
     """
     found = (_SCOPE.fullmatch(word) for word in scope.split())
     named = {match[1] for match in found if match}
-    return set(NEEDED) if "*" in named else named & set(NEEDED)
+    return set(ACCEPTED) if "*" in named else named & set(ACCEPTED)
 
 
 def signing_key(credentials: Credentials) -> RSAKey | ECKey:
