@@ -5,6 +5,7 @@ CACHE ?= $(or $(HMLOPS_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/healthcar
 UV := $(shell command -v uv 2>/dev/null || echo $(CACHE)/uv/bin/uv)
 PYTHON := .venv/bin/python
 FHIR ?=
+EHR ?=
 NAME ?=
 STACK ?=
 # A stack's engine: with the variables that are there, else with those of this machine's embedded environment.
@@ -20,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@echo "installing uv" >&2
@@ -37,8 +38,8 @@ $(UV):
 	@touch $@
 
 .PHONY: up
-up: .venv/.synced ## start everything, deploy the dev stack, train, release and score (FHIR=folder for your own bundles)
-	@$(PYTHON) -m local up $(if $(FHIR),--fhir "$(FHIR)")
+up: .venv/.synced ## start everything, deploy the dev stack, train, release and score (FHIR=folder for your own bundles, EHR=1 for a FHIR server)
+	@$(PYTHON) -m local up $(if $(FHIR),--fhir "$(FHIR)") $(if $(EHR),--ehr)
 
 .PHONY: images
 images: .venv/.synced ## build the tools and container images, and write build/images.json
@@ -89,6 +90,10 @@ lint: .venv/.synced-tests ## style and strict types, and the workflow
 .PHONY: test-unit
 test-unit: .venv/.synced-tests ## tests that need nothing but Python
 	@.venv/bin/pytest tests/unit --numprocesses 2 --dist loadfile
+
+.PHONY: test-fhir-server
+test-fhir-server: .venv/.synced-tests ## ingestion from a real FHIR server, HAPI FHIR (minutes; needs Java 17 and Maven)
+	@.venv/bin/pytest tests/peer/test_fhir_server.py -s -rs
 
 .PHONY: test
 test: lint test-unit ## all tests; brings the environment up and leaves it as it found it

@@ -56,7 +56,7 @@ def _of_stay(
     person: dict[str, Any], stay: Any, stays: pd.DataFrame, encounters: pd.DataFrame, frames: dict[str, pd.DataFrame]
 ) -> dict[str, Any]:
     start, end = stay["started_at"], stay["ended_at"]
-    row: dict[str, Any] = {"age": end.year - person["birth_year"], "female": person["sex"] == "female"}
+    row: dict[str, Any] = {"age": stay["age_at_start"], "female": person["sex"] == "female"}
     row["stay_days"] = (end - start).total_seconds() / 86400
     visits = encounters[encounters["class"] == "EMER"]
     for days in (182, 365):
@@ -89,9 +89,10 @@ def _measured(observations: pd.DataFrame, start: Any, end: Any) -> dict[str, flo
         return row
     known = observations[(observations["taken_at"] <= end) & (observations["known_at"] <= end)].sort_values("taken_at")
     for name, lab in definitions().labs.items():
+        conversions = lab.conversions()
         for one in lab.sets:
             found = known[known["code"].isin(one.codes)]
-            factors = {unit: factor for unit, factor, _ in one.conversions()}
+            factors = {unit: how.factor for unit, how in conversions[one.codes[0]].items()}
             values = found["value"] * found["unit"].map(factors).astype(float)
             inside = values[found["taken_at"] >= start]
             day = values[found["taken_at"] >= end - pd.Timedelta(days=1)]

@@ -105,8 +105,6 @@ def _patients(chance: np.random.Generator, rows: int) -> dict[str, pa.Array]:
     return {
         "patient_id": _ids("p", np.arange(rows)),
         "sex": _some(chance, ("female", "male"), rows),
-        "birth_year": pa.array(chance.integers(1930, 2000, rows)),
-        "over_89": pa.array(np.zeros(rows, dtype=bool)),
         "deceased": pa.array(np.zeros(rows, dtype=bool)),
     }
 
@@ -124,18 +122,23 @@ def _encounters(
         "started_at": _moments(start),
         "ended_at": _moments(end),
         "disposition": _some(chance, ("home", "home", "home", "hhc", "snf", "other-hcf", "exp"), rows),
+        "age_at_start": pa.array(who % 70 + 20),
+        "died": pa.array(np.zeros(rows, dtype=bool)),
         "followed": pa.array(np.ones(rows, dtype=bool)),
     }
 
 
 def _conditions(chance: np.random.Generator, patients: int) -> dict[str, pa.Array]:
     rows = patients * 5
+    ids, whose = _ids("c", np.arange(rows)), _ids("p", chance.integers(0, patients, rows))
+    illness, recorded = _some(chance, ILLNESSES, rows), _moments(chance.integers(0, SPAN_DAYS * 24, rows))
     return {
-        "condition_id": _ids("c", np.arange(rows)),
-        "patient_id": _ids("p", chance.integers(0, patients, rows)),
+        "condition_id": ids,
+        "patient_id": whose,
         "system": pa.array(np.full(rows, "icd10cm")),
-        "code": _some(chance, ILLNESSES, rows),
-        "recorded_at": _moments(chance.integers(0, SPAN_DAYS * 24, rows)),
+        "code": illness,
+        "recorded_at": recorded,
+        "known_at": recorded,
     }
 
 

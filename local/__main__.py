@@ -16,10 +16,11 @@ from rich.console import Console
 
 from local import cluster, environment, host, openbao, rehearsal, runtime, screen
 from local.cluster import prepare
+from local.ehr import hospital
 from local.errors import UserError
 from local.paths import Home
 from local.rollout import roll_out
-from local.stack import remove_state, require_local_cluster
+from local.stack import Stack, remove_state, require_local_cluster
 from local.supervision import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -53,14 +54,21 @@ def _bring_up(home: Home, tell: Callable[[str], None]) -> cluster.Built:
 @app.command()
 def up(
     fhir: Annotated[Path | None, typer.Option(help="Folder of FHIR bundles to use instead of synthetic ones.")] = None,
+    ehr: Annotated[bool, typer.Option("--ehr", help="Run a FHIR server as the first hospital's EHR.")] = False,
     as_json: Json = False,
 ) -> None:
     """Start the environment, deploy the stack, train, release, serve and score a patient."""
     home = Home.default()
     require_local_cluster()
     host.require()
+    if ehr and fhir is not None:
+        raise UserError("Give one of EHR=1, which brings its own population, and FHIR=folder.")
     with cluster.exclusive(home):
         with _steps() as tell:
+            if ehr:
+                hospital.switch_on(home, Stack(home), tell)
+            else:
+                hospital.switch_off(home)
             built = _bring_up(home, tell)
         os.environ.update(environment.process(home))
         summary = roll_out(home, fhir, _steps)

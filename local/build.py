@@ -123,14 +123,22 @@ def _compile(tool: GoTool, target: Path) -> None:
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
+def locked(root: Path) -> Iterator[None]:
+    """Hold the cache's lock, so that two builds do not meet."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _check_disk(root: Path) -> None:
+def check_disk(root: Path) -> None:
+    """Refuse to build on a disk that is nearly full.
+
+    Raises
+    ------
+    UserError
+        With the room that there is and that is needed.
+    """
     free = shutil.disk_usage(root).free / 2**30
     if free < MINIMUM_FREE_GIB:
         raise UserError(
@@ -148,10 +156,10 @@ def build(tool: GoTool, *, progress: Progress) -> Path:
         If there is no compiler, no registry or no room.
     """
     built = folder(tool)
-    with _locked(built.parent):
+    with locked(built.parent):
         if _intact(built):
             return built
-        _check_disk(built.parent)
+        check_disk(built.parent)
         shutil.rmtree(built, ignore_errors=True)
         for stale in built.parent.glob(".partial-*"):
             shutil.rmtree(stale)

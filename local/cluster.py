@@ -14,6 +14,8 @@ import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local import addons, build, control_plane, host, node, openbao, pki, runtime
+from local.ehr import build as ehr_build
+from local.ehr import hospital as ehr_hospital
 from local.errors import UserError
 from local.host import run
 from local.images.build import BuiltImage, build_all
@@ -22,6 +24,7 @@ from local.paths import NODE_IP, NODE_NAME, REPOSITORY, Home, cache
 from local.supervision import Supervisor
 
 START_SECONDS = 90
+EHR_START_SECONDS = 600
 _RULES = ("hmlops", "kube-proxy", "KUBE-")
 _FIRST = ("etcd", "openbao", "aws")
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
@@ -173,7 +176,12 @@ def start(home: Home, built: Built, progress: Progress) -> None:
     known = parts(home, built.tools)
     if cold:
         check_ports(known.values())
+    if ehr_hospital.population(home):
+        ehr_build.build(progress)
     supervisor.configure(part.program for part in known.values())
+    if "ehr" in known:
+        # It takes as long as all others together, and nothing of them needs it.
+        supervisor.start("ehr")
     if cold:
         progress("starting the container runtime")
         _revive_runtime(home, supervisor, known["containerd"])
@@ -187,6 +195,9 @@ def start(home: Home, built: Built, progress: Progress) -> None:
         _start(home, supervisor, [known["kube-apiserver"]])
         images.result()
     _install(home, built, supervisor, known, progress)
+    if "ehr" in known:
+        progress("starting the EHR")
+        wait_healthy(home, known["ehr"], EHR_START_SECONDS)
 
 
 def _install(home: Home, built: Built, supervisor: Supervisor, known: dict[str, Part], progress: Progress) -> None:

@@ -125,7 +125,7 @@ def _why(api: client.ApiClient, run: Run) -> str:
     return str(about[-1].message)[:_REASON_LENGTH] if about else "no pod was started"
 
 
-def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None]) -> bool:
+def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None], seconds: int = JOB_SECONDS) -> bool:
     """Run the Job unless it has run; wait until it is complete.
 
     Returns
@@ -147,13 +147,11 @@ def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None]) -> b
     tell(f"{run.namespace}: {run.cronjob}")
     if job is None:
         _create(api, run)
-    wait = Retrying(
-        stop=stop_after_delay(JOB_SECONDS), wait=wait_fixed(0.5), retry=retry_if_result(lambda said: not said)
-    )
+    wait = Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.5), retry=retry_if_result(lambda said: not said))
     try:
         outcome = wait(lambda: _outcome(_read(api, run)))
     except RetryError as error:
-        raise UserError(f"Job {run.namespace}/{run.name} did not end in {JOB_SECONDS} s: {_why(api, run)}.") from error
+        raise UserError(f"Job {run.namespace}/{run.name} did not end in {seconds} s: {_why(api, run)}.") from error
     if outcome == "Failed":
         raise UserError(
             f"Job {run.namespace}/{run.name} failed: {_why(api, run)} (all of it: "

@@ -11,6 +11,8 @@ import requests
 
 from local import control_plane, node, openbao
 from local.control_plane import CONTROLLER_PORT, ETCD_HEALTH_PORT, SCHEDULER_PORT
+from local.ehr import build as ehr_build
+from local.ehr import hospital as ehr_hospital
 from local.host import CNI_RESULTS
 from local.node import KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
 from local.paths import (
@@ -20,6 +22,8 @@ from local.paths import (
     AWS_URL,
     BAO_PORT,
     BAO_URL,
+    EHR_PORT,
+    EHR_URL,
     KUBELET_PORT,
     NODE_IP,
     POD_CIDR,
@@ -185,6 +189,21 @@ def _aws(home: Home) -> Part:
     )
 
 
+def _ehr(home: Home) -> Part:
+    database = f"jdbc:h2:file:{ehr_hospital.database(home) / 'records'}"
+    built, certificate, key = ehr_build.folder(), home.pki / "ehr.crt", home.pki / "ehr.key"
+    command = ehr_build.command(
+        built, address=NODE_IP, port=EHR_PORT, certificate=certificate, key=key, database=database
+    )
+    # A patient that is not there: the server and its database answer, and send next to nothing.
+    return Part(
+        Program("ehr", command, version=_digest([certificate])),
+        http(f"{EHR_URL}/Patient/none", accept=(404,)),
+        "a hospital's FHIR server",
+        ((NODE_IP, EHR_PORT),),
+    )
+
+
 def _openbao(home: Home) -> Part:
     # 429: standby, 472/473: secondary, 501: not initialised, 503: sealed.
     check = http(f"{BAO_URL}/v1/sys/health")
@@ -269,4 +288,6 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
         _kserve(home, tools["kserve"]),
         _metrics_server(home, tools["kubernetes"]),
     ]
+    if ehr_hospital.population(home):
+        listed.append(_ehr(home))
     return {part.name: part for part in listed}

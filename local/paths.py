@@ -17,10 +17,12 @@ API_PORT = 6443
 KUBELET_PORT = 10250
 BAO_PORT = 8200
 AWS_PORT = 4566
+EHR_PORT = 8444
 
 API_URL = f"https://{NODE_IP}:{API_PORT}"
 BAO_URL = f"https://{NODE_IP}:{BAO_PORT}"
 AWS_URL = f"https://{NODE_IP}:{AWS_PORT}"
+EHR_URL = f"https://{NODE_IP}:{EHR_PORT}/fhir"
 
 
 def _folder(variable: str, xdg: str, default: str) -> Path:

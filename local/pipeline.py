@@ -121,6 +121,16 @@ def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
     return Landing(hospital, key, fresh=True)
 
 
+def clear_landing(store: Any, hospital: str) -> None:
+    """Remove the bundles that `land` put into the raw bucket, for a hospital whose records now come from a server."""
+    raw = bucket(hospital, "raw")
+    if _RECORD not in keys(store, raw, _RECORD):
+        return
+    for name in keys(store, raw, _LANDING):
+        store.delete_object(Bucket=raw, Key=name)
+    store.delete_object(Bucket=raw, Key=_RECORD)
+
+
 def _suffix(path: Path) -> str:
     return next(suffix for suffix in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(suffix))
 
@@ -131,12 +141,12 @@ def keys(store: Any, name: str, prefix: str) -> list[str]:
     return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
-def train(api: Any, landing: Landing, tell: Tell) -> None:
+def train(api: Any, landing: Landing, tell: Tell, seconds: int = jobs.JOB_SECONDS) -> None:
     """Run ingest, features and training on what has landed; each that has run with this code is left alone."""
     hospital = landing.hospital
     key = hashlib.sha256(f"{landing.key} {code_digest(REPOSITORY / 'model')}".encode()).hexdigest()[:10]
     for zone, cronjob in (("phi", "ingest"), ("data", "features"), ("data", "train")):
-        jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, key), tell=tell)
+        jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, key), tell=tell, seconds=seconds)
 
 
 def code_digest(package: Path) -> str:

@@ -83,6 +83,7 @@ IDENTITIES = (
     Identity("health", "hmlops:health", kubeconfig=True),
     Identity("openbao", "openbao", names=_HOST),
     Identity("aws", "aws", names=_HOST),
+    Identity("ehr", "ehr", names=_HOST),
 )
 
 

@@ -10,9 +10,12 @@ from typing import Any
 from rich.console import Console
 
 from local import jobs, pipeline
+from local.ehr import hospital
 from local.errors import UserError
-from local.paths import API_URL, AWS_URL, BAO_URL, Home
+from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, Home
 from local.stack import CONFIG, Stack
+
+EHR_JOB_SECONDS = 3600
 
 Steps = Callable[[], AbstractContextManager[Callable[[str], None]]]
 
@@ -65,15 +68,21 @@ def _settle_releases(stack: Stack, store: Any) -> None:
 def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Callable[[str], None]) -> str:
     """Land one hospital's bundles and run its pipeline; return the release that came of it."""
     name, store = entry["name"], pipeline.storage()
-    landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
+    by_server = hospital.is_source(entry)
+    if by_server:
+        landing = hospital.land(home, store, name, tell)
+    else:
+        landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
     with jobs.connect(home) as api:
-        pipeline.train(api, landing, tell)
+        pipeline.train(api, landing, tell, EHR_JOB_SECONDS if by_server else jobs.JOB_SECONDS)
     return f"v1@{pipeline.releases(store, name)[-1]}"
 
 
 def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
     """Land, ingest and train where it has not happened, hospitals side by side; tell whether an entry changed."""
-    entries = [entry for entry in stack.working() if fhir is not None or not entry.get("release")]
+    entries = [
+        entry for entry in stack.working() if fhir is not None or not entry.get("release") or hospital.is_source(entry)
+    ]
     with steps() as tell, ThreadPoolExecutor(2) as pool:
         trained = list(pool.map(lambda entry: _train_one(home, entry, fhir, tell), entries))
     changed = False
@@ -94,11 +103,14 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
             metrics = pipeline.release_document(store, name, release.partition("@")[2], "metrics.json")
             endpoint = outputs["hospitals"][name]["modelUrl"]
             found.append(HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell)))
-    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL}, tuple(found))
+    server = {"FHIR": EHR_URL} if hospital.population(home) else {}
+    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, **server}, tuple(found))
 
 
 def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     """Deploy, train, release, serve and score; what is done already is not done again.
+
+    Where the environment has an EHR, the first hospital's records come from it.
 
     Raises
     ------
@@ -113,6 +125,7 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     with steps() as tell:
         tell("looking for an interrupted update")
         stack.recover()
+    hospital.declare(stack, on=hospital.population(home) is not None)
     _settle_releases(stack, pipeline.storage())
     stack.up(quiet=quiet)
     if _train(home, stack, fhir, steps):

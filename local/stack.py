@@ -154,15 +154,23 @@ class Stack:
 
     def set_release(self, hospital: str, release: str) -> None:
         """Name the release in the hospital's entry, as a user would."""
-        self._ask("config", "set", *self._this, "--path", self._release_path(hospital), release)
+        self.set_field(hospital, "release", release)
 
     def unset_release(self, hospital: str) -> None:
         """Take the release out of the hospital's entry."""
-        self._ask("config", "rm", *self._this, "--path", self._release_path(hospital))
+        self.unset_field(hospital, "release")
 
-    def _release_path(self, hospital: str) -> str:
+    def set_field(self, hospital: str, field: str, value: str) -> None:
+        """Set a field of the hospital's entry; points lead into sections."""
+        self._ask("config", "set", *self._this, "--path", self._path(hospital, field), value)
+
+    def unset_field(self, hospital: str, field: str) -> None:
+        """Take a field out of the hospital's entry."""
+        self._ask("config", "rm", *self._this, "--path", self._path(hospital, field))
+
+    def _path(self, hospital: str, field: str) -> str:
         index = [entry["name"] for entry in self.hospitals()].index(hospital)
-        return f"{PROJECT}:hospitals[{index}].release"
+        return f"{PROJECT}:hospitals[{index}].{field}"
 
 
 def require_local_cluster() -> None:

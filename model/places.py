@@ -125,6 +125,19 @@ def reading(place: str) -> Iterator[BufferedIOBase]:
         yield cast(BufferedIOBase, scratch)
 
 
+def head(place: str, size: int) -> bytes:
+    """Return the first bytes of a file, without fetching the rest."""
+    if not is_s3(place):
+        with reading(place) as stream:
+            return stream.read(size)
+    bucket, key = _split(place)
+    with _explained(place):
+        if not client().head_object(Bucket=bucket, Key=key)["ContentLength"]:
+            return b""
+        found: bytes = client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read()
+    return found
+
+
 def write(place: str, content: bytes, *, private: bool = False) -> None:
     """Publish a file whole: a reader sees the old bytes or the new ones, never a part.
 

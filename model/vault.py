@@ -20,6 +20,10 @@ PATIENCE_SECONDS = 90.0
 LONGEST_WAIT_SECONDS = 5.0
 
 
+class AbsentError(UserError):
+    """Vault holds nothing at a path."""
+
+
 class Transit(Protocol):
     """What signing and pseudonyms need of Vault."""
 
@@ -88,7 +92,7 @@ class Vault:
         return self._call("get", path)
 
     def _call(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
-        from hvac.exceptions import Forbidden, InvalidRequest, VaultError
+        from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest, VaultError
 
         def ask() -> Any:
             return getattr(self._session().adapter, method)(f"/v1/{path}", **arguments)
@@ -102,6 +106,8 @@ class Vault:
 
         try:
             reply = self._patiently(ask_again_with_a_new_token)
+        except InvalidPath:
+            raise AbsentError(f"Vault has nothing at {path}; write it there, or check the mount.") from None
         except InvalidRequest:
             raise UserError(f"Vault cannot do {path} as asked; check that the key and its version exist.") from None
         except VaultError as fault:

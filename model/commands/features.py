@@ -16,6 +16,13 @@ def features(
         Literal["count", "exclude"] | None,
         typer.Option(help="Whether a planned return is a readmission; as definitions.yaml says unless given."),
     ] = None,
+    max_unknown_units: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Most values of a measurement whose unit is not understood; as model/units.yaml says unless given.",
+        ),
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -37,7 +44,13 @@ def features(
         return
     if patient is not None:
         raise UserError("--patient goes with --as-of; give a moment too.")
-    done = build(curated, out=out, engine_name=engine, count_planned=None if planned is None else planned == "count")
+    done = build(
+        curated,
+        out=out,
+        engine_name=engine,
+        count_planned=None if planned is None else planned == "count",
+        max_unknown_units=max_unknown_units,
+    )
     text = f"{done.discharges} discharges of {done.patients} patients, {done.labelled} labelled, "
     text += f"{done.readmitted} readmitted within 30 days, in {done.out}"
     told = [f"{name.replace('_', ' ')} {number}" for name, number in done.counts.items() if number]

@@ -1,6 +1,7 @@
 """The ``ingest`` command: FHIR to curated tables."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,11 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from model.console import Json, answer
+from model.errors import UserError
 
 if TYPE_CHECKING:
     from model.ingestion.run import Ingested
 
 _SERVER = "For a FHIR server:"
+_ENDS = ("used", "excluded", "refused", "not_needed", "not_in_force")
+"""What becomes of a resource that was read: one of these."""
+SHOWN = 8
 
 
 def ingest(
@@ -24,6 +29,21 @@ def ingest(
     ] = 0.05,
     quarantine: Annotated[str | None, typer.Option(help="Where the reasons for refusals go.")] = None,
     observed_until: Annotated[str | None, typer.Option(help="The record is complete up to this day.")] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HMLOPS_TIME_ZONE",
+            help="The hospital's time zone, such as America/New_York: dates without a time are its days. "
+            "Unless given, the UTC offset that most of its timestamps name.",
+        ),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SHARE",
+            help="Another limit on the share excluded for a reason, such as Encounter.class=0.5.",
+        ),
+    ] = None,
     key_file: Annotated[Path | None, typer.Option(help="Key file for the shell, in place of Vault.")] = None,
     key_version: Annotated[int | None, typer.Option(help="Hold this version of Vault's pseudonym key.")] = None,
     identity: Annotated[
@@ -51,7 +71,7 @@ def ingest(
     from model.ingestion.run import ingest as run
 
     ring, landed = keyring(hospital, key_file, key_version), None
-    if source.startswith("https://"):
+    if source.lower().startswith("https://"):
         from model.ingestion.api import bring
 
         landed = bring(
@@ -77,33 +97,56 @@ def ingest(
         max_bad_share=max_bad_share,
         quarantine=quarantine,
         observed_until=observed_until,
+        zone=zone,
+        limits=_limits(limit or []),
         identities=recorder(identity, hospital, key_file, source=source, out=out) if identity else None,
         deprivation=deprivation,
     )
     rate = done.read / (time.monotonic() - began)
     values = asdict(done) | {"resources_per_second": round(rate)}
-    text = _told(done, rate)
+    text = _summary(done, rate)
     if landed is not None:
-        text = f"fetched {landed.files} files ({landed.mode} {landed.run}); {text}"
+        text = f"fetched {landed.files} files ({landed.mode} {landed.run}; deletions: {landed.deletions_found}); {text}"
         values["landed"] = asdict(landed)
     answer(values, text, as_json=as_json)
 
 
-def _told(done: "Ingested", rate: float) -> str:
+def _limits(given: list[str]) -> dict[str, float]:
+    """Return limits given as NAME=SHARE."""
+    found = {}
+    for text in given:
+        name, _, share = text.partition("=")
+        try:
+            found[name.strip()] = float(share)
+        except ValueError:
+            raise UserError(f"--limit must be NAME=SHARE, such as Encounter.class=0.5, not {text}.") from None
+        if not 0 <= found[name.strip()] <= 1:
+            raise UserError(f"--limit {name.strip()} must lie between 0 and 1.")
+    return found
+
+
+def _summary(done: "Ingested", rate: float) -> str:
     if not done.changed:
         return f"{done.hospital}: nothing changed since run {done.run}"
     held = ", ".join(f"{count} {name}" for name, count in done.rows.items())
-    text = f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"
-    if done.quarantine:
-        text += f"; {done.counts['refused']} refused, see {done.quarantine}"
+    lines = [f"{done.hospital}: {held} from {done.files} files ({rate:,.0f} resources/s), run {done.run}"]
+    lines.append(_line("read", {name: done.counts.get(name, 0) for name in _ENDS}, done.read))
+    if done.excluded:
+        lines.append(_line("excluded", done.excluded))
+    if done.refused:
+        lines.append(f"{_line('refused', done.refused)}; all reasons in {done.quarantine}")
     if done.counts.get("broken_files"):
-        text += f"; {done.counts['broken_files']} files could not be read to their end"
-    return text + _cells(done)
+        lines.append(f"{done.counts['broken_files']} files could not be read to their end")
+    if done.smallest_cell is not None:
+        lost = _line("; suppressed", done.suppressed) if done.suppressed else ""
+        lines.append(f"smallest cell {done.smallest_cell} patients{lost}")
+    lines.append(f"dates without a time are days in {done.zone}")
+    return "\n  ".join(lines)
 
 
-def _cells(done: "Ingested") -> str:
-    if done.smallest_cell is None:
-        return ""
-    text = f"; smallest cell {done.smallest_cell} patients"
-    lost = ", ".join(f"{name} of {count}" for name, count in done.suppressed.items())
-    return f"{text} after suppression of {lost}" if lost else text
+def _line(title: str, counted: Mapping[str, int], total: int | None = None) -> str:
+    """Return the largest counts in a line, and how many are not shown."""
+    largest = sorted(((name, number) for name, number in counted.items() if number), key=lambda one: -one[1])
+    shown = ", ".join(f"{number:,} {name}" for name, number in largest[:SHOWN])
+    more = f", {len(largest) - SHOWN} more reasons (--json)" if len(largest) > SHOWN else ""
+    return f"{title}{'' if total is None else f' {total:,}'}: {shown}{more}"

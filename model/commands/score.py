@@ -15,6 +15,9 @@ def score(
     patient: Annotated[str, typer.Option(help="A pseudonym (own table: its patient), or any.")] = "any",
     hospital: Annotated[str | None, typer.Option(help="Trust only this hospital's signing key.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
+    zone: Annotated[
+        str | None, typer.Option(envvar="HMLOPS_TIME_ZONE", help="FHIR file: the hospital's time zone, as for ingest.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Score a patient's latest discharge: risk, decision, reasons.
@@ -33,10 +36,12 @@ def score(
     if table:
         discharge = latest_row(features, scorer.contract, table, patient)
     else:
-        discharge = latest_of_bundle(features) if is_bundle(features) else latest(features, patient)
+        discharge = latest_of_bundle(features, zone) if is_bundle(features) else latest(features, patient)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
     about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
     lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
-    lines += [f"  caution: {warning}" for warning in found.warnings]
-    answer({"patient": discharge.patient, **about, **asdict(found)}, "\n".join(lines), as_json=as_json)
+    cautions = discharge.cautions if isinstance(discharge, Discharge) else ()
+    lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]
+    values = {"patient": discharge.patient, **about, **asdict(found), "cautions": cautions}
+    answer(values, "\n".join(lines), as_json=as_json)

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +11,29 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from model.deid.vocabulary import Meaning, Measures, System, Translation, Unit, Vocabulary
+from model.deid.measures import Measures, Reason
+from model.deid.vocabulary import Meaning, System, Translation, Vocabulary
+from model.features.definitions import conversions, measurements_digest
+from model.units import units
 
 RULES_FILE = Path(__file__).parent.parent / "deid_rules.yaml"
 NOWHERE = "000"
 _ZIP = re.compile(r"\d{5}(-?\d{4})?", re.ASCII)
 
 Transform = Literal[
-    "id", "reference", "date", "birth", "flag", "code", "coding", "quantity", "address", "categories", "payer"
+    "id",
+    "reference",
+    "date",
+    "date-end",
+    "death",
+    "flag",
+    "code",
+    "coding",
+    "quantity",
+    "integer",
+    "address",
+    "categories",
+    "payer",
 ]
 
 
@@ -44,7 +59,6 @@ class RuleTable(BaseModel):
     version: int
     systems: dict[str, System]
     translations: tuple[Translation, ...]
-    units: dict[str, Unit]
     largest_number: float
     significant_digits: int
     rules: tuple[Rule, ...]
@@ -76,9 +90,9 @@ class AllowList:
         """Return a coding in one of the wanted systems, in canonical words; nothing when it may not leave."""
         return self.vocabulary.meaning(wanted, uri, code)
 
-    def measured(self, quantity: object) -> dict[str, Any] | None:
-        """Return value, unit and comparator of a FHIR Quantity; nothing when it may not leave."""
-        return self.measures.measured(quantity)
+    def measured(self, quantity: Mapping[str, Any], codes: Iterable[str]) -> dict[str, Any] | Reason:
+        """Return value, unit and comparator of a FHIR Quantity, or why its number may not leave."""
+        return self.measures.decide(quantity, codes)
 
     def area(self, address: object) -> dict[str, str] | None:
         """Return the state of an address and, in a state, the ZIP code's first three digits where they may stay."""
@@ -97,6 +111,7 @@ class AllowList:
 def allow_list() -> AllowList:
     """Read the allow list that ships with the package."""
     content = RULES_FILE.read_bytes()
+    digests = (hashlib.sha256(content).hexdigest(), units().digest, measurements_digest())
     table = RuleTable.model_validate(yaml.safe_load(content))
     by_type: dict[str, list[tuple[tuple[str, ...], Rule]]] = {}
     for rule in table.rules:
@@ -105,9 +120,11 @@ def allow_list() -> AllowList:
     return AllowList(
         table=table,
         trees=trees,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=hashlib.sha256("\n".join(digests).encode()).hexdigest(),
         vocabulary=Vocabulary(table.systems, table.translations),
-        measures=Measures(table.units, largest=table.largest_number, digits=table.significant_digits),
+        measures=Measures(
+            units(), largest=table.largest_number, digits=table.significant_digits, conversions=conversions()
+        ),
         state_of=table.states | {code: code for code in table.states.values()},
     )
 

@@ -3,17 +3,17 @@
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 
 from model.deid.keys import PatientSecret
 
 LONGEST_SHIFT_DAYS = 365
 DIGEST_CHARACTERS = 40
-OLDEST_AGE = 89
 
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_PART = re.compile(r"\d{4}(-\d{2})?", re.ASCII)
 
 
 def secret_input(hospital: str, patient_id: str) -> str:
@@ -38,47 +38,56 @@ class Subject:
         number = int.from_bytes(hmac.digest(self.secret.key, b"shift", "sha256")[:8], "big")
         return timedelta(days=-(1 + number % LONGEST_SHIFT_DAYS))
 
-    def moved(self, text: object, until: date) -> str | None:
+    def moved(self, text: object, zone: tzinfo = UTC, *, end_of_day: bool = False) -> str | None:
         """Return a FHIR date or time moved by the shift, in UTC.
 
         Parameters
         ----------
         text
             The date; one without a day has no place on the calendar and is dropped.
-        until
-            The patient's last day, or today: a date more than 89 years before would tell an age over 89 and is
-            dropped (45 CFR 164.514(b)(2)(i)(C)).
+        zone : tzinfo
+            The hospital's time zone, in which a date without a time is a day.
+        end_of_day : bool
+            Whether a date without a time means the end of that day.
         """
-        moment = moment_of(text)
-        if moment is None or until.year - moment.year > OLDEST_AGE:
+        return self._shifted(moment_of(text, zone, end_of_day=end_of_day))
+
+    def death(self, text: object, zone: tzinfo) -> dict[str, str | bool | None] | None:
+        """Return when a patient died: ``at`` the moment, ``since`` the start of that local day, both moved.
+
+        Of a month or a year alone there is no moment: ``since`` is its start, and ``vague`` is true.
+        """
+        moment = moment_of(text, zone, end_of_day=True)
+        if moment is not None:
+            day = moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+            return {"at": self._shifted(moment), "since": self._shifted(day), "vague": False}
+        if not isinstance(text, str) or not _PART.fullmatch(text):
             return None
+        first = moment_of(f"{text}-01" if len(text) > len("2024") else f"{text}-01-01", zone)
+        return {"at": None, "since": self._shifted(first), "vague": True} if first else None
+
+    def _shifted(self, moment: datetime | None) -> str | None:
         try:
-            return (moment + self.shift).isoformat()
+            return None if moment is None else (moment.astimezone(UTC) + self.shift).isoformat()
         except OverflowError:
             return None
 
-    def birth(self, born: object, until: date) -> dict[str, int | bool] | None:
-        """Return the year of the shifted birth date; for those over 89 only that they are.
 
-        Ages count by calendar years, so that no other published year, subtracted, gives more than 89, and so
-        that the answer holds until the year ends.
-        """
-        moment = moment_of(born)
-        if moment is None or moment.date() > until:
-            return None
-        try:
-            year = (moment + self.shift).year
-        except OverflowError:
-            return {"over_89": True}
-        return {"over_89": True} if until.year - year > OLDEST_AGE else {"year": year, "over_89": False}
+def moment_of(text: object, zone: tzinfo = UTC, *, end_of_day: bool = False) -> datetime | None:
+    """Return a FHIR date or dateTime as a UTC moment; nothing for a partial or impossible one.
 
-
-def moment_of(text: object) -> datetime | None:
-    """Return a FHIR date or dateTime as a UTC moment; nothing for a partial or impossible one."""
-    if not isinstance(text, str) or not (_MOMENT.fullmatch(text) or _DAY.fullmatch(text)):
+    A date without a time is the start of the day in the zone, or its last second.
+    """
+    if not isinstance(text, str):
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if _MOMENT.fullmatch(text):
+            return datetime.fromisoformat(text).astimezone(UTC)
+        if not _DAY.fullmatch(text):
+            return None
+        day = datetime.fromisoformat(text)
+        if end_of_day:
+            day = day.replace(hour=23, minute=59, second=59)
+        return day.replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

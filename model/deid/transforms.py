@@ -1,14 +1,16 @@
 """What happens to a value on the allow list. Each function returns what may leave, or nothing."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, tzinfo
 from typing import Any
 
 from model.deid.groups import groups
 from model.deid.rules import AllowList, Branch, Rule
 from model.deid.subject import Subject
+
+LOINC = ("loinc",)
 
 
 @dataclass
@@ -19,12 +21,14 @@ class Context:
     subject: Subject
     resolve: Callable[[str, str], str | None]
     """Turns a reference and the expected kind into the id that it means."""
-    until: date
-    """The day up to which the patient's age counts: of death, or of the run."""
-    moved: dict[str, str | None] = field(default_factory=dict)
+    zone: tzinfo = UTC
+    """The hospital's time zone, in which dates without a time are days."""
+    moved: dict[tuple[str, bool], str | None] = field(default_factory=dict)
     """Dates that were shifted already: those of one stay repeat."""
     referred: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Pseudonyms of what was referred to already, by reference and kind."""
+    element: dict[str, Any] = field(default_factory=dict)
+    """The element whose child is being transformed."""
 
 
 Walk = Callable[[Any, Context], Any]
@@ -60,6 +64,7 @@ def _compile(branch: Branch) -> Walk:
         for name, onward in children:
             item = value.get(name)
             if item is not None:
+                context.element = value
                 kept = onward(item, context)
                 if kept is not None:
                     left[name] = kept
@@ -96,19 +101,22 @@ def _reference(rule: Rule) -> Walk:
     return walk
 
 
-def _date(_rule: Rule) -> Walk:
+def _date(rule: Rule) -> Walk:
+    end_of_day = rule.transform == "date-end"
+
     def walk(value: Any, context: Context) -> str | None:
         if not isinstance(value, str):
             return None
-        if value not in context.moved:
-            context.moved[value] = context.subject.moved(value, context.until)
-        return context.moved[value]
+        known = (value, end_of_day)
+        if known not in context.moved:
+            context.moved[known] = context.subject.moved(value, context.zone, end_of_day=end_of_day)
+        return context.moved[known]
 
     return walk
 
 
-def _birth(_rule: Rule) -> Walk:
-    return lambda value, context: context.subject.birth(value, context.until)
+def _death(_rule: Rule) -> Walk:
+    return lambda value, context: context.subject.death(value, context.zone)
 
 
 def _flag(_rule: Rule) -> Walk:
@@ -133,7 +141,28 @@ def _coding(rule: Rule) -> Walk:
 
 
 def _quantity(_rule: Rule) -> Walk:
-    return lambda value, context: context.allowed.measured(value)
+    return lambda value, context: _measured(value, context) if isinstance(value, dict) else None
+
+
+def _integer(_rule: Rule) -> Walk:
+    return lambda value, context: _measured({"value": value}, context)
+
+
+def _measured(quantity: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Return a measurement, or under ``absent`` the reason why there is none."""
+    found = context.allowed.measured(quantity, _loinc(context))
+    return {"absent": found} if isinstance(found, str) else found
+
+
+def _loinc(context: Context) -> Iterator[str]:
+    """Give the LOINC codes of the element that holds a value."""
+    code = context.element.get("code")
+    codings = code.get("coding") if isinstance(code, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict):
+            meaning = context.allowed.meaning(LOINC, coding.get("system"), coding.get("code"))
+            if meaning is not None:
+                yield meaning[1]
 
 
 def _address(_rule: Rule) -> Walk:
@@ -156,10 +185,12 @@ _TRANSFORMS: dict[str, Callable[[Rule], Walk]] = {
     "id": _id,
     "reference": _reference,
     "date": _date,
-    "birth": _birth,
+    "date-end": _date,
+    "death": _death,
     "flag": _flag,
     "code": _code,
     "coding": _coding,
     "quantity": _quantity,
+    "integer": _integer,
     "address": _address,
 }

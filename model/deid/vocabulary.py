@@ -1,16 +1,13 @@
-"""Codes and measurements that may leave: in the shape of their system or unit, said in one canonical way."""
+"""Codes that may leave: in the shape of their system, said in one canonical way."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from model.deid.check_digits import CHECKS
 
-COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 REMEMBERED = 50_000
 
 Meaning = tuple[str, str]
@@ -45,15 +42,6 @@ class Translation(BaseModel):
     means: str
     uris: tuple[str, ...]
     codes: dict[str, str]
-
-
-class Unit(BaseModel):
-    """A unit whose numbers may leave."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    largest: float | None = None
-    also: tuple[str, ...] = ()
 
 
 class Vocabulary:
@@ -98,53 +86,6 @@ class Vocabulary:
             if translated is not None:
                 return name, translated
         return None
-
-
-class Measures:
-    """Says which numbers are measurements.
-
-    Parameters
-    ----------
-    units
-        The units by their UCUM spelling.
-    largest
-        The largest number for a unit that names none of its own.
-    digits
-        Significant digits that a number keeps.
-    """
-
-    def __init__(self, units: Mapping[str, Unit], *, largest: float, digits: int) -> None:
-        self._names = {spelling: name for name, unit in units.items() for spelling in (name, *unit.also)}
-        self._largest = {name: largest if unit.largest is None else unit.largest for name, unit in units.items()}
-        self._digits = digits
-
-    def measured(self, quantity: object) -> dict[str, Any] | None:
-        """Return the value, unit and comparator of a FHIR Quantity; nothing when it may not be a measurement."""
-        if not isinstance(quantity, dict):
-            return None
-        unit = self._unit(quantity.get("code")) or self._unit(quantity.get("unit"))
-        number = _finite(quantity.get("value"))
-        if unit is None or number is None or abs(number) > self._largest[unit]:
-            return None
-        comparator = quantity.get("comparator")
-        return {
-            "value": float(f"{number:.{self._digits}g}"),
-            "unit": unit,
-            "comparator": comparator if isinstance(comparator, str) and comparator in COMPARATORS else None,
-        }
-
-    def _unit(self, spelling: object) -> str | None:
-        return self._names.get(spelling) if isinstance(spelling, str) else None
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    try:
-        number = float(value)
-    except (OverflowError, ValueError):
-        return None
-    return number if math.isfinite(number) else None
 
 
 def same_uri(uri: str) -> str:

@@ -12,7 +12,7 @@ from model.features.expression import Tables
 # When each kind of record became known.
 KNOWN: dict[str, Callable[[ibis.Table], ibis.Value]] = {
     "encounter": lambda t: t.started_at,
-    "condition": lambda t: t.recorded_at.coalesce(t.onset_at),
+    "condition": lambda t: t.known_at,
     "observation": lambda t: ibis.greatest(t.taken_at, t.known_at.coalesce(t.taken_at)),
     "medication_request": lambda t: t.authored_at,
 }
@@ -44,6 +44,7 @@ def known_at(tables: Tables, at: datetime, patient: str | None = None) -> dict[s
     encounter = e.mutate(
         ended_at=ibis.ifelse(settled, e.ended_at, now),
         disposition=ibis.ifelse(settled, e.disposition, ibis.null("string")),
+        died=settled & e.died,
         followed=ibis.literal(False),
     )
     p = seen["patient"]
@@ -56,9 +57,7 @@ def newest(tables: Tables, name: str) -> ibis.Value:
     table = tables[name]
     found = KNOWN[name](table)
     if name == "encounter":
-        real = ~table.status.coalesce("unknown").isin(definitions().stay.not_real)
         found = ibis.greatest(found, table.ended_at.coalesce(found))
-        return found.max(where=real).name("newest")
     return found.max().name("newest")
 
 

@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 from model import places
 from model.errors import UserError
 from model.features import asof
-from model.features.counts import counts
+from model.features.counts import check_units, counts, measured_counts
 from model.features.definitions import BASELINE, GROUPS, KEYS, LABEL, Definitions, definitions, digest, group_column
 from model.features.engines import Engine, engine
 from model.features.expression import FRESH, expression, judged_stays
 from model.ingestion import curated
+from model.units import units
 
 METADATA = b"healthcare-mlops"
 DUCKDB = "duckdb"
@@ -54,7 +55,14 @@ class Online:
     features: dict[str, float | None] = field(default_factory=dict)
 
 
-def build(curated_place: str, *, out: str, engine_name: str = DUCKDB, count_planned: bool | None = None) -> Featurised:
+def build(
+    curated_place: str,
+    *,
+    out: str,
+    engine_name: str = DUCKDB,
+    count_planned: bool | None = None,
+    max_unknown_units: float | None = None,
+) -> Featurised:
     """Compute the features of every index discharge and publish them as one Parquet file.
 
     Parameters
@@ -67,12 +75,24 @@ def build(curated_place: str, *, out: str, engine_name: str = DUCKDB, count_plan
         What runs the expressions: duckdb or spark.
     count_planned : bool, optional
         Whether a planned return is a readmission; as the definitions say unless given.
+    max_unknown_units : float, optional
+        If more than this share of a measurement's values has a unit that is not understood, nothing is published; as
+        ``model/units.yaml`` says unless given.
+
+    Raises
+    ------
+    GateError
+        When too large a share of a measurement's units is not understood.
+    UserError
+        When a place cannot be read, or its tables are of another version.
     """
+    if max_unknown_units is not None and not 0 <= max_unknown_units <= 1:
+        raise UserError("--max-unknown-units must lie between 0 and 1.")
     table = definitions()
     if count_planned is not None:
         table = table.counting_planned(count_planned)
     with _opened(curated_place, engine_name) as (runs, tables, made_from):
-        found, told = compute(runs, tables, table)
+        found, told = compute(runs, tables, table, max_unknown_units=max_unknown_units)
     made_from["planned_returns_count"] = table.stay.planned.count_as_return
     _publish(found, made_from, out)
     return Featurised(
@@ -132,11 +152,18 @@ def build_as_of(
     )
 
 
-def compute(runs: Engine, tables: dict[str, ibis.Table], table: Definitions) -> tuple[pa.Table, dict[str, int]]:
+def compute(
+    runs: Engine, tables: dict[str, ibis.Table], table: Definitions, *, max_unknown_units: float | None = None
+) -> tuple[pa.Table, dict[str, int]]:
     """Return the feature rows of every index discharge, and what was left out."""
+    refusal = units().table.refusal
+    if max_unknown_units is not None:
+        refusal = refusal.model_copy(update={"share": max_unknown_units})
+    measured = measured_counts(runs, tables, table)
+    check_units(measured, table, refusal)
     all_stays = runs.keep("all_stays", judged_stays(tables, table))
     found = shaped(runs.fetch(expression(tables, table, all_stays, keep=runs.keep)), table)
-    return found, counts(runs, tables, table, all_stays, found)
+    return found, counts(runs, tables, table, all_stays, found, measured)
 
 
 def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient: str | None) -> pa.Table:
@@ -224,6 +251,12 @@ def _check(folder: Path, manifests: list[curated.Manifest], place: str) -> None:
             raise UserError(
                 f"The tables of hospital {manifest.hospital} at {place} have schema {manifest.schema_version}, this "
                 f"program reads {curated.SCHEMA_VERSION}; run ingest again."
+            )
+        window = definitions().stay.return_days
+        if manifest.return_days != window:
+            raise UserError(
+                f"The tables of hospital {manifest.hospital} at {place} were made for a readmission window of "
+                f"{manifest.return_days} days, definitions.yaml has return_days {window}; run ingest again."
             )
         for name, columns in curated.COLUMNS.items():
             file = folder / name / f"{manifest.hospital}.parquet"

@@ -2,11 +2,14 @@
 
 import functools
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
+
+from model.units import UNITS_FILE, Conversion, Substance, units
 
 HERE = Path(__file__).parent
 DEFINITIONS_FILE = HERE / "definitions.yaml"
@@ -54,13 +57,14 @@ class StayRules(_Row):
 
     classes: tuple[str, ...]
     visits: tuple[str, ...]
-    not_real: tuple[str, ...]
     over: tuple[str, ...]
+    ongoing: tuple[str, ...]
     transfer: tuple[str, ...]
     transfer_hours: float
     adjacent_hours: float
     shortest_hours: float
     died: tuple[str, ...]
+    procurement_days: int
     hospice: tuple[str, ...]
     emergency_source: tuple[str, ...]
     emergency_priority: tuple[str, ...]
@@ -97,24 +101,30 @@ class Feature(_Row):
     of: str = ""
 
 
-class CodeSet(_Row):
-    """LOINC codes of one quantity and how its units convert: (recorded - zero) * factor."""
+class CodeSet(Substance):
+    """LOINC codes of one quantity, and the molar mass and charge of what they measure."""
 
     codes: tuple[str, ...]
-    units: dict[str, float | tuple[float, float]]
-
-    def conversions(self) -> list[tuple[str, float, float]]:
-        """Return each unit with its factor and zero."""
-        return [(unit, *(how if isinstance(how, tuple) else (how, 0.0))) for unit, how in self.units.items()]
 
 
-class Measurement(_Row):
-    """One measurement: its unit, its codes, and what is no fault of measurement or typing."""
+class Measurement(Substance):
+    """One measurement: its unit, its codes, and what is no fault of measurement or typing.
+
+    Its molar mass is that of what ``unit`` counts, where a set measures something else (urea, not its nitrogen).
+    """
 
     unit: str
     low: float
     high: float
     sets: tuple[CodeSet, ...]
+
+    def conversions(self) -> dict[str, Mapping[str, Conversion]]:
+        """Return by LOINC code how each unit converts to the measurement's own."""
+        result: dict[str, Mapping[str, Conversion]] = {}
+        for one in self.sets:
+            known = units().conversions(self.unit, recorded=one, reported=self if self.molar_mass else one)
+            result |= dict.fromkeys(one.codes, known)
+        return result
 
 
 class Comorbidity(_Row):
@@ -151,6 +161,11 @@ class Definitions(_Row):
         """The model's columns, in order."""
         return tuple(feature.name for feature in self.features)
 
+    @property
+    def lab_of(self) -> dict[str, str]:
+        """The name of the measurement of each LOINC code."""
+        return {code: name for name, lab in self.labs.items() for one in lab.sets for code in one.codes}
+
     def of_kind(self, *kinds: Kind) -> list[Feature]:
         """Return the features of some kinds."""
         return [feature for feature in self.features if feature.kind in kinds]
@@ -169,14 +184,32 @@ def group_column(attribute: str) -> str:
 @functools.cache
 def definitions() -> Definitions:
     """Read the tables that ship with the package."""
-    table, labs, comorbidities = (
-        yaml.safe_load(file.read_bytes()) for file in (DEFINITIONS_FILE, MEASUREMENTS_FILE, COMORBIDITIES_FILE)
-    )
-    return Definitions.model_validate(table | {"labs": labs, "comorbidities": comorbidities})
+    table, comorbidities = (yaml.safe_load(file.read_bytes()) for file in (DEFINITIONS_FILE, COMORBIDITIES_FILE))
+    return Definitions.model_validate(table | {"labs": measurements(), "comorbidities": comorbidities})
+
+
+@functools.cache
+def measurements() -> dict[str, Measurement]:
+    """Read the measurements by name."""
+    rows = yaml.safe_load(MEASUREMENTS_FILE.read_bytes())
+    return {name: Measurement.model_validate(row) for name, row in rows.items()}
+
+
+@functools.cache
+def conversions() -> dict[str, Mapping[str, Conversion]]:
+    """Return by LOINC code how each unit converts to the unit of the measurement."""
+    return {code: known for one in measurements().values() for code, known in one.conversions().items()}
+
+
+@functools.cache
+def measurements_digest() -> str:
+    """Return the hash of the measurements' table."""
+    return hashlib.sha256(MEASUREMENTS_FILE.read_bytes()).hexdigest()
 
 
 @functools.cache
 def digest() -> str:
     """Return the hash of the tables: two feature files with the same hash mean the same."""
-    content = b"".join(file.read_bytes() for file in (DEFINITIONS_FILE, MEASUREMENTS_FILE, COMORBIDITIES_FILE))
+    files = (DEFINITIONS_FILE, MEASUREMENTS_FILE, COMORBIDITIES_FILE, UNITS_FILE)
+    content = b"".join(file.read_bytes() for file in files)
     return hashlib.sha256(content).hexdigest()

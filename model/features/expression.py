@@ -9,7 +9,6 @@ from model.features.definitions import BASELINE, GROUPS, KEYS, LABEL, Definition
 from model.features.groups import recorded
 from model.features.stays import DAY, judged, seconds, stays
 
-OLDEST = 90
 FRESH = ("stays", "visits", "conditions", "labs", "drugs")
 """The groups of records whose age at discharge is told."""
 
@@ -113,8 +112,7 @@ def _column(wide: ibis.Table, feature: Feature) -> ibis.Value:
 def _person(wide: ibis.Table, feature: Feature) -> ibis.Value:
     if feature.kind == "sex":
         return ibis.ifelse(wide.sex.isin(["male", "female"]), (wide.sex == "female").cast("int64"), None)
-    years = (wide.discharged_at.year() - wide.birth_year).clip(0, OLDEST)
-    return ibis.ifelse(wide.over_89.fill_null(False), OLDEST, years)
+    return wide.age
 
 
 def _any_of(wide: ibis.Table, groups: tuple[str, ...]) -> ibis.Value:

@@ -11,6 +11,7 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
+from model.deid.measures import OUT_OF_BOUNDS, UNIT_REASONS
 from model.features.definitions import Definitions, Feature
 from model.features.stays import DAY, HOUR, seconds
 
@@ -18,9 +19,8 @@ YEAR = 365
 KEY_SPAN = 100_000_000
 """Seconds between taking and knowing that an order key can hold: three years."""
 
-WRONG_CONDITION = ("refuted", "entered-in-error")
-WRONG_RESULT = ("cancelled", "entered-in-error", "registered")
-WRONG_ORDER = ("entered-in-error", "draft")
+TEXT, REAL = pa.string(), pa.float64()
+UNKNOWN_UNIT = "unknown_unit"
 
 Columns = Mapping[str, ibis.Value]
 
@@ -58,10 +58,12 @@ def prior_stays(index: ibis.Table, all_stays: ibis.Table, features: list[Feature
 def visits(index: ibis.Table, encounters: ibis.Table, table: Definitions) -> ibis.Table:
     """Count the emergency visits before the admission, and say whether one led to it."""
     e = encounters
-    real = e["class"].isin(table.stay.visits) & ~e.status.coalesce("unknown").isin(table.stay.not_real)
-    e = e.filter(real, e.started_at.notnull()).select("patient_id", "started_at")
+    e = e.filter(e["class"].isin(table.stay.visits), e.started_at.notnull())
+    e = e.select("patient_id", "started_at", visit_ended_at=e.ended_at)
     pair = _near(index, e, anchor="admitted_at", moment="started_at", days=YEAR)
-    led = pair.ago <= table.stay.emergency_hours * HOUR
+    # However long a patient waited for a bed: a visit that ended in the admission is a part of it.
+    ended_there = seconds(pair.visit_ended_at) >= seconds(pair.admitted_at) - int(table.stay.adjacent_hours * HOUR)
+    led = (pair.ago <= table.stay.emergency_hours * HOUR) | ended_there.fill_null(False)
     counts: Columns = {f.name: (~led & (pair.ago <= f.days * DAY)).sum() for f in table.of_kind("prior_visits")}
     return pair.group_by("index_id").agg(visit_led=led.any(), newest_visits=pair.since.max(), **counts)
 
@@ -69,9 +71,7 @@ def visits(index: ibis.Table, encounters: ibis.Table, table: Definitions) -> ibi
 def comorbidities(index: ibis.Table, conditions: ibis.Table, table: Definitions) -> ibis.Table:
     """Say which Charlson groups were recorded before the discharge."""
     c = conditions
-    c = c.filter(~c.verification_status.coalesce("").isin(WRONG_CONDITION), c.code.notnull(), c.system.notnull())
-    usable = c.mutate(known=c.recorded_at.coalesce(c.onset_at))
-    usable = usable.filter(usable.known.notnull())
+    usable = c.filter(c.code.notnull(), c.system.notnull(), c.known_at.notnull()).mutate(known=c.known_at)
     labels = code_labels(usable.select("system", "code").distinct(), table)
     found = usable.inner_join(labels, ["system", "code"])
     first: Columns = {f"from_{name}": found.known.min(where=found.label == name) for name in table.comorbidities}
@@ -100,29 +100,27 @@ def code_labels(seen: ibis.Table, table: Definitions) -> ibis.Table:
 
 def measured(observations: ibis.Table, table: Definitions) -> ibis.Table:
     """Return the observations of the table's codes in its units, with what is wrong with each in ``fault``."""
-    texts, numbers = ("code", "unit", "lab"), ("factor", "zero", "low", "high")
     units = _memory(
-        dict.fromkeys(texts, pa.string()) | dict.fromkeys(numbers, pa.float64()),
+        dict.fromkeys(("code", "unit"), TEXT) | dict.fromkeys(("factor", "zero", "low", "high"), REAL) | {"lab": TEXT},
         [
-            (code, unit, name, factor, zero, lab.low, lab.high)
+            (code, unit, *how, lab.low, lab.high, name)
             for name, lab in table.labs.items()
-            for one in lab.sets
-            for code in one.codes
-            for unit, factor, zero in one.conversions()
+            for code, conversions in lab.conversions().items()
+            for unit, how in conversions.items()
         ],
     )
-    codes = tuple(code for lab in table.labs.values() for one in lab.sets for code in one.codes)
-    o = observations.filter(observations.code.isin(codes))
+    o = observations.filter(observations.code.isin(list(table.lab_of)))
     o = o.left_join(units, ["code", "unit"]).drop("code_right", "unit_right")
     o = o.mutate(number=(o.value - o.zero) * o.factor)
     inside = (o.number >= o.low) & (o.number <= o.high)
     return o.mutate(
         known=ibis.greatest(o.taken_at, o.known_at.coalesce(o.taken_at)),
         fault=ibis.cases(
-            (o.status.coalesce("").isin(WRONG_RESULT), "wrong_status"),
             (o.taken_at.isnull(), "no_time"),
+            (o.value_absent_reason.isin(UNIT_REASONS), UNKNOWN_UNIT),
+            (o.value_absent_reason == OUT_OF_BOUNDS, "implausible"),
             (o.value.isnull() | o.value.isnan(), "no_value"),
-            (o.lab.isnull(), "unknown_unit"),
+            (o.lab.isnull(), UNKNOWN_UNIT),
             (~inside.fill_null(False), "implausible"),
             else_=ibis.null("string"),
         ),
@@ -174,9 +172,7 @@ def drugs(index: ibis.Table, orders: ibis.Table, features: list[Feature]) -> ibi
 
     An order that names its drug in several codes is one drug: the first code in the alphabet stands for it.
     """
-    o = orders.filter(
-        ~orders.status.coalesce("").isin(WRONG_ORDER), orders.code.notnull(), orders.authored_at.notnull()
-    )
+    o = orders.filter(orders.code.notnull(), orders.authored_at.notnull())
     o = o.group_by("patient_id", "medication_request_id").agg(code=o.code.min(), authored_at=o.authored_at.min())
     pair = _near(index, o, anchor="discharged_at", moment="authored_at", days=max(f.days for f in features))
     drug = pair.group_by("index_id", "code").agg(ago=pair.ago.min(), newest=pair.since.max())

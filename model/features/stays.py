@@ -6,11 +6,14 @@ from model.features.definitions import LABEL, StayRules
 
 HOUR = 3600
 DAY = 86_400
+YEAR = 366
+OLDEST = 90
+"""The age of everybody who is older (45 CFR 164.514(b)(2)(i)(C))."""
 
 
 def seconds(moment: ibis.Value) -> ibis.Value:
-    """Return a moment as whole seconds."""
-    return moment.epoch_seconds()
+    """Return a moment as whole seconds since 1970, in 64 bits."""
+    return moment.epoch_seconds().cast("int64")
 
 
 def inpatient(encounters: ibis.Table, rules: StayRules) -> ibis.Table:
@@ -19,7 +22,6 @@ def inpatient(encounters: ibis.Table, rules: StayRules) -> ibis.Table:
     status = e.status.coalesce("unknown")
     return e.mutate(
         fault=ibis.cases(
-            (status.isin(rules.not_real), "not_real"),
             (e.started_at.isnull(), "no_start"),
             ((e.ended_at < e.started_at).fill_null(False), "negative_length"),
             else_=ibis.null("string"),
@@ -74,6 +76,9 @@ def stays(encounters: ibis.Table, rules: StayRules, nonacute: tuple[str, ...]) -
         admitted_at=e.started_at.min(),
         discharged_at=e.until.max(),
         disposition=e.disposition.max(where=e.from_end == 0),
+        died=(e.died.fill_null(False) | e.disposition.isin(rules.died).fill_null(False)).any(),
+        last_started_at=e.started_at.max(where=e.from_end == 0),
+        last_age=e.age_at_start.max(where=e.from_end == 0),
         planned=e.priority.max(where=e.place == 0).isin(rules.planned.priorities).fill_null(False),
         nonacute=e["class"].isin(nonacute).any(),
         encounters=e.count(),
@@ -91,14 +96,22 @@ def judged(all_stays: ibis.Table, patients: ibis.Table, rules: StayRules) -> ibi
     hospital-wide readmission measure of CMS). A discharge whose return days were not observed has no label.
     """
     following = ibis.window(group_by="patient_id", order_by=["admitted_at", "index_id"])
-    s = all_stays.mutate(
-        next_admitted_at=all_stays.admitted_at.lead().over(following),
-        next_planned=all_stays.planned.cast("int64").lead().over(following),
+    earlier = ibis.window(group_by="patient_id", order_by=["admitted_at", "index_id"], preceding=(None, 1))
+    death = ibis.ifelse(all_stays.died, all_stays.discharged_at, ibis.null(all_stays.discharged_at.type()))
+    s = all_stays.mutate(death_at=death)
+    s = s.mutate(
+        next_admitted_at=s.admitted_at.lead().over(following),
+        next_planned=s.planned.cast("int64").lead().over(following),
+        earlier_death_at=s.death_at.max().over(earlier),
     )
-    who = patients.select("patient_id", "sex", "birth_year", "over_89", "deceased_at")
-    s = s.left_join(who, "patient_id").drop("patient_id_right")
+    s = s.left_join(patients.select("patient_id", "sex", "deceased_at"), "patient_id").drop("patient_id_right")
+    beyond = (seconds(s.discharged_at) - seconds(s.last_started_at)) // (YEAR * DAY)
+    s = s.mutate(age=(s.last_age + beyond).clip(0, OLDEST))
     length = seconds(s.discharged_at) - seconds(s.admitted_at)
-    died = s.disposition.isin(rules.died).fill_null(False) | (s.deceased_at <= s.discharged_at).fill_null(False)
+    # After a death in hospital, organs may be taken under a new encounter.
+    since_death = seconds(s.admitted_at) - seconds(s.earlier_death_at)
+    procurement = (since_death <= rules.procurement_days * DAY).fill_null(False)
+    died = s.died | procurement | (s.deceased_at <= s.discharged_at).fill_null(False)
     wait = seconds(s.next_admitted_at) - seconds(s.discharged_at)
     returned = (wait <= rules.return_days * DAY).fill_null(False)
     if not rules.planned.count_as_return:

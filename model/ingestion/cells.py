@@ -1,14 +1,38 @@
 """The smallest cell of patients who are alike in what could re-identify them, and what is suppressed to enlarge it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import ibis
+import duckdb
 
 from model.deid.groups import groups
+from model.ingestion.coverage import find_payers
 
-PERSON = "patient_id"
-_SIZE = "cell_size"
+GROUPED = {"patient": "grouped_patient", "encounter": "grouped_encounter"}
+"""The views of the tables that hold groups of patients."""
+
+# All payers of a patient together: each of them is published with an encounter.
+_PEOPLE = """
+CREATE TABLE people AS
+SELECT p.patient_id, p.sex, p.race, p.ethnicity, p.state, p.zip3, areas.deprivation, paid.payer,
+    CASE WHEN age IS NOT NULL THEN len(list_filter($age_bands::INTEGER[], lambda start: start <= age)) END AS age_band
+FROM complete_patient p
+LEFT JOIN (SELECT unnest($zip3::VARCHAR[]) AS zip3, unnest($parts::VARCHAR[]) AS deprivation) areas USING (zip3)
+LEFT JOIN (SELECT patient_id, max(age_at_start) AS age FROM complete_encounter GROUP BY patient_id) ages
+    USING (patient_id)
+LEFT JOIN (
+    SELECT patient_id, string_agg(DISTINCT payer, '+' ORDER BY payer) AS payer
+    FROM complete_encounter JOIN payers USING (sequence) GROUP BY patient_id
+) paid USING (patient_id)
+"""
+_VIEWS = """
+CREATE VIEW grouped_patient AS
+SELECT p.* REPLACE (g.race AS race, g.ethnicity AS ethnicity, g.state AS state, g.zip3 AS zip3), g.deprivation
+FROM complete_patient p JOIN suppressed g USING (patient_id);
+CREATE VIEW grouped_encounter AS
+SELECT e.*, CASE WHEN g.payer IS NOT NULL THEN payers.payer END AS payer
+FROM complete_encounter e LEFT JOIN payers USING (sequence) LEFT JOIN suppressed g USING (patient_id);
+"""
 
 
 @dataclass(frozen=True)
@@ -21,14 +45,8 @@ class Cells:
     """Of how many patients a value was suppressed, by attribute."""
 
 
-def age_band(age: ibis.Value) -> ibis.Value:
-    """Return the band of an age as a number; nothing for no age."""
-    starts = groups().table.cells.age_bands
-    return ibis.ifelse(age.isnull(), None, sum((age >= start).cast("int64") for start in starts))
-
-
-def suppress(database: ibis.BaseBackend, people: ibis.Table) -> tuple[ibis.Table, Cells]:
-    """Suppress values until each patient's cell is large enough, or nothing is left that may be suppressed.
+def group(con: duckdb.DuckDBPyConnection, deprivation: Mapping[str, str]) -> Cells:
+    """Make the views of ``GROUPED`` from the ``complete_`` tables, with no values that make a cell too small.
 
     An attribute is suppressed for all patients of the cells that are too small at its turn; patients without a value
     are alike in it. So no combination of the published values belongs to fewer patients than the rules allow, unless
@@ -36,29 +54,31 @@ def suppress(database: ibis.BaseBackend, people: ibis.Table) -> tuple[ibis.Table
 
     Parameters
     ----------
-    database : ibis.BaseBackend
-        Runs each step.
-    people : ibis.Table
-        One row a patient: ``patient_id`` and the attributes of ``groups.yaml``.
+    con : DuckDBPyConnection
+        The completed tables.
+    deprivation : mapping
+        The part of the deprivation index of each three-digit ZIP area.
     """
+    find_payers(con)
     rules = groups().table.cells
-    attributes = [*rules.fixed, *rules.suppress]
-    current = database.create_table("cells", people.select(PERSON, *attributes), temp=True)
-    before = _held(current, rules.suppress)
-    for number, name in enumerate(rules.suppress):
-        sized = _sized(current, attributes)
-        kept = ibis.ifelse(sized[_SIZE] < rules.least, ibis.null("string"), sized[name])
-        current = database.create_table(f"cells_{number}", sized.mutate(**{name: kept}).drop(_SIZE), temp=True)
-    after = _held(current, rules.suppress)
-    smallest = _sized(current, attributes)[_SIZE].min().to_pyarrow().as_py()
-    lost = {name: before[name] - after[name] for name in sorted(rules.suppress) if before[name] > after[name]}
-    return current, Cells(smallest, lost)
+    areas = {"zip3": list(deprivation), "parts": list(deprivation.values())}
+    con.execute(_PEOPLE, areas | {"age_bands": list(rules.age_bands)})
+    size = f"count(*) OVER (PARTITION BY {', '.join((*rules.fixed, *rules.suppress))})"
+    people = con.table("people")
+    before = _known(people, rules.suppress)
+    for name in rules.suppress:
+        people.project(f"* REPLACE (CASE WHEN {size} >= {rules.least} THEN {name} END AS {name})").create(
+            f"less_{name}"
+        )
+        people = con.table(f"less_{name}")
+    after = _known(people, rules.suppress)
+    people.create_view("suppressed")
+    con.execute(_VIEWS)
+    (smallest,) = people.project(f"{size} AS size").aggregate("min(size)").fetchall()[0]
+    return Cells(smallest, {name: before[name] - after[name] for name in sorted(before) if before[name] > after[name]})
 
 
-def _sized(people: ibis.Table, attributes: Sequence[str]) -> ibis.Table:
-    return people.mutate(**{_SIZE: people.count().over(ibis.window(group_by=list(attributes)))})
-
-
-def _held(people: ibis.Table, attributes: Sequence[str]) -> dict[str, int]:
-    found = people.aggregate(**{name: people[name].count() for name in attributes}).to_pyarrow().to_pylist()
-    return {name: int(number) for name, number in found[0].items()}
+def _known(people: duckdb.DuckDBPyRelation, names: tuple[str, ...]) -> dict[str, int]:
+    """Return of how many patients each attribute is known."""
+    counted = people.aggregate(", ".join(f"count({name})" for name in names)).fetchall()[0]
+    return dict(zip(names, counted, strict=True))

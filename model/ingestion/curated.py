@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from model import places
 from model.errors import UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 CLASSIFICATION = "de-identified"
 MANIFEST = "manifest.json"
 ROW_GROUP = 50_000
@@ -27,8 +27,6 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
     "patient": {
         "patient_id": _TEXT,
         "sex": _TEXT,
-        "birth_year": pa.int32(),
-        "over_89": pa.bool_(),
         "deceased": pa.bool_(),
         "deceased_at": _MOMENT,
         "state": _TEXT,
@@ -47,8 +45,10 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "ended_at": _MOMENT,
         "admit_source": _TEXT,
         "disposition": _TEXT,
-        "followed": pa.bool_(),
-        "payer": _TEXT,
+        "age_at_start": pa.int32(),  # completed years, 90 for all older
+        "died": pa.bool_(),  # in the encounter, or on the local day of its end
+        "followed": pa.bool_(),  # whether the readmission window after its end lies inside the extract
+        "payer": _TEXT,  # the class of payer when it ended
     },
     "condition": {
         "condition_id": _TEXT,
@@ -60,6 +60,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "verification_status": _TEXT,
         "onset_at": _MOMENT,
         "recorded_at": _MOMENT,
+        "known_at": _MOMENT,  # when recorded, else its onset, else the end of its encounter
     },
     "observation": {
         "observation_id": _TEXT,
@@ -70,6 +71,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "value": _REAL,
         "unit": _TEXT,
         "comparator": _TEXT,
+        "value_absent_reason": _TEXT,  # why there is no value (model/deid/measures.py)
         "taken_at": _MOMENT,
         "known_at": _MOMENT,
     },
@@ -82,12 +84,12 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "authored_at": _MOMENT,
     },
 }
-# Staged and never published: plan years begin on 1 January, so the dates of a Coverage would tell a patient's shift.
-STAGED_ONLY: Mapping[str, Mapping[str, pa.DataType]] = {
-    "coverage": {"coverage_id": _TEXT, "patient_id": _TEXT, "payer": _TEXT, "starts_at": _MOMENT, "ends_at": _MOMENT},
+COMPUTED: Mapping[str, tuple[str, ...]] = {
+    "patient": ("deprivation",),
+    "encounter": ("age_at_start", "died", "followed", "payer"),
+    "condition": ("known_at",),
 }
-DERIVED = frozenset({"followed", "payer", "deprivation"})
-"""Columns that are computed when a table is finished."""
+"""The columns that no single resource tells: they are computed when all of them are known."""
 FILE_LINEAGE: Mapping[str, pa.DataType] = {
     "source": _TEXT,  # bundle, ndjson or resource
     "source_sha256": _TEXT,
@@ -113,8 +115,12 @@ class Manifest:
     key_version: str
     tables: dict[str, dict[str, Any]]
     counts: dict[str, int]
-    warnings: dict[str, int] = field(default_factory=dict)
+    return_days: int
+    """The readmission window for which ``encounter.followed`` holds."""
+    zone: str = "UTC"
     excluded: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
     smallest_cell: int | None = None
     suppressed: dict[str, int] = field(default_factory=dict)
 

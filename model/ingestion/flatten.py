@@ -1,14 +1,16 @@
 """Turn a de-identified resource into rows of the curated tables."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
-from model.ingestion.coverage import payer
+from model.ingestion.coverage import is_usable, payer_of
+from model.ingestion.values import is_needed
 
 Left = dict[str, Any]
 """What the allow list let through of a resource."""
 Row = tuple[Any, ...]
-"""The values of one row, in the order of ``model.ingestion.curated.COLUMNS``; moments are still text."""
+"""The values of one row, in the order of ``model.ingestion.staging.COLUMNS``; moments are still text."""
 
 
 def rows(resource: Left, kind: str) -> Iterator[tuple[str, Row]]:
@@ -18,25 +20,27 @@ def rows(resource: Left, kind: str) -> Iterator[tuple[str, Row]]:
 
 def _patient(resource: Left) -> Iterator[tuple[str, Row]]:
     address = _first(resource.get("address")) or {}
-    birth = resource.get("birthDate") or {}
-    died = resource.get("deceasedDateTime")
-    told = resource.get("extension") or {}
+    death = resource.get("deceasedDateTime") or {}
+    categories = resource.get("extension") or {}
     row = (
         resource["id"],
         resource.get("gender"),
-        birth.get("year"),
-        birth.get("over_89"),
-        bool(resource.get("deceasedBoolean") or died),
-        died,
+        bool(resource.get("deceasedBoolean") or death),
+        death.get("at"),
         address.get("state"),
         address.get("postalCode"),
-        told.get("race"),
-        told.get("ethnicity"),
+        categories.get("race"),
+        categories.get("ethnicity"),
+        resource.get("birthDate"),
+        death.get("since"),
+        death.get("vague"),
     )
     yield "patient", row
 
 
 def _encounter(resource: Left) -> Iterator[tuple[str, Row]]:
+    if not resource.get("class"):
+        return
     period = resource.get("period") or {}
     hospitalization = resource.get("hospitalization") or {}
     row = (
@@ -49,6 +53,7 @@ def _encounter(resource: Left) -> Iterator[tuple[str, Row]]:
         period.get("end"),
         _code(hospitalization.get("admitSource")),
         _code(hospitalization.get("dischargeDisposition")),
+        (resource.get("partOf") or {}).get("reference"),
     )
     yield "encounter", row
 
@@ -63,34 +68,41 @@ def _condition(resource: Left) -> Iterator[tuple[str, Row]]:
             coding["code"],
             _code(resource.get("clinicalStatus")),
             _code(resource.get("verificationStatus")),
-            resource.get("onsetDateTime"),
+            resource.get("onsetDateTime") or (resource.get("onsetPeriod") or {}).get("start"),
             resource.get("recordedDate"),
         )
         yield "condition", row
 
 
 def _observation(resource: Left) -> Iterator[tuple[str, Row]]:
+    period = resource.get("effectivePeriod") or {}
     taken = (
         resource.get("effectiveDateTime")
         or resource.get("effectiveInstant")
-        or (resource.get("effectivePeriod") or {}).get("start")
+        or period.get("start")
+        or period.get("end")
     )
+    known = max(filter(None, (resource.get("issued"), period.get("end"))), key=datetime.fromisoformat, default=None)
     for measured in (resource, *(resource.get("component") or ())):
-        quantity = measured.get("valueQuantity")
+        quantity = measured.get("valueQuantity") or measured.get("valueInteger")
         if quantity is None:
             continue
+        absent = quantity.get("absent")
         for coding in (measured.get("code") or {}).get("coding") or ():
+            if absent is not None and not is_needed(coding["code"]):
+                continue
             row = (
                 resource["id"],
                 resource["subject"]["reference"],
                 (resource.get("encounter") or {}).get("reference"),
                 resource.get("status"),
                 coding["code"],
-                quantity["value"],
-                quantity["unit"],
-                quantity["comparator"],
+                quantity.get("value"),
+                quantity.get("unit"),
+                quantity.get("comparator"),
+                absent,
                 taken,
-                resource.get("issued"),
+                known,
             )
             yield "observation", row
 
@@ -109,9 +121,9 @@ def _medication_request(resource: Left) -> Iterator[tuple[str, Row]]:
 
 
 def _coverage(resource: Left) -> Iterator[tuple[str, Row]]:
-    period = resource.get("period") or {}
-    whose = resource["beneficiary"]["reference"]
-    yield "coverage", (resource["id"], whose, payer(resource), period.get("start"), period.get("end"))
+    if is_usable(resource):
+        period, whose = resource.get("period") or {}, resource["beneficiary"]["reference"]
+        yield "coverage", (resource["id"], whose, payer_of(resource), period.get("start"), period.get("end"))
 
 
 _FLATTEN = {

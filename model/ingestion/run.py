@@ -5,9 +5,9 @@ import gc
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import tzinfo
 from pathlib import Path
 
 from model import places
@@ -17,14 +17,19 @@ from model.deid.keys import Keyring, identity
 from model.deid.rules import allow_list
 from model.deid.subject import moment_of
 from model.errors import GateError, UserError
+from model.features.definitions import definitions
 from model.hospital import check_hospital
-from model.ingestion import curated, profile, sources
+from model.ingestion import curated, profile, record_use, sources
 from model.ingestion.cells import Cells
 from model.ingestion.deprivation import Areas, read
+from model.ingestion.shares import foremost, refuse_large_shares
 from model.ingestion.staging import Finished, Staging
 from model.ingestion.work import Identities, Work, open_refusals
+from model.ingestion.zone import Zone, zone_of
 
 MAX_BAD_SHARE = 0.05
+MOST_REASONS = 50
+"""How many reasons for refusals a manifest keeps; the quarantine has all."""
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
@@ -40,10 +45,14 @@ class Ingested:
     rows: dict[str, int]
     key_version: str
     quarantine: str | None
+    excluded: dict[str, int] = field(default_factory=dict)
+    """Valid resources that were not used, by ``<resource type>.<reason>``."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """Why resources were set aside: the element and what is wrong with it."""
+    zone: str = "UTC"
+    """The time zone in which dates without a time were read."""
     warnings: dict[str, int] = field(default_factory=dict)
     """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
-    excluded: dict[str, int] = field(default_factory=dict)
-    """How many valid resources were not used, by type and reason."""
     smallest_cell: int | None = None
     """Patients in the smallest cell of those who are alike in what could re-identify them, after suppression."""
     suppressed: dict[str, int] = field(default_factory=dict)
@@ -51,9 +60,8 @@ class Ingested:
 
     @property
     def read(self) -> int:
-        """How many resources were read, those of types that are not needed included."""
-        used = sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
-        return used + sum(self.excluded.values())
+        """How many resources were read: used, excluded, refused, not needed and not in force."""
+        return sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
 
 
 def ingest(
@@ -65,7 +73,8 @@ def ingest(
     max_bad_share: float = MAX_BAD_SHARE,
     quarantine: str | None = None,
     observed_until: str | None = None,
-    today: date | None = None,
+    zone: str | None = None,
+    limits: Mapping[str, float] | None = None,
     identities: Identities | None = None,
     deprivation: str | None = None,
 ) -> Ingested:
@@ -86,9 +95,11 @@ def ingest(
     quarantine : str, optional
         Where the reasons for refusals go; beside the source's bucket or the out folder unless given.
     observed_until : str, optional
-        Day up to which the record is complete; the start of the latest encounter unless given.
-    today : date, optional
-        The day for which ages count.
+        Day up to which the record is complete; the last day on which an encounter started or ended unless given.
+    zone : str, optional
+        The hospital's time zone; see :func:`model.ingestion.zone.zone_of`.
+    limits : mapping, optional
+        Other limits than those of ``model/record_use.yaml`` on the share excluded for a reason; 1 lifts one.
     identities : Identities, optional
         Keeps, encrypted and apart, which patient a pseudonym is.
     deprivation : str, optional
@@ -108,10 +119,10 @@ def ingest(
     """
     aside = quarantine or _quarantine_beside(source, out)
     _check(source, hospital, out, aside, max_bad_share, observed_until)
-    day = today or datetime.now(UTC).date()
     files = sources.find(source)
+    local = zone_of(zone, files)
     areas = read(deprivation) if deprivation else Areas()
-    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{day.year}|{areas.digest}")
+    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{local.said}|{areas.digest}")
     partition = curated.folder(out, hospital)
     published = curated.read_manifest(partition)
     known = identities is None or identities.current(digest)
@@ -121,19 +132,24 @@ def ingest(
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
         scratch = Path(name)
         with Staging(scratch) as staging, _rare_collection():
-            work = _read_all(files, hospital, ring, staging, day, identities, scratch)
-            told = _set_aside(work, scratch, aside, digest)
-            _gate(work.counts, len(files), max_bad_share, told)
-            superseded = staging.close()
-            if superseded:
-                work.counts["not_in_force"] = superseded
+            work = _read_all(files, hospital, ring, staging, local.tz, identities, scratch)
+            aside_at = _set_aside(work, scratch, aside, digest)
+            _gate(work, len(files), max_bad_share, aside_at)
+            work.counts["not_in_force"] = staging.close()
+            until = moment_of(observed_until, local.tz, end_of_day=True)
+            completed = staging.complete(observed_until=until, zone=local.tz)
+            work.excluded.update(completed.excluded)
+            work.warnings.update(completed.warnings)
+            work.counts["excluded"] = work.excluded.total()
+            work.counts["used"] = work.counts["accepted"] - work.counts["excluded"] - work.counts["not_in_force"]
+            refuse_large_shares(work.read, work.excluded, limits or {})
             cells = staging.group(areas.part_of)
-            tables = _finish(staging, hospital, digest, observed_until)
-        manifest = _manifest(work, digest, tables, cells)
+            tables = _finish(staging, hospital, digest)
+        manifest = _manifest(work, digest, tables, local, cells)
         if identities is not None:
             identities.publish(digest)
         curated.publish(partition, manifest, {name: table.file for name, table in tables.items()})
-    return _ingested(manifest, len(files), changed=True, quarantine=told)
+    return _ingested(manifest, len(files), changed=True, quarantine=aside_at)
 
 
 def _ingested(manifest: curated.Manifest, files: int, *, changed: bool, quarantine: str | None = None) -> Ingested:
@@ -143,14 +159,20 @@ def _ingested(manifest: curated.Manifest, files: int, *, changed: bool, quaranti
         run=manifest.input_digest[:12],
         files=files,
         counts=manifest.counts,
-        rows={name: int(table["rows"]) for name, table in manifest.tables.items()},
+        rows=_rows(manifest),
         key_version=manifest.key_version,
         quarantine=quarantine,
-        warnings=manifest.warnings,
         excluded=manifest.excluded,
+        refused=manifest.refused,
+        zone=manifest.zone,
+        warnings=manifest.warnings,
         smallest_cell=manifest.smallest_cell,
         suppressed=manifest.suppressed,
     )
+
+
+def _rows(manifest: curated.Manifest) -> dict[str, int]:
+    return {name: int(table["rows"]) for name, table in manifest.tables.items()}
 
 
 def _read_all(
@@ -158,30 +180,29 @@ def _read_all(
     hospital: str,
     ring: Keyring,
     staging: Staging,
-    day: date,
+    zone: tzinfo,
     identities: Identities | None,
     scratch: Path,
 ) -> Work:
     with open_refusals(scratch) as refusals, progress("files", len(files)) as advance:
-        work = Work(hospital, ring, staging, day, allow_list(), refusals, identities)
+        work = Work(hospital, ring, staging, zone, allow_list(), refusals, identities)
         for stored in files:
             work.take_file(sources.read(stored))
             advance(1)
     return work
 
 
-def _finish(staging: Staging, hospital: str, digest: str, observed_until: str | None) -> dict[str, Finished]:
+def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]:
     constants: dict[str, str | int] = {
         "hospital": hospital,
         "ingest_run": digest[:12],
         "schema_version": curated.SCHEMA_VERSION,
         "classification": curated.CLASSIFICATION,
     }
-    until = moment_of(observed_until)
-    return {name: staging.finish(name, constants=constants, observed_until=until) for name in curated.TABLES}
+    return {name: staging.finish(name, constants=constants) for name in curated.TABLES}
 
 
-def _manifest(work: Work, digest: str, tables: dict[str, Finished], cells: Cells) -> curated.Manifest:
+def _manifest(work: Work, digest: str, tables: dict[str, Finished], zone: Zone, cells: Cells) -> curated.Manifest:
     return curated.Manifest(
         hospital=work.hospital,
         schema_version=curated.SCHEMA_VERSION,
@@ -197,12 +218,19 @@ def _manifest(work: Work, digest: str, tables: dict[str, Finished], cells: Cells
             }
             for name, table in tables.items()
         },
-        counts=dict(sorted(work.counts.items())),
-        warnings=dict(sorted(work.warnings.items())),
-        excluded=dict(sorted(work.excluded.items())),
+        counts=_sorted(work.counts),
+        return_days=definitions().stay.return_days,
+        zone=zone.said,
+        excluded=_sorted(work.excluded),
+        refused=dict(work.reasons.most_common(MOST_REASONS)),
+        warnings=_sorted(work.warnings),
         smallest_cell=cells.smallest,
         suppressed=cells.suppressed,
     )
+
+
+def _sorted(counted: Counter[str]) -> dict[str, int]:
+    return {name: number for name, number in sorted(counted.items()) if number}
 
 
 @contextlib.contextmanager
@@ -231,7 +259,8 @@ def _check(
 
 def _input_digest(files: list[places.Stored], hospital: str, probe: str, options: str) -> str:
     """Return the mark of everything that the result depends on: contents and their order, but no file name."""
-    tables = [allow_list().digest, groups().digest, profile.digest()]
+    tables = [allow_list().digest, groups().digest, profile.digest(), record_use.digest()]
+    tables.append(str(definitions().stay.return_days))
     parts = [str(curated.SCHEMA_VERSION), *tables, hospital, probe, options]
     parts += [stored.mark for stored in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -253,13 +282,13 @@ def _set_aside(work: Work, scratch: Path, quarantine: str, digest: str) -> str |
     return place
 
 
-def _gate(counts: Counter[str], files: int, max_bad_share: float, aside: str | None) -> None:
-    refused, accepted, broken = counts["refused"], counts["accepted"], counts["broken_files"]
+def _gate(work: Work, files: int, max_bad_share: float, aside: str | None) -> None:
+    refused, accepted, broken = (work.counts[name] for name in ("refused", "accepted", "broken_files"))
     if not accepted and not refused:
         raise UserError("The source holds no resource of a needed type; give FHIR R4 Patients, Encounters and so on.")
     for bad, all_, what in ((refused, refused + accepted, "resources"), (broken, files, "files")):
         if bad > max_bad_share * all_:
             raise GateError(
                 f"{bad} of {all_} {what} ({bad / all_:.1%}) are not fit, more than {max_bad_share:.1%}; "
-                f"nothing was published; the reasons are in {aside}."
+                f"nothing was published; {foremost(work.reasons)}; all reasons are in {aside}."
             )

@@ -48,9 +48,9 @@ class Piece:
 
 def find(source: str) -> list[places.Stored]:
     """Return the FHIR files at a source, in the order of their names."""
-    if source.startswith(("http://", "https://")):
+    if source.lower().startswith(("http://", "https://")):
         raise UserError(
-            "A FHIR server is read by the ingest command, over https:// alone; give files or a folder here."
+            "ingest reads a FHIR server over https:// only; give its https:// base, or files, a folder or s3://…."
         )
     found = places.listing(source, SUFFIXES)
     if not found:

@@ -11,8 +11,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from model.ingestion.other_releases import other_release
 from model.ingestion.profile import broken_rules
+from model.ingestion.record_use import rule_for
 from model.ingestion.shapes import surely_valid
+from model.ingestion.values import trim_units
 
 NEEDED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
 """What the features are made from."""
@@ -69,9 +72,15 @@ def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
     if not isinstance(identity, str) or not 0 < len(identity) <= LONGEST_ID:
         return [Fault(f"the resource has no id of at most {LONGEST_ID} characters", "required", f"{kind}.id")]
     if not surely_valid(resource, kind):
+        if kind == "Observation":
+            trim_units(resource)
         faults = list(_invalid(resource, kind))
         if faults:
             return faults
+    use = rule_for(resource, kind)
+    if use.use == "refused":
+        element = next(iter(use.where))
+        return [Fault(f"the resource has {element}: {use.why}", "not-supported", f"{kind}.{element}")]
     faults = []
     noted = []
     for rule in broken_rules(resource, kind):
@@ -105,12 +114,28 @@ def _invalid(resource: dict[str, Any], kind: str) -> Iterator[Fault]:
         said = "the resource has a modifierExtension, which may change its meaning"
         yield Fault(said, "not-supported", f"{kind}.modifierExtension")
         return
+    written = other_release(resource, kind)
+    if written is not None:
+        release, element = written
+        said = f"the resource is written for FHIR {release}, as its element {element} shows; export FHIR R4"
+        yield Fault(said, "structure", f"{kind}.{element}")
+        return
     try:
         _model(kind).model_validate(resource)
     except ValidationError as invalid:
         yield from _explained(invalid, kind)
     except (ValueError, TypeError, AssertionError, AttributeError, ImportError, KeyError, RecursionError) as fault:
         yield Fault(f"the resource is not valid FHIR R4 ({type(fault).__name__})", "structure", kind)
+
+
+def trimmed(value: Any) -> Any:
+    """Return a value without the spaces around codes and their systems, which some laboratories' systems write."""
+    if isinstance(value, dict):
+        return {
+            name: item.strip() if name in {"code", "system"} and isinstance(item, str) else trimmed(item)
+            for name, item in value.items()
+        }
+    return [trimmed(item) for item in value] if isinstance(value, list) else value
 
 
 def _explained(invalid: ValidationError, kind: str) -> Iterator[Fault]:

@@ -20,6 +20,7 @@ _SCHEMA = pa.schema(
         "sequence": pa.int64(),  # the order of file and entry
         "updated": pa.int64(),  # meta.lastUpdated, in microseconds since 1970
         "version": pa.int64(),  # meta.versionId, where it is a number
+        "used": pa.bool_(),  # not excluded by itself
     }
 )
 _DELETED = pa.schema({"record": pa.int64(), "sequence": pa.int64(), "deleted_at": pa.int64()})
@@ -64,7 +65,7 @@ class Versions:
     """Collects what is known of each resource's place in time, with bounded memory."""
 
     folder: Path
-    _resources: list[tuple[int, int, int, int | None, int | None]] = field(default_factory=list)
+    _resources: list[tuple[int, int, int, int | None, int | None, bool]] = field(default_factory=list)
     _deletions: list[tuple[int, int, int | None]] = field(default_factory=list)
     _writer: pq.ParquetWriter | None = None
 
@@ -72,9 +73,11 @@ class Versions:
     def _file(self) -> Path:
         return self.folder / "resources.parquet"
 
-    def resource(self, record: int, owner: int, sequence: int, updated: int | None, version: int | None) -> None:
-        """Note one version of a record."""
-        self._resources.append((record, owner, sequence, updated, version))
+    def resource(
+        self, record: int, owner: int, sequence: int, updated: int | None, version: int | None, *, used: bool = True
+    ) -> None:
+        """Note one version of a record; one that is excluded supersedes others all the same."""
+        self._resources.append((record, owner, sequence, updated, version, used))
         if len(self._resources) >= FLUSH_RESOURCES:
             self._flush()
 
@@ -83,17 +86,18 @@ class Versions:
         self._deletions.append((record, sequence, at))
 
     def find_dead(self, database: duckdb.DuckDBPyConnection) -> int:
-        """Fill a table ``dead`` with the sequence of each resource that does not count; return how many these are."""
+        """Fill a table ``dead`` with the sequence of each resource that is not in force; return how many were used."""
         self._flush()
         database.execute("CREATE TABLE dead (sequence BIGINT)")
-        if self._writer is not None:
-            self._writer.close()
-            database.from_parquet(str(self._file)).create_view("resources")
-            database.from_arrow(_columns(self._deletions, _DELETED)).create("deletions")
-            for statement in (_SUPERSEDED, _ENDED, _ORPHANED):
-                database.execute(statement)
-        found = database.execute("SELECT count(DISTINCT sequence) FROM dead").fetchone()
-        return int(found[0]) if found else 0
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._file, _SCHEMA, use_dictionary=False)
+        self._writer.close()
+        database.from_parquet(str(self._file)).create_view("resources")
+        database.from_arrow(_columns(self._deletions, _DELETED)).create("deletions")
+        for statement in (_SUPERSEDED, _ENDED, _ORPHANED):
+            database.execute(statement)
+        found = database.execute("SELECT count(*) FROM resources SEMI JOIN dead USING (sequence) WHERE used").fetchall()
+        return int(found[0][0])
 
     def _flush(self) -> None:
         if self._resources:
@@ -103,6 +107,6 @@ class Versions:
             self._resources = []
 
 
-def _columns(rows: Sequence[tuple[int | None, ...]], schema: pa.Schema) -> pa.Table:
-    columns: list[tuple[int | None, ...]] = list(zip(*rows, strict=True)) or [()] * len(schema)
+def _columns(rows: Sequence[tuple[int | bool | None, ...]], schema: pa.Schema) -> pa.Table:
+    columns: list[tuple[int | bool | None, ...]] = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table([pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)], schema=schema)

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import tzinfo
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -14,13 +14,16 @@ from model.deid.keys import Keyring, unique
 from model.deid.rules import AllowList
 from model.deid.subject import Subject, moment_of, secret_input
 from model.deid.transforms import Context, deidentify
-from model.ingestion import coverage
 from model.ingestion.bundles import Item
-from model.ingestion.flatten import rows
+from model.ingestion.coverage import marked
+from model.ingestion.flatten import Row, rows
+from model.ingestion.not_understood import why_empty, with_source_class
+from model.ingestion.record_use import rule_for
 from model.ingestion.references import References
 from model.ingestion.sources import Piece
 from model.ingestion.staging import Staging
-from model.ingestion.validation import ACCEPTED, Fault, faults_of, outcome
+from model.ingestion.validation import ACCEPTED, Fault, faults_of, outcome, trimmed
+from model.ingestion.values import reasons
 
 KNOWN_PATIENTS = 100_000
 """So many patients' secrets are remembered; those of the longest known are asked for again when they return."""
@@ -55,15 +58,19 @@ class Work:
     hospital: str
     ring: Keyring
     staging: Staging
-    today: date
+    zone: tzinfo
     allowed: AllowList
     refusals: IO[str]
     """Where the OperationOutcomes of what is refused are written, one a line."""
     identities: Identities | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
+    read: Counter[str] = field(default_factory=Counter)
+    """Valid resources by type: those that are used and those that are excluded."""
     excluded: Counter[str] = field(default_factory=Counter)
-    """Valid resources that are not used, by type and reason."""
+    """Valid resources that are not used, by ``<resource type>.<reason>``."""
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why resources were refused, by the element and what is wrong with it."""
+    warnings: Counter[str] = field(default_factory=Counter)
     known: dict[str, Subject] = field(default_factory=dict)
     key_version: str = "none"
     files: int = 0
@@ -94,7 +101,7 @@ class Work:
         for item, resource, owner in owners:
             context = contexts.get(owner)
             if context is None:
-                context = self._context(owner, piece.references, self.today)
+                context = self._context(owner, piece.references)
                 contexts[owner] = context
             self._stage(piece, resource, owner, context, first + _place(piece, item))
 
@@ -109,10 +116,13 @@ class Work:
                 self._refuse(piece, item.index, None, [Fault("the resource has no resourceType", "structure")])
             elif kind not in ACCEPTED:
                 self.counts["not_needed"] += 1
-            elif faults := faults_of(resource, self.warnings):
-                self._refuse(piece, item.index, kind, faults)
-            else:
+            elif not (faults := faults_of(resource, self.warnings)):
                 yield item, resource
+            elif not faults_of(tidy := trimmed(resource), self.warnings):
+                self.warnings["spaces-around-codes"] += 1
+                yield item, tidy
+            else:
+                self._refuse(piece, item.index, kind, faults)
 
     def _without_resource(self, piece: Piece, item: Item, first: int) -> None:
         if item.needless:
@@ -138,29 +148,26 @@ class Work:
         self.known.update((patient, Subject(secret)) for patient, secret in zip(new, found, strict=True))
         self.key_version = found[-1].version
 
-    def _context(self, owner: str, references: References, until: date) -> Context:
-        return Context(self.allowed, self.known[owner], references.resolve, until)
+    def _context(self, owner: str, references: References) -> Context:
+        return Context(self.allowed, self.known[owner], references.resolve, self.zone)
 
     def _stage(self, piece: Piece, resource: dict[str, Any], owner: str, context: Context, sequence: int) -> None:
         kind = resource["resourceType"]
-        if kind == "Patient":
-            died = moment_of(resource.get("deceasedDateTime"))
-            if died is not None:
-                context = self._context(owner, piece.references, died.date())
-            if self.identities is not None:
-                self.identities.record(resource, context.subject)
-        elif kind == "MedicationRequest":
-            resource = piece.references.with_drug(resource)
-        left = deidentify(resource, context)
-        if "valueQuantity" in resource and "valueQuantity" not in left:
-            self.warnings["observation-unit-or-number"] += 1
-        if kind == "Patient":
-            self.warnings.update(f"patient-{name}" for name in groups().unread(resource.get("extension")))
-        reason = coverage.exclusion(resource, left) if kind == "Coverage" else None
-        if reason:
-            self.excluded[f"{kind}.{reason}"] += 1
+        self.counts["accepted"] += 1
+        self.read[kind] += 1
+        rule = rule_for(resource, kind)
+        staged: list[tuple[str, Row]] = []
+        if rule.use == "excluded":
+            self.excluded[f"{kind}.{rule.reason}"] += 1
         else:
-            self.counts["accepted"] += 1
+            if kind == "MedicationRequest":
+                resource = piece.references.with_drug(resource)
+            left = self._left(resource, context)
+            staged = list(rows(left, kind))
+            if not staged:
+                self.excluded[f"{kind}.{why_empty(resource, left)}"] += 1
+            elif kind == "Patient" and self.identities is not None:
+                self.identities.record(resource, context.subject)
         meta = resource.get("meta") or {}
         self.staging.versions.resource(
             hash((kind, resource["id"])),
@@ -168,13 +175,26 @@ class Work:
             sequence,
             _micros(meta.get("lastUpdated")),
             _number(meta.get("versionId")),
+            used=bool(staged),
         )
         lineage = (piece.form, piece.sha256, sequence, context.subject.shift.days)
-        for table, row in () if reason else rows(left, kind):
+        for table, row in staged:
             self.staging.add(table, row + lineage)
+
+    def _left(self, resource: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Return what may leave of a resource."""
+        left = deidentify(resource, context)
+        if resource["resourceType"] == "Patient":
+            self.warnings.update(f"Patient.{name}" for name in groups().unread(resource.get("extension")))
+        if resource["resourceType"] == "Observation":
+            self.warnings.update(f"Observation.{reason}" for reason in reasons(resource, left))
+        if resource["resourceType"] == "Coverage":
+            return marked(resource, left)
+        return with_source_class(resource, left) if resource["resourceType"] == "Encounter" else left
 
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:
         self.counts["refused"] += 1
+        self.reasons.update(f"{kind}: {fault.said}" if kind else fault.said for fault in faults[:1])
         told = outcome(sha256=piece.sha256, index=index, kind=kind, faults=faults)
         self.refusals.write(json.dumps(told) + "\n")
 

@@ -17,12 +17,12 @@ from model.features.expression import expression, judged_stays
 from model.ingestion import curated
 from model.ingestion.run import ingest
 from model.synthesis.run import synthesize
-from tests.unit.model_world import RING, TODAY
+from tests.unit.model_world import RING
 
 START = datetime(2022, 1, 1, tzinfo=UTC)
 MOMENTS = {
     "encounter": ("started_at", "ended_at"),
-    "condition": ("onset_at", "recorded_at"),
+    "condition": ("onset_at", "recorded_at", "known_at"),
     "observation": ("taken_at", "known_at"),
     "medication_request": ("authored_at",),
 }
@@ -44,7 +44,7 @@ def history(
 ) -> list[dict[str, Any]]:
     """Return the feature rows of one patient's history, in the order of discharge."""
     lists: dict[str, list[dict[str, Any]]] = {
-        "patient": [{"patient_id": "p", "sex": "female", "birth_year": 1950, "over_89": False}],
+        "patient": [{"patient_id": "p", "sex": "female"}],
         "encounter": [
             {"encounter_id": f"e{i}", "status": "finished", "followed": True} | e for i, e in enumerate(encounters)
         ],
@@ -60,10 +60,16 @@ def arrow(lists: dict[str, list[dict[str, Any]]]) -> dict[str, pa.Table]:
     made = {}
     for name, rows in lists.items():
         full = [
-            {f"{name}_id": f"{name}{i}", "patient_id": "p", "hospital": "north"} | row for i, row in enumerate(rows)
+            {f"{name}_id": f"{name}{i}", "patient_id": "p", "hospital": "north"} | known(name, row)
+            for i, row in enumerate(rows)
         ]
         made[name] = pa.Table.from_pylist(full, schema=curated.schema(name))
     return made
+
+
+def known(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a condition with when it became known, as ingestion computes it."""
+    return {"known_at": row.get("recorded_at") or row.get("onset_at")} | row if name == "condition" else row
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def hospital() -> Path:
     """Return where a synthetic hospital's curated tables lie."""
     place = Path(folder().name)
     synthesize(patients=70, seed=11, out=str(place / "fhir"))
-    ingest(str(place / "fhir"), hospital="north", out=str(place / "curated"), ring=RING, today=TODAY)
+    ingest(str(place / "fhir"), hospital="north", out=str(place / "curated"), ring=RING)
     curated.download(str(place / "curated"), place / "tables")
     return place / "curated"
 

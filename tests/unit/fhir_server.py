@@ -115,6 +115,8 @@ class FhirServer:
         self.used: set[str] = set()
         self.discovery: dict[str, Any] = {"token_endpoint": f"{self.base}/token", "capabilities": ["permission-v2"]}
         self.exports = ["Patient/$export", "$export"]
+        self.ignores_since: set[str] = set()
+        self.groups: set[str] | None = None
         self.version = "4.0.1"
         self.resources: dict[str, list[dict[str, Any]]] = {kind: [] for kind in TYPES}
         self.deleted: list[dict[str, Any]] = []
@@ -163,6 +165,12 @@ class FhirServer:
     @property
     def ca(self) -> str:
         return self.authority.certificate.decode()
+
+    def everything(self) -> dict[str, int]:
+        """Return what a landing place holds that has each version of a resource once."""
+        return {
+            f"{kind}/{found['id']}/{found['meta']['versionId']}": 1 for kind in TYPES for found in self.resources[kind]
+        }
 
     def paths(self, method: str = "GET") -> list[str]:
         """Return the paths of all requests but those for names and tokens, in order."""
@@ -290,11 +298,15 @@ class FhirServer:
         asked = dict(request.query_params)
         if request.headers["Accept"] != "application/fhir+json" or request.headers["Prefer"] != "respond-async":
             return JSONResponse({"resourceType": "OperationOutcome", "issue": [{"code": "not-supported"}]}, 400)
+        path = request.url.path.removeprefix("/r4/")
+        if path.startswith("Group/") and self.groups is not None and path.split("/")[1] not in self.groups:
+            return JSONResponse({"resourceType": "OperationOutcome", "issue": [{"code": "not-found"}]}, 404)
+        since = None if path in self.ignores_since else asked.get("_since")
         job = str(len(self.jobs) + 1)
         files: dict[str, list[dict[str, Any]]] = {}
         outputs = []
         for kind in asked["_type"].split(","):
-            found = _after(self.resources[kind], asked.get("_since"))
+            found = _after(self.resources[kind], since)
             for start in range(0, len(found), self.per_file):
                 name = f"{kind}-{start // self.per_file + 1}.ndjson"
                 files[name] = found[start : start + self.per_file]
@@ -340,7 +352,8 @@ class FhirServer:
 
     def _search(self, kind: str, request: Request) -> Response:
         asked = dict(request.query_params)
-        found = _after(self.resources[kind], asked.get("_lastUpdated", "").removeprefix("ge") or None)
+        since = None if kind in self.ignores_since else asked.get("_lastUpdated", "").removeprefix("ge") or None
+        found = _after(self.resources[kind], since)
         start = int(asked.get("start", "0"))
         entries: list[dict[str, Any]] = [
             {"resource": resource, "search": {"mode": "match"}} for resource in found[start : start + self.page]

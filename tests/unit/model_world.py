@@ -4,7 +4,6 @@ import functools
 import json
 import tempfile
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from model.training.train import train
 
 PATIENTS = 260
 RING = LocalKeyring(bytes(range(32)))
-TODAY = date(2025, 6, 1)
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 def world() -> World:
     made = World(Path(folder().name))
     synthesize(patients=PATIENTS, seed=7, out=str(made.fhir))
-    ingest(str(made.fhir), hospital="north", out=str(made.curated), ring=RING, today=TODAY)
+    ingest(str(made.fhir), hospital="north", out=str(made.curated), ring=RING)
     build(str(made.curated), out=str(made.features))
     train(str(made.features), out=made.run, profile="demonstration", gates=gate_table())
     return made

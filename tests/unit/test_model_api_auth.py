@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey, RSAKey
 from model.errors import UserError
 from model.ingestion.api import Landed, land
 from model.ingestion.api.credentials import Auth, Credentials, SecretMethod, credentials
+from model.vault import AbsentError
 from tests.unit.fhir_server import SCOPES, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
 from tests.unit.tls import self_signed
 
@@ -228,6 +229,11 @@ class FakeVault:
         raise AssertionError(path)
 
 
+class EmptyVault(FakeVault):
+    def get(self, path: str) -> dict[str, Any]:
+        raise AbsentError(f"Vault has nothing at {path}")
+
+
 def written(place: Path, values: object, mode: int = 0o600) -> Path:
     place.write_text(json.dumps(values))
     place.chmod(mode)
@@ -242,10 +248,11 @@ def test_credentials_come_from_vault(server: FhirServer, tmp_path: Path) -> None
     assert sum(landed(tmp_path).values()) == 20
 
 
-def test_a_server_without_credentials_asks_vault_for_nothing() -> None:
-    vault = FakeVault({})
-    assert credentials("north", auth="none", vault=vault) == Credentials()
-    assert vault.read == []
+def test_a_server_without_credentials_may_have_its_authority_in_vault() -> None:
+    assert credentials("north", auth="none", vault=FakeVault({"ca": "PEM"})) == Credentials(ca="PEM")
+    assert credentials("north", auth="none", vault=EmptyVault({})) == Credentials()
+    with pytest.raises(AbsentError, match="nothing at north/kv/data/fhir"):
+        credentials("north", auth="mutual-tls", vault=EmptyVault({}))
 
 
 def test_credentials_come_from_a_private_file(server: FhirServer, tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from model.errors import UserError
 from model.ingestion.api import Landed, land
 from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.land import Mode
 from model.ingestion.api.landing import Landing
-from tests.unit.fhir_server import TYPES, FhirServer, landed, resource
+from tests.unit.fhir_server import TYPES, FhirServer, busy, landed, resource
 
 
 class DeathError(BaseException):
@@ -79,3 +80,50 @@ def test_no_write_is_one_to_die_at(
         assert done.resources == {kind: 4 * (kind in ("Patient", "Observation")) for kind in TYPES} or done.run > 2
         assert not list(place.rglob(".part-*"))
     assert 8 <= deaths < 39
+
+
+@pytest.mark.parametrize("mode", [Mode.EXPORT, Mode.SEARCH])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_kill_anywhere_in_a_replacement_loses_and_repeats_nothing(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode, after: bool
+) -> None:
+    server.ignores_since = {"Patient/$export", "$export", *TYPES}
+    server.page = 20
+    run(server, tmp_path / "before", mode)
+    had = set(server.everything())
+    server.time.seconds += 86400
+    server.transaction_time = "2025-01-11T00:00:00Z"
+    server.resources["Observation"][1] = resource("Observation", 1, version=2, updated="2025-01-10T21:00:00Z")
+    deaths = 0
+    for at in range(1, 40):
+        place = shutil.copytree(tmp_path / "before", tmp_path / str(at))
+        with monkeypatch.context() as patched:
+            die(patched, at, after=after)
+            try:
+                run(server, place, mode)
+            except DeathError:
+                deaths += 1
+            else:
+                break
+        assert set(landed(place)) <= had | set(server.everything())
+        run(server, place, mode)
+        assert landed(place) == server.everything()
+        assert not list(place.rglob(".part-*"))
+    assert 10 <= deaths < 39
+
+
+@pytest.mark.parametrize("mode", [Mode.EXPORT, Mode.SEARCH])
+def test_a_run_that_is_killed_while_it_is_given_up_is_not_taken_up_again(
+    server: FhirServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode
+) -> None:
+    server.fault("Observation" if mode is Mode.SEARCH else "Observation-1.ndjson", *[busy(503)] * 6)
+    with pytest.raises(UserError):
+        run(server, tmp_path, mode)
+    other = Mode.EXPORT if mode is Mode.SEARCH else Mode.SEARCH
+    # The second write is the first removal.
+    with monkeypatch.context() as patched:
+        die(patched, 2, after=True)
+        with pytest.raises(DeathError):
+            run(server, tmp_path, other)
+    run(server, tmp_path, mode)
+    assert landed(tmp_path) == server.everything()

@@ -42,12 +42,6 @@ def run(server: FhirServer, place: Path, **options: Any) -> Landed:
     return land(server.base, str(place), credentials=credentials(server), clock=server.time.clock(), **options)
 
 
-def everything(server: FhirServer) -> dict[str, int]:
-    return {
-        f"{kind}/{found['id']}/{found['meta']['versionId']}": 1 for kind in TYPES for found in server.resources[kind]
-    }
-
-
 def state(place: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((place / STATE).read_text())
     return found
@@ -58,7 +52,7 @@ def test_an_export_lands_whole_and_private(server: FhirServer, tmp_path: Path) -
     done = run(server, place)
     assert (done.mode, done.resumed, done.since, done.until) == ("export", False, None, FIRST_TIME)
     assert done.resources == dict.fromkeys(TYPES, 7)
-    assert landed(place) == everything(server)
+    assert landed(place) == server.everything()
     assert done.files == 15 == len(list(place.glob("*/*")))
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in place.rglob("*") if path.is_file()} == {0o600}
@@ -97,7 +91,7 @@ def test_after_some_time_everything_comes_anew_and_replaces_what_was(server: Fhi
     del server.resources["Condition"][2]
     done = run(server, tmp_path)
     assert (done.run, done.since) == (3, None)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     assert {path.parent.name for path in tmp_path.glob("*/*")} == {"0003"}
 
 
@@ -129,7 +123,7 @@ def test_a_server_that_exports_groups_only_is_told_apart(server: FhirServer, tmp
 def test_files_may_come_compressed(server: FhirServer, tmp_path: Path) -> None:
     server.compress = True
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 def test_a_needless_type_is_not_fetched(server: FhirServer, tmp_path: Path) -> None:
@@ -137,7 +131,7 @@ def test_a_needless_type_is_not_fetched(server: FhirServer, tmp_path: Path) -> N
         {"type": "Practitioner", "url": f"{server.base}/files/1/p.ndjson", "count": 1}
     )
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 PASSING = {
@@ -158,7 +152,7 @@ def test_a_passing_fault_of_a_download_does_no_harm(server: FhirServer, tmp_path
     faults, pauses = PASSING[case]
     server.fault("Condition-2.ndjson", *faults)
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     made = [pause for pause in server.time.pauses if pause != 7.0]
     assert made == pauses if pauses else 0 < sum(made) < 900
 
@@ -167,7 +161,7 @@ def test_a_passing_fault_of_a_download_does_no_harm(server: FhirServer, tmp_path
 def test_a_busy_server_is_asked_again_everywhere(server: FhirServer, tmp_path: Path, at: str) -> None:
     server.fault(at, busy(503, "3"), busy(429, "4"))
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     assert {3.0, 4.0} <= set(server.time.pauses)
 
 
@@ -182,7 +176,7 @@ def test_a_lasting_fault_is_one_sentence_and_the_next_run_goes_on(server: FhirSe
     had = server.paths()
     done = run(server, tmp_path)
     assert done.resumed
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     again = server.paths()[len(had) :]
     assert again[0] == "/r4/status/1"
     assert not set(again[1:]) & set(had) - {"/r4/files/1/Condition-2.ndjson"}
@@ -202,7 +196,7 @@ def test_an_export_that_the_server_forgot_is_asked_for_anew(server: FhirServer, 
     server.transaction_time = LATER
     done = run(server, tmp_path)
     assert (done.resumed, done.run, done.until) == (False, 2, LATER)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 def test_an_export_that_is_always_forgotten_is_one_sentence(server: FhirServer, tmp_path: Path) -> None:
@@ -220,7 +214,7 @@ def test_a_failed_export_is_cancelled_and_its_words_are_not_repeated(server: Fhi
     assert server.paths("DELETE") == ["/r4/status/1"]
     assert state(tmp_path)["run"] is None
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 def test_an_export_that_is_never_ready_is_given_up(server: FhirServer, tmp_path: Path) -> None:
@@ -271,7 +265,7 @@ def test_files_without_a_token_may_lie_on_another_host(server: FhirServer, tmp_p
 
     server.manifest_change = elsewhere
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     there = [seen for seen in server.seen if seen.host == "localhost"]
     assert len(there) == 15
     assert {seen.token for seen in there} == {None}
@@ -286,7 +280,7 @@ def test_a_redirect_to_another_host_goes_without_the_token(server: FhirServer, t
 
     server.manifest_change = moved
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     assert [seen.token for seen in server.seen if seen.host == "localhost"] == [None]
 
 
@@ -344,7 +338,7 @@ def test_a_killed_run_goes_on_where_it_was(server: FhirServer, tmp_path: Path) -
     done = run(server, place)
     assert done.resumed
     assert done.files == 15
-    assert landed(place) == everything(server)
+    assert landed(place) == server.everything()
     assert {name: (place / "0001" / name).stat().st_mtime_ns for name in had} == had
     assert sum(path.endswith("$export") for path in server.paths()) == 1
     assert not [path for path in server.paths()[len(asked) :] if "Patient" in path]

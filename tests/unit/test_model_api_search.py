@@ -31,17 +31,11 @@ def run(server: FhirServer, place: Path, **options: Any) -> Landed:
     return land(server.base, str(place), credentials=Credentials(ca=server.ca), clock=server.time.clock(), **options)
 
 
-def everything(server: FhirServer) -> dict[str, int]:
-    return {
-        f"{kind}/{found['id']}/{found['meta']['versionId']}": 1 for kind in TYPES for found in server.resources[kind]
-    }
-
-
 def test_a_server_without_export_is_searched(server: FhirServer, tmp_path: Path) -> None:
     done = run(server, tmp_path)
     assert (done.mode, done.since, done.until) == ("search", None, "2025-01-10T00:00:00Z")
     assert done.resources == dict.fromkeys(TYPES, 21)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     assert len(list(tmp_path.glob("*/Patient.*"))) == 3
     first = next(seen for seen in server.seen if seen.path == "/r4/Patient")
     assert first.query == {"_count": "500"}
@@ -62,27 +56,27 @@ def test_the_next_search_asks_for_changes_only(server: FhirServer, tmp_path: Pat
     assert done.resources == {kind: 5 * (kind == "Patient") for kind in TYPES}
     asked = [request.query for request in server.seen[seen:] if request.path == "/r4/Patient"]
     assert {query["_lastUpdated"] for query in asked} == {"ge2025-01-10T00:00:00Z"}
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 @pytest.mark.parametrize("fault", [busy(429, "5"), busy(503), cut(), changed(lambda body: body[:-9])])
 def test_a_passing_fault_of_a_page_does_no_harm(server: FhirServer, tmp_path: Path, fault: Any) -> None:
     server.fault("Condition", fault)
     run(server, tmp_path)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 def test_an_interrupted_search_goes_on_at_the_page_where_it_was(server: FhirServer, tmp_path: Path) -> None:
     server.fault("Condition", *[lambda answer: answer] * 3, *[busy(503)] * 6)
     with pytest.raises(UserError, match=r"answered 503 at a page of the Condition search, 6 times"):
         run(server, tmp_path)
-    assert landed(tmp_path) == {name: 1 for name in everything(server) if name.startswith(("Patient", "Encounter"))} | {
-        f"Condition/condition-{number}/1": 1 for number in range(8)
-    }
+    assert landed(tmp_path) == {
+        name: 1 for name in server.everything() if name.startswith(("Patient", "Encounter"))
+    } | {f"Condition/condition-{number}/1": 1 for number in range(8)}
     had = len(server.seen)
     done = run(server, tmp_path)
     assert done.resumed
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
     again = [seen for seen in server.seen[had:] if seen.path != "/r4/metadata"]
     assert again[0].query == {"start": "8"}
     assert {seen.path for seen in again} == {"/r4/Condition", "/r4/Observation", "/r4/MedicationRequest"}
@@ -92,7 +86,7 @@ def test_a_page_that_the_server_forgot_starts_the_search_anew(server: FhirServer
     server.fault("Condition", lambda answer: answer, busy(410))
     done = run(server, tmp_path)
     assert done.run == 2
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 def test_pages_that_shift_bring_nothing_twice(server: FhirServer, tmp_path: Path) -> None:
@@ -104,7 +98,7 @@ def test_pages_that_shift_bring_nothing_twice(server: FhirServer, tmp_path: Path
     run(server, tmp_path)
     twice = {name: count for name, count in landed(tmp_path).items() if count > 1}
     assert twice == {}
-    assert landed(tmp_path).keys() >= everything(server).keys() - {"Patient/patient-99/1"}
+    assert landed(tmp_path).keys() >= server.everything().keys() - {"Patient/patient-99/1"}
 
 
 def test_the_next_page_is_never_fetched_from_another_host(server: FhirServer, tmp_path: Path) -> None:
@@ -131,7 +125,7 @@ def test_a_change_of_the_way_starts_anew(server: FhirServer, tmp_path: Path) -> 
         run(server, tmp_path)
     done = run(server, tmp_path, mode=Mode.EXPORT)
     assert (done.mode, done.resumed) == ("export", False)
-    assert landed(tmp_path) == everything(server)
+    assert landed(tmp_path) == server.everything()
 
 
 def test_a_search_has_no_group(server: FhirServer, tmp_path: Path) -> None:

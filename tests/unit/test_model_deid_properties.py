@@ -18,7 +18,6 @@ from model.deid.transforms import Context, deidentify
 from model.ingestion.run import ingest
 from model.ingestion.validation import ACCEPTED
 
-TODAY = date(2025, 6, 1)
 KEYS = st.binary(min_size=32, max_size=32)
 NAMES = st.text(min_size=1, max_size=64)
 LEAVES = (
@@ -125,7 +124,7 @@ def _published(folder: Path, files: list[list[dict[str, Any]]], ring: LocalKeyri
     for number, resources in enumerate(files):
         content = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
         (folder / "in" / f"{number}.json").write_text(json.dumps(content))
-    ingest(str(folder / "in"), hospital="north", out=str(folder / "out"), ring=ring, today=TODAY)
+    ingest(str(folder / "in"), hospital="north", out=str(folder / "out"), ring=ring)
     paths = list((folder / "out").rglob("encounter/*.parquet"))
     rows = pq.ParquetFile(paths[0]).read(columns=["started_at", "ended_at"]).to_pylist()
     return {(row["started_at"], row["ended_at"]) for row in rows}
@@ -140,7 +139,7 @@ def test_a_reference_is_the_same_patient_however_it_is_written(reference: str, t
     entries = [{"fullUrl": "urn:uuid:x", "resource": patient}, {"resource": stay}]
     content = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     (tmp_path / "in" / "one.json").write_text(json.dumps(content))
-    ingest(str(tmp_path / "in"), hospital="north", out=str(tmp_path / "out"), ring=ring, today=TODAY)
+    ingest(str(tmp_path / "in"), hospital="north", out=str(tmp_path / "out"), ring=ring)
     known = Subject(ring.secrets([secret_input("north", "x")])[0]).pseudonym("Patient", "x")
     for table in ("patient", "encounter"):
         path = next((tmp_path / "out").rglob(f"{table}/*.parquet"))

@@ -12,7 +12,7 @@ from model.deid.subject import Subject
 from model.errors import UserError
 from model.ingestion.run import ingest
 from tests.unit.bao_server import HOSPITAL, Bao, bao
-from tests.unit.model_world import TODAY, bundle, write_bundle
+from tests.unit.model_world import bundle, write_bundle
 
 MOUNT = f"{HOSPITAL}/transit"
 
@@ -44,7 +44,7 @@ def test_ingest_follows_a_rotation_whole_or_holds_the_version(server: Bao, tmp_p
 
     def ids(version: int | None = None) -> set[str]:
         ring = VaultKeyring(server.vault("ingestor"), MOUNT, version)
-        ingest(str(tmp_path / "in"), hospital=HOSPITAL, out=str(tmp_path / "out"), ring=ring, today=TODAY)
+        ingest(str(tmp_path / "in"), hospital=HOSPITAL, out=str(tmp_path / "out"), ring=ring)
         tables = [pq.read_table(path) for path in (tmp_path / "out").rglob("*.parquet")]
         columns = {name for table in tables for name in table.column_names if name.endswith("_id")}
         return {

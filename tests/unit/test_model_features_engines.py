@@ -18,7 +18,7 @@ from model.features.engines import engine
 from model.ingestion import curated
 from model.ingestion.run import ingest
 from tests.unit.feature_world import hospital
-from tests.unit.model_world import RING, TODAY
+from tests.unit.model_world import RING
 from tests.unit.test_model_features_codes import reference_data
 
 
@@ -31,7 +31,7 @@ def test_both_engines_give_the_same_table(tmp_path: Path) -> None:
         (tmp_path / "in").mkdir()
         for path in sample:
             shutil.copy(path, tmp_path / "in" / path.name)
-        ingest(str(tmp_path / "in"), hospital="sample", out=str(place), ring=RING, today=TODAY)
+        ingest(str(tmp_path / "in"), hospital="sample", out=str(place), ring=RING)
     on_duckdb = build(str(place), out=str(tmp_path / "duckdb.parquet"))
     on_spark = build(str(place), out=str(tmp_path / "spark.parquet"), engine_name="spark")
     one, other = load(str(tmp_path / "duckdb.parquet"))[0], load(str(tmp_path / "spark.parquet"))[0]

@@ -33,7 +33,7 @@ from model.ingestion.validation import NEEDED
 from model.training.run import read_pipeline, read_run, read_test
 from model.training.sources import from_features
 from model.training.train import train
-from tests.unit.model_world import RING, TODAY, world, write_bundle
+from tests.unit.model_world import RING, world, write_bundle
 
 Resource = dict[str, Any]
 
@@ -87,7 +87,7 @@ def taken(folder: Path, resources: list[Resource], **options: Any) -> tuple[Inge
     content = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
     write_bundle(folder / "in" / "one.json", content)
     out = str(folder / "out")
-    done = ingest(str(folder / "in"), hospital="north", out=out, ring=RING, today=TODAY, **options)
+    done = ingest(str(folder / "in"), hospital="north", out=out, ring=RING, **options)
     curated.download(out, folder / "tables")
     tables = [pq.read_table(folder / "tables" / name).to_pylist() for name in ("patient", "encounter")]
     return done, tables[0], tables[1]
@@ -119,20 +119,20 @@ def _nested(outer: Resource) -> Resource:
         ([extension("race", part("2106-3")), extension("race", part("2028-9"))], "Multiple", None, set()),
         ([extension("race", part("2106-3")), extension("race", part("2106-3"))], "White", None, set()),
         ([extension("race", part("2028-9"), part("2034-7", url="detailed"))], "Asian", None, set()),
-        ([extension("race", part("2034-7", url="detailed"))], None, None, {"patient-race"}),
-        ([extension("race", part("9999-9"))], None, None, {"patient-race"}),
-        ([extension("race", part("9999-9"), part("2028-9"))], "Asian", None, {"patient-race"}),
-        ([extension("race", part("2106-3", system="http://hospital.example/race"))], None, None, {"patient-race"}),
-        ([extension("race")], None, None, {"patient-race"}),
-        ([extension("race", part("2135-2"))], None, None, {"patient-race"}),
+        ([extension("race", part("2034-7", url="detailed"))], None, None, {"Patient.race"}),
+        ([extension("race", part("9999-9"))], None, None, {"Patient.race"}),
+        ([extension("race", part("9999-9"), part("2028-9"))], "Asian", None, {"Patient.race"}),
+        ([extension("race", part("2106-3", system="http://hospital.example/race"))], None, None, {"Patient.race"}),
+        ([extension("race")], None, None, {"Patient.race"}),
+        ([extension("race", part("2135-2"))], None, None, {"Patient.race"}),
         ([extension("race", part("UNK", system=NULL_FLAVOR))], None, None, set()),
         ([extension("race", part("ASKU", system=NULL_FLAVOR), part("2106-3"))], "White", None, set()),
         ([_nested(extension("race", part("2106-3")))], None, None, set()),
-        ([part("2106-3", url=f"{US_CORE}race")], None, None, {"patient-race"}),
-        ([extension("race", {"url": "ombCategory", "valueString": "2106-3"})], None, None, {"patient-race"}),
+        ([part("2106-3", url=f"{US_CORE}race")], None, None, {"Patient.race"}),
+        ([extension("race", {"url": "ombCategory", "valueString": "2106-3"})], None, None, {"Patient.race"}),
         ([extension("ethnicity", part("2135-2"))], None, "Hispanic or Latino", set()),
-        ([extension("ethnicity", part("2135-2"), part("2186-5"))], None, None, {"patient-ethnicity"}),
-        ([extension("ethnicity", part("2106-3"))], None, None, {"patient-ethnicity"}),
+        ([extension("ethnicity", part("2135-2"), part("2186-5"))], None, None, {"Patient.ethnicity"}),
+        ([extension("ethnicity", part("2106-3"))], None, None, {"Patient.ethnicity"}),
         (
             [extension("ethnicity", part("2186-5")), extension("race", part("2106-3"))],
             "White",
@@ -270,9 +270,9 @@ def test_the_payer_of_a_stay_is_in_force_at_its_end(
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
-        ({"status": "cancelled"}, "status"),
-        ({"status": "draft"}, "status"),
-        ({"status": "entered-in-error"}, "status"),
+        ({"status": "cancelled"}, "status-cancelled"),
+        ({"status": "draft"}, "status-draft"),
+        ({"status": "entered-in-error"}, "status-entered-in-error"),
         ({"period": {"start": "2024"}}, "period-not-a-day"),
         ({"period": {"start": "2024-02-01", "end": "2024-01-01"}}, "period-reversed"),
         ({"type": {"text": "Plan 88123456"}}, "payer-not-understood"),
@@ -494,7 +494,7 @@ def test_features_do_not_change_with_the_groups_of_the_curated_tables(tmp_path: 
             if entry["resource"]["resourceType"] == "Patient":
                 entry["resource"]["extension"] = entry["resource"]["extension"][:1]
         (tmp_path / "fhir" / path.name).write_text(json.dumps(content | {"entry": kept}))
-    ingest(str(tmp_path / "fhir"), hospital="north", out=str(tmp_path / "out"), ring=RING, today=TODAY)
+    ingest(str(tmp_path / "fhir"), hospital="north", out=str(tmp_path / "out"), ring=RING)
     build(str(tmp_path / "out"), out=str(tmp_path / "features.parquet"))
     bare, _ = load(str(tmp_path / "features.parquet"))
     names = [name for name in table.column_names if not name.startswith("group_")]

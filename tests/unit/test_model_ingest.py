@@ -12,11 +12,11 @@ from model.errors import GateError, UserError
 from model.ingestion import curated
 from model.ingestion.run import Ingested, ingest
 from model.synthesis.run import synthesize
-from tests.unit.model_world import RING, TODAY, bundle, world, write_bundle
+from tests.unit.model_world import RING, bundle, world, write_bundle
 
 
 def run(source: Path, out: Path, **options: Any) -> Ingested:
-    return ingest(str(source), hospital="north", out=str(out), ring=RING, today=TODAY, **options)
+    return ingest(str(source), hospital="north", out=str(out), ring=RING, **options)
 
 
 def rows(out: Path, table: str) -> list[dict[str, Any]]:
@@ -75,7 +75,13 @@ def test_a_broken_resource_is_set_aside_and_the_rest_goes_on(tmp_path: Path) -> 
     ]
     write_bundle(tmp_path / "in" / "a.json", content)
     done = run(tmp_path / "in", tmp_path / "out", max_bad_share=0.5)
-    assert done.counts == {"accepted": good, "refused": 6, "not_needed": 1}
+    assert {name: done.counts[name] for name in ("accepted", "refused", "not_needed")} == {
+        "accepted": good,
+        "refused": 6,
+        "not_needed": 1,
+    }
+    assert done.counts["used"] + sum(done.excluded.values()) == good
+    assert sum(done.refused.values()) == 6
     reasons = "\n".join(told(tmp_path / "out"))
     assert "Encounter at entry" in reasons
     assert "modifierExtension" in reasons
@@ -131,6 +137,7 @@ def test_references_are_followed_however_they_are_written(tmp_path: Path) -> Non
     condition = {
         "resourceType": "Condition",
         "code": {"coding": [{"system": "http://snomed.info/sct", "code": "44054006"}]},
+        "recordedDate": "2024-03-02",
     }
     ways = [
         "Patient/p1",

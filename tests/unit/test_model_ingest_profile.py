@@ -94,3 +94,26 @@ def test_every_rule_can_be_kept_and_names_a_type_that_is_read() -> None:
     assert len({rule.id for rule in rules}) == len(rules)
     assert all(rule.reference and rule.why for rule in rules)
     assert surely_valid(ENCOUNTER, "Encounter")
+
+
+@pytest.mark.parametrize(
+    ("resource", "release", "element"),
+    [
+        ({"resourceType": "Condition", "assertedDate": "2024-03-02"}, "STU3", "assertedDate"),
+        ({"resourceType": "Condition", "clinicalStatus": "active"}, "STU3", "clinicalStatus"),
+        (
+            {"resourceType": "Observation", "status": "final", "context": {"reference": "Encounter/e"}},
+            "STU3",
+            "context",
+        ),
+        ({"resourceType": "Encounter", "status": "finished", "reason": [{"text": "x"}]}, "STU3", "reason"),
+        ({"resourceType": "Encounter", "status": "completed", "actualPeriod": {}}, "R5", "actualPeriod"),
+        ({"resourceType": "Encounter", "status": "completed", "class": [{"text": "x"}]}, "R5", "class"),
+        ({"resourceType": "MedicationRequest", "medication": {}, "status": "active"}, "R5", "medication"),
+        ({"resourceType": "Condition", "dateRecorded": "2024-03-02"}, "DSTU2", "dateRecorded"),
+    ],
+)
+def test_another_fhir_release_is_recognised(resource: dict[str, Any], release: str, element: str) -> None:
+    (fault,) = faults_of(resource | {"id": "x", "subject": {"reference": "Patient/p"}}, Counter())
+    assert f"FHIR {release}, as its element {element} shows" in fault.said
+    assert fault.expression == f"{resource['resourceType']}.{element}"

@@ -12,7 +12,7 @@ import pytest
 from model import places
 from model.ingestion import curated
 from model.ingestion.run import Ingested, ingest
-from tests.unit.model_world import RING, TODAY
+from tests.unit.model_world import RING
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Runs an ingest that kills itself, as a power cut would, at one of the writes of publishing.
@@ -37,7 +37,7 @@ def counted(self, *rest, **more):
     return real(self, *rest, **more)
 
 setattr(Path, name, counted)
-ingest(source, hospital="north", out=out, ring=LocalKeyring(bytes(range(32))), today=date(2025, 6, 1))
+ingest(source, hospital="north", out=out, ring=LocalKeyring(bytes(range(32))))
 """
 
 
@@ -48,7 +48,7 @@ def write(folder: Path, gender: str) -> Path:
 
 
 def run(source: Path, out: Path) -> Ingested:
-    return ingest(str(source), hospital="north", out=str(out), ring=RING, today=TODAY)
+    return ingest(str(source), hospital="north", out=str(out), ring=RING)
 
 
 def manifest_of(out: Path) -> curated.Manifest:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model.ingestion.run import Ingested, ingest
-from tests.unit.model_world import RING, TODAY, write_bundle
+from tests.unit.model_world import RING, write_bundle
 from tests.unit.test_model_ingest import rows
 
 Resource = dict[str, Any]
@@ -18,11 +18,12 @@ CONDITION: Resource = {
     "id": "c1",
     "subject": {"reference": "Patient/p1"},
     "code": {"coding": [{"system": "http://snomed.info/sct", "code": "44054006"}]},
+    "recordedDate": "2024-03-02",
 }
 
 
 def run(tmp_path: Path, **options: Any) -> Ingested:
-    return ingest(str(tmp_path / "in"), hospital="north", out=str(tmp_path / "out"), ring=RING, today=TODAY, **options)
+    return ingest(str(tmp_path / "in"), hospital="north", out=str(tmp_path / "out"), ring=RING, **options)
 
 
 def lines(path: Path, *resources: Resource) -> None:
@@ -128,7 +129,7 @@ def test_a_deletion_ends_only_what_is_older_where_both_tell_the_time(tmp_path: P
 
 def test_a_deletion_by_search_is_set_aside(tmp_path: Path) -> None:
     lines(tmp_path / "in" / "1.ndjson", PATIENT, deleting("Patient?identifier=7"))
-    assert run(tmp_path, max_bad_share=0.5).counts == {"accepted": 1, "refused": 1}
+    assert run(tmp_path, max_bad_share=0.5).counts == {"accepted": 1, "refused": 1, "used": 1}
 
 
 def test_a_file_that_vanished_takes_what_came_only_from_it(tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_a_bundle_of_requests_and_answers(tmp_path: Path) -> None:
          "resource": {name: value for name, value in CONDITION.items() if name != "id"}},
     ]  # fmt: skip
     write_bundle(tmp_path / "in" / "a.json", {"resourceType": "Bundle", "type": "batch-response", "entry": entries})
-    assert run(tmp_path).counts == {"accepted": 3, "not_needed": 3}
+    assert run(tmp_path).counts == {"accepted": 3, "not_needed": 3, "used": 3}
     assert len(rows(tmp_path / "out", "condition")) == 2
 
 
@@ -179,6 +180,7 @@ def test_a_drug_is_found_in_the_medication_that_is_named(tmp_path: Path, where: 
         "status": "active",
         "intent": "order",
         "subject": {"reference": "Patient/p1"},
+        "authoredOn": "2024-03-02",
         "medicationReference": {"reference": "#m" if where == "contained" else "Medication/m"},
     }
     inside = {"contained": [drug]} if where == "contained" else {}

@@ -24,7 +24,7 @@ from model.identity.envelope import LocalWrapping
 from model.identity.store import Recorder
 from model.ingestion.run import ingest
 from model.ingestion.validation import ACCEPTED, faults_of
-from tests.unit.model_world import RING, TODAY, bundle, write_bundle
+from tests.unit.model_world import RING, bundle, write_bundle
 
 REFERENCE_DATA = Path(os.environ.get("HMLOPS_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PATIENTS, FILLS = 20, 18
@@ -93,7 +93,6 @@ def test_no_planted_identifier_leaves(tmp_path: Path, capfd: pytest.CaptureFixtu
         hospital="north",
         out=str(tmp_path / "out" / "curated"),
         ring=RING,
-        today=TODAY,
         max_bad_share=1.0,
         identities=made,
     )
@@ -111,7 +110,7 @@ def test_no_identifier_leaves_by_a_refusal(tmp_path: Path, capfd: pytest.Capture
     write_unfit(tmp_path / "in")
     scanner = Scanner(CANARIES)
     with pytest.raises(GateError) as refusal:
-        ingest(str(tmp_path / "in"), hospital="north", out=str(tmp_path / "out" / "curated"), ring=RING, today=TODAY)
+        ingest(str(tmp_path / "in"), hospital="north", out=str(tmp_path / "out" / "curated"), ring=RING)
     scanner.scan("refusal", str(refusal.value).encode())
     scanner.scan_folder(tmp_path / "out")
     scanner.scan("printed", "".join(capfd.readouterr()).encode())
@@ -142,7 +141,7 @@ def _any_code(table: RuleData) -> None:
 
 
 def _any_number(table: RuleData) -> None:
-    table["units"]["mg/dL"] = {"largest": 1e18}
+    table["largest_number"] = 1e18
     table["significant_digits"] = 15
 
 
@@ -183,7 +182,6 @@ def test_a_hole_in_the_allow_list_is_found(
         hospital="north",
         out=str(tmp_path / "out"),
         ring=RING,
-        today=TODAY,
         max_bad_share=1.0,
     )
     scanner = Scanner(CANARIES)
@@ -230,7 +228,6 @@ def test_no_marked_identifier_of_a_note_leaves(tmp_path: Path, capfd: pytest.Cap
         hospital="north",
         out=str(tmp_path / "out"),
         ring=RING,
-        today=TODAY,
         max_bad_share=1.0,
     )
     assert sum(done.counts.values()) >= len(sentences)

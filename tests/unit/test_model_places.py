@@ -10,7 +10,7 @@ from model import places
 from model.errors import UserError
 from model.features.build import build
 from model.ingestion.run import ingest
-from tests.unit.model_world import RING, TODAY, bundle, write_bundle
+from tests.unit.model_world import RING, bundle, write_bundle
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_ingest_and_features_work_on_s3_as_on_disk(bucket: str, tmp_path: Path) 
     path = write_bundle(tmp_path / "in" / "a.json", bundle())
     places.write("s3://raw/landing/a.json", path.read_bytes())
     places.write("s3://raw/landing/broken.json", b"{")
-    ingested = functools.partial(ingest, hospital="north", ring=RING, today=TODAY, max_bad_share=0.5)
+    ingested = functools.partial(ingest, hospital="north", ring=RING, max_bad_share=0.5)
     done = ingested("s3://raw/landing/", out="s3://curated/tables/")
     assert done.quarantine is not None
     assert done.quarantine.startswith("s3://raw/quarantine/hospital=north/")

@@ -10,7 +10,7 @@ import pytest
 from bench.samples import shared
 from model.features.build import build, load
 from model.ingestion.run import ingest
-from tests.unit.model_world import RING, TODAY
+from tests.unit.model_world import RING
 from tests.unit.test_model_leaks import everything_written
 
 DATA = shared("synthea-r4")
@@ -27,7 +27,7 @@ def test_a_sample_goes_through_and_no_name_leaves(tmp_path: Path, capfd: pytest.
         shutil.copy(path, tmp_path / "in" / path.name)
         content = json.loads(gzip.decompress(path.read_bytes()))
         patients += [e["resource"] for e in content["entry"] if e["resource"]["resourceType"] == "Patient"]
-    done = ingest(str(tmp_path / "in"), hospital="synthea", out=str(tmp_path / "out"), ring=RING, today=TODAY)
+    done = ingest(str(tmp_path / "in"), hospital="synthea", out=str(tmp_path / "out"), ring=RING)
     assert "refused" not in done.counts
     assert done.rows["patient"] == len(patients) > 50
     assert done.rows["condition"] > 0

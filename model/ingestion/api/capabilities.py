@@ -51,6 +51,23 @@ def exports(statement: dict[str, Any]) -> set[str]:
     return found
 
 
+def operations(wire: Wire, statement: dict[str, Any], group: str | None) -> tuple[str, ...]:
+    """Return the paths of the export operations to use, the usual one first; none where the server declares none.
+
+    Raises
+    ------
+    UserError
+        When the server exports groups only, and none is named.
+    """
+    if group:
+        return (f"Group/{group}/{SYSTEM}",)
+    declared = exports(statement)
+    found = tuple(path for path in (PATIENTS, SYSTEM) if path in declared)
+    if declared and not found:
+        raise UserError(f"The FHIR server {origin(wire.base)} exports groups only; name the hospital's with --group.")
+    return found
+
+
 def _names(part: dict[str, Any]) -> list[str]:
     said = (f"{operation.get('name')} {operation.get('definition')}" for operation in _objects(part.get("operation")))
     return [name.lower() for name in said if _WORD.search(name.lower())]

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field, ValidationError
 from model.console import progress
 from model.errors import UserError
 from model.ingestion.api.download import GONE, GoneError, download
-from model.ingestion.api.landing import Landing, Run, file_name
+from model.ingestion.api.increment import repeated
+from model.ingestion.api.landing import Landing, Run, file_name, kind_of
 from model.ingestion.api.wire import LONGEST_ASKED_PAUSE, Wire, issue_codes, origin, retry_after
 from model.ingestion.validation import ACCEPTED
 
@@ -23,6 +24,7 @@ LONGEST_POLL = 60.0
 FAILURES = 6
 LONGEST_EXPORT = 86400.0
 _INSTANT = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"
+_GROUP = re.compile(r"Group/([^/]+)/\$export")
 _PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?\s*%")
 
 
@@ -68,10 +70,19 @@ def kick_off(wire: Wire, path: str, since: str | None) -> str:
         The operation below the base: ``$export``, ``Patient/$export`` or ``Group/ID/$export``.
     since : str, optional
         Only what changed after this moment of the server.
+
+    Raises
+    ------
+    RefusedError
+        When the server does not offer this export to this client.
+    UserError
+        When it starts none.
     """
     asked = {"_type": ",".join(wire.kinds), "_outputFormat": NDJSON} | ({"_since": since} if since else {})
     headers = {"Accept": FHIR_JSON, "Prefer": "respond-async"}
-    answer = wire.ask("GET", f"{wire.base}/{path}", "the start of an export", headers=headers, params=asked)
+    answer = wire.ask(
+        "GET", f"{wire.base}/{path}", "the start of an export", headers=headers, params=asked, advice=_advice(path)
+    )
     where: str | None = answer.headers.get("Content-Location")
     if answer.status_code != 202 or not where:
         raise UserError(
@@ -79,6 +90,13 @@ def kick_off(wire: Wire, path: str, since: str | None) -> str:
             f"{'an' if where else 'no'} address to ask after it); use --mode search."
         )
     return urljoin(f"{wire.base}/", where)
+
+
+def _advice(path: str) -> dict[int, str]:
+    """Return what to do where the server, which answered at its base, has no such export."""
+    named = _GROUP.fullmatch(path)
+    group = f"check --group: there is no Group {named[1]} that this client may export" if named else None
+    return dict.fromkeys((404, 405, 410, 501), group or "use --mode search")
 
 
 def wait(wire: Wire, status_url: str, began: float) -> Manifest:
@@ -153,6 +171,8 @@ def fetch(wire: Wire, manifest: Manifest, run: Run, landing: Landing, landed: Ca
                     with_token=manifest.requires_access_token,
                     expected=output.count,
                 )
+                if run.since and kind_of(output.name) in ACCEPTED:
+                    run.repeated += repeated(path, run.since)
                 landing.put(output.name, path)
             run.files[output.name] = count
             landed()

@@ -1,22 +1,28 @@
 """One run: go on where the last one stopped, else ask for what is new, and once in a while for everything."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from model.console import warn
 from model.errors import UserError
 from model.ingestion.api import export, search
-from model.ingestion.api.capabilities import PATIENTS, SYSTEM, capabilities, exports
+from model.ingestion.api.capabilities import SYSTEM, capabilities, operations
 from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.download import GoneError
+from model.ingestion.api.increment import MOST_REPEATED, RepeatedError
 from model.ingestion.api.landing import Landing, Run, State, kind_of
 from model.ingestion.api.tokens import bearer
-from model.ingestion.api.wire import Clock, Wire, origin
+from model.ingestion.api.wire import Clock, RefusedError, Wire, origin
 
 FULL_DAYS = 14
 STARTS = 2
+_DAY = 86400.0
+_LISTED = "listed by the server"
+_REMOVED = "everything was fetched; what the server no longer has is removed"
 
 
 class Mode(StrEnum):
@@ -49,6 +55,8 @@ class Landed:
         Resources of each type in them.
     deletions
         Bundles of deleted records in them.
+    deletions_found
+        How records that the server deleted come to light.
     errors
         OperationOutcomes that the server gave about records that it could not export.
     """
@@ -62,6 +70,7 @@ class Landed:
     files: int
     resources: dict[str, int]
     deletions: int
+    deletions_found: str
     errors: int
 
 
@@ -112,7 +121,10 @@ def land(
     place = Landing(landing)
     state = place.state() or State(source=base, group=group)
     if (state.source, state.group) != (base, group):
-        raise UserError(f"{landing} holds what was fetched from another server or group; choose another --landing.")
+        if state.files or (state.run and state.run.files):
+            raise UserError(f"{landing} holds what was fetched from another server or group; choose another --landing.")
+        # A mistyped name brought nothing, and does not claim the place.
+        state = State(source=base, group=group)
     wire = Wire(base, credentials, clock or Clock())
     try:
         wire.bearer = bearer(wire, credentials)
@@ -133,40 +145,53 @@ class _Work:
     def bring(self, mode: Mode) -> Landed:
         """Do the run."""
         self._tidy()
-        path = _export_path(self._wire, mode, self._state.group)
-        way = Mode.EXPORT if path else Mode.SEARCH
-        if self._state.run is not None and self._state.run.mode != way:
-            self._abandon(self._state.run)
+        paths = _paths(self._wire, mode, self._state.group)
+        way = Mode.EXPORT if paths else Mode.SEARCH
+        run = self._state.run
+        if run is not None and (run.abandoned or run.mode != way):
+            self._abandon(run)
         resumed = self._state.run is not None
-        for _ in range(STARTS):
+        starts = 0
+        while starts < STARTS:
             run = self._state.run or self._begin(way)
             try:
-                self._fetch(run, path)
+                self._fetch(run, paths)
+            except RepeatedError:
+                # The next one asks for everything, so this happens once.
+                self._ask_for_everything(run)
             except GoneError:
                 self._abandon(run)
-                resumed = False
+                starts += 1
             else:
                 return self._end(run, resumed)
+            resumed = False
         raise UserError(
             f"The FHIR server {origin(self._wire.base)} forgets an export or search before it is read; "
             "ask the hospital to keep it longer."
         )
 
     def _begin(self, mode: Mode) -> Run:
-        state = self._state
-        age = self._wire.clock.now() - state.full_at
-        since = state.until if age < self._full_days * 86400 else None
+        state, now = self._state, self._wire.clock.now()
+        increment = now < self._next_full() and now - state.since_ignored_at >= self._full_days * _DAY
         state.number += 1
-        state.run = Run(number=state.number, mode=mode, began=self._wire.clock.now(), since=since)
+        state.run = Run(number=state.number, mode=mode, began=now, since=state.until if increment else None)
         self._save()
         return state.run
 
-    def _fetch(self, run: Run, path: str | None) -> None:
-        if path is None:
-            search.fetch(self._wire, run, self._place, self._save)
+    def _next_full(self) -> float:
+        return self._state.full_at + self._full_days * _DAY
+
+    def _fetch(self, run: Run, paths: tuple[str, ...]) -> None:
+        def landed() -> None:
+            self._save()
+            if run.repeated > MOST_REPEATED * self._state.full_resources:
+                raise RepeatedError
+
+        if not paths:
+            search.fetch(self._wire, run, self._place, landed)
             return
         if run.status_url is None:
-            run.status_url = export.kick_off(self._wire, path, run.since)
+            run.status_url = self._kick_off(paths, run.since)
             self._save()
         try:
             manifest = export.wait(self._wire, run.status_url, run.began)
@@ -178,25 +203,28 @@ class _Work:
             raise GoneError("the export")
         run.until = manifest.transaction_time
         self._save()
-        export.fetch(self._wire, manifest, run, self._place, self._save)
+        export.fetch(self._wire, manifest, run, self._place, landed)
+
+    def _kick_off(self, paths: tuple[str, ...], since: str | None) -> str:
+        """Start an export; servers that ignore the moment for patients may honour it for the whole system."""
+        if since and paths[0] != SYSTEM and SYSTEM in paths:
+            with suppress(RefusedError):
+                return export.kick_off(self._wire, SYSTEM, since)
+        return export.kick_off(self._wire, paths[0], since)
 
     def _end(self, run: Run, resumed: bool) -> Landed:
         state = self._state
+        made: Counter[str] = Counter()
+        for name, count in run.files.items():
+            made[kind_of(name)] += count
         if run.since is None:
-            # Everything came anew; this comes first, so that a kill here lets the next run do it again.
-            for name in state.files:
-                self._place.drop(name)
-            state.files = []
-            state.full_at = self._wire.clock.now()
+            self._replace(run, sum(made[kind] for kind in self._wire.kinds))
         state.files += list(run.files)
         state.until = run.until
         state.run = None
         state.leftover = run.status_url
         self._save()
         self._tidy()
-        made: Counter[str] = Counter()
-        for name, count in run.files.items():
-            made[kind_of(name)] += count
         if made[export.ERRORS]:
             warn(f"the server could not export everything; its {made[export.ERRORS]} reasons are in the landing place")
         return Landed(
@@ -209,11 +237,51 @@ class _Work:
             files=len(run.files),
             resources={kind: made[kind] for kind in self._wire.kinds},
             deletions=made[export.DELETED],
+            deletions_found=self._deletions_found(run, made[export.DELETED]),
             errors=made[export.ERRORS],
         )
 
+    def _replace(self, run: Run, resources: int) -> None:
+        """Remove what landed before a run that brought everything."""
+        state = self._state
+        if not resources:
+            self._abandon(run)
+            group = f" of the Group {state.group}" if state.group else ""
+            raise UserError(
+                f"The FHIR server {origin(self._wire.base)} has no {', '.join(self._wire.kinds)}{group} for this "
+                f"client; check what the hospital lets it read{' and --group' if group else ''}."
+            )
+        # This comes before the state, so that a kill here lets the next run do it again.
+        for name in state.files:
+            self._place.drop(name)
+        state.files = []
+        state.full_at = self._wire.clock.now()
+        state.full_resources = resources
+
+    def _deletions_found(self, run: Run, listed: int) -> str:
+        if run.since is None:
+            return _REMOVED
+        if listed:
+            return _LISTED
+        day = datetime.fromtimestamp(self._next_full(), UTC).date()
+        return f"not listed by the server; found at the next full run on {day}"
+
+    def _ask_for_everything(self, run: Run) -> None:
+        """Give an increment up that brings what has landed already, and ask for no other for a while."""
+        warn(
+            f"the FHIR server {origin(self._wire.base)} ignores the moment since which changes are asked for; "
+            "everything is fetched, and replaces what landed before"
+        )
+        self._state.since_ignored_at = self._wire.clock.now()
+        self._state.leftover = run.status_url
+        self._abandon(run)
+        self._tidy()
+
     def _abandon(self, run: Run) -> None:
         """Give a run up with all that it brought, for another one will bring it again."""
+        # A kill between two removals must not leave a run that seems to hold what is gone.
+        run.abandoned = True
+        self._save()
         for name in run.files:
             self._place.drop(name)
         self._state.run = None
@@ -236,19 +304,11 @@ def _base(source: str) -> str:
     return source.rstrip("/")
 
 
-def _export_path(wire: Wire, mode: Mode, group: str | None) -> str | None:
-    """Return the export operation to use, as the server declares it; nothing for a search."""
+def _paths(wire: Wire, mode: Mode, group: str | None) -> tuple[str, ...]:
+    """Return the export operations that can be used, the usual one first; none for a search."""
     statement = capabilities(wire)
     if mode is Mode.SEARCH:
         if group:
             raise UserError("A search cannot be limited to a group; leave out --group or --mode search.")
-        return None
-    if group:
-        return f"Group/{group}/$export"
-    declared = exports(statement)
-    for path in (PATIENTS, SYSTEM):
-        if path in declared:
-            return path
-    if declared:
-        raise UserError(f"The FHIR server {origin(wire.base)} exports groups only; name the hospital's with --group.")
-    return SYSTEM if mode is Mode.EXPORT else None
+        return ()
+    return operations(wire, statement, group) or ((SYSTEM,) if mode is Mode.EXPORT else ())

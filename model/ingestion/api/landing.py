@@ -42,6 +42,10 @@ class Run:
         Each landed file with its count of resources.
     links
         For a search, the address of each type's next page; nothing after the last.
+    repeated
+        For an increment, the resources that are not shown to have changed since the moment.
+    abandoned
+        Whether it was given up; what it brought is to be removed.
     """
 
     number: int
@@ -52,6 +56,8 @@ class Run:
     status_url: str | None = None
     files: dict[str, int] = field(default_factory=dict)
     links: dict[str, str | None] = field(default_factory=dict)
+    repeated: int = 0
+    abandoned: bool = False
 
 
 @checked(config=_STRICT)
@@ -68,6 +74,10 @@ class State:
         The server's moment up to which everything has landed.
     full_at
         When the last run that brought everything ended, in seconds since 1970.
+    full_resources
+        How many resources it brought.
+    since_ignored_at
+        When the server was last seen to ignore the moment since which changes are asked for, in seconds since 1970.
     run
         The run under way.
     leftover
@@ -81,6 +91,8 @@ class State:
     number: int = 0
     until: str | None = None
     full_at: float = 0.0
+    full_resources: int = 0
+    since_ignored_at: float = 0.0
     run: Run | None = None
     leftover: str | None = None
     files: list[str] = field(default_factory=list)

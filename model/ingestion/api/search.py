@@ -15,6 +15,7 @@ from model.console import progress
 from model.errors import UserError
 from model.ingestion.api.download import GONE, GoneError, packed
 from model.ingestion.api.export import FHIR_JSON
+from model.ingestion.api.increment import repeated
 from model.ingestion.api.landing import Landing, Run, file_name, kind_of
 from model.ingestion.api.wire import PassingError, Wire, origin
 
@@ -39,13 +40,15 @@ def fetch(wire: Wire, run: Run, landing: Landing, landed: Callable[[], None]) ->
         link = run.links.get(kind, first)
         with progress(kind) as advance:
             sequence = sum(kind_of(name) == kind for name in run.files)
-            pages = _Pages(wire, kind, run)
+            pages = _Pages(wire, kind, run, first)
             while link:
                 sequence += 1
                 name = file_name(run.number, kind, sequence)
                 with landing.scratch() as path:
                     count, link = pages.into(path, link)
                     if count:
+                        if run.since:
+                            run.repeated += repeated(path, run.since)
                         landing.put(name, path)
                         run.files[name] = count
                 run.links[kind] = link
@@ -56,10 +59,11 @@ def fetch(wire: Wire, run: Run, landing: Landing, landed: Callable[[], None]) ->
 class _Pages:
     """The pages of one type."""
 
-    def __init__(self, wire: Wire, kind: str, run: Run) -> None:
+    def __init__(self, wire: Wire, kind: str, run: Run, first: str) -> None:
         self._wire = wire
         self._kind = kind
         self._run = run
+        self._first = first
         self._seen: set[str] = set()
         self._recent: deque[str] = deque()
         self._followed: set[str] = set()
@@ -89,6 +93,11 @@ class _Pages:
         def once() -> tuple[httpx.Response, dict[str, Any]]:
             answer = self._wire.ask("GET", url, what, headers={"Accept": FHIR_JSON}, accepted=GONE)
             if answer.status_code in GONE:
+                if url == self._first:
+                    raise UserError(
+                        f"The FHIR server {origin(self._wire.base)} does not offer a search of {self._kind} "
+                        f"({answer.status_code}); ask the hospital for it, or use --mode export."
+                    )
                 raise GoneError(what)
             try:
                 bundle = answer.json()

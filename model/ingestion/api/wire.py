@@ -28,7 +28,7 @@ REDIRECTS = 5
 # A busy or broken server, or the proxy before it; all else is an answer.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CODE = re.compile(r"[a-z][a-z-]{1,30}")
-_MENDS: Mapping[int, str] = {
+_FIXES: Mapping[int, str] = {
     400: "see which of our parameters it does not take",
     401: "check the client's registration and its credentials",
     403: "ask the hospital to grant this client the scope for it",
@@ -50,6 +50,10 @@ class Clock:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = field(default=random.SystemRandom().random)
+
+
+class RefusedError(UserError):
+    """The server answered a request with a status that another attempt would get too."""
 
 
 class PassingError(Exception):
@@ -109,6 +113,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         accepted: frozenset[int] = frozenset(),
+        advice: Mapping[int, str] | None = None,
     ) -> httpx.Response:
         """Return the answer to a request of the FHIR server.
 
@@ -122,18 +127,22 @@ class Wire:
             As in HTTP.
         accepted : frozenset of int
             Statuses of 300 and more that are answers here.
+        advice : Mapping of int to str, optional
+            How to fix a status of this request, where that differs from the usual.
 
         Raises
         ------
+        RefusedError
+            When the server refuses.
         UserError
-            When the server refuses, or cannot be reached in several attempts.
+            When it cannot be reached in several attempts.
         """
         if not self.is_own(url):
             raise self._foreign(what, url)
 
         def once() -> httpx.Response:
             answer = self._own.request(method, url, headers=headers, params=params, auth=self.bearer)
-            self._judge(answer, what, accepted)
+            self._judge(answer, what, accepted, advice or {})
             return answer
 
         return self.patiently(what, once)
@@ -173,7 +182,7 @@ class Wire:
                     continue
                 if answer.status_code >= 400:
                     answer.read()
-                self._judge(answer, what, accepted)
+                self._judge(answer, what, accepted, {})
                 yield answer
                 return
         raise UserError(f"The FHIR server {origin(self.base)} redirects {what} without end; ask the hospital to mend.")
@@ -236,15 +245,15 @@ class Wire:
     def _asked_pause(self, answer: httpx.Response) -> float | None:
         return retry_after(answer, self.clock)
 
-    def _judge(self, answer: httpx.Response, what: str, accepted: frozenset[int]) -> None:
+    def _judge(self, answer: httpx.Response, what: str, accepted: frozenset[int], advice: Mapping[int, str]) -> None:
         status = answer.status_code
         if status < 300 or status in accepted:
             return
         if status in PASSING:
             raise PassingError(f"answered {status}", self._asked_pause(answer))
-        mend = _MENDS.get(status, "ask the hospital what it means")
+        fix = advice.get(status) or _FIXES.get(status, "ask the hospital what it means")
         codes = issue_codes(answer)
-        raise UserError(f"The FHIR server {origin(self.base)} answered {status}{codes} to {what}; {mend}.")
+        raise RefusedError(f"The FHIR server {origin(self.base)} answered {status}{codes} to {what}; {fix}.")
 
 
 def retry_after(answer: httpx.Response, clock: Clock) -> float | None:

@@ -1,0 +1,58 @@
+"""Fill the FHIR server with a population, bundle by bundle; what is there already is stored again without harm."""
+
+import gzip
+import json
+import ssl
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local.errors import UserError
+
+THREADS = 2
+TIMEOUT = 300.0
+
+
+def connect(base: str, authority: Path) -> httpx.Client:
+    """Return a client of the server whose certificate an authority signed."""
+    return httpx.Client(base_url=base, verify=ssl.create_default_context(cafile=str(authority)), timeout=TIMEOUT)
+
+
+def under_own_ids(bundle: dict[str, Any]) -> dict[str, Any]:
+    """Return a transaction that stores each resource under its own id, so that a second time adds nothing."""
+    entries = []
+    for entry in bundle["entry"]:
+        resource = entry["resource"]
+        url = f"{resource['resourceType']}/{resource['id']}"
+        entries.append({**entry, "request": {"method": "PUT", "url": url}})
+    return {**bundle, "type": "transaction", "entry": entries}
+
+
+def put_bundle(client: httpx.Client, path: Path) -> int:
+    """Store the resources of a transaction file and return their number.
+
+    Raises
+    ------
+    UserError
+        If the server does not take them.
+    """
+    content = path.read_bytes()
+    bundle = json.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    try:
+        answer = client.post("/", json=under_own_ids(bundle))
+    except httpx.TransportError as fault:
+        raise UserError(
+            f"The EHR hung up while it was filled ({type(fault).__name__}): see `make logs NAME=ehr`, then run again."
+        ) from None
+    if not answer.is_success:
+        raise UserError(f"The EHR answered {answer.status_code} to a bundle: read `make logs NAME=ehr`.")
+    return len(bundle["entry"])
+
+
+def fill(client: httpx.Client, bundles: Iterable[Path]) -> int:
+    """Store every bundle, some at a time, and return the number of resources."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return sum(pool.map(lambda path: put_bundle(client, path), bundles))
