@@ -37,6 +37,8 @@ def evaluate(
         text += f"{done['baseline_name']} {lace['value']:.3f}, "
         text += f"Brier {done['brier']['value']:.3f}"
         text += f", calibration slope {done['calibration']['slope']:.2f}" if done["calibration"] else ""
+    if done["too_small"]:
+        text += f"; too small to tell: {', '.join(done['too_small'])}"
     text += f"; report in {kept or run_dir / REPORT_FILE}"
     for sentence in done["warnings"]:
         warn(sentence)

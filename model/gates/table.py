@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from model.errors import UserError
-from model.evaluation.vocabulary import INTERVALS, PATHS
+from model.evaluation.vocabulary import BY, INTERVALS, PATHS
 from model.gates.exceptions import ExceptionRule, GateException
 from model.gates.row import Row
 from model.table_faults import told
@@ -46,6 +46,8 @@ class Gate(Row):
         What a yes-or-no figure must be.
     with_baseline
         Judge only an evaluation that was given a baseline release.
+    where_recorded
+        Judge only where the attribute is recorded, with two groups that are large enough to tell.
     """
 
     name: str = Field(min_length=1)
@@ -55,6 +57,7 @@ class Gate(Row):
     margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     holds: bool | None = None
     with_baseline: bool = False
+    where_recorded: bool = False
     why: str = ""
 
     @field_validator("metric")
@@ -73,6 +76,8 @@ class Gate(Row):
             raise ValueError(f"at_least {self.at_least:g} is above at_most {self.at_most:g}")
         if self.margin and not self.has_interval:
             raise ValueError(f"a margin needs a figure with an interval, and {self.metric} is one number")
+        if self.where_recorded and BY not in self.metric:
+            raise ValueError("where_recorded needs a gap by one attribute, such as gaps.sensitivity.by.race.sure")
         if self.holds is not None and self.has_interval:
             raise ValueError(f"holds needs a yes-or-no figure, and {self.metric} is a number")
         return self

@@ -44,7 +44,9 @@ def judge(profile: Profile, evaluation: Mapping[str, Any], *, today: date | None
     found = []
     for gate in profile.gates:
         if gate.with_baseline and not compared:
-            found.append(_unasked(gate))
+            found.append(_unasked(gate, "not judged", f"{gate.demand} against a baseline"))
+        elif gate.where_recorded and _at(evaluation, gate.metric) is None:
+            found.append(_unasked(gate, "not recorded, or groups too small to tell", gate.demand))
         elif gate.name in exceptions:
             found.append(_excepted(gate, exceptions[gate.name], profile, evaluation, today or date.today()))
         else:
@@ -126,10 +128,8 @@ def _yes_or_no(gate: Gate, found: Any, unknown: Verdict) -> Verdict:
     return unknown.model_copy(update=shown | {"passed": found == gate.holds})
 
 
-def _unasked(gate: Gate) -> Verdict:
-    return Verdict(
-        name=gate.name, passed=True, judged=False, found="not judged", demand=f"{gate.demand} against a baseline"
-    )
+def _unasked(gate: Gate, found: str, demand: str) -> Verdict:
+    return Verdict(name=gate.name, passed=True, judged=False, found=found, demand=demand, why=gate.why)
 
 
 def _figure(gate: Gate, evaluation: Mapping[str, Any]) -> _Figure | None:

@@ -151,6 +151,7 @@ def card(
         "later": _later(metrics),
         "demographics": [contract["properties"][name]["description"] for name in DEMOGRAPHIC if name in names],
         "group_names": list(dict.fromkeys(group["group"].partition(":")[0] for group in metrics["subgroups"])),
+        "too_small": [f"{group['group']} ({group['why']})" for group in metrics["subgroups"] if group["small"]],
         "shares": _shares(metrics),
         "gates": [_gate(Verdict.model_validate(gate)) for gate in metrics.get("gates") or ()],
     }

@@ -17,7 +17,7 @@ from model.features.definitions import definitions
 from model.hospital import check_hospital
 from model.training import tables
 from model.training.columns import Column
-from model.training.groups import groups_of
+from model.training.groups import groups_of, recorded_groups
 from model.training.split import split
 
 
@@ -50,6 +50,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
     )
     data = labelled(table, tuple(column.name for column in columns))
     grouped = groups_of({name: data.column(name) for name in data.names}, attributes=attributes)
+    grouped |= recorded_groups(table, attributes=attributes)
     found = Source(
         data=replace(data, groups=grouped),
         columns=columns,

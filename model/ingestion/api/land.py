@@ -17,7 +17,6 @@ from model.ingestion.api.landed import Landed
 from model.ingestion.api.landing import Landing, Run, State, kind_of
 from model.ingestion.api.tokens import bearer
 from model.ingestion.api.wire import Clock, RefusedError, Wire, origin
-from model.ingestion.validation import ACCEPTED
 
 FULL_DAYS = 14
 STARTS = 2
@@ -183,7 +182,7 @@ class _Work:
         for name, count in run.files.items():
             made[kind_of(name)] += count
         if run.since is None:
-            self._replace(run, sum(made[kind] for kind in ACCEPTED))
+            self._replace(run, sum(made[kind] for kind in self._wire.kinds))
         state.files += list(run.files)
         state.until = run.until
         state.run = None
@@ -200,7 +199,7 @@ class _Work:
             since=run.since,
             until=run.until,
             files=len(run.files),
-            resources={kind: made[kind] for kind in ACCEPTED},
+            resources={kind: made[kind] for kind in self._wire.kinds},
             deletions=made[export.DELETED],
             deletions_found=self._deletions_found(run, made[export.DELETED]),
             errors=made[export.ERRORS],
@@ -213,8 +212,8 @@ class _Work:
             self._abandon(run)
             group = f" of the Group {state.group}" if state.group else ""
             raise UserError(
-                f"The FHIR server {origin(self._wire.base)} has no {', '.join(ACCEPTED)}{group} for this client; "
-                f"check what the hospital lets it read{' and --group' if group else ''}."
+                f"The FHIR server {origin(self._wire.base)} has no {', '.join(self._wire.kinds)}{group} for this "
+                f"client; check what the hospital lets it read{' and --group' if group else ''}."
             )
         # This comes before the state, so that a kill here lets the next run do it again.
         for name in state.files:
