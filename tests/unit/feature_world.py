@@ -43,8 +43,9 @@ def history(
     encounters: list[dict[str, Any]], *, table: Definitions | None = None, **tables: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return the feature rows of one patient's history, in the order of discharge."""
+    person: dict[str, Any] = {"patient_id": "p", "sex": "female"}
     lists: dict[str, list[dict[str, Any]]] = {
-        "patient": [{"patient_id": "p", "sex": "female"}],
+        "patient": [person],
         "encounter": [
             {"encounter_id": f"e{i}", "status": "finished", "followed": True} | e for i, e in enumerate(encounters)
         ],

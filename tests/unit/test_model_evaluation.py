@@ -282,7 +282,7 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
 
 def test_gates_may_ask_for_what_is_there() -> None:
     data, risk = discharges()
-    groups = data.groups | {name: data.groups["sex"] for name in RECORDED}
+    groups = dict(data.groups) | {name: data.groups["sex"] for name in RECORDED}
     there = set(paths(figures(replace(data, groups=groups), risk, BANDS, resamples=20)))
     unknown = {path for path in PATHS if path not in there}
     assert {path.partition(".")[0] for path in unknown} <= {"baseline", "data_contract", "stability"}

@@ -77,7 +77,7 @@ def test_a_stricter_bound_is_kept(tmp_path: Path) -> None:
 )
 def test_a_lower_bound_is_refused(tmp_path: Path, change: dict[str, dict[str, Any]]) -> None:
     with pytest.raises(UserError, match=r"profile clinical, lowers the gate .* give an exception"):
-        gate_table(own(tmp_path, gates=gates(**change)))
+        gate_table(own(tmp_path, gates=gates("clinical", **change)))
 
 
 def test_another_figure_under_the_name_of_a_gate_is_refused(tmp_path: Path) -> None:

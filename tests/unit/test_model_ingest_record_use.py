@@ -64,6 +64,7 @@ def test_fifty_patients_with_every_status(tmp_path: Path) -> None:
         verified = chance.choice(list(CONDITIONS))
         resulted, ordered, intended = (chance.choice(list(table)) for table in (RESULTS, ORDERS, INTENTS))
         forbidden, focused = chance.random() < 0.2, chance.random() < 0.2
+        focus: Resource = {"focus": [{"display": "fetus"}]} if focused else {}
         resources += [
             patient(who),
             encounter(who, "e", "2024-03-01T10:00:00Z", "2024-03-05T10:00:00Z"),
@@ -72,11 +73,11 @@ def test_fifty_patients_with_every_status(tmp_path: Path) -> None:
             ),
             observation(
                 who, "o", "2024-03-04T08:00:00Z", 2.0, status=resulted,
-                **({"focus": [{"display": "fetus"}]} if focused else {}),
+                **focus,
             ),
             order(
                 who, "m", "2024-03-02T08:00:00Z", status=ordered, intent=intended,
-                **({"doNotPerform": True} if forbidden else {"doNotPerform": False}),
+                doNotPerform=forbidden,
             ),
         ]  # fmt: skip
         right[who] = {
@@ -138,7 +139,9 @@ def test_an_excluded_version_supersedes_the_one_before(tmp_path: Path) -> None:
     assert (found.ingested.counts["not_in_force"], found.ingested.counts["excluded"]) == (1, 1)
 
 
-ODD = st.sampled_from([None, "", "2024", "2204-01-01", "2024-03-02T08:00:00Z", "0001-01-01", "yesterday", 5, [], {}])
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, "", "2024", "2204-01-01", "2024-03-02T08:00:00Z", "0001-01-01", "yesterday", 5, [], {}]
+)
 RESOURCES = st.one_of(
     st.builds(lambda date, gone: patient("p", birthDate=date, deceasedDateTime=gone), ODD, ODD),
     st.builds(

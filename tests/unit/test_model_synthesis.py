@@ -72,13 +72,7 @@ def test_no_feature_is_the_same_in_all_discharges() -> None:
 def test_what_is_written_reads_as_what_was_drawn(row: Measurement, way: Writing) -> None:
     for code, name in (way.parts or {way.code: row.name}).items():
         lab = definitions().labs[name.replace(" ", "_")]
-        [(factor, zero)] = [
-            (factor, zero)
-            for one in lab.sets
-            if code in one.codes
-            for unit, factor, zero in one.conversions()
-            if unit == way.unit
-        ]
+        factor, zero = lab.conversions()[code][way.unit]
         drawn = next(other for other in measurements() if other.name == name)
         assert lab.low <= drawn.low < drawn.high <= lab.high
         for value in (drawn.low, drawn.high):

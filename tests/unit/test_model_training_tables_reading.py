@@ -5,6 +5,7 @@ import gzip
 import io
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_separators_encodings_titles_and_footers(tmp_path: Path, seed: int) -> N
     body = cells(chance, 30)
     separator = str(chance.choice([",", ";", "\t", "|"]))
     encoding = str(chance.choice(["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"]))
-    form = "NFD" if seed % 3 == 0 and encoding != "cp1252" else "NFC"
+    form: Literal["NFC", "NFD"] = "NFD" if seed % 3 == 0 and encoding != "cp1252" else "NFC"
     lines = [NAMES, *body]
     if seed % 2:
         lines = [*lines[:12], NAMES, *lines[12:]]
