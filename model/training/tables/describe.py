@@ -192,7 +192,7 @@ def _names_or_neither(given: _Given, rows: Rows, codes_because: str | None) -> D
     share = numbers.share(given.counts)
     if codes_because:
         values = numbers.read_all(given.text, _number)[rows.kept]
-        return _bad_numbers(given.name, values, rows.patient) or _names(given, rows, codes_because)
+        return _bad_numbers(given.name, values, rows.patient) or _names(given, rows, codes_because if share else "")
     if share < _HALF:
         return _names(given, rows, "")
     if len(given.counts) <= FEW:
