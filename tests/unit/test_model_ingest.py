@@ -176,7 +176,7 @@ def test_the_end_of_the_record_is_not_published() -> None:
     [
         ("nowhere", "north", "check the path"),
         ("in", "North Hospital", "lower case"),
-        ("https://x", "north", "files or a folder"),
+        ("https://x", "north", "files, a folder"),
     ],
 )
 def test_bad_arguments_are_one_sentence(tmp_path: Path, source: str, hospital: str, why: str) -> None:
