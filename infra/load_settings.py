@@ -172,6 +172,7 @@ def _hospital(entry: shape.HospitalConfig, sizes: Sizes) -> Hospital:
         replicas=Replicas(entry.replicas.min, entry.replicas.max),
         model_server=_resources(entry.resources) if entry.resources else sizes.model_server,
         applications=entry.applications,
+        time_zone=entry.time_zone,
         leaving=Leaving(entry.leaving) if entry.leaving else None,
         key_aliases=tuple((DataClass(data), alias) for data, alias in sorted(entry.keys.items())),
     )

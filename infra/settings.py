@@ -203,6 +203,7 @@ class Hospital:
     model_server: Resources
     key_aliases: tuple[tuple[DataClass, str], ...] = ()
     applications: tuple[str, ...] = ()
+    time_zone: str | None = None
     leaving: Leaving | None = None
 
 

@@ -22,6 +22,7 @@ from infra.stack_fields import (
     ReleaseText,
     Retention,
     Text,
+    TimeZone,
     Url,
     matching,
     mebibytes,
@@ -171,6 +172,7 @@ class HospitalConfig(_Section):
     replicas: ReplicasConfig = ReplicasConfig()
     resources: ResourcesConfig | None = None
     applications: tuple[Text, ...] = ()
+    time_zone: TimeZone | None = None
     leaving: Literal["closed", "released"] | None = None
     keys: dict[Literal["raw", "curated", "models", "audit", "identity"], KeyAlias] = Field(default_factory=dict)
 

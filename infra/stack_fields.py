@@ -3,6 +3,7 @@
 import re
 from ipaddress import IPv4Network
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
@@ -22,6 +23,16 @@ def matching(pattern: str, hint: str, longest: int = 200) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f"'{text}' is not a time zone; write a name such as America/New_York or Europe/Berlin"
+        ) from None
+    return text
 
 
 def _url(text: str) -> str:
@@ -75,6 +86,7 @@ EnvironmentName = Annotated[
 Region = Annotated[str, matching(r"[a-z]{2}(-[a-z]+)+-\d", "write an AWS region, such as us-east-1")]
 ReleaseText = Annotated[str, matching(r"v[1-9]\d{0,3}@[0-9a-f]{12}", RELEASE_HINT)]
 Retention = Annotated[str, AfterValidator(_retention)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Network = Annotated[str, AfterValidator(_network)]
 Url = Annotated[str, AfterValidator(_url)]
 DomainName = Annotated[

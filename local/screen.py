@@ -10,8 +10,11 @@ from local.parts import Part, parts
 from local.paths import Home
 from local.rehearsal import MARKS, Rehearsal, state_file
 from local.rollout import Summary
+from local.served import Served, remark, served
 from local.supervision import Supervisor
 from local.tools import GO_TOOLS
+
+STORAGE = "aws"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Row:
     address: str
     uptime_seconds: int
     problem: str
+    remark: str = ""
 
 
 def _row(home: Home, part: Part, state: dict[str, object] | None) -> Row:
@@ -40,7 +44,14 @@ def status(home: Home) -> list[Row]:
     known = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
     supervisor = Supervisor(home)
     states = supervisor.states() if supervisor.running() else {}
-    return [_row(home, part, states.get(name)) for name, part in known.items()]
+    rows = [_row(home, part, states.get(name)) for name, part in known.items()]
+    answering = supervisor.running() and all(not row.problem for row in rows if row.name == STORAGE)
+    return rows + [_served(model) for model in (served(home) if answering else [])]
+
+
+def _served(model: Served) -> Row:
+    """Return the row of a hospital's model: a release that was not evaluated runs, and says so."""
+    return Row(model.hospital, f"model {model.release}", "", 0, "", model.remark)
 
 
 def show_status(home: Home, rows: list[Row]) -> None:
@@ -53,13 +64,21 @@ def show_status(home: Home, rows: list[Row]) -> None:
     for column in ("PART", "WHAT", "WHERE", "UP", "HEALTH"):
         table.add_column(column)
     for row in rows:
-        health = f"[red]{row.problem}[/]" if row.problem else "[green]healthy[/]"
-        table.add_row(row.name, row.role, row.address, f"{row.uptime_seconds} s", health)
+        uptime = f"{row.uptime_seconds} s" if row.address else ""
+        table.add_row(row.name, row.role, row.address, uptime, _health(row))
     console.print(table)
     memory = sum(host.memory().values()) / 2**30
     console.print(f"memory {memory:.1f} GiB, data in {home.root}")
     if any(row.problem for row in rows):
         console.print("`make up` restarts what does not run; `make logs NAME=…` shows why.")
+
+
+def _health(row: Row) -> str:
+    if row.problem:
+        return f"[red]{row.problem}[/]"
+    if row.remark:
+        return f"[bold yellow]{row.remark}[/]"
+    return "[green]healthy[/]" if row.address else "[green]evaluated[/]"
 
 
 _FIGURES = {
@@ -88,11 +107,16 @@ def show(summary: Summary) -> None:
     for hospital in summary.hospitals:
         console.print(f"\n[bold]{hospital.name}[/]  readmission-risk-v1, release {hospital.release}")
         console.print(f"  {hospital.endpoint}")
+        unknown = remark(hospital.metrics)
+        if unknown:
+            console.print(f"  [bold yellow]{unknown}[/]", soft_wrap=True)
         figures = [f"{title} {_figure(hospital.metrics.get(key))}" for key, title in _FIGURES.items()]
         console.print("  " + "  ".join(figures), soft_wrap=True)
         score = hospital.score
         patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
         console.print(f"  patient {patient}: risk {risk} ({score.get('decision')})")
+        if score.get("caution"):
+            console.print(f"    caution: {score['caution']}", soft_wrap=True)
         for reason in score.get("reasons", []):
             console.print(f"    - {reason if isinstance(reason, str) else reason.get('text', reason)}")
     console.print(

@@ -19,6 +19,11 @@ def warn(sentence: str) -> None:
     _STDERR.print(f"warning: {sentence}", markup=False, soft_wrap=True)
 
 
+def note(sentence: str) -> None:
+    """Say what was decided about the input, on stderr."""
+    _STDERR.print(f"read: {sentence}", markup=False, soft_wrap=True)
+
+
 def answer(values: dict[str, Any], sentence: str, *, as_json: bool) -> None:
     """Print a command's result, as one JSON object or as a sentence for a person."""
     print(json.dumps(values, sort_keys=True, ensure_ascii=False) if as_json else sentence)

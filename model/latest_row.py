@@ -9,17 +9,27 @@ import pandas as pd
 from model.errors import UserError
 from model.latest import ANY, is_bundle
 from model.scoring import Contract
-from model.scoring.contract import Feature, Table
+from model.scoring.contract import Feature, Floats, Table
 from model.training import tables
-from model.training.columns import plain
+from model.training.columns import composed, plain
+from model.training.tables import dates, numbers
+from model.training.tables.describe import is_numeric, typed_numbers
+from model.training.tables.texts import texts
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row as a model's input: numbers, and categories as text."""
+    """One row as a model's input: numbers, and categories as text.
+
+    Attributes
+    ----------
+    cautions
+        What was not understood and so is missing.
+    """
 
     patient: str
     columns: dict[str, list[float | str | None]]
+    cautions: tuple[str, ...] = ()
 
 
 def latest_row(place: str, contract: Contract, table: Table, patient: str) -> Row:
@@ -39,38 +49,62 @@ def latest_row(place: str, contract: Contract, table: Table, patient: str) -> Ro
     Raises
     ------
     UserError
-        When it is no table, a column is absent, or there is no such row.
+        When it is no table, a column is absent, there is no such row, or its time is not written as in training.
     """
     if is_bundle(place):
         raise UserError("The release takes rows of a hospital's own table, no FHIR file; give a Parquet or CSV table.")
-    rows = tables.read_table(place)
+    rows = tables.read_table(place).frame
     have = {str(name) for name in rows.columns}
-    absent = [name for name in contract.names if name not in have]
+    absent = [name for name in contract.names if composed(name) not in have]
     if absent:
         raise UserError(f"{place} lacks {', '.join(absent)}, which the release takes; add the columns.")
+    times = _times(rows, table)
     if patient != ANY:
         tables.need(rows, [table.patient])
         wanted = tables.identities(rows[table.patient]) == plain(patient)
-        rows = rows[wanted]
+        rows, times = rows[wanted], None if times is None else times[wanted]
     if rows.empty:
         raise UserError(
             f"There is no row of that patient in {place}; give one from its column {table.patient}, or any."
         )
-    row = rows.iloc[[_last(rows, table.time)]]
+    row = rows.iloc[[_last(rows, times)]]
     whose = tables.identities(row[table.patient])[0] if table.patient in have else None
-    return Row(whose or ANY, {feature.name: [_value(row, feature)] for feature in contract.features})
+    values = {feature.name: _value(row[composed(feature.name)], feature) for feature in contract.features}
+    lost = [name for name, value in values.items() if isinstance(value, float) and np.isnan(value)]
+    cautions = tuple(f"{name} is not written as in training, so it is taken as missing" for name in lost)
+    return Row(whose or ANY, {name: [None if name in lost else value] for name, value in values.items()}, cautions)
 
 
-def _last(rows: pd.DataFrame, time: str | None) -> int:
-    if time is None or time not in rows.columns:
+def _times(rows: pd.DataFrame, table: Table) -> Floats | None:
+    """Return when each row was, as training reads it, infinite where that is not understood; nothing without a time."""
+    if table.time is None or table.time not in rows.columns:
+        return None
+    series = rows[table.time]
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return dates.typed(series)
+    order = next((one for one in dates.ORDERS if one == table.time_written), None)
+    # A release that does not say how times are written: the table itself must show it.
+    return dates.times(series, None).values if order is None else dates.as_written(series, order)
+
+
+def _last(rows: pd.DataFrame, times: Floats | None) -> int:
+    """Return the place of the latest row; the last where there is no time."""
+    if times is None or np.isnan(times).all():
         return len(rows) - 1
-    moments = tables.moments(rows[time])
-    return int(np.flatnonzero(moments == np.nanmax(moments))[-1]) if np.isfinite(moments).any() else len(rows) - 1
+    if np.isinf(times).any():
+        raise UserError(
+            f"{int(np.isinf(times).sum())} of the patient's {len(rows)} times are not written as in training, so the "
+            "latest row is not known; write them in that way."
+        )
+    return int(np.flatnonzero(times == np.nanmax(times))[-1])
 
 
-def _value(row: pd.DataFrame, feature: Feature) -> float | str | None:
-    cell: pd.Series[Any] = row[feature.name]
+def _value(cell: "pd.Series[Any]", feature: Feature) -> float | str | None:
+    """Return a value as training reads it, None for missing, NaN where a number is not understood."""
+    text = texts(cell)[0]
+    if text is None or text.lower() in feature.missing:
+        return None
     if feature.categories:
-        return plain(cell.tolist()[0])
-    number = float(tables.numbers_as(cell, feature.written)[0])
-    return None if np.isnan(number) else number
+        return str(text)
+    value = float(typed_numbers(cell)[0]) if is_numeric(cell) else numbers.read(text, feature.written)
+    return None if value in feature.written.sentinels else value

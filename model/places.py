@@ -147,7 +147,7 @@ def reading(place: str) -> Iterator[BufferedIOBase]:
 
 
 def head(place: str, size: int) -> bytes:
-    """Return the first bytes of a file, without fetching the rest."""
+    """Return the first bytes of a file, without fetching the rest; none of an empty one."""
     if not is_s3(place):
         with reading(place) as stream:
             return stream.read(size)

@@ -29,12 +29,15 @@ class Papers:
         Whether every gate passed.
     approved
         Whether somebody approved it.
+    evaluated
+        Whether its test data told how good it is.
     """
 
     faults: tuple[str, ...]
     profile: str
     passed: bool
     approved: bool
+    evaluated: bool = True
 
 
 def folder(root: Path, uri: str) -> Path:
@@ -68,6 +71,7 @@ def read(place: Path, digest: str) -> Papers:
         profile=str(lineage.get("profile", "")),
         passed=evaluation.get("passed") is True,
         approved=bool((lineage.get("approval") or {}).get("by")),
+        evaluated=lineage.get("evaluated", True) is True,
     )
 
 

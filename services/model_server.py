@@ -4,7 +4,8 @@ The release is checked before it is loaded: every file, the signature against th
 (``HMLOPS_TRUSTED_KEYS``), the version and digest that it deployed (``HMLOPS_RELEASE``, where set), and that this
 process predicts the reference inputs as the evaluated pipeline did. A request names each feature of the contract as
 one input, a category of a hospital's own table as text (BYTES); the answer is risk, decision, action, the main reasons
-and warnings (JSON) for each discharge. The distribution of risks is among the server's figures, by which drift is seen.
+and warnings (JSON) for each discharge, and with every answer whether the model was evaluated (``evaluated``) and what
+to be careful of (``caution``). The distribution of risks is among the server's figures, by which drift is seen.
 """
 
 import json
@@ -44,6 +45,8 @@ class ReadmissionModel(MLModel):
         except UserError as fault:
             log.error("Not ready: %s", fault)
             return False
+        for caution in self.scorer.standing().cautions:
+            log.warning("%s %s: %s", self.scorer.name, self.scorer.files.short, caution)
         log.info("Ready: %s %s", self.scorer.name, self.scorer.files.short)
         return True
 
@@ -60,11 +63,17 @@ class ReadmissionModel(MLModel):
         figure = RISKS.labels(self.name, scorer.version)
         for score in scores:
             figure.observe(score.risk)
+        standing = scorer.standing()
         return InferenceResponse(
             id=payload.id,
             model_name=self.name,
             model_version=scorer.version,
-            parameters=Parameters(release=scorer.files.short, method=scorer.method),
+            parameters=Parameters(
+                release=scorer.files.short,
+                method=scorer.method,
+                evaluated=standing.evaluated,
+                caution="; ".join(standing.cautions),
+            ),
             outputs=[
                 ResponseOutput(name="risk", datatype="FP64", shape=[len(scores), 1], data=[s.risk for s in scores]),
                 _texts("decision", [score.decision for score in scores]),

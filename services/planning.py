@@ -35,6 +35,8 @@ class Answer:
     model: str
     version: str
     release: str
+    evaluated: bool = True
+    caution: str = ""
 
 
 def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -> Answer:
@@ -110,6 +112,8 @@ def _answer(patient: str, reply: dict[str, Any]) -> Answer:
             model=str(reply["model_name"]),
             version=str(reply["model_version"]),
             release=str(reply["parameters"]["release"]),
+            evaluated=bool(reply["parameters"].get("evaluated", True)),
+            caution=str(reply["parameters"].get("caution", "")),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         raise UserError("The model server's answer is not one of this model; check MODEL_URL.") from None

@@ -23,6 +23,7 @@ def ingest(site: Site, parent: pulumi.Resource) -> None:
         *("--out", site.place(DataClass.CURATED, TABLES)),
         *("--quarantine", site.place(DataClass.RAW, QUARANTINE)),
         *("--identity", site.place(DataClass.IDENTITY, STORE)),
+        *(("--zone", site.hospital.time_zone) if site.hospital.time_zone else ()),
     )
     run = ScheduledPodArgs(
         title="ingest", pod=Pod(site.accounts["ingestor"], program, scratch="1Gi"), schedule=SCHEDULE, minutes=120

@@ -18,6 +18,8 @@ LIST, SIGNATURE, METRICS, LINEAGE = "files.json", "signature.json", "metrics.jso
 CARD = "MODEL_CARD.md"
 # Who ranks patients while the model does not answer: the published index that it was compared with.
 FALLBACK = "lace"
+# The profile of the gates for use on patients.
+CLINICAL = "clinical"
 _BEFORE_REASON = re.compile(r"failed: |returned an error: |desc = ")
 
 
@@ -41,6 +43,8 @@ class Papers:
         The gates, and whether every one was passed.
     approval
         Who approved it, as ``ROLE:NAME``; empty where nobody did.
+    evaluated
+        Whether its test data told how good it is.
     """
 
     place: str
@@ -51,6 +55,18 @@ class Papers:
     profile: str
     passed: bool
     approval: str
+    evaluated: bool = True
+
+    @property
+    def unfit(self) -> str:
+        """Why it must not serve patients; empty where nothing speaks against it."""
+        if self.profile != CLINICAL:
+            return f"is of the gates' profile {self.profile}, which is not for patients"
+        if not self.evaluated:
+            return "was not evaluated: nothing is known of how good it is"
+        if not self.passed:
+            return "did not pass its gates"
+        return "" if self.approval else "was approved by nobody"
 
     @property
     def notes(self) -> dict[str, str]:
@@ -62,6 +78,7 @@ class Papers:
             "training_data": self.training_data,
             "gates": f"{self.profile}:{'passed' if self.passed else 'failed'}",
             "approval": self.approval,
+            "evaluated": str(self.evaluated).lower(),
             "fallback": FALLBACK,
         }
         return names.notes(**{name: value for name, value in known.items() if value})
@@ -73,7 +90,8 @@ def read_releases(settings: Settings, account: Account) -> dict[str, Papers]:
     Raises
     ------
     SettingsError
-        When a release is not there, or was changed: nothing is created then.
+        When a release is not there, was changed, or must not serve patients and the stack is for them: nothing is
+        created then.
     """
     return {entry.name: _read(settings, entry, account) for entry in settings.working if entry.release}
 
@@ -89,12 +107,19 @@ def _read(settings: Settings, hospital: Hospital, account: Account) -> Papers:
     digest = hashlib.sha256(listed.encode()).hexdigest()
     if not digest.startswith(release.digest):
         raise files.changed(LIST)
+    papers = _papers(files, listed, digest)
+    if settings.tier.gates_profile == CLINICAL and papers.unfit:
+        raise SettingsError(f"{about}, which {papers.unfit}; name a release of the profile {CLINICAL}.")
+    return papers
+
+
+def _papers(files: "_Files", listed: str, digest: str) -> Papers:
     try:
         hashes = {str(row["path"]): str(row["sha256"]) for row in json.loads(listed)["files"]}
         signature = json.loads(files.text(SIGNATURE))
         lineage, metrics = (json.loads(files.text(name, hashes[name])) for name in (LINEAGE, METRICS))
         return Papers(
-            place=f"s3://{bucket}/{folder}",
+            place=f"s3://{files.bucket}/{files.folder}",
             digest=digest,
             signature=f"{signature['algorithm']}:{signature['signature']}",
             card=CARD in hashes,
@@ -102,10 +127,13 @@ def _read(settings: Settings, hospital: Hospital, account: Account) -> Papers:
             profile=str(lineage["profile"]),
             passed=metrics["evaluation"]["passed"] is True,
             approval=str((lineage["approval"] or {}).get("by") or ""),
+            # Releases from before evaluations said so have passed gates that need the figures, or are not clinical.
+            evaluated=lineage.get("evaluated", True) is True,
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise SettingsError(
-            f"{about}, but its files in bucket {bucket} are of another form than releases have; release it again."
+            f"{files.about}, but its files in bucket {files.bucket} are of another form than releases have; "
+            "release it again."
         ) from None
 
 

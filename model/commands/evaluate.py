@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from model.console import Json, answer
+from model.console import Json, answer, warn
 from model.tracking.option import Track
 
 
@@ -33,9 +33,14 @@ def evaluate(
     auc, lace = done["roc_auc"], done["lace_roc_auc"]
     text = f"{done['counts']['discharges']} test discharges with {done['counts']['readmissions']} readmissions"
     if auc and lace:
-        text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), LACE {lace['value']:.3f}, "
+        text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), "
+        text += f"{done['baseline_name']} {lace['value']:.3f}, "
         text += f"Brier {done['brier']['value']:.3f}"
         text += f", calibration slope {done['calibration']['slope']:.2f}" if done["calibration"] else ""
+    if done["too_small"]:
+        text += f"; too small to tell: {', '.join(done['too_small'])}"
     text += f"; report in {kept or run_dir / REPORT_FILE}"
+    for sentence in done["warnings"]:
+        warn(sentence)
     answer(done, text, as_json=as_json)
     refuse(done)

@@ -49,6 +49,10 @@ def ingest(
     identity: Annotated[
         str | None, typer.Option(help="Identity store: who a pseudonym is, encrypted, for the PHI zone alone.")
     ] = None,
+    deprivation: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="CSV of a deprivation index by three-digit ZIP (zip3,index), to compare by."),
+    ] = None,
     landing: Annotated[str | None, typer.Option(help=f"{_SERVER} where its raw records go.")] = None,
     credentials: Annotated[
         Path | None, typer.Option(help=f"{_SERVER} JSON file of secrets, in place of Vault.")
@@ -96,6 +100,7 @@ def ingest(
         zone=zone,
         limits=_limits(limit or []),
         identities=recorder(identity, hospital, key_file, source=source, out=out) if identity else None,
+        deprivation=deprivation,
     )
     rate = done.read / (time.monotonic() - began)
     values = asdict(done) | {"resources_per_second": round(rate)}
@@ -134,6 +139,9 @@ def _summary(done: "Ingested", rate: float) -> str:
         lines.append(f"{_line('refused', done.refused)}; all reasons in {done.quarantine}")
     if done.counts.get("broken_files"):
         lines.append(f"{done.counts['broken_files']} files could not be read to their end")
+    if done.smallest_cell is not None:
+        lost = _line("; suppressed", done.suppressed) if done.suppressed else ""
+        lines.append(f"smallest cell {done.smallest_cell} patients{lost}")
     lines.extend(_remarks(done))
     lines.append(f"dates without a time are days in {done.zone}")
     return "\n  ".join(lines)

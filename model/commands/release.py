@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from model.console import Json, answer
+from model.console import Json, answer, warn
 from model.tracking.option import Track
 
 
@@ -48,4 +48,7 @@ def release(
 
         record_release(run_dir, done, promote=promote)
     text = f"{done.release} at {done.place}" + ("" if done.changed else " (was there already)")
+    text += f"; NOT EVALUATED: {done.not_evaluated}" if done.not_evaluated else ""
+    for sentence in done.warnings:
+        warn(sentence)
     answer(asdict(done), text, as_json=as_json)

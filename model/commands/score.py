@@ -38,10 +38,12 @@ def score(
     else:
         discharge = latest_of_bundle(features, zone) if is_bundle(features) else latest(features, patient)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
+    standing = scorer.standing()
     about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
+    about |= {"evaluated": standing.evaluated}
     lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
-    cautions = discharge.cautions if isinstance(discharge, Discharge) else ()
+    cautions = (*standing.cautions, *discharge.cautions)
     lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]
     values = {"patient": discharge.patient, **about, **asdict(found), "cautions": cautions}
     answer(values, "\n".join(lines), as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from model.console import Json, answer
+from model.console import Json, answer, warn
 
 
 def verify(
@@ -15,7 +15,7 @@ def verify(
     key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Check files, signature, contract, bill of materials, card, and that it predicts as it was evaluated.
+    """Check files, signature, gates, approval, contract, bill of materials, card, and its predictions.
 
     Trusted are the keys of --hospital or --key-file, else those of HMLOPS_TRUSTED_KEYS.
     """
@@ -24,8 +24,12 @@ def verify(
     from model.release.verify import verify as run
 
     done = run(release, trusted=trust(hospital, key_file))
-    lines = [f"{done.model} {done.digest[:12]}, profile {done.profile}, approved by {done.approved_by or 'nobody'}"]
+    evaluated = "" if done.evaluated else ", NOT EVALUATED"
+    approved = f"approved by {done.approved_by or 'nobody'}"
+    lines = [f"{done.model} {done.digest[:12]}, profile {done.profile}, {approved}{evaluated}"]
     lines += [f"  {'holds' if c.holds else 'FAILS'}  {c.name:<20}  {c.found}" for c in done.checks]
+    for sentence in done.warnings:
+        warn(sentence)
     answer(asdict(done), "\n".join(lines), as_json=as_json)
     failed = [f"{check.name}: {check.found}" for check in done.checks if not check.holds]
     if failed:

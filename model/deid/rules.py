@@ -21,7 +21,19 @@ NOWHERE = "000"
 _ZIP = re.compile(r"\d{5}(-?\d{4})?", re.ASCII)
 
 Transform = Literal[
-    "id", "reference", "date", "date-end", "death", "flag", "code", "coding", "quantity", "integer", "address"
+    "id",
+    "reference",
+    "date",
+    "date-end",
+    "death",
+    "flag",
+    "code",
+    "coding",
+    "quantity",
+    "integer",
+    "address",
+    "categories",
+    "payer",
 ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 
+from model.deid.groups import groups
 from model.deid.rules import AllowList, Branch, Rule
 from model.deid.subject import Subject
 
@@ -50,6 +51,8 @@ _WALKS: dict[tuple[str, str], Walk] = {}
 
 def _compile(branch: Branch) -> Walk:
     """Return a function that keeps of a value what a branch of the allow list lets through."""
+    if branch.rule is not None and branch.rule.transform in _OF_THE_WHOLE:
+        return _OF_THE_WHOLE[branch.rule.transform]
     if branch.rule is not None:
         return functools.partial(_each, _TRANSFORMS[branch.rule.transform](branch.rule))
     children = tuple((name, _compile(child)) for name, child in branch.children.items())
@@ -171,6 +174,18 @@ def _loinc(context: Context) -> Iterator[str]:
 def _address(_rule: Rule) -> Walk:
     return lambda value, context: context.allowed.area(value)
 
+
+def _categories(value: Any, _context: Context) -> dict[str, str] | None:
+    return groups().categories(value) or None
+
+
+def _payer(value: Any, _context: Context) -> str | None:
+    """Return the class of payer that a Coverage's ``type`` (a CodeableConcept) or ``payor`` (references) tells."""
+    return groups().payer(None, value) if isinstance(value, list) else groups().payer(value, None)
+
+
+_OF_THE_WHOLE: dict[str, Walk] = {"categories": _categories, "payer": _payer}
+"""What an element tells as a whole, where its items together say it."""
 
 _TRANSFORMS: dict[str, Callable[[Rule], Walk]] = {
     "id": _id,

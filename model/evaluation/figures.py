@@ -15,6 +15,7 @@ from model.evaluation.vocabulary import BENEFITS
 from model.gates import SmallGroup
 
 HIGH = "high"
+LACE = "LACE"
 
 
 def figures(
@@ -24,6 +25,7 @@ def figures(
     *,
     small: SmallGroup | None = None,
     resamples: int = RESAMPLES,
+    baseline: str = LACE,
 ) -> dict[str, Any]:
     """Return all figures as plain values; one that cannot be computed is null.
 
@@ -39,8 +41,10 @@ def figures(
         Below which size a group's figures are withheld.
     resamples : int
         How many draws of patients the intervals come from.
+    baseline : str
+        What the figures called ``lace`` are compared with; LACE's published limit is that of LACE alone.
     """
-    everyone = _Everyone(test, risk, bands)
+    everyone = _Everyone(test, risk, bands, has_limit=baseline == LACE)
     subgroups = Subgroups(test, risk, bands[HIGH], small or SmallGroup())
     later = _Later(test, risk, bands, small or SmallGroup())
     measured = Resamples(test.patient, count=resamples).measure(
@@ -49,6 +53,7 @@ def figures(
     return {
         "counts": _counts(test),
         "resamples": resamples,
+        "baseline_name": baseline,
         **everyone.told(measured),
         **subgroups.told(measured),
         "later": later.told(measured),
@@ -58,8 +63,9 @@ def figures(
 class _Everyone:
     """All discharges: every figure, the decision curve, and LACE beside it."""
 
-    def __init__(self, test: Dataset, risk: Floats, bands: Mapping[str, float]) -> None:
+    def __init__(self, test: Dataset, risk: Floats, bands: Mapping[str, float], *, has_limit: bool) -> None:
         self._sample = Sample(test.label, risk, bands)
+        self._has_limit = has_limit
         self._sweep = thresholds.sweep(float(test.label.mean()), list(bands.values()))
         self._places = self._sample.ranking.places(self._sweep)
         self._scored = np.isfinite(test.baseline)
@@ -77,19 +83,22 @@ class _Everyone:
 
     def _against_lace(self, weights: Floats, found: Mapping[str, Floats]) -> dict[str, Floats]:
         """Compare with LACE on the discharges that have one; from 10 points on LACE calls a patient high risk."""
+        nothing = np.full(len(weights), np.nan)
+        no_benefit = {
+            "over_lace_benefit": nothing,
+            "curve_lace": np.full((len(weights), len(self._sweep)), np.nan),
+        }
         if not self._scored.any():
-            nothing = np.full(len(weights), np.nan)
-            return dict.fromkeys(("lace_roc_auc", "over_lace", "lace_benefit", "over_lace_benefit"), nothing) | {
-                "curve_lace": np.full((len(weights), len(self._sweep)), np.nan)
-            }
+            return {"lace_roc_auc": nothing, "over_lace": nothing, **no_benefit}
         chosen = weights[:, self._scored]
         tally = self._lace.tally(chosen)
         beside = found["roc_auc"] if self._scored.all() else self._beside.tally(chosen).roc_auc()
+        compared = {"lace_roc_auc": tally.roc_auc(), "over_lace": beside - tally.roc_auc()}
+        if not self._has_limit:
+            return compared | no_benefit
         place = thresholds.lace_place(self._lace)
         (benefit,) = thresholds.net_benefit(tally, np.array([place]), [self._high]).T
-        return {
-            "lace_roc_auc": tally.roc_auc(),
-            "over_lace": beside - tally.roc_auc(),
+        return compared | {
             "over_lace_benefit": found[f"{HIGH}:net_benefit"] - benefit,
             "curve_lace": thresholds.net_benefit(tally, np.full(len(self._sweep), place), self._sweep),
         }

@@ -51,7 +51,7 @@ def _height(name: str, evaluation: dict[str, Any]) -> float:
 def _roc(axes: Axes, evaluation: dict[str, Any]) -> None:
     axes.plot([0, 1], [0, 1], color=PLAIN, linestyle=":", label="chance")
     if evaluation["curves"]["lace_roc"] and evaluation["lace_roc_auc"]:
-        label = f"LACE, {evaluation['lace_roc_auc']['value']:.3f}"
+        label = f"{evaluation['baseline_name']}, {evaluation['lace_roc_auc']['value']:.3f}"
         axes.plot(*zip(*evaluation["curves"]["lace_roc"], strict=True), color=LACE, linestyle="--", label=label)
     label = f"model, {evaluation['roc_auc']['value']:.3f}" if evaluation["roc_auc"] else "model"
     axes.plot(*zip(*evaluation["curves"]["roc"], strict=True), color=MODEL, linewidth=2, label=label)

@@ -13,8 +13,8 @@ TEMPLATE = "report.html"
 UNKNOWN = "too few to tell"
 SECTIONS = {
     "roc_auc": ("ROC-AUC", "chance that a patient who came back had the higher risk of two; 0.5 is chance"),
-    "lace_roc_auc": ("ROC-AUC of LACE", "the published index on the same discharges"),
-    "over_lace": ("ROC-AUC above LACE", "on the same draws of patients"),
+    "lace_roc_auc": ("ROC-AUC of {baseline}", "on the same discharges"),
+    "over_lace": ("ROC-AUC above {baseline}", "on the same draws of patients"),
     "pr_auc": ("PR-AUC", "mean precision over all sensitivities; compare with the share readmitted"),
     "f1": ("F1 at the high threshold", "harmonic mean of precision and sensitivity"),
     "brier": ("Brier score", "mean squared error of the risk; smaller is better"),
@@ -55,12 +55,14 @@ def report(run: Run, evaluation: dict[str, Any], pictures: Mapping[str, bytes]) 
         "thousands": "{:,}".format,
         "short": "{:.4g}".format,
     }
+    name = evaluation["baseline_name"]
     inlined = {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for name, png in pictures.items()}
     return world.get_template(TEMPLATE).render(
         run=run,
         found=evaluation,
         pictures=inlined,
-        rows=SECTIONS,
+        rows={key: (title.format(baseline=name), meaning) for key, (title, meaning) in SECTIONS.items()},
+        baseline=name,
         calibration_rows=CALIBRATION,
         unknown=UNKNOWN,
         verdict=verdict(evaluation),
@@ -95,7 +97,7 @@ def verdict(evaluation: dict[str, Any]) -> str:
         return text + "That is too few, or of one kind only, to tell how good the model is."
     text += f"The model told them apart with a ROC-AUC of {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
     over = evaluation["over_lace"]
-    return text + (f", {over['value']:+.3f} against the LACE index." if over else ".")
+    return text + (f", {over['value']:+.3f} against {evaluation['baseline_name']}." if over else ".")
 
 
 def benefit(evaluation: dict[str, Any]) -> str:

@@ -93,6 +93,11 @@ class Measured:
         low, high = np.percentile(defined, LEVEL)
         return asdict(Interval(value, float(low), float(high)))
 
+    def difference(self, one: str, other: str) -> float:
+        """Return the upper end of the 95 % interval of the difference of two figures on the same draws."""
+        drawn = self.draws[one] - self.draws[other]
+        return float(np.percentile(drawn[np.isfinite(drawn)], LEVEL[1]))
+
     def band(self, name: str) -> list[dict[str, float] | None]:
         """Return the interval of each point of a curve."""
         points = np.asarray(self.value[name])

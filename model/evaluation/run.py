@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from model.errors import GateError, UserError
 from model.evaluation.comparison import champion, compared
 from model.evaluation.curves import curves
 from model.evaluation.data_contract import data_contract
-from model.evaluation.figures import figures
+from model.evaluation.figures import LACE, figures
 from model.evaluation.importance import importance
 from model.evaluation.stability import stability
-from model.gates import Verdict, judge, table_of_run
+from model.gates import Verdict, not_evaluated, table_of_run, verdicts, warnings_of
 from model.gates import refuse as refuse_by
 from model.training.run import RUN_FILE, Run, read_fit, read_pipeline, read_run, read_test
 
@@ -27,7 +28,7 @@ PLOTS_FOLDER = "plots"
 DIGEST_CHARACTERS = 12
 
 
-def evaluate(folder: Path, *, baseline: str | None = None) -> dict[str, Any]:
+def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = None) -> dict[str, Any]:
     """Evaluate a run; write report, pictures and evaluation into its folder, and return the evaluation.
 
     Parameters
@@ -36,6 +37,8 @@ def evaluate(folder: Path, *, baseline: str | None = None) -> dict[str, Any]:
         The run's folder.
     baseline : str, optional
         Place of the release that serves, to compare with.
+    today : date, optional
+        The day on which exceptions from gates must be in force.
 
     Raises
     ------
@@ -45,6 +48,7 @@ def evaluate(folder: Path, *, baseline: str | None = None) -> dict[str, Any]:
         When the folder is no run, or the baseline no release.
     """
     run = read_run(folder)
+    table = table_of_run(run.gates)
     test, fit = read_test(folder), read_fit(folder)
     if not len(test):
         raise GateError("No discharge was kept for the evaluation; bring data of more patients.")
@@ -52,15 +56,24 @@ def evaluate(folder: Path, *, baseline: str | None = None) -> dict[str, Any]:
     risk = _risks(pipeline, test)
     evaluation = _found(run, pipeline, fit, test, risk)
     evaluation["baseline"] = compared(test, risk, champion(baseline, run, test)) if baseline else None
-    verdicts = judge(table_of_run(run.gates).profile(run.profile), evaluation)
+    judged = verdicts(table, run.profile, evaluation, today=today)
     evaluation |= {
         "pipeline_sha256": run.pipeline_sha256,
         "profile": run.profile,
-        "gates": [verdict.model_dump() for verdict in verdicts],
-        "passed": all(verdict.passed for verdict in verdicts),
+        "not_evaluated": not_evaluated(evaluation, table.evaluated),
+        **as_judged([_compared_with(verdict, run) for verdict in judged]),
     }
     _write(folder, run, evaluation)
     return evaluation
+
+
+def as_judged(judged: list[Verdict]) -> dict[str, Any]:
+    """Return verdicts as an evaluation keeps them."""
+    return {
+        "gates": [verdict.model_dump() for verdict in judged],
+        "passed": all(verdict.passed for verdict in judged),
+        "warnings": list(warnings_of(judged)),
+    }
 
 
 def keep_report(folder: Path, place: str) -> str:
@@ -98,12 +111,19 @@ def _found(run: Run, pipeline: Pipeline, fit: Dataset, test: Dataset, risk: Floa
     bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
     leans = importance(pipeline, test)
     return {
-        **figures(test, risk, bands, small=table.small_group),
+        **figures(test, risk, bands, small=table.small_group, baseline=run.baseline_name),
         "curves": curves(test, risk),
         "importance": {"features": leans["features"]},
         "stability": {**leans["stability"], **stability(pipeline, fit, test)},
         "data_contract": data_contract(run, fit, test),
     }
+
+
+def _compared_with(verdict: Verdict, run: Run) -> Verdict:
+    """Name what the model was compared with, where that is not LACE."""
+    if LACE not in verdict.name or run.baseline_name == LACE:
+        return verdict
+    return verdict.model_copy(update={"demand": f"{verdict.demand} over {run.baseline_name}, as the table has no LACE"})
 
 
 def _write(folder: Path, run: Run, evaluation: dict[str, Any]) -> None:

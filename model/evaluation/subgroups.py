@@ -11,7 +11,7 @@ from model.dataset import Dataset, Floats
 from model.evaluation.fairness import fairness
 from model.evaluation.resampling import Measured
 from model.evaluation.sample import Sample
-from model.evaluation.vocabulary import GAPS
+from model.evaluation.vocabulary import GAP, GAPS
 from model.gates import SmallGroup
 
 UNKNOWN = "unknown"
@@ -78,9 +78,10 @@ class Subgroups:
     def told(self, measured: Measured) -> dict[str, Any]:
         """Return the groups, the gaps between them and fairlearn's summary of each attribute."""
         described = [_described(group, measured) for group in self._groups]
-        gaps = {name: _gap(described, figure) for name, figure in _GAP_OF.items()}
+        gaps = {name: _gaps(described, figure, measured) for name, figure in _GAP_OF.items()}
         return {
             "subgroups": described,
+            "too_small": [f"{group['group']} ({group['why']})" for group in described if group["small"]],
             "gaps": gaps,
             "largest_gap": gaps["roc_auc"]["largest"],
             "sure_gap": gaps["roc_auc"]["sure"],
@@ -117,20 +118,28 @@ def _described(group: Group, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _gap(described: list[dict[str, Any]], figure: str) -> dict[str, Any]:
-    """Return the largest gap between two groups of one attribute, and what is left of the largest beyond chance.
+def _gaps(described: list[dict[str, Any]], figure: str, measured: Measured) -> dict[str, Any]:
+    """Return the gaps of each attribute (``by``), and over all attributes the largest of each figure of a gap."""
+    attributes = dict.fromkeys(group["attribute"] for group in described)
+    by = {name: _gap([g for g in described if g["attribute"] == name], figure, measured) for name in attributes}
+    told = {name: gap for name, gap in by.items() if gap["largest"] is not None}
+    found = {kind: max((gap[kind] for gap in told.values()), default=None) for kind in GAP}
+    return found | {"attribute": max(told, key=lambda name: told[name]["largest"], default=None), "by": by}
+
+
+def _gap(groups: list[dict[str, Any]], figure: str, measured: Measured) -> dict[str, Any]:
+    """Return the largest gap between two groups of one attribute, and what is left of it beyond chance.
 
     Each group is given the benefit of its interval: small groups differ by chance alone. A group whose attribute is
-    unknown, or that is small, tells nothing.
+    unknown, or that is small, tells nothing; with fewer than two others there is no gap to tell. The gap's interval is
+    from what is left beyond chance to the 97.5th percentile of the gap between the two groups that differ most, on the
+    same draws of patients.
     """
-    found: dict[str, Any] = {"largest": None, "sure": None, "attribute": None}
-    for attribute in dict.fromkeys(group["attribute"] for group in described):
-        spreads = [g[figure] for g in described if g["attribute"] == attribute and g["name"] != UNKNOWN and g[figure]]
-        if len(spreads) < 2:
-            continue
-        gap = max(s["value"] for s in spreads) - min(s["value"] for s in spreads)
-        sure = max(0.0, max(s["low"] for s in spreads) - min(s["high"] for s in spreads))
-        if found["largest"] is None or gap > found["largest"]:
-            found |= {"largest": gap, "attribute": attribute}
-        found["sure"] = max(found["sure"] or 0.0, sure)
-    return found
+    told = [group for group in groups if group["name"] != UNKNOWN and group[figure]]
+    if len(told) < 2:
+        return dict.fromkeys(GAP)
+    least, most = (choose(told, key=lambda g: g[figure]["value"]) for choose in (min, max))
+    gap = most[figure]["value"] - least[figure]["value"]
+    sure = max(0.0, max(g[figure]["low"] for g in told) - min(g[figure]["high"] for g in told))
+    high = measured.difference(*(f"{g['group']}|{_SPREADS[figure]}" for g in (most, least)))
+    return {"largest": gap, "sure": sure, "value": gap, "low": sure, "high": max(gap, high)}

@@ -9,6 +9,10 @@ SPREADS = (*PLAIN, "f1", "lace_roc_auc", "over_lace")
 CALIBRATION = ("slope", "intercept", "ece")
 AT_THRESHOLD = ("alert_rate", "sensitivity", "specificity", "precision", "npv", "f1", "net_benefit")
 BENEFITS = ("model", "over_all", "over_default", "over_lace")
+RECORDED = ("sex", "race", "ethnicity", "payer", "deprivation")
+"""Attributes of patients, not of their illness, whose gaps a gate may ask for one by one."""
+BY = ".by."
+GAP = ("largest", "sure", *BOUNDS)
 GAPS = ("roc_auc", "calibration", "sensitivity", "alert_rate")
 
 
@@ -34,7 +38,8 @@ def _paths() -> Iterator[str]:
     yield from (f"net_benefit.{name}.{bound}" for name in BENEFITS for bound in BOUNDS)
     yield "net_benefit.treat_all"
     yield from ("largest_gap", "sure_gap")
-    yield from (f"gaps.{name}.{kind}" for name in GAPS for kind in ("largest", "sure"))
+    yield from (f"gaps.{name}.{kind}" for name in GAPS for kind in GAP)
+    yield from (f"gaps.{name}{BY}{attribute}.{kind}" for name in GAPS for attribute in RECORDED for kind in GAP)
     yield from (
         f"baseline.{name}.{bound}" for name in ("roc_auc", "over_roc_auc", "brier", "over_brier") for bound in BOUNDS
     )
@@ -43,3 +48,5 @@ def _paths() -> Iterator[str]:
 
 
 PATHS = frozenset(_paths())
+# Figures that an evaluation gives with their 95 % interval.
+INTERVALS = frozenset(path.removesuffix(".value") for path in PATHS if path.endswith(".value"))

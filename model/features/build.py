@@ -19,7 +19,7 @@ from model import places
 from model.errors import UserError
 from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
-from model.features.definitions import BASELINE, KEYS, LABEL, Definitions, definitions, digest
+from model.features.definitions import BASELINE, GROUPS, KEYS, LABEL, Definitions, definitions, digest, group_column
 from model.features.engines import Engine, engine
 from model.features.expression import FRESH, expression, judged_stays
 from model.ingestion import curated
@@ -207,12 +207,13 @@ def load(place: str) -> tuple[pa.Table, dict[str, Any]]:
 
 
 def schema(table: Definitions, fresh: bool = False) -> pa.Schema:
-    """Return the columns of a features file."""
+    """Return the columns of a features file; groups of patients come last, apart from the features."""
     moment = pa.timestamp("us", tz="UTC")
     keys = {name: moment if name.endswith("_at") else pa.string() for name in KEYS}
     columns = dict.fromkeys(table.names, pa.float64()) | {BASELINE: pa.int64(), LABEL: pa.bool_()}
     ages = {_fresh(name): pa.float64() for name in FRESH} if fresh else {}
-    return pa.schema(list((keys | columns | ages).items()))
+    beside = {} if fresh else dict.fromkeys(map(group_column, GROUPS), pa.string())
+    return pa.schema(list((keys | columns | ages | beside).items()))
 
 
 def shaped(found: pa.Table, table: Definitions, fresh: bool = False) -> pa.Table:

@@ -18,6 +18,8 @@ MEASUREMENTS_FILE = HERE / "measurements.yaml"
 KEYS = ("hospital", "patient_id", "index_id", "admitted_at", "discharged_at")
 BASELINE = "lace"
 LABEL = "readmitted"
+GROUPS = ("race", "ethnicity", "payer", "deprivation")
+"""Attributes that a features file has beside the features, to compare groups of patients by; never features."""
 
 Kind = Literal[
     "age",
@@ -172,6 +174,11 @@ class Definitions(_Row):
         """Return the same table with the other answer to whether a planned return is a readmission."""
         planned = self.stay.planned.model_copy(update={"count_as_return": count})
         return self.model_copy(update={"stay": self.stay.model_copy(update={"planned": planned})})
+
+
+def group_column(attribute: str) -> str:
+    """Return the column of a features file that holds the group of each row."""
+    return f"group_{attribute}"
 
 
 @functools.cache

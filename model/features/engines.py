@@ -40,6 +40,8 @@ class DuckDb:
     def __init__(self, scratch: Path) -> None:
         self.database = ibis.duckdb.connect(threads=THREADS, memory_limit=DUCKDB_MEMORY, temp_directory=str(scratch))
         self.database.raw_sql("SET TimeZone = 'UTC'")
+        # Its bar would go to stdout, where the command's answer is.
+        self.database.raw_sql("SET enable_progress_bar = false")
         self.database.raw_sql("SET preserve_insertion_order = false")
 
     def tables(self, folder: Path) -> dict[str, ibis.Table]:

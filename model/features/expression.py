@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 import ibis
 
 from model.features import records
-from model.features.definitions import BASELINE, KEYS, LABEL, Definitions, Feature, Lace
+from model.features.definitions import BASELINE, GROUPS, KEYS, LABEL, Definitions, Feature, Lace, group_column
+from model.features.groups import recorded
 from model.features.stays import DAY, judged, seconds, stays
 
 FRESH = ("stays", "visits", "conditions", "labs", "drugs")
@@ -56,7 +57,8 @@ def expression(
     index : ibis.Table, optional
         The stays to give a row, of those that may be index discharges; all of them unless given.
     fresh : bool
-        Whether to add, for each group of records, the age in hours of the newest that a row used.
+        Whether to add, for each group of records, the age in hours of the newest that a row used; groups of patients
+        are then not added, for they are for the evaluation alone.
     keep : callable
         Computes a part by itself, as :meth:`model.features.engines.Engine.keep` does; in one plan with the rest unless
         given.
@@ -70,6 +72,8 @@ def expression(
         "known_labs": records.labs(index, tables["observation"], table),
         "known_drugs": records.drugs(index, tables["medication_request"], table.of_kind("drugs")),
     }
+    if not fresh:
+        parts["known_groups"] = recorded(index, tables)
     wide = index
     for name, part in parts.items():
         wide = wide.left_join(keep(name, part), "index_id").drop("index_id_right")
@@ -82,7 +86,9 @@ def expression(
     columns = {feature.name: _column(wide, feature).cast("float64") for feature in table.features}
     gaps = {f.name: columns[f.of].isnull().cast("float64") for f in table.of_kind("missing")}
     ages = {f"{name}_age_hours": _age(wide, name) for name in FRESH} if fresh else {}
-    return wide.select(*KEYS, **(columns | gaps), **{BASELINE: lace(wide, table.lace), LABEL: wide[LABEL]}, **ages)
+    beside = {} if fresh else {group_column(name): wide[group_column(name)] for name in GROUPS}
+    points = {BASELINE: lace(wide, table.lace), LABEL: wide[LABEL]}
+    return wide.select(*KEYS, **(columns | gaps), **points, **ages, **beside)
 
 
 def _column(wide: ibis.Table, feature: Feature) -> ibis.Value:

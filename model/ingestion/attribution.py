@@ -9,7 +9,7 @@ from model.ingestion.conditional import UNCLEAR, by_identifier
 from model.ingestion.links import Links
 from model.ingestion.medications import ENTERED_IN_ERROR, Concept, contained, countable
 from model.ingestion.merges import links_of
-from model.ingestion.references import References
+from model.ingestion.references import References, owning_element
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class Resolution:
 
     def _record(self, item: Item, resource: dict[str, Any]) -> Attributed | Excluded | None:
         kind = resource["resourceType"]
-        owner = self.referred(resource.get("subject"), "Patient")
+        element = owning_element(kind)
+        owner = self.referred(resource.get(element), "Patient")
         if owner is None:
             return None
         if owner == UNCLEAR:
@@ -84,8 +85,8 @@ class Resolution:
         if final == UNCLEAR:
             return Excluded(item.conditional_reason)
         changed: dict[str, Any] = {} if final == resource["id"] else {"id": final}
-        if "reference" not in resource["subject"]:
-            changed["subject"] = {"reference": f"Patient/{owner}"}
+        if "reference" not in resource[element]:
+            changed[element] = {"reference": f"Patient/{owner}"}
         if by_identifier(resource.get("encounter")):
             stay = self.referred(resource["encounter"], "Encounter")
             changed["encounter"] = {} if stay in {None, UNCLEAR} else {"reference": f"Encounter/{stay}"}

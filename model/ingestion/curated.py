@@ -31,6 +31,9 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "deceased_at": _MOMENT,
         "state": _TEXT,
         "zip3": _TEXT,
+        "race": _TEXT,
+        "ethnicity": _TEXT,
+        "deprivation": _TEXT,
     },
     "encounter": {
         "encounter_id": _TEXT,
@@ -45,6 +48,7 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
         "age_at_start": pa.int32(),  # completed years, 90 for all older
         "died": pa.bool_(),  # in the encounter, or on the local day of its end
         "followed": pa.bool_(),  # whether the readmission window after its end lies inside the extract
+        "payer": _TEXT,  # the class of payer when it ended
     },
     "condition": {
         "condition_id": _TEXT,
@@ -81,7 +85,8 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
     },
 }
 COMPUTED: Mapping[str, tuple[str, ...]] = {
-    "encounter": ("age_at_start", "died", "followed"),
+    "patient": ("deprivation",),
+    "encounter": ("age_at_start", "died", "followed", "payer"),
     "condition": ("known_at",),
 }
 """The columns that no single resource tells: they are computed when all of them are known."""
@@ -119,6 +124,8 @@ class Manifest:
     files_passed_over: dict[str, int] = field(default_factory=dict)
     bundles_incomplete: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    smallest_cell: int | None = None
+    suppressed: dict[str, int] = field(default_factory=dict)
 
     @property
     def content_digest(self) -> str:

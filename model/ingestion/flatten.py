@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from model.ingestion.coverage import is_usable, payer_of
 from model.ingestion.values import is_needed
 
 Left = dict[str, Any]
@@ -20,6 +21,7 @@ def rows(resource: Left, kind: str) -> Iterator[tuple[str, Row]]:
 def _patient(resource: Left) -> Iterator[tuple[str, Row]]:
     address = _first(resource.get("address")) or {}
     death = resource.get("deceasedDateTime") or {}
+    categories = resource.get("extension") or {}
     row = (
         resource["id"],
         resource.get("gender"),
@@ -27,6 +29,8 @@ def _patient(resource: Left) -> Iterator[tuple[str, Row]]:
         death.get("at"),
         address.get("state"),
         address.get("postalCode"),
+        categories.get("race"),
+        categories.get("ethnicity"),
         resource.get("birthDate"),
         death.get("since"),
         death.get("vague"),
@@ -116,12 +120,19 @@ def _medication_request(resource: Left) -> Iterator[tuple[str, Row]]:
         yield "medication_request", row
 
 
+def _coverage(resource: Left) -> Iterator[tuple[str, Row]]:
+    if is_usable(resource):
+        period, whose = resource.get("period") or {}, resource["beneficiary"]["reference"]
+        yield "coverage", (resource["id"], whose, payer_of(resource), period.get("start"), period.get("end"))
+
+
 _FLATTEN = {
     "Patient": _patient,
     "Encounter": _encounter,
     "Condition": _condition,
     "Observation": _observation,
     "MedicationRequest": _medication_request,
+    "Coverage": _coverage,
 }
 
 

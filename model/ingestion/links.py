@@ -23,7 +23,12 @@ from model.ingestion.parsing import UnreadableError
 from model.ingestion.references import References
 from model.ingestion.streams import Unpacked
 
-REFERRED = {"subject": "Patient", "encounter": "Encounter", "medicationReference": "Medication"}
+REFERRED = {
+    "subject": "Patient",
+    "beneficiary": "Patient",
+    "encounter": "Encounter",
+    "medicationReference": "Medication",
+}
 """The elements whose references are followed, and the type that each means."""
 KINDS = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Medication")
 

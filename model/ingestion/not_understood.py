@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from model.ingestion.coverage import why_unusable
 from model.ingestion.record_use import encounter_class
 from model.ingestion.values import NUMBERS, OTHER_CODE, reasons
 
@@ -58,4 +59,5 @@ _REASONS: dict[str, Callable[[dict[str, Any], dict[str, Any]], str]] = {
     "Condition": _condition,
     "Observation": _observation,
     "MedicationRequest": _drug,
+    "Coverage": lambda _resource, left: why_unusable(left),
 }

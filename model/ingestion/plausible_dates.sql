@@ -72,6 +72,7 @@ WITH records AS (
     UNION ALL SELECT 'Condition', patient_id, sequence, shift_days, [coalesce(recorded_at, onset_at)] FROM staged_condition
     UNION ALL SELECT 'Observation', patient_id, sequence, shift_days, [taken_at, known_at] FROM staged_observation
     UNION ALL SELECT 'MedicationRequest', patient_id, sequence, shift_days, [authored_at] FROM staged_medication_request
+    UNION ALL SELECT 'Coverage', patient_id, sequence, shift_days, [NULL::TIMESTAMPTZ] FROM staged_coverage
 )
 SELECT kind, CASE WHEN l.patient_id IS NULL THEN 'no-patient-record' ELSE 'implausible-date' END AS reason, sequence
 FROM records r LEFT JOIN lives l ON r.patient_id = l.patient_id

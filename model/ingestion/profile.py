@@ -123,7 +123,8 @@ def _reversed(rule: Rule, get: Get) -> Callable[[dict[str, Any]], bool]:
 
     def broken(resource: dict[str, Any]) -> bool:
         end, start = get(resource), after(resource)
-        if end is None or start is None:
+        # fhir.resources takes numbers for dates too.
+        if not isinstance(end, str) or not isinstance(start, str):
             return False
         # A day without a clock time may be any moment of it, and a vague date is no proof of anything.
         if len(end) < _FULL or len(start) < _FULL:

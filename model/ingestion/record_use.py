@@ -95,6 +95,7 @@ class RecordUse(_Row):
     Condition: tuple[Rule, ...]
     Observation: tuple[Rule, ...]
     MedicationRequest: tuple[Rule, ...]
+    Coverage: tuple[Rule, ...]
     dates: DateLimits
     limits: ShareLimits
     encounter_sources: tuple[EncounterSource, ...]

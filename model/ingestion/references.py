@@ -57,11 +57,16 @@ class References:
         """Return the id of the patient whose resource this is."""
         if resource["resourceType"] == "Patient":
             return str(resource["id"])
-        return self.referred(resource.get("subject"), "Patient")
+        return self.referred(resource.get(owning_element(resource["resourceType"])), "Patient")
 
     def drug(self, reference: str) -> Concept:
         """Return the drug's codes in a Medication of the same bundle."""
         return self._drugs.get(reference)
+
+
+def owning_element(kind: str) -> str:
+    """Return the element of a resource type that names its patient."""
+    return "beneficiary" if kind == "Coverage" else "subject"
 
 
 def _plain(reference: str, kind: str) -> str | None:

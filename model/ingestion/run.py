@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from model import places
 from model.console import progress
+from model.deid.groups import groups
 from model.deid.keys import Keyring, identity
 from model.deid.rules import allow_list
 from model.deid.subject import moment_of
@@ -19,6 +20,8 @@ from model.errors import GateError, UserError
 from model.features.definitions import definitions
 from model.hospital import check_hospital
 from model.ingestion import curated, discovery, profile, record_use, sources
+from model.ingestion.cells import Cells
+from model.ingestion.deprivation import Areas, read
 from model.ingestion.links import FirstPassNeededError, Links, first_pass
 from model.ingestion.medications import Drugs
 from model.ingestion.shares import foremost, refuse_large_shares
@@ -60,6 +63,10 @@ class Ingested:
     """OperationOutcomes in the files, by severity."""
     warnings: dict[str, int] = field(default_factory=dict)
     """How often a rule of ``model/profile.yaml`` was broken by a resource that was used all the same."""
+    smallest_cell: int | None = None
+    """Patients in the smallest cell of those who are alike in what could re-identify them, after suppression."""
+    suppressed: dict[str, int] = field(default_factory=dict)
+    """Of how many patients a value was suppressed so that their cell is no smaller than the limit."""
 
     @property
     def read(self) -> int:
@@ -79,6 +86,7 @@ def ingest(
     zone: str | None = None,
     limits: Mapping[str, float] | None = None,
     identities: Identities | None = None,
+    deprivation: str | None = None,
 ) -> Ingested:
     """Bring FHIR files into a hospital's curated tables; the same input changes nothing.
 
@@ -104,6 +112,8 @@ def ingest(
         Other limits than those of ``model/record_use.yaml`` on the share excluded for a reason; 1 lifts one.
     identities : Identities, optional
         Keeps, encrypted and apart, which patient a pseudonym is.
+    deprivation : str, optional
+        CSV file of a deprivation index by three-digit ZIP, to compare groups by it.
 
     Returns
     -------
@@ -122,7 +132,8 @@ def ingest(
     found = discovery.find(source)
     files = found.files
     local = zone_of(zone, files)
-    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{local.said}")
+    areas = read(deprivation) if deprivation else Areas()
+    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{local.said}|{areas.digest}")
     partition = curated.folder(out, hospital)
     published = curated.read_manifest(partition)
     known = identities is None or identities.current(digest)
@@ -143,8 +154,9 @@ def ingest(
             work.counts["excluded"] = work.excluded.total()
             work.counts["used"] = work.counts["accepted"] - work.counts["excluded"] - work.counts["not_in_force"]
             refuse_large_shares(work.read, work.excluded, limits or {})
+            cells = staging.group(areas.part_of)
             tables = _finish(staging, hospital, digest)
-        manifest = _manifest(work, digest, tables, local, found)
+        manifest = _manifest(work, digest, tables, local, found, cells)
         if identities is not None:
             identities.publish(digest)
         curated.publish(partition, manifest, {name: table.file for name, table in tables.items()})
@@ -170,6 +182,8 @@ def _ingested(
         bundles_incomplete=manifest.bundles_incomplete,
         outcomes=manifest.outcomes,
         warnings=manifest.warnings,
+        smallest_cell=manifest.smallest_cell,
+        suppressed=manifest.suppressed,
     )
 
 
@@ -224,7 +238,7 @@ def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]
 
 
 def _manifest(
-    work: Work, digest: str, tables: dict[str, Finished], zone: Zone, found: discovery.Source
+    work: Work, digest: str, tables: dict[str, Finished], zone: Zone, found: discovery.Source, cells: Cells
 ) -> curated.Manifest:
     return curated.Manifest(
         hospital=work.hospital,
@@ -250,6 +264,8 @@ def _manifest(
         files_passed_over=_sorted(found.passed_over),
         bundles_incomplete=work.extract.incomplete,
         outcomes=_sorted(work.extract.outcomes),
+        smallest_cell=cells.smallest,
+        suppressed=cells.suppressed,
     )
 
 
@@ -283,7 +299,8 @@ def _check(
 
 def _input_digest(files: list[places.Stored], hospital: str, probe: str, options: str) -> str:
     """Return the mark of everything that the result depends on: contents and their order, but no file name."""
-    tables = [allow_list().digest, profile.digest(), record_use.digest(), str(definitions().stay.return_days)]
+    tables = [allow_list().digest, groups().digest, profile.digest(), record_use.digest()]
+    tables.append(str(definitions().stay.return_days))
     parts = [str(curated.SCHEMA_VERSION), *tables, hospital, probe, options]
     parts += [stored.mark for stored in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

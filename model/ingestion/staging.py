@@ -1,6 +1,7 @@
 """Rows on their way: staged to disk as they come, then deduplicated, sorted and completed in one pass."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from model.ingestion import curated
+from model.ingestion.cells import GROUPED, Cells, group
 from model.ingestion.completion import Completed, complete
 from model.ingestion.curated import COMPUTED, CONSTANT_LINEAGE, FILE_LINEAGE, ROW_GROUP, schema
 from model.ingestion.flatten import Row
@@ -21,6 +23,7 @@ MEMORY_LIMIT = "192MB"
 """What DuckDB may use; what needs more goes through the scratch folder."""
 
 _MOMENT = pa.timestamp("us", tz="UTC")
+_TEXT = pa.string()
 _UNPUBLISHED = {
     "patient": {"born_at": _MOMENT, "death_since": _MOMENT, "death_vague": pa.bool_()},
     "encounter": {"part_of": pa.string()},
@@ -30,6 +33,9 @@ COLUMNS = {
     table: {name: kind for name, kind in columns.items() if name not in COMPUTED.get(table, ())}
     | _UNPUBLISHED.get(table, {})
     for table, columns in curated.COLUMNS.items()
+} | {
+    # Never published: plan years begin on 1 January, so the dates of a Coverage would tell a patient's shift.
+    "coverage": {"coverage_id": _TEXT, "patient_id": _TEXT, "payer": _TEXT, "starts_at": _MOMENT, "ends_at": _MOMENT},
 }
 """The columns of staged rows, in order; then lineage and the two of ``_STAGED``."""
 # Which resource a row is from, and by how many days its moments are shifted.
@@ -90,9 +96,14 @@ class Staging:
         """Compute what only all records together tell; see :func:`model.ingestion.completion.complete`."""
         return complete(self._database, observed_until=observed_until, zone=zone)
 
+    def group(self, deprivation: Mapping[str, str]) -> Cells:
+        """Find the groups of patients and enlarge small cells; see :func:`model.ingestion.cells.group`."""
+        return group(self._database, deprivation)
+
     def finish(self, table: str, *, constants: dict[str, str | int]) -> Finished:
         """Write a table as it is published: what is used, in a stable order, with its lineage."""
-        used = self._database.table(f"complete_{table}").join(self._database.table("excluded"), "sequence", how="anti")
+        completed = self._database.table(GROUPED.get(table, f"complete_{table}"))
+        used = completed.join(self._database.table("excluded"), "sequence", how="anti")
         values = [duckdb.ConstantExpression(constants[name]).alias(name) for name in CONSTANT_LINEAGE]
         whole = used.select(duckdb.StarExpression(), *values)
         names = [duckdb.ColumnExpression(name) for name in schema(table).names]

@@ -17,7 +17,11 @@ from model.ingestion.record_use import rule_for
 from model.ingestion.shapes import surely_valid
 from model.ingestion.values import trim_units
 
-ACCEPTED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
+NEEDED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
+"""What the features are made from."""
+OPTIONAL = ("Coverage",)
+"""What tells groups to compare by; a FHIR server is asked for it where the client's scope names it."""
+ACCEPTED = (*NEEDED, *OPTIONAL)
 LONGEST_ID = 64
 """Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
 MOST_REASONS = 6

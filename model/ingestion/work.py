@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from model.deid.groups import groups
 from model.deid.keys import Keyring, unique
 from model.deid.rules import AllowList
 from model.deid.subject import Subject, moment_of, secret_input
@@ -16,6 +17,7 @@ from model.deid.transforms import Context, deidentify
 from model.ingestion.attribution import Attributed, Excluded, Resolution
 from model.ingestion.bundles import Item
 from model.ingestion.conditional import UNCLEAR
+from model.ingestion.coverage import marked
 from model.ingestion.extract import Extract
 from model.ingestion.flatten import Row, rows
 from model.ingestion.links import Links
@@ -230,8 +232,12 @@ class Work:
     def _left(self, resource: dict[str, Any], context: Context) -> dict[str, Any]:
         """Return what may leave of a resource."""
         left = deidentify(resource, context)
+        if resource["resourceType"] == "Patient":
+            self.warnings.update(f"Patient.{name}" for name in groups().unread(resource.get("extension")))
         if resource["resourceType"] == "Observation":
             self.warnings.update(f"Observation.{reason}" for reason in reasons(resource, left))
+        if resource["resourceType"] == "Coverage":
+            return marked(resource, left)
         return with_source_class(resource, left) if resource["resourceType"] == "Encounter" else left
 
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:

@@ -11,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pydantic import BaseModel, ConfigDict
 
 from model.errors import UserError
+from model.gates import Verdict
+from model.training.tables import PLAIN
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"
@@ -18,8 +20,8 @@ NOT_KNOWN = "not known: "
 CLINICAL = "clinical"
 FIGURES = {
     "roc_auc": "ROC-AUC",
-    "lace_roc_auc": "ROC-AUC of LACE",
-    "over_lace": "ROC-AUC over LACE",
+    "lace_roc_auc": "ROC-AUC of {baseline}",
+    "over_lace": "ROC-AUC over {baseline}",
     "pr_auc": "PR-AUC",
     "f1": "F1",
     "brier": "Brier score",
@@ -129,6 +131,7 @@ def card(
         The hospital's own answers, which go before the package's.
     """
     names = contract["x-order"]
+    baseline = metrics.get("baseline_name", "LACE")
     about = {
         "lineage": lineage,
         "metrics": metrics,
@@ -140,11 +143,17 @@ def card(
         "hospitals": ", ".join(lineage["hospitals"]),
         "bands": ", ".join(f"{band['name']} from {band['from']:.3f}" for band in policy["bands"]),
         "calibration": _calibration(metrics),
-        "figures": [(title, metrics[name]) for name, title in FIGURES.items() if metrics.get(name)],
+        "figures": [
+            (title.format(baseline=baseline), metrics[name]) for name, title in FIGURES.items() if metrics.get(name)
+        ],
+        "baseline": baseline,
+        "read_as": _read_as(lineage),
         "later": _later(metrics),
         "demographics": [contract["properties"][name]["description"] for name in DEMOGRAPHIC if name in names],
         "group_names": list(dict.fromkeys(group["group"].partition(":")[0] for group in metrics["subgroups"])),
+        "too_small": [f"{group['group']} ({group['why']})" for group in metrics["subgroups"] if group["small"]],
         "shares": _shares(metrics),
+        "gates": [_gate(Verdict.model_validate(gate)) for gate in metrics.get("gates") or ()],
     }
     environment = _environment()
     given = {
@@ -178,7 +187,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     found.filters |= {"spread": _spread, "row": _spread_row, "figure": _figure, "percent": _percent}
-    found.filters["sentence"] = _sentence
+    found.filters |= {"sentence": _sentence, "cell": _cell}
     return found
 
 
@@ -203,6 +212,12 @@ def _spread_row(found: Mapping[str, float] | None) -> str:
     return f"{found['value']:.3f} | {found['low']:.3f} to {found['high']:.3f}" if found else "too few to tell |"
 
 
+def _gate(verdict: Verdict) -> dict[str, str]:
+    """Return a row of the table of gates."""
+    cells = {"name": verdict.name, "found": verdict.shown, "demand": verdict.demand, "outcome": verdict.outcome}
+    return {name: _cell(text) for name, text in (cells | {"warning": verdict.warning}).items()}
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
@@ -217,6 +232,12 @@ def _calibration(metrics: dict[str, Any]) -> str:
 def _later(metrics: dict[str, Any]) -> dict[str, Any] | None:
     later = metrics.get("later")
     return later if later and later.get("roc_auc") else None
+
+
+def _read_as(lineage: dict[str, Any]) -> dict[str, str]:
+    """Return how columns of a hospital's own table were read, where that took a decision."""
+    found = lineage["made_from"].get("read_as", {})
+    return {name: _cell(how) for name, how in found.items() if how not in PLAIN}
 
 
 def _shares(metrics: dict[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """What a release promises to take and to decide: the feature contract, the decision policy, the server's settings."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def contract(table: Definitions, run: Run, trained: Mapping[str, dict[str, Any]]
     if run.table:
         properties = {column.name: _of_table(column) | trained[column.name] for column in run.columns}
         return shape | {
-            "x-table": {"patient": run.table["patient"], "time": run.table["time"]},
+            "x-table": _table_of(run.table, run.made_from.get("baseline", {})),
             "properties": properties,
         }
     properties = {feature.name: _property(table, feature) | trained.get(feature.name, {}) for feature in table.features}
@@ -103,10 +104,21 @@ def _of_table(column: Column) -> dict[str, Any]:
     return {
         "type": ["string", "number", "null"] if category else ["number", "null"],
         "description": column.meaning or column.name,
-        "x-unit": "0/1" if column.written == "true" else column.unit,
+        "x-unit": "0/1" if column.written.truth else column.unit,
         "x-window": column.window,
         "x-source": column.source or "the hospital's own table",
-    } | ({} if category else {"x-written": column.written})
+        "x-missing": list(column.missing),
+    } | ({} if category else {"x-written": asdict(column.written)})
+
+
+def _table_of(table: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which columns tell patient, time and baseline, and how the time is written."""
+    return {
+        "patient": table["patient"],
+        "time": table["time"],
+        "time_written": table.get("time_written"),
+        "baseline": dict(baseline),
+    }
 
 
 def _possible(table: Definitions, feature: Feature) -> dict[str, float]:

@@ -2,16 +2,27 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from model import places
 from model.errors import GateError, UserError
-from model.evaluation.run import read_evaluation
+from model.evaluation.run import as_judged, read_evaluation
 from model.features.definitions import definitions
-from model.gates import Verdict, approval_verdict, card_verdict, refuse, table_of_run
+from model.gates import (
+    Verdict,
+    approval_verdict,
+    card_verdict,
+    not_evaluated,
+    refuse,
+    table_of_run,
+    training_verdicts,
+    verdicts,
+    warnings_of,
+)
 from model.release import files
 from model.release.card import Card, card
 from model.release.contract import contract, levels, policy, server_settings, trained
@@ -26,6 +37,10 @@ from model.training.run import Run, read_fit, read_pipeline, read_run
 
 MODEL = "readmission-risk"
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*", re.ASCII)
+# What a release says of an evaluation; a figure that is unknown is there and null.
+_SAID = frozenset(
+    {"counts", "roc_auc", "lace_roc_auc", "pr_auc", "brier", "calibration", "at_high", "subgroups", "gates"}
+)
 # What the run keeps and the release says in files of its own.
 _ELSEWHERE = frozenset({"gates", "thresholds", "features", "columns"})
 
@@ -44,6 +59,8 @@ class Released:
     signer: str
     approved_by: str | None
     roc_auc: float | None
+    not_evaluated: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def release(
@@ -55,6 +72,7 @@ def release(
     approved_by: str | None = None,
     reason: str | None = None,
     answers: Mapping[str, str] | None = None,
+    today: date | None = None,
 ) -> Released:
     """Publish a run that passed its gates as an immutable folder ``to/version/digest12``.
 
@@ -75,6 +93,8 @@ def release(
         Who approved it, as ``ROLE:NAME``, and why.
     answers : mapping, optional
         The hospital's answers to the card's questions, by key.
+    today : date, optional
+        The day on which exceptions from gates must be in force.
 
     Raises
     ------
@@ -85,12 +105,19 @@ def release(
         raise UserError("--version must be like v1 or v1.2.")
     if (approved_by is None) != (reason is None):
         raise UserError("An approval needs both --approve ROLE:NAME and --reason TEXT.")
-    run, evaluation = read_run(folder), read_evaluation(folder)
+    run, evaluation = read_run(folder), _evaluation(folder)
     if evaluation.get("pipeline_sha256") != run.pipeline_sha256:
         raise UserError(f"The evaluation in {folder} is of another pipeline; run python -m model evaluate again.")
-    profile = table_of_run(run.gates).profile(run.profile)
+    table = table_of_run(run.gates)
+    profile = table.profile(run.profile)
+    # What the evaluation says of its gates is not believed: each is judged again from the figures.
+    judged = verdicts(table, run.profile, evaluation, today=today)
+    trained_on = training_verdicts(profile, run.counts, run.suspects)
     approval = approval_verdict(profile, approved_by, reason)
-    refuse(run.profile, [*(Verdict.model_validate(gate) for gate in evaluation["gates"]), approval])
+    refuse(run.profile, [*judged, *trained_on, approval])
+    refuse(run.profile, _refused(evaluation, {verdict.name for verdict in judged}))
+    evaluation |= {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
+    evaluation |= as_judged(judged)
     approved = {"by": approved_by, "reason": reason} if approved_by else None
     contents, written = _contents(folder, run, evaluation, version, approved, answers or {})
     refuse(run.profile, [card_verdict(profile, written.unanswered)])
@@ -108,6 +135,8 @@ def release(
         signer="",
         approved_by=approved_by,
         roc_auc=(evaluation["roc_auc"] or {}).get("value"),
+        not_evaluated=evaluation["not_evaluated"],
+        warnings=warnings_of([*judged, *trained_on]),
     )
     if read_signature(done.place) is not None:
         found = open_release(done.place, trusted=signer.public_keys().values())
@@ -115,6 +144,24 @@ def release(
     if approved:
         _refuse_taken(places.join(to, version), version, short)
     return replace(done, changed=True, signer=_publish(done.place, contents, file_list, signer))
+
+
+def _evaluation(folder: Path) -> dict[str, Any]:
+    """Return a run's evaluation, which must have all that a release says of it."""
+    evaluation = read_evaluation(folder)
+    lacking = sorted(_SAID - evaluation.keys())
+    if lacking:
+        raise UserError(f"The evaluation in {folder} lacks {', '.join(lacking)}; run python -m model evaluate again.")
+    return evaluation
+
+
+def _refused(evaluation: Mapping[str, Any], judged: Collection[str]) -> list[Verdict]:
+    """Return what the evaluation itself refused under a name that is not judged again."""
+    return [
+        verdict
+        for verdict in map(Verdict.model_validate, evaluation["gates"])
+        if not verdict.passed and verdict.name not in judged
+    ]
 
 
 def _publish(place: str, contents: Mapping[str, bytes], file_list: bytes, signer: Signer) -> str:
@@ -156,6 +203,7 @@ def _contents(
     name = f"{MODEL}-{version}"
     lineage = {key: value for key, value in asdict(run).items() if key not in _ELSEWHERE}
     lineage |= {"model": name, "version": version, "approval": approval}
+    lineage |= {"evaluated": not evaluation["not_evaluated"], "not_evaluated": evaluation["not_evaluated"]}
     schema, decisions = contract(definitions(), run, trained(run.columns, read_fit(folder).values)), policy(run)
     pipeline = (folder / files.PIPELINE_FILE).read_bytes()
     evaluated = read_pipeline(folder, run)

@@ -3,10 +3,25 @@
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+
+from pydantic import ValidationError
 
 from model.errors import UserError
 from model.features.definitions import definitions, digest
+from model.gates import (
+    GateException,
+    Profile,
+    Verdict,
+    approval_verdict,
+    card_verdict,
+    refusal,
+    table_of_version,
+    training_verdicts,
+    verdicts,
+    warnings_of,
+)
 from model.release import files
 from model.release.card import NOT_KNOWN, attributes
 from model.release.reference import TOLERANCE
@@ -50,10 +65,14 @@ class Verified:
     approved_by: str | None
     holds: bool
     checks: tuple[Check, ...]
+    evaluated: bool
+    warnings: tuple[str, ...]
 
 
-def verify(place: str, *, trusted: Collection[str] | None = None) -> Verified:
-    """Check a release: files, signature, feature contract, bill of materials, card and reference predictions.
+def verify(place: str, *, trusted: Collection[str] | None = None, today: date | None = None) -> Verified:
+    """Check a release: files, signature, gates, approval, feature contract, bill of materials, card and predictions.
+
+    The gates are judged again, from the figures that it holds and by the package's own table.
 
     Parameters
     ----------
@@ -61,6 +80,8 @@ def verify(place: str, *, trusted: Collection[str] | None = None) -> Verified:
         The release.
     trusted : collection of str, optional
         Public keys of which one must have signed.
+    today : date, optional
+        The day on which exceptions from gates must be in force.
 
     Raises
     ------
@@ -69,12 +90,16 @@ def verify(place: str, *, trusted: Collection[str] | None = None) -> Verified:
     """
     opened = open_release(place, trusted=trusted)
     scorer = Scorer(opened.files)
+    day = today or date.today()
+    warnings: list[str] = []
     checks = (
         Check("files", True, f"{len(opened.files.contents)} files as listed, none added; the folder is their digest"),
         Check("signature", True, _signed(opened)),
+        _checked("gates", lambda: _gates(scorer, day, warnings)),
+        _checked("approval", lambda: _approval(scorer)),
         _checked("contract", lambda: _contract(scorer)),
         _checked("bill of materials", lambda: _bill(opened.files)),
-        _checked("model card", lambda: _card(opened.files.text(files.CARD_FILE))),
+        _checked("model card", lambda: _card(opened.files.text(files.CARD_FILE), _profile(scorer))),
         _checked("reference prediction", lambda: _prediction(scorer)),
     )
     approval = scorer.lineage.get("approval") or {}
@@ -89,6 +114,8 @@ def verify(place: str, *, trusted: Collection[str] | None = None) -> Verified:
         approved_by=approval.get("by"),
         holds=all(check.holds for check in checks),
         checks=checks,
+        evaluated=scorer.standing(day).evaluated,
+        warnings=tuple(warnings),
     )
 
 
@@ -102,6 +129,48 @@ def _checked(name: str, judge: Callable[[], str]) -> Check:
 def _signed(opened: SignedRelease) -> str:
     whose = "a trusted key" if opened.trusted else "a key that was not held against any list (--hospital, --key-file)"
     return f"Ed25519 by {opened.signature.signer}, {opened.signature.key_version}: {whose}"
+
+
+def _profile(scorer: Scorer) -> Profile:
+    """Return the profile of the package's table that the release was made under, with the release's exceptions."""
+    lineage = scorer.lineage
+    profile = table_of_version(lineage.get("gates_version", 1)).profile(str(lineage["profile"]))
+    try:
+        exceptions = tuple(GateException.model_validate(row) for row in lineage.get("exceptions") or ())
+    except (ValidationError, TypeError):
+        raise UserError("The lineage's exceptions from gates cannot be read; release the run again.") from None
+    return profile.model_copy(update={"exceptions": exceptions})
+
+
+def _gates(scorer: Scorer, today: date, warnings: list[str]) -> str:
+    """Judge the release's figures by the package's table; what was refused at its evaluation stays refused."""
+    lineage, evaluation = scorer.lineage, scorer.metrics.get("evaluation") or {}
+    version, name = lineage.get("gates_version", 1), str(lineage["profile"])
+    profile, table = _profile(scorer), table_of_version(version)
+    judged = verdicts(table.model_copy(update={"profiles": {name: profile}}), name, evaluation, today=today)
+    if version > 1:
+        judged += training_verdicts(profile, lineage["counts"], lineage.get("suspects") or ())
+    known = {verdict.name for verdict in judged}
+    try:
+        own = [Verdict.model_validate(gate) for gate in evaluation.get("gates") or ()]
+    except (ValidationError, TypeError):
+        raise UserError("The release's own verdicts cannot be read; release the run again.") from None
+    refused = refusal([*judged, *(verdict for verdict in own if verdict.name not in known)])
+    if refused:
+        raise UserError(f"The profile {name} refuses: {refused}.")
+    if bool(lineage.get("evaluated", True)) != (judged[0].found == "yes") and version > 1:
+        raise UserError("The lineage and the figures disagree on whether the model was evaluated; release again.")
+    warnings.extend(warnings_of(judged))
+    asked = sum(verdict.judged for verdict in judged)
+    return f"{asked} of the profile {name}, version {version}, judged again: all pass, {len(warnings)} with a warning"
+
+
+def _approval(scorer: Scorer) -> str:
+    approval = scorer.lineage.get("approval") or {}
+    verdict = approval_verdict(_profile(scorer), approval.get("by"), approval.get("reason"))
+    if not verdict.passed:
+        raise UserError(f"The approval is {verdict.found}, not {verdict.demand}.")
+    return verdict.found if verdict.judged else f"{verdict.found}; the profile asks for none"
 
 
 def _contract(scorer: Scorer) -> str:
@@ -150,16 +219,29 @@ def _bill(found: files.ReleaseFiles) -> str:
     return f"CycloneDX {bill['specVersion']}, {len(bill['components'])} components"
 
 
-def _card(text: str) -> str:
+def _card(text: str, profile: Profile) -> str:
     missing = [section for section in SECTIONS if f"\n## {section}\n" not in text]
     missing += [row.id for row in attributes().rows if f"\n| {row.id} | " not in text]
     if missing:
         raise UserError(f"The card lacks {', '.join(missing)}.")
+    unanswered = [
+        f"{row.key} ({row.id})"
+        for row in attributes().rows
+        if not row.may_be_unknown
+        and any(line.startswith(f"| {row.id} | ") and _unknown(line) for line in text.splitlines())
+    ]
+    verdict = card_verdict(profile, unanswered)
+    if not verdict.passed:
+        raise UserError(f"The card is {verdict.found}, not {verdict.demand}.")
     return f"{len(SECTIONS)} sections, {len(attributes().rows)} source attributes, {_open(text)} of them not known"
 
 
 def _open(text: str) -> int:
-    return sum(1 for line in text.splitlines() if f" | {NOT_KNOWN}" in line)
+    return sum(1 for line in text.splitlines() if _unknown(line))
+
+
+def _unknown(line: str) -> bool:
+    return f" | {NOT_KNOWN}" in line
 
 
 def _prediction(scorer: Scorer) -> str:

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.errors import UserError
-from model.training.columns import OTHER, Column, Written, codes, plain
+from model.training.columns import OTHER, POINT, Column, Kind, NumberFormat, codes, plain
 
 Floats = npt.NDArray[np.float64]
 Values = Sequence[float | str | None]
@@ -33,8 +33,10 @@ class Feature:
         What the training data held; a value outside is flagged. NaN where that is not known.
     usual : float
         The training data's median or most frequent code; NaN where nothing was recorded.
-    written : str
+    written : NumberFormat
         How a hospital's own table writes the number.
+    missing : tuple of str
+        Words in lower case that mean a missing value in that table.
     """
 
     name: str
@@ -46,7 +48,14 @@ class Feature:
     low: float
     high: float
     usual: float
-    written: Written = "."
+    written: NumberFormat = POINT
+    missing: tuple[str, ...] = ()
+
+    @property
+    def column(self) -> Column:
+        """The feature as a column of a hospital's own table."""
+        kind: Kind = "category" if self.categories else "numeric"
+        return Column(self.name, kind, self.categories, self.written, self.missing)
 
     @property
     def named_by_numbers(self) -> bool:
@@ -66,10 +75,20 @@ class Feature:
 
 @dataclass(frozen=True)
 class Table:
-    """Which columns of a hospital's own table say whose row it is, and when."""
+    """Which columns of a hospital's own table say whose row it is, and when.
+
+    Attributes
+    ----------
+    time_written
+        How the time was written where it was text, as training decided it.
+    baseline
+        What the model was compared with, and from which columns it was computed.
+    """
 
     patient: str
     time: str | None
+    time_written: str | None = None
+    baseline: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Contract:
@@ -161,7 +180,8 @@ def _feature(name: str, about: Mapping[str, Any]) -> Feature:
         low=_number(trained.get("low"), np.nan),
         high=_number(high, np.nan),
         usual=_number(trained.get("usual"), np.nan),
-        written=about.get("x-written", "."),
+        written=NumberFormat.of(about.get("x-written", ".")),
+        missing=tuple(about.get("x-missing", ())),
     )
 
 
@@ -171,12 +191,12 @@ def _coded(feature: Feature, values: Values) -> Sequence[Any]:
     if not feature.categories:
         if any(texts):
             raise UserError(f"{feature.name} is a number and was given as text; give numbers or null.")
-        return values
+        coded = feature.written.sentinels
+        return [None if value in coded else value for value in values] if coded else values
     if any(texts):
         if not all(text or value is None for text, value in zip(texts, values, strict=True)):
             raise UserError(f"{feature.name} mixes text and numbers; give every level as text, or null.")
-        column = Column(feature.name, "category", feature.categories)
-        return list(codes(column, [plain(value) for value in values]))
+        return list(codes(feature.column, [plain(value) for value in values]))
     if feature.named_by_numbers and any(value is not None for value in values):
         raise UserError(f"{feature.name} is a category whose levels are numbers; give the level as text.")
     return values

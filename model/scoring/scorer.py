@@ -3,15 +3,25 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from model.release.files import CONTRACT_FILE, LINEAGE_FILE, PIPELINE_FILE, POLICY_FILE, REFERENCE_FILE, ReleaseFiles
+from model.release.files import (
+    CONTRACT_FILE,
+    LINEAGE_FILE,
+    METRICS_FILE,
+    PIPELINE_FILE,
+    POLICY_FILE,
+    REFERENCE_FILE,
+    ReleaseFiles,
+)
 from model.release.loading import load
 from model.release.reference import deviation
+from model.release.standing import Standing, standing
 from model.release.trust import open_release
 from model.scoring.contract import Contract, Feature, Floats, Values
 from model.scoring.explain import Exact, Explainer, Explanation, Occlusion
@@ -79,6 +89,16 @@ class Scorer:
         """What the release was made from."""
         found: dict[str, Any] = json.loads(self.files.text(LINEAGE_FILE))
         return found
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The figures of its evaluation."""
+        found: dict[str, Any] = json.loads(self.files.text(METRICS_FILE))
+        return found
+
+    def standing(self, today: date | None = None) -> Standing:
+        """Return whether it was evaluated, and what to say with every risk."""
+        return standing(self.lineage, self.metrics, today or date.today())
 
     @cached_property
     def version(self) -> str:

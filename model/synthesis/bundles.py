@@ -8,6 +8,7 @@ import numpy as np
 
 from model.synthesis.measuring import Measurement, Values, Writing, measurements
 from model.synthesis.population import Cause, Person, Stay, causes
+from model.synthesis.social import US_CORE, Social
 
 Resource = dict[str, Any]
 
@@ -21,7 +22,6 @@ ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 ACT_PRIORITY = "http://terminology.hl7.org/CodeSystem/v3-ActPriority"
 DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 ADMIT_SOURCE = "http://terminology.hl7.org/CodeSystem/admit-source"
-US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 VITAL_SIGNS = {"systolic", "diastolic", "heart rate", "oxygen saturation", "temperature", "respiratory rate"}
 
@@ -33,6 +33,7 @@ class BundleWriter:
         self._person = person
         self._chance = np.random.default_rng([seed, person.number, 1])
         self._entries: list[Resource] = []
+        self._social = Social(person, seed)
         rows = [row for row in measurements() if row.written]
         draws = self._chance.random(len(rows)).tolist()
         self._written = [(row, row.writing(draw)) for row, draw in zip(rows, draws, strict=True)]
@@ -52,19 +53,20 @@ class BundleWriter:
                 self._encounter("OBSENC", visit + timedelta(hours=5), visit + timedelta(hours=23))
         for stay in person.stays:
             self._stay(stay)
+        for coverage in self._social.coverages(self.patient):
+            self._append(coverage)
         return {"resourceType": "Bundle", "type": "transaction", "entry": self._entries}
 
     def _uuid(self) -> str:
         return str(uuid.UUID(bytes=self._chance.bytes(16), version=4))
 
     def _add(self, resource: Resource) -> str:
-        identity = self._uuid()
-        kind = resource["resourceType"]
-        full = {"resourceType": kind, "id": identity, **resource}
-        self._entries.append(
-            {"fullUrl": f"urn:uuid:{identity}", "resource": full, "request": {"method": "POST", "url": kind}}
-        )
-        return f"urn:uuid:{identity}"
+        return self._append({"resourceType": resource["resourceType"], "id": self._uuid(), **resource})
+
+    def _append(self, resource: Resource) -> str:
+        url, kind = f"urn:uuid:{resource['id']}", resource["resourceType"]
+        self._entries.append({"fullUrl": url, "resource": resource, "request": {"method": "POST", "url": kind}})
+        return url
 
     def _patient(self) -> Resource:
         names, chance, person = causes().names, self._chance, self._person
@@ -79,7 +81,10 @@ class BundleWriter:
                 "status": "generated",
                 "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{given} {family}</div>',
             },
-            "extension": [{"url": f"{US_CORE}us-core-birthsex", "valueCode": person.sex[0].upper()}],
+            "extension": [
+                {"url": f"{US_CORE}us-core-birthsex", "valueCode": person.sex[0].upper()},
+                *self._social.extensions(),
+            ],
             "identifier": [
                 {
                     "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": kind}]},

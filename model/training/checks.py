@@ -1,32 +1,26 @@
-"""What must not be trained on: too little, one outcome, columns that say nothing, and columns that say the outcome."""
+"""What must not be trained on: too little, one outcome, and columns that say nothing."""
 
-from collections.abc import Sequence
-from typing import Any
+import shlex
 
 import numpy as np
-import numpy.typing as npt
 
-from model.dataset import Dataset, Floats
+from model.dataset import Dataset
 from model.errors import GateError
-from model.gates import Minimum
-from model.training.columns import Column
-from model.training.compare import roc_auc
-from model.training.split import is_test
+from model.gates import GateTable
 
-LEAK = 0.98
 STRICT = "clinical"
-PARTS = 100
 
 
-def enough(fit: Dataset, minimum: Minimum, profile: str) -> None:
+def enough(fit: Dataset, gates: GateTable, profile: str) -> None:
     """Refuse too few rows, outcomes or patients, and one outcome alone."""
+    minimum = gates.profile(profile).minimum
     found = {"discharges": len(fit), "readmissions": int(fit.label.sum()), "patients": fit.patients}
     for name, value in found.items():
         least = getattr(minimum, name)
         if value < least:
             raise GateError(
-                f"{value} {name} to train on, but the profile {profile} asks for {least}; "
-                "bring more data, or choose --profile demonstration to show the pipeline only."
+                f"{value} {name} to train on, but the profile {profile} asks for {least} ({least - value} more); "
+                f"bring more data{_elsewhere(found, gates)}."
             )
     if found["readmissions"] == len(fit):
         raise GateError("Every discharge was followed by a readmission; a model needs both outcomes.")
@@ -40,6 +34,8 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
     GateError
         In the profile for patients: a feature that cannot be learnt has to be left out by a person.
     """
+    if not fit.names:
+        raise GateError("No column is left to train on; leave out fewer with --without, or bring a table with more.")
     found = {}
     for place, name in enumerate(fit.names):
         given = fit.values[np.isfinite(fit.values[:, place]), place]
@@ -50,49 +46,16 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
     if found and profile == STRICT:
         raise GateError(
             f"{len(found)} features say nothing, the same or none in all training rows: {', '.join(found)}; "
-            f"bring data that has them, or leave them out with --without {','.join(found)}."
+            f"bring data that has them, or leave them out with --without {shlex.quote(','.join(found))}."
         )
     if len(found) == len(fit.names):
         raise GateError("No column of the table says anything; a model needs at least one that differs between rows.")
     return found
 
 
-def no_leak(fit: Dataset, columns: Sequence[Column]) -> None:
-    """Refuse a column that alone tells the outcome: it is a copy of it, or was written after it was known.
-
-    Raises
-    ------
-    GateError
-        When what a column's values (or its being empty) tell of other patients orders the outcomes nearly perfectly.
-    """
-    told = [c.name for c in columns if alone(fit.column(c.name), fit.label, fit.patient) > LEAK]
-    if told:
-        raise GateError(
-            f"{', '.join(told)} alone tells the outcome (ROC-AUC over {LEAK}), as only a copy of it or a record from "
-            f"after the discharge does; leave out with --without {','.join(told)}."
-        )
-
-
-def alone(values: Floats, label: npt.NDArray[np.int64], patient: npt.NDArray[Any]) -> float:
-    """Return the ROC-AUC of one column: its parts (empty is one) by their rates in the other half of the patients."""
-    part = _parts(values)
-    half = is_test(patient, parts=2)
-    rate = np.zeros(len(label))
-    for here, there in ((half, ~half), (~half, half)):
-        if len(np.unique(label[here])) < 2 or not there.any():
-            return 0.5
-        rows = np.bincount(part[here], minlength=part.max() + 1)
-        hits = np.bincount(part[here], weights=label[here], minlength=part.max() + 1)
-        rate[there] = ((hits + label[here].mean()) / (rows + 1))[part[there]]
-    return roc_auc(rate, label) if len(np.unique(label)) == 2 else 0.5
-
-
-def _parts(values: Floats) -> npt.NDArray[np.int64]:
-    """Return the value's number where there are few, else the number of its quantile; one more for empty."""
-    given = np.isfinite(values)
-    if not given.any():
-        return np.zeros(len(values), dtype=np.int64)
-    distinct = np.unique(values[given])
-    edges = distinct if len(distinct) <= PARTS else np.unique(np.quantile(values[given], np.linspace(0, 1, PARTS)))
-    found: npt.NDArray[np.int64] = np.where(given, np.searchsorted(edges, values), len(edges) + 1).astype(np.int64)
-    return found
+def _elsewhere(found: dict[str, int], gates: GateTable) -> str:
+    """Return the advice of a profile that asks for less, where there is one that the data satisfies."""
+    for name, other in gates.profiles.items():
+        if all(found[what] >= getattr(other.minimum, what) for what in found):
+            return f", or choose --profile {name} ({other.meaning})"
+    return ""

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from model.dataset import Floats
+from model.features.definitions import GROUPS, LABEL, group_column
 from model.training.settings import Band, settings
 
 UNKNOWN = ""
@@ -31,6 +33,17 @@ def groups_of(
             chosen = [_inside(columns[band.column], band) for band in bands]
             found[name] = np.select(chosen, [band.name for band in bands], default=UNKNOWN).astype(str)
     return found
+
+
+def recorded_groups(table: pa.Table, *, attributes: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """Return for each attribute that a features file holds beside the features the group of each labelled row."""
+    known = table.filter(table[LABEL].is_valid())
+    wanted = [name for name in GROUPS if attributes is None or name in attributes]
+    return {
+        name: np.array([group or UNKNOWN for group in known[group_column(name)].to_pylist()], dtype=str)
+        for name in wanted
+        if group_column(name) in known.column_names
+    }
 
 
 def _inside(values: Floats, band: Band) -> npt.NDArray[np.bool_]:

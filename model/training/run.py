@@ -26,6 +26,7 @@ RUN_FILE = "run.json"
 TEST_FILE = "test.parquet"
 FIT_FILE = "fit.parquet"
 
+_TUPLES = ("hospitals", "features", "groups", "exceptions", "suspects")
 GROUP = "group:"
 _FEATURE = "feature:"
 
@@ -55,12 +56,26 @@ class Run:
     thresholds: dict[str, float]
     pipeline_sha256: str
     versions: dict[str, str]
+    gates_version: int = 1
+    exceptions: tuple[dict[str, Any], ...] = ()
+    suspects: tuple[dict[str, Any], ...] = ()
 
     @property
     def table(self) -> dict[str, Any] | None:
         """What the columns of a hospital's own table are; nothing where the features are the package's own."""
         found: dict[str, Any] | None = self.made_from.get("table")
         return found
+
+    @property
+    def read_as(self) -> dict[str, str]:
+        """How the columns of a hospital's own table were read, in words."""
+        found: dict[str, str] = self.made_from.get("read_as", {})
+        return found
+
+    @property
+    def baseline_name(self) -> str:
+        """What the model is compared with; a features file has LACE."""
+        return str(self.made_from.get("baseline", {}).get("name", "LACE"))
 
 
 def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Dataset) -> None:
@@ -109,10 +124,8 @@ def read_run(folder: Path) -> Run:
     """Return what ``train`` wrote."""
     try:
         content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        content["columns"] = tuple(
-            Column(**column | {"categories": tuple(column["categories"])}) for column in content["columns"]
-        )
-        return Run(**content | {name: tuple(content[name]) for name in ("hospitals", "features", "groups")})
+        content["columns"] = tuple(Column.of(column) for column in content["columns"])
+        return Run(**content | {name: tuple(content[name]) for name in _TUPLES if name in content})
     except (OSError, ValueError, TypeError, KeyError):
         raise UserError(f"{folder} is not the folder of a training run; make one with python -m model train.") from None
 

@@ -67,6 +67,17 @@ class Band(_Row):
     below: float | None = None
 
 
+class LeakRule(_Row):
+    """From when on a feature that alone tells the outcome is refused, or must be accepted."""
+
+    copy_above: float = Field(gt=0.5, lt=1)
+    suspect_above: float = Field(gt=0.5, lt=1)
+    lead: float = Field(gt=0)
+    lead_declared: float = Field(gt=0)
+    lead_of_median: float = Field(gt=0)
+    parts: int = Field(ge=2)
+
+
 class Settings(_Row):
     """The whole table."""
 
@@ -77,6 +88,7 @@ class Settings(_Row):
     tuning_rows: int
     sure_rows: int
     rule: ChoiceRule
+    leak: LeakRule
     linear: LinearGrid
     boosting: BoostingGrid
     groups: dict[str, tuple[Band, ...]]

@@ -17,7 +17,7 @@ from model.features.definitions import definitions
 from model.hospital import check_hospital
 from model.training import tables
 from model.training.columns import Column
-from model.training.groups import groups_of
+from model.training.groups import groups_of, recorded_groups
 from model.training.split import split
 
 
@@ -50,6 +50,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
     )
     data = labelled(table, tuple(column.name for column in columns))
     grouped = groups_of({name: data.column(name) for name in data.names}, attributes=attributes)
+    grouped |= recorded_groups(table, attributes=attributes)
     found = Source(
         data=replace(data, groups=grouped),
         columns=columns,
@@ -59,56 +60,69 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
         data_digest=_digest(table),
         made_from=made_from,
     )
-    return found.without(_wanted_out(without, data.names))
+    return found.without(_wanted_out(tables.split_names(tuple(without), data.names), data.names))
 
 
 def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Collection[str] | None) -> Source:
     """Return the rows of a hospital's own table whose outcome and patient are known."""
     check_hospital(hospital)
-    table = tables.read_table(place)
-    special = [words.label, words.patient, *([words.time] if words.time else [])]
-    tables.need(table, [*special, *words.categorical, *words.groups])
-    outcome = tables.outcomes(table[words.label], words.positive)
-    whose = tables.identities(table[words.patient])
+    read = tables.read_table(place)
+    table = read.frame
+    words = words.of_table([str(name) for name in table.columns])
+    tables.need(table, words.named)
+    outcome = tables.outcomes(table[words.label], words)
+    whose = tables.identities(table[words.patient], words)
     keep = np.isfinite(outcome) & np.array([value is not None for value in whose])
     if not keep.any():
         raise UserError("No row of the table has both an outcome and a patient; check --label and --patient.")
-    table = table[keep].reset_index(drop=True)
+    times = tables.times(table[words.time], words.dates) if words.time else None
+    label, patient = outcome[keep].astype(np.int64), whose[keep].astype(str)
     bare = Dataset(
         names=(),
-        values=np.empty((len(table), 0)),
-        label=outcome[keep].astype(np.int64),
-        patient=whose[keep].astype(str),
-        baseline=np.full(len(table), np.nan),
-        time=tables.times(table[words.time]) if words.time else None,
+        values=np.empty((len(label), 0)),
+        label=label,
+        patient=patient,
+        baseline=np.zeros(len(label)),
+        time=times.values[keep] if times else None,
         groups={},
-        later=np.zeros(len(table), dtype=bool),
+        later=np.zeros(len(label), dtype=bool),
     )
-    fit = split(bare).fit
-    columns, values, left_out = [], [], {}
-    for name in (str(n) for n in table.columns if n not in special):
-        found = tables.describe(table[name], fit=fit, patient=bare.patient, category=name in words.categorical)
-        if isinstance(found, str):
-            left_out[name] = found
-        else:
-            columns.append(found[0])
-            values.append(found[1])
-    numbers = {c.name: v for c, v in zip(columns, values, strict=True) if c.kind == "numeric"}
-    grouped = groups_of(numbers, attributes=attributes)
-    grouped |= {name: tables.groups(table[name], fit) for name in words.groups}
-    names = tuple(column.name for column in columns)
-    data = replace(bare, names=names, values=np.column_stack(values) if values else bare.values, groups=grouped)
+    rows = tables.Rows(kept=keep, fit=split(bare).fit, patient=patient)
+    special = {words.label, words.patient, words.time}
+    features = [str(name) for name in table.columns if name not in special]
+    left_out = _wanted_out(words.without, features)
+    described = {name: tables.describe(table[name], rows, words) for name in features if name not in left_out}
+    left_out |= {name: why for name, why in described.items() if isinstance(why, str)}
+    kept = [found for found in described.values() if isinstance(found, tables.Described)]
+    columns = tuple(found.column for found in kept)
+    compared = tables.baseline(table, words, rows, label)
+    grouped = groups_of({f.column.name: f.values for f in kept if f.column.kind == "numeric"}, attributes=attributes)
+    grouped |= {name: tables.groups(table[name], rows, words) for name in words.groups}
+    data = replace(
+        bare,
+        names=tuple(column.name for column in columns),
+        values=np.column_stack([found.values for found in kept]) if kept else bare.values,
+        baseline=compared.values,
+        groups=grouped,
+    )
+    read_as = {"(file)": "; ".join(read.remarks)} if read.remarks else {}
+    read_as |= {str(words.time): times.read_as} if times else {}
+    read_as |= {found.column.name: found.read_as for found in kept} | {"(comparison)": compared.read_as}
     digest = hashlib.sha256(json.dumps([asdict(c) for c in columns], sort_keys=True).encode()).hexdigest()
-    made_from = {"table": asdict(words), "rows_without_outcome_or_patient": int((~keep).sum())}
-    source = Source(data, tuple(columns), left_out, (hospital,), digest, _content_digest(data), made_from)
-    return source.without(_wanted_out([name for name in words.without if name not in left_out], names))
+    made_from = {
+        "table": asdict(words) | {"time_written": times.order if times else None},
+        "read_as": read_as,
+        "baseline": {"name": compared.name, "columns": compared.columns},
+        "rows_without_outcome_or_patient": int((~keep).sum()),
+    }
+    return Source(data, columns, left_out, (hospital,), digest, _content_digest(data), made_from)
 
 
 def _wanted_out(without: Collection[str], names: Collection[str]) -> dict[str, str]:
     for name in without:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-            hint = f"; did you mean {near[0]}?" if near else "; leave the option out."
+            hint = f"; did you mean {near[0]}?" if near else "; remove the option."
             raise UserError(f"There is no feature {name} to leave out{hint}")
     return dict.fromkeys(without, "left out by --without")
 

@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from model.dataset import Dataset
 from model.gates import GateTable
-from model.training import checks, sources
+from model.training import checks, leakage, sources
 from model.training.choice import choose
 from model.training.run import Run, check_folder, dumped, write_run
 from model.training.split import split
-from model.training.tables import Words
+from model.training.tables import Words, split_names
 
 
 def train(
@@ -28,6 +28,9 @@ def train(
     table: Words | None = None,
     without: Sequence[str] = (),
     hospital: str = "unnamed",
+    accept: Sequence[str] = (),
+    accepted_by: str | None = None,
+    reason: str | None = None,
 ) -> Run:
     """Fit the model on three quarters of the patients and keep the rest for ``evaluate``.
 
@@ -47,11 +50,16 @@ def train(
         Features to leave out.
     hospital : str
         Whose table it is; a features file says it itself.
+    accept : sequence of str
+        Features that the owner of the table accepts although they alone tell far more than all others.
+    accepted_by, reason : str, optional
+        Who accepts them, as ``ROLE:NAME``, and why.
 
     Raises
     ------
     GateError
-        When there is less data than the profile's minimum, when columns say nothing, or one says the outcome.
+        When there is less data than the profile's minimum, when columns say nothing, or one says the outcome, or
+        one alone tells far more of it than all others and nobody accepted it.
     """
     check_folder(out)
     attributes = gates.profile(profile).groups
@@ -61,18 +69,23 @@ def train(
         words = replace(table, without=tuple(without))
         source = sources.from_table(features, words, hospital=hospital, attributes=attributes)
     parts = split(source.data)
-    checks.enough(source.data.rows(parts.fit), gates.profile(profile).minimum, profile)
+    checks.enough(source.data.rows(parts.fit), gates, profile)
     source = source.without(checks.constant(source.data.rows(parts.fit), profile))
     data, columns = replace(source.data, later=parts.later), source.columns
     fit, test = data.rows(parts.fit), data.rows(parts.test)
-    checks.no_leak(fit, columns)
+    alone = leakage.measured(fit, columns)
+    leakage.no_copy(alone)
+    accepted = split_names(accept, data.names)
+    suspects = leakage.accept(leakage.suspects(alone), accepted, columns, by=accepted_by, reason=reason)
+    if gates.profile(profile).leakage == "refuse":
+        leakage.refuse_suspects(suspects, profile)
     # One thread: the same bytes on any machine, and no waiting for cores that a container was not given.
     with threadpool_limits(limits=1):
         chosen = choose(fit, columns)
     content = dumped(chosen.pipeline)
     run = Run(
         profile=profile,
-        gates=gates.model_dump(),
+        gates=gates.model_dump(mode="json"),
         hospitals=source.hospitals,
         features=data.names,
         columns=columns,
@@ -91,6 +104,9 @@ def train(
         calibration={"slope": chosen.calibration.slope, "intercept": chosen.calibration.intercept},
         thresholds={name: float(np.quantile(chosen.risks, 1 - b.top_share)) for name, b in gates.policy.items()},
         pipeline_sha256=hashlib.sha256(content).hexdigest(),
+        gates_version=gates.version,
+        exceptions=tuple(row.model_dump(mode="json") for row in gates.profile(profile).exceptions),
+        suspects=tuple(asdict(suspect) for suspect in suspects),
         versions={"python": platform.python_version(), "scikit-learn": sklearn.__version__, "numpy": np.__version__},
     )
     write_run(out, run, pipeline=content, test=test, fit=fit)

@@ -43,6 +43,8 @@ def models_passed_their_gates(service: Resource, about: About) -> Findings:
         yield fault("its release did not pass its gates", note.path)
     elif passed["profile"] != _CLINICAL and not about.synthetic:
         yield fault(f"passed gates of profile {passed['profile']}, which is not for patients", note.path)
+    if not about.synthetic:
+        yield from expect(about.note(service, "evaluated"), matches("true"), "its release was not evaluated")
 
 
 @on_set("ML-01", INFERENCE)
@@ -62,6 +64,8 @@ def releases_hold_their_gates(service: Resource, about: About) -> Findings:
     papers = _papers(service, about)
     if papers and not papers.passed:
         yield fault("its release's files do not say that every gate passed")
+    if papers and not papers.evaluated and not about.synthetic:
+        yield fault("its release's files say that it was not evaluated")
     if papers and papers.profile != _CLINICAL and not about.synthetic:
         yield fault(f"its release's files are of profile {papers.profile or 'none'}, which is not for patients")
 

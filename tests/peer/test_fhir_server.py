@@ -25,7 +25,7 @@ TABLES = ("patient", "encounter", "condition", "observation", "medication_reques
 TYPES = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
 LINEAGE = {"source", "source_sha256", "ingest_run"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 
 def figure(name: str, value: object) -> None:

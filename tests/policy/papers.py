@@ -18,13 +18,14 @@ def release(
     leave_out: str = "",
     change: str = "",
     of: str = "clinical",
+    evaluated: bool = True,
 ) -> Settings:
     """Write a release as the project does, and return settings that look for releases there."""
     approval = {"by": "cmio:X"} if approved else None
     files = {
         "MODEL_CARD.md": b"# Card",
         "metrics.json": json.dumps({"evaluation": {"passed": passed}}).encode(),
-        "lineage.json": json.dumps({"profile": of, "approval": approval}).encode(),
+        "lineage.json": json.dumps({"profile": of, "approval": approval, "evaluated": evaluated}).encode(),
     }
     rows = [
         {"path": name, "sha256": hashlib.sha256(content).hexdigest()}

@@ -283,6 +283,8 @@ MODELS: list[Seed] = [
     seed("ML-02", _IS, note("gates"), GONE),
     seed("ML-02", _IS, note("gates"), "clinical:failed"),
     seed("ML-02", _IS, note("gates"), "demonstration:passed"),
+    seed("ML-02", _IS, note("evaluated"), GONE),
+    seed("ML-02", _IS, note("evaluated"), "false"),
     absent("ML-03", _ALERTS),
     *(seed("ML-03", _ALERTS, f"spec.groups[0].rules[{n}].labels.watch", "other") for n in range(4)),
     seed("ML-03", _ALERTS, "spec.groups[0].rules[0].expr", "up == 0"),

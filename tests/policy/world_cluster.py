@@ -174,6 +174,7 @@ def model(hospital: str) -> list[Resource]:
         "training_data": "sha256:" + "b" * 64,
         "approval": "cmio:Dr. Example",
         "gates": "clinical:passed",
+        "evaluated": "true",
         "fallback": "lace",
     }
     predictor = pod("model-server")

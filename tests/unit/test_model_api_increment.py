@@ -15,7 +15,7 @@ from model.cli import main
 from model.errors import UserError
 from model.ingestion.api import Landed, land
 from model.ingestion.api.credentials import Credentials
-from model.ingestion.api.increment import repeated
+from model.ingestion.api.increment import MOST_REPEATED, repeated
 from model.ingestion.api.land import Mode
 from model.ingestion.api.landing import STATE
 from tests.unit.fhir_server import TYPES, FhirServer, busy, landed, resource
@@ -265,3 +265,44 @@ def test_what_is_older_than_asked_is_counted_in_every_zone_and_precision(
         written.append(json.dumps({"resourceType": "Patient", "meta": meta}))
     path.write_bytes(gzip.compress("\n".join(written).encode()))
     assert repeated(path, text(0, zone, "")) == older
+
+
+DECLARED = st.sampled_from([(PATIENTS, SYSTEM), (PATIENTS,), (SYSTEM,), ()])
+IGNORED = st.sets(st.sampled_from([PATIENTS, SYSTEM, *TYPES]))
+CHANGES = st.lists(st.lists(st.tuples(st.sampled_from(TYPES), st.integers(0, 9)), max_size=4), min_size=1, max_size=3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(DECLARED, IGNORED, CHANGES, st.integers(0, 3))
+def test_whatever_a_server_ignores_the_newest_versions_are_there_about_once(
+    running: FhirServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    declared: tuple[str, ...],
+    ignored: set[str],
+    changes: list[list[tuple[str, int]]],
+    full_days: int,
+) -> None:
+    running.reset()
+    running.needs_token, running.polls = False, []
+    running.per_file = running.page = 20
+    running.exports, running.ignores_since = list(declared), ignored
+    for kind in TYPES:
+        running.resources[kind] = [resource(kind, number) for number in range(10)]
+    place = tmp_path_factory.mktemp("landing")
+    run(running, place, full_days=full_days)
+    later = 0
+    for day, changed in enumerate(changes, 1):
+        moment = START + timedelta(days=day)
+        running.time.seconds += DAY
+        running.transaction_time = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        for kind, number in changed:
+            updated = f"{moment - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"
+            running.resources[kind][number] = resource(kind, number, version=day + 1, updated=updated)
+        done = run(running, place, full_days=full_days)
+        # Searches go back to the same moment each time, for the server's clock stands still.
+        found, brought = landed(place), sum(done.resources.values())
+        later = 0 if done.since is None else later + brought
+        assert set(running.everything()) <= set(found)
+        assert sum(found.values()) == 50 + later
+        since_the_first = {one for day_changes in changes[:day] for one in day_changes}
+        assert brought == 50 if done.since is None else brought <= len(since_the_first) + MOST_REPEATED * 50

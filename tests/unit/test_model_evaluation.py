@@ -25,7 +25,7 @@ from model.evaluation.calibration import Calibration
 from model.evaluation.figures import figures
 from model.evaluation.ranking import Ranking
 from model.evaluation.resampling import Resamples
-from model.evaluation.vocabulary import PATHS
+from model.evaluation.vocabulary import PATHS, RECORDED
 from model.gates import SmallGroup
 
 BANDS = {"high": 0.3, "medium": 0.15}
@@ -282,6 +282,7 @@ def paths(value: Any, path: str = "") -> Iterator[str]:
 
 def test_gates_may_ask_for_what_is_there() -> None:
     data, risk = discharges()
-    there = set(paths(figures(data, risk, BANDS, resamples=20)))
+    groups = data.groups | {name: data.groups["sex"] for name in RECORDED}
+    there = set(paths(figures(replace(data, groups=groups), risk, BANDS, resamples=20)))
     unknown = {path for path in PATHS if path not in there}
     assert {path.partition(".")[0] for path in unknown} <= {"baseline", "data_contract", "stability"}

@@ -11,7 +11,7 @@ from model.errors import GateError
 from model.features.build import build, load
 from model.ingestion import curated
 from model.ingestion.run import Ingested, ingest
-from tests.unit.model_world import RING, TODAY, write_bundle
+from tests.unit.model_world import RING, write_bundle
 
 UCUM = "http://unitsofmeasure.org"
 SODIUM, CREATININE, INR, SURVEY = "2951-2", "2160-0", "6301-6", "69723-8"
@@ -56,7 +56,7 @@ def hospital(folder: Path, observations: list[dict[str, Any]]) -> Ingested:
     ]
     content = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in resources]}
     write_bundle(folder / "in" / "a.json", content)
-    return ingest(str(folder / "in"), hospital="north", out=str(folder / "out"), ring=RING, today=TODAY)
+    return ingest(str(folder / "in"), hospital="north", out=str(folder / "out"), ring=RING)
 
 
 def rows(folder: Path) -> list[tuple[str, float | None, str | None, str | None]]:

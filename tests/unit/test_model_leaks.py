@@ -18,6 +18,7 @@ from bench.leaks.hospital import write_hospital, write_unfit
 from bench.leaks.planting import Planter, elements, turns
 from bench.leaks.scanner import Scanner
 from model.deid import rules
+from model.deid.groups import groups
 from model.errors import GateError
 from model.identity.envelope import LocalWrapping
 from model.identity.store import Recorder
@@ -28,6 +29,7 @@ from tests.unit.model_world import RING, bundle, write_bundle
 REFERENCE_DATA = Path(os.environ.get("HMLOPS_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 PATIENTS, FILLS = 20, 18
 FILLED = 40
+LEAST = groups().table.cells.least
 KEY = bytes(range(32))
 RuleData = dict[str, Any]
 
@@ -167,10 +169,12 @@ def test_a_hole_in_the_allow_list_is_found(
     lab["code"] = {"coding": [{"system": "http://loinc.org", "code": "2160-0"}]}
     lab.pop("component", None)
     found["Patient"]["address"] = [{"state": CANARIES["A name"]}]
+    # As many patients who are alike as a cell needs, so that nothing is suppressed.
+    alike = [found["Patient"] | {"id": f"alike-{number}"} for number in range(LEAST)]
     content = {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in found.values()],
+        "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in [*found.values(), *alike]],
     }
     write_bundle(tmp_path / "in" / "one.json", content)
     ingest(

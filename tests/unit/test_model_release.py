@@ -32,6 +32,7 @@ from model.release.trust import Signature, check
 from model.release.verify import verify
 from model.scoring import Scorer
 from model.training.run import read_pipeline, read_run
+from tests.unit.gates_world import ANSWERS, OFFICER, prepared, published
 from tests.unit.model_world import RING, bundle, world, write_bundle
 
 
@@ -324,48 +325,18 @@ def test_vault_signs_and_its_key_checks(tmp_path: Path) -> None:
         check(Signature("ed25519", "x", "v1", "not base64", "x"), b"list")
 
 
-def prepared(tmp_path: Path, **change: Any) -> Path:
-    """Return a copy of the run under another profile, with an evaluation that every gate lets pass."""
-    run = tmp_path / "run"
-    if not run.exists():
-        if not (world().run / EVALUATION_FILE).exists():
-            evaluate(world().run)
-        shutil.copytree(world().run, run)
-    found = json.loads((run / "run.json").read_text()) | change
-    (run / "run.json").write_text(json.dumps(found))
-    evaluation = json.loads((run / EVALUATION_FILE).read_text())
-    (run / EVALUATION_FILE).write_text(json.dumps(evaluation | {"gates": []}))
-    return run
-
-
-ANSWERS = {
-    "developer": "Ward informatics, informatics@hospital.example",
-    "funding": "The hospital's own budget",
-    "validity_monitoring": "Each month, by the informatics team",
-    "fairness_monitoring": "Each quarter, by the informatics team",
-    # The groups of so small a population are withheld, so the hospital has to answer.
-    "fairness": "Judged on the discharges of all wards of last year",
-}
-OFFICER = "clinical-safety-officer:J. Smith"
-
-
-def clinical(tmp_path: Path, run: Path, version: str = "v1", **approval: Any) -> Released:
-    to, signer = str(tmp_path / "models"), LocalSigner(tmp_path / "key")
-    return release(run, version=version, to=to, signer=signer, **approval)
-
-
 def test_a_clinical_release_needs_a_named_role_and_a_complete_card(tmp_path: Path) -> None:
-    run = prepared(tmp_path, profile="clinical")
+    run = prepared(tmp_path)
     with pytest.raises(GateError, match="approval is absent"):
-        clinical(tmp_path, run, answers=ANSWERS)
+        published(tmp_path, run, answers=ANSWERS)
     with pytest.raises(GateError, match="approval is by a janitor"):
-        clinical(tmp_path, run, answers=ANSWERS, approved_by="janitor:J. Smith", reason="looks fine")
+        published(tmp_path, run, answers=ANSWERS, approved_by="janitor:J. Smith", reason="looks fine")
     with pytest.raises(UserError, match="ROLE:NAME"):
-        clinical(tmp_path, run, answers=ANSWERS, approved_by="J. Smith", reason="looks fine")
+        published(tmp_path, run, answers=ANSWERS, approved_by="J. Smith", reason="looks fine")
     with pytest.raises(GateError, match=r"without an answer to developer \(1\.i\), funding \(1\.ii\)"):
-        clinical(tmp_path, run, approved_by=OFFICER, reason="reviewed")
+        published(tmp_path, run, approved_by=OFFICER, reason="reviewed")
     assert not (tmp_path / "models").exists()
-    done = clinical(tmp_path, run, answers=ANSWERS, approved_by=OFFICER, reason="reviewed")
+    done = published(tmp_path, run, answers=ANSWERS, approved_by=OFFICER, reason="reviewed")
     card = contents(done.place)[files.CARD_FILE].decode()
     assert "must not be used for patients" not in card
     assert "| 1.i | Name and contact of the developer | Ward informatics" in card
@@ -377,17 +348,17 @@ def test_an_evaluation_of_another_pipeline_is_refused(tmp_path: Path) -> None:
     evaluation = json.loads((run / EVALUATION_FILE).read_text())
     (run / EVALUATION_FILE).write_text(json.dumps(evaluation | {"pipeline_sha256": "0" * 64}))
     with pytest.raises(UserError, match="of another pipeline"):
-        clinical(tmp_path, run)
+        published(tmp_path, run)
 
 
 def test_a_version_that_was_approved_is_taken_and_a_candidate_s_is_not(tmp_path: Path) -> None:
-    run = prepared(tmp_path, profile="clinical")
+    run = prepared(tmp_path)
     approval: dict[str, Any] = {"answers": ANSWERS, "approved_by": OFFICER}
-    first = clinical(tmp_path, run, reason="reviewed", **approval)
-    assert not clinical(tmp_path, run, reason="reviewed", **approval).changed
+    first = published(tmp_path, run, reason="reviewed", **approval)
+    assert not published(tmp_path, run, reason="reviewed", **approval).changed
     with pytest.raises(GateError, match=f"v1 is taken: {first.release} was approved"):
-        clinical(tmp_path, run, reason="reviewed twice", **approval)
-    assert clinical(tmp_path, run, "v2", reason="reviewed twice", **approval).changed
+        published(tmp_path, run, reason="reviewed twice", **approval)
+    assert published(tmp_path, run, "v2", reason="reviewed twice", **approval).changed
     candidate = released(tmp_path)
     assert candidate.version == "v1"
     assert candidate.place != first.place

@@ -26,7 +26,7 @@ from model.release.verify import verify
 from model.scoring import Scorer
 from model.training.columns import OTHER
 from model.training.run import read_fit, read_run
-from model.training.tables import Words, describe, read_table
+from model.training.tables import Rows, Words, describe, read_table
 from model.training.train import train
 from services.model_server import ReadmissionModel
 
@@ -120,8 +120,9 @@ def test_a_contract_that_another_file_does_not_share_fails(place: Path, tmp_path
 
 
 def test_every_row_is_read_as_training_read_it(made: Path, scorer: Scorer) -> None:
-    run, table = read_run(made / "run"), read_table(str(made / "table.csv"))
-    nobody = np.zeros(0)
+    run, table = read_run(made / "run"), read_table(str(made / "table.csv")).frame
+    everybody = np.ones(ROWS, dtype=bool)
+    rows, words = Rows(everybody, everybody, np.zeros(0)), Words(label="back", patient="mrn", categorical=("clinic",))
     assert scorer.contract.table is not None
     for number in range(0, ROWS, 70):
         one = table.iloc[[number]]
@@ -130,19 +131,20 @@ def test_every_row_is_read_as_training_read_it(made: Path, scorer: Scorer) -> No
         values = scorer.matrix(found.columns)[0]
         for place, column in enumerate(run.columns):
             category = column.kind == "category"
-            whole = describe(table[column.name], fit=np.ones(ROWS, dtype=bool), patient=nobody, category=category)
+            whole = describe(table[column.name], rows, words)
             assert not isinstance(whole, str)
             if category:
                 texts = column.categories[int(values[place])] if not np.isnan(values[place]) else "?"
                 assert texts in (one[column.name].iloc[0], OTHER)
             else:
-                assert np.array_equal(values[place], whole[1][number], equal_nan=True)
+                assert np.array_equal(values[place], whole.values[number], equal_nan=True)
 
 
 def test_unknown_levels_numbers_and_missing_columns(made: Path, scorer: Scorer, tmp_path: Path) -> None:
     known = row(made, scorer, tmp_path, ward="icu", sodium="141,5", smoker="true", clinic="30")
     assert known | {"age": []} == {"age": [], "sodium": [141.5], "ward": ["icu"], "clinic": ["30"], "smoker": [1.0]}
-    assert row(made, scorer, tmp_path, sodium="<120", ward="?")["sodium"] == [None]
+    assert row(made, scorer, tmp_path, sodium="<120", ward="?")["sodium"] == [120.0]
+    assert row(made, scorer, tmp_path, sodium="hemolysed", ward="?")["sodium"] == [None]
     strange = scorer.matrix(row(made, scorer, tmp_path, ward="Atlantis"))
     [score] = scorer.score(strange)
     assert scorer.contract.features[scorer.names.index("ward")].shown(strange[0, scorer.names.index("ward")]) == OTHER

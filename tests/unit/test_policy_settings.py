@@ -145,6 +145,7 @@ def test_a_whole_release_is_let_through(tmp_path: Path) -> None:
         ({"change": "files.json"}, "files.json is not of digest"),
         ({"passed": False}, "do not say that every gate passed"),
         ({"approved": False}, "name no approval"),
+        ({"evaluated": False}, "say that it was not evaluated"),
     ],
 )
 def test_a_release_without_its_papers_is_refused(parts: dict[str, Any], told: str, tmp_path: Path) -> None:

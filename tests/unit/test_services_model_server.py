@@ -29,6 +29,7 @@ from model.release.trust import TRUSTED_KEYS
 from model.scoring import Scorer
 from services.model_server import RELEASE, ReadmissionModel
 from services.planning import ask
+from tests.unit.gates_world import prepared, published
 from tests.unit.model_world import world
 
 NAME = "readmission-risk-v1"
@@ -101,6 +102,25 @@ def test_the_runtime_answers_what_the_release_says(place: Path, key: str) -> Non
     assert outputs["decision"] == [score.decision for score in wanted]
     assert [reason["feature"] for reason in json.loads(outputs["reasons"][0])] == [r.feature for r in wanted[0].reasons]
     assert answer.model_version == "v1"
+
+
+def parameters(place: Path) -> dict[str, Any]:
+    answer = finished(loaded(place).predict(request(latest(str(world().features), "any").columns)))
+    return dict(answer.parameters or {})
+
+
+def test_every_answer_says_whether_the_model_was_evaluated(
+    place: Path, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = parameters(place)
+    assert (found["evaluated"], found["caution"]) == (True, "")
+    too_few = {"counts": {"discharges": 812, "patients": 500, "readmissions": 2}, "roc_auc": None}
+    done = published(tmp_path, prepared(tmp_path, "demonstration", figures=too_few))
+    monkeypatch.setenv(TRUSTED_KEYS, LocalSigner(tmp_path / "key").public_keys()["v1"])
+    found = parameters(Path(done.place))
+    assert found["evaluated"] is False
+    assert "not evaluated: nothing is known of how good this model is (2 readmissions" in found["caution"]
+    assert any("not evaluated" in record.getMessage() for record in caplog.records if record.levelname == "WARNING")
 
 
 def test_a_request_that_does_not_fit_is_refused(place: Path, key: str) -> None:

@@ -119,6 +119,10 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
         (entry(retention={"raw": "soon"}), "hospitals[0].retention.raw 'soon' is not a retention; write days or years"),
         (entry(retention={"raw": "0d"}), "is not a retention"),
         (entry(retention={"curated": "51y"}), "at most 50y"),
+        (
+            entry(timeZone="Mars/Olympus"),
+            "hospitals[0].timeZone 'Mars/Olympus' is not a time zone; write a name such as",
+        ),
         (entry(network="10.50.0.0/99"), "hospitals[0].network '10.50.0.0/99' is not an IPv4 network"),
         (
             both(entry(network="10.50.0.0/16"), second(network="10.50.7.0/24")),

@@ -13,7 +13,12 @@ FHIR = {"url": "https://fhir.north.example:8443/r4", "auth": "smart-backend-serv
 
 
 def with_server(written: dict[str, Any]) -> None:
-    written["hospitals"][0] |= {"fhir": FHIR, "network": "10.50.0.0/24", "retention": {"raw": "30d"}}
+    written["hospitals"][0] |= {
+        "fhir": FHIR,
+        "network": "10.50.0.0/24",
+        "retention": {"raw": "30d"},
+        "timeZone": "America/New_York",
+    }
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +46,14 @@ def test_records_come_from_the_server_by_way_of_the_landing_place(stack: Stack) 
     assert (said["--auth"], said["--client"]) == ("smart-backend-services", "north-ehr")
     # Raw files are kept for 30 days.
     assert said["--full-days"] == "15"
+    assert said["--zone"] == "America/New_York"
     assert said["--out"].startswith("s3://hmlops-dev-north-curated/")
 
 
 def test_a_hospital_of_files_reads_the_landing_place_itself(stack: Stack) -> None:
     found = arguments(stack, "south")
     assert found[3] == "s3://hmlops-dev-south-raw/landing/"
-    assert not {"--landing", "--auth", "--client", "--full-days"} & options(found).keys()
+    assert not {"--landing", "--auth", "--client", "--full-days", "--zone"} & options(found).keys()
 
 
 def test_the_command_takes_these_words(stack: Stack) -> None:

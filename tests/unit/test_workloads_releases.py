@@ -1,5 +1,6 @@
 """A release's papers: told by the server that loads it, and refused where they are not what was released."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ def test_a_server_tells_what_its_release_says_of_itself(tmp_path: Path) -> None:
         "training-data": "d" * 64,
         "gates": "clinical:passed",
         "approval": "cmio:A. Example",
+        "evaluated": "true",
         "fallback": "lace",
     }
 
@@ -78,6 +80,58 @@ def test_a_changed_release_is_refused(tmp_path: Path, name: str, text: str, told
     assert len(str(refused.value).splitlines()) == 1
 
 
+def released(**lineage: Any) -> dict[str, str]:
+    """Return the files of a release whose lineage and figures are changed, and whose list fits them."""
+    passed = lineage.pop("passed", True)
+    files = {
+        "lineage.json": json.dumps(json.loads(RELEASE_FILES["lineage.json"]) | lineage),
+        "metrics.json": json.dumps({"evaluation": {"passed": passed}}),
+    }
+    rows = [{"path": name, "sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in files.items()]
+    return {**RELEASE_FILES, **files, "files.json": json.dumps({"files": rows})}
+
+
+UNFIT: list[tuple[dict[str, Any], str]] = [
+    ({"profile": "demonstration"}, "is of the gates' profile demonstration, which is not for patients"),
+    ({"profile": "development"}, "is of the gates' profile development"),
+    ({"profile": "Clinical"}, "is of the gates' profile Clinical"),
+    ({"evaluated": False}, "was not evaluated"),
+    ({"evaluated": "true"}, "was not evaluated"),
+    ({"evaluated": None}, "was not evaluated"),
+    ({"passed": False}, "did not pass its gates"),
+    ({"passed": "yes"}, "did not pass its gates"),
+    ({"approval": None}, "was approved by nobody"),
+    ({"approval": {"by": "", "reason": "x"}}, "was approved by nobody"),
+]
+
+
+@pytest.mark.parametrize(("lineage", "told"), UNFIT)
+def test_production_refuses_a_release_that_is_not_for_patients_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lineage: dict[str, Any], told: str
+) -> None:
+    files, seen = released(**lineage), Stack()
+    digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
+    monkeypatch.setattr("tests.unit.mocked_stack.RELEASE_DIGEST", digest)
+    monkeypatch.setattr("tests.unit.mocked_stack.Stack", lambda: seen)
+    with pytest.raises(SettingsError, match=rf"hospital north names release v1@{digest}, which {told}"):
+        served(tmp_path, files, f"v1@{digest}")
+    assert {resource.type for resource in seen.resources} == {"pulumi:providers:aws"}
+
+
+def test_development_serves_a_demonstration_and_says_that_it_was_not_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = released(profile="demonstration", approval=None, evaluated=False)
+    digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
+    monkeypatch.setattr("tests.unit.mocked_stack.RELEASE_DIGEST", digest)
+
+    def change(written: dict[str, Any]) -> None:
+        written["hospitals"] = [written["hospitals"][0] | {"release": f"v1@{digest}"}]
+
+    found = notes(declare(settings("dev", tmp_path, change), files))
+    assert (found["gates"], found["evaluated"]) == ("demonstration:passed", "false")
+
+
 def test_what_a_release_lacks_is_not_told() -> None:
     papers = Papers(
         place="s3://b/r",
@@ -90,7 +144,7 @@ def test_what_a_release_lacks_is_not_told() -> None:
         approval="",
     )
     found = {name.removeprefix(PREFIX): value for name, value in papers.notes.items()}
-    assert found.keys() == {"release-digest", "signature", "training-data", "gates", "fallback"}
+    assert found.keys() == {"release-digest", "signature", "training-data", "gates", "evaluated", "fallback"}
     assert found["gates"] == "demonstration:failed"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from model import places
 from model.errors import UserError
 from model.ingestion.api.credentials import credentials
-from model.ingestion.api.land import FULL_DAYS, Landed, Mode, land
+from model.ingestion.api.land import FULL_DAYS, Mode, land
+from model.ingestion.api.landed import Landed
 
 SCHEME = "https://"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")

@@ -78,7 +78,7 @@ def kick_off(wire: Wire, path: str, since: str | None) -> str:
     UserError
         When it starts none.
     """
-    asked = {"_type": ",".join(ACCEPTED), "_outputFormat": NDJSON} | ({"_since": since} if since else {})
+    asked = {"_type": ",".join(wire.kinds), "_outputFormat": NDJSON} | ({"_since": since} if since else {})
     headers = {"Accept": FHIR_JSON, "Prefer": "respond-async"}
     answer = wire.ask(
         "GET", f"{wire.base}/{path}", "the start of an export", headers=headers, params=asked, advice=_advice(path)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -14,10 +13,10 @@ from model.ingestion.api.capabilities import SYSTEM, capabilities, operations
 from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.download import GoneError
 from model.ingestion.api.increment import MOST_REPEATED, RepeatedError
+from model.ingestion.api.landed import Landed
 from model.ingestion.api.landing import Landing, Run, State, kind_of
 from model.ingestion.api.tokens import bearer
 from model.ingestion.api.wire import Clock, RefusedError, Wire, origin
-from model.ingestion.validation import ACCEPTED
 
 FULL_DAYS = 14
 STARTS = 2
@@ -32,47 +31,6 @@ class Mode(StrEnum):
     AUTO = "auto"
     EXPORT = "export"
     SEARCH = "search"
-
-
-@dataclass(frozen=True)
-class Landed:
-    """What a run brought.
-
-    Parameters
-    ----------
-    place
-        Where the files of this run and of those before lie; what is to be ingested.
-    run
-        The number of the run.
-    mode
-        ``export`` or ``search``.
-    resumed
-        Whether it went on with a run that was interrupted.
-    since, until
-        The server's moments between which changes were asked for; no ``since`` means everything.
-    files
-        Files that landed in this run.
-    resources
-        Resources of each type in them.
-    deletions
-        Bundles of deleted records in them.
-    deletions_found
-        How records that the server deleted come to light.
-    errors
-        OperationOutcomes that the server gave about records that it could not export.
-    """
-
-    place: str
-    run: int
-    mode: str
-    resumed: bool
-    since: str | None
-    until: str | None
-    files: int
-    resources: dict[str, int]
-    deletions: int
-    deletions_found: str
-    errors: int
 
 
 def land(
@@ -157,6 +115,8 @@ class _Work:
             run = self._state.run or self._begin(way)
             try:
                 self._fetch(run, paths)
+                # Again, for a kill may have come between the last file and the answer to it.
+                self._require_news(run)
             except RepeatedError:
                 # The next one asks for everything, so this happens once.
                 self._ask_for_everything(run)
@@ -185,8 +145,7 @@ class _Work:
     def _fetch(self, run: Run, paths: tuple[str, ...]) -> None:
         def landed() -> None:
             self._save()
-            if run.repeated > MOST_REPEATED * self._state.full_resources:
-                raise RepeatedError
+            self._require_news(run)
 
         if not paths:
             search.fetch(self._wire, run, self._place, landed)
@@ -206,6 +165,10 @@ class _Work:
         self._save()
         export.fetch(self._wire, manifest, run, self._place, landed)
 
+    def _require_news(self, run: Run) -> None:
+        if run.repeated > MOST_REPEATED * self._state.full_resources:
+            raise RepeatedError
+
     def _kick_off(self, paths: tuple[str, ...], since: str | None) -> str:
         """Start an export; servers that ignore the moment for patients may honour it for the whole system."""
         if since and paths[0] != SYSTEM and SYSTEM in paths:
@@ -219,7 +182,7 @@ class _Work:
         for name, count in run.files.items():
             made[kind_of(name)] += count
         if run.since is None:
-            self._replace(run, sum(made[kind] for kind in ACCEPTED))
+            self._replace(run, sum(made[kind] for kind in self._wire.kinds))
         state.files += list(run.files)
         state.until = run.until
         state.run = None
@@ -236,7 +199,7 @@ class _Work:
             since=run.since,
             until=run.until,
             files=len(run.files),
-            resources={kind: made[kind] for kind in ACCEPTED},
+            resources={kind: made[kind] for kind in self._wire.kinds},
             deletions=made[export.DELETED],
             deletions_found=self._deletions_found(run, made[export.DELETED]),
             errors=made[export.ERRORS],
@@ -249,8 +212,8 @@ class _Work:
             self._abandon(run)
             group = f" of the Group {state.group}" if state.group else ""
             raise UserError(
-                f"The FHIR server {origin(self._wire.base)} has no {', '.join(ACCEPTED)}{group} for this client; "
-                f"check what the hospital lets it read{' and --group' if group else ''}."
+                f"The FHIR server {origin(self._wire.base)} has no {', '.join(self._wire.kinds)}{group} for this "
+                f"client; check what the hospital lets it read{' and --group' if group else ''}."
             )
         # This comes before the state, so that a kill here lets the next run do it again.
         for name in state.files:

@@ -18,7 +18,6 @@ from model.ingestion.api.export import FHIR_JSON
 from model.ingestion.api.increment import repeated
 from model.ingestion.api.landing import Landing, Run, file_name, kind_of
 from model.ingestion.api.wire import PassingError, Wire, origin
-from model.ingestion.validation import ACCEPTED
 
 PAGE = 500
 RESOURCES_A_FILE = 5000
@@ -36,7 +35,7 @@ def fetch(wire: Wire, run: Run, landing: Landing, landed: Callable[[], None]) ->
     GoneError
         When the server no longer knows the page that it named as the next.
     """
-    for kind in ACCEPTED:
+    for kind in wire.kinds:
         first = _first(wire, kind, run.since)
         link = run.links.get(kind, first)
         with progress(kind) as advance:

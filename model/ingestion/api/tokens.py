@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, RSAKey, import_key
 from model.errors import UserError
 from model.ingestion.api.credentials import Auth, Credentials, SecretMethod
 from model.ingestion.api.wire import Clock, Wire, origin
-from model.ingestion.validation import ACCEPTED
+from model.ingestion.validation import ACCEPTED, NEEDED
 
 # SMART App Launch 2, "Backend Services": an assertion lives five minutes at the most.
 ASSERTION_SECONDS = 240
@@ -97,7 +97,7 @@ class _Endpoint:
             raise UserError(
                 f"The token endpoint on {origin(url)} gives a token that is no bearer token; mend it there."
             )
-        if lost := sorted(readable(scope) - readable(str(told.get("scope") or scope))):
+        if lost := sorted(set(self._wire.kinds) & readable(scope) - readable(str(told.get("scope") or scope))):
             raise UserError(
                 f"The token endpoint on {origin(url)} grants no leave to read {', '.join(lost)}; "
                 "ask the hospital to grant the client system read scopes for them."
@@ -127,9 +127,7 @@ class _Endpoint:
             )
         # SMART 2 reads with .rs; a server that does not say it can takes the words of SMART 1.
         verb = "rs" if "permission-v2" in (told.get("capabilities") or ()) else "read"
-        return urljoin(f"{self._wire.base}/", url), given.scope or " ".join(
-            f"system/{kind}.{verb}" for kind in ACCEPTED
-        )
+        return urljoin(f"{self._wire.base}/", url), given.scope or " ".join(f"system/{kind}.{verb}" for kind in NEEDED)
 
     def _published(self) -> Mapping[str, Any]:
         wire = self._wire

@@ -18,6 +18,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from model.errors import UserError
 from model.ingestion.api.credentials import Credentials
 from model.ingestion.api.tls import context, handshake_fault
+from model.ingestion.validation import NEEDED, OPTIONAL
 
 ATTEMPTS = 6
 LONGEST_PAUSE = 60.0
@@ -87,6 +88,9 @@ class Wire:
         self.base = base.rstrip("/")
         self.clock = clock
         self.bearer: httpx.Auth | None = None
+        named = [kind for kind in OPTIONAL if f"system/{kind}." in (credentials.scope or "")]
+        self.kinds = (*NEEDED, *named)
+        """The resource types to ask for: a server may refuse everything for a type that was not granted."""
         self._has_certificate = credentials.certificate is not None
         self._own = httpx.Client(verify=context(credentials, with_certificate=True), timeout=TIMEOUT)
         self._other = httpx.Client(verify=context(credentials, with_certificate=False), timeout=TIMEOUT)

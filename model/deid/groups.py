@@ -1,0 +1,197 @@
+"""The groups that figures are told apart for (``model/groups.yaml``), read from US Core extensions and Coverage."""
+
+import functools
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from model.deid.vocabulary import same_uri
+
+GROUPS_FILE = Path(__file__).parent.parent / "groups.yaml"
+CATEGORY = "ombCategory"
+_BETWEEN = re.compile(r"[\s_-]+")
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Category(_Row):
+    """A US Core extension of Patient: its categories, and the group of a patient who has several."""
+
+    extensions: tuple[str, ...]
+    systems: tuple[str, ...]
+    codes: dict[str, str]
+    several: str | None = None
+
+
+class Declined(_Row):
+    """Codings that say that a question was not answered."""
+
+    systems: tuple[str, ...]
+    codes: frozenset[str]
+
+
+class PayerSystem(_Row):
+    """A code system of payers or plans, and the class of each code or beginning of a code."""
+
+    name: str
+    uris: tuple[str, ...]
+    codes: dict[str, str]
+    pattern: str | None = None
+    beginnings: bool = False
+    not_known: frozenset[str] = frozenset()
+
+    def payer(self, code: str) -> str | None:
+        """Return the class of a code."""
+        if code in self.not_known or (self.pattern and not re.fullmatch(self.pattern, code, re.ASCII)):
+            return None
+        if not self.beginnings:
+            return self.codes.get(code)
+        return next((self.codes[code[:n]] for n in range(len(code), 0, -1) if code[:n] in self.codes), None)
+
+
+class Payers(_Row):
+    """The classes of payers, and what stands for each."""
+
+    order: tuple[str, ...]
+    systems: tuple[PayerSystem, ...]
+    words: dict[str, tuple[str, ...]]
+
+
+class Deprivation(_Row):
+    """How areas are divided by their deprivation index."""
+
+    parts: int = Field(ge=2)
+
+
+class CellRules(_Row):
+    """Which attributes form a cell, the least size of one, and the order in which values are suppressed."""
+
+    least: int = Field(ge=1)
+    fixed: tuple[str, ...]
+    suppress: tuple[str, ...]
+    age_bands: tuple[int, ...]
+
+
+class GroupTable(_Row):
+    """The whole table."""
+
+    version: int
+    categories: dict[str, Category]
+    declined: Declined
+    payers: Payers
+    deprivation: Deprivation
+    cells: CellRules
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The table made ready for look-ups."""
+
+    table: GroupTable
+    digest: str
+    category_of: Mapping[tuple[str, str], str]
+    """The category by attribute's name and code."""
+    payer_systems: Mapping[str, PayerSystem]
+    payer_words: Mapping[str, str]
+
+    def categories(self, extensions: object) -> dict[str, str]:
+        """Return the group of each attribute that a Patient's extensions tell."""
+        found = ((name, self._group(name, extensions)) for name in self.table.categories)
+        return {name: group for name, group in found if group is not None}
+
+    def unread(self, extensions: object) -> list[str]:
+        """Return the attributes whose extension is there and says something that is not understood."""
+        told = {name: self._own(name, extensions) for name in self.table.categories}
+        return [name for name, own in told.items() if self._torn(name, own) or any(self._odd(name, one) for one in own)]
+
+    def payer(self, kind: object, payors: object) -> str | None:
+        """Return the class of payer that a Coverage's ``type`` and ``payor`` tell; nothing when no part is known."""
+        parts = list(self._payers(kind))
+        parts += [self._word(one.get("display")) for one in _objects(payors)]
+        known = set(parts) - {None}
+        return next((payer for payer in self.table.payers.order if payer in known), None)
+
+    def _group(self, name: str, extensions: object) -> str | None:
+        own = self._own(name, extensions)
+        found = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
+        return next(iter(found)) if len(found) == 1 else self.table.categories[name].several if found else None
+
+    def _own(self, name: str, extensions: object) -> list[dict[str, Any]]:
+        wanted = self.table.categories[name].extensions
+        return [one for one in _objects(extensions) if _same(one.get("url"), wanted)]
+
+    def _category(self, name: str, coding: Mapping[str, Any]) -> str | None:
+        code = coding.get("code")
+        if not isinstance(code, str) or not _same(coding.get("system"), self.table.categories[name].systems):
+            return None
+        return self.category_of.get((name, code))
+
+    def _odd(self, name: str, extension: Mapping[str, Any]) -> bool:
+        codings = list(_codings(extension))
+        return not codings or not all(self._category(name, one) or self._declined(one) for one in codings)
+
+    def _torn(self, name: str, own: list[dict[str, Any]]) -> bool:
+        """Return whether there are several categories of which a patient has but one."""
+        found = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
+        return len(found) > 1 and self.table.categories[name].several is None
+
+    def _declined(self, coding: Mapping[str, Any]) -> bool:
+        declined = self.table.declined
+        return coding.get("code") in declined.codes and _same(coding.get("system"), declined.systems)
+
+    def _payers(self, kind: object) -> Iterator[str | None]:
+        concept = kind if isinstance(kind, dict) else {}
+        yield self._word(concept.get("text"))
+        for coding in _objects(concept.get("coding")):
+            uri, code = coding.get("system"), coding.get("code")
+            system = self.payer_systems.get(same_uri(uri)) if isinstance(uri, str) else None
+            yield self._word(coding.get("display"))
+            if system is not None and isinstance(code, str):
+                yield system.payer(code)
+
+    def _word(self, text: object) -> str | None:
+        return self.payer_words.get(_plain(text)) if isinstance(text, str) else None
+
+
+@functools.cache
+def groups() -> Groups:
+    """Read the table that ships with the package."""
+    content = GROUPS_FILE.read_bytes()
+    table = GroupTable.model_validate(yaml.safe_load(content))
+    return Groups(
+        table=table,
+        digest=hashlib.sha256(content).hexdigest(),
+        category_of={(name, code): word for name, row in table.categories.items() for code, word in row.codes.items()},
+        payer_systems={same_uri(uri): system for system in table.payers.systems for uri in system.uris},
+        payer_words={_plain(word): payer for payer, words in table.payers.words.items() for word in words},
+    )
+
+
+def _codings(extension: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the codings of ombCategory, or of the CodeableConcept that the extension held before US Core 2."""
+    for part in _objects(extension.get("extension")):
+        if part.get("url") == CATEGORY:
+            yield from _objects([part.get("valueCoding")])
+    concept = extension.get("valueCodeableConcept")
+    if isinstance(concept, dict):
+        yield from _objects(concept.get("coding"))
+
+
+def _objects(values: object) -> list[dict[str, Any]]:
+    return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
+
+
+def _same(uri: object, wanted: Iterable[str]) -> bool:
+    return isinstance(uri, str) and same_uri(uri) in {same_uri(one) for one in wanted}
+
+
+def _plain(text: str) -> str:
+    return _BETWEEN.sub(" ", text.strip()).lower()

@@ -1,0 +1,51 @@
+"""Gates: what an evaluation must show before a model is released, as a table, and how an evaluation is judged by it."""
+
+from model.gates.combine import gate_table, table_of_run
+from model.gates.conditions import (
+    approval_verdict,
+    card_verdict,
+    evaluated_verdict,
+    not_evaluated,
+    training_verdicts,
+)
+from model.gates.exceptions import ExceptionRule, GateException
+from model.gates.table import (
+    GATES_FILE,
+    Approval,
+    Enough,
+    Gate,
+    GateTable,
+    Minimum,
+    Profile,
+    SmallGroup,
+    table_of_version,
+)
+from model.gates.verdict import Verdict, refusal, refuse, warnings_of
+from model.gates.verdicts import judge, verdicts
+
+__all__ = [
+    "GATES_FILE",
+    "Approval",
+    "Enough",
+    "ExceptionRule",
+    "Gate",
+    "GateException",
+    "GateTable",
+    "Minimum",
+    "Profile",
+    "SmallGroup",
+    "Verdict",
+    "approval_verdict",
+    "card_verdict",
+    "evaluated_verdict",
+    "gate_table",
+    "judge",
+    "not_evaluated",
+    "refusal",
+    "refuse",
+    "table_of_run",
+    "table_of_version",
+    "training_verdicts",
+    "verdicts",
+    "warnings_of",
+]

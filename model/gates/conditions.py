@@ -1,0 +1,113 @@
+"""What a release must have apart from its figures: enough data, an evaluation that tells, a card, an approval."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from model.gates.exceptions import signed_by
+from model.gates.table import Enough, GateTable, Profile
+from model.gates.verdict import Verdict
+
+# Without these figures nothing is known of a model.
+_TELLING = {"roc_auc": "ROC-AUC", "brier_skill": "Brier skill", "calibration": "calibration"}
+
+
+def not_evaluated(evaluation: Mapping[str, Any], enough: Enough) -> str:
+    """Return why an evaluation does not tell how good the model is, with the counts; nothing when it does."""
+    counts = evaluation.get("counts")
+    numbers = counts if isinstance(counts, Mapping) else {}
+    discharges, readmissions = (_count(numbers.get(name)) for name in ("discharges", "readmissions"))
+    missing = [
+        f"{has} {what}, {least} needed"
+        for has, least, what in (
+            (discharges, enough.discharges, "test discharges"),
+            (readmissions, enough.outcomes, "readmissions among the test discharges"),
+            (discharges - readmissions, enough.outcomes, "test discharges without a readmission"),
+        )
+        if has < least
+    ]
+    if missing:
+        return "; ".join(missing)
+    unknown = [title for name, title in _TELLING.items() if not isinstance(evaluation.get(name), Mapping)]
+    if unknown:
+        return f"{', '.join(unknown)} cannot be told from {discharges} test discharges with {readmissions} readmissions"
+    return ""
+
+
+def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Mapping[str, Any]) -> Verdict:
+    """Judge whether the test data tells how good the model is."""
+    why = not_evaluated(evaluation, table.evaluated)
+    warning = "nothing is known of how good this model is" if why else ""
+    demand = f"at least {table.evaluated.discharges} test discharges with {table.evaluated.outcomes} of each outcome"
+    passed = not why or profile.may_be_unevaluated
+    return Verdict(name="evaluated", passed=passed, found=why or "yes", demand=demand, warning=warning * passed)
+
+
+def training_verdicts(
+    profile: Profile, counts: Mapping[str, Any], suspects: Iterable[Mapping[str, Any]]
+) -> list[Verdict]:
+    """Judge what a model was trained on: enough of it, and no feature that tells the outcome and nobody accepted.
+
+    Parameters
+    ----------
+    profile : Profile
+        What to ask for.
+    counts : mapping
+        The run's counts.
+    suspects : iterable of mapping
+        Features that alone order the outcomes far better than the others, as the run recorded them.
+    """
+    least = {what: getattr(profile.minimum, what) for what in ("discharges", "readmissions", "patients")}
+    amounts = [_amount(f"training {what}", _count(counts.get(f"training_{what}")), least[what]) for what in least]
+    return [*amounts, *(_suspect(profile, suspect) for suspect in suspects)]
+
+
+def _amount(name: str, has: int, least: int) -> Verdict:
+    missed = float(max(0, least - has))
+    return Verdict(name=name, passed=not missed, value=float(has), demand=f"at least {least}", missed_by=missed or None)
+
+
+def _suspect(profile: Profile, suspect: Mapping[str, Any]) -> Verdict:
+    accepted = str(suspect.get("accepted_by") or "")
+    passed = bool(accepted) or profile.leakage == "warn"
+    return Verdict(
+        name=f"feature {suspect['feature']}",
+        passed=passed,
+        found=f"ROC-AUC {suspect['roc_auc']:.3f} alone, the others at most {suspect['others']:.3f}",
+        demand="accepted by the owner of the table",
+        warning=("accepted by the owner of the table" if accepted else "accepted by nobody") if passed else "",
+    )
+
+
+def card_verdict(profile: Profile, unanswered: Sequence[str]) -> Verdict:
+    """Judge whether the model card answers all that it should; ``unanswered`` are the questions left open."""
+    gate = Verdict(name="model card", passed=True, judged=profile.card_complete, found="complete", demand="complete")
+    if not unanswered:
+        return gate
+    found = f"without an answer to {', '.join(unanswered)}"
+    missed = {"passed": not profile.card_complete, "value": float(len(unanswered)), "found": found}
+    return gate.model_copy(update=missed | {"missed_by": float(len(unanswered)) if profile.card_complete else None})
+
+
+def approval_verdict(profile: Profile, approved_by: str | None, reason: str | None) -> Verdict:
+    """Judge an approval, given as ``ROLE:NAME`` with its reason.
+
+    Raises
+    ------
+    UserError
+        When the approval is not of the form ``ROLE:NAME``.
+    """
+    role = signed_by(approved_by, "--approve")[0] if approved_by is not None else ""
+    if profile.approval is None:
+        return Verdict(name="approval", passed=True, judged=False, found=role or "absent", demand="not asked for")
+    demand = f"by a {' or '.join(profile.approval.roles)}, with a reason"
+    if not role:
+        return Verdict(name="approval", passed=False, found="absent", demand=demand)
+    if role not in profile.approval.roles:
+        return Verdict(name="approval", passed=False, found=f"by a {role}", demand=demand)
+    reasoned = bool((reason or "").strip())
+    found = f"by a {role}" + ("" if reasoned else " without a reason")
+    return Verdict(name="approval", passed=reasoned, found=found, demand=demand)
+
+
+def _count(found: Any) -> int:
+    return found if isinstance(found, int) and not isinstance(found, bool) else 0

@@ -1,0 +1,155 @@
+"""How the figures of an evaluation come out against the gates of a profile."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from model.gates.conditions import evaluated_verdict
+from model.gates.exceptions import GateException
+from model.gates.table import Gate, GateTable, Profile, Straddle
+from model.gates.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A figure and the ends of its interval; all three are the same for one number."""
+
+    value: float
+    low: float
+    high: float
+
+
+def verdicts(table: GateTable, name: str, evaluation: Mapping[str, Any], *, today: date | None = None) -> list[Verdict]:
+    """Judge an evaluation by a profile: first whether it tells anything at all, then each gate."""
+    profile = table.profile(name)
+    return [evaluated_verdict(table, profile, evaluation), *judge(profile, evaluation, today=today)]
+
+
+def judge(profile: Profile, evaluation: Mapping[str, Any], *, today: date | None = None) -> list[Verdict]:
+    """Hold an evaluation against each gate; a figure that could not be computed does not pass.
+
+    Parameters
+    ----------
+    profile : Profile
+        The gates, with their exceptions.
+    evaluation : mapping
+        The figures.
+    today : date, optional
+        The day on which exceptions must be in force; one that is not changes nothing.
+    """
+    compared = evaluation.get("baseline") is not None
+    exceptions = {exception.gate: exception for exception in profile.exceptions}
+    found = []
+    for gate in profile.gates:
+        if gate.with_baseline and not compared:
+            found.append(_unasked(gate, "not judged", f"{gate.demand} against a baseline"))
+        elif gate.where_recorded and _at(evaluation, gate.metric) is None:
+            found.append(_unasked(gate, "not recorded, or groups too small to tell", gate.demand))
+        elif gate.name in exceptions:
+            found.append(_excepted(gate, exceptions[gate.name], profile, evaluation, today or date.today()))
+        else:
+            found.append(_verdict(gate, evaluation, profile.straddle))
+    if profile.baseline_required:
+        given = "given" if compared else "absent; give --baseline RELEASE"
+        found.append(Verdict(name="baseline", passed=compared, found=given, demand="given"))
+    return found
+
+
+def _excepted(
+    gate: Gate, exception: GateException, profile: Profile, evaluation: Mapping[str, Any], today: date
+) -> Verdict:
+    """Judge a gate by its exception, or by its own bounds where the exception is not in force."""
+    fault = exception.fault(profile.exception_rule, today)
+    if fault:
+        verdict = _verdict(gate, evaluation, profile.straddle)
+        return verdict.model_copy(update={"demand": f"{gate.demand} ({fault})"})
+    bounds = {name: value for name in ("at_least", "at_most") if (value := getattr(exception, name)) is not None}
+    verdict = _verdict(gate.model_copy(update=bounds), evaluation, profile.straddle)
+    note = f"lowered from {gate.demand} by an exception until {exception.until}"
+    warning = "; ".join(filter(None, (verdict.warning, note))) if verdict.passed else ""
+    return verdict.model_copy(update={"warning": warning})
+
+
+def _verdict(gate: Gate, evaluation: Mapping[str, Any], straddle: Straddle) -> Verdict:
+    unknown = Verdict(name=gate.name, passed=False, demand=_demand(gate, straddle), why=gate.why)
+    if gate.holds is not None:
+        return _yes_or_no(gate, _at(evaluation, gate.metric), unknown)
+    figure = _figure(gate, evaluation)
+    if figure is None:
+        return unknown
+    allowed = gate.margin if straddle == "margin" else math.inf
+    straddles = _missed(gate, figure.low, figure.high) > 0
+    # Beyond the bound as a whole, however wide the margin.
+    surely = _missed(gate, figure.high, figure.low)
+    missed = surely or max(0.0, _missed(gate, figure.low, figure.high) - allowed)
+    return unknown.model_copy(
+        update={
+            "passed": missed == 0,
+            "value": figure.value,
+            "missed_by": missed or None,
+            "warning": _straddling(gate) if straddles and missed == 0 else "",
+        }
+        | _interval(gate, figure)
+    )
+
+
+def _demand(gate: Gate, straddle: Straddle) -> str:
+    if not gate.has_interval or straddle == "warn":
+        return gate.demand
+    return gate.demand + (
+        f" with the interval within a margin of {gate.margin:g}" if gate.margin else " with the whole interval"
+    )
+
+
+def _missed(gate: Gate, lower: float, upper: float) -> float:
+    """Return how far ``lower`` is below the least, or ``upper`` above the most, whichever is further."""
+    short = 0.0 if gate.at_least is None else gate.at_least - lower
+    over = 0.0 if gate.at_most is None else upper - gate.at_most
+    return max(0.0, short, over)
+
+
+def _straddling(gate: Gate) -> str:
+    return f"the 95 % interval is on both sides of the bound ({gate.demand}), so the test data does not decide"
+
+
+def _interval(gate: Gate, figure: _Figure) -> dict[str, Any]:
+    if not gate.has_interval:
+        return {}
+    found = f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g})"
+    return {"low": figure.low, "high": figure.high, "found": found}
+
+
+def _yes_or_no(gate: Gate, found: Any, unknown: Verdict) -> Verdict:
+    if not isinstance(found, bool):
+        return unknown
+    shown = {"value": float(found), "found": str(found).lower()}
+    return unknown.model_copy(update=shown | {"passed": found == gate.holds})
+
+
+def _unasked(gate: Gate, found: str, demand: str) -> Verdict:
+    return Verdict(name=gate.name, passed=True, judged=False, found=found, demand=demand, why=gate.why)
+
+
+def _figure(gate: Gate, evaluation: Mapping[str, Any]) -> _Figure | None:
+    """Return a gate's figure; nothing where any part of it is no number, or its interval is in disorder."""
+    paths = [f"{gate.metric}.{end}" for end in ("value", "low", "high")] if gate.has_interval else [gate.metric] * 3
+    ends = [_number(_at(evaluation, path)) for path in paths]
+    numbers = [end for end in ends if end is not None]
+    if len(numbers) < len(ends) or numbers[1] > numbers[2]:
+        return None
+    return _Figure(*numbers)
+
+
+def _at(evaluation: Mapping[str, Any], path: str) -> Any:
+    found: Any = evaluation
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _number(found: Any) -> float | None:
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        return None
+    return float(found)

@@ -1,0 +1,44 @@
+"""What a run tells of itself."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a run brought.
+
+    Parameters
+    ----------
+    place
+        Where the files of this run and of those before lie; what is to be ingested.
+    run
+        The number of the run.
+    mode
+        ``export`` or ``search``.
+    resumed
+        Whether it went on with a run that was interrupted.
+    since, until
+        The server's moments between which changes were asked for; no ``since`` means everything.
+    files
+        Files that landed in this run.
+    resources
+        Resources of each type in them.
+    deletions
+        Bundles of deleted records in them.
+    deletions_found
+        How records that the server deleted come to light.
+    errors
+        OperationOutcomes that the server gave about records that it could not export.
+    """
+
+    place: str
+    run: int
+    mode: str
+    resumed: bool
+    since: str | None
+    until: str | None
+    files: int
+    resources: dict[str, int]
+    deletions: int
+    deletions_found: str
+    errors: int

@@ -1,0 +1,46 @@
+"""What whoever sees a risk must know of the release that gave it: whether it was evaluated, and on what exceptions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+CAUTION = "not evaluated: nothing is known of how good this model is"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a release stands on a day.
+
+    Attributes
+    ----------
+    evaluated
+        Whether its test data told how good it is.
+    cautions
+        What to say with every risk; nothing where all is well.
+    """
+
+    evaluated: bool
+    cautions: tuple[str, ...]
+
+
+def standing(lineage: Mapping[str, Any], metrics: Mapping[str, Any], today: date) -> Standing:
+    """Return how a release stands; one from before evaluations said so stands as its figures do.
+
+    Parameters
+    ----------
+    lineage, metrics : mapping
+        The release's own files.
+    today : date
+        The day on which its exceptions must be in force.
+    """
+    figures = metrics.get("evaluation") or {}
+    evaluated = bool(lineage["evaluated"]) if "evaluated" in lineage else figures.get("roc_auc") is not None
+    why = str(lineage.get("not_evaluated") or "")
+    cautions = [] if evaluated else [f"{CAUTION} ({why})" if why else CAUTION]
+    cautions += [
+        f"the exception for the gate {row['gate']} expired on {row['until']}"
+        for row in lineage.get("exceptions") or ()
+        if date.fromisoformat(row["until"]) < today
+    ]
+    return Standing(evaluated, tuple(cautions))
