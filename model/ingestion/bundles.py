@@ -147,8 +147,9 @@ def entries(bundle: dict[str, Any], first: int = 0, depth: int = 0) -> Iterator[
 def pages(bundle: dict[str, Any], depth: int = 0) -> Iterator[Page]:
     """Give the pages that a Bundle and the Bundles inside it are, where they name a next one or themselves."""
     named = {str(one.get("relation")): one.get("url") for one in _objects(bundle.get("link"))}
-    if named.keys() & {"next", "self"}:
-        yield Page(_address(named.get("self")), _address(named.get("next")))
+    page = Page(_address(named.get("self")), _address(named.get("next")))
+    if page != Page(None, None):
+        yield page
     for entry in _objects(bundle.get("entry")) if depth < NESTED_BUNDLES else ():
         inner = entry.get("resource")
         if isinstance(inner, dict) and is_bundle(inner):

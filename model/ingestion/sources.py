@@ -204,7 +204,8 @@ def _large(sha256: str, raw: BufferedIOBase, size: int) -> Iterator[Piece]:
     whole = (*pages(document.members), *inside)
     while part := tuple(itertools.islice(items, ITEMS_A_PIECE)):
         yield Piece(sha256, "bundle", part, references, backwards)
-    yield Piece(sha256, "bundle", (), references, pages=whole)
+    if whole:
+        yield Piece(sha256, "bundle", (), references, pages=whole)
     if broken:
         raise broken[0]
 
