@@ -12,6 +12,7 @@ from model.evaluation.fairness import fairness
 from model.evaluation.resampling import Measured
 from model.evaluation.sample import Sample
 from model.evaluation.vocabulary import GAP, GAPS
+from model.features.definitions import GROUPS
 from model.gates import SmallGroup
 
 UNKNOWN = "unknown"
@@ -119,10 +120,15 @@ def _described(group: Group, measured: Measured) -> dict[str, Any]:
 
 
 def _gaps(described: list[dict[str, Any]], figure: str, measured: Measured) -> dict[str, Any]:
-    """Return the gaps of each attribute (``by``), and over all attributes the largest of each figure of a gap."""
+    """Return the gaps of each attribute (``by``), and the largest of each figure of a gap over the attributes.
+
+    Race, ethnicity, payer and deprivation have gates of their own and count there only where there is nothing else.
+    """
     attributes = dict.fromkeys(group["attribute"] for group in described)
     by = {name: _gap([g for g in described if g["attribute"] == name], figure, measured) for name in attributes}
     told = {name: gap for name, gap in by.items() if gap["largest"] is not None}
+    # A gap that a gate judges by itself is not judged twice, unless there is no other.
+    told = {name: gap for name, gap in told.items() if name not in GROUPS} or told
     found = {kind: max((gap[kind] for gap in told.values()), default=None) for kind in GAP}
     return found | {"attribute": max(told, key=lambda name: told[name]["largest"], default=None), "by": by}
 

@@ -153,6 +153,7 @@ def _lowers(package: Gate, own: Gate) -> bool:
         or own.margin > package.margin
         or own.holds != package.holds
         or (own.with_baseline and not package.with_baseline)
+        or (own.where_recorded and not package.where_recorded)
     )
 
 

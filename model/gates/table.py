@@ -77,7 +77,7 @@ class Gate(Row):
         if self.margin and not self.has_interval:
             raise ValueError(f"a margin needs a figure with an interval, and {self.metric} is one number")
         if self.where_recorded and BY not in self.metric:
-            raise ValueError("where_recorded needs a gap by one attribute, such as gaps.sensitivity.by.race.sure")
+            raise ValueError("where_recorded needs a gap by one attribute, such as gaps.sensitivity.by.race")
         if self.holds is not None and self.has_interval:
             raise ValueError(f"holds needs a yes-or-no figure, and {self.metric} is a number")
         return self

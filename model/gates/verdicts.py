@@ -45,7 +45,7 @@ def judge(profile: Profile, evaluation: Mapping[str, Any], *, today: date | None
     for gate in profile.gates:
         if gate.with_baseline and not compared:
             found.append(_unasked(gate, "not judged", f"{gate.demand} against a baseline"))
-        elif gate.where_recorded and _at(evaluation, gate.metric) is None:
+        elif gate.where_recorded and _figure(gate, evaluation) is None:
             found.append(_unasked(gate, "not recorded, or groups too small to tell", gate.demand))
         elif gate.name in exceptions:
             found.append(_excepted(gate, exceptions[gate.name], profile, evaluation, today or date.today()))

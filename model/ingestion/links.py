@@ -30,7 +30,7 @@ REFERRED = {
     "medicationReference": "Medication",
 }
 """The elements whose references are followed, and the type that each means."""
-KINDS = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Medication")
+KINDS = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Coverage", "Medication")
 
 _CHUNK = 1024 * 1024
 # What stands in each file that asks something of another one, or tells which drug a Medication is.
