@@ -14,7 +14,10 @@ from bench.leaks.canaries import held
 
 DEEPEST = 4
 DEEPEST_EXTENSION = 2
-_LEFT_OUT = frozenset({"resourceType", "resource_type", "fhir_comments", "modifierExtension", "contained"})
+# With one of modifierExtension, implicitRules and focus a resource is not used, so nothing of it could leave.
+_LEFT_OUT = frozenset(
+    {"resourceType", "resource_type", "fhir_comments", "modifierExtension", "implicitRules", "focus", "contained"}
+)
 _PYTHON = {"bool": "Boolean", "bytes": "Base64Binary", "date": "Date", "datetime": "DateTime", "time": "Time"}
 
 
