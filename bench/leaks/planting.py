@@ -14,9 +14,18 @@ from bench.leaks.canaries import held
 
 DEEPEST = 4
 DEEPEST_EXTENSION = 2
-# With one of modifierExtension, implicitRules and focus a resource is not used, so nothing of it could leave.
+# With one of these a resource is not used, or belongs to another patient (Patient.link), so nothing of it could leave.
 _LEFT_OUT = frozenset(
-    {"resourceType", "resource_type", "fhir_comments", "modifierExtension", "implicitRules", "focus", "contained"}
+    {
+        "resourceType",
+        "resource_type",
+        "fhir_comments",
+        "modifierExtension",
+        "implicitRules",
+        "focus",
+        "link",
+        "contained",
+    }
 )
 _PYTHON = {"bool": "Boolean", "bytes": "Base64Binary", "date": "Date", "datetime": "DateTime", "time": "Time"}
 
