@@ -395,7 +395,7 @@ def resource(kind: str, number: int, *, version: int = 1, updated: str = "2025-0
             period = {"start": "2024-03-01T08:00:00Z", "end": f"2024-03-{number % 20 + 2:02d}T08:00:00Z"}
             return made | subject | {"status": "finished", "class": {"code": "IMP"}, "period": period}
         case "Condition":
-            return made | subject | {"code": coded}
+            return made | subject | {"code": coded, "recordedDate": "2024-03-02"}
         case "Observation":
             loinc = {"coding": [{"system": "http://loinc.org", "code": "2160-0"}]}
             unit = {"unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"}
@@ -404,6 +404,7 @@ def resource(kind: str, number: int, *, version: int = 1, updated: str = "2025-0
         case _:
             drug = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "860975"}]}
             order = {"status": "active", "intent": "order", "medicationCodeableConcept": drug}
+            order["authoredOn"] = "2024-03-02"
             return made | subject | order
 
 

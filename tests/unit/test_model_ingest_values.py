@@ -142,7 +142,7 @@ def test_every_value_is_a_row_or_a_reason(tmp_path: Path) -> None:
 )
 def test_empty_and_spaced_units_are_no_reason_to_refuse(tmp_path: Path, written: dict[str, Any]) -> None:
     done = hospital(tmp_path, [observation(SODIUM, valueQuantity={"value": 139, **written})])
-    assert done.counts == {"accepted": 4}
+    assert done.counts == {"accepted": 4, "used": 4}
     assert features(tmp_path)["sodium_last"] == 139
 
 
