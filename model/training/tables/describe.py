@@ -164,9 +164,7 @@ def _typed(series: "pd.Series[Any]", rows: Rows, words: Words, category: bool) -
         return out
     truth = pd.api.types.is_bool_dtype(series)
     doubtful = numbers.sentinels(Counter(values[np.isfinite(values)].tolist()))
-    said = "".join(
-        f"; {value:g} is kept as a number; --missing={value:g} if it means missing" for value in doubtful
-    )
+    said = "".join(f"; {value:g} is kept as a number; --missing={value:g} if it means missing" for value in doubtful)
     column = Column(str(series.name), written=NumberFormat(truth=truth, sentinels=by_hand))
     return Described(column, values[rows.kept], (YES_NO if truth else PLAIN_NUMBER) + said)
 
