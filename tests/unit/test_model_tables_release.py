@@ -23,7 +23,7 @@ from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.release.trust import TRUSTED_KEYS
 from model.release.verify import verify
-from model.scoring import Scorer
+from model.scoring import Contract, Scorer
 from model.training.columns import OTHER
 from model.training.run import read_fit, read_run
 from model.training.tables import Rows, Words, describe, read_table
@@ -44,7 +44,7 @@ def hospital() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "mrn": chance.integers(100, 480, ROWS).astype(str),
-            "left on": days.strftime("%Y-%m-%d"),
+            "left on": days.strftime("%d/%m/%Y"),
             "age": age.astype(int).astype(str),
             "sodium": np.where(chance.random(ROWS) < 0.03, "<120", sodium),
             "ward": np.where(chance.random(ROWS) < 0.1, "?", ward),
@@ -161,12 +161,65 @@ def test_the_latest_row_of_a_patient_is_chosen(made: Path, scorer: Scorer) -> No
     table, place = hospital(), str(made / "table.csv")
     assert scorer.contract.table is not None
     someone = table["mrn"].value_counts().index[0]
-    newest = table[table["mrn"] == someone].sort_values("left on", kind="stable").iloc[-1]
+    moments = pd.to_datetime(table["left on"], format="%d/%m/%Y")
+    newest = table.loc[moments[table["mrn"] == someone].sort_values(kind="stable").index[-1]]
     found = latest_row(place, scorer.contract, scorer.contract.table, f" {someone} ")
     assert (found.patient, found.columns["age"]) == (someone, [float(newest["age"])])
     with pytest.raises(UserError, match="no row of that patient") as fault:
         latest_row(place, scorer.contract, scorer.contract.table, "990099")
     assert "990099" not in str(fault.value)
+
+
+def test_times_and_numbers_are_read_as_training_decided_by_its_whole_columns(
+    made: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    table = scorer.contract.table
+    assert table is not None
+    assert table.time_written == "day-first"
+    two = hospital().head(2).assign(mrn="1", sodium=["1.138,4", "x"])
+    # No day over 12 here: what the training table showed decides.
+    two.assign(**{"left on": ["03/02/2024", "02/03/2024"], "age": ["40", "70"]}).to_csv(tmp_path / "a.csv", index=False)
+    assert latest_row(str(tmp_path / "a.csv"), scorer.contract, table, "1").columns["age"] == [70.0]
+    two.assign(**{"left on": ["02/03/2024", "03/02/2024"], "age": ["40", "70"]}).to_csv(tmp_path / "b.csv", index=False)
+    found = latest_row(str(tmp_path / "b.csv"), scorer.contract, table, "1")
+    assert (found.columns["age"], found.columns["sodium"]) == ([40.0], [None])
+    assert found.cautions == ("sodium is not written as in training, so it is taken as missing",)
+    two.assign(**{"left on": ["02/03/2024", "02/28/2024"]}).to_csv(tmp_path / "c.csv", index=False)
+    with pytest.raises(UserError, match="1 of the patient's 2 times are not written as in training"):
+        latest_row(str(tmp_path / "c.csv"), scorer.contract, table, "1")
+
+
+def test_a_contract_of_before_reads_numbers_as_before_and_times_by_the_table_itself(
+    place: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    schema = json.loads((place / files.CONTRACT_FILE).read_text())
+    schema["x-table"] = {"patient": "mrn", "time": "left on"}
+    for name, about in schema["properties"].items():
+        about.pop("x-missing")
+        about |= {"x-written": {"sodium": ",", "smoker": "true"}.get(name, ".")} if "x-written" in about else {}
+    before = Contract(schema)
+    assert before.table is not None
+    row = hospital().head(1).assign(mrn="1", sodium="141,5", smoker="True")
+    row.assign(**{"left on": "28/02/2024"}).to_csv(tmp_path / "a.csv", index=False)
+    found = latest_row(str(tmp_path / "a.csv"), before, before.table, "1").columns
+    assert (found["sodium"], found["smoker"]) == ([141.5], [1.0])
+    row.assign(**{"left on": "02/03/2024"}).to_csv(tmp_path / "b.csv", index=False)
+    with pytest.raises(UserError, match="does not show whether the day or the month"):
+        latest_row(str(tmp_path / "b.csv"), before, before.table, "1")
+
+
+def test_the_card_names_what_was_decided_and_compared(made: Path, place: Path) -> None:
+    evaluation = json.loads((made / "run" / "evaluation.json").read_text())
+    assert evaluation["baseline_name"] == "age alone"
+    assert evaluation["over_lace"]["value"] == pytest.approx(
+        evaluation["roc_auc"]["value"] - evaluation["lace_roc_auc"]["value"]
+    )
+    assert evaluation["net_benefit"]["over_lace"] is None
+    text = (place / files.CARD_FILE).read_text()
+    assert "so the model is compared with age alone and with the base rate" in text
+    assert "ROC-AUC over age alone" in text
+    assert "left on: dates read as day/month/year because" in text
+    assert "LACE index on the same discharges" not in text
 
 
 def asked(runtime: ReadmissionModel, columns: dict[str, Any], **kinds: str) -> InferenceResponse:

@@ -48,8 +48,8 @@ def test_a_day_over_twelve_shows_the_order_of_the_whole_column(seed: int) -> Non
     read = times(column(texts), None)
     assert (read.order, read.values.tolist()) == (order, seconds(true))
     assert f"because {over} values have a day over 12" in read.read_as
-    assert read.order is not None
     # One row alone, on a day that shows nothing, is read as the whole column was.
+    assert read.order is not None
     alone = datetime(2024, 2, 3, tzinfo=UTC)
     assert dates.as_written(column([alone.strftime(mark.join(parts))]), read.order) == [alone.timestamp()]
     wrong = "month-first" if order == "day-first" else "day-first"
@@ -143,6 +143,6 @@ def test_years_of_two_digits_that_may_come_first_are_refused() -> None:
 
 
 def test_a_type_of_the_file_is_taken() -> None:
-    series = pd.Series([pd.Timestamp("2024-02-20"), pd.NaT], name="left on")
+    series = pd.Series(np.array(["2024-02-20", "NaT"], dtype="datetime64[us]"), name="left on")
     assert times(series, None).order is None
     assert times(series, None).values[0] == datetime(2024, 2, 20, tzinfo=UTC).timestamp()
