@@ -2,7 +2,8 @@
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +11,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 RECORD_USE_FILE = Path(__file__).parent.parent / "record_use.yaml"
-PRESENT, ABSENT = "present", "absent"
+PRESENT = "present"
 
 Use = Literal["used", "excluded", "refused"]
-Fits = Callable[[dict[str, Any]], bool]
 
 
 class _Row(BaseModel):
@@ -32,6 +32,8 @@ class Rule(_Row):
     def _reasoned(self) -> "Rule":
         if self.use != "used" and not self.reason:
             raise ValueError("what is not used needs a reason, by which it is counted")
+        if len(self.where) > 1:
+            raise ValueError("a row asks for one element")
         return self
 
 
@@ -100,6 +102,14 @@ class RecordUse(_Row):
     limits: ShareLimits
     encounter_sources: tuple[EncounterSource, ...]
 
+    @model_validator(mode="after")
+    def _each_ends_with_a_rule(self) -> "RecordUse":
+        for kind in ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Coverage"):
+            *rows, last = getattr(self, kind)
+            if last.where or not all(row.where for row in (*self.any, *rows)):
+                raise ValueError(f"the last row of {kind}, and no other, fits every resource (where: {{}})")
+        return self
+
     def rules(self, kind: str) -> tuple[Rule, ...]:
         """Return the rows of a resource type, those of every type first."""
         own: tuple[Rule, ...] = getattr(self, kind)
@@ -120,10 +130,17 @@ def digest() -> str:
 
 def rule_for(resource: dict[str, Any], kind: str) -> Rule:
     """Return the first row that fits a valid resource of a kind."""
-    for fits, rule in _compiled(kind):
-        if fits(resource):
-            return rule
-    raise LookupError(f"model/record_use.yaml has no row for every {kind}")
+    compiled = _compiled(kind)
+    for element, by_code, if_present in compiled.steps:
+        value = resource.get(element)
+        if value is None:
+            continue
+        if if_present is not None:
+            return if_present
+        found = by_code.get(value) if type(value) is str else _of_codes(by_code, value)
+        if found is not None:
+            return found
+    return compiled.otherwise
 
 
 def encounter_class(encounter: dict[str, Any]) -> str | None:
@@ -134,30 +151,36 @@ def encounter_class(encounter: dict[str, Any]) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Compiled:
+    """The rows of a resource type, those that ask one element after another put together for a quick look-up."""
+
+    steps: tuple[tuple[str, Mapping[str, Rule], Rule | None], ...]
+    otherwise: Rule
+
+
 @functools.cache
-def _compiled(kind: str) -> tuple[tuple[Fits, Rule], ...]:
-    return tuple((_all(rule.where), rule) for rule in record_use().rules(kind))
+def _compiled(kind: str) -> _Compiled:
+    *rows, last = record_use().rules(kind)
+    steps: list[tuple[str, dict[str, Rule], Rule | None]] = []
+    for row in rows:
+        ((element, values),) = row.where.items()
+        if values == (PRESENT,):
+            steps.append((element, {}, row))
+        elif steps and steps[-1][0] == element and steps[-1][2] is None:
+            steps[-1][1].update({value: row for value in values if value not in steps[-1][1]})
+        else:
+            steps.append((element, dict.fromkeys(values, row), None))
+    return _Compiled(tuple(steps), last)
 
 
-def _all(where: Mapping[str, tuple[str, ...]]) -> Fits:
-    tests = tuple((element, _one(values)) for element, values in where.items())
-    return lambda resource: all(test(resource.get(element)) for element, test in tests)
-
-
-def _one(values: tuple[str, ...]) -> Callable[[Any], bool]:
-    if values == (PRESENT,):
-        return lambda value: value is not None
-    if values == (ABSENT,):
-        return lambda value: value is None
-    wanted = frozenset(values)
-    return lambda value: value is not None and not wanted.isdisjoint(_codes(value))
-
-
-def _codes(value: Any) -> set[str]:
-    """Return a code, a boolean, or the codes of a CodeableConcept in whatever system, in lower case."""
+def _of_codes(by_code: Mapping[str, Rule], value: Any) -> Rule | None:
+    """Return the row for a boolean, or for a code of a CodeableConcept in whatever system, in lower case."""
     if isinstance(value, bool):
-        return {str(value).lower()}
-    if isinstance(value, str):
-        return {value}
+        return by_code.get(str(value).lower())
     codings = value.get("coding") if isinstance(value, dict) else None
-    return {str(one.get("code")).strip().lower() for one in codings or () if isinstance(one, dict)}
+    for one in codings or ():
+        found = by_code.get(str(one.get("code")).strip().lower()) if isinstance(one, dict) else None
+        if found is not None:
+            return found
+    return None

@@ -235,7 +235,8 @@ class Work:
         if resource["resourceType"] == "Patient":
             self.warnings.update(f"Patient.{name}" for name in groups().unread(resource.get("extension")))
         if resource["resourceType"] == "Observation":
-            self.warnings.update(f"Observation.{reason}" for reason in reasons(resource, left))
+            for reason in reasons(resource, left):
+                self.warnings[f"Observation.{reason}"] += 1
         if resource["resourceType"] == "Coverage":
             return marked(resource, left)
         return with_source_class(resource, left) if resource["resourceType"] == "Encounter" else left
