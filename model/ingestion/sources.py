@@ -27,7 +27,7 @@ _NONE = References(())
 
 
 FILE_BITS = 40
-"""Each file has so many bits of the sequence for its entries."""
+"""Bits of the sequence that number the entries of one file."""
 
 
 class Lines(Protocol):

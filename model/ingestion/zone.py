@@ -13,7 +13,7 @@ from model.errors import UserError
 
 SAMPLED_FILES = 64
 SAMPLED_BYTES = 256 * 1024
-"""Of each of so many files, spread over all, so much is read to find the offset."""
+"""The number of files, spread over all, and the bytes of each, that are read to find the offset."""
 
 _OFFSET = re.compile(rb'"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?([+-])(\d{2}):(\d{2})"')
 
