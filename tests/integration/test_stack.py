@@ -62,8 +62,13 @@ def test_each_hospital_serves_the_release_that_its_entry_names(home: Home, dynam
     assert served["spec"]["predictor"]["model"]["storageUri"] == (
         f"s3://hmlops-dev-{hospital}-models/readmission/v1/{digest}"
     )
-    ready = [entry["status"] for entry in served["status"]["conditions"] if entry["type"] == "Ready"]
-    assert ready == ["True"]
+
+    def ready() -> bool:
+        status = services.get(name="readmission-risk-v1", namespace=f"{hospital}-serving").to_dict()["status"]
+        return [entry["status"] for entry in status["conditions"] if entry["type"] == "Ready"] == ["True"]
+
+    # The node may have just come back with all its pods.
+    eventually(ready, 240)
     scaler: Any = client.AutoscalingV2Api(dynamic_api.client)
     limits = scaler.read_namespaced_horizontal_pod_autoscaler("readmission-risk-v1-predictor", f"{hospital}-serving")
     assert (limits.spec.min_replicas, limits.spec.max_replicas) == (1, 2)
