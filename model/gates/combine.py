@@ -80,7 +80,7 @@ def combined(package: GateTable, own: GateTable, where: str) -> GateTable:
         package.small_group.discharges,
         package.small_group.outcomes,
     ):
-        raise UserError(f"{where} changes small_group, which decides whom the subgroup gates judge; leave it as it is.")
+        raise UserError(f"{where} changes small_group, which decides the groups that are judged; leave it as it is.")
     if own.evaluated.discharges < package.evaluated.discharges or own.evaluated.outcomes < package.evaluated.outcomes:
         raise UserError(f"{where} calls an evaluation of less test data evaluated; raise evaluated to the package's.")
     profiles = {
