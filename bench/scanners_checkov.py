@@ -16,8 +16,8 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as checked
 
-from policy_pack.graph import Resource
-from policy_pack.rows import table
+from policy_pack.controls.rows import table
+from policy_pack.stack.graph import Resource
 
 _TABLE = Path(__file__).with_name("scanners.yaml")
 _TYPE = re.compile(r"kubernetes:(?:core/)?(?P<version>[^:]+):(?P<kind>\w+)")

@@ -12,7 +12,7 @@ def main() -> None:
         app(prog_name="python -m policy_pack")
         return
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-    from policy_pack.analyzer import serve
+    from policy_pack.engine.analyzer import serve
 
     serve()
 

@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from policy_pack.evaluate import Judge, Result, Status
-from policy_pack.graph import Graph, Resource
+from policy_pack.engine.evaluate import Judge, Result, Status
 from policy_pack.settings import Evidence, Settings, load
-from policy_pack.zone_places import Addresses, read_file
+from policy_pack.stack.external_endpoints import Addresses, read_file
+from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
 from tests.policy.judged import BROKEN
 from tests.policy.seed import Seed, seed

@@ -8,8 +8,8 @@ from unittest import mock
 from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime.proto import analyzer_pb2 as proto
 
-from policy_pack import wire
-from policy_pack.graph import Graph
+from policy_pack.stack import wire
+from policy_pack.stack.graph import Graph
 from tests.unit.mocked_stack import declare, settings
 
 ROOT_TYPE = "pulumi:pulumi:Stack"

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_pack.evidence import cluster_access, database_access, vault_access
-from policy_pack.evidence.access import Access
-from policy_pack.evidence.cloud_access import Cloud
-from policy_pack.evidence.conditions import Holds, holds
-from policy_pack.evidence.patterns import fits, meet
-from policy_pack.graph import Graph, Resource
-from policy_pack.iam import statements
-from policy_pack.values import View
+from policy_pack.facts import database_access, rbac_access, vault_access
+from policy_pack.facts.access import Access
+from policy_pack.facts.iam.conditions import Holds, holds
+from policy_pack.facts.iam.patterns import fits, meet
+from policy_pack.facts.iam.statements import statements
+from policy_pack.facts.iam_access import Cloud
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.values import View
 from tests.policy.made import STACK, document, made, tags
 
 ACCOUNT = "123456789012"
@@ -307,7 +307,7 @@ def test_kubernetes_roles_give_what_they_name() -> None:
     only = {**SECRETS, "resourceNames": ["fhir"]}
     exec_ = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
     harmless = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
-    found = cluster_access.rights(
+    found = rbac_access.rights(
         Graph(
             [
                 *rbac("Role", "a", [only, harmless], TRAINER, "north-data"),
@@ -326,7 +326,7 @@ def test_kubernetes_roles_give_what_they_name() -> None:
 def test_a_role_that_is_nowhere_is_told_and_one_of_every_cluster_is_known() -> None:
     [_, lost] = rbac("Role", "lost", [], TRAINER, "north-data")
     [_, edit] = rbac("ClusterRole", "edit", [], TRAINER)
-    found = cluster_access.rights(Graph([lost, edit], STACK))
+    found = rbac_access.rights(Graph([lost, edit], STACK))
     assert found.unclear == ("north-data/lost: Role lost",)
     assert {"read Secrets", "run commands in pods"} <= {one.ability for one in found.abilities}
     assert "give rights to others" not in {one.ability for one in found.abilities}
@@ -338,7 +338,7 @@ def test_an_access_entry_s_group_is_who_takes_its_role() -> None:
         "aws:eks/accessEntry:AccessEntry", "ops", {"principalArn": arn("ops"), "kubernetesGroups": ["operators"]}
     )
     bound = rbac("ClusterRole", "reader", [SECRETS], {"kind": "Group", "name": "operators"})
-    found = cluster_access.rights(Graph([*role("ops", trust=people), entry, *bound], STACK))
+    found = rbac_access.rights(Graph([*role("ops", trust=people), entry, *bound], STACK))
     [one] = found.abilities
     assert one.who.title == f"people of account {ACCOUNT} whom its policies let"
     assert one.through[1:] == ("group operators", "role ops")

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from policy_pack.errors import PackError
-from policy_pack.evidence import live
+from policy_pack.evidence import cluster_reader
 from policy_pack.evidence.drift import Drift, drift
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.source import Source
-from policy_pack.graph import Graph, Resource
+from policy_pack.evidence.state_reader import Source
 from policy_pack.settings import load
-from policy_pack.zone_places import read_file
+from policy_pack.stack.external_endpoints import read_file
+from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
 from tests.unit.mocked_stack import ROOT
 
@@ -44,7 +44,7 @@ def read(graph: Graph, items: Objects) -> list[Resource]:
         asked.append(arguments)
         return json.dumps({"items": items})
 
-    found = live.read(graph, answer)
+    found = cluster_reader.read(graph, answer)
     [[_, kinds, *_]] = asked
     assert "secret" not in kinds
     assert "clusterstoragecontainer.v1alpha1.serving.kserve.io" in kinds
@@ -147,12 +147,12 @@ def test_a_cluster_that_does_not_answer_is_told_in_one_sentence(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PackError, match="leave --live away"):
-        live.read(dev)
+        cluster_reader.read(dev)
     fake = tmp_path / "kubectl"
     fake.write_text("#!/bin/sh\necho 'connection refused' >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(PackError, match="connection refused"):
-        live.read(dev)
+        cluster_reader.read(dev)
     with pytest.raises(PackError, match="list of objects"):
-        live.read(dev, lambda _: "{}")
+        cluster_reader.read(dev, lambda _: "{}")

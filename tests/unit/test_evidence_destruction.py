@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from policy_pack.command import app
 from policy_pack.errors import PackError
 from policy_pack.evidence.destruction import Fate, destruction
-from policy_pack.evidence.places import Places
-from policy_pack.graph import Graph, Resource
-from policy_pack.kinds import KEY
+from policy_pack.facts.ownership import Places
 from policy_pack.settings import load
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.kinds import KEY
 from tests.policy import world
 from tests.policy.made import STACK
 from tests.unit.test_policy_stacks import exported

@@ -13,24 +13,24 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from policy_pack.checks import About
 from policy_pack.command import app
-from policy_pack.controls.zone_flows import edges
+from policy_pack.controls.network.zone_flows import edges
+from policy_pack.controls.rows import table
+from policy_pack.engine.evaluate import Judge, Status, verdict
 from policy_pack.errors import PackError
-from policy_pack.evaluate import Judge, Status, verdict
-from policy_pack.evidence import source as sources
+from policy_pack.evidence import state_reader as sources
 from policy_pack.evidence.control_report import Standing
 from policy_pack.evidence.report import Report, report
 from policy_pack.evidence.risks import known
-from policy_pack.evidence.source import Source
-from policy_pack.flow_graph import flows
-from policy_pack.flow_parts import shown
-from policy_pack.graph import Graph
-from policy_pack.rows import table
+from policy_pack.evidence.state_reader import Source
+from policy_pack.facts.network_policies import shown
+from policy_pack.facts.reachability import flows
+from policy_pack.facts.zone_table import zones
 from policy_pack.settings import load
-from policy_pack.wire import SECRET, SIGNATURE
-from policy_pack.zone_places import read_file
-from policy_pack.zones import zones
+from policy_pack.stack.checks import About
+from policy_pack.stack.external_endpoints import read_file
+from policy_pack.stack.graph import Graph
+from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
 from tests.policy.made import changed, made
 from tests.unit.mocked_stack import ROOT

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from policy_pack.evaluate import Judge, Status
+from policy_pack.engine.evaluate import Judge, Status
 from policy_pack.settings import load
-from policy_pack.zone_places import read
+from policy_pack.stack.external_endpoints import read
 from tests.policy import recorded
 from tests.unit.mocked_stack import Declared, Stack, configuration, declare, settings
 

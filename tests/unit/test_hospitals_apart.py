@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from infra.settings.names import SHARED
-from policy_pack.evidence.places import Places
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.source import Source
-from policy_pack.graph import Graph
+from policy_pack.evidence.state_reader import Source
+from policy_pack.facts.ownership import Places
 from policy_pack.settings import load
-from policy_pack.zone_places import read
+from policy_pack.stack.external_endpoints import read
+from policy_pack.stack.graph import Graph
 from tests.policy import recorded
 from tests.unit.mocked_stack import RELEASE, configuration
 

@@ -12,8 +12,8 @@ from infra.monitoring.account_monitoring import Watch, WatchArgs
 from infra.settings import names
 from infra.settings.values import Settings
 from infra.storage.backup_role import BackupRole
-from policy_pack.iam import statements
-from policy_pack.values import View
+from policy_pack.facts.iam.statements import statements
+from policy_pack.stack.values import View
 from tests.unit.mocked_stack import Declared, Stack, declared, settings
 
 READS = ("s3:GetObject", "kms:Decrypt", "secretsmanager:GetSecretValue", "rds-db:connect", "kafka-cluster:ReadData")

@@ -14,9 +14,9 @@ from pulumi.runtime.proto import analyzer_pb2_grpc
 from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
-from policy_pack.analyzer import Analyzer
-from policy_pack.rows import table
-from policy_pack.wire import SECRET, SIGNATURE, UNKNOWNS
+from policy_pack.controls.rows import table
+from policy_pack.engine.analyzer import Analyzer
+from policy_pack.stack.wire import SECRET, SIGNATURE, UNKNOWNS
 from tests.policy import world
 from tests.unit.mocked_stack import ROOT
 

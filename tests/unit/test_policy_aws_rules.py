@@ -2,9 +2,9 @@
 
 import pytest
 
-from policy_pack.aws_rules import aws_rules
-from policy_pack.rows import table
-from policy_pack.rules import rules
+from policy_pack.controls.rows import table
+from policy_pack.controls.rules import rules
+from policy_pack.engine.aws_rules import aws_rules
 from tests.policy import world
 from tests.policy.judged import BROKEN, results, statuses
 from tests.policy.made import made

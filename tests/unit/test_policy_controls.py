@@ -2,10 +2,10 @@
 
 import pytest
 
-from policy_pack.evaluate import Status
-from policy_pack.graph import Graph
-from policy_pack.rows import table
-from policy_pack.rules import ANY, rules
+from policy_pack.controls.rows import table
+from policy_pack.controls.rules import ANY, rules
+from policy_pack.engine.evaluate import Status
+from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.cases import CASES, Case
 from tests.policy.judged import BROKEN, exempting, results, statuses

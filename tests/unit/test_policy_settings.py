@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from policy_pack.controls.rows import NPRM, table
+from policy_pack.engine.evaluate import EXEMPTIONS, Status
 from policy_pack.errors import PackError
-from policy_pack.evaluate import EXEMPTIONS, Status
-from policy_pack.graph import Graph
-from policy_pack.rows import NPRM, table
 from policy_pack.settings import Evidence, Level, Settings, load, parse
+from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.judged import exempting, results, statuses
 from tests.policy.made import STACK, changed

@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from policy_pack.command import app
-from policy_pack.evaluate import Judge
-from policy_pack.graph import Graph, Resource
+from policy_pack.engine.evaluate import Judge
+from policy_pack.facts.zone_table import zones
 from policy_pack.settings import load
-from policy_pack.state import graph as from_state
-from policy_pack.wire import SECRET, SIGNATURE
-from policy_pack.zone_places import read_file
-from policy_pack.zones import zones
+from policy_pack.stack.external_endpoints import read_file
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.state import graph as from_state
+from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
 from tests.policy.made import changed
 from tests.unit.mocked_stack import ROOT
@@ -81,7 +81,7 @@ def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
     table = zones()
     [flow] = [flow for flow in table.flows if flow.port and flow.source == "planner"]
     less = replace(table, flows=tuple(other for other in table.flows if other is not flow))
-    monkeypatch.setattr("policy_pack.controls.zone_flows.zones", lambda: less)
+    monkeypatch.setattr("policy_pack.controls.network.zone_flows.zones", lambda: less)
     found = refused(Graph(dev.resources, "dev"), "dev", "SEG-02")
     assert {text.split(" -> ")[0].rpartition(" ")[2] for text in found} == {
         "north-serving/planner",

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from policy_pack.checks import About
-from policy_pack.controls.zone_flows import edges
+from policy_pack.controls.network.zone_flows import edges
+from policy_pack.engine.evaluate import Judge, Status
 from policy_pack.errors import PackError
-from policy_pack.evaluate import Judge, Status
-from policy_pack.flow_graph import flows
-from policy_pack.flow_parts import common, selects
-from policy_pack.graph import Graph
-from policy_pack.values import UNKNOWN
-from policy_pack.zone_places import Addresses, Place
-from policy_pack.zone_places import read as read_places
-from policy_pack.zones import read, zones
+from policy_pack.facts.network_policies import common, selects
+from policy_pack.facts.reachability import flows
+from policy_pack.facts.zone_table import read, zones
+from policy_pack.stack.checks import About
+from policy_pack.stack.external_endpoints import Addresses, Place
+from policy_pack.stack.external_endpoints import read as read_places
+from policy_pack.stack.graph import Graph
+from policy_pack.stack.values import UNKNOWN
 from tests.policy import world
 from tests.policy.judged import results
 from tests.policy.made import STACK, changed, made
