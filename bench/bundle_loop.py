@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.features.definitions import definitions
+from model.definitions.features import definitions
 
 MOMENTS = {
     "encounter": "started_at",

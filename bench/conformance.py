@@ -17,10 +17,10 @@ from rich.table import Table
 
 from bench.figures import Figure, Json, show
 from bench.samples import shared
-from model import places
-from model.ingestion import sources
-from model.ingestion.bundles import Item
-from model.ingestion.validation import ACCEPTED, faults_of
+from model.fhir import sources
+from model.fhir.bundles import Item
+from model.fhir.validation import ACCEPTED, faults_of
+from model.io import storage
 
 # The first of these that fits what the HL7 validator says of a file tells why the file may pass.
 REASONS = (
@@ -69,7 +69,7 @@ def judge(path: Path, expected: str = "") -> Verdict:
     """Return what ingestion makes of a file."""
     refusals: list[str] = []
     needed = False
-    for piece in sources.read(places.Stored(str(path), "", path.stat().st_size)):
+    for piece in sources.read(storage.Stored(str(path), "", path.stat().st_size)):
         refusals += [piece.broken] if piece.broken else []
         for item in piece.items:
             found = _refusals(item)

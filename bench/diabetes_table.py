@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model.dataset import Dataset
+from model.dataset.columns import OTHER, Column, codes
+from model.dataset.dataset import Dataset
 from model.errors import UserError
-from model.training.columns import OTHER, Column, codes
 
 ARCHIVE = "diabetes130/dataset_diabetes.zip"
 TABLE = "dataset_diabetes/diabetic_data.csv"

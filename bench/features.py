@@ -22,8 +22,8 @@ import typer
 from bench.bundle_loop import loop
 from bench.figures import Figure, Json, at_least, at_most, show
 from bench.hospital_tables import write
+from model.definitions.features import definitions
 from model.features.build import compute
-from model.features.definitions import definitions
 from model.features.engines import engine
 
 MEMORY_GB = 4

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from model.ingestion import curated
+from model.curated import curated_tables
 
 HOSPITAL = "bench"
 ENCOUNTERS_PER_PATIENT = 8
@@ -77,7 +77,7 @@ def write(folder: Path, encounters: int, seed: int = 1) -> dict[str, int]:
 
 
 def _table(name: str, columns: dict[str, pa.Array]) -> pa.Table:
-    schema = curated.schema(name)
+    schema = curated_tables.schema(name)
     rows = len(next(iter(columns.values())))
     columns = columns | {"hospital": pa.array(np.full(rows, HOSPITAL))}
     filled = [

@@ -19,9 +19,9 @@ import typer
 
 from bench.figures import Figure, Json, at_least, at_most, show
 from bench.samples import Sample, accepted, bundle_of, linked, multiplied, sample
+from model.curated.run import Ingested, ingest
 from model.deid.keys import LocalKeyring
 from model.errors import UserError
-from model.ingestion.run import Ingested, ingest
 
 CHUNKS = 4
 FEW, MANY = 1000, 10_000

@@ -12,7 +12,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from model.ingestion.validation import ACCEPTED
+from model.fhir.validation import ACCEPTED
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SYNTHETIC_PATIENTS = 400

@@ -19,10 +19,10 @@ from mlserver.errors import InferenceError
 from mlserver.types import Datatype, InferenceRequest, InferenceResponse, Parameters, ResponseOutput
 from mlserver.utils import get_model_uri
 
+from model.artifact import files
+from model.artifact.reference import TOLERANCE
+from model.artifact.trust import TRUSTED_KEYS, trusted_keys
 from model.errors import UserError
-from model.release import files
-from model.release.reference import TOLERANCE
-from model.release.trust import TRUSTED_KEYS, trusted_keys
 from model.scoring import Scorer
 from services.figures import RISKS
 

@@ -11,7 +11,7 @@ import typer
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from model.errors import UserError
-from model.latest import Discharge, latest
+from model.scoring.latest_discharge import Discharge, latest
 
 TIMEOUT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0

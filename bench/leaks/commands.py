@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.paths import REPOSITORY
-from model.console import progress
+from model.io.console import progress
 
 HOSPITAL = "north"
 PATIENCE_SECONDS = 900

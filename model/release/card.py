@@ -10,9 +10,9 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from pydantic import BaseModel, ConfigDict
 
+from model.dataset.tables import PLAIN
 from model.errors import UserError
 from model.gates import Verdict
-from model.training.tables import PLAIN
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from model.release.files import (
+from model.artifact.files import (
     CONTRACT_FILE,
     LINEAGE_FILE,
     METRICS_FILE,
@@ -19,13 +19,13 @@ from model.release.files import (
     REFERENCE_FILE,
     ReleaseFiles,
 )
-from model.release.loading import load
-from model.release.reference import deviation
-from model.release.standing import Standing, standing
-from model.release.trust import open_release
+from model.artifact.loading import load
+from model.artifact.reference import deviation
+from model.artifact.standing import Standing, standing
+from model.artifact.trust import open_release
+from model.dataset.prepared_columns import origins
 from model.scoring.contract import Contract, Feature, Floats, Values
 from model.scoring.explain import Exact, Explainer, Explanation, Occlusion
-from model.training.prepare import origins
 
 REASONS = 3
 
@@ -71,7 +71,7 @@ class Scorer:
 
     @classmethod
     def open(cls, place: str, *, trusted: Collection[str] | None = None, named: str | None = None) -> "Scorer":
-        """Check a release's hashes and signature, as :func:`model.release.trust.open_release` does, and load it."""
+        """Check a release's hashes and signature, as :func:`model.artifact.trust.open_release` does, and load it."""
         return cls(open_release(place, trusted=trusted, named=named).files)
 
     @property

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
-from model.dataset import Dataset, matrix, seconds
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, matrix, seconds
 from model.errors import UserError
-from model.training.columns import Column
 
 PIPELINE_FILE = "pipeline.joblib"
 RUN_FILE = "run.json"

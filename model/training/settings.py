@@ -86,7 +86,6 @@ class Settings(_Row):
     folds: int = Field(ge=2)
     tuning_folds: int = Field(ge=2)
     tuning_rows: int
-    sure_rows: int
     rule: ChoiceRule
     leak: LeakRule
     linear: LinearGrid

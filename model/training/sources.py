@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from model.dataset import Dataset, labelled
+from model.dataset import tables
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, labelled
+from model.definitions.features import definitions
 from model.errors import UserError
 from model.features.build import load
-from model.features.definitions import definitions
-from model.hospital import check_hospital
-from model.training import tables
-from model.training.columns import Column
+from model.io.hospital_name import check_hospital
+from model.training.baseline import baseline
 from model.training.groups import groups_of, recorded_groups
 from model.training.split import split
 
@@ -95,7 +96,7 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
     left_out |= {name: why for name, why in described.items() if isinstance(why, str)}
     kept = [found for found in described.values() if isinstance(found, tables.Described)]
     columns = tuple(found.column for found in kept)
-    compared = tables.baseline(table, words, rows, label)
+    compared = baseline(table, words, rows, label)
     grouped = groups_of({f.column.name: f.values for f in kept if f.column.kind == "numeric"}, attributes=attributes)
     grouped |= {name: tables.groups(table[name], rows, words) for name in words.groups}
     data = replace(

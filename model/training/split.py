@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.dataset import Dataset, Floats
+from model.dataset.dataset import Dataset, Floats
 from model.training.settings import SplitRule, settings
 
 DAY = 86_400.0

@@ -10,13 +10,13 @@ import numpy as np
 import sklearn
 from threadpoolctl import threadpool_limits
 
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
+from model.dataset.tables import Words, split_names
 from model.gates import GateTable
 from model.training import checks, leakage, sources
-from model.training.choice import choose
+from model.training.model_selection import choose
 from model.training.run import Run, check_folder, dumped, write_run
 from model.training.split import split
-from model.training.tables import Words, split_names
 
 
 def train(

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from infra.vault.hospital import RULES, policy_text
-from model.vault import Vault
+from model.io.vault import Vault
 
 BINARY = Path(sys.executable).parent / "bao"
 ROOT = "root-of-a-test"

@@ -11,11 +11,11 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.curated import curated_tables
+from model.curated.run import ingest
+from model.definitions.features import Definitions, definitions
 from model.features.build import shaped
-from model.features.definitions import Definitions, definitions
 from model.features.expression import expression, judged_stays
-from model.ingestion import curated
-from model.ingestion.run import ingest
 from model.synthesis.run import synthesize
 from tests.unit.model_world import RING
 
@@ -64,7 +64,7 @@ def arrow(lists: dict[str, list[dict[str, Any]]]) -> dict[str, pa.Table]:
             {f"{name}_id": f"{name}{i}", "patient_id": "p", "hospital": "north"} | known(name, row)
             for i, row in enumerate(rows)
         ]
-        made[name] = pa.Table.from_pylist(full, schema=curated.schema(name))
+        made[name] = pa.Table.from_pylist(full, schema=curated_tables.schema(name))
     return made
 
 
@@ -87,9 +87,9 @@ class Planned:
 def planned(table: str) -> Planned:
     read = Definitions.model_validate_json(table)
     database = ibis.duckdb.connect(threads=1)
-    for name in curated.TABLES:
-        database.con.register(name, curated.schema(name).empty_table())
-    tables = {name: database.table(name) for name in curated.TABLES}
+    for name in curated_tables.TABLES:
+        database.con.register(name, curated_tables.schema(name).empty_table())
+    tables = {name: database.table(name) for name in curated_tables.TABLES}
     stays_query = database.compile(judged_stays(tables, read))
     database.con.execute(f"CREATE OR REPLACE TEMP TABLE all_stays AS {stays_query}")
     found = expression(tables, read, database.table("all_stays"))
@@ -120,11 +120,11 @@ def hospital() -> Path:
     place = Path(folder().name)
     synthesize(patients=70, seed=11, out=str(place / "fhir"))
     ingest(str(place / "fhir"), hospital="north", out=str(place / "curated"), ring=RING)
-    curated.download(str(place / "curated"), place / "tables")
+    curated_tables.download(str(place / "curated"), place / "tables")
     return place / "curated"
 
 
 @functools.cache
 def hospital_tables() -> dict[str, pa.Table]:
     """Return those tables."""
-    return {name: pq.read_table(hospital().parent / "tables" / name) for name in curated.TABLES}
+    return {name: pq.read_table(hospital().parent / "tables" / name) for name in curated_tables.TABLES}

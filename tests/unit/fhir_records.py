@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from model.curated import curated_tables
+from model.curated.run import Ingested, ingest
 from model.deid.subject import Subject, secret_input
-from model.ingestion import curated
-from model.ingestion.run import Ingested, ingest
 from tests.unit.feature_world import features
 from tests.unit.model_world import RING
 
@@ -122,8 +122,8 @@ def answer(folder: Path, resources: Iterable[Resource], **options: Any) -> Answe
     (folder / "in").mkdir()
     (folder / "in" / "records.json").write_text(json.dumps(bundle(resources)), encoding="utf-8")
     done = ingest(str(folder / "in"), hospital=HOSPITAL, out=str(folder / "out"), ring=RING, **options)
-    curated.download(str(folder / "out"), folder / "tables")
-    tables = {name: pq.read_table(folder / "tables" / name) for name in curated.TABLES}
+    curated_tables.download(str(folder / "out"), folder / "tables")
+    tables = {name: pq.read_table(folder / "tables" / name) for name in curated_tables.TABLES}
     return Answer(done, features(tables), folder / "out")
 
 

@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from starlette.types import Receive, Scope, Send
 
-from model.ingestion.api.wire import Clock
+from model.fhir_server.wire import Clock
 from tests.unit.tls import Authority, Pair
 
 TYPES = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from model.artifact import files
 from model.evaluation.run import EVALUATION_FILE, evaluate
-from model.release import files
 from model.release.publish import Released, release
 from model.release.signing import LocalSigner
 from tests.unit.model_world import world

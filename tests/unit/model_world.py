@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.curated.run import ingest
 from model.deid.keys import LocalKeyring
 from model.features.build import build
 from model.gates import gate_table
-from model.ingestion.run import ingest
 from model.synthesis.bundles import BundleWriter
 from model.synthesis.population import simulate
 from model.synthesis.run import synthesize

@@ -9,9 +9,9 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from model.errors import UserError
-from model.ingestion.api import Landed, land
-from model.ingestion.api.credentials import Auth, Credentials, SecretMethod, credentials
-from model.vault import AbsentError
+from model.fhir_server import Landed, land
+from model.fhir_server.credentials import Auth, Credentials, SecretMethod, credentials
+from model.io.vault import AbsentError
 from tests.unit.fhir_server import SCOPES, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
 from tests.unit.tls import self_signed
 

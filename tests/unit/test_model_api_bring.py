@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model import places
-from model.cli import main
+from model.cli.app import main
 from model.errors import UserError
-from model.ingestion.api import Landed, bring, land
-from model.ingestion.api.credentials import Credentials
-from model.ingestion.api.download import Lines, unzipped
-from model.ingestion.api.landing import STATE
+from model.fhir.discovery import LANDING_STATE as STATE
+from model.fhir_server import Landed, bring, land
+from model.fhir_server.credentials import Credentials
+from model.fhir_server.download import Lines, unzipped
+from model.io import storage
 from tests.unit.fhir_server import TYPES, FhirServer, landed, resource
 
 
@@ -183,11 +183,11 @@ def test_records_land_in_an_object_store(server: FhirServer, bucket: str) -> Non
     assert land(server.base, bucket, credentials=shown, clock=clock).files == 10
     server.time.seconds += 30 * 86400
     done = land(server.base, bucket, credentials=shown, clock=clock)
-    names = [stored.place.removeprefix(f"{bucket}/") for stored in places.listing(bucket)]
+    names = [stored.place.removeprefix(f"{bucket}/") for stored in storage.listing(bucket)]
     assert STATE in names
     assert {name.partition("/")[0] for name in names} == {"0002", STATE}
     assert done.resources == dict.fromkeys(TYPES, 4)
-    content = gzip.decompress(places.read(places.join(bucket, "0002", "Patient.00001.ndjson.gz")))
+    content = gzip.decompress(storage.read(storage.join(bucket, "0002", "Patient.00001.ndjson.gz")))
     assert [json.loads(line)["id"] for line in content.splitlines()] == ["patient-0", "patient-1", "patient-2"]
 
 

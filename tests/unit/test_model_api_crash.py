@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from model.errors import UserError
-from model.ingestion.api import Landed, land
-from model.ingestion.api.credentials import Credentials
-from model.ingestion.api.land import Mode
-from model.ingestion.api.landing import Landing
+from model.fhir_server import Landed, land
+from model.fhir_server.credentials import Credentials
+from model.fhir_server.land import Mode
+from model.fhir_server.landing import Landing
 from tests.unit.fhir_server import TYPES, FhirServer, busy, landed, resource
 
 

@@ -15,9 +15,9 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from model.errors import UserError
-from model.ingestion.api import Landed, land
-from model.ingestion.api.credentials import Auth, Credentials
-from model.ingestion.api.landing import STATE
+from model.fhir.discovery import LANDING_STATE as STATE
+from model.fhir_server import Landed, land
+from model.fhir_server.credentials import Auth, Credentials
 from tests.unit.fhir_server import FIRST_TIME, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
 
 REPOSITORY = Path(__file__).parents[2]

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.cli import main
+from model.cli.app import main
 from model.errors import UserError
-from model.ingestion.api import Landed, land
-from model.ingestion.api.credentials import Credentials
-from model.ingestion.api.increment import MOST_REPEATED, repeated
-from model.ingestion.api.land import Mode
-from model.ingestion.api.landing import STATE
+from model.fhir.discovery import LANDING_STATE as STATE
+from model.fhir_server import Landed, land
+from model.fhir_server.credentials import Credentials
+from model.fhir_server.increment import MOST_REPEATED, repeated
+from model.fhir_server.land import Mode
 from tests.unit.fhir_server import TYPES, FhirServer, busy, landed, resource
 
 DAY = 86400

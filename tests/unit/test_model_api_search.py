@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from model.errors import UserError
-from model.ingestion.api import Landed, land
-from model.ingestion.api import search as searching
-from model.ingestion.api.capabilities import GROUP, PATIENTS, SYSTEM, exports
-from model.ingestion.api.credentials import Credentials
-from model.ingestion.api.land import Mode
-from model.ingestion.api.landing import STATE
+from model.fhir.discovery import LANDING_STATE as STATE
+from model.fhir_server import Landed, land
+from model.fhir_server import search as searching
+from model.fhir_server.capabilities import GROUP, PATIENTS, SYSTEM, exports
+from model.fhir_server.credentials import Credentials
+from model.fhir_server.land import Mode
 from tests.unit.fhir_server import SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from model.cli import app, main
+from model.cli.app import app, main
 from tests.unit.model_world import world
 
 COMMANDS = ("synthesize", "ingest", "features", "train", "evaluate", "release", "verify", "score", "card", "reidentify")
@@ -107,8 +107,8 @@ def loaded(module: str, *asked: str) -> list[str]:
 
 
 def test_no_command_loads_what_another_needs() -> None:
-    assert loaded("model.cli", "pyarrow", "sklearn", "pydantic") == []
-    assert loaded("model.ingestion.run", "mlserver", "sklearn", "boto3") == []
+    assert loaded("model.cli.app", "pyarrow", "sklearn", "pydantic") == []
+    assert loaded("model.curated.run", "mlserver", "sklearn", "boto3") == []
 
 
 def test_the_server_loads_only_what_its_image_has() -> None:

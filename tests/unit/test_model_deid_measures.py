@@ -121,7 +121,7 @@ def test_any_two_spellings_agree_or_contradict() -> None:
 
 def test_an_unusual_unit_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.deid.measures.REMEMBERED", 5)
-    monkeypatch.setattr("model.units.REMEMBERED", 5)
+    monkeypatch.setattr("model.definitions.units.REMEMBERED", 5)
     for number in range(20):
         assert unit(unit=f"furlong {number}") == "unit-not-understood"
     assert unit(unit="mg/dL") == "mg/dL"

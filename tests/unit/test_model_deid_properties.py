@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.curated.run import ingest
 from model.deid.keys import LocalKeyring, PatientSecret
 from model.deid.rules import allow_list
 from model.deid.subject import Subject, secret_input
 from model.deid.transforms import Context, deidentify
-from model.ingestion.run import ingest
-from model.ingestion.validation import ACCEPTED
+from model.fhir.validation import ACCEPTED
 
 KEYS = st.binary(min_size=32, max_size=32)
 NAMES = st.text(min_size=1, max_size=64)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from model.curated.run import ingest
 from model.deid.keys import BATCH, VaultKeyring, identity, keyring
 from model.deid.subject import Subject
 from model.errors import UserError
-from model.ingestion.run import ingest
 from tests.unit.bao_server import HOSPITAL, Bao, bao
 from tests.unit.model_world import bundle, write_bundle
 

@@ -20,13 +20,13 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from model.dataset import Dataset, Floats
-from model.evaluation.calibration import Calibration
+from model.dataset.dataset import Dataset, Floats
 from model.evaluation.figures import figures
-from model.evaluation.ranking import Ranking
-from model.evaluation.resampling import Resamples
-from model.evaluation.vocabulary import PATHS, RECORDED
 from model.gates import SmallGroup
+from model.metrics.calibration import Calibration
+from model.metrics.figure_names import PATHS, RECORDED
+from model.metrics.ranking import Ranking
+from model.metrics.resampling import Resamples
 
 BANDS = {"high": 0.3, "medium": 0.15}
 ROWS = 3000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
 from model.evaluation.figures import figures
 from model.gates import Gate, Verdict, gate_table, judge
 

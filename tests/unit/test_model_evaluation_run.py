@@ -17,10 +17,9 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
 from model.errors import GateError, UserError
 from model.evaluation.comparison import Champion, champion, compared
-from model.evaluation.curves import curves
 from model.evaluation.data_contract import data_contract
 from model.evaluation.figures import figures
 from model.evaluation.importance import importance
@@ -28,6 +27,7 @@ from model.evaluation.plots import plots
 from model.evaluation.report import benefit, report
 from model.evaluation.run import EVALUATION_FILE, REPORT_FILE, evaluate, keep_report, read_evaluation
 from model.evaluation.stability import stability
+from model.metrics.curves import curves
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.training.run import PIPELINE_FILE, RUN_FILE, TEST_FILE, dumped, read_fit, read_run, read_test

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from model.definitions.features import BASELINE, LABEL, definitions
 from model.errors import UserError
 from model.features.build import build, load
-from model.features.definitions import BASELINE, LABEL, definitions
 from tests.unit.feature_world import day, history, hospital, stay
 
 

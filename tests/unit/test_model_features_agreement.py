@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from model.definitions.features import BASELINE, KEYS, LABEL, definitions
 from model.features.build import build_as_of
-from model.features.definitions import BASELINE, KEYS, LABEL, definitions
-from model.latest import latest_of_bundle
+from model.scoring.latest_discharge import latest_of_bundle
 from tests.unit.fhir_records import (
     VERIFICATION,
     Answer,

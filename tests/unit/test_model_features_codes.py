@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from model.definitions.features import definitions
 from model.deid.check_digits import mod10, verhoeff
-from model.features.definitions import definitions
 from tests.unit.feature_world import day, history, stay
 
 # IUPAC standard atomic weights (2021), abridged.

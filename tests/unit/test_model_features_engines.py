@@ -9,14 +9,14 @@ import pytest
 from bench.bundle_loop import loop
 from bench.features import Run, line, pays_from
 from bench.hospital_tables import write
-from model import places
+from model.curated import curated_tables
+from model.curated.run import ingest
+from model.definitions.features import definitions
 from model.errors import UserError
 from model.features import engines
 from model.features.build import build, compute, load
-from model.features.definitions import definitions
 from model.features.engines import engine
-from model.ingestion import curated
-from model.ingestion.run import ingest
+from model.io import storage
 from tests.unit.feature_world import hospital
 from tests.unit.model_world import RING
 from tests.unit.test_model_features_codes import reference_data
@@ -68,7 +68,7 @@ def test_java_is_found_or_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     ("change", "sentence"),
     [
         (
-            lambda text: text.replace(f'"schema_version": {curated.SCHEMA_VERSION}', '"schema_version": 0'),
+            lambda text: text.replace(f'"schema_version": {curated_tables.SCHEMA_VERSION}', '"schema_version": 0'),
             "run ingest again",
         ),
         (lambda text: "{", "cannot be read"),
@@ -77,12 +77,12 @@ def test_java_is_found_or_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_tables_of_another_kind_are_refused(tmp_path: Path, change: object, sentence: str) -> None:
     place = tmp_path / "curated"
     shutil.copytree(hospital(), place)
-    manifest = place / "hospital=north" / curated.MANIFEST
+    manifest = place / "hospital=north" / curated_tables.MANIFEST
     assert callable(change)
     manifest.write_text(change(manifest.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(UserError, match=sentence):
         build(str(place), out=str(tmp_path / "f.parquet"))
-    assert places.read_if_any(str(tmp_path / "f.parquet")) is None
+    assert storage.read_if_any(str(tmp_path / "f.parquet")) is None
 
 
 def test_the_benchs_loop_finds_the_discharges_of_the_query(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from model.definitions.features import GROUPS, KEYS, LABEL, definitions, group_column
 from model.errors import UserError
 from model.features.build import build, build_as_of, load, schema
-from model.features.definitions import GROUPS, KEYS, LABEL, definitions, group_column
 from tests.unit.feature_world import MOMENTS, arrow, features, history, hospital, hospital_tables, stay
 
 MANY = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))

@@ -16,20 +16,20 @@ import yaml
 
 from bench.leaks.canaries import CANARIES
 from bench.leaks.scanner import Scanner
-from model.dataset import labelled
+from model.curated import curated_tables
+from model.curated.deprivation import read
+from model.curated.run import Ingested, ingest
+from model.dataset.dataset import labelled
+from model.definitions.features import GROUPS, definitions, group_column
 from model.deid import groups as reading
 from model.deid.groups import groups
 from model.errors import UserError
 from model.features import build as building
 from model.features.build import build, load
-from model.features.definitions import GROUPS, definitions, group_column
+from model.fhir.validation import NEEDED
+from model.fhir_server.credentials import Auth, Credentials
+from model.fhir_server.wire import Clock, Wire
 from model.gates import gate_table
-from model.ingestion import curated
-from model.ingestion.api.credentials import Auth, Credentials
-from model.ingestion.api.wire import Clock, Wire
-from model.ingestion.deprivation import read
-from model.ingestion.run import Ingested, ingest
-from model.ingestion.validation import NEEDED
 from model.training.run import read_pipeline, read_run, read_test
 from model.training.sources import from_features
 from model.training.train import train
@@ -88,7 +88,7 @@ def taken(folder: Path, resources: list[Resource], **options: Any) -> tuple[Inge
     write_bundle(folder / "in" / "one.json", content)
     out = str(folder / "out")
     done = ingest(str(folder / "in"), hospital="north", out=out, ring=RING, **options)
-    curated.download(out, folder / "tables")
+    curated_tables.download(out, folder / "tables")
     tables = [pq.read_table(folder / "tables" / name).to_pylist() for name in ("patient", "encounter")]
     return done, tables[0], tables[1]
 
@@ -340,7 +340,7 @@ def test_no_date_name_or_number_of_a_coverage_is_published(tmp_path: Path) -> No
     payer_of(tmp_path, named)
     texts = []
     for path in (tmp_path / "out").rglob("*.parquet"):
-        assert path.parent.name in curated.TABLES
+        assert path.parent.name in curated_tables.TABLES
         texts.append(json.dumps(pq.read_table(path).to_pylist(), default=str))
     written = "".join(texts)
     assert '"payer": "medicare"' in written

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from model.cli import app
+from model.cli.app import app
 from model.deid.subject import Subject, secret_input
 from model.errors import UserError
-from model.identity.envelope import LocalWrapping, VaultWrapping, Wrapping, seal, unseal
-from model.identity.reidentify import reidentify
-from model.identity.store import Recorder, find, inside, recorder, store_file
+from model.identity_store.envelope import LocalWrapping, VaultWrapping, Wrapping, seal, unseal
+from model.identity_store.reidentify import reidentify
+from model.identity_store.store import Recorder, find, inside, recorder, store_file
 from tests.unit.bao_server import HOSPITAL, Bao, bao
 from tests.unit.model_world import RING
 

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from model.curated import curated_tables
+from model.curated.run import Ingested, ingest
 from model.errors import GateError, UserError
-from model.ingestion import curated
-from model.ingestion.run import Ingested, ingest
 from model.synthesis.run import synthesize
 from tests.unit.model_world import RING, bundle, world, write_bundle
 
@@ -20,7 +20,7 @@ def run(source: Path, out: Path, **options: Any) -> Ingested:
 
 
 def rows(out: Path, table: str) -> list[dict[str, Any]]:
-    manifest = curated.read_manifest(str(out / "hospital=north"))
+    manifest = curated_tables.read_manifest(str(out / "hospital=north"))
     assert manifest is not None
     found: list[dict[str, Any]] = pq.read_table(out / "hospital=north" / manifest.tables[table]["file"]).to_pylist()
     return found
@@ -52,7 +52,7 @@ def test_another_key_or_content_changes_the_tables(tmp_path: Path) -> None:
     assert second.changed
     assert second.run != first.run
     assert len(rows(tmp_path / "out", "observation")) < first.rows["observation"]
-    assert len(list((tmp_path / "out").rglob("*.parquet"))) == len(curated.TABLES)
+    assert len(list((tmp_path / "out").rglob("*.parquet"))) == len(curated_tables.TABLES)
 
 
 def test_a_broken_resource_is_set_aside_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_bundles_ndjson_and_gzip_say_the_same(tmp_path: Path) -> None:
     for name in ("bundles", "bulk", "packed"):
         run(tmp_path / name, tmp_path / f"{name}-out")
         plain = {"source", "source_sha256", "ingest_run"}
-        tables = (rows(tmp_path / f"{name}-out", table) for table in curated.TABLES)
+        tables = (rows(tmp_path / f"{name}-out", table) for table in curated_tables.TABLES)
         found.append([[{k: v for k, v in row.items() if k not in plain} for row in table] for table in tables])
     assert found[0] == found[1] == found[2]
 
@@ -196,4 +196,4 @@ def test_a_changed_table_is_not_read(tmp_path: Path) -> None:
     run(tmp_path / "in", tmp_path / "out")
     next((tmp_path / "out").rglob("patient/*.parquet")).write_bytes(b"changed")
     with pytest.raises(UserError, match="differs from its manifest"):
-        curated.download(str(tmp_path / "out"), tmp_path / "down")
+        curated_tables.download(str(tmp_path / "out"), tmp_path / "down")

@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import pytest
 
+from model.curated.run import Ingested, ingest
 from model.deid.subject import Subject, secret_input
-from model.identity.envelope import LocalWrapping
-from model.identity.store import Recorder, find
-from model.ingestion.conditional import UNCLEAR, derived_id, searched
-from model.ingestion.run import Ingested, ingest
+from model.fhir.conditional import UNCLEAR, derived_id, searched
+from model.identity_store.envelope import LocalWrapping
+from model.identity_store.store import Recorder, find
 from tests.unit.model_world import RING
 from tests.unit.test_model_ingest import rows
 

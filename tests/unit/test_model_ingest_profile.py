@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from model.ingestion.profile import profile
-from model.ingestion.shapes import surely_valid
-from model.ingestion.validation import ACCEPTED, faults_of, outcome
+from model.fhir.profile import profile
+from model.fhir.shapes import surely_valid
+from model.fhir.validation import ACCEPTED, faults_of, outcome
 
 ENCOUNTER: dict[str, Any] = {
     "resourceType": "Encounter",

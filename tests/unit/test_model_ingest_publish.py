@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from model import places
-from model.ingestion import curated
-from model.ingestion.run import Ingested, ingest
+from model.curated import curated_tables
+from model.curated.run import Ingested, ingest
+from model.io import storage
 from tests.unit.model_world import RING
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,8 +51,8 @@ def run(source: Path, out: Path) -> Ingested:
     return ingest(str(source), hospital="north", out=str(out), ring=RING)
 
 
-def manifest_of(out: Path) -> curated.Manifest:
-    found = curated.read_manifest(str(out / "hospital=north"))
+def manifest_of(out: Path) -> curated_tables.Manifest:
+    found = curated_tables.read_manifest(str(out / "hospital=north"))
     assert found is not None
     return found
 
@@ -61,7 +61,7 @@ def assert_only_whole_files(out: Path) -> None:
     named = {table["file"] for table in manifest_of(out).tables.values()}
     partition = out / "hospital=north"
     found = {str(path.relative_to(partition)) for path in partition.rglob("*") if path.is_file()}
-    assert found == named | {curated.MANIFEST, places.LOCK}
+    assert found == named | {curated_tables.MANIFEST, storage.LOCK}
 
 
 @pytest.mark.parametrize(("name", "dies_at"), [("replace", 1), ("replace", 4), ("replace", 6), ("chmod", 5)])
@@ -74,7 +74,7 @@ def test_a_kill_leaves_the_old_output_and_the_next_run_tidies(tmp_path: Path, na
     died = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert manifest_of(out) == before
-    assert len(curated.download(str(out), tmp_path / "down")) == 1
+    assert len(curated_tables.download(str(out), tmp_path / "down")) == 1
     done = run(tmp_path / "in", out)
     assert done.changed
     assert manifest_of(out) != before
@@ -90,7 +90,7 @@ def test_a_kill_after_the_manifest_leaves_the_new_output(tmp_path: Path) -> None
     command = [sys.executable, "-c", DIES, str(tmp_path / "in"), str(out), "unlink", "7"]
     assert subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False).returncode == -signal.SIGKILL
     assert manifest_of(out) != before
-    assert len(curated.download(str(out), tmp_path / "down")) == 1
+    assert len(curated_tables.download(str(out), tmp_path / "down")) == 1
     assert not run(tmp_path / "in", out).changed
     assert_only_whole_files(out)
 
@@ -103,7 +103,7 @@ def test_runs_at_once_end_with_one_whole_output(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(curated.download(str(out), tmp_path / "down")) == 1
+    assert len(curated_tables.download(str(out), tmp_path / "down")) == 1
     assert_only_whole_files(out)
 
 

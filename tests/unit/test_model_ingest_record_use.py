@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from model.curated.run import ingest
+from model.curated.shares import refuse_large_shares
 from model.errors import GateError, UserError
-from model.ingestion.record_use import RecordUse, Rule, record_use, rule_for
-from model.ingestion.run import ingest
-from model.ingestion.shares import refuse_large_shares
-from model.ingestion.validation import ACCEPTED
+from model.fhir.record_use import RecordUse, Rule, record_use, rule_for
+from model.fhir.validation import ACCEPTED
 from tests.unit.fhir_records import (
     LATER,
     VERIFICATION,

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.samples import shared
-from model.ingestion.shapes import surely_valid
-from model.ingestion.validation import ACCEPTED
+from model.fhir.shapes import surely_valid
+from model.fhir.validation import ACCEPTED
 from tests.unit.model_world import bundle
 
 Path_ = tuple[str | int, ...]

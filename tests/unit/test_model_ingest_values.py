@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from model.curated import curated_tables
+from model.curated.run import Ingested, ingest
 from model.errors import GateError
 from model.features.build import build, load
-from model.ingestion import curated
-from model.ingestion.run import Ingested, ingest
 from tests.unit.model_world import RING, write_bundle
 
 UCUM = "http://unitsofmeasure.org"
@@ -60,7 +60,7 @@ def hospital(folder: Path, observations: list[dict[str, Any]]) -> Ingested:
 
 
 def rows(folder: Path) -> list[tuple[str, float | None, str | None, str | None]]:
-    curated.download(str(folder / "out"), folder / "tables")
+    curated_tables.download(str(folder / "out"), folder / "tables")
     table = pq.read_table(folder / "tables" / "observation")
     columns = ("code", "value", "unit", "value_absent_reason")
     return sorted((tuple(row[name] for name in columns) for row in table.to_pylist()), key=str)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model.ingestion.run import Ingested, ingest
+from model.curated.run import Ingested, ingest
 from tests.unit.model_world import RING, write_bundle
 from tests.unit.test_model_ingest import rows
 

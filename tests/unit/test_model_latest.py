@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from model.definitions.features import definitions
 from model.errors import UserError
-from model.features.definitions import definitions
-from model.latest import latest_of_bundle
+from model.scoring.latest_discharge import latest_of_bundle
 from tests.unit.model_world import write_bundle
 
 CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}

@@ -17,13 +17,13 @@ from bench.leaks.canaries import CANARIES
 from bench.leaks.hospital import write_hospital, write_unfit
 from bench.leaks.planting import Planter, elements, turns
 from bench.leaks.scanner import Scanner
+from model.curated.run import ingest
 from model.deid import rules
 from model.deid.groups import groups
 from model.errors import GateError
-from model.identity.envelope import LocalWrapping
-from model.identity.store import Recorder
-from model.ingestion.run import ingest
-from model.ingestion.validation import ACCEPTED, faults_of
+from model.fhir.validation import ACCEPTED, faults_of
+from model.identity_store.envelope import LocalWrapping
+from model.identity_store.store import Recorder
 from tests.unit.model_world import RING, bundle, write_bundle
 
 REFERENCE_DATA = Path(os.environ.get("HMLOPS_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from model import places
+from model.curated.run import ingest
 from model.errors import UserError
 from model.features.build import build
-from model.ingestion.run import ingest
+from model.io import storage
 from tests.unit.model_world import RING, bundle, write_bundle
 
 
@@ -23,55 +23,55 @@ def bucket(store: Any) -> str:
 @pytest.mark.parametrize("kind", ["local", "s3"])
 def test_both_kinds_keep_the_same_promises(kind: str, bucket: str, tmp_path: Path) -> None:
     root = bucket if kind == "s3" else str(tmp_path)
-    assert places.listing(places.join(root, "a")) == []
-    assert places.folders(places.join(root, "a")) == []
-    assert places.read_if_any(places.join(root, "a", "x.json")) is None
+    assert storage.listing(storage.join(root, "a")) == []
+    assert storage.folders(storage.join(root, "a")) == []
+    assert storage.read_if_any(storage.join(root, "a", "x.json")) is None
     with pytest.raises(UserError, match="no file at"):
-        places.read(places.join(root, "a", "x.json"))
+        storage.read(storage.join(root, "a", "x.json"))
     for name in ("a/y.json", "a/x.json", "a/b/z.json", "ab/other.json"):
-        places.write(places.join(root, name), name.encode())
-    assert [s.place for s in places.listing(places.join(root, "a"))] == [
-        places.join(root, name) for name in ("a/b/z.json", "a/x.json", "a/y.json")
+        storage.write(storage.join(root, name), name.encode())
+    assert [s.place for s in storage.listing(storage.join(root, "a"))] == [
+        storage.join(root, name) for name in ("a/b/z.json", "a/x.json", "a/y.json")
     ]
-    assert places.folders(places.join(root, "a")) == ["b"]
-    assert places.folders(places.join(root, "a") + "/") == ["b"]
-    before = places.listing(places.join(root, "a/x.json"))
-    places.write(places.join(root, "a/x.json"), b"new")
-    after = places.listing(places.join(root, "a/x.json"))
+    assert storage.folders(storage.join(root, "a")) == ["b"]
+    assert storage.folders(storage.join(root, "a") + "/") == ["b"]
+    before = storage.listing(storage.join(root, "a/x.json"))
+    storage.write(storage.join(root, "a/x.json"), b"new")
+    after = storage.listing(storage.join(root, "a/x.json"))
     assert before[0].mark != after[0].mark
-    assert places.read(places.join(root, "a/x.json")) == b"new"
-    places.remove(places.join(root, "a/x.json"))
-    places.remove(places.join(root, "a/x.json"))
-    assert places.read_if_any(places.join(root, "a/x.json")) is None
-    assert places.parent(places.join(root, "a/x.json")) == places.join(root, "a")
+    assert storage.read(storage.join(root, "a/x.json")) == b"new"
+    storage.remove(storage.join(root, "a/x.json"))
+    storage.remove(storage.join(root, "a/x.json"))
+    assert storage.read_if_any(storage.join(root, "a/x.json")) is None
+    assert storage.parent(storage.join(root, "a/x.json")) == storage.join(root, "a")
 
 
 def test_a_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    places.write(str(tmp_path / "x"), b"old")
+    storage.write(str(tmp_path / "x"), b"old")
 
     def full(_handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(UserError, match="No space left"):
-        places.write(str(tmp_path / "x"), b"new")
+        storage.write(str(tmp_path / "x"), b"new")
     assert (tmp_path / "x").read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_a_bucket_that_is_not_there_is_one_sentence(bucket: str) -> None:
     with pytest.raises(UserError, match="NoSuchBucket for bucket none"):
-        places.listing("s3://none/x/")
+        storage.listing("s3://none/x/")
     with pytest.raises(UserError, match="names no bucket"):
-        places.read("s3://")
+        storage.read("s3://")
 
 
 def test_an_object_store_out_of_reach_is_one_sentence(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    places.client.cache_clear()
+    storage.client.cache_clear()
     with pytest.raises(UserError, match="Cannot reach bucket raw"):
-        places.read("s3://raw/x")
+        storage.read("s3://raw/x")
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,14 @@ def test_an_object_store_out_of_reach_is_one_sentence(bucket: str, monkeypatch: 
     ],
 )
 def test_an_object_store_knows_what_is_text(bucket: str, name: str, kind: str) -> None:
-    places.write(f"s3://raw/{name}", b"{}")
-    assert places.client().head_object(Bucket="raw", Key=name)["ContentType"] == kind
+    storage.write(f"s3://raw/{name}", b"{}")
+    assert storage.client().head_object(Bucket="raw", Key=name)["ContentType"] == kind
 
 
 def test_ingest_and_features_work_on_s3_as_on_disk(bucket: str, tmp_path: Path) -> None:
     path = write_bundle(tmp_path / "in" / "a.json", bundle())
-    places.write("s3://raw/landing/a.json", path.read_bytes())
-    places.write("s3://raw/landing/broken.json", b"{")
+    storage.write("s3://raw/landing/a.json", path.read_bytes())
+    storage.write("s3://raw/landing/broken.json", b"{")
     ingested = functools.partial(ingest, hospital="north", ring=RING, max_bad_share=0.5)
     done = ingested("s3://raw/landing/", out="s3://curated/tables/")
     assert done.quarantine is not None

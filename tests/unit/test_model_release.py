@@ -18,19 +18,19 @@ import joblib
 import numpy as np
 import pytest
 
+from model.artifact import files
+from model.artifact.loading import load
+from model.artifact.trust import Signature, check
+from model.curated.run import ingest
 from model.errors import GateError, UserError
 from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.features.build import build
-from model.ingestion.run import ingest
-from model.latest import latest, latest_of_bundle
-from model.release import files
 from model.release.card import as_html, attributes, read_answers
-from model.release.loading import load
 from model.release.publish import Released, release
 from model.release.signing import LocalSigner, VaultSigner
-from model.release.trust import Signature, check
 from model.release.verify import verify
 from model.scoring import Scorer
+from model.scoring.latest_discharge import latest, latest_of_bundle
 from model.training.run import read_pipeline, read_run
 from tests.unit.gates_world import ANSWERS, OFFICER, prepared, published
 from tests.unit.model_world import RING, bundle, world, write_bundle

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from model.artifact import files
 from model.errors import GateError, UserError
 from model.evaluation.run import EVALUATION_FILE
 from model.gates import gate_table
-from model.release import files
 from model.release.publish import Released
 from model.release.verify import Verified, verify
 from model.scoring import Scorer

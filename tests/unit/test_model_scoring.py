@@ -22,8 +22,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
+from model.artifact import files
 from model.errors import UserError
-from model.release import files
 from model.scoring import Contract, Scorer
 
 Floats = npt.NDArray[np.float64]

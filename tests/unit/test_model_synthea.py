@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench.samples import shared
+from model.curated.run import ingest
 from model.features.build import build, load
-from model.ingestion.run import ingest
 from tests.unit.model_world import RING
 from tests.unit.test_model_leaks import everything_written
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from model.features.definitions import definitions
+from model.definitions.features import definitions
 from model.synthesis.measuring import Measurement, Writing, measure, measurements
 from model.synthesis.population import CLOSING, DISPOSITIONS, RETURN_DAYS, causes, simulate
 from model.synthesis.run import synthesize

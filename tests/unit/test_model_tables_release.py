@@ -14,19 +14,19 @@ from mlserver.errors import InferenceError
 from mlserver.settings import ModelSettings
 from mlserver.types import Datatype, InferenceRequest, InferenceResponse, RequestInput
 
+from model.artifact import files
+from model.artifact.trust import TRUSTED_KEYS
+from model.dataset.columns import OTHER
+from model.dataset.tables import Rows, Words, describe, read_table
 from model.errors import UserError
 from model.evaluation.run import evaluate
 from model.gates import gate_table
-from model.latest_row import latest_row
-from model.release import files
 from model.release.publish import release
 from model.release.signing import LocalSigner
-from model.release.trust import TRUSTED_KEYS
 from model.release.verify import verify
 from model.scoring import Contract, Scorer
-from model.training.columns import OTHER
+from model.scoring.latest_row import latest_row
 from model.training.run import read_fit, read_run
-from model.training.tables import Rows, Words, describe, read_table
 from model.training.train import train
 from services.model_server import ReadmissionModel
 

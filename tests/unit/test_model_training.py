@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from model.dataset import labelled
+from model.dataset.dataset import labelled
+from model.definitions.features import LABEL, definitions
 from model.errors import GateError, UserError
 from model.evaluation.figures import figures
 from model.evaluation.run import evaluate
 from model.features.build import load
-from model.features.definitions import LABEL, definitions
 from model.gates import gate_table
 from model.training.run import PIPELINE_FILE, RUN_FILE, read_pipeline, read_run, read_test
 from model.training.split import is_test

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm, rankdata
 
-from model.dataset import Dataset, Floats
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, Floats
 from model.errors import GateError, UserError
-from model.training.columns import Column
 from model.training.leakage import Alone, Suspect, accept, alone, measured, no_copy, refuse_suspects, suspects
 
 OWNER = "data-owner:C. Miller"

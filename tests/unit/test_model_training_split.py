@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.diabetes_table import CODES, COUNTS, derive
-from model.dataset import Dataset
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset
 from model.training.boosting import Boosting
 from model.training.calibration import Calibration, calibrate
-from model.training.columns import Column
 from model.training.linear import Linear
 from model.training.split import DAY, split
 

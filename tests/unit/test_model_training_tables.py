@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model.dataset.columns import OTHER, Column, codes
+from model.dataset.tables import Words
 from model.errors import GateError, UserError
 from model.gates import gate_table
-from model.training.columns import OTHER, Column, codes
 from model.training.run import Run, read_pipeline, read_run, read_test
-from model.training.tables import Words
 from model.training.train import train
 
 ROWS = 900

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model.dataset.tables import Rows, Words, lace_columns
 from model.errors import UserError
-from model.training.tables import Rows, Words, baseline, lace_columns
+from model.training.baseline import baseline
 
 ROWS = 50
 GIVEN = {"length_of_stay": "LOS, days", "emergency": "adm type", "charlson": "cci", "visits": "ed"}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model.dataset.tables import Words, dates, times
 from model.errors import UserError
-from model.training.tables import Words, dates, times
 
 ROWS = 120
 VARIANTS = range(50)

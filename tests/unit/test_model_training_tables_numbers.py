@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from model.dataset.columns import NumberFormat
+from model.dataset.tables import Described, Rows, Words, describe, numbers
 from model.errors import UserError
-from model.training.columns import NumberFormat
-from model.training.tables import Described, Rows, Words, describe, numbers
 
 ROWS = 200
 WORDS = Words(label="again", patient="mrn")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.dataset.tables import Words, read_table, split_names
 from model.errors import UserError
-from model.training.tables import Words, read_table, split_names
 
 NAMES = ["mrn", "Âge, années", "Service", "Na+", "note; text"]
 

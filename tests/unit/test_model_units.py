@@ -9,9 +9,9 @@ from fractions import Fraction
 import pytest
 import yaml
 
+from model.definitions.features import definitions
+from model.definitions.units import UNITS_FILE, Spellings, Substance, UnitTable, units
 from model.deid.check_digits import mod10
-from model.features.definitions import definitions
-from model.units import UNITS_FILE, Spellings, Substance, UnitTable, units
 
 VARIANTS = 50
 MICRO = ("u", "µ", "μ", "mc")

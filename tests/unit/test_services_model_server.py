@@ -20,13 +20,13 @@ from mlserver.settings import ModelSettings
 from mlserver.types import InferenceRequest, RequestInput
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay
 
+from model.artifact import files
+from model.artifact.trust import TRUSTED_KEYS
 from model.evaluation.run import EVALUATION_FILE, evaluate
-from model.latest import latest
-from model.release import files
 from model.release.publish import release
 from model.release.signing import LocalSigner
-from model.release.trust import TRUSTED_KEYS
 from model.scoring import Scorer
+from model.scoring.latest_discharge import latest
 from services.model_server import RELEASE, ReadmissionModel
 from services.planning import ask
 from tests.unit.gates_world import prepared, published

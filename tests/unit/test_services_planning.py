@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from model.errors import UserError
-from model.latest import Discharge
+from model.scoring.latest_discharge import Discharge
 from services.planning import ask, main
 from tests.unit.model_world import world
 

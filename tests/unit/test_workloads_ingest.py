@@ -6,7 +6,7 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from model.cli import app
+from model.cli.app import app
 from tests.unit.mocked_stack import Stack, declare, settings
 
 FHIR = {"url": "https://fhir.north.example:8443/r4", "auth": "smart-backend-services", "client": "north-ehr"}
