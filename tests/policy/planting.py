@@ -19,7 +19,8 @@ from tests.policy import recorded
 from tests.policy.judged import BROKEN
 from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
-from tests.unit.mocked_stack import RELEASE, ROOT
+from tests.support.mocked_stack import RELEASE
+from tests.support.repository import REPOSITORY
 
 _HARMLESS = Path(__file__).with_name("harmless.yaml")
 # What a change meets where the properties have another form than those that it was written for.
@@ -143,7 +144,7 @@ def own(name: str, root: Path) -> Stack:
     settings = load()
     today = dict.fromkeys(Evidence.model_fields, settings.today)
     told = settings.model_copy(update={"evidence": Evidence.model_validate(today)})
-    return Stack(recorded.graph(name, root, _serving), told, read_file(ROOT / f"Pulumi.{name}.yaml"))
+    return Stack(recorded.graph(name, root, _serving), told, read_file(REPOSITORY / f"Pulumi.{name}.yaml"))
 
 
 def _serving(written: dict[str, Any]) -> None:

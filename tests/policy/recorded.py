@@ -10,7 +10,7 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 
 from policy_pack.stack import wire
 from policy_pack.stack.graph import Graph
-from tests.unit.mocked_stack import declare, settings
+from tests.support.mocked_stack import declare, settings
 
 ROOT_TYPE = "pulumi:pulumi:Stack"
 Change = Callable[[dict[str, Any]], None]

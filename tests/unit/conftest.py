@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 
 from model.io import storage
-from tests.unit.fhir_server import FhirServer
+from tests.support.fhir_server import FhirServer
 
 
 @pytest.fixture(scope="module")
