@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Figure, Json, show
-from bench.samples import shared
+from bench.support.figures import Figure, Json, show
+from bench.support.samples import shared
 from model.fhir import sources
 from model.fhir.bundles import Item
 from model.fhir.validation import ACCEPTED, faults_of

@@ -12,8 +12,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
-from bench.diabetes_table import dataset, derive, read
-from bench.figures import Figure, Json, at_least, at_most, show
+from bench.support.diabetes_table import dataset, derive, read
+from bench.support.figures import Figure, Json, at_least, at_most, show
 from model.dataset.columns import Column
 from model.dataset.dataset import Dataset, Floats
 from model.errors import UserError

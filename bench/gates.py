@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Json
+from bench.support.figures import Json
 from bench.synthetic import HOSPITAL, RING
 from model.curated.run import ingest
 from model.errors import GateError

@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from bench.figures import Figure, Json, at_least, at_most, show
-from bench.samples import Sample, accepted, bundle_of, linked, multiplied, sample
+from bench.support.figures import Figure, Json, at_least, at_most, show
+from bench.support.samples import Sample, accepted, bundle_of, linked, multiplied, sample
 from model.curated.run import Ingested, ingest
 from model.deid.keys import LocalKeyring
 from model.errors import UserError

@@ -12,8 +12,8 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
-from bench.curves import Png, draw
-from bench.figures import Figure, Json, at_most, show
+from bench.support.curves import Png, draw
+from bench.support.figures import Figure, Json, at_most, show
 from policy_pack.controls.rows import table
 from policy_pack.engine.analyzer import Analyzer
 from policy_pack.stack.graph import Resource

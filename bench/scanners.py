@@ -16,8 +16,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Json
-from bench.scanners_checkov import Failed, ScannerError, known, manifest, scan
+from bench.support.checkov import Failed, ScannerError, known, manifest, scan
+from bench.support.figures import Json
 from policy_pack.engine.evaluate import Judge
 from policy_pack.settings import Settings
 from policy_pack.stack.external_endpoints import Addresses

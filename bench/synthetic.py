@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from bench.figures import Figure, Json, at_most, show
+from bench.support.figures import Figure, Json, at_most, show
 from model.curated.run import ingest
 from model.dataset.dataset import Dataset, Floats
 from model.deid.keys import LocalKeyring

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.paths import REPOSITORY
+from bench.support.samples import REPOSITORY
 from model.io.console import progress
 
 HOSPITAL = "north"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.samples import shared
+from bench.support.samples import shared
 from model.curated.run import ingest
 from model.features.build import build, load
 from tests.support.model_world import RING

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.bundle_loop import loop
 from bench.features import Run, line, pays_from
-from bench.hospital_tables import write
+from bench.support.bundle_loop import loop
+from bench.support.hospital_tables import write
 from model.curated import curated_tables
 from model.curated.run import ingest
 from model.definitions.features import definitions

@@ -13,7 +13,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.samples import shared
+from bench.support.samples import shared
 from model.fhir.shapes import surely_valid
 from model.fhir.validation import ACCEPTED
 from tests.support.model_world import bundle

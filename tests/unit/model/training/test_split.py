@@ -5,7 +5,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.diabetes_table import CODES, COUNTS, derive
+from bench.support.diabetes_table import CODES, COUNTS, derive
 from model.dataset.columns import Column
 from model.dataset.dataset import Dataset
 from model.training.boosting import Boosting

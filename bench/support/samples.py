@@ -14,7 +14,7 @@ from typing import Any
 
 from model.fhir.validation import ACCEPTED
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 SYNTHETIC_PATIENTS = 400
 _UUID = re.compile(rb"[0-9a-f](?=[0-9a-f]{7}-[0-9a-f]{4}-[0-9a-f]{4}-)")
 

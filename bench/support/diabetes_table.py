@@ -1,13 +1,12 @@
 """The table Diabetes 130-US hospitals (UCI 296) as a model's columns, each row from itself and earlier encounters."""
 
 import io
-import os
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from bench.support.samples import shared
 from model.dataset.columns import OTHER, Column, codes
 from model.dataset.dataset import Dataset
 from model.errors import UserError
@@ -42,7 +41,7 @@ def read() -> pd.DataFrame:
     UserError
         When the data is not there.
     """
-    home = Path(os.environ.get("HMLOPS_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    home = shared("")
     if not (home / ARCHIVE).is_file():
         raise UserError(f"The table {ARCHIVE} is not in {home}; name its folder with HMLOPS_SHARED_DATA.")
     with zipfile.ZipFile(home / ARCHIVE) as archive:
