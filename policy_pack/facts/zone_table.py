@@ -1,4 +1,4 @@
-"""The zone table, read as data: which workload is in which zone, and which flows are allowed."""
+"""The zone table, read as data: the zone of each workload, and the flows that are allowed."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,13 +11,13 @@ from policy_pack.errors import PackError
 TABLE = Path(__file__).parents[2] / "workloads" / "zones.yaml"
 DNS = "dns"
 DNS_PORTS = (53, 5353)
-# The hospital of what belongs to none.
+# The label value of what belongs to no single hospital.
 SHARED = "shared"
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Leave for a workload to call another or a server outside the zones, or for what is outside to call it."""
+    """An allowed connection between workloads, or to or from an external endpoint."""
 
     source: str
     target: str
@@ -26,7 +26,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class PlatformPods:
-    """Pods that belong to no hospital: where they run, how they are labelled, and where they answer, if they do."""
+    """Pods of the platform, which belong to no hospital: namespace, labels, and the port they listen on, if any."""
 
     namespace: str
     labels: dict[str, str]
@@ -34,74 +34,76 @@ class PlatformPods:
 
 
 @dataclass(frozen=True)
-class Zones:
+class ZoneTable:
     """The zone table.
 
     Parameters
     ----------
     zones
         Names of the zones.
-    homes
+    workload_zones
         The zone of each workload.
-    outside
-        Names of the servers outside the zones.
-    pods
-        Those of them that are pods of the platform.
+    endpoints
+        Names of the external endpoints.
+    platform_pods
+        The endpoints that are pods of the platform.
     flows
-        What is allowed.
+        The allowed flows.
     """
 
     zones: frozenset[str]
-    homes: dict[str, str]
-    outside: frozenset[str]
-    pods: dict[str, PlatformPods]
+    workload_zones: dict[str, str]
+    endpoints: frozenset[str]
+    platform_pods: dict[str, PlatformPods]
     flows: tuple[Flow, ...]
 
     def ports(self, source: str, target: str) -> set[int]:
-        """Return the ports on which one workload may call another."""
+        """Return the ports on which one workload may connect to another."""
         return {flow.port for flow in self.flows if (flow.source, flow.target) == (source, target) and flow.port}
 
-    def platform(self, workload: str, *, inward: bool) -> list[tuple[PlatformPods, int | None]]:
-        """Return the platform's pods that may call a workload, or that it may call, each with the port."""
-        if inward:
-            return [(self.pods[f.source], f.port) for f in self.callers(workload) if f.source in self.pods]
-        return [(self.pods[name], self.pods[name].port) for name in self.servers(workload) if name in self.pods]
+    def platform_peers(self, workload: str, *, ingress: bool) -> list[tuple[PlatformPods, int | None]]:
+        """Return the platform's pods that may connect to a workload, or that it may connect to, each with the port."""
+        pods = self.platform_pods
+        if ingress:
+            return [(pods[flow.source], flow.port) for flow in self.ingress_flows(workload) if flow.source in pods]
+        return [(pods[name], pods[name].port) for name in self.egress_endpoints(workload) if name in pods]
 
-    def callers(self, target: str) -> tuple[Flow, ...]:
-        """Return the flows by which what is outside the zones may call a workload."""
-        return tuple(flow for flow in self.flows if flow.target == target and flow.source in self.outside)
+    def ingress_flows(self, workload: str) -> tuple[Flow, ...]:
+        """Return the flows by which external endpoints may connect to a workload."""
+        return tuple(flow for flow in self.flows if flow.target == workload and flow.source in self.endpoints)
 
-    def servers(self, source: str) -> set[str]:
-        """Return the servers outside the zones that a workload may call."""
-        return {flow.target for flow in self.flows if flow.source == source and flow.target in self.outside}
+    def egress_endpoints(self, workload: str) -> set[str]:
+        """Return the external endpoints that a workload may connect to."""
+        return {flow.target for flow in self.flows if flow.source == workload and flow.target in self.endpoints}
 
 
-def read(path: Path) -> Zones:
+def read(path: Path) -> ZoneTable:
     """Read a zone table.
 
     Raises
     ------
     PackError
-        When the file is not there or is no zone table.
+        When the file does not exist or is not a zone table.
     """
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Zones(
-            zones=frozenset(written["zones"]),
-            homes={name: str(workload["zone"]) for name, workload in written["workloads"].items()},
-            outside=frozenset(written["endpoints"]),
-            pods={
-                name: PlatformPods(p["namespace"], p["labels"], p.get("port")) for name, p in written["pods"].items()
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return ZoneTable(
+            zones=frozenset(document["zones"]),
+            workload_zones={name: str(workload["zone"]) for name, workload in document["workloads"].items()},
+            endpoints=frozenset(document["endpoints"]),
+            platform_pods={
+                name: PlatformPods(pods["namespace"], pods["labels"], pods.get("port"))
+                for name, pods in document["pods"].items()
             },
-            flows=tuple(Flow(flow["source"], flow["target"], flow.get("port")) for flow in written["flows"]),
+            flows=tuple(Flow(flow["source"], flow["target"], flow.get("port")) for flow in document["flows"]),
         )
     except OSError:
-        raise PackError(f"{path} is not there; the zone-flow proof needs the zone table.") from None
+        raise PackError(f"{path} does not exist; the check of zone flows needs the zone table.") from None
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise PackError(f"{path} is no zone table ({error}); mend it and run again.") from None
+        raise PackError(f"{path} is not a zone table ({error}); correct the file.") from None
 
 
 @cache
-def zones() -> Zones:
+def zones() -> ZoneTable:
     """Return the project's zone table."""
     return read(TABLE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from policy_pack.controls.rules import Rule
-from policy_pack.engine.evaluate import Judge, Result
+from policy_pack.engine.evaluate import Evaluator, Result
 from policy_pack.settings import Evidence, Settings
 from policy_pack.stack.graph import Graph
 from tests.policy import world
@@ -28,11 +28,11 @@ class Case:
     make: Callable[[], Made]
     words: tuple[str, ...]
 
-    def judge(self, held: Sequence[Rule] | None = None) -> list[Result]:
+    def evaluate(self, held: Sequence[Rule] | None = None) -> list[Result]:
         """Return what the control finds, by the pack's own functions or others."""
         graph, settings = self.make()
-        judge = Judge(settings, world.ADDRESSES, only=(self.control,), among=held)
-        return judge.whole(Graph(graph.resources, graph.stack))
+        evaluator = Evaluator(settings, world.ADDRESSES, controls=(self.control,), rule_set=held)
+        return evaluator.evaluate_stack(Graph(graph.resources, graph.stack))
 
 
 def _told(evidence: Evidence) -> Callable[[], Made]:
@@ -79,28 +79,33 @@ _OLD = Evidence(vulnerability_scan=date(2026, 1, 1), penetration_test=date(2025,
 _VAULT = "vault:kubernetes/authBackendRole:AuthBackendRole"
 
 CASES = [
-    Case("VM-02", "nobody told", _told(Evidence()), ("vulnerability scan was", "penetration test was")),
+    Case(
+        "VM-02",
+        "nobody told",
+        _told(Evidence()),
+        ("date of the last vulnerability scan", "date of the last penetration test"),
+    ),
     Case("VM-02", "long ago", _told(_OLD), ("scan was on 2026-01-01, over 180", "test was on 2025-01-01, over 365")),
-    _seed("AC-12 AuthBackendRole tokenPolicies", "gives the root policy"),
-    _seed("AC-12 Policy policy", "reaches every path *", number=1),
-    _seed("AC-12 Policy policy", "reaches every path secret/*", number=2),
-    _seed("AUD-01 Trail dropped", "declares no CloudTrail", "no trail records"),
-    _seed("AUTH-01 security.istio.io/AuthorizationPolicy spec.rules", "allows everything to everybody"),
+    _seed("AC-12 AuthBackendRole tokenPolicies", "has the root policy"),
+    _seed("AC-12 Policy policy", "has the path *, which is not limited to a mount", number=1),
+    _seed("AC-12 Policy policy", "has the path secret/*, which is not limited to a mount", number=2),
+    _seed("AUD-01 Trail dropped", "has no CloudTrail trail", "no trail records"),
+    _seed("AUTH-01 security.istio.io/AuthorizationPolicy spec.rules", "allows every request"),
     _release("ML-01", "has no model card", leave_out="MODEL_CARD.md"),
-    _release("ML-01", "name no approval", approved=False),
-    _release("ML-02", "do not say that every gate passed", passed=False),
-    _release("ML-02", "files are of profile demonstration", of="demonstration"),
+    _release("ML-01", "have no approval", approved=False),
+    _release("ML-02", "have gates that did not pass", passed=False),
+    _release("ML-02", "have the profile demonstration", of="demonstration"),
     Case(
         "TX-03",
         "the PHI zone is called",
         lambda: _unmeshed(pods("north", "serving", "planner"), pods("north", "phi", "ingestor")),
-        ("its pods take calls without a client certificate",),
+        ("its pods accept connections without a client certificate",),
     ),
     Case(
         "SEG-02",
         "the platform's pods are let in",
         lambda: (_platform_let_in(), world.settings()),
-        ("pods of namespace monitoring -> north-phi/ingestor is open, and the zone table does not allow it",),
+        ("pods of namespace monitoring -> north-phi/ingestor is allowed, and is not in the zone table",),
     ),
     _opened(
         "into the PHI zone",

@@ -1,16 +1,16 @@
 """Judging a stack in a test."""
 
-from policy_pack.engine.evaluate import Judge, Result, Status
+from policy_pack.engine.evaluate import Evaluator, Result, Status
 from policy_pack.settings import Exemption, Settings
 from policy_pack.stack.graph import Graph
 from tests.policy import world
 
-BROKEN = {Status.REFUSED, Status.ADVISED}
+BROKEN = {Status.REFUSED, Status.ADVISORY}
 
 
 def results(graph: Graph, settings: Settings | None = None, *controls: str) -> list[Result]:
     """Return what all controls find, or some."""
-    return Judge(settings or world.settings(), world.ADDRESSES, only=controls or None).whole(graph)
+    return Evaluator(settings or world.settings(), world.ADDRESSES, controls=controls or None).evaluate_stack(graph)
 
 
 def statuses(found: list[Result], control: str) -> set[Status]:

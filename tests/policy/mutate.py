@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from policy_pack import controls
-from policy_pack.controls.rules import Rule, entered, rules
-from policy_pack.engine.evaluate import Judge
+from policy_pack.controls.rules import Rule, registered_by, rules
+from policy_pack.engine.evaluate import Evaluator
 from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.cases import CASES
@@ -81,7 +81,7 @@ def _finds(node: ast.AST) -> bool:
         return False
     called = node.value.func if isinstance(node.value, ast.Call) else None
     if isinstance(called, ast.Name):
-        return called.id not in ("later", "Edge", "Node", "Home")
+        return called.id not in ("not_yet_known",)
     return isinstance(node.value, ast.Call)
 
 
@@ -89,7 +89,7 @@ def mutated(mutant: Mutant) -> tuple[Rule, ...]:
     """Return the rules that a changed module enters."""
     name = f"{controls.__name__}.{mutant.module}"
     file = str(FOLDER / f"{mutant.module.replace('.', '/')}.py")
-    return entered(lambda: exec(compile(mutant.tree, file, "exec"), {"__name__": name, "__file__": file}))
+    return registered_by(lambda: exec(compile(mutant.tree, file, "exec"), {"__name__": name, "__file__": file}))
 
 
 @cache
@@ -108,12 +108,12 @@ def killed(mutant: Mutant) -> bool:
     whole = f"{controls.__name__}.{mutant.module}"
     others = [rule for rule in rules() if rule.module != whole]
     for control in sorted({rule.control for rule in held}):
-        judge = Judge(world.settings(), world.ADDRESSES, only=(control,), among=(*others, *held))
+        evaluator = Evaluator(world.settings(), world.ADDRESSES, controls=(control,), rule_set=(*others, *held))
         for _, graph in seeded(control):
-            if not statuses(judge.whole(graph), control) & BROKEN:
+            if not statuses(evaluator.evaluate_stack(graph), control) & BROKEN:
                 return True
         for case in (case for case in CASES if case.control == control):
-            told = {result.message for result in case.judge(held=(*others, *held))}
+            told = {result.message for result in case.evaluate(held=(*others, *held))}
             if not all(any(words in message for message in told) for words in case.words):
                 return True
     return False

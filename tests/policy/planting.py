@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from policy_pack.engine.evaluate import Judge, Result, Status
+from policy_pack.engine.evaluate import Evaluator, Result, Status
 from policy_pack.settings import Evidence, Settings, load
 from policy_pack.stack.external_endpoints import Addresses, read_file
 from policy_pack.stack.graph import Graph, Resource
@@ -71,8 +71,8 @@ class Stack:
 
     def found(self, graph: Graph, control: str, settings: Settings | None = None) -> set[tuple[str, str, str]]:
         """Return what a control finds on this stack's graph, or a changed one."""
-        judge = Judge(settings or self.settings, self.addresses, only=(control,))
-        return {_told(result) for result in judge.whole(graph) if result.status in BROKEN}
+        evaluator = Evaluator(settings or self.settings, self.addresses, controls=(control,))
+        return {_told(result) for result in evaluator.evaluate_stack(graph) if result.status in BROKEN}
 
     @cached_property
     def real(self) -> Settings:
@@ -124,11 +124,11 @@ class Stack:
 
     def _exempted(self, graph: Graph, control: str) -> set[str]:
         """Return the URNs of what is exempt from a control."""
-        judge = Judge(self.settings, self.addresses, only=(control,))
-        return {result.urn for result in judge.whole(graph) if result.status is Status.EXEMPT}
+        evaluator = Evaluator(self.settings, self.addresses, controls=(control,))
+        return {result.urn for result in evaluator.evaluate_stack(graph) if result.status is Status.EXEMPT}
 
     def _found_at_all(self, graph: Graph) -> set[tuple[str, str, str]]:
-        return {_told(r) for r in Judge(self.settings, self.addresses).whole(graph) if r.status in BROKEN}
+        return {_told(r) for r in Evaluator(self.settings, self.addresses).evaluate_stack(graph) if r.status in BROKEN}
 
     @cached_property
     def _found_before(self) -> set[tuple[str, str, str]]:

@@ -63,7 +63,7 @@ def namespace(hospital: str, zone: str) -> list[Resource]:
 def opening(
     hospital: str, workload: str, other: str, direction: str, peer: dict[str, Any], ports: list[dict[str, Any]]
 ) -> Resource:
-    zone = zones().homes[workload]
+    zone = zones().workload_zones[workload]
     name = f"{workload}-{'to' if direction == 'Egress' else 'from'}-{other}"
     field, side = ("egress", "to") if direction == "Egress" else ("ingress", "from")
     spec = {
@@ -86,12 +86,12 @@ def policies(hospital: str) -> list[Resource]:
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
     for flow in table.flows:
-        if flow.source in table.outside:
+        if flow.source in table.endpoints:
             if flow.source == "clinic":
                 block = {"ipBlock": {"cidr": CLINIC}}
                 found.append(opening(hospital, flow.target, "clinic", "Ingress", block, [{"port": flow.port}]))
             continue
-        if flow.target in table.outside:
+        if flow.target in table.endpoints:
             if flow.target == "dns":
                 ports = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
                 found.append(opening(hospital, flow.source, "dns", "Egress", dns, ports))
@@ -103,7 +103,7 @@ def policies(hospital: str) -> list[Resource]:
         ends = ((flow.source, flow.target, "Egress"), (flow.target, flow.source, "Ingress"))
         for one, other, direction in ends:
             peer = {
-                "namespaceSelector": {"matchLabels": labels(hospital, table.homes[other])},
+                "namespaceSelector": {"matchLabels": labels(hospital, table.workload_zones[other])},
                 "podSelector": {"matchLabels": {"app.kubernetes.io/name": other}},
             }
             found.append(opening(hospital, one, other, direction, peer, [{"port": flow.port, "protocol": "TCP"}]))
@@ -145,7 +145,7 @@ def pod(workload: str, *containers: dict[str, Any]) -> dict[str, Any]:
 
 
 def job(hospital: str, workload: str) -> list[Resource]:
-    zone = zones().homes[workload]
+    zone = zones().workload_zones[workload]
     template = {
         "metadata": {"labels": labels(hospital, zone, workload)},
         "spec": pod(workload, container("main", server=workload == "planner")),
@@ -342,5 +342,7 @@ def hospital(name: str) -> list[Resource]:
     """Return what one hospital has on the cluster."""
     table = zones()
     homes = [resource for zone in sorted(table.zones) for resource in namespace(name, zone)]
-    jobs = [resource for workload in table.homes if workload != "model-server" for resource in job(name, workload)]
+    jobs = [
+        resource for workload in table.workload_zones if workload != "model-server" for resource in job(name, workload)
+    ]
     return [*homes, *policies(name), *jobs, *model(name)]

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from policy_pack.command import app
-from policy_pack.engine.evaluate import Judge
+from policy_pack.engine.evaluate import Evaluator
 from policy_pack.facts.zone_table import zones
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
@@ -51,8 +51,8 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Graph:
 
 
 def refused(graph: Graph, stack: str, *controls: str) -> list[str]:
-    judge = Judge(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"), only=controls or None)
-    return [f"{result.control} {result.text}" for result in judge.whole(graph) if result.blocks]
+    evaluator = Evaluator(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"), controls=controls or None)
+    return [f"{result.control} {result.text}" for result in evaluator.evaluate_stack(graph) if result.blocks]
 
 
 # What the program does already must stay done: these controls have subjects in both stacks and nothing to find.
@@ -169,9 +169,9 @@ def test_controls_are_listed_with_paragraphs() -> None:
     rows = {row["id"]: row for row in json.loads(told)["controls"]}
     assert code == 0
     assert len(rows) == 77
-    assert rows["AC-17"]["serves"] == "164.312(a)(2)(v) (proposed, unverified)"
+    assert rows["AC-17"]["citation"] == "164.312(a)(2)(v) (proposed, unverified)"
     assert rows["VM-02"]["proposed"] == ["164.312(h)(2)(iii) (proposed)", "164.308(a)(14) (proposed, unverified)"]
-    assert rows["VM-02"]["evidence"].startswith("declared only")
+    assert rows["VM-02"]["not_in_stack"].startswith("declared only")
 
 
 def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -42,11 +42,11 @@ LOOKED_AT = {
 def test_every_rule_of_the_pack_has_one_verdict() -> None:
     verdicts = [*RULES.controls, *RULES.refused, *RULES.not_applicable]
     assert len(verdicts) == len(set(verdicts)) == IN_PACK
-    assert not set(verdicts) & set(RULES.besides)
+    assert not set(verdicts) & set(RULES.other_packs)
 
 
 def test_every_named_control_is_in_the_table() -> None:
-    named = {control for asking in (*RULES.controls.values(), *RULES.besides.values()) for control in asking}
+    named = {control for asking in (*RULES.controls.values(), *RULES.other_packs.values()) for control in asking}
     assert named <= set(table().rows)
     assert all(RULES.controls.values())
 
@@ -70,5 +70,5 @@ def test_a_rule_that_nothing_asks_says_why_in_a_sentence() -> None:
 
 
 def test_a_control_tells_the_rules_that_it_asks() -> None:
-    assert set(RULES.asked_by("SEG-10")) == {"EKS_ENDPOINT_NO_PUBLIC_ACCESS"}
-    assert "RDS_INSTANCE_PUBLIC_ACCESS_CHECK" in RULES.asked_by("SEG-07")
+    assert set(RULES.rules_of("SEG-10")) == {"EKS_ENDPOINT_NO_PUBLIC_ACCESS"}
+    assert "RDS_INSTANCE_PUBLIC_ACCESS_CHECK" in RULES.rules_of("SEG-07")

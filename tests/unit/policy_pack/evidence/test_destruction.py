@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from policy_pack.command import app
 from policy_pack.errors import PackError
-from policy_pack.evidence.destruction import Fate, destruction
-from policy_pack.facts.ownership import Places
+from policy_pack.evidence.destruction import Disposition, destruction
+from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.settings import load
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import KEY
@@ -27,11 +27,11 @@ def written(path: Path, resources: list[Resource], **marks: Any) -> Path:
     return path
 
 
-WHOSE = Places(Graph(world.resources(), STACK), load())
+OWNERS = OwnershipIndex(Graph(world.resources(), STACK), load())
 
 
 def of_north(resource: Resource) -> bool:
-    return WHOSE.of(resource).hospital == "north"
+    return OWNERS.of(resource).hospital == "north"
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def states(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_all_of_a_hospital_is_gone_but_what_the_law_keeps(states: tuple[Path, Path]) -> None:
     found = destruction(STACK, "north", *states, load())
-    fates = {entry.name: entry.fate for entry in found.ended if entry.kind.startswith("aws:")}
-    assert not found.faults
-    assert fates["hmlops-prod-north-raw"] is Fate.DESTROYED
-    assert fates["hmlops-prod-north-audit"] is Fate.KEPT
-    keys = {entry.name: (entry.fate, entry.detail) for entry in found.ended if entry.kind == KEY}
-    assert keys["north-raw"] == (Fate.WAITING, "30 days")
-    assert keys["north-audit"] == (Fate.KEPT, "")
-    assert not [entry for entry in found.ended if "south" in entry.name]
+    fates = {entry.name: entry.disposition for entry in found.resources if entry.kind.startswith("aws:")}
+    assert not found.problems
+    assert fates["hmlops-prod-north-raw"] is Disposition.DESTROYED
+    assert fates["hmlops-prod-north-audit"] is Disposition.RETAINED
+    keys = {entry.name: (entry.disposition, entry.detail) for entry in found.resources if entry.kind == KEY}
+    assert keys["north-raw"] == (Disposition.PENDING_DELETION, "30 days")
+    assert keys["north-audit"] == (Disposition.RETAINED, "")
+    assert not [entry for entry in found.resources if "south" in entry.name]
 
 
 def test_what_remains_is_told_and_ends_with_one(states: tuple[Path, Path], tmp_path: Path) -> None:
@@ -69,20 +69,22 @@ def test_what_remains_is_told_and_ends_with_one(states: tuple[Path, Path], tmp_p
 def test_the_account_has_the_last_word(states: tuple[Path, Path]) -> None:
     asked: list[str] = []
 
-    def ask(resource: Resource, fate: Fate) -> tuple[str, str]:
+    def ask(resource: Resource, disposition: Disposition) -> tuple[str, str]:
         asked.append(resource.name)
         return (
-            ("enabled", "is not to be deleted") if resource.name == "north-raw" and fate is Fate.WAITING else ("", "")
+            ("enabled", "is not scheduled for deletion")
+            if resource.name == "north-raw" and disposition is Disposition.PENDING_DELETION
+            else ("", "")
         )
 
     found = destruction(STACK, "north", *states, load(), ask)
-    assert [entry.wrong for entry in found.faults] == ["is not to be deleted"]
+    assert [entry.problem for entry in found.problems] == ["is not scheduled for deletion"]
     assert "north-raw" in asked
-    assert found.asked_account
+    assert found.account_checked
 
 
 def test_a_hospital_that_was_never_there_is_one_sentence(states: tuple[Path, Path]) -> None:
-    with pytest.raises(PackError, match="holds nothing of hospital west"):
+    with pytest.raises(PackError, match="has no resources of hospital west"):
         destruction(STACK, "west", *states, load())
     given = ["--stack", STACK, "--hospital", "west", "--before", str(states[0]), "--after", str(states[1])]
     assert CliRunner().invoke(app, ["destruction", *given]).exit_code == 2

@@ -12,7 +12,7 @@ from policy_pack.errors import PackError
 from policy_pack.evidence import cluster_reader
 from policy_pack.evidence.drift import Drift, drift
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.state_reader import Source
+from policy_pack.evidence.state_reader import StackState
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
 from policy_pack.stack.graph import Graph, Resource
@@ -110,9 +110,9 @@ def bound(items: Objects) -> None:
         (opened, Drift("NetworkPolicy north-phi/default-deny", "differs", "spec.ingress")),
         (suspended, Drift("CronJob north-data/features", "differs", "spec.suspend")),
         (relabelled, Drift("Namespace north-phi", "differs", f"metadata.labels.{PREFIX}/zone")),
-        (gone, Drift("ServiceAccount north-phi/ingestor", "absent in the cluster", "")),
-        (debug, Drift("Pod north-phi/debug", "unknown to the state", "")),
-        (bound, Drift("ClusterRoleBinding oops", "unknown to the state", "")),
+        (gone, Drift("ServiceAccount north-phi/ingestor", "missing in the cluster", "")),
+        (debug, Drift("Pod north-phi/debug", "not in the state", "")),
+        (bound, Drift("ClusterRoleBinding oops", "not in the state", "")),
     ],
 )
 def test_a_difference_is_told(change: Callable[[Objects], None], told: Drift, dev: Graph) -> None:
@@ -123,21 +123,23 @@ def test_a_difference_is_told(change: Callable[[Objects], None], told: Drift, de
 
 def evidence(dev: Graph, items: Objects) -> Report:
     addresses = read_file(REPOSITORY / "Pulumi.dev.yaml")
-    return report(Source(dev, {}), load(), addresses, read(dev, items))
+    return report(StackState(dev, {}), load(), addresses, read(dev, items))
 
 
 def test_ways_and_rights_come_from_the_cluster(dev: Graph) -> None:
     items = objects(dev)
     before = evidence(dev, items)
-    assert before.live
-    assert before.network == report(Source(dev, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml")).network
-    assert before.abilities == ()
+    assert before.cluster_read
+    assert before.network == report(StackState(dev, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml")).network
+    assert before.cluster_permissions == ()
     items.remove(pick(items, "NetworkPolicy", "default-deny", "north-phi"))
     bound(items)
     debug(items)
     after = evidence(dev, items)
-    assert {one.ability for one in after.abilities if one.who.name == "north-data/trainer"} >= {"read Secrets"}
-    lost = {way.target for way in after.network.ways if way.source == "any address"}
+    assert {one.permission for one in after.cluster_permissions if one.principal.name == "north-data/trainer"} >= {
+        "read Secrets"
+    }
+    lost = {way.target for way in after.network.connections if way.source == "any address"}
     assert "north-phi/debug" in lost
     assert len(after.drift) == 3
 
@@ -146,7 +148,7 @@ def test_a_cluster_that_does_not_answer_is_told_in_one_sentence(
     dev: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PackError, match="leave --live away"):
+    with pytest.raises(PackError, match="omit --live"):
         cluster_reader.read(dev)
     fake = tmp_path / "kubectl"
     fake.write_text("#!/bin/sh\necho 'connection refused' >&2\nexit 1\n")

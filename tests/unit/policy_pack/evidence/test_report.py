@@ -14,20 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from policy_pack.command import app
-from policy_pack.controls.network.zone_flows import edges
 from policy_pack.controls.rows import table
-from policy_pack.engine.evaluate import Judge, Status, verdict
+from policy_pack.engine.evaluate import Evaluator, Status, evaluate
 from policy_pack.errors import PackError
 from policy_pack.evidence import state_reader as sources
-from policy_pack.evidence.control_report import Standing
+from policy_pack.evidence.control_report import ControlStatus
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.risks import known
-from policy_pack.evidence.state_reader import Source
-from policy_pack.facts.network_policies import shown
-from policy_pack.facts.reachability import flows
+from policy_pack.evidence.risks import risk_table
+from policy_pack.evidence.state_reader import StackState
+from policy_pack.facts.network.connections import connections
+from policy_pack.facts.network.topology import topology
 from policy_pack.facts.zone_table import zones
 from policy_pack.settings import load
-from policy_pack.stack.checks import About
+from policy_pack.stack.checks import StackContext
 from policy_pack.stack.external_endpoints import read_file
 from policy_pack.stack.graph import Graph
 from policy_pack.stack.wire import SECRET, SIGNATURE
@@ -63,7 +62,7 @@ def made_of(tmp_path: Path, written: Any, name: str = "out", stack: str = "prod"
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Report:
     graph = recorded.graph("dev", tmp_path_factory.mktemp("dev"))
-    return report(Source(graph, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
+    return report(StackState(graph, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
 
 
 def test_every_resource_is_in_the_inventory_once(tmp_path: Path) -> None:
@@ -72,7 +71,7 @@ def test_every_resource_is_in_the_inventory_once(tmp_path: Path) -> None:
     written = json.loads((out / "evidence.json").read_text())
     assert Counter(asset["urn"] for asset in written["assets"]) == Counter(r.urn for r in world.resources())
     assert {asset["changed"] for asset in written["assets"]} == {"2026-11-03T04:05:06Z"}
-    assert written["changed"] == "2026-11-03T04:05:06Z"
+    assert written["last_change"] == "2026-11-03T04:05:06Z"
     [raw] = [asset for asset in written["assets"] if asset["urn"].endswith("Bucket::hmlops-prod-north-raw")]
     assert (raw["hospital"], raw["data_class"], raw["phi"], raw["owner"]) == ("north", "raw", "PHI", "platform")
     assert (raw["encryption"], raw["key"]) == ("encrypted", "north-raw")
@@ -169,7 +168,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
     assert "@import" not in page
     assert "url(http" not in page
     text = " ".join(read.text)
-    assert "No workload of one hospital can reach another hospital's data" in text
+    assert "No workload of one hospital has access to another hospital's data" in text
     for head in ("Data flow of hospital north", "Network map of hospital south", "7. Risk assessment"):
         assert head in text
 
@@ -177,16 +176,16 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
 def test_the_compliant_stack_holds_all_its_controls(tmp_path: Path) -> None:
     _, _, out = made_of(tmp_path, state())
     written = json.loads((out / "evidence.json").read_text())
-    stands = {control["id"]: control["standing"] for control in written["controls"]}
+    stands = {control["id"]: control["status"] for control in written["controls"]}
     assert stands.keys() == table().rows.keys()
     assert {row for row, how in stands.items() if how == "declared only"} == {
-        row.id for row in table().rows.values() if row.evidence
+        row.id for row in table().rows.values() if row.not_in_stack
     }
-    judged = verdict(Judge(world.settings(), world.ADDRESSES), world.graph())
+    judged = evaluate(Evaluator(world.settings(), world.ADDRESSES), world.graph())
     assert {row for row, how in stands.items() if how == "refused"} == {r.control for r in judged.of(Status.REFUSED)}
     [held] = [control for control in written["controls"] if control["id"] == "AC-05"]
-    assert "8 BucketPublicAccessBlock" in held["looked_at"]
-    assert held["cites"].startswith("45 CFR 164.312(a)(1)")
+    assert "8 BucketPublicAccessBlock" in held["evaluated"]
+    assert held["citations"].startswith("45 CFR 164.312(a)(1)")
 
 
 def test_a_broken_stack_says_what_is_broken_and_which_risk_is_open(tmp_path: Path) -> None:
@@ -196,14 +195,14 @@ def test_a_broken_stack_says_what_is_broken_and_which_risk_is_open(tmp_path: Pat
     assert code == 0, told
     written = json.loads((out / "evidence.json").read_text())
     [control] = [control for control in written["controls"] if control["id"] == "AC-05"]
-    assert control["standing"] == "refused"
+    assert control["status"] == "refused"
     assert control["findings"][0]["resource"] == target.name
     [risk] = [risk for risk in written["risks"] if "AC-05" in risk["open"]]
-    assert risk["says"].startswith("Open: AC-05")
+    assert risk["treatment"].startswith("Open: AC-05")
 
 
 def test_every_control_stands_against_a_risk() -> None:
-    named = {control for risk in known() for control in risk.controls}
+    named = {control for risk in risk_table() for control in risk.controls}
     assert named == table().rows.keys()
 
 
@@ -212,22 +211,22 @@ def test_what_the_emulator_does_not_know_is_listed(tmp_path: Path) -> None:
     entry = next(e for e in written["deployment"]["resources"] if e["type"].endswith(":Addon"))
     entry["outputs"]["notEmulated"] = True
     _, _, out = made_of(tmp_path, written)
-    assert json.loads((out / "evidence.json").read_text())["notEmulated"] == [entry["urn"]]
+    assert json.loads((out / "evidence.json").read_text())["not_emulated"] == [entry["urn"]]
 
 
 def test_the_network_map_has_the_flow_graph_s_edges(dev: Report, tmp_path: Path) -> None:
     graph = recorded.graph("dev", tmp_path)
-    parts = flows(About(graph, load(), read_file(REPOSITORY / "Pulumi.dev.yaml")), zones())
-    expected = {(edge.source.title, edge.target.title, shown(edge.span)) for edge in edges(parts)}
-    drawn = {(way.source, way.target, way.ports) for way in dev.network.ways if not way.outside}
+    network = topology(StackContext(graph, load(), read_file(REPOSITORY / "Pulumi.dev.yaml")), zones())
+    expected = {(edge.source.label, edge.target.label, edge.ports.label) for edge in connections(network)}
+    drawn = {(way.source, way.target, way.ports) for way in dev.network.connections if not way.external}
     assert drawn == expected
     assert ("north-serving/planner", "north-serving/model-server", "8080") in drawn
-    assert {(way.target, way.allowed) for way in dev.network.ways if way.source == "north-phi/ingestor"} == {
+    assert {(way.target, way.declared) for way in dev.network.connections if way.source == "north-phi/ingestor"} == {
         ("aws", True),
         ("dns", True),
         ("vault", True),
     }
-    assert dev.network.across() == []
+    assert dev.network.cross_hospital() == []
 
 
 def test_a_way_that_the_table_does_not_allow_is_marked(tmp_path: Path) -> None:
@@ -241,23 +240,25 @@ def test_a_way_that_the_table_does_not_allow_is_marked(tmp_path: Path) -> None:
         },
     }
     opened = Graph([*graph, made("kubernetes:networking.k8s.io/v1:NetworkPolicy", "wide", wide)], "dev")
-    found = report(Source(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
-    ways = [way for way in found.network.ways if way.target == "0.0.0.0/0"]
-    assert {way.source for way in ways} == {"north-phi/ingestor", "north-phi/reidentifier"}
-    assert not any(way.allowed for way in ways if way.source.endswith("reidentifier"))
+    found = report(StackState(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
+    connections = [way for way in found.network.connections if way.target == "0.0.0.0/0"]
+    assert {way.source for way in connections} == {"north-phi/ingestor", "north-phi/reidentifier"}
+    assert not any(way.declared for way in connections if way.source.endswith("reidentifier"))
 
 
 def test_the_program_s_data_flow_is_what_its_roles_allow(dev: Report) -> None:
-    [north] = [flow for flow in dev.flows if flow.hospital == "north"]
+    [north] = [flow for flow in dev.data_flows if flow.hospital == "north"]
     assert north.pseudonymisers == ("north-phi/ingestor",)
-    moves = {(step.source.rpartition("::")[2], step.target.rpartition("::")[2], step.what) for step in north.steps}
+    moves = {
+        (step.source.rpartition("::")[2], step.target.rpartition("::")[2], step.operation) for step in north.movements
+    }
     assert ("north-raw", "north-phi/ingestor", "read") in moves
     assert ("north-phi/ingestor", "north-curated", "write") in moves
     assert ("north-curated", "north-data/trainer", "read") in moves
     # Raw records are read by the ingestor alone, and nothing of another hospital is in the flow.
     assert {target for source, target, _ in moves if source == "north-raw"} == {"north-phi/ingestor"}
     assert not any("south" in end for move in moves for end in move)
-    assert dev.across == ()
+    assert dev.cross_hospital == ()
 
 
 def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
@@ -265,19 +266,19 @@ def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
     [wide] = [r for r in graph.of("aws:iam/rolePolicy:RolePolicy") if r.name == "north-ingestor"]
     props = {**wide.props, "policy": str(wide.at("policy").text()).replace("-north-", "-south-")}
     swapped = Graph([*(r for r in graph if r is not wide), made(wide.type, wide.name, props)], "dev")
-    found = report(Source(swapped, {}), load(), None)
-    assert found.across
-    assert {one.who.namespace.partition("-")[0] for one in found.across} == {"north"}
-    assert {found.titles[one.store] for one in found.across} <= {
-        title for title in found.titles.values() if "south" in title
+    found = report(StackState(swapped, {}), load(), None)
+    assert found.cross_hospital
+    assert {one.principal.namespace.partition("-")[0] for one in found.cross_hospital} == {"north"}
+    assert {found.labels[one.store] for one in found.cross_hospital} <= {
+        title for title in found.labels.values() if "south" in title
     }
 
 
 def test_no_subject_is_never_held() -> None:
     lone = Graph([made("aws:s3/bucket:Bucket", "x", {"bucket": "x", "arn": "arn:aws:s3:::x"})], "prod")
-    found = {control.id: control.standing for control in report(Source(lone, {}), load(), None).controls}
-    assert found["ENC-03"] is Standing.ABSENT
-    assert found["ENC-01"] is Standing.REFUSED
+    found = {control.id: control.status for control in report(StackState(lone, {}), load(), None).controls}
+    assert found["ENC-03"] is ControlStatus.NOT_APPLICABLE
+    assert found["ENC-01"] is ControlStatus.REFUSED
 
 
 # --- bad input ------------------------------------------------------------------------------------------

@@ -1,19 +1,19 @@
-"""Patterns with ``*`` and ``?``, as IAM means them: a star crosses slashes and colons, a bracket is a letter."""
+"""IAM wildcards: ``*`` matches any characters, slashes and colons included, and ``?`` matches exactly one."""
 
 import re
 from functools import cache
 
 
-def fits(pattern: str, text: str) -> bool:
-    """Return whether a pattern takes a text; of two patterns, whether the first takes all that the second does.
+def matches(pattern: str, text: str) -> bool:
+    """Return whether a pattern matches a text; of two patterns, whether the first matches all that the second does.
 
-    The second use is sound: a star of the text can only be eaten by a star of the pattern.
+    The second use is sound: a ``*`` of the text is only matched by a ``*`` of the pattern.
     """
     return _compiled(pattern).fullmatch(text) is not None
 
 
-def meet(one: str, other: str) -> bool:
-    """Return whether some text is taken by both patterns."""
+def overlap(one: str, other: str) -> bool:
+    """Return whether some text matches both patterns."""
     before = [True] + [False] * len(other)
     for column, sign in enumerate(other):
         before[column + 1] = before[column] and sign == "*"
@@ -28,8 +28,8 @@ def meet(one: str, other: str) -> bool:
     return before[-1]
 
 
-def literal(pattern: str) -> str:
-    """Return what stands before the first wildcard."""
+def literal_prefix(pattern: str) -> str:
+    """Return the part of a pattern before its first wildcard."""
     return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
