@@ -23,7 +23,7 @@ from policy_pack.settings import Settings
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world
-from tests.policy.judged import BROKEN
+from tests.policy.evaluation import BROKEN
 from tests.policy.planting import own
 from tests.policy.seed import Seed
 from tests.policy.seeds_cluster import SEEDS

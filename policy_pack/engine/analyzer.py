@@ -123,7 +123,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         rows = table().rows
         weight = {Level.OFF: 0, Level.ADVISORY: 1, Level.MANDATORY: 2}
         requested = {
-            name: _level(given.enforcementLevel) for name, given in request.policyConfig.items() if name in rows
+            name: _level(policy.enforcementLevel) for name, policy in request.policyConfig.items() if name in rows
         }
         # The engine also sends the levels of the pack itself, which change nothing.
         changed = {

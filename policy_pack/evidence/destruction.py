@@ -110,7 +110,7 @@ def destruction(
             f"{before} has no resources of hospital {hospital}; use a state exported before its entry was removed."
         )
     resources = [_former(resource, data_class, remaining, retained, check_account) for resource, data_class in former]
-    known = {resource.urn for resource in resources}
+    compared = {resource.urn for resource in resources}
     resources += [
         FormerResource(
             resource.urn,
@@ -121,7 +121,7 @@ def destruction(
             problem="was created after the removal",
         )
         for resource, data_class in _of_hospital(new, hospital, settings)
-        if resource.urn not in known
+        if resource.urn not in compared
     ]
     in_order = tuple(sorted(resources, key=lambda resource: resource.urn))
     return Destruction(stack, hospital, check_account is not None, in_order)

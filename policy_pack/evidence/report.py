@@ -136,14 +136,14 @@ def _data_flows(
 
 def _cross_hospital(access: Sequence[Access], graph: Graph, owners: OwnershipIndex) -> list[Access]:
     """Return the access of one hospital's ServiceAccounts to stores of another hospital."""
-    found = []
+    cross_hospital_access = []
     for one in access:
         store = graph.get(one.store)
         hospital = owners.hospital(one.principal.namespace)
         owner = owners.of(store).hospital if store else ""
         if {hospital, owner} <= set(owners.hospitals) and hospital != owner:
-            found.append(one)
-    return found
+            cross_hospital_access.append(one)
+    return cross_hospital_access
 
 
 def _unresolved(iam: IamAccess, graph: Graph, bindings: Sequence[str]) -> tuple[str, ...]:

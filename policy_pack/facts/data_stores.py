@@ -70,13 +70,13 @@ def kinds() -> dict[str, Kind]:
 
 def stores(graph: Graph) -> list[Store]:
     """Return every store with IAM actions whose ARN is known."""
-    known = []
+    with_arn = []
     for kind, row in kinds().items():
         for resource in graph.of(kind) if row.verbs else ():
             arn = _filled_in(row.arn, resource)
             if arn:
-                known.append(Store(resource, row, arn, _filled_in(row.contents, resource)))
-    return sorted(known, key=lambda store: store.resource.urn)
+                with_arn.append(Store(resource, row, arn, _filled_in(row.contents, resource)))
+    return sorted(with_arn, key=lambda store: store.resource.urn)
 
 
 def arn_of(resource: Resource) -> str:

@@ -19,9 +19,9 @@ def canonical(type_: str) -> str:
 
     Core objects have the group ``core``; ``…V2`` of the S3 module is the same resource by its older name.
     """
-    found = _KUBERNETES.fullmatch(type_)
-    if found:
-        return f"k8s:{found[1]}/{found[3]}"
+    match = _KUBERNETES.fullmatch(type_)
+    if match:
+        return f"k8s:{match[1]}/{match[3]}"
     if type_.startswith("aws:s3/") and type_.endswith("V2"):
         module, _, name = type_.rpartition(":")
         return f"{module.removesuffix('V2')}:{name.removesuffix('V2')}"
@@ -114,8 +114,8 @@ class Graph:
     @cached_property
     def root(self) -> Resource:
         """The root resource of the stack, for findings that concern no single resource."""
-        found = self.of(STACK)
-        return found[0] if found else Resource(f"urn:pulumi:{self.stack}::stack", STACK, self.stack, {})
+        roots = self.of(STACK)
+        return roots[0] if roots else Resource(f"urn:pulumi:{self.stack}::stack", STACK, self.stack, {})
 
     def memo(self, name: str, compute: "Any") -> Any:
         """Return the result of a function of this graph, computed once."""
@@ -133,9 +133,9 @@ class Graph:
         value = resource.at(path).raw
         if isinstance(value, str) and value:
             for key in keys:
-                found = self._index(kinds, key).get(value)
-                if found:
-                    return found
+                match = self._index(kinds, key).get(value)
+                if match:
+                    return match
         urns = resource.depends.get(path.partition(".")[0], ())
         among = {urn: self._by_urn[urn] for urn in urns if urn in self._by_urn and self._by_urn[urn].kind in kinds}
         return next(iter(among.values())) if len(among) == 1 else None
@@ -145,8 +145,8 @@ class Graph:
             pairs = ((resource.at(key).raw, resource) for resource in graph.of(*kinds))
             return {value: resource for value, resource in pairs if isinstance(value, str)}
 
-        found: dict[str, Resource] = self.memo(f"index {kinds} {key}", compute)
-        return found
+        index: dict[str, Resource] = self.memo(f"index {kinds} {key}", compute)
+        return index
 
     def where(self, path: str, value: str, *kinds: str) -> list[Resource]:
         """Return the resources of some kinds with a value at a path.
@@ -158,11 +158,11 @@ class Graph:
         """
 
         def compute(graph: Graph) -> dict[str, list[Resource]]:
-            found: dict[str, list[Resource]] = defaultdict(list)
+            grouped: dict[str, list[Resource]] = defaultdict(list)
             for resource in graph.of(*kinds):
                 raw = resource.at(path).raw
-                found[raw if isinstance(raw, str) else "" if raw is None else _NOT_KNOWN].append(resource)
-            return found
+                grouped[raw if isinstance(raw, str) else "" if raw is None else _NOT_KNOWN].append(resource)
+            return grouped
 
         by_value: dict[str, list[Resource]] = self.memo(f"where {path} {kinds}", compute)
         if value not in by_value and _NOT_KNOWN in by_value:
@@ -176,12 +176,12 @@ class Graph:
         kinds = (resource.kind, *others)
 
         def compute(graph: Graph) -> dict[str, list[Resource]]:
-            found: dict[str, list[Resource]] = defaultdict(list)
+            grouped: dict[str, list[Resource]] = defaultdict(list)
             for candidate in graph.of(kind):
                 target = graph.target(candidate, path, kinds, keys)
                 if target:
-                    found[target.urn].append(candidate)
-            return found
+                    grouped[target.urn].append(candidate)
+            return grouped
 
         by_target: dict[str, list[Resource]] = self.memo(f"referrers {kind} {path} {kinds} {keys}", compute)
         return by_target.get(resource.urn, [])

@@ -32,7 +32,7 @@ def graph(resources: Any, stack: str) -> Graph:
 
 def stack_resource(message: analyzer_pb2.AnalyzerResource) -> Resource:
     """Return a resource of a stack, with the dependencies of its properties."""
-    depends = {key: tuple(found.urns) for key, found in message.propertyDependencies.items()}
+    depends = {key: tuple(dependencies.urns) for key, dependencies in message.propertyDependencies.items()}
     return _resource(message, message.parent, depends)
 
 

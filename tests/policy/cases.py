@@ -12,8 +12,8 @@ from policy_pack.engine.evaluate import Evaluator, Result
 from policy_pack.settings import Evidence, Settings
 from policy_pack.stack.graph import Graph
 from tests.policy import world
-from tests.policy.openings import let_in, opened, platform, pods
-from tests.policy.papers import release, served
+from tests.policy.flows import let_in, opened, platform, pods
+from tests.policy.releases import release, served
 from tests.policy.seeds import SEEDS
 
 Made = tuple[Graph, Settings]

@@ -16,7 +16,7 @@ from policy_pack.settings import Evidence, Settings, load
 from policy_pack.stack.external_endpoints import Addresses, read_file
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
-from tests.policy.judged import BROKEN
+from tests.policy.evaluation import BROKEN
 from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
 from tests.support.mocked_stack import RELEASE

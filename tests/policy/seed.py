@@ -7,7 +7,7 @@ from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
-from tests.policy.made import STACK, changed, of
+from tests.policy.builders import STACK, changed, of
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from policy_pack.settings import Evidence, Level, Settings, load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world_aws, world_cluster, world_services
-from tests.policy.made import STACK, made
+from tests.policy.builders import STACK, build
 
 HOSPITALS = ("north", "south")
 TODAY = date(2026, 11, 22)
@@ -42,8 +42,8 @@ def settings() -> Settings:
 def vault(hospital: str) -> list[Resource]:
     """Return what one hospital has in Vault."""
     found = [
-        made("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
-        made(
+        build("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
+        build(
             "vault:transit/secretBackendKey:SecretBackendKey",
             f"{hospital}-pseudonym",
             {"backend": f"{hospital}/transit", "name": "pseudonym", "deletionAllowed": False},
@@ -57,8 +57,8 @@ def vault(hospital: str) -> list[Resource]:
         name = f"{hospital}-{workload}"
         text = f'path "{hospital}/{path}" {{\n  capabilities = ["update"]\n}}\n'
         found += [
-            made("vault:index/policy:Policy", name, {"name": name, "policy": text}),
-            made(
+            build("vault:index/policy:Policy", name, {"name": name, "policy": text}),
+            build(
                 "vault:kubernetes/authBackendRole:AuthBackendRole",
                 name,
                 {
@@ -77,31 +77,31 @@ def vault(hospital: str) -> list[Resource]:
 
 def _vault_platform() -> list[Resource]:
     return [
-        made("vault:index/authBackend:AuthBackend", "kubernetes", {"type": "kubernetes", "path": "kubernetes"}),
-        made(
+        build("vault:index/authBackend:AuthBackend", "kubernetes", {"type": "kubernetes", "path": "kubernetes"}),
+        build(
             "vault:index/authBackend:AuthBackend",
             "people",
             {"type": "userpass", "path": "people", "accessor": "auth_1"},
         ),
-        made("vault:index/quotaRateLimit:QuotaRateLimit", "logins", {"path": "auth/people", "rate": 5}),
-        made("vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "people", {"authMethodTypes": ["userpass"]}),
-        made(
+        build("vault:index/quotaRateLimit:QuotaRateLimit", "logins", {"path": "auth/people", "rate": 5}),
+        build("vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "people", {"authMethodTypes": ["userpass"]}),
+        build(
             "vault:kubernetes/authBackendConfig:AuthBackendConfig",
             "kubernetes",
             {"backend": "kubernetes", "disableLocalCaJwt": True},
         ),
-        made(
+        build(
             "vault:jwt/authBackend:AuthBackend",
             "ci",
             {"path": "ci", "boundIssuer": "https://idp", "jwtSupportedAlgs": ["RS256", "ES384"]},
         ),
-        made(
+        build(
             "vault:jwt/authBackendRole:AuthBackendRole",
             "ci",
             {"roleType": "oidc", "boundAudiences": ["vault"], "tokenTtl": 600, "tokenMaxTtl": 900},
         ),
-        made("vault:index/audit:Audit", "file", {"type": "file", "options": {"file_path": "/vault/audit.log"}}),
-        made("vault:index/audit:Audit", "socket", {"type": "socket", "options": {"address": "audit:9000"}}),
+        build("vault:index/audit:Audit", "file", {"type": "file", "options": {"file_path": "/vault/audit.log"}}),
+        build("vault:index/audit:Audit", "socket", {"type": "socket", "options": {"address": "audit:9000"}}),
     ]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.graph import Resource
-from tests.policy.made import PREFIX, made
+from tests.policy.builders import PREFIX, build
 
 DIGEST = "sha256:" + "a" * 64
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads@{DIGEST}"
@@ -43,13 +43,13 @@ def namespace(hospital: str, zone: str) -> list[Resource]:
     notes = {f"{PREFIX}/{key}": "told" for key in ("baa", "security-contact", "notify")}
     closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     return [
-        made("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": own, "annotations": notes}}),
-        made(
+        build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": own, "annotations": notes}}),
+        build(
             "kubernetes:networking.k8s.io/v1:NetworkPolicy",
             f"{name}-default-deny",
             {"metadata": meta("default-deny", hospital, zone), "spec": closed},
         ),
-        made(
+        build(
             "kubernetes:security.istio.io/v1:PeerAuthentication",
             name,
             {
@@ -71,7 +71,7 @@ def opening(
         "policyTypes": [direction],
         field: [{side: [peer], "ports": ports}],
     }
-    return made(
+    return build(
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         f"{hospital}-{name}",
         {"metadata": meta(name, hospital, zone), "spec": spec},
@@ -151,12 +151,12 @@ def job(hospital: str, workload: str) -> list[Resource]:
         "spec": pod(workload, container("main", server=workload == "planner")),
     }
     return [
-        made(
+        build(
             "kubernetes:core/v1:ServiceAccount",
             f"{hospital}-{workload}",
             {"metadata": meta(workload, hospital, zone), "automountServiceAccountToken": False},
         ),
-        made(
+        build(
             "kubernetes:batch/v1:CronJob",
             f"{hospital}-{workload}",
             {"metadata": meta(workload, hospital, zone), "spec": {"jobTemplate": {"spec": {"template": template}}}},
@@ -193,12 +193,12 @@ def model(hospital: str) -> list[Resource]:
     ]
     selector = {"matchLabels": {"app.kubernetes.io/name": "model-server"}}
     return [
-        made(
+        build(
             "kubernetes:core/v1:ServiceAccount",
             f"{hospital}-model-server",
             {"metadata": meta("model-server", hospital, zone), "automountServiceAccountToken": False},
         ),
-        made(
+        build(
             "kubernetes:serving.kserve.io/v1alpha1:ServingRuntime",
             f"{hospital}-risk",
             {
@@ -206,22 +206,22 @@ def model(hospital: str) -> list[Resource]:
                 "spec": {"containers": [container("kserve-container", server=True)]},
             },
         ),
-        made(
+        build(
             "kubernetes:serving.kserve.io/v1beta1:InferenceService",
             f"{hospital}-{name}",
             {"metadata": meta(name, hospital, zone, **papers), "spec": {"predictor": predictor}},
         ),
-        made(
+        build(
             "kubernetes:policy/v1:PodDisruptionBudget",
             f"{hospital}-model",
             {"metadata": meta("model", hospital, zone), "spec": {"minAvailable": 1, "selector": selector}},
         ),
-        made(
+        build(
             "kubernetes:monitoring.coreos.com/v1:PrometheusRule",
             f"{hospital}-model",
             {"metadata": meta("model", hospital, zone), "spec": {"groups": [{"name": "model", "rules": alerts}]}},
         ),
-        made(
+        build(
             "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
             f"{hospital}-model",
             {
@@ -229,7 +229,7 @@ def model(hospital: str) -> list[Resource]:
                 "spec": {"rules": [{"backendRefs": [{"name": name, "namespace": f"{hospital}-{zone}"}]}]},
             },
         ),
-        made(
+        build(
             "kubernetes:security.istio.io/v1:RequestAuthentication",
             f"{hospital}-model",
             {
@@ -237,7 +237,7 @@ def model(hospital: str) -> list[Resource]:
                 "spec": {"jwtRules": [{"issuer": "https://idp", "audiences": ["risk"], "jwksUri": "https://idp/keys"}]},
             },
         ),
-        made(
+        build(
             "kubernetes:security.istio.io/v1:AuthorizationPolicy",
             f"{hospital}-model",
             {
@@ -258,22 +258,22 @@ def platform() -> list[Resource]:
         "tls": {"minVersion": "1.3", "clientValidation": {"caCertificateRefs": [{"name": "ca"}]}},
     }
     return [
-        made(
+        build(
             "kubernetes:gateway.networking.k8s.io/v1:Gateway",
             name,
             {"metadata": {"name": name}, "spec": {"listeners": [https]}},
         ),
-        made(
+        build(
             "kubernetes:cert-manager.io/v1:Certificate",
             name,
             {"metadata": {"name": name}, "spec": {"secretName": "gateway"}},
         ),
-        made(
+        build(
             "kubernetes:gateway.envoyproxy.io/v1alpha1:ClientTrafficPolicy",
             name,
             {"metadata": {"name": name, "labels": {f"{PREFIX}/hospital": "shared"}}, "spec": policy},
         ),
-        made(
+        build(
             "kubernetes:networking.k8s.io/v1:Ingress",
             "docs",
             {
@@ -281,7 +281,7 @@ def platform() -> list[Resource]:
                 "spec": {"tls": [{"secretName": "docs"}]},
             },
         ),
-        made(
+        build(
             "kubernetes:core/v1:Service",
             "docs",
             {
@@ -289,7 +289,7 @@ def platform() -> list[Resource]:
                 "spec": {"type": "ClusterIP", "ports": [{"port": 8080, "targetPort": 8080}]},
             },
         ),
-        made(
+        build(
             "kubernetes:core/v1:Service",
             "north-model",
             {
@@ -300,12 +300,12 @@ def platform() -> list[Resource]:
                 },
             },
         ),
-        made(
+        build(
             "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
             "viewer",
             {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]},
         ),
-        made(
+        build(
             "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
             "viewer",
             {
@@ -314,23 +314,23 @@ def platform() -> list[Resource]:
                 "subjects": [{"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data"}],
             },
         ),
-        made(
+        build(
             "kubernetes:core/v1:ConfigMap",
             "settings",
             {"metadata": {"name": "settings", "namespace": "north-data"}, "data": {"LOG_LEVEL": "info"}},
         ),
-        made(
+        build(
             "kubernetes:core/v1:Secret",
             "client",
             {"metadata": {"name": "client", "namespace": "north-data"}, "stringData": {"password": "hidden"}},
             secrets="stringData",
         ),
-        made(
+        build(
             "kubernetes:storage.k8s.io/v1:StorageClass",
             "encrypted",
             {"provisioner": "ebs.csi.aws.com", "parameters": {"encrypted": "true", "kmsKeyId": "arn:key"}},
         ),
-        made(
+        build(
             "kubernetes:helm.sh/v3:Release",
             "cert-manager",
             {"chart": "cert-manager", "version": "1.18.2", "values": {"replicas": 2}},

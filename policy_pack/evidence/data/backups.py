@@ -25,12 +25,12 @@ class Backups:
 
     def of(self, resource: Resource) -> list[str]:
         """Return the backups and copies of a store, as text."""
-        found = [f"plan {self._plan(selection)}" for selection in self._selections if _selects(selection, resource)]
+        copies = [f"plan {self._plan(selection)}" for selection in self._selections if _selects(selection, resource)]
         if resource.kind == BUCKET:
-            found += self._bucket(resource)
+            copies += self._bucket(resource)
         if resource.kind in DATABASES and isinstance(days := resource.at("backupRetentionPeriod").raw, int) and days:
-            found.append(f"point-in-time recovery for {days} days")
-        return list(dict.fromkeys(found))
+            copies.append(f"point-in-time recovery for {days} days")
+        return list(dict.fromkeys(copies))
 
     def _bucket(self, bucket: Resource) -> Iterator[str]:
         for versioning in self._graph.referrers(bucket, BUCKET_VERSIONING, "bucket", BUCKET_KEYS):

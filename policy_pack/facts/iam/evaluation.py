@@ -144,19 +144,19 @@ def allowed_arns(statements: Iterable[Statement], action: str, arns: Iterable[st
     contents
         What follows the ARN in the resource of the action, such as ``/*`` for the objects of a bucket.
     """
-    known = frozenset(arns)
+    candidates = frozenset(arns)
     allowed: set[str] = set()
     for statement in statements:
         if not statement.allows or not statement.covers(action):
             continue
         if "Resource" in statement.negated:
-            allowed |= {a for a in known if not any(matches(p, f"{a}{contents}") for p in statement.resources)}
+            allowed |= {a for a in candidates if not any(matches(p, f"{a}{contents}") for p in statement.resources)}
             continue
         for pattern in statement.resources:
             own = pattern.partition("/")[0] if contents else pattern
             # An ARN without wildcard is looked up, so that many hospitals are not searched for one role.
             if own == literal_prefix(own):
-                allowed |= {own} & known
+                allowed |= {own} & candidates
             else:
-                allowed |= {arn for arn in known if overlap(pattern, f"{arn}{contents}")}
+                allowed |= {arn for arn in candidates if overlap(pattern, f"{arn}{contents}")}
     return allowed

@@ -82,16 +82,19 @@ def _resolved(graph: Graph, role: Resource, policies: list[Resource]) -> RolePol
         by_name.append((known_text(inline.at("name")) or role.name, inline.at("policy")))
     for arn in known_texts(role.at("managedPolicyArns")):
         _attach(graph, role, "managedPolicyArns", arn, by_name, unresolved)
-    held: list[PolicyStatement] = []
+    all_statements: list[PolicyStatement] = []
     for name, document in by_name:
         parsed = _parsed(name, document)
         if parsed is None:
             unresolved.append(name)
-        held += parsed or ()
+        all_statements += parsed or ()
     bound = graph.target(role, "permissionsBoundary", (_MANAGED_POLICY,), _POLICY_KEYS)
     boundary = _parsed(bound.name, bound.at("policy")) if bound else None
     return RolePolicies(
-        role, tuple(held), tuple(boundary) if boundary is not None else None, tuple(sorted(set(unresolved)))
+        role,
+        tuple(all_statements),
+        tuple(boundary) if boundary is not None else None,
+        tuple(sorted(set(unresolved))),
     )
 
 
@@ -116,8 +119,8 @@ def resource_policy(graph: Graph, store: Store) -> list[PolicyStatement] | None:
         keys = ("bucket", "id", "url", "arn")
         policies = graph.referrers(store.resource, store.kind.policy.kind, store.kind.policy.by, keys)
         by_name += [(policy.name, policy.at("policy")) for policy in policies]
-    held = [statement for name, document in by_name for statement in _parsed(name, document) or ()]
-    return held if by_name else None
+    all_statements = [statement for name, document in by_name for statement in _parsed(name, document) or ()]
+    return all_statements if by_name else None
 
 
 def delegates_to_account(store: Store, policy: list[PolicyStatement] | None) -> bool:

@@ -12,9 +12,9 @@ from policy_pack.errors import PackError
 from policy_pack.settings import Evidence, Level, Settings, load, parse
 from policy_pack.stack.graph import Graph
 from tests.policy import world
-from tests.policy.judged import exempting, results, statuses
-from tests.policy.made import STACK, changed
-from tests.policy.papers import release, served
+from tests.policy.builders import STACK, changed
+from tests.policy.evaluation import exempting, results, statuses
+from tests.policy.releases import release, served
 
 RESOURCES = list(world.resources())
 GIVEN = {"control": "AC-05", "resource": "x", "reason": "r", "owner": "o", "expires": "2027-01-01"}

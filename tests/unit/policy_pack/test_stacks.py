@@ -17,7 +17,7 @@ from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.state import graph as from_state
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
-from tests.policy.made import changed
+from tests.policy.builders import changed
 from tests.support.repository import REPOSITORY
 
 

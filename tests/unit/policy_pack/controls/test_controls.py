@@ -7,9 +7,9 @@ from policy_pack.controls.rules import ANY, rules
 from policy_pack.engine.evaluate import Status
 from policy_pack.stack.graph import Graph
 from tests.policy import world
+from tests.policy.builders import STACK
 from tests.policy.cases import CASES, Case
-from tests.policy.judged import BROKEN, exempting, results, statuses
-from tests.policy.made import STACK
+from tests.policy.evaluation import BROKEN, exempting, results, statuses
 from tests.policy.seed import Seed
 from tests.policy.seeds import SEEDS
 

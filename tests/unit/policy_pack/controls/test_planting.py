@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.policy.made import GONE
+from tests.policy.builders import GONE
 from tests.policy.planting import Outcome, Planted, Stack, harmless, own, planted
 from tests.policy.seed import absent, seed
 

@@ -19,9 +19,9 @@ from policy_pack.stack.external_endpoints import read as read_places
 from policy_pack.stack.graph import Graph
 from policy_pack.stack.values import UNKNOWN
 from tests.policy import world
-from tests.policy.judged import results
-from tests.policy.made import STACK, changed, made
-from tests.policy.openings import RESOURCES, opened, pods
+from tests.policy.builders import STACK, build, changed
+from tests.policy.evaluation import results
+from tests.policy.flows import RESOURCES, opened, pods
 
 
 def messages(graph: Graph) -> list[str]:
@@ -29,7 +29,7 @@ def messages(graph: Graph) -> list[str]:
 
 
 def with_policy(spec: dict[str, Any], namespace: str = "north-phi") -> Graph:
-    policy = made(
+    policy = build(
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         "extra",
         {"metadata": {"name": "extra", "namespace": namespace}, "spec": spec},
@@ -84,7 +84,7 @@ def test_an_edge_with_one_end_closed_is_no_edge() -> None:
 
 
 def test_a_pod_without_policies_is_open_to_everything() -> None:
-    home = made("kubernetes:core/v1:Namespace", "bare", {"metadata": {"name": "bare", "labels": {}}})
+    home = build("kubernetes:core/v1:Namespace", "bare", {"metadata": {"name": "bare", "labels": {}}})
     job = next(r for r in RESOURCES if r.name == "north-ingestor" and r.kind == "k8s:batch/CronJob")
     moved = changed(job, "metadata.namespace", "bare")
     found = messages(Graph([*(r for r in RESOURCES if r is not job), home, moved], STACK))
@@ -160,7 +160,7 @@ def test_a_network_comes_in_only_where_the_table_lets_it(network: str, port: int
 )
 def test_pods_of_the_platform_come_in_only_as_the_table_says(labels: dict[str, str], port: int, refused: bool) -> None:
     own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
-    home = made("kubernetes:core/v1:Namespace", "monitoring", {"metadata": {"name": "monitoring", "labels": own}})
+    home = build("kubernetes:core/v1:Namespace", "monitoring", {"metadata": {"name": "monitoring", "labels": own}})
     peer = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
         "podSelector": {"matchLabels": labels},
@@ -177,7 +177,7 @@ def test_pods_of_the_platform_come_in_only_as_the_table_says(labels: dict[str, s
 
 def test_namespaces_that_no_hospital_has_expect_no_workload() -> None:
     own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
-    home = made("kubernetes:core/v1:Namespace", "argocd", {"metadata": {"name": "argocd", "labels": own}})
+    home = build("kubernetes:core/v1:Namespace", "argocd", {"metadata": {"name": "argocd", "labels": own}})
     assert messages(Graph([*RESOURCES, home], STACK)) == []
 
 

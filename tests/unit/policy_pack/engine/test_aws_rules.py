@@ -6,8 +6,8 @@ from policy_pack.controls.rows import table
 from policy_pack.controls.rules import rules
 from policy_pack.engine.aws_rules import aws_rules
 from tests.policy import world
-from tests.policy.judged import BROKEN, results, statuses
-from tests.policy.made import made
+from tests.policy.builders import build
+from tests.policy.evaluation import BROKEN, results, statuses
 from tests.policy.seed import extra
 
 RULES = aws_rules()
@@ -60,7 +60,7 @@ def test_a_control_looks_at_what_its_rule_looks_at(rule: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(set(RULES.refused.values())))
 def test_a_service_that_is_not_allowed_is_refused(module: str) -> None:
-    seed = extra("INV-03", made(f"aws:{module}/thing:Thing", "x", {}))
+    seed = extra("INV-03", build(f"aws:{module}/thing:Thing", "x", {}))
     [(_, graph)] = seed.broken(list(world.resources()))
     assert statuses(results(graph, None, "INV-03"), "INV-03") & BROKEN
 

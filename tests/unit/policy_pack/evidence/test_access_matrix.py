@@ -14,7 +14,7 @@ from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.wildcards import matches, overlap
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import View
-from tests.policy.made import STACK, document, made, tags
+from tests.policy.builders import STACK, build, document, tags
 
 ACCOUNT = "123456789012"
 BUCKET = "arn:aws:s3:::records"
@@ -37,8 +37,8 @@ def role(name: str, *rights: dict[str, Any], trust: dict[str, Any] | None = None
     }
     props = {"name": name, "arn": arn(name), "assumeRolePolicy": document(trust or by_token), "tags": tags("north")}
     return [
-        made("aws:iam/role:Role", name, props),
-        made("aws:iam/rolePolicy:RolePolicy", f"{name}-rights", {"role": name, "policy": document(*rights)}),
+        build("aws:iam/role:Role", name, props),
+        build("aws:iam/rolePolicy:RolePolicy", f"{name}-rights", {"role": name, "policy": document(*rights)}),
     ]
 
 
@@ -46,14 +46,14 @@ def bucket(*policy: dict[str, Any], key_policy: dict[str, Any] | None = None) ->
     rule = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}}
     key = {"arn": KEY, "keyId": "records"} | ({"policy": document(key_policy)} if key_policy else {})
     return [
-        made("aws:s3/bucket:Bucket", "records", {"bucket": "records", "arn": BUCKET}),
-        made(
+        build("aws:s3/bucket:Bucket", "records", {"bucket": "records", "arn": BUCKET}),
+        build(
             "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
             "records",
             {"bucket": "records", "rules": [rule]},
         ),
-        made("aws:kms/key:Key", "records", key),
-        made("aws:s3/bucketPolicy:BucketPolicy", "records", {"bucket": "records", "policy": document(*policy)}),
+        build("aws:kms/key:Key", "records", key),
+        build("aws:s3/bucketPolicy:BucketPolicy", "records", {"bucket": "records", "policy": document(*policy)}),
     ]
 
 
@@ -118,16 +118,16 @@ def test_a_bucket_s_policy_lets_others_in() -> None:
 
 def test_a_boundary_narrows_a_role() -> None:
     [one, rights] = role("ingestor", READ, OPEN)
-    bound = made("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN)})
-    held = made(one.type, one.name, {**one.props, "permissionsBoundary": "arn:bound"})
+    bound = build("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN)})
+    held = build(one.type, one.name, {**one.props, "permissionsBoundary": "arn:bound"})
     assert readers(cloud(held, rights, bound, *bucket())) == []
-    wide = made("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN, READ)})
+    wide = build("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN, READ)})
     assert len(readers(cloud(held, rights, wide, *bucket()))) == 1
 
 
 def test_who_takes_a_role_is_followed_to_the_end() -> None:
     pods = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    paired = made(
+    paired = build(
         "aws:eks/podIdentityAssociation:PodIdentityAssociation",
         "features",
         {"roleArn": arn("features"), "namespace": "north-data", "serviceAccount": "features"},
@@ -140,7 +140,7 @@ def test_who_takes_a_role_is_followed_to_the_end() -> None:
 
 
 def test_policies_whose_text_is_elsewhere_are_told() -> None:
-    attached = made(
+    attached = build(
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "managed",
         {"role": "ingestor", "policyArn": "arn:aws:iam::aws:policy/AmazonS3FullAccess"},
@@ -192,14 +192,14 @@ def vault(policy: str, *more: Resource) -> list[Access]:
     return vault_access.access(
         Graph(
             [
-                made(
+                build(
                     "vault:transit/secretBackendKey:SecretBackendKey",
                     "north-pseudonym",
                     {"backend": "north/transit", "name": "pseudonym"},
                 ),
-                made("vault:index/mount:Mount", "north-kv", {"path": "north/kv", "type": "kv"}),
-                made("vault:index/policy:Policy", "north-ingestor", {"name": "north-ingestor", "policy": policy}),
-                made(
+                build("vault:index/mount:Mount", "north-kv", {"path": "north/kv", "type": "kv"}),
+                build("vault:index/policy:Policy", "north-ingestor", {"name": "north-ingestor", "policy": policy}),
+                build(
                     "vault:kubernetes/authBackendRole:AuthBackendRole",
                     "north-ingestor",
                     {
@@ -242,7 +242,7 @@ def test_vault_asks_the_most_exact_path(policy: str, verbs: set[str]) -> None:
 
 
 def test_a_policy_that_nobody_holds_gives_nothing() -> None:
-    other = made(
+    other = build(
         "vault:index/policy:Policy",
         "south",
         {"name": "south", "policy": path("north/transit/hmac/pseudonym", "update")},
@@ -261,12 +261,12 @@ def test_a_database_login_gives_what_its_statements_grant() -> None:
         "GRANT readers TO {{name}}",
         "GRANT nonsense",
     ]
-    login = made(
+    login = build(
         "vault:database/secretBackendRole:SecretBackendRole",
         "planner",
         {"backend": "north/database", "name": "planner", "dbName": "main", "creationStatements": creation},
     )
-    connection = made(
+    connection = build(
         "vault:database/secretBackendConnection:SecretBackendConnection",
         "main",
         {"backend": "north/database", "name": "main"},
@@ -290,8 +290,8 @@ def rbac(kind: str, name: str, rules: list[dict[str, Any]], subject: dict[str, s
     bound = "RoleBinding" if home else "ClusterRoleBinding"
     group = "kubernetes:rbac.authorization.k8s.io/v1"
     return [
-        made(f"{group}:{kind}", name, {"metadata": meta, "rules": rules}),
-        made(
+        build(f"{group}:{kind}", name, {"metadata": meta, "rules": rules}),
+        build(
             f"{group}:{bound}",
             name,
             {"metadata": meta, "roleRef": {"kind": kind, "name": name}, "subjects": [subject]},
@@ -334,7 +334,7 @@ def test_a_role_that_is_nowhere_is_told_and_one_of_every_cluster_is_known() -> N
 
 def test_an_access_entry_s_group_is_who_takes_its_role() -> None:
     people = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-    entry = made(
+    entry = build(
         "aws:eks/accessEntry:AccessEntry", "ops", {"principalArn": arn("ops"), "kubernetesGroups": ["operators"]}
     )
     bound = rbac("ClusterRole", "reader", [SECRETS], {"kind": "Group", "name": "operators"})

@@ -15,7 +15,7 @@ from policy_pack.settings import load
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import KEY
 from tests.policy import world
-from tests.policy.made import STACK
+from tests.policy.builders import STACK
 from tests.unit.policy_pack.test_stacks import exported
 
 

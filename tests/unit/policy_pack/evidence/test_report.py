@@ -31,7 +31,7 @@ from policy_pack.stack.external_endpoints import read_file
 from policy_pack.stack.graph import Graph
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
-from tests.policy.made import changed, made
+from tests.policy.builders import build, changed
 from tests.support.repository import REPOSITORY
 from tests.unit.policy_pack.test_stacks import exported
 
@@ -239,7 +239,7 @@ def test_a_way_that_the_table_does_not_allow_is_marked(tmp_path: Path) -> None:
             "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}],
         },
     }
-    opened = Graph([*graph, made("kubernetes:networking.k8s.io/v1:NetworkPolicy", "wide", wide)], "dev")
+    opened = Graph([*graph, build("kubernetes:networking.k8s.io/v1:NetworkPolicy", "wide", wide)], "dev")
     found = report(StackState(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
     connections = [way for way in found.network.connections if way.target == "0.0.0.0/0"]
     assert {way.source for way in connections} == {"north-phi/ingestor", "north-phi/reidentifier"}
@@ -265,7 +265,7 @@ def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
     graph = recorded.graph("dev", tmp_path)
     [wide] = [r for r in graph.of("aws:iam/rolePolicy:RolePolicy") if r.name == "north-ingestor"]
     props = {**wide.props, "policy": str(wide.at("policy").text()).replace("-north-", "-south-")}
-    swapped = Graph([*(r for r in graph if r is not wide), made(wide.type, wide.name, props)], "dev")
+    swapped = Graph([*(r for r in graph if r is not wide), build(wide.type, wide.name, props)], "dev")
     found = report(StackState(swapped, {}), load(), None)
     assert found.cross_hospital
     assert {one.principal.namespace.partition("-")[0] for one in found.cross_hospital} == {"north"}
@@ -275,7 +275,7 @@ def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
 
 
 def test_no_subject_is_never_held() -> None:
-    lone = Graph([made("aws:s3/bucket:Bucket", "x", {"bucket": "x", "arn": "arn:aws:s3:::x"})], "prod")
+    lone = Graph([build("aws:s3/bucket:Bucket", "x", {"bucket": "x", "arn": "arn:aws:s3:::x"})], "prod")
     found = {control.id: control.status for control in report(StackState(lone, {}), load(), None).controls}
     assert found["ENC-03"] is ControlStatus.NOT_APPLICABLE
     assert found["ENC-01"] is ControlStatus.REFUSED

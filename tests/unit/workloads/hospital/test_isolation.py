@@ -75,7 +75,9 @@ def test_no_workload_of_a_hospital_uses_a_key_of_the_platform(evidence: Report) 
 
 
 def test_no_connection_from_one_hospital_to_another_is_allowed(evidence: Report) -> None:
-    connections = [connection for connection in evidence.network.connections if connection.source.partition("-")[0] in NAMES]
+    connections = [
+        connection for connection in evidence.network.connections if connection.source.partition("-")[0] in NAMES
+    ]
     assert len(connections) > 10 * len(NAMES)
     for connection in connections:
         others = set(NAMES) - {connection.source.partition("-")[0]}

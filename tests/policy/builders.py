@@ -16,7 +16,7 @@ PREFIX = "healthcare-mlops"
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-def made(type_: str, name: str, props: dict[str, Any], *, protect: bool = False, secrets: str = "") -> Resource:
+def build(type_: str, name: str, props: dict[str, Any], *, protect: bool = False, secrets: str = "") -> Resource:
     """Return a resource; ``{"->": "type::name.property"}`` in its properties is filled in by `linked`."""
     return Resource(
         urn=f"urn:pulumi:{STACK}::hmlops::{type_}::{name}",

@@ -4,7 +4,7 @@ from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world, world_cluster
-from tests.policy.made import PREFIX, STACK, made
+from tests.policy.builders import PREFIX, STACK, build
 
 RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
 
@@ -20,7 +20,7 @@ def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
 def platform(name: str) -> tuple[Resource, dict[str, Any]]:
     """Return a namespace of the platform, and all its pods as a peer."""
     marks = {f"{PREFIX}/hospital": "shared", "kubernetes.io/metadata.name": name}
-    home = made("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": marks}})
+    home = build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": marks}})
     return home, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
@@ -32,7 +32,7 @@ def let_in(source: dict[str, Any], target: dict[str, Any], port: int, *more: Res
 def _policy(name: str, at: dict[str, Any], spec: dict[str, Any]) -> Resource:
     home = at["namespaceSelector"]["matchLabels"]
     namespace = f"{home[f'{PREFIX}/hospital']}-{home[f'{PREFIX}/zone']}"
-    return made(
+    return build(
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         name,
         {"metadata": {"name": name, "namespace": namespace}, "spec": {"podSelector": at["podSelector"], **spec}},

@@ -7,7 +7,7 @@ from pathlib import Path
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph
 from tests.policy import world, world_cluster
-from tests.policy.made import STACK, changed
+from tests.policy.builders import STACK, changed
 
 
 def release(
