@@ -1,4 +1,4 @@
-"""Resources written by hand, and changes to them one attribute at a time."""
+"""Builders of resources, and of changes to one property of a resource."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 def build(type_: str, name: str, props: dict[str, Any], *, protect: bool = False, secrets: str = "") -> Resource:
-    """Return a resource; ``{"->": "type::name.property"}`` in its properties is filled in by `linked`."""
+    """Return a resource; a reference ``{"->": "type::name.property"}`` in its properties is resolved by `linked`."""
     return Resource(
         urn=f"urn:pulumi:{STACK}::hmlops::{type_}::{name}",
         type=type_,
@@ -47,7 +47,7 @@ class Spot:
 
 
 def steps(path: str) -> list[str | int]:
-    """Return the keys of a path; a key with dots is written in ``{}``."""
+    """Return the keys of a path; a key that contains dots is written in ``{}``."""
     found: list[str | int] = []
     for part in re.findall(r"\{[^}]*\}|[^.\[\]]+|\[\d+\]", path):
         if part.startswith("{"):
@@ -58,12 +58,12 @@ def steps(path: str) -> list[str | int]:
 
 
 def put(props: Any, path: str, value: Any) -> dict[str, Any]:
-    """Return properties with another value at a path; a function is given the old value, `GONE` removes it."""
+    """Return properties with another value at a path; a function receives the old value, `GONE` removes it."""
     changed: dict[str, Any] = copy.deepcopy(dict(props))
     *way, last = steps(path)
     place: Any = changed
     for step, following in pairwise([*way, last]):
-        # A list that is not there has no element that could be changed.
+        # A list that does not exist has no element that could be changed.
         fills = isinstance(place, dict) and isinstance(following, str)
         place = place.setdefault(step, {}) if fills else place[step]
     old = place.get(last) if isinstance(place, dict) else place[int(last)]
@@ -76,7 +76,7 @@ def put(props: Any, path: str, value: Any) -> dict[str, Any]:
 
 
 class Gone:
-    """Marks a value to be removed."""
+    """A marker for a value to be removed."""
 
 
 GONE = Gone()
@@ -91,7 +91,7 @@ def changed(resource: Resource, path: str, value: Any) -> Resource:
 
 
 def swapped(resources: list[Resource], old: Resource, *new: Resource) -> Graph:
-    """Return a graph with one resource replaced, or left out."""
+    """Return a graph with one resource replaced or removed."""
     return Graph([*(r for r in resources if r.urn != old.urn), *new], STACK)
 
 
@@ -123,7 +123,7 @@ def added(**parts: Any) -> Callable[[str], str]:
 
 
 def granting(action: str, **parts: Any) -> Callable[[str], str]:
-    """Return a change of the first statement of a policy document that allows an action by its name."""
+    """Return a change of the first Allow statement of a policy document with an action."""
 
     def change(old: str) -> str:
         entries = listed(json.loads(old)["Statement"])
@@ -134,7 +134,7 @@ def granting(action: str, **parts: Any) -> Callable[[str], str]:
 
 
 def testing(key: str, **parts: Any) -> Callable[[str], str]:
-    """Return a change of every statement of a policy document whose conditions test a key."""
+    """Return a change of every statement of a policy document with a condition on a key."""
 
     def change(old: str) -> str:
         for position, entry in enumerate(listed(json.loads(old)["Statement"])):
@@ -146,7 +146,7 @@ def testing(key: str, **parts: Any) -> Callable[[str], str]:
 
 
 def without(*keys: str) -> Callable[[str], str]:
-    """Return a change that takes statements out of a policy document: those whose conditions test one of some keys."""
+    """Return a change that removes the statements of a policy document with a condition on one of some keys."""
 
     def change(old: str) -> str:
         written = json.loads(old)
@@ -161,7 +161,7 @@ def _tests(entry: dict[str, Any], keys: tuple[str, ...]) -> bool:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return a list, of one where only one is given."""
+    """Return a list; a single value becomes a list of one."""
     return value if isinstance(value, list) else [value]
 
 

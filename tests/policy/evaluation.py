@@ -1,4 +1,4 @@
-"""Judging a stack in a test."""
+"""Evaluation of a stack in a test."""
 
 from policy_pack.engine.evaluate import Evaluator, Result, Status
 from policy_pack.settings import Exemption, Settings
@@ -9,7 +9,7 @@ BROKEN = {Status.REFUSED, Status.ADVISORY}
 
 
 def results(graph: Graph, settings: Settings | None = None, *controls: str) -> list[Result]:
-    """Return what all controls find, or some."""
+    """Return the results of all controls, or of some."""
     return Evaluator(settings or world.settings(), world.ADDRESSES, controls=controls or None).evaluate_stack(graph)
 
 

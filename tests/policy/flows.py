@@ -1,4 +1,4 @@
-"""Flows opened by policies of their own."""
+"""Stacks with additional flows, allowed by their own NetworkPolicies."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
 
 
 def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
-    """Return a peer that is one workload."""
+    """Return a peer that selects one workload."""
     return {
         "namespaceSelector": {"matchLabels": world_cluster.labels(hospital, zone)},
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
@@ -18,20 +18,20 @@ def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
 
 
 def platform(name: str) -> tuple[Resource, dict[str, Any]]:
-    """Return a namespace of the platform, and all its pods as a peer."""
-    marks = {f"{PREFIX}/hospital": "shared", "kubernetes.io/metadata.name": name}
-    home = build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": marks}})
-    return home, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    """Return a namespace of the platform, and a peer that selects all its pods."""
+    labels = {f"{PREFIX}/hospital": "shared", "kubernetes.io/metadata.name": name}
+    namespace = build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": labels}})
+    return namespace, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
-def let_in(source: dict[str, Any], target: dict[str, Any], port: int, *more: Resource) -> Graph:
-    """Return the stack, with more resources, where one workload lets others in."""
-    return Graph([*RESOURCES, *more, _policy("in", target, _inward(source, port))], STACK)
+def admitting(source: dict[str, Any], target: dict[str, Any], port: int, *more: Resource) -> Graph:
+    """Return the stack, with more resources, where one workload admits a peer."""
+    return Graph([*RESOURCES, *more, _policy("in", target, _ingress(source, port))], STACK)
 
 
 def _policy(name: str, at: dict[str, Any], spec: dict[str, Any]) -> Resource:
-    home = at["namespaceSelector"]["matchLabels"]
-    namespace = f"{home[f'{PREFIX}/hospital']}-{home[f'{PREFIX}/zone']}"
+    labels = at["namespaceSelector"]["matchLabels"]
+    namespace = f"{labels[f'{PREFIX}/hospital']}-{labels[f'{PREFIX}/zone']}"
     return build(
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         name,
@@ -39,12 +39,12 @@ def _policy(name: str, at: dict[str, Any], spec: dict[str, Any]) -> Resource:
     )
 
 
-def _inward(source: dict[str, Any], port: int) -> dict[str, Any]:
+def _ingress(source: dict[str, Any], port: int) -> dict[str, Any]:
     return {"policyTypes": ["Ingress"], "ingress": [{"from": [source], "ports": [{"port": port}]}]}
 
 
-def opened(source: dict[str, Any], target: dict[str, Any], port: int) -> Graph:
-    """Return the stack with both ends of one flow opened."""
-    outward = {"policyTypes": ["Egress"], "egress": [{"to": [target], "ports": [{"port": port}]}]}
-    ends = [_policy("out", source, outward), _policy("in", target, _inward(source, port))]
+def with_flow(source: dict[str, Any], target: dict[str, Any], port: int) -> Graph:
+    """Return the stack with one flow allowed at both ends."""
+    egress = {"policyTypes": ["Egress"], "egress": [{"to": [target], "ports": [{"port": port}]}]}
+    ends = [_policy("out", source, egress), _policy("in", target, _ingress(source, port))]
     return Graph([*RESOURCES, *ends], STACK)

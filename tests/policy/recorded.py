@@ -1,4 +1,4 @@
-"""The program's own stacks as graphs: what it registers against mocks, dependencies and options included."""
+"""The program's own stacks as graphs: the resources that it registers with mocks, with dependencies and options."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def requests(stack: str, root: Path, change: Change | None = None) -> list[proto.AnalyzerResource]:
-    """Return a stack's resources as the engine would send them once everything is made."""
+    """Return the resources of a stack as the engine would send them after the update."""
     found: list[proto.AnalyzerResource] = []
     providers: dict[str, proto.AnalyzerResource] = {}
     register: Callable[..., Any] = pulumi_mocks.MockMonitor.RegisterResource

@@ -1,4 +1,4 @@
-"""A release's folder, whole or with something missing."""
+"""Files of a model release, complete or with one missing."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ def release(
     of: str = "clinical",
     evaluated: bool = True,
 ) -> Settings:
-    """Write a release as the project does, and return settings that look for releases there."""
+    """Write a release as the project does, and return settings with its folder."""
     approval = {"by": "cmio:X"} if approved else None
     files = {
         "MODEL_CARD.md": b"# Card",

@@ -1,4 +1,4 @@
-"""What breaks each control over AWS, one attribute at a time."""
+"""Seeded violations of the controls over AWS, one property at a time."""
 
 from tests.policy.builders import GONE, PREFIX, added, build, granting, listed, statement, testing, without
 from tests.policy.seed import Seed, absent, extra, seed

@@ -1,4 +1,4 @@
-"""What breaks each control over Kubernetes, models and Vault, one attribute at a time."""
+"""Seeded violations of the controls over Kubernetes, models and Vault, one property at a time."""
 
 from tests.policy.builders import GONE, PREFIX, build, document
 from tests.policy.seed import Seed, absent, extra, seed

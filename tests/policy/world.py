@@ -1,4 +1,4 @@
-"""A whole stack as it should be: two hospitals on AWS, Kubernetes and Vault, with nothing for any control to find."""
+"""The compliant stack: two hospitals on AWS, Kubernetes and Vault, without findings."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -16,7 +16,7 @@ TODAY = date(2026, 11, 22)
 
 
 def config(names: Sequence[str]) -> dict[str, Any]:
-    """Return what a stack's file says of the servers outside of the cluster."""
+    """Return the addresses of external endpoints in a stack's configuration."""
     return {
         "endpoints": {"vault": {"url": "https://vault.example:8200", "network": "10.41.0.0/24"}},
         "networks": {"vpc": "10.40.0.0/16"},
@@ -33,14 +33,14 @@ ADDRESSES = read(CONFIG)
 
 
 def settings() -> Settings:
-    """Return settings that hold every control, the proposal's included."""
+    """Return settings with every control on, those of the proposed rule included."""
     done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
     profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
     return load().model_copy(update={"exemptions": (), "today": TODAY, "evidence": done, "profiles": profiles})
 
 
 def vault(hospital: str) -> list[Resource]:
-    """Return what one hospital has in Vault."""
+    """Return the Vault resources of one hospital."""
     found = [
         build("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
         build(
@@ -106,7 +106,7 @@ def _vault_platform() -> list[Resource]:
 
 
 def platform(hospitals: tuple[str, ...] = HOSPITALS) -> list[Resource]:
-    """Return what no hospital owns; it records and backs up what hospitals own."""
+    """Return the shared resources: audit logs, backups and monitoring."""
     return [
         *world_aws.identity(),
         *world_aws.network(),

@@ -1,4 +1,4 @@
-"""A cloud account as it should be: every control over AWS has something to look at, and nothing to find."""
+"""The AWS account of the compliant stack."""
 
 from typing import Any
 
@@ -147,7 +147,7 @@ def _replication(name: str, own: dict[str, Any]) -> Resource:
 
 
 def workload_role(hospital: str, workload: str) -> list[Resource]:
-    """Return a role that one ServiceAccount takes, over one bucket and its key."""
+    """Return a role of one ServiceAccount, with access to one bucket and its key."""
     zone, data = GRANTS[workload]
     name = f"hmlops-prod-{hospital}-{workload}"
     trust = {
@@ -177,7 +177,7 @@ def workload_role(hospital: str, workload: str) -> list[Resource]:
 
 
 def hospital(name: str) -> list[Resource]:
-    """Return what one hospital has in the account."""
+    """Return the AWS resources of one hospital."""
     buckets = [resource for data in CLASSES for resource in bucket(name, data)]
     return [*buckets, *(resource for workload in GRANTS for resource in workload_role(name, workload))]
 
@@ -200,7 +200,7 @@ def human_role(name: str, **more: str) -> Resource:
 
 
 def identity() -> list[Resource]:
-    """Return what people use."""
+    """Return the roles of people."""
     pod_role = {
         "Effect": "Allow",
         "Principal": {"Service": "pods.eks.amazonaws.com"},

@@ -1,4 +1,4 @@
-"""A cluster with two hospitals as it should be: zones, policies, pods, a model, a gateway and its guards."""
+"""The cluster of the compliant stack: zones, NetworkPolicies, pods, a model, and a gateway with its policies."""
 
 from typing import Any
 
@@ -165,7 +165,7 @@ def job(hospital: str, workload: str) -> list[Resource]:
 
 
 def model(hospital: str) -> list[Resource]:
-    """Return a released model with everything around it."""
+    """Return a deployed model with its route, alerts and policies."""
     name, zone = "readmission-risk-v1", "serving"
     papers = {
         "release_digest": RELEASE,
@@ -249,7 +249,7 @@ def model(hospital: str) -> list[Resource]:
 
 
 def platform() -> list[Resource]:
-    """Return what no hospital owns."""
+    """Return the shared resources of the cluster."""
     name = "gateway"
     notes = {"cert-manager.io/cluster-issuer": "internal"}
     https = {"name": "https", "protocol": "HTTPS", "port": 443, "tls": {"certificateRefs": [{"name": "gateway"}]}}
@@ -339,7 +339,7 @@ def platform() -> list[Resource]:
 
 
 def hospital(name: str) -> list[Resource]:
-    """Return what one hospital has on the cluster."""
+    """Return the resources of one hospital in the cluster."""
     table = zones()
     homes = [resource for zone in sorted(table.zones) for resource in namespace(name, zone)]
     jobs = [

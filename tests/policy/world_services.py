@@ -1,4 +1,4 @@
-"""The account's services as they should be: cluster, stores, watchers and backups."""
+"""The AWS services of the compliant stack: EKS, data stores, monitoring and backups."""
 
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build, tags
@@ -141,7 +141,7 @@ def stores() -> list[Resource]:
 
 
 def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
-    """Return what records and watches."""
+    """Return logs, detectors and alarms."""
     values = [f"arn:aws:s3:::hmlops-prod-{name}-{data}/" for name in hospitals for data in CLASSES]
     feature = "aws:guardduty/detectorFeature:DetectorFeature"
     return [
@@ -182,7 +182,7 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
 
 
 def backups(hospitals: tuple[str, ...]) -> list[Resource]:
-    """Return backups of everything that holds PHI."""
+    """Return backups of all PHI stores."""
     chosen = [f"arn:aws:s3:::hmlops-prod-{name}-{data}" for name in hospitals for data in CLASSES]
     away = "arn:aws:backup:us-west-2:1:backup-vault:dr"
     rule = {

@@ -21,7 +21,7 @@ from policy_pack.stack.values import UNKNOWN
 from tests.policy import world
 from tests.policy.builders import STACK, build, changed
 from tests.policy.evaluation import results
-from tests.policy.flows import RESOURCES, opened, pods
+from tests.policy.flows import RESOURCES, pods, with_flow
 
 
 def messages(graph: Graph) -> list[str]:
@@ -37,7 +37,7 @@ def with_policy(spec: dict[str, Any], namespace: str = "north-phi") -> Graph:
     return Graph([*RESOURCES, policy], STACK)
 
 
-def test_the_proof_sees_every_flow_of_the_table() -> None:
+def test_every_flow_of_the_zone_table_is_a_connection() -> None:
     network = topology(StackContext(Graph(RESOURCES, STACK), world.settings(), world.ADDRESSES), zones())
     seen = {
         (e.source.workload, e.target.workload, e.ports.first)
@@ -65,29 +65,29 @@ def test_the_proof_sees_every_flow_of_the_table() -> None:
         ),
     ],
 )
-def test_an_edge_that_is_not_in_the_table_is_refused_with_its_path(
+def test_an_undeclared_connection_is_refused_with_its_path(
     source: tuple[str, str, str], target: tuple[str, str, str], path: str
 ) -> None:
-    found = messages(opened(pods(*source), pods(*target), 8080))
+    found = messages(with_flow(pods(*source), pods(*target), 8080))
     assert any(message.startswith(path) and "(egress by out, ingress by in)" in message for message in found)
 
 
-def test_an_allowed_edge_on_another_port_is_refused() -> None:
-    graph = opened(pods("north", "serving", "planner"), pods("north", "serving", "model-server"), 9999)
+def test_a_declared_connection_on_another_port_is_refused() -> None:
+    graph = with_flow(pods("north", "serving", "planner"), pods("north", "serving", "model-server"), 9999)
     assert any("model-server:9999" in message for message in messages(graph))
 
 
-def test_an_edge_with_one_end_closed_is_no_edge() -> None:
-    graph = opened(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
+def test_a_connection_needs_a_rule_at_both_ends() -> None:
+    graph = with_flow(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
     one_end = Graph([r for r in graph if r.name != "in"], STACK)
     assert messages(one_end) == []
 
 
-def test_a_pod_without_policies_is_open_to_everything() -> None:
-    home = build("kubernetes:core/v1:Namespace", "bare", {"metadata": {"name": "bare", "labels": {}}})
+def test_a_pod_without_policies_is_not_isolated() -> None:
+    namespace = build("kubernetes:core/v1:Namespace", "bare", {"metadata": {"name": "bare", "labels": {}}})
     job = next(r for r in RESOURCES if r.name == "north-ingestor" and r.kind == "k8s:batch/CronJob")
     moved = changed(job, "metadata.namespace", "bare")
-    found = messages(Graph([*(r for r in RESOURCES if r is not job), home, moved], STACK))
+    found = messages(Graph([*(r for r in RESOURCES if r is not job), namespace, moved], STACK))
     assert "bare/ingestor -> anything is allowed: no NetworkPolicy selects the pods for Egress" in found
     assert "anything -> bare/ingestor is allowed: no NetworkPolicy selects the pods for Ingress" in found
     assert any("its zone in the zone table is phi" in message for message in found)
@@ -131,22 +131,22 @@ def test_a_pod_without_policies_is_open_to_everything() -> None:
         ),
     ],
 )
-def test_what_is_open_to_strangers_is_refused(spec: dict[str, Any], told: str) -> None:
-    assert any(told in message for message in messages(with_policy(spec)))
+def test_connections_with_undeclared_peers_are_refused(spec: dict[str, Any], message_list: str) -> None:
+    assert any(message_list in message for message in messages(with_policy(spec)))
 
 
 @pytest.mark.parametrize(
     ("network", "port", "refused"),
     [("10.50.0.0/24", 10443, False), ("10.50.0.0/16", 10443, True), ("10.50.0.0/24", 443, True)],
 )
-def test_a_network_comes_in_only_where_the_table_lets_it(network: str, port: int, refused: bool) -> None:
+def test_ingress_from_a_network_needs_a_flow(network: str, port: int, refused: bool) -> None:
     entrance = {
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": "envoy"}},
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [{"ipBlock": {"cidr": network}}], "ports": [{"port": port}]}],
     }
-    told = messages(with_policy(entrance, "north-platform"))
-    assert any("is not a flow of the zone table" in message for message in told) is refused
+    message_list = messages(with_policy(entrance, "north-platform"))
+    assert any("is not a flow of the zone table" in message for message in message_list) is refused
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_a_network_comes_in_only_where_the_table_lets_it(network: str, port: int
         ({}, 8082, True),
     ],
 )
-def test_pods_of_the_platform_come_in_only_as_the_table_says(labels: dict[str, str], port: int, refused: bool) -> None:
+def test_ingress_from_the_platform_needs_a_flow(labels: dict[str, str], port: int, refused: bool) -> None:
     own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
-    home = build("kubernetes:core/v1:Namespace", "monitoring", {"metadata": {"name": "monitoring", "labels": own}})
+    namespace = build("kubernetes:core/v1:Namespace", "monitoring", {"metadata": {"name": "monitoring", "labels": own}})
     peer = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
         "podSelector": {"matchLabels": labels},
@@ -170,15 +170,15 @@ def test_pods_of_the_platform_come_in_only_as_the_table_says(labels: dict[str, s
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [peer], "ports": [{"port": port}]}],
     }
-    told = messages(Graph([*with_policy(watched, "north-serving"), home], STACK))
-    assert any("pods of namespace monitoring -> north-serving/model-server" in text for text in told) is refused
-    assert (told == []) is not refused
+    message_list = messages(Graph([*with_policy(watched, "north-serving"), namespace], STACK))
+    assert any("pods of namespace monitoring -> north-serving/model-server" in text for text in message_list) is refused
+    assert (message_list == []) is not refused
 
 
-def test_namespaces_that_no_hospital_has_expect_no_workload() -> None:
+def test_namespaces_of_the_platform_expect_no_workload() -> None:
     own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
-    home = build("kubernetes:core/v1:Namespace", "argocd", {"metadata": {"name": "argocd", "labels": own}})
-    assert messages(Graph([*RESOURCES, home], STACK)) == []
+    namespace = build("kubernetes:core/v1:Namespace", "argocd", {"metadata": {"name": "argocd", "labels": own}})
+    assert messages(Graph([*RESOURCES, namespace], STACK)) == []
 
 
 def test_without_addresses_a_workload_has_as_many_networks_as_servers() -> None:
@@ -193,8 +193,8 @@ def test_without_addresses_a_workload_has_as_many_networks_as_servers() -> None:
     assert any("not an endpoint of the zone table" in result.message for result in found)
 
 
-def test_a_policy_that_is_not_known_yet_makes_nothing_else_unknown() -> None:
-    graph = opened(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
+def test_an_unknown_policy_makes_nothing_else_unknown() -> None:
+    graph = with_flow(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
     target = next(r for r in graph if r.name == "south-phi-default-deny")
     hidden = Graph([changed(target, "spec", UNKNOWN) if r is target else r for r in graph], STACK)
     found = results(hidden, None, "SEG-02")
@@ -246,7 +246,7 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
     "write",
     [lambda path: None, lambda path: path.write_text("- not a table"), lambda path: path.write_text("zones: {phi: x}")],
 )
-def test_a_table_that_is_none_is_refused_in_one_sentence(write: Callable[[Path], object], tmp_path: Path) -> None:
+def test_an_invalid_zone_table_is_refused_in_one_sentence(write: Callable[[Path], object], tmp_path: Path) -> None:
     path = tmp_path / "zones.yaml"
     write(path)
     with pytest.raises(PackError, match=r"zones\.yaml (is not a zone table|does not exist)"):

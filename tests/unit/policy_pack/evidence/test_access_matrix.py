@@ -74,7 +74,7 @@ def test_a_reader_needs_the_bucket_and_its_key() -> None:
     assert readers(cloud(*role("ingestor", OPEN), *bucket())) == []
 
 
-def test_a_key_s_policy_without_the_role_closes_the_bucket() -> None:
+def test_a_key_policy_without_the_role_denies_the_bucket() -> None:
     other = {"Effect": "Allow", "Principal": {"AWS": arn("somebody")}, "Action": "kms:Decrypt", "Resource": "*"}
     assert readers(cloud(*role("ingestor", READ, OPEN), *bucket(key_policy=other))) == []
     named = other | {"Principal": {"AWS": arn("ingestor")}}
@@ -99,24 +99,24 @@ def test_a_key_s_policy_without_the_role_closes_the_bucket() -> None:
         ({"Action": "s3:*", "NotResource": "arn:aws:s3:::other/*"}, 0),
     ],
 )
-def test_a_denial_wins_where_no_request_escapes_it(denial: dict[str, Any], left: int) -> None:
+def test_a_deny_that_applies_to_every_request_wins(denial: dict[str, Any], left: int) -> None:
     stated = {"Effect": "Deny", "Principal": "*", **denial}
     assert len(readers(cloud(*role("ingestor", READ, OPEN), *bucket(stated)))) == left
     own = {"Effect": "Deny", **denial}
     assert len(readers(cloud(*role("ingestor", READ, OPEN, own), *bucket()))) == left
 
 
-def test_a_bucket_s_policy_lets_others_in() -> None:
+def test_a_bucket_policy_allows_other_principals() -> None:
     given = {"Effect": "Allow", "Principal": {"Service": "logs.amazonaws.com"}, "Action": "s3:PutObject"}
     found = cloud(*bucket(given | {"Resource": f"{BUCKET}/logs/*"}))
     assert [(one.principal.label, one.verb, one.parts) for one in found] == [
         ("AWS service logs.amazonaws.com", "write", ("logs/*",))
     ]
-    anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{BUCKET}/*"}
-    assert "anyone (Principal: *)" in readers(cloud(*bucket(anybody)))
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{BUCKET}/*"}
+    assert "anyone (Principal: *)" in readers(cloud(*bucket(public)))
 
 
-def test_a_boundary_narrows_a_role() -> None:
+def test_a_permissions_boundary_limits_a_role() -> None:
     [one, rights] = role("ingestor", READ, OPEN)
     bound = build("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN)})
     held = build(one.type, one.name, {**one.props, "permissionsBoundary": "arn:bound"})
@@ -125,7 +125,7 @@ def test_a_boundary_narrows_a_role() -> None:
     assert len(readers(cloud(held, rights, wide, *bucket()))) == 1
 
 
-def test_who_takes_a_role_is_followed_to_the_end() -> None:
+def test_role_chaining_is_resolved() -> None:
     pods = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
     paired = build(
         "aws:eks/podIdentityAssociation:PodIdentityAssociation",
@@ -135,11 +135,11 @@ def test_who_takes_a_role_is_followed_to_the_end() -> None:
     chained = {"Effect": "Allow", "Principal": {"AWS": arn("features")}, "Action": "sts:AssumeRole"}
     found = cloud(*role("features", trust=pods), paired, *role("reader", READ, OPEN, trust=chained), *bucket())
     assert readers(found) == ["ServiceAccount north-data/features"]
-    nobody = cloud(*role("features", READ, OPEN, trust=pods), *bucket())
-    assert readers(nobody) == ["no principal of this stack"]
+    unpaired = cloud(*role("features", READ, OPEN, trust=pods), *bucket())
+    assert readers(unpaired) == ["no principal of this stack"]
 
 
-def test_policies_whose_text_is_elsewhere_are_told() -> None:
+def test_policies_without_a_document_are_listed() -> None:
     attached = build(
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "managed",
@@ -153,7 +153,7 @@ NAMES = ("ingestor", "features", "trainer", "planner")
 
 
 @given(st.sets(st.sampled_from(NAMES)))
-def test_who_has_no_grant_never_appears(granted: set[str]) -> None:
+def test_a_principal_without_grant_never_appears(granted: set[str]) -> None:
     roles = [one for name in NAMES for one in role(name, *((READ, OPEN) if name in granted else ()))]
     found = cloud(*roles, *bucket())
     assert {one.principal.name for one in found} == {f"north-phi/{name}" for name in granted}
@@ -163,7 +163,7 @@ LETTERS = st.text("ab*?", max_size=6)
 
 
 @given(LETTERS, LETTERS, st.text("ab", max_size=6))
-def test_patterns_that_both_take_a_text_meet(one: str, other: str, text: str) -> None:
+def test_patterns_that_match_the_same_text_overlap(one: str, other: str, text: str) -> None:
     if matches(one, text) and matches(other, text):
         assert overlap(one, other)
     if matches(one, other) and matches(other, text):
@@ -182,7 +182,7 @@ def test_patterns_that_both_take_a_text_meet(one: str, other: str, text: str) ->
         ({"StringEquals": {"aws:SourceVpce": "x", "aws:PrincipalArn": "arn:b"}}, Outcome.NOT_MET),
     ],
 )
-def test_conditions_hold_or_depend(condition: dict[str, Any], expected: Outcome) -> None:
+def test_conditions_are_met_or_depend_on_the_request(condition: dict[str, Any], expected: Outcome) -> None:
     [statement] = statements(View(document({"Effect": "Allow", "Action": "*", "Condition": condition})))
     assert evaluate(statement, {"aws:principalarn": "arn:a"}) is expected
 
@@ -234,14 +234,14 @@ def path(place: str, *capabilities: str) -> str:
         (path("north/transit/export/+/pseudonym", "read"), {"export"}),
     ],
 )
-def test_vault_asks_the_most_exact_path(policy: str, verbs: set[str]) -> None:
+def test_vault_applies_the_most_specific_path(policy: str, verbs: set[str]) -> None:
     # The longer form of a request, with its hash, is another path: a denial of the short one alone leaves it open.
     found = vault(policy)
     assert {one.verb for one in found} == verbs
     assert {one.principal.label for one in found} <= {"ServiceAccount north-phi/ingestor"}
 
 
-def test_a_policy_that_nobody_holds_gives_nothing() -> None:
+def test_a_policy_without_role_grants_nothing() -> None:
     other = build(
         "vault:index/policy:Policy",
         "south",
@@ -250,12 +250,12 @@ def test_a_policy_that_nobody_holds_gives_nothing() -> None:
     assert vault(path("x/y", "read"), other) == []
 
 
-def test_rights_over_vault_itself_are_told() -> None:
+def test_access_to_system_paths_is_listed() -> None:
     [one] = vault(path("sys/policies/acl/*", "update"))
     assert (one.verb, one.parts) == ("configure Vault: update", ("sys/policies/acl/*",))
 
 
-def test_a_database_login_gives_what_its_statements_grant() -> None:
+def test_database_credentials_have_the_privileges_of_their_statements() -> None:
     creation = [
         'CREATE ROLE "{{name}}" LOGIN; GRANT SELECT, INSERT ON worklist.visits TO "{{name}}";',
         "GRANT readers TO {{name}}",
@@ -285,9 +285,11 @@ def test_a_database_login_gives_what_its_statements_grant() -> None:
 
 
 # --- the cluster's own rights ------------------------------------------------------------------------
-def rbac(kind: str, name: str, rules: list[dict[str, Any]], subject: dict[str, str], home: str = "") -> list[Resource]:
-    meta = {"name": name, "namespace": home} if home else {"name": name}
-    bound = "RoleBinding" if home else "ClusterRoleBinding"
+def rbac(
+    kind: str, name: str, rules: list[dict[str, Any]], subject: dict[str, str], namespace: str = ""
+) -> list[Resource]:
+    meta = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    bound = "RoleBinding" if namespace else "ClusterRoleBinding"
     group = "kubernetes:rbac.authorization.k8s.io/v1"
     return [
         build(f"{group}:{kind}", name, {"metadata": meta, "rules": rules}),
@@ -303,7 +305,7 @@ TRAINER = {"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data
 SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
 
 
-def test_kubernetes_roles_give_what_they_name() -> None:
+def test_kubernetes_roles_grant_what_they_list() -> None:
     resource_names = {**SECRETS, "resourceNames": ["fhir"]}
     exec_ = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
     harmless = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
@@ -323,7 +325,7 @@ def test_kubernetes_roles_give_what_they_name() -> None:
     assert found.unresolved == ()
 
 
-def test_a_role_that_is_nowhere_is_told_and_one_of_every_cluster_is_known() -> None:
+def test_a_missing_role_is_listed_and_a_default_role_is_known() -> None:
     [_, lost] = rbac("Role", "lost", [], TRAINER, "north-data")
     [_, edit] = rbac("ClusterRole", "edit", [], TRAINER)
     found = rbac_access.cluster_permissions(Graph([lost, edit], STACK))
@@ -332,7 +334,7 @@ def test_a_role_that_is_nowhere_is_told_and_one_of_every_cluster_is_known() -> N
     assert "grant permissions" not in {one.permission for one in found.permissions}
 
 
-def test_an_access_entry_s_group_is_who_takes_its_role() -> None:
+def test_the_group_of_an_access_entry_is_its_role_s_principals() -> None:
     people = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
     entry = build(
         "aws:eks/accessEntry:AccessEntry", "ops", {"principalArn": arn("ops"), "kubernetesGroups": ["operators"]}

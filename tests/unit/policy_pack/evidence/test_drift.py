@@ -33,8 +33,8 @@ def objects(graph: Graph) -> Objects:
     found = [copy.deepcopy(dict(r.props)) for r in graph if r.kind.startswith("k8s:")]
     own = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "north-phi"}}
     elsewhere = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "dns", "namespace": "kube-system"}}
-    made = {"name": "features-1", "namespace": "north-data", "ownerReferences": [{"kind": "CronJob"}]}
-    return [*found, own, elsewhere, {"apiVersion": "batch/v1", "kind": "Job", "metadata": made, "spec": {}}]
+    metadata = {"name": "features-1", "namespace": "north-data", "ownerReferences": [{"kind": "CronJob"}]}
+    return [*found, own, elsewhere, {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {}}]
 
 
 def read(graph: Graph, items: Objects) -> list[Resource]:
@@ -51,20 +51,20 @@ def read(graph: Graph, items: Objects) -> list[Resource]:
     return found
 
 
-def pick(items: Objects, kind: str, name: str, home: str = "") -> dict[str, Any]:
+def pick(items: Objects, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
     [found] = [
         item
         for item in items
-        if (item["kind"], item["metadata"]["name"], item["metadata"].get("namespace", "")) == (kind, name, home)
+        if (item["kind"], item["metadata"]["name"], item["metadata"].get("namespace", "")) == (kind, name, namespace)
     ]
     return found
 
 
-def test_a_cluster_as_the_state_says_has_no_drift(dev: Graph) -> None:
+def test_a_cluster_equal_to_the_state_has_no_drift(dev: Graph) -> None:
     assert drift(dev, read(dev, objects(dev)), load()) == []
 
 
-def test_what_the_cluster_fills_in_is_no_drift(dev: Graph) -> None:
+def test_defaults_of_the_cluster_are_not_drift(dev: Graph) -> None:
     items = objects(dev)
     pick(items, "CronJob", "features", "north-data")["spec"]["successfulJobsHistoryLimit"] = 3
     pick(items, "Namespace", "north-phi")["metadata"]["labels"]["kubernetes.io/metadata.name"] = "north-phi"
@@ -115,10 +115,10 @@ def bound(items: Objects) -> None:
         (bound, Drift("ClusterRoleBinding oops", "not in the state", "")),
     ],
 )
-def test_a_difference_is_told(change: Callable[[Objects], None], told: Drift, dev: Graph) -> None:
+def test_a_difference_is_reported(change: Callable[[Objects], None], expected: Drift, dev: Graph) -> None:
     items = objects(dev)
     change(items)
-    assert drift(dev, read(dev, items), load()) == [told]
+    assert drift(dev, read(dev, items), load()) == [expected]
 
 
 def evidence(dev: Graph, items: Objects) -> Report:
@@ -126,7 +126,7 @@ def evidence(dev: Graph, items: Objects) -> Report:
     return report(StackState(dev, {}), load(), addresses, read(dev, items))
 
 
-def test_ways_and_rights_come_from_the_cluster(dev: Graph) -> None:
+def test_connections_and_permissions_come_from_the_cluster(dev: Graph) -> None:
     items = objects(dev)
     before = evidence(dev, items)
     assert before.cluster_read
@@ -144,7 +144,7 @@ def test_ways_and_rights_come_from_the_cluster(dev: Graph) -> None:
     assert len(after.drift) == 3
 
 
-def test_a_cluster_that_does_not_answer_is_told_in_one_sentence(
+def test_an_unreachable_cluster_is_reported_in_one_sentence(
     dev: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -46,11 +46,11 @@ def state(resources: list[Any] | None = None) -> dict[str, Any]:
     return found
 
 
-def made_of(tmp_path: Path, written: Any, name: str = "out", stack: str = "prod") -> tuple[int, str, Path]:
-    given = world.settings().model_dump(mode="json", exclude={"services"})
-    (tmp_path / "settings.json").write_text(json.dumps(given))
+def run_evidence(tmp_path: Path, document: Any, name: str = "out", stack: str = "prod") -> tuple[int, str, Path]:
+    settings = world.settings().model_dump(mode="json", exclude={"services"})
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
     path = tmp_path / "state.json"
-    path.write_text(written if isinstance(written, str) else json.dumps(written))
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
     out = tmp_path / name
     config = tmp_path / "stack.json"
     config.write_text(json.dumps({"config": world.CONFIG}))
@@ -66,27 +66,27 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_every_resource_is_in_the_inventory_once(tmp_path: Path) -> None:
-    code, told, out = made_of(tmp_path, state())
-    assert code == 0, told
-    written = json.loads((out / "evidence.json").read_text())
-    assert Counter(asset["urn"] for asset in written["assets"]) == Counter(r.urn for r in world.resources())
-    assert {asset["changed"] for asset in written["assets"]} == {"2026-11-03T04:05:06Z"}
-    assert written["last_change"] == "2026-11-03T04:05:06Z"
-    [raw] = [asset for asset in written["assets"] if asset["urn"].endswith("Bucket::hmlops-prod-north-raw")]
+    code, output, out = run_evidence(tmp_path, state())
+    assert code == 0, output
+    document = json.loads((out / "evidence.json").read_text())
+    assert Counter(asset["urn"] for asset in document["assets"]) == Counter(r.urn for r in world.resources())
+    assert {asset["changed"] for asset in document["assets"]} == {"2026-11-03T04:05:06Z"}
+    assert document["last_change"] == "2026-11-03T04:05:06Z"
+    [raw] = [asset for asset in document["assets"] if asset["urn"].endswith("Bucket::hmlops-prod-north-raw")]
     assert (raw["hospital"], raw["data_class"], raw["phi"], raw["owner"]) == ("north", "raw", "PHI", "platform")
     assert (raw["encryption"], raw["key"]) == ("encrypted", "north-raw")
     assert "versions" in raw["backup"]
     # What has no tags of its own is whose it belongs to.
-    [blocks] = [a for a in written["assets"] if a["urn"].endswith("BucketPublicAccessBlock::hmlops-prod-north-raw")]
+    [blocks] = [a for a in document["assets"] if a["urn"].endswith("BucketPublicAccessBlock::hmlops-prod-north-raw")]
     assert (blocks["hospital"], blocks["data_class"]) == ("north", "raw")
 
 
 def test_the_same_state_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path) -> None:
-    _, _, first = made_of(tmp_path, state(), "first")
-    _, _, second = made_of(tmp_path, state(), "second")
+    _, _, first = run_evidence(tmp_path, state(), "first")
+    _, _, second = run_evidence(tmp_path, state(), "second")
     command = [sys.executable, "-m", "policy_pack", "evidence", "--stack", "prod", "--out", str(tmp_path / "third")]
-    given = {name: str(tmp_path / f"{name}.json") for name in ("state", "settings", "stack")}
-    files = ["--state", given["state"], "--settings", given["settings"], "--stack-config", given["stack"]]
+    settings = {name: str(tmp_path / f"{name}.json") for name in ("state", "settings", "stack")}
+    files = ["--state", settings["state"], "--settings", settings["settings"], "--stack-config", settings["stack"]]
     seeded = {**os.environ, "PYTHONHASHSEED": "77"}
     subprocess.run([*command, *files], check=True, cwd=REPOSITORY, env=seeded, capture_output=True)
     for name in ("index.html", "evidence.json"):
@@ -94,17 +94,17 @@ def test_the_same_state_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path)
 
 
 def test_the_order_of_the_state_does_not_matter(tmp_path: Path) -> None:
-    _, _, first = made_of(tmp_path, state(), "first")
+    _, _, first = run_evidence(tmp_path, state(), "first")
     turned = state()
     turned["deployment"]["resources"].reverse()
-    _, _, second = made_of(tmp_path, turned, "second")
+    _, _, second = run_evidence(tmp_path, turned, "second")
     for name in ("index.html", "evidence.json"):
         assert (first / name).read_text() == (second / name).read_text()
 
 
 def test_no_secret_is_in_any_output(tmp_path: Path) -> None:
-    written = state()
-    resources = written["deployment"]["resources"]
+    document = state()
+    resources = document["deployment"]["resources"]
     opened = {SIGNATURE: SECRET, "plaintext": json.dumps(CANARY)}
     for entry in resources:
         entry["inputs"] |= {"password": opened, "nested": {"deep": [copy.deepcopy(opened)]}}
@@ -114,11 +114,11 @@ def test_no_secret_is_in_any_output(tmp_path: Path) -> None:
     secret["inputs"] |= {"data": {"password": CANARY}, "stringData": {"password": CANARY}}
     [login] = [entry for entry in resources if entry["urn"].endswith("ServiceAccount::north-ingestor")]
     login["outputs"]["metadata"]["annotations"] = {"note": CANARY}
-    code, told, out = made_of(tmp_path, written)
-    assert code == 0, told
+    code, output, out = run_evidence(tmp_path, document)
+    assert code == 0, output
     for name in ("index.html", "evidence.json"):
         assert CANARY not in (out / name).read_text()
-    assert CANARY not in told
+    assert CANARY not in output
 
 
 class Strict(HTMLParser):
@@ -156,7 +156,7 @@ class Strict(HTMLParser):
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
-    _, _, out = made_of(tmp_path, state())
+    _, _, out = run_evidence(tmp_path, state())
     page = (out / "index.html").read_text()
     read = Strict()
     read.feed(page)
@@ -173,44 +173,46 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
         assert head in text
 
 
-def test_the_compliant_stack_holds_all_its_controls(tmp_path: Path) -> None:
-    _, _, out = made_of(tmp_path, state())
-    written = json.loads((out / "evidence.json").read_text())
-    stands = {control["id"]: control["status"] for control in written["controls"]}
-    assert stands.keys() == table().rows.keys()
-    assert {row for row, how in stands.items() if how == "declared only"} == {
+def test_the_compliant_stack_is_compliant_with_all_its_controls(tmp_path: Path) -> None:
+    _, _, out = run_evidence(tmp_path, state())
+    document = json.loads((out / "evidence.json").read_text())
+    statuses = {control["id"]: control["status"] for control in document["controls"]}
+    assert statuses.keys() == table().rows.keys()
+    assert {row for row, status in statuses.items() if status == "declared only"} == {
         row.id for row in table().rows.values() if row.not_in_stack
     }
-    judged = evaluate(Evaluator(world.settings(), world.ADDRESSES), world.graph())
-    assert {row for row, how in stands.items() if how == "refused"} == {r.control for r in judged.of(Status.REFUSED)}
-    [held] = [control for control in written["controls"] if control["id"] == "AC-05"]
-    assert "8 BucketPublicAccessBlock" in held["evaluated"]
-    assert held["citations"].startswith("45 CFR 164.312(a)(1)")
+    evaluation = evaluate(Evaluator(world.settings(), world.ADDRESSES), world.graph())
+    assert {row for row, status in statuses.items() if status == "refused"} == {
+        r.control for r in evaluation.of(Status.REFUSED)
+    }
+    [control] = [control for control in document["controls"] if control["id"] == "AC-05"]
+    assert "8 BucketPublicAccessBlock" in control["evaluated"]
+    assert control["citations"].startswith("45 CFR 164.312(a)(1)")
 
 
-def test_a_broken_stack_says_what_is_broken_and_which_risk_is_open(tmp_path: Path) -> None:
+def test_a_violation_is_shown_with_its_open_risk(tmp_path: Path) -> None:
     target = next(r for r in world.resources() if r.kind.endswith("BucketPublicAccessBlock"))
     broken = [changed(r, "blockPublicAcls", False) if r is target else r for r in world.resources()]
-    code, told, out = made_of(tmp_path, state(broken))
-    assert code == 0, told
-    written = json.loads((out / "evidence.json").read_text())
-    [control] = [control for control in written["controls"] if control["id"] == "AC-05"]
+    code, output, out = run_evidence(tmp_path, state(broken))
+    assert code == 0, output
+    document = json.loads((out / "evidence.json").read_text())
+    [control] = [control for control in document["controls"] if control["id"] == "AC-05"]
     assert control["status"] == "refused"
     assert control["findings"][0]["resource"] == target.name
-    [risk] = [risk for risk in written["risks"] if "AC-05" in risk["open"]]
+    [risk] = [risk for risk in document["risks"] if "AC-05" in risk["open"]]
     assert risk["treatment"].startswith("Open: AC-05")
 
 
-def test_every_control_stands_against_a_risk() -> None:
+def test_every_control_mitigates_a_risk() -> None:
     named = {control for risk in risk_table() for control in risk.controls}
     assert named == table().rows.keys()
 
 
 def test_what_the_emulator_does_not_know_is_listed(tmp_path: Path) -> None:
-    written = state()
-    entry = next(e for e in written["deployment"]["resources"] if e["type"].endswith(":Addon"))
+    document = state()
+    entry = next(e for e in document["deployment"]["resources"] if e["type"].endswith(":Addon"))
     entry["outputs"]["notEmulated"] = True
-    _, _, out = made_of(tmp_path, written)
+    _, _, out = run_evidence(tmp_path, document)
     assert json.loads((out / "evidence.json").read_text())["not_emulated"] == [entry["urn"]]
 
 
@@ -218,9 +220,9 @@ def test_the_network_map_has_the_flow_graph_s_edges(dev: Report, tmp_path: Path)
     graph = recorded.graph("dev", tmp_path)
     network = topology(StackContext(graph, load(), read_file(REPOSITORY / "Pulumi.dev.yaml")), zones())
     expected = {(edge.source.label, edge.target.label, edge.ports.label) for edge in connections(network)}
-    drawn = {(way.source, way.target, way.ports) for way in dev.network.connections if not way.external}
-    assert drawn == expected
-    assert ("north-serving/planner", "north-serving/model-server", "8080") in drawn
+    actual = {(way.source, way.target, way.ports) for way in dev.network.connections if not way.external}
+    assert actual == expected
+    assert ("north-serving/planner", "north-serving/model-server", "8080") in actual
     assert {(way.target, way.declared) for way in dev.network.connections if way.source == "north-phi/ingestor"} == {
         ("aws", True),
         ("dns", True),
@@ -229,7 +231,7 @@ def test_the_network_map_has_the_flow_graph_s_edges(dev: Report, tmp_path: Path)
     assert dev.network.cross_hospital() == []
 
 
-def test_a_way_that_the_table_does_not_allow_is_marked(tmp_path: Path) -> None:
+def test_an_undeclared_connection_is_marked(tmp_path: Path) -> None:
     graph = recorded.graph("dev", tmp_path)
     wide = {
         "metadata": {"name": "wide", "namespace": "north-phi"},
@@ -261,7 +263,7 @@ def test_the_program_s_data_flow_is_what_its_roles_allow(dev: Report) -> None:
     assert dev.cross_hospital == ()
 
 
-def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
+def test_access_to_another_hospital_s_bucket_is_reported(tmp_path: Path) -> None:
     graph = recorded.graph("dev", tmp_path)
     [wide] = [r for r in graph.of("aws:iam/rolePolicy:RolePolicy") if r.name == "north-ingestor"]
     props = {**wide.props, "policy": str(wide.at("policy").text()).replace("-north-", "-south-")}
@@ -274,7 +276,7 @@ def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
     }
 
 
-def test_no_subject_is_never_held() -> None:
+def test_a_control_without_resources_is_not_applicable() -> None:
     lone = Graph([build("aws:s3/bucket:Bucket", "x", {"bucket": "x", "arn": "arn:aws:s3:::x"})], "prod")
     found = {control.id: control.status for control in report(StackState(lone, {}), load(), None).controls}
     assert found["ENC-03"] is ControlStatus.NOT_APPLICABLE
@@ -285,18 +287,18 @@ def test_no_subject_is_never_held() -> None:
 @pytest.mark.parametrize(
     "written", ["no json", "{}", '{"deployment": {"resources": []}}', '{"deployment": {"resources": [{}]}}']
 )
-def test_what_is_no_state_is_refused_in_one_sentence(written: str, tmp_path: Path) -> None:
-    code, told, out = made_of(tmp_path, written)
+def test_an_invalid_state_is_refused_in_one_sentence(document: str, tmp_path: Path) -> None:
+    code, output, out = run_evidence(tmp_path, document)
     assert code == 2
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
+    assert output.startswith("error: ")
+    assert output.count("\n") == 1
     assert not out.exists()
 
 
 def test_another_stack_s_state_is_refused(tmp_path: Path) -> None:
-    code, told, _ = made_of(tmp_path, state(), stack="staging")
+    code, output, _ = run_evidence(tmp_path, state(), stack="staging")
     assert code == 2
-    assert "is of stack prod and not of staging" in told
+    assert "is of stack prod and not of staging" in output
 
 
 def test_an_unknown_stack_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +313,7 @@ def test_an_unknown_stack_is_refused_in_one_sentence(tmp_path: Path, monkeypatch
     assert result.output.count("\n") == 1
 
 
-def test_without_the_engine_a_state_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_engine_a_state_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PackError, match="--state"):
         sources.read("prod")
