@@ -19,7 +19,8 @@ from bench.support.figures import Figure, Json, show
 from bench.support.samples import shared
 from model.fhir import sources
 from model.fhir.bundles import Item
-from model.fhir.validation import ACCEPTED, faults_of
+from model.fhir.resource_types import ACCEPTED
+from model.fhir.validation import faults_of
 from model.io import storage
 
 # The first of these that fits what the HL7 validator says of a file tells why the file may pass.

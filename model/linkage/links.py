@@ -18,19 +18,19 @@ from model.fhir.conditional import DERIVED, UNCLEAR, by_identifier, identities
 from model.fhir.medications import Drugs
 from model.fhir.parsing import UnreadableError
 from model.fhir.references import References
+from model.fhir.resource_types import ACCEPTED, resource_types
 from model.fhir.streams import Unpacked
 from model.io import storage
 from model.linkage.identifiers import Identifiers
 from model.linkage.merges import Merges, links_of
 
 REFERRED = {
-    "subject": "Patient",
-    "beneficiary": "Patient",
+    **{row.owner: "Patient" for row in resource_types().values() if row.owner},
     "encounter": "Encounter",
     "medicationReference": "Medication",
 }
 """The elements whose references are followed, and the type that each means."""
-KINDS = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Coverage", "Medication")
+KINDS = (*ACCEPTED, "Medication")
 
 _CHUNK = 1024 * 1024
 # What stands in each file that asks something of another one, or tells which drug a Medication is.

@@ -26,7 +26,7 @@ from model.deid.groups import groups
 from model.errors import UserError
 from model.features import build as building
 from model.features.build import build, load
-from model.fhir.validation import NEEDED
+from model.fhir.resource_types import NEEDED
 from model.fhir_server.credentials import Auth, Credentials
 from model.fhir_server.wire import Clock, Wire
 from model.gates import gate_table
