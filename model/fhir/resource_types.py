@@ -1,6 +1,7 @@
 """The FHIR resource types that ingestion reads (``resource_types.yaml``)."""
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +48,12 @@ class ResourceType(_Row):
 def resource_types() -> dict[str, ResourceType]:
     """Return the table, by resource type."""
     return TypeAdapter(dict[str, ResourceType]).validate_python(yaml.safe_load(RESOURCE_TYPES_FILE.read_bytes()))
+
+
+@functools.cache
+def digest() -> str:
+    """Return the hash of the table."""
+    return hashlib.sha256(RESOURCE_TYPES_FILE.read_bytes()).hexdigest()
 
 
 NEEDED = tuple(name for name, row in resource_types().items() if row.needed)

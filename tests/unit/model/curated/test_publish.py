@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from model.curated import curated_tables
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.io import storage
 from tests.support.model_world import RING
 from tests.support.repository import REPOSITORY

@@ -18,7 +18,8 @@ from bench.leaks.canaries import CANARIES
 from bench.leaks.scanner import Scanner
 from model.curated import curated_tables
 from model.curated.deprivation import read
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.dataset.dataset import labelled
 from model.definitions.features import GROUPS, definitions, group_column
 from model.deid import groups as reading
