@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from local.netpol.events import Events
-from local.netpol.model import Direction, Policy, Selector
-from local.netpol.parse import parse_policy
-from local.netpol.watch import ClusterApi
-from local.paths import API_PORT, NODE_IP, POD_CIDR, REPOSITORY, Home
-from tests.netpol import policies
+from local.paths import API_PORT, NODE_IP, POD_CIDR, REPOSITORY
 from tests.netpol.generate import PORTS
 from tests.netpol.members import AGENT, PATIENT, QUICK, Member, Probing
 from tests.netpol.reference import Cluster, Edge
@@ -264,66 +258,6 @@ def test_a_long_name_stops_no_later_policy(pods: Pods) -> None:
     for attempt in within(PROMPT):
         with attempt:
             assert not pods.passes(edge)
-
-
-@settings(max_examples=40, deadline=None, database=None)
-@given(policies.policies())
-def test_the_api_server_allows_what_is_tried_and_it_can_be_enforced(pods: Pods, written: Json) -> None:
-    stored = dry_run(pods.one, written)
-    assert stored is not None
-    assert parse_policy(stored).problem == ""
-
-
-def test_the_api_server_stores_nothing_that_is_undefined(pods: Pods) -> None:
-    for spec, _ in policies.UNDEFINED:
-        stored = dry_run(pods.one, {"metadata": {"name": "undefined"}, "spec": spec})
-        assert stored is None or parse_policy(stored).problem == ""
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        {"cidr": "010.001.0.0/16"},
-        {"cidr": "10.1.2.3/16", "except": ["10.1.009.0/24"]},
-        {"cidr": "10.0.0.0/8", "except": ["::ffff:10.1.0.0/112"]},
-        {"cidr": "::ffff:10.1.0.0/112"},
-    ],
-)
-def test_ranges_that_only_old_api_servers_take_stop_nothing(pods: Pods, block: Json) -> None:
-    spec = {"podSelector": {}, "ingress": [{"from": [{"ipBlock": block}]}]}
-    stored = dry_run(pods.one, {"metadata": {"name": "range"}, "spec": spec})
-    assert stored is None or parse_policy(stored).problem == ""
-
-
-def test_the_controllers_identity_writes_the_event_of_a_closed_policy(pods: Pods, home: Home) -> None:
-    closed = Policy(pods.one, "a" * 253, Selector(), {Direction.INGRESS: ()}, "uid", "a field is unknown")
-    said: list[str] = []
-    events = Events(ClusterApi(str(home.pki / "netpol.kubeconfig")), said.append)
-    events.note([closed])
-    events.write_next()
-    assert said == []
-    listed = kubectl(
-        "get", "events", "-n", pods.one, f"--field-selector=involvedObject.name={closed.name}", "-o", "json"
-    )
-    [item] = json.loads(listed)["items"]
-    assert (item["reason"], item["type"]) == ("PolicyNotEnforced", "Warning")
-    assert item["message"].startswith("a field is unknown; ")
-
-
-def dry_run(namespace: str, written: Json) -> Json | None:
-    """Return a policy as the API server would store it, or nothing where it refuses it."""
-    meta = {"name": written["metadata"]["name"], "namespace": namespace}
-    document = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": meta,
-        "spec": written["spec"],
-    }
-    path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies?dryRun=All"
-    command = ["kubectl", "create", "--raw", path, "-f", "-"]
-    done = subprocess.run(command, input=json.dumps(document), capture_output=True, text=True, check=False, timeout=60)
-    stored: Json | None = json.loads(done.stdout) if done.returncode == 0 else None
-    return stored
 
 
 def test_a_service_is_as_reachable_as_its_pods(pods: Pods) -> None:
