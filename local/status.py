@@ -1,5 +1,6 @@
 """``make status``: whether the environment does what it is for, part by part and hospital by hospital."""
 
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from local.tools import GO_TOOLS
 
 _API = ("kube-apiserver", "etcd")
 _STORAGE = "aws"
+# Of what is not a terminal, such as a file.
+_WIDTH = 160
 NOT_RUNNING = "The environment is not running: run `make up`."
 
 
@@ -118,7 +121,7 @@ def _hospitals(home: Home) -> list[Finding]:
 
 def show(home: Home, found: Status) -> None:
     """Print the parts, the hospitals, and what to do about what is not well."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     if not found.running:
         console.print(NOT_RUNNING)
         return

@@ -13,6 +13,7 @@ from policy_pack.evaluate import Judge
 from policy_pack.graph import Graph, Resource
 from policy_pack.settings import load
 from policy_pack.state import graph as from_state
+from policy_pack.state import read
 from policy_pack.wire import SECRET, SIGNATURE
 from policy_pack.zone_places import read_file
 from policy_pack.zones import zones
@@ -41,13 +42,18 @@ def exported(resources: list[Resource]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    return recorded.graph("dev", tmp_path_factory.mktemp("dev"))
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, recorded.Recording]:
+    return {stack: recorded.record(stack, tmp_path_factory.mktemp(stack)) for stack in ("dev", "prod")}
 
 
 @pytest.fixture(scope="module")
-def prod(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    return recorded.graph("prod", tmp_path_factory.mktemp("prod"))
+def dev(recordings: dict[str, recorded.Recording]) -> Graph:
+    return recordings["dev"].graph()
+
+
+@pytest.fixture(scope="module")
+def prod(recordings: dict[str, recorded.Recording]) -> Graph:
+    return recordings["prod"].graph()
 
 
 def refused(graph: Graph, stack: str, *controls: str) -> list[str]:
@@ -87,6 +93,25 @@ def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
         "north-serving/planner",
         "south-serving/planner",
     }
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_an_audit_of_what_was_just_deployed_agrees_with_the_update(
+    stack: str, recordings: dict[str, recorded.Recording], tmp_path: Path
+) -> None:
+    recording = recordings[stack]
+    path = tmp_path / "state.json"
+    path.write_text(recording.exported())
+    judge = Judge(load(), read_file(ROOT / f"Pulumi.{stack}.yaml"))
+    updated, audited = (set(judge.whole(graph)) for graph in (recording.graph(), read(path)))
+    assert len(updated) > 10
+    assert audited == updated
+
+
+def test_what_a_program_only_reads_is_not_judged(recordings: dict[str, recorded.Recording]) -> None:
+    [external] = [entry for entry in recordings["dev"].state if entry.get("external")]
+    assert external["type"] == "kubernetes:core/v1:ConfigMap"
+    assert external["urn"] not in {resource.urn for resource in recordings["dev"].graph()}
 
 
 # --- commands ------------------------------------------------------------------------------------
