@@ -42,18 +42,13 @@ def exported(resources: list[Resource]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, recorded.Recording]:
-    return {stack: recorded.record(stack, tmp_path_factory.mktemp(stack)) for stack in ("dev", "prod")}
+def dev() -> Graph:
+    return recorded.unchanged("dev").graph()
 
 
 @pytest.fixture(scope="module")
-def dev(recordings: dict[str, recorded.Recording]) -> Graph:
-    return recordings["dev"].graph()
-
-
-@pytest.fixture(scope="module")
-def prod(recordings: dict[str, recorded.Recording]) -> Graph:
-    return recordings["prod"].graph()
+def prod() -> Graph:
+    return recorded.unchanged("prod").graph()
 
 
 def refused(graph: Graph, stack: str, *controls: str) -> list[str]:
@@ -96,10 +91,8 @@ def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
-def test_an_audit_of_what_was_just_deployed_agrees_with_the_update(
-    stack: str, recordings: dict[str, recorded.Recording], tmp_path: Path
-) -> None:
-    recording = recordings[stack]
+def test_an_audit_of_what_was_just_deployed_agrees_with_the_update(stack: str, tmp_path: Path) -> None:
+    recording = recorded.unchanged(stack)
     path = tmp_path / "state.json"
     path.write_text(recording.exported())
     judge = Judge(load(), read_file(ROOT / f"Pulumi.{stack}.yaml"))
@@ -108,10 +101,10 @@ def test_an_audit_of_what_was_just_deployed_agrees_with_the_update(
     assert audited == updated
 
 
-def test_what_a_program_only_reads_is_not_judged(recordings: dict[str, recorded.Recording]) -> None:
-    [external] = [entry for entry in recordings["dev"].state if entry.get("external")]
+def test_what_a_program_only_reads_is_not_judged(dev: Graph) -> None:
+    [external] = [entry for entry in recorded.unchanged("dev").state if entry.get("external")]
     assert external["type"] == "kubernetes:core/v1:ConfigMap"
-    assert external["urn"] not in {resource.urn for resource in recordings["dev"].graph()}
+    assert external["urn"] not in {resource.urn for resource in dev}
 
 
 # --- commands ------------------------------------------------------------------------------------
