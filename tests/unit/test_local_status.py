@@ -13,6 +13,7 @@ from rich.console import Console
 from local import __main__ as command
 from local import status
 from local.hospital_status import Cluster, Finding, findings
+from local.netpol.health import Health, serve
 from local.paths import Home
 from local.served import Served
 
@@ -200,6 +201,19 @@ def test_what_is_not_well_is_shown_with_what_to_do(monkeypatch: pytest.MonkeyPat
         "not well  north train: failed; read its log",
     ]
     assert found.as_dict()["well"] is False
+
+
+def test_a_networkpolicy_that_the_enforcer_closed_is_not_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "NetworkPolicy n/p closes its pods: why"
+    server = serve("127.0.0.1:0", Health(problem="", closed=(line,)))
+    try:
+        monkeypatch.setattr(status, "NETPOL_HEALTH_URL", f"http://127.0.0.1:{server.server_port}/healthz")
+        [row] = status._closed_policies()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert row.problem == line
+    assert row.advice
 
 
 def test_a_stopped_environment_is_one_sentence_and_ends_with_1(
