@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from local import cluster, environment, host, openbao, rehearsal, runtime, screen
+from local import status as status_of
 from local.cluster import prepare
 from local.ehr import hospital
 from local.errors import UserError
@@ -24,6 +25,7 @@ from local.stack import Stack, remove_state, require_local_cluster
 from local.supervision import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+INTERRUPTED = 130
 errors = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -127,14 +129,14 @@ def images() -> None:
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Tell what runs, where, and how it is; exit with 1 when something is wrong."""
+    """Show whether parts, models and Jobs are well, and what to do if not; exit with 1 when something is not."""
     home = Home.default()
-    table = screen.status(home)
+    found = status_of.status(home)
     if as_json:
-        print(json.dumps([row.__dict__ for row in table], indent=2))
+        print(json.dumps(found.as_dict(), indent=2))
     else:
-        screen.show_status(home, table)
-    raise typer.Exit(0 if table and all(not row.problem for row in table) else 1)
+        status_of.show(home, found)
+    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command()
@@ -184,15 +186,15 @@ def clean() -> None:
 def main() -> int:
     """Run a command; a user's mistake is one line and exit code 2."""
     try:
-        app(standalone_mode=False)
+        app(prog_name="python -m local")
     except UserError as error:
         errors.print(f"[bold red]error[/] {error}" if errors.is_terminal else f"error: {error}", soft_wrap=True)
         return 2
-    except typer.Exit as ended:
-        return ended.exit_code
-    except KeyboardInterrupt:
-        errors.print("interrupted; run it again to go on from here")
-        return 130
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
+        if code == INTERRUPTED:
+            errors.print("interrupted; run it again to go on from here")
+        return code
     return 0
 
 

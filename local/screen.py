@@ -1,85 +1,11 @@
-"""What the user sees: the final screen of ``make up`` and the table of ``make status``."""
-
-from dataclasses import dataclass
+"""What the user sees: the final screens of ``make up`` and ``make rehearse``."""
 
 from rich.console import Console
 from rich.table import Table
 
-from local import build, host
-from local.parts import Part, parts
-from local.paths import Home
 from local.rehearsal import MARKS, Rehearsal, state_file
 from local.rollout import Summary
-from local.served import Served, remark, served
-from local.supervision import Supervisor
-from local.tools import GO_TOOLS
-
-STORAGE = "aws"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One part as ``make status`` shows it."""
-
-    name: str
-    role: str
-    address: str
-    uptime_seconds: int
-    problem: str
-    remark: str = ""
-
-
-def _row(home: Home, part: Part, state: dict[str, object] | None) -> Row:
-    address = ", ".join(f"{ip}:{port}" for ip, port in part.ports[:1]) or "socket"
-    if state is None or state["statename"] != "RUNNING":
-        return Row(part.name, part.role, address, 0, str(state["statename"]).lower() if state else "not running")
-    uptime = int(str(state["now"])) - int(str(state["start"]))
-    return Row(part.name, part.role, address, uptime, part.healthy(home))
-
-
-def status(home: Home) -> list[Row]:
-    """Return a row a part; empty where the environment was never made."""
-    if not home.pki.exists():
-        return []
-    known = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
-    supervisor = Supervisor(home)
-    states = supervisor.states() if supervisor.running() else {}
-    rows = [_row(home, part, states.get(name)) for name, part in known.items()]
-    answering = supervisor.running() and all(not row.problem for row in rows if row.name == STORAGE)
-    return rows + [_served(model) for model in (served(home) if answering else [])]
-
-
-def _served(model: Served) -> Row:
-    """Return the row of a hospital's model: a release that was not evaluated runs, and says so."""
-    return Row(model.hospital, f"model {model.release}", "", 0, "", model.remark)
-
-
-def show_status(home: Home, rows: list[Row]) -> None:
-    """Print the table of the parts."""
-    console = Console(highlight=False)
-    if not rows:
-        console.print(f"There is no environment in {home.root} yet: run `make up`.")
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in ("PART", "WHAT", "WHERE", "UP", "HEALTH"):
-        table.add_column(column)
-    for row in rows:
-        uptime = f"{row.uptime_seconds} s" if row.address else ""
-        table.add_row(row.name, row.role, row.address, uptime, _health(row))
-    console.print(table)
-    memory = sum(host.memory().values()) / 2**30
-    console.print(f"memory {memory:.1f} GiB, data in {home.root}")
-    if any(row.problem for row in rows):
-        console.print("`make up` restarts what does not run; `make logs NAME=…` shows why.")
-
-
-def _health(row: Row) -> str:
-    if row.problem:
-        return f"[red]{row.problem}[/]"
-    if row.remark:
-        return f"[bold yellow]{row.remark}[/]"
-    return "[green]healthy[/]" if row.address else "[green]evaluated[/]"
-
+from local.served import remark
 
 _FIGURES = {
     "roc_auc": "ROC-AUC",

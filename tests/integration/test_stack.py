@@ -20,7 +20,7 @@ from infra.settings.values import DataClass
 from local import jobs, openbao, pipeline
 from local.jobs import Run
 from local.paths import REPOSITORY, Home
-from local.stack import STACK, Stack
+from local.stack import CONFIG, STACK, Stack
 from policy_pack.command import app
 from tests.integration.support import eventually, pulumi, steps, with_hospital
 
@@ -51,6 +51,15 @@ def test_the_pack_refuses_nothing_of_what_is_deployed() -> None:
     told = pulumi("policy", "analyze", "--policy-pack", "policy_pack").stdout
     assert "[advisory]" in told
     assert "[mandatory]" not in told
+
+
+def test_an_audit_of_the_exported_state_refuses_nothing(tmp_path: Path) -> None:
+    exported = tmp_path / "state.json"
+    pulumi("stack", "export", "--file", str(exported))
+    audited = CliRunner().invoke(app, ["check", "--state", str(exported), "--stack-config", str(CONFIG), "--json"])
+    answer = json.loads(audited.output)
+    assert [result for result in answer["results"] if result["status"] == "refused"] == []
+    assert audited.exit_code == 0
 
 
 @pytest.mark.parametrize("hospital", ["north", "south"])

@@ -1,7 +1,6 @@
-"""What a user sees of a model that was not evaluated, in ``make up`` and ``make status``."""
+"""What a user sees of a model that was not evaluated at the end of ``make up``."""
 
 import io
-import json
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from rich.console import Console
 from local import screen, served
 from local.paths import Home
 from local.rollout import HospitalSummary, Summary
-from local.served import Served, remark
+from local.served import remark
 
 WHY = "2 readmissions among the test discharges, 10 needed"
 UNKNOWN: dict[str, Any] = {"roc_auc": None, "evaluation": {"roc_auc": None, "not_evaluated": WHY}}
@@ -54,19 +53,6 @@ def test_a_summary_of_an_evaluated_model_says_nothing_of_it(screened: io.StringI
 )
 def test_releases_from_before_are_told_by_their_figures(metrics: dict[str, Any], said: str) -> None:
     assert remark(metrics) == said
-
-
-def test_the_status_shows_each_model_with_its_remark(screened: io.StringIO, tmp_path: Any) -> None:
-    rows = [
-        screen.Row("aws", "the emulator", "127.0.0.1:1", 3, ""),
-        screen._served(Served("north", "v1@0123456789ab", f"not evaluated: {WHY}")),
-        screen._served(Served("south", "v1@ba9876543210", "")),
-    ]
-    screen.show_status(Home(tmp_path), rows)
-    shown = screened.getvalue()
-    assert f"not evaluated: {WHY}" in next(line for line in shown.splitlines() if line.startswith("north"))
-    assert "evaluated" in next(line for line in shown.splitlines() if line.startswith("south"))
-    assert json.loads(json.dumps([row.__dict__ for row in rows]))[1]["remark"] == f"not evaluated: {WHY}"
 
 
 def test_no_model_is_asked_for_where_nothing_was_ever_deployed(tmp_path: Any) -> None:
