@@ -29,6 +29,7 @@ def score(
     from model.latest_row import Row, latest_row
     from model.release.signing import trust
     from model.scoring import Scorer
+    from model.window import within
 
     scorer = Scorer.open(release, trusted=trust(hospital, key_file))
     table = scorer.contract.table
@@ -39,8 +40,10 @@ def score(
         discharge = latest_of_bundle(features, zone) if is_bundle(features) else latest(features, patient)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
     standing = scorer.standing()
-    about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
-    lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
+    about: dict[str, str | int | None] = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
+    about |= {"return_days": scorer.return_days}
+    risk = f"risk {found.risk:.1%}{within(scorer.return_days)}"
+    lines = [f"{discharge.patient}: {risk}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
     cautions = (*standing.cautions, *discharge.cautions)
     lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]

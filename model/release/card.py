@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from model.errors import UserError
 from model.gates import Verdict
 from model.training.tables import PLAIN
+from model.window import window_of, within
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"
@@ -138,6 +139,7 @@ def card(
         "policy": policy,
         "contract": contract,
         "own_table": "x-table" in contract,
+        "within": within(window_of(lineage)),
         "method": method,
         "clinical": lineage["profile"] == CLINICAL,
         "hospitals": ", ".join(lineage["hospitals"]),

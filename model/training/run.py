@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline
 from model.dataset import Dataset, matrix, seconds
 from model.errors import UserError
 from model.training.columns import Column
+from model.window import UNRECORDED_DAYS
 
 PIPELINE_FILE = "pipeline.joblib"
 RUN_FILE = "run.json"
@@ -57,6 +58,7 @@ class Run:
     pipeline_sha256: str
     versions: dict[str, str]
     gates_version: int = 1
+    return_days: int = UNRECORDED_DAYS
     exceptions: tuple[dict[str, Any], ...] = ()
     suspects: tuple[dict[str, Any], ...] = ()
 
