@@ -20,7 +20,7 @@ from local.ehr import hospital
 from local.errors import UserError
 from local.paths import Home
 from local.rollout import roll_out
-from local.stack import Stack, remove_state, require_local_cluster
+from local.stack import Stack, link_overlay, remove_state, require_local_cluster
 from local.supervision import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -155,6 +155,8 @@ def env() -> None:
     home = Home.default()
     if not openbao.token_file(home).exists():
         raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    if Stack(home).kept.exists():
+        link_overlay(home)
     print(environment.export(home))
 
 

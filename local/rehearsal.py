@@ -89,7 +89,10 @@ def write_configuration() -> None:
     """Write the folder in which the rehearsal's stack has its file."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "Pulumi.yaml", FOLDER)
+    project = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text(encoding="utf-8"))
+    # Without a folder of the engine's own, it writes the salt into the rehearsal's file.
+    beside = {key: project[key] for key in ("name", "runtime")}
+    (FOLDER / "Pulumi.yaml").write_text(yaml.safe_dump(beside), encoding="utf-8")
     stack().config.write_text(yaml.safe_dump(configuration(), sort_keys=False), encoding="utf-8")
 
 

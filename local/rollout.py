@@ -13,9 +13,13 @@ from local import jobs, pipeline
 from local.ehr import hospital
 from local.errors import UserError
 from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, Home
-from local.stack import CONFIG, Stack
+from local.stack import CONFIG, HOSPITALS, Stack
 
 EHR_JOB_SECONDS = 3600
+_NAME_ONE = (
+    f"name one with `pulumi config set --path {HOSPITALS}.{{name}}.release v1@…`, or none (`pulumi config rm --path "
+    "…`) to serve the newest."
+)
 
 Steps = Callable[[], AbstractContextManager[Callable[[str], None]]]
 
@@ -44,11 +48,12 @@ class Summary:
 
 
 def _settle_releases(stack: Stack, store: Any) -> None:
-    """Make the entries name releases that exist.
+    """Make the hospitals' releases ones that exist.
 
-    An entry that names none gets the newest finished one, so that a fresh clone keeps what is served. One that
-    names a release of a bucket that holds none any more, as after `pulumi destroy`, is to be trained anew.
+    A hospital without one gets the newest finished one, so that a fresh clone keeps what is served. One whose bucket
+    holds none any more, as after `pulumi destroy`, is to be trained again.
     """
+    fixed = {entry["name"] for entry in stack.declared() if entry.get("release")}
     buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
     for entry in stack.working():
         name, named = entry["name"], entry.get("release")
@@ -56,12 +61,12 @@ def _settle_releases(stack: Stack, store: Any) -> None:
         present = pipeline.releases(store, name) if known else []
         if not named and present:
             stack.set_release(name, f"v1@{present[-1]}")
-        elif named and not present:
+        elif named and not present and name not in fixed:
             stack.unset_release(name)
         elif named and named.partition("@")[2] not in present:
             raise UserError(
-                f"{name} names the release {named}, and its bucket has only {', '.join(present)}: "
-                f"name one of these in {CONFIG.name}, or none to serve the newest."
+                f"{name} is to serve the release {named}, and its bucket has {', '.join(present) or 'none'}: "
+                + (f"change `release` in {CONFIG.name}." if name in fixed else _NAME_ONE.format(name=name))
             )
 
 

@@ -17,7 +17,7 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi.runtime.proto import analyzer_pb2_grpc, plugin_pb2
 from typing_extensions import override
 
-from policy_pack import wire, zone_places
+from policy_pack import stack_config, wire, zone_places
 from policy_pack.aws_rules import aws_rules
 from policy_pack.errors import PackError
 from policy_pack.evaluate import EXEMPTIONS, Judge, Result, Status, settled
@@ -152,7 +152,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         with self._lock:
             if self._judge is None:
                 config = self._config or json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-                self._judge = Judge(self._settings, zone_places.read(config), self._raised)
+                addresses = zone_places.read(stack_config.of_engine(self._stack, config))
+                self._judge = Judge(self._settings, addresses, self._raised)
             return self._judge
 
     def _info(self, row: Row) -> proto.PolicyInfo:

@@ -11,10 +11,9 @@ from typing import Any
 from policy_pack import state
 from policy_pack.errors import PackError
 from policy_pack.graph import Graph, canonical
-from policy_pack.settings import FOLDER
+from policy_pack.stack_config import PROJECT
 from policy_pack.wire import SECRET, SIGNATURE
 
-PROJECT = FOLDER.parent
 _CLOSED = {SIGNATURE: SECRET, "ciphertext": ""}
 _SECRET_FIELDS = ("data", "stringData")
 

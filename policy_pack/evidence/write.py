@@ -6,8 +6,9 @@ from policy_pack.errors import PackError
 from policy_pack.evidence import live
 from policy_pack.evidence.page import page
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.source import PROJECT, plain, read
+from policy_pack.evidence.source import plain, read
 from policy_pack.settings import Settings
+from policy_pack.stack_config import PROJECT
 from policy_pack.zone_places import read_file
 
 
