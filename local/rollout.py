@@ -1,18 +1,15 @@
 """Deploy the stack, give each hospital data and a released model, and score a patient."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from local import jobs, pipeline
 from local.ehr import hospital
 from local.errors import UserError
 from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, Home
+from local.progress import Steps, Tell
 from local.stack import CONFIG, HOSPITALS, Stack
 
 EHR_JOB_SECONDS = 3600
@@ -20,8 +17,6 @@ _NAME_ONE = (
     f"name one with `pulumi config set --path {HOSPITALS}.{{name}}.release v1@…`, or none (`pulumi config rm --path "
     "…`) to serve the newest."
 )
-
-Steps = Callable[[], AbstractContextManager[Callable[[str], None]]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def _settle_releases(stack: Stack, store: Any) -> None:
             )
 
 
-def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Callable[[str], None]) -> str:
+def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell) -> str:
     """Land one hospital's bundles and run its pipeline; return the release that came of it."""
     name, store = entry["name"], pipeline.storage()
     by_server = hospital.is_source(entry)
@@ -124,7 +119,6 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     """
     if fhir is not None:
         pipeline.bundles(fhir)
-    quiet = not Console(stderr=True).is_terminal
     stack = Stack(home)
     stack.select()
     with steps() as tell:
@@ -132,7 +126,9 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
         stack.recover()
     hospital.declare(stack, on=hospital.population(home) is not None)
     _settle_releases(stack, pipeline.storage())
-    stack.up(quiet=quiet)
+    with steps() as tell:
+        stack.up(tell)
     if _train(home, stack, fhir, steps):
-        stack.up(quiet=quiet)
+        with steps() as tell:
+            stack.up(tell)
     return _summarise(home, stack, steps)

@@ -10,10 +10,11 @@ from typing import Any
 import psutil
 import yaml
 
-from local import environment, recovery
+from local import environment, recovery, update
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from local.pki import write_secret
+from local.progress import Progress
 
 PROJECT = "healthcare-mlops"
 PACK = ("--policy-pack", "policy_pack")
@@ -40,10 +41,10 @@ class Stack:
     name: str = STACK
     config: Path = CONFIG
 
-    def _run(self, *arguments: str, capture: bool = True, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
         command = ["pulumi", "--non-interactive", *arguments]
         variables = environment.process(self.home)
-        return subprocess.run(command, cwd=cwd, env=variables, capture_output=capture, text=True, check=False)
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
     @property
     def _this(self) -> tuple[str, ...]:
@@ -96,28 +97,43 @@ class Stack:
             self._ask("refresh", *self._this, "--yes", "--skip-preview", *targets)
         return True
 
-    def up(self, *, quiet: bool, again: str = "make up") -> None:
-        """Run `pulumi up`, judged by the policy pack; its own display is the user's.
+    @property
+    def log(self) -> Path:
+        """What the engine said at the last update."""
+        return self.home.logs / f"update-{self.name}.log"
+
+    def up(self, tell: Progress, *, again: str = "make up") -> None:
+        """Run `pulumi up`, judged by the policy pack; show what it came to, and keep its own output in a log.
 
         Parameters
         ----------
-        quiet
-            Show no progress, as where nobody watches.
+        tell
+            Shows the progress.
         again
-            The command by which the user goes on after mending what failed.
+            The command by which the user goes on after correcting what failed.
 
         Raises
         ------
         UserError
-            If the update fails.
+            If the update fails, with the engine's own errors.
         """
-        show = ["--suppress-outputs", *(["--suppress-progress"] if quiet else [])]
-        done = self._run("up", *self._this, "--yes", "--skip-preview", *PACK, *show, capture=False)
-        if done.returncode != 0:
-            raise UserError(
-                f"`pulumi up` did not finish; its messages are above. Mend what they name, then run `{again}` again: "
-                "it goes on from where it stopped."
+        command = ["pulumi", "--non-interactive", "up", *self._this, "--yes", "--skip-preview", *PACK]
+        try:
+            found = update.run(
+                [*command, "--suppress-outputs"],
+                cwd=REPOSITORY,
+                variables=environment.process(self.home),
+                log=self.log,
+                events=self.home.run / f"update-{self.name}.json",
+                tell=tell,
+                name=f"update of {self.name}",
             )
+        except UserError as fault:
+            raise UserError(
+                f"{fault} Correct what it names, then run `{again}` again: it goes on from where it stopped."
+            ) from None
+        tell.keep(f"update of {self.name}: {found.changed}")
+        tell.keep(f"{found.judged}; all of it in {self.log}")
 
     def unchanged(self, *options: str) -> bool:
         """Return whether what is deployed is what is declared."""
