@@ -140,7 +140,10 @@ def env() -> None:
     home = Home.default()
     if not openbao.token_file(home).exists():
         raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
-    if Stack(home).kept.exists():
+    stack = Stack(home)
+    if stack.kept.exists() and not stack.overlay.is_symlink():
+        stack.select()  # a fresh clone
+    elif stack.kept.exists():
         link_overlay(home)
     print(environment.export(home))
 
