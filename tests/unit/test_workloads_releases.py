@@ -113,7 +113,7 @@ def test_production_refuses_a_release_that_is_not_for_patients_before_anything_i
     digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
     monkeypatch.setattr("tests.unit.mocked_stack.RELEASE_DIGEST", digest)
     monkeypatch.setattr("tests.unit.mocked_stack.Stack", lambda: seen)
-    with pytest.raises(SettingsError, match=rf"Hospital north of \w+ names release v1@{digest}, which {told}"):
+    with pytest.raises(SettingsError, match=rf"hospital north names release v1@{digest}, which {told}"):
         served(tmp_path, files, f"v1@{digest}")
     assert {resource.type for resource in seen.resources} == {"pulumi:providers:aws"}
 
