@@ -5,35 +5,27 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 Tell = Callable[[str], None]
 
 
 class Progress:
-    """The steps of a command, each with the seconds since it began.
-
-    On a terminal the step at work is a spinner, elsewhere a line.
-    """
+    """The steps of a command, a line each with the seconds since it began; a terminal shows how far the last is."""
 
     def __init__(self, console: Console, began: float, status: Status | None) -> None:
         self._console, self._began, self._status = console, began, status
 
     def __call__(self, text: str) -> None:
-        """Show the step at work."""
-        if self._status is None:
-            self.keep(text)
-        else:
-            self._status.update(self._timed(text))
+        """Print the step at work."""
+        self._console.print(self._timed(text), soft_wrap=True, markup=False)
+        self.count(text)
 
     def count(self, text: str) -> None:
-        """Show how far the step at work has come, where it can be shown in place."""
+        """Show how far the step at work has come, where that can be shown in place."""
         if self._status is not None:
-            self._status.update(self._timed(text))
-
-    def keep(self, text: str) -> None:
-        """Print a line that stays."""
-        self._console.print(self._timed(text), soft_wrap=True, markup=False)
+            self._status.update(escape(self._timed(text)))
 
     def _timed(self, text: str) -> str:
         return f"{time.monotonic() - self._began:5.0f} s  {text}"

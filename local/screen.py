@@ -140,17 +140,19 @@ def _show_hospital(console: Console, hospital: HospitalSummary) -> None:
     console.print(f"  {hospital.endpoint}", soft_wrap=True)
     unknown = remark(hospital.metrics)
     if unknown:
-        console.print(f"  [bold yellow]{escape(_short(unknown))}[/]")
+        console.print(f"  [bold yellow]{escape(_short(unknown))}[/]", soft_wrap=True)
     figures = [f"{title} {_figure(hospital.metrics.get(key))}" for key, title in _FIGURES.items()]
-    console.print("  " + "  ".join(figures))
+    console.print("  " + "  ".join(figures), soft_wrap=True)
     score = hospital.score
     patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
-    console.print(f"  patient {patient}: risk {risk}{within(score)} ({score.get('decision')})", markup=False)
+    console.print(
+        f"  patient {patient}: risk {risk}{within(score)} ({score.get('decision')})", markup=False, soft_wrap=True
+    )
     if score.get("caution"):
-        console.print(f"    caution: {_short(str(score['caution']))}", markup=False)
+        console.print(f"    caution: {_short(str(score['caution']))}", markup=False, soft_wrap=True)
     for reason in score.get("reasons", [])[:MOST_REASONS]:
         text = reason if isinstance(reason, str) else reason.get("text", reason)
-        console.print(f"    - {_short(str(text))}", markup=False)
+        console.print(f"    - {_short(str(text))}", markup=False, soft_wrap=True)
 
 
 def _hospitals(hospitals: Sequence[HospitalSummary]) -> Table:
@@ -171,7 +173,7 @@ def within(score: Mapping[str, Any]) -> str:
     return f" within {days} days" if days else ""
 
 
-def _short(text: str, width: int = 110) -> str:
+def _short(text: str, width: int = 105) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 

@@ -132,8 +132,9 @@ class Stack:
             raise UserError(
                 f"{fault} Correct what it names, then run `{again}` again: it goes on from where it stopped."
             ) from None
-        tell.keep(f"update of {self.name}: {found.changed}")
-        tell.keep(f"{found.judged}; all of it in {self.log}")
+        tell(f"update of {self.name}: {found.changed}")
+        tell(found.judged)
+        tell(f"the engine's own output: {self.log}")
 
     def unchanged(self, *options: str) -> bool:
         """Return whether what is deployed is what is declared."""
