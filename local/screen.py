@@ -1,11 +1,23 @@
 """What the user sees: the final screens of ``make up`` and ``make rehearse``."""
 
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from local.paths import Home
+from local.pki import write_secret
 from local.rehearsal import MARKS, Rehearsal, state_file
-from local.rollout import Summary
+from local.rollout import HospitalSummary, Summary
 from local.served import remark
+
+MOST_IN_FULL = 2
+"""More hospitals than that are a row each: a screen has 50 lines."""
+MOST_ROWS = 25
+MOST_REASONS = 3
 
 _FIGURES = {
     "roc_auc": "ROC-AUC",
@@ -22,37 +34,76 @@ def _figure(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def show(summary: Summary) -> None:
-    """Print where everything is, what is served, and what to try next."""
+def show(summary: Summary, home: Home) -> None:
+    """Print where everything is, what is served, and what to try next, on one screen; a file has the rest."""
     console = Console(highlight=False)
+    file = home.run / "summary.json"
+    write_secret(file, json.dumps(summary.as_dict(), indent=2).encode())
     console.print("\n[bold]healthcare-mlops is up[/]\n")
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, url in summary.endpoints.items():
         table.add_row(name, url)
     console.print(table)
-    for hospital in summary.hospitals:
-        console.print(f"\n[bold]{hospital.name}[/]  readmission-risk-v1, release {hospital.release}")
-        console.print(f"  {hospital.endpoint}")
-        unknown = remark(hospital.metrics)
-        if unknown:
-            console.print(f"  [bold yellow]{unknown}[/]", soft_wrap=True)
-        figures = [f"{title} {_figure(hospital.metrics.get(key))}" for key, title in _FIGURES.items()]
-        console.print("  " + "  ".join(figures), soft_wrap=True)
-        score = hospital.score
-        patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
-        console.print(f"  patient {patient}: risk {risk} ({score.get('decision')})")
-        if score.get("caution"):
-            console.print(f"    caution: {score['caution']}", soft_wrap=True)
-        for reason in score.get("reasons", []):
-            console.print(f"    - {reason if isinstance(reason, str) else reason.get('text', reason)}")
+    shown = summary.hospitals[:MOST_ROWS]
+    if len(shown) <= MOST_IN_FULL:
+        for hospital in shown:
+            _show_hospital(console, hospital)
+    else:
+        console.print(_hospitals(shown))
+    if len(summary.hospitals) > len(shown):
+        console.print(f"and {len(summary.hospitals) - len(shown)} more")
     console.print(
-        '\nNext: eval "$(make -s env)", then\n'
+        f"\nall figures and scores: {file}\n"
+        'Next: eval "$(make -s env)", then\n'
         "  kubectl get inferenceservice -A\n"
         "  pulumi preview --diff            no changes\n"
         "  pulumi stack output\n"
         "  bao secrets list\n"
-        "  make status, make down\n"
+        "  make status, make down\n",
+        soft_wrap=True,
     )
+
+
+def _show_hospital(console: Console, hospital: HospitalSummary) -> None:
+    console.print(f"\n[bold]{hospital.name}[/]  readmission-risk-v1, release {hospital.release}")
+    console.print(f"  {hospital.endpoint}", soft_wrap=True)
+    unknown = remark(hospital.metrics)
+    if unknown:
+        console.print(f"  [bold yellow]{escape(_short(unknown))}[/]", soft_wrap=True)
+    figures = [f"{title} {_figure(hospital.metrics.get(key))}" for key, title in _FIGURES.items()]
+    console.print("  " + "  ".join(figures), soft_wrap=True)
+    score = hospital.score
+    patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
+    console.print(
+        f"  patient {patient}: risk {risk}{within(score)} ({score.get('decision')})", markup=False, soft_wrap=True
+    )
+    if score.get("caution"):
+        console.print(f"    caution: {_short(str(score['caution']))}", markup=False, soft_wrap=True)
+    for reason in score.get("reasons", [])[:MOST_REASONS]:
+        text = reason if isinstance(reason, str) else reason.get("text", reason)
+        console.print(f"    - {_short(str(text))}", markup=False, soft_wrap=True)
+
+
+def _hospitals(hospitals: Sequence[HospitalSummary]) -> Table:
+    """Return one row for each hospital."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("HOSPITAL", "RELEASE", "ROC-AUC", "RISK OF A PATIENT", ""):
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for one in hospitals:
+        risk = f"{_figure(one.score.get('risk'))} ({one.score.get('decision')})"
+        told = remark(one.metrics) or str(one.score.get("caution") or "")
+        table.add_row(one.name, one.release, _figure(one.metrics.get("roc_auc")), risk, escape(_short(told, 40)))
+    return table
+
+
+def within(score: Mapping[str, Any]) -> str:
+    """Return in how many days the risk is one, where the model server says so."""
+    days = score.get("return_days")
+    return f" within {days} days" if days else ""
+
+
+def _short(text: str, width: int = 105) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def show_rehearsal(found: Rehearsal) -> None:

@@ -1,6 +1,7 @@
 """What a user sees of a model that was not evaluated at the end of ``make up``."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,15 +30,20 @@ def summary(metrics: dict[str, Any], **score: Any) -> Summary:
     return Summary({}, (HospitalSummary("north", "v1@0123456789ab", "https://north", metrics, answer),))
 
 
-def test_a_summary_says_what_was_not_evaluated(screened: io.StringIO) -> None:
-    screen.show(summary(UNKNOWN, caution=f"not evaluated: nothing is known ({WHY})"))
+def home(folder: Path) -> Home:
+    (folder / "run").mkdir()
+    return Home(folder)
+
+
+def test_a_summary_says_what_was_not_evaluated(screened: io.StringIO, tmp_path: Path) -> None:
+    screen.show(summary(UNKNOWN, caution=f"not evaluated: nothing is known ({WHY})"), home(tmp_path))
     assert f"not evaluated: {WHY}" in screened.getvalue()
     assert f"caution: not evaluated: nothing is known ({WHY})" in screened.getvalue()
 
 
-def test_a_summary_of_an_evaluated_model_says_nothing_of_it(screened: io.StringIO) -> None:
-    screen.show(summary(KNOWN, caution=""))
-    assert "evaluated" not in screened.getvalue()
+def test_a_summary_of_a_model_that_was_judged_says_nothing_of_it(screened: io.StringIO, tmp_path: Path) -> None:
+    screen.show(summary(KNOWN, caution=""), home(tmp_path))
+    assert "not evaluated" not in screened.getvalue()
     assert "caution" not in screened.getvalue()
 
 
