@@ -21,16 +21,16 @@ DIES = """
 import os, signal, sys
 from datetime import date
 from pathlib import Path
-from model import places
+from model.io import local_files
 from model.deid.keys import LocalKeyring
-from model.ingestion.run import ingest
+from model.curated.run import ingest
 
 source, out, name, dies_at = sys.argv[1:]
 real, calls = getattr(Path, name), 0
 
 def counted(self, *rest, **more):
     global calls
-    if places.HALF in self.name or name == "unlink":
+    if local_files.HALF in self.name or name == "unlink":
         if out in str(self):
             calls += 1
         if calls == int(dies_at):
