@@ -175,3 +175,8 @@ def _show(evaluation: Evaluation) -> None:
         console.print(output)
     counts = ", ".join(f"{len(evaluation.of(status))} {status}" for status in Status)
     console.print(f"{evaluation.resources} resources, {len(rows)} controls: {counts}.", highlight=False)
+
+
+def main(prog_name: str = "python -m policy_pack") -> None:
+    """Run the command line."""
+    app(prog_name=prog_name)

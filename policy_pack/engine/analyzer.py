@@ -22,7 +22,7 @@ from policy_pack.engine.aws_rules import aws_rules
 from policy_pack.engine.evaluate import EXEMPTIONS, Evaluator, Result, Status, by_scope
 from policy_pack.errors import PackError
 from policy_pack.settings import Level, Settings, load, parse
-from policy_pack.stack import external_endpoints, wire
+from policy_pack.stack import external_endpoints, stack_config, wire
 
 NAME = "healthcare-mlops-hipaa"
 VERSION = "0.1.0"
@@ -158,7 +158,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         with self._lock:
             if self._evaluator is None:
                 config = self._config or json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-                self._evaluator = Evaluator(self._settings, external_endpoints.read(config), self._level_overrides)
+                addresses = external_endpoints.read(stack_config.of_engine(self._stack, config))
+                self._evaluator = Evaluator(self._settings, addresses, self._level_overrides)
             return self._evaluator
 
     def _policy_info(self, row: Control) -> proto.PolicyInfo:

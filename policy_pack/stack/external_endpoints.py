@@ -1,6 +1,5 @@
 """Addresses of external endpoints, read from the configuration of a stack."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -8,11 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
+from policy_pack.stack import stack_config
 
-from policy_pack.errors import PackError
-
-_PROJECT = "healthcare-mlops:"
 # An endpoint that only connects to workloads has no port; the port is that of the flow.
 _ANY_PORT = 0
 _PORTS = {"https": 443, "http": 80}
@@ -51,7 +47,7 @@ class Addresses:
 
 def read(config: Mapping[str, Any]) -> Addresses:
     """Return the addresses in a stack's configuration; its keys may have the prefix of the project."""
-    settings = {key.removeprefix(_PROJECT): _value(value) for key, value in config.items()}
+    settings = stack_config.merged({}, config)
     shared = {
         name: endpoint
         for name, endpoint_settings in (settings.get("endpoints") or {}).items()
@@ -81,22 +77,8 @@ def read(config: Mapping[str, Any]) -> Addresses:
 
 
 def read_file(path: Path) -> Addresses:
-    """Return the addresses in a stack's file (``Pulumi.<stack>.yaml``)."""
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        raise PackError(f"{path} cannot be read; use the configuration file of the stack.") from None
-    return read((document or {}).get("config") or {})
-
-
-def _value(value: Any) -> Any:
-    """Return a configuration value; the engine passes maps and lists as JSON text."""
-    if isinstance(value, str) and value[:1] in "[{":
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
+    """Return the addresses in a stack's file (``Pulumi.<stack>.yaml``) and in its overlay."""
+    return read(stack_config.of_file(path))
 
 
 def _endpoint(url: str, network: str | None) -> Endpoint | None:

@@ -39,9 +39,12 @@ def entries(path: Path) -> list[Mapping[str, Any]]:
 
 
 def graph(resources: list[Mapping[str, Any]], where: str = "the state") -> Graph:
-    """Return the graph of a state's resources, without those that are pending deletion."""
+    """Return the graph of a state's resources that an update evaluates.
+
+    Resources that are pending deletion, and those that the program only reads, are not part of it.
+    """
     try:
-        current = [entry for entry in resources if not entry.get("delete")]
+        current = [entry for entry in resources if not entry.get("delete") and not entry.get("external")]
         providers = {f"{entry['urn']}::{entry.get('id', '')}": entry.get("inputs") or {} for entry in current}
         return Graph(_resource(entry, providers) for entry in current)
     except (KeyError, TypeError, AttributeError):
