@@ -27,7 +27,7 @@ def broken() -> Graph:
     return Graph([changed(target, "blockPublicAcls", False) if r is target else r for r in RESOURCES], STACK)
 
 
-def message(settings: Settings, graph: Graph) -> list[str]:
+def exemption_messages(settings: Settings, graph: Graph) -> list[str]:
     return [result.message for result in results(graph, settings, "AC-05") if result.control == EXEMPTIONS]
 
 
@@ -47,7 +47,7 @@ def test_an_exemption_of_another_resource_covers_nothing() -> None:
 def test_an_expired_exemption_covers_nothing_and_is_refused_itself() -> None:
     settings = exempting("AC-05", expires="2026-11-21")
     assert Status.REFUSED in statuses(results(broken(), settings, "AC-05"), "AC-05")
-    assert any("expired on 2026-11-21" in message for message in message(settings, broken()))
+    assert any("expired on 2026-11-21" in message for message in exemption_messages(settings, broken()))
 
 
 def test_an_exemption_holds_on_its_last_day() -> None:
@@ -56,29 +56,31 @@ def test_an_exemption_holds_on_its_last_day() -> None:
 
 
 def test_an_exemption_of_nothing_is_refused() -> None:
-    assert any("matches no finding" in message for message in message(exempting("AC-05"), world.graph()))
+    assert any("matches no finding" in message for message in exemption_messages(exempting("AC-05"), world.graph()))
 
 
 @pytest.mark.parametrize(
     ("kind", "refused"), [("k8s:batch/Job", False), ("k8s:serving.kserve.io/InferenceService", True)]
 )
 def test_an_exemption_of_a_kind_waits_for_the_first_of_it(kind: str, refused: bool) -> None:
-    found = message(exempting("AC-05", kind=kind), world.graph())
+    found = exemption_messages(exempting("AC-05", kind=kind), world.graph())
     assert any("matches no finding" in message for message in found) is refused
 
 
 def test_an_exemption_of_an_unknown_control_is_refused() -> None:
-    assert any("names an unknown control" in message for message in message(exempting("AC-99"), world.graph()))
+    assert any(
+        "names an unknown control" in message for message in exemption_messages(exempting("AC-99"), world.graph())
+    )
 
 
 def test_an_exemption_for_another_stack_has_no_effect() -> None:
     settings = exempting("AC-05", stacks=["dev"])
-    assert message(settings, world.graph()) == []
+    assert exemption_messages(settings, world.graph()) == []
     assert Status.REFUSED in statuses(results(broken(), settings, "AC-05"), "AC-05")
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "expected"),
     [
         ({"exemptions": [{key: value for key, value in GIVEN.items() if key != "expires"}]}, "expires: field required"),
         ({"exemptions": [{**GIVEN, "owner": " "}]}, "owner"),
@@ -87,10 +89,10 @@ def test_an_exemption_for_another_stack_has_no_effect() -> None:
         ([], "must be a map"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_one_sentence(written: Any, message: str) -> None:
+def test_a_wrong_setting_is_refused_in_one_sentence(written: Any, expected: str) -> None:
     with pytest.raises(PackError) as refused:
         parse(written, "settings.yaml")
-    assert message in str(refused.value)
+    assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -136,7 +138,7 @@ def test_a_complete_release_has_no_findings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "expected"),
     [
         ({"leave_out": "MODEL_CARD.md"}, "has no model card"),
         ({"leave_out": "signature.json"}, "is not signed"),
@@ -148,8 +150,8 @@ def test_a_complete_release_has_no_findings(tmp_path: Path) -> None:
         ({"evaluated": False}, "have no evaluation"),
     ],
 )
-def test_an_incomplete_release_is_refused(parts: dict[str, Any], message: str, tmp_path: Path) -> None:
-    assert any(message in message for message in found_in(tmp_path, release(tmp_path, **parts)))
+def test_an_incomplete_release_is_refused(parts: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    assert any(expected in message for message in found_in(tmp_path, release(tmp_path, **parts)))
 
 
 # The paragraphs whose numbers were held against the proposal's text; one more here needs a look at the text first.

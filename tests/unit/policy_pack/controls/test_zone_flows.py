@@ -94,7 +94,7 @@ def test_a_pod_without_policies_is_not_isolated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "expected"),
     [
         ({"podSelector": {}, "egress": [{}], "policyTypes": ["Egress"]}, "-> anything is allowed: a rule has no peers"),
         ({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}, "anything -> north-phi/ingestor"),
@@ -131,8 +131,8 @@ def test_a_pod_without_policies_is_not_isolated() -> None:
         ),
     ],
 )
-def test_connections_with_undeclared_peers_are_refused(spec: dict[str, Any], message_list: str) -> None:
-    assert any(message_list in message for message in messages(with_policy(spec)))
+def test_connections_with_undeclared_peers_are_refused(spec: dict[str, Any], expected: str) -> None:
+    assert any(expected in message for message in messages(with_policy(spec)))
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_ingress_from_a_network_needs_a_flow(network: str, port: int, refused: b
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [{"ipBlock": {"cidr": network}}], "ports": [{"port": port}]}],
     }
-    message_list = messages(with_policy(entrance, "north-platform"))
-    assert any("is not a flow of the zone table" in message for message in message_list) is refused
+    texts = messages(with_policy(entrance, "north-platform"))
+    assert any("is not a flow of the zone table" in message for message in texts) is refused
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_ingress_from_the_platform_needs_a_flow(labels: dict[str, str], port: in
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [peer], "ports": [{"port": port}]}],
     }
-    message_list = messages(Graph([*with_policy(watched, "north-serving"), namespace], STACK))
-    assert any("pods of namespace monitoring -> north-serving/model-server" in text for text in message_list) is refused
-    assert (message_list == []) is not refused
+    texts = messages(Graph([*with_policy(watched, "north-serving"), namespace], STACK))
+    assert any("pods of namespace monitoring -> north-serving/model-server" in text for text in texts) is refused
+    assert (texts == []) is not refused
 
 
 def test_namespaces_of_the_platform_expect_no_workload() -> None:

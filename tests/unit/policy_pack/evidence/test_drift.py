@@ -105,7 +105,7 @@ def bound(items: Objects) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (opened, Drift("NetworkPolicy north-phi/default-deny", "differs", "spec.ingress")),
         (suspended, Drift("CronJob north-data/features", "differs", "spec.suspend")),

@@ -285,10 +285,10 @@ def test_a_control_without_resources_is_not_applicable() -> None:
 
 # --- bad input ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "written", ["no json", "{}", '{"deployment": {"resources": []}}', '{"deployment": {"resources": [{}]}}']
+    "content", ["no json", "{}", '{"deployment": {"resources": []}}', '{"deployment": {"resources": [{}]}}']
 )
-def test_an_invalid_state_is_refused_in_one_sentence(document: str, tmp_path: Path) -> None:
-    code, output, out = run_evidence(tmp_path, document)
+def test_an_invalid_state_is_refused_in_one_sentence(content: str, tmp_path: Path) -> None:
+    code, output, out = run_evidence(tmp_path, content)
     assert code == 2
     assert output.startswith("error: ")
     assert output.count("\n") == 1
