@@ -102,6 +102,7 @@ CASES = [
     _release("ML-01", "have no approval", approved=False),
     _release("ML-02", "have gates that did not pass", passed=False),
     _release("ML-02", "have the profile demonstration", of="demonstration"),
+    _release("ML-02", "have no evaluation", evaluated=False),
     Case(
         "TX-03",
         "connections into the PHI zone",
