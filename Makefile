@@ -46,7 +46,7 @@ images: .venv/.synced ## build the tools and container images, and write build/i
 	@$(PYTHON) -m local images
 
 .PHONY: status
-status: .venv/.synced ## what runs, where, and its health
+status: .venv/.synced ## whether parts, models and Jobs are well, and what to do if not
 	@$(PYTHON) -m local status
 
 .PHONY: logs

@@ -19,7 +19,8 @@ import typer
 
 from bench.support.figures import Figure, Json, at_least, at_most, show
 from bench.support.samples import Sample, accepted, bundle_of, linked, multiplied, sample
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.deid.keys import LocalKeyring
 from model.errors import UserError
 

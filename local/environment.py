@@ -96,6 +96,8 @@ def variables(home: Home) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{home.pulumi}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.pulumi / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # In a fresh clone the engine takes the salt that the state has, and not a new one.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     }
 
 

@@ -63,7 +63,8 @@ def _of_stay(
         since = start - pd.Timedelta(days=days)
         row[f"admissions_{days}"] = len(stays[(stays["ended_at"] < start) & (stays["ended_at"] >= since)])
         row[f"visits_{days}"] = len(visits[(visits["started_at"] < start) & (visits["started_at"] >= since)])
-    later = stays[(stays["started_at"] > end) & (stays["started_at"] <= end + pd.Timedelta(days=30))]
+    window = pd.Timedelta(days=definitions().stay.return_days)
+    later = stays[(stays["started_at"] > end) & (stays["started_at"] <= end + window)]
     return (
         row
         | _illness(frames["condition"], end)

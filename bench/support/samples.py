@@ -12,7 +12,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from model.fhir.validation import ACCEPTED
+from model.fhir.resource_types import ACCEPTED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SYNTHETIC_PATIENTS = 400

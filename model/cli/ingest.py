@@ -12,7 +12,7 @@ from model.errors import UserError
 from model.io.console import Json, answer
 
 if TYPE_CHECKING:
-    from model.curated.run import Ingested
+    from model.curated.ingested import Ingested
 
 _SERVER = "For a FHIR server:"
 _ENDS = ("used", "excluded", "refused", "not_needed", "not_in_force")

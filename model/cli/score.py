@@ -25,6 +25,7 @@ def score(
     A release of a hospital's own table takes rows of such a table (Parquet, CSV), others a features or FHIR file.
     Trusted are the keys of --hospital or --key-file, else those of HMLOPS_TRUSTED_KEYS.
     """
+    from model.definitions.window import within
     from model.release.signing import trust
     from model.scoring import Scorer
     from model.scoring.latest_discharge import Discharge, is_bundle, latest, latest_of_bundle
@@ -39,8 +40,10 @@ def score(
         discharge = latest_of_bundle(features, zone) if is_bundle(features) else latest(features, patient)
     found = scorer.score(scorer.matrix(discharge.columns))[0]
     standing = scorer.standing()
-    about = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
-    lines = [f"{discharge.patient}: risk {found.risk:.1%}, {found.decision}: {found.action}"]
+    about: dict[str, str | int | None] = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
+    about |= {"return_days": scorer.return_days}
+    risk = f"risk {found.risk:.1%}{within(scorer.return_days)}"
+    lines = [f"{discharge.patient}: {risk}, {found.decision}: {found.action}"]
     lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
     cautions = (*standing.cautions, *discharge.cautions)
     lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from model.curated.coverage import find_payers
+from model.curated.payers import find_payers
 from model.deid.groups import groups
 
 GROUPED = {"patient": "grouped_patient", "encounter": "grouped_encounter"}

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.curated.resource_table import TEXT
+from model.curated.types import resource_tables
 from model.errors import UserError
 from model.io import storage
 
@@ -19,86 +21,19 @@ CLASSIFICATION = "de-identified"
 MANIFEST = "manifest.json"
 ROW_GROUP = 50_000
 
-_MOMENT = pa.timestamp("us", tz="UTC")
-_TEXT = pa.string()
-_REAL = pa.float64()
-
 COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = {
-    "patient": {
-        "patient_id": _TEXT,
-        "sex": _TEXT,
-        "deceased": pa.bool_(),
-        "deceased_at": _MOMENT,
-        "state": _TEXT,
-        "zip3": _TEXT,
-        "race": _TEXT,
-        "ethnicity": _TEXT,
-        "deprivation": _TEXT,
-    },
-    "encounter": {
-        "encounter_id": _TEXT,
-        "patient_id": _TEXT,
-        "status": _TEXT,
-        "class": _TEXT,
-        "priority": _TEXT,
-        "started_at": _MOMENT,
-        "ended_at": _MOMENT,
-        "admit_source": _TEXT,
-        "disposition": _TEXT,
-        "age_at_start": pa.int32(),  # completed years, 90 for all older
-        "died": pa.bool_(),  # in the encounter, or on the local day of its end
-        "followed": pa.bool_(),  # whether the readmission window after its end lies inside the extract
-        "payer": _TEXT,  # the class of payer when it ended
-    },
-    "condition": {
-        "condition_id": _TEXT,
-        "patient_id": _TEXT,
-        "encounter_id": _TEXT,
-        "system": _TEXT,
-        "code": _TEXT,
-        "clinical_status": _TEXT,
-        "verification_status": _TEXT,
-        "onset_at": _MOMENT,
-        "recorded_at": _MOMENT,
-        "known_at": _MOMENT,  # when recorded, else its onset, else the end of its encounter
-    },
-    "observation": {
-        "observation_id": _TEXT,
-        "patient_id": _TEXT,
-        "encounter_id": _TEXT,
-        "status": _TEXT,
-        "code": _TEXT,
-        "value": _REAL,
-        "unit": _TEXT,
-        "comparator": _TEXT,
-        "value_absent_reason": _TEXT,  # why there is no value (model/deid/measures.py)
-        "taken_at": _MOMENT,
-        "known_at": _MOMENT,
-    },
-    "medication_request": {
-        "medication_request_id": _TEXT,
-        "patient_id": _TEXT,
-        "encounter_id": _TEXT,
-        "status": _TEXT,
-        "code": _TEXT,
-        "authored_at": _MOMENT,
-    },
+    table.name: table.columns for table in resource_tables().values() if table.columns
 }
-COMPUTED: Mapping[str, tuple[str, ...]] = {
-    "patient": ("deprivation",),
-    "encounter": ("age_at_start", "died", "followed", "payer"),
-    "condition": ("known_at",),
-}
-"""The columns that no single resource tells: they are computed when all of them are known."""
+"""The columns of each published table."""
 FILE_LINEAGE: Mapping[str, pa.DataType] = {
-    "source": _TEXT,  # bundle, ndjson or resource
-    "source_sha256": _TEXT,
+    "source": TEXT,  # bundle, ndjson or resource
+    "source_sha256": TEXT,
 }
 CONSTANT_LINEAGE: Mapping[str, pa.DataType] = {
-    "hospital": _TEXT,
-    "ingest_run": _TEXT,
+    "hospital": TEXT,
+    "ingest_run": TEXT,
     "schema_version": pa.int32(),
-    "classification": _TEXT,
+    "classification": TEXT,
 }
 TABLES = tuple(COLUMNS)
 

@@ -6,14 +6,14 @@ import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path, PurePosixPath
 
-from model.curated import curated_tables
+from model.curated import curated_tables, refusals
 from model.curated.cells import Cells
 from model.curated.deprivation import Areas, read
-from model.curated.shares import foremost, refuse_large_shares
+from model.curated.ingested import Ingested, ingested
+from model.curated.shares import refuse_large_shares
 from model.curated.staging import Finished, Staging
 from model.curated.time_zone import Zone, zone_of
 from model.curated.work import Identities, Work, open_refusals
@@ -22,12 +22,13 @@ from model.deid.groups import groups
 from model.deid.keys import Keyring, identity
 from model.deid.rules import allow_list
 from model.deid.subject import moment_of
-from model.errors import GateError, UserError
-from model.fhir import discovery, profile, record_use, sources
+from model.errors import UserError
+from model.fhir import discovery, profile, record_use, resource_types, sources
 from model.fhir.medications import Drugs
 from model.io import storage
 from model.io.console import progress
 from model.io.hospital_name import check_hospital
+from model.io.stored import Stored
 from model.linkage.links import FirstPassNeededError, Links, first_pass
 
 MAX_BAD_SHARE = 0.05
@@ -36,43 +37,6 @@ MOST_REASONS = 50
 _CONNECTING = ("Patient", "patient", "Medication.", "medication.")
 """How names of files begin that hold Patients or Medications, as a Bulk Data export names them."""
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
-
-
-@dataclass(frozen=True)
-class Ingested:
-    """What a run did."""
-
-    hospital: str
-    changed: bool
-    run: str
-    files: int
-    counts: dict[str, int]
-    rows: dict[str, int]
-    key_version: str
-    quarantine: str | None
-    excluded: dict[str, int] = field(default_factory=dict)
-    """Valid resources that were not used, by ``<resource type>.<reason>``."""
-    refused: dict[str, int] = field(default_factory=dict)
-    """Why resources were set aside: the element and what is wrong with it."""
-    zone: str = "UTC"
-    """The time zone in which dates without a time were read."""
-    files_passed_over: dict[str, int] = field(default_factory=dict)
-    """Files of the source that were not read, by reason."""
-    bundles_incomplete: int = 0
-    """Next pages of searches that are not among the files."""
-    outcomes: dict[str, int] = field(default_factory=dict)
-    """OperationOutcomes in the files, by severity."""
-    warnings: dict[str, int] = field(default_factory=dict)
-    """How often a rule of ``model/fhir/profile.yaml`` was broken by a resource that was used all the same."""
-    smallest_cell: int | None = None
-    """Patients in the smallest cell of those who are alike in what could re-identify them, after suppression."""
-    suppressed: dict[str, int] = field(default_factory=dict)
-    """Of how many patients a value was suppressed so that their cell is no smaller than the limit."""
-
-    @property
-    def read(self) -> int:
-        """How many resources were read: used, excluded, refused, not needed and not in force."""
-        return sum(self.counts.get(name, 0) for name in ("accepted", "refused", "not_needed"))
 
 
 def ingest(
@@ -128,7 +92,7 @@ def ingest(
     UserError
         When an option makes no sense, a place cannot be reached, or the source holds nothing that is needed.
     """
-    aside = quarantine or _quarantine_beside(source, out)
+    aside = quarantine or refusals.beside(source, out)
     _check(source, hospital, out, aside, max_bad_share, observed_until)
     found = discovery.find(source)
     files = found.files
@@ -145,13 +109,13 @@ def ingest(
         and curated_tables.is_whole(partition, published)
     ):
         curated_tables.tidy(partition, published)
-        return _ingested(published, found, changed=False)
+        return ingested(published, found, changed=False)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
         with _rare_collection(), contextlib.ExitStack() as opened:
             work, scratch = _read_all(files, hospital, ring, local.tz, identities, Path(name), opened)
             staging = work.staging
-            aside_at = _set_aside(work, scratch, aside, digest)
-            _gate(work, len(files), max_bad_share, aside_at)
+            aside_at = refusals.write_reasons(work, scratch, aside, digest)
+            refusals.refuse_bad_share(work, len(files), max_bad_share, aside_at)
             work.counts["not_in_force"] = staging.close()
             until = moment_of(observed_until, local.tz, end_of_day=True)
             completed = staging.complete(observed_until=until, zone=local.tz)
@@ -166,39 +130,11 @@ def ingest(
         if identities is not None:
             identities.publish(digest)
         curated_tables.publish(partition, manifest, {name: table.file for name, table in tables.items()})
-    return _ingested(manifest, found, changed=True, quarantine=aside_at)
-
-
-def _ingested(
-    manifest: curated_tables.Manifest, found: discovery.Source, *, changed: bool, quarantine: str | None = None
-) -> Ingested:
-    return Ingested(
-        hospital=manifest.hospital,
-        changed=changed,
-        run=manifest.input_digest[:12],
-        files=len(found.files),
-        counts=manifest.counts,
-        rows=_rows(manifest),
-        key_version=manifest.key_version,
-        quarantine=quarantine,
-        excluded=manifest.excluded,
-        refused=manifest.refused,
-        zone=manifest.zone,
-        files_passed_over=dict(sorted(found.passed_over.items())),
-        bundles_incomplete=manifest.bundles_incomplete,
-        outcomes=manifest.outcomes,
-        warnings=manifest.warnings,
-        smallest_cell=manifest.smallest_cell,
-        suppressed=manifest.suppressed,
-    )
-
-
-def _rows(manifest: curated_tables.Manifest) -> dict[str, int]:
-    return {name: int(table["rows"]) for name, table in manifest.tables.items()}
+    return ingested(manifest, found, changed=True, quarantine=aside_at)
 
 
 def _read_all(
-    files: list[storage.Stored],
+    files: list[Stored],
     hospital: str,
     ring: Keyring,
     zone: tzinfo,
@@ -214,8 +150,8 @@ def _read_all(
         with contextlib.ExitStack() as tried:
             staging = tried.enter_context(Staging(folder))
             try:
-                with open_refusals(folder) as refusals, progress("files", len(files)) as advance:
-                    work = Work(hospital, ring, staging, zone, allow_list(), refusals, links, identities)
+                with open_refusals(folder) as reasons, progress("files", len(files)) as advance:
+                    work = Work(hospital, ring, staging, zone, allow_list(), reasons, links, identities)
                     for number, stored in _connecting_first(files):
                         work.take_file(sources.read(stored), number)
                         advance(1)
@@ -228,7 +164,7 @@ def _read_all(
             return work, folder
 
 
-def _connecting_first(files: list[storage.Stored]) -> list[tuple[int, storage.Stored]]:
+def _connecting_first(files: list[Stored]) -> list[tuple[int, Stored]]:
     """Return the files with their numbers, those first that say most of others, so that a first pass is known soon."""
     return sorted(enumerate(files), key=lambda one: not PurePosixPath(one[1].place).name.startswith(_CONNECTING))
 
@@ -303,38 +239,10 @@ def _check(
             raise UserError(f"{option} lies inside the source, where the next run would read it; choose another place.")
 
 
-def _input_digest(files: list[storage.Stored], hospital: str, probe: str, options: str) -> str:
+def _input_digest(files: list[Stored], hospital: str, probe: str, options: str) -> str:
     """Return the mark of everything that the result depends on: contents and their order, but no file name."""
-    tables = [allow_list().digest, groups().digest, profile.digest(), record_use.digest()]
+    tables = [allow_list().digest, groups().digest, profile.digest(), record_use.digest(), resource_types.digest()]
     tables.append(str(definitions().stay.return_days))
     parts = [str(curated_tables.SCHEMA_VERSION), *tables, hospital, probe, options]
     parts += [stored.mark for stored in files]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _quarantine_beside(source: str, out: str) -> str:
-    if storage.is_s3(source):
-        bucket = source.removeprefix(storage.SCHEME).partition("/")[0]
-        return f"{storage.SCHEME}{bucket}/quarantine"
-    return storage.join(storage.parent(out), "quarantine")
-
-
-def _set_aside(work: Work, scratch: Path, quarantine: str, digest: str) -> str | None:
-    """Write why resources were refused; they themselves stay where they are, found by file hash and entry."""
-    if not work.counts["refused"]:
-        return None
-    place = storage.join(quarantine, f"hospital={work.hospital}", f"{digest[:12]}.ndjson")
-    storage.put_file(place, scratch / "refusals.ndjson")
-    return place
-
-
-def _gate(work: Work, files: int, max_bad_share: float, aside: str | None) -> None:
-    refused, accepted, broken = (work.counts[name] for name in ("refused", "accepted", "broken_files"))
-    if not accepted and not refused:
-        raise UserError("The source holds no resource of a needed type; give FHIR R4 Patients, Encounters and so on.")
-    for bad, all_, what in ((refused, refused + accepted, "resources"), (broken, files, "files")):
-        if bad > max_bad_share * all_:
-            raise GateError(
-                f"{bad} of {all_} {what} ({bad / all_:.1%}) are not fit, more than {max_bad_share:.1%}; "
-                f"nothing was published; {foremost(work.reasons)}; all reasons are in {aside}."
-            )

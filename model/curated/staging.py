@@ -14,29 +14,16 @@ import pyarrow.parquet as pq
 from model.curated import curated_tables
 from model.curated.cells import GROUPED, Cells, group
 from model.curated.completion import Completed, complete
-from model.curated.curated_tables import COMPUTED, CONSTANT_LINEAGE, FILE_LINEAGE, ROW_GROUP, schema
-from model.curated.flatten import Row
+from model.curated.curated_tables import CONSTANT_LINEAGE, FILE_LINEAGE, ROW_GROUP, schema
+from model.curated.resource_table import Row
+from model.curated.types import resource_tables
 from model.curated.versions import Versions
 
 FLUSH_ROWS = 20_000
 MEMORY_LIMIT = "192MB"
 """What DuckDB may use; what needs more goes through the scratch folder."""
 
-_MOMENT = pa.timestamp("us", tz="UTC")
-_TEXT = pa.string()
-_UNPUBLISHED = {
-    "patient": {"born_at": _MOMENT, "death_since": _MOMENT, "death_vague": pa.bool_()},
-    "encounter": {"part_of": pa.string()},
-}
-"""Columns that other columns are computed from, and that are never published."""
-COLUMNS = {
-    table: {name: kind for name, kind in columns.items() if name not in COMPUTED.get(table, ())}
-    | _UNPUBLISHED.get(table, {})
-    for table, columns in curated_tables.COLUMNS.items()
-} | {
-    # Never published: plan years begin on 1 January, so the dates of a Coverage would tell a patient's shift.
-    "coverage": {"coverage_id": _TEXT, "patient_id": _TEXT, "payer": _TEXT, "starts_at": _MOMENT, "ends_at": _MOMENT},
-}
+COLUMNS = {table.name: table.staged for table in resource_tables().values()}
 """The columns of staged rows, in order; then lineage and the two of ``_STAGED``."""
 # Which resource a row is from, and by how many days its moments are shifted.
 _STAGED = {"sequence": pa.int64(), "shift_days": pa.int32()}

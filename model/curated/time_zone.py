@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from model.errors import UserError
 from model.io import storage
+from model.io.stored import Stored
 
 SAMPLED_FILES = 64
 SAMPLED_BYTES = 256 * 1024
@@ -28,7 +29,7 @@ class Zone:
     is_set: bool
 
 
-def zone_of(name: str | None, files: Iterable[storage.Stored]) -> Zone:
+def zone_of(name: str | None, files: Iterable[Stored]) -> Zone:
     """Return the time zone in which dates without a time are read.
 
     Parameters
@@ -58,7 +59,7 @@ def zone_of(name: str | None, files: Iterable[storage.Stored]) -> Zone:
     return Zone(timezone(timedelta(minutes=minutes)), f"UTC{minutes // 60:+03d}:{minutes % 60:02d}", False)
 
 
-def _offsets(files: list[storage.Stored]) -> Iterator[int]:
+def _offsets(files: list[Stored]) -> Iterator[int]:
     step = max(1, len(files) // SAMPLED_FILES)
     for stored in files[::step][:SAMPLED_FILES]:
         content = _unpacked(storage.head(stored.place, SAMPLED_BYTES))

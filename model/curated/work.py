@@ -9,11 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from model.curated.coverage import marked
-from model.curated.flatten import Row, rows
-from model.curated.not_understood import why_empty, with_source_class
+from model.curated.resource_table import Row
 from model.curated.staging import Staging
-from model.deid.groups import groups
+from model.curated.types import resource_tables
 from model.deid.keys import Keyring, unique
 from model.deid.rules import AllowList
 from model.deid.subject import Subject, moment_of, secret_input
@@ -22,9 +20,9 @@ from model.fhir.bundles import Item
 from model.fhir.conditional import UNCLEAR
 from model.fhir.extract import Extract
 from model.fhir.record_use import rule_for
+from model.fhir.resource_types import ACCEPTED
 from model.fhir.sources import FILE_BITS, Piece
-from model.fhir.validation import ACCEPTED, Fault, faults_of, outcome, trimmed
-from model.fhir.values import reasons
+from model.fhir.validation import Fault, faults_of, outcome, trimmed
 from model.linkage.attribution import Attributed, Excluded, Resolution
 from model.linkage.links import Links
 
@@ -209,10 +207,13 @@ class Work:
         if rule.use == "excluded":
             self.excluded[f"{kind}.{rule.reason}"] += 1
         else:
-            left = self._left(resource, context)
-            staged = list(rows(left, kind))
+            table = resource_tables()[kind]
+            left = deidentify(resource, context)
+            self.warnings.update(f"{kind}.{warning}" for warning in table.warnings(resource, left))
+            left = table.prepare(resource, left)
+            staged = [(table.name, row) for row in table.rows(left)]
             if not staged:
-                self.excluded[f"{kind}.{why_empty(resource, left)}"] += 1
+                self.excluded[f"{kind}.{table.why_empty(resource, left)}"] += 1
             elif kind == "Patient" and self.identities is not None:
                 self.identities.record(resource, context.subject)
         meta = resource.get("meta") or {}
@@ -226,20 +227,8 @@ class Work:
             created=item.conditional == "POST",
         )
         lineage = (piece.form, piece.sha256, sequence, context.subject.shift.days)
-        for table, row in staged:
-            self.staging.add(table, row + lineage)
-
-    def _left(self, resource: dict[str, Any], context: Context) -> dict[str, Any]:
-        """Return what may leave of a resource."""
-        left = deidentify(resource, context)
-        if resource["resourceType"] == "Patient":
-            self.warnings.update(f"Patient.{name}" for name in groups().unread(resource.get("extension")))
-        if resource["resourceType"] == "Observation":
-            for reason in reasons(resource, left):
-                self.warnings[f"Observation.{reason}"] += 1
-        if resource["resourceType"] == "Coverage":
-            return marked(resource, left)
-        return with_source_class(resource, left) if resource["resourceType"] == "Encounter" else left
+        for name, row in staged:
+            self.staging.add(name, row + lineage)
 
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:
         self.counts["refused"] += 1

@@ -83,7 +83,7 @@ def matrix(table: pa.Table, names: tuple[str, ...]) -> Floats:
 
 
 def labelled(table: pa.Table, names: tuple[str, ...]) -> Dataset:
-    """Return the discharges of a features table whose 30 days were observed."""
+    """Return the discharges of a features table whose readmission window was observed."""
     known = table.filter(table[LABEL].is_valid())
     return Dataset(
         names=names,

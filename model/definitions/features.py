@@ -69,7 +69,7 @@ class StayRules(_Row):
     emergency_source: tuple[str, ...]
     emergency_priority: tuple[str, ...]
     emergency_hours: float
-    return_days: int
+    return_days: int = Field(ge=1, description="the readmission window; every other place derives it from here")
     planned: Planned
 
 

@@ -39,6 +39,7 @@ class Featurised:
     readmitted: int
     patients: int
     definition_digest: str
+    return_days: int
     engine: str = DUCKDB
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -102,6 +103,7 @@ def build(
         readmitted=pc.sum(found[LABEL]).as_py() or 0,
         patients=len(found["patient_id"].unique()),
         definition_digest=digest(),
+        return_days=table.stay.return_days,
         engine=engine_name,
         counts=told,
     )
@@ -239,6 +241,7 @@ def _opened(place: str, engine_name: str) -> Iterator[tuple[Engine, dict[str, ib
             {
                 "definition_digest": digest(),
                 "definition_version": definitions().version,
+                "return_days": definitions().stay.return_days,
                 "curated": {manifest.hospital: manifest.content_digest for manifest in manifests},
                 "ingest": {manifest.hospital: manifest.input_digest for manifest in manifests},
             },

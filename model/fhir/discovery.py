@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from model.errors import UserError
 from model.io import storage
+from model.io.stored import Stored
 
 NAMES = (".json", ".ndjson", ".jsonl")
 SUFFIXES = (*NAMES, *(f"{name}.gz" for name in NAMES), ".gz")
@@ -34,7 +35,7 @@ _FHIR_XML = b"http://hl7.org/fhir"
 class Source:
     """The FHIR files of a source in the order of their names, and how many others there are."""
 
-    files: list[storage.Stored]
+    files: list[Stored]
     passed_over: Counter[str] = field(default_factory=Counter)
     """Number of files that are not read, by reason."""
 
@@ -72,7 +73,7 @@ def by_lines(place: str) -> bool:
     return any(suffix in PurePosixPath(place).name.lower() for suffix in _LINES)
 
 
-def _passed_over(entry: storage.Stored, source: str) -> str | None:
+def _passed_over(entry: Stored, source: str) -> str | None:
     """Return why a file is not read; nothing when it is."""
     name = PurePosixPath(entry.place).name.lower()
     if _hidden(entry.place, source):

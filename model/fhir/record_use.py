@@ -10,6 +10,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from model.fhir.resource_types import ACCEPTED
+
 RECORD_USE_FILE = Path(__file__).parent / "record_use.yaml"
 PRESENT = "present"
 
@@ -92,28 +94,24 @@ class RecordUse(_Row):
 
     version: int
     any: tuple[Rule, ...]
-    Patient: tuple[Rule, ...]
-    Encounter: tuple[Rule, ...]
-    Condition: tuple[Rule, ...]
-    Observation: tuple[Rule, ...]
-    MedicationRequest: tuple[Rule, ...]
-    Coverage: tuple[Rule, ...]
+    types: dict[str, tuple[Rule, ...]]
     dates: DateLimits
     limits: ShareLimits
     encounter_sources: tuple[EncounterSource, ...]
 
     @model_validator(mode="after")
     def _each_ends_with_a_rule(self) -> "RecordUse":
-        for kind in ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Coverage"):
-            *rows, last = getattr(self, kind)
+        if self.types.keys() != set(ACCEPTED):
+            raise ValueError(f"types: {sorted(self.types.keys() ^ set(ACCEPTED))} are not in both tables of types")
+        for kind, rules in self.types.items():
+            *rows, last = rules
             if last.where or not all(row.where for row in (*self.any, *rows)):
                 raise ValueError(f"the last row of {kind}, and no other, fits every resource (where: {{}})")
         return self
 
     def rules(self, kind: str) -> tuple[Rule, ...]:
         """Return the rows of a resource type, those of every type first."""
-        own: tuple[Rule, ...] = getattr(self, kind)
-        return self.any + own
+        return self.any + self.types[kind]
 
 
 @functools.cache

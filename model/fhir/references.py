@@ -7,6 +7,7 @@ from typing import Any
 from model.fhir.bundles import URN, Item
 from model.fhir.conditional import condition_of, identified, searched
 from model.fhir.medications import ENTERED_IN_ERROR, Concept
+from model.fhir.resource_types import resource_types
 
 _REFERENCE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
 _NOT_PATIENTS = frozenset({"Group", "Device", "Location"})
@@ -66,7 +67,8 @@ class References:
 
 def owning_element(kind: str) -> str:
     """Return the element of a resource type that names its patient."""
-    return "beneficiary" if kind == "Coverage" else "subject"
+    row = resource_types().get(kind)
+    return (row.owner if row else None) or "subject"
 
 
 def _plain(reference: str, kind: str) -> str | None:

@@ -15,6 +15,7 @@ from model.fhir.parsing import Document, UnreadableError, strict
 from model.fhir.references import References
 from model.fhir.streams import Unpacked
 from model.io import storage
+from model.io.stored import Stored
 
 ITEMS_A_PIECE = 1000
 WHOLE_BELOW = 8 * 1024 * 1024
@@ -57,7 +58,7 @@ class Piece:
         return (1 << FILE_BITS - 1) - item.index if self.newest_first else item.index
 
 
-def read(stored: storage.Stored) -> Iterator[Piece]:
+def read(stored: Stored) -> Iterator[Piece]:
     """Read one file; whatever is wrong with its content becomes an item with a fault or ``broken``.
 
     Raises

@@ -11,17 +11,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from model.fhir.other_releases import other_release
 from model.fhir.profile import broken_rules
 from model.fhir.record_use import rule_for
+from model.fhir.resource_types import resource_types
 from model.fhir.shapes import surely_valid
 from model.fhir.values import trim_units
 
-NEEDED = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
-"""What the features are made from."""
-OPTIONAL = ("Coverage",)
-"""What tells groups to compare by; a FHIR server is asked for it where the client's scope names it."""
-ACCEPTED = (*NEEDED, *OPTIONAL)
 LONGEST_ID = 64
 """Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
 MOST_REASONS = 6
@@ -63,7 +58,7 @@ def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
     Parameters
     ----------
     resource : dict
-        The resource as it came; its ``resourceType`` is one of ``ACCEPTED``.
+        The resource as it came; its ``resourceType`` is a type of ``resource_types.yaml``.
     warnings : Counter
         Counts the rules of the profile that a fit resource breaks without being refused for it.
     """
@@ -114,7 +109,7 @@ def _invalid(resource: dict[str, Any], kind: str) -> Iterator[Fault]:
         said = "the resource has a modifierExtension, which may change its meaning"
         yield Fault(said, "not-supported", f"{kind}.modifierExtension")
         return
-    written = other_release(resource, kind)
+    written = resource_types()[kind].other_release(resource)
     if written is not None:
         release, element = written
         said = f"the resource is written for FHIR {release}, as its element {element} shows; export FHIR R4"

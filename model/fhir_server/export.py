@@ -9,7 +9,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from model.errors import UserError
-from model.fhir.validation import ACCEPTED
+from model.fhir.resource_types import ACCEPTED
 from model.fhir_server.download import GONE, GoneError, download
 from model.fhir_server.increment import repeated
 from model.fhir_server.landing import Landing, Run, file_name, kind_of

@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey, import_key
 
 from model.errors import UserError
-from model.fhir.validation import ACCEPTED, NEEDED
+from model.fhir.resource_types import ACCEPTED, NEEDED
 from model.fhir_server.credentials import Auth, Credentials, SecretMethod
 from model.fhir_server.wire import Clock, Wire, origin
 

@@ -16,7 +16,7 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from model.errors import UserError
-from model.fhir.validation import NEEDED, OPTIONAL
+from model.fhir.resource_types import NEEDED, OPTIONAL
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.tls import context, handshake_fault
 

@@ -18,19 +18,20 @@ from model.fhir.conditional import DERIVED, UNCLEAR, by_identifier, identities
 from model.fhir.medications import Drugs
 from model.fhir.parsing import UnreadableError
 from model.fhir.references import References
+from model.fhir.resource_types import ACCEPTED, resource_types
 from model.fhir.streams import Unpacked
 from model.io import storage
+from model.io.stored import Stored
 from model.linkage.identifiers import Identifiers
 from model.linkage.merges import Merges, links_of
 
 REFERRED = {
-    "subject": "Patient",
-    "beneficiary": "Patient",
+    **{row.owner: "Patient" for row in resource_types().values() if row.owner},
     "encounter": "Encounter",
     "medicationReference": "Medication",
 }
 """The elements whose references are followed, and the type that each means."""
-KINDS = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "Coverage", "Medication")
+KINDS = (*ACCEPTED, "Medication")
 
 _CHUNK = 1024 * 1024
 # What stands in each file that asks something of another one, or tells which drug a Medication is.
@@ -82,7 +83,7 @@ class Links:
         return patient in self._merged
 
 
-def first_pass(files: list[storage.Stored], allowed: AllowList) -> Links:
+def first_pass(files: list[Stored], allowed: AllowList) -> Links:
     """Read what connects the resources of different files."""
     scan = _Scan(Drugs(allowed))
     for _, _, item, references in _items(files, _CONNECTING):
@@ -186,7 +187,7 @@ def _order(resource: dict[str, Any], at: tuple[int, int]) -> tuple[int, int, int
     return (round(moment.timestamp() * 1_000_000) if moment else -1, number, (at[0] << 40) + at[1])
 
 
-def _items(files: Iterable[storage.Stored], words: re.Pattern[bytes]) -> Iterator[tuple[int, int, Item, References]]:
+def _items(files: Iterable[Stored], words: re.Pattern[bytes]) -> Iterator[tuple[int, int, Item, References]]:
     """Give the items of the files in which one of the words stands, with the place of each."""
     for number, stored in enumerate(files):
         if _contains(stored, words):
@@ -195,7 +196,7 @@ def _items(files: Iterable[storage.Stored], words: re.Pattern[bytes]) -> Iterato
                     yield number, piece.place(item), item, piece.references
 
 
-def _contains(stored: storage.Stored, words: re.Pattern[bytes]) -> bool:
+def _contains(stored: Stored, words: re.Pattern[bytes]) -> bool:
     rest = b""
     with storage.reading(stored.place) as raw:
         stream = Unpacked(raw, stored.size)

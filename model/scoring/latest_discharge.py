@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.curated.shares import plural
 from model.definitions.features import definitions
 from model.deid.keys import KEY_BYTES, LocalKeyring

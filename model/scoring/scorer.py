@@ -24,6 +24,7 @@ from model.artifact.reference import deviation
 from model.artifact.standing import Standing, standing
 from model.artifact.trust import open_release
 from model.dataset.prepared_columns import origins
+from model.definitions.window import window_of
 from model.scoring.contract import Contract, Feature, Floats, Values
 from model.scoring.explain import Exact, Explainer, Explanation, Occlusion
 
@@ -109,6 +110,11 @@ class Scorer:
     def name(self) -> str:
         """The model's name on a server."""
         return str(self.lineage["model"])
+
+    @cached_property
+    def return_days(self) -> int | None:
+        """The readmission window that it was built for, in days; none where a hospital's own table has the outcome."""
+        return window_of(self.lineage)
 
     def deviation(self) -> float:
         """Return by how much this process predicts the reference rows otherwise than the evaluated pipeline did."""

@@ -19,7 +19,6 @@ class SplitRule(_Row):
 
     test_parts: int = Field(ge=2)
     later_from: float = Field(gt=0, lt=1)
-    horizon_days: int = Field(ge=0)
 
 
 class ChoiceRule(_Row):

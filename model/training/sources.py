@@ -33,6 +33,7 @@ class Source:
     definition_digest: str
     data_digest: str
     made_from: dict[str, Any]
+    return_days: int
 
     def without(self, reasons: dict[str, str]) -> "Source":
         """Return the source without some columns."""
@@ -60,6 +61,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
         definition_digest=made_from["definition_digest"],
         data_digest=_digest(table),
         made_from=made_from,
+        return_days=definitions().stay.return_days,
     )
     return found.without(_wanted_out(tables.split_names(tuple(without), data.names), data.names))
 
@@ -88,7 +90,9 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
         groups={},
         later=np.zeros(len(label), dtype=bool),
     )
-    rows = tables.Rows(kept=keep, fit=split(bare).fit, patient=patient)
+    # Until when the outcome of a discharge may still come, a table does not say: the definitions' window is taken.
+    return_days = definitions().stay.return_days
+    rows = tables.Rows(kept=keep, fit=split(bare, return_days=return_days).fit, patient=patient)
     special = {words.label, words.patient, words.time}
     features = [str(name) for name in table.columns if name not in special]
     left_out = _wanted_out(words.without, features)
@@ -116,7 +120,7 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
         "baseline": {"name": compared.name, "columns": compared.columns},
         "rows_without_outcome_or_patient": int((~keep).sum()),
     }
-    return Source(data, columns, left_out, (hospital,), digest, _content_digest(data), made_from)
+    return Source(data, columns, left_out, (hospital,), digest, _content_digest(data), made_from, return_days)
 
 
 def _wanted_out(without: Collection[str], names: Collection[str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from policy_pack.engine.aws_rules import aws_rules
 from policy_pack.engine.evaluate import EXEMPTIONS, Judge, Result, Status, settled
 from policy_pack.errors import PackError
 from policy_pack.settings import Level, Settings, load, parse
-from policy_pack.stack import external_endpoints, wire
+from policy_pack.stack import external_endpoints, stack_config, wire
 
 NAME = "healthcare-mlops-hipaa"
 VERSION = "0.1.0"
@@ -152,7 +152,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         with self._lock:
             if self._judge is None:
                 config = self._config or json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
-                self._judge = Judge(self._settings, external_endpoints.read(config), self._raised)
+                addresses = external_endpoints.read(stack_config.of_engine(self._stack, config))
+                self._judge = Judge(self._settings, addresses, self._raised)
             return self._judge
 
     def _info(self, row: Row) -> proto.PolicyInfo:

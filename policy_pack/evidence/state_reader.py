@@ -9,12 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from policy_pack.errors import PackError
-from policy_pack.settings import FOLDER
 from policy_pack.stack import state
 from policy_pack.stack.graph import Graph, canonical
+from policy_pack.stack.stack_config import PROJECT
 from policy_pack.stack.wire import SECRET, SIGNATURE
 
-PROJECT = FOLDER.parent
 _CLOSED = {SIGNATURE: SECRET, "ciphertext": ""}
 _SECRET_FIELDS = ("data", "stringData")
 

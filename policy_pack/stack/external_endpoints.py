@@ -1,6 +1,5 @@
 """Where the servers outside the zones are, read from a stack's configuration as data."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -8,11 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
+from policy_pack.stack import stack_config
 
-from policy_pack.errors import PackError
-
-_PROJECT = "healthcare-mlops:"
 # Of what only calls in, the flow's own port counts.
 _ANY_PORT = 0
 _PORTS = {"https": 443, "http": 80}
@@ -51,7 +47,7 @@ class Addresses:
 
 def read(config: Mapping[str, Any]) -> Addresses:
     """Return the addresses that a stack's configuration tells; keys with or without the project's name."""
-    plain = {key.removeprefix(_PROJECT): _value(value) for key, value in config.items()}
+    plain = stack_config.combined({}, config)
     shared = {
         name: place
         for name, given in (plain.get("endpoints") or {}).items()
@@ -80,22 +76,8 @@ def read(config: Mapping[str, Any]) -> Addresses:
 
 
 def read_file(path: Path) -> Addresses:
-    """Return the addresses that a stack's file (``Pulumi.<stack>.yaml``) tells."""
-    try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        raise PackError(f"{path} cannot be read; name the stack's configuration file.") from None
-    return read((written or {}).get("config") or {})
-
-
-def _value(value: Any) -> Any:
-    """Return a configuration value; the engine gives maps and lists as JSON text."""
-    if isinstance(value, str) and value[:1] in "[{":
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
+    """Return the addresses that a stack's file (``Pulumi.<stack>.yaml``) and the overlay beside it tell."""
+    return read(stack_config.of_file(path))
 
 
 def _place(url: str, network: str | None) -> Place | None:

@@ -39,9 +39,12 @@ def entries(path: Path) -> list[Mapping[str, Any]]:
 
 
 def graph(resources: list[Mapping[str, Any]], where: str = "the state") -> Graph:
-    """Return the graph of a state's resources; those that wait for their deletion are no longer part of it."""
+    """Return the graph of a state's resources, as an update would have them judged.
+
+    Those that wait for their deletion are no longer part of it, and those that the program only reads never were.
+    """
     try:
-        live = [entry for entry in resources if not entry.get("delete")]
+        live = [entry for entry in resources if not entry.get("delete") and not entry.get("external")]
         providers = {f"{entry['urn']}::{entry.get('id', '')}": entry.get("inputs") or {} for entry in live}
         return Graph(_resource(entry, providers) for entry in live)
     except (KeyError, TypeError, AttributeError):

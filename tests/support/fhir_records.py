@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from model.curated import curated_tables
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.deid.subject import Subject, secret_input
 from tests.support.feature_world import features
 from tests.support.model_world import RING

@@ -108,7 +108,7 @@ def release_key(release: Release) -> str:
 def _read(settings: Settings, hospital: Hospital, release: Release, options: pulumi.InvokeOptions) -> ReleaseMetadata:
     bucket = names.bucket(settings.environment, hospital.name, DataClass.MODELS)
     prefix = workload_table.table().locations["releases"].prefix + release_key(release)
-    context = f"Pulumi.{settings.environment}.yaml: release {release} of hospital {hospital.name}"
+    context = f"Stack {settings.environment}: release {release} of hospital {hospital.name}"
     files = _ReleaseFiles(bucket, prefix, context, options)
     file_list = files.text(FILE_LIST)
     digest = hashlib.sha256(file_list.encode()).hexdigest()

@@ -10,7 +10,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 
 from infra.cluster.node_classes import Placement
 from infra.settings import names
-from infra.settings.values import Release
+from infra.settings.values import Amount, Release, Resources
 from workloads.blocks import pod
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import release_key
@@ -26,6 +26,8 @@ MODEL_FOLDER = "/mnt/models"
 TARGET_CPU_PERCENT = 70
 # Variable of a ServingRuntime, which KServe replaces with the name of the InferenceService.
 _SERVICE_NAME = "{{.Name}}"
+# Default of a ServingRuntime. InferenceServices set their own, so that a new size changes the InferenceService only.
+RUNTIME_RESOURCES = Resources(requests=Amount(100, 256), limits=Amount(500, 512))
 
 
 def model_name(version: str) -> str:
@@ -96,7 +98,7 @@ def _serving_runtime(context: HospitalContext) -> dict[str, object]:
     container = pod.Container(
         name="kserve-container",
         image=context.settings.images.model_server,
-        resources=context.hospital.model_server,
+        resources=RUNTIME_RESOURCES,
         env={
             "MLSERVER_MODEL_NAME": _SERVICE_NAME,
             "MLSERVER_MODEL_URI": MODEL_FOLDER,

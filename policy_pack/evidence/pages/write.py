@@ -6,9 +6,10 @@ from policy_pack.errors import PackError
 from policy_pack.evidence import cluster_reader
 from policy_pack.evidence.pages.page import page
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.state_reader import PROJECT, plain, read
+from policy_pack.evidence.state_reader import plain, read
 from policy_pack.settings import Settings
 from policy_pack.stack.external_endpoints import read_file
+from policy_pack.stack.stack_config import PROJECT
 
 
 def write(

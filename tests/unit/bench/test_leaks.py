@@ -20,7 +20,8 @@ from model.curated.run import ingest
 from model.deid import rules
 from model.deid.groups import groups
 from model.errors import GateError
-from model.fhir.validation import ACCEPTED, faults_of
+from model.fhir.resource_types import ACCEPTED
+from model.fhir.validation import faults_of
 from model.identity_store.envelope import LocalWrapping
 from model.identity_store.store import Recorder
 from tests.support.model_world import RING, bundle, write_bundle

@@ -16,7 +16,7 @@ from local.ehr import build, hospital
 from local.ehr.fill import fill, put_bundle
 from local.errors import UserError
 from local.paths import EHR_PORT, EHR_URL, NODE_IP, Home
-from local.stack import Stack
+from local.stack import HOSPITALS, Stack
 from local.tools import GO_TOOLS
 from tests.support import mocked_stack
 
@@ -33,24 +33,25 @@ def home(tmp_path: Path) -> Home:
 
 
 class FileStack(Stack):
-    """A stack whose fields are set in its file without the engine."""
+    """A stack whose fields are set in its overlay without the engine."""
 
     def set_field(self, hospital: str, field: str, value: str) -> None:
         content, section, name = self._opened(hospital, field)
         section[name] = value
-        self.config.write_text(yaml.safe_dump(content))
+        self.overlay.write_text(yaml.safe_dump(content))
 
     def unset_field(self, hospital: str, field: str) -> None:
         content, section, name = self._opened(hospital, field)
         del section[name]
-        self.config.write_text(yaml.safe_dump(content))
+        self.overlay.write_text(yaml.safe_dump(content))
 
     def _opened(self, hospital: str, field: str) -> tuple[Any, dict[str, Any], str]:
-        content = yaml.safe_load(self.config.read_text())
-        [section] = [entry for entry in content["config"]["healthcare-mlops:hospitals"] if entry["name"] == hospital]
+        self.overlay.parent.mkdir(exist_ok=True)
+        content = yaml.safe_load(self.overlay.read_text()) if self.overlay.exists() else {"config": {HOSPITALS: {}}}
+        section = content["config"][HOSPITALS].setdefault(hospital, {})
         *sections, name = field.split(".")
         for one in sections:
-            section = section[one]
+            section = section.setdefault(one, {})
         return content, section, name
 
 
@@ -79,7 +80,7 @@ def test_one_entry_names_the_server_and_later_its_folder_again(stack: Stack) -> 
         assert (north["network"], north["release"]) == (f"{NODE_IP}/32", "v1@abc")
         assert [hospital.is_source(entry) for entry in stack.hospitals()] == [False, True, False]
     hospital.declare(stack, on=False)
-    assert stack.hospitals() == ENTRIES
+    assert stack.hospitals() == stack.declared() == ENTRIES
 
 
 def test_its_job_reads_the_server_and_alone_may_reach_it(stack: Stack, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
-"""What a user sees of a model that was not evaluated, in ``make up`` and ``make status``."""
+"""What a user sees of a model that was not evaluated at the end of ``make up``."""
 
 import io
-import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from rich.console import Console
 from local import screen, served
 from local.paths import Home
 from local.rollout import HospitalSummary, Summary
-from local.served import Served, remark
+from local.served import remark
 
 WHY = "2 readmissions among the test discharges, 10 needed"
 UNKNOWN: dict[str, Any] = {"roc_auc": None, "evaluation": {"roc_auc": None, "not_evaluated": WHY}}
@@ -30,15 +30,20 @@ def summary(metrics: dict[str, Any], **score: Any) -> Summary:
     return Summary({}, (HospitalSummary("north", "v1@0123456789ab", "https://north", metrics, answer),))
 
 
-def test_a_summary_says_what_was_not_evaluated(screened: io.StringIO) -> None:
-    screen.show(summary(UNKNOWN, caution=f"not evaluated: nothing is known ({WHY})"))
+def home(folder: Path) -> Home:
+    (folder / "run").mkdir()
+    return Home(folder)
+
+
+def test_a_summary_says_what_was_not_evaluated(screened: io.StringIO, tmp_path: Path) -> None:
+    screen.show(summary(UNKNOWN, caution=f"not evaluated: nothing is known ({WHY})"), home(tmp_path))
     assert f"not evaluated: {WHY}" in screened.getvalue()
     assert f"caution: not evaluated: nothing is known ({WHY})" in screened.getvalue()
 
 
-def test_a_summary_of_an_evaluated_model_says_nothing_of_it(screened: io.StringIO) -> None:
-    screen.show(summary(KNOWN, caution=""))
-    assert "evaluated" not in screened.getvalue()
+def test_a_summary_of_a_model_that_was_judged_says_nothing_of_it(screened: io.StringIO, tmp_path: Path) -> None:
+    screen.show(summary(KNOWN, caution=""), home(tmp_path))
+    assert "not evaluated" not in screened.getvalue()
     assert "caution" not in screened.getvalue()
 
 
@@ -54,19 +59,6 @@ def test_a_summary_of_an_evaluated_model_says_nothing_of_it(screened: io.StringI
 )
 def test_releases_from_before_are_told_by_their_figures(metrics: dict[str, Any], said: str) -> None:
     assert remark(metrics) == said
-
-
-def test_the_status_shows_each_model_with_its_remark(screened: io.StringIO, tmp_path: Any) -> None:
-    rows = [
-        screen.Row("aws", "the emulator", "127.0.0.1:1", 3, ""),
-        screen._served(Served("north", "v1@0123456789ab", f"not evaluated: {WHY}")),
-        screen._served(Served("south", "v1@ba9876543210", "")),
-    ]
-    screen.show_status(Home(tmp_path), rows)
-    shown = screened.getvalue()
-    assert f"not evaluated: {WHY}" in next(line for line in shown.splitlines() if line.startswith("north"))
-    assert "evaluated" in next(line for line in shown.splitlines() if line.startswith("south"))
-    assert json.loads(json.dumps([row.__dict__ for row in rows]))[1]["remark"] == f"not evaluated: {WHY}"
 
 
 def test_no_model_is_asked_for_where_nothing_was_ever_deployed(tmp_path: Any) -> None:

@@ -15,6 +15,7 @@ from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.state import graph as from_state
+from policy_pack.stack.state import read
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
 from tests.policy.made import changed
@@ -41,13 +42,13 @@ def exported(resources: list[Resource]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    return recorded.graph("dev", tmp_path_factory.mktemp("dev"))
+def dev() -> Graph:
+    return recorded.unchanged("dev").graph()
 
 
 @pytest.fixture(scope="module")
-def prod(tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    return recorded.graph("prod", tmp_path_factory.mktemp("prod"))
+def prod() -> Graph:
+    return recorded.unchanged("prod").graph()
 
 
 def refused(graph: Graph, stack: str, *controls: str) -> list[str]:
@@ -87,6 +88,23 @@ def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
         "north-serving/planner",
         "south-serving/planner",
     }
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_an_audit_of_what_was_just_deployed_agrees_with_the_update(stack: str, tmp_path: Path) -> None:
+    recording = recorded.unchanged(stack)
+    path = tmp_path / "state.json"
+    path.write_text(recording.exported())
+    judge = Judge(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"))
+    updated, audited = (set(judge.whole(graph)) for graph in (recording.graph(), read(path)))
+    assert len(updated) > 10
+    assert audited == updated
+
+
+def test_what_a_program_only_reads_is_not_judged(dev: Graph) -> None:
+    [external] = [entry for entry in recorded.unchanged("dev").state if entry.get("external")]
+    assert external["type"] == "kubernetes:core/v1:ConfigMap"
+    assert external["urn"] not in {resource.urn for resource in dev}
 
 
 # --- commands ------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ import pytest
 
 from infra.settings.errors import SettingsError
 from infra.settings.load import load, settings_from
+from infra.settings.schema import StackConfig
 from infra.settings.tiers import table, tier
 from infra.settings.values import Amount, ClusterKind, DataClass, Release
 from tests.support.mocked_stack import DIGEST, LOCK, configuration, settings
-from tests.support.repository import REPOSITORY
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -104,7 +104,7 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
     [
         (top(hospital=[]), "hospital is no setting; correct its name or remove it."),
         (entry(colour="red"), "hospitals[0].colour is no setting"),
-        (without("region"), "region is missing; add it"),
+        (without("alarms"), "alarms is missing; add it"),
         (without("hospitals", "0", "fhir"), "hospitals[0].fhir is missing"),
         (second(name="north"), "hospitals names north 2 times; keep one entry a hospital."),
         (entry(name="North"), "hospitals[0].name 'North' cannot be used here; use small letters"),
@@ -292,14 +292,10 @@ def test_a_fault_is_shown_without_a_stack_trace() -> None:
     assert issubclass(SettingsError, pulumi.RunError)
 
 
-def test_the_project_describes_every_setting() -> None:
-    import yaml
-
-    described = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text())["config"]
-    for key, schema in described.items():
-        assert {"type", "description"} <= schema.keys(), key
-    used = configuration("dev").keys() | configuration("prod").keys()
-    assert {f"healthcare-mlops:{key}" for key in used} == described.keys()
+def test_every_setting_is_described() -> None:
+    described = {field.alias or name: field.description for name, field in StackConfig.model_fields.items()}
+    assert [key for key, text in described.items() if not text] == []
+    assert configuration("dev").keys() | configuration("prod").keys() == described.keys()
 
 
 def test_tiers_differ_in_these_fields_and_in_no_other() -> None:

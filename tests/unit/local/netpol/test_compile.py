@@ -23,8 +23,8 @@ from local.netpol.model import (
     Snapshot,
     parse_namespace,
     parse_pod,
-    parse_policy,
 )
+from local.netpol.parse import parse_policy
 from tests.netpol import generate
 
 NETWORK = Network(IPv4Network("10.245.0.0/16"))

@@ -17,6 +17,7 @@ from local.netpol.compile import Network, Objects, Ruleset
 from local.netpol.controller import Controller, deny_all
 from local.netpol.enforce import EnforcementError, Enforcer
 from local.netpol.health import Health, serve
+from local.netpol.model import Policy
 from local.netpol.store import Kind, Store
 from local.paths import REPOSITORY
 
@@ -37,6 +38,10 @@ class Kernel(Enforcer):
             raise EnforcementError("no")
         self.applied.append(ruleset)
         return True
+
+    def check(self, ruleset: Ruleset) -> None:
+        if self.refuse:
+            raise EnforcementError("no")
 
     def clean(self) -> None:
         self.cleaned += 1
@@ -74,14 +79,31 @@ def test_nothing_is_applied_while_the_api_server_cannot_be_followed(tmp_path: Pa
 
 
 def test_a_refusal_is_told_and_tried_again(tmp_path: Path) -> None:
-    kernel = Kernel(refuse=1)
+    kernel = Kernel(refuse=2)
     some, health, said = controller(listed(), kernel, tmp_path)
     some.step()
     assert "refused" in health.problem
     assert len(said) == 1
+    kernel.refuse = 0
     some.step()
     assert health.problem == ""
     assert len(kernel.applied) == 1
+
+
+def test_a_closed_policy_is_named_in_health_log_and_events(tmp_path: Path) -> None:
+    store, health, said, noted = listed(), Health(), list[str](), list[tuple[Policy, ...]]()
+    some = Controller(store, Leases(tmp_path), Kernel(), NETWORK, health, said.append, noted.append)
+    meta = {"uid": "u", "namespace": "n", "name": "p"}
+    store.put(Kind.POLICIES, {"metadata": meta, "spec": {"ingress": [{"ports": [{"protocol": "ICMP"}]}]}})
+    for _ in range(2):
+        some.step()
+    line = "NetworkPolicy n/p closes its pods: the protocol 'ICMP' is none of TCP, UDP, SCTP"
+    assert (health.problem, health.closed) == ("", (line,))
+    assert said.count(line) == 1
+    assert [policy.name for policy in noted[0]] == ["p"]
+    store.put(Kind.POLICIES, {"metadata": meta, "spec": {}})
+    some.step()
+    assert (health.closed, noted[-1]) == ((), ())
 
 
 def test_other_hands_on_the_rules_are_told(tmp_path: Path) -> None:
@@ -124,8 +146,10 @@ def test_health_says_what_is_wrong() -> None:
             urllib.request.urlopen(url, timeout=5)
         caught.value.close()
         health.problem = ""
+        health.closed = ("NetworkPolicy n/p closes its pods: why",)
         with urllib.request.urlopen(url, timeout=5) as answer:
             assert answer.status == 200
+            assert answer.read() == b"ok\nNetworkPolicy n/p closes its pods: why\n"
         with pytest.raises(UserError, match="free host:port"):
             serve(f"127.0.0.1:{server.server_port}", health)
     finally:

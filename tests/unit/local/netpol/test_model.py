@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.netpol.model import Block, Direction, NamedPort, Port, Requirement, Selector, parse_pod, parse_policy
-from local.netpol.model import parse_selector as parse
+from local.netpol.model import Block, Direction, NamedPort, Port, Requirement, Selector, parse_pod
+from local.netpol.parse import parse_policy
+from local.netpol.parse import parse_selector as parse
 from tests.netpol import generate
 from tests.netpol.reference import selects
 

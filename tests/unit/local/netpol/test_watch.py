@@ -99,6 +99,20 @@ def test_a_broken_watch_lists_again(broken: list[Json] | Exception) -> None:
     assert "resourceVersion" not in script.asked[2]
 
 
+def test_an_object_that_cannot_be_read_leaves_the_others_as_they_are() -> None:
+    broken = {**pod("broken"), "status": {"podIP": "10.245.0.999"}}
+    store, _, said = play([pod("a"), broken], [{"type": "MODIFIED", "object": pod("b")}])
+    snapshot = store.snapshot()
+    assert snapshot is not None
+    assert names(store) == ["a", "b"]
+    assert said == []
+    assert [text.partition(":")[0] for text in snapshot.unreadable] == ["n/broken cannot be read"]
+    store.put(Kind.PODS, pod("broken"))
+    healed = store.snapshot()
+    assert healed is not None
+    assert (names(store), healed.unreadable) == (["a", "b", "broken"], ())
+
+
 def test_nothing_is_told_before_everything_is_listed() -> None:
     store = Store()
     for kind in Kind:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from model.curated import curated_tables
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.io import storage
 from tests.support.model_world import RING
 from tests.support.repository import REPOSITORY
@@ -20,16 +21,16 @@ DIES = """
 import os, signal, sys
 from datetime import date
 from pathlib import Path
-from model import places
+from model.io import local_files
 from model.deid.keys import LocalKeyring
-from model.ingestion.run import ingest
+from model.curated.run import ingest
 
 source, out, name, dies_at = sys.argv[1:]
 real, calls = getattr(Path, name), 0
 
 def counted(self, *rest, **more):
     global calls
-    if places.HALF in self.name or name == "unlink":
+    if local_files.HALF in self.name or name == "unlink":
         if out in str(self):
             calls += 1
         if calls == int(dies_at):

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.curated import curated_tables
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.errors import GateError, UserError
 from model.synthesis.run import synthesize
 from tests.support.model_world import RING, bundle, world, write_bundle

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from tests.support.model_world import RING, write_bundle
 from tests.unit.model.curated.test_run import rows
 

@@ -18,7 +18,8 @@ from bench.leaks.canaries import CANARIES
 from bench.leaks.scanner import Scanner
 from model.curated import curated_tables
 from model.curated.deprivation import read
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.dataset.dataset import labelled
 from model.definitions.features import GROUPS, definitions, group_column
 from model.deid import groups as reading
@@ -26,7 +27,7 @@ from model.deid.groups import groups
 from model.errors import UserError
 from model.features import build as building
 from model.features.build import build, load
-from model.fhir.validation import NEEDED
+from model.fhir.resource_types import NEEDED
 from model.fhir_server.credentials import Auth, Credentials
 from model.fhir_server.wire import Clock, Wire
 from model.gates import gate_table

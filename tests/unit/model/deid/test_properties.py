@@ -17,7 +17,7 @@ from model.deid.keys import LocalKeyring, PatientSecret
 from model.deid.rules import allow_list
 from model.deid.subject import Subject, secret_input
 from model.deid.transforms import Context, deidentify
-from model.fhir.validation import ACCEPTED
+from model.fhir.resource_types import ACCEPTED
 
 KEYS = st.binary(min_size=32, max_size=32)
 NAMES = st.text(min_size=1, max_size=64)

@@ -13,7 +13,7 @@ import pytest
 from model.errors import UserError
 from model.fhir import discovery, sources
 from model.fhir.extract import Extract
-from model.io import storage
+from model.io.stored import Stored
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "male"}
 LINE = json.dumps(PATIENT).encode()
@@ -29,7 +29,7 @@ def put(root: Path, name: str, content: bytes) -> Path:
 
 
 def count(path: Path) -> int:
-    pieces = sources.read(storage.Stored(str(path), "", path.stat().st_size))
+    pieces = sources.read(Stored(str(path), "", path.stat().st_size))
     return sum(item.resource is not None for piece in pieces for item in piece.items)
 
 
@@ -128,7 +128,7 @@ def page(itself: str | None, following: str | None, *entries: Any) -> dict[str, 
 def extract(*files: Path) -> Extract:
     found = Extract()
     for path in files:
-        for piece in sources.read(storage.Stored(str(path), "", path.stat().st_size)):
+        for piece in sources.read(Stored(str(path), "", path.stat().st_size)):
             found.pages(piece.pages)
     return found
 

@@ -15,7 +15,7 @@ from model.fhir import discovery, parsing, sources, streams
 from model.fhir.bundles import NESTED_BUNDLES, Item
 from model.fhir.parsing import Document, UnreadableError, strict
 from model.fhir.sources import Piece
-from model.io import storage
+from model.io.stored import Stored
 
 PATIENT = {"resourceType": "Patient", "id": "p1", "gender": "male"}
 LINE = json.dumps(PATIENT).encode() + b"\n"
@@ -23,7 +23,7 @@ LINE = json.dumps(PATIENT).encode() + b"\n"
 
 def read(path: Path, content: bytes) -> list[Piece]:
     path.write_bytes(content)
-    return list(sources.read(storage.Stored(str(path), "", len(content))))
+    return list(sources.read(Stored(str(path), "", len(content))))
 
 
 def items(pieces: list[Piece]) -> list[Item]:
@@ -166,7 +166,7 @@ def test_a_big_bundle_gives_what_a_small_one_gives(tmp_path: Path, monkeypatch: 
 )
 def test_a_big_bundle_that_breaks_off_is_told_of(tmp_path: Path, content: bytes, good: int, why: str) -> None:
     (tmp_path / "a.json").write_bytes(content or b" ")
-    pieces = list(sources.read(storage.Stored(str(tmp_path / "a.json"), "", len(content))))
+    pieces = list(sources.read(Stored(str(tmp_path / "a.json"), "", len(content))))
     assert len([item for item in items(pieces) if item.resource]) == good
     assert pieces[-1].broken == why
 

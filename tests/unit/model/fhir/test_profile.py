@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from model.fhir.profile import profile
+from model.fhir.resource_types import ACCEPTED
 from model.fhir.shapes import surely_valid
-from model.fhir.validation import ACCEPTED, faults_of, outcome
+from model.fhir.validation import faults_of, outcome
 
 ENCOUNTER: dict[str, Any] = {
     "resourceType": "Encounter",

@@ -15,7 +15,7 @@ from model.curated.run import ingest
 from model.curated.shares import refuse_large_shares
 from model.errors import GateError, UserError
 from model.fhir.record_use import RecordUse, Rule, record_use, rule_for
-from model.fhir.validation import ACCEPTED
+from model.fhir.resource_types import ACCEPTED
 from tests.support.fhir_records import (
     LATER,
     VERIFICATION,

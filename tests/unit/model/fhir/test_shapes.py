@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.support.samples import shared
+from model.fhir.resource_types import ACCEPTED
 from model.fhir.shapes import surely_valid
-from model.fhir.validation import ACCEPTED
 from tests.support.model_world import bundle
 
 Path_ = tuple[str | int, ...]

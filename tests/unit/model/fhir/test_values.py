@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.curated import curated_tables
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.errors import GateError
 from model.features.build import build, load
 from tests.support.model_world import RING, write_bundle

@@ -308,8 +308,8 @@ def test_a_promise_that_is_never_kept_is_refused(server: FhirServer, tmp_path: P
 
 PROGRAM = """
 import json, pathlib, sys
-from model.ingestion.api import land
-from model.ingestion.api.credentials import credentials
+from model.fhir_server import land
+from model.fhir_server.credentials import credentials
 shown = credentials("north", file=pathlib.Path(sys.argv[3]), ca=pathlib.Path(sys.argv[4]))
 land(sys.argv[1], sys.argv[2], credentials=shown)
 """

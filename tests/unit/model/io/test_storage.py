@@ -9,7 +9,7 @@ import pytest
 from model.curated.run import ingest
 from model.errors import UserError
 from model.features.build import build
-from model.io import storage
+from model.io import s3, storage
 from tests.support.model_world import RING, bundle, write_bundle
 
 
@@ -69,7 +69,7 @@ def test_a_bucket_that_is_not_there_is_one_sentence(bucket: str) -> None:
 def test_an_object_store_out_of_reach_is_one_sentence(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    storage.client.cache_clear()
+    s3.client.cache_clear()
     with pytest.raises(UserError, match="Cannot reach bucket raw"):
         storage.read("s3://raw/x")
 
@@ -85,7 +85,7 @@ def test_an_object_store_out_of_reach_is_one_sentence(bucket: str, monkeypatch: 
 )
 def test_an_object_store_knows_what_is_text(bucket: str, name: str, kind: str) -> None:
     storage.write(f"s3://raw/{name}", b"{}")
-    assert storage.client().head_object(Bucket="raw", Key=name)["ContentType"] == kind
+    assert s3.client().head_object(Bucket="raw", Key=name)["ContentType"] == kind
 
 
 def test_ingest_and_features_work_on_s3_as_on_disk(bucket: str, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from model.curated.run import Ingested, ingest
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.deid.subject import Subject, secret_input
 from model.fhir.conditional import UNCLEAR, derived_id, searched
 from model.identity_store.envelope import LocalWrapping

@@ -367,18 +367,18 @@ def test_a_version_that_was_approved_is_taken_and_a_candidate_s_is_not(tmp_path:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from model import places
+from model.io import storage
 from model.release.publish import release
 from model.release.signing import LocalSigner
 run, to, key, writes = sys.argv[1:]
-left, write = int(writes), places.write
+left, write = int(writes), storage.write
 def dying(place, content):
     global left
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     left -= 1
     write(place, content)
-places.write = dying
+storage.write = dying
 release(Path(run), version="v1", to=to, signer=LocalSigner(Path(key)))
 """
 

@@ -11,7 +11,7 @@ import pytest
 
 from model.definitions.features import definitions
 from model.synthesis.measuring import Measurement, Writing, measure, measurements
-from model.synthesis.population import CLOSING, DISPOSITIONS, RETURN_DAYS, causes, simulate
+from model.synthesis.population import CLOSING, DISPOSITIONS, causes, simulate
 from model.synthesis.run import synthesize
 from tests.support.model_world import world
 
@@ -31,14 +31,14 @@ def test_a_seed_gives_the_same_bytes_and_another_gives_others(tmp_path: Path) ->
 
 
 def test_patients_return_as_often_as_the_truth_says() -> None:
-    risks, returns = [], []
+    risks, returns, window = [], [], timedelta(days=definitions().stay.return_days)
     for number in range(2500):
         stays = simulate(number, 5).stays
         for stay, following in itertools.zip_longest(stays, stays[1:]):
             if stay.disposition in {"exp", "hosp"} or stay.end > CLOSING - timedelta(days=90):
                 continue
             risks.append(stay.risk)
-            returns.append(following is not None and following.start - stay.end <= timedelta(days=RETURN_DAYS))
+            returns.append(following is not None and following.start - stay.end <= window)
     risk, returned = np.array(risks), np.array(returns)
     order = np.argsort(risk)
     for part in (order, *np.array_split(order, 5)):

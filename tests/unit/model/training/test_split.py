@@ -13,6 +13,8 @@ from model.training.calibration import Calibration, calibrate
 from model.training.linear import Linear
 from model.training.split import DAY, split
 
+WINDOW = 45
+
 
 def rows(patients: list[int], days: list[float] | None) -> Dataset:
     size = len(patients)
@@ -34,16 +36,16 @@ def rows(patients: list[int], days: list[float] | None) -> Dataset:
 @settings(max_examples=60, deadline=None)
 def test_no_patient_on_both_sides_and_nothing_after_the_cut(drawn: list[tuple[int, float]]) -> None:
     data = rows([patient for patient, _ in drawn], [day for _, day in drawn])
-    found = split(data)
+    found = split(data, return_days=WINDOW)
     assert not set(data.patient[found.fit]) & set(data.patient[found.test])
     assert not (found.fit & found.later).any()
     assert data.time is not None
     if found.later.any() and found.fit.any():
-        assert data.time[found.fit].max() + 30 * DAY <= data.time[found.later].min()
+        assert data.time[found.fit].max() + WINDOW * DAY <= data.time[found.later].min()
 
 
 def test_without_a_time_only_patients_are_split() -> None:
-    found = split(rows(list(range(50)), None))
+    found = split(rows(list(range(50)), None), return_days=WINDOW)
     assert (found.fit ^ found.test).all()
     assert "no time" in found.how
 
