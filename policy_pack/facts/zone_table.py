@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from policy_pack.errors import PackError
 
 TABLE = Path(__file__).parents[2] / "workloads" / "zones.yaml"
+WORKLOADS = TABLE.with_name("workloads.yaml")
 DNS = "dns"
 DNS_PORTS = (53, 5353)
 # The label value of what belongs to no single hospital.
@@ -77,30 +79,52 @@ class ZoneTable:
         return {flow.target for flow in self.flows if flow.source == workload and flow.target in self.endpoints}
 
 
-def read(path: Path) -> ZoneTable:
-    """Read a zone table.
+def read(path: Path, workloads: Path = WORKLOADS) -> ZoneTable:
+    """Read the zone table, with the ServiceAccounts, zones and ports of the workload table.
+
+    Workloads are named by their ServiceAccounts, which are the labels of their pods.
 
     Raises
     ------
     PackError
-        When the file does not exist or is not a zone table.
+        When a file does not exist or is not such a table.
     """
+    rows, accounts, workload_zones = _workloads(workloads)
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         return ZoneTable(
             zones=frozenset(document["zones"]),
-            workload_zones={name: str(workload["zone"]) for name, workload in document["workloads"].items()},
+            workload_zones=workload_zones,
             endpoints=frozenset(document["endpoints"]),
             platform_pods={
                 name: PlatformPods(pods["namespace"], pods["labels"], pods.get("port"))
                 for name, pods in document["pods"].items()
             },
-            flows=tuple(Flow(flow["source"], flow["target"], flow.get("port")) for flow in document["flows"]),
+            flows=tuple(
+                Flow(
+                    accounts.get(flow["source"], flow["source"]),
+                    accounts.get(flow["target"], flow["target"]),
+                    int(rows[flow["target"]]["ports"][flow["port"]]) if "port" in flow else None,
+                )
+                for flow in document["flows"]
+            ),
         )
     except OSError:
         raise PackError(f"{path} does not exist; the check of zone flows needs the zone table.") from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise PackError(f"{path} is not a zone table ({error}); correct the file.") from None
+
+
+def _workloads(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Return the rows of the workload table, the ServiceAccount of each, and the zone of each ServiceAccount."""
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["workloads"]
+        accounts = {name: str(row["service_account"]) for name, row in rows.items()}
+        return rows, accounts, {accounts[name]: str(row["zone"]) for name, row in rows.items()}
+    except OSError:
+        raise PackError(f"{path} does not exist; the check of zone flows needs the workload table.") from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise PackError(f"{path} is not a workload table ({error}); correct the file.") from None
 
 
 @cache

@@ -12,7 +12,7 @@ from policy_pack.facts.network.connections import connections
 from policy_pack.facts.network.ports import PortRange, intersection
 from policy_pack.facts.network.selectors import matches
 from policy_pack.facts.network.topology import topology
-from policy_pack.facts.zone_table import read, zones
+from policy_pack.facts.zone_table import TABLE, Flow, read, zones
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.external_endpoints import Addresses, Endpoint
 from policy_pack.stack.external_endpoints import read as read_places
@@ -250,4 +250,30 @@ def test_an_invalid_zone_table_is_refused_in_one_sentence(write: Callable[[Path]
     path = tmp_path / "zones.yaml"
     write(path)
     with pytest.raises(PackError, match=r"zones\.yaml (is not a zone table|does not exist)"):
+        read(path)
+
+
+def test_flows_have_the_service_accounts_and_ports_of_the_workload_table() -> None:
+    table = zones()
+    assert table.workload_zones["planner"] == "serving"
+    assert Flow("planner", "model-server", 8080) in table.flows
+    assert Flow("monitoring", "envoy", 19001) in table.flows
+    assert not {"planning", "gateway"} & {end for flow in table.flows for end in (flow.source, flow.target)}
+
+
+@pytest.mark.parametrize(
+    "text", [None, "- not a table", "workloads: {ingest: {zone: phi}}", "workloads: [ingest]", "workloads: {x: 1}"]
+)
+def test_an_invalid_workload_table_is_refused_in_one_sentence(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "workloads.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(PackError, match=r"workloads\.yaml (is not a workload table|does not exist)"):
+        read(TABLE, path)
+
+
+def test_a_flow_to_a_port_that_no_workload_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zones.yaml"
+    path.write_text(TABLE.read_text().replace("port: http}", "port: ssh}"))
+    with pytest.raises(PackError, match=r"zones\.yaml is not a zone table \('ssh'\)"):
         read(path)
