@@ -21,8 +21,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate on the other patients and hold the result against the gates."""
-    from model.evaluation.run import REPORT_FILE, keep_report, refuse
+    from model.artifact.files import REPORT_FILE
     from model.evaluation.run import evaluate as run
+    from model.evaluation.run import keep_report, refuse
 
     done = run(run_dir, baseline=baseline)
     kept = keep_report(run_dir, publish) if publish else None

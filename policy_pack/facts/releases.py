@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIST, SIGNATURE, CARD, METRICS, LINEAGE = (
-    "files.json",
-    "signature.json",
-    "MODEL_CARD.md",
-    "metrics.json",
-    "lineage.json",
-)
+NAMES = Path(__file__).parents[2] / "model" / "artifact" / "names.json"
+_NAMES: dict[str, str] = json.loads(NAMES.read_text(encoding="utf-8"))
+LIST, SIGNATURE, CARD, METRICS, LINEAGE = (_NAMES[name] for name in ("list", "signature", "card", "metrics", "lineage"))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 from pulumi_aws import s3
@@ -14,8 +15,11 @@ from infra.settings.errors import SettingsError
 from infra.settings.values import DataClass, Hospital, Settings
 
 RELEASES = "readmission/"
-LIST, SIGNATURE, METRICS, LINEAGE = "files.json", "signature.json", "metrics.json", "lineage.json"
-CARD = "MODEL_CARD.md"
+NAMES: dict[str, str] = json.loads(
+    (Path(__file__).parents[2] / "model" / "artifact" / "names.json").read_text(encoding="utf-8")
+)
+LIST, SIGNATURE, METRICS, LINEAGE = (NAMES[name] for name in ("list", "signature", "metrics", "lineage"))
+CARD = NAMES["card"]
 # Who ranks patients while the model does not answer: the published index that it was compared with.
 FALLBACK = "lace"
 # The profile of the gates for use on patients.

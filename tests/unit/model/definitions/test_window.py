@@ -17,13 +17,14 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from model.artifact import files
+from model.artifact.files import REPORT_FILE
 from model.cli.app import app
 from model.curated.run import ingest
 from model.definitions import features as module
 from model.definitions.features import LABEL, Definitions, definitions
 from model.definitions.window import UNRECORDED_DAYS, window_of
 from model.errors import UserError
-from model.evaluation.run import REPORT_FILE, evaluate
+from model.evaluation.run import evaluate
 from model.features.build import Featurised, build
 from model.gates import gate_table
 from model.release.publish import release
