@@ -9,6 +9,7 @@ from pathlib import Path
 import hvac
 import pytest
 from hvac.exceptions import Forbidden
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
 
 from local import openbao
 from local.errors import UserError
@@ -59,12 +60,20 @@ def test_the_operator_lays_out_a_hospital_and_nothing_else(home: Home) -> None:
         assert (openbao.folder(home) / "keeper-password").read_text() not in text
 
 
+def upgraded() -> Retrying:
+    """Retry while a new key-value engine is being upgraded to version 2."""
+    upgrading = retry_if_exception_message(match="Upgrading from non-versioned")
+    return Retrying(retry=upgrading, wait=wait_fixed(0.1), stop=stop_after_delay(30), reraise=True)
+
+
 def _lay_out(client: hvac.Client) -> None:
     client.sys.enable_secrets_engine("transit", path="north/transit")
     client.write_data("north/transit/keys/pseudonym", data={"type": "hmac", "key_size": 32})
     client.secrets.transit.create_key(name="release-signing", key_type="ed25519", mount_point="north/transit")
     client.sys.enable_secrets_engine("kv", path="north/kv", options={"version": "2"})
-    client.secrets.kv.v2.create_or_update_secret("ehr", {"password": SECRET}, mount_point="north/kv")
+    for attempt in upgraded():
+        with attempt:
+            client.secrets.kv.v2.create_or_update_secret("ehr", {"password": SECRET}, mount_point="north/kv")
     client.sys.tune_mount_configuration("north/kv", description="settings")
     client.sys.enable_auth_method("kubernetes")
     client.sys.create_or_update_acl_policy(

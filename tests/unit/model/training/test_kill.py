@@ -17,7 +17,7 @@ WRITER = """
 import hashlib, sys
 from pathlib import Path
 import numpy as np
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
 from model.training.run import Run, write_run
 n = 50
 data = Dataset(("a",), np.ones((n, 1)), np.zeros(n, dtype=np.int64), np.array(["p"] * n), np.zeros(n), None, {},
