@@ -1,7 +1,7 @@
 """What makes the program start and end fast; the figures are of production with one hospital unless said otherwise.
 
-``quick`` takes the garbage collector out: the program declares once and ends, so nothing that it makes is garbage (3.9 s
-of processor time in place of 5.4 s).
+``quick`` takes the garbage collector out: the program declares once and ends, so nothing that it makes is garbage
+(3.9 s of processor time in place of 5.4 s).
 ``registering`` gives the event loop to the SDK between declarations: the engine starts its plugins meanwhile, and the
 SDK, which waits again for every open output after each one that closes, has fewer of them to wait for at the end
 (ten hospitals: 43 s without it, 20 s with it).

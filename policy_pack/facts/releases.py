@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+NAMES = Path(__file__).parents[2] / "model" / "artifact" / "names.json"
+_NAMES: dict[str, str] = json.loads(NAMES.read_text(encoding="utf-8"))
 FILE_LIST, SIGNATURE, MODEL_CARD, METRICS, LINEAGE = (
-    "files.json",
-    "signature.json",
-    "MODEL_CARD.md",
-    "metrics.json",
-    "lineage.json",
+    _NAMES[name] for name in ("list", "signature", "card", "metrics", "lineage")
 )
 
 

@@ -270,7 +270,7 @@ def engine(tmp_path: Path) -> Callable[[dict[str, Any]], None]:
 
 
 class _NoCalls(pulumi.runtime.Mocks):
-    def build(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         raise AssertionError(f"{args.name} is declared before the settings are known")
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> NoReturn:
