@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ REGION = "us-east-1"
 
 
 _HOST = "pulumi-language-python"
+_KUBERNETES = "pulumi-resource-kubernetes"
 
 
 def _pulumi_home(home: Home) -> Path:
@@ -49,14 +51,26 @@ def link_commands(home: Home, tools: dict[str, Path]) -> None:
     for name, target in wanted.items():
         _link(folder / name, target)
     _same_file(folder / "pulumi", tools["pulumi"] / "pulumi")
-    for plugin in PLUGINS.glob("pulumi-resource-*"):
-        name = plugin.name.removeprefix("pulumi-resource-")
+    _link_providers(home, [*PLUGINS.glob("pulumi-resource-*"), tools["pulumi-kubernetes"] / _KUBERNETES])
+
+
+def _link_providers(home: Home, providers: Iterable[Path]) -> None:
+    """Put the providers into the engine's plugin folder, by the versions of their SDKs."""
+    folder = _pulumi_home(home) / "plugins"
+    wanted = set()
+    for provider in providers:
+        name = provider.name.removeprefix("pulumi-resource-")
         kept_in = f"resource-{name}-v{version(f'pulumi-{name}')}"
-        place = _pulumi_home(home) / "plugins" / kept_in / plugin.name
+        place = folder / kept_in / provider.name
         place.parent.mkdir(parents=True, exist_ok=True)
         # What is no link was put there by `pulumi plugin install`, and is the official one.
         if place.is_symlink() or not place.exists():
-            _link(place, _official(home, plugin.name, kept_in) or plugin)
+            _link(place, _official(home, provider.name, kept_in) or provider)
+        wanted.add(place)
+    for place in set(folder.glob("resource-*/pulumi-resource-*")) - wanted:
+        # Of another version of the SDK: the engine would take it for what the state names.
+        if place.is_symlink():
+            shutil.rmtree(place.parent)
 
 
 def _link(link: Path, target: Path) -> None:
