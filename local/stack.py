@@ -3,6 +3,7 @@
 import json
 import secrets
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import psutil
 import yaml
 
-from local import environment, recovery
+from local import environment, recovery, waiting
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from local.pki import write_secret
@@ -122,12 +123,15 @@ class Stack:
             If the update fails.
         """
         show = ["--suppress-outputs", *(["--suppress-progress"] if quiet else [])]
-        done = self._run("up", *self._this, "--yes", "--skip-preview", *PACK, *show, capture=False)
-        if done.returncode != 0:
-            raise UserError(
-                f"`pulumi up` did not finish; its messages are above. Mend what they name, then run `{again}` again: "
-                "it goes on from where it stopped."
-            )
+        with waiting.explained(self.home, self.exported, _say) as warnings:
+            done = self._run("up", *self._this, "--yes", "--skip-preview", *PACK, *show, capture=False)
+            if done.returncode != 0:
+                for line in warnings():
+                    _say(f"warning: {line}")
+                raise UserError(
+                    f"`pulumi up` did not finish; its messages are above. Mend what they name, then run `{again}` "
+                    "again: it goes on from where it stopped."
+                )
 
     def unchanged(self, *options: str) -> bool:
         """Return whether what is deployed is what is declared."""
@@ -187,6 +191,10 @@ def require_local_cluster() -> None:
             f"{CONFIG.name} says `cluster: {chosen}`, and `make up` starts the local one: "
             f"set it to local, or point KUBECONFIG at your {chosen} cluster and run `pulumi up` yourself."
         )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _is_pulumi(pid: object) -> bool:

@@ -1,4 +1,4 @@
-"""The Pulumi engine, the language host and the Kubernetes plugin against the embedded cluster."""
+"""The Pulumi engine, the language host and the official Kubernetes provider against the embedded cluster."""
 
 import json
 import os
@@ -101,13 +101,15 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     state.mkdir()
     folder = tmp_path / "program"
     folder.mkdir()
+    settings = tmp_path / "home"
+    settings.mkdir()
+    (settings / "plugins").symlink_to(Path(os.environ["PULUMI_HOME"]) / "plugins")
     (folder / "Pulumi.yaml").write_text("name: plugin-test\nruntime: python\n")
     environment = {
         **{key: value for key, value in os.environ.items() if key != "PULUMI_CONFIG_PASSPHRASE_FILE"},
-        "PATH": f"{REPOSITORY / 'local' / 'plugins' / 'bin'}:{os.environ['PATH']}",
         "PULUMI_BACKEND_URL": f"file://{state}",
         "PULUMI_CONFIG_PASSPHRASE": "of this test",
-        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_HOME": str(settings),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     made = Stack(folder, name, environment)
