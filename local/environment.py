@@ -110,6 +110,8 @@ def variables(home: Home) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{home.pulumi}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.pulumi / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # What the stack declares wins over what somebody changed by hand, or an update that was killed left behind.
+        "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
     }
 
 
