@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pulumi
 
-from infra import identity, stores, vault_server
-from infra.account import account
-from infra.backup import Backup, BackupArgs
-from infra.backup_role import BackupRole
-from infra.cluster import connect
-from infra.load_settings import load
-from infra.people import People, PeopleArgs
-from infra.watch import Watch, WatchArgs
-from workloads.hospital import HospitalArgs, HospitalService
-from workloads.platform import Platform
-from workloads.releases import read_releases
+from infra.access.human_roles import People, PeopleArgs
+from infra.blocks import workload_roles
+from infra.blocks.providers import account
+from infra.cluster.connect import connect
+from infra.databases import databases
+from infra.monitoring.account_monitoring import Watch, WatchArgs
+from infra.settings.load import load
+from infra.storage.backup import Backup, BackupArgs
+from infra.storage.backup_role import BackupRole
+from infra.vault import server
+from workloads.blocks.release_metadata import read_releases
+from workloads.hospital.hospital import HospitalArgs, HospitalService
+from workloads.platform.platform import Platform
 
 # A program that declares once and ends has nothing to collect, and a fifth of its time went into looking.
 gc.disable()
@@ -49,9 +51,9 @@ async def declare() -> pulumi.Inputs:
     people = People("people", PeopleArgs(settings, watch), pulumi.ResourceOptions(providers={"aws": aws.here}))
     cluster = connect(settings, aws, watch, people)
     await registering()
-    trust = identity.trust_cluster(settings.environment, aws.here, cluster.issuer)
-    logins = vault_server.trust_cluster(settings, cluster)
-    stored = stores.declare(settings, aws, watch, cluster)
+    trust = workload_roles.trust_cluster(settings.environment, aws.here, cluster.issuer)
+    logins = server.trust_cluster(settings, cluster)
+    stored = databases.declare(settings, aws, watch, cluster)
 
     # Platform: what all hospitals share and none owns.
     platform = Platform("platform", settings, cluster)

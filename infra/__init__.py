@@ -1,1 +1,1 @@
-"""The ground that workloads stand on: settings, cluster, keys, buckets, identities and Vault."""
+"""Foundation of an environment: settings, network, cluster, keys, buckets, access, Vault. Names no workload."""

@@ -1,1 +1,1 @@
-"""What stands on the ground: zones, pods, pipelines, model servers, and the component that is one hospital."""
+"""What runs on the cluster: zones, platform, pipelines and model servers of each hospital."""

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from kubernetes import client, dynamic
 from typer.testing import CliRunner
 
-from infra.settings import DataClass
+from infra.settings.values import DataClass
 from local import jobs, openbao, pipeline
 from local.jobs import Run
 from local.paths import REPOSITORY, Home

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from infra.vault import RULES, policy_text
+from infra.vault.hospital import RULES, policy_text
 from model.vault import Vault
 
 BINARY = Path(sys.executable).parent / "bao"

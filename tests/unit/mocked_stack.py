@@ -13,8 +13,8 @@ from unittest import mock
 import pulumi
 import yaml
 
-from infra.load_settings import settings_from
-from infra.settings import Settings
+from infra.settings.load import settings_from
+from infra.settings.values import Settings
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "a" * 64
@@ -182,7 +182,7 @@ def declare(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> Stack
     """Return what the program declares for some settings, once every output is known."""
 
     async def program() -> None:
-        with mock.patch("infra.load_settings.load", return_value=chosen):
+        with mock.patch("infra.settings.load.load", return_value=chosen):
             await first_page()["declare"]()
 
     return declared(program, chosen.environment, files)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.names import SHARED
+from infra.settings.names import SHARED
 from policy_pack.evidence.places import Places
 from policy_pack.evidence.report import Report, report
 from policy_pack.evidence.source import Source

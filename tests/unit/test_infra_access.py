@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.identity import GRANTS, Grant
-from infra.settings import DataClass
+from infra.blocks.workload_roles import GRANTS, Grant
+from infra.settings.values import DataClass
 from local.aws_emulator.messages import Context
 from local.aws_emulator.policies import Ask, Principal, Verdict, combine, judge
 from tests.unit.mocked_stack import Stack, configuration, declare, settings

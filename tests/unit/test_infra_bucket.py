@@ -8,9 +8,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.bucket import Bucket, BucketArgs, Keep
-from infra.bucket_policy import bucket_policy
-from infra.settings import DataClass
+from infra.blocks.bucket import Bucket, BucketArgs, Keep
+from infra.blocks.bucket_policy import bucket_policy
+from infra.settings.values import DataClass
 from local.aws_emulator.policies import Ask, Principal, Verdict, judge
 from tests.unit.mocked_stack import Declared, Mocks, Stack, declare, run, settings
 

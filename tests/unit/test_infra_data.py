@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from infra.identity import GRANTS, access_policy
-from infra.settings import DataClass
-from infra.vault import RULES, policy_text
+from infra.blocks.workload_roles import GRANTS, access_policy
+from infra.settings.values import DataClass
+from infra.vault.hospital import RULES, policy_text
 from tests.unit.mocked_stack import Declared, Stack, declare, settings
-from workloads.flows import table
+from workloads.zones.flow_table import table
 
 HOSPITALS = ("north", "south")
 SAFEGUARDS = (

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import pulumi
 import pytest
 
-from infra import key_policy
-from infra.encryption import PlatformKey, PlatformKeyArgs
+from infra.blocks import kms_key_policy
+from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from local.aws_emulator.policies import Ask, Principal, Verdict, judge
 from tests.unit.mocked_stack import Mocks, Stack, run, settings
 
@@ -72,7 +72,7 @@ def test_services_use_a_key_on_behalf_of_this_account_alone(tmp_path: Path) -> N
     ],
 )
 def test_a_service_acts_for_this_account_alone(service: str, operator: str, key: str) -> None:
-    statement = key_policy.service(service, ACCOUNT)
+    statement = kms_key_policy.service(service, ACCOUNT)
     assert statement["Principal"] == {"Service": service}
     assert str(statement["Sid"]).isalnum()
     condition = statement["Condition"]

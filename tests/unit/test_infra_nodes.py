@@ -1,10 +1,12 @@
 """Classes of nodes: each zone has its own, and pods are placed on it and on no other."""
 
+from pathlib import Path
+
 import pytest
 
-from infra.nodes import LABEL, NODE_CLASSES, placement
-from infra.settings import ClusterKind
-from workloads.flows import table
+from infra.cluster.node_classes import LABEL, NODE_CLASSES, placement
+from tests.unit.mocked_stack import declare, settings
+from workloads.zones.flow_table import table
 
 
 def test_every_zone_has_nodes_of_its_own() -> None:
@@ -24,14 +26,13 @@ def test_sizes_can_be() -> None:
 
 @pytest.mark.parametrize("zone", list(NODE_CLASSES))
 def test_pods_are_placed_on_the_nodes_of_their_zone(zone: str) -> None:
-    chosen, found = NODE_CLASSES[zone], placement(ClusterKind.EKS, zone)
+    chosen, found = NODE_CLASSES[zone], placement(zone)
     assert found.node_selector == {LABEL: chosen.name}
     tolerated = [(item["key"], item["value"], item["effect"]) for item in found.tolerations]
     assert tolerated == ([(LABEL, chosen.name, "NoSchedule")] if chosen.tainted else [])
 
 
-@pytest.mark.parametrize("kind", [ClusterKind.LOCAL, ClusterKind.KIND])
-def test_one_node_takes_everything(kind: ClusterKind) -> None:
-    for zone in NODE_CLASSES:
-        found = placement(kind, zone)
-        assert (found.node_selector, found.tolerations) == ({}, [])
+def test_one_node_takes_everything(tmp_path: Path) -> None:
+    jobs = declare(settings("dev", tmp_path)).of("CronJob")
+    specs = [job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in jobs]
+    assert not any(spec.get("nodeSelector") or spec.get("tolerations") for spec in specs)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from infra import names
-from infra.account import account
-from infra.backup_role import BackupRole
-from infra.people import People, PeopleArgs, table
-from infra.settings import Settings
-from infra.watch import Watch, WatchArgs
+from infra.access.human_roles import People, PeopleArgs, table
+from infra.blocks.providers import account
+from infra.monitoring.account_monitoring import Watch, WatchArgs
+from infra.settings import names
+from infra.settings.values import Settings
+from infra.storage.backup_role import BackupRole
 from policy_pack.iam import statements
 from policy_pack.values import View
 from tests.unit.mocked_stack import Declared, Stack, declared, settings

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.vault_database import creation
+from infra.vault.database_secrets import creation
 from tests.unit.mocked_stack import Declared, Stack, declare, settings
 
 

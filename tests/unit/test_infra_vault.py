@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from infra.settings import Settings, VaultServer
+from infra.settings.values import Settings, VaultServer
 from tests.unit.mocked_stack import Stack, declare, settings
 
 

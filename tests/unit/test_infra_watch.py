@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from infra import logs, names
-from infra.account import account
-from infra.alarms import table
-from infra.backup_role import BackupRole
-from infra.detectors import Detectors, DetectorsArgs
-from infra.logs import Logs, LogsArgs
-from infra.settings import DataClass, Settings
-from infra.watch import Watch, WatchArgs
+from infra.blocks import log_group
+from infra.blocks.log_group import Logs, LogsArgs
+from infra.blocks.providers import account
+from infra.monitoring.account_monitoring import Watch, WatchArgs
+from infra.monitoring.alarms import table
+from infra.monitoring.threat_detection import Detectors, DetectorsArgs
+from infra.settings import names
+from infra.settings.values import DataClass, Settings
+from infra.storage.backup_role import BackupRole
 from tests.unit.mocked_stack import Declared, Stack, declared, settings
 
 STACKS = ("dev", "prod")
@@ -43,9 +44,9 @@ def test_a_log_group_has_a_key_and_stays_a_year(chosen: Settings) -> None:
 
 
 def test_records_stay_six_years_in_a_term_that_cloudwatch_knows() -> None:
-    assert logs.RECORD_DAYS >= 6 * 365
+    assert log_group.RECORD_DAYS >= 6 * 365
     known = {365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
-    assert {logs.AT_HAND_DAYS, logs.RECORD_DAYS} <= known
+    assert {log_group.AT_HAND_DAYS, log_group.RECORD_DAYS} <= known
 
 
 def test_alarms_go_to_one_encrypted_topic_that_somebody_hears(watch: Stack, chosen: Settings) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Autoscaler
+from infra.settings.values import Autoscaler
 from local import build, crds
 from local.errors import UserError
 from local.tools import KSERVE_VERSION
 from tests.unit.mocked_stack import RELEASE, declare, settings
-from workloads.charts import table
+from workloads.platform.charts import table
 
 MAKERS = ("cert-manager.io", "envoyproxy.io", "coreos.com", "gateway.networking.k8s.io")
 

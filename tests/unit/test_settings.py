@@ -9,10 +9,10 @@ from typing import Any, NoReturn
 import pulumi
 import pytest
 
-from infra.errors import SettingsError
-from infra.load_settings import load, settings_from
-from infra.settings import Amount, ClusterKind, DataClass, Release
-from infra.tiers import table, tier
+from infra.settings.errors import SettingsError
+from infra.settings.load import load, settings_from
+from infra.settings.tiers import table, tier
+from infra.settings.values import Amount, ClusterKind, DataClass, Release
 from tests.unit.mocked_stack import DIGEST, LOCK, ROOT, configuration, settings
 
 Change = Callable[[dict[str, Any]], None]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.mocked_stack import RELEASE, Stack, declare, settings
-from workloads.alerts import table
+from workloads.serving.alerts import table
 
 MODEL = "readmission-risk-v1"
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from infra.settings import Autoscaler
+from infra.settings.values import Autoscaler
 from tests.unit.mocked_stack import Stack, declare, settings
-from workloads.charts import TABLE, ChartTable, table
+from workloads.platform.charts import TABLE, ChartTable, table
 
 EXACT = re.compile(r"v?\d+\.\d+\.\d+")
 PLATFORM = {"cert-manager", "kube-prometheus-stack", "kserve-crd", "kserve", "envoy-gateway", "vault", "argo-cd"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.errors import SettingsError
+from infra.settings.errors import SettingsError
 from tests.unit.mocked_stack import RELEASE, Declared, Stack, configuration, declare, settings
 
 MODEL = "readmission-risk-v1"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.identity import GRANTS
+from infra.blocks.workload_roles import GRANTS
 from tests.unit.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
 
 VAULT_USERS = {"ingestor", "reidentifier", "trainer"}

@@ -9,9 +9,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.errors import SettingsError
+from infra.settings.errors import SettingsError
 from tests.unit.mocked_stack import RELEASE, RELEASE_DIGEST, RELEASE_FILES, Stack, declare, settings
-from workloads.releases import Papers
+from workloads.blocks.release_metadata import Papers
 
 PREFIX = "healthcare-mlops/"
 

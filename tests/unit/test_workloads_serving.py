@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from infra.nodes import LABEL, NODE_CLASSES
-from infra.settings import Settings, VaultServer
+from infra.cluster.node_classes import LABEL, NODE_CLASSES
+from infra.settings.values import Settings, VaultServer
 from tests.unit.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
-from workloads.flows import table
+from workloads.zones.flow_table import table
 
 
 def released(written: dict[str, Any]) -> None:

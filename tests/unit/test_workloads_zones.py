@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tests.unit.mocked_stack import Declared, Stack, declare, settings
-from workloads.flows import GATEWAY, TABLE, ZoneTable, table
+from workloads.zones.flow_table import GATEWAY, TABLE, ZoneTable, table
 
 HOSPITALS = ("north", "south")
 # The hospitals of dev have files, not servers, and nothing from outside asks them.

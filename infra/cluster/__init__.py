@@ -1,0 +1,1 @@
+"""The Kubernetes cluster: EKS with nodes and add-ons, or a running cluster by its kubeconfig."""

@@ -1,0 +1,1 @@
+"""Aurora PostgreSQL and MSK Kafka in the data subnets."""

@@ -1,0 +1,1 @@
+"""CloudTrail, AWS Config, alarms, threat detection and the buckets of audit logs."""

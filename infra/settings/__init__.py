@@ -1,0 +1,1 @@
+"""The stack's configuration: schema, validation, frozen settings, tiers and resource names."""

@@ -1,0 +1,266 @@
+"""The shape of the stack's configuration: what may be written there, and the sentence for what may not."""
+
+from ipaddress import IPv4Address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from infra.settings.fields import (
+    Account,
+    Cpu,
+    DomainName,
+    Email,
+    EnvironmentName,
+    HospitalName,
+    KeyAlias,
+    Memory,
+    Network,
+    PrincipalArn,
+    Region,
+    ReleaseText,
+    Retention,
+    Text,
+    TimeZone,
+    Url,
+    matching,
+    mebibytes,
+    millicores,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, frozen=True)
+
+
+class EndpointConfig(_Section):
+    """A server outside the cluster."""
+
+    url: Url
+    network: Network | None = None
+
+    @model_validator(mode="after")
+    def _has_network(self) -> "EndpointConfig":
+        host = urlsplit(self.url).hostname or ""
+        if self.network is None and not _is_address(host):
+            raise ValueError(f"has no network for the host {host}; add network, the range that it answers from")
+        return self
+
+
+class EndpointsConfig(_Section):
+    """The servers that pods or Vault call."""
+
+    vault: EndpointConfig
+    kubernetes: EndpointConfig | None = None
+    aws: EndpointConfig | None = None
+
+
+class PeerConfig(_Section):
+    """Another VPC that is joined to this one."""
+
+    name: HospitalName
+    vpc: Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", "write the id of a VPC, such as vpc-0a1b2c3d")]
+    account: Account
+    network: Network
+
+
+class NetworksConfig(_Section):
+    """Address ranges of the cluster."""
+
+    pods: Network
+    services: Network
+    vpc: Network | None = None
+    peers: tuple[PeerConfig, ...] = ()
+
+
+class OptionsConfig(_Section):
+    """What an environment may do without, or in another way."""
+
+    nat: bool = False
+    macie: bool = True
+    autoscaler: Literal["karpenter", "cluster-autoscaler", "none"] = "karpenter"
+
+
+class AmountConfig(_Section):
+    """CPU and memory."""
+
+    cpu: Cpu
+    memory: Memory
+
+
+class ResourcesConfig(_Section):
+    """Requests and limits of a container."""
+
+    requests: AmountConfig
+    limits: AmountConfig
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ResourcesConfig":
+        if millicores(self.requests.cpu) > millicores(self.limits.cpu):
+            raise ValueError(f"requests {self.requests.cpu} CPU but is limited to {self.limits.cpu}; raise the limit")
+        if mebibytes(self.requests.memory) > mebibytes(self.limits.memory):
+            raise ValueError(f"requests {self.requests.memory} but is limited to {self.limits.memory}; raise the limit")
+        return self
+
+
+class SizesConfig(_Section):
+    """Container sizes."""
+
+    model_server: ResourcesConfig
+    job: ResourcesConfig
+
+
+class FhirConfig(_Section):
+    """Where a hospital's records come from."""
+
+    url: Url | None = None
+    path: Text | None = None
+    auth: Literal["smart-backend-services", "client-secret", "mutual-tls", "none"] | None = None
+    client: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "FhirConfig":
+        if (self.url is None) == (self.path is None):
+            raise ValueError("needs one of url (a FHIR server) and path (a folder of bundles); give exactly one")
+        if self.url is None and (self.auth or self.client):
+            raise ValueError("has auth or client, which only a url needs; remove them")
+        if self.url and self.auth is None:
+            raise ValueError("has a url without auth; add the way in which its server knows us, or none")
+        if (self.auth in ("smart-backend-services", "client-secret")) != (self.client is not None):
+            raise ValueError(f"has auth {self.auth}; give client with smart-backend-services and client-secret alone")
+        return self
+
+
+class RetentionConfig(_Section):
+    """How long data is kept."""
+
+    raw: Retention = "30d"
+    curated: Retention = "6y"
+
+
+class ContactConfig(_Section):
+    """Whom to call, and the business associate agreement."""
+
+    security: Email
+    baa: Text
+    notify: Email | None = None
+
+
+class ReplicasConfig(_Section):
+    """The fewest and the most model servers."""
+
+    min: Annotated[int, Field(ge=1, le=50)] = 1
+    max: Annotated[int, Field(ge=1, le=50)] = 2
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ReplicasConfig":
+        if self.min > self.max:
+            raise ValueError(f"has min {self.min} above max {self.max}; swap them")
+        return self
+
+
+class HospitalConfig(_Section):
+    """One hospital."""
+
+    name: HospitalName
+    fhir: FhirConfig
+    release: ReleaseText | None = None
+    retention: RetentionConfig = RetentionConfig()
+    contact: ContactConfig | None = None
+    network: Network | None = None
+    replicas: ReplicasConfig = ReplicasConfig()
+    resources: ResourcesConfig | None = None
+    applications: tuple[Text, ...] = ()
+    time_zone: TimeZone | None = None
+    leaving: Literal["closed", "released"] | None = None
+    keys: dict[Literal["raw", "curated", "models", "audit", "identity"], KeyAlias] = Field(default_factory=dict)
+
+
+class GatewayConfig(_Section):
+    """The way in for hospitals' programs."""
+
+    domain: DomainName
+    issuer: Url
+    jwks_uri: Url
+    network: Network
+    audience: Text
+    requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 600
+
+
+class VaultConfig(_Section):
+    """Who runs Vault."""
+
+    namespace: Text | None = None
+    audit_files: Annotated[tuple[Text, ...], Field(max_length=3)] = ()
+
+    @model_validator(mode="after")
+    def _recorded(self) -> "VaultConfig":
+        if self.namespace and self.audit_files:
+            raise ValueError("has namespace and auditFiles, but a managed Vault keeps its own records; remove one")
+        if not self.namespace and len(set(self.audit_files)) < 2:
+            raise ValueError("needs two different auditFiles; when one cannot be written, the other still records")
+        return self
+
+
+class StackConfig(_Section):
+    """Everything under the project's namespace in a stack's file."""
+
+    environment: EnvironmentName
+    tier: Literal["development", "production"]
+    cluster: Literal["local", "kind", "eks"]
+    account: Account
+    region: Region
+    second_region: Region
+    image_lock: Text
+    alarms: Email
+    operators: tuple[PrincipalArn, ...] = ()
+    deployer: PrincipalArn
+    endpoints: EndpointsConfig
+    networks: NetworksConfig
+    options: OptionsConfig = OptionsConfig()
+    sizes: SizesConfig
+    gateway: GatewayConfig | None = None
+    vault: VaultConfig
+    hospitals: tuple[HospitalConfig, ...]
+
+    @field_validator("gateway", mode="before")
+    @classmethod
+    def _may_be_none(cls, given: object) -> object:
+        return given or None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "StackConfig":
+        if self.gateway is None:
+            return self
+        if self.cluster != "eks":
+            raise ValueError(f"gateway needs cluster: eks, where its controller is installed, not {self.cluster}")
+        for hospital in self.hospitals:
+            if not (hospital.network and hospital.applications):
+                raise ValueError(
+                    f"hospital {hospital.name} needs network and applications, as its programs come in by the gateway"
+                )
+        return self
+
+
+ImageText = Annotated[
+    str, matching(r"[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}", "name it by digest, name@sha256:…, as `make images` does")
+]
+
+
+class ImageLock(BaseModel):
+    """The file that names every image by digest; it may name more than the stack uses."""
+
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+
+    workloads: ImageText
+    model_server: ImageText
+    storage_initializer: ImageText
+
+
+def _is_address(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Building blocks of workloads: the hardened pod, scheduled Jobs, ServiceAccounts, release metadata."""

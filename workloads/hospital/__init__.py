@@ -1,0 +1,1 @@
+"""The component that gives one hospital all of it."""

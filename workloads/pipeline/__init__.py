@@ -1,0 +1,1 @@
+"""CronJobs of a hospital's pipeline: ingest, features, training, re-identification."""

@@ -1,0 +1,1 @@
+"""What all hospitals share: platform namespaces, charts and the gateway class."""
