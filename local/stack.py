@@ -126,8 +126,8 @@ class Stack:
         with waiting.explained(self.home, self.exported, _say) as warnings:
             done = self._run("up", *self._this, "--yes", "--skip-preview", *PACK, *show, capture=False)
             if done.returncode != 0:
-                for line in warnings():
-                    _say(f"warning: {line}")
+                for warned in warnings():
+                    _say(f"warning: {warned}")
                 raise UserError(
                     f"`pulumi up` did not finish; its messages are above. Mend what they name, then run `{again}` "
                     "again: it goes on from where it stopped."

@@ -7,6 +7,7 @@ ReplicaSet that is refused a pod by a quota, or to the pod that no node has room
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,30 +69,49 @@ def _when(event: Any) -> datetime:
     return found
 
 
-def _line(event: Any) -> str:
+@dataclass(frozen=True)
+class Warned:
+    """What the cluster last warned of about one object for one reason."""
+
+    subject: str
+    reason: str
+    text: str
+    when: datetime
+
+    def __str__(self) -> str:
+        """Return it as a line."""
+        return f"{self.subject}: {self.reason}: {self.text}"
+
+
+def _warned(event: Any) -> Warned:
     subject = event.involved_object
     text = " ".join(str(event.message or "").split())[:_LENGTH]
-    return f"{subject.kind} {subject.namespace}/{subject.name}: {event.reason}: {text}"
+    return Warned(f"{subject.kind} {subject.namespace}/{subject.name}", str(event.reason), text, _when(event))
 
 
-def warnings(home: Home, state: State, since: datetime) -> list[str]:
+def warnings(home: Home, state: State, since: datetime) -> list[Warned]:
     """Return what the cluster has warned of since a time, about the objects waited for and their own, oldest first."""
     namespaces: dict[str, set[tuple[str, str]]] = {}
     for kind, namespace, name in waited_for(state):
         namespaces.setdefault(namespace, set()).add((kind, name))
-    found: dict[str, datetime] = {}
+    found: list[Warned] = []
     with jobs.connect(home) as api:
         for namespace, roots in namespaces.items():
             mine = _made_for(api, namespace, roots)
             for event in client.CoreV1Api(api).list_namespaced_event(namespace, field_selector="type=Warning").items:
                 subject = (str(event.involved_object.kind), str(event.involved_object.name))
                 if subject in mine and _when(event) >= since:
-                    found[_line(event)] = _when(event)
-    return sorted(found, key=lambda line: found[line])[-_LINES:]
+                    found.append(_warned(event))
+    found.sort(key=lambda warned: warned.when)
+    # A message that names another pod each time is the same warning: the newest is kept.
+    newest = {(warned.subject, warned.reason): warned for warned in found}
+    return list(newest.values())[-_LINES:]
 
 
 @contextmanager
-def explained(home: Home, state: Callable[[], State], say: Callable[[str], None]) -> Iterator[Callable[[], list[str]]]:
+def explained(
+    home: Home, state: Callable[[], State], say: Callable[[str], None]
+) -> Iterator[Callable[[], list[Warned]]]:
     """While an update runs, say what it waits for when it takes long, each thing once.
 
     Parameters
@@ -110,21 +130,21 @@ def explained(home: Home, state: Callable[[], State], say: Callable[[str], None]
     """
     began = datetime.now(UTC).replace(microsecond=0)
 
-    def look() -> list[str]:
+    def look() -> list[Warned]:
         try:
             return warnings(home, state(), began)
         except (ApiException, HTTPError, OSError, UserError):
             return []  # the update itself says what does not answer
 
-    ended, said = threading.Event(), set[str]()
+    ended, said = threading.Event(), set[tuple[str, str]]()
 
     def watch() -> None:
         pause = FIRST_SECONDS
         while not ended.wait(pause):
-            for line in look():
-                if line not in said:
-                    said.add(line)
-                    say(f"still waiting: {line}")
+            for warned in look():
+                if (warned.subject, warned.reason) not in said:
+                    said.add((warned.subject, warned.reason))
+                    say(f"still waiting: {warned}")
             pause = AGAIN_SECONDS
 
     watcher = threading.Thread(target=watch, daemon=True)

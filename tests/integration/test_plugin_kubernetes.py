@@ -315,8 +315,10 @@ def test_an_update_says_what_it_waits_for(home: Home, stack: Stack, monkeypatch:
         at_the_end = warnings()
     about = re.escape(f"ReplicaSet {stack.namespace}/web-")
     refused = re.compile(rf"{about}\S+: FailedCreate: .* exceeded quota: zone, requested: requests.cpu=2m")
+    assert len(said) == 1
     assert refused.search(said[0])
-    assert refused.search(at_the_end[-1])
+    assert [warned.reason for warned in at_the_end] == ["FailedCreate"]
+    assert refused.search(str(at_the_end[-1]))
 
 
 CHART = {
