@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from local import charts
 from local.openbao import token_file
 from local.paths import AWS_URL, BAO_URL, REPOSITORY, Home
 
@@ -132,4 +133,4 @@ def process(home: Home) -> dict[str, str]:
     """Return the whole environment of a command that is run for the user."""
     token = token_file(home).read_text().strip()
     own = {**variables(home), "VAULT_TOKEN": token, "BAO_TOKEN": token}
-    return {**os.environ, **own, "PATH": f"{search_path(home)}:{os.environ.get('PATH', '')}"}
+    return {**os.environ, **own, **charts.variables(home), "PATH": f"{search_path(home)}:{os.environ.get('PATH', '')}"}

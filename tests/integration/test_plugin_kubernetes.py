@@ -7,15 +7,16 @@ import secrets
 import signal
 import subprocess
 import textwrap
+import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from local import waiting
+from local import charts, pki, waiting
 from local.paths import REPOSITORY, Home
 
 pytestmark = pytest.mark.integration
@@ -354,6 +355,36 @@ def test_manifests_and_charts_become_resources(stack: Stack) -> None:
     stack.up()
     for name in ("of-group", "of-chart"):
         assert kubectl("get", "configmap", name, "-n", stack.namespace, "-o", "jsonpath={.data.a}") == "2"
+
+
+RELEASES = """
+first = k8s.helm.v3.Release("cert-manager", name="cert-manager", chart="oci://quay.io/jetstack/charts/cert-manager",
+    version="{version}", namespace=here, values={{"crds": {{"enabled": True}}}}, atomic=True, timeout=60)
+k8s.helm.v3.Release("vault", name="vault", chart="vault", version="0.34.1", namespace=here, atomic=True, timeout=60,
+    repository_opts={{"repo": "https://helm.releases.hashicorp.com"}}, opts=pulumi.ResourceOptions(depends_on=[first]))
+"""
+
+
+def test_charts_are_installed_from_a_rehearsal_s_repositories(stack: Stack, tmp_path: Path) -> None:
+    own = Home(tmp_path / "rehearsal")
+    own.root.mkdir()
+    charts.marker(own).touch()
+    pki.ensure(own, charts.identity())
+    serving = charts.server(own.pki / "charts.crt", own.pki / "charts.key", 0)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    proxy = f"http://127.0.0.1:{serving.server_port}"
+    asking = {key: proxy if key.lower() == "https_proxy" else text for key, text in charts.variables(own).items()}
+    here = replace(stack, environment={**stack.environment, **asking})
+    try:
+        here.write(RELEASES.format(version="v1.21.2"))
+        here.up()
+        here.unchanged()
+        here.write(RELEASES.format(version="v1.0.0"))
+        assert "v1.0.0" in here.pulumi("preview", "--suppress-progress", fails=True)
+        here.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
+    finally:
+        serving.shutdown()
+        serving.server_close()
 
 
 def test_a_deletion_that_is_held_names_the_finalizer(stack: Stack) -> None:
