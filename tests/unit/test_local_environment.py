@@ -56,7 +56,7 @@ def test_a_plugin_of_another_version_of_its_sdk_goes(home: Home, tools: dict[str
 
 
 def test_the_built_provider_is_of_the_sdk_s_version() -> None:
-    assert KUBERNETES_PROVIDER_VERSION == version("pulumi-kubernetes")
+    assert version("pulumi-kubernetes") == KUBERNETES_PROVIDER_VERSION
 
 
 def test_the_engine_s_executable_is_no_link_so_that_it_finds_the_host_beside_it(
