@@ -46,7 +46,7 @@ images: .venv/.synced ## build the tools and container images, and write build/i
 	@$(PYTHON) -m local images
 
 .PHONY: status
-status: .venv/.synced ## what runs, where, and its health
+status: .venv/.synced ## whether parts, models and Jobs are well, and what to do if not
 	@$(PYTHON) -m local status
 
 .PHONY: logs
@@ -84,7 +84,7 @@ audit: .venv/.synced ## judge what is deployed, from the exported state (STACK=p
 
 .PHONY: lint
 lint: .venv/.synced-tests ## style and strict types, and the workflow
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo --cache-dir build/import-linter
 	@$(ACTIONLINT)
 
 .PHONY: test-unit

@@ -15,12 +15,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Figure, Json, show
-from bench.samples import shared
-from model import places
-from model.ingestion import sources
-from model.ingestion.bundles import Item
-from model.ingestion.validation import ACCEPTED, faults_of
+from bench.support.figures import Figure, Json, show
+from bench.support.samples import shared
+from model.fhir import sources
+from model.fhir.bundles import Item
+from model.fhir.resource_types import ACCEPTED
+from model.fhir.validation import faults_of
+from model.io.stored import Stored
 
 # The first of these that fits what the HL7 validator says of a file tells why the file may pass.
 REASONS = (
@@ -69,7 +70,7 @@ def judge(path: Path, expected: str = "") -> Verdict:
     """Return what ingestion makes of a file."""
     refusals: list[str] = []
     needed = False
-    for piece in sources.read(places.Stored(str(path), "", path.stat().st_size)):
+    for piece in sources.read(Stored(str(path), "", path.stat().st_size)):
         refusals += [piece.broken] if piece.broken else []
         for item in piece.items:
             found = _refusals(item)

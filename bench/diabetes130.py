@@ -12,17 +12,17 @@ from sklearn.metrics import average_precision_score, brier_score_loss
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
-from bench.diabetes_table import dataset, derive, read
-from bench.figures import Figure, Json, at_least, at_most, show
-from model.dataset import Dataset, Floats
+from bench.support.diabetes_table import dataset, derive, read
+from bench.support.figures import Figure, Json, at_least, at_most, show
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, Floats
 from model.errors import UserError
-from model.training import compare
+from model.metrics import roc_auc
 from model.training.boosting import Boosting
 from model.training.calibration import calibrate
-from model.training.choice import Candidate, held_out
-from model.training.columns import Column
 from model.training.folds import Numbers
 from model.training.linear import Linear
+from model.training.model_selection import Candidate, held_out
 
 CANDIDATES: dict[str, Candidate] = {"logistic regression": Linear(), "gradient boosting": Boosting()}
 BOTH = "average of both"
@@ -85,7 +85,7 @@ def _part(data: Dataset, columns: tuple[Column, ...], repeat: int, rows: Numbers
 
 
 def _mean_auc(name: str, data: Dataset, parts: list[Part]) -> float:
-    return float(np.mean([compare.roc_auc(part.risks[name], data.label[part.rows]) for part in parts]))
+    return float(np.mean([roc_auc.roc_auc(part.risks[name], data.label[part.rows]) for part in parts]))
 
 
 def _figures(name: str, data: Dataset, parts: list[Part]) -> list[Figure]:
@@ -93,7 +93,7 @@ def _figures(name: str, data: Dataset, parts: list[Part]) -> list[Figure]:
     first = [part for part in parts if part.repeat == 0]
     rows = np.concatenate([part.rows for part in first])
     pooled = np.concatenate([part.risks[name] for part in first])
-    spread = compare.spread(pooled, data.label[rows], data.patient[rows], RESAMPLES)
+    spread = roc_auc.spread(pooled, data.label[rows], data.patient[rows], RESAMPLES)
     briers = [brier_score_loss(data.label[part.rows], part.risks[name]) for part in parts]
     areas = [average_precision_score(data.label[part.rows], part.risks[name]) for part in parts]
     slopes = [_slope(part.risks[name], data.label[part.rows]) for part in parts]
@@ -120,7 +120,7 @@ def _shuffled(data: Dataset, columns: tuple[Column, ...], split: tuple[int, Numb
     noise = np.random.default_rng(0).permutation(fit.label)
     shuffled = Dataset(**{**vars(fit), "label": noise})
     fitted = Linear().fit(shuffled, columns, SHUFFLED)
-    value = compare.roc_auc(fitted.decision_function(data.values[rest]), data.label[rest])
+    value = roc_auc.roc_auc(fitted.decision_function(data.values[rest]), data.label[rest])
     return Figure("shuffled outcomes", value, "ROC-AUC", "0.45 to 0.55", 0.45 <= value <= 0.55)
 
 

@@ -19,11 +19,11 @@ import psutil
 import pyarrow.parquet as pq
 import typer
 
-from bench.bundle_loop import loop
-from bench.figures import Figure, Json, at_least, at_most, show
-from bench.hospital_tables import write
+from bench.support.bundle_loop import loop
+from bench.support.figures import Figure, Json, at_least, at_most, show
+from bench.support.hospital_tables import write
+from model.definitions.features import definitions
 from model.features.build import compute
-from model.features.definitions import definitions
 from model.features.engines import engine
 
 MEMORY_GB = 4

@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Json
+from bench.support.figures import Json
 from bench.synthetic import HOSPITAL, RING
-from model.console import progress
+from model.curated.run import ingest
 from model.errors import GateError
 from model.evaluation.run import evaluate
 from model.features.build import build
 from model.gates import Verdict, gate_table, verdicts
-from model.ingestion.run import ingest
+from model.io.console import progress
 from model.synthesis.run import synthesize
 from model.training.train import train
 

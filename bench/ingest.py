@@ -17,11 +17,12 @@ from typing import Annotated
 
 import typer
 
-from bench.figures import Figure, Json, at_least, at_most, show
-from bench.samples import Sample, accepted, bundle_of, linked, multiplied, sample
+from bench.support.figures import Figure, Json, at_least, at_most, show
+from bench.support.samples import Sample, accepted, bundle_of, linked, multiplied, sample
+from model.curated.ingested import Ingested
+from model.curated.run import ingest
 from model.deid.keys import LocalKeyring
 from model.errors import UserError
-from model.ingestion.run import Ingested, ingest
 
 CHUNKS = 4
 FEW, MANY = 1000, 10_000

@@ -12,12 +12,12 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
-from bench.curves import Png, draw
-from bench.figures import Figure, Json, at_most, show
-from policy_pack.analyzer import Analyzer
-from policy_pack.graph import Resource
-from policy_pack.rows import table
-from policy_pack.wire import SECRET, SIGNATURE
+from bench.support.curves import Png, draw
+from bench.support.figures import Figure, Json, at_most, show
+from policy_pack.controls.rows import table
+from policy_pack.engine.analyzer import Analyzer
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import world, world_aws, world_cluster
 
 _GOALS = {1_000: 1.0, 10_000: 12.0}

@@ -27,9 +27,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from bench.figures import Figure, Json, at_most, show
-from model.features.definitions import definitions
-from model.release import files
+from bench.support.figures import Figure, Json, at_most, show
+from model.artifact import files
+from model.definitions.features import definitions
 from model.scoring import Scorer
 from services.model_server import ReadmissionModel
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import psutil
 import typer
 import yaml
 
-from bench.curves import Png, draw
-from bench.figures import Figure, Json, at_most, show
-from local import rehearsal
+from bench.support.curves import Png, draw
+from bench.support.figures import Figure, Json, at_most, show
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FLOOR = REPOSITORY / "bench" / "floor"
@@ -42,9 +42,12 @@ class Taken:
 
 
 def configuration(hospitals: int) -> dict[str, Any]:
-    """Return the configuration of production, as it is rehearsed here, with so many hospitals like its first."""
-    written = rehearsal.configuration()
+    """Return the configuration of production, on the environment's Vault, with so many hospitals like its first."""
+    written: dict[str, Any] = yaml.safe_load((REPOSITORY / "Pulumi.prod.yaml").read_text(encoding="utf-8"))
     config = written["config"]
+    vault = os.environ["VAULT_ADDR"]
+    config["healthcare-mlops:endpoints"]["vault"] = {"url": vault, "network": f"{urlsplit(vault).hostname}/32"}
+    config["healthcare-mlops:vault"]["auditFiles"] = ["audit/first.log", "audit/second.log"]
     first = config[_HOSPITALS][0]
     entries = []
     for number in range(hospitals):

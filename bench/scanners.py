@@ -16,12 +16,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Json
-from bench.scanners_checkov import Failed, ScannerError, known, manifest, scan
-from policy_pack.evaluate import Judge
-from policy_pack.graph import Graph, Resource
+from bench.support.checkov import Failed, ScannerError, known, manifest, scan
+from bench.support.figures import Json
+from policy_pack.engine.evaluate import Judge
 from policy_pack.settings import Settings
-from policy_pack.zone_places import Addresses
+from policy_pack.stack.external_endpoints import Addresses
+from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world
 from tests.policy.judged import BROKEN
 from tests.policy.planting import own

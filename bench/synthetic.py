@@ -9,15 +9,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from bench.figures import Figure, Json, at_most, show
-from model.dataset import Dataset, Floats
+from bench.support.figures import Figure, Json, at_most, show
+from model.curated.run import ingest
+from model.dataset.dataset import Dataset, Floats
 from model.deid.keys import LocalKeyring
 from model.deid.subject import Subject, secret_input
 from model.features.build import build
 from model.gates import gate_table
-from model.ingestion.run import ingest
+from model.metrics import roc_auc
 from model.synthesis.run import synthesize
-from model.training import compare
 from model.training.run import read_pipeline, read_run, read_test
 from model.training.train import train
 
@@ -46,10 +46,10 @@ def main(
         best = _true_risks(truth, test)
     both = np.isfinite(best)
     part = test.rows(both)
-    gap = compare.difference(best[both], risk[both], part.label, part.patient, RESAMPLES)
+    gap = roc_auc.difference(best[both], risk[both], part.label, part.patient, RESAMPLES)
     figures = [
-        Figure("ROC-AUC of the true risk", compare.roc_auc(best[both], part.label)),
-        Figure("ROC-AUC of the model", compare.roc_auc(risk[both], part.label)),
+        Figure("ROC-AUC of the true risk", roc_auc.roc_auc(best[both], part.label)),
+        Figure("ROC-AUC of the model", roc_auc.roc_auc(risk[both], part.label)),
         at_most("what the model lacks", gap.value, 0.01),
         Figure("what the model lacks, 95 % from", gap.low),
         Figure("what the model lacks, 95 % to", gap.high),

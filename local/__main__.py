@@ -1,13 +1,10 @@
 """``python -m local``: the commands behind the Makefile."""
 
-import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -15,35 +12,23 @@ import typer
 from rich.console import Console
 
 from local import cluster, environment, host, openbao, rehearsal, runtime, screen
+from local import status as status_of
 from local.cluster import prepare
 from local.ehr import hospital
 from local.errors import UserError
 from local.paths import Home
+from local.progress import Tell, steps_on
 from local.rollout import roll_out
-from local.stack import Stack, remove_state, require_local_cluster
+from local.stack import Stack, link_overlay, remove_state, require_local_cluster
 from local.supervision import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+INTERRUPTED = 130
 errors = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@contextlib.contextmanager
-def _steps() -> Iterator[Callable[[str], None]]:
-    """Yield a function that tells the step at work: a spinner on a terminal, a line elsewhere."""
-    began = time.monotonic()
-
-    def elapsed() -> str:
-        return f"{time.monotonic() - began:5.0f} s"
-
-    if errors.is_terminal:
-        with errors.status("starting") as status:
-            yield lambda text: status.update(f"{elapsed()}  {text}")
-    else:
-        yield lambda text: errors.print(f"{elapsed()}  {text}", soft_wrap=True)
-
-
-def _bring_up(home: Home, tell: Callable[[str], None]) -> cluster.Built:
+def _bring_up(home: Home, tell: Tell) -> cluster.Built:
     tell("tools and images")
     built = prepare(tell)
     cluster.start(home, built, tell)
@@ -63,20 +48,21 @@ def up(
     host.require()
     if ehr and fhir is not None:
         raise UserError("Give one of EHR=1, which brings its own population, and FHIR=folder.")
+    steps = steps_on(errors)
     with cluster.exclusive(home):
-        with _steps() as tell:
+        with steps() as tell:
             if ehr:
                 hospital.switch_on(home, Stack(home), tell)
             else:
                 hospital.switch_off(home)
             built = _bring_up(home, tell)
         os.environ.update(environment.process(home))
-        summary = roll_out(home, fhir, _steps)
+        summary = roll_out(home, fhir, steps)
         runtime.prune(home, built.images)
     if as_json:
         print(json.dumps(summary.as_dict(), indent=2))
     else:
-        screen.show(summary)
+        screen.show(summary, home)
 
 
 @app.command()
@@ -84,7 +70,7 @@ def start() -> None:
     """Start the environment alone, without deploying to it."""
     home = Home.default()
     host.require()
-    with cluster.exclusive(home), _steps() as tell:
+    with cluster.exclusive(home), steps_on(errors)() as tell:
         _bring_up(home, tell)
 
 
@@ -97,16 +83,17 @@ def rehearse(
     """Apply the prod stack from an empty state, on the emulators; then bring back what ran before."""
     usual = Home.default()
     host.require()
+    steps = steps_on(errors)
     with cluster.exclusive(usual):
         was_up = Supervisor(usual).running() or rehearsal.interrupted()
-        with _steps() as tell:
+        with steps() as tell:
             tell("tools and images")
             built = prepare(tell)
         try:
-            found = None if end else rehearsal.run(built, _steps, quiet=not errors.is_terminal)
+            found = None if end else rehearsal.run(built, steps)
         finally:
             if not keep:
-                with _steps() as tell:
+                with steps() as tell:
                     rehearsal.end(rehearsal.home(), tell)
                     if was_up:
                         cluster.start(usual, built, tell)
@@ -119,7 +106,7 @@ def rehearse(
 @app.command()
 def images() -> None:
     """Build the tools and images and print the images by digest."""
-    with _steps() as tell:
+    with steps_on(errors)() as tell:
         built = prepare(tell)
     for image in built.images.values():
         print(image.reference)
@@ -127,14 +114,14 @@ def images() -> None:
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Tell what runs, where, and how it is; exit with 1 when something is wrong."""
+    """Show whether parts, models and Jobs are well, and what to do if not; exit with 1 when something is not."""
     home = Home.default()
-    table = screen.status(home)
+    found = status_of.status(home)
     if as_json:
-        print(json.dumps([row.__dict__ for row in table], indent=2))
+        print(json.dumps(found.as_dict(), indent=2))
     else:
-        screen.show_status(home, table)
-    raise typer.Exit(0 if table and all(not row.problem for row in table) else 1)
+        status_of.show(home, found)
+    raise typer.Exit(1 if found.problems else 0)
 
 
 @app.command()
@@ -155,6 +142,11 @@ def env() -> None:
     home = Home.default()
     if not openbao.token_file(home).exists():
         raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    stack = Stack(home)
+    if stack.kept.exists() and not stack.overlay.is_symlink():
+        stack.select()  # a fresh clone
+    elif stack.kept.exists():
+        link_overlay(home)
     print(environment.export(home))
 
 
@@ -162,7 +154,7 @@ def env() -> None:
 def down() -> None:
     """Stop everything and take back what it did to this machine; the data stays."""
     home = Home.default()
-    with cluster.exclusive(home), _steps() as tell:
+    with cluster.exclusive(home), steps_on(errors)() as tell:
         tell("stopping")
         cluster.stop(home)
     left = cluster.remains()
@@ -181,18 +173,18 @@ def clean() -> None:
     errors.print("forgotten")
 
 
-def main() -> int:
+def main(prog_name: str = "python -m local") -> int:
     """Run a command; a user's mistake is one line and exit code 2."""
     try:
-        app(standalone_mode=False)
+        app(prog_name=prog_name)
     except UserError as error:
         errors.print(f"[bold red]error[/] {error}" if errors.is_terminal else f"error: {error}", soft_wrap=True)
         return 2
-    except typer.Exit as ended:
-        return ended.exit_code
-    except KeyboardInterrupt:
-        errors.print("interrupted; run it again to go on from here")
-        return 130
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
+        if code == INTERRUPTED:
+            errors.print("interrupted; run it again to go on from here")
+        return code
     return 0
 
 

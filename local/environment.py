@@ -113,6 +113,8 @@ def variables(home: Home) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         # What the stack declares wins over what somebody changed by hand, or an update that was killed left behind.
         "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
+        # In a fresh clone the engine takes the salt that the state has, and not a new one.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     }
 
 

@@ -38,6 +38,7 @@ WEBHOOK_PORT = 9443
 KSERVE_HEALTH_PORT = 28081
 NETPOL_HEALTH_PORT = 28082
 _LOOPBACK = "127.0.0.1"
+NETPOL_HEALTH_URL = f"http://{_LOOPBACK}:{NETPOL_HEALTH_PORT}/healthz"
 
 Check = Callable[[Home], str]
 
@@ -117,7 +118,7 @@ def _netpol(home: Home) -> Part:
     )
     return Part(
         Program("netpol", command, version=_digest([REPOSITORY / "local" / "netpol", home.pki / "netpol.crt"])),
-        http(f"http://{_LOOPBACK}:{NETPOL_HEALTH_PORT}/healthz"),
+        http(NETPOL_HEALTH_URL),
         "NetworkPolicy enforcement",
         ((_LOOPBACK, NETPOL_HEALTH_PORT),),
     )

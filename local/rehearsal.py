@@ -9,8 +9,7 @@ its data kept, and started again at the end.
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 from local import charts, cluster, environment, openbao
 from local.errors import UserError
 from local.paths import BAO_URL, NODE_IP, REPOSITORY, Home
+from local.progress import Steps, Tell
 from local.stack import PROJECT, Stack
 from local.supervision import Supervisor
 
@@ -33,9 +33,6 @@ MARKS = {
     _NOT_RUN: "an empty chart of its name and version was installed",
 }
 _RELEASE = "kubernetes:helm.sh/v3:Release"
-
-Tell = Callable[[str], None]
-Steps = Callable[[], AbstractContextManager[Tell]]
 
 
 def home() -> Home:
@@ -98,7 +95,10 @@ def write_configuration() -> None:
     """Write the folder in which the rehearsal's stack has its file."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    shutil.copy(REPOSITORY / "Pulumi.yaml", FOLDER)
+    project = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text(encoding="utf-8"))
+    # Without a folder of the engine's own, it writes the salt into the rehearsal's file.
+    beside = {key: project[key] for key in ("name", "runtime")}
+    (FOLDER / "Pulumi.yaml").write_text(yaml.safe_dump(beside), encoding="utf-8")
     stack().config.write_text(yaml.safe_dump(configuration(), sort_keys=False), encoding="utf-8")
 
 
@@ -145,7 +145,7 @@ def end(own: Home, tell: Tell) -> None:
         shutil.rmtree(own.root)
 
 
-def run(built: cluster.Built, steps: Steps, *, quiet: bool) -> Rehearsal:
+def run(built: cluster.Built, steps: Steps) -> Rehearsal:
     """Apply production from an empty state, under the policy pack, and see that a second run would change nothing.
 
     Raises
@@ -155,8 +155,8 @@ def run(built: cluster.Built, steps: Steps, *, quiet: bool) -> Rehearsal:
     """
     with steps() as tell:
         chosen = begin(built, tell)
-    chosen.up(quiet=quiet, again=AGAIN)
     with steps() as tell:
+        chosen.up(tell, again=AGAIN)
         tell("looking for changes that a second run would make")
         unchanged = chosen.unchanged()
     state = chosen.exported()

@@ -1,23 +1,22 @@
 """Deploy the stack, give each hospital data and a released model, and score a patient."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from local import jobs, pipeline
 from local.ehr import hospital
 from local.errors import UserError
 from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, Home
-from local.stack import CONFIG, Stack
+from local.progress import Steps, Tell
+from local.stack import CONFIG, HOSPITALS, Stack
 
 EHR_JOB_SECONDS = 3600
-
-Steps = Callable[[], AbstractContextManager[Callable[[str], None]]]
+_NAME_ONE = (
+    f"name one with `pulumi config set --path {HOSPITALS}.{{name}}.release v1@…`, or none (`pulumi config rm --path "
+    "…`) to serve the newest."
+)
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,12 @@ class Summary:
 
 
 def _settle_releases(stack: Stack, store: Any) -> None:
-    """Make the entries name releases that exist.
+    """Make the hospitals' releases ones that exist.
 
-    An entry that names none gets the newest finished one, so that a fresh clone keeps what is served. One that
-    names a release of a bucket that holds none any more, as after `pulumi destroy`, is to be trained anew.
+    A hospital without one gets the newest finished one, so that a fresh clone keeps what is served. One whose bucket
+    holds none any more, as after `pulumi destroy`, is to be trained again.
     """
+    fixed = {entry["name"] for entry in stack.declared() if entry.get("release")}
     buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
     for entry in stack.working():
         name, named = entry["name"], entry.get("release")
@@ -56,16 +56,16 @@ def _settle_releases(stack: Stack, store: Any) -> None:
         present = pipeline.releases(store, name) if known else []
         if not named and present:
             stack.set_release(name, f"v1@{present[-1]}")
-        elif named and not present:
+        elif named and not present and name not in fixed:
             stack.unset_release(name)
         elif named and named.partition("@")[2] not in present:
             raise UserError(
-                f"{name} names the release {named}, and its bucket has only {', '.join(present)}: "
-                f"name one of these in {CONFIG.name}, or none to serve the newest."
+                f"{name} is to serve the release {named}, and its bucket has {', '.join(present) or 'none'}: "
+                + (f"change `release` in {CONFIG.name}." if name in fixed else _NAME_ONE.format(name=name))
             )
 
 
-def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Callable[[str], None]) -> str:
+def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell) -> str:
     """Land one hospital's bundles and run its pipeline; return the release that came of it."""
     name, store = entry["name"], pipeline.storage()
     by_server = hospital.is_source(entry)
@@ -119,7 +119,6 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     """
     if fhir is not None:
         pipeline.bundles(fhir)
-    quiet = not Console(stderr=True).is_terminal
     stack = Stack(home)
     stack.select()
     with steps() as tell:
@@ -127,7 +126,9 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
         stack.recover()
     hospital.declare(stack, on=hospital.population(home) is not None)
     _settle_releases(stack, pipeline.storage())
-    stack.up(quiet=quiet)
+    with steps() as tell:
+        stack.up(tell)
     if _train(home, stack, fhir, steps):
-        stack.up(quiet=quiet)
+        with steps() as tell:
+            stack.up(tell)
     return _summarise(home, stack, steps)

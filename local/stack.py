@@ -3,7 +3,6 @@
 import json
 import secrets
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,19 @@ from typing import Any
 import psutil
 import yaml
 
-from local import environment, recovery, waiting
+from local import environment, recovery, update, waiting
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from local.pki import write_secret
+from local.progress import Progress
 
 PROJECT = "healthcare-mlops"
 PACK = ("--policy-pack", "policy_pack")
 STACK = "dev"
 CONFIG = REPOSITORY / f"Pulumi.{STACK}.yaml"
-_SALT = "encryptionsalt"
+OVERLAY = "overlay"
+"""The folder of the engine's own files of stacks (``stackConfigDir`` of Pulumi.yaml)."""
+HOSPITALS = f"{PROJECT}:hospitals"
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Stack:
     name: str = STACK
     config: Path = CONFIG
 
-    def _run(self, *arguments: str, capture: bool = True, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
         command = ["pulumi", "--non-interactive", *arguments]
         variables = environment.process(self.home)
-        return subprocess.run(command, cwd=cwd, env=variables, capture_output=capture, text=True, check=False)
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, check=False)
 
     @property
     def _this(self) -> tuple[str, ...]:
@@ -67,23 +69,11 @@ class Stack:
         passphrase = self.home.pulumi / "passphrase"
         if not passphrase.exists():
             write_secret(passphrase, secrets.token_urlsafe(32).encode())
-        self.restore_salt()
-        # The engine writes the salt into the file beside the project's.
+        if self.config == CONFIG:
+            link_overlay(self.home)
+        # The engine writes the salt into its own file of the project's folder.
         self._ask("stack", "select", "--create", self.name, cwd=self.config.parent)
-        self.keep_salt()
         self.release_dead_lock()
-
-    def restore_salt(self) -> None:
-        """Give a fresh clone the salt that belongs to this machine's passphrase."""
-        kept = self.home.pulumi / "salt"
-        if kept.exists() and _SALT not in yaml.safe_load(self.config.read_text()):
-            self.config.write_text(f"{_SALT}: {kept.read_text()}\n{self.config.read_text()}")
-
-    def keep_salt(self) -> None:
-        """Keep the salt that Pulumi wrote, for other clones on this machine."""
-        salt = yaml.safe_load(self.config.read_text()).get(_SALT)
-        if salt:
-            write_secret(self.home.pulumi / "salt", salt.encode())
 
     def release_dead_lock(self) -> None:
         """Take away the lock of an update whose process is gone."""
@@ -107,31 +97,45 @@ class Stack:
             self._ask("refresh", *self._this, "--yes", "--skip-preview", *targets)
         return True
 
-    def up(self, *, quiet: bool, again: str = "make up") -> None:
-        """Run `pulumi up`, judged by the policy pack; its own display is the user's.
+    @property
+    def log(self) -> Path:
+        """What the engine said at the last update."""
+        return self.home.logs / f"update-{self.name}.log"
+
+    def up(self, tell: Progress, *, again: str = "make up") -> None:
+        """Run `pulumi up`, judged by the policy pack; show what it came to, and keep its own output in a log.
 
         Parameters
         ----------
-        quiet
-            Show no progress, as where nobody watches.
+        tell
+            Shows the progress.
         again
-            The command by which the user goes on after mending what failed.
+            The command by which the user goes on after correcting what failed.
 
         Raises
         ------
         UserError
-            If the update fails.
+            If the update fails, with the engine's own errors.
         """
-        show = ["--suppress-outputs", *(["--suppress-progress"] if quiet else [])]
-        with waiting.explained(self.home, self.exported, _say) as warnings:
-            done = self._run("up", *self._this, "--yes", "--skip-preview", *PACK, *show, capture=False)
-            if done.returncode != 0:
-                for warned in warnings():
-                    _say(f"warning: {warned}")
-                raise UserError(
-                    f"`pulumi up` did not finish; its messages are above. Mend what they name, then run `{again}` "
-                    "again: it goes on from where it stopped."
+        command = ["pulumi", "--non-interactive", "up", *self._this, "--yes", "--skip-preview", *PACK]
+        with waiting.explained(self.home, self.exported, tell) as warnings:
+            try:
+                found = update.run(
+                    [*command, "--suppress-outputs"],
+                    cwd=REPOSITORY,
+                    variables=environment.process(self.home),
+                    log=self.log,
+                    events=self.home.run / f"update-{self.name}.json",
+                    tell=tell,
+                    name=f"update of {self.name}",
                 )
+            except UserError as fault:
+                lines = [str(fault), *(f"The cluster warns of {warned}" for warned in warnings())]
+                lines.append(f"Correct what it names, then run `{again}` again: it goes on from where it stopped.")
+                raise UserError("\n".join(lines)) from None
+        tell(f"update of {self.name}: {found.changed}")
+        tell(found.judged)
+        tell(f"the engine's own output: {self.log}")
 
     def unchanged(self, *options: str) -> bool:
         """Return whether what is deployed is what is declared."""
@@ -147,34 +151,75 @@ class Stack:
         found: dict[str, Any] = json.loads(self._ask("stack", "export", "--stack", self.name))
         return found
 
+    @property
+    def overlay(self) -> Path:
+        """The engine's own file of the stack."""
+        return self.config.parent / OVERLAY / self.config.name
+
+    @property
+    def kept(self) -> Path:
+        """The file of the environment that clones link their overlay to."""
+        return self.home.pulumi / self.config.name
+
+    def declared(self) -> list[dict[str, Any]]:
+        """Return the hospitals' entries as the project's file has them."""
+        return list(_config(self.config)[HOSPITALS])
+
     def hospitals(self) -> list[dict[str, Any]]:
-        """Return the entries of the hospitals in the stack's file."""
-        found: list[dict[str, Any]] = yaml.safe_load(self.config.read_text())["config"][f"{PROJECT}:hospitals"]
-        return found
+        """Return the hospitals' entries with what the overlay says of them."""
+        over = (_config(self.overlay) if self.overlay.exists() else {}).get(HOSPITALS) or {}
+        return [{**entry, **(over.get(entry["name"]) or {})} for entry in self.declared()]
 
     def working(self) -> list[dict[str, Any]]:
         """Return the entries of the hospitals that are not leaving."""
         return [entry for entry in self.hospitals() if not entry.get("leaving")]
 
     def set_release(self, hospital: str, release: str) -> None:
-        """Name the release in the hospital's entry, as a user would."""
+        """Name the release that the hospital serves, as a user would.
+
+        Raises
+        ------
+        UserError
+            If the entry in the project's file names one, which is the user's to change.
+        """
+        [entry] = [entry for entry in self.declared() if entry["name"] == hospital]
+        if entry.get("release"):
+            raise UserError(
+                f"{hospital} is to serve {release}, and its entry in {self.config.name} names {entry['release']}: "
+                "take `release` out of the entry, or put the new one there."
+            )
         self.set_field(hospital, "release", release)
 
     def unset_release(self, hospital: str) -> None:
-        """Take the release out of the hospital's entry."""
+        """Let the hospital serve no release."""
         self.unset_field(hospital, "release")
 
     def set_field(self, hospital: str, field: str, value: str) -> None:
-        """Set a field of the hospital's entry; points lead into sections."""
-        self._ask("config", "set", *self._this, "--path", self._path(hospital, field), value)
+        """Set a field of the hospital in the overlay; points lead into sections."""
+        self._ask("config", "set", *self._this, "--path", f"{HOSPITALS}.{hospital}.{field}", value)
 
     def unset_field(self, hospital: str, field: str) -> None:
-        """Take a field out of the hospital's entry."""
-        self._ask("config", "rm", *self._this, "--path", self._path(hospital, field))
+        """Take a field of the hospital out of the overlay."""
+        self._ask("config", "rm", *self._this, "--path", f"{HOSPITALS}.{hospital}.{field}")
 
-    def _path(self, hospital: str, field: str) -> str:
-        index = [entry["name"] for entry in self.hospitals()].index(hospital)
-        return f"{PROJECT}:hospitals[{index}].{field}"
+
+def _config(file: Path) -> dict[str, Any]:
+    """Return what a stack's file says under ``config``."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    return dict(content.get("config") or {})
+
+
+def link_overlay(home: Home) -> None:
+    """Let this clone's overlay of the dev stack be the file that the environment keeps for all clones.
+
+    A file that is there already, as for a cluster of the user's own, stays.
+    """
+    kept, link = Stack(home).kept, CONFIG.parent / OVERLAY / CONFIG.name
+    if link.is_symlink() and link.readlink() != kept:
+        link.unlink()
+    if not link.is_symlink() and not link.exists():
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(kept)
 
 
 def require_local_cluster() -> None:
@@ -185,16 +230,14 @@ def require_local_cluster() -> None:
     UserError
         If the stack's file names another cluster.
     """
-    chosen = yaml.safe_load(CONFIG.read_text())["config"].get(f"{PROJECT}:cluster", "local")
+    overlay = CONFIG.parent / OVERLAY / CONFIG.name
+    config = {**_config(CONFIG), **(_config(overlay) if overlay.exists() else {})}
+    chosen = config.get(f"{PROJECT}:cluster", "local")
     if chosen != "local":
         raise UserError(
             f"{CONFIG.name} says `cluster: {chosen}`, and `make up` starts the local one: "
             f"set it to local, or point KUBECONFIG at your {chosen} cluster and run `pulumi up` yourself."
         )
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _is_pulumi(pid: object) -> bool:
@@ -211,16 +254,14 @@ def explain(output: str, home: Home) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if "incorrect passphrase" in output:
         return (
-            f"{CONFIG.name} was encrypted with another passphrase than the one in {home.pulumi / 'passphrase'}: "
-            f"take the line `{_SALT}` out of the file if it holds no secret, or put the right passphrase there."
+            f"{OVERLAY}/{CONFIG.name} was encrypted with another passphrase than the one in "
+            f"{home.pulumi / 'passphrase'}: remove the file if it holds no secret, or put the right passphrase there."
         )
     return lines[-1] if lines else "pulumi failed without a message"
 
 
 def remove_state(home: Home) -> None:
-    """Forget the stack's state with the home; the salt in the stack's file goes with it."""
-    content = CONFIG.read_text().splitlines(keepends=True)
-    kept = home.pulumi / "salt"
-    if kept.exists():
-        line = f"{_SALT}: {kept.read_text()}"
-        CONFIG.write_text("".join(entry for entry in content if entry.strip() != line))
+    """Forget the clone's overlay with the home that keeps it."""
+    link = CONFIG.parent / OVERLAY / CONFIG.name
+    if link.is_symlink() and link.readlink() == Stack(home).kept:
+        link.unlink()

@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from policy_pack import state, zone_places
-from policy_pack.aws_rules import aws_rules
+from policy_pack.controls.rows import table
+from policy_pack.engine.aws_rules import aws_rules
+from policy_pack.engine.evaluate import Judge, Status, Verdict, verdict
 from policy_pack.errors import PackError
-from policy_pack.evaluate import Judge, Status, Verdict, verdict
-from policy_pack.rows import table
 from policy_pack.settings import DEFAULT, Settings, load
+from policy_pack.stack import external_endpoints, state
 
 if TYPE_CHECKING:
     from policy_pack.evidence.destruction import Destruction
@@ -47,7 +47,7 @@ def check(
     """Judge what is deployed, without engine or account; exit 1 when something is refused, 2 on bad input."""
 
     def run() -> Verdict:
-        addresses = zone_places.read_file(stack_file) if stack_file else None
+        addresses = external_endpoints.read_file(stack_file) if stack_file else None
         return verdict(Judge(load(settings_file), addresses), state.read(state_file))
 
     found = _or_exit(run)
@@ -75,7 +75,7 @@ def evidence(
 ) -> None:
     """Write what a security officer asks for: inventory, network, data flow, access, encryption, controls, risks."""
     # The engine's policy server starts without what draws and writes pages.
-    from policy_pack.evidence.write import write
+    from policy_pack.evidence.pages.write import write
 
     made = _or_exit(lambda: write(stack, out, load(settings_file), state_file, stack_file, with_cluster=live))
     told = ", ".join(f"{number} {standing}" for standing, number in made.counts.items() if number)
@@ -101,7 +101,7 @@ def destruction(
     def run() -> "Destruction":
         if not live:
             return compared(stack, hospital, before, after, load(settings_file))
-        from policy_pack.evidence.account import ask
+        from policy_pack.evidence.aws_account import ask
 
         return compared(stack, hospital, before, after, load(settings_file), ask)
 
@@ -168,3 +168,8 @@ def _show(found: Verdict) -> None:
         console.print(shown)
     counts = ", ".join(f"{len(found.of(status))} {status}" for status in Status)
     console.print(f"{found.resources} resources, {len(rows)} controls: {counts}.", highlight=False)
+
+
+def main(prog_name: str = "python -m policy_pack") -> None:
+    """Run the command line."""
+    app(prog_name=prog_name)

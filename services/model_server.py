@@ -4,8 +4,10 @@ The release is checked before it is loaded: every file, the signature against th
 (``HMLOPS_TRUSTED_KEYS``), the version and digest that it deployed (``HMLOPS_RELEASE``, where set), and that this
 process predicts the reference inputs as the evaluated pipeline did. A request names each feature of the contract as
 one input, a category of a hospital's own table as text (BYTES); the answer is risk, decision, action, the main reasons
-and warnings (JSON) for each discharge, and with every answer whether the model was evaluated (``evaluated``) and what
-to be careful of (``caution``). The distribution of risks is among the server's figures, by which drift is seen.
+and warnings (JSON) for each discharge, and with every answer the readmission window that the release was built for
+(``return_days``; absent where a hospital's own table has the outcome), whether the model was evaluated (``evaluated``)
+and what to be careful of (``caution``). The distribution of risks is among the server's figures, by which drift is
+seen.
 """
 
 import json
@@ -19,10 +21,10 @@ from mlserver.errors import InferenceError
 from mlserver.types import Datatype, InferenceRequest, InferenceResponse, Parameters, ResponseOutput
 from mlserver.utils import get_model_uri
 
+from model.artifact import files
+from model.artifact.reference import TOLERANCE
+from model.artifact.trust import TRUSTED_KEYS, trusted_keys
 from model.errors import UserError
-from model.release import files
-from model.release.reference import TOLERANCE
-from model.release.trust import TRUSTED_KEYS, trusted_keys
 from model.scoring import Scorer
 from services.figures import RISKS
 
@@ -71,6 +73,7 @@ class ReadmissionModel(MLModel):
             parameters=Parameters(
                 release=scorer.files.short,
                 method=scorer.method,
+                **({} if scorer.return_days is None else {"return_days": scorer.return_days}),
                 evaluated=standing.evaluated,
                 caution="; ".join(standing.cautions),
             ),

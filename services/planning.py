@@ -11,7 +11,7 @@ import typer
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from model.errors import UserError
-from model.latest import Discharge, latest
+from model.scoring.latest_discharge import Discharge, latest
 
 TIMEOUT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
@@ -37,6 +37,7 @@ class Answer:
     release: str
     evaluated: bool = True
     caution: str = ""
+    return_days: int | None = None
 
 
 def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -> Answer:
@@ -103,6 +104,7 @@ def _error(reply: httpx.Response) -> str:
 def _answer(patient: str, reply: dict[str, Any]) -> Answer:
     try:
         outputs = {output["name"]: output["data"][0] for output in reply["outputs"]}
+        days = reply["parameters"].get("return_days")
         return Answer(
             patient=patient,
             risk=float(outputs["risk"]),
@@ -114,6 +116,7 @@ def _answer(patient: str, reply: dict[str, Any]) -> Answer:
             release=str(reply["parameters"]["release"]),
             evaluated=bool(reply["parameters"].get("evaluated", True)),
             caution=str(reply["parameters"].get("caution", "")),
+            return_days=None if days is None else int(days),
         )
     except (KeyError, IndexError, TypeError, ValueError):
         raise UserError("The model server's answer is not one of this model; check MODEL_URL.") from None

@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Json
 from bench.leaks.canaries import CANARIES
 from bench.leaks.commands import Shell, run_all
 from bench.leaks.hospital import write_hospital, write_unfit
 from bench.leaks.scanner import Scanner
-from local.paths import REPOSITORY
+from bench.support.figures import Json
+from bench.support.samples import REPOSITORY
 
 SYNTHEA = REPOSITORY.parent / "shared" / "data" / "synthea-r4"
 SHORTEST_NAME = 4

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.paths import REPOSITORY
-from model.console import progress
+from bench.support.samples import REPOSITORY
+from model.io.console import progress
 
 HOSPITAL = "north"
 PATIENCE_SECONDS = 900

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.leaks.canaries import CANARIES, file_stem
 from bench.leaks.planting import Planter, strings
-from model.ingestion.validation import ACCEPTED
+from model.fhir.resource_types import ACCEPTED
 from model.synthesis.bundles import BundleWriter
 from model.synthesis.population import simulate
 

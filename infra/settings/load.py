@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from infra.settings import fields
 from infra.settings import schema as shape
 from infra.settings.errors import SettingsError
+from infra.settings.layers import Layers, layers
 from infra.settings.tiers import tier
 from infra.settings.validation import faults_of
 from infra.settings.values import (
@@ -58,20 +59,31 @@ def load(root: Path) -> Settings:
     SettingsError
         One sentence for each fault, each with the place and the mend.
     """
-    written = _written(pulumi.Config())
-    return settings_from(written, where=f"Pulumi.{pulumi.get_stack()}.yaml", root=root)
+    config = pulumi.Config()
+    return settings_of(layers(root, stack=pulumi.get_stack(), project=config.name, engine=_engine(config)), root=root)
 
 
 def settings_from(written: Mapping[str, Any], *, where: str, root: Path) -> Settings:
-    """Check configuration values and return the settings that they mean."""
-    config = _parse(shape.StackConfig, written, where)
+    """Check settings that all come from one file, ``where``, and return what they mean."""
+    return settings_of(Layers(written, where), root=root)
+
+
+def settings_of(written: Layers, *, root: Path) -> Settings:
+    """Check what is written and return the settings that it means.
+
+    Raises
+    ------
+    SettingsError
+        One sentence for each fault, each with the place and the mend.
+    """
+    config = _parse(shape.StackConfig, written)
     faults = list(faults_of(config))
     if faults:
-        raise SettingsError("\n".join(f"{where}: {fault}." for fault in faults))
+        raise SettingsError("\n".join(f"{written.file}: {fault}." for fault in faults))
     return _settings(config, _images(root, config.image_lock))
 
 
-def _written(config: pulumi.Config) -> dict[str, Any]:
+def _engine(config: pulumi.Config) -> dict[str, Any]:
     prefix = f"{config.name}:"
     values: dict[str, Any] = {}
     for full in pulumi.runtime.config.CONFIG.get():
@@ -86,32 +98,25 @@ def _written(config: pulumi.Config) -> dict[str, Any]:
     return values
 
 
-def _parse(model: type[Shape], values: object, where: str) -> Shape:
+def _parse(model: type[Shape], written: Layers) -> Shape:
     try:
-        return model.model_validate(values)
+        return model.model_validate(written.values)
     except ValidationError as error:
-        sentences = (f"{where}: {_sentence(fault)}." for fault in error.errors(include_url=False))
-        raise SettingsError("\n".join(sentences)) from None
+        faults = error.errors(include_url=False)
+        raise SettingsError("\n".join(f"{_sentence(fault, written)}." for fault in faults)) from None
 
 
-def _sentence(fault: ErrorDetails) -> str:
-    place = _place(fault["loc"])
+def _sentence(fault: ErrorDetails, written: Layers) -> str:
+    place = written.place(fault["loc"])
     match fault["type"]:
         case "extra_forbidden":
             return f"{place} is no setting; correct its name or remove it"
         case "missing":
-            return f"{place} is missing; add it (the Pulumi.yaml of this project describes it)"
+            return f"{place} is missing; add it (infra/settings/schema.py describes it)"
         case "value_error":
             return f"{place} {fault['ctx']['error']}"
         case _:
             return f"{place} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}; correct it"
-
-
-def _place(path: tuple[int | str, ...]) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text or "the configuration"
 
 
 def _images(root: Path, name: str) -> Images:
@@ -123,7 +128,7 @@ def _images(root: Path, name: str) -> Images:
         ) from None
     except (OSError, ValueError) as error:
         raise SettingsError(f"The image lock file {name} cannot be read ({error}); run `make images` again.") from None
-    lock = _parse(shape.ImageLock, named, name)
+    lock = _parse(shape.ImageLock, Layers(named, name))
     return Images(lock.workloads, lock.model_server, lock.storage_initializer)
 
 

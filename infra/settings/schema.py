@@ -206,23 +206,66 @@ class VaultConfig(_Section):
 class StackConfig(_Section):
     """Everything under the project's namespace in a stack's file."""
 
-    environment: EnvironmentName
-    tier: Literal["development", "production"]
-    cluster: Literal["local", "kind", "eks"]
-    account: Account
-    region: Region
-    second_region: Region
-    image_lock: Text
-    alarms: Email
-    operators: tuple[PrincipalArn, ...] = ()
-    deployer: PrincipalArn
-    endpoints: EndpointsConfig
-    networks: NetworksConfig
-    options: OptionsConfig = OptionsConfig()
-    sizes: SizesConfig
-    gateway: GatewayConfig | None = None
-    vault: VaultConfig
-    hospitals: tuple[HospitalConfig, ...]
+    environment: EnvironmentName = Field(
+        description="Name of the environment; part of every bucket, key and role, so small letters and digits only."
+    )
+    tier: Literal["development", "production"] = Field(
+        description="development (synthetic data) or production; tiers.yaml says what differs and why."
+    )
+    cluster: Literal["local", "kind", "eks"] = Field(
+        "local",
+        description="What the pods run on: local (started by this project), kind (Docker) or eks (the stack's own).",
+    )
+    account: Account = Field(
+        description="The AWS account, twelve digits in quotes; the stack refuses to work in another one."
+    )
+    region: Region = Field("us-east-1", description="AWS region of keys, buckets and roles.")
+    second_region: Region = Field(description="The region that copies of patients' data and of backups go to.")
+    image_lock: Text = Field(
+        "build/images.json", description="File that names every image by digest; `make images` writes it."
+    )
+    alarms: Email = Field(description="E-mail address that hears the alarms of the account and of the service.")
+    operators: tuple[PrincipalArn, ...] = Field(
+        (),
+        description="ARNs of IAM roles or users that may read and write hospitals' data besides the workloads; "
+        "tier development only.",
+    )
+    deployer: PrincipalArn = Field(
+        description="ARN of the IAM role or user that runs pulumi; on eks the cluster lets it in, as it does nobody "
+        "unnamed."
+    )
+    endpoints: EndpointsConfig = Field(
+        description="Servers outside the cluster, each with url and, where the host is a name, the network that it "
+        "answers from: kubernetes (API server and token issuer), vault, aws. On eks only vault is given."
+    )
+    networks: NetworksConfig = Field(
+        NetworksConfig(pods="10.245.0.0/16", services="10.97.0.0/16"),
+        description="Address ranges of pods, services and (eks) the vpc with its peers (name, vpc, account, network); "
+        "hospital networks must not overlap them.",
+    )
+    options: OptionsConfig = Field(
+        OptionsConfig(),
+        description="What an environment may do without, or in another way: nat (NAT gateways), macie, autoscaler "
+        "(karpenter, cluster-autoscaler or none).",
+    )
+    sizes: SizesConfig = Field(
+        description="Requests and limits of the modelServer container and of a job's containers (job)."
+    )
+    gateway: GatewayConfig | None = Field(
+        None,
+        description="The way in for hospitals' programs: domain, issuer, jwksUri and its network, audience and "
+        "requestsPerMinute. Without it nothing from outside of the cluster asks a model.",
+    )
+    vault: VaultConfig = Field(
+        description="Who runs Vault: auditFiles, two files on two disks that its server writes, or namespace, of a "
+        "managed Vault."
+    )
+    hospitals: tuple[HospitalConfig, ...] = Field(
+        description="One entry a hospital: name, fhir (url or path), and optionally release, retention, contact, "
+        "network, replicas, resources, keys (aliases by data class). Adding, changing or removing an entry is all "
+        "that onboarding and off-boarding touch. What the engine's overlay says of a hospital by its name, such as "
+        "the release that it serves, is a part of its entry."
+    )
 
     @field_validator("gateway", mode="before")
     @classmethod

@@ -63,7 +63,7 @@ def switch_off(home: Home) -> None:
 
 
 def declare(stack: Stack, *, on: bool) -> None:
-    """Let the first hospital's entry name the FHIR server, or let the entry that does name its folder again."""
+    """Let the first hospital's records come from the FHIR server, or those that do come as the entry says."""
     for index, entry in enumerate(stack.working()):
         name, wanted = entry["name"], on and index == 0
         if wanted == is_source(entry):
@@ -71,12 +71,9 @@ def declare(stack: Stack, *, on: bool) -> None:
         if wanted:
             stack.set_field(name, "fhir.url", EHR_URL)
             stack.set_field(name, "fhir.auth", "none")
-            stack.unset_field(name, "fhir.path")
             stack.set_field(name, "network", f"{NODE_IP}/32")
         else:
-            stack.set_field(name, "fhir.path", f"build/fhir/{name}")
-            stack.unset_field(name, "fhir.url")
-            stack.unset_field(name, "fhir.auth")
+            stack.unset_field(name, "fhir")
             stack.unset_field(name, "network")
 
 

@@ -14,6 +14,7 @@ from local.netpol.addresses import Leases
 from local.netpol.compile import Network
 from local.netpol.controller import Controller, deny_all
 from local.netpol.enforce import Enforcer
+from local.netpol.events import Events
 from local.netpol.health import Health, serve
 from local.netpol.store import Store
 
@@ -69,9 +70,12 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.health_address:
         serve(arguments.health_address, health)
     leases.refresh()
-    watch.start(watch.ClusterApi(arguments.kubeconfig), store, stop, _report)
+    api = watch.ClusterApi(arguments.kubeconfig)
+    watch.start(api, store, stop, _report)
+    events = Events(api, _report)
+    threading.Thread(target=events.follow, args=(stop,), name="events", daemon=True).start()
     threading.Thread(target=leases.follow, args=(stop, store.changed.set), name="leases", daemon=True).start()
-    Controller(store, leases, enforcer, network, health, _report).run(stop)
+    Controller(store, leases, enforcer, network, health, _report, events.note).run(stop)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,17 @@ connections at once, replies need no rule of their own, and no packet is trusted
 """
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses, summarize_address_range
 
 from local.netpol.model import LAST_PORT, Block, Direction, Namespace, Peers, Pod, Policy, Port, Rule, Snapshot
 
 TABLE = "inet hmlops_policy"
 EVERYWHERE = IPv4Network("0.0.0.0/0")
+_LABEL_LENGTH = 120
 
 # Stands before the names of everything that one ruleset owns, until the ruleset's digest takes its place.
 _TAG = "~"
@@ -176,7 +178,7 @@ class _Compiler:
             self.used.add((policy.namespace, policy.name))
             chain = f"{_TAG}{direction.value.lower()}_policy_{len(self.chains)}"
             lines = [line for rule in policy.rules[direction] for line in self._rule(rule, policy.namespace, direction)]
-            self.chains[chain] = "\n    ".join([f'comment "{policy.namespace}/{policy.name}"', *lines])
+            self.chains[chain] = "\n    ".join([f'comment "{_label(policy)}"', *lines])
             for address in selected:
                 chains_of[address].append(chain)
         verdicts: dict[IPv4Address, str] = {}
@@ -205,7 +207,7 @@ class _Compiler:
         networks: set[IPv4Network] = set()
         for peer in peers:
             if isinstance(peer, Block):
-                networks |= _without(peer.network, peer.excluded)
+                networks.update(_without(peer.network, peer.excluded))
             else:
                 networks |= self.cluster.peers(peer, namespace)
         return list(collapse_addresses(networks))
@@ -257,18 +259,32 @@ def _declare(kind: str, elements: Sequence[str]) -> str:
     return f"{kind};" + (f"\n    elements = {{ {', '.join(elements)} }}" if elements else "")
 
 
-def _without(network: IPv4Network, excluded: Iterable[IPv4Network]) -> set[IPv4Network]:
+def _label(policy: Policy) -> str:
+    """Return the policy's name for a chain's comment, which nftables limits to 128 characters."""
+    full = "/".join(policy.key)
+    # The API has no other characters; what has could end the comment.
+    plain = re.sub(r"[^a-z0-9./-]", "-", full)
+    if plain == full and len(full) <= _LABEL_LENGTH:
+        return full
+    digest = hashlib.sha256(full.encode()).hexdigest()[:16]
+    return f"{plain[: _LABEL_LENGTH - len(digest) - 1]}-{digest}"
+
+
+def _without(network: IPv4Network, excluded: Iterable[IPv4Network]) -> Iterable[IPv4Network]:
     """Return the networks that cover a network without some parts of it."""
-    left = {network}
-    for hole in excluded:
-        left = {piece for whole in left for piece in _minus(whole, hole)}
-    return left
+    first, last = int(network.network_address), int(network.broadcast_address)
+    for hole in sorted(collapse_addresses(excluded)):
+        if not hole.overlaps(network):
+            continue
+        if first < int(hole.network_address):
+            yield from _covering(first, int(hole.network_address) - 1)
+        first = int(hole.broadcast_address) + 1
+    if first <= last:
+        yield from _covering(first, last)
 
 
-def _minus(whole: IPv4Network, hole: IPv4Network) -> Iterable[IPv4Network]:
-    if not whole.overlaps(hole):
-        return [whole]
-    return [] if whole.subnet_of(hole) else whole.address_exclude(hole)
+def _covering(first: int, last: int) -> Iterable[IPv4Network]:
+    return summarize_address_range(IPv4Address(first), IPv4Address(last))
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -8,7 +8,8 @@ from local.netpol.addresses import Leases, settle
 from local.netpol.compile import Network, compile_ruleset
 from local.netpol.enforce import EnforcementError, Enforcer
 from local.netpol.health import Health
-from local.netpol.model import Snapshot
+from local.netpol.isolate import Isolation
+from local.netpol.model import Policy, Snapshot
 from local.netpol.store import Store
 
 # Events come in bursts: a namespace with all its policies, a rollout. One transaction serves a burst.
@@ -27,7 +28,19 @@ def deny_all(enforcer: Enforcer, network: Network) -> None:
 
 
 class Controller:
-    """From the store to the kernel, again and again."""
+    """From the store to the kernel, again and again.
+
+    Parameters
+    ----------
+    store, leases
+        What the cluster is.
+    enforcer, network
+        The owner of the rules, and where pods are.
+    health, report
+        Where the state and its changes are said.
+    note
+        Takes the policies that are closed because they cannot be enforced as they are written.
+    """
 
     def __init__(
         self,
@@ -37,9 +50,11 @@ class Controller:
         network: Network,
         health: Health,
         report: Callable[[str], None],
+        note: Callable[[tuple[Policy, ...]], None] = lambda _: None,
     ) -> None:
-        self._store, self._leases, self._enforcer, self._network = store, leases, enforcer, network
-        self._health, self._report = health, report
+        self._store, self._leases, self._enforcer = store, leases, enforcer
+        self._isolation = Isolation(enforcer, network)
+        self._health, self._report, self._note = health, report, note
 
     def step(self) -> None:
         """Enforce the present state, if it is known in full."""
@@ -49,13 +64,23 @@ class Controller:
             return
         began = time.monotonic()
         try:
-            ruleset = compile_ruleset(settle(snapshot, self._leases.current()), self._network)
-            if self._enforcer.apply(ruleset):
-                took = (time.monotonic() - began) * 1000
-                self._report(f"{ruleset.pods} pods, {ruleset.policies} policies in force after {took:.0f} ms")
-            self._health.problem = ""
+            ruleset, changed, closed = self._isolation.enforce(settle(snapshot, self._leases.current()))
         except EnforcementError as error:
             self._failed(error)
+            return
+        if changed:
+            took = (time.monotonic() - began) * 1000
+            self._report(f"{ruleset.pods} pods, {ruleset.policies} policies in force after {took:.0f} ms")
+        self._say(closed, snapshot.unreadable)
+        self._health.problem = ""
+
+    def _say(self, closed: tuple[Policy, ...], unreadable: tuple[str, ...]) -> None:
+        lines = (*(f"NetworkPolicy {'/'.join(p.key)} closes its pods: {p.problem}" for p in closed), *unreadable)
+        for line in lines:
+            if line not in self._health.closed:
+                self._report(line)
+        self._health.closed = lines
+        self._note(closed)
 
     def verify(self) -> None:
         """Look whether somebody else changed the rules; if so, the next step puts them back."""

@@ -36,10 +36,23 @@ class Enforcer:
         """
         if ruleset.text == self._text:
             return False
-        script = [f"add table {TABLE}", f"flush table {TABLE}", *self._deletions(), ruleset.text]
-        self._run("-f", "-", script="\n".join(script))
+        self._run("-f", "-", script=self._script(ruleset))
         self._held, self._text = ruleset.owns, ruleset.text
         return True
+
+    def check(self, ruleset: Ruleset) -> None:
+        """Have the kernel judge rules without putting them in force.
+
+        Raises
+        ------
+        EnforcementError
+            If it would refuse them.
+        """
+        if ruleset.text != self._text:
+            self._run("-c", "-f", "-", script=self._script(ruleset))
+
+    def _script(self, ruleset: Ruleset) -> str:
+        return "\n".join([f"add table {TABLE}", f"flush table {TABLE}", *self._deletions(), ruleset.text])
 
     def intact(self) -> bool:
         """Tell whether the table still is what was applied last; if not, the next ``apply`` mends it."""

@@ -10,9 +10,19 @@ from local.errors import UserError
 
 @dataclass
 class Health:
-    """The controller's state; ``problem`` is empty when what the cluster asks for is what the kernel enforces."""
+    """The controller's state.
+
+    Parameters
+    ----------
+    problem
+        Why the cluster's present state is not enforced; empty where it is.
+    closed
+        Each object that is not enforced as it is written, and why: its own pods are denied traffic, which restarting
+        the controller would not change.
+    """
 
     problem: str = "the first full list is still under way; pods are denied everything"
+    closed: tuple[str, ...] = ()
 
 
 def serve(address: str, health: Health) -> ThreadingHTTPServer:
@@ -24,7 +34,7 @@ def serve(address: str, health: Health) -> ThreadingHTTPServer:
             status = HTTPStatus.SERVICE_UNAVAILABLE if health.problem else HTTPStatus.OK
             if self.path != "/healthz":
                 status = HTTPStatus.NOT_FOUND
-            body = f"{health.problem or 'ok'}\n".encode()
+            body = "".join(f"{line}\n" for line in (health.problem or "ok", *health.closed)).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

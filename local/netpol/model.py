@@ -1,7 +1,7 @@
 """What enforcement needs to know of pods, namespaces and NetworkPolicies, and what their selectors mean."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -91,12 +91,35 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """A NetworkPolicy; a direction without an entry in ``rules`` is not isolated by it."""
+    """A NetworkPolicy.
+
+    Parameters
+    ----------
+    namespace, name, uid
+        Its identity.
+    pods
+        The pods that it isolates.
+    rules
+        What it allows by direction; a direction without an entry is not isolated by it.
+    problem
+        Why it is not enforced as written; empty where it is.
+    """
 
     namespace: str
     name: str
     pods: Selector
     rules: Mapping[Direction, tuple[Rule, ...]]
+    uid: str = ""
+    problem: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+    def closed(self, problem: str) -> "Policy":
+        """Return the policy that denies the same pods everything in the same directions."""
+        return replace(self, rules=dict.fromkeys(self.rules, ()), problem=problem)
 
 
 @dataclass(frozen=True)
@@ -133,22 +156,12 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The cluster at one moment."""
+    """The cluster at one moment; ``unreadable`` says which of its objects are left out, and why."""
 
     pods: tuple[Pod, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
     policies: tuple[Policy, ...] = ()
-
-
-def parse_selector(source: Json | None) -> Selector:
-    """Read a label selector as the API writes it."""
-    source = source or {}
-    equal = [Requirement(key, "In", frozenset({value})) for key, value in (source.get("matchLabels") or {}).items()]
-    expressions = [
-        Requirement(entry["key"], entry["operator"], frozenset(entry.get("values") or ()))
-        for entry in source.get("matchExpressions") or ()
-    ]
-    return Selector((*equal, *expressions))
+    unreadable: tuple[str, ...] = ()
 
 
 def parse_pod(source: Json) -> Pod:
@@ -185,46 +198,3 @@ def _pod_address(status: Json) -> IPv4Address | None:
 def parse_namespace(source: Json) -> Namespace:
     """Read a namespace."""
     return Namespace(source["metadata"]["name"], source["metadata"].get("labels") or {})
-
-
-def parse_policy(source: Json) -> Policy:
-    """Read a NetworkPolicy, with the API's defaults for ``policyTypes``."""
-    meta, spec = source["metadata"], source.get("spec") or {}
-    types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
-    peers = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
-    rules = {
-        direction: tuple(_parse_rule(rule, peers[direction]) for rule in spec.get(direction.value.lower()) or ())
-        for direction in Direction
-        if direction.value in types
-    }
-    return Policy(meta["namespace"], meta["name"], parse_selector(spec.get("podSelector")), rules)
-
-
-def _parse_rule(source: Json, peers: str) -> Rule:
-    return Rule(
-        peers=tuple(filter(None, map(_parse_peer, source[peers]))) if source.get(peers) else None,
-        ports=tuple(map(_parse_port, source["ports"])) if source.get("ports") else None,
-    )
-
-
-def _parse_peer(source: Json) -> Peers | Block | None:
-    block = source.get("ipBlock")
-    if block is None:
-        namespaces = source.get("namespaceSelector")
-        return Peers(
-            None if namespaces is None else parse_selector(namespaces), parse_selector(source.get("podSelector"))
-        )
-    # Pods have IPv4 addresses only: a block of IPv6 addresses names nobody.
-    if ":" in block["cidr"]:
-        return None
-    excluded = [IPv4Network(cidr, strict=False) for cidr in block.get("except") or () if ":" not in cidr]
-    return Block(IPv4Network(block["cidr"], strict=False), tuple(excluded))
-
-
-def _parse_port(source: Json) -> Port:
-    protocol, port = source.get("protocol") or "TCP", source.get("port")
-    if port is None:
-        return Port(protocol)
-    if isinstance(port, str):
-        return Port(protocol, name=port)
-    return Port(protocol, port, source.get("endPort") or port)

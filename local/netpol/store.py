@@ -4,9 +4,10 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
-from local.netpol.model import Json, Namespace, Pod, Policy, Snapshot, parse_namespace, parse_pod, parse_policy
+from local.netpol.model import Json, Namespace, Pod, Policy, Snapshot, parse_namespace, parse_pod
+from local.netpol.parse import parse_policy
 
 T = TypeVar("T")
 
@@ -20,6 +21,39 @@ class Kind(Enum):
 
 
 @dataclass
+class _Table(Generic[T]):
+    """The objects of one kind by uid; one that cannot be read stands apart and leaves the others as they are."""
+
+    parse: Callable[[Json], T]
+    objects: dict[str, T] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def replace(self, sources: Iterable[Json]) -> None:
+        self.objects, self.unreadable = {}, {}
+        for source in sources:
+            self.put(source)
+
+    def put(self, source: Json) -> bool:
+        """Keep an object; return whether anything that matters here has changed."""
+        uid = source["metadata"]["uid"]
+        try:
+            new = self.parse(source)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            meta = source["metadata"]
+            name = "/".join(filter(None, (meta.get("namespace"), meta.get("name"))))
+            self.objects.pop(uid, None)
+            self.unreadable[uid] = f"{name} cannot be read: {type(error).__name__} {error}"
+            return True
+        changed = uid in self.unreadable or self.objects.get(uid) != new
+        self.unreadable.pop(uid, None)
+        self.objects[uid] = new
+        return changed
+
+    def remove(self, uid: str) -> None:
+        self.objects.pop(uid, None)
+        self.unreadable.pop(uid, None)
+
+
 class Store:
     """The objects of all watches.
 
@@ -27,50 +61,37 @@ class Store:
     judged without the policies that came with them.
     """
 
-    changed: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _current: set[Kind] = field(default_factory=set)
-    _pods: dict[str, Pod] = field(default_factory=dict)
-    _namespaces: dict[str, Namespace] = field(default_factory=dict)
-    _policies: dict[str, Policy] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.changed = threading.Event()
+        self._lock = threading.Lock()
+        self._current: set[Kind] = set()
+        self._pods = _Table[Pod](parse_pod)
+        self._namespaces = _Table[Namespace](parse_namespace)
+        self._policies = _Table[Policy](parse_policy)
+        self._tables: dict[Kind, _Table[Any]] = {
+            Kind.PODS: self._pods,
+            Kind.NAMESPACES: self._namespaces,
+            Kind.POLICIES: self._policies,
+        }
 
     def replace(self, kind: Kind, objects: Iterable[Json]) -> None:
         """Take a full list, after which the kind is current."""
         with self._lock:
-            match kind:
-                case Kind.PODS:
-                    self._pods = _parsed(parse_pod, objects)
-                case Kind.NAMESPACES:
-                    self._namespaces = _parsed(parse_namespace, objects)
-                case Kind.POLICIES:
-                    self._policies = _parsed(parse_policy, objects)
+            self._tables[kind].replace(objects)
             self._current.add(kind)
         self.changed.set()
 
     def put(self, kind: Kind, source: Json) -> None:
         """Take one object that is new or has changed."""
         with self._lock:
-            match kind:
-                case Kind.PODS:
-                    changed = _put(self._pods, parse_pod, source)
-                case Kind.NAMESPACES:
-                    changed = _put(self._namespaces, parse_namespace, source)
-                case Kind.POLICIES:
-                    changed = _put(self._policies, parse_policy, source)
+            changed = self._tables[kind].put(source)
         if changed:
             self.changed.set()
 
     def remove(self, kind: Kind, source: Json) -> None:
         """Forget one object."""
-        uid = source["metadata"]["uid"]
         with self._lock:
-            match kind:
-                case Kind.PODS:
-                    self._pods.pop(uid, None)
-                case Kind.NAMESPACES:
-                    self._namespaces.pop(uid, None)
-                case Kind.POLICIES:
-                    self._policies.pop(uid, None)
+            self._tables[kind].remove(source["metadata"]["uid"])
         self.changed.set()
 
     def lost(self, kind: Kind) -> None:
@@ -89,17 +110,8 @@ class Store:
             if self._current != set(Kind):
                 return None
             return Snapshot(
-                tuple(self._pods.values()), tuple(self._namespaces.values()), tuple(self._policies.values())
+                pods=tuple(self._pods.objects.values()),
+                namespaces=tuple(self._namespaces.objects.values()),
+                policies=tuple(self._policies.objects.values()),
+                unreadable=tuple(text for table in self._tables.values() for text in table.unreadable.values()),
             )
-
-
-def _parsed(parse: Callable[[Json], T], objects: Iterable[Json]) -> dict[str, T]:
-    return {source["metadata"]["uid"]: parse(source) for source in objects}
-
-
-def _put(known: dict[str, T], parse: Callable[[Json], T], source: Json) -> bool:
-    """Keep an object; tell whether anything that matters here has changed."""
-    uid, new = source["metadata"]["uid"], parse(source)
-    changed = known.get(uid) != new
-    known[uid] = new
-    return changed

@@ -44,6 +44,14 @@ class ClusterApi:
         load: Callable[[str], Any] = new_client_from_config
         self._client = load(kubeconfig)
 
+    def create(self, path: str, document: Json) -> int:
+        """Create an object; return the status of the answer."""
+        url = f"{self._client.configuration.host}{path}"
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        answer = self._client.call_api("POST", url, headers, document, _request_timeout=TIMEOUT)
+        answer.read()
+        return int(answer.status)
+
     def _request(self, path: str, parameters: Mapping[str, Any]) -> Any:
         url = f"{self._client.configuration.host}{path}?{urlencode(parameters)}"
         answer = self._client.call_api("GET", url, {"Accept": "application/json"}, _request_timeout=TIMEOUT)

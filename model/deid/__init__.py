@@ -1,1 +1,1 @@
-"""Pseudonyms, shifted dates and the allow list of what may leave the restricted zone."""
+"""De-identification: pseudonyms, shifted dates and the allow list of what may leave the restricted zone."""

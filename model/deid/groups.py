@@ -1,4 +1,4 @@
-"""The groups that figures are told apart for (``model/groups.yaml``), read from US Core extensions and Coverage."""
+"""The groups that figures are told apart for (``groups.yaml``), read from US Core extensions and Coverage."""
 
 import functools
 import hashlib
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from model.deid.vocabulary import same_uri
 
-GROUPS_FILE = Path(__file__).parent.parent / "groups.yaml"
+GROUPS_FILE = Path(__file__).parent / "groups.yaml"
 CATEGORY = "ombCategory"
 _BETWEEN = re.compile(r"[\s_-]+")
 

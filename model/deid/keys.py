@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from model.console import warn
 from model.errors import UserError
-from model.vault import Transit, Vault
+from model.io.console import warn
+from model.io.vault import Transit, Vault
 
 BATCH = 250
 KEY_NAME = "pseudonym"

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Literal
 
+from model.definitions.units import Conversion, Units
 from model.deid.vocabulary import same_uri
-from model.units import Conversion, Units
 
 COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 UCUM = frozenset({"http://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"})

@@ -1,4 +1,4 @@
-"""The allow list (``model/deid_rules.yaml``), read once and made ready for walking a resource."""
+"""The allow list (``model/deid/rules.yaml``), read once and made ready for walking a resource."""
 
 import functools
 import hashlib
@@ -11,12 +11,12 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from model.definitions.features import conversions, measurements_digest
+from model.definitions.units import units
 from model.deid.measures import Measures, Reason
 from model.deid.vocabulary import Meaning, System, Translation, Vocabulary
-from model.features.definitions import conversions, measurements_digest
-from model.units import units
 
-RULES_FILE = Path(__file__).parent.parent / "deid_rules.yaml"
+RULES_FILE = Path(__file__).parent / "rules.yaml"
 NOWHERE = "000"
 _ZIP = re.compile(r"\d{5}(-?\d{4})?", re.ASCII)
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from model.dataset import Dataset, Floats
-from model.evaluation.ranking import Ranking, ratio
-from model.evaluation.resampling import RESAMPLES, Resamples
+from model.dataset.dataset import Dataset, Floats
+from model.metrics.ranking import Ranking, ratio
+from model.metrics.resampling import RESAMPLES, Resamples
 from model.scoring import Scorer
 from model.training.run import Run
 

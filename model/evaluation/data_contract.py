@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from model.dataset import Dataset, Floats
-from model.features.definitions import digest
+from model.dataset.dataset import Dataset, Floats
+from model.definitions.features import digest
 from model.training.run import Run
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
 from model.evaluation.sample import number
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from model.dataset import Dataset, Floats
-from model.evaluation import thresholds
-from model.evaluation.ranking import Ranking
-from model.evaluation.resampling import RESAMPLES, Measured, Resamples
+from model.dataset.dataset import Dataset, Floats
 from model.evaluation.sample import Sample, at_band, calibration, number, plain
 from model.evaluation.subgroups import Subgroups
-from model.evaluation.vocabulary import BENEFITS
 from model.gates import SmallGroup
+from model.metrics import thresholds
+from model.metrics.figure_names import BENEFITS
+from model.metrics.ranking import Ranking
+from model.metrics.resampling import RESAMPLES, Measured, Resamples
 
 HIGH = "high"
 LACE = "LACE"

@@ -7,12 +7,12 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.pipeline import Pipeline
 
-from model.console import progress
-from model.dataset import Dataset, Floats
-from model.evaluation.calibration import EDGE
-from model.evaluation.ranking import Labels, Ranking
-from model.evaluation.resampling import Measured, Resamples
-from model.training.prepare import origins
+from model.dataset.dataset import Dataset, Floats
+from model.dataset.prepared_columns import origins
+from model.io.console import progress
+from model.metrics.calibration import EDGE
+from model.metrics.ranking import Labels, Ranking
+from model.metrics.resampling import Measured, Resamples
 
 ROWS = 5000
 REPEATS = 3

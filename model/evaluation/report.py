@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from model.definitions.window import within
 from model.training.run import Run
 
 TEMPLATE = "report.html"
@@ -59,13 +60,14 @@ def report(run: Run, evaluation: dict[str, Any], pictures: Mapping[str, bytes]) 
     inlined = {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for name, png in pictures.items()}
     return world.get_template(TEMPLATE).render(
         run=run,
+        outcome="readmission" if run.table else f"{run.return_days}-day readmission",
         found=evaluation,
         pictures=inlined,
         rows={key: (title.format(baseline=name), meaning) for key, (title, meaning) in SECTIONS.items()},
         baseline=name,
         calibration_rows=CALIBRATION,
         unknown=UNKNOWN,
-        verdict=verdict(evaluation),
+        verdict=verdict(run, evaluation),
         benefit=benefit(evaluation),
         refused=[gate for gate in evaluation["gates"] if not gate["passed"]],
     )
@@ -86,12 +88,12 @@ def spread(found: Mapping[str, float] | None, digits: int = 3) -> str:
     return "" if not found else f"{found['low']:.{digits}f} to {found['high']:.{digits}f}"
 
 
-def verdict(evaluation: dict[str, Any]) -> str:
+def verdict(run: Run, evaluation: dict[str, Any]) -> str:
     """Return the evaluation in one sentence."""
     counts, auc = evaluation["counts"], evaluation["roc_auc"]
     text = (
         f"On {counts['discharges']:,} discharges of {counts['patients']:,} patients whom training did not see, "
-        f"{counts['readmissions']:,} were followed by a readmission within 30 days. "
+        f"{counts['readmissions']:,} were followed by a readmission{within(None if run.table else run.return_days)}. "
     )
     if auc is None:
         return text + "That is too few, or of one kind only, to tell how good the model is."

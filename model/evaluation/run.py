@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from model import places
-from model.dataset import Dataset, Floats
+from model.dataset.dataset import Dataset, Floats
 from model.errors import GateError, UserError
 from model.evaluation.comparison import champion, compared
-from model.evaluation.curves import curves
 from model.evaluation.data_contract import data_contract
 from model.evaluation.figures import LACE, figures
 from model.evaluation.importance import importance
 from model.evaluation.stability import stability
 from model.gates import Verdict, not_evaluated, table_of_run, verdicts, warnings_of
 from model.gates import refuse as refuse_by
+from model.io import storage
+from model.metrics.curves import curves
 from model.training.run import RUN_FILE, Run, read_fit, read_pipeline, read_run, read_test
 
 EVALUATION_FILE = "evaluation.json"
@@ -80,8 +80,8 @@ def keep_report(folder: Path, place: str) -> str:
     """Put the evaluation and its report where they outlive the run, by the run's digest; return the report's place."""
     digest = hashlib.sha256((folder / RUN_FILE).read_bytes()).hexdigest()[:DIGEST_CHARACTERS]
     for name in (EVALUATION_FILE, REPORT_FILE):
-        places.write(places.join(place, digest, name), (folder / name).read_bytes())
-    return places.join(place, digest, REPORT_FILE)
+        storage.write(storage.join(place, digest, name), (folder / name).read_bytes())
+    return storage.join(place, digest, REPORT_FILE)
 
 
 def refuse(evaluation: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ def _write(folder: Path, run: Run, evaluation: dict[str, Any]) -> None:
 
     pictures = plots(evaluation)
     for name, png in pictures.items():
-        places.write(str(folder / PLOTS_FOLDER / name), png)
-    places.write(str(folder / REPORT_FILE), report(run, evaluation, pictures).encode())
+        storage.write(str(folder / PLOTS_FOLDER / name), png)
+    storage.write(str(folder / REPORT_FILE), report(run, evaluation, pictures).encode())
     text = json.dumps(evaluation, indent=2, sort_keys=True, allow_nan=False)
-    places.write(str(folder / EVALUATION_FILE), text.encode())
+    storage.write(str(folder / EVALUATION_FILE), text.encode())

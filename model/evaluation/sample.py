@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from model.dataset import Floats
-from model.evaluation.calibration import EDGE, Calibration
-from model.evaluation.ranking import Labels, Ranking, Tally, ratio
-from model.evaluation.resampling import Measured
-from model.evaluation.thresholds import at, net_benefit, treat_all
-from model.evaluation.vocabulary import AT_THRESHOLD, CALIBRATION, PLAIN
+from model.dataset.dataset import Floats
+from model.metrics.calibration import EDGE, Calibration
+from model.metrics.figure_names import AT_THRESHOLD, CALIBRATION, PLAIN
+from model.metrics.ranking import Labels, Ranking, Tally, ratio
+from model.metrics.resampling import Measured
+from model.metrics.thresholds import at, net_benefit, treat_all
 
 
 class Sample:

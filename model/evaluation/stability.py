@@ -11,10 +11,10 @@ from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from model.console import progress
-from model.dataset import Dataset, Floats
+from model.dataset.dataset import Dataset, Floats
 from model.evaluation.importance import coefficients
-from model.evaluation.resampling import Resamples
+from model.io.console import progress
+from model.metrics.resampling import Resamples
 
 REFITS = 10
 PATIENTS = 6000

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.dataset import Dataset, Floats
+from model.dataset.dataset import Dataset, Floats
+from model.definitions.features import GROUPS
 from model.evaluation.fairness import fairness
-from model.evaluation.resampling import Measured
 from model.evaluation.sample import Sample
-from model.evaluation.vocabulary import GAP, GAPS
-from model.features.definitions import GROUPS
 from model.gates import SmallGroup
+from model.metrics.figure_names import GAP, GAPS
+from model.metrics.resampling import Measured
 
 UNKNOWN = "unknown"
 _ALERT = "alert"

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import ibis
 
+from model.definitions.features import definitions
 from model.errors import UserError
-from model.features.definitions import definitions
 from model.features.expression import Tables
 
 # When each kind of record became known.

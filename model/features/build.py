@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from model import places
+from model.curated import curated_tables
+from model.definitions.features import BASELINE, GROUPS, KEYS, LABEL, Definitions, definitions, digest, group_column
+from model.definitions.units import units
 from model.errors import UserError
 from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
-from model.features.definitions import BASELINE, GROUPS, KEYS, LABEL, Definitions, definitions, digest, group_column
 from model.features.engines import Engine, engine
 from model.features.expression import FRESH, expression, judged_stays
-from model.ingestion import curated
-from model.units import units
+from model.io import storage
 
 METADATA = b"healthcare-mlops"
 DUCKDB = "duckdb"
@@ -39,6 +39,7 @@ class Featurised:
     readmitted: int
     patients: int
     definition_digest: str
+    return_days: int
     engine: str = DUCKDB
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -77,7 +78,7 @@ def build(
         Whether a planned return is a readmission; as the definitions say unless given.
     max_unknown_units : float, optional
         If more than this share of a measurement's values has a unit that is not understood, nothing is published; as
-        ``model/units.yaml`` says unless given.
+        ``model/definitions/units.yaml`` says unless given.
 
     Raises
     ------
@@ -102,6 +103,7 @@ def build(
         readmitted=pc.sum(found[LABEL]).as_py() or 0,
         patients=len(found["patient_id"].unique()),
         definition_digest=digest(),
+        return_days=table.stay.return_days,
         engine=engine_name,
         counts=told,
     )
@@ -194,7 +196,7 @@ def who_and_when(curated_place: str) -> tuple[int, datetime | None]:
 
 def load(place: str) -> tuple[pa.Table, dict[str, Any]]:
     """Return a features file and what it was made from."""
-    content = places.read(place)
+    content = storage.read(place)
     try:
         table = pq.read_table(io.BytesIO(content))
         made_from: dict[str, Any] = json.loads((table.schema.metadata or {})[METADATA])
@@ -231,7 +233,7 @@ def _opened(place: str, engine_name: str) -> Iterator[tuple[Engine, dict[str, ib
     """Fetch the curated tables and give them with what runs the expressions and what they were made from."""
     with engine(engine_name) as runs, tempfile.TemporaryDirectory(prefix="features-") as scratch:
         folder = Path(scratch)
-        manifests = curated.download(place, folder)
+        manifests = curated_tables.download(place, folder)
         _check(folder, manifests, place)
         yield (
             runs,
@@ -239,26 +241,28 @@ def _opened(place: str, engine_name: str) -> Iterator[tuple[Engine, dict[str, ib
             {
                 "definition_digest": digest(),
                 "definition_version": definitions().version,
+                "return_days": definitions().stay.return_days,
                 "curated": {manifest.hospital: manifest.content_digest for manifest in manifests},
                 "ingest": {manifest.hospital: manifest.input_digest for manifest in manifests},
             },
         )
 
 
-def _check(folder: Path, manifests: list[curated.Manifest], place: str) -> None:
+def _check(folder: Path, manifests: list[curated_tables.Manifest], place: str) -> None:
     for manifest in manifests:
-        if manifest.schema_version != curated.SCHEMA_VERSION:
+        if manifest.schema_version != curated_tables.SCHEMA_VERSION:
             raise UserError(
                 f"The tables of hospital {manifest.hospital} at {place} have schema {manifest.schema_version}, this "
-                f"program reads {curated.SCHEMA_VERSION}; run ingest again."
+                f"program reads {curated_tables.SCHEMA_VERSION}; run ingest again."
             )
         window = definitions().stay.return_days
         if manifest.return_days != window:
             raise UserError(
                 f"The tables of hospital {manifest.hospital} at {place} were made for a readmission window of "
-                f"{manifest.return_days} days, definitions.yaml has return_days {window}; run ingest again."
+                f"{manifest.return_days} days, but model/definitions/features.yaml has return_days: {window}; "
+                "run ingest again."
             )
-        for name, columns in curated.COLUMNS.items():
+        for name, columns in curated_tables.COLUMNS.items():
             file = folder / name / f"{manifest.hospital}.parquet"
             if not file.exists():
                 raise UserError(f"Hospital {manifest.hospital} at {place} has no table {name}; run ingest again.")
@@ -269,4 +273,4 @@ def _check(folder: Path, manifests: list[curated.Manifest], place: str) -> None:
 
 def _publish(found: pa.Table, made_from: dict[str, Any], out: str) -> None:
     table = found.replace_schema_metadata({METADATA: json.dumps(made_from, sort_keys=True).encode()})
-    places.write(out, curated.to_parquet(table))
+    storage.write(out, curated_tables.to_parquet(table))

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import ibis
 import pyarrow as pa
 
+from model.definitions.features import LABEL, Definitions
+from model.definitions.units import Refusal
 from model.errors import GateError
 from model.features import records
-from model.features.definitions import LABEL, Definitions
 from model.features.engines import Engine
 from model.features.expression import Tables
 from model.features.stays import inpatient
-from model.units import Refusal
 
 USED = "used"
 
@@ -51,8 +51,8 @@ def check_units(measured: Counter[Measured], table: Definitions, refusal: Refusa
             raise GateError(
                 f"{unknown} of {values} values of {lab.replace('_', ' ')} of hospital {hospital} "
                 f"({unknown / values:.1%}) have a unit that is not understood, more than {refusal.share:.1%}, and no "
-                "features were written; add the spelling in model/units.yaml and run ingest and features again, or "
-                "accept more with --max-unknown-units."
+                "features were written; add the spelling in model/definitions/units.yaml and run ingest and features "
+                "again, or accept more with --max-unknown-units."
             )
 
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import ibis
 import pyarrow as pa
 
+from model.curated import curated_tables
 from model.errors import UserError
-from model.ingestion import curated
 
 ENGINES = ("duckdb", "spark")
 THREADS = 2
@@ -46,7 +46,7 @@ class DuckDb:
 
     def tables(self, folder: Path) -> dict[str, ibis.Table]:
         """Return the curated tables."""
-        return {name: self.database.read_parquet(f"{folder}/{name}/*.parquet") for name in curated.TABLES}
+        return {name: self.database.read_parquet(f"{folder}/{name}/*.parquet") for name in curated_tables.TABLES}
 
     def keep(self, name: str, table: ibis.Table) -> ibis.Table:
         """Compute a table into a temporary one."""
@@ -66,7 +66,7 @@ class Spark:
 
     def tables(self, folder: Path) -> dict[str, ibis.Table]:
         """Return the curated tables."""
-        return {name: self.database.read_parquet(str(folder / name)) for name in curated.TABLES}
+        return {name: self.database.read_parquet(str(folder / name)) for name in curated_tables.TABLES}
 
     def keep(self, name: str, table: ibis.Table) -> ibis.Table:
         """Compute a table into the session's cache."""

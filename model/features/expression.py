@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import ibis
 
+from model.definitions.features import BASELINE, GROUPS, KEYS, LABEL, Definitions, Feature, Lace, group_column
 from model.features import records
-from model.features.definitions import BASELINE, GROUPS, KEYS, LABEL, Definitions, Feature, Lace, group_column
 from model.features.groups import recorded
 from model.features.stays import DAY, judged, seconds, stays
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import ibis
 
-from model.features.definitions import GROUPS, group_column
+from model.definitions.features import GROUPS, group_column
 
 OF_PATIENT = ("race", "ethnicity", "deprivation")
 

@@ -11,8 +11,8 @@ from typing import Any
 import ibis
 import pyarrow as pa
 
+from model.definitions.features import Definitions, Feature
 from model.deid.measures import OUT_OF_BOUNDS, UNIT_REASONS
-from model.features.definitions import Definitions, Feature
 from model.features.stays import DAY, HOUR, seconds
 
 YEAR = 365

@@ -2,7 +2,7 @@
 
 import ibis
 
-from model.features.definitions import LABEL, StayRules
+from model.definitions.features import LABEL, StayRules
 
 HOUR = 3600
 DAY = 86_400

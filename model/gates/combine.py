@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from model.errors import UserError
 from model.gates.exceptions import GateException
 from model.gates.table import Gate, GateTable, Minimum, Profile, package_table, read_table
-from model.table_faults import told
+from model.io.yaml_tables import told
 
 
 def gate_table(path: Path | None = None, *, today: date | None = None) -> GateTable:

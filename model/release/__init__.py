@@ -1,1 +1,1 @@
-"""The immutable, signed folder that serves what was evaluated, byte for byte."""
+"""Making and verifying a release: model card, contract, SBOM, signing, publishing."""

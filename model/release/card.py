@@ -10,9 +10,10 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from pydantic import BaseModel, ConfigDict
 
+from model.dataset.tables import PLAIN
+from model.definitions.window import window_of, within
 from model.errors import UserError
 from model.gates import Verdict
-from model.training.tables import PLAIN
 
 HERE = Path(__file__).parent
 ATTRIBUTES_FILE = HERE / "attributes.yaml"
@@ -138,6 +139,7 @@ def card(
         "policy": policy,
         "contract": contract,
         "own_table": "x-table" in contract,
+        "within": within(window_of(lineage)),
         "method": method,
         "clinical": lineage["profile"] == CLINICAL,
         "hospitals": ", ".join(lineage["hospitals"]),

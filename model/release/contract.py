@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from model.dataset import Floats
-from model.features.definitions import Definitions, Feature
+from model.dataset.columns import Column
+from model.dataset.dataset import Floats
+from model.definitions.features import Definitions, Feature
 from model.gates import GateTable
-from model.training.columns import Column
 from model.training.run import Run
 
 RUNTIME = "services.model_server.ReadmissionModel"

@@ -8,10 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from model import places
+from model.artifact import files
+from model.artifact.loading import load
+from model.artifact.reference import reference
+from model.artifact.trust import check, open_release, read_signature
+from model.definitions.features import definitions
 from model.errors import GateError, UserError
 from model.evaluation.run import as_judged, read_evaluation
-from model.features.definitions import definitions
 from model.gates import (
     Verdict,
     approval_verdict,
@@ -23,14 +26,11 @@ from model.gates import (
     verdicts,
     warnings_of,
 )
-from model.release import files
+from model.io import storage
 from model.release.card import Card, card
 from model.release.contract import contract, levels, policy, server_settings, trained
-from model.release.loading import load
-from model.release.reference import reference
 from model.release.sbom import sbom
 from model.release.signing import Signer
-from model.release.trust import check, open_release, read_signature
 from model.scoring import Contract
 from model.scoring.scorer import explainer
 from model.training.run import Run, read_fit, read_pipeline, read_run
@@ -125,7 +125,7 @@ def release(
     digest = files.digest_of(file_list)
     short = digest[: files.DIGEST_CHARACTERS]
     done = Released(
-        place=places.join(to, version, short),
+        place=storage.join(to, version, short),
         model=f"{MODEL}-{version}",
         version=version,
         digest=digest,
@@ -142,7 +142,7 @@ def release(
         found = open_release(done.place, trusted=signer.public_keys().values())
         return replace(done, signer=found.signature.signer)
     if approved:
-        _refuse_taken(places.join(to, version), version, short)
+        _refuse_taken(storage.join(to, version), version, short)
     return replace(done, changed=True, signer=_publish(done.place, contents, file_list, signer))
 
 
@@ -172,20 +172,20 @@ def _publish(place: str, contents: Mapping[str, bytes], file_list: bytes, signer
     signature = signer.sign(file_list)
     check(signature, file_list, signer.public_keys().values())
     for name, content in contents.items():
-        places.write(places.join(place, name), content)
-    places.write(places.join(place, files.LIST_FILE), file_list)
+        storage.write(storage.join(place, name), content)
+    storage.write(storage.join(place, files.LIST_FILE), file_list)
     files.read(place)
-    places.write(places.join(place, files.SIGNATURE_FILE), _json(asdict(signature)))
+    storage.write(storage.join(place, files.SIGNATURE_FILE), _json(asdict(signature)))
     return signature.signer
 
 
 def _refuse_taken(folder: str, version: str, digest: str) -> None:
     """Refuse a version whose approved release has another content."""
-    for other in places.folders(folder):
-        place = places.join(folder, other)
+    for other in storage.folders(folder):
+        place = storage.join(folder, other)
         if other == digest or read_signature(place) is None:
             continue
-        lineage = json.loads(places.read(places.join(place, files.LINEAGE_FILE)))
+        lineage = json.loads(storage.read(storage.join(place, files.LINEAGE_FILE)))
         if lineage.get("approval"):
             raise GateError(
                 f"{version} is taken: {version}@{other} was approved and is another content; choose another --version."

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from model.console import warn
+from model.artifact.trust import ALGORITHM, Signature, trusted_keys
 from model.deid.keys import home
 from model.errors import UserError
-from model.release.trust import ALGORITHM, Signature, trusted_keys
-from model.vault import Transit, Vault
+from model.io.console import warn
+from model.io.vault import Transit, Vault
 
 KEY_NAME = "release-signing"
 

@@ -8,8 +8,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from model.artifact import files
+from model.artifact.reference import TOLERANCE
+from model.artifact.trust import SignedRelease, open_release
+from model.definitions.features import definitions, digest
 from model.errors import UserError
-from model.features.definitions import definitions, digest
 from model.gates import (
     GateException,
     Profile,
@@ -22,10 +25,7 @@ from model.gates import (
     verdicts,
     warnings_of,
 )
-from model.release import files
 from model.release.card import NOT_KNOWN, attributes
-from model.release.reference import TOLERANCE
-from model.release.trust import SignedRelease, open_release
 from model.scoring import Scorer
 
 SECTIONS = (

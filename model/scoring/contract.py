@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.dataset.columns import OTHER, POINT, Column, Kind, NumberFormat, codes, plain
 from model.errors import UserError
-from model.training.columns import OTHER, POINT, Column, Kind, NumberFormat, codes, plain
 
 Floats = npt.NDArray[np.float64]
 Values = Sequence[float | str | None]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from model.release.files import (
+from model.artifact.files import (
     CONTRACT_FILE,
     LINEAGE_FILE,
     METRICS_FILE,
@@ -19,13 +19,14 @@ from model.release.files import (
     REFERENCE_FILE,
     ReleaseFiles,
 )
-from model.release.loading import load
-from model.release.reference import deviation
-from model.release.standing import Standing, standing
-from model.release.trust import open_release
+from model.artifact.loading import load
+from model.artifact.reference import deviation
+from model.artifact.standing import Standing, standing
+from model.artifact.trust import open_release
+from model.dataset.prepared_columns import origins
+from model.definitions.window import window_of
 from model.scoring.contract import Contract, Feature, Floats, Values
 from model.scoring.explain import Exact, Explainer, Explanation, Occlusion
-from model.training.prepare import origins
 
 REASONS = 3
 
@@ -71,7 +72,7 @@ class Scorer:
 
     @classmethod
     def open(cls, place: str, *, trusted: Collection[str] | None = None, named: str | None = None) -> "Scorer":
-        """Check a release's hashes and signature, as :func:`model.release.trust.open_release` does, and load it."""
+        """Check a release's hashes and signature, as :func:`model.artifact.trust.open_release` does, and load it."""
         return cls(open_release(place, trusted=trusted, named=named).files)
 
     @property
@@ -109,6 +110,11 @@ class Scorer:
     def name(self) -> str:
         """The model's name on a server."""
         return str(self.lineage["model"])
+
+    @cached_property
+    def return_days(self) -> int | None:
+        """The readmission window that it was built for, in days; none where a hospital's own table has the outcome."""
+        return window_of(self.lineage)
 
     def deviation(self) -> float:
         """Return by how much this process predicts the reference rows otherwise than the evaluated pipeline did."""

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from model.definitions.features import definitions
 from model.synthesis.measuring import Values, measure
 
 OPENING = datetime(2021, 1, 1, tzinfo=UTC)
 CLOSING = datetime(2024, 12, 31, tzinfo=UTC)
-RETURN_DAYS = 30
 DISPOSITIONS = {
     "home": 0.645,
     "hhc": 0.17,
@@ -165,12 +165,13 @@ class _Story:
                 self.died = stay.end
             if stay.disposition in {"exp", "hosp"}:
                 break
+            window = definitions().stay.return_days
             if self.chance.random() < stay.risk:
                 # Within a day of a discharge to another hospital it would be the same stay.
                 soonest = 1.5 if stay.disposition == "other-hcf" else 0.5
-                now = stay.end + timedelta(days=float(self.chance.uniform(soonest, RETURN_DAYS - 0.5)))
+                now = stay.end + timedelta(days=float(self.chance.uniform(soonest, window - 0.5)))
             else:
-                now = stay.end + timedelta(days=RETURN_DAYS + 1) + self._gap()
+                now = stay.end + timedelta(days=window + 1) + self._gap()
 
     def _gap(self) -> timedelta:
         """Return the time to the next unrelated stay, with the visits that fall into it."""

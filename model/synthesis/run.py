@@ -4,9 +4,9 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from model import places
-from model.console import progress
 from model.errors import UserError
+from model.io import storage
+from model.io.console import progress
 from model.synthesis.bundles import BundleWriter
 from model.synthesis.population import Person, simulate
 
@@ -54,14 +54,14 @@ def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, trut
                 for entry in bundle["entry"]:
                     lines.setdefault(entry["resource"]["resourceType"], []).append(_text(entry["resource"]))
             else:
-                places.write(
-                    places.join(out, f"{writer.patient.removeprefix('urn:uuid:')}.json"), _text(bundle).encode()
+                storage.write(
+                    storage.join(out, f"{writer.patient.removeprefix('urn:uuid:')}.json"), _text(bundle).encode()
                 )
             advance(1)
     for kind, rows in lines.items():
-        places.write(places.join(out, f"{kind}.ndjson"), ("\n".join(rows) + "\n").encode())
+        storage.write(storage.join(out, f"{kind}.ndjson"), ("\n".join(rows) + "\n").encode())
     if truth:
-        places.write(truth, ("\n".join(risks) + "\n").encode())
+        storage.write(truth, ("\n".join(risks) + "\n").encode())
     return Synthesized(patients=patients, stays=stays, resources=resources, out=out)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model import places
 from model.evaluation.run import EVALUATION_FILE, PLOTS_FOLDER, REPORT_FILE, read_evaluation
-from model.evaluation.vocabulary import PATHS
+from model.io import storage
+from model.metrics.figure_names import PATHS
 from model.tracking.store import artifact_location, shown, store, tracking_uri
 from model.training.run import RUN_FILE, Run, read_run
 
@@ -69,7 +69,7 @@ def _training(client: "MlflowClient", folder: Path, run: Run) -> str:
         client.set_tag(run_id, f"{_DONE}training", key)
         client.set_terminated(run_id, "FINISHED")
     told = {"tracking_uri": shown(tracking_uri(folder)), "experiment_id": experiment, "run_id": run_id}
-    places.write(str(folder / RECORD_FILE), json.dumps(told, indent=2, sort_keys=True).encode())
+    storage.write(str(folder / RECORD_FILE), json.dumps(told, indent=2, sort_keys=True).encode())
     return run_id
 
 

@@ -7,8 +7,8 @@ champion, each later one challenger, and ``--promote`` makes a release champion,
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model import places
-from model.release import files
+from model.artifact import files
+from model.io import storage
 from model.release.publish import Released
 from model.tracking.record import MODEL, record_evaluation, release_files
 from model.tracking.store import store
@@ -54,7 +54,7 @@ def _version(client: "MlflowClient", name: str, run_id: str, released: Released)
     known = client.search_model_versions(f"name = '{name}' and tags.digest = '{released.digest}'")
     if known:
         return str(known[0].version)
-    papers = {paper: places.read_if_any(places.join(released.place, paper)) for paper in _PAPERS}
+    papers = {paper: storage.read_if_any(storage.join(released.place, paper)) for paper in _PAPERS}
     release_files(client, run_id, {paper: content for paper, content in papers.items() if content is not None})
     tags = {
         "digest": released.digest,

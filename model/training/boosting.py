@@ -12,9 +12,9 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import TargetEncoder
 
-from model.dataset import Dataset, Floats
+from model.dataset.columns import Column, places
+from model.dataset.dataset import Dataset, Floats
 from model.training.calibration import Calibration, held_out_loss
-from model.training.columns import Column, places
 from model.training.folds import Numbers, tuning_folds
 from model.training.settings import Shape, settings
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from model.dataset import Floats
+from model.dataset.dataset import Floats
 
 NO_PENALTY = 1e6
 

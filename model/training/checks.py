@@ -4,7 +4,7 @@ import shlex
 
 import numpy as np
 
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
 from model.errors import GateError
 from model.gates import GateTable
 

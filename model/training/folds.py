@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold
 
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
 from model.errors import GateError
 from model.training.settings import settings
 

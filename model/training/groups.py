@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from model.dataset import Floats
-from model.features.definitions import GROUPS, LABEL, group_column
+from model.dataset.dataset import Floats
+from model.definitions.features import GROUPS, LABEL, group_column
 from model.training.settings import Band, settings
 
 UNKNOWN = ""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.dataset import Dataset, Floats
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, Floats
 from model.errors import GateError, UserError
 from model.gates.exceptions import signed_by
-from model.training.columns import Column
-from model.training.compare import roc_auc
+from model.metrics.roc_auc import roc_auc
 from model.training.settings import settings
 from model.training.split import is_test
 

@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
 
-from model.dataset import Dataset, Floats
+from model.dataset.columns import Column, places
+from model.dataset.dataset import Dataset, Floats
 from model.training.calibration import Calibration, held_out_loss
-from model.training.columns import Column, places
 from model.training.folds import tuning_folds
 from model.training.settings import settings
 

@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
-from model.dataset import Dataset, matrix, seconds
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, matrix, seconds
+from model.definitions.window import UNRECORDED_DAYS
 from model.errors import UserError
-from model.training.columns import Column
 
 PIPELINE_FILE = "pipeline.joblib"
 RUN_FILE = "run.json"
@@ -57,6 +58,7 @@ class Run:
     pipeline_sha256: str
     versions: dict[str, str]
     gates_version: int = 1
+    return_days: int = UNRECORDED_DAYS
     exceptions: tuple[dict[str, Any], ...] = ()
     suspects: tuple[dict[str, Any], ...] = ()
 

@@ -19,7 +19,6 @@ class SplitRule(_Row):
 
     test_parts: int = Field(ge=2)
     later_from: float = Field(gt=0, lt=1)
-    horizon_days: int = Field(ge=0)
 
 
 class ChoiceRule(_Row):
@@ -86,7 +85,6 @@ class Settings(_Row):
     folds: int = Field(ge=2)
     tuning_folds: int = Field(ge=2)
     tuning_rows: int
-    sure_rows: int
     rule: ChoiceRule
     leak: LeakRule
     linear: LinearGrid

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from model.dataset import Dataset, labelled
+from model.dataset import tables
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, labelled
+from model.definitions.features import definitions
 from model.errors import UserError
 from model.features.build import load
-from model.features.definitions import definitions
-from model.hospital import check_hospital
-from model.training import tables
-from model.training.columns import Column
+from model.io.hospital_name import check_hospital
+from model.training.baseline import baseline
 from model.training.groups import groups_of, recorded_groups
 from model.training.split import split
 
@@ -32,6 +33,7 @@ class Source:
     definition_digest: str
     data_digest: str
     made_from: dict[str, Any]
+    return_days: int
 
     def without(self, reasons: dict[str, str]) -> "Source":
         """Return the source without some columns."""
@@ -59,6 +61,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
         definition_digest=made_from["definition_digest"],
         data_digest=_digest(table),
         made_from=made_from,
+        return_days=definitions().stay.return_days,
     )
     return found.without(_wanted_out(tables.split_names(tuple(without), data.names), data.names))
 
@@ -87,7 +90,9 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
         groups={},
         later=np.zeros(len(label), dtype=bool),
     )
-    rows = tables.Rows(kept=keep, fit=split(bare).fit, patient=patient)
+    # Until when the outcome of a discharge may still come, a table does not say: the definitions' window is taken.
+    return_days = definitions().stay.return_days
+    rows = tables.Rows(kept=keep, fit=split(bare, return_days=return_days).fit, patient=patient)
     special = {words.label, words.patient, words.time}
     features = [str(name) for name in table.columns if name not in special]
     left_out = _wanted_out(words.without, features)
@@ -95,7 +100,7 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
     left_out |= {name: why for name, why in described.items() if isinstance(why, str)}
     kept = [found for found in described.values() if isinstance(found, tables.Described)]
     columns = tuple(found.column for found in kept)
-    compared = tables.baseline(table, words, rows, label)
+    compared = baseline(table, words, rows, label)
     grouped = groups_of({f.column.name: f.values for f in kept if f.column.kind == "numeric"}, attributes=attributes)
     grouped |= {name: tables.groups(table[name], rows, words) for name in words.groups}
     data = replace(
@@ -115,7 +120,7 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
         "baseline": {"name": compared.name, "columns": compared.columns},
         "rows_without_outcome_or_patient": int((~keep).sum()),
     }
-    return Source(data, columns, left_out, (hospital,), digest, _content_digest(data), made_from)
+    return Source(data, columns, left_out, (hospital,), digest, _content_digest(data), made_from, return_days)
 
 
 def _wanted_out(without: Collection[str], names: Collection[str]) -> dict[str, str]:

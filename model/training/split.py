@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.dataset import Dataset, Floats
+from model.dataset.dataset import Dataset, Floats
 from model.training.settings import SplitRule, settings
 
 DAY = 86_400.0
@@ -25,7 +25,7 @@ class Split:
     how: str
 
 
-def split(data: Dataset) -> Split:
+def split(data: Dataset, *, return_days: int) -> Split:
     """Split discharges by patient and, where their time is known, by time.
 
     The test patients are told by their pseudonyms alone, so they stay the same whatever else is in the table.
@@ -33,15 +33,22 @@ def split(data: Dataset) -> Split:
     discharge times; the test patients keep all of theirs, and ``later`` marks those after the cut. The dates of one
     patient are shifted together by up to a year, so the cut is sharp on the shifted calendar and blurred on the
     true one: it shows drift over years, not the effect of a single day.
+
+    Parameters
+    ----------
+    data : Dataset
+        The discharges.
+    return_days : int
+        The readmission window: an outcome is known so many days after the discharge.
     """
     rule = settings().split
     test = is_test(data.patient, parts=rule.test_parts)
     how = f"one patient in {rule.test_parts} kept for the test, told by the pseudonym"
     if data.time is None:
         return Split(~test, test, np.zeros(len(data), dtype=bool), f"{how}; no time, so no cut in time")
-    cut, later, known = _cut(data.time, rule)
+    cut, later, known = _cut(data.time, rule, return_days)
     how += (
-        f"; training on outcomes known before the {rule.later_from:.0%} quantile of the time ({rule.horizon_days} days "
+        f"; training on outcomes known before the {rule.later_from:.0%} quantile of the time ({return_days} days "
         "to know one); dates are shifted for each patient by up to a year, so the cut is blurred by as much"
     )
     return Split(~test & known & np.isfinite(cut), test, later, how)
@@ -55,7 +62,7 @@ def is_test(patients: npt.NDArray[Any], *, parts: int | None = None) -> Rows:
     return np.array(picked, dtype=bool)[place]
 
 
-def _cut(time: Floats, rule: SplitRule) -> tuple[float, Rows, Rows]:
+def _cut(time: Floats, rule: SplitRule, return_days: int) -> tuple[float, Rows, Rows]:
     """Return the cut, which rows lie after it, and of which the outcome was known by then."""
     when = float(np.nanquantile(time, rule.later_from)) if np.isfinite(time).any() else float("nan")
-    return when, time > when, time + rule.horizon_days * DAY <= when
+    return when, time > when, time + return_days * DAY <= when

@@ -10,13 +10,13 @@ import numpy as np
 import sklearn
 from threadpoolctl import threadpool_limits
 
-from model.dataset import Dataset
+from model.dataset.dataset import Dataset
+from model.dataset.tables import Words, split_names
 from model.gates import GateTable
 from model.training import checks, leakage, sources
-from model.training.choice import choose
+from model.training.model_selection import choose
 from model.training.run import Run, check_folder, dumped, write_run
 from model.training.split import split
-from model.training.tables import Words, split_names
 
 
 def train(
@@ -68,7 +68,7 @@ def train(
     else:
         words = replace(table, without=tuple(without))
         source = sources.from_table(features, words, hospital=hospital, attributes=attributes)
-    parts = split(source.data)
+    parts = split(source.data, return_days=source.return_days)
     checks.enough(source.data.rows(parts.fit), gates, profile)
     source = source.without(checks.constant(source.data.rows(parts.fit), profile))
     data, columns = replace(source.data, later=parts.later), source.columns
@@ -94,6 +94,7 @@ def train(
         definition_digest=source.definition_digest,
         data_digest=source.data_digest,
         made_from=source.made_from,
+        return_days=source.return_days,
         counts=_counts(data, fit, test),
         split=parts.how,
         algorithm=chosen.algorithm,

@@ -1,1 +1,1 @@
-"""The controls' functions, one module a family; each module enters its own in `policy_pack.rules`."""
+"""The controls: one row each in `controls.yaml`, and their functions by family."""

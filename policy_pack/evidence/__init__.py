@@ -1,1 +1,1 @@
-"""The evidence of a stack: what it holds, who can reach it and which controls keep it, from state and cluster."""
+"""The compliance evidence of a stack, computed from its state and its cluster."""

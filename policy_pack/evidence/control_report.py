@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy_pack.evaluate import EXEMPTIONS, Result, Status, Verdict
-from policy_pack.graph import STACK, Graph
-from policy_pack.rows import Row, table
-from policy_pack.rules import ANY, rules
+from policy_pack.controls.rows import Row, table
+from policy_pack.controls.rules import ANY, rules
+from policy_pack.engine.evaluate import EXEMPTIONS, Result, Status, Verdict
 from policy_pack.settings import Level, Settings
+from policy_pack.stack.graph import STACK, Graph
 
 
 class Standing(StrEnum):

@@ -6,14 +6,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from policy_pack import state
 from policy_pack.errors import PackError
-from policy_pack.evidence.places import Places
-from policy_pack.evidence.source import Source, read
-from policy_pack.evidence.words import called
-from policy_pack.graph import Resource
-from policy_pack.kinds import BUCKET, KEY
+from policy_pack.evidence.state_reader import Source, read
+from policy_pack.facts.ownership import Places
 from policy_pack.settings import Settings
+from policy_pack.stack import state
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import BUCKET, KEY
+from policy_pack.stack.text import called
 
 DEFAULT_DAYS = 30
 

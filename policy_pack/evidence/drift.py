@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from policy_pack.evidence.cluster_access import BINDINGS, ROLES
-from policy_pack.evidence.live import OWNED
-from policy_pack.evidence.words import called, word
-from policy_pack.graph import Graph, Resource
-from policy_pack.kinds import ACCOUNT, NAMESPACE, NETWORK_POLICY
-from policy_pack.pods import WHOLE
+from policy_pack.evidence.cluster_reader import OWNED
+from policy_pack.facts.rbac_access import BINDINGS, ROLES
 from policy_pack.settings import Settings
-from policy_pack.values import UNKNOWN
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.kinds import ACCOUNT, NAMESPACE, NETWORK_POLICY
+from policy_pack.stack.pods import WHOLE
+from policy_pack.stack.text import called, word
+from policy_pack.stack.values import UNKNOWN
 
 _BINDING = BINDINGS[1]
 # Of these every field counts, as one that is added opens something; of others what the state says.

@@ -4,25 +4,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from policy_pack.checks import About
-from policy_pack.evaluate import Judge, verdict
-from policy_pack.evidence import cluster_access, database_access, titles, vault_access
-from policy_pack.evidence.access import Access, gathered
-from policy_pack.evidence.cloud_access import Cloud
-from policy_pack.evidence.cluster_access import Ability
+from policy_pack.engine.evaluate import Judge, verdict
+from policy_pack.evidence import labels
 from policy_pack.evidence.control_report import Control, controls, counts, exemptions_at_fault
-from policy_pack.evidence.data_flow import Flow, flow
+from policy_pack.evidence.data.encryption import Line, encryption
+from policy_pack.evidence.data.inventory import Asset, inventory
 from policy_pack.evidence.drift import Drift, drift, merged
-from policy_pack.evidence.encryption import Line, encryption
-from policy_pack.evidence.inventory import Asset, inventory
-from policy_pack.evidence.network import Map, network
-from policy_pack.evidence.places import Places
+from policy_pack.evidence.network.data_flow import Flow, flow
+from policy_pack.evidence.network.network_map import Map, network
 from policy_pack.evidence.risks import Risk, risks
-from policy_pack.evidence.source import Source
-from policy_pack.graph import Graph, Resource
-from policy_pack.kinds import KEY
+from policy_pack.evidence.state_reader import Source
+from policy_pack.facts import database_access, rbac_access, vault_access
+from policy_pack.facts.access import Access, gathered
+from policy_pack.facts.iam_access import Cloud
+from policy_pack.facts.ownership import Places
+from policy_pack.facts.rbac_access import Ability
 from policy_pack.settings import Exemption, Settings
-from policy_pack.zone_places import Addresses
+from policy_pack.stack.checks import About
+from policy_pack.stack.external_endpoints import Addresses
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.kinds import KEY
 
 _OTHER = ("aws:ecr/repository:Repository", KEY)
 
@@ -97,7 +98,7 @@ def report(
     cloud = Cloud(whole)
     vault = vault_access.access(whole)
     access = gathered([*cloud.access(), *vault, *database_access.access(whole, vault)])
-    bound = cluster_access.rights(whole)
+    bound = rbac_access.rights(whole)
     judged = verdict(Judge(settings, addresses), graph)
     found = controls(graph, judged, settings)
     ways = network(About(whole, settings, addresses))
@@ -121,7 +122,7 @@ def report(
         faults=tuple(exemptions_at_fault(judged)),
         risks=tuple(risks(found)),
         drift=tuple(drift(graph, cluster, settings)) if cluster is not None else (),
-        titles=titles.stores(whole, {one.store for one in access} | {line.urn for line in lines}),
+        titles=labels.stores(whole, {one.store for one in access} | {line.urn for line in lines}),
     )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from local.paths import REPOSITORY
-from local.stack import CONFIG, PROJECT, STACK
+from local.paths import REPOSITORY, Home
+from local.stack import CONFIG, HOSPITALS, STACK, Stack
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:
@@ -43,8 +43,9 @@ def steps(config: Path | None = None) -> dict[str, set[str]]:
 
 
 def with_hospital(folder: Path, name: str, **more: Any) -> Path:
-    """Return a copy of the stack's file with one more entry; ``more`` are further fields of it."""
+    """Return the stack's configuration in one file, with one more entry; ``more`` are further fields of it."""
     content: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
+    content["config"][HOSPITALS] = Stack(Home.default()).hospitals()
     entry = {
         "name": name,
         "fhir": {"path": f"build/fhir/{name}"},
@@ -53,7 +54,7 @@ def with_hospital(folder: Path, name: str, **more: Any) -> Path:
         "replicas": {"min": 1, "max": 2},
         **more,
     }
-    content["config"][f"{PROJECT}:hospitals"].append(entry)
+    content["config"][HOSPITALS].append(entry)
     path = folder / "Pulumi.dev.yaml"
     path.write_text(yaml.safe_dump(content))
     return path

@@ -19,10 +19,12 @@ from local import build, jobs, openbao
 from local.control_plane import ETCD_URL
 from local.parts import Part, parts
 from local.paths import API_URL, REPOSITORY, Home
+from local.stack import Stack
 from local.supervision import Supervisor
 from local.tools import GO_TOOLS
 from tests.integration.support import eventually
 
+MODEL = "readmission-risk-v1"
 PARTS = (
     "etcd",
     "kube-apiserver",
@@ -54,12 +56,41 @@ def kubectl(kubeconfig: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def test_status_lists_every_part_as_healthy(home: Home) -> None:
+def looked_at() -> tuple[int, dict[str, Any]]:
     done = local("status", "--json")
-    rows = json.loads(done.stdout)
-    assert [row["name"] for row in rows if row["problem"]] == []
-    assert {row["name"] for row in rows if not row["role"].startswith("model ")} == set(PARTS)
-    assert done.returncode == 0
+    found: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, found
+
+
+def test_status_finds_every_part_and_hospital_well(home: Home) -> None:
+    code, found = looked_at()
+    everything = [*found["parts"], *found["hospitals"]]
+    assert [(entry, entry["problem"]) for entry in everything if entry["problem"]] == []
+    assert {row["name"] for row in found["parts"]} == set(PARTS)
+    seen = {(entry["hospital"], entry["subject"].partition(" ")[0]) for entry in found["hospitals"]}
+    hospitals = [entry["name"] for entry in Stack(home).working()]
+    assert seen >= {(name, step) for name in hospitals for step in ("model", "ingest", "features", "train", "score")}
+    assert (code, found["well"], found["running"]) == (0, True, True)
+
+
+def test_status_is_not_well_while_a_model_is_unloaded(home: Home) -> None:
+    hospital = Stack(home).working()[0]["name"]
+    with jobs.connect(home) as api:
+        core: Any = client.CoreV1Api(api)
+        chosen = f"serving.kserve.io/inferenceservice={MODEL}"
+        pod = core.list_namespaced_pod(f"{hospital}-serving", label_selector=chosen).items[0]
+    server = f"http://{pod.status.pod_ip}:{pod.spec.containers[0].ports[0].container_port}/v2/repository/models/{MODEL}"
+    assert requests.post(f"{server}/unload", timeout=10).ok
+    try:
+        code, found = looked_at()
+        [told] = [entry for entry in found["hospitals"] if entry["problem"]]
+        assert (told["hospital"], told["subject"].partition(" ")[0]) == (hospital, "model")
+        assert "has not loaded the model" in told["problem"]
+        assert told["advice"]
+        assert (code, found["well"]) == (1, False)
+    finally:
+        assert requests.post(f"{server}/load", timeout=60).ok
+    eventually(lambda: looked_at()[0] == 0)
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -246,6 +246,20 @@ def test_labels_decide_at_once_and_for_open_connections_too(pods: Pods) -> None:
     assert not pods.passes(edge)
 
 
+def test_a_long_name_stops_no_later_policy(pods: Pods) -> None:
+    pods.forget_policies()
+    pods.policy("a" * 253, {"podSelector": {"matchLabels": {"app": "client"}}})
+    edge = pods.edge("stranger", "server")
+    for attempt in within(PROMPT):
+        with attempt:
+            assert not pods.passes(pods.edge("stranger", "client"))
+            assert pods.passes(edge)
+    pods.policy("deny", {"podSelector": {"matchLabels": {"app": "server"}}})
+    for attempt in within(PROMPT):
+        with attempt:
+            assert not pods.passes(edge)
+
+
 def test_a_service_is_as_reachable_as_its_pods(pods: Pods) -> None:
     pods.forget_policies()
     service = kubectl("get", "service", "-n", pods.one, "server", "-o", "jsonpath={.spec.clusterIP}")

@@ -4,14 +4,21 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from local.netpol.addresses import Leases
 from local.netpol.compile import TABLE, compile_ruleset
+from local.netpol.controller import Controller
 from local.netpol.enforce import EnforcementError, Enforcer
+from local.netpol.health import Health
+from local.netpol.isolate import Isolation
+from local.netpol.model import Direction, Policy, Port, Requirement, Rule, Selector
+from local.netpol.store import Kind, Store
 from tests.netpol.lab import GATEWAY, NETWORK, NODE, OUTSIDE, Lab, enforce, lab_of, shut, snapshot
 from tests.netpol.members import PATIENT, QUICK
-from tests.netpol.reference import Edge
+from tests.netpol.reference import Cluster, Edge
 from tests.netpol.simple import cluster, peers, policy
 
 A, B, C = PODS = ("10.246.0.10", "10.246.0.11", "10.246.0.12")
@@ -164,6 +171,58 @@ def test_rules_that_the_kernel_refuses_change_nothing(lab: Lab, enforcer: Enforc
     assert not reaches(lab, A, B)
     enforce(enforcer, cluster(lab))
     assert reaches(lab, A, B)
+
+
+def controller(lab: Lab, enforcer: Enforcer, health: Health, some: Cluster) -> tuple[Controller, Store]:
+    """Return a controller that has listed a cluster."""
+    store = Store()
+    for kind, objects in zip(Kind, (some.pods, some.namespaces, some.policies), strict=True):
+        store.replace(kind, objects)
+    return Controller(store, Leases(Path("/nonexistent")), enforcer, NETWORK, health, print), store
+
+
+def test_a_long_name_stops_no_later_policy(lab: Lab, enforcer: Enforcer) -> None:
+    health = Health()
+    long = policy(C, policyTypes=["Ingress"])
+    long["metadata"]["name"] = "a" * 253
+    made, store = controller(lab, enforcer, health, cluster(lab, long))
+    made.step()
+    assert (health.problem, health.closed) == ("", ())
+    assert not reaches(lab, A, C)
+    assert reaches(lab, A, B)
+    store.put(Kind.POLICIES, policy(B, policyTypes=["Ingress"]))
+    made.step()
+    assert not reaches(lab, A, B)
+    assert reaches(lab, B, A)
+
+
+def test_an_undefined_value_closes_the_policys_own_pods_alone(lab: Lab, enforcer: Enforcer) -> None:
+    health = Health()
+    made, store = controller(lab, enforcer, health, cluster(lab))
+    made.step()
+    unknown = policy(C, policyTypes=["Ingress"], ingress=[{"from": [{"fqdn": "a.example"}]}])
+    store.put(Kind.POLICIES, unknown)
+    store.put(Kind.POLICIES, policy(B, ingress=[{"from": peers(A)}]))
+    made.step()
+    assert health.problem == ""
+    assert "about-10.246.0.12" in health.closed[0]
+    assert not reaches(lab, A, C)
+    assert reaches(lab, C, A)
+    assert reaches(lab, A, B)
+    assert not reaches(lab, C, B)
+
+
+def test_a_policy_that_the_kernel_refuses_closes_its_own_pods_alone(lab: Lab, enforcer: Enforcer) -> None:
+    isolation, some = Isolation(enforcer, NETWORK), snapshot(cluster(lab, policy(B, ingress=[{"from": peers(A)}])))
+    pods = Selector((Requirement("app", "In", frozenset({"12"})),))
+    rules = {Direction.INGRESS: (Rule(ports=(Port("NONSENSE"),)),)}
+    _, _, closed = isolation.enforce(replace(some, policies=(*some.policies, Policy("red", "bad", pods, rules))))
+    assert [(one.name, one.problem[:21]) for one in closed] == [("bad", "nftables refuses it (")]
+    assert "/dev/stdin" not in closed[0].problem
+    assert not reaches(lab, A, C)
+    assert reaches(lab, C, A)
+    assert reaches(lab, A, B)
+    assert not reaches(lab, C, B)
 
 
 def test_rules_outlive_their_controller_and_the_next_one_takes_them_over(lab: Lab, enforcer: Enforcer) -> None:

@@ -14,7 +14,8 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from local import paths
-from tests.unit.aws_emulator_server import REPOSITORY, Emulator, free_port
+from tests.support.aws_emulator_server import Emulator, free_port
+from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.integration
 

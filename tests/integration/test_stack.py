@@ -1,9 +1,13 @@
 """The dev stack as deployed: no changes, drift, a new hospital, an update that is killed."""
 
+import io
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +18,16 @@ import hvac
 import pytest
 from botocore.exceptions import ClientError
 from kubernetes import client, dynamic
+from rich.console import Console
 from typer.testing import CliRunner
 
 from infra.settings.values import DataClass
 from local import jobs, openbao, pipeline
+from local.errors import UserError
 from local.jobs import Run
 from local.paths import REPOSITORY, Home
-from local.stack import STACK, Stack
+from local.progress import steps_on
+from local.stack import CONFIG, STACK, Stack
 from policy_pack.command import app
 from tests.integration.support import eventually, pulumi, steps, with_hospital
 
@@ -46,11 +53,67 @@ def test_what_is_deployed_is_what_is_declared() -> None:
     assert set(steps()) == {"same"}
 
 
+def test_an_update_is_a_few_lines_and_touches_nothing_that_git_tracks(home: Home) -> None:
+    def tracked() -> str:
+        command = ["git", "status", "--porcelain", "--untracked-files=no"]
+        return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+    before, stack, seen = tracked(), Stack(home), io.StringIO()
+    stack.select()
+    with steps_on(Console(file=seen, width=120))() as tell:
+        stack.up(tell)
+    lines = seen.getvalue().splitlines()
+    assert re.fullmatch(r" +\d+ s  update of dev: \d+ unchanged", lines[1])
+    assert re.fullmatch(r" +\d+ s  policy pack: \d+ advised, \d+ exempt, none refused", lines[2])
+    assert lines[3].endswith(str(stack.log))
+    assert len(lines) == 4
+    assert "exempt until" in stack.log.read_text()
+    assert tracked() == before
+
+
+def test_an_update_that_fails_names_its_errors_and_the_file(home: Home) -> None:
+    stack, seen = Stack(home), io.StringIO()
+    release = next(entry["release"] for entry in stack.hospitals() if entry["name"] == "north")
+    stack.set_release("north", "v1@ffffffffffff")
+    try:
+        with steps_on(Console(file=seen))() as tell, pytest.raises(UserError) as refusal:
+            stack.up(tell)
+    finally:
+        stack.set_release("north", release)
+    assert "hospital north names release v1@ffffffffffff" in str(refusal.value)
+    assert f"All of its output is in {stack.log}." in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) < 10
+    assert set(steps()) == {"same"}
+
+
+def test_a_fresh_clone_reads_the_same_settings(home: Home, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    (clone / ".venv").symlink_to(REPOSITORY / ".venv")
+    (clone / "build").mkdir(exist_ok=True)
+    shutil.copy(REPOSITORY / "build" / "images.json", clone / "build")
+    subprocess.run([sys.executable, "-m", "local", "env"], cwd=clone, check=True, stdout=subprocess.DEVNULL)
+    told = subprocess.run(
+        ["pulumi", "--non-interactive", "config", "--json"], cwd=clone, capture_output=True, text=True, check=True
+    ).stdout
+    served = {entry["name"]: {"release": entry["release"]} for entry in Stack(home).hospitals()}
+    assert json.loads(told)["healthcare-mlops:hospitals"]["objectValue"] == served
+
+
 def test_the_pack_refuses_nothing_of_what_is_deployed() -> None:
     # The engine's own audit of a state, on the local backend: it runs no program and calls no provider.
     told = pulumi("policy", "analyze", "--policy-pack", "policy_pack").stdout
     assert "[advisory]" in told
     assert "[mandatory]" not in told
+
+
+def test_an_audit_of_the_exported_state_refuses_nothing(tmp_path: Path) -> None:
+    exported = tmp_path / "state.json"
+    pulumi("stack", "export", "--file", str(exported))
+    audited = CliRunner().invoke(app, ["check", "--state", str(exported), "--stack-config", str(CONFIG), "--json"])
+    answer = json.loads(audited.output)
+    assert [result for result in answer["results"] if result["status"] == "refused"] == []
+    assert audited.exit_code == 0
 
 
 @pytest.mark.parametrize("hospital", ["north", "south"])

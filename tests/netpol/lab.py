@@ -16,7 +16,8 @@ import pytest
 
 from local.netpol.compile import Network, compile_ruleset
 from local.netpol.enforce import Enforcer
-from local.netpol.model import Snapshot, parse_namespace, parse_pod, parse_policy
+from local.netpol.model import Snapshot, parse_namespace, parse_pod
+from local.netpol.parse import parse_policy
 from tests.netpol.generate import PORTS
 from tests.netpol.members import AGENT, Member, Probing
 from tests.netpol.reference import Cluster

@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from policy_pack.evaluate import Judge, Result
-from policy_pack.graph import Graph
-from policy_pack.rules import Rule
+from policy_pack.controls.rules import Rule
+from policy_pack.engine.evaluate import Judge, Result
 from policy_pack.settings import Evidence, Settings
+from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.openings import let_in, opened, platform, pods
 from tests.policy.papers import release, served

@@ -1,8 +1,8 @@
 """Judging a stack in a test."""
 
-from policy_pack.evaluate import Judge, Result, Status
-from policy_pack.graph import Graph
+from policy_pack.engine.evaluate import Judge, Result, Status
 from policy_pack.settings import Exemption, Settings
+from policy_pack.stack.graph import Graph
 from tests.policy import world
 
 BROKEN = {Status.REFUSED, Status.ADVISED}

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from policy_pack.graph import Graph, Resource, canonical
-from policy_pack.values import UNKNOWN
+from policy_pack.stack.graph import Graph, Resource, canonical
+from policy_pack.stack.values import UNKNOWN
 
 STACK = "prod"
 PREFIX = "healthcare-mlops"

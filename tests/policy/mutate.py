@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from policy_pack import controls
-from policy_pack.evaluate import Judge
-from policy_pack.graph import Graph
-from policy_pack.rules import Rule, entered, rules
+from policy_pack.controls.rules import Rule, entered, rules
+from policy_pack.engine.evaluate import Judge
+from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.cases import CASES
 from tests.policy.judged import BROKEN, statuses
@@ -56,6 +56,11 @@ class _Silence(ast.NodeTransformer):
         return super().generic_visit(node)
 
 
+def _dotted(path: Path) -> str:
+    """Return a control module by its family and name, such as ``data.encryption``."""
+    return ".".join(path.relative_to(FOLDER).with_suffix("").parts)
+
+
 def mutants(path: Path) -> Iterator[Mutant]:
     """Return every mutant of a control module; what is not known yet is held by the unit tests."""
     source = path.read_text(encoding="utf-8")
@@ -67,7 +72,7 @@ def mutants(path: Path) -> Iterator[Mutant]:
             raise TypeError("only findings are taken out")
         text = ast.get_source_segment(source, target) or ""
         changed = ast.fix_missing_locations(_Silence(target).visit(tree))
-        yield Mutant(path.stem, target.lineno, " ".join(text.split())[:100], changed)
+        yield Mutant(_dotted(path), target.lineno, " ".join(text.split())[:100], changed)
 
 
 def _finds(node: ast.AST) -> bool:
@@ -83,7 +88,7 @@ def _finds(node: ast.AST) -> bool:
 def mutated(mutant: Mutant) -> tuple[Rule, ...]:
     """Return the rules that a changed module enters."""
     name = f"{controls.__name__}.{mutant.module}"
-    file = str(FOLDER / f"{mutant.module}.py")
+    file = str(FOLDER / f"{mutant.module.replace('.', '/')}.py")
     return entered(lambda: exec(compile(mutant.tree, file, "exec"), {"__name__": name, "__file__": file}))
 
 
@@ -117,13 +122,13 @@ def killed(mutant: Mutant) -> bool:
 def logic(modules: list[str] | None) -> list[dict[str, Any]]:
     """Return what became of every finding that was taken out."""
     report = []
-    for path in sorted(FOLDER.glob("[!_]*.py")):
-        if modules and path.stem not in modules:
+    for path in sorted(FOLDER.glob("*/[!_]*.py")):
+        if modules and _dotted(path) not in modules:
             continue
         for mutant in mutants(path):
             told = {"module": mutant.module, "line": mutant.line, "finding": mutant.text}
             report.append({**told, "killed": killed(mutant)})
-        typer.echo(f"{path.stem}: done", err=True)
+        typer.echo(f"{_dotted(path)}: done", err=True)
     return report
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from policy_pack.graph import Graph, Resource
+from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world, world_cluster
 from tests.policy.made import PREFIX, STACK, made
 

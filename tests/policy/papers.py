@@ -4,8 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from policy_pack.graph import Graph
 from policy_pack.settings import Settings
+from policy_pack.stack.graph import Graph
 from tests.policy import world, world_cluster
 from tests.policy.made import STACK, changed
 

@@ -11,15 +11,16 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from policy_pack.evaluate import Judge, Result, Status
-from policy_pack.graph import Graph, Resource
+from policy_pack.engine.evaluate import Judge, Result, Status
 from policy_pack.settings import Evidence, Settings, load
-from policy_pack.zone_places import Addresses, read_file
+from policy_pack.stack.external_endpoints import Addresses, read_file
+from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
 from tests.policy.judged import BROKEN
 from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
-from tests.unit.mocked_stack import RELEASE, ROOT
+from tests.support.mocked_stack import RELEASE
+from tests.support.repository import REPOSITORY
 
 _HARMLESS = Path(__file__).with_name("harmless.yaml")
 # What a change meets where the properties have another form than those that it was written for.
@@ -143,7 +144,7 @@ def own(name: str, root: Path) -> Stack:
     settings = load()
     today = dict.fromkeys(Evidence.model_fields, settings.today)
     told = settings.model_copy(update={"evidence": Evidence.model_validate(today)})
-    return Stack(recorded.graph(name, root, _serving), told, read_file(ROOT / f"Pulumi.{name}.yaml"))
+    return Stack(recorded.graph(name, root, _serving), told, read_file(REPOSITORY / f"Pulumi.{name}.yaml"))
 
 
 def _serving(written: dict[str, Any]) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from policy_pack.graph import Graph, Resource
-from policy_pack.values import UNKNOWN
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.values import UNKNOWN
 from tests.policy.made import STACK, changed, of
 
 

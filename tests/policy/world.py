@@ -5,9 +5,9 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from policy_pack.graph import Graph, Resource
 from policy_pack.settings import Evidence, Level, Settings, load
-from policy_pack.zone_places import read
+from policy_pack.stack.external_endpoints import read
+from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world_aws, world_cluster, world_services
 from tests.policy.made import STACK, made
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from policy_pack.graph import Resource
+from policy_pack.stack.graph import Resource
 from tests.policy.made import PREFIX, document, made, tags
 
 ACCOUNT = "123456789012"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from policy_pack.graph import Resource
-from policy_pack.zones import zones
+from policy_pack.facts.zone_table import zones
+from policy_pack.stack.graph import Resource
 from tests.policy.made import PREFIX, made
 
 DIGEST = "sha256:" + "a" * 64

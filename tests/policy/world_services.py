@@ -1,6 +1,6 @@
 """The account's services as they should be: cluster, stores, watchers and backups."""
 
-from policy_pack.graph import Resource
+from policy_pack.stack.graph import Resource
 from tests.policy.made import made, tags
 from tests.policy.world_aws import CLASSES, REGION, key, key_arn, role_arn
 

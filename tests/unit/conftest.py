@@ -7,8 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from model import places
-from tests.unit.fhir_server import FhirServer
+from model.io import s3
+from tests.support.fhir_server import FhirServer
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(f"AWS_{name}", value)
     for name in ("AWS_ENDPOINT_URL", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    places.client.cache_clear()
+    s3.client.cache_clear()
     with mock_aws():
         yield boto3.client("s3")
-    places.client.cache_clear()
+    s3.client.cache_clear()

@@ -101,7 +101,7 @@ def _read(settings: Settings, hospital: Hospital, account: Account) -> Papers:
     if release is None:
         raise ValueError(f"hospital {hospital.name} names no release")
     folder = f"{RELEASES}{release.version}/{release.digest}"
-    about = f"Pulumi.{settings.environment}.yaml: hospital {hospital.name} names release {release}"
+    about = f"Stack {settings.environment}: hospital {hospital.name} names release {release}"
     files = _Files(bucket, folder, about, pulumi.InvokeOptions(provider=account.here))
     listed = files.text(LIST)
     digest = hashlib.sha256(listed.encode()).hexdigest()

@@ -10,7 +10,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 
 from infra.cluster.node_classes import Placement
 from infra.settings import names
-from infra.settings.values import DataClass, Release
+from infra.settings.values import Amount, DataClass, Release, Resources
 from workloads.blocks import pod
 from workloads.blocks.hospital_context import Site
 from workloads.blocks.release_metadata import RELEASES
@@ -22,6 +22,8 @@ MODELS = "kserve-provision-location"
 MODEL_FOLDER = "/mnt/models"
 TARGET_CPU_PERCENT = 70
 _SERVICE_NAME = "{{.Name}}"
+# For a service that names no resources. Ours all do, so that a changed size changes the InferenceService alone.
+RUNTIME_RESOURCES = Resources(requests=Amount(100, 256), limits=Amount(500, 512))
 
 
 def model_name(version: str) -> str:
@@ -91,7 +93,7 @@ def _runtime(site: Site) -> dict[str, object]:
     program = pod.Program(
         name="kserve-container",
         image=site.settings.images.model_server,
-        resources=site.hospital.model_server,
+        resources=RUNTIME_RESOURCES,
         env={
             "MLSERVER_MODEL_NAME": _SERVICE_NAME,
             "MLSERVER_MODEL_URI": MODEL_FOLDER,

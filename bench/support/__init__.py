@@ -1,0 +1,1 @@
+"""What benchmarks share: samples, peers written out, tables and curves of figures."""

@@ -1,0 +1,137 @@
+"""checkov on Kubernetes manifests: a tool of its own, pinned, that shares nothing with the project's environment."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass as checked
+
+from policy_pack.controls.rows import table
+from policy_pack.stack.graph import Resource
+
+_TABLE = Path(__file__).with_name("scanners.yaml")
+_TYPE = re.compile(r"kubernetes:(?:core/)?(?P<version>[^:]+):(?P<kind>\w+)")
+_OURS = ("apiVersion", "kind", "id", "status")
+_MINUTES = 10
+
+
+class ScannerError(Exception):
+    """checkov could not be run, in one sentence."""
+
+
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class Reason:
+    """Why no control asks what some checks ask."""
+
+    why: str
+    checks: tuple[str, ...]
+
+
+@checked(frozen=True, config=ConfigDict(extra="forbid"))
+class Known:
+    """The scanner's version and its checks that are out of scope.
+
+    Parameters
+    ----------
+    checkov
+        The version.
+    resolved
+        The day of the packages that it is run with.
+    out_of_scope
+        Checks that no control asks.
+    """
+
+    checkov: str
+    resolved: str
+    out_of_scope: tuple[Reason, ...]
+
+    def why(self, check: str) -> str:
+        """Return why a check is out of scope; empty where it is not."""
+        return next((reason.why for reason in self.out_of_scope if check in reason.checks), "")
+
+    @staticmethod
+    def controls(check: str) -> tuple[str, ...]:
+        """Return the controls that ask the same."""
+        return tuple(row.id for row in table().rows.values() if check in row.checkov)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A check that a manifest does not pass."""
+
+    check: str
+    title: str
+
+
+@cache
+def known() -> Known:
+    """Return the table."""
+    return TypeAdapter(Known).validate_python(yaml.safe_load(_TABLE.read_text(encoding="utf-8")))
+
+
+def manifest(resource: Resource) -> dict[str, Any] | None:
+    """Return a resource as a manifest, or None where it is none: of another provider, or a chart not yet rendered."""
+    found = _TYPE.fullmatch(resource.type)
+    if found is None or found["version"].startswith("helm.sh/"):
+        return None
+    own = {name: value for name, value in resource.props.items() if name not in _OURS}
+    return {"apiVersion": found["version"], "kind": found["kind"], **own}
+
+
+def scan(resources: Sequence[Resource], folder: Path) -> dict[int, set[Failed]]:
+    """Return for each resource, by its position, the checks that its manifest fails; others have no entry."""
+    folder.mkdir(parents=True)
+    written = 0
+    for position, resource in enumerate(resources):
+        made = manifest(resource)
+        if made is not None:
+            (folder / f"{position}.yaml").write_text(yaml.safe_dump(made), encoding="utf-8")
+            written += 1
+    if not written:
+        raise ScannerError("There is no Kubernetes manifest to scan.")
+    found: dict[int, set[Failed]] = {}
+    for entry in _run(folder)["results"]["failed_checks"]:
+        position = int(Path(entry["file_path"]).stem)
+        found.setdefault(position, set()).add(Failed(entry["check_id"], entry["check_name"]))
+    return found
+
+
+def _run(folder: Path) -> dict[str, Any]:
+    with_python = ["--python", sys.executable, "--exclude-newer", known().resolved]
+    command = [_uv(), "tool", "run", "--quiet", *with_python, f"checkov@{known().checkov}"]
+    # Nothing is asked of the scanner's own service: no download of rules, no upload of findings.
+    options = ["--directory", str(folder), "--framework", "kubernetes", "--skip-download", "--quiet", "--compact"]
+    done = subprocess.run(
+        [*command, *options, "--soft-fail", "--output", "json"],
+        capture_output=True,
+        text=True,
+        timeout=_MINUTES * 60,
+        check=False,
+        env={**os.environ, "LOG_LEVEL": "ERROR"},
+    )
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ScannerError(f"checkov {known().checkov} could not be run: {last}") from None
+    if not isinstance(told, dict) or "results" not in told or told["summary"]["parsing_errors"]:
+        raise ScannerError(f"checkov {known().checkov} could not read the manifests; look at what it says of one.")
+    return told
+
+
+def _uv() -> str:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "healthcare-mlops"
+    found = shutil.which("uv") or shutil.which("uv", path=Path(os.environ.get("HMLOPS_CACHE") or home) / "uv" / "bin")
+    if found is None:
+        raise ScannerError("uv is not on PATH, and it runs checkov: install it, or run `make lint` once, which does.")
+    return found

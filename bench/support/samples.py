@@ -1,0 +1,105 @@
+"""The FHIR files that benchmarks of ingestion run on: the reference data where it is, else a synthetic population."""
+
+import functools
+import gzip
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from model.fhir.resource_types import ACCEPTED
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SYNTHETIC_PATIENTS = 400
+_UUID = re.compile(rb"[0-9a-f](?=[0-9a-f]{7}-[0-9a-f]{4}-[0-9a-f]{4}-)")
+
+
+def shared(name: str) -> Path:
+    """Return the folder of a reference data set, which need not exist."""
+    named = os.environ.get("HMLOPS_SHARED_DATA")
+    return (Path(named) if named else REPOSITORY.parent / "shared" / "data") / name
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some FHIR files and what to call them."""
+
+    name: str
+    files: tuple[Path, ...]
+
+
+def sample(source: Path | None, scratch: Path) -> Sample:
+    """Return the files to measure on, synthesised when there are no others."""
+    folder = source or shared("synthea-r4")
+    if source is None and not folder.is_dir():
+        from model.synthesis.run import synthesize
+
+        folder = scratch / "synthetic"
+        synthesize(patients=SYNTHETIC_PATIENTS, seed=1, out=str(folder))
+        return Sample(f"{SYNTHETIC_PATIENTS} synthetic patients (the reference data is not there)", _files(folder))
+    return Sample(folder.name, _files(folder))
+
+
+def _files(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(path for path in folder.rglob("*") if path.name.endswith((".json", ".json.gz"))))
+
+
+def content(path: Path) -> bytes:
+    """Return a file unpacked."""
+    raw = path.read_bytes()
+    return gzip.decompress(raw) if path.name.endswith(".gz") else raw
+
+
+def accepted(path: Path) -> list[dict[str, Any]]:
+    """Return the resources of a bundle that ingestion takes."""
+    bundle = json.loads(content(path))
+    found = (entry.get("resource", {}) for entry in bundle.get("entry", []))
+    return [resource for resource in found if resource.get("resourceType") in ACCEPTED]
+
+
+def linked(files: tuple[Path, ...], folder: Path) -> Path:
+    """Return a folder that holds the files, under names of no one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for number, path in enumerate(files):
+        (folder / f"{number:06}{''.join(path.suffixes[-2:])}").symlink_to(path)
+    return folder
+
+
+def multiplied(files: tuple[Path, ...], times: int, folder: Path) -> Path:
+    """Return a folder with so many times the data: each copy has patients and records of its own."""
+    folder.mkdir(parents=True)
+    digits = b"0123456789abcdef"
+    for copy in range(times):
+        table = bytes.maketrans(digits, digits[copy:] + digits[:copy])
+        turn = functools.partial(_turned, table)
+        for number, path in enumerate(files):
+            other = _UUID.sub(turn, content(path))
+            target = folder / f"{copy:02}-{number:06}.json.gz"
+            target.write_bytes(gzip.compress(other, compresslevel=1))
+    return folder
+
+
+def _turned(table: bytes, found: re.Match[bytes]) -> bytes:
+    return found[0].translate(table)
+
+
+def bundle_of(entries: int, files: tuple[Path, ...], path: Path) -> Path:
+    """Write one bundle with so many entries of the accepted types, each a record of its own."""
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write('{"resourceType": "Bundle", "type": "collection", "entry": [')
+        for number, resource in zip(range(entries), _endless(files), strict=False):
+            own = resource if resource["resourceType"] == "Patient" else resource | {"id": f"record-{number}"}
+            stream.write(("," if number else "") + json.dumps({"resource": own}))
+        stream.write("]}")
+    return path
+
+
+def _endless(files: tuple[Path, ...]) -> Iterator[dict[str, Any]]:
+    for path in cycle(files):
+        yield from accepted(path)

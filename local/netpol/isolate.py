@@ -1,0 +1,154 @@
+"""One NetworkPolicy that the kernel refuses must not keep the others from being enforced.
+
+It is found by halving, and its own pods are closed in its directions, as if it allowed nothing. Candidates are only
+checked: until the search has ended, the last rules stay in force.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from local.netpol.compile import Network, Ruleset, compile_ruleset
+from local.netpol.enforce import EnforcementError, Enforcer
+from local.netpol.model import Policy, Snapshot
+
+# A refusal may come of what the cluster was at the moment, so the policy is tried again.
+RETRY_SECONDS = 60.0
+# Each check compiles and loads the whole cluster; what is not cleared by then stays closed.
+MOST_CHECKS = 40
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    policy: Policy
+    reason: str
+    until: float
+
+
+class Isolation:
+    """Enforces all policies but those that the kernel refuses, whose pods it closes.
+
+    Parameters
+    ----------
+    enforcer
+        The owner of the rules.
+    network
+        Where pods are.
+    clock
+        Returns seconds.
+    """
+
+    def __init__(self, enforcer: Enforcer, network: Network, clock: Callable[[], float] = time.monotonic) -> None:
+        self._enforcer, self._network, self._clock = enforcer, network, clock
+        self._applied: dict[Key, Policy] = {}
+        self._refused: dict[Key, _Refusal] = {}
+
+    def enforce(self, snapshot: Snapshot) -> tuple[Ruleset, bool, tuple[Policy, ...]]:
+        """Enforce the cluster's policies.
+
+        Returns
+        -------
+        tuple
+            The rules, whether they are new, and the policies that are closed, with the reason.
+
+        Raises
+        ------
+        EnforcementError
+            If the kernel refuses the rules even with all policies closed.
+        """
+        try:
+            ruleset, changed, policies = self._apply(snapshot)
+        except EnforcementError as error:
+            self._search(snapshot, str(error))
+            ruleset, changed, policies = self._apply(snapshot)
+        self._applied = {policy.key: policy for policy in policies if not policy.problem}
+        return ruleset, changed, tuple(policy for policy in policies if policy.problem)
+
+    def _apply(self, snapshot: Snapshot) -> tuple[Ruleset, bool, list[Policy]]:
+        policies = [self._as_known(policy) for policy in snapshot.policies]
+        ruleset = self._compiled(replace(snapshot, policies=tuple(policies)))
+        return ruleset, self._enforcer.apply(ruleset), policies
+
+    def _as_known(self, policy: Policy) -> Policy:
+        """Return the policy, closed where it was refused as it stands and it is too early to try it again."""
+        refusal = self._refused.get(policy.key)
+        if refusal is None or refusal.policy != policy or refusal.until <= self._clock():
+            return policy
+        return policy.closed(refusal.reason)
+
+    def _compiled(self, snapshot: Snapshot) -> Ruleset:
+        try:
+            return compile_ruleset(snapshot, self._network)
+        except Exception as error:  # whatever a policy may cause, the others are enforced
+            raise EnforcementError(f"{type(error).__name__}: {error}") from error
+
+    def _search(self, snapshot: Snapshot, first: str) -> None:
+        """Find the policies that the kernel refuses; those that it took before are cleared first."""
+        search = _Search(self._check, snapshot, first)
+        search.require_base()
+        proven = [policy for policy in snapshot.policies if self._applied.get(policy.key) == policy]
+        search.clear(proven)
+        search.clear([policy for policy in snapshot.policies if self._applied.get(policy.key) != policy])
+        until = self._clock() + RETRY_SECONDS
+        self._refused = {
+            policy.key: _Refusal(policy, search.refused[policy.key], until)
+            for policy in snapshot.policies
+            if policy.key in search.refused
+        }
+
+    def _check(self, snapshot: Snapshot) -> None:
+        self._enforcer.check(self._compiled(snapshot))
+
+
+def _sentence(message: str) -> str:
+    """Return what nft says is wrong, without the place in a text that is not kept."""
+    first = message.partition("\n")[0]
+    return first.partition("Error: ")[2] or first
+
+
+class _Search:
+    """A search for the policies with which the rest is refused."""
+
+    def __init__(self, check: Callable[[Snapshot], None], snapshot: Snapshot, reason: str) -> None:
+        self._check, self._snapshot = check, snapshot
+        self._cleared: set[Key] = set()
+        self._left = MOST_CHECKS
+        self._reason = reason
+        self.refused: dict[Key, str] = {}
+
+    def require_base(self) -> None:
+        """Make sure that a policy is at fault at all.
+
+        Raises
+        ------
+        EnforcementError
+            If the rules are refused with all policies closed.
+        """
+        if not self._loads(set()):
+            raise EnforcementError(self._reason)
+
+    def clear(self, policies: Sequence[Policy]) -> None:
+        """Clear the policies that can be loaded with all that are cleared already; refuse the others."""
+        if not policies:
+            return
+        keys = {policy.key for policy in policies}
+        if self._left and self._loads(self._cleared | keys):
+            self._cleared |= keys
+        elif len(policies) == 1 or not self._left:
+            self.refused |= dict.fromkeys(keys, f"nftables refuses it ({_sentence(self._reason)})")
+        else:
+            middle = len(policies) // 2
+            self.clear(policies[:middle])
+            self.clear(policies[middle:])
+
+    def _loads(self, keys: set[Key]) -> bool:
+        self._left -= 1
+        policies = [policy if policy.key in keys else policy.closed("unclear") for policy in self._snapshot.policies]
+        try:
+            self._check(replace(self._snapshot, policies=tuple(policies)))
+        except EnforcementError as error:
+            self._reason = str(error)
+            return False
+        return True

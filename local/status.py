@@ -1,0 +1,159 @@
+"""``make status``: whether the environment does what it is for, part by part and hospital by hospital."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import requests
+from kubernetes.client.exceptions import ApiException
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from urllib3.exceptions import HTTPError
+
+from local import build, host, jobs
+from local.hospital_status import Cluster, Finding, findings, reader
+from local.parts import NETPOL_HEALTH_URL, Part, parts
+from local.paths import Home
+from local.served import served
+from local.stack import Stack
+from local.supervision import Supervisor
+from local.tools import GO_TOOLS
+
+_API = ("kube-apiserver", "etcd")
+_STORAGE = "aws"
+# Of what is not a terminal, such as a file.
+_WIDTH = 160
+NOT_RUNNING = "The environment is not running: run `make up`."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One part of the environment.
+
+    Parameters
+    ----------
+    name, role, address
+        What it is, and where it listens.
+    uptime_seconds
+        How long its process has been running.
+    problem, advice
+        What is wrong and what helps; empty where it is healthy.
+    """
+
+    name: str
+    role: str
+    address: str
+    uptime_seconds: int
+    problem: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The environment: whether it runs, its parts, and what each hospital has of it."""
+
+    running: bool
+    parts: tuple[Row, ...] = ()
+    hospitals: tuple[Finding, ...] = ()
+
+    @property
+    def problems(self) -> list[tuple[str, str, str]]:
+        """What is not well: where, what, and what helps."""
+        if not self.running:
+            return [("environment", NOT_RUNNING, "make up")]
+        return [(row.name, row.problem, row.advice) for row in self.parts if row.problem] + [
+            (f"{one.hospital} {one.subject}", one.problem, one.advice) for one in self.hospitals if one.problem
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"well": not self.problems, **asdict(self)}
+
+
+def status(home: Home) -> Status:
+    """Look at everything; what cannot be asked because a part does not answer is not listed as a further problem."""
+    supervisor = Supervisor(home)
+    if not home.pki.exists() or not supervisor.running():
+        return Status(running=False)
+    states = supervisor.states()
+    known = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
+    rows = [_row(home, part, states.get(name)) for name, part in known.items()]
+    answering = {row.name for row in rows if not row.problem}
+    if "netpol" in answering:
+        rows += _closed_policies()
+    hospitals = _hospitals(home) if answering.issuperset((*_API, _STORAGE)) else []
+    return Status(True, tuple(rows), tuple(hospitals))
+
+
+def _row(home: Home, part: Part, state: dict[str, object] | None) -> Row:
+    address = ", ".join(f"{ip}:{port}" for ip, port in part.ports[:1]) or "socket"
+    advice = f"`make logs NAME={part.name}` shows why; `make up` starts it again"
+    if state is None or state["statename"] != "RUNNING":
+        problem = str(state["statename"]).lower() if state else "not running"
+        return Row(part.name, part.role, address, 0, problem, advice)
+    uptime = int(str(state["now"])) - int(str(state["start"]))
+    problem = part.healthy(home)
+    return Row(part.name, part.role, address, uptime, problem, advice if problem else "")
+
+
+def _closed_policies() -> list[Row]:
+    """Return the NetworkPolicies that the enforcer closed, as it names them."""
+    try:
+        lines = requests.get(NETPOL_HEALTH_URL, timeout=3).text.splitlines()
+    except requests.RequestException:
+        return []
+    advice = "correct the named field; `kubectl describe networkpolicy` shows the Event"
+    return [Row("netpol", "NetworkPolicy", "", 0, line, advice) for line in lines[1:]]
+
+
+def _hospitals(home: Home) -> list[Finding]:
+    entries = Stack(home).hospitals()
+    models = {model.hospital: model for model in served(home)}
+    try:
+        with jobs.connect(home) as api:
+            return findings(Cluster.read(reader(api)), entries, models)
+    except (ApiException, HTTPError, ValueError) as error:
+        problem = f"the Kubernetes API cannot be read ({type(error).__name__})"
+        return [Finding("all", "hospitals", problem=problem, advice="`make logs NAME=kube-apiserver`")]
+
+
+def show(home: Home, found: Status) -> None:
+    """Print the parts, the hospitals, and what to do about what is not well."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
+    if not found.running:
+        console.print(NOT_RUNNING)
+        return
+    console.print(_table(("PART", "WHAT", "WHERE", "UP", "HEALTH"), map(_part, found.parts)))
+    if found.hospitals:
+        console.print()
+        console.print(_table(("HOSPITAL", "WHAT", "STATE"), map(_hospital, found.hospitals)))
+    memory = sum(host.memory().values()) / 2**30
+    console.print(f"\nmemory {memory:.1f} GiB, data in {home.root}", soft_wrap=True)
+    for where, problem, advice in found.problems:
+        console.print(f"[red]not well[/]  {escape(f'{where}: {problem}; {advice}')}", soft_wrap=True)
+
+
+def _part(row: Row) -> tuple[str, ...]:
+    uptime = f"{row.uptime_seconds} s" if row.address else ""
+    return row.name, row.role, row.address, uptime, _coloured(row.problem, "healthy")
+
+
+def _hospital(one: Finding) -> tuple[str, ...]:
+    return one.hospital, one.subject, _coloured(one.problem, one.state)
+
+
+def _coloured(problem: str, state: str) -> str:
+    if problem:
+        return "[red]not well[/]"
+    return f"[{'bold yellow' if state.startswith('not evaluated') else 'green'}]{escape(state)}[/]"
+
+
+def _table(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,208 @@
+"""An update by the Pulumi CLI: its output goes to a log, what it came to is a line, what stopped it a few."""
+
+import json
+import re
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.errors import UserError
+from local.progress import Progress
+
+EVENTS_SECONDS = 0.3
+MOST_ERRORS = 10
+MOST_LINES = 4
+_COLOUR = re.compile(r"<\{%.*?%\}>")
+_EXEMPT = " - exempt until "
+_DONE = {
+    "create": "created",
+    "import": "imported",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "discard": "forgotten",
+    "same": "unchanged",
+}
+# Errors of the engine that say no more than that there are others.
+_FOLLOWING = ("update failed", "preview failed", "resource had errors")
+
+
+@dataclass
+class Events:
+    """What the engine tells of an update, event by event (``--event-log``)."""
+
+    done: int = 0
+    changes: Counter[str] = field(default_factory=Counter)
+    errors: dict[str, None] = field(default_factory=dict)
+    exempt: set[tuple[str, str]] = field(default_factory=set)
+    advised: set[tuple[str, str]] = field(default_factory=set)
+
+    def take(self, line: str) -> None:
+        """Take one event; a line that is none is left to the log."""
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(event, dict):
+            return
+        if "resOutputsEvent" in event:
+            self.done += 1
+        elif "diagnosticEvent" in event:
+            self._diagnostic(event["diagnosticEvent"])
+        elif "policyEvent" in event:
+            self._policy(event["policyEvent"])
+        elif "summaryEvent" in event:
+            self.changes = Counter(event["summaryEvent"].get("resourceChanges") or {})
+
+    def _diagnostic(self, said: Mapping[str, str]) -> None:
+        text = _plain(said.get("message", ""))
+        if said.get("severity") == "error" and not text.startswith(_FOLLOWING):
+            self.errors[_of(said.get("urn", ""), text)] = None
+
+    def _policy(self, said: Mapping[str, str]) -> None:
+        text = _plain(said.get("message", ""))
+        if said.get("enforcementLevel") == "mandatory":
+            self.errors[_of(said.get("resourceUrn", ""), f"{said.get('policyName')} {text}")] = None
+        else:
+            (self.exempt if _EXEMPT in text else self.advised).add((said.get("policyName", ""), text))
+
+    @property
+    def changed(self) -> str:
+        """What happened to how many resources."""
+        known = [f"{self.changes[op]:,} {word}" for op, word in _DONE.items() if self.changes[op]]
+        return ", ".join(known) or "nothing declared"
+
+    @property
+    def judged(self) -> str:
+        """What the policy pack found."""
+        return f"policy pack: {len(self.advised)} advised, {len(self.exempt)} exempt, none refused"
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    variables: Mapping[str, str],
+    log: Path,
+    events: Path,
+    tell: Progress,
+    name: str,
+) -> Events:
+    """Run an update and return what the engine told of it.
+
+    Parameters
+    ----------
+    command
+        The update; ``--event-log`` is added to it.
+    cwd, variables
+        Where and in which environment it runs.
+    log
+        What gets the whole of the engine's output.
+    events
+        A file for its events, which is gone afterwards.
+    tell
+        What shows the progress.
+    name
+        What is updated, in words.
+
+    Raises
+    ------
+    UserError
+        When it fails, with the engine's own errors.
+    """
+    events.unlink(missing_ok=True)
+    found, ended = Events(), threading.Event()
+    # The option is there for tools that follow an update, such as Pulumi's own Automation API.
+    debugging = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}
+    tell(name)
+    reader = threading.Thread(target=_follow, args=(events, found, ended, tell, name), daemon=True)
+    with log.open("w", encoding="utf-8") as stream:
+        log.chmod(0o600)
+        engine = subprocess.Popen(
+            [*command, "--color", "never", "--event-log", str(events)],
+            cwd=cwd,
+            env=debugging,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+        reader.start()
+        try:
+            code = _ended(engine, tell)
+        finally:
+            ended.set()
+            reader.join()
+            events.unlink(missing_ok=True)
+    if code != 0:
+        raise UserError(failure(found, log))
+    return found
+
+
+def failure(found: Events, log: Path) -> str:
+    """Return what stopped an update, and where the rest of its output is."""
+    errors = list(found.errors) or _said(log)
+    shown = [line for error in errors[:MOST_ERRORS] for line in _indented(error)]
+    more = [f"  and {len(errors) - MOST_ERRORS} more"] if len(errors) > MOST_ERRORS else []
+    return "\n".join(["`pulumi up` did not finish:", *shown, *more, f"All of its output is in {log}."])
+
+
+def _ended(engine: "subprocess.Popen[bytes]", tell: Progress) -> int:
+    """Wait for the engine; an interrupt reaches it too, and it then ends what it has begun."""
+    try:
+        return engine.wait()
+    except KeyboardInterrupt:
+        tell("interrupted: the engine ends what it has begun; press again to end it at once")
+        try:
+            engine.wait()
+        except KeyboardInterrupt:
+            engine.kill()
+            engine.wait()
+        raise
+
+
+def _follow(file: Path, found: Events, ended: threading.Event, tell: Progress, name: str) -> None:
+    """Read events as they come, to the last one."""
+    rest, place = "", 0
+    while True:
+        last = ended.wait(EVENTS_SECONDS)
+        if file.exists():
+            with file.open(encoding="utf-8", errors="replace") as stream:
+                stream.seek(place)
+                rest += stream.read()
+                place = stream.tell()
+        *lines, rest = rest.split("\n")
+        for line in lines:
+            found.take(line)
+        if last:
+            return
+        if lines:
+            tell.count(f"{name}: {found.done:,} resources")
+
+
+def _said(log: Path) -> list[str]:
+    """Return the engine's errors of which it tells no event, such as that another update holds the stack."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    first = next((place for place, line in enumerate(lines) if line.startswith("error:")), max(0, len(lines) - 3))
+    return ["\n".join(lines[first:]).removeprefix("error: ")] if lines[first:] else ["the engine said nothing"]
+
+
+def _of(urn: str, text: str) -> str:
+    """Return an error with the resource that it is of."""
+    kind, _, name = urn.rpartition("::")
+    what = f"{name} ({kind.rpartition('::')[2].rpartition('$')[2]})" if name else ""
+    return f"{what}: {text}" if what and not what.endswith("(pulumi:pulumi:Stack)") else text
+
+
+def _plain(text: str) -> str:
+    return _COLOUR.sub("", text).strip()
+
+
+def _indented(error: str) -> list[str]:
+    """Return the lines of an error that say what happened: of a stack trace, the last."""
+    lines = [line.rstrip() for line in error.splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines):
+        lines = [lines[0], *lines[-2:]]
+    kept = lines[:MOST_LINES]
+    return [f"  {kept[0]}", *(f"    {line.strip()}" for line in kept[1:])] if kept else []

@@ -1,0 +1,59 @@
+"""The ``features`` command: curated tables to features."""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+import typer
+
+from model.io.console import Json, answer
+
+
+def features(
+    curated: Annotated[str, typer.Argument(help="Where ingest published its tables.")],
+    out: Annotated[str, typer.Option(help="The Parquet file to write.")],
+    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="What runs the expressions.")] = "duckdb",
+    planned: Annotated[
+        Literal["count", "exclude"] | None,
+        typer.Option(
+            help="Whether a planned return is a readmission; as model/definitions/features.yaml says unless given."
+        ),
+    ] = None,
+    max_unknown_units: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Most values of a measurement with an unknown unit; default: model/definitions/units.yaml.",
+        ),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T",
+            help="Features of who is in hospital at this moment (ISO 8601, UTC, on the patient's shifted calendar), "
+            "from what was known by then.",
+        ),
+    ] = None,
+    patient: Annotated[str | None, typer.Option(metavar="PSEUDONYM", help="With --as-of: this patient alone.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compute one row of features for each index discharge."""
+    from model.errors import UserError
+    from model.features.build import build, build_as_of
+
+    if as_of is not None:
+        online = build_as_of(curated, out=out, at=as_of, patient=patient, engine_name=engine)
+        answer(asdict(online), f"{online.patients} in hospital at {online.as_of}, in {online.out}", as_json=as_json)
+        return
+    if patient is not None:
+        raise UserError("--patient goes with --as-of; give a moment too.")
+    done = build(
+        curated,
+        out=out,
+        engine_name=engine,
+        count_planned=None if planned is None else planned == "count",
+        max_unknown_units=max_unknown_units,
+    )
+    text = f"{done.discharges} discharges of {done.patients} patients, {done.labelled} labelled, "
+    text += f"{done.readmitted} readmitted within {done.return_days} days, in {done.out}"
+    told = [f"{name.replace('_', ' ')} {number}" for name, number in done.counts.items() if number]
+    answer(asdict(done), f"{text}\n{', '.join(told)}", as_json=as_json)

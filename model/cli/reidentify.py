@@ -1,0 +1,44 @@
+"""The ``reidentify`` command: who a pseudonym is, for one who may know."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.io.console import Json, answer
+
+
+def reidentify(
+    pseudonym: Annotated[str, typer.Argument(envvar="HMLOPS_PSEUDONYM", help="A patient's pseudonym.")],
+    identity: Annotated[str, typer.Option(help="Folder or S3 prefix of the identity store.")],
+    hospital: Annotated[str, typer.Option(help="Whose patient it is.")],
+    reason: Annotated[str, typer.Option(envvar="HMLOPS_REASON", help="Why the patient has to be known.")],
+    requester: Annotated[str | None, typer.Option(envvar="HMLOPS_REQUESTER", help="Who asks.")] = None,
+    audit: Annotated[str | None, typer.Option(help="Where the record of this question goes.")] = None,
+    out: Annotated[str | None, typer.Option(help="Write the answer there and print nothing of it.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Key file for the shell, in place of Vault.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say who a pseudonym is, and record who asked and why."""
+    from model.identity_store.envelope import wrapping
+    from model.identity_store.reidentify import hand_over
+    from model.identity_store.reidentify import reidentify as run
+
+    found = run(
+        pseudonym,
+        identity=identity,
+        hospital=hospital,
+        reason=reason,
+        requester=requester,
+        audit=audit,
+        wrap=wrapping(hospital, key_file),
+    )
+    if out is not None:
+        target = hand_over(found, pseudonym, out)
+        answer({"pseudonym": pseudonym, "out": target}, f"the answer is in {target}", as_json=as_json)
+        return
+    numbers = ", ".join(" ".join(number.values()) for number in found.identifiers)
+    text = f"{pseudonym} is patient {found.patient_id} ({numbers or 'no record number'}), "
+    text += f"dates moved by {found.shift_days} days"
+    answer({"pseudonym": pseudonym} | asdict(found), text, as_json=as_json)

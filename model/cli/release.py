@@ -1,0 +1,54 @@
+"""The ``release`` command: a run to a signed release."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model.io.console import Json, answer, warn
+from model.tracking.option import Track
+
+
+def release(
+    run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    version: Annotated[str, typer.Option(help="Such as v1.")],
+    to: Annotated[str, typer.Option(help="Folder or S3 prefix; the release lies at TO/VERSION/DIGEST12.")],
+    hospital: Annotated[str | None, typer.Option(help="Whose Vault key signs; the run's unless given.")] = None,
+    approve: Annotated[str | None, typer.Option(help="Who approved it, as ROLE:NAME.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why.")] = None,
+    card_answers: Annotated[
+        Path | None, typer.Option(help="YAML file of KEY: TEXT, the hospital's answers to the model card's questions.")
+    ] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Signing key for the shell, in place of Vault.")] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Make it the champion in MLflow's registry; an older release too.")
+    ] = False,
+    track: Track = True,
+    as_json: Json = False,
+) -> None:
+    """Publish a run that passed its gates as an immutable, signed folder."""
+    from model.release.card import read_answers
+    from model.release.publish import release as run
+    from model.release.signing import signer
+    from model.training.run import read_run
+
+    whose = hospital or read_run(run_dir).hospitals[0]
+    done = run(
+        run_dir,
+        version=version,
+        to=to,
+        signer=signer(whose, key_file),
+        approved_by=approve,
+        reason=reason,
+        answers=read_answers(card_answers),
+    )
+    if track:
+        from model.tracking.registry import record_release
+
+        record_release(run_dir, done, promote=promote)
+    text = f"{done.release} at {done.place}" + ("" if done.changed else " (was there already)")
+    text += f"; NOT EVALUATED: {done.not_evaluated}" if done.not_evaluated else ""
+    for sentence in done.warnings:
+        warn(sentence)
+    answer(asdict(done), text, as_json=as_json)

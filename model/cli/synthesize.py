@@ -1,0 +1,24 @@
+"""The ``synthesize`` command: a synthetic population."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from model.io.console import Json, answer
+
+
+def synthesize(
+    out: Annotated[str, typer.Option(help="Folder or S3 prefix for the FHIR files.")],
+    patients: Annotated[int, typer.Option(help="How many patients.")] = 1500,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    ndjson: Annotated[bool, typer.Option("--ndjson", help="Bulk Data files in place of bundles.")] = False,
+    truth: Annotated[str | None, typer.Option(help="File for the true risk of each discharge.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a synthetic hospital population as FHIR R4."""
+    from model.synthesis.run import synthesize as run
+
+    done = run(patients=patients, seed=seed, out=out, ndjson=ndjson, truth=truth)
+    text = f"{done.patients} patients with {done.stays} stays ({done.resources} resources) in {done.out}"
+    answer(asdict(done), text, as_json=as_json)

@@ -1,0 +1,1 @@
+"""The curated, pseudonymised tables, and ingestion into them."""

@@ -1,0 +1,248 @@
+"""The ``ingest`` command: read, validate, de-identify, quarantine, publish."""
+
+import contextlib
+import gc
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import tzinfo
+from pathlib import Path, PurePosixPath
+
+from model.curated import curated_tables, refusals
+from model.curated.cells import Cells
+from model.curated.deprivation import Areas, read
+from model.curated.ingested import Ingested, ingested
+from model.curated.shares import refuse_large_shares
+from model.curated.staging import Finished, Staging
+from model.curated.time_zone import Zone, zone_of
+from model.curated.work import Identities, Work, open_refusals
+from model.definitions.features import definitions
+from model.deid.groups import groups
+from model.deid.keys import Keyring, identity
+from model.deid.rules import allow_list
+from model.deid.subject import moment_of
+from model.errors import UserError
+from model.fhir import discovery, profile, record_use, resource_types, sources
+from model.fhir.medications import Drugs
+from model.io import storage
+from model.io.console import progress
+from model.io.hospital_name import check_hospital
+from model.io.stored import Stored
+from model.linkage.links import FirstPassNeededError, Links, first_pass
+
+MAX_BAD_SHARE = 0.05
+MOST_REASONS = 50
+"""How many reasons for refusals a manifest keeps; the quarantine has all."""
+_CONNECTING = ("Patient", "patient", "Medication.", "medication.")
+"""How names of files begin that hold Patients or Medications, as a Bulk Data export names them."""
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
+
+
+def ingest(
+    source: str,
+    *,
+    hospital: str,
+    out: str,
+    ring: Keyring,
+    max_bad_share: float = MAX_BAD_SHARE,
+    quarantine: str | None = None,
+    observed_until: str | None = None,
+    zone: str | None = None,
+    limits: Mapping[str, float] | None = None,
+    identities: Identities | None = None,
+    deprivation: str | None = None,
+) -> Ingested:
+    """Bring FHIR files into a hospital's curated tables; the same input changes nothing.
+
+    Parameters
+    ----------
+    source : str
+        Folder, file or ``s3://`` prefix.
+    hospital : str
+        Short name of the hospital; part of every pseudonym.
+    out : str
+        Where the tables go.
+    ring : Keyring
+        Gives each patient's secret.
+    max_bad_share : float
+        If more than this share of the resources, or of the files, cannot be used, nothing is published.
+    quarantine : str, optional
+        Where the reasons for refusals go; beside the source's bucket or the out folder unless given.
+    observed_until : str, optional
+        Day up to which the record is complete; the last day on which an encounter started or ended unless given.
+    zone : str, optional
+        The hospital's time zone; see :func:`model.curated.time_zone.zone_of`.
+    limits : mapping, optional
+        Other limits than those of ``model/fhir/record_use.yaml`` on the share excluded for a reason; 1 lifts one.
+    identities : Identities, optional
+        Keeps, encrypted and apart, which patient a pseudonym is.
+    deprivation : str, optional
+        CSV file of a deprivation index by three-digit ZIP, to compare groups by it.
+
+    Returns
+    -------
+    Ingested
+        What was done; ``changed`` is false when the same input was published before.
+
+    Raises
+    ------
+    GateError
+        When too large a share was refused.
+    UserError
+        When an option makes no sense, a place cannot be reached, or the source holds nothing that is needed.
+    """
+    aside = quarantine or refusals.beside(source, out)
+    _check(source, hospital, out, aside, max_bad_share, observed_until)
+    found = discovery.find(source)
+    files = found.files
+    local = zone_of(zone, files)
+    areas = read(deprivation) if deprivation else Areas()
+    digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{local.said}|{areas.digest}")
+    partition = curated_tables.folder(out, hospital)
+    published = curated_tables.read_manifest(partition)
+    known = identities is None or identities.current(digest)
+    if (
+        known
+        and published is not None
+        and published.input_digest == digest
+        and curated_tables.is_whole(partition, published)
+    ):
+        curated_tables.tidy(partition, published)
+        return ingested(published, found, changed=False)
+    with tempfile.TemporaryDirectory(prefix="ingest-") as name:
+        with _rare_collection(), contextlib.ExitStack() as opened:
+            work, scratch = _read_all(files, hospital, ring, local.tz, identities, Path(name), opened)
+            staging = work.staging
+            aside_at = refusals.write_reasons(work, scratch, aside, digest)
+            refusals.refuse_bad_share(work, len(files), max_bad_share, aside_at)
+            work.counts["not_in_force"] = staging.close()
+            until = moment_of(observed_until, local.tz, end_of_day=True)
+            completed = staging.complete(observed_until=until, zone=local.tz)
+            work.excluded.update(completed.excluded)
+            work.warnings.update(completed.warnings)
+            work.counts["excluded"] = work.excluded.total()
+            work.counts["used"] = work.counts["accepted"] - work.counts["excluded"] - work.counts["not_in_force"]
+            refuse_large_shares(work.read, work.excluded, limits or {})
+            cells = staging.group(areas.part_of)
+            tables = _finish(staging, hospital, digest)
+        manifest = _manifest(work, digest, tables, local, found, cells)
+        if identities is not None:
+            identities.publish(digest)
+        curated_tables.publish(partition, manifest, {name: table.file for name, table in tables.items()})
+    return ingested(manifest, found, changed=True, quarantine=aside_at)
+
+
+def _read_all(
+    files: list[Stored],
+    hospital: str,
+    ring: Keyring,
+    zone: tzinfo,
+    identities: Identities | None,
+    scratch: Path,
+    opened: contextlib.ExitStack,
+) -> tuple[Work, Path]:
+    """Read all files; a second time when one of them needs what others say before it can be read."""
+    links = Links(Drugs(allow_list()))
+    while True:
+        folder = scratch / ("again" if links.complete else "once")
+        folder.mkdir()
+        with contextlib.ExitStack() as tried:
+            staging = tried.enter_context(Staging(folder))
+            try:
+                with open_refusals(folder) as reasons, progress("files", len(files)) as advance:
+                    work = Work(hospital, ring, staging, zone, allow_list(), reasons, links, identities)
+                    for number, stored in _connecting_first(files):
+                        work.take_file(sources.read(stored), number)
+                        advance(1)
+            except FirstPassNeededError:
+                links = first_pass(files, allow_list())
+                if identities is not None:
+                    identities.clear()
+                continue
+            opened.enter_context(tried.pop_all())
+            return work, folder
+
+
+def _connecting_first(files: list[Stored]) -> list[tuple[int, Stored]]:
+    """Return the files with their numbers, those first that say most of others, so that a first pass is known soon."""
+    return sorted(enumerate(files), key=lambda one: not PurePosixPath(one[1].place).name.startswith(_CONNECTING))
+
+
+def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]:
+    constants: dict[str, str | int] = {
+        "hospital": hospital,
+        "ingest_run": digest[:12],
+        "schema_version": curated_tables.SCHEMA_VERSION,
+        "classification": curated_tables.CLASSIFICATION,
+    }
+    return {name: staging.finish(name, constants=constants) for name in curated_tables.TABLES}
+
+
+def _manifest(
+    work: Work, digest: str, tables: dict[str, Finished], zone: Zone, found: discovery.Source, cells: Cells
+) -> curated_tables.Manifest:
+    return curated_tables.Manifest(
+        hospital=work.hospital,
+        schema_version=curated_tables.SCHEMA_VERSION,
+        classification=curated_tables.CLASSIFICATION,
+        input_digest=digest,
+        rules_digest=work.allowed.digest,
+        key_version=work.key_version,
+        tables={
+            name: {
+                "file": f"{name}/part-{digest[:12]}-{table.sha256[:12]}.parquet",
+                "rows": table.rows,
+                "sha256": table.sha256,
+            }
+            for name, table in tables.items()
+        },
+        counts=_sorted(work.counts),
+        return_days=definitions().stay.return_days,
+        zone=zone.said,
+        excluded=_sorted(work.excluded),
+        refused=dict(work.reasons.most_common(MOST_REASONS)),
+        warnings=_sorted(work.warnings),
+        files_passed_over=_sorted(found.passed_over),
+        bundles_incomplete=work.extract.incomplete,
+        outcomes=_sorted(work.extract.outcomes),
+        smallest_cell=cells.smallest,
+        suppressed=cells.suppressed,
+    )
+
+
+def _sorted(counted: Counter[str]) -> dict[str, int]:
+    return {name: number for name, number in sorted(counted.items()) if number}
+
+
+@contextlib.contextmanager
+def _rare_collection() -> Iterator[None]:
+    """Look for cycles rarely: parsed JSON has none, and is freed as soon as it is used."""
+    before = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _check(
+    source: str, hospital: str, out: str, quarantine: str, max_bad_share: float, observed_until: str | None
+) -> None:
+    check_hospital(hospital)
+    if not 0 <= max_bad_share <= 1:
+        raise UserError("--max-bad-share must lie between 0 and 1.")
+    if observed_until is not None and moment_of(observed_until) is None:
+        raise UserError("--observed-until must be a day such as 2024-12-31.")
+    for option, place in (("--out", out), ("--quarantine", quarantine)):
+        if storage.inside(place, source):
+            raise UserError(f"{option} lies inside the source, where the next run would read it; choose another place.")
+
+
+def _input_digest(files: list[Stored], hospital: str, probe: str, options: str) -> str:
+    """Return the mark of everything that the result depends on: contents and their order, but no file name."""
+    tables = [allow_list().digest, groups().digest, profile.digest(), record_use.digest(), resource_types.digest()]
+    tables.append(str(definitions().stay.return_days))
+    parts = [str(curated_tables.SCHEMA_VERSION), *tables, hospital, probe, options]
+    parts += [stored.mark for stored in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Discharges as arrays for training: columns, outcomes, groups."""

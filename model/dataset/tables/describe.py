@@ -1,0 +1,251 @@
+"""What a column of a table is (numbers, names, neither), decided by all of its values at once and said in words."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from model.dataset.columns import OTHER, Column, NumberFormat, codes
+from model.dataset.dataset import Floats
+from model.dataset.tables import dates, numbers
+from model.dataset.tables.codes import why_codes
+from model.dataset.tables.conventions import conventions, words_of
+from model.dataset.tables.roles import Words
+from model.dataset.tables.texts import Text, texts
+
+MOST_LEVELS = 500
+FEW = 50
+PLAIN_NUMBER, PLAIN_NAMES, YES_NO = "numbers", "names", "yes or no"
+PLAIN = frozenset({PLAIN_NUMBER, PLAIN_NAMES, YES_NO})
+A_DATE = "a date or time"
+MANY = 10
+_HALF = 0.5
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?")
+_LEAST_DAY, _LAST_DAY = 19000101, 21001231
+_EXCEL_DAYS = (20_000, 73_415)
+
+
+@dataclass(frozen=True)
+class Described:
+    """A column as a model takes it.
+
+    Attributes
+    ----------
+    read_as
+        How it was read and what shows it, in words.
+    """
+
+    column: Column
+    values: Floats
+    read_as: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of a table are for what.
+
+    Parameters
+    ----------
+    kept : array of bool
+        The rows of the table that are used; how a column is written is decided by all.
+    fit : array of bool
+        Of those, the training rows: the levels of a category are taken from these.
+    patient : array
+        Of those, whose row it is.
+    """
+
+    kept: npt.NDArray[np.bool_]
+    fit: npt.NDArray[np.bool_]
+    patient: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A column of text: its values, None where missing, how often each occurs, and what means missing in it."""
+
+    name: str
+    text: Text
+    counts: Counter[str]
+    missing: Counter[str]
+
+    @property
+    def said(self) -> str:
+        """What means missing, in words."""
+        found = ", ".join(f"{times:,} of {word}" for word, times in sorted(self.missing.items()))
+        return f"; missing are {found}" if found else ""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that mean missing."""
+        return tuple(sorted(self.missing))
+
+
+def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | str:
+    """Return a column and its values as the model takes them, or why it is left out.
+
+    Raises
+    ------
+    UserError
+        When the values do not show how numbers are written, or contradict each other.
+    """
+    name = str(series.name)
+    category = name in words.categorical
+    if pd.api.types.is_datetime64_any_dtype(series):
+        return A_DATE
+    if is_numeric(series):
+        return _typed(series, rows, words, category)
+    given = _given(series, words)
+    if _are_dates(given.counts):
+        return A_DATE
+    if not given.counts:
+        return Described(Column(name), np.full(int(rows.kept.sum()), np.nan), PLAIN_NUMBER + given.said)
+    if category:
+        return _names(given, rows, "")
+    why = why_codes(name, given.counts)
+    if why or numbers.share(given.counts) < 1 - conventions().not_understood:
+        return _names_or_neither(given, rows, why)
+    return _numbers(given, rows, words)
+
+
+def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[Any]:
+    """Return the group of each row for an attribute; many numbers are told apart by their quarters."""
+    described = describe(series, rows, words)
+    if isinstance(described, Described) and described.column.kind == "numeric":
+        found = described.values
+        if len(np.unique(found[np.isfinite(found)])) > MANY:
+            edges = np.nanquantile(found[rows.fit], [0.25, 0.5, 0.75])
+            place = np.searchsorted(edges, found, side="left")
+            return np.where(np.isnan(found), "", np.array([f"quarter {i + 1}" for i in place]))
+    names = _levels(_given(series, words), rows)
+    levels = np.array([*names.column.categories, ""])
+    place = np.where(np.isnan(names.values), len(levels) - 1, names.values).astype(np.int64)
+    chosen: npt.NDArray[Any] = levels[place]
+    return chosen
+
+
+def is_numeric(series: "pd.Series[Any]") -> bool:
+    """Whether a column has a type for numbers, or for yes and no."""
+    return pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series)
+
+
+def typed_numbers(series: "pd.Series[Any]") -> Floats:
+    """Return the numbers of a column that has a type for them."""
+    found = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isinf(found), np.nan, found)
+
+
+def _given(series: "pd.Series[Any]", words: Words) -> _Given:
+    text = texts(series)
+    known = Counter(value for value in text.tolist() if value is not None)
+    missing = {value: times for value, times in known.items() if words.means_missing(value)}
+    if missing:
+        text = np.array([None if value in missing else value for value in text], dtype=object)
+    lower: Counter[str] = Counter()
+    for value, times in missing.items():
+        lower[value.lower()] += times
+    return _Given(str(series.name), text, known - Counter(missing), lower)
+
+
+def _typed(series: "pd.Series[Any]", rows: Rows, words: Words, category: bool) -> Described | str:
+    """Describe a column that has a type for numbers: the file says what it is, so nothing is guessed."""
+    if category:
+        return _names(_given(series, words), rows, "")
+    values = typed_numbers(series)
+    by_hand = tuple(sorted(float(text) for text in words.missing if _NUMBER.fullmatch(text)))
+    values[np.isin(values, by_hand)] = np.nan
+    out = _bad_numbers("", values[rows.kept], rows.patient)
+    if out:
+        return out
+    truth = pd.api.types.is_bool_dtype(series)
+    doubtful = numbers.sentinels(Counter(values[np.isfinite(values)].tolist()))
+    said = "".join(f"; {value:g} is kept as a number; --missing={value:g} if it means missing" for value in doubtful)
+    column = Column(str(series.name), written=NumberFormat(truth=truth, sentinels=by_hand))
+    return Described(column, values[rows.kept], (YES_NO if truth else PLAIN_NUMBER) + said)
+
+
+def _numbers(given: _Given, rows: Rows, words: Words) -> Described | str:
+    """Describe a column of text in which nearly all values have the shape of a number."""
+    decided = numbers.decide(given.name, given.counts, words.decimal_of(given.name))
+    total, allowed = given.counts.total(), conventions().not_understood
+    odd = decided.lost
+    lost = sum(times for text, times in given.counts.items() if text in odd)
+    if lost > allowed * total:
+        return _names_or_neither(given, rows, None)
+    values = numbers.read_all(given.text, decided.values.__getitem__)[rows.kept]
+    out = _bad_numbers(given.name, values, rows.patient)
+    if out:
+        return out
+    why = [*decided.why, *([f"{lost:,} of {total:,} values are not understood and so missing"] if lost else [])]
+    kind = YES_NO if decided.written.truth else PLAIN_NUMBER
+    column = Column(given.name, written=decided.written, missing=given.words)
+    return Described(column, values, (f"{kind}: {'; '.join(why)}" if why else kind) + given.said)
+
+
+def _names_or_neither(given: _Given, rows: Rows, codes_because: str | None) -> Described | str:
+    """Describe a column of text that is not one of numbers."""
+    share = numbers.share(given.counts)
+    if codes_because:
+        values = numbers.read_all(given.text, _number)[rows.kept]
+        return _bad_numbers(given.name, values, rows.patient) or _names(given, rows, codes_because if share else "")
+    if share < _HALF:
+        return _names(given, rows, "")
+    if len(given.counts) <= FEW:
+        return _names(given, rows, "not all of the few values are numbers")
+    return "neither numbers nor names: more than 5% of the values are not understood as numbers of one form"
+
+
+def _names(given: _Given, rows: Rows, why: str) -> Described | str:
+    return _bad_texts(given.text[rows.kept], rows.patient) or _levels(given, rows, why)
+
+
+def _number(text: str) -> float:
+    return float(text) if _NUMBER.fullmatch(text) else np.nan
+
+
+def _are_dates(counts: Counter[str]) -> bool:
+    hits = sum(times for text, times in counts.items() if _DATE.fullmatch(text) or dates.is_date(text))
+    return bool(counts) and hits >= (1 - conventions().not_understood) * counts.total()
+
+
+def _bad_numbers(name: str, numbers: Floats, patient: npt.NDArray[Any]) -> str | None:
+    """Return why whole numbers are no measurement: dates written as one, running numbers, patient numbers."""
+    given = numbers[np.isfinite(numbers)]
+    if len(given) and words_of(name) & conventions().date_names and _within(given, _EXCEL_DAYS):
+        return f"{A_DATE}, as Excel's day number"
+    if not len(given) or (given != np.floor(given)).any():
+        return None
+    distinct = np.unique(given)
+    if _within(distinct, (_LEAST_DAY, _LAST_DAY)):
+        month, day = distinct // 100 % 100, distinct % 100
+        if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
+            return A_DATE
+    many = len(distinct) > 2 * FEW and len(distinct) > 0.9 * min(len(given), len(np.unique(patient)))
+    running = distinct[-1] - distinct[0] < 1.2 * len(distinct)
+    return "a number that tells rows or patients apart" if many and (running or distinct[-1] >= 100_000) else None
+
+
+def _within(values: Floats, bounds: tuple[int, int]) -> bool:
+    return bool(values.min() >= bounds[0] and values.max() <= bounds[1])
+
+
+def _bad_texts(text: Text, patient: npt.NDArray[Any]) -> str | None:
+    given = [value for value in text if value is not None]
+    distinct = len(set(given))
+    if distinct > FEW and distinct > 0.5 * min(len(given), len(np.unique(patient))):
+        return "a text that tells rows or patients apart"
+    return None
+
+
+def _levels(given: _Given, rows: Rows, why: str = "") -> Described:
+    """Return a category with the levels that enough training rows have; the rest is pooled."""
+    text = given.text[rows.kept]
+    counted = pd.Series(text[rows.fit], dtype="object").value_counts()
+    kept = sorted(str(level) for level in counted.index[counted >= conventions().sure_rows][:MOST_LEVELS])
+    column = Column(given.name, "category", (*kept, OTHER), missing=given.words)
+    said = f"{PLAIN_NAMES} ({why})" if why else PLAIN_NAMES
+    return Described(column, codes(column, text.tolist()), said + given.said)

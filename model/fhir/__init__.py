@@ -1,0 +1,1 @@
+"""Reading FHIR: files, bundles, references, validation, and what a resource may be used for."""

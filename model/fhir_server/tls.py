@@ -1,0 +1,54 @@
+"""What a connection trusts and what it shows, and the sentence for a handshake that failed."""
+
+import ssl
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from model.errors import UserError
+from model.fhir_server.credentials import Credentials
+
+
+def context(credentials: Credentials, *, with_certificate: bool) -> ssl.SSLContext:
+    """Return the settings of a connection: the named authority or the public ones, and our certificate if it is asked.
+
+    Raises
+    ------
+    UserError
+        When the authority, the certificate or its key is no PEM that fits.
+    """
+    try:
+        made = ssl.create_default_context(cadata=credentials.ca) if credentials.ca else httpx.create_ssl_context()
+    except ssl.SSLError:
+        raise UserError("The certificate authority of the FHIR server is no PEM certificate; mend --ca.") from None
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    if with_certificate and credentials.certificate:
+        _show(made, credentials.certificate, credentials.certificate_key or "")
+    return made
+
+
+def _show(made: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Load a certificate; OpenSSL reads files only, so it is one for a moment, readable by us alone."""
+    with tempfile.TemporaryDirectory(prefix="tls-") as folder:
+        pem = Path(folder, "client.pem")
+        pem.touch(mode=0o600)
+        pem.write_text(f"{certificate}\n{key}\n", encoding="ascii")
+        try:
+            made.load_cert_chain(pem, password=lambda: "")
+        except (ssl.SSLError, ValueError):
+            raise UserError(
+                "The client certificate and its key do not fit; give PEM texts of a pair, the key without a password."
+            ) from None
+
+
+def handshake_fault(fault: BaseException) -> str | None:
+    """Return why TLS failed for good and how to mend it; nothing when another attempt may succeed."""
+    cause: BaseException | None = fault
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"shows a certificate that cannot be trusted ({cause.verify_message}); name its authority with --ca"
+        if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+            return "refused our side of TLS; give the client certificate that it demands in the credentials"
+        cause = cause.__cause__ or cause.__context__
+    return None

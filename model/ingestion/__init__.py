@@ -1,1 +1,0 @@
-"""From FHIR files to curated, pseudonymised tables."""

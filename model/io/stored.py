@@ -1,0 +1,16 @@
+"""A stored file, in a local folder or a bucket."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One stored file: where it is and a mark that changes when its content does."""
+
+    place: str
+    mark: str
+    size: int
+    age: timedelta = timedelta()
+    regular: bool = True
+    """False for what is no file: a pipe, a device or a link to a folder."""

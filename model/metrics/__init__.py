@@ -1,0 +1,1 @@
+"""Metrics of discrimination, calibration and benefit, with bootstrap intervals."""

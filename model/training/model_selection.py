@@ -1,0 +1,143 @@
+"""Tune, hold out, calibrate, choose: from the training rows to the model that is kept."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.metrics import log_loss
+from sklearn.pipeline import Pipeline
+
+from model.dataset.columns import Column
+from model.dataset.dataset import Dataset, Floats
+from model.io.console import progress
+from model.metrics import roc_auc
+from model.training.boosting import Boosting
+from model.training.calibration import Calibration, calibrate
+from model.training.folds import folds
+from model.training.linear import Linear
+from model.training.settings import ChoiceRule, settings
+
+
+class Candidate(Protocol):
+    """A kind of model that may be kept."""
+
+    name: str
+
+    def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, Any]:
+        """Return parameters, told apart by held-out patients of ``data``."""
+
+    def fit(self, data: Dataset, columns: Sequence[Column], parameters: dict[str, Any]) -> Pipeline:
+        """Return a fitted pipeline of ``prepare`` and ``model``."""
+
+    def scores(self, pipeline: Pipeline, values: Floats) -> Floats:
+        """Return log-odds, not calibrated."""
+
+    def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
+        """Return the pipeline with the calibration in it."""
+
+
+CANDIDATES: tuple[Candidate, ...] = (Linear(), Boosting())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The model that is kept, and how it came about."""
+
+    algorithm: str
+    parameters: dict[str, Any]
+    pipeline: Pipeline
+    calibration: Calibration
+    risks: Floats
+    candidates: dict[str, Any]
+    rule: str
+
+
+def choose(fit: Dataset, columns: Sequence[Column]) -> Chosen:
+    """Hold each candidate's patients out in turn, keep one candidate by the rule, and fit it on all training rows.
+
+    Raises
+    ------
+    GateError
+        When the outcomes lie with too few patients to hold some out.
+    """
+    rule, few = settings().rule, int(fit.label.sum()) < settings().boosting.least_readmissions
+    tried = [candidate for candidate in CANDIDATES if candidate.name == rule.simpler or not few]
+    scores = {candidate.name: held_out(candidate, fit, columns) for candidate in tried}
+    figures = {name: _figures(found, fit, rule) for name, found in scores.items()}
+    kept = next(c for c in CANDIDATES if c.name == _kept(scores, figures, fit, rule))
+    pipeline, parameters, calibration = finish(kept, fit, columns, scores[kept.name])
+    figures[kept.name]["parameters"] = parameters
+    return Chosen(
+        algorithm=kept.name,
+        parameters=parameters,
+        pipeline=pipeline,
+        calibration=calibration,
+        risks=calibration.risk(scores[kept.name]),
+        candidates=figures,
+        rule=_told(rule),
+    )
+
+
+def held_out(
+    candidate: Candidate, data: Dataset, columns: Sequence[Column], *, parameters: dict[str, Any] | None = None
+) -> Floats:
+    """Return each row's log-odds from a model that saw nothing of its patient, in its parameters neither.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        The kind of model.
+    data : Dataset
+        The rows.
+    columns : sequence of Column
+        The columns of ``data.values``.
+    parameters : dict, optional
+        Use these in place of tuning inside each fold, where the caller holds other patients out.
+    """
+    found = np.zeros(len(data))
+    parts = list(folds(data))
+    with progress(candidate.name, len(parts)) as advance:
+        for rows, rest in parts:
+            part = data.rows(rows)
+            fitted = candidate.fit(part, columns, parameters or candidate.tune(part, columns))
+            found[rest] = candidate.scores(fitted, data.values[rest])
+            advance(1)
+    return found
+
+
+def finish(
+    candidate: Candidate, data: Dataset, columns: Sequence[Column], scores: Floats
+) -> tuple[Pipeline, dict[str, Any], Calibration]:
+    """Return the pipeline tuned and fitted on all rows and calibrated by the held-out scores."""
+    parameters, calibration = candidate.tune(data, columns), calibrate(scores, data.label)
+    fitted = candidate.fit(data, columns, parameters)
+    return candidate.calibrated(fitted, calibration), parameters, calibration
+
+
+def _kept(scores: dict[str, Floats], figures: dict[str, Any], fit: Dataset, rule: ChoiceRule) -> str:
+    """Return which candidate the rule keeps, and note the differences that it went by."""
+    kept, best = rule.simpler, rule.margin
+    for name in scores.keys() - {rule.simpler}:
+        gain = roc_auc.difference(scores[name], scores[rule.simpler], fit.label, fit.patient, rule.resamples)
+        figures[name]["over_simpler"] = asdict(gain)
+        if gain.low > best:
+            kept, best = name, gain.low
+    return kept
+
+
+def _figures(scores: Floats, fit: Dataset, rule: ChoiceRule) -> dict[str, Any]:
+    risks = calibrate(scores, fit.label).risk(scores)
+    return {
+        "roc_auc": asdict(roc_auc.spread(scores, fit.label, fit.patient, rule.resamples)),
+        "log_loss": float(log_loss(fit.label, risks)),
+        "brier": float(np.mean((risks - fit.label) ** 2)),
+    }
+
+
+def _told(rule: ChoiceRule) -> str:
+    return (
+        f"{rule.simpler}, unless another has a ROC-AUC on held-out patients that is better by more than "
+        f"{rule.margin:g} at the lower end of the 95 % interval of the difference (drawing patients); "
+        f"trees are not tried with fewer than {settings().boosting.least_readmissions} readmissions to train on"
+    )

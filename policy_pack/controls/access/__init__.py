@@ -1,0 +1,1 @@
+"""Controls of access: IAM, RBAC, Vault, authentication and credentials."""

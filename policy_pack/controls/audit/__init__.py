@@ -1,0 +1,1 @@
+"""Controls of audit: logs, monitoring and the inventory."""

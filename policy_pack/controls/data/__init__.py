@@ -1,0 +1,1 @@
+"""Controls of data: encryption, databases, continuity and integrity."""

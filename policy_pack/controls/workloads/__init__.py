@@ -1,0 +1,1 @@
+"""Controls of workloads: hardened pods, machines, models and the supply chain."""

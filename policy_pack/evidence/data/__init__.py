@@ -1,0 +1,1 @@
+"""Evidence about data: inventory, encryption and backups."""

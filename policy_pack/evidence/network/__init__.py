@@ -1,0 +1,1 @@
+"""Evidence about the network: the network map and the data flow."""

@@ -1,0 +1,1 @@
+"""The evidence as files: the page, its diagrams and tables."""

@@ -1,0 +1,1 @@
+"""IAM policy documents: statements, wildcards, conditions and which policies apply to whom."""

@@ -1,0 +1,116 @@
+"""A real OpenBao in memory, on loopback, with one hospital's transit engine and the logins of its workloads."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import hvac
+import jwt
+import pytest
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from infra.vault.hospital import RULES, policy_text
+from model.io.vault import Vault
+
+BINARY = Path(sys.executable).parent / "bao"
+ROOT = "root-of-a-test"
+HOSPITAL = "north"
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class Bao:
+    """The running server and how its workloads log in."""
+
+    url: str
+    unseal_key: str
+    key: ec.EllipticCurvePrivateKey
+    folder: Path
+
+    @property
+    def root(self) -> hvac.Client:
+        """A client that may do everything."""
+        return hvac.Client(url=self.url, token=ROOT)
+
+    def token_file(self, workload: str) -> Path:
+        """Return the file of a workload's service account token."""
+        now = datetime.now(UTC)
+        claims = {"iss": "test", "sub": workload, "aud": "vault", "exp": now + timedelta(hours=1), "iat": now}
+        path = self.folder / f"{workload}.token"
+        path.write_text(jwt.encode(claims, self.key, algorithm="ES256"))
+        return path
+
+    def vault(self, workload: str, patience: float = PATIENCE) -> Vault:
+        """Return the product's client, to log in as a workload."""
+        return Vault(self.url, f"{HOSPITAL}-{workload}", None, self.token_file(workload), patience)
+
+    def rotate(self, key: str) -> None:
+        """Make a new version of a key."""
+        self.root.secrets.transit.rotate_key(key, mount_point=f"{HOSPITAL}/transit")
+
+
+@contextmanager
+def bao(folder: Path) -> Iterator[Bao]:
+    """Give a laid-out server; the policies are those that the stack writes."""
+    if not BINARY.exists():
+        pytest.skip(f"OpenBao is not installed at {BINARY}")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "bao.log"
+    arguments = [str(BINARY), "server", "-dev", f"-dev-root-token-id={ROOT}", "-dev-no-store-token"]
+    arguments.append(f"-dev-listen-address=127.0.0.1:{port}")
+    with log.open("wb") as output:
+        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        unseal_key = _open(url, log)
+        made = Bao(url, unseal_key, ec.generate_private_key(ec.SECP256R1()), folder)
+        _lay_out(made)
+        yield made
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _open(url: str, log: Path) -> str:
+    """Wait until the server answers and has said its unseal key."""
+    passing = retry_if_exception_type((requests.RequestException, StopIteration))
+    for attempt in Retrying(retry=passing, wait=wait_fixed(0.05), stop=stop_after_delay(PATIENCE)):
+        with attempt:
+            requests.get(f"{url}/v1/sys/health", timeout=5).raise_for_status()
+            said = next(line for line in log.read_text().splitlines() if line.startswith("Unseal Key"))
+    return said.partition(":")[2].strip()
+
+
+def _lay_out(server: Bao) -> None:
+    root = server.root
+    mount = f"{HOSPITAL}/transit"
+    root.sys.enable_secrets_engine("transit", path=mount)
+    root.write_data(f"{mount}/keys/pseudonym", data={"type": "hmac", "key_size": 32})
+    root.secrets.transit.create_key(name="identity", key_type="aes256-gcm96", mount_point=mount)
+    root.sys.enable_auth_method("jwt", path="kubernetes")
+    public = server.key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    root.write_data("auth/kubernetes/config", data={"jwt_validation_pubkeys": [public.decode()]})
+    for workload in ("ingestor", "reidentifier"):
+        name = f"{HOSPITAL}-{workload}"
+        root.sys.create_or_update_acl_policy(name, policy_text(HOSPITAL, RULES[workload]))
+        role = {
+            "role_type": "jwt",
+            "user_claim": "sub",
+            "bound_audiences": ["vault"],
+            "bound_subject": workload,
+            "token_policies": [name],
+            "token_ttl": "15m",
+        }
+        root.write_data(f"auth/kubernetes/role/{name}", data=role)

@@ -1,0 +1,92 @@
+"""PostgreSQL and Kafka of a declared network, and the logins that Vault makes."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.vault.database_secrets import creation
+from tests.support.mocked_stack import Declared, Stack, declare, settings
+
+
+@pytest.fixture(scope="module")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return declare(settings("prod", tmp_path_factory.mktemp("prod")))
+
+
+def one(stack: Stack, type_: str) -> Declared:
+    [found] = [resource for resource in stack.resources if resource.type == type_]
+    return found
+
+
+def test_the_database_is_encrypted_private_and_hard_to_delete(prod: Stack) -> None:
+    cluster = one(prod, "aws:rds/cluster:Cluster").inputs
+    assert cluster["storageEncrypted"]
+    assert (
+        cluster["kmsKeyId"] == cluster["masterUserSecretKmsKeyId"] == "arn:aws:kms:us-east-1:123456789012:key/database"
+    )
+    assert cluster["iamDatabaseAuthenticationEnabled"]
+    assert cluster["deletionProtection"]
+    assert not cluster["skipFinalSnapshot"]
+    assert cluster["backupRetentionPeriod"] == 35
+    assert cluster["tags"]["healthcare-mlops/backup"] == "daily"
+    group = one(prod, "aws:rds/subnetGroup:SubnetGroup")
+    assert set(group.inputs["subnetIds"]) == {f"network-data-{zone}-id" for zone in "abc"}
+
+
+def test_nobody_wrote_a_password_of_the_database(prod: Stack) -> None:
+    assert one(prod, "aws:rds/cluster:Cluster").inputs["manageMasterUserPassword"]
+    assert "masterPassword" not in one(prod, "aws:rds/cluster:Cluster").inputs
+    connection = one(prod, "vault:database/secretBackendConnection:SecretBackendConnection")
+    assert "password" not in connection.inputs["postgresql"]
+
+
+def test_the_database_takes_tls_alone_and_records_statements_without_their_values(prod: Stack) -> None:
+    given = one(prod, "aws:rds/clusterParameterGroup:ClusterParameterGroup").inputs["parameters"]
+    values = {entry["name"]: entry["value"] for entry in given}
+    assert values["rds.force_ssl"] == "1"
+    assert "pgaudit" in values["shared_preload_libraries"]
+    assert {"ddl", "role", "read", "write"} <= set(values["pgaudit.log"].split(","))
+    assert values["pgaudit.log_parameter"] == values["log_parameter_max_length_on_error"] == "0"
+
+
+def test_the_database_survives_the_loss_of_a_zone(prod: Stack) -> None:
+    members = [one for one in prod.resources if one.type == "aws:rds/clusterInstance:ClusterInstance"]
+    assert {member.inputs["availabilityZone"] for member in members} == {"us-east-1a", "us-east-1b"}
+    assert not any(member.inputs["publiclyAccessible"] for member in members)
+    assert {member.inputs["monitoringInterval"] for member in members} == {60}
+
+
+def test_brokers_take_tls_and_iam_alone_and_lose_nothing(prod: Stack) -> None:
+    cluster = one(prod, "aws:msk/cluster:Cluster").inputs
+    assert cluster["encryptionInfo"]["encryptionInTransit"] == {"clientBroker": "TLS", "inCluster": True}
+    assert cluster["encryptionInfo"]["encryptionAtRestKmsKeyArn"].endswith("/streaming")
+    assert cluster["clientAuthentication"] == {"sasl": {"iam": True}}
+    assert cluster["numberOfBrokerNodes"] == len(cluster["brokerNodeGroupInfo"]["clientSubnets"]) == 3
+    properties = one(prod, "aws:msk/configuration:Configuration").inputs["serverProperties"].splitlines()
+    assert {"auto.create.topics.enable=false", "min.insync.replicas=2"} <= set(properties)
+
+
+def test_vault_makes_short_logins_of_one_hospital_s_database(prod: Stack) -> None:
+    connection = one(prod, "vault:database/secretBackendConnection:SecretBackendConnection").inputs
+    assert connection["postgresql"]["connectionUrl"] == (
+        "postgresql://{{username}}:{{password}}@x.rds.amazonaws.com:5432/north?sslmode=verify-full"
+    )
+    assert connection["allowedRoles"] == ["reader", "writer"]
+    roles = prod.of("SecretBackendRole")
+    made = [role.inputs for role in roles if role.type == "vault:database/secretBackendRole:SecretBackendRole"]
+    assert {(role["backend"], role["dbName"], role["maxTtl"]) for role in made} == {
+        ("north/database", "readmission", 3600)
+    }
+
+
+def test_a_login_gets_no_more_than_its_privileges() -> None:
+    assert creation("north", "SELECT")[1:] == [
+        'GRANT CONNECT ON DATABASE "north" TO "{{name}}";',
+        'GRANT USAGE ON SCHEMA readmission TO "{{name}}";',
+        'GRANT SELECT ON ALL TABLES IN SCHEMA readmission TO "{{name}}";',
+    ]
+
+
+def test_a_stack_without_a_network_of_its_own_has_neither(tmp_path: Path) -> None:
+    kinds = {resource.type for resource in declare(settings("dev", tmp_path)).resources}
+    assert not [kind for kind in kinds if kind.startswith(("aws:rds/", "aws:msk/", "vault:database/"))]

@@ -1,0 +1,80 @@
+"""What the program declares in Vault: records, logins, and a hospital's mounts."""
+
+import dataclasses
+
+import pytest
+
+from infra.settings.values import Settings, VaultServer
+from tests.support.mocked_stack import Stack, declare, settings
+
+
+@pytest.fixture(scope="module")
+def prod(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return settings("prod", tmp_path_factory.mktemp("prod"))
+
+
+@pytest.fixture(scope="module")
+def stack(prod: Settings) -> Stack:
+    return declare(prod)
+
+
+def test_every_request_is_recorded_twice_before_anybody_logs_in(prod: Settings, stack: Stack) -> None:
+    devices = stack.of("Audit")
+    files = {device.inputs["path"]: device.inputs["options"]["file_path"] for device in devices}
+    assert files == dict(zip(("first", "second"), prod.vault.audit_files, strict=True))
+    for device in devices:
+        assert device.inputs["type"] == "file"
+        # No raw values; those who run the server alone read the file.
+        assert device.inputs["options"].keys() == {"file_path", "mode"}
+        assert device.inputs["options"]["mode"] == "0600"
+    names = [resource.kind for resource in stack.resources]
+    assert max(i for i, kind in enumerate(names) if kind == "Audit") < names.index("AuthBackend")
+
+
+def test_logins_are_limited(stack: Stack) -> None:
+    [quota] = stack.of("QuotaRateLimit")
+    [backend] = stack.of("AuthBackend")
+    assert quota.inputs["path"] == f"auth/{backend.inputs['path']}/"
+    assert 0 < quota.inputs["rate"] <= 20
+
+
+def test_a_managed_vault_is_called_in_its_namespace_and_keeps_its_own_records(prod: Settings) -> None:
+    stack = declare(dataclasses.replace(prod, vault=VaultServer("admin/hospitals", ())))
+    [provider] = [resource for resource in stack.resources if resource.type == "pulumi:providers:vault"]
+    assert provider.inputs["namespace"] == "admin/hospitals"
+    with pytest.raises(LookupError):
+        stack.of("Audit")
+
+
+def test_a_hospital_s_authority_signs_for_its_gateway_and_its_own_programs(prod: Settings, stack: Stack) -> None:
+    [root] = stack.of("SecretBackendRootCert")
+    assert (root.inputs["type"], root.inputs["backend"]) == ("internal", "north/pki")
+    declared = [role for role in stack.of("SecretBackendRole") if role.type.startswith("vault:pkiSecret/")]
+    roles = {role.inputs["name"]: role.inputs for role in declared}
+    assert roles.keys() == {"envoy", "program"}
+    assert roles["envoy"]["allowedDomains"] == ["north.risk.healthcare-mlops.example"]
+    assert tuple(roles["program"]["allowedDomains"]) == prod.hospitals[0].applications != ()
+    assert (roles["envoy"]["serverFlag"], roles["envoy"]["clientFlag"]) == (True, False)
+    assert (roles["program"]["serverFlag"], roles["program"]["clientFlag"]) == (False, True)
+    for role in roles.values():
+        assert role["allowBareDomains"]
+        loose = ("allowSubdomains", "allowLocalhost", "allowIpSans", "allowWildcardCertificates")
+        assert not any(role[name] for name in loose)
+        assert int(role["maxTtl"]) <= 90 * 86400
+
+
+def test_who_asks_for_a_gateway_s_certificate_reaches_that_path_alone(stack: Stack) -> None:
+    [policy] = [policy for policy in stack.of("Policy") if policy.inputs.get("name") == "north-envoy"]
+    assert policy.inputs["policy"] == 'path "north/pki/sign/envoy" {\n  capabilities = ["update"]\n}\n'
+    [role] = [role for role in stack.of("AuthBackendRole") if role.inputs["roleName"] == "north-envoy"]
+    assert role.inputs["tokenPolicies"] == ["north-envoy"]
+    assert role.inputs["boundServiceAccountNames"] == role.inputs["boundServiceAccountNamespaces"] == ["cert-manager"]
+    [issuer] = stack.of("ClusterIssuer")
+    assert issuer.inputs["spec"]["vault"]["path"] == "north/pki/sign/envoy"
+    assert issuer.inputs["spec"]["vault"]["auth"]["kubernetes"]["role"] == "north-envoy"
+
+
+def test_without_a_gateway_there_is_no_authority(prod: Settings) -> None:
+    stack = declare(dataclasses.replace(prod, gateway=None))
+    with pytest.raises(LookupError):
+        stack.of("SecretBackendRootCert")

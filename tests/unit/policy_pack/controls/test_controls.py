@@ -1,0 +1,81 @@
+"""Every control: nothing to find on the stack as it should be, and each single change to it caught."""
+
+import pytest
+
+from policy_pack.controls.rows import table
+from policy_pack.controls.rules import ANY, rules
+from policy_pack.engine.evaluate import Status
+from policy_pack.stack.graph import Graph
+from tests.policy import world
+from tests.policy.cases import CASES, Case
+from tests.policy.judged import BROKEN, exempting, results, statuses
+from tests.policy.made import STACK
+from tests.policy.seed import Seed
+from tests.policy.seeds import SEEDS
+
+RESOURCES = list(world.resources())
+BY_CONTROL = {control: [seed for seed in SEEDS if seed.control == control] for control in table().rows}
+KNOWN = [seed for seed in SEEDS if seed.hides]
+
+
+def test_the_stack_as_it_should_be_is_without_findings() -> None:
+    assert [(result.control, result.text) for result in results(world.graph())] == []
+
+
+def test_every_control_is_in_the_table_and_has_a_function() -> None:
+    assert len(table().rows) == 77
+    assert {rule.control for rule in rules()} == set(table().rows)
+
+
+# What only its presence breaks, and what only the settings tell, has nothing to look at in a stack as it should be.
+@pytest.mark.parametrize("control", [c for c in table().rows if c not in ("AC-04", "VM-02")])
+def test_every_control_has_something_to_look_at(control: str) -> None:
+    kinds = {kind for rule in rules() if rule.control == control for kind in rule.kinds}
+    there = {resource.kind for resource in RESOURCES} | {ANY, "pulumi:pulumi:Stack"}
+    assert kinds & there
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed.title)
+def test_a_change_is_caught_by_its_control(seed: Seed) -> None:
+    broken = list(seed.broken(RESOURCES))
+    assert broken, "the seed applies to nothing"
+    # Resources of one kind differ little: the first and the last that it can break are enough.
+    for name, graph in (broken[0], broken[-1]):
+        assert statuses(results(graph, None, seed.control), seed.control) & BROKEN, name
+
+
+@pytest.mark.parametrize("seed", KNOWN, ids=lambda seed: seed.title)
+def test_a_value_that_is_not_known_is_checked_later(seed: Seed) -> None:
+    found = results(seed.unknown(RESOURCES), None, seed.control)
+    assert statuses(found, seed.control) == {Status.LATER}
+
+
+@pytest.mark.parametrize("control", [c for c in table().rows if c != "VM-02"])
+def test_an_exemption_covers_and_is_shown(control: str) -> None:
+    _, graph = next(BY_CONTROL[control][0].broken(RESOURCES))
+    found = results(graph, exempting(control), control)
+    assert statuses(found, control) == {Status.EXEMPT}
+    assert "EXEMPTIONS" not in {result.control for result in found}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.control} {case.title}")
+def test_a_stack_is_told_all_that_is_wrong_with_it(case: Case) -> None:
+    told = [result.message for result in case.judge()]
+    for words in case.words:
+        assert any(words in message for message in told), words
+
+
+def test_an_unknown_hides_no_violation_of_another_resource() -> None:
+    flag = next(seed for seed in SEEDS if seed.title == "AC-05 BucketPublicAccessBlock blockPublicAcls")
+    unknown, broken = flag.targets(RESOURCES)[:2]
+    hidden, wrong = flag.unknown(RESOURCES), dict(flag.broken(RESOURCES))[broken.name]
+    both = Graph([(hidden if r.urn == unknown.urn else wrong).at(r.urn) for r in wrong], STACK)
+    found = {(r.name, r.status) for r in results(both) if r.control == "AC-05"}
+    assert found == {(unknown.name, Status.LATER), (broken.name, Status.REFUSED)}
+
+
+def test_an_unknown_hides_no_violation_of_its_own_resource() -> None:
+    flag = next(seed for seed in SEEDS if seed.title == "AC-05 BucketPublicAccessBlock blockPublicAcls")
+    graph = flag.with_("ignorePublicAcls", False).unknown(RESOURCES)
+    found = {(r.path, r.status) for r in results(graph, None, "AC-05")}
+    assert found == {("blockPublicAcls", Status.LATER), ("ignorePublicAcls", Status.REFUSED)}

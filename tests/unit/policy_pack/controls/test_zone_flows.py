@@ -1,0 +1,248 @@
+"""The zone-flow proof: edges are computed as Kubernetes means them, and each that is not in the table is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from policy_pack.controls.network.zone_flows import edges
+from policy_pack.engine.evaluate import Judge, Status
+from policy_pack.errors import PackError
+from policy_pack.facts.network_policies import common, selects
+from policy_pack.facts.reachability import flows
+from policy_pack.facts.zone_table import read, zones
+from policy_pack.stack.checks import About
+from policy_pack.stack.external_endpoints import Addresses, Place
+from policy_pack.stack.external_endpoints import read as read_places
+from policy_pack.stack.graph import Graph
+from policy_pack.stack.values import UNKNOWN
+from tests.policy import world
+from tests.policy.judged import results
+from tests.policy.made import STACK, changed, made
+from tests.policy.openings import RESOURCES, opened, pods
+
+
+def messages(graph: Graph) -> list[str]:
+    return [result.message for result in results(graph, None, "SEG-02")]
+
+
+def with_policy(spec: dict[str, Any], namespace: str = "north-phi") -> Graph:
+    policy = made(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        "extra",
+        {"metadata": {"name": "extra", "namespace": namespace}, "spec": spec},
+    )
+    return Graph([*RESOURCES, policy], STACK)
+
+
+def test_the_proof_sees_every_flow_of_the_table() -> None:
+    parts = flows(About(Graph(RESOURCES, STACK), world.settings(), world.ADDRESSES), zones())
+    seen = {
+        (e.source.workload, e.target.workload, e.span[1]) for e in edges(parts) if e.source.home.hospital == "north"
+    }
+    inside = zones().homes
+    assert seen == {(f.source, f.target, f.port) for f in zones().flows if f.port and f.source in inside}
+    assert len(seen) > 0
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "path"),
+    [
+        (
+            ("north", "serving", "planner"),
+            ("north", "phi", "ingestor"),
+            "north-serving/planner -> north-phi/ingestor:8080",
+        ),
+        (("north", "data", "trainer"), ("north", "phi", "ingestor"), "north-data/trainer -> north-phi/ingestor:8080"),
+        (
+            ("north", "serving", "planner"),
+            ("south", "serving", "model-server"),
+            "north-serving/planner -> south-serving/",
+        ),
+    ],
+)
+def test_an_edge_that_is_not_in_the_table_is_refused_with_its_path(
+    source: tuple[str, str, str], target: tuple[str, str, str], path: str
+) -> None:
+    found = messages(opened(pods(*source), pods(*target), 8080))
+    assert any(message.startswith(path) and "(out by out, in by in)" in message for message in found)
+
+
+def test_an_allowed_edge_on_another_port_is_refused() -> None:
+    graph = opened(pods("north", "serving", "planner"), pods("north", "serving", "model-server"), 9999)
+    assert any("model-server:9999" in message for message in messages(graph))
+
+
+def test_an_edge_with_one_end_closed_is_no_edge() -> None:
+    graph = opened(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
+    one_end = Graph([r for r in graph if r.name != "in"], STACK)
+    assert messages(one_end) == []
+
+
+def test_a_pod_without_policies_is_open_to_everything() -> None:
+    home = made("kubernetes:core/v1:Namespace", "bare", {"metadata": {"name": "bare", "labels": {}}})
+    job = next(r for r in RESOURCES if r.name == "north-ingestor" and r.kind == "k8s:batch/CronJob")
+    moved = changed(job, "metadata.namespace", "bare")
+    found = messages(Graph([*(r for r in RESOURCES if r is not job), home, moved], STACK))
+    assert "bare/ingestor -> anything is open: no policy closes it" in found
+    assert "anything -> bare/ingestor is open: no policy closes it" in found
+    assert any("the zone table has it in phi" in message for message in found)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"podSelector": {}, "egress": [{}], "policyTypes": ["Egress"]}, "-> anything is open: a rule names no peer"),
+        ({"podSelector": {}, "ingress": [{}], "policyTypes": ["Ingress"]}, "anything -> north-phi/ingestor"),
+        ({"podSelector": {}, "ingress": [{}]}, "anything -> north-phi/ingestor"),
+        (
+            {"podSelector": {}, "egress": [{"to": [{"namespaceSelector": {}}]}], "policyTypes": ["Egress"]},
+            "pods of any namespace with such labels",
+        ),
+        (
+            {
+                "podSelector": {},
+                "policyTypes": ["Ingress"],
+                "ingress": [
+                    {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]}
+                ],
+            },
+            "pods of namespace monitoring",
+        ),
+        (
+            {
+                "podSelector": {},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}],
+            },
+            "10.0.0.0/8 -> north-phi/ingestor",
+        ),
+        (
+            {
+                "podSelector": {},
+                "policyTypes": ["Egress"],
+                "egress": [{"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}],
+            },
+            "north-phi/ingestor -> 198.51.100.0/24:443",
+        ),
+    ],
+)
+def test_what_is_open_to_strangers_is_refused(spec: dict[str, Any], told: str) -> None:
+    assert any(told in message for message in messages(with_policy(spec)))
+
+
+@pytest.mark.parametrize(
+    ("network", "port", "refused"),
+    [("10.50.0.0/24", 10443, False), ("10.50.0.0/16", 10443, True), ("10.50.0.0/24", 443, True)],
+)
+def test_a_network_comes_in_only_where_the_table_lets_it(network: str, port: int, refused: bool) -> None:
+    entrance = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "envoy"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [{"ipBlock": {"cidr": network}}], "ports": [{"port": port}]}],
+    }
+    told = messages(with_policy(entrance, "north-platform"))
+    assert any("does not let that network in" in message for message in told) is refused
+
+
+@pytest.mark.parametrize(
+    ("labels", "port", "refused"),
+    [
+        ({"app.kubernetes.io/name": "prometheus"}, 8082, False),
+        ({"app.kubernetes.io/name": "prometheus"}, 8080, True),
+        ({"app.kubernetes.io/name": "grafana"}, 8082, True),
+        ({}, 8082, True),
+    ],
+)
+def test_pods_of_the_platform_come_in_only_as_the_table_says(labels: dict[str, str], port: int, refused: bool) -> None:
+    own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
+    home = made("kubernetes:core/v1:Namespace", "monitoring", {"metadata": {"name": "monitoring", "labels": own}})
+    peer = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}},
+        "podSelector": {"matchLabels": labels},
+    }
+    watched = {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "model-server"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [peer], "ports": [{"port": port}]}],
+    }
+    told = messages(Graph([*with_policy(watched, "north-serving"), home], STACK))
+    assert any("pods of namespace monitoring -> north-serving/model-server" in text for text in told) is refused
+    assert (told == []) is not refused
+
+
+def test_namespaces_that_no_hospital_has_expect_no_workload() -> None:
+    own = {"healthcare-mlops/hospital": "shared", "healthcare-mlops/zone": "platform"}
+    home = made("kubernetes:core/v1:Namespace", "argocd", {"metadata": {"name": "argocd", "labels": own}})
+    assert messages(Graph([*RESOURCES, home], STACK)) == []
+
+
+def test_without_addresses_a_workload_has_as_many_networks_as_servers() -> None:
+    judge = Judge(world.settings(), None, only=("SEG-02",))
+    assert judge.whole(Graph(RESOURCES, STACK)) == []
+    extra = {
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"ipBlock": {"cidr": "198.51.100.0/24"}}], "ports": [{"port": 443}]}],
+    }
+    found = judge.whole(with_policy(extra))
+    assert any("no server that the zone table lets it call" in result.message for result in found)
+
+
+def test_a_policy_that_is_not_known_yet_makes_nothing_else_unknown() -> None:
+    graph = opened(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
+    target = next(r for r in graph if r.name == "south-phi-default-deny")
+    hidden = Graph([changed(target, "spec", UNKNOWN) if r is target else r for r in graph], STACK)
+    found = results(hidden, None, "SEG-02")
+    assert {(r.name, r.status) for r in found} >= {(target.name, Status.LATER), ("out", Status.REFUSED)}
+
+
+@pytest.mark.parametrize(
+    ("test", "labels", "holds"),
+    [
+        ({"key": "a", "operator": "In", "values": ["x"]}, {"a": "x"}, True),
+        ({"key": "a", "operator": "In", "values": ["x"]}, {}, False),
+        ({"key": "a", "operator": "NotIn", "values": ["x"]}, {}, True),
+        ({"key": "a", "operator": "NotIn", "values": ["x"]}, {"a": "x"}, False),
+        ({"key": "a", "operator": "Exists"}, {"a": "x"}, True),
+        ({"key": "a", "operator": "DoesNotExist"}, {"a": "x"}, False),
+    ],
+)
+def test_selectors_mean_what_kubernetes_means(test: dict[str, Any], labels: dict[str, str], holds: bool) -> None:
+    assert selects({"matchExpressions": [test]}, labels) is holds
+
+
+def test_port_ranges_meet_where_they_overlap() -> None:
+    assert common((("TCP", 80, 90),), (("TCP", 85, 100), ("UDP", 80, 90))) == {("TCP", 85, 90)}
+
+
+def test_addresses_are_read_from_a_stack_s_configuration() -> None:
+    config = {
+        "healthcare-mlops:endpoints": '{"vault": {"url": "https://10.1.2.3:8200"}, "kubernetes": {"url": "https://x"}}',
+        "healthcare-mlops:networks": {"vpc": "10.40.0.0/16"},
+        "healthcare-mlops:hospitals": [
+            {"name": "north", "fhir": {"url": "https://f.example"}, "network": "10.50.0.0/24"}
+        ],
+    }
+    found = read_places(config)
+    assert found == Addresses(
+        {"vault": Place("10.1.2.3/32", 8200), "aws": Place("10.40.0.0/16", 443)},
+        {("north", "fhir"): Place("10.50.0.0/24", 443)},
+        frozenset({("north", "issuer"), ("north", "gateway-control")}),
+    )
+    gateway = {"jwksUri": "https://login.example/keys", "network": "10.41.1.0/24"}
+    asked = read_places({**config, "healthcare-mlops:gateway": gateway})
+    assert asked.of("north", "issuer") == Place("10.41.1.0/24", 443)
+    assert asked.of("north", "clinic") == Place("10.50.0.0/24", 0)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda path: None, lambda path: path.write_text("- not a table"), lambda path: path.write_text("zones: {phi: x}")],
+)
+def test_a_table_that_is_none_is_refused_in_one_sentence(write: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "zones.yaml"
+    write(path)
+    with pytest.raises(PackError, match=r"zones\.yaml is"):
+        read(path)

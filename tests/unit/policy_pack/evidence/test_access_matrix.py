@@ -1,0 +1,344 @@
+"""The access matrix against cases worked out by hand, and against grants at random."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policy_pack.facts import database_access, rbac_access, vault_access
+from policy_pack.facts.access import Access
+from policy_pack.facts.iam.conditions import Holds, holds
+from policy_pack.facts.iam.patterns import fits, meet
+from policy_pack.facts.iam.statements import statements
+from policy_pack.facts.iam_access import Cloud
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.values import View
+from tests.policy.made import STACK, document, made, tags
+
+ACCOUNT = "123456789012"
+BUCKET = "arn:aws:s3:::records"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/records"
+ISSUER = "oidc.example/id/1"
+READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{BUCKET}/*"}
+OPEN = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY}
+
+
+def arn(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def role(name: str, *rights: dict[str, Any], trust: dict[str, Any] | None = None) -> list[Resource]:
+    by_token = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{ISSUER}:sub": f"system:serviceaccount:north-phi:{name}"}},
+    }
+    props = {"name": name, "arn": arn(name), "assumeRolePolicy": document(trust or by_token), "tags": tags("north")}
+    return [
+        made("aws:iam/role:Role", name, props),
+        made("aws:iam/rolePolicy:RolePolicy", f"{name}-rights", {"role": name, "policy": document(*rights)}),
+    ]
+
+
+def bucket(*policy: dict[str, Any], key_policy: dict[str, Any] | None = None) -> list[Resource]:
+    rule = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}}
+    key = {"arn": KEY, "keyId": "records"} | ({"policy": document(key_policy)} if key_policy else {})
+    return [
+        made("aws:s3/bucket:Bucket", "records", {"bucket": "records", "arn": BUCKET}),
+        made(
+            "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+            "records",
+            {"bucket": "records", "rules": [rule]},
+        ),
+        made("aws:kms/key:Key", "records", key),
+        made("aws:s3/bucketPolicy:BucketPolicy", "records", {"bucket": "records", "policy": document(*policy)}),
+    ]
+
+
+def cloud(*resources: Resource) -> list[Access]:
+    return Cloud(Graph(resources, STACK)).access()
+
+
+def readers(found: list[Access], verb: str = "read") -> list[str]:
+    return [one.who.title for one in found if one.verb == verb]
+
+
+def test_a_reader_needs_the_bucket_and_its_key() -> None:
+    [one] = [access for access in cloud(*role("ingestor", READ, OPEN), *bucket()) if access.verb == "read"]
+    assert one.who.title == "ServiceAccount north-phi/ingestor"
+    assert one.through == ("policy ingestor-rights", "role ingestor")
+    assert (one.parts, one.when) == ((), ())
+    assert readers(cloud(*role("ingestor", READ), *bucket())) == []
+    assert readers(cloud(*role("ingestor", OPEN), *bucket())) == []
+
+
+def test_a_key_s_policy_without_the_role_closes_the_bucket() -> None:
+    other = {"Effect": "Allow", "Principal": {"AWS": arn("somebody")}, "Action": "kms:Decrypt", "Resource": "*"}
+    assert readers(cloud(*role("ingestor", READ, OPEN), *bucket(key_policy=other))) == []
+    named = other | {"Principal": {"AWS": arn("ingestor")}}
+    assert readers(cloud(*role("ingestor", READ), *bucket(key_policy=named))) == ["ServiceAccount north-phi/ingestor"]
+    deferred = other | {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*"}
+    found = cloud(*role("ingestor", READ, OPEN), *bucket(key_policy=deferred))
+    assert readers(found) == ["ServiceAccount north-phi/ingestor"]
+    assert "people of account 123456789012: its root user" in readers(found, "decrypt")
+
+
+@pytest.mark.parametrize(
+    ("denial", "left"),
+    [
+        ({"Action": "s3:*", "Resource": f"{BUCKET}/*"}, 0),
+        ({"Action": "s3:GetObject", "Resource": f"{BUCKET}/a/*"}, 1),
+        ({"Action": "s3:PutObject", "Resource": "*"}, 1),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}, 1),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": arn("x")}}}, 0),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": arn("*")}}}, 1),
+        ({"NotAction": ["s3:GetObject", "kms:Decrypt"], "Resource": "*"}, 1),
+        ({"NotAction": "s3:PutObject", "Resource": "*"}, 0),
+        ({"Action": "s3:*", "NotResource": "arn:aws:s3:::other/*"}, 0),
+    ],
+)
+def test_a_denial_wins_where_no_request_escapes_it(denial: dict[str, Any], left: int) -> None:
+    stated = {"Effect": "Deny", "Principal": "*", **denial}
+    assert len(readers(cloud(*role("ingestor", READ, OPEN), *bucket(stated)))) == left
+    own = {"Effect": "Deny", **denial}
+    assert len(readers(cloud(*role("ingestor", READ, OPEN, own), *bucket()))) == left
+
+
+def test_a_bucket_s_policy_lets_others_in() -> None:
+    given = {"Effect": "Allow", "Principal": {"Service": "logs.amazonaws.com"}, "Action": "s3:PutObject"}
+    found = cloud(*bucket(given | {"Resource": f"{BUCKET}/logs/*"}))
+    assert [(one.who.title, one.verb, one.parts) for one in found] == [
+        ("AWS service logs.amazonaws.com", "write", ("logs/*",))
+    ]
+    anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{BUCKET}/*"}
+    assert "anybody at all" in readers(cloud(*bucket(anybody)))
+
+
+def test_a_boundary_narrows_a_role() -> None:
+    [one, rights] = role("ingestor", READ, OPEN)
+    bound = made("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN)})
+    held = made(one.type, one.name, {**one.props, "permissionsBoundary": "arn:bound"})
+    assert readers(cloud(held, rights, bound, *bucket())) == []
+    wide = made("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN, READ)})
+    assert len(readers(cloud(held, rights, wide, *bucket()))) == 1
+
+
+def test_who_takes_a_role_is_followed_to_the_end() -> None:
+    pods = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    paired = made(
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+        "features",
+        {"roleArn": arn("features"), "namespace": "north-data", "serviceAccount": "features"},
+    )
+    chained = {"Effect": "Allow", "Principal": {"AWS": arn("features")}, "Action": "sts:AssumeRole"}
+    found = cloud(*role("features", trust=pods), paired, *role("reader", READ, OPEN, trust=chained), *bucket())
+    assert readers(found) == ["ServiceAccount north-data/features"]
+    nobody = cloud(*role("features", READ, OPEN, trust=pods), *bucket())
+    assert readers(nobody) == ["nobody that this stack knows of"]
+
+
+def test_policies_whose_text_is_elsewhere_are_told() -> None:
+    attached = made(
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        "managed",
+        {"role": "ingestor", "policyArn": "arn:aws:iam::aws:policy/AmazonS3FullAccess"},
+    )
+    found = Cloud(Graph([*role("ingestor"), attached], STACK)).elsewhere()
+    assert found == [("ingestor", "arn:aws:iam::aws:policy/AmazonS3FullAccess")]
+
+
+NAMES = ("ingestor", "features", "trainer", "planner")
+
+
+@given(st.sets(st.sampled_from(NAMES)))
+def test_who_has_no_grant_never_appears(granted: set[str]) -> None:
+    roles = [one for name in NAMES for one in role(name, *((READ, OPEN) if name in granted else ()))]
+    found = cloud(*roles, *bucket())
+    assert {one.who.name for one in found} == {f"north-phi/{name}" for name in granted}
+
+
+LETTERS = st.text("ab*?", max_size=6)
+
+
+@given(LETTERS, LETTERS, st.text("ab", max_size=6))
+def test_patterns_that_both_take_a_text_meet(one: str, other: str, text: str) -> None:
+    if fits(one, text) and fits(other, text):
+        assert meet(one, other)
+    if fits(one, other) and fits(other, text):
+        assert fits(one, text)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"StringEquals": {"aws:PrincipalArn": "arn:a"}}, Holds.YES),
+        ({"StringNotEquals": {"aws:PrincipalArn": "arn:a"}}, Holds.NO),
+        ({"StringLikeIfExists": {"aws:principalarn": "arn:*"}}, Holds.YES),
+        ({"Null": {"aws:PrincipalArn": "false"}}, Holds.YES),
+        ({"StringEquals": {"aws:SourceVpce": "vpce-1"}}, Holds.DEPENDS),
+        ({"NumericLessThan": {"s3:TlsVersion": "1.2"}}, Holds.DEPENDS),
+        ({"StringEquals": {"aws:SourceVpce": "x", "aws:PrincipalArn": "arn:b"}}, Holds.NO),
+    ],
+)
+def test_conditions_hold_or_depend(condition: dict[str, Any], expected: Holds) -> None:
+    [statement] = statements(View(document({"Effect": "Allow", "Action": "*", "Condition": condition})))
+    assert holds(statement, {"aws:principalarn": "arn:a"}) is expected
+
+
+# --- Vault and PostgreSQL ----------------------------------------------------------------------------
+def vault(policy: str, *more: Resource) -> list[Access]:
+    return vault_access.access(
+        Graph(
+            [
+                made(
+                    "vault:transit/secretBackendKey:SecretBackendKey",
+                    "north-pseudonym",
+                    {"backend": "north/transit", "name": "pseudonym"},
+                ),
+                made("vault:index/mount:Mount", "north-kv", {"path": "north/kv", "type": "kv"}),
+                made("vault:index/policy:Policy", "north-ingestor", {"name": "north-ingestor", "policy": policy}),
+                made(
+                    "vault:kubernetes/authBackendRole:AuthBackendRole",
+                    "north-ingestor",
+                    {
+                        "roleName": "north-ingestor",
+                        "boundServiceAccountNames": ["ingestor"],
+                        "boundServiceAccountNamespaces": ["north-phi"],
+                        "tokenPolicies": ["north-ingestor"],
+                    },
+                ),
+                *more,
+            ],
+            STACK,
+        )
+    )
+
+
+def path(place: str, *capabilities: str) -> str:
+    listed = ", ".join(f'"{capability}"' for capability in capabilities)
+    return f'path "{place}" {{\n  capabilities = [{listed}]\n}}\n'
+
+
+@pytest.mark.parametrize(
+    ("policy", "verbs"),
+    [
+        (path("north/transit/hmac/pseudonym", "update"), {"pseudonymise"}),
+        (path("north/transit/hmac/pseudonym", "read"), set()),
+        (path("north/transit/+/pseudonym", "update"), {"pseudonymise", "sign", "decrypt", "encrypt"}),
+        (path("north/transit/hmac/*", "update") + path("north/transit/hmac/pseudonym", "deny"), {"pseudonymise"}),
+        (path("north/transit/hmac/pse*", "deny") + path("north/transit/hmac/*", "update"), set()),
+        (path("south/transit/hmac/pseudonym", "update"), set()),
+        (path("north/kv/data/fhir", "read"), {"read"}),
+        (path("north/transit/export/+/pseudonym", "read"), {"export"}),
+    ],
+)
+def test_vault_asks_the_most_exact_path(policy: str, verbs: set[str]) -> None:
+    # The longer form of a request, with its hash, is another path: a denial of the short one alone leaves it open.
+    found = vault(policy)
+    assert {one.verb for one in found} == verbs
+    assert {one.who.title for one in found} <= {"ServiceAccount north-phi/ingestor"}
+
+
+def test_a_policy_that_nobody_holds_gives_nothing() -> None:
+    other = made(
+        "vault:index/policy:Policy",
+        "south",
+        {"name": "south", "policy": path("north/transit/hmac/pseudonym", "update")},
+    )
+    assert vault(path("x/y", "read"), other) == []
+
+
+def test_rights_over_vault_itself_are_told() -> None:
+    [one] = vault(path("sys/policies/acl/*", "update"))
+    assert (one.verb, one.parts) == ("govern Vault: update", ("sys/policies/acl/*",))
+
+
+def test_a_database_login_gives_what_its_statements_grant() -> None:
+    creation = [
+        'CREATE ROLE "{{name}}" LOGIN; GRANT SELECT, INSERT ON worklist.visits TO "{{name}}";',
+        "GRANT readers TO {{name}}",
+        "GRANT nonsense",
+    ]
+    login = made(
+        "vault:database/secretBackendRole:SecretBackendRole",
+        "planner",
+        {"backend": "north/database", "name": "planner", "dbName": "main", "creationStatements": creation},
+    )
+    connection = made(
+        "vault:database/secretBackendConnection:SecretBackendConnection",
+        "main",
+        {"backend": "north/database", "name": "main"},
+    )
+    logins = vault(path("north/database/creds/planner", "read"), login, connection)
+    assert [one.verb for one in logins] == ["take a login"]
+    graph = Graph([login, connection], STACK)
+    found = database_access.access(graph, logins)
+    assert [(one.store, one.verb, one.parts) for one in found] == [
+        (connection.urn, "everything that the role may", ("role readers",)),
+        (connection.urn, "insert", ("worklist.visits",)),
+        (connection.urn, "select", ("worklist.visits",)),
+    ]
+    assert {one.who.title for one in found} == {"ServiceAccount north-phi/ingestor"}
+    assert database_access.unread(graph) == ["planner: GRANT nonsense"]
+
+
+# --- the cluster's own rights ------------------------------------------------------------------------
+def rbac(kind: str, name: str, rules: list[dict[str, Any]], subject: dict[str, str], home: str = "") -> list[Resource]:
+    meta = {"name": name, "namespace": home} if home else {"name": name}
+    bound = "RoleBinding" if home else "ClusterRoleBinding"
+    group = "kubernetes:rbac.authorization.k8s.io/v1"
+    return [
+        made(f"{group}:{kind}", name, {"metadata": meta, "rules": rules}),
+        made(
+            f"{group}:{bound}",
+            name,
+            {"metadata": meta, "roleRef": {"kind": kind, "name": name}, "subjects": [subject]},
+        ),
+    ]
+
+
+TRAINER = {"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data"}
+SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+
+
+def test_kubernetes_roles_give_what_they_name() -> None:
+    only = {**SECRETS, "resourceNames": ["fhir"]}
+    exec_ = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
+    harmless = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
+    found = rbac_access.rights(
+        Graph(
+            [
+                *rbac("Role", "a", [only, harmless], TRAINER, "north-data"),
+                *rbac("ClusterRole", "b", [exec_], {"kind": "Group", "name": "operators"}),
+            ],
+            STACK,
+        )
+    )
+    assert [(one.namespace, one.who.title, one.ability, one.only) for one in found.abilities] == [
+        ("every namespace", "group operators", "run commands in pods", ()),
+        ("north-data", "ServiceAccount north-data/trainer", "read Secrets", ("fhir",)),
+    ]
+    assert found.unclear == ()
+
+
+def test_a_role_that_is_nowhere_is_told_and_one_of_every_cluster_is_known() -> None:
+    [_, lost] = rbac("Role", "lost", [], TRAINER, "north-data")
+    [_, edit] = rbac("ClusterRole", "edit", [], TRAINER)
+    found = rbac_access.rights(Graph([lost, edit], STACK))
+    assert found.unclear == ("north-data/lost: Role lost",)
+    assert {"read Secrets", "run commands in pods"} <= {one.ability for one in found.abilities}
+    assert "give rights to others" not in {one.ability for one in found.abilities}
+
+
+def test_an_access_entry_s_group_is_who_takes_its_role() -> None:
+    people = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    entry = made(
+        "aws:eks/accessEntry:AccessEntry", "ops", {"principalArn": arn("ops"), "kubernetesGroups": ["operators"]}
+    )
+    bound = rbac("ClusterRole", "reader", [SECRETS], {"kind": "Group", "name": "operators"})
+    found = rbac_access.rights(Graph([*role("ops", trust=people), entry, *bound], STACK))
+    [one] = found.abilities
+    assert one.who.title == f"people of account {ACCOUNT} whom its policies let"
+    assert one.through[1:] == ("group operators", "role ops")

@@ -1,0 +1,316 @@
+"""The evidence of whole stacks: complete, the same each time, without secrets, and refused in one sentence."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from policy_pack.command import app
+from policy_pack.controls.network.zone_flows import edges
+from policy_pack.controls.rows import table
+from policy_pack.engine.evaluate import Judge, Status, verdict
+from policy_pack.errors import PackError
+from policy_pack.evidence import state_reader as sources
+from policy_pack.evidence.control_report import Standing
+from policy_pack.evidence.report import Report, report
+from policy_pack.evidence.risks import known
+from policy_pack.evidence.state_reader import Source
+from policy_pack.facts.network_policies import shown
+from policy_pack.facts.reachability import flows
+from policy_pack.facts.zone_table import zones
+from policy_pack.settings import load
+from policy_pack.stack.checks import About
+from policy_pack.stack.external_endpoints import read_file
+from policy_pack.stack.graph import Graph
+from policy_pack.stack.wire import SECRET, SIGNATURE
+from tests.policy import recorded, world
+from tests.policy.made import changed, made
+from tests.support.repository import REPOSITORY
+from tests.unit.policy_pack.test_stacks import exported
+
+CHANGED = "2026-11-03T04:05:06.789Z"
+CANARY = "canary-7f3a"
+
+
+def state(resources: list[Any] | None = None) -> dict[str, Any]:
+    found = exported(list(resources or world.resources()))
+    for entry in found["deployment"]["resources"]:
+        entry |= {"created": "2026-11-01T00:00:00Z", "modified": CHANGED}
+    return found
+
+
+def made_of(tmp_path: Path, written: Any, name: str = "out", stack: str = "prod") -> tuple[int, str, Path]:
+    given = world.settings().model_dump(mode="json", exclude={"services"})
+    (tmp_path / "settings.json").write_text(json.dumps(given))
+    path = tmp_path / "state.json"
+    path.write_text(written if isinstance(written, str) else json.dumps(written))
+    out = tmp_path / name
+    config = tmp_path / "stack.json"
+    config.write_text(json.dumps({"config": world.CONFIG}))
+    arguments = ["evidence", "--stack", stack, "--out", str(out), "--state", str(path), "--stack-config", str(config)]
+    result = CliRunner().invoke(app, [*arguments, "--settings", str(tmp_path / "settings.json")])
+    return result.exit_code, result.output, out
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    graph = recorded.graph("dev", tmp_path_factory.mktemp("dev"))
+    return report(Source(graph, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
+
+
+def test_every_resource_is_in_the_inventory_once(tmp_path: Path) -> None:
+    code, told, out = made_of(tmp_path, state())
+    assert code == 0, told
+    written = json.loads((out / "evidence.json").read_text())
+    assert Counter(asset["urn"] for asset in written["assets"]) == Counter(r.urn for r in world.resources())
+    assert {asset["changed"] for asset in written["assets"]} == {"2026-11-03T04:05:06Z"}
+    assert written["changed"] == "2026-11-03T04:05:06Z"
+    [raw] = [asset for asset in written["assets"] if asset["urn"].endswith("Bucket::hmlops-prod-north-raw")]
+    assert (raw["hospital"], raw["data_class"], raw["phi"], raw["owner"]) == ("north", "raw", "PHI", "platform")
+    assert (raw["encryption"], raw["key"]) == ("encrypted", "north-raw")
+    assert "versions" in raw["backup"]
+    # What has no tags of its own is whose it belongs to.
+    [blocks] = [a for a in written["assets"] if a["urn"].endswith("BucketPublicAccessBlock::hmlops-prod-north-raw")]
+    assert (blocks["hospital"], blocks["data_class"]) == ("north", "raw")
+
+
+def test_the_same_state_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path) -> None:
+    _, _, first = made_of(tmp_path, state(), "first")
+    _, _, second = made_of(tmp_path, state(), "second")
+    command = [sys.executable, "-m", "policy_pack", "evidence", "--stack", "prod", "--out", str(tmp_path / "third")]
+    given = {name: str(tmp_path / f"{name}.json") for name in ("state", "settings", "stack")}
+    files = ["--state", given["state"], "--settings", given["settings"], "--stack-config", given["stack"]]
+    seeded = {**os.environ, "PYTHONHASHSEED": "77"}
+    subprocess.run([*command, *files], check=True, cwd=REPOSITORY, env=seeded, capture_output=True)
+    for name in ("index.html", "evidence.json"):
+        assert (first / name).read_bytes() == (second / name).read_bytes() == (tmp_path / "third" / name).read_bytes()
+
+
+def test_the_order_of_the_state_does_not_matter(tmp_path: Path) -> None:
+    _, _, first = made_of(tmp_path, state(), "first")
+    turned = state()
+    turned["deployment"]["resources"].reverse()
+    _, _, second = made_of(tmp_path, turned, "second")
+    for name in ("index.html", "evidence.json"):
+        assert (first / name).read_text() == (second / name).read_text()
+
+
+def test_no_secret_is_in_any_output(tmp_path: Path) -> None:
+    written = state()
+    resources = written["deployment"]["resources"]
+    opened = {SIGNATURE: SECRET, "plaintext": json.dumps(CANARY)}
+    for entry in resources:
+        entry["inputs"] |= {"password": opened, "nested": {"deep": [copy.deepcopy(opened)]}}
+        entry["outputs"] |= {"token": opened}
+    [secret] = [entry for entry in resources if entry["type"].endswith(":Secret") and "core/v1" in entry["type"]]
+    secret["outputs"] |= {"data": {"password": CANARY}, "stringData": {"password": CANARY}}
+    secret["inputs"] |= {"data": {"password": CANARY}, "stringData": {"password": CANARY}}
+    [login] = [entry for entry in resources if entry["urn"].endswith("ServiceAccount::north-ingestor")]
+    login["outputs"]["metadata"]["annotations"] = {"note": CANARY}
+    code, told, out = made_of(tmp_path, written)
+    assert code == 0, told
+    for name in ("index.html", "evidence.json"):
+        assert CANARY not in (out / name).read_text()
+    assert CANARY not in told
+
+
+class Strict(HTMLParser):
+    """Elements that are closed in order, and what loads anything."""
+
+    VOID = ("meta", "link", "img", "br", "hr")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name == "href":
+                self.links.append(value or "")
+            if name == "src" or tag in ("script", "link", "iframe", "object"):
+                self.loads.append(f"{tag} {value}")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in self.VOID or self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in self.VOID
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
+    _, _, out = made_of(tmp_path, state())
+    page = (out / "index.html").read_text()
+    read = Strict()
+    read.feed(page)
+    assert read.open == []
+    assert read.loads == []
+    assert len(read.ids) == len(set(read.ids))
+    assert {link.removeprefix("#") for link in read.links} <= set(read.ids)
+    assert page.count("<svg") == page.count('role="img"') == 4
+    assert "@import" not in page
+    assert "url(http" not in page
+    text = " ".join(read.text)
+    assert "No workload of one hospital can reach another hospital's data" in text
+    for head in ("Data flow of hospital north", "Network map of hospital south", "7. Risk assessment"):
+        assert head in text
+
+
+def test_the_compliant_stack_holds_all_its_controls(tmp_path: Path) -> None:
+    _, _, out = made_of(tmp_path, state())
+    written = json.loads((out / "evidence.json").read_text())
+    stands = {control["id"]: control["standing"] for control in written["controls"]}
+    assert stands.keys() == table().rows.keys()
+    assert {row for row, how in stands.items() if how == "declared only"} == {
+        row.id for row in table().rows.values() if row.evidence
+    }
+    judged = verdict(Judge(world.settings(), world.ADDRESSES), world.graph())
+    assert {row for row, how in stands.items() if how == "refused"} == {r.control for r in judged.of(Status.REFUSED)}
+    [held] = [control for control in written["controls"] if control["id"] == "AC-05"]
+    assert "8 BucketPublicAccessBlock" in held["looked_at"]
+    assert held["cites"].startswith("45 CFR 164.312(a)(1)")
+
+
+def test_a_broken_stack_says_what_is_broken_and_which_risk_is_open(tmp_path: Path) -> None:
+    target = next(r for r in world.resources() if r.kind.endswith("BucketPublicAccessBlock"))
+    broken = [changed(r, "blockPublicAcls", False) if r is target else r for r in world.resources()]
+    code, told, out = made_of(tmp_path, state(broken))
+    assert code == 0, told
+    written = json.loads((out / "evidence.json").read_text())
+    [control] = [control for control in written["controls"] if control["id"] == "AC-05"]
+    assert control["standing"] == "refused"
+    assert control["findings"][0]["resource"] == target.name
+    [risk] = [risk for risk in written["risks"] if "AC-05" in risk["open"]]
+    assert risk["says"].startswith("Open: AC-05")
+
+
+def test_every_control_stands_against_a_risk() -> None:
+    named = {control for risk in known() for control in risk.controls}
+    assert named == table().rows.keys()
+
+
+def test_what_the_emulator_does_not_know_is_listed(tmp_path: Path) -> None:
+    written = state()
+    entry = next(e for e in written["deployment"]["resources"] if e["type"].endswith(":Addon"))
+    entry["outputs"]["notEmulated"] = True
+    _, _, out = made_of(tmp_path, written)
+    assert json.loads((out / "evidence.json").read_text())["notEmulated"] == [entry["urn"]]
+
+
+def test_the_network_map_has_the_flow_graph_s_edges(dev: Report, tmp_path: Path) -> None:
+    graph = recorded.graph("dev", tmp_path)
+    parts = flows(About(graph, load(), read_file(REPOSITORY / "Pulumi.dev.yaml")), zones())
+    expected = {(edge.source.title, edge.target.title, shown(edge.span)) for edge in edges(parts)}
+    drawn = {(way.source, way.target, way.ports) for way in dev.network.ways if not way.outside}
+    assert drawn == expected
+    assert ("north-serving/planner", "north-serving/model-server", "8080") in drawn
+    assert {(way.target, way.allowed) for way in dev.network.ways if way.source == "north-phi/ingestor"} == {
+        ("aws", True),
+        ("dns", True),
+        ("vault", True),
+    }
+    assert dev.network.across() == []
+
+
+def test_a_way_that_the_table_does_not_allow_is_marked(tmp_path: Path) -> None:
+    graph = recorded.graph("dev", tmp_path)
+    wide = {
+        "metadata": {"name": "wide", "namespace": "north-phi"},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Egress"],
+            "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}],
+        },
+    }
+    opened = Graph([*graph, made("kubernetes:networking.k8s.io/v1:NetworkPolicy", "wide", wide)], "dev")
+    found = report(Source(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
+    ways = [way for way in found.network.ways if way.target == "0.0.0.0/0"]
+    assert {way.source for way in ways} == {"north-phi/ingestor", "north-phi/reidentifier"}
+    assert not any(way.allowed for way in ways if way.source.endswith("reidentifier"))
+
+
+def test_the_program_s_data_flow_is_what_its_roles_allow(dev: Report) -> None:
+    [north] = [flow for flow in dev.flows if flow.hospital == "north"]
+    assert north.pseudonymisers == ("north-phi/ingestor",)
+    moves = {(step.source.rpartition("::")[2], step.target.rpartition("::")[2], step.what) for step in north.steps}
+    assert ("north-raw", "north-phi/ingestor", "read") in moves
+    assert ("north-phi/ingestor", "north-curated", "write") in moves
+    assert ("north-curated", "north-data/trainer", "read") in moves
+    # Raw records are read by the ingestor alone, and nothing of another hospital is in the flow.
+    assert {target for source, target, _ in moves if source == "north-raw"} == {"north-phi/ingestor"}
+    assert not any("south" in end for move in moves for end in move)
+    assert dev.across == ()
+
+
+def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
+    graph = recorded.graph("dev", tmp_path)
+    [wide] = [r for r in graph.of("aws:iam/rolePolicy:RolePolicy") if r.name == "north-ingestor"]
+    props = {**wide.props, "policy": str(wide.at("policy").text()).replace("-north-", "-south-")}
+    swapped = Graph([*(r for r in graph if r is not wide), made(wide.type, wide.name, props)], "dev")
+    found = report(Source(swapped, {}), load(), None)
+    assert found.across
+    assert {one.who.namespace.partition("-")[0] for one in found.across} == {"north"}
+    assert {found.titles[one.store] for one in found.across} <= {
+        title for title in found.titles.values() if "south" in title
+    }
+
+
+def test_no_subject_is_never_held() -> None:
+    lone = Graph([made("aws:s3/bucket:Bucket", "x", {"bucket": "x", "arn": "arn:aws:s3:::x"})], "prod")
+    found = {control.id: control.standing for control in report(Source(lone, {}), load(), None).controls}
+    assert found["ENC-03"] is Standing.ABSENT
+    assert found["ENC-01"] is Standing.REFUSED
+
+
+# --- bad input ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "written", ["no json", "{}", '{"deployment": {"resources": []}}', '{"deployment": {"resources": [{}]}}']
+)
+def test_what_is_no_state_is_refused_in_one_sentence(written: str, tmp_path: Path) -> None:
+    code, told, out = made_of(tmp_path, written)
+    assert code == 2
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
+    assert not out.exists()
+
+
+def test_another_stack_s_state_is_refused(tmp_path: Path) -> None:
+    code, told, _ = made_of(tmp_path, state(), stack="staging")
+    assert code == 2
+    assert "is of stack prod and not of staging" in told
+
+
+def test_an_unknown_stack_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = tmp_path / "bin" / "pulumi"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho \"error: no stack named 'nowhere' found\" >&2\nexit 255\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
+    result = CliRunner().invoke(app, ["evidence", "--stack", "nowhere", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert result.output.startswith("error: pulumi cannot export stack nowhere (no stack named 'nowhere' found)")
+    assert result.output.count("\n") == 1
+
+
+def test_without_the_engine_a_state_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PackError, match="--state"):
+        sources.read("prod")

@@ -1,0 +1,197 @@
+"""The program's own stacks before the pack, and the pack's commands on exported states."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from policy_pack.command import app
+from policy_pack.engine.evaluate import Judge
+from policy_pack.facts.zone_table import zones
+from policy_pack.settings import load
+from policy_pack.stack.external_endpoints import read_file
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.state import graph as from_state
+from policy_pack.stack.state import read
+from policy_pack.stack.wire import SECRET, SIGNATURE
+from tests.policy import recorded, world
+from tests.policy.made import changed
+from tests.support.repository import REPOSITORY
+
+
+def exported(resources: list[Resource]) -> dict[str, Any]:
+    """Return a state as `pulumi stack export` writes it; secrets stay closed."""
+
+    def entry(resource: Resource) -> dict[str, Any]:
+        closed = {key: {SIGNATURE: SECRET, "ciphertext": "v1:x"} for key in resource.secrets}
+        return {
+            "urn": resource.urn,
+            "type": resource.type,
+            "custom": True,
+            "id": str(resource.props.get("id", resource.name)),
+            "inputs": {**resource.props, **closed},
+            "outputs": {**resource.props, **closed},
+            "protect": resource.protect,
+            "propertyDependencies": {key: list(urns) for key, urns in resource.depends.items()},
+        }
+
+    return {"version": 3, "deployment": {"resources": [entry(resource) for resource in resources]}}
+
+
+@pytest.fixture(scope="module")
+def dev() -> Graph:
+    return recorded.unchanged("dev").graph()
+
+
+@pytest.fixture(scope="module")
+def prod() -> Graph:
+    return recorded.unchanged("prod").graph()
+
+
+def refused(graph: Graph, stack: str, *controls: str) -> list[str]:
+    judge = Judge(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"), only=controls or None)
+    return [f"{result.control} {result.text}" for result in judge.whole(graph) if result.blocks]
+
+
+# What the program does already must stay done: these controls have subjects in both stacks and nothing to find.
+HELD = (
+    *("AC-01", "AC-02", "AC-03", "AC-04", "AC-05", "AC-06", "AC-07", "AC-10", "AC-11", "AC-12", "AC-13", "AC-16"),
+    *("AUTH-02", "AUTH-03", "CM-01", "CM-02", "CM-05", "ENC-01", "ENC-02", "ENC-09"),
+    *("INT-01", "INT-05", "INV-03", "ML-04", "SEG-01", "SEG-02", "SEG-03"),
+)
+
+
+@pytest.mark.parametrize("control", HELD)
+def test_the_program_keeps_what_it_holds(control: str, dev: Graph, prod: Graph) -> None:
+    assert refused(dev, "dev", control) == []
+    assert refused(prod, "prod", control) == []
+
+
+def test_the_recorded_stack_has_parents_and_dependencies(dev: Graph) -> None:
+    [policy] = [r for r in dev if r.kind.endswith("BucketPolicy") and r.name == "north-raw"]
+    assert any(urn.endswith("Bucket::north-raw") for urn in policy.depends["bucket"])
+    assert policy.parent.endswith("DataBucket::north-raw")
+
+
+def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
+    dev: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = zones()
+    [flow] = [flow for flow in table.flows if flow.port and flow.source == "planner"]
+    less = replace(table, flows=tuple(other for other in table.flows if other is not flow))
+    monkeypatch.setattr("policy_pack.controls.network.zone_flows.zones", lambda: less)
+    found = refused(Graph(dev.resources, "dev"), "dev", "SEG-02")
+    assert {text.split(" -> ")[0].rpartition(" ")[2] for text in found} == {
+        "north-serving/planner",
+        "south-serving/planner",
+    }
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_an_audit_of_what_was_just_deployed_agrees_with_the_update(stack: str, tmp_path: Path) -> None:
+    recording = recorded.unchanged(stack)
+    path = tmp_path / "state.json"
+    path.write_text(recording.exported())
+    judge = Judge(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"))
+    updated, audited = (set(judge.whole(graph)) for graph in (recording.graph(), read(path)))
+    assert len(updated) > 10
+    assert audited == updated
+
+
+def test_what_a_program_only_reads_is_not_judged(dev: Graph) -> None:
+    [external] = [entry for entry in recorded.unchanged("dev").state if entry.get("external")]
+    assert external["type"] == "kubernetes:core/v1:ConfigMap"
+    assert external["urn"] not in {resource.urn for resource in dev}
+
+
+# --- commands ------------------------------------------------------------------------------------
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path) -> str:
+    given = world.settings().model_dump(mode="json", exclude={"services"})
+    path = tmp_path / "settings.json"
+    path.write_text(json.dumps(given))
+    return str(path)
+
+
+def written(tmp_path: Path, state: Any) -> str:
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(state))
+    return str(path)
+
+
+def test_a_deployed_stack_as_it_should_be_passes(tmp_path: Path, settings_file: str) -> None:
+    state = written(tmp_path, exported(list(world.resources())))
+    code, told = run("check", "--state", state, "--settings", settings_file, "--json")
+    answer = json.loads(told)
+    assert (code, answer["refused"], answer["counts"]["refused"]) == (0, False, 0)
+    assert answer["resources"] == len(world.resources())
+
+
+def test_a_deployed_stack_that_drifted_is_refused(tmp_path: Path, settings_file: str) -> None:
+    target = next(r for r in world.resources() if r.kind.endswith("BucketPublicAccessBlock"))
+    drifted = [changed(r, "blockPublicAcls", False) if r is target else r for r in world.resources()]
+    state = written(tmp_path, exported(drifted))
+    code, told = run("check", "--state", state, "--settings", settings_file, "--json")
+    [found] = json.loads(told)["results"]
+    assert code == 1
+    assert (found["control"], found["name"], found["path"]) == ("AC-05", target.name, "blockPublicAcls")
+    code, told = run("check", "--state", state, "--settings", settings_file)
+    assert code == 1
+    assert "AC-05" in told
+    assert "1 refused" in told
+
+
+def test_what_waits_for_deletion_is_no_longer_judged(tmp_path: Path, settings_file: str) -> None:
+    state = exported(list(world.resources()))
+    gone = {"urn": "urn:pulumi:prod::x::aws:iam/user:User::x", "type": "aws:iam/user:User", "delete": True}
+    state["deployment"]["resources"].append(gone)
+    assert run("check", "--state", written(tmp_path, state), "--settings", settings_file)[0] == 0
+
+
+def test_a_closed_secret_is_a_secret() -> None:
+    entry = {
+        "urn": "urn:pulumi:p::x::t::n",
+        "type": "t",
+        "inputs": {"password": {SIGNATURE: SECRET, "ciphertext": "x"}},
+    }
+    [resource] = from_state([entry]).resources
+    assert resource.secrets == {"password"}
+    assert not resource.at("password").known
+
+
+@pytest.mark.parametrize("content", ["{}", "no json", '{"deployment": {"resources": [{}]}}', "[]"])
+def test_what_is_no_state_is_refused_in_one_sentence(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(content)
+    code, told = run("check", "--state", str(path))
+    assert code == 2
+    assert told.startswith("error: ")
+    assert "pulumi stack export" in told or "export the stack again" in told
+    assert "Traceback" not in told
+
+
+def test_a_state_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert run("check", "--state", str(tmp_path / "none.json"))[0] == 2
+
+
+def test_controls_are_listed_with_paragraphs() -> None:
+    code, told = run("controls", "--json")
+    rows = {row["id"]: row for row in json.loads(told)["controls"]}
+    assert code == 0
+    assert len(rows) == 77
+    assert rows["AC-17"]["serves"] == "164.312(a)(2)(v) (proposed, unverified)"
+    assert rows["VM-02"]["proposed"] == ["164.312(h)(2)(iii) (proposed)", "164.308(a)(14) (proposed, unverified)"]
+    assert rows["VM-02"]["evidence"].startswith("declared only")
+
+
+def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
+    state = written(tmp_path, exported(list(world.resources())))
+    assert run("check", "--state", state, "--json") == run("check", "--state", state, "--json")

@@ -1,0 +1,268 @@
+"""The runtime inside MLServer, and the real server in a process of its own."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from mlserver.errors import InferenceError
+from mlserver.settings import ModelSettings
+from mlserver.types import InferenceRequest, RequestInput
+from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay
+
+from model.artifact import files
+from model.artifact.trust import TRUSTED_KEYS
+from model.evaluation.run import EVALUATION_FILE, evaluate
+from model.release.publish import release
+from model.release.signing import LocalSigner
+from model.scoring import Scorer
+from model.scoring.latest_discharge import latest
+from services.model_server import RELEASE, ReadmissionModel
+from services.planning import ask
+from tests.support.gates_world import prepared, published
+from tests.support.model_world import world
+from tests.support.repository import REPOSITORY
+
+NAME = "readmission-risk-v1"
+T = TypeVar("T")
+
+
+def finished(work: Coroutine[Any, Any, T]) -> T:
+    """Return what a coroutine gives, without taking the thread's own event loop away from other tests."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("release")
+    if not (world().run / EVALUATION_FILE).exists():
+        evaluate(world().run)
+    done = release(world().run, version="v1", to=str(folder), signer=LocalSigner(folder / "key"))
+    return Path(done.place)
+
+
+@pytest.fixture
+def key(place: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Trust the key that signed the release, as the platform tells the server to."""
+    found = LocalSigner(place.parents[1] / "key").public_keys()["v1"]
+    monkeypatch.setenv(TRUSTED_KEYS, found)
+    return found
+
+
+def runtime_of(place: Path) -> ReadmissionModel:
+    return ReadmissionModel(ModelSettings.parse_file(str(place / files.SERVER_FILE)))
+
+
+def loaded(place: Path) -> ReadmissionModel:
+    runtime = runtime_of(place)
+    assert finished(runtime.load())
+    return runtime
+
+
+def refused(place: Path, caplog: pytest.LogCaptureFixture) -> str:
+    """Return why a release was not loaded: the one sentence of the log."""
+    caplog.clear()
+    runtime = runtime_of(place)
+    assert finished(runtime.load()) is False
+    with pytest.raises(InferenceError, match="not ready"):
+        finished(runtime.predict(request({"age": [1.0]})))
+    [sentence] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    return sentence
+
+
+def request(columns: dict[str, list[float | None]]) -> InferenceRequest:
+    inputs = [
+        RequestInput(name=name, datatype="FP64", shape=[len(values), 1], data=values)
+        for name, values in columns.items()
+    ]
+    return InferenceRequest(inputs=inputs)
+
+
+def test_the_runtime_answers_what_the_release_says(place: Path, key: str) -> None:
+    discharge = latest(str(world().features), "any")
+    columns = {name: column * 2 for name, column in discharge.columns.items()}
+    answer = finished(loaded(place).predict(request(columns)))
+    scorer = Scorer.open(str(place))
+    wanted = scorer.score(scorer.matrix(columns))
+    outputs = {output.name: output.data.root for output in answer.outputs}
+    assert outputs["risk"] == [score.risk for score in wanted]
+    assert outputs["decision"] == [score.decision for score in wanted]
+    assert [reason["feature"] for reason in json.loads(outputs["reasons"][0])] == [r.feature for r in wanted[0].reasons]
+    assert answer.model_version == "v1"
+
+
+def parameters(place: Path) -> dict[str, Any]:
+    answer = finished(loaded(place).predict(request(latest(str(world().features), "any").columns)))
+    return dict(answer.parameters or {})
+
+
+def test_every_answer_says_whether_the_model_was_evaluated(
+    place: Path, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = parameters(place)
+    assert (found["evaluated"], found["caution"]) == (True, "")
+    too_few = {"counts": {"discharges": 812, "patients": 500, "readmissions": 2}, "roc_auc": None}
+    done = published(tmp_path, prepared(tmp_path, "demonstration", figures=too_few))
+    monkeypatch.setenv(TRUSTED_KEYS, LocalSigner(tmp_path / "key").public_keys()["v1"])
+    found = parameters(Path(done.place))
+    assert found["evaluated"] is False
+    assert "not evaluated: nothing is known of how good this model is (2 readmissions" in found["caution"]
+    assert any("not evaluated" in record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+
+
+def test_a_request_that_does_not_fit_is_refused(place: Path, key: str) -> None:
+    runtime = loaded(place)
+    good = latest(str(world().features), "any").columns
+    bad_ones: list[dict[str, list[float | None]]] = [{"age": [1.0]}, good | {"shoe": [1.0]}, good | {"age": [1.0, 2.0]}]
+    for bad in bad_ones:
+        with pytest.raises(InferenceError, match="features"):
+            finished(runtime.predict(request(bad)))
+    text = request(good)
+    text.inputs[0].data.root = ["seventy"]
+    with pytest.raises(InferenceError, match="numbers or null"):
+        finished(runtime.predict(text))
+
+
+def test_the_same_input_twice_and_an_impossible_value_are_refused(place: Path, key: str) -> None:
+    runtime = loaded(place)
+    good = latest(str(world().features), "any").columns
+    twice = request(good)
+    twice.inputs.append(twice.inputs[0])
+    with pytest.raises(InferenceError, match="same name"):
+        finished(runtime.predict(twice))
+    with pytest.raises(InferenceError, match=r"age is outside of what is possible \(0 to 130 years\)") as fault:
+        finished(runtime.predict(request(good | {"age": [977.0]})))
+    assert "977" not in str(fault.value)
+
+
+def test_a_changed_release_is_not_loaded(
+    place: Path, key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(place, tmp_path / "changed")
+    policy = tmp_path / "changed" / files.POLICY_FILE
+    policy.write_bytes(policy.read_bytes().replace(b"high", b"none"))
+    assert "is not what was released" in refused(tmp_path / "changed", caplog)
+
+
+def test_a_release_is_loaded_wherever_the_platform_mounts_it(place: Path, key: str, tmp_path: Path) -> None:
+    shutil.copytree(place, tmp_path / "models")
+    assert loaded(tmp_path / "models").scorer is not None
+
+
+def test_only_a_release_of_a_trusted_key_is_loaded(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv(TRUSTED_KEYS, raising=False)
+    assert "no release can be trusted" in refused(place, caplog)
+    stranger = LocalSigner(tmp_path / "stranger").public_keys()["v1"]
+    monkeypatch.setenv(TRUSTED_KEYS, stranger)
+    assert "signed by a key that is not trusted" in refused(place, caplog)
+    monkeypatch.setenv(TRUSTED_KEYS, "not-a-key")
+    assert "something else than Ed25519 public keys" in refused(place, caplog)
+    own = LocalSigner(place.parents[1] / "key").public_keys()["v1"]
+    monkeypatch.setenv(TRUSTED_KEYS, f"{stranger},{own}")
+    assert loaded(place).scorer is not None
+
+
+def test_only_the_release_that_was_deployed_is_loaded(
+    place: Path, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(RELEASE, f"v1@{place.name}")
+    assert loaded(place).scorer is not None
+    monkeypatch.setenv(RELEASE, "v1@0123456789ab")
+    assert f"its digest is {place.name}, not 0123456789ab" in refused(place, caplog)
+    monkeypatch.setenv(RELEASE, f"v2@{place.name}")
+    assert "is v1, not the v2 that was deployed" in refused(place, caplog)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Server:
+    """A model server in a process of its own."""
+
+    url: str
+    log: Path
+    figures: str
+
+
+@contextmanager
+def serving(place: Path, key: str, scratch: Path) -> Iterator[Server]:
+    port, other, figures = free_port(), free_port(), free_port()
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(scratch),
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "MLSERVER_HOST": "127.0.0.1",
+        "MLSERVER_HTTP_PORT": str(port),
+        "MLSERVER_GRPC_PORT": str(other),
+        "MLSERVER_METRICS_PORT": str(figures),
+        "MLSERVER_METRICS_DIR": str(scratch),
+        "MLSERVER_PARALLEL_WORKERS": "0",
+        "OMP_NUM_THREADS": "1",
+        TRUSTED_KEYS: key,
+    }
+    command = [sys.executable, "-c", "from mlserver.cli import main; main()", "start", str(place)]
+    log = scratch / "log"
+    with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=scratch, stdout=out, stderr=out) as run:
+        yield Server(f"http://127.0.0.1:{port}/v2/models/{NAME}", log, f"http://127.0.0.1:{figures}/metrics")
+        run.terminate()
+        run.wait(30)
+
+
+def test_the_real_server_never_gets_ready_with_a_stranger_s_release(place: Path, tmp_path: Path) -> None:
+    stranger = LocalSigner(tmp_path / "stranger").public_keys()["v1"]
+    with serving(place, stranger, tmp_path) as server:
+        live = Retrying(retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_delay(60), reraise=True)
+        live(httpx.get, f"{server.url.partition('/v2/')[0]}/v2/health/live")
+        told = Retrying(retry=retry_if_result(lambda text: "Not ready" not in text), stop=stop_after_delay(60))
+        assert "signed by a key that is not trusted; do not use it." in told(server.log.read_text)
+        assert httpx.get(f"{server.url}/ready").status_code >= 400
+        assert httpx.post(f"{server.url}/infer", json={"inputs": []}).status_code >= 400
+        assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture
+def server(place: Path, key: str, tmp_path: Path) -> Iterator[Server]:
+    with serving(place, key, tmp_path) as found:
+        yield found
+
+
+def test_the_real_server_gives_the_same_risk(server: Server, place: Path) -> None:
+    discharge = latest(str(world().features), "any")
+    answer = ask(f"{server.url}/infer", discharge, patience=60)
+    scorer = Scorer.open(str(place))
+    assert answer.risk == scorer.score(scorer.matrix(discharge.columns))[0].risk
+    assert (answer.model, answer.version, answer.release) == (NAME, "v1", place.name)
+    assert len(answer.reasons) == 3
+    assert httpx.get(f"{server.url}/ready").status_code == 200
+    refused = httpx.post(
+        f"{server.url}/infer", json={"inputs": [{"name": "age", "datatype": "FP64", "shape": [1], "data": [1]}]}
+    )
+    assert refused.status_code == 400
+    assert "do not fit the model's contract" in refused.json()["error"]
+    shown = httpx.get(server.figures).text
+    assert f'readmission_risk_count{{model_name="{NAME}",model_version="v1"}} 1.0' in shown
+    assert f'readmission_risk_sum{{model_name="{NAME}",model_version="v1"}} {answer.risk}' in shown
+    # What the alerts are about besides.
+    assert "rest_server_requests_total{" in shown
+    assert "rest_server_request_duration_seconds_bucket{" in shown

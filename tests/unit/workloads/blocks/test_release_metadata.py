@@ -1,0 +1,153 @@
+"""A release's papers: told by the server that loads it, and refused where they are not what was released."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra.settings.errors import SettingsError
+from tests.support.mocked_stack import RELEASE, RELEASE_DIGEST, RELEASE_FILES, Stack, declare, settings
+from workloads.blocks.release_metadata import Papers
+
+PREFIX = "healthcare-mlops/"
+
+
+def served(folder: Path, files: Mapping[str, str] = RELEASE_FILES, release: str = RELEASE) -> Stack:
+    def change(written: dict[str, Any]) -> None:
+        written["hospitals"][0]["release"] = release
+
+    return declare(settings("prod", folder, change), files)
+
+
+def notes(stack: Stack) -> dict[str, str]:
+    [service] = stack.of("InferenceService")
+    found = service.metadata["annotations"]
+    return {name.removeprefix(PREFIX): value for name, value in found.items() if name.startswith(PREFIX)}
+
+
+def test_a_server_tells_what_its_release_says_of_itself(tmp_path: Path) -> None:
+    found = notes(served(tmp_path))
+    assert found.pop("release-digest").startswith(RELEASE_DIGEST)
+    place = f"s3://hmlops-prod-north-models/readmission/v1/{RELEASE_DIGEST}"
+    assert found == {
+        "signature": "ed25519:c2lnbmVk",
+        "model-card": f"{place}/MODEL_CARD.md",
+        "training-data": "d" * 64,
+        "gates": "clinical:passed",
+        "approval": "cmio:A. Example",
+        "evaluated": "true",
+        "fallback": "lace",
+    }
+
+
+@pytest.mark.parametrize("missing", ["files.json", "signature.json", "lineage.json", "metrics.json"])
+def test_a_release_that_is_not_there_is_refused_before_anything_is_made(tmp_path: Path, missing: str) -> None:
+    files = {name: text for name, text in RELEASE_FILES.items() if name != missing}
+    with pytest.raises(SettingsError) as refused:
+        served(tmp_path, files)
+    [sentence] = str(refused.value).splitlines()
+    for told in ("hospital north", RELEASE, missing, "hmlops-prod-north-models", "publish the release first"):
+        assert told in sentence
+
+
+def test_nothing_is_declared_but_the_account_when_a_release_is_refused(tmp_path: Path) -> None:
+    seen = Stack()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.support.mocked_stack.Stack", lambda: seen)
+        with pytest.raises(SettingsError, match="v1@ffffffffffff"):
+            served(tmp_path, release="v1@ffffffffffff")
+    assert {resource.type for resource in seen.resources} == {"pulumi:providers:aws"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("files.json", "{}", "files.json of it .* is not what was released"),
+        ("metrics.json", json.dumps({"evaluation": {"passed": True, "by": "hand"}}), "metrics.json .* not what was"),
+        ("lineage.json", "{}", "lineage.json .* not what was released"),
+        ("signature.json", "[]", "of another form"),
+        ("signature.json", "{", "of another form"),
+        ("signature.json", "", "says that it is application/json and no text"),
+    ],
+)
+def test_a_changed_release_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=f"hospital north .*{told}") as refused:
+        served(tmp_path, {**RELEASE_FILES, name: text})
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def released(**lineage: Any) -> dict[str, str]:
+    """Return the files of a release whose lineage and figures are changed, and whose list fits them."""
+    passed = lineage.pop("passed", True)
+    files = {
+        "lineage.json": json.dumps(json.loads(RELEASE_FILES["lineage.json"]) | lineage),
+        "metrics.json": json.dumps({"evaluation": {"passed": passed}}),
+    }
+    rows = [{"path": name, "sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in files.items()]
+    return {**RELEASE_FILES, **files, "files.json": json.dumps({"files": rows})}
+
+
+UNFIT: list[tuple[dict[str, Any], str]] = [
+    ({"profile": "demonstration"}, "is of the gates' profile demonstration, which is not for patients"),
+    ({"profile": "development"}, "is of the gates' profile development"),
+    ({"profile": "Clinical"}, "is of the gates' profile Clinical"),
+    ({"evaluated": False}, "was not evaluated"),
+    ({"evaluated": "true"}, "was not evaluated"),
+    ({"evaluated": None}, "was not evaluated"),
+    ({"passed": False}, "did not pass its gates"),
+    ({"passed": "yes"}, "did not pass its gates"),
+    ({"approval": None}, "was approved by nobody"),
+    ({"approval": {"by": "", "reason": "x"}}, "was approved by nobody"),
+]
+
+
+@pytest.mark.parametrize(("lineage", "told"), UNFIT)
+def test_production_refuses_a_release_that_is_not_for_patients_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lineage: dict[str, Any], told: str
+) -> None:
+    files, seen = released(**lineage), Stack()
+    digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
+    monkeypatch.setattr("tests.support.mocked_stack.RELEASE_DIGEST", digest)
+    monkeypatch.setattr("tests.support.mocked_stack.Stack", lambda: seen)
+    with pytest.raises(SettingsError, match=rf"hospital north names release v1@{digest}, which {told}"):
+        served(tmp_path, files, f"v1@{digest}")
+    assert {resource.type for resource in seen.resources} == {"pulumi:providers:aws"}
+
+
+def test_development_serves_a_demonstration_and_says_that_it_was_not_evaluated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = released(profile="demonstration", approval=None, evaluated=False)
+    digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
+    monkeypatch.setattr("tests.support.mocked_stack.RELEASE_DIGEST", digest)
+
+    def change(written: dict[str, Any]) -> None:
+        written["hospitals"] = [written["hospitals"][0] | {"release": f"v1@{digest}"}]
+
+    found = notes(declare(settings("dev", tmp_path, change), files))
+    assert (found["gates"], found["evaluated"]) == ("demonstration:passed", "false")
+
+
+def test_what_a_release_lacks_is_not_told() -> None:
+    papers = Papers(
+        place="s3://b/r",
+        digest="a" * 64,
+        signature="ed25519:x",
+        card=False,
+        training_data="d" * 64,
+        profile="demonstration",
+        passed=False,
+        approval="",
+    )
+    found = {name.removeprefix(PREFIX): value for name, value in papers.notes.items()}
+    assert found.keys() == {"release-digest", "signature", "training-data", "gates", "evaluated", "fallback"}
+    assert found["gates"] == "demonstration:failed"
+
+
+def test_a_fault_is_a_user_s_and_no_stack_trace(tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError):
+        served(tmp_path, {})

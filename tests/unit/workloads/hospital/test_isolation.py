@@ -1,0 +1,103 @@
+"""However many hospitals a stack has, nothing of one reaches another, and one more is creations of its own alone."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.settings.names import SHARED
+from policy_pack.evidence.report import Report, report
+from policy_pack.evidence.state_reader import Source
+from policy_pack.facts.ownership import Places
+from policy_pack.settings import load
+from policy_pack.stack.external_endpoints import read
+from policy_pack.stack.graph import Graph
+from tests.policy import recorded
+from tests.support.mocked_stack import RELEASE, configuration
+
+NAMES = ("north", "south", "east", "lake", "hill")
+
+
+def with_hospitals(count: int) -> Any:
+    """Return a change of a stack's configuration to so many hospitals like its first."""
+
+    def change(written: dict[str, Any]) -> None:
+        first = written["hospitals"][0]
+        entries = []
+        for number, name in enumerate(NAMES[:count]):
+            entry = copy.deepcopy(first)
+            entry["name"] = name
+            entry["release"] = RELEASE
+            if "network" in entry:
+                entry["network"] = f"10.50.{number}.0/24"
+            entries.append(entry)
+        written["hospitals"] = entries
+
+    return change
+
+
+def recorded_with(stack: str, count: int, folder: Path) -> Graph:
+    return recorded.graph(stack, folder, with_hospitals(count))
+
+
+@pytest.fixture(scope="module", params=["dev", "prod"])
+def stack(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def graph(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    return recorded_with(stack, len(NAMES), tmp_path_factory.mktemp(stack))
+
+
+@pytest.fixture(scope="module")
+def told(stack: str, graph: Graph) -> Report:
+    config = configuration(stack)
+    with_hospitals(len(NAMES))(config)
+    return report(Source(graph, {}), load(), read(config))
+
+
+def test_no_account_of_a_hospital_has_a_right_to_another_s_stores(told: Report) -> None:
+    assert set(told.hospitals) - {SHARED} == set(NAMES)
+    assert len(told.access) > 20 * len(NAMES)
+    assert told.across == ()
+
+
+def test_no_workload_of_a_hospital_uses_a_key_of_the_platform(told: Report) -> None:
+    used = {
+        told.titles[one.store]
+        for one in told.access
+        if ":Key::" in one.store and one.who.namespace.partition("-")[0] in NAMES
+    }
+    assert used
+    assert [title for title in used if not any(name in title for name in NAMES)] == []
+
+
+def test_no_open_way_leads_from_one_hospital_to_another(told: Report) -> None:
+    ways = [way for way in told.network.ways if way.source.partition("-")[0] in NAMES]
+    assert len(ways) > 10 * len(NAMES)
+    for way in ways:
+        others = set(NAMES) - {way.source.partition("-")[0]}
+        assert way.target.partition("-")[0] not in others, way
+
+
+def test_one_more_hospital_is_creations_of_its_own_alone(
+    stack: str, graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fewer = {r.urn: r for r in recorded_with(stack, len(NAMES) - 1, tmp_path_factory.mktemp(stack))}
+    more = {r.urn: r for r in graph}
+    assert fewer.keys() < more.keys()
+    assert [urn for urn, resource in fewer.items() if more[urn].props != resource.props] == []
+    places = Places(graph, load())
+    added = [more[urn] for urn in more.keys() - fewer.keys()]
+    strangers = [r.name for r in added if places.of(r).hospital not in ("", NAMES[-1])]
+    assert strangers == []
+    assert [r.urn for r in added if not f"{r.name}-".startswith(f"{NAMES[-1]}-")] == []
+
+
+def test_resources_grow_by_the_same_number_for_each_hospital(
+    stack: str, graph: Graph, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    sizes = [len(recorded_with(stack, count, tmp_path_factory.mktemp(stack))) for count in (1, 2)]
+    assert len(graph) == sizes[0] + (sizes[1] - sizes[0]) * (len(NAMES) - 1)

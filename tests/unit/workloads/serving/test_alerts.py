@@ -1,0 +1,91 @@
+"""Alerts: every model in service is watched for drift, calibration, errors and latency, and its figures are read."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.mocked_stack import RELEASE, Stack, declare, settings
+from workloads.serving.alerts import table
+
+MODEL = "readmission-risk-v1"
+
+
+def released(written: dict[str, Any]) -> None:
+    written["hospitals"][0]["release"] = RELEASE
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return declare(settings("prod", tmp_path_factory.mktemp("prod"), released))
+
+
+def rules(stack: Stack) -> list[dict[str, Any]]:
+    return [
+        rule
+        for made in stack.of("PrometheusRule")
+        for group in made.inputs["spec"]["groups"]
+        for rule in group["rules"]
+    ]
+
+
+def test_a_model_in_service_is_watched_in_every_way(stack: Stack) -> None:
+    [made] = stack.of("PrometheusRule")
+    assert (made.metadata["namespace"], made.metadata["name"]) == ("north-serving", MODEL)
+    assert {rule["labels"]["watch"] for rule in rules(stack)} == {"drift", "calibration", "errors", "latency"}
+    assert len(rules(stack)) == len(table())
+
+
+def test_each_alert_is_about_this_hospital_and_says_what_to_do(stack: Stack) -> None:
+    for rule in rules(stack):
+        namespaces = set(re.findall(r'namespace="([^"]*)"', rule["expr"]))
+        assert namespaces <= {"north-serving", "north-data"}, rule["alert"]
+        assert "north-serving" in namespaces, rule["alert"]
+        assert rule["labels"]["hospital"] == "north"
+        assert MODEL in rule["annotations"]["summary"]
+        assert "${" not in str(rule)
+        assert rule["expr"].count("(") == rule["expr"].count(")")
+
+
+def test_calibration_is_proved_by_the_training_that_the_stack_declares(stack: Stack) -> None:
+    [rule] = [rule for rule in rules(stack) if rule["labels"]["watch"] == "calibration"]
+    [named] = set(re.findall(r'cronjob="([^"]*)"', rule["expr"]))
+    assert ("north-data", named) in {(job.metadata["namespace"], job.metadata["name"]) for job in stack.of("CronJob")}
+
+
+def test_prometheus_reads_what_the_network_lets_it(stack: Stack) -> None:
+    read = {
+        (
+            m.metadata["namespace"],
+            m.inputs["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"],
+            e["portNumber"],
+        )
+        for m in stack.of("PodMonitor")
+        for e in m.inputs["spec"]["podMetricsEndpoints"]
+    }
+    opened = {
+        (
+            policy.metadata["namespace"],
+            policy.inputs["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"],
+            port["port"],
+        )
+        for policy in stack.of("NetworkPolicy")
+        for rule in policy.inputs["spec"].get("ingress", [])
+        for peer in rule["from"]
+        if peer.get("podSelector", {}).get("matchLabels") == {"app.kubernetes.io/name": "prometheus"}
+        for port in rule["ports"]
+    }
+    assert read == opened == {("north-serving", "model-server", 8082), ("north-platform", "envoy", 19001)}
+
+
+def test_without_a_release_there_is_nothing_to_alert_of(tmp_path: Path) -> None:
+    prod = declare(settings("prod", tmp_path))
+    kinds = {resource.kind for resource in prod.resources}
+    assert "PodMonitor" in kinds
+    assert "PrometheusRule" not in kinds
+
+
+def test_a_cluster_without_prometheus_gets_neither(tmp_path: Path) -> None:
+    dev = declare(settings("dev", tmp_path))
+    assert not {resource.kind for resource in dev.resources} & {"PodMonitor", "PrometheusRule"}

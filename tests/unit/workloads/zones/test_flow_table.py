@@ -1,0 +1,168 @@
+"""The zone table and what it means: closed namespaces, and both ends of every flow open within one hospital."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from tests.support.mocked_stack import Declared, Stack, declare, settings
+from workloads.zones.flow_table import GATEWAY, TABLE, ZoneTable, table
+
+HOSPITALS = ("north", "south")
+# The hospitals of dev have files, not servers, and nothing from outside asks them.
+ABSENT = {"fhir", "clinic", "issuer", "gateway-control", "monitoring"}
+PORTS = {"dns": {5353}, "vault": {8200}, "aws": {4566}}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return declare(settings("dev", tmp_path_factory.mktemp("dev")))
+
+
+def rules(policy: Declared) -> list[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+    """Return each peer that a policy opens, with the direction and the ports."""
+    spec = policy.inputs["spec"]
+    outward = [("egress", peer, rule["ports"]) for rule in spec.get("egress", []) for peer in rule["to"]]
+    inward = [("ingress", peer, rule["ports"]) for rule in spec.get("ingress", []) for peer in rule["from"]]
+    return outward + inward
+
+
+def opened(stack: Stack, hospital: str) -> Counter[tuple[str, str, str, int]]:
+    """Return every opening of a hospital as (direction, workload, other end, port)."""
+    found: Counter[tuple[str, str, str, int]] = Counter()
+    for policy in stack.of("NetworkPolicy"):
+        if policy.metadata["labels"]["healthcare-mlops/hospital"] != hospital:
+            continue
+        for direction, peer, ports in rules(policy):
+            workload = policy.inputs["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
+            other = peer["podSelector"]["matchLabels"] if "podSelector" in peer else {"cidr": peer["ipBlock"]["cidr"]}
+            for port in {int(port["port"]) for port in ports}:
+                found[direction, workload, *other.values(), port] += 1
+    return found
+
+
+def test_every_namespace_is_closed_both_ways(stack: Stack) -> None:
+    namespaces = {namespace.metadata["name"] for namespace in stack.of("Namespace")}
+    assert namespaces == {f"{hospital}-{zone}" for hospital in HOSPITALS for zone in table().zones}
+    closed = {
+        policy.metadata["namespace"]
+        for policy in stack.of("NetworkPolicy")
+        if policy.inputs["spec"]["podSelector"] == {}
+        and set(policy.inputs["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+        and not rules(policy)
+    }
+    assert closed == namespaces
+
+
+def test_namespaces_demand_restricted_pods(stack: Stack) -> None:
+    for namespace in stack.of("Namespace"):
+        assert namespace.metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert namespace.metadata["labels"]["healthcare-mlops/zone"] in table().zones
+
+
+@pytest.mark.parametrize("hospital", HOSPITALS)
+def test_exactly_the_flows_of_the_table_are_open_at_both_ends(stack: Stack, hospital: str) -> None:
+    wanted: Counter[tuple[str, str, str, int]] = Counter()
+    for flow in table().flows:
+        if flow.source in ABSENT or flow.target in ABSENT:
+            continue
+        if flow.port is not None:
+            wanted["egress", flow.source, flow.target, flow.port] += 1
+            wanted["ingress", flow.target, flow.source, flow.port] += 1
+        else:
+            other = "kube-dns" if flow.target == "dns" else "172.31.250.1/32"
+            for port in PORTS[flow.target]:
+                wanted["egress", flow.source, other, port] += 1
+    assert opened(stack, hospital) == wanted
+
+
+def test_no_policy_crosses_hospitals(stack: Stack) -> None:
+    checked = 0
+    for policy in stack.of("NetworkPolicy"):
+        hospital = policy.metadata["labels"]["healthcare-mlops/hospital"]
+        assert policy.metadata["namespace"].startswith(f"{hospital}-")
+        for _, peer, _ in rules(policy):
+            if "podSelector" not in peer:
+                continue
+            namespaces = peer["namespaceSelector"]["matchLabels"]
+            system = namespaces == {"kubernetes.io/metadata.name": "kube-system"}
+            assert system or namespaces["healthcare-mlops/hospital"] == hospital
+            checked += 1
+    assert checked > 10
+
+
+def test_policies_lie_in_the_zone_of_their_workload(stack: Stack) -> None:
+    for policy in stack.of("NetworkPolicy"):
+        for workload in policy.inputs["spec"]["podSelector"].get("matchLabels", {}).values():
+            assert policy.metadata["labels"]["healthcare-mlops/zone"] == table().workloads[workload].zone
+
+
+def test_only_the_phi_zone_reaches_the_hospital_s_server(tmp_path: Path) -> None:
+    prod = declare(settings("prod", tmp_path))
+    to_fhir = [
+        policy
+        for policy in prod.of("NetworkPolicy")
+        if policy.inputs["spec"]["policyTypes"] == ["Egress"]
+        and any(peer.get("ipBlock", {}).get("cidr") == "10.50.0.0/24" for _, peer, _ in rules(policy))
+    ]
+    assert [policy.metadata["namespace"] for policy in to_fhir] == ["north-phi"]
+    assert rules(to_fhir[0])[0][2] == [{"port": 443, "protocol": "TCP"}]
+
+
+def test_only_the_gateway_answers_what_is_outside_of_the_cluster(tmp_path: Path) -> None:
+    prod = declare(settings("prod", tmp_path))
+    entrances = [
+        (policy.metadata["namespace"], peer["ipBlock"]["cidr"], ports)
+        for policy in prod.of("NetworkPolicy")
+        for direction, peer, ports in rules(policy)
+        if direction == "ingress" and "ipBlock" in peer
+    ]
+    assert ("north-platform", "10.50.0.0/24", [{"port": 10443, "protocol": "TCP"}]) in entrances
+    assert all(home == "north-platform" for home, _, _ in entrances if home.startswith("north-"))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"flows": [{"source": "nobody", "target": "dns"}]}, "flow nobody to dns names what"),
+        ({"flows": [{"source": "trainer", "target": "moon"}]}, "flow trainer to moon names what"),
+        ({"flows": [{"source": "planner", "target": "model-server"}]}, "give a port to workloads"),
+        ({"flows": [{"source": "planner", "target": "dns", "port": 53}]}, "give a port to workloads"),
+        ({"workloads": {"ingestor": {"zone": "attic", "vault": False}}}, "is in zone attic"),
+        ({"holds": {"phi": "raw"}}, "holds of zones.yaml must name each"),
+        ({"exceptions": []}, "exceptions"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(change: dict[str, Any], says: str) -> None:
+    written = {**yaml.safe_load(TABLE.read_text()), **change}
+    with pytest.raises(ValidationError, match=says):
+        TypeAdapter(ZoneTable).validate_python(written)
+
+
+def test_nothing_leads_into_the_phi_zone_and_only_its_own_workloads_leave_it() -> None:
+    for flow in table().flows:
+        if flow.target in table().workloads and flow.source in table().workloads:
+            source, target = table().workloads[flow.source].zone, table().workloads[flow.target].zone
+            assert target != "phi", flow
+            assert source == target or flow.source == GATEWAY, f"{flow} crosses zones"
+        if flow.target == "fhir":
+            assert table().workloads[flow.source].zone == "phi"
+
+
+def test_namespaces_say_whose_they_are_and_what_they_hold(stack: Stack) -> None:
+    labelled = {namespace.metadata["name"]: namespace.metadata["labels"] for namespace in stack.of("Namespace")}
+    own = {key.removeprefix("healthcare-mlops/"): value for key, value in labelled["north-phi"].items()}
+    assert (own["owner"], own["phi"], own["data-class"]) == ("platform", "true", "raw")
+    assert labelled["north-platform"]["healthcare-mlops/phi"] == "false"
+    assert {labels["pod-security.kubernetes.io/enforce-version"] for labels in labelled.values()} == {"v1.34"}
+
+
+def test_namespaces_name_the_agreement_and_whom_to_call(stack: Stack) -> None:
+    for namespace in stack.of("Namespace"):
+        hospital = namespace.metadata["labels"]["healthcare-mlops/hospital"]
+        notes = {key.removeprefix("healthcare-mlops/"): text for key, text in namespace.metadata["annotations"].items()}
+        assert notes["baa"].startswith("BAA-2026")
+        assert notes["security-contact"] == notes["notify"] == f"secops@{hospital}.example"
