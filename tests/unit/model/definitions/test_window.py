@@ -35,7 +35,7 @@ from model.training.run import RUN_FILE, read_run
 from model.training.train import train
 from services.planning import _answer
 from tests.support.model_world import RING, world
-from tests.support.repository import REPOSITORY as ROOT
+from tests.support.repository import REPOSITORY as REPOSITORY
 
 CACHED = (module.definitions, module.digest)
 LINE = "  return_days: {}\n"
@@ -214,10 +214,10 @@ def test_the_planning_answer_names_the_server_s_window(said: dict[str, Any], day
 def test_no_other_place_writes_the_number() -> None:
     days = definitions().stay.return_days
     written = re.compile(rf"\b({days}|thirty)[- ]days?\b|_days:? *=? *{days}\b|days={days}\b", re.IGNORECASE)
-    places = [p for folder in ("model", "services", "bench") for p in (ROOT / folder).rglob("*.*") if p.is_file()]
+    places = [p for folder in ("model", "services", "bench") for p in (REPOSITORY / folder).rglob("*.*") if p.is_file()]
     text = {p: p.read_text(encoding="utf-8") for p in places if p.suffix in {".py", ".yaml", ".sql", ".md", ".html"}}
-    text |= {p: p.read_text(encoding="utf-8") for p in (ROOT / "docs/model.md", ROOT / "README.md")}
-    found = {f"{p.relative_to(ROOT)}: {line.strip()}" for p, all_ in text.items() for line in all_.splitlines()
+    text |= {p: p.read_text(encoding="utf-8") for p in (REPOSITORY / "docs/model.md", REPOSITORY / "README.md")}
+    found = {f"{p.relative_to(REPOSITORY)}: {line.strip()}" for p, all_ in text.items() for line in all_.splitlines()
              if written.search(line)}  # fmt: skip
     assert found == {
         f"model/definitions/features.yaml: return_days: {days}",
