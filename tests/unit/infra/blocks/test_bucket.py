@@ -11,7 +11,7 @@ import pytest
 from infra.blocks.bucket import Bucket, BucketArgs, Retention
 from infra.blocks.bucket_policy import bucket_policy
 from infra.settings.values import DataClass
-from local.aws_emulator.policies import Ask, Principal, Verdict, judge
+from local.aws_emulator.access.policies import Ask, Principal, Verdict, judge
 from tests.support.mocked_stack import Declared, Mocks, Stack, declare, run, settings
 
 ACCOUNT = "123456789012"
