@@ -1,4 +1,4 @@
-"""Who enters the cluster: people and programs by access entries, named one by one; nobody by having created it."""
+"""EKS access entries: principals that administer the cluster, by name; its creator gets no implicit access."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from pulumi_aws import eks
 from infra.settings import names
 from infra.settings.values import Settings
 
-ADMINISTRATOR = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+CLUSTER_ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 
 
 @dataclass(frozen=True)
-class AccessArgs:
-    """Who enters which cluster.
+class ClusterAccessArgs:
+    """Arguments of the access entries.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     cluster_name
-        The cluster.
+        Name of the cluster.
     administrators
-        ARNs of the principals that administer it, by what they are.
+        ARNs of the principals that administer it, by the entry's logical name.
     """
 
     settings: Settings
@@ -31,31 +31,31 @@ class AccessArgs:
     administrators: Mapping[str, pulumi.Input[str]]
 
 
-class Access(pulumi.ComponentResource):
-    """The entries; ``ids`` are known once each principal has its rights."""
+class ClusterAccess(pulumi.ComponentResource):
+    """EKS access entries with their policies; ``ids`` resolve once the principals have access."""
 
     ids: list[pulumi.Output[str]]
 
-    def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: ClusterAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Access", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.ids = []
-        for who, arn in args.administrators.items():
+        for administrator, arn in args.administrators.items():
             entry = eks.AccessEntry(
-                who,
+                administrator,
                 cluster_name=args.cluster_name,
                 principal_arn=arn,
                 type="STANDARD",
                 tags=names.tags(args.settings.environment, phi=False),
                 opts=child,
             )
-            rights = eks.AccessPolicyAssociation(
-                who,
+            association = eks.AccessPolicyAssociation(
+                administrator,
                 cluster_name=args.cluster_name,
                 principal_arn=arn,
-                policy_arn=ADMINISTRATOR,
+                policy_arn=CLUSTER_ADMIN_POLICY,
                 access_scope=eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[entry]),
             )
-            self.ids.append(rights.id)
+            self.ids.append(association.id)
         self.register_outputs({})

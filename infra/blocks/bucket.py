@@ -1,4 +1,4 @@
-"""A bucket: encrypted by its own key, versioned, reachable over TLS only, never public, emptied by retention."""
+"""S3 bucket with its security settings: SSE-KMS, versioning, TLS only, no public access, lifecycle, object lock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ NONCURRENT_DAYS = 30
 
 
 @dataclass(frozen=True)
-class Lock:
-    """How long nobody deletes or replaces an object.
+class ObjectLock:
+    """Default retention of S3 Object Lock.
 
     Parameters
     ----------
     mode
-        COMPLIANCE binds everybody, GOVERNANCE all but those with a permission of their own.
+        COMPLIANCE binds every principal, GOVERNANCE all without ``s3:BypassGovernanceRetention``.
     days
-        From its writing.
+        Retention period from the object's creation.
     """
 
     mode: Literal["COMPLIANCE", "GOVERNANCE"]
@@ -30,62 +30,62 @@ class Lock:
 
 
 @dataclass(frozen=True)
-class Keep:
-    """How long objects are kept.
+class Retention:
+    """Retention of a bucket's objects.
 
     Parameters
     ----------
     days
-        Days after which an object expires; None keeps it.
-    replaced_days
-        Days after which what was replaced or deleted goes for good; None keeps it.
+        Days until an object expires; None keeps it.
+    noncurrent_days
+        Days until a noncurrent version is deleted permanently; None keeps it.
     lock
-        What holds even against deletion by hand.
+        Object Lock, which no deletion overrides.
     """
 
     days: int | None = None
-    replaced_days: int | None = NONCURRENT_DAYS
-    lock: Lock | None = None
+    noncurrent_days: int | None = NONCURRENT_DAYS
+    lock: ObjectLock | None = None
 
 
 @dataclass(frozen=True)
 class BucketArgs:
-    """What a bucket holds, for whom, and how it is kept.
+    """Arguments of a bucket.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     bucket, tags
-        What it is called and what it holds.
+        Name and tags of the bucket.
     key_arn
-        The only key that may encrypt its objects; None takes Amazon's own, which S3 asks of its access logs.
-    keep
-        How long objects are kept.
+        The only KMS key that may encrypt its objects; None selects SSE-S3, the one that S3 access logs support.
+    retention
+        Retention of its objects.
     principals
-        ARNs of all who may touch objects; None leaves that to IAM.
+        ARNs of all principals that may access objects; None leaves access to IAM.
     services
         AWS services that deliver objects, such as ``logging.s3.amazonaws.com``.
-    released
-        Whether it may go: with its objects where nothing locks them, else out of the stack's hands, as it is.
+    deletable
+        Whether the bucket may be deleted: with its objects, or, where object lock forbids that, from the state alone.
     access_logs
-        The bucket of the same region that records who asks for objects; None for that bucket itself.
+        The bucket of the same region that receives its server access logs; None for that bucket itself.
     """
 
     settings: Settings
     bucket: str
     tags: Mapping[str, str]
     key_arn: pulumi.Input[str] | None
-    keep: Keep
+    retention: Retention
     principals: tuple[str, ...] | None = None
     services: tuple[str, ...] = ()
-    released: bool = False
+    deletable: bool = False
     access_logs: pulumi.Input[str] | None = None
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A bucket and the key of its objects, as other resources name them; ``ready`` is its name once it can be used."""
+class BucketRef:
+    """Reference to a bucket and its KMS key; ``ready`` is the bucket's name once versioning and policy are in place."""
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]
@@ -94,7 +94,7 @@ class Stored:
 
 
 class Bucket(pulumi.ComponentResource):
-    """A bucket with every safeguard as a resource of its own."""
+    """S3 bucket and the resources that configure it."""
 
     bucket: pulumi.Output[str]
     arn: pulumi.Output[str]
@@ -102,14 +102,15 @@ class Bucket(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:DataBucket", name, None, opts)
-        protect = args.settings.tier.protect_data and not args.released
-        retain = args.released and args.keep.lock is not None
+        lock = args.retention.lock
+        protect = args.settings.tier.protect_data and not args.deletable
+        retain = args.deletable and lock is not None
         child = pulumi.ResourceOptions(parent=self, retain_on_delete=retain)
         bucket = s3.Bucket(
             name,
             bucket=args.bucket,
-            force_destroy=not (protect or args.keep.lock),
-            object_lock_enabled=args.keep.lock is not None,
+            force_destroy=not (protect or lock),
+            object_lock_enabled=lock is not None,
             tags=args.tags,
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protect)),
         )
@@ -119,7 +120,7 @@ class Bucket(pulumi.ComponentResource):
             rule=s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
             opts=child,
         )
-        versioned = s3.BucketVersioning(
+        versioning = s3.BucketVersioning(
             name,
             bucket=bucket.bucket,
             versioning_configuration=s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
@@ -128,7 +129,7 @@ class Bucket(pulumi.ComponentResource):
         s3.BucketServerSideEncryptionConfiguration(
             name, bucket=bucket.bucket, rules=[_encryption(args.key_arn)], opts=child
         )
-        closed = s3.BucketPublicAccessBlock(
+        public_access_block = s3.BucketPublicAccessBlock(
             name,
             bucket=bucket.bucket,
             block_public_acls=True,
@@ -137,12 +138,12 @@ class Bucket(pulumi.ComponentResource):
             restrict_public_buckets=True,
             opts=child,
         )
-        after_versions = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[versioned]))
-        s3.BucketLifecycleConfiguration(name, bucket=bucket.bucket, rules=_lifecycle(args.keep), opts=after_versions)
-        if args.keep.lock:
-            s3.BucketObjectLockConfiguration(
-                name, bucket=bucket.bucket, rule=_lock(args.keep.lock), opts=after_versions
-            )
+        after_versioning = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[versioning]))
+        s3.BucketLifecycleConfiguration(
+            name, bucket=bucket.bucket, rules=_lifecycle(args.retention), opts=after_versioning
+        )
+        if lock:
+            s3.BucketObjectLockConfiguration(name, bucket=bucket.bucket, rule=_object_lock(lock), opts=after_versioning)
         if args.access_logs is not None:
             s3.BucketLogging(
                 name,
@@ -151,19 +152,18 @@ class Bucket(pulumi.ComponentResource):
                 target_prefix=f"{args.bucket}/",
                 opts=child,
             )
-        # S3 refuses two changes of a bucket's access at once, so one waits for the other.
+        # S3 rejects concurrent changes of a bucket's access (409), so the policy follows the public access block.
         policy = s3.BucketPolicy(
             name,
             bucket=bucket.bucket,
             policy=pulumi.Output.all(bucket.arn, args.key_arn).apply(
-                lambda known: bucket_policy(known[0], known[1], args.settings.account, args.principals, args.services)
+                lambda arns: bucket_policy(arns[0], arns[1], args.settings.account, args.principals, args.services)
             ),
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[closed])),
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[public_access_block])),
         )
         self.bucket = bucket.bucket
         self.arn = bucket.arn
-        # Others may use it once it keeps versions and its policy lets them in.
-        self.ready = pulumi.Output.all(bucket.bucket, policy.id, versioned.id).apply(lambda known: str(known[0]))
+        self.ready = pulumi.Output.all(bucket.bucket, policy.id, versioning.id).apply(lambda outputs: str(outputs[0]))
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
 
@@ -176,17 +176,17 @@ def _encryption(key_arn: pulumi.Input[str] | None) -> s3.BucketServerSideEncrypt
     )
 
 
-def _lock(lock: Lock) -> s3.BucketObjectLockConfigurationRuleArgs:
+def _object_lock(lock: ObjectLock) -> s3.BucketObjectLockConfigurationRuleArgs:
     return s3.BucketObjectLockConfigurationRuleArgs(
         default_retention=s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(mode=lock.mode, days=lock.days)
     )
 
 
-def _lifecycle(keep: Keep) -> list[s3.BucketLifecycleConfigurationRuleArgs]:
-    replaced = None
-    if keep.replaced_days is not None:
-        replaced = s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
-            noncurrent_days=keep.replaced_days
+def _lifecycle(retention: Retention) -> list[s3.BucketLifecycleConfigurationRuleArgs]:
+    noncurrent = None
+    if retention.noncurrent_days is not None:
+        noncurrent = s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+            noncurrent_days=retention.noncurrent_days
         )
     rules = [
         s3.BucketLifecycleConfigurationRuleArgs(
@@ -196,16 +196,16 @@ def _lifecycle(keep: Keep) -> list[s3.BucketLifecycleConfigurationRuleArgs]:
             abort_incomplete_multipart_upload=s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
                 days_after_initiation=1
             ),
-            noncurrent_version_expiration=replaced,
+            noncurrent_version_expiration=noncurrent,
         )
     ]
-    if keep.days is not None:
+    if retention.days is not None:
         rules.append(
             s3.BucketLifecycleConfigurationRuleArgs(
                 id="retention",
                 status="Enabled",
                 filter=s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-                expiration=s3.BucketLifecycleConfigurationRuleExpirationArgs(days=keep.days),
+                expiration=s3.BucketLifecycleConfigurationRuleExpirationArgs(days=retention.days),
             )
         )
     return rules

@@ -1,14 +1,12 @@
-"""Bucket policies: what a bucket refuses whoever asks, and which AWS services deliver to it."""
+"""S3 bucket policies: denied requests, and AWS services that deliver objects."""
 
-import json
 from collections.abc import Sequence
 
-Statement = dict[str, object]
+from infra.blocks.iam_policy import Statement, policy_document
 
-OLDEST_TLS = "1.2"
-# Whatever reads, writes, deletes or unlocks an object, or lists its versions. Listing current objects is not among
-# them: the same permission answers whether the bucket is there, which who administers it must be able to ask.
-_DATA = (
+MINIMUM_TLS = "1.2"
+# Actions on objects and their versions; without s3:ListBucket, which administrators need for HeadBucket.
+_OBJECT_ACTIONS = (
     "s3:AbortMultipartUpload",
     "s3:BypassGovernanceRetention",
     "s3:DeleteObject*",
@@ -27,44 +25,45 @@ _DATA = (
 def bucket_policy(
     arn: str, key_arn: str | None, account: str, principals: Sequence[str] | None, services: Sequence[str]
 ) -> str:
-    """Return a policy that narrows what IAM allows, and admits AWS services that deliver.
+    """Return a bucket policy that restricts what IAM allows, and allows delivery by AWS services.
 
     Parameters
     ----------
     arn
         The bucket.
     key_arn
-        The only key that may encrypt its objects; None for Amazon's own.
+        The only KMS key that may encrypt its objects; None for SSE-S3.
     account
-        The account for which services deliver.
+        The account on whose behalf services deliver.
     principals
-        ARNs of all who may touch objects; None leaves that to IAM.
+        ARNs of all principals that may access objects; None leaves access to IAM.
     services
-        AWS services that write objects, such as ``logging.s3.amazonaws.com``.
+        AWS services that deliver objects, such as ``logging.s3.amazonaws.com``.
     """
     objects = f"{arn}/*"
     both = [arn, objects]
     statements = [
         _deny("TlsOnly", "s3:*", both, {"Bool": {"aws:SecureTransport": "false"}}),
-        _deny("NoOldTls", "s3:*", both, {"NumericLessThan": {"s3:TlsVersion": OLDEST_TLS}}),
-        *(_own_key(objects, key_arn) if key_arn else []),
+        _deny("NoOldTls", "s3:*", both, {"NumericLessThan": {"s3:TlsVersion": MINIMUM_TLS}}),
+        *(_key_only(objects, key_arn) if key_arn else []),
     ]
     if principals is not None:
-        statements.append(_deny("NamedOnly", list(_DATA), both, _all_but(principals)))
-        statements.append(
-            _deny("ThisAccountOnly", "s3:*", both, {"StringNotEquals": {"aws:PrincipalAccount": account}, **_PEOPLE})
-        )
+        statements.append(_deny("NamedOnly", list(_OBJECT_ACTIONS), both, _all_but(principals)))
+        other_account: dict[str, object] = {"StringNotEquals": {"aws:PrincipalAccount": account}, **_NOT_A_SERVICE}
+        statements.append(_deny("ThisAccountOnly", "s3:*", both, other_account))
     for service in services:
-        statements += _deliveries(service, arn, account)
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+        statements += _delivery(service, arn, account)
+    return policy_document(*statements)
 
 
-# AWS services that act for themselves carry no account or role of ours; what admits them names this account.
-_PEOPLE = {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
+# Service principals have no account; the statements that allow them name this one as aws:SourceAccount.
+_NOT_A_SERVICE = {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}
 
 
 def _all_but(principals: Sequence[str]) -> dict[str, object]:
-    return {"ArnNotLike": {"aws:PrincipalArn": sorted(principals)}, **_PEOPLE} if principals else dict(_PEOPLE)
+    if not principals:
+        return dict(_NOT_A_SERVICE)
+    return {"ArnNotLike": {"aws:PrincipalArn": sorted(principals)}, **_NOT_A_SERVICE}
 
 
 def _deny(sid: str, action: str | list[str], resources: list[str], condition: dict[str, object]) -> Statement:
@@ -78,9 +77,9 @@ def _deny(sid: str, action: str | list[str], resources: list[str], condition: di
     }
 
 
-def _own_key(objects: str, key_arn: str) -> list[Statement]:
-    # A request that names no encryption gets the bucket's own; only one that names another is refused. Negated
-    # conditions hold for absent keys too, hence the test that the key is there.
+def _key_only(objects: str, key_arn: str) -> list[Statement]:
+    # A request without encryption headers gets the bucket's default encryption, so only other values are denied.
+    # Negated operators also match when the key is absent, hence the Null conditions.
     sse = "s3:x-amz-server-side-encryption"
     key = f"{sse}-aws-kms-key-id"
     return [
@@ -89,10 +88,10 @@ def _own_key(objects: str, key_arn: str) -> list[Statement]:
     ]
 
 
-def _deliveries(service: str, arn: str, account: str) -> list[Statement]:
+def _delivery(service: str, arn: str, account: str) -> list[Statement]:
     sid = "".join(part.capitalize() for part in service.removesuffix(".amazonaws.com").split("."))
-    for_account = {"StringEquals": {"aws:SourceAccount": account}}
-    allow = {"Effect": "Allow", "Principal": {"Service": service}, "Condition": for_account}
+    source_account = {"StringEquals": {"aws:SourceAccount": account}}
+    allow = {"Effect": "Allow", "Principal": {"Service": service}, "Condition": source_account}
     return [
         {"Sid": f"{sid}Looks", **allow, "Action": ["s3:GetBucketAcl", "s3:ListBucket"], "Resource": arn},
         {"Sid": f"{sid}Delivers", **allow, "Action": "s3:PutObject", "Resource": f"{arn}/*"},

@@ -1,4 +1,4 @@
-"""Keys: one for each hospital and data class, so that destroying it destroys that data and no other."""
+"""KMS keys: one a hospital and data class, so that deleting a key destroys that data and no other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from infra.settings.values import DataClass, Hospital, Settings
 
 @dataclass(frozen=True)
 class DataKeyArgs:
-    """What a data key is for.
+    """Arguments of a data key.
 
     Parameters
     ----------
     settings, hospital, data
-        Whose data of which class it encrypts.
+        The stack's settings, the hospital, and the class of the data that the key encrypts.
     region
-        Where it is used.
+        The region of the bucket.
     readers, writers
-        ARNs of who decrypts, and of who encrypts as well.
-    after
-        The readers and writers; AWS refuses a policy that names a role before it is there.
+        ARNs of the principals that decrypt, and of those that also encrypt.
+    depends_on
+        The principals; KMS rejects a key policy that names a role which does not exist.
     protect
-        Refuse its deletion.
+        Whether Pulumi refuses to delete it.
     retain
-        Leave it as it is when the stack does not name it any more.
+        Whether it stays in AWS when it leaves the stack.
     """
 
     settings: Settings
@@ -37,21 +37,21 @@ class DataKeyArgs:
     region: str
     readers: Sequence[str]
     writers: Sequence[str]
-    after: Sequence[pulumi.Resource] = ()
+    depends_on: Sequence[pulumi.Resource] = ()
     protect: bool = True
     retain: bool = False
 
 
 class DataKey(pulumi.ComponentResource):
-    """A key that rotates each year and that S3 alone uses, for those who are named, with its alias."""
+    """KMS key of a hospital's bucket, with its alias: rotated yearly, usable through S3 by named principals only."""
 
     arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: DataKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:DataKey", name, None, opts)
         settings, hospital = args.settings, args.hospital.name
-        own = names.key_alias(settings.environment, hospital, args.data)
-        through_s3 = kms_key_policy.through_s3(args.region)
+        alias = names.key_alias(settings.environment, hospital, args.data)
+        via_s3 = kms_key_policy.via_s3(args.region)
         child = pulumi.ResourceOptions(parent=self, retain_on_delete=args.retain)
         key = kms.Key(
             name,
@@ -59,20 +59,20 @@ class DataKey(pulumi.ComponentResource):
             policy=kms_key_policy.document(
                 [
                     kms_key_policy.administration(settings.account),
-                    *kms_key_policy.use("Readers", args.readers, kms_key_policy.READ, through_s3),
-                    *kms_key_policy.use("Writers", args.writers, kms_key_policy.WRITE, through_s3),
+                    *kms_key_policy.use("Readers", args.readers, kms_key_policy.READ, via_s3),
+                    *kms_key_policy.use("Writers", args.writers, kms_key_policy.WRITE, via_s3),
                 ]
             ),
             enable_key_rotation=True,
             deletion_window_in_days=settings.tier.key_deletion_days,
             tags=names.tags(settings.environment, hospital, args.data),
             opts=pulumi.ResourceOptions.merge(
-                child, pulumi.ResourceOptions(protect=args.protect, depends_on=list(args.after))
+                child, pulumi.ResourceOptions(protect=args.protect, depends_on=list(args.depends_on))
             ),
         )
         kms.Alias(
             name,
-            name=dict(args.hospital.key_aliases).get(args.data, own),
+            name=dict(args.hospital.key_aliases).get(args.data, alias),
             target_key_id=key.key_id,
             opts=child,
         )
@@ -82,37 +82,37 @@ class DataKey(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class PlatformKeyArgs:
-    """What a key that hospitals share is for.
+    """Arguments of a shared key.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     purpose
-        What it encrypts, in one word; names the key's alias.
+        What it encrypts, in one word; part of the alias.
     services
-        AWS services that use it by their own name, such as ``cloudtrail.amazonaws.com``.
+        Service principals that use it, such as ``cloudtrail.amazonaws.com``.
     roles
         ARNs of roles that use it.
-    through
-        AWS services, such as ``rds``, that use it for whoever in this account asks them.
+    via
+        AWS services, such as ``rds``, through which principals of this account use it (``kms:ViaService``).
     phi
-        Whether what it encrypts may be about patients.
+        Whether the encrypted data may contain PHI.
     data
-        The class of a bucket's data, where it is a bucket that it encrypts.
+        The data class of the bucket that it encrypts; empty for other resources.
     """
 
     settings: Settings
     purpose: str
     services: tuple[str, ...] = ()
     roles: tuple[pulumi.Input[str], ...] = ()
-    through: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
     phi: bool = True
     data: str = ""
 
 
 class PlatformKey(pulumi.ComponentResource):
-    """A key that rotates each year, with administrators who cannot use it."""
+    """KMS key that hospitals share, with its alias: rotated yearly; administrators cannot use it."""
 
     arn: pulumi.Output[str]
     key_id: pulumi.Output[str]
@@ -123,7 +123,7 @@ class PlatformKey(pulumi.ComponentResource):
         key = kms.Key(
             name,
             description=f"{args.purpose} of {names.PROJECT} ({settings.environment})",
-            policy=pulumi.Output.all(*args.roles).apply(lambda roles: _shared_policy(args, roles)),
+            policy=pulumi.Output.all(*args.roles).apply(lambda roles: _platform_key_policy(args, roles)),
             enable_key_rotation=True,
             deletion_window_in_days=settings.tier.key_deletion_days,
             tags=names.tags(settings.environment, names.SHARED, phi=args.phi, data_class=args.data),
@@ -140,13 +140,13 @@ class PlatformKey(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn, "keyId": self.key_id})
 
 
-def _shared_policy(args: PlatformKeyArgs, roles: Sequence[str]) -> str:
+def _platform_key_policy(args: PlatformKeyArgs, roles: Sequence[str]) -> str:
     account = args.settings.account
     return kms_key_policy.document(
         [
             kms_key_policy.administration(account),
             *kms_key_policy.use("Users", roles),
             *(kms_key_policy.service(principal, account) for principal in args.services),
-            *kms_key_policy.through(args.through, account),
+            *kms_key_policy.via_services(args.via, account),
         ]
     )

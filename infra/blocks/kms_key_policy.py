@@ -1,12 +1,12 @@
-"""Key policies: who administers a key cannot use it, and who uses it cannot administer it."""
+"""KMS key policies: administrators cannot use a key, and its users cannot administer it."""
 
-import json
 import re
 from collections.abc import Sequence
 
+from infra.blocks.iam_policy import Statement, policy_document
 from infra.settings import names
 
-# Everything that keeps a key in order; nothing that encrypts, decrypts or lends it to somebody else (CreateGrant).
+# Administration without cryptographic operations and without kms:CreateGrant, which delegates them.
 _ADMINISTER = (
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -35,17 +35,16 @@ READ = ("kms:Decrypt", "kms:DescribeKey")
 WRITE = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 _USE = (*WRITE, "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 
-Statement = dict[str, object]
 Condition = dict[str, dict[str, str]]
 
 
 def document(statements: Sequence[Statement]) -> str:
-    """Return a policy as text."""
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    """Return a key policy as JSON text."""
+    return policy_document(*statements)
 
 
 def administration(account: str) -> Statement:
-    """Let IAM say who administers a key, and nobody by this statement use it."""
+    """Return the statement that delegates administration of a key, and no use of it, to the account's IAM policies."""
     return {
         "Sid": "Administration",
         "Effect": "Allow",
@@ -58,7 +57,7 @@ def administration(account: str) -> Statement:
 def use(
     sid: str, principals: Sequence[str], actions: Sequence[str] = _USE, condition: Condition | None = None
 ) -> list[Statement]:
-    """Let roles and users use a key; without any of them there is nothing to say."""
+    """Return the statement that allows principals to use a key; none without principals."""
     if not principals:
         return []
     statement: Statement = {
@@ -71,25 +70,25 @@ def use(
     return [{**statement, "Condition": condition} if condition else statement]
 
 
-def through_s3(region: str) -> Condition:
-    """Return that S3 alone uses a key on somebody's behalf, so that nobody decrypts by asking KMS."""
+def via_s3(region: str) -> Condition:
+    """Return the condition that a key is used through S3 only, not by calling KMS."""
     return {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}}
 
 
 def service(principal: str, account: str) -> Statement:
-    """Let an AWS service use a key for this account and no other."""
+    """Return the statement that allows an AWS service to use a key on behalf of this account only."""
     return {
         "Sid": re.sub("[^A-Za-z0-9]", "", principal.removesuffix(".amazonaws.com")),
         "Effect": "Allow",
         "Principal": {"Service": principal},
         "Action": list(_USE),
         "Resource": "*",
-        "Condition": _for_account(principal, account),
+        "Condition": _source_account(principal, account),
     }
 
 
-def _for_account(principal: str, account: str) -> Condition:
-    # Two services say for whom they act in their own way.
+def _source_account(principal: str, account: str) -> Condition:
+    # CloudWatch Logs and CloudTrail do not set aws:SourceAccount.
     match principal.partition(".")[0]:
         case "logs":
             return {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:*:{account}:*"}}
@@ -99,17 +98,17 @@ def _for_account(principal: str, account: str) -> Condition:
             return {"StringEquals": {"aws:SourceAccount": account}}
 
 
-def through(services: Sequence[str], account: str) -> list[Statement]:
-    """Let AWS services use a key for whoever of the platform asks them, as Amazon's own keys do for a whole account.
+def via_services(services: Sequence[str], account: str) -> list[Statement]:
+    """Return the statement that allows use of a key through AWS services, as AWS managed keys do for an account.
 
-    Roles of hospitals' workloads, which carry their hospital's name as a tag, are not of the platform.
+    Roles of hospitals' workloads are excluded by their tag ``hospital``.
 
     Parameters
     ----------
     services
-        Names such as ``rds``; a service that works on after the request does so by a grant.
+        Service names such as ``rds``; services that continue after the request use grants.
     account
-        The account.
+        The AWS account.
     """
     if not services:
         return []

@@ -1,4 +1,4 @@
-"""Log groups: encrypted by the key of logs, kept as long as the law asks, not deleted with what wrote them."""
+"""CloudWatch log group: encrypted with the logs key, with a retention, protected from deletion."""
 
 from dataclasses import dataclass
 
@@ -8,43 +8,43 @@ from pulumi_aws import cloudwatch
 from infra.settings import names
 from infra.settings.values import Settings
 
-# A year at hand, as CloudWatch counts it; and six years (45 CFR 164.316(b)(2)) for records of who did what.
-AT_HAND_DAYS = 400
-RECORD_DAYS = 2192
+# CloudWatch accepts fixed values only: the first above a year, and six years (45 CFR 164.316(b)(2)) for audit logs.
+DEFAULT_DAYS = 400
+AUDIT_LOG_DAYS = 2192
 
 
 @dataclass(frozen=True)
-class LogsArgs:
-    """What a log group holds and how long.
+class LogGroupArgs:
+    """Arguments of a log group.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     group
-        Its name in CloudWatch, such as ``/hmlops/prod/flow``; some services choose it themselves.
+        Name of the log group, such as ``/hmlops/prod/flow``; some services prescribe it.
     key_arn
-        The key that encrypts it, which CloudWatch Logs may use.
+        The KMS key, which CloudWatch Logs may use.
     days
-        How long a line is kept.
+        Retention of its log events.
     phi
-        Whether its lines may be about patients.
+        Whether its log events may contain PHI.
     """
 
     settings: Settings
     group: str
     key_arn: pulumi.Input[str]
-    days: int = AT_HAND_DAYS
+    days: int = DEFAULT_DAYS
     phi: bool = False
 
 
-class Logs(pulumi.ComponentResource):
-    """A log group."""
+class LogGroup(pulumi.ComponentResource):
+    """CloudWatch log group."""
 
     arn: pulumi.Output[str]
     name: pulumi.Output[str]
 
-    def __init__(self, name: str, args: LogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: LogGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Logs", name, None, opts)
         group = cloudwatch.LogGroup(
             name,

@@ -1,7 +1,7 @@
-"""Roles that pods take by EKS Pod Identity: for what the cluster needs itself, add-ons and the autoscaler.
+"""IAM role for EKS Pod Identity: roles of EKS add-ons and of the autoscaler.
 
-Workloads take theirs with a web identity token (``infra.blocks.workload_roles``), on every kind of cluster.
-Pod Identity exists on EKS alone, and so do add-ons; there it saves naming the cluster's issuer in each role.
+Workloads assume theirs with web identity tokens (``infra.blocks.workload_roles``), which every cluster has. Add-ons
+exist on EKS only, where Pod Identity needs no OIDC issuer in the trust policy.
 """
 
 from dataclasses import dataclass
@@ -9,38 +9,38 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import iam
 
-from infra.blocks.service_trust import for_account, service_trust
+from infra.blocks.trust_policy import service_trust, source_account
 from infra.settings import names
 from infra.settings.values import Settings
 
 
 @dataclass(frozen=True)
 class PodRoleArgs:
-    """Who takes the role.
+    """Arguments of a role for Pod Identity.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     purpose
-        What it is for; ends its name.
+        Suffix of the role's name.
     cluster_arn
-        The cluster whose pods may take it.
-    policies
-        Amazon's policies that it has, without the start of their ARN.
-    rights
-        A policy of its own.
+        The cluster whose pods may assume it.
+    managed_policies
+        Names of its AWS managed policies, with their path.
+    inline_policy
+        Its inline policy document.
     """
 
     settings: Settings
     purpose: str
     cluster_arn: pulumi.Input[str]
-    policies: tuple[str, ...] = ()
-    rights: pulumi.Input[str] | None = None
+    managed_policies: tuple[str, ...] = ()
+    inline_policy: pulumi.Input[str] | None = None
 
 
 class PodRole(pulumi.ComponentResource):
-    """A role of one ServiceAccount of the cluster; which one says the association."""
+    """IAM role that a pod assumes through EKS Pod Identity; the association names the ServiceAccount."""
 
     arn: pulumi.Output[str]
 
@@ -54,24 +54,24 @@ class PodRole(pulumi.ComponentResource):
             assume_role_policy=pulumi.Output.from_input(args.cluster_arn).apply(
                 lambda arn: service_trust(
                     "pods.eks",
-                    {**for_account(settings.account), "ArnEquals": {"aws:SourceArn": arn}},
+                    {**source_account(settings.account), "ArnEquals": {"aws:SourceArn": arn}},
                     ("sts:AssumeRole", "sts:TagSession"),
                 )
             ),
             tags=names.tags(settings.environment, phi=False),
             opts=child,
         )
-        held: list[pulumi.CustomResource] = [
+        policies: list[pulumi.CustomResource] = [
             iam.RolePolicyAttachment(
                 f"{name}-{policy.rpartition('/')[2]}",
                 role=role.name,
                 policy_arn=f"arn:aws:iam::aws:policy/{policy}",
                 opts=child,
             )
-            for policy in args.policies
+            for policy in args.managed_policies
         ]
-        if args.rights is not None:
-            held.append(iam.RolePolicy(name, name="own", role=role.name, policy=args.rights, opts=child))
-        # Whoever is given the role's name waits until the role may do its work.
-        self.arn = pulumi.Output.all(role.arn, *(resource.id for resource in held)).apply(lambda known: str(known[0]))
+        if args.inline_policy is not None:
+            policies.append(iam.RolePolicy(name, name="own", role=role.name, policy=args.inline_policy, opts=child))
+        # The ARN resolves once the role has its permissions.
+        self.arn = pulumi.Output.all(role.arn, *(policy.id for policy in policies)).apply(lambda ids: str(ids[0]))
         self.register_outputs({"arn": self.arn})

@@ -1,4 +1,4 @@
-"""The AWS account: whatever the environment's credentials open, in the two regions of the settings."""
+"""AWS providers of the two regions; credentials come from the environment."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ from infra.settings.values import Settings
 
 
 @dataclass(frozen=True)
-class Account:
-    """The account in each of its regions.
+class AwsAccount:
+    """Providers of the AWS account.
 
     Parameters
     ----------
-    here
-        Deploys to the region where everything runs.
-    second
-        Deploys to the region that copies go to.
+    primary
+        Provider of the primary region.
+    secondary
+        Provider of the second region, which holds replicas and copies of backups.
     """
 
-    here: aws.Provider
-    second: aws.Provider
+    primary: aws.Provider
+    secondary: aws.Provider
 
 
-def account(settings: Settings) -> Account:
-    """Return the account; credentials are the environment's own, and those of another account are refused."""
+def aws_account(settings: Settings) -> AwsAccount:
+    """Declare the AWS providers, which refuse credentials of another account."""
     allowed = [settings.account]
-    return Account(
-        here=aws.Provider("aws", region=settings.region, allowed_account_ids=allowed),
-        second=aws.Provider("aws-second", region=settings.second_region, allowed_account_ids=allowed),
+    return AwsAccount(
+        primary=aws.Provider("aws", region=settings.region, allowed_account_ids=allowed),
+        secondary=aws.Provider("aws-second", region=settings.second_region, allowed_account_ids=allowed),
     )

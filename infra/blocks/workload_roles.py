@@ -1,147 +1,161 @@
-"""Who a pod is for AWS: a role that only its ServiceAccount can take, over the objects that it works on."""
+"""IAM roles for service accounts: one role a workload, assumed with its pod's web identity token."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws import iam
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as validated
 
-from infra.blocks.bucket import Stored
+from infra.blocks.bucket import BucketRef
+from infra.blocks.iam_policy import Statement, policy_document
 from infra.settings import names
 from infra.settings.values import DataClass, Settings
 
 TOKEN_AUDIENCE = "sts.amazonaws.com"
 SESSION_SECONDS = 3600
-READ = ("s3:GetObject",)
-WRITE = (*READ, "s3:PutObject", "s3:AbortMultipartUpload")
-RECORD = ("s3:PutObject",)
-REPLACE = (*WRITE, "s3:DeleteObject")
 
 
-@dataclass(frozen=True)
-class Grant:
-    """Leave to act on the objects below a prefix of one bucket.
+class Access(StrEnum):
+    """Permitted S3 actions on objects; nothing but ``replace`` deletes."""
+
+    READ = "read"
+    WRITE = "write"
+    APPEND = "append"
+    REPLACE = "replace"
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The IAM actions."""
+        return _ACTIONS[self]
+
+    @property
+    def writes(self) -> bool:
+        """Whether objects can be created."""
+        return "s3:PutObject" in self.actions
+
+
+_READ = ("s3:GetObject",)
+_WRITE = (*_READ, "s3:PutObject", "s3:AbortMultipartUpload")
+_ACTIONS = {
+    Access.READ: _READ,
+    Access.WRITE: _WRITE,
+    Access.APPEND: ("s3:PutObject",),
+    Access.REPLACE: (*_WRITE, "s3:DeleteObject"),
+}
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class BucketGrant:
+    """S3 permissions on the objects below a prefix of one bucket.
 
     Parameters
     ----------
     data, prefix
-        Which objects.
-    actions
-        What may be done with them.
-    asks_for_bucket
-        Whether the workload first asks if the bucket is there, a request that names no prefix.
+        The bucket, by its data class, and the key prefix.
+    access
+        The permitted actions.
+    head_bucket
+        Whether the client sends HeadBucket first, a request without a prefix.
     """
 
     data: DataClass
     prefix: str
-    actions: tuple[str, ...]
-    asks_for_bucket: bool = False
-
-
-# Who works on which objects. A release is never replaced, so nobody may delete a model.
-GRANTS: dict[str, tuple[Grant, ...]] = {
-    "ingestor": (
-        Grant(DataClass.RAW, "", REPLACE),
-        Grant(DataClass.CURATED, "tables/", REPLACE),
-        Grant(DataClass.IDENTITY, "store/", REPLACE),
-    ),
-    "reidentifier": (
-        Grant(DataClass.IDENTITY, "store/", READ),
-        Grant(DataClass.IDENTITY, "answers/", WRITE),
-        Grant(DataClass.AUDIT, "reidentification/", RECORD),
-    ),
-    "features": (Grant(DataClass.CURATED, "tables/", READ), Grant(DataClass.CURATED, "features/", REPLACE)),
-    "trainer": (
-        Grant(DataClass.CURATED, "features/", READ),
-        Grant(DataClass.MODELS, "readmission/", WRITE),
-        Grant(DataClass.MODELS, "reports/", WRITE),
-    ),
-    "model-server": (Grant(DataClass.MODELS, "readmission/", READ, asks_for_bucket=True),),
-    "planner": (Grant(DataClass.CURATED, "features/", READ),),
-}
+    access: Access
+    head_bucket: bool = False
 
 
 @dataclass(frozen=True)
-class Trust:
-    """The cluster as AWS knows it.
+class OidcProvider:
+    """The cluster's OpenID Connect provider in IAM.
 
     Parameters
     ----------
-    provider_arn
-        The OpenID Connect provider in IAM.
+    arn
+        The provider's ARN.
     issuer
-        Its address, which names the claims in trust policies.
+        The issuer URL, which prefixes the condition keys of trust policies.
     """
 
-    provider_arn: pulumi.Output[str]
+    arn: pulumi.Output[str]
     issuer: pulumi.Output[str]
 
 
-def trust_cluster(environment: str, account: aws.Provider, issuer: pulumi.Input[str]) -> Trust:
-    """Let AWS accept the cluster's ServiceAccount tokens."""
-    provider = iam.OpenIdConnectProvider(
+def oidc_provider(environment: str, provider: aws.Provider, issuer: pulumi.Input[str]) -> OidcProvider:
+    """Declare the IAM OpenID Connect provider, by which IAM accepts the cluster's ServiceAccount tokens."""
+    oidc = iam.OpenIdConnectProvider(
         "cluster",
         url=issuer,
         client_id_lists=[TOKEN_AUDIENCE],
         tags=names.tags(environment),
-        opts=pulumi.ResourceOptions(provider=account),
+        opts=pulumi.ResourceOptions(provider=provider),
     )
-    return Trust(provider.arn, pulumi.Output.from_input(issuer))
+    return OidcProvider(oidc.arn, pulumi.Output.from_input(issuer))
 
 
 def role_arn(settings: Settings, hospital: str, workload: str) -> str:
-    """Return the ARN of a workload's role, which is known before the role is there."""
+    """Return the ARN of a workload's role, which follows from its name before the role exists."""
     return f"arn:aws:iam::{settings.account}:role/{names.role(settings.environment, hospital, workload)}"
 
 
-def users(data: DataClass) -> tuple[list[str], list[str]]:
+def readers_and_writers(grants: Mapping[str, Sequence[BucketGrant]], data: DataClass) -> tuple[list[str], list[str]]:
     """Return the workloads that only read data of a class, and those that write it."""
     writes = {
-        name: any("s3:PutObject" in grant.actions for grant in grants if grant.data is data)
-        for name, grants in GRANTS.items()
-        if any(grant.data is data for grant in grants)
+        workload: any(grant.access.writes for grant in granted if grant.data is data)
+        for workload, granted in grants.items()
+        if any(grant.data is data for grant in granted)
     }
-    return [name for name, writer in writes.items() if not writer], [name for name, writer in writes.items() if writer]
+    readers = [workload for workload, writer in writes.items() if not writer]
+    return readers, [workload for workload, writer in writes.items() if writer]
 
 
 @dataclass(frozen=True)
 class WorkloadRoleArgs:
-    """Whose role it is.
+    """Arguments of a workload's role.
 
     Parameters
     ----------
-    environment, hospital, workload, zone
-        The ServiceAccount that may take it.
-    trust
-        The cluster that vouches for the ServiceAccount.
+    environment, hospital
+        The stack and the hospital, which the role's name and tags carry.
+    namespace, service_account
+        The ServiceAccount that may assume the role.
+    oidc
+        The OpenID Connect provider that issues its tokens.
+    phi
+        Whether the role's permissions reach PHI.
     """
 
     environment: str
     hospital: str
-    workload: str
-    zone: str
-    trust: Trust
+    namespace: str
+    service_account: str
+    oidc: OidcProvider
+    phi: bool
 
 
 class WorkloadRole(pulumi.ComponentResource):
-    """A role of one workload of one hospital, which may do nothing yet: keys that name it come first."""
+    """IAM role of one workload of one hospital.
+
+    It has no permissions yet: KMS keys name the role, and its permissions name the keys.
+    """
 
     arn: pulumi.Output[str]
     role: pulumi.Output[str]
 
     def __init__(self, name: str, args: WorkloadRoleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:WorkloadRole", name, None, opts)
-        subject = f"system:serviceaccount:{names.namespace(args.hospital, args.zone)}:{args.workload}"
+        subject = f"system:serviceaccount:{args.namespace}:{args.service_account}"
         role = iam.Role(
             name,
-            name=names.role(args.environment, args.hospital, args.workload),
-            assume_role_policy=pulumi.Output.all(args.trust.provider_arn, args.trust.issuer).apply(
-                lambda known: trust_policy(known[0], known[1], subject)
+            name=names.role(args.environment, args.hospital, args.service_account),
+            assume_role_policy=pulumi.Output.all(args.oidc.arn, args.oidc.issuer).apply(
+                lambda oidc: web_identity_trust_policy(oidc[0], oidc[1], subject)
             ),
             max_session_duration=SESSION_SECONDS,
-            tags=names.tags(args.environment, args.hospital, phi=reaches_phi(GRANTS[args.workload])),
+            tags=names.tags(args.environment, args.hospital, phi=args.phi),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = role.arn
@@ -149,85 +163,87 @@ class WorkloadRole(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn})
 
 
-def reaches_phi(grants: Sequence[Grant]) -> bool:
-    """Return whether who has these grants reaches data about patients."""
+def reaches_phi(grants: Sequence[BucketGrant]) -> bool:
+    """Return whether any of the permissions reaches PHI."""
     return any(names.holds_phi(grant.data) for grant in grants)
 
 
-def grant_access(
+def bucket_role_policy(
     name: str,
     role: pulumi.Input[str],
-    grants: Sequence[Grant],
-    stored: Mapping[DataClass, Stored],
+    grants: Sequence[BucketGrant],
+    buckets: Mapping[DataClass, BucketRef],
     region: str,
     opts: pulumi.ResourceOptions,
 ) -> iam.RolePolicy:
-    """Let a workload's role do what it is granted.
+    """Declare a role's inline policy over the hospital's buckets and their keys.
 
     Parameters
     ----------
     name, role
-        The policy's name in the stack, and the role's in AWS.
+        Logical name of the policy, and name of the IAM role.
     grants
-        What it may do with which objects.
-    stored
+        The permissions.
+    buckets
         The hospital's buckets.
     region
-        Where its keys are used.
+        The region of the buckets and keys.
     opts
-        Whose part the policy is.
+        Resource options.
     """
     classes = sorted({grant.data for grant in grants})
-    arns = [pulumi.Output.all(stored[data].arn, stored[data].key_arn) for data in classes]
+    arns = [pulumi.Output.all(buckets[data].arn, buckets[data].key_arn) for data in classes]
     return iam.RolePolicy(
         name,
         name="data",
         role=role,
         policy=pulumi.Output.all(*arns).apply(
-            lambda known: access_policy(
-                grants, {data: (pair[0], pair[1]) for data, pair in zip(classes, known, strict=True)}, region
+            lambda resolved: bucket_access_policy(
+                grants, {data: (pair[0], pair[1]) for data, pair in zip(classes, resolved, strict=True)}, region
             )
         ),
         opts=opts,
     )
 
 
-def trust_policy(provider_arn: str, issuer: str, subject: str) -> str:
-    """Return a policy by which one ServiceAccount may take the role, with a token meant for AWS."""
+def web_identity_trust_policy(provider_arn: str, issuer: str, subject: str) -> str:
+    """Return a trust policy by which one ServiceAccount may assume the role with a token for the AWS audience."""
     claims = issuer.removeprefix("https://")
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Federated": provider_arn},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{claims}:aud": TOKEN_AUDIENCE, f"{claims}:sub": subject}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return policy_document(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": provider_arn},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {f"{claims}:aud": TOKEN_AUDIENCE, f"{claims}:sub": subject}},
+        }
+    )
 
 
-def access_policy(grants: Sequence[Grant], arns: dict[DataClass, tuple[str, str]], region: str) -> str:
-    """Return a policy over named prefixes of named buckets, and the keys of these buckets.
+def bucket_access_policy(grants: Sequence[BucketGrant], arns: Mapping[DataClass, tuple[str, str]], region: str) -> str:
+    """Return an identity policy over prefixes of buckets and the keys of these buckets.
 
     Parameters
     ----------
     grants
-        What is allowed.
+        The permissions.
     arns
-        For each data class the bucket and its key.
+        ARNs of the bucket and its key for each data class.
     region
-        Where S3 may use the key on the role's behalf.
+        The region in which S3 may use the keys for the role.
     """
-    statements: list[dict[str, object]] = []
+    statements: list[Statement] = []
     for grant in grants:
         bucket, _ = arns[grant.data]
-        statements.append({"Effect": "Allow", "Action": list(grant.actions), "Resource": f"{bucket}/{grant.prefix}*"})
-        listing: dict[str, object] = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
+        actions = list(grant.access.actions)
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": f"{bucket}/{grant.prefix}*"})
+        listing: Statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
         if grant.prefix:
-            # A client asks for the folder with or without its slash.
-            operator = "StringLikeIfExists" if grant.asks_for_bucket else "StringLike"
+            # Clients list a folder with or without its slash.
+            operator = "StringLikeIfExists" if grant.head_bucket else "StringLike"
             listing["Condition"] = {operator: {"s3:prefix": [f"{grant.prefix}*", grant.prefix.rstrip("/")]}}
         statements.append(listing)
     for data, (_, key) in arns.items():
-        writes = any("s3:PutObject" in grant.actions for grant in grants if grant.data is data)
+        writes = any(grant.access.writes for grant in grants if grant.data is data)
         statements.append(
             {
                 "Effect": "Allow",
@@ -236,4 +252,4 @@ def access_policy(grants: Sequence[Grant], arns: dict[DataClass, tuple[str, str]
                 "Condition": {"StringEquals": {"kms:ViaService": f"s3.{region}.amazonaws.com"}},
             }
         )
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    return policy_document(*statements)

@@ -1,12 +1,11 @@
-"""What adds nodes when pods wait: Karpenter, the cluster autoscaler, or nothing.
+"""AWS resources of the node autoscaler: Karpenter, the Kubernetes Cluster Autoscaler, or none.
 
-Karpenter is the choice for production: it starts the machine that fits the pods that wait, in under a minute and in
-any zone, packs nodes together again, and drains a node before AWS takes it (it hears so from the queue). It starts
-machines itself, though, and so needs leave to, which its policy bounds to machines that bear the cluster's tags and the
-nodes' role. The cluster autoscaler only moves the size of the declared groups; it needs no such leave, and is the
-choice where machines may come from declared groups alone. With neither, the groups keep their least size.
+Karpenter is recommended for production: it launches instances that fit pending pods, consolidates nodes, and drains
+nodes before interruptions, which it reads from the queue. Its policy permits launching instances with the cluster's
+tags and the node role only. The Cluster Autoscaler changes the size of the declared node groups and needs no
+permission to launch instances. With neither, node groups stay at their minimum size.
 
-Here is what AWS must know of it. The chart that runs it is a chart of the platform like others.
+The Helm chart of the autoscaler is one of the platform's charts (``workloads/platform/charts.yaml``).
 """
 
 import json
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import cloudwatch, eks, iam, sqs
 
+from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.pod_identity_role import PodRole, PodRoleArgs
 from infra.settings import names
@@ -27,23 +27,23 @@ _EVENTS = {
     "spot": ("aws.ec2", "EC2 Spot Instance Interruption Warning"),
     "state": ("aws.ec2", "EC2 Instance State-change Notification"),
 }
-_MADE = ("fleet", "instance", "launch-template", "network-interface", "spot-instances-request", "volume")
-_USED = ("capacity-reservation", "image", "security-group", "snapshot", "subnet")
-_POOL = "karpenter.sh/nodepool"
+_CREATED_TYPES = ("fleet", "instance", "launch-template", "network-interface", "spot-instances-request", "volume")
+_REFERENCED_TYPES = ("capacity-reservation", "image", "security-group", "snapshot", "subnet")
+_NODE_POOL_TAG = "karpenter.sh/nodepool"
 
 
 @dataclass(frozen=True)
 class NodeScalingArgs:
-    """Which cluster's nodes.
+    """Arguments of the autoscaler.
 
     Parameters
     ----------
     settings
-        The environment, which chooses.
+        The stack's settings, with the option ``autoscaler``.
     cluster_name, cluster_arn
         The cluster.
     node_role_arn, node_role_name
-        The role of the nodes, which new ones get.
+        The IAM role of nodes.
     """
 
     settings: Settings
@@ -54,39 +54,41 @@ class NodeScalingArgs:
 
 
 class NodeScaling(pulumi.ComponentResource):
-    """The autoscaler's role and, for Karpenter, the queue of coming interruptions and the profile of new nodes.
+    """The autoscaler's role and, for Karpenter, the interruption queue and the instance profile of nodes.
 
-    The ServiceAccount is called as the option is.
+    The ServiceAccount has the name of the option ``autoscaler``.
     """
 
     def __init__(self, name: str, args: NodeScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:NodeScaling", name, None, opts)
         self._args = args
         self._child = pulumi.ResourceOptions(parent=self)
-        self._called = names.stem(args.settings.environment)
+        self._stem = names.stem(args.settings.environment)
         self._tags = names.tags(args.settings.environment, phi=False)
         match args.settings.options.autoscaler:
             case Autoscaler.KARPENTER:
-                queue = self._interruptions()
-                # Named here because IAM cannot be asked for one from inside the VPC.
+                queue = self._interruption_queue()
+                # Declared here because Karpenter cannot create one: the VPC has no endpoint for IAM.
                 iam.InstanceProfile(
                     "karpenter-node",
-                    name=f"{self._called}-node",
+                    name=f"{self._stem}-node",
                     role=args.node_role_name,
                     tags=self._tags,
                     opts=self._child,
                 )
-                known = pulumi.Output.all(args.cluster_arn, args.node_role_arn, queue.arn)
-                self._role(known.apply(lambda arns: karpenter_policy(args.settings, *arns)))
+                arns = pulumi.Output.all(args.cluster_arn, args.node_role_arn, queue.arn)
+                self._role(arns.apply(lambda resolved: karpenter_policy(args.settings, *resolved)))
             case Autoscaler.CLUSTER_AUTOSCALER:
-                self._role(groups_policy(self._called))
+                self._role(cluster_autoscaler_policy(self._stem))
             case Autoscaler.NONE:
                 pass
         self.register_outputs({})
 
-    def _role(self, rights: pulumi.Input[str]) -> None:
+    def _role(self, policy: pulumi.Input[str]) -> None:
         settings, purpose = self._args.settings, str(self._args.settings.options.autoscaler)
-        role = PodRole(purpose, PodRoleArgs(settings, purpose, self._args.cluster_arn, rights=rights), self._child)
+        role = PodRole(
+            purpose, PodRoleArgs(settings, purpose, self._args.cluster_arn, inline_policy=policy), self._child
+        )
         eks.PodIdentityAssociation(
             purpose,
             cluster_name=self._args.cluster_name,
@@ -97,28 +99,28 @@ class NodeScaling(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _interruptions(self) -> sqs.Queue:
+    def _interruption_queue(self) -> sqs.Queue:
         key = PlatformKey(
             "interruptions",
             PlatformKeyArgs(
-                self._args.settings, "interruptions", services=("events.amazonaws.com",), through=("sqs",), phi=False
+                self._args.settings, "interruptions", services=("events.amazonaws.com",), via=("sqs",), phi=False
             ),
             self._child,
         )
         queue = sqs.Queue(
             "interruptions",
-            name=f"{self._called}-interruptions",
+            name=f"{self._stem}-interruptions",
             message_retention_seconds=300,
             kms_master_key_id=key.arn,
             tags=self._tags,
             opts=self._child,
         )
         sqs.QueuePolicy("interruptions", queue_url=queue.url, policy=queue.arn.apply(_queue_policy), opts=self._child)
-        for event, (source, kind) in _EVENTS.items():
+        for event, (source, detail_type) in _EVENTS.items():
             rule = cloudwatch.EventRule(
                 f"interruptions-{event}",
-                name=f"{self._called}-interruptions-{event}",
-                event_pattern=json.dumps({"source": [source], "detail-type": [kind]}),
+                name=f"{self._stem}-interruptions-{event}",
+                event_pattern=json.dumps({"source": [source], "detail-type": [detail_type]}),
                 tags=self._tags,
                 opts=self._child,
             )
@@ -127,41 +129,41 @@ class NodeScaling(pulumi.ComponentResource):
 
 
 def _queue_policy(arn: str) -> str:
-    write: dict[str, object] = {
+    send: Statement = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": arn,
     }
-    plain: dict[str, object] = {
+    deny_plaintext: Statement = {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "sqs:*",
         "Resource": arn,
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return _document(write, plain)
+    return policy_document(send, deny_plaintext)
 
 
 def karpenter_policy(settings: Settings, cluster_arn: str, node_role_arn: str, queue_arn: str) -> str:
-    """Return what Karpenter may do: start, tag and stop machines that bear the cluster's tags, in the nodes' role."""
-    own = f"kubernetes.io/cluster/{names.stem(settings.environment)}"
-    here = f"arn:aws:ec2:{settings.region}:{settings.account}"
-    made = [f"{here}:{kind}/*" for kind in _MADE]
-    # Machine images and their snapshots are Amazon's.
-    used = [f"arn:aws:ec2:{settings.region}:*:{kind}/*" for kind in _USED]
-    asked = {"StringEquals": {f"aws:RequestTag/{own}": "owned"}, "StringLike": {f"aws:RequestTag/{_POOL}": "*"}}
-    borne = {"StringEquals": {f"aws:ResourceTag/{own}": "owned"}, "StringLike": {f"aws:ResourceTag/{_POOL}": "*"}}
-    creating = {"StringEquals": {"ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"]}}
-    starts = ["ec2:RunInstances", "ec2:CreateFleet"]
-    return _document(
-        _allow(starts, used),
-        _allow(starts, [f"{here}:launch-template/*"], borne),
-        _allow([*starts, "ec2:CreateLaunchTemplate"], made, asked),
-        _allow(["ec2:CreateTags"], made, {"StringEquals": asked["StringEquals"] | creating["StringEquals"]}),
-        _allow(["ec2:CreateTags"], [f"{here}:instance/*"], borne),
-        _allow(["ec2:TerminateInstances", "ec2:DeleteLaunchTemplate"], made, borne),
-        _allow(_READ, ["*"], {"StringEquals": {"aws:RequestedRegion": settings.region}}),
+    """Return Karpenter's policy: launch, tag and terminate instances that have the cluster's tags and the node role."""
+    cluster_tag = f"kubernetes.io/cluster/{names.stem(settings.environment)}"
+    prefix = f"arn:aws:ec2:{settings.region}:{settings.account}"
+    created = [f"{prefix}:{kind}/*" for kind in _CREATED_TYPES]
+    # AMIs and their snapshots belong to Amazon's accounts.
+    referenced = [f"arn:aws:ec2:{settings.region}:*:{kind}/*" for kind in _REFERENCED_TYPES]
+    request_tags = _tag_condition("aws:RequestTag", cluster_tag)
+    resource_tags = _tag_condition("aws:ResourceTag", cluster_tag)
+    create_action = {"ec2:CreateAction": ["RunInstances", "CreateFleet", "CreateLaunchTemplate"]}
+    launch = ["ec2:RunInstances", "ec2:CreateFleet"]
+    return policy_document(
+        _allow(launch, referenced),
+        _allow(launch, [f"{prefix}:launch-template/*"], resource_tags),
+        _allow([*launch, "ec2:CreateLaunchTemplate"], created, request_tags),
+        _allow(["ec2:CreateTags"], created, {"StringEquals": request_tags["StringEquals"] | create_action}),
+        _allow(["ec2:CreateTags"], [f"{prefix}:instance/*"], resource_tags),
+        _allow(["ec2:TerminateInstances", "ec2:DeleteLaunchTemplate"], created, resource_tags),
+        _allow(_DESCRIBE, ["*"], {"StringEquals": {"aws:RequestedRegion": settings.region}}),
         _allow(["ssm:GetParameter"], [f"arn:aws:ssm:{settings.region}::parameter/aws/service/*"]),
         _allow(["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"], [queue_arn]),
         _allow(["iam:PassRole"], [node_role_arn], {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}),
@@ -169,7 +171,11 @@ def karpenter_policy(settings: Settings, cluster_arn: str, node_role_arn: str, q
     )
 
 
-_READ = [
+def _tag_condition(key: str, cluster_tag: str) -> dict[str, dict[str, object]]:
+    return {"StringEquals": {f"{key}/{cluster_tag}": "owned"}, "StringLike": {f"{key}/{_NODE_POOL_TAG}": "*"}}
+
+
+_DESCRIBE = [
     "ec2:DescribeCapacityReservations",
     "ec2:DescribeImages",
     "ec2:DescribeInstanceTypeOfferings",
@@ -182,9 +188,9 @@ _READ = [
 ]
 
 
-def groups_policy(cluster: str) -> str:
-    """Return what the cluster autoscaler may do: look at groups and their machines, and size the cluster's own."""
-    look = [
+def cluster_autoscaler_policy(cluster: str) -> str:
+    """Return the Cluster Autoscaler's policy: describe Auto Scaling groups, and resize those of the cluster."""
+    describe = [
         "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeAutoScalingInstances",
         "autoscaling:DescribeLaunchConfigurations",
@@ -195,15 +201,11 @@ def groups_policy(cluster: str) -> str:
         "ec2:GetInstanceTypesFromInstanceRequirements",
         "eks:DescribeNodegroup",
     ]
-    size = ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
-    own = {"StringEquals": {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{cluster}": "owned"}}
-    return _document(_allow(look, ["*"]), _allow(size, ["*"], own))
+    resize = ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"]
+    resource_tag = {"StringEquals": {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{cluster}": "owned"}}
+    return policy_document(_allow(describe, ["*"]), _allow(resize, ["*"], resource_tag))
 
 
-def _allow(actions: list[str], resources: list[str], condition: object = None) -> dict[str, object]:
-    statement: dict[str, object] = {"Effect": "Allow", "Action": actions, "Resource": resources}
+def _allow(actions: list[str], resources: list[str], condition: object = None) -> Statement:
+    statement: Statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
     return {**statement, "Condition": condition} if condition else statement
-
-
-def _document(*statements: dict[str, object]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})

@@ -1,4 +1,4 @@
-"""A cluster as its workloads see it, whatever its kind: nothing above this package asks for the kind."""
+"""Connection to a Kubernetes cluster and its properties, independent of the kind of cluster."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,45 +14,45 @@ if TYPE_CHECKING:
 
 CA_CONFIG_MAP = "kube-root-ca.crt"
 CA_KEY = "ca.crt"
-# NetworkPolicies see a packet after the Service's address was replaced, so what counts is the port of the DNS pods.
+# NetworkPolicies apply after destination NAT of the Service address, so the port is that of the DNS pods.
 DNS_PORTS = {ClusterKind.LOCAL: 5353, ClusterKind.KIND: 53, ClusterKind.EKS: 53}
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What workloads and identities need to know of a cluster.
+    """A Kubernetes cluster as workloads use it.
 
     Parameters
     ----------
     provider
-        Deploys Kubernetes objects to it.
+        Kubernetes provider.
     issuer
-        Who signs its ServiceAccount tokens, as AWS and Vault know it.
+        OIDC issuer URL of ServiceAccount tokens.
     audience
-        The audience of a token that a pod asks for without naming one.
+        Default audience of ServiceAccount tokens.
     api_url, api_ca
-        Where Vault has tokens reviewed, and the certificate authority of that address.
+        URL and CA certificate of the API server, where Vault reviews tokens.
     vault
-        The Vault server, as pods reach it.
+        Endpoint of the Vault server for pods.
     aws
-        The AWS servers, as pods reach them.
+        Endpoint of the AWS APIs for pods.
     aws_url
-        Their address where it is not Amazon's own.
+        Custom URL of the AWS APIs; None for the standard endpoints.
     private_ca
-        Whether Vault and AWS show certificates of the cluster's own authority, which Kubernetes publishes to
+        Whether the certificates of Vault and AWS are signed by the cluster's CA, which Kubernetes publishes to
         every namespace as the ConfigMap ``kube-root-ca.crt``.
     dns_port
-        The port of the cluster's DNS pods.
+        Port of the cluster's DNS pods.
     network
-        The VPC that it lies in, where the stack declares one.
+        The VPC of the cluster; None for clusters outside the stack.
     images
-        Every image by digest, as its nodes fetch it.
+        Container images by digest, in the registry from which nodes pull.
     installs_platform
-        Whether the stack installs the platform's charts; a cluster that is not declared by the stack comes with them.
+        Whether the stack installs the platform's Helm charts; a cluster outside the stack already has them.
     has_node_classes
-        Whether each zone has nodes of its own.
+        Whether each zone has a node class.
     spans_zones
-        Whether its nodes lie in several availability zones.
+        Whether nodes are in several availability zones.
     """
 
     provider: kubernetes.Provider
@@ -73,9 +73,9 @@ class Cluster:
 
     @property
     def when_unsatisfiable(self) -> str:
-        """What the scheduler does with a pod that would not be spread over availability zones."""
+        """``whenUnsatisfiable`` of topology spread constraints over availability zones."""
         return "DoNotSchedule" if self.spans_zones else "ScheduleAnyway"
 
     def placement(self, zone: str) -> Placement:
-        """Return the nodes of a zone's pods."""
+        """Return the node selector and tolerations of a zone's pods."""
         return placement(zone) if self.has_node_classes else ANY_NODE

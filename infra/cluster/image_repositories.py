@@ -1,4 +1,4 @@
-"""Image repositories of the account: one for each image, whose tags do not move and whose content is scanned."""
+"""ECR repositories of the account, one an image: immutable tags, KMS encryption, continuous scanning."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,24 +6,22 @@ from dataclasses import asdict, dataclass
 import pulumi
 from pulumi_aws import ecr
 
+from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.settings import names
 from infra.settings.values import Images, Settings
 
 UNTAGGED_DAYS = 14
-_PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+_PULL_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
 
 def repository(settings: Settings, image: str) -> str:
-    """Return the name of the repository that keeps an image of the lock file."""
+    """Return the name of the ECR repository of an image from the image lock file."""
     return f"{names.stem(settings.environment)}/{image.partition('@')[0].rpartition('/')[2]}"
 
 
 def images(settings: Settings) -> Images:
-    """Return each image as nodes fetch it: by the account's repository and the digest of the lock file.
-
-    The address of a registry follows from account and region, so it is known before the repository is made.
-    """
+    """Return the images by digest in the account's registry, whose host name follows from account and region."""
     host = f"{settings.account}.dkr.ecr.{settings.region}.amazonaws.com"
     return Images(
         **{
@@ -34,29 +32,29 @@ def images(settings: Settings) -> Images:
 
 
 @dataclass(frozen=True)
-class RegistryArgs:
-    """Which images, and who fetches them.
+class ImageRepositoriesArgs:
+    """Arguments of the repositories.
 
     Parameters
     ----------
     settings
-        The environment, which names the images.
+        The stack's settings, with the images.
     node_role_arn
-        The role of the nodes.
+        The IAM role of nodes, which pull images.
     """
 
     settings: Settings
     node_role_arn: pulumi.Input[str]
 
 
-class Registry(pulumi.ComponentResource):
-    """The repositories, and what is scanned."""
+class ImageRepositories(pulumi.ComponentResource):
+    """ECR repositories with lifecycle and repository policies, and the registry's scanning configuration."""
 
-    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: ImageRepositoriesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Registry", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         settings = args.settings
-        key = PlatformKey(f"{name}-images", PlatformKeyArgs(settings, "images", through=("ecr",), phi=False), child)
+        key = PlatformKey(f"{name}-images", PlatformKeyArgs(settings, "images", via=("ecr",), phi=False), child)
         ecr.RegistryScanningConfiguration(
             name,
             scan_type="ENHANCED",
@@ -70,14 +68,15 @@ class Registry(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        rights = pulumi.Output.from_input(args.node_role_arn).apply(
+        repository_policy = pulumi.Output.from_input(args.node_role_arn).apply(
             lambda role: _repository_policy(settings.account, role)
         )
         for image in asdict(settings.images).values():
-            called = repository(settings, image)
-            made = ecr.Repository(
-                called.rpartition("/")[2],
-                name=called,
+            repository_name = repository(settings, image)
+            image_name = repository_name.rpartition("/")[2]
+            resource = ecr.Repository(
+                image_name,
+                name=repository_name,
                 image_tag_mutability="IMMUTABLE",
                 image_scanning_configuration=ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
                 encryption_configurations=[
@@ -86,13 +85,12 @@ class Registry(pulumi.ComponentResource):
                 tags=names.tags(settings.environment, phi=False),
                 opts=pulumi.ResourceOptions(parent=self, protect=settings.tier.protect_data),
             )
-            own = called.rpartition("/")[2]
-            ecr.LifecyclePolicy(own, repository=made.name, policy=_lifecycle(), opts=child)
-            ecr.RepositoryPolicy(own, repository=made.name, policy=rights, opts=child)
+            ecr.LifecyclePolicy(image_name, repository=resource.name, policy=_lifecycle_policy(), opts=child)
+            ecr.RepositoryPolicy(image_name, repository=resource.name, policy=repository_policy, opts=child)
         self.register_outputs({})
 
 
-def _lifecycle() -> str:
+def _lifecycle_policy() -> str:
     rule = {
         "rulePriority": 1,
         "description": "What no tag names is what a failed push left",
@@ -108,9 +106,9 @@ def _lifecycle() -> str:
 
 
 def _repository_policy(account: str, node_role: str) -> str:
-    """Return a policy by which nodes fetch images, and no other account does anything."""
-    fetch = {"Sid": "Nodes", "Effect": "Allow", "Principal": {"AWS": node_role}, "Action": _PULL}
-    refuse = {
+    """Return a repository policy: nodes pull, and principals of other accounts are denied."""
+    allow: Statement = {"Sid": "Nodes", "Effect": "Allow", "Principal": {"AWS": node_role}, "Action": _PULL_ACTIONS}
+    deny: Statement = {
         "Sid": "Strangers",
         "Effect": "Deny",
         "Principal": "*",
@@ -120,4 +118,4 @@ def _repository_policy(account: str, node_role: str) -> str:
             "Bool": {"aws:PrincipalIsAWSService": "false"},
         },
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [fetch, refuse]})
+    return policy_document(allow, deny)

@@ -1,7 +1,7 @@
-"""Nodes by what runs on them: a class for each zone, so that patients' records share a machine with nothing else.
+"""Node classes: one a zone, so that pods that process PHI share no node with others.
 
-The table is read by who declares the nodes and by who places the pods, so that a pod always finds the node that is
-meant for it. Sizes are a beginning: the autoscaler goes up to ``most``.
+Node groups, node selectors and tolerations are declared from the same table. The autoscaler scales a class up to
+``maximum``.
 """
 
 from dataclasses import dataclass
@@ -14,45 +14,45 @@ TAINT_EFFECT = "NoSchedule"
 
 @dataclass(frozen=True)
 class NodeClass:
-    """Nodes of one kind.
+    """A class of nodes.
 
     Parameters
     ----------
     name
-        Value of their label, and of their taint.
+        Value of the nodes' label and taint.
     phi
-        Whether patients' data is in their memory and on their disks.
+        Whether the nodes process PHI.
     instance_types
-        What they may be, the preferred one first.
-    least, most
-        How many there are.
+        EC2 instance types, in order of preference.
+    minimum, maximum
+        Size limits of the node group.
     disk
-        Size of their volume in GiB.
+        Size of the root volume in GiB.
     tainted
-        Whether pods must say that they belong there; system pods go where they need not.
+        Whether pods need a toleration; untainted nodes also run system pods.
     """
 
     name: str
     phi: bool
     instance_types: tuple[str, ...]
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     disk: int
     tainted: bool = True
 
 
-# By zone. Processing needs memory and may wait for a node; serving must survive the loss of one.
+# By zone. Data processing needs memory and may wait for a node; serving must survive the loss of a node.
 NODE_CLASSES: dict[str, NodeClass] = {
-    "phi": NodeClass("phi", True, ("m7i.large", "m6i.large"), least=1, most=6, disk=50),
-    "serving": NodeClass("serving", True, ("m7i.large", "m6i.large"), least=2, most=12, disk=50),
-    "data": NodeClass("batch", True, ("r7i.xlarge", "r6i.xlarge"), least=1, most=12, disk=100),
-    "platform": NodeClass("platform", False, ("m7i.large", "m6i.large"), least=3, most=6, disk=50, tainted=False),
+    "phi": NodeClass("phi", True, ("m7i.large", "m6i.large"), minimum=1, maximum=6, disk=50),
+    "serving": NodeClass("serving", True, ("m7i.large", "m6i.large"), minimum=2, maximum=12, disk=50),
+    "data": NodeClass("batch", True, ("r7i.xlarge", "r6i.xlarge"), minimum=1, maximum=12, disk=100),
+    "platform": NodeClass("platform", False, ("m7i.large", "m6i.large"), minimum=3, maximum=6, disk=50, tainted=False),
 }
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a pod may run, in the words of its specification (``nodeSelector`` and ``tolerations``)."""
+    """``nodeSelector`` and ``tolerations`` of a pod."""
 
     node_selector: dict[str, str]
     tolerations: list[dict[str, str]]
@@ -62,10 +62,10 @@ ANY_NODE = Placement({}, [])
 
 
 def placement(zone: str) -> Placement:
-    """Return the nodes of a zone's pods, on a cluster that has node classes."""
-    chosen = NODE_CLASSES[zone]
-    return Placement({LABEL: chosen.name}, [_toleration(chosen)] if chosen.tainted else [])
+    """Return the placement of a zone's pods on a cluster that has node classes."""
+    node_class = NODE_CLASSES[zone]
+    return Placement({LABEL: node_class.name}, [_toleration(node_class)] if node_class.tainted else [])
 
 
-def _toleration(chosen: NodeClass) -> dict[str, str]:
-    return {"key": LABEL, "operator": "Equal", "value": chosen.name, "effect": TAINT_EFFECT}
+def _toleration(node_class: NodeClass) -> dict[str, str]:
+    return {"key": LABEL, "operator": "Equal", "value": node_class.name, "effect": TAINT_EFFECT}

@@ -1,4 +1,4 @@
-"""EKS node groups: one for each node class (``infra.cluster.node_classes``), each with its launch template."""
+"""EKS managed node groups with their launch templates, one a node class (``infra.cluster.node_classes``)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import ec2, eks, iam
 
-from infra.blocks.service_trust import service_trust
+from infra.blocks.trust_policy import service_trust
 from infra.cluster.node_classes import LABEL, NODE_CLASSES, NodeClass
 from infra.network.vpc import Network
 from infra.settings import names
 from infra.settings.values import Settings
 
-# Pods' network has a role of its own; a node registers itself, vouches for pods, and fetches images.
+# AmazonEKS_CNI_Policy is absent: the VPC CNI add-on has its own role.
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
 ROOT_DEVICE = "/dev/xvda"
 _TAINT = "NO_SCHEDULE"
@@ -20,31 +20,31 @@ _TAINT = "NO_SCHEDULE"
 
 @dataclass(frozen=True)
 class NodeGroupsArgs:
-    """Of which cluster the nodes are.
+    """Arguments of the node groups.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     network
-        Where they are.
+        The VPC.
     cluster_name
-        The cluster.
+        Name of the cluster.
     volumes_key_arn
-        The key of their volumes.
-    ready
-        What must be there before the first node.
+        The KMS key of root volumes.
+    depends_on
+        Resources that must exist before the first node.
     """
 
     settings: Settings
     network: Network
     cluster_name: pulumi.Input[str]
     volumes_key_arn: pulumi.Input[str]
-    ready: Sequence[pulumi.Resource]
+    depends_on: Sequence[pulumi.Resource]
 
 
 class NodeGroups(pulumi.ComponentResource):
-    """The groups and the role of their nodes; ``ids`` are known once nodes run."""
+    """Managed node groups and the IAM role of nodes; ``ids`` resolve once the groups are active."""
 
     role_arn: pulumi.Output[str]
     role_name: pulumi.Output[str]
@@ -62,51 +62,52 @@ class NodeGroups(pulumi.ComponentResource):
             tags=names.tags(args.settings.environment, phi=False),
             opts=child,
         )
-        may = [
+        role_policies = [
             iam.RolePolicyAttachment(
                 f"{name}-{policy}", role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{policy}", opts=child
             )
             for policy in NODE_POLICIES
         ]
         self.role_arn, self.role_name = role.arn, role.name
-        self.ids = [self._group(chosen, [*may, *args.ready]) for chosen in NODE_CLASSES.values()]
+        depends_on = [*role_policies, *args.depends_on]
+        self.ids = [self._node_group(node_class, depends_on) for node_class in NODE_CLASSES.values()]
         self.register_outputs({"roleArn": self.role_arn})
 
-    def _group(self, chosen: NodeClass, ready: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-        template = self._template(chosen)
-        taint = eks.NodeGroupTaintArgs(key=LABEL, value=chosen.name, effect=_TAINT)
+    def _node_group(self, node_class: NodeClass, depends_on: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
+        template = self._launch_template(node_class)
+        taint = eks.NodeGroupTaintArgs(key=LABEL, value=node_class.name, effect=_TAINT)
         return eks.NodeGroup(
-            f"{self._name}-{chosen.name}",
-            node_group_name=f"{self._stem}-{chosen.name}",
+            f"{self._name}-{node_class.name}",
+            node_group_name=f"{self._stem}-{node_class.name}",
             cluster_name=self._args.cluster_name,
             node_role_arn=self.role_arn,
             subnet_ids=self._args.network.node_subnet_ids,
             ami_type="AL2023_x86_64_STANDARD",
             capacity_type="ON_DEMAND",
-            instance_types=list(chosen.instance_types),
+            instance_types=list(node_class.instance_types),
             launch_template=eks.NodeGroupLaunchTemplateArgs(id=template.id, version=template.latest_version.apply(str)),
             scaling_config=eks.NodeGroupScalingConfigArgs(
-                min_size=chosen.least, desired_size=chosen.least, max_size=chosen.most
+                min_size=node_class.minimum, desired_size=node_class.minimum, max_size=node_class.maximum
             ),
             update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
-            labels={LABEL: chosen.name},
-            taints=[taint] if chosen.tainted else None,
-            tags=self._tags(chosen),
-            # How many nodes there are is the autoscaler's to say; two groups of one name cannot be at once.
+            labels={LABEL: node_class.name},
+            taints=[taint] if node_class.tainted else None,
+            tags=self._tags(node_class),
+            # The autoscaler sets the desired size; node group names are unique, hence deletion before replacement.
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=list(ready),
+                depends_on=list(depends_on),
                 ignore_changes=["scalingConfig.desiredSize"],
                 delete_before_replace=True,
             ),
         ).id
 
-    def _template(self, chosen: NodeClass) -> ec2.LaunchTemplate:
-        """Declare how a node starts: metadata for itself alone, an encrypted disk, no address or key to come in by."""
-        tags = self._tags(chosen)
+    def _launch_template(self, node_class: NodeClass) -> ec2.LaunchTemplate:
+        """Declare the launch template: IMDSv2 with hop limit 1, encrypted volume, no public address, no SSH key."""
+        tags = self._tags(node_class)
         return ec2.LaunchTemplate(
-            f"{self._name}-{chosen.name}",
-            name=f"{self._stem}-{chosen.name}",
+            f"{self._name}-{node_class.name}",
+            name=f"{self._stem}-{node_class.name}",
             update_default_version=True,
             metadata_options=ec2.LaunchTemplateMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
@@ -116,7 +117,7 @@ class NodeGroups(pulumi.ComponentResource):
                     device_name=ROOT_DEVICE,
                     ebs=ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
                         volume_type="gp3",
-                        volume_size=chosen.disk,
+                        volume_size=node_class.disk,
                         encrypted="true",
                         kms_key_id=self._args.volumes_key_arn,
                         delete_on_termination="true",
@@ -138,8 +139,8 @@ class NodeGroups(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _tags(self, chosen: NodeClass) -> dict[str, str]:
+    def _tags(self, node_class: NodeClass) -> dict[str, str]:
         return {
-            **names.tags(self._args.settings.environment, phi=chosen.phi, node_class=chosen.name),
-            "Name": f"{self._stem}-{chosen.name}",
+            **names.tags(self._args.settings.environment, phi=node_class.phi, node_class=node_class.name),
+            "Name": f"{self._stem}-{node_class.name}",
         }

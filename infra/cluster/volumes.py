@@ -1,4 +1,4 @@
-"""Volumes of nodes and pods: encrypted by one key, also those that somebody makes without saying so."""
+"""EBS encryption by default with the stack's KMS key, and the default StorageClass."""
 
 from dataclasses import dataclass
 
@@ -17,28 +17,28 @@ STORAGE_CLASS = "gp3"
 
 @dataclass(frozen=True)
 class VolumesArgs:
-    """Whose volumes these are."""
+    """Arguments of EBS encryption."""
 
     settings: Settings
 
 
 class Volumes(pulumi.ComponentResource):
-    """The key of volumes, which EC2 uses for whoever in the account starts a node or claims a volume."""
+    """KMS key of EBS volumes, set as the account's default in the region."""
 
     key_arn: pulumi.Output[str]
 
     def __init__(self, name: str, args: VolumesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Volumes", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        key = PlatformKey(name, PlatformKeyArgs(args.settings, "volumes", through=("ec2",)), child)
-        chosen = ebs.DefaultKmsKey(name, key_arn=key.arn, opts=child)
-        ebs.EncryptionByDefault(name, enabled=True, opts=pulumi.ResourceOptions(parent=self, depends_on=[chosen]))
+        key = PlatformKey(name, PlatformKeyArgs(args.settings, "volumes", via=("ec2",)), child)
+        default_key = ebs.DefaultKmsKey(name, key_arn=key.arn, opts=child)
+        ebs.EncryptionByDefault(name, enabled=True, opts=pulumi.ResourceOptions(parent=self, depends_on=[default_key]))
         self.key_arn = key.arn
         self.register_outputs({"keyArn": self.key_arn})
 
 
-def storage_class(cluster: kubernetes.Provider, key_arn: pulumi.Input[str]) -> StorageClass:
-    """Declare the class of a volume that names none."""
+def storage_class(provider: kubernetes.Provider, key_arn: pulumi.Input[str]) -> StorageClass:
+    """Declare the default StorageClass: encrypted gp3 volumes."""
     return StorageClass(
         STORAGE_CLASS,
         metadata=ObjectMetaArgs(
@@ -50,7 +50,7 @@ def storage_class(cluster: kubernetes.Provider, key_arn: pulumi.Input[str]) -> S
         parameters={"type": "gp3", "encrypted": "true", "kmsKeyId": key_arn},
         allow_volume_expansion=True,
         reclaim_policy="Delete",
-        # A volume lies in one zone, so it is made where the pod will be.
+        # EBS volumes are zonal, so a volume is created in the zone of its pod.
         volume_binding_mode="WaitForFirstConsumer",
-        opts=pulumi.ResourceOptions(provider=cluster),
+        opts=pulumi.ResourceOptions(provider=provider),
     )

@@ -1,50 +1,50 @@
-"""Stores besides buckets, in the data subnets of a VPC that the stack declares."""
+"""Databases in the data subnets of the stack's VPC: Aurora PostgreSQL and MSK."""
 
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.blocks.providers import Account
+from infra.blocks.providers import AwsAccount
 from infra.cluster.cluster import Cluster
-from infra.databases.store_args import StoreArgs
-from infra.monitoring.account_monitoring import Watch
+from infra.databases.database_args import DatabaseArgs
+from infra.monitoring.account_monitoring import AccountMonitoring
 from infra.settings.values import Settings
 
 
 @dataclass(frozen=True)
-class Stores:
-    """What a hospital has a part in.
+class Databases:
+    """Endpoints of the databases.
 
     Parameters
     ----------
-    database
-        Where PostgreSQL answers, with its port.
+    postgresql
+        Host and port of PostgreSQL.
     """
 
-    database: pulumi.Output[str]
+    postgresql: pulumi.Output[str]
 
 
-def declare(settings: Settings, account: Account, watch: Watch, cluster: Cluster) -> Stores | None:
-    """Declare the database and the brokers; None where the stack has no VPC, whose pods have no such servers.
+def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, cluster: Cluster) -> Databases | None:
+    """Declare Aurora and MSK; return None for a stack without a VPC, which has neither.
 
     Parameters
     ----------
-    settings, account
-        The environment, and where it is.
-    watch
-        Whose key encrypts logs.
+    settings, aws
+        The stack's settings and the AWS providers.
+    monitoring
+        The account's monitoring, with the KMS key of log groups.
     cluster
-        Whose network they stand in.
+        The cluster, with its VPC.
     """
     network = cluster.network
     if network is None:
         return None
-    # Imported here because these modules of AWS take a second to load, which local stacks need not pay.
-    from infra.databases.aurora import Database
-    from infra.databases.msk import Streaming
+    # Imported here: their modules of pulumi_aws take a second to load, which other stacks do not need.
+    from infra.databases.aurora import AuroraPostgresql
+    from infra.databases.msk import Kafka
 
-    here = pulumi.ResourceOptions(providers={"aws": account.here})
-    args = StoreArgs(settings, network, watch.logs_key_arn)
-    Streaming("streaming", args, here)
-    database = Database("database", args, here)
-    return Stores(database.address)
+    opts = pulumi.ResourceOptions(providers={"aws": aws.primary})
+    args = DatabaseArgs(settings, network, monitoring.logs_key_arn)
+    Kafka("streaming", args, opts)
+    postgresql = AuroraPostgresql("database", args, opts)
+    return Databases(postgresql.endpoint)

@@ -1,20 +1,20 @@
-"""Kafka on MSK, for records that arrive as events: three zones, TLS and IAM alone, its own key, nothing by accident."""
+"""MSK cluster (Kafka) for event streams: a broker in each of three zones, TLS, IAM authentication, own KMS key."""
 
 import pulumi
 from pulumi_aws import msk
 
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from infra.blocks.log_group import Logs, LogsArgs
-from infra.databases.store_args import StoreArgs
+from infra.blocks.log_group import LogGroup, LogGroupArgs
+from infra.databases.database_args import DatabaseArgs
 from infra.settings import names
 from infra.settings.values import DataClass
 
 VERSION = "3.8.x"
 BROKERS = 3
-CLASS = "kafka.m7g.large"
-GIGABYTES = 200
-# A record is kept until the bucket of raw data surely has it; a write stands when two zones have it.
-PROPERTIES = {
+INSTANCE_TYPE = "kafka.m7g.large"
+VOLUME_GIB = 200
+# Events stay three days, time enough to reach the raw bucket; a write needs two in-sync replicas.
+SERVER_PROPERTIES = {
     "auto.create.topics.enable": "false",
     "allow.everyone.if.no.acl.found": "false",
     "default.replication.factor": "3",
@@ -24,33 +24,35 @@ PROPERTIES = {
 }
 
 
-class Streaming(pulumi.ComponentResource):
-    """A broker in each zone, in subnets that lead nowhere; who may use which topic is said by IAM."""
+class Kafka(pulumi.ComponentResource):
+    """MSK cluster with a broker in each availability zone; IAM policies authorize access to topics."""
 
-    def __init__(self, name: str, args: StoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Streaming", name, None, opts)
         settings, child = args.settings, pulumi.ResourceOptions(parent=self)
-        called = names.stem(settings.environment)
-        key = PlatformKey(name, PlatformKeyArgs(settings, "streaming", through=("kafka",)), child)
-        logs = Logs(name, LogsArgs(settings, f"/hmlops/{settings.environment}/kafka", args.logs_key_arn), child)
+        cluster_name = names.stem(settings.environment)
+        key = PlatformKey(name, PlatformKeyArgs(settings, "streaming", via=("kafka",)), child)
+        logs = LogGroup(
+            name, LogGroupArgs(settings, f"/{names.PROJECT}/{settings.environment}/kafka", args.logs_key_arn), child
+        )
         configuration = msk.Configuration(
             name,
-            name=called,
+            name=cluster_name,
             kafka_versions=[VERSION],
-            server_properties="".join(f"{property}={value}\n" for property, value in sorted(PROPERTIES.items())),
+            server_properties="".join(f"{key}={value}\n" for key, value in sorted(SERVER_PROPERTIES.items())),
             opts=child,
         )
         msk.Cluster(
             name,
-            cluster_name=called,
+            cluster_name=cluster_name,
             kafka_version=VERSION,
             number_of_broker_nodes=BROKERS,
             broker_node_group_info=msk.ClusterBrokerNodeGroupInfoArgs(
                 client_subnets=args.network.data_subnet_ids,
-                instance_type=CLASS,
+                instance_type=INSTANCE_TYPE,
                 security_groups=[args.network.groups["streaming"]],
                 storage_info=msk.ClusterBrokerNodeGroupInfoStorageInfoArgs(
-                    ebs_storage_info=msk.ClusterBrokerNodeGroupInfoStorageInfoEbsStorageInfoArgs(volume_size=GIGABYTES)
+                    ebs_storage_info=msk.ClusterBrokerNodeGroupInfoStorageInfoEbsStorageInfoArgs(volume_size=VOLUME_GIB)
                 ),
             ),
             client_authentication=msk.ClusterClientAuthenticationArgs(

@@ -1,4 +1,4 @@
-"""What the account refuses by itself, whoever asks: short passwords and public buckets."""
+"""Account-wide settings: IAM password policy and S3 Block Public Access."""
 
 from dataclasses import dataclass
 
@@ -7,22 +7,22 @@ from pulumi_aws import iam, s3
 
 
 @dataclass(frozen=True)
-class DefaultsArgs:
-    """Whose defaults these are.
+class AccountDefaultsArgs:
+    """Arguments of the account-wide settings.
 
     Parameters
     ----------
-    account
-        The account.
+    account_id
+        The AWS account.
     """
 
-    account: str
+    account_id: str
 
 
-class Defaults(pulumi.ComponentResource):
-    """Settings of the account, each of which is there once."""
+class AccountDefaults(pulumi.ComponentResource):
+    """IAM password policy and S3 Block Public Access of the account."""
 
-    def __init__(self, name: str, args: DefaultsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AccountDefaultsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Defaults", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         iam.AccountPasswordPolicy(
@@ -39,7 +39,7 @@ class Defaults(pulumi.ComponentResource):
         )
         s3.AccountPublicAccessBlock(
             name,
-            account_id=args.account,
+            account_id=args.account_id,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,

@@ -1,4 +1,4 @@
-"""Alarms: what in the account somebody must hear of, from the table ``alarms.yaml``."""
+"""CloudWatch alarms and EventBridge rules from the table ``alarms.yaml``, and the SNS topic that they notify."""
 
 import json
 from dataclasses import dataclass
@@ -10,50 +10,51 @@ import pulumi
 import yaml
 from pulumi_aws import cloudwatch, sns
 from pydantic import TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
+from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.settings import names
 from infra.settings.values import Settings
 
 TABLE = Path(__file__).with_name("alarms.yaml")
 BREAK_GLASS_ROLE = "BREAK_GLASS_ROLE"
-_PERIOD = 300
+_PERIOD_SECONDS = 300
 
 
-@checked(frozen=True)
-class Metric:
-    """A pattern over the trail's records, and how many of them within five minutes are too many."""
+@validated(frozen=True)
+class MetricFilter:
+    """Metric filter over CloudTrail events, and the alarm's threshold of events in a period."""
 
-    why: str
+    description: str
     pattern: str
     threshold: int
 
 
-@checked(frozen=True)
-class Event:
-    """A pattern over the region's events."""
+@validated(frozen=True)
+class EventRule:
+    """EventBridge rule of the primary region."""
 
-    why: str
+    description: str
     pattern: dict[str, Any]
 
 
-@checked(frozen=True)
-class Table:
-    """What raises an alarm, by name."""
+@validated(frozen=True)
+class AlarmTable:
+    """Metric filters and event rules by name."""
 
-    metrics: dict[str, Metric]
-    events: dict[str, Event]
+    metric_filters: dict[str, MetricFilter]
+    event_rules: dict[str, EventRule]
 
 
 @cache
-def table() -> Table:
+def table() -> AlarmTable:
     """Return the table."""
-    return TypeAdapter(Table).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return TypeAdapter(AlarmTable).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 
 class AlarmTopic(pulumi.ComponentResource):
-    """Where alarms go: an encrypted topic, and the address that hears it."""
+    """SNS topic of alarms with its key, policy and e-mail subscription."""
 
     arn: pulumi.Output[str]
 
@@ -86,7 +87,7 @@ class AlarmTopic(pulumi.ComponentResource):
 
 
 def _topic_policy(arn: str, account: str) -> str:
-    publish = {
+    publish: Statement = {
         "Sid": "Alarms",
         "Effect": "Allow",
         "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]},
@@ -94,7 +95,7 @@ def _topic_policy(arn: str, account: str) -> str:
         "Resource": arn,
         "Condition": {"StringEquals": {"aws:SourceAccount": account}},
     }
-    plain = {
+    deny_plaintext: Statement = {
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
@@ -102,66 +103,66 @@ def _topic_policy(arn: str, account: str) -> str:
         "Resource": arn,
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [publish, plain]})
+    return policy_document(publish, deny_plaintext)
 
 
 @dataclass(frozen=True)
 class AlarmsArgs:
-    """What is listened to, and who is told.
+    """Arguments of the alarms.
 
     Parameters
     ----------
     settings
-        The environment.
-    trail_logs
-        The log group that holds the trail's records.
+        The stack's settings.
+    trail_log_group
+        Name of CloudTrail's log group.
     topic_arn
-        Where alarms go.
+        The SNS topic that alarms notify.
     break_glass_arn
-        The role whose use is an alarm.
+        The role whose use raises an alarm.
     """
 
     settings: Settings
-    trail_logs: pulumi.Input[str]
+    trail_log_group: pulumi.Input[str]
     topic_arn: pulumi.Input[str]
     break_glass_arn: str
 
 
 class Alarms(pulumi.ComponentResource):
-    """A metric filter with its alarm, or an event rule, for each row of the table."""
+    """A metric filter with its alarm, or an event rule with its target, for each row of the table."""
 
     def __init__(self, name: str, args: AlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Alarms", name, None, opts)
-        for row, metric in table().metrics.items():
-            self._metric(f"{name}-{row}", row, metric, args)
-        for row, event in table().events.items():
-            self._event(f"{name}-{row}", row, event, args)
+        for row, metric_filter in table().metric_filters.items():
+            self._metric_alarm(f"{name}-{row}", row, metric_filter, args)
+        for row, event_rule in table().event_rules.items():
+            self._event_rule(f"{name}-{row}", row, event_rule, args)
         self.register_outputs({})
 
-    def _metric(self, name: str, row: str, metric: Metric, args: AlarmsArgs) -> None:
+    def _metric_alarm(self, name: str, row: str, metric_filter: MetricFilter, args: AlarmsArgs) -> None:
         child = pulumi.ResourceOptions(parent=self)
-        called = _called(args.settings, row)
-        space = f"{names.PROJECT}/{args.settings.environment}"
+        full_name = _full_name(args.settings, row)
+        namespace = f"{names.PROJECT}/{args.settings.environment}"
         cloudwatch.LogMetricFilter(
             name,
-            name=called,
-            log_group_name=args.trail_logs,
-            pattern=metric.pattern.replace(BREAK_GLASS_ROLE, args.break_glass_arn),
+            name=full_name,
+            log_group_name=args.trail_log_group,
+            pattern=metric_filter.pattern.strip().replace(BREAK_GLASS_ROLE, args.break_glass_arn),
             metric_transformation=cloudwatch.LogMetricFilterMetricTransformationArgs(
-                name=row, namespace=space, value="1", default_value="0"
+                name=row, namespace=namespace, value="1", default_value="0"
             ),
             opts=child,
         )
         cloudwatch.MetricAlarm(
             name,
-            name=called,
-            alarm_description=metric.why,
-            namespace=space,
+            name=full_name,
+            alarm_description=metric_filter.description,
+            namespace=namespace,
             metric_name=row,
             statistic="Sum",
-            period=_PERIOD,
+            period=_PERIOD_SECONDS,
             evaluation_periods=1,
-            threshold=metric.threshold,
+            threshold=metric_filter.threshold,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="notBreaching",
             actions_enabled=True,
@@ -170,13 +171,13 @@ class Alarms(pulumi.ComponentResource):
             opts=child,
         )
 
-    def _event(self, name: str, row: str, event: Event, args: AlarmsArgs) -> None:
+    def _event_rule(self, name: str, row: str, event_rule: EventRule, args: AlarmsArgs) -> None:
         child = pulumi.ResourceOptions(parent=self)
         rule = cloudwatch.EventRule(
             name,
-            name=_called(args.settings, row),
-            description=event.why,
-            event_pattern=json.dumps(event.pattern).replace(BREAK_GLASS_ROLE, args.break_glass_arn),
+            name=_full_name(args.settings, row),
+            description=event_rule.description,
+            event_pattern=json.dumps(event_rule.pattern).replace(BREAK_GLASS_ROLE, args.break_glass_arn),
             state="ENABLED",
             tags=names.tags(args.settings.environment, phi=False),
             opts=child,
@@ -184,5 +185,5 @@ class Alarms(pulumi.ComponentResource):
         cloudwatch.EventTarget(name, rule=rule.name, target_id="alarms", arn=args.topic_arn, opts=child)
 
 
-def _called(settings: Settings, row: str) -> str:
+def _full_name(settings: Settings, row: str) -> str:
     return f"{names.stem(settings.environment)}-{row}"

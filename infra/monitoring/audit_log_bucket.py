@@ -1,12 +1,12 @@
-"""Where the account's own records lie: a locked bucket for the trail, with a copy in the second region."""
+"""CloudTrail log bucket, with object lock and a replica in the second region."""
 
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.blocks.bucket import Bucket, BucketArgs, Keep, Lock, Stored
+from infra.blocks.bucket import Bucket, BucketArgs, BucketRef, ObjectLock, Retention
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from infra.blocks.providers import Account
+from infra.blocks.providers import AwsAccount
 from infra.settings import names
 from infra.settings.values import DataClass, Settings
 from infra.storage.access_logs import AccessLogs
@@ -14,79 +14,81 @@ from infra.storage.backup_role import BackupRole
 from infra.storage.hospital_buckets import AUDIT_DAYS
 from infra.storage.replication import Replication, ReplicationArgs, ReplicationRole
 
-_TRAIL = "cloudtrail.amazonaws.com"
+_CLOUDTRAIL = "cloudtrail.amazonaws.com"
 
 
 @dataclass(frozen=True)
-class RecordsArgs:
-    """Who keeps and copies them.
+class AuditLogBucketArgs:
+    """Arguments of the audit-log bucket.
 
     Parameters
     ----------
-    settings, account
-        The environment, and its account in both regions.
-    backup
-        Who takes copies for AWS Backup.
+    settings, aws
+        The stack's settings and the AWS providers.
+    backup_role
+        The role of AWS Backup.
     access_logs
-        Where access to them is recorded.
+        Buckets that receive its server access logs.
     """
 
     settings: Settings
-    account: Account
-    backup: BackupRole
+    aws: AwsAccount
+    backup_role: BackupRole
     access_logs: AccessLogs
 
 
-class Records(pulumi.ComponentResource):
-    """The bucket that the trail writes to; nobody but who copies it may touch what is in it."""
+class AuditLogBucket(pulumi.ComponentResource):
+    """Bucket of CloudTrail's log files; the roles of AWS Backup and of replication alone access its objects."""
 
-    stored: Stored
+    bucket: BucketRef
 
-    def __init__(self, name: str, args: RecordsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AuditLogBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Records", name, None, opts)
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
-        keeper = pulumi.Output.concat(f"arn:aws:iam::{settings.account}:role/", args.backup.name)
+        # Built from the role's name, so that the key depends on the role.
+        backup_arn = pulumi.Output.concat(f"arn:aws:iam::{settings.account}:role/", args.backup_role.name)
+        access_logs = args.access_logs
         if not settings.tier.replicate:
-            self.stored = _bucket(name, "", args, args.access_logs.here, (keeper,), (args.backup.arn,), child)
+            self.bucket = _bucket(name, "", args, access_logs.primary, (backup_arn,), (args.backup_role.arn,), child)
         else:
-            there = pulumi.ResourceOptions(parent=self, providers={"aws": args.account.second})
-            copier = ReplicationRole(f"{name}-replication", settings, names.SHARED, child)
-            users = (keeper, copier.role.arn)
-            touching = (args.backup.arn, copier.arn)
-            self.stored = _bucket(name, "", args, args.access_logs.here, users, touching, child)
-            copy = _bucket(name, "-replica", args, args.access_logs.second, users, touching, there)
+            secondary = pulumi.ResourceOptions(parent=self, providers={"aws": args.aws.secondary})
+            replication_role = ReplicationRole(f"{name}-replication", settings, names.SHARED, child)
+            key_users = (backup_arn, replication_role.role.arn)
+            principals = (args.backup_role.arn, replication_role.arn)
+            self.bucket = _bucket(name, "", args, access_logs.primary, key_users, principals, child)
+            replica = _bucket(name, "-replica", args, access_logs.secondary, key_users, principals, secondary)
             Replication(
                 name,
                 ReplicationArgs(
-                    copier,
+                    replication_role,
                     (settings.region, settings.second_region),
-                    {DataClass.AUDIT: self.stored},
-                    {DataClass.AUDIT: copy},
+                    {DataClass.AUDIT: self.bucket},
+                    {DataClass.AUDIT: replica},
                 ),
                 child,
             )
-        self.register_outputs({"bucket": self.stored.bucket})
+        self.register_outputs({"bucket": self.bucket.bucket})
 
 
 def _bucket(
     name: str,
     suffix: str,
-    args: RecordsArgs,
+    args: AuditLogBucketArgs,
     access_logs: pulumi.Input[str] | None,
-    users: tuple[pulumi.Input[str], ...],
-    touching: tuple[str, ...],
+    key_users: tuple[pulumi.Input[str], ...],
+    principals: tuple[str, ...],
     opts: pulumi.ResourceOptions,
-) -> Stored:
+) -> BucketRef:
     settings = args.settings
-    # Only the original is written by the trail.
-    services = () if suffix else (_TRAIL,)
+    # CloudTrail delivers to the source bucket, and S3 to the replica.
+    services = () if suffix else (_CLOUDTRAIL,)
     key = PlatformKey(
         f"{name}{suffix}",
-        PlatformKeyArgs(settings, str(DataClass.AUDIT), services=services, roles=users, data=DataClass.AUDIT),
+        PlatformKeyArgs(settings, str(DataClass.AUDIT), services=services, roles=key_users, data=DataClass.AUDIT),
         opts,
     )
-    lock = Lock("COMPLIANCE", AUDIT_DAYS) if settings.tier.lock_records else None
+    lock = ObjectLock("COMPLIANCE", AUDIT_DAYS) if settings.tier.lock_records else None
     bucket = Bucket(
         f"{name}{suffix}",
         BucketArgs(
@@ -94,11 +96,11 @@ def _bucket(
             names.bucket(settings.environment, names.SHARED, DataClass.AUDIT) + suffix,
             names.tags(settings.environment, names.SHARED, DataClass.AUDIT, backup="daily"),
             key.arn,
-            Keep(AUDIT_DAYS, AUDIT_DAYS, lock),
-            principals=touching,
+            Retention(AUDIT_DAYS, AUDIT_DAYS, lock),
+            principals=principals,
             services=services,
             access_logs=access_logs,
         ),
         opts,
     )
-    return Stored(bucket.bucket, bucket.arn, key.arn, bucket.ready)
+    return BucketRef(bucket.bucket, bucket.arn, key.arn, bucket.ready)

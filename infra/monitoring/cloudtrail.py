@@ -1,95 +1,95 @@
-"""The trail: who did what in the account, in every region, and who touched which object."""
+"""CloudTrail trail of all regions: management events, and data events of the stack's buckets."""
 
-import json
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import cloudtrail, iam
 
-from infra.blocks.bucket import Stored
-from infra.blocks.log_group import Logs, LogsArgs
-from infra.blocks.service_trust import service_trust
+from infra.blocks.bucket import BucketRef
+from infra.blocks.iam_policy import policy_document
+from infra.blocks.log_group import LogGroup, LogGroupArgs
+from infra.blocks.trust_policy import service_trust
 from infra.settings import names
 from infra.settings.values import Settings
 
 
 @dataclass(frozen=True)
-class TrailArgs:
-    """Where the trail's records go.
+class CloudTrailArgs:
+    """Arguments of the trail.
 
     Parameters
     ----------
     settings
-        The environment.
-    records
-        The bucket that keeps them, and its key.
+        The stack's settings.
+    bucket
+        The bucket of its log files.
     logs_key_arn
-        The key of logs; a log group holds a year of them for alarms.
+        The KMS key of its log group, over which alarms have metric filters.
     """
 
     settings: Settings
-    records: Stored
+    bucket: BucketRef
     logs_key_arn: pulumi.Input[str]
 
 
-class Trail(pulumi.ComponentResource):
-    """One trail for the whole account."""
+class CloudTrail(pulumi.ComponentResource):
+    """Trail of the account with its log group; ``log_group`` is the group's name."""
 
-    logs: pulumi.Output[str]
-    logs_arn: pulumi.Output[str]
+    log_group: pulumi.Output[str]
+    log_group_arn: pulumi.Output[str]
 
-    def __init__(self, name: str, args: TrailArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: CloudTrailArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Trail", name, None, opts)
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
-        called = names.stem(settings.environment)
-        group = Logs(
+        trail_name = names.stem(settings.environment)
+        log_group = LogGroup(
             f"{name}-trail",
-            LogsArgs(settings, f"/{names.PROJECT}/{settings.environment}/trail", args.logs_key_arn),
+            LogGroupArgs(settings, f"/{names.PROJECT}/{settings.environment}/trail", args.logs_key_arn),
             child,
         )
-        arn = f"arn:aws:cloudtrail:{settings.region}:{settings.account}:trail/{called}"
+        trail_arn = f"arn:aws:cloudtrail:{settings.region}:{settings.account}:trail/{trail_name}"
         role = iam.Role(
             f"{name}-trail",
             name=names.role(settings.environment, names.SHARED, "trail"),
             assume_role_policy=service_trust(
                 "cloudtrail",
-                {"ArnEquals": {"aws:SourceArn": arn}},
+                {"ArnEquals": {"aws:SourceArn": trail_arn}},
             ),
             tags=names.tags(settings.environment, phi=False),
             opts=child,
         )
-        rights = iam.RolePolicy(
-            f"{name}-trail", name="write", role=role.name, policy=group.arn.apply(_rights), opts=child
+        role_policy = iam.RolePolicy(
+            f"{name}-trail", name="write", role=role.name, policy=log_group.arn.apply(_write_policy), opts=child
         )
         cloudtrail.Trail(
             name,
-            name=called,
-            s3_bucket_name=args.records.ready,
-            kms_key_id=args.records.key_arn,
+            name=trail_name,
+            s3_bucket_name=args.bucket.ready,
+            kms_key_id=args.bucket.key_arn,
             is_multi_region_trail=True,
             include_global_service_events=True,
             enable_log_file_validation=True,
             enable_logging=True,
-            cloud_watch_logs_group_arn=group.arn.apply(lambda arn: f"{arn}:*"),
+            cloud_watch_logs_group_arn=log_group.arn.apply(lambda arn: f"{arn}:*"),
             cloud_watch_logs_role_arn=role.arn,
             advanced_event_selectors=_selectors(settings.environment),
             tags=names.tags(settings.environment, phi=False),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role_policy]),
         )
-        self.logs = group.name
-        self.logs_arn = group.arn
-        self.register_outputs({"logs": self.logs})
+        self.log_group = log_group.name
+        self.log_group_arn = log_group.arn
+        self.register_outputs({"logs": self.log_group})
 
 
 def _selectors(environment: str) -> list[cloudtrail.TrailAdvancedEventSelectorArgs]:
-    """Return one selector for the account and one for objects; buckets are told by the beginning of their name."""
+    """Return the event selectors: management events, and data events of buckets with the stack's name prefix."""
     field = cloudtrail.TrailAdvancedEventSelectorFieldSelectorArgs
     return [
         cloudtrail.TrailAdvancedEventSelectorArgs(
             name="account", field_selectors=[field(field="eventCategory", equals=["Management"])]
         ),
-        # The trail's own files are among the objects: an event for each file, which is written each five minutes.
+        # Includes the trail's own log files: one event each, about every five minutes.
         cloudtrail.TrailAdvancedEventSelectorArgs(
             name="objects",
             field_selectors=[
@@ -101,7 +101,6 @@ def _selectors(environment: str) -> list[cloudtrail.TrailAdvancedEventSelectorAr
     ]
 
 
-def _rights(arn: str) -> str:
-    write = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    statement = {"Effect": "Allow", "Action": write, "Resource": f"{arn}:log-stream:*"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def _write_policy(log_group_arn: str) -> str:
+    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    return policy_document({"Effect": "Allow", "Action": actions, "Resource": f"{log_group_arn}:log-stream:*"})

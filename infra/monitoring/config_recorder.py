@@ -1,13 +1,13 @@
-"""AWS Config: what every resource of the account looked like, and since when."""
+"""AWS Config recorder and delivery channel."""
 
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import cfg, iam
 
-from infra.blocks.bucket import Bucket, BucketArgs, Keep
+from infra.blocks.bucket import Bucket, BucketArgs, Retention
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from infra.blocks.service_trust import for_account, service_trust
+from infra.blocks.trust_policy import service_trust, source_account
 from infra.settings import names
 from infra.settings.values import Settings
 from infra.storage.hospital_buckets import AUDIT_DAYS
@@ -17,30 +17,30 @@ _CONFIG = "config.amazonaws.com"
 
 
 @dataclass(frozen=True)
-class RecorderArgs:
-    """Where what is recorded goes.
+class ConfigRecorderArgs:
+    """Arguments of the recorder.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     access_logs
-        Where access to it is recorded.
+        The bucket that receives server access logs of the recorder's bucket.
     """
 
     settings: Settings
     access_logs: pulumi.Input[str]
 
 
-class Recorder(pulumi.ComponentResource):
-    """The recorder, its channel and the bucket that keeps what it saw."""
+class ConfigRecorder(pulumi.ComponentResource):
+    """AWS Config recorder of all supported resources, with its role, bucket, key and delivery channel."""
 
-    def __init__(self, name: str, args: RecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: ConfigRecorderArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Recorder", name, None, opts)
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
         key = PlatformKey(name, PlatformKeyArgs(settings, DATA, services=(_CONFIG,), phi=False, data=DATA), child)
-        # A bucket of its own: AWS Config delivers to none that locks what it holds, as that of the trail does.
+        # Not the CloudTrail bucket: AWS Config does not deliver to buckets with object lock.
         bucket = Bucket(
             name,
             BucketArgs(
@@ -48,7 +48,7 @@ class Recorder(pulumi.ComponentResource):
                 f"{names.stem(settings.environment)}-{names.SHARED}-{DATA}",
                 names.tags(settings.environment, names.SHARED, phi=False, data_class=DATA),
                 key.arn,
-                Keep(AUDIT_DAYS, AUDIT_DAYS),
+                Retention(AUDIT_DAYS, AUDIT_DAYS),
                 services=(_CONFIG,),
                 access_logs=args.access_logs,
             ),
@@ -57,11 +57,11 @@ class Recorder(pulumi.ComponentResource):
         role = iam.Role(
             name,
             name=names.role(settings.environment, names.SHARED, "recorder"),
-            assume_role_policy=service_trust("config", for_account(settings.account)),
+            assume_role_policy=service_trust("config", source_account(settings.account)),
             tags=names.tags(settings.environment, phi=False),
             opts=child,
         )
-        reads = iam.RolePolicyAttachment(
+        role_policy = iam.RolePolicyAttachment(
             name, role=role.name, policy_arn="arn:aws:iam::aws:policy/service-role/AWS_ConfigRole", opts=child
         )
         recorder = cfg.Recorder(
@@ -69,7 +69,7 @@ class Recorder(pulumi.ComponentResource):
             name="default",
             role_arn=role.arn,
             recording_group=cfg.RecorderRecordingGroupArgs(all_supported=True, include_global_resource_types=True),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[reads]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role_policy]),
         )
         channel = cfg.DeliveryChannel(
             name,

@@ -1,4 +1,4 @@
-"""Detectors of one region: what looks for intruders, holes, and patients' data where none should be."""
+"""Threat detection in one region: GuardDuty, Security Hub, Inspector, IAM Access Analyzer and Macie."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from pulumi_aws import accessanalyzer, guardduty, inspector2, macie2, securityhu
 from infra.settings import names
 from infra.settings.values import Settings
 
-# What GuardDuty looks at, and what it installs by itself to do so.
+# GuardDuty features, and the additional configuration of each.
 FEATURES: dict[str, tuple[str, ...]] = {
     "S3_DATA_EVENTS": (),
     "EKS_AUDIT_LOGS": (),
@@ -16,49 +16,49 @@ FEATURES: dict[str, tuple[str, ...]] = {
     "RDS_LOGIN_EVENTS": (),
     "RUNTIME_MONITORING": ("EKS_ADDON_MANAGEMENT",),
 }
-# Security Hub checks the account against these.
+# Security Hub standards.
 STANDARDS = {
     "foundational": "standards/aws-foundational-security-best-practices/v/1.0.0",
     "nist-800-53": "standards/nist-800-53/v/5.0.0",
 }
-SCANNED = ("EC2", "ECR")
-_OFTEN = "FIFTEEN_MINUTES"
+INSPECTOR_RESOURCE_TYPES = ("EC2", "ECR")
+_FREQUENCY = "FIFTEEN_MINUTES"
 
 
 @dataclass(frozen=True)
-class DetectorsArgs:
-    """Where they look.
+class ThreatDetectionArgs:
+    """Arguments of threat detection.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     region
-        The region, which is the provider's own.
+        The region of the provider.
     """
 
     settings: Settings
     region: str
 
 
-class Detectors(pulumi.ComponentResource):
-    """GuardDuty, Security Hub, Inspector, Access Analyzer and, by option, Macie."""
+class ThreatDetection(pulumi.ComponentResource):
+    """GuardDuty, Security Hub, Inspector, IAM Access Analyzer and, with the option ``macie``, Macie."""
 
-    def __init__(self, name: str, args: DetectorsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: ThreatDetectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Detectors", name, None, opts)
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
         tags = names.tags(settings.environment, phi=False)
-        detector = guardduty.Detector(name, enable=True, finding_publishing_frequency=_OFTEN, tags=tags, opts=child)
-        for feature, managed in FEATURES.items():
+        detector = guardduty.Detector(name, enable=True, finding_publishing_frequency=_FREQUENCY, tags=tags, opts=child)
+        for feature, additional in FEATURES.items():
             guardduty.DetectorFeature(
                 f"{name}-{feature.lower().replace('_', '-')}",
                 detector_id=detector.id,
                 name=feature,
                 status="ENABLED",
                 additional_configurations=[
-                    guardduty.DetectorFeatureAdditionalConfigurationArgs(name=more, status="ENABLED")
-                    for more in managed
+                    guardduty.DetectorFeatureAdditionalConfigurationArgs(name=configuration, status="ENABLED")
+                    for configuration in additional
                 ],
                 opts=child,
             )
@@ -69,10 +69,12 @@ class Detectors(pulumi.ComponentResource):
                 standards_arn=f"arn:aws:securityhub:{args.region}::{path}",
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[hub]),
             )
-        inspector2.Enabler(name, account_ids=[settings.account], resource_types=list(SCANNED), opts=child)
+        inspector2.Enabler(
+            name, account_ids=[settings.account], resource_types=list(INSPECTOR_RESOURCE_TYPES), opts=child
+        )
         accessanalyzer.Analyzer(
             name, analyzer_name=names.stem(settings.environment), type="ACCOUNT", tags=tags, opts=child
         )
         if settings.options.macie:
-            macie2.Account(name, finding_publishing_frequency=_OFTEN, status="ENABLED", opts=child)
+            macie2.Account(name, finding_publishing_frequency=_FREQUENCY, status="ENABLED", opts=child)
         self.register_outputs({})

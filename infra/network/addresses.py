@@ -1,37 +1,37 @@
-"""Addresses of the VPC: three quarters for nodes and their pods, the rest for data, gateways and what comes later."""
+"""Address plan of the VPC: three quarters for nodes and pods, the rest for databases, NAT gateways and a reserve."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-# Every region that the policy pack allows has these; a subnet of each kind lies in each.
+# Availability zones by suffix; each has a subnet of each kind. Every region that the policy pack allows has them.
 ZONES = ("a", "b", "c")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Address ranges, one a zone of each kind.
+class SubnetPlan:
+    """CIDR blocks of subnets, one of each kind an availability zone.
 
     Parameters
     ----------
     nodes
-        Nodes, and pods, which have addresses of their own.
+        Nodes and pods.
     data
-        Databases and brokers.
+        Databases and Kafka brokers.
     public
-        NAT gateways, where the environment has them.
-    spare
-        Left for what is not known yet.
+        NAT gateways.
+    reserve
+        Unused.
     """
 
     nodes: tuple[IPv4Network, ...]
     data: tuple[IPv4Network, ...]
     public: tuple[IPv4Network, ...]
-    spare: IPv4Network
+    reserve: IPv4Network
 
 
-def layout(vpc: IPv4Network) -> Layout:
-    """Return how a VPC is divided; the ranges fill it and do not overlap."""
-    *nodes, rest = vpc.subnets(prefixlen_diff=2)
-    *data, small = rest.subnets(prefixlen_diff=2)
-    *public, spare = small.subnets(prefixlen_diff=2)
-    return Layout(tuple(nodes), tuple(data), tuple(public), spare)
+def subnet_plan(vpc: IPv4Network) -> SubnetPlan:
+    """Return the subnets of a VPC, which fill it without overlap."""
+    *nodes, last_quarter = vpc.subnets(prefixlen_diff=2)
+    *data, last_sixteenth = last_quarter.subnets(prefixlen_diff=2)
+    *public, reserve = last_sixteenth.subnets(prefixlen_diff=2)
+    return SubnetPlan(tuple(nodes), tuple(data), tuple(public), reserve)

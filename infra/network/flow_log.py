@@ -1,13 +1,13 @@
-"""The record of every connection of the VPC, refused ones included."""
+"""VPC flow log of accepted and rejected traffic."""
 
-import json
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import ec2, iam
 
-from infra.blocks.log_group import Logs, LogsArgs
-from infra.blocks.service_trust import for_account, service_trust
+from infra.blocks.iam_policy import policy_document
+from infra.blocks.log_group import LogGroup, LogGroupArgs
+from infra.blocks.trust_policy import service_trust, source_account
 from infra.settings import names
 from infra.settings.values import Settings
 
@@ -17,16 +17,16 @@ _WRITE = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
 
 @dataclass(frozen=True)
 class FlowLogArgs:
-    """Whose connections are recorded.
+    """Arguments of the flow log.
 
     Parameters
     ----------
     settings
-        The environment.
+        The stack's settings.
     vpc_id
         The VPC.
     logs_key_arn
-        The key of logs.
+        The KMS key of log groups.
     """
 
     settings: Settings
@@ -35,27 +35,27 @@ class FlowLogArgs:
 
 
 class FlowLog(pulumi.ComponentResource):
-    """A flow log, the group that it goes to, and the role that writes it."""
+    """VPC flow log with its log group and role."""
 
     def __init__(self, name: str, args: FlowLogArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:FlowLog", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         settings = args.settings
         tags = names.tags(settings.environment, phi=False)
-        logs = Logs(
+        logs = LogGroup(
             f"{name}-flow",
-            LogsArgs(settings, f"/{names.PROJECT}/{settings.environment}/flow", args.logs_key_arn),
+            LogGroupArgs(settings, f"/{names.PROJECT}/{settings.environment}/flow", args.logs_key_arn),
             child,
         )
         role = iam.Role(
             f"{name}-flow",
             name=f"{names.stem(settings.environment)}-flow-log",
-            assume_role_policy=service_trust("vpc-flow-logs", for_account(settings.account)),
+            assume_role_policy=service_trust("vpc-flow-logs", source_account(settings.account)),
             tags=tags,
             opts=child,
         )
-        rights = iam.RolePolicy(
-            f"{name}-flow", name="write", role=role.name, policy=logs.arn.apply(_rights), opts=child
+        role_policy = iam.RolePolicy(
+            f"{name}-flow", name="write", role=role.name, policy=logs.arn.apply(_write_policy), opts=child
         )
         ec2.FlowLog(
             name,
@@ -66,11 +66,10 @@ class FlowLog(pulumi.ComponentResource):
             iam_role_arn=role.arn,
             max_aggregation_interval=MINUTE,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role_policy]),
         )
         self.register_outputs({})
 
 
-def _rights(arn: str) -> str:
-    statement = {"Effect": "Allow", "Action": _WRITE, "Resource": [arn, f"{arn}:*"]}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def _write_policy(log_group_arn: str) -> str:
+    return policy_document({"Effect": "Allow", "Action": _WRITE, "Resource": [log_group_arn, f"{log_group_arn}:*"]})

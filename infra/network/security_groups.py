@@ -1,7 +1,7 @@
-"""Security groups by role: what may connect to what inside the VPC, and to which networks outside it.
+"""Security groups of the VPC and their rules: connections between groups, and to networks outside the VPC.
 
-Both ends of a way are opened by one row of the table, as a way that is open at one end only helps nobody. What is in
-no row is closed. Amazon's name servers, clock and metadata are no subject of security groups.
+A row of ``RULES`` declares the egress rule of its source and the ingress rule of its target. Security groups do not
+filter traffic to the Amazon DNS server, the Time Sync Service and instance metadata.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from infra.settings.values import Settings
 
 HTTPS = 443
 
-ROLES = {
+GROUPS = {
     "control": "The API server of the cluster",
     "nodes": "Nodes of the cluster and their pods",
     "endpoints": "Endpoints of AWS services inside the VPC",
@@ -24,38 +24,40 @@ ROLES = {
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way from one role to another: a TCP port, or everything where there is none."""
+class SecurityGroupRule:
+    """Allowed connection between two groups: a TCP port, or all traffic where ``port`` is None."""
 
     source: str
     target: str
     port: int | None
-    why: str
+    description: str
 
 
-WAYS = (
-    Way("nodes", "nodes", None, "Pods to pods, which NetworkPolicies narrow to the zone table"),
-    Way("nodes", "control", HTTPS, "Kubelets, controllers and operators to the API server"),
-    Way("control", "nodes", 10250, "API server to kubelets, the metrics API and the webhook of cert-manager"),
-    Way("control", "nodes", HTTPS, "API server to webhooks"),
-    Way("control", "nodes", 8080, "API server to the webhook of the Vault injector"),
-    Way("control", "nodes", 8443, "API server to webhooks of the gateway and of Karpenter"),
-    Way("control", "nodes", 9443, "API server to the webhook of KServe"),
-    Way("nodes", "endpoints", HTTPS, "AWS services"),
-    Way("nodes", "database", 5432, "PostgreSQL over TLS, with IAM or Vault credentials"),
-    Way("nodes", "streaming", 9094, "Kafka over TLS"),
-    Way("nodes", "streaming", 9098, "Kafka over TLS, with IAM credentials"),
+RULES = (
+    SecurityGroupRule("nodes", "nodes", None, "Pods to pods, which NetworkPolicies narrow to the zone table"),
+    SecurityGroupRule("nodes", "control", HTTPS, "Kubelets, controllers and operators to the API server"),
+    SecurityGroupRule(
+        "control", "nodes", 10250, "API server to kubelets, the metrics API and the webhook of cert-manager"
+    ),
+    SecurityGroupRule("control", "nodes", HTTPS, "API server to webhooks"),
+    SecurityGroupRule("control", "nodes", 8080, "API server to the webhook of the Vault injector"),
+    SecurityGroupRule("control", "nodes", 8443, "API server to webhooks of the gateway and of Karpenter"),
+    SecurityGroupRule("control", "nodes", 9443, "API server to the webhook of KServe"),
+    SecurityGroupRule("nodes", "endpoints", HTTPS, "AWS services"),
+    SecurityGroupRule("nodes", "database", 5432, "PostgreSQL over TLS, with IAM or Vault credentials"),
+    SecurityGroupRule("nodes", "streaming", 9094, "Kafka over TLS"),
+    SecurityGroupRule("nodes", "streaming", 9098, "Kafka over TLS, with IAM credentials"),
 )
 
 
 @dataclass(frozen=True)
-class GroupsArgs:
-    """Whose groups these are.
+class SecurityGroupsArgs:
+    """Arguments of the security groups.
 
     Parameters
     ----------
     settings
-        The environment: its servers and networks outside the VPC.
+        The stack's settings, with the servers and networks outside the VPC.
     vpc_id
         The VPC.
     """
@@ -64,90 +66,90 @@ class GroupsArgs:
     vpc_id: pulumi.Input[str]
 
 
-class Groups(pulumi.ComponentResource):
-    """The groups with their rules; ``ids`` are theirs by role."""
+class SecurityGroups(pulumi.ComponentResource):
+    """Security groups of the VPC with their rules; ``ids`` by the group's name in ``GROUPS``."""
 
     ids: dict[str, pulumi.Output[str]]
 
-    def __init__(self, name: str, args: GroupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: SecurityGroupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Groups", name, None, opts)
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
         settings = args.settings
         self._tags = names.tags(settings.environment, phi=False)
         self.ids = {
-            role: ec2.SecurityGroup(
-                f"{name}-{role}",
-                name=f"{names.stem(settings.environment)}-{role}",
-                description=what,
+            group: ec2.SecurityGroup(
+                f"{name}-{group}",
+                name=f"{names.stem(settings.environment)}-{group}",
+                description=description,
                 vpc_id=args.vpc_id,
-                tags=names.tags(settings.environment, phi=role in ("nodes", "database", "streaming")),
+                tags=names.tags(settings.environment, phi=group in ("nodes", "database", "streaming")),
                 opts=self._child,
             ).id
-            for role, what in ROLES.items()
+            for group, description in GROUPS.items()
         }
-        for way in WAYS:
-            self._open(way)
+        for rule in RULES:
+            self._rule_pair(rule)
         for peer in settings.networks.peers:
-            self._admit(f"{name}-peer-{peer.name}", peer.network, f"{peer.name} to the API server")
+            self._api_server_ingress(f"{name}-peer-{peer.name}", peer.network, f"{peer.name} to the API server")
         vault = settings.endpoints.vault
-        self._release(f"{name}-vault", vault.network, vault.port, "Vault")
+        self._node_egress(f"{name}-vault", vault.network, vault.port, "Vault")
         for hospital in settings.working:
             if hospital.network:
-                what = f"FHIR server of hospital {hospital.name}"
-                self._release(f"{hospital.name}-fhir", hospital.network, hospital.fhir.port, what)
+                description = f"FHIR server of hospital {hospital.name}"
+                self._node_egress(f"{hospital.name}-fhir", hospital.network, hospital.fhir.port, description)
         if settings.options.nat:
-            self._release(f"{name}-internet", "0.0.0.0/0", HTTPS, "The internet through the NAT gateways")
+            self._node_egress(f"{name}-internet", "0.0.0.0/0", HTTPS, "The internet through the NAT gateways")
         self.register_outputs({"ids": self.ids})
 
-    def _open(self, way: Way) -> None:
-        """Open both ends of a way."""
-        full = f"{self._name}-{way.source}-{way.target}-{way.port or 'all'}"
+    def _rule_pair(self, rule: SecurityGroupRule) -> None:
+        """Declare the egress rule of the source and the ingress rule of the target."""
+        name = f"{self._name}-{rule.source}-{rule.target}-{rule.port or 'all'}"
         vpc.SecurityGroupEgressRule(
-            full,
-            security_group_id=self.ids[way.source],
-            referenced_security_group_id=self.ids[way.target],
-            ip_protocol="tcp" if way.port else "-1",
-            from_port=way.port,
-            to_port=way.port,
-            description=way.why,
+            name,
+            security_group_id=self.ids[rule.source],
+            referenced_security_group_id=self.ids[rule.target],
+            ip_protocol="tcp" if rule.port else "-1",
+            from_port=rule.port,
+            to_port=rule.port,
+            description=rule.description,
             tags=self._tags,
             opts=self._child,
         )
         vpc.SecurityGroupIngressRule(
-            full,
-            security_group_id=self.ids[way.target],
-            referenced_security_group_id=self.ids[way.source],
-            ip_protocol="tcp" if way.port else "-1",
-            from_port=way.port,
-            to_port=way.port,
-            description=way.why,
+            name,
+            security_group_id=self.ids[rule.target],
+            referenced_security_group_id=self.ids[rule.source],
+            ip_protocol="tcp" if rule.port else "-1",
+            from_port=rule.port,
+            to_port=rule.port,
+            description=rule.description,
             tags=self._tags,
             opts=self._child,
         )
 
-    def _admit(self, full: str, network: str, why: str) -> None:
+    def _api_server_ingress(self, name: str, network: str, description: str) -> None:
         vpc.SecurityGroupIngressRule(
-            full,
+            name,
             security_group_id=self.ids["control"],
             cidr_ipv4=network,
             ip_protocol="tcp",
             from_port=HTTPS,
             to_port=HTTPS,
-            description=why,
+            description=description,
             tags=self._tags,
             opts=self._child,
         )
 
-    def _release(self, full: str, network: str, port: int, why: str) -> None:
+    def _node_egress(self, name: str, network: str, port: int, description: str) -> None:
         vpc.SecurityGroupEgressRule(
-            full,
+            name,
             security_group_id=self.ids["nodes"],
             cidr_ipv4=network,
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
-            description=why,
+            description=description,
             tags=self._tags,
             opts=self._child,
         )

@@ -1,8 +1,8 @@
-"""The private network of an EKS cluster: nodes and data without public addresses, AWS reached through endpoints.
+"""VPC of an EKS cluster: private subnets for nodes and databases, VPC endpoints for AWS services, VPC peering.
 
-A NAT gateway is an option: without it nodes reach AWS, the joined networks, and nothing else. With it there are public
-subnets, for the gateways alone; only they have a way to the internet gateway. Network access lists stay as AWS makes
-them: they have no state and know no groups, so security groups and NetworkPolicies decide.
+NAT gateways are an option: without them, nodes reach VPC endpoints and peered networks only. With them, public subnets
+hold the gateways and alone route to the internet gateway. Network ACLs keep their default: they are stateless and
+cannot refer to security groups, so security groups and NetworkPolicies filter traffic.
 """
 
 from dataclasses import dataclass
@@ -11,28 +11,28 @@ from ipaddress import IPv4Network
 import pulumi
 from pulumi_aws import ec2
 
-from infra.network.addresses import ZONES, layout
-from infra.network.endpoints import Endpoints, EndpointsArgs
+from infra.network.addresses import ZONES, subnet_plan
+from infra.network.endpoints import EndpointsArgs, VpcEndpoints
 from infra.network.flow_log import FlowLog, FlowLogArgs
-from infra.network.security_groups import Groups, GroupsArgs
+from infra.network.security_groups import SecurityGroups, SecurityGroupsArgs
 from infra.settings import names
 from infra.settings.values import PeerNetwork, Settings
 
-ANYWHERE = "0.0.0.0/0"
+DEFAULT_ROUTE = "0.0.0.0/0"
 
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """Where the network lies.
+    """Arguments of the network.
 
     Parameters
     ----------
     settings
-        The environment, which names the addresses and the joined networks.
+        The stack's settings, with the peered networks.
     vpc
-        Its addresses.
+        CIDR block of the VPC.
     logs_key_arn
-        The key of logs.
+        The KMS key of log groups.
     """
 
     settings: Settings
@@ -41,10 +41,10 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC over three zones, with everything that says what comes in and goes out.
+    """VPC in three availability zones with subnets, routes, security groups, endpoints and a flow log.
 
-    ``groups`` are its security groups by role: ``control`` (the cluster's API), ``nodes``, ``endpoints``, ``database``
-    and ``streaming``.
+    ``groups`` are IDs of security groups by name: ``control`` (API server), ``nodes``, ``endpoints``, ``database`` and
+    ``streaming``.
     """
 
     vpc_id: pulumi.Output[str]
@@ -65,20 +65,20 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         self.vpc_id = vpc.id
-        # Claimed and left without rules, so that nothing works by forgetting to name a group.
+        # Without rules, so that a resource without a security group of its own has no connections.
         ec2.DefaultSecurityGroup(
             name, vpc_id=vpc.id, ingress=[], egress=[], tags=self._tags("default"), opts=self._child
         )
-        addresses = layout(args.vpc)
-        self.node_subnet_ids, tables = self._subnets("nodes", addresses.nodes, internal=True)
-        self.data_subnet_ids, _ = self._subnets("data", addresses.data)
+        plan = subnet_plan(args.vpc)
+        self.node_subnet_ids, route_tables = self._subnets("nodes", plan.nodes, internal_load_balancers=True)
+        self.data_subnet_ids, _ = self._subnets("data", plan.data)
         if args.settings.options.nat:
-            self._gateways(addresses.public, tables)
+            self._nat_gateways(plan.public, route_tables)
         for peer in args.settings.networks.peers:
-            self._join(peer, tables)
-        groups = Groups(name, GroupsArgs(args.settings, vpc.id), self._child)
+            self._peering(peer, route_tables)
+        groups = SecurityGroups(name, SecurityGroupsArgs(args.settings, vpc.id), self._child)
         self.groups = groups.ids
-        Endpoints(
+        VpcEndpoints(
             name,
             EndpointsArgs(args.settings, vpc.id, self.node_subnet_ids, self.groups["endpoints"]),
             self._child,
@@ -87,60 +87,59 @@ class Network(pulumi.ComponentResource):
         self.register_outputs({"vpcId": self.vpc_id, "nodeSubnetIds": self.node_subnet_ids})
 
     def _subnets(
-        self, kind: str, blocks: tuple[IPv4Network, ...], *, internal: bool = False
+        self, kind: str, blocks: tuple[IPv4Network, ...], *, internal_load_balancers: bool = False
     ) -> tuple[list[pulumi.Output[str]], list[ec2.RouteTable]]:
-        """Declare a subnet a zone, each with a route table that as yet leads nowhere outside."""
-        subnets, tables = [], []
-        # Internal load balancers of the cluster stand among its nodes.
-        more = {"kubernetes.io/role/internal-elb": "1"} if internal else {}
+        """Declare a subnet with its route table in each availability zone."""
+        subnets, route_tables = [], []
+        elb_tags = {"kubernetes.io/role/internal-elb": "1"} if internal_load_balancers else {}
         for zone, block in zip(ZONES, blocks, strict=True):
-            full = f"{self._name}-{kind}-{zone}"
+            name, tags = f"{self._name}-{kind}-{zone}", self._tags(f"{kind}-{zone}", kind)
             subnet = ec2.Subnet(
-                full,
+                name,
                 vpc_id=self.vpc_id,
                 availability_zone=f"{self._args.settings.region}{zone}",
                 cidr_block=str(block),
                 map_public_ip_on_launch=False,
-                tags={**self._tags(f"{kind}-{zone}", kind), **more},
+                tags={**tags, **elb_tags},
                 opts=self._child,
             )
-            table = ec2.RouteTable(full, vpc_id=self.vpc_id, tags=self._tags(f"{kind}-{zone}", kind), opts=self._child)
-            ec2.RouteTableAssociation(full, subnet_id=subnet.id, route_table_id=table.id, opts=self._child)
+            route_table = ec2.RouteTable(name, vpc_id=self.vpc_id, tags=tags, opts=self._child)
+            ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=route_table.id, opts=self._child)
             subnets.append(subnet.id)
-            tables.append(table)
-        return subnets, tables
+            route_tables.append(route_table)
+        return subnets, route_tables
 
-    def _gateways(self, blocks: tuple[IPv4Network, ...], node_tables: list[ec2.RouteTable]) -> None:
-        """Declare a NAT gateway in each zone, so that the loss of a zone costs the others nothing."""
+    def _nat_gateways(self, blocks: tuple[IPv4Network, ...], node_route_tables: list[ec2.RouteTable]) -> None:
+        """Declare a NAT gateway in each availability zone, so that zones do not depend on each other."""
         internet = ec2.InternetGateway(self._name, vpc_id=self.vpc_id, tags=self._tags("internet"), opts=self._child)
-        subnets, tables = self._subnets("public", blocks)
-        for zone, subnet, table, inner in zip(ZONES, subnets, tables, node_tables, strict=True):
-            full = f"{self._name}-nat-{zone}"
-            out = ec2.Route(
+        subnets, public_tables = self._subnets("public", blocks)
+        for zone, subnet, public, private in zip(ZONES, subnets, public_tables, node_route_tables, strict=True):
+            name = f"{self._name}-nat-{zone}"
+            internet_route = ec2.Route(
                 f"{self._name}-public-{zone}",
-                route_table_id=table.id,
-                destination_cidr_block=ANYWHERE,
+                route_table_id=public.id,
+                destination_cidr_block=DEFAULT_ROUTE,
                 gateway_id=internet.id,
                 opts=self._child,
             )
-            address = ec2.Eip(full, domain="vpc", tags=self._tags(f"nat-{zone}"), opts=self._child)
+            address = ec2.Eip(name, domain="vpc", tags=self._tags(f"nat-{zone}"), opts=self._child)
             gateway = ec2.NatGateway(
-                full,
+                name,
                 allocation_id=address.allocation_id,
                 subnet_id=subnet,
                 tags=self._tags(f"nat-{zone}"),
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[out]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[internet_route]),
             )
             ec2.Route(
-                full,
-                route_table_id=inner.id,
-                destination_cidr_block=ANYWHERE,
+                name,
+                route_table_id=private.id,
+                destination_cidr_block=DEFAULT_ROUTE,
                 nat_gateway_id=gateway.id,
                 opts=self._child,
             )
 
-    def _join(self, peer: PeerNetwork, node_tables: list[ec2.RouteTable]) -> None:
-        """Declare the connection to another VPC; one of another account waits until somebody there accepts it."""
+    def _peering(self, peer: PeerNetwork, node_route_tables: list[ec2.RouteTable]) -> None:
+        """Declare a VPC peering connection; one with another account stays pending until that account accepts it."""
         settings = self._args.settings
         connection = ec2.VpcPeeringConnection(
             f"{self._name}-peer-{peer.name}",
@@ -151,18 +150,18 @@ class Network(pulumi.ComponentResource):
             tags=self._tags(f"peer-{peer.name}"),
             opts=self._child,
         )
-        for zone, table in zip(ZONES, node_tables, strict=True):
+        for zone, route_table in zip(ZONES, node_route_tables, strict=True):
             ec2.Route(
                 f"{self._name}-peer-{peer.name}-{zone}",
-                route_table_id=table.id,
+                route_table_id=route_table.id,
                 destination_cidr_block=peer.network,
                 vpc_peering_connection_id=connection.id,
                 opts=self._child,
             )
 
-    def _tags(self, what: str | None, tier: str | None = None) -> dict[str, str]:
+    def _tags(self, suffix: str | None, tier: str | None = None) -> dict[str, str]:
         stem = names.stem(self._args.settings.environment)
         return {
             **names.tags(self._args.settings.environment, phi=tier in ("nodes", "data"), tier=tier or ""),
-            "Name": f"{stem}-{what}" if what else stem,
+            "Name": f"{stem}-{suffix}" if suffix else stem,
         }

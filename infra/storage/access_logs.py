@@ -1,44 +1,44 @@
-"""Buckets that record who asks for objects in the other buckets; one a region, as S3 delivers no farther."""
+"""Buckets of S3 server access logs: one a region, as S3 delivers within a region only."""
 
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.blocks.bucket import Bucket, BucketArgs, Keep
-from infra.blocks.log_group import RECORD_DAYS
-from infra.blocks.providers import Account
+from infra.blocks.bucket import Bucket, BucketArgs, Retention
+from infra.blocks.log_group import AUDIT_LOG_DAYS
+from infra.blocks.providers import AwsAccount
 from infra.settings import names
 from infra.settings.values import Settings
 
 DATA = "access-logs"
-_DELIVERY = "logging.s3.amazonaws.com"
+_LOG_DELIVERY = "logging.s3.amazonaws.com"
 
 
 @dataclass(frozen=True)
 class AccessLogs:
-    """Names of the buckets.
+    """Names of the access-log buckets.
 
     Parameters
     ----------
-    here, second
-        Of the region where everything runs, and of the one that copies go to, if any do.
+    primary, secondary
+        The bucket of the primary region, and of the second region; None without replication.
     """
 
-    here: pulumi.Input[str]
-    second: pulumi.Input[str] | None
+    primary: pulumi.Input[str]
+    secondary: pulumi.Input[str] | None
 
 
-def access_logs(name: str, settings: Settings, account: Account, opts: pulumi.ResourceOptions) -> AccessLogs:
-    """Declare them and return their names."""
-    here = _bucket(f"{name}-access-logs", "", settings, opts)
+def access_logs(name: str, settings: Settings, aws: AwsAccount, opts: pulumi.ResourceOptions) -> AccessLogs:
+    """Declare the access-log buckets and return their names."""
+    primary = _bucket(f"{name}-access-logs", "", settings, opts)
     if not settings.tier.replicate:
-        return AccessLogs(here, None)
-    there = pulumi.ResourceOptions(parent=opts.parent, providers={"aws": account.second})
-    return AccessLogs(here, _bucket(f"{name}-access-logs-second", "-second", settings, there))
+        return AccessLogs(primary, None)
+    secondary = pulumi.ResourceOptions(parent=opts.parent, providers={"aws": aws.secondary})
+    return AccessLogs(primary, _bucket(f"{name}-access-logs-second", "-second", settings, secondary))
 
 
 def _bucket(name: str, suffix: str, settings: Settings, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    # S3 delivers to no bucket with another key than Amazon's own, nor to one that locks what it holds.
+    # S3 does not deliver access logs to buckets with SSE-KMS under a customer-managed key, or with object lock.
     bucket = Bucket(
         name,
         BucketArgs(
@@ -46,10 +46,10 @@ def _bucket(name: str, suffix: str, settings: Settings, opts: pulumi.ResourceOpt
             f"{names.stem(settings.environment)}-{names.SHARED}-{DATA}{suffix}",
             names.tags(settings.environment, names.SHARED, phi=False, data_class=DATA),
             None,
-            Keep(days=RECORD_DAYS),
-            services=(_DELIVERY,),
+            Retention(days=AUDIT_LOG_DAYS),
+            services=(_LOG_DELIVERY,),
         ),
         opts,
     )
-    # S3 delivers to no bucket whose policy does not let it in yet.
+    # BucketLogging of other buckets fails until this bucket's policy allows delivery.
     return bucket.ready

@@ -1,4 +1,4 @@
-"""Copies of what holds patients' data: each day, locked, in a second region too, and brought back as a test."""
+"""AWS Backup: vaults with lock, daily plan with copies in the second region, monthly restore test."""
 
 from dataclasses import dataclass
 
@@ -6,21 +6,20 @@ import pulumi
 from pulumi_aws import backup, iam
 
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from infra.blocks.providers import Account
+from infra.blocks.providers import AwsAccount
 from infra.settings import names
 from infra.settings.values import Settings
 from infra.storage.backup_role import BackupRole
 
-KEPT_DAYS = 35
-# A lock can be taken back for three days, the least that AWS allows; after that nobody can.
-REGRET_DAYS = 3
+RETENTION_DAYS = 35
+# Grace time of a compliance-mode vault lock, the minimum; afterwards the lock is immutable.
+LOCK_GRACE_DAYS = 3
 DAILY = "cron(0 5 * * ? *)"
 MONTHLY = "cron(0 9 1 * ? *)"
 TAG = f"{names.DOMAIN}/backup"
 DAILY_TAG = "daily"
-# What a restore test brings back: types of resources that carry the tag.
-TESTED = ("S3", "Aurora")
-_POLICIES = (
+RESTORE_TESTED_TYPES = ("S3", "Aurora")
+_MANAGED_POLICIES = (
     "service-role/AWSBackupServiceRolePolicyForBackup",
     "service-role/AWSBackupServiceRolePolicyForRestores",
     "AWSBackupServiceRolePolicyForS3Backup",
@@ -30,51 +29,52 @@ _POLICIES = (
 
 @dataclass(frozen=True)
 class BackupArgs:
-    """What is copied, and by whom.
+    """Arguments of the backups.
 
     Parameters
     ----------
-    settings, account
-        The environment, and its account in both regions.
+    settings, aws
+        The stack's settings and the AWS providers.
     role
-        Who AWS Backup is.
+        The role of AWS Backup.
     """
 
     settings: Settings
-    account: Account
+    aws: AwsAccount
     role: BackupRole
 
 
 class Backup(pulumi.ComponentResource):
-    """Vaults, the daily plan over everything with the tag ``backup: daily``, and the monthly test of a restore."""
+    """Backup vaults, the plan of resources with the tag ``backup: daily``, and the restore testing plan."""
 
     def __init__(self, name: str, args: BackupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        here = pulumi.ResourceOptions(providers={"aws": args.account.here})
-        super().__init__("healthcare-mlops:infra:Backup", name, None, pulumi.ResourceOptions.merge(opts, here))
+        primary = pulumi.ResourceOptions(providers={"aws": args.aws.primary})
+        super().__init__("healthcare-mlops:infra:Backup", name, None, pulumi.ResourceOptions.merge(opts, primary))
         settings, child = args.settings, pulumi.ResourceOptions(parent=self)
-        may = [
+        role_policies = [
             iam.RolePolicyAttachment(
                 f"{name}-{policy.rpartition('/')[2]}",
                 role=args.role.name,
                 policy_arn=f"arn:aws:iam::aws:policy/{policy}",
                 opts=child,
             )
-            for policy in _POLICIES
+            for policy in _MANAGED_POLICIES
         ]
-        vault = _vault(name, _called(settings), settings, child)
-        copies = []
+        full_name = names.stem(settings.environment)
+        vault = _vault(name, full_name, settings, child)
+        copy_actions = []
         if settings.tier.replicate:
-            there = pulumi.ResourceOptions(parent=self, providers={"aws": args.account.second})
-            away = _vault(f"{name}-second", f"{_called(settings)}-second", settings, there)
-            copies = [
+            secondary = pulumi.ResourceOptions(parent=self, providers={"aws": args.aws.secondary})
+            second_vault = _vault(f"{name}-second", f"{full_name}-second", settings, secondary)
+            copy_actions = [
                 backup.PlanRuleCopyActionArgs(
-                    destination_vault_arn=_arn(settings, settings.second_region, away),
-                    lifecycle=backup.PlanRuleCopyActionLifecycleArgs(delete_after=KEPT_DAYS),
+                    destination_vault_arn=_vault_arn(settings, settings.second_region, second_vault),
+                    lifecycle=backup.PlanRuleCopyActionLifecycleArgs(delete_after=RETENTION_DAYS),
                 )
             ]
         plan = backup.Plan(
             name,
-            name=_called(settings),
+            name=full_name,
             rules=[
                 backup.PlanRuleArgs(
                     rule_name="daily",
@@ -82,8 +82,8 @@ class Backup(pulumi.ComponentResource):
                     schedule=DAILY,
                     start_window=60,
                     completion_window=480,
-                    lifecycle=backup.PlanRuleLifecycleArgs(delete_after=KEPT_DAYS),
-                    copy_actions=copies,
+                    lifecycle=backup.PlanRuleLifecycleArgs(delete_after=RETENTION_DAYS),
+                    copy_actions=copy_actions,
                 )
             ],
             tags=names.tags(settings.environment, names.SHARED, phi=False),
@@ -95,36 +95,36 @@ class Backup(pulumi.ComponentResource):
             plan_id=plan.id,
             iam_role_arn=args.role.arn,
             selection_tags=[backup.SelectionSelectionTagArgs(type="STRINGEQUALS", key=TAG, value=DAILY_TAG)],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=may),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=role_policies),
         )
-        self._tests(name, args, vault, may)
+        self._restore_testing(name, args, vault, role_policies)
         self.register_outputs({})
 
-    def _tests(
-        self, name: str, args: BackupArgs, vault: pulumi.Output[str], may: list[iam.RolePolicyAttachment]
+    def _restore_testing(
+        self, name: str, args: BackupArgs, vault: pulumi.Output[str], role_policies: list[iam.RolePolicyAttachment]
     ) -> None:
-        """Declare the monthly restore of the newest copy of each kind, into resources that are gone a day later."""
+        """Declare the monthly restore of the latest recovery point of each type; AWS deletes the result after a day."""
         settings = args.settings
-        tests = backup.RestoreTestingPlan(
+        plan = backup.RestoreTestingPlan(
             name,
-            name=_called(settings).replace("-", "_"),
+            name=names.stem(settings.environment).replace("-", "_"),
             schedule_expression=MONTHLY,
             start_window_hours=8,
             recovery_point_selection=backup.RestoreTestingPlanRecoveryPointSelectionArgs(
                 algorithm="LATEST_WITHIN_WINDOW",
-                include_vaults=[_arn(settings, settings.region, vault)],
+                include_vaults=[_vault_arn(settings, settings.region, vault)],
                 recovery_point_types=["SNAPSHOT", "CONTINUOUS"],
-                selection_window_days=KEPT_DAYS,
+                selection_window_days=RETENTION_DAYS,
             ),
             tags=names.tags(settings.environment, names.SHARED, phi=False),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        for kind in TESTED:
+        for resource_type in RESTORE_TESTED_TYPES:
             backup.RestoreTestingSelection(
-                f"{name}-{kind.lower()}",
-                name=kind.lower(),
-                restore_testing_plan_name=tests.name,
-                protected_resource_type=kind,
+                f"{name}-{resource_type.lower()}",
+                name=resource_type.lower(),
+                restore_testing_plan_name=plan.name,
+                protected_resource_type=resource_type,
                 protected_resource_conditions=backup.RestoreTestingSelectionProtectedResourceConditionsArgs(
                     string_equals=[
                         backup.RestoreTestingSelectionProtectedResourceConditionsStringEqualArgs(
@@ -134,25 +134,21 @@ class Backup(pulumi.ComponentResource):
                 ),
                 iam_role_arn=args.role.arn,
                 validation_window_hours=24,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=may),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=role_policies),
             )
 
 
-def _called(settings: Settings) -> str:
-    return names.stem(settings.environment)
-
-
-def _arn(settings: Settings, region: str, vault: pulumi.Output[str]) -> pulumi.Output[str]:
+def _vault_arn(settings: Settings, region: str, vault: pulumi.Output[str]) -> pulumi.Output[str]:
     return pulumi.Output.concat(f"arn:aws:backup:{region}:{settings.account}:backup-vault:", vault)
 
 
-def _vault(name: str, called: str, settings: Settings, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """Declare a vault with a key of its own, and return its name."""
+def _vault(name: str, full_name: str, settings: Settings, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """Declare a backup vault with its KMS key, and return its name."""
     protect = settings.tier.protect_data
-    key = PlatformKey(name, PlatformKeyArgs(settings, "backup", through=("backup",)), opts)
+    key = PlatformKey(name, PlatformKeyArgs(settings, "backup", via=("backup",)), opts)
     vault = backup.Vault(
         name,
-        name=called,
+        name=full_name,
         kms_key_arn=key.arn,
         force_destroy=not protect,
         tags=names.tags(settings.environment, names.SHARED, phi=True),
@@ -162,8 +158,8 @@ def _vault(name: str, called: str, settings: Settings, opts: pulumi.ResourceOpti
         backup.VaultLockConfiguration(
             name,
             backup_vault_name=vault.name,
-            min_retention_days=KEPT_DAYS,
-            changeable_for_days=REGRET_DAYS,
+            min_retention_days=RETENTION_DAYS,
+            changeable_for_days=LOCK_GRACE_DAYS,
             opts=opts,
         )
     return vault.name

@@ -1,16 +1,16 @@
-"""Who AWS Backup is in this account: a role that keys and buckets name, and so stands before them."""
+"""IAM role of AWS Backup; declared before keys and buckets, whose policies name it."""
 
 import pulumi
 from pulumi_aws import iam
 
-from infra.blocks.service_trust import for_account, service_trust
+from infra.blocks.trust_policy import service_trust, source_account
 from infra.blocks.workload_roles import role_arn
 from infra.settings import names
 from infra.settings.values import Settings
 
 
 class BackupRole(pulumi.ComponentResource):
-    """The role that AWS Backup takes; what it may do is said with the plans, in the module of backups."""
+    """IAM role that AWS Backup assumes; ``infra.storage.backup`` attaches its policies."""
 
     arn: str
     name: pulumi.Output[str]
@@ -20,7 +20,7 @@ class BackupRole(pulumi.ComponentResource):
         role = iam.Role(
             name,
             name=names.role(settings.environment, names.SHARED, "backup"),
-            assume_role_policy=service_trust("backup", for_account(settings.account)),
+            assume_role_policy=service_trust("backup", source_account(settings.account)),
             tags=names.tags(settings.environment, names.SHARED, phi=True),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -1,19 +1,19 @@
-"""How a leaving hospital's data goes home: a role for an hour, with a second factor, that reads and no more."""
+"""Data-export role of a leaving hospital: reads all of its buckets, MFA required, sessions of one hour."""
 
 import pulumi
 from pulumi_aws import iam
 
-from infra.blocks.service_trust import HOUR, person_trust
-from infra.blocks.workload_roles import READ, Grant, role_arn
+from infra.blocks.trust_policy import HOUR, person_trust
+from infra.blocks.workload_roles import Access, BucketGrant, role_arn
 from infra.settings import names
 from infra.settings.values import DataClass, Hospital, Settings
 
 EXPORT = "export"
-GRANTS = tuple(Grant(data, "", READ) for data in DataClass)
+GRANTS = tuple(BucketGrant(data, "", Access.READ) for data in DataClass)
 
 
-class ExportRole(pulumi.ComponentResource):
-    """The role of who hands a hospital's data over; keys and buckets name it, so it stands before them."""
+class DataExportRole(pulumi.ComponentResource):
+    """IAM role of the person who exports a hospital's data; declared before keys and buckets, which name it."""
 
     arn: str
     role: pulumi.Output[str]

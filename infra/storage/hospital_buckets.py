@@ -1,81 +1,91 @@
-"""A hospital's buckets: each with its own key, for those who work on it, and a copy in the second region."""
+"""Buckets of a hospital: one a data class, each with its KMS key and, in production, a replica."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.blocks.bucket import NONCURRENT_DAYS, Bucket, BucketArgs, Keep, Lock, Stored
+from infra.blocks.bucket import NONCURRENT_DAYS, Bucket, BucketArgs, BucketRef, ObjectLock, Retention
 from infra.blocks.kms_key import DataKey, DataKeyArgs
-from infra.blocks.providers import Account
-from infra.blocks.workload_roles import WorkloadRole, role_arn, users
+from infra.blocks.providers import AwsAccount
+from infra.blocks.workload_roles import BucketGrant, WorkloadRole, readers_and_writers, role_arn
 from infra.settings import names
 from infra.settings.values import DataClass, Hospital, Leaving, Settings
 from infra.storage.access_logs import AccessLogs
 from infra.storage.backup_role import BackupRole
-from infra.storage.data_export_role import ExportRole
+from infra.storage.data_export_role import DataExportRole
 from infra.storage.replication import Replication, ReplicationArgs, ReplicationRole
 
 AUDIT_DAYS = 7 * 365
-# Six years (45 CFR 164.316(b)(2)): so long a release proves what scored a patient.
+# Six years (45 CFR 164.316(b)(2)): a release is evidence of what scored a patient.
 RELEASE_DAYS = 6 * 365
 
 
 @dataclass(frozen=True)
 class HospitalStorageArgs:
-    """Whose buckets they are, and who works on them.
+    """Arguments of a hospital's buckets.
 
     Parameters
     ----------
     settings, hospital
-        The environment and the hospital's entry.
-    account
-        The account in both regions.
+        The stack's settings and the hospital's entry.
+    aws
+        The AWS providers.
     roles
-        The roles of who works on its data, which keys and buckets name; of a leaving hospital, of who hands it over.
-    backup
-        Who takes copies for AWS Backup, and brings them back.
+        The roles of its workloads, which key and bucket policies name; of a leaving hospital, the data-export role.
+    grants
+        S3 permissions of its workloads, by ServiceAccount.
+    backup_role
+        The role of AWS Backup.
     access_logs
-        Where access is recorded.
+        Buckets that receive server access logs.
     """
 
     settings: Settings
     hospital: Hospital
-    account: Account
-    roles: Sequence[WorkloadRole | ExportRole]
-    backup: BackupRole
+    aws: AwsAccount
+    roles: Sequence[WorkloadRole | DataExportRole]
+    grants: Mapping[str, Sequence[BucketGrant]]
+    backup_role: BackupRole
     access_logs: AccessLogs
 
 
 class HospitalStorage(pulumi.ComponentResource):
-    """A hospital's buckets, each with its own key."""
+    """Buckets of a hospital with their keys and replication; ``buckets`` by data class."""
 
-    stored: dict[DataClass, Stored]
+    buckets: dict[DataClass, BucketRef]
 
     def __init__(self, name: str, args: HospitalStorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:HospitalStorage", name, None, opts)
         settings, hospital = args.settings, args.hospital
         child = pulumi.ResourceOptions(parent=self)
-        copier = None
+        replication_role = None
         if settings.tier.replicate:
-            copier = ReplicationRole(f"{name}-replication", settings, hospital.name, child)
-        here = _Place("", settings.region, args.access_logs.here, "daily", child)
-        ready = [*args.roles, args.backup, *([copier] if copier else [])]
-        self.stored = {data: _store(name, args, data, here, _workers(args, data, copier), ready) for data in DataClass}
-        if copier:
-            away = pulumi.ResourceOptions(parent=self, providers={"aws": args.account.second})
-            there = _Place("-replica", settings.second_region, args.access_logs.second, "", away)
-            # Nobody but S3 itself reaches a copy, until a disaster makes somebody change this.
-            alone = _Users((), (copier.arn,))
-            copies = {data: _store(name, args, data, there, alone, [copier]) for data in DataClass}
+            replication_role = ReplicationRole(f"{name}-replication", settings, hospital.name, child)
+        primary = _Region("", settings.region, args.access_logs.primary, "daily", child)
+        depends_on = [*args.roles, args.backup_role, *([replication_role] if replication_role else [])]
+        self.buckets = {
+            data: _bucket(name, args, data, primary, _principals(args, data, replication_role), depends_on)
+            for data in DataClass
+        }
+        if replication_role:
+            opts_secondary = pulumi.ResourceOptions(parent=self, providers={"aws": args.aws.secondary})
+            secondary = _Region("-replica", settings.second_region, args.access_logs.secondary, "", opts_secondary)
+            # S3 replication alone accesses replicas, until disaster recovery changes their policies.
+            principals = _Principals((), (replication_role.arn,))
+            replicas = {
+                data: _bucket(name, args, data, secondary, principals, [replication_role]) for data in DataClass
+            }
             regions = (settings.region, settings.second_region)
-            Replication(f"{name}-replication", ReplicationArgs(copier, regions, self.stored, copies), child)
-        self.register_outputs({str(data): stored.bucket for data, stored in self.stored.items()})
+            Replication(
+                f"{name}-replication", ReplicationArgs(replication_role, regions, self.buckets, replicas), child
+            )
+        self.register_outputs({str(data): bucket.bucket for data, bucket in self.buckets.items()})
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where buckets are, and what differs there."""
+class _Region:
+    """What differs between the buckets of the primary and of the second region."""
 
     suffix: str
     region: str
@@ -85,80 +95,82 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Users:
-    """ARNs of who reads objects of a class, and of who writes them."""
+class _Principals:
+    """ARNs of the principals that read objects of a data class, and of those that write them."""
 
     readers: tuple[str, ...]
     writers: tuple[str, ...]
 
 
-def _workers(args: HospitalStorageArgs, data: DataClass, copier: ReplicationRole | None) -> _Users:
+def _principals(args: HospitalStorageArgs, data: DataClass, replication_role: ReplicationRole | None) -> _Principals:
     settings = args.settings
-    copiers = (copier.arn,) if copier else ()
+    replication = (replication_role.arn,) if replication_role else ()
     if args.hospital.leaving:
-        return _Users(
-            (*(role.arn for role in args.roles if isinstance(role, ExportRole)), *copiers), (args.backup.arn,)
-        )
+        export = tuple(role.arn for role in args.roles if isinstance(role, DataExportRole))
+        return _Principals((*export, *replication), (args.backup_role.arn,))
     operators = settings.operators if settings.tier.operators_read_data else ()
-    readers, writers = ([role_arn(settings, args.hospital.name, name) for name in found] for found in users(data))
-    # Who deploys a release reads what it says of itself; a model holds no patient's data.
+    readers, writers = (
+        [role_arn(settings, args.hospital.name, workload) for workload in workloads]
+        for workloads in readers_and_writers(args.grants, data)
+    )
+    # The deployer reads release metadata; models contain no PHI.
     deployer = [settings.deployer] if data is DataClass.MODELS and settings.deployer not in operators else []
-    return _Users((*readers, *copiers, *deployer), (*writers, args.backup.arn, *operators))
+    return _Principals((*readers, *replication, *deployer), (*writers, args.backup_role.arn, *operators))
 
 
-def _store(
+def _bucket(
     name: str,
     args: HospitalStorageArgs,
     data: DataClass,
-    place: _Place,
-    who: _Users,
-    ready: Sequence[pulumi.Resource],
-) -> Stored:
+    region: _Region,
+    principals: _Principals,
+    depends_on: Sequence[pulumi.Resource],
+) -> BucketRef:
     settings, hospital = args.settings, args.hospital
-    resource = f"{name}-{data}{place.suffix}"
-    keep, released = _keep(settings, hospital, data), hospital.leaving is Leaving.RELEASED
+    resource_name = f"{name}-{data}{region.suffix}"
+    retention, deletable = _retention(settings, hospital, data), hospital.leaving is Leaving.RELEASED
     key = DataKey(
-        resource,
+        resource_name,
         DataKeyArgs(
             settings=settings,
             hospital=hospital,
             data=data,
-            region=place.region,
-            readers=who.readers,
-            writers=who.writers,
-            after=ready,
-            protect=settings.tier.protect_data and not released,
-            retain=released and keep.lock is not None,
+            region=region.region,
+            readers=principals.readers,
+            writers=principals.writers,
+            depends_on=depends_on,
+            protect=settings.tier.protect_data and not deletable,
+            retain=deletable and retention.lock is not None,
         ),
-        place.opts,
+        region.opts,
     )
     bucket = Bucket(
-        resource,
+        resource_name,
         BucketArgs(
             settings=settings,
-            bucket=names.bucket(settings.environment, hospital.name, data) + place.suffix,
-            tags=names.tags(settings.environment, hospital.name, data, backup=place.backup),
+            bucket=names.bucket(settings.environment, hospital.name, data) + region.suffix,
+            tags=names.tags(settings.environment, hospital.name, data, backup=region.backup),
             key_arn=key.arn,
-            keep=keep,
-            principals=(*who.readers, *who.writers),
-            released=released,
-            access_logs=place.access_logs,
+            retention=retention,
+            principals=(*principals.readers, *principals.writers),
+            deletable=deletable,
+            access_logs=region.access_logs,
         ),
-        place.opts,
+        region.opts,
     )
-    return Stored(bucket.bucket, bucket.arn, key.arn, bucket.ready)
+    return BucketRef(bucket.bucket, bucket.arn, key.arn, bucket.ready)
 
 
-def _keep(settings: Settings, hospital: Hospital, data: DataClass) -> Keep:
-    locked = settings.tier.lock_records
+def _retention(settings: Settings, hospital: Hospital, data: DataClass) -> Retention:
+    object_lock = settings.tier.lock_records
     match data:
         case DataClass.RAW:
-            return Keep(hospital.raw_days, NONCURRENT_DAYS)
+            return Retention(hospital.raw_days, NONCURRENT_DAYS)
         case DataClass.CURATED | DataClass.IDENTITY:
-            return Keep(hospital.curated_days, NONCURRENT_DAYS)
+            return Retention(hospital.curated_days, NONCURRENT_DAYS)
         case DataClass.AUDIT:
-            # What was replaced here is evidence as well.
-            return Keep(AUDIT_DAYS, AUDIT_DAYS, Lock("COMPLIANCE", AUDIT_DAYS) if locked else None)
+            # Noncurrent versions of audit logs are evidence too.
+            return Retention(AUDIT_DAYS, AUDIT_DAYS, ObjectLock("COMPLIANCE", AUDIT_DAYS) if object_lock else None)
         case DataClass.MODELS:
             # A release is evidence of what scored a patient, so models do not expire.
-            return Keep(None, None, Lock("GOVERNANCE", RELEASE_DAYS) if locked else None)
+            return Retention(None, None, ObjectLock("GOVERNANCE", RELEASE_DAYS) if object_lock else None)

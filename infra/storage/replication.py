@@ -1,32 +1,32 @@
-"""Replication: S3 copies a hospital's objects to buckets of the second region, under keys of that region."""
+"""S3 replication to buckets of the second region, encrypted with keys of that region."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import iam, s3
 
-from infra.blocks.bucket import Stored
-from infra.blocks.kms_key_policy import through_s3
-from infra.blocks.service_trust import service_trust
+from infra.blocks.bucket import BucketRef
+from infra.blocks.iam_policy import Statement, policy_document
+from infra.blocks.kms_key_policy import via_s3
+from infra.blocks.trust_policy import service_trust
 from infra.blocks.workload_roles import role_arn
 from infra.settings import names
 from infra.settings.values import DataClass, Settings
 
-_READ = ("s3:GetReplicationConfiguration", "s3:ListBucket")
-_READ_OBJECTS = (
+_SOURCE_BUCKET_ACTIONS = ("s3:GetReplicationConfiguration", "s3:ListBucket")
+_SOURCE_OBJECT_ACTIONS = (
     "s3:GetObjectLegalHold",
     "s3:GetObjectRetention",
     "s3:GetObjectVersionAcl",
     "s3:GetObjectVersionForReplication",
     "s3:GetObjectVersionTagging",
 )
-_WRITE_OBJECTS = ("s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags")
+_DESTINATION_OBJECT_ACTIONS = ("s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags")
 
 
 class ReplicationRole(pulumi.ComponentResource):
-    """The role that S3 takes to copy a hospital's objects; keys and buckets name it, so it stands before them."""
+    """IAM role that S3 assumes for replication; declared before keys and buckets, whose policies name it."""
 
     arn: str
     role: iam.Role
@@ -35,12 +35,12 @@ class ReplicationRole(pulumi.ComponentResource):
         self, name: str, settings: Settings, hospital: str, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("healthcare-mlops:infra:ReplicationRole", name, None, opts)
-        # Where S3 says for whom it copies, it must be for this account.
-        here = {"StringEqualsIfExists": {"aws:SourceAccount": settings.account}}
+        # S3 does not always set aws:SourceAccount.
+        source_account = {"StringEqualsIfExists": {"aws:SourceAccount": settings.account}}
         self.role = iam.Role(
             name,
             name=names.role(settings.environment, hospital, "replication"),
-            assume_role_policy=service_trust("s3", here),
+            assume_role_policy=service_trust("s3", source_account),
             tags=names.tags(settings.environment, hospital, phi=True),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -50,54 +50,54 @@ class ReplicationRole(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class ReplicationArgs:
-    """What is copied where.
+    """Arguments of the replication.
 
     Parameters
     ----------
-    copier
-        The role that S3 takes.
+    role
+        The role that S3 assumes.
     regions
-        Where the originals and the copies are.
-    originals, copies
-        The buckets of each class.
+        Regions of the source and of the destination buckets.
+    sources, destinations
+        The buckets by data class.
     """
 
-    copier: ReplicationRole
+    role: ReplicationRole
     regions: tuple[str, str]
-    originals: Mapping[DataClass, Stored]
-    copies: Mapping[DataClass, Stored]
+    sources: Mapping[DataClass, BucketRef]
+    destinations: Mapping[DataClass, BucketRef]
 
 
 class Replication(pulumi.ComponentResource):
-    """What the role may do, and the rule of each bucket."""
+    """Replication configuration of each source bucket, and the policy of the replication role."""
 
     def __init__(self, name: str, args: ReplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Replication", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        pairs = [(args.originals[data], args.copies[data]) for data in args.originals]
-        known = [(one.arn, one.key_arn, two.arn, two.key_arn) for one, two in pairs]
-        allowed = iam.RolePolicy(
+        pairs = [(source, args.destinations[data]) for data, source in args.sources.items()]
+        arns = [(source.arn, source.key_arn, target.arn, target.key_arn) for source, target in pairs]
+        role_policy = iam.RolePolicy(
             name,
             name="replication",
-            role=args.copier.role.name,
-            policy=pulumi.Output.all(*(pulumi.Output.all(*arns) for arns in known)).apply(
-                lambda rows: replication_policy(rows, *args.regions)
+            role=args.role.role.name,
+            policy=pulumi.Output.all(*(pulumi.Output.all(*pair) for pair in arns)).apply(
+                lambda resolved: replication_policy(resolved, *args.regions)
             ),
             opts=child,
         )
-        for data, original in args.originals.items():
+        for data, source in args.sources.items():
             s3.BucketReplicationConfig(
                 f"{name}-{data}",
-                # S3 copies from and to buckets that keep versions alone.
-                bucket=original.ready,
-                role=args.copier.role.arn,
-                rules=[_rule(args.copies[data])],
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
+                # Replication requires versioning of both buckets.
+                bucket=source.ready,
+                role=args.role.role.arn,
+                rules=[_rule(args.destinations[data])],
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[role_policy]),
             )
         self.register_outputs({})
 
 
-def _rule(copy: Stored) -> s3.BucketReplicationConfigRuleArgs:
+def _rule(destination: BucketRef) -> s3.BucketReplicationConfigRuleArgs:
     return s3.BucketReplicationConfigRuleArgs(
         id="second-region",
         status="Enabled",
@@ -110,34 +110,34 @@ def _rule(copy: Stored) -> s3.BucketReplicationConfigRuleArgs:
             )
         ),
         destination=s3.BucketReplicationConfigRuleDestinationArgs(
-            bucket=pulumi.Output.concat("arn:aws:s3:::", copy.ready),
+            bucket=pulumi.Output.concat("arn:aws:s3:::", destination.ready),
             encryption_configuration=s3.BucketReplicationConfigRuleDestinationEncryptionConfigurationArgs(
-                replica_kms_key_id=copy.key_arn
+                replica_kms_key_id=destination.key_arn
             ),
         ),
     )
 
 
-def replication_policy(rows: Sequence[Sequence[str]], region: str, second_region: str) -> str:
-    """Return a policy that reads versions of originals and writes copies, and no more.
+def replication_policy(arns: Sequence[Sequence[str]], region: str, second_region: str) -> str:
+    """Return the policy of the replication role.
 
     Parameters
     ----------
-    rows
-        Of each class the original's bucket and key, and the copy's.
+    arns
+        ARNs of source bucket, its key, destination bucket and its key, for each data class.
     region, second_region
-        Where S3 may use the keys on the role's behalf.
+        The regions in which S3 may use the keys for the role.
     """
 
-    def allow(actions: Sequence[str], resources: Sequence[str]) -> dict[str, object]:
+    def allow(actions: Sequence[str], resources: Sequence[str]) -> Statement:
         return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
 
-    originals, keys, copies, copy_keys = zip(*rows, strict=True)
-    statements = [
-        allow(_READ, originals),
-        allow(_READ_OBJECTS, [f"{arn}/*" for arn in originals]),
-        allow(_WRITE_OBJECTS, [f"{arn}/*" for arn in copies]),
-        {**allow(["kms:Decrypt"], keys), "Condition": through_s3(region)},
-        {**allow(["kms:Encrypt", "kms:GenerateDataKey"], copy_keys), "Condition": through_s3(second_region)},
-    ]
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    sources, source_keys, destinations, destination_keys = zip(*arns, strict=True)
+    encrypt = ["kms:Encrypt", "kms:GenerateDataKey"]
+    return policy_document(
+        allow(_SOURCE_BUCKET_ACTIONS, sources),
+        allow(_SOURCE_OBJECT_ACTIONS, [f"{arn}/*" for arn in sources]),
+        allow(_DESTINATION_OBJECT_ACTIONS, [f"{arn}/*" for arn in destinations]),
+        {**allow(["kms:Decrypt"], source_keys), "Condition": via_s3(region)},
+        {**allow(encrypt, destination_keys), "Condition": via_s3(second_region)},
+    )

@@ -1,4 +1,4 @@
-"""A hospital's logins of PostgreSQL: made by Vault for a quarter of an hour, over that hospital's database alone."""
+"""Vault's database secrets engine of a hospital: dynamic PostgreSQL credentials for its database, valid 15 minutes."""
 
 from dataclasses import dataclass
 
@@ -7,50 +7,50 @@ import pulumi_vault as vault
 from pulumi_vault import database
 
 from infra.vault.hospital import TOKEN_MAX_SECONDS, TOKEN_SECONDS
-from infra.vault.server import Logins
+from infra.vault.server import KubernetesAuth
 
 CONNECTION = "readmission"
 SCHEMA = "readmission"
-# Vault hashes a password before PostgreSQL sees it, so no record of statements holds one.
-HASHING = "scram-sha-256"
-# What a login of each kind may do with the tables of the schema. Nobody deletes: what is old goes by partition.
+# Vault hashes passwords before it sends them, so PostgreSQL's statement log contains none.
+PASSWORD_AUTHENTICATION = "scram-sha-256"
+# Privileges by role on the tables of the schema. None deletes: old rows are dropped by partition.
 PRIVILEGES = {"reader": "SELECT", "writer": "SELECT, INSERT"}
 
 
 @dataclass(frozen=True)
 class HospitalDatabaseArgs:
-    """Whose database it is.
+    """Arguments of the database secrets engine.
 
     Parameters
     ----------
-    hospital, logins
-        The hospital, and who deploys to Vault.
-    address
-        The PostgreSQL server, with its port.
+    hospital, auth
+        The hospital, and Vault's Kubernetes auth method with its provider.
+    endpoint
+        Host and port of PostgreSQL.
     protect
-        Refuse deletion of what makes logins.
+        Whether Pulumi refuses to delete the mount.
     closed
-        Make no more of them.
+        Whether it issues no credentials, as for a leaving hospital.
     """
 
     hospital: str
-    logins: Logins
-    address: pulumi.Input[str]
+    auth: KubernetesAuth
+    endpoint: pulumi.Input[str]
     protect: bool
     closed: bool
 
 
 class HospitalDatabase(pulumi.ComponentResource):
-    """An engine that makes logins for one database.
+    """Database secrets engine with the connection to, and the roles of, one hospital's database.
 
-    How it logs in itself is in no configuration: an administrator of the database makes the role ``vault_<hospital>``
-    and writes its first password to Vault, which replaces it at once by one that nobody knows.
+    Its own password is not in the configuration: a database administrator creates the role ``vault_<hospital>`` and
+    writes an initial password to Vault, which rotates it at once.
     """
 
     def __init__(self, name: str, args: HospitalDatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        provided = pulumi.ResourceOptions(providers={"vault": args.logins.provider})
+        vault_provider = pulumi.ResourceOptions(providers={"vault": args.auth.provider})
         super().__init__(
-            "healthcare-mlops:infra:HospitalDatabase", name, None, pulumi.ResourceOptions.merge(opts, provided)
+            "healthcare-mlops:infra:HospitalDatabase", name, None, pulumi.ResourceOptions.merge(opts, vault_provider)
         )
         child = pulumi.ResourceOptions(parent=self)
         mount = vault.Mount(
@@ -68,25 +68,25 @@ class HospitalDatabase(pulumi.ComponentResource):
             backend=mount.path,
             name=CONNECTION,
             allowed_roles=sorted(privileges),
-            # The server may not stand yet when this is written, and Vault has no password yet.
+            # Vault has no password yet.
             verify_connection=False,
             postgresql=database.SecretBackendConnectionPostgresqlArgs(
                 connection_url=pulumi.Output.concat(
-                    "postgresql://{{username}}:{{password}}@", args.address, f"/{args.hospital}?sslmode=verify-full"
+                    "postgresql://{{username}}:{{password}}@", args.endpoint, f"/{args.hospital}?sslmode=verify-full"
                 ),
                 username=f"vault_{args.hospital}",
-                password_authentication=HASHING,
+                password_authentication=PASSWORD_AUTHENTICATION,
                 max_open_connections=4,
             ),
             opts=child,
         )
-        for role, rights in privileges.items():
+        for role, role_privileges in privileges.items():
             database.SecretBackendRole(
                 f"{name}-{role}",
                 backend=mount.path,
                 name=role,
                 db_name=connection.name,
-                creation_statements=creation(args.hospital, rights),
+                creation_statements=creation_statements(args.hospital, role_privileges),
                 default_ttl=TOKEN_SECONDS,
                 max_ttl=TOKEN_MAX_SECONDS,
                 opts=child,
@@ -94,10 +94,10 @@ class HospitalDatabase(pulumi.ComponentResource):
         self.register_outputs({"path": mount.path})
 
 
-def creation(hospital: str, privileges: str) -> list[str]:
-    """Return the statements by which a login comes to be, with these privileges on a hospital's tables.
+def creation_statements(hospital: str, privileges: str) -> list[str]:
+    """Return the creation statements of a database role with privileges on a hospital's tables.
 
-    The login belongs to no other role, so it is held by the row-level security of every table.
+    The role inherits from no other role, so row-level security of every table applies to it.
     """
     return [
         "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' NOINHERIT;",

@@ -1,4 +1,4 @@
-"""A hospital's own authority in Vault, for the two ends of each connection to its gateway."""
+"""Vault's PKI secrets engine of a hospital: server certificate of its gateway, client certificates of applications."""
 
 from dataclasses import dataclass
 
@@ -7,100 +7,100 @@ import pulumi_vault as vault
 from pulumi_vault import pkisecret
 
 from infra.settings import names
-from infra.vault.hospital import TOKEN_MAX_SECONDS, TOKEN_SECONDS, Rule, policy_text
-from infra.vault.server import Logins
+from infra.vault.hospital import TOKEN_MAX_SECONDS, TOKEN_SECONDS, VaultPolicyRule, policy_text
+from infra.vault.server import KubernetesAuth
 
 DAY = 86400
-AUTHORITY_DAYS = 3650
+CA_DAYS = 3650
 SERVER_DAYS = 30
 CLIENT_DAYS = 90
-CLIENT = "program"
+CLIENT_ROLE = "program"
 
 
 @dataclass(frozen=True)
-class HospitalAuthorityArgs:
-    """For whom the authority signs.
+class HospitalCaArgs:
+    """Arguments of a hospital's certificate authority.
 
     Parameters
     ----------
-    hospital, logins
-        Whose authority it is, and how who asks it logs in to Vault.
-    workload, host
-        The server, and the one name that it answers to.
-    programs
-        The names of the programs that call it.
-    asked_by
-        Namespace and ServiceAccount of who asks for the server's certificate.
+    hospital, auth
+        The hospital, and Vault's Kubernetes auth method.
+    server, host
+        The ServiceAccount of the server, which names its PKI role, and its only DNS name.
+    applications
+        Names of the client applications.
+    requester
+        Namespace and ServiceAccount that request the server's certificate.
     protect
-        Refuse deletion of the authority.
+        Whether Pulumi refuses to delete the mount.
     closed
-        Sign no more.
+        Whether it issues no certificates, as for a leaving hospital.
     """
 
     hospital: str
-    logins: Logins
-    workload: str
+    auth: KubernetesAuth
+    server: str
     host: str
-    programs: tuple[str, ...]
-    asked_by: tuple[pulumi.Input[str], str]
+    applications: tuple[str, ...]
+    requester: tuple[pulumi.Input[str], str]
     protect: bool
     closed: bool
 
 
-class HospitalAuthority(pulumi.ComponentResource):
-    """An authority whose key never leaves Vault, with a role for the server and one for programs.
+class HospitalCa(pulumi.ComponentResource):
+    """Certificate authority in Vault with a PKI role for the server and one for client applications.
 
-    The certificates of programs are handed out by who holds the hospital's break-glass role: no workload may ask for
-    one.
+    No workload can request client certificates; a person with the break-glass role issues them.
     """
 
-    def __init__(self, name: str, args: HospitalAuthorityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: HospitalCaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:HospitalAuthority", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         mount = vault.Mount(
             name,
             path=f"{args.hospital}/pki",
             type="pki",
             description=f"Certificates of the gateway of hospital {args.hospital} and of its programs",
             default_lease_ttl_seconds=SERVER_DAYS * DAY,
-            max_lease_ttl_seconds=AUTHORITY_DAYS * DAY,
-            opts=kept,
+            max_lease_ttl_seconds=CA_DAYS * DAY,
+            opts=protected,
         )
         root = pkisecret.SecretBackendRootCert(
             name,
             backend=mount.path,
             type="internal",
             common_name=f"Authority of hospital {args.hospital}",
-            ttl=f"{AUTHORITY_DAYS * DAY}s",
+            ttl=f"{CA_DAYS * DAY}s",
             key_type="ec",
             key_bits=384,
             max_path_length=0,
-            opts=kept,
+            opts=protected,
         )
         if not args.closed:
-            after = pulumi.ResourceOptions(parent=self, depends_on=[root])
-            _role(f"{name}-{args.workload}", args.workload, mount, [args.host], SERVER_DAYS, after, server=True)
-            _role(f"{name}-{CLIENT}", CLIENT, mount, list(args.programs), CLIENT_DAYS, after, server=False)
-            self._login(args, child)
+            opts = pulumi.ResourceOptions(parent=self, depends_on=[root])
+            _pki_role(f"{name}-{args.server}", args.server, mount, [args.host], SERVER_DAYS, opts, server=True)
+            clients = list(args.applications)
+            _pki_role(f"{name}-{CLIENT_ROLE}", CLIENT_ROLE, mount, clients, CLIENT_DAYS, opts, server=False)
+            self._requester_role(args, child)
         self.register_outputs({"path": mount.path})
 
-    def _login(self, args: HospitalAuthorityArgs, child: pulumi.ResourceOptions) -> None:
-        namespace, account = args.asked_by
-        name = names.vault_role(args.hospital, args.workload)
+    def _requester_role(self, args: HospitalCaArgs, child: pulumi.ResourceOptions) -> None:
+        namespace, service_account = args.requester
+        name = names.vault_role(args.hospital, args.server)
         policy = vault.Policy(
             name,
             name=name,
-            policy=policy_text(args.hospital, [Rule(f"pki/sign/{args.workload}", "update")]),
+            policy=policy_text(args.hospital, [VaultPolicyRule(f"pki/sign/{args.server}", "update")]),
             opts=child,
         )
         vault.kubernetes.AuthBackendRole(
             name,
-            backend=args.logins.path,
+            backend=args.auth.path,
             role_name=name,
-            bound_service_account_names=[account],
+            bound_service_account_names=[service_account],
             bound_service_account_namespaces=[namespace],
-            audience=args.logins.audience,
+            audience=args.auth.audience,
             token_policies=[policy.name],
             token_ttl=TOKEN_SECONDS,
             token_max_ttl=TOKEN_MAX_SECONDS,
@@ -108,22 +108,22 @@ class HospitalAuthority(pulumi.ComponentResource):
         )
 
 
-def _role(
-    resource: str,
+def _pki_role(
+    resource_name: str,
     name: str,
     mount: vault.Mount,
-    subjects: list[str],
+    allowed_domains: list[str],
     days: int,
     opts: pulumi.ResourceOptions,
     *,
     server: bool,
 ) -> None:
-    """Declare who gets certificates: exactly these names, for one end of a connection."""
+    """Declare a PKI role for exactly these names, with server or client authentication as its extended key usage."""
     pkisecret.SecretBackendRole(
-        resource,
+        resource_name,
         backend=mount.path,
         name=name,
-        allowed_domains=subjects,
+        allowed_domains=allowed_domains,
         allow_bare_domains=True,
         allow_subdomains=False,
         allow_localhost=False,

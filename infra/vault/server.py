@@ -1,4 +1,4 @@
-"""What Vault has once for all hospitals: its records, a limit on logins, and the method by which pods log in."""
+"""Server-wide configuration of Vault: audit devices, Kubernetes auth method, rate limit of logins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ import pulumi_vault as vault
 from infra.cluster.cluster import Cluster
 from infra.settings.values import Settings
 
-LOGIN_PATH = "kubernetes"
-# A pod logs in once in a quarter of an hour; no node has so many that this would keep one of them waiting.
-LOGINS_A_SECOND = 20
-DEVICES = ("first", "second", "third")
+AUTH_PATH = "kubernetes"
+# Per client address and second; a pod logs in once in 15 minutes.
+LOGIN_RATE = 20
+AUDIT_DEVICES = ("first", "second", "third")
 
 
 @dataclass(frozen=True)
-class Logins:
-    """The method by which pods log in.
+class KubernetesAuth:
+    """Vault's Kubernetes auth method.
 
     Parameters
     ----------
     provider
-        Deploys to Vault.
+        Vault provider.
     path
-        Where the method is mounted.
+        Mount path of the auth method.
     audience
-        For whom a pod's token must have been made.
+        Required audience of ServiceAccount tokens.
     """
 
     provider: vault.Provider
@@ -34,21 +34,21 @@ class Logins:
     audience: pulumi.Input[str]
 
 
-def trust_cluster(settings: Settings, cluster: Cluster) -> Logins:
-    """Let Vault record every request, and accept the cluster's ServiceAccount tokens.
+def kubernetes_auth(settings: Settings, cluster: Cluster) -> KubernetesAuth:
+    """Declare the audit devices and the Kubernetes auth method.
 
-    Each token is reviewed on its own authority, so Vault holds no standing credential of the cluster. Nobody logs in
-    with a password, so there is nothing that a lockout could lock; a limit by client stops who tries tokens.
+    Vault reviews each token with that token (TokenReview), so it holds no credential of the cluster. User lockout does
+    not apply to token logins; the rate limit bounds attempts.
     """
-    # The token comes from the environment, and no child of it is made that the state would have to keep.
+    # The token comes from VAULT_TOKEN; without a child token the state contains none.
     provider = vault.Provider(
         "vault", address=settings.endpoints.vault.url, namespace=settings.vault.namespace, skip_child_token=True
     )
     opts = pulumi.ResourceOptions(provider=provider)
-    recorded = pulumi.ResourceOptions(provider=provider, depends_on=_records(settings.vault.audit_files, provider))
-    backend = vault.AuthBackend("kubernetes", type="kubernetes", path=LOGIN_PATH, opts=recorded)
+    audited = pulumi.ResourceOptions(provider=provider, depends_on=_audit_devices(settings.vault.audit_files, provider))
+    backend = vault.AuthBackend("kubernetes", type="kubernetes", path=AUTH_PATH, opts=audited)
     vault.QuotaRateLimit(
-        "logins", name="logins", path=backend.path.apply(lambda path: f"auth/{path}/"), rate=LOGINS_A_SECOND, opts=opts
+        "logins", name="logins", path=backend.path.apply(lambda path: f"auth/{path}/"), rate=LOGIN_RATE, opts=opts
     )
     config = vault.kubernetes.AuthBackendConfig(
         "kubernetes",
@@ -58,14 +58,13 @@ def trust_cluster(settings: Settings, cluster: Cluster) -> Logins:
         disable_local_ca_jwt=True,
         opts=opts,
     )
-    return Logins(provider, config.backend.apply(str), cluster.audience)
+    return KubernetesAuth(provider, config.backend.apply(str), cluster.audience)
 
 
-def _records(files: Sequence[str], provider: vault.Provider) -> list[vault.Audit]:
-    """Declare the server's records, in which every value is an HMAC; a managed Vault has its own, and no files.
+def _audit_devices(files: Sequence[str], provider: vault.Provider) -> list[vault.Audit]:
+    """Declare the file audit devices, whose log entries contain HMACs of values; a managed Vault has none.
 
-    A request that no device can record is refused, so one of them may fail. What a device has written stays when the
-    stack goes.
+    Vault denies a request that no device can log, so with several devices one may fail.
     """
     return [
         vault.Audit(
@@ -76,5 +75,5 @@ def _records(files: Sequence[str], provider: vault.Provider) -> list[vault.Audit
             options={"file_path": file, "mode": "0600"},
             opts=pulumi.ResourceOptions(provider=provider),
         )
-        for name, file in zip(DEVICES, files, strict=False)
+        for name, file in zip(AUDIT_DEVICES, files, strict=False)
     ]

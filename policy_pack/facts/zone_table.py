@@ -9,6 +9,7 @@ import yaml
 from policy_pack.errors import PackError
 
 TABLE = Path(__file__).parents[2] / "workloads" / "zones.yaml"
+WORKLOADS = TABLE.with_name("workloads.yaml")
 DNS = "dns"
 DNS_PORTS = (53, 5353)
 # The hospital of what belongs to none.
@@ -76,29 +77,44 @@ class Zones:
         return {flow.target for flow in self.flows if flow.source == source and flow.target in self.outside}
 
 
-def read(path: Path) -> Zones:
-    """Read a zone table.
+def read(path: Path, workloads: Path = WORKLOADS) -> Zones:
+    """Read the zone table, with the ServiceAccounts, zones and ports of the workload table.
+
+    Workloads are named by their ServiceAccounts, as their pods are labelled.
 
     Raises
     ------
     PackError
-        When the file is not there or is no zone table.
+        When a file is missing or is not such a table.
     """
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        rows = yaml.safe_load(workloads.read_text(encoding="utf-8"))["workloads"]
+        accounts = {name: str(row["service_account"]) for name, row in rows.items()}
+        homes = {str(row["service_account"]): str(row["zone"]) for row in rows.values()}
+    except OSError:
+        raise PackError(f"{workloads} is not there; the zone-flow proof needs the workload table.") from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise PackError(f"{workloads} is not a workload table ({error}); correct it and run again.") from None
+    try:
+        table = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Zones(
-            zones=frozenset(written["zones"]),
-            homes={name: str(workload["zone"]) for name, workload in written["workloads"].items()},
-            outside=frozenset(written["endpoints"]),
-            pods={
-                name: PlatformPods(p["namespace"], p["labels"], p.get("port")) for name, p in written["pods"].items()
-            },
-            flows=tuple(Flow(flow["source"], flow["target"], flow.get("port")) for flow in written["flows"]),
+            zones=frozenset(table["zones"]),
+            homes=homes,
+            outside=frozenset(table["endpoints"]),
+            pods={name: PlatformPods(p["namespace"], p["labels"], p.get("port")) for name, p in table["pods"].items()},
+            flows=tuple(
+                Flow(
+                    accounts.get(flow["source"], flow["source"]),
+                    accounts.get(flow["target"], flow["target"]),
+                    int(rows[flow["target"]]["ports"][flow["port"]]) if "port" in flow else None,
+                )
+                for flow in table["flows"]
+            ),
         )
     except OSError:
         raise PackError(f"{path} is not there; the zone-flow proof needs the zone table.") from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise PackError(f"{path} is no zone table ({error}); mend it and run again.") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PackError(f"{path} is not a zone table ({error}); correct it and run again.") from None
 
 
 @cache

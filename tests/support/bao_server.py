@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from infra.vault.hospital import RULES, policy_text
+from infra.vault.hospital import policy_text
 from model.io.vault import Vault
+from tests.support.service_accounts import VAULT_RULES
 
 BINARY = Path(sys.executable).parent / "bao"
 ROOT = "root-of-a-test"
@@ -104,7 +105,7 @@ def _lay_out(server: Bao) -> None:
     root.write_data("auth/kubernetes/config", data={"jwt_validation_pubkeys": [public.decode()]})
     for workload in ("ingestor", "reidentifier"):
         name = f"{HOSPITAL}-{workload}"
-        root.sys.create_or_update_acl_policy(name, policy_text(HOSPITAL, RULES[workload]))
+        root.sys.create_or_update_acl_policy(name, policy_text(HOSPITAL, VAULT_RULES[workload]))
         role = {
             "role_type": "jwt",
             "user_claim": "sub",

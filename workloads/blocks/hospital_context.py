@@ -1,65 +1,67 @@
-"""What every workload of one hospital is built from."""
+"""What the workloads of one hospital share: settings, cluster, pod identities, buckets, release."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.blocks.bucket import Stored
+from infra.blocks.bucket import BucketRef
 from infra.cluster.cluster import Cluster
 from infra.settings.values import DataClass, Hospital, Settings
-from workloads.blocks.pod import Account, Program
-from workloads.blocks.release_metadata import Papers
+from workloads.blocks.pod import Container, PodIdentity
+from workloads.blocks.release_metadata import ReleaseMetadata
+from workloads.zones import workload_table
 
 
 @dataclass(frozen=True)
-class Site:
-    """One hospital's place in the environment.
+class HospitalContext:
+    """Context of a hospital's workloads.
 
     Parameters
     ----------
     settings, hospital
-        The environment and the hospital's entry.
+        The stack's settings and the hospital's entry.
     cluster
-        Where pods run.
-    accounts
-        Who each workload is.
-    stored
-        The hospital's buckets.
+        The cluster.
+    identities
+        Pod identities by workload.
+    buckets
+        The hospital's buckets by data class.
     release_keys
-        The public keys that sign its releases.
-    papers
-        What the release that it serves says of itself.
-    ground
-        What must stand before the first pod starts: closed zones, roles, keys and buckets.
+        Public keys that sign its releases.
+    release
+        Metadata of the release that it serves; None without a release.
+    prerequisites
+        Resources that must exist before the first pod: namespaces, roles, keys and buckets.
     """
 
     settings: Settings
     hospital: Hospital
     cluster: Cluster
-    accounts: Mapping[str, Account]
-    stored: Mapping[DataClass, Stored]
+    identities: Mapping[str, PodIdentity]
+    buckets: Mapping[DataClass, BucketRef]
     release_keys: pulumi.Output[str]
-    papers: Papers | None
-    ground: tuple[pulumi.Resource, ...]
+    release: ReleaseMetadata | None
+    prerequisites: tuple[pulumi.Resource, ...]
 
-    def place(self, data: DataClass, prefix: str) -> pulumi.Output[str]:
-        """Return the address of a prefix in one of the hospital's buckets."""
-        return pulumi.Output.concat("s3://", self.stored[data].bucket, "/", prefix)
+    def s3_url(self, location: str, key: str = "") -> pulumi.Output[str]:
+        """Return the S3 URL of a location of the workload table, or of an object in it."""
+        entry = workload_table.table().locations[location]
+        return pulumi.Output.concat("s3://", self.buckets[entry.data].bucket, "/", entry.prefix, key)
 
-    def step(self, command: str, *args: pulumi.Input[str]) -> Program:
-        """Return one step of the pipeline: a command of the model package."""
-        return Program(
+    def model_command(self, command: str, *args: pulumi.Input[str]) -> Container:
+        """Return a container that runs a command of the model package."""
+        return Container(
             name=command,
             image=self.settings.images.workloads,
             resources=self.settings.sizes.job,
             args=["-m", "model", command, *args],
         )
 
-    def name(self, suffix: str) -> str:
-        """Return a resource name within the stack."""
+    def logical_name(self, suffix: str) -> str:
+        """Return a logical name in the stack."""
         return f"{self.hospital.name}-{suffix}"
 
-    def after_ground(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
-        """Return options of what starts pods."""
-        return pulumi.ResourceOptions(parent=parent, depends_on=list(self.ground))
+    def options(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
+        """Return the options of resources that start pods."""
+        return pulumi.ResourceOptions(parent=parent, depends_on=list(self.prerequisites))

@@ -1,4 +1,4 @@
-"""The one hardened pod: every container of every workload comes from here."""
+"""Pod and container specs of all workloads, compliant with the Pod Security Standard "restricted"."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,23 +11,37 @@ from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY, Cluster
 from infra.cluster.node_classes import Placement
 from infra.settings.values import Resources, Settings
 
-USER = 65532
+USER_ID = 65532
 TOKEN_SECONDS = 3600
-AWS_TOKEN = "aws-token"
-VAULT_TOKEN = "vault-token"
-CA = "platform-ca"
-TMP = "tmp"
+AWS_TOKEN_VOLUME = "aws-token"
+VAULT_TOKEN_VOLUME = "vault-token"
+CA_VOLUME = "platform-ca"
+TMP_VOLUME = "tmp"
 TMP_FOLDER = "/tmp"
+DEFAULT_TMP_SIZE = "256Mi"
 _CA_FOLDER = "/var/run/secrets/ca"
 _AWS_FOLDER = "/var/run/secrets/aws"
 _VAULT_FOLDER = "/var/run/secrets/vault"
 
 
 @dataclass(frozen=True)
-class Account:
-    """Who a pod is: its ServiceAccount, its role in AWS and, where it has one, in Vault; and which nodes are for it."""
+class PodIdentity:
+    """Identity and placement of a workload's pods.
 
-    workload: str
+    Parameters
+    ----------
+    namespace, service_account
+        The ServiceAccount.
+    role_arn
+        The IAM role.
+    vault_role
+        The role in Vault; None for workloads that do not log in.
+    labels
+        Labels of the pods.
+    placement
+        Node selector and tolerations.
+    """
+
     namespace: pulumi.Output[str]
     service_account: pulumi.Output[str]
     role_arn: pulumi.Output[str]
@@ -37,28 +51,28 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Server:
-    """Where a server answers, and what it answers when it is alive and when it is ready."""
+class HttpProbes:
+    """Port, and paths of the liveness and the readiness probe."""
 
     port: int
-    live: str
-    ready: str
+    liveness: str
+    readiness: str
 
 
 @dataclass(frozen=True)
-class Program:
-    """One container.
+class Container:
+    """A container.
 
     Parameters
     ----------
     name, image, resources
-        As in the pod; the image by digest.
+        As in the pod spec; the image by digest.
     args
-        Arguments to the image's own entry point.
+        Arguments of the image's entry point.
     env
-        Settings that only this program needs.
-    server
-        Given for a program that answers requests; then the pod is probed.
+        Environment variables besides those of all containers.
+    probes
+        Probes of a container that serves HTTP.
     """
 
     name: str
@@ -66,116 +80,120 @@ class Program:
     resources: Resources
     args: Sequence[pulumi.Input[str]] = ()
     env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    server: Server | None = None
+    probes: HttpProbes | None = None
 
 
 @dataclass(frozen=True)
 class Pod:
-    """What runs together: programs one after the other, and then one.
+    """A pod of a Job.
 
     Parameters
     ----------
-    account
-        Who the pod is.
+    identity
+        Identity and placement.
     main
-        The program that the pod is for.
-    before
-        Programs that run first, each to its end.
-    scratch
-        Size of ``/tmp``, the one place that programs can write to, and which they share.
+        The main container.
+    init_containers
+        Containers that run before it, in order.
+    tmp_size
+        Size limit of ``/tmp``, the only writable directory, which the containers share.
     """
 
-    account: Account
-    main: Program
-    before: Sequence[Program] = ()
-    scratch: str = "256Mi"
+    identity: PodIdentity
+    main: Container
+    init_containers: Sequence[Container] = ()
+    tmp_size: str = DEFAULT_TMP_SIZE
 
 
 def pod_spec(cluster: Cluster, settings: Settings, pod: Pod) -> core.PodSpecArgs:
-    """Return the pod of a job."""
-    env = environment(cluster, settings, pod.account)
-    mounts = volume_mounts(cluster, pod.account)
+    """Return the pod spec of a Job."""
+    env = environment(cluster, settings, pod.identity)
+    mounts = volume_mounts(cluster, pod.identity)
+    placement = pod.identity.placement
     return core.PodSpecArgs(
-        service_account_name=pod.account.service_account,
+        service_account_name=pod.identity.service_account,
         automount_service_account_token=False,
         enable_service_links=False,
         restart_policy="Never",
-        node_selector=pod.account.placement.node_selector or None,
-        tolerations=[_toleration(each) for each in pod.account.placement.tolerations] or None,
-        security_context=pod_security(),
-        init_containers=[container(program, env, mounts) for program in pod.before] or None,
-        containers=[container(pod.main, env, mounts)],
-        volumes=volumes(cluster, pod.account, pod.scratch),
+        node_selector=placement.node_selector or None,
+        tolerations=[_toleration(toleration) for toleration in placement.tolerations] or None,
+        security_context=pod_security_context(),
+        init_containers=[container_spec(container, env, mounts) for container in pod.init_containers] or None,
+        containers=[container_spec(pod.main, env, mounts)],
+        volumes=volumes(cluster, pod.identity, pod.tmp_size),
     )
 
 
-def _toleration(known: Mapping[str, str]) -> core.TolerationArgs:
+def _toleration(toleration: Mapping[str, str]) -> core.TolerationArgs:
     return core.TolerationArgs(
-        key=known["key"], operator=known["operator"], value=known["value"], effect=known["effect"]
+        key=toleration["key"],
+        operator=toleration["operator"],
+        value=toleration["value"],
+        effect=toleration["effect"],
     )
 
 
-def pod_security() -> core.PodSecurityContextArgs:
-    """Return what holds for every container of a pod."""
+def pod_security_context() -> core.PodSecurityContextArgs:
+    """Return the security context of a pod."""
     return core.PodSecurityContextArgs(
         run_as_non_root=True,
-        run_as_user=USER,
-        run_as_group=USER,
-        fs_group=USER,
+        run_as_user=USER_ID,
+        run_as_group=USER_ID,
+        fs_group=USER_ID,
         seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
     )
 
 
-def container_security() -> core.SecurityContextArgs:
-    """Return what a container may do: compute, and write where a volume is mounted."""
+def container_security_context() -> core.SecurityContextArgs:
+    """Return the security context of a container: no root, no capabilities, read-only root filesystem."""
     return core.SecurityContextArgs(
         allow_privilege_escalation=False,
         read_only_root_filesystem=True,
         run_as_non_root=True,
-        run_as_user=USER,
-        run_as_group=USER,
+        run_as_user=USER_ID,
+        run_as_group=USER_ID,
         capabilities=core.CapabilitiesArgs(drop=["ALL"]),
         seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
     )
 
 
-def container(
-    program: Program, env: Sequence[core.EnvVarArgs] = (), mounts: Sequence[core.VolumeMountArgs] = ()
+def container_spec(
+    container: Container, env: Sequence[core.EnvVarArgs] = (), mounts: Sequence[core.VolumeMountArgs] = ()
 ) -> core.ContainerArgs:
-    """Return a hardened container."""
-    own = [core.EnvVarArgs(name=name, value=value) for name, value in program.env.items()]
-    server = program.server
+    """Return the spec of a container."""
+    own_env = [core.EnvVarArgs(name=name, value=value) for name, value in container.env.items()]
+    probes = container.probes
     return core.ContainerArgs(
-        name=program.name,
-        image=program.image,
-        # A digest names one content, so what the node has is what is meant.
+        name=container.name,
+        image=container.image,
+        # Images are pinned by digest, so a cached image is the same.
         image_pull_policy="IfNotPresent",
-        args=list(program.args) or None,
-        env=[*env, *own] or None,
-        resources=resource_requirements(program.resources),
-        security_context=container_security(),
+        args=list(container.args) or None,
+        env=[*env, *own_env] or None,
+        resources=resource_requirements(container.resources),
+        security_context=container_security_context(),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=list(mounts) or None,
-        ports=[core.ContainerPortArgs(container_port=server.port, name="http1", protocol="TCP")] if server else None,
-        startup_probe=_probe(server.ready, server.port, period=2, failures=60) if server else None,
-        readiness_probe=_probe(server.ready, server.port, period=5, failures=3) if server else None,
-        liveness_probe=_probe(server.live, server.port, period=10, failures=3) if server else None,
+        ports=[core.ContainerPortArgs(container_port=probes.port, name="http1", protocol="TCP")] if probes else None,
+        startup_probe=_probe(probes.readiness, probes.port, period=2, failures=60) if probes else None,
+        readiness_probe=_probe(probes.readiness, probes.port, period=5, failures=3) if probes else None,
+        liveness_probe=_probe(probes.liveness, probes.port, period=10, failures=3) if probes else None,
     )
 
 
 def resource_requirements(resources: Resources) -> core.ResourceRequirementsArgs:
-    """Return requests and limits."""
+    """Return the resource requirements of a container."""
     return core.ResourceRequirementsArgs(requests=resources.requests.quantities, limits=resources.limits.quantities)
 
 
-def environment(cluster: Cluster, settings: Settings, account: Account) -> list[core.EnvVarArgs]:
-    """Return how a pod finds AWS and Vault, and proves there who it is."""
+def environment(cluster: Cluster, settings: Settings, identity: PodIdentity) -> list[core.EnvVarArgs]:
+    """Return the environment variables with which clients of AWS and Vault connect and log in."""
     values: dict[str, pulumi.Input[str]] = {
         **aws_environment(cluster, settings.region),
-        "AWS_ROLE_ARN": account.role_arn,
+        "AWS_ROLE_ARN": identity.role_arn,
     }
-    if account.vault_role:
-        values |= {"VAULT_ADDR": cluster.vault.url, "VAULT_ROLE": account.vault_role}
+    if identity.vault_role:
+        values |= {"VAULT_ADDR": cluster.vault.url, "VAULT_ROLE": identity.vault_role}
         if settings.vault.namespace:
             values["VAULT_NAMESPACE"] = settings.vault.namespace
         if cluster.private_ca:
@@ -184,7 +202,7 @@ def environment(cluster: Cluster, settings: Settings, account: Account) -> list[
 
 
 def aws_environment(cluster: Cluster, region: str) -> dict[str, pulumi.Input[str]]:
-    """Return what every pod needs to call AWS, save its role."""
+    """Return the environment variables of AWS clients, without the role."""
     values: dict[str, pulumi.Input[str]] = {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
@@ -197,38 +215,38 @@ def aws_environment(cluster: Cluster, region: str) -> dict[str, pulumi.Input[str
     return values
 
 
-def volumes(cluster: Cluster, account: Account, scratch: str) -> list[core.VolumeArgs]:
-    """Return a pod's volumes: scratch space and the few credentials that it needs, each for one audience."""
-    found = [
-        core.VolumeArgs(name=TMP, empty_dir=core.EmptyDirVolumeSourceArgs(size_limit=scratch)),
-        _token(AWS_TOKEN, workload_roles.TOKEN_AUDIENCE),
+def volumes(cluster: Cluster, identity: PodIdentity, tmp_size: str) -> list[core.VolumeArgs]:
+    """Return a pod's volumes: ``/tmp``, and a projected token for each audience that it uses."""
+    pod_volumes = [
+        core.VolumeArgs(name=TMP_VOLUME, empty_dir=core.EmptyDirVolumeSourceArgs(size_limit=tmp_size)),
+        _token_volume(AWS_TOKEN_VOLUME, workload_roles.TOKEN_AUDIENCE),
     ]
-    if account.vault_role:
-        found.append(_token(VAULT_TOKEN, None))
+    if identity.vault_role:
+        pod_volumes.append(_token_volume(VAULT_TOKEN_VOLUME, None))
     if cluster.private_ca:
         items = [core.KeyToPathArgs(key=CA_KEY, path=CA_KEY)]
-        published = core.ConfigMapVolumeSourceArgs(name=CA_CONFIG_MAP, items=items)
-        found.append(core.VolumeArgs(name=CA, config_map=published))
-    return found
+        root_ca = core.ConfigMapVolumeSourceArgs(name=CA_CONFIG_MAP, items=items)
+        pod_volumes.append(core.VolumeArgs(name=CA_VOLUME, config_map=root_ca))
+    return pod_volumes
 
 
-def volume_mounts(cluster: Cluster, account: Account) -> list[core.VolumeMountArgs]:
-    """Return where a container finds the pod's volumes."""
-    found = [core.VolumeMountArgs(name=TMP, mount_path=TMP_FOLDER), *aws_mounts(cluster)]
-    if account.vault_role:
-        found.append(core.VolumeMountArgs(name=VAULT_TOKEN, mount_path=_VAULT_FOLDER, read_only=True))
-    return found
+def volume_mounts(cluster: Cluster, identity: PodIdentity) -> list[core.VolumeMountArgs]:
+    """Return the volume mounts of a container."""
+    mounts = [core.VolumeMountArgs(name=TMP_VOLUME, mount_path=TMP_FOLDER), *aws_volume_mounts(cluster)]
+    if identity.vault_role:
+        mounts.append(core.VolumeMountArgs(name=VAULT_TOKEN_VOLUME, mount_path=_VAULT_FOLDER, read_only=True))
+    return mounts
 
 
-def aws_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:
-    """Return where a container finds its token for AWS and the authority of AWS's certificate."""
-    found = [core.VolumeMountArgs(name=AWS_TOKEN, mount_path=_AWS_FOLDER, read_only=True)]
+def aws_volume_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:
+    """Return the mounts of the token for AWS and, with a private CA, of its certificate."""
+    mounts = [core.VolumeMountArgs(name=AWS_TOKEN_VOLUME, mount_path=_AWS_FOLDER, read_only=True)]
     if cluster.private_ca:
-        found.append(core.VolumeMountArgs(name=CA, mount_path=_CA_FOLDER, read_only=True))
-    return found
+        mounts.append(core.VolumeMountArgs(name=CA_VOLUME, mount_path=_CA_FOLDER, read_only=True))
+    return mounts
 
 
-def _token(name: str, audience: str | None) -> core.VolumeArgs:
+def _token_volume(name: str, audience: str | None) -> core.VolumeArgs:
     token = core.ServiceAccountTokenProjectionArgs(path="token", audience=audience, expiration_seconds=TOKEN_SECONDS)
     source = core.VolumeProjectionArgs(service_account_token=token)
     return core.VolumeArgs(name=name, projected=core.ProjectedVolumeSourceArgs(sources=[source]))

@@ -1,4 +1,4 @@
-"""What a release says of itself, read from its own files before anything is made."""
+"""Metadata of releases, read from their files in S3 before any resource is declared."""
 
 import hashlib
 import json
@@ -9,52 +9,52 @@ from pathlib import Path
 import pulumi
 from pulumi_aws import s3
 
-from infra.blocks.providers import Account
+from infra.blocks.providers import AwsAccount
 from infra.settings import names
 from infra.settings.errors import SettingsError
-from infra.settings.values import DataClass, Hospital, Settings
+from infra.settings.values import DataClass, Hospital, Release, Settings
+from workloads.zones import workload_table
 
-RELEASES = "readmission/"
-NAMES: dict[str, str] = json.loads(
+_NAMES: dict[str, str] = json.loads(
     (Path(__file__).parents[2] / "model" / "artifact" / "names.json").read_text(encoding="utf-8")
 )
-LIST, SIGNATURE, METRICS, LINEAGE = (NAMES[name] for name in ("list", "signature", "metrics", "lineage"))
-CARD = NAMES["card"]
-# Who ranks patients while the model does not answer: the published index that it was compared with.
+FILE_LIST, SIGNATURE, METRICS, LINEAGE = (_NAMES[name] for name in ("list", "signature", "metrics", "lineage"))
+MODEL_CARD = _NAMES["card"]
+# Rule that ranks patients while the model server does not respond: the LACE index, which the evaluation compares with.
 FALLBACK = "lace"
-# The profile of the gates for use on patients.
+# The gates profile for use on patients.
 CLINICAL = "clinical"
-_BEFORE_REASON = re.compile(r"failed: |returned an error: |desc = ")
+_ERROR_PREFIX = re.compile(r"failed: |returned an error: |desc = ")
 
 
 @dataclass(frozen=True)
-class Papers:
-    """What a release's own files say.
+class ReleaseMetadata:
+    """Metadata of a release.
 
     Parameters
     ----------
-    place
-        Where they are.
+    url
+        S3 URL of the release.
     digest
-        The release's whole digest.
+        Full digest of the release.
     signature
-        The signature of its file list; the model server holds it against the hospital's key.
-    card
-        Whether there is a model card.
+        Signature of its file list, which the model server verifies with the hospital's public keys.
+    model_card
+        Whether it has a model card.
     training_data
-        Digest of the rows that it was trained on.
+        Digest of the training data.
     profile, passed
-        The gates, and whether every one was passed.
+        Profile of the gates, and whether all were passed.
     approval
-        Who approved it, as ``ROLE:NAME``; empty where nobody did.
+        The approver, as ``ROLE:NAME``; empty without approval.
     evaluated
-        Whether its test data told how good it is.
+        Whether it was evaluated on held-out data.
     """
 
-    place: str
+    url: str
     digest: str
     signature: str
-    card: bool
+    model_card: bool
     training_data: str
     profile: str
     passed: bool
@@ -62,118 +62,125 @@ class Papers:
     evaluated: bool = True
 
     @property
-    def unfit(self) -> str:
-        """Why it must not serve patients; empty where nothing speaks against it."""
+    def rejection(self) -> str:
+        """The reason why it must not score patients; empty for a release that may."""
         if self.profile != CLINICAL:
-            return f"is of the gates' profile {self.profile}, which is not for patients"
+            return f"has the gates profile {self.profile}, which is not for use on patients"
         if not self.evaluated:
-            return "was not evaluated: nothing is known of how good it is"
+            return "was not evaluated"
         if not self.passed:
             return "did not pass its gates"
-        return "" if self.approval else "was approved by nobody"
+        return "" if self.approval else "has no clinical approval"
 
     @property
-    def notes(self) -> dict[str, str]:
-        """The annotations of what serves it; what it lacks is left out."""
-        known = {
+    def annotations(self) -> dict[str, str]:
+        """Annotations of the InferenceService, without empty ones."""
+        values = {
             "release_digest": self.digest,
             "signature": self.signature,
-            "model_card": f"{self.place}/{CARD}" if self.card else "",
+            "model_card": f"{self.url}/{MODEL_CARD}" if self.model_card else "",
             "training_data": self.training_data,
             "gates": f"{self.profile}:{'passed' if self.passed else 'failed'}",
             "approval": self.approval,
             "evaluated": str(self.evaluated).lower(),
             "fallback": FALLBACK,
         }
-        return names.notes(**{name: value for name, value in known.items() if value})
+        return names.notes(**{name: value for name, value in values.items() if value})
 
 
-def read_releases(settings: Settings, account: Account) -> dict[str, Papers]:
-    """Return the papers of each working hospital that names a release.
+def read_releases(settings: Settings, aws: AwsAccount) -> dict[str, ReleaseMetadata]:
+    """Return the release metadata of each hospital that has a release and is not leaving.
 
     Raises
     ------
     SettingsError
-        When a release is not there, was changed, or must not serve patients and the stack is for them: nothing is
-        created then.
+        When a release is missing or was modified, or when the stack has patients and the release is not for them.
     """
-    return {entry.name: _read(settings, entry, account) for entry in settings.working if entry.release}
+    options = pulumi.InvokeOptions(provider=aws.primary)
+    return {
+        hospital.name: _read(settings, hospital, hospital.release, options)
+        for hospital in settings.working
+        if hospital.release
+    }
 
 
-def _read(settings: Settings, hospital: Hospital, account: Account) -> Papers:
-    release, bucket = hospital.release, names.bucket(settings.environment, hospital.name, DataClass.MODELS)
-    if release is None:
-        raise ValueError(f"hospital {hospital.name} names no release")
-    folder = f"{RELEASES}{release.version}/{release.digest}"
-    about = f"Stack {settings.environment}: hospital {hospital.name} names release {release}"
-    files = _Files(bucket, folder, about, pulumi.InvokeOptions(provider=account.here))
-    listed = files.text(LIST)
-    digest = hashlib.sha256(listed.encode()).hexdigest()
+def release_key(release: Release) -> str:
+    """Return the key of a release below the location of releases."""
+    return f"{release.version}/{release.digest}"
+
+
+def _read(settings: Settings, hospital: Hospital, release: Release, options: pulumi.InvokeOptions) -> ReleaseMetadata:
+    bucket = names.bucket(settings.environment, hospital.name, DataClass.MODELS)
+    prefix = workload_table.table().locations["releases"].prefix + release_key(release)
+    context = f"Stack {settings.environment}: release {release} of hospital {hospital.name}"
+    files = _ReleaseFiles(bucket, prefix, context, options)
+    file_list = files.text(FILE_LIST)
+    digest = hashlib.sha256(file_list.encode()).hexdigest()
     if not digest.startswith(release.digest):
-        raise files.changed(LIST)
-    papers = _papers(files, listed, digest)
-    if settings.tier.gates_profile == CLINICAL and papers.unfit:
-        raise SettingsError(f"{about}, which {papers.unfit}; name a release of the profile {CLINICAL}.")
-    return papers
+        raise files.modified(FILE_LIST)
+    metadata = _metadata(files, file_list, digest)
+    if settings.tier.gates_profile == CLINICAL and metadata.rejection:
+        raise SettingsError(f"{context} {metadata.rejection}; choose a release of the profile {CLINICAL}.")
+    return metadata
 
 
-def _papers(files: "_Files", listed: str, digest: str) -> Papers:
+def _metadata(files: "_ReleaseFiles", file_list: str, digest: str) -> ReleaseMetadata:
     try:
-        hashes = {str(row["path"]): str(row["sha256"]) for row in json.loads(listed)["files"]}
+        hashes = {str(row["path"]): str(row["sha256"]) for row in json.loads(file_list)["files"]}
         signature = json.loads(files.text(SIGNATURE))
         lineage, metrics = (json.loads(files.text(name, hashes[name])) for name in (LINEAGE, METRICS))
-        return Papers(
-            place=f"s3://{files.bucket}/{files.folder}",
+        return ReleaseMetadata(
+            url=f"s3://{files.bucket}/{files.prefix}",
             digest=digest,
             signature=f"{signature['algorithm']}:{signature['signature']}",
-            card=CARD in hashes,
+            model_card=MODEL_CARD in hashes,
             training_data=str(lineage["data_digest"]),
             profile=str(lineage["profile"]),
             passed=metrics["evaluation"]["passed"] is True,
             approval=str((lineage["approval"] or {}).get("by") or ""),
-            # Releases from before evaluations said so have passed gates that need the figures, or are not clinical.
+            # Older releases lack the field: they passed gates that need an evaluation, or are not clinical.
             evaluated=lineage.get("evaluated", True) is True,
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise SettingsError(
-            f"{files.about}, but its files in bucket {files.bucket} are of another form than releases have; "
-            "release it again."
+            f"{files.context}: its files in bucket {files.bucket} do not have the format of a release; release the "
+            "model again."
         ) from None
 
 
 @dataclass(frozen=True)
-class _Files:
-    """The files of one release in its bucket."""
+class _ReleaseFiles:
+    """Files of one release in its bucket; ``context`` begins error messages."""
 
     bucket: str
-    folder: str
-    about: str
+    prefix: str
+    context: str
     options: pulumi.InvokeOptions
 
     def text(self, name: str, sha256: str | None = None) -> str:
-        """Return a file's text, which must have the hash."""
+        """Return the text of a file, after checking its hash."""
         try:
-            found = s3.get_object(bucket=self.bucket, key=f"{self.folder}/{name}", opts=self.options)
-        # The engine has no narrower kind for what a provider answers.
+            response = s3.get_object(bucket=self.bucket, key=f"{self.prefix}/{name}", opts=self.options)
+        # Invokes raise no narrower exception.
         except Exception as error:
-            reason = _BEFORE_REASON.split(" ".join(str(error).split()))[-1]
+            reason = _ERROR_PREFIX.split(" ".join(str(error).split()))[-1]
             raise SettingsError(
-                f"{self.about}, but {name} of it cannot be read in bucket {self.bucket}; publish the release first, or "
-                f"correct or remove the hospital's release ({reason})."
+                f"{self.context}: {name} cannot be read from bucket {self.bucket} ({reason}); publish the release, or "
+                "correct or remove the hospital's release."
             ) from None
-        body: str | None = found.body
+        body: str | None = response.body
         if not body:
             raise SettingsError(
-                f"{self.about}, but {name} of it in bucket {self.bucket} says that it is {found.content_type} and no "
-                "text; copy it onto itself with content type application/json, or release again."
+                f"{self.context}: {name} in bucket {self.bucket} has the content type {response.content_type}, so it "
+                "cannot be read as text; set its content type to application/json, or release the model again."
             )
         if sha256 and hashlib.sha256(body.encode()).hexdigest() != sha256:
-            raise self.changed(name)
+            raise self.modified(name)
         return body
 
-    def changed(self, name: str) -> SettingsError:
-        """Return the fault of a file that is not what was released."""
+    def modified(self, name: str) -> SettingsError:
+        """Return the error of a file that was modified after the release."""
         return SettingsError(
-            f"{self.about}, but {name} of it in bucket {self.bucket} is not what was released; restore the version "
-            "that was, or name another release."
+            f"{self.context}: {name} in bucket {self.bucket} was modified after the release; restore its original "
+            "version, or choose another release."
         )

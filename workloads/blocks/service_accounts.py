@@ -1,5 +1,6 @@
-"""Who each workload is: a ServiceAccount without rights in Kubernetes, and what its role in AWS may do."""
+"""ServiceAccount of a workload, with the permissions of its IAM role and its login to Vault."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -7,82 +8,83 @@ from pulumi_kubernetes.core.v1 import ServiceAccount
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
-from infra.blocks.bucket import Stored
-from infra.blocks.workload_roles import GRANTS, WorkloadRole, grant_access
+from infra.blocks.bucket import BucketRef
+from infra.blocks.workload_roles import WorkloadRole, bucket_role_policy
 from infra.cluster.node_classes import Placement
 from infra.settings import names
 from infra.settings.values import DataClass, Settings
-from workloads.blocks.pod import Account
-from workloads.zones.flow_table import Workload
+from workloads.blocks.pod import PodIdentity
+from workloads.zones import workload_table
 
 
 @dataclass(frozen=True)
 class WorkloadAccountArgs:
-    """Whose account it is.
+    """Arguments of a workload's ServiceAccount.
 
     Parameters
     ----------
     settings, hospital
-        The environment, and the hospital's name.
-    name, workload
-        The workload, as the zone table has it.
+        The stack's settings, and the hospital's name.
+    workload
+        The row of the workload table.
     namespace
-        Where it runs.
+        The namespace of its zone.
     role
-        Who it is for AWS.
-    stored
+        The IAM role.
+    buckets
         The hospital's buckets.
     placement
-        The nodes of its pods.
+        Node selector and tolerations of its pods.
     """
 
     settings: Settings
     hospital: str
-    name: str
-    workload: Workload
+    workload: str
     namespace: pulumi.Output[str]
     role: WorkloadRole
-    stored: dict[DataClass, Stored]
+    buckets: Mapping[DataClass, BucketRef]
     placement: Placement
 
 
 class WorkloadAccount(pulumi.ComponentResource):
-    """A workload's ServiceAccount, and the grants of its role."""
+    """ServiceAccount without RBAC permissions, and the inline policy of its IAM role."""
 
-    account: Account
+    identity: PodIdentity
 
     def __init__(self, name: str, args: WorkloadAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:WorkloadAccount", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        labels = names.labels(args.hospital, args.workload.zone, args.name)
+        row, grants = workload_table.row(args.workload), workload_table.table().grants(args.workload)
+        labels = names.labels(args.hospital, row.zone, row.service_account)
         service_account = ServiceAccount(
             name,
-            metadata=ObjectMetaArgs(name=args.name, namespace=args.namespace, labels=labels),
+            metadata=ObjectMetaArgs(name=row.service_account, namespace=args.namespace, labels=labels),
             automount_service_account_token=False,
             opts=child,
         )
-        if args.workload.vault:
-            self._reviewed(name, args, labels)
-        grant_access(name, args.role.role, GRANTS[args.name], args.stored, args.settings.region, child)
-        self.account = Account(
-            workload=args.name,
+        if row.vault:
+            self._token_review(name, row.service_account, args.namespace, labels)
+        bucket_role_policy(name, args.role.role, grants, args.buckets, args.settings.region, child)
+        self.identity = PodIdentity(
             namespace=args.namespace,
             service_account=service_account.metadata.name,
             role_arn=args.role.arn,
-            vault_role=names.vault_role(args.hospital, args.name) if args.workload.vault else None,
+            vault_role=names.vault_role(args.hospital, row.service_account) if row.vault else None,
             labels=labels,
             placement=args.placement,
         )
         self.register_outputs({"roleArn": args.role.arn})
 
-    def _reviewed(self, name: str, args: WorkloadAccountArgs, labels: dict[str, str]) -> None:
-        """Let the account's own token ask for its review, which is how Vault checks a login."""
+    def _token_review(
+        self, name: str, service_account: str, namespace: pulumi.Output[str], labels: dict[str, str]
+    ) -> None:
+        """Declare the permission to review its own token, with which Vault verifies a login."""
         rbac.ClusterRoleBinding(
             name,
             metadata=ObjectMetaArgs(name=f"{names.PROJECT}-{name}-token-review", labels=labels),
             role_ref=rbac.RoleRefArgs(
                 api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="system:auth-delegator"
             ),
-            subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=args.name, namespace=args.namespace)],
+            subjects=[rbac.SubjectArgs(kind="ServiceAccount", name=service_account, namespace=namespace)],
             opts=pulumi.ResourceOptions(parent=self),
         )

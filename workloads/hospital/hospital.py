@@ -1,130 +1,135 @@
-"""One hospital: everything that its entry in the stack's configuration means."""
+"""Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
-from infra.blocks.providers import Account
-from infra.blocks.workload_roles import GRANTS, Trust, WorkloadRole, WorkloadRoleArgs, grant_access
+from infra.blocks.providers import AwsAccount
+from infra.blocks.workload_roles import OidcProvider, WorkloadRole, WorkloadRoleArgs, bucket_role_policy, reaches_phi
 from infra.cluster.cluster import Cluster
-from infra.databases.databases import Stores
-from infra.monitoring.account_monitoring import Watch
-from infra.settings.values import Amount, Hospital, Leaving, Resources, Settings
+from infra.databases.databases import Databases
+from infra.monitoring.account_monitoring import AccountMonitoring
+from infra.settings import names
+from infra.settings.values import Hospital, Leaving, Settings
 from infra.storage.backup_role import BackupRole
 from infra.storage.data_export_role import GRANTS as EXPORT_GRANTS
-from infra.storage.data_export_role import ExportRole
+from infra.storage.data_export_role import DataExportRole
 from infra.storage.hospital_buckets import HospitalStorage, HospitalStorageArgs
 from infra.vault.database_secrets import HospitalDatabase, HospitalDatabaseArgs
-from infra.vault.hospital import HospitalVault, HospitalVaultArgs
-from infra.vault.pki import HospitalAuthority, HospitalAuthorityArgs
-from infra.vault.server import Logins
-from workloads.blocks.hospital_context import Site
-from workloads.blocks.release_metadata import Papers
+from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
+from infra.vault.pki import HospitalCa, HospitalCaArgs
+from infra.vault.server import KubernetesAuth
+from workloads.blocks.hospital_context import HospitalContext
+from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.pipeline.features import features
 from workloads.pipeline.ingest import ingest
-from workloads.pipeline.reidentify import identity
+from workloads.pipeline.reidentify import reidentify
 from workloads.pipeline.training import training
 from workloads.platform.charts import CERT_MANAGER
-from workloads.platform.gateway_class import REPLICAS, SIZE
-from workloads.platform.platform import INITIALIZER, Platform
+from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs
-from workloads.serving.inference_service import service_url, serving
+from workloads.serving.inference_service import inference_service, service_url
 from workloads.serving.planning import planning
-from workloads.zones.flow_table import GATEWAY, openings, places, table
-from workloads.zones.namespaces import NO_ROOM, Room, Zones, ZonesArgs
+from workloads.zones import flow_table, workload_table
+from workloads.zones.namespaces import Zones, ZonesArgs
+from workloads.zones.quotas import zone_quotas
+from workloads.zones.workload_table import GATEWAY, Workload
 
 
 @dataclass(frozen=True)
 class HospitalArgs:
-    """What a hospital stands on.
+    """Arguments of a hospital.
 
     Parameters
     ----------
-    settings
-        The environment.
-    hospital
-        Its entry.
-    account
-        Where its keys, buckets and roles are.
-    watch, backup
-        Who records what happens to its data, and who copies it.
-    cluster, trust, logins
-        The cluster, as it is deployed to, as AWS knows it and as Vault does.
-    stores
-        Servers of data besides buckets; None where the stack declares none.
+    settings, hospital
+        The stack's settings and the hospital's entry.
+    aws
+        The AWS providers.
+    monitoring, backup_role
+        The account's monitoring, and the role of AWS Backup.
+    cluster, oidc, auth
+        The cluster, its OpenID Connect provider in IAM, and its auth method in Vault.
+    databases
+        Endpoints of the databases; None for a stack without them.
     platform
-        What must stand before a model server can fetch its release.
-    papers
-        What that release says of itself.
+        The platform, on which model servers depend.
+    release
+        Metadata of the hospital's release; None without a release.
     """
 
     settings: Settings
     hospital: Hospital
-    account: Account
-    watch: Watch
-    backup: BackupRole
+    aws: AwsAccount
+    monitoring: AccountMonitoring
+    backup_role: BackupRole
     cluster: Cluster
-    trust: Trust
-    logins: Logins
-    stores: Stores | None
+    oidc: OidcProvider
+    auth: KubernetesAuth
+    databases: Databases | None
     platform: Platform
-    papers: Papers | None
+    release: ReleaseMetadata | None
 
 
 class HospitalService(pulumi.ComponentResource):
-    """Zones, keys, buckets, identities, pipelines and the model server of one hospital."""
+    """Zones, keys, buckets, roles, Vault, pipeline, model server and gateway of one hospital.
+
+    A leaving hospital has no workloads: no connection is allowed, nothing logs in, and its quotas admit no pod.
+    """
 
     summary: dict[str, object]
 
     def __init__(self, name: str, args: HospitalArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        provided = pulumi.ResourceOptions(
-            providers={"aws": args.account.here, "kubernetes": args.cluster.provider, "vault": args.logins.provider}
+        providers = pulumi.ResourceOptions(
+            providers={"aws": args.aws.primary, "kubernetes": args.cluster.provider, "vault": args.auth.provider}
         )
         super().__init__(
-            "healthcare-mlops:workloads:Hospital", name, None, pulumi.ResourceOptions.merge(opts, provided)
+            "healthcare-mlops:workloads:Hospital", name, None, pulumi.ResourceOptions.merge(opts, providers)
         )
         settings, hospital, child = args.settings, args.hospital, pulumi.ResourceOptions(parent=self)
         self._args, self._child = args, child
-        self._known = table()
-        # Of a hospital that leaves nothing works, so nothing is open, nobody logs in and no pod has room.
-        self._workloads = {} if hospital.leaving else self._known.workloads
+        self._workloads: Mapping[str, Workload] = {} if hospital.leaving else workload_table.table().workloads
         zones = self._zones(name)
         roles = self._roles(name)
-        export = ExportRole(f"{name}-export", settings, hospital, child) if hospital.leaving is Leaving.CLOSED else None
-        # Keys and buckets name the roles, and the roles' grants name the buckets.
+        leaving_closed = hospital.leaving is Leaving.CLOSED
+        export = DataExportRole(f"{name}-export", settings, hospital, child) if leaving_closed else None
+        # Policies of keys and buckets name the roles, and the roles' policies name keys and buckets.
         storage = HospitalStorage(
             name,
             HospitalStorageArgs(
-                settings,
-                hospital,
-                args.account,
-                (*roles.values(), *([export] if export else [])),
-                args.backup,
-                args.watch.access_logs,
+                settings=settings,
+                hospital=hospital,
+                aws=args.aws,
+                roles=(*roles.values(), *([export] if export else [])),
+                grants={self._workloads[key].service_account: workload_table.table().grants(key) for key in roles},
+                backup_role=args.backup_role,
+                access_logs=args.monitoring.access_logs,
             ),
             child,
         )
         if export:
-            grant_access(f"{name}-export", export.role, EXPORT_GRANTS, storage.stored, settings.region, child)
+            bucket_role_policy(f"{name}-export", export.role, EXPORT_GRANTS, storage.buckets, settings.region, child)
         protect = settings.tier.protect_data and hospital.leaving is not Leaving.RELEASED
-        vault_zones = {workload: entry.zone for workload, entry in self._workloads.items() if entry.vault}
-        vault = HospitalVault(name, HospitalVaultArgs(hospital.name, args.logins, vault_zones, protect), child)
-        if args.stores:
+        vault = HospitalVault(
+            name, HospitalVaultArgs(hospital.name, args.auth, self._vault_workloads(), protect), child
+        )
+        if args.databases:
             HospitalDatabase(
                 f"{name}-database",
                 HospitalDatabaseArgs(
-                    hospital.name, args.logins, args.stores.database, protect, closed=hospital.leaving is not None
+                    hospital.name, args.auth, args.databases.postgresql, protect, closed=hospital.leaving is not None
                 ),
                 child,
             )
-        authority = self._authority(protect)
+        certificate_authority = self._certificate_authority(protect)
         if not hospital.leaving:
-            self._work(name, zones, roles, storage, vault, authority)
+            self._deploy_workloads(name, zones, roles, storage, vault, certificate_authority)
         release = None if hospital.leaving else hospital.release
         self.summary = {
-            "buckets": {str(data): stored.bucket for data, stored in storage.stored.items()},
+            "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
             "namespaces": zones.namespaces,
             "release": str(release) if release else None,
             "modelUrl": service_url(hospital.name, release.version) if release else None,
@@ -132,75 +137,74 @@ class HospitalService(pulumi.ComponentResource):
         self.register_outputs(self.summary)
 
     def _zones(self, name: str) -> Zones:
-        args, hospital = self._args, self._args.hospital
-        if hospital.leaving:
-            found = []
-        else:
-            found = openings(self._known, hospital.name, places(args.settings, args.cluster, hospital))
+        args, hospital, table = self._args, self._args.hospital, flow_table.table()
+        rules = []
+        if not hospital.leaving:
+            endpoints = flow_table.endpoint_peers(args.settings, args.cluster, hospital)
+            rules = flow_table.policy_rules(table, hospital.name, endpoints)
         return Zones(
             f"{name}-zones",
             ZonesArgs(
                 hospital=hospital.name,
-                holds=self._known.holds,
+                holds=table.holds,
                 contact=hospital.contact,
-                rooms=rooms(args.settings, hospital),
-                openings=found,
+                quotas=zone_quotas(args.settings, hospital),
+                policy_rules=rules,
             ),
             self._child,
         )
 
     def _roles(self, name: str) -> dict[str, WorkloadRole]:
-        args = self._args
+        args, hospital = self._args, self._args.hospital.name
         return {
-            workload: WorkloadRole(
-                f"{name}-{workload}",
-                WorkloadRoleArgs(args.settings.environment, args.hospital.name, workload, entry.zone, args.trust),
+            key: WorkloadRole(
+                f"{name}-{workload.service_account}",
+                WorkloadRoleArgs(
+                    environment=args.settings.environment,
+                    hospital=hospital,
+                    namespace=names.namespace(hospital, workload.zone),
+                    service_account=workload.service_account,
+                    oidc=args.oidc,
+                    phi=reaches_phi(workload_table.table().grants(key)),
+                ),
                 self._child,
             )
-            for workload, entry in self._workloads.items()
-            if workload in GRANTS
+            for key, workload in self._workloads.items()
+            if workload.has_role
         }
 
-    def _work(
+    def _vault_workloads(self) -> list[VaultWorkload]:
+        hospital = self._args.hospital.name
+        return [
+            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault)
+            for workload in self._workloads.values()
+            if workload.vault
+        ]
+
+    def _deploy_workloads(
         self,
         name: str,
         zones: Zones,
         roles: dict[str, WorkloadRole],
         storage: HospitalStorage,
         vault: HospitalVault,
-        authority: list[HospitalAuthority],
+        certificate_authority: list[HospitalCa],
     ) -> None:
-        """Declare what works for the hospital: accounts, pipelines, the model server, its gateway and its alerts."""
+        """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
-        accounts = {
-            workload: WorkloadAccount(
-                f"{name}-{workload}",
-                WorkloadAccountArgs(
-                    settings=settings,
-                    hospital=hospital.name,
-                    name=workload,
-                    workload=self._known.workloads[workload],
-                    namespace=zones.namespaces[self._known.workloads[workload].zone],
-                    role=role,
-                    stored=storage.stored,
-                    placement=args.cluster.placement(self._known.workloads[workload].zone),
-                ),
-                self._child,
-            )
-            for workload, role in roles.items()
-        }
-        site = Site(
+        accounts = {key: self._account(name, key, role, zones, storage) for key, role in roles.items()}
+        context = HospitalContext(
             settings=settings,
             hospital=hospital,
             cluster=args.cluster,
-            accounts={workload: made.account for workload, made in accounts.items()},
-            stored=storage.stored,
+            identities={key: account.identity for key, account in accounts.items()},
+            buckets=storage.buckets,
             release_keys=vault.release_keys,
-            papers=args.papers,
-            ground=(args.platform, zones, storage, vault, *authority, *accounts.values()),
+            release=args.release,
+            prerequisites=(args.platform, zones, storage, vault, *certificate_authority, *accounts.values()),
         )
-        for declare in (ingest, identity, features, training, serving, planning):
-            declare(site, self)
+        for declare in (ingest, reidentify, features, training, inference_service, planning):
+            declare(context, self)
         if settings.gateway:
             HospitalGateway(
                 f"{name}-gateway",
@@ -208,67 +212,47 @@ class HospitalService(pulumi.ComponentResource):
                     gateway=settings.gateway,
                     hospital=hospital,
                     cluster=args.cluster,
-                    login_path=args.logins.path,
+                    auth_path=args.auth.path,
                     vault_namespace=settings.vault.namespace,
                     namespaces=zones.namespaces,
                 ),
-                site.after_ground(self),
+                context.options(self),
             )
         if args.cluster.installs_platform:
-            watched = AlertsArgs(hospital, settings.gateway is not None, zones.namespaces)
-            Alerts(f"{name}-alerts", watched, site.after_ground(self))
+            alerts = AlertsArgs(hospital, settings.gateway is not None, zones.namespaces)
+            Alerts(f"{name}-alerts", alerts, context.options(self))
 
-    def _authority(self, protect: bool) -> list[HospitalAuthority]:
-        """Return the authority of the hospital's gateway; cert-manager asks it in the hospital's name."""
+    def _account(
+        self, name: str, key: str, role: WorkloadRole, zones: Zones, storage: HospitalStorage
+    ) -> WorkloadAccount:
+        workload = self._workloads[key]
+        return WorkloadAccount(
+            f"{name}-{workload.service_account}",
+            WorkloadAccountArgs(
+                settings=self._args.settings,
+                hospital=self._args.hospital.name,
+                workload=key,
+                namespace=zones.namespaces[workload.zone],
+                role=role,
+                buckets=storage.buckets,
+                placement=self._args.cluster.placement(workload.zone),
+            ),
+            self._child,
+        )
+
+    def _certificate_authority(self, protect: bool) -> list[HospitalCa]:
+        """Declare the CA that issues the certificates of the gateway and its clients."""
         gateway, hospital, args = self._args.settings.gateway, self._args.hospital, self._args
         if gateway is None:
             return []
-        made = HospitalAuthorityArgs(
+        ca = HospitalCaArgs(
             hospital=hospital.name,
-            logins=args.logins,
-            workload=GATEWAY,
+            auth=args.auth,
+            server=workload_table.row(GATEWAY).service_account,
             host=gateway.host(hospital.name),
-            programs=hospital.applications,
-            asked_by=(CERT_MANAGER, CERT_MANAGER),
+            applications=hospital.applications,
+            requester=(CERT_MANAGER, CERT_MANAGER),
             protect=protect,
             closed=hospital.leaving is not None,
         )
-        return [HospitalAuthority(f"{hospital.name}-pki", made, pulumi.ResourceOptions(parent=self))]
-
-
-def rooms(settings: Settings, hospital: Hospital) -> dict[str, Room]:
-    """Return what each zone of a hospital has room for: its workloads, each run by the clock and by hand at once."""
-    if hospital.leaving:
-        return dict.fromkeys(("phi", "serving", "data", "platform"), NO_ROOM)
-    job = settings.sizes.job
-    server = _larger(hospital.model_server, INITIALIZER)
-    # A new release starts beside the old one, so there may be one server more than the most.
-    servers = hospital.replicas.most + 1
-    serving_total = _sum(_times(server, servers), _times(job, 2))
-    return {
-        "phi": Room(4, _times(job, 4), job),
-        "serving": Room(servers + 2, serving_total, _larger(server, job)),
-        "data": Room(4, _times(job, 4), job),
-        "platform": _entrance() if settings.gateway else NO_ROOM,
-    }
-
-
-def _entrance() -> Room:
-    """Return what a gateway needs: its replicas and the next one, each with a helper that ends it in peace."""
-    return Room(REPLICAS + 1, _times(SIZE, 2 * (REPLICAS + 1)), SIZE, entrances=1)
-
-
-def _larger(one: Resources, other: Resources) -> Resources:
-    return Resources(_most(one.requests, other.requests), _most(one.limits, other.limits))
-
-
-def _most(one: Amount, other: Amount) -> Amount:
-    return Amount(max(one.cpu, other.cpu), max(one.memory, other.memory))
-
-
-def _times(one: Resources, count: int) -> Resources:
-    return Resources(one.requests.times(count), one.limits.times(count))
-
-
-def _sum(one: Resources, other: Resources) -> Resources:
-    return Resources(one.requests.plus(other.requests), one.limits.plus(other.limits))
+        return [HospitalCa(f"{hospital.name}-pki", ca, self._child)]

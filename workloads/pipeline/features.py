@@ -1,22 +1,15 @@
-"""Features: one row an index discharge, from the pseudonymised tables, each night after ingestion."""
+"""CronJob of the feature table: one row an index discharge, from the pseudonymised tables."""
 
 import pulumi
 
-from infra.settings.values import DataClass
-from workloads.blocks.hospital_context import Site
-from workloads.blocks.pod import Pod
-from workloads.blocks.scheduled_job import ScheduledPodArgs, scheduled_pod
-from workloads.pipeline.ingest import TABLES
+from workloads.blocks.cron_job import cron_job
+from workloads.blocks.hospital_context import HospitalContext
+from workloads.zones.workload_table import FEATURES
 
-SCHEDULE = "15 4 * * *"
-FEATURES = "features/features.parquet"
+FEATURE_TABLE = "features.parquet"
 
 
-def features(site: Site, parent: pulumi.Resource) -> None:
-    """Declare the nightly feature table."""
-    tables, table = site.place(DataClass.CURATED, TABLES), site.place(DataClass.CURATED, FEATURES)
-    program = site.step("features", tables, "--out", table)
-    run = ScheduledPodArgs(
-        title="features", pod=Pod(site.accounts["features"], program, scratch="1Gi"), schedule=SCHEDULE, minutes=60
-    )
-    scheduled_pod(site, run, parent)
+def features(context: HospitalContext, parent: pulumi.Resource) -> None:
+    """Declare the nightly CronJob of the feature table."""
+    tables, feature_table = context.s3_url("tables"), context.s3_url("features", FEATURE_TABLE)
+    cron_job(context, FEATURES, context.model_command("features", tables, "--out", feature_table), parent)

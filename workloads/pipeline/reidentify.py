@@ -1,33 +1,20 @@
-"""Identity: who a pseudonym is, one authorised question at a time, recorded before it is answered."""
+"""Job of re-identification: the patient behind a pseudonym, one authorised request at a time, audited first."""
 
 import pulumi
 
-from infra.settings.values import DataClass
-from workloads.blocks.hospital_context import Site
-from workloads.blocks.pod import Pod
-from workloads.blocks.scheduled_job import ScheduledPodArgs, scheduled_pod
-
-SCHEDULE = "0 0 1 1 *"
-STORE = "store/"
-ANSWERS = "answers/"
-RECORDS = "reidentification/"
+from workloads.blocks.cron_job import cron_job
+from workloads.blocks.hospital_context import HospitalContext
+from workloads.zones.workload_table import REIDENTIFY
 
 
-def identity(site: Site, parent: pulumi.Resource) -> None:
-    """Declare the answer to who a pseudonym is, which is started by hand with the question in its environment."""
-    program = site.step(
+def reidentify(context: HospitalContext, parent: pulumi.Resource) -> None:
+    """Declare the suspended CronJob of re-identification; a Job created from it has the request in its environment."""
+    container = context.model_command(
         "reidentify",
-        *("--hospital", site.hospital.name),
-        *("--identity", site.place(DataClass.IDENTITY, STORE)),
-        *("--audit", site.place(DataClass.AUDIT, RECORDS)),
-        # A pod's log is no place for a patient's id.
-        *("--out", site.place(DataClass.IDENTITY, ANSWERS)),
+        *("--hospital", context.hospital.name),
+        *("--identity", context.s3_url("identity-store")),
+        *("--audit", context.s3_url("identity-log")),
+        # Not to the log: the answer contains PHI.
+        *("--out", context.s3_url("identity-answers")),
     )
-    run = ScheduledPodArgs(
-        title="reidentify",
-        pod=Pod(site.accounts["reidentifier"], program),
-        schedule=SCHEDULE,
-        minutes=5,
-        suspended=True,
-    )
-    scheduled_pod(site, run, parent)
+    cron_job(context, REIDENTIFY, container, parent)

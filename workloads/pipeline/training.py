@@ -1,35 +1,29 @@
-"""Training: each week a candidate is trained, evaluated and, where it passes its gates, released and signed."""
+"""CronJob of training: trains and evaluates a candidate and, when it passes its gates, releases and signs it."""
 
 import pulumi
 
-from infra.settings.values import DataClass
-from workloads.blocks.hospital_context import Site
-from workloads.blocks.pod import TMP_FOLDER, Pod
-from workloads.blocks.release_metadata import RELEASES
-from workloads.blocks.scheduled_job import ScheduledPodArgs, scheduled_pod
-from workloads.pipeline.features import FEATURES
+from workloads.blocks.cron_job import cron_job
+from workloads.blocks.hospital_context import HospitalContext
+from workloads.blocks.pod import TMP_FOLDER
+from workloads.pipeline.features import FEATURE_TABLE
+from workloads.zones.workload_table import TRAINING
 
-SCHEDULE = "0 6 * * 0"
-REPORTS = "reports/"
 VERSION = "v1"
-# The pod has no MLflow server to tell: its reports and releases are in the models bucket.
-UNTRACKED = "--no-track"
+# No MLflow server is in reach of the pod; reports and releases go to the models bucket.
+NO_TRACKING = "--no-track"
 CANDIDATE = f"{TMP_FOLDER}/candidate"
 
 
-def training(site: Site, parent: pulumi.Resource) -> None:
-    """Declare the weekly training."""
-    table = site.place(DataClass.CURATED, FEATURES)
-    train = site.step("train", table, "--out", CANDIDATE, "--profile", site.settings.tier.gates_profile, UNTRACKED)
-    # The report of a refused candidate is what tells why, so it is kept whatever the gates say.
-    reports = site.place(DataClass.MODELS, REPORTS)
-    evaluate = site.step("evaluate", CANDIDATE, "--publish", reports, UNTRACKED)
-    release = site.step(
+def training(context: HospitalContext, parent: pulumi.Resource) -> None:
+    """Declare the weekly CronJob of training."""
+    feature_table, profile = context.s3_url("features", FEATURE_TABLE), context.settings.tier.gates_profile
+    train = context.model_command("train", feature_table, "--out", CANDIDATE, "--profile", profile, NO_TRACKING)
+    # Published before the gates are checked, since the report explains a failure.
+    evaluate = context.model_command("evaluate", CANDIDATE, "--publish", context.s3_url("reports"), NO_TRACKING)
+    release = context.model_command(
         "release",
-        *(CANDIDATE, "--version", VERSION, "--hospital", site.hospital.name),
-        *("--to", site.place(DataClass.MODELS, RELEASES)),
-        UNTRACKED,
+        *(CANDIDATE, "--version", VERSION, "--hospital", context.hospital.name),
+        *("--to", context.s3_url("releases")),
+        NO_TRACKING,
     )
-    pod = Pod(site.accounts["trainer"], main=release, before=(train, evaluate), scratch="1Gi")
-    run = ScheduledPodArgs(title="train", pod=pod, schedule=SCHEDULE, minutes=120)
-    scheduled_pod(site, run, parent)
+    cron_job(context, TRAINING, release, parent, init_containers=(train, evaluate))

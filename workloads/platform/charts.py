@@ -1,4 +1,4 @@
-"""The charts of the platform, from one table, each in its closed namespace and at one version."""
+"""Helm releases of the platform, from the table ``charts.yaml``."""
 
 import string
 from dataclasses import dataclass, field
@@ -12,77 +12,79 @@ from pulumi_kubernetes.helm import v3 as helm
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
 from infra.settings import names
 from infra.settings.values import Autoscaler, Settings
 
 TABLE = Path(__file__).with_name("charts.yaml")
 TIMEOUT_SECONDS = 600
-# The chart, its namespace and its account, which asks Vault for certificates.
+# Name of the chart, its namespace and its ServiceAccount, which requests certificates from Vault.
 CERT_MANAGER = "cert-manager"
 _STRICT = ConfigDict(extra="forbid")
-_AUTOSCALERS = "kube-system"
+_KUBE_SYSTEM = "kube-system"
 
 
-@checked(frozen=True, config=_STRICT)
-class Ground:
-    """A namespace of the platform, and what is open there; ``charts.yaml`` says what each field is for."""
+@validated(frozen=True, config=_STRICT)
+class PlatformNamespace:
+    """A namespace of the platform and its allowed connections; ``charts.yaml`` documents the fields."""
 
-    calls: tuple[Literal["api", "kubelets", "vault"], ...] = ()
-    webhook: int | None = None
-    inside: bool = False
+    egress: tuple[Literal["api", "kubelets", "vault"], ...] = ()
+    webhook_port: int | None = None
+    internal: bool = False
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class Chart:
-    """One chart at one version; ``charts.yaml`` says what each field is for."""
+    """A Helm chart; ``charts.yaml`` documents the fields."""
 
     name: str
     chart: str
     version: str
     namespace: str
-    why: str
+    purpose: str
     repository: str | None = None
     autoscaler: Autoscaler | None = None
     values: dict[str, Any] = field(default_factory=dict)
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class ChartTable:
-    """The namespaces of the platform, and the charts in them."""
+    """Namespaces and charts of the platform."""
 
-    namespaces: dict[str, Ground]
+    namespaces: dict[str, PlatformNamespace]
     charts: tuple[Chart, ...]
 
     def __post_init__(self) -> None:
         for chart in self.charts:
-            if chart.namespace not in (*self.namespaces, _AUTOSCALERS):
-                raise ValueError(f"chart {chart.name} is in namespace {chart.namespace}, which charts.yaml lacks")
+            if chart.namespace not in (*self.namespaces, _KUBE_SYSTEM):
+                raise ValueError(
+                    f"chart {chart.name} is in the namespace {chart.namespace}, which charts.yaml does not define"
+                )
             if chart.chart.startswith("oci://") == bool(chart.repository):
-                raise ValueError(f"chart {chart.name} needs a repository, or an oci:// address that holds it")
+                raise ValueError(f"chart {chart.name} needs either a repository or an oci:// URL")
 
-    def chosen(self, autoscaler: Autoscaler) -> list[Chart]:
-        """Return the charts of an environment."""
+    def selected(self, autoscaler: Autoscaler) -> list[Chart]:
+        """Return the charts of a stack with this autoscaler."""
         return [chart for chart in self.charts if chart.autoscaler in (None, autoscaler)]
 
 
 @cache
 def table() -> ChartTable:
-    """Return the table."""
+    """Return the table of charts."""
     return TypeAdapter(ChartTable).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True)
 class ChartsArgs:
-    """Which charts.
+    """Arguments of the Helm releases.
 
     Parameters
     ----------
     settings
-        The environment, which names the cluster and chooses the autoscaler.
+        The stack's settings, with the option ``autoscaler``.
     namespaces
-        The namespaces that stand, by name.
+        The platform's namespaces by name.
     """
 
     settings: Settings
@@ -90,16 +92,16 @@ class ChartsArgs:
 
 
 class Charts(pulumi.ComponentResource):
-    """Every chart as a release of Helm; ``releases`` are what objects of their types wait for."""
+    """Helm releases of the platform; objects of the charts' custom resource types depend on ``releases``."""
 
     releases: list[pulumi.Resource]
 
     def __init__(self, name: str, args: ChartsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:Charts", name, None, opts)
         self.releases = []
-        for chart in table().chosen(args.settings.options.autoscaler):
+        for chart in table().selected(args.settings.options.autoscaler):
             self.releases.append(self._release(chart, args))
-        # Vault has the tokens of cert-manager's account reviewed by themselves, as it does with every pod's.
+        # cert-manager logs in to Vault, which reviews its token with that token.
         rbac.ClusterRoleBinding(
             CERT_MANAGER,
             metadata=ObjectMetaArgs(name=f"{names.PROJECT}-{CERT_MANAGER}-token-review", labels=names.labels()),
@@ -112,8 +114,8 @@ class Charts(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _release(self, chart: Chart, args: ChartsArgs) -> helm.Release:
-        # A later chart may need the types of an earlier one.
-        after = self.releases[-1:]
+        # Charts may use custom resource definitions of the charts before them.
+        previous = self.releases[-1:]
         return helm.Release(
             chart.name,
             name=chart.name,
@@ -122,30 +124,30 @@ class Charts(pulumi.ComponentResource):
             repository_opts=helm.RepositoryOptsArgs(repo=chart.repository) if chart.repository else None,
             namespace=args.namespaces.get(chart.namespace, chart.namespace),
             values=values(chart, args.settings),
-            # What half an update left is taken back, so that the next one starts from what runs.
+            # A failed upgrade is rolled back.
             atomic=True,
             timeout=TIMEOUT_SECONDS,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=previous),
         )
 
 
 def values(chart: Chart, settings: Settings) -> dict[str, Any]:
-    """Return a chart's values for an environment."""
-    known = {
+    """Return the values of a chart for a stack."""
+    variables = {
         "cluster": names.stem(settings.environment),
         "region": settings.region,
         "vault": settings.endpoints.vault.url,
     }
-    return {key: _filled(value, known) for key, value in chart.values.items()}
+    return {key: _substitute(value, variables) for key, value in chart.values.items()}
 
 
-def _filled(value: Any, known: dict[str, str]) -> Any:
+def _substitute(value: Any, variables: dict[str, str]) -> Any:
     match value:
         case str():
-            return string.Template(value).substitute(known)
+            return string.Template(value).substitute(variables)
         case dict():
-            return {key: _filled(item, known) for key, item in value.items()}
+            return {key: _substitute(item, variables) for key, item in value.items()}
         case list():
-            return [_filled(item, known) for item in value]
+            return [_substitute(item, variables) for item in value]
         case _:
             return value

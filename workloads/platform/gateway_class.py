@@ -1,4 +1,4 @@
-"""What all hospitals' gateways have in common: who runs them, how large, who reaches them, and what they record."""
+"""GatewayClass and EnvoyProxy of all hospitals' gateways: replicas, resources, load balancer, access log."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,18 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.settings import names
-from infra.settings.values import Amount, Resources
-from workloads.zones import flow_table
+from workloads.zones import workload_table
+from workloads.zones.workload_table import GATEWAY, ContainerResources
 
 CLASS = "hospitals"
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 API = "gateway.networking.k8s.io/v1"
 ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
-REPLICAS = 2
-SIZE = Resources(requests=Amount(250, 256), limits=Amount(1000, 512))
-# Tells the model, and the record, which application asks; a caller's own header of this name is thrown away.
+# The verified client application, set by the gateway for the model server and the access log.
 APPLICATION_HEADER = "x-application"
 
-# One line for each request: who asked what, and what came of it. Paths name models; queries and bodies stay out.
-RECORD = {
+# Fields of the access log, one line a request; without query strings and bodies, which may contain PHI.
+ACCESS_LOG = {
     "time": "%START_TIME%",
     "request": "%REQ(X-REQUEST-ID)%",
     "application": f"%REQ({APPLICATION_HEADER.upper()})%",
@@ -31,8 +29,8 @@ RECORD = {
     "why": "%RESPONSE_CODE_DETAILS%",
     "milliseconds": "%DURATION%",
 }
-# A load balancer of the VPC, which hands on callers' own addresses.
-_INTERNAL = {
+# Internal Network Load Balancer, which preserves client addresses.
+_INTERNAL_NLB = {
     "service.beta.kubernetes.io/aws-load-balancer-type": "nlb",
     "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
 }
@@ -40,24 +38,25 @@ _INTERNAL = {
 
 @dataclass(frozen=True)
 class GatewaysArgs:
-    """Where the controller's settings are.
+    """Arguments of the gateway class.
 
     Parameters
     ----------
     namespace
-        The controller's namespace.
+        Namespace of Envoy Gateway.
     """
 
     namespace: pulumi.Input[str]
 
 
 class Gateways(pulumi.ComponentResource):
-    """The class of gateways, and the proxy that each of them starts."""
+    """GatewayClass with its EnvoyProxy configuration."""
 
     def __init__(self, name: str, args: GatewaysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:Gateways", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        labels = names.labels(names.SHARED, "platform", flow_table.GATEWAY)
+        gateway = workload_table.row(GATEWAY)
+        labels = names.labels(names.SHARED, gateway.zone, gateway.service_account)
         proxy = CustomResource(
             f"{name}-proxy",
             api_version=ENVOY_API,
@@ -78,32 +77,50 @@ class Gateways(pulumi.ComponentResource):
         self.register_outputs({})
 
 
+def replicas() -> int:
+    """Return the number of Envoy pods of a gateway."""
+    number = workload_table.row(GATEWAY).pods.replicas
+    if number == "hospital":
+        raise ValueError("the gateway's replicas in workloads.yaml must be a number")
+    return number
+
+
+def _resources() -> dict[str, object]:
+    resources = workload_table.row(GATEWAY).pods.resources
+    if not isinstance(resources, ContainerResources):
+        raise ValueError("the gateway's resources in workloads.yaml must be requests and limits")
+    return {
+        "requests": resources.requests.amount.quantities,
+        "limits": resources.limits.amount.quantities,
+    }
+
+
 def _proxy() -> dict[str, object]:
-    hardened = {
+    security_context = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    resources = {"requests": SIZE.requests.quantities, "limits": SIZE.limits.quantities}
+    pod_security_context = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     return {
         "provider": {
             "type": "Kubernetes",
             "kubernetes": {
                 "envoyDeployment": {
-                    "replicas": REPLICAS,
-                    "container": {"resources": resources, "securityContext": hardened},
-                    "pod": {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}},
+                    "replicas": replicas(),
+                    "container": {"resources": _resources(), "securityContext": security_context},
+                    "pod": {"securityContext": pod_security_context},
                 },
-                "envoyPDB": {"minAvailable": REPLICAS - 1},
-                "envoyService": {"type": "LoadBalancer", "annotations": _INTERNAL},
+                "envoyPDB": {"minAvailable": replicas() - 1},
+                "envoyService": {"type": "LoadBalancer", "annotations": _INTERNAL_NLB},
             },
         },
         "telemetry": {
             "accessLog": {
                 "settings": [
                     {
-                        "format": {"type": "JSON", "json": RECORD},
+                        "format": {"type": "JSON", "json": ACCESS_LOG},
                         "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
                     }
                 ]

@@ -1,4 +1,4 @@
-"""The platform's namespaces, which belong to no hospital: closed by default, and open only as the tables say."""
+"""Namespaces of the platform, with default-deny and the NetworkPolicies of ``charts.yaml`` and the zone table."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,9 @@ from infra.settings import names
 from infra.settings.values import Settings
 from workloads.platform import charts
 from workloads.zones import flow_table, network_policies
-from workloads.zones.flow_table import Direction, Peer, Pods, Port
-from workloads.zones.namespaces import home_labels
+from workloads.zones.flow_table import Direction, Peer, PodSelector, Port
+from workloads.zones.namespaces import namespace_labels
+from workloads.zones.workload_table import GATEWAY, Workload
 
 ZONE = "platform"
 HOLDS = "none"
@@ -22,97 +23,103 @@ _KUBELET = 10250
 
 
 @dataclass(frozen=True)
-class Way:
-    """One NetworkPolicy of a namespace: pods (all where no label is given), and whom they call or are called by."""
+class PlatformPolicyRule:
+    """The rule of one NetworkPolicy of a platform namespace; empty ``pod_labels`` select all of its pods."""
 
     name: str
-    pods: dict[str, str]
+    pod_labels: dict[str, str]
     direction: Direction
     peer: Peer
 
 
 @dataclass(frozen=True)
-class GroundsArgs:
-    """Where the platform stands.
+class PlatformNamespacesArgs:
+    """Arguments of the platform's namespaces.
 
     Parameters
     ----------
     settings, cluster
-        The environment, and its cluster.
+        The stack's settings and the cluster.
     """
 
     settings: Settings
     cluster: Cluster
 
 
-class Grounds(pulumi.ComponentResource):
-    """A namespace for each of the table, with the policies that close and open it."""
+class PlatformNamespaces(pulumi.ComponentResource):
+    """Namespaces of the platform with their NetworkPolicies; ``namespaces`` by name."""
 
     namespaces: dict[str, pulumi.Output[str]]
 
-    def __init__(self, name: str, args: GroundsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: PlatformNamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:Grounds", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.namespaces = {}
-        for home, ground in charts.table().namespaces.items():
-            meta = ObjectMetaArgs(name=home, labels=home_labels(names.SHARED, ZONE, HOLDS))
-            inside = core.Namespace(home, metadata=meta, opts=child).metadata.name
-            self.namespaces[home] = inside
-            closed = {"default-deny": network_policies.closed()}
-            opened = {
-                way.name: network_policies.opened(way.pods, way.direction, way.peer) for way in ways(home, ground, args)
+        for namespace_name, row in charts.table().namespaces.items():
+            metadata = ObjectMetaArgs(name=namespace_name, labels=namespace_labels(names.SHARED, ZONE, HOLDS))
+            namespace = core.Namespace(namespace_name, metadata=metadata, opts=child).metadata.name
+            self.namespaces[namespace_name] = namespace
+            specs = {"default-deny": network_policies.default_deny()} | {
+                rule.name: network_policies.allow(rule.pod_labels, rule.direction, rule.peer)
+                for rule in policy_rules(namespace_name, row, args)
             }
-            for called, spec in (closed | opened).items():
+            for policy, spec in specs.items():
                 labels = names.labels(names.SHARED, ZONE)
                 networking.NetworkPolicy(
-                    f"{home}-{called}",
-                    metadata=ObjectMetaArgs(name=called, namespace=inside, labels=labels),
+                    f"{namespace_name}-{policy}",
+                    metadata=ObjectMetaArgs(name=policy, namespace=namespace, labels=labels),
                     spec=spec,
                     opts=child,
                 )
         self.register_outputs({"namespaces": self.namespaces})
 
 
-def ways(home: str, ground: charts.Ground, args: GroundsArgs) -> list[Way]:
-    """Return what is open in one namespace."""
+def policy_rules(
+    namespace: str, row: charts.PlatformNamespace, args: PlatformNamespacesArgs
+) -> list[PlatformPolicyRule]:
+    """Return the NetworkPolicy rules of a namespace."""
     settings, cluster = args.settings, args.cluster
-    # The API server and the kubelets answer from the VPC, as the cloud's own servers do.
-    own = cluster.aws.network
+    # The API server and the kubelets have addresses of the VPC, as the VPC endpoints have.
+    vpc = cluster.aws.network
     servers = {
-        "api": Peer(own, (Port(_HTTPS),)),
-        "kubelets": Peer(own, (Port(_KUBELET),)),
+        "api": Peer(vpc, (Port(_HTTPS),)),
+        "kubelets": Peer(vpc, (Port(_KUBELET),)),
         "vault": Peer(cluster.vault.network, (Port(cluster.vault.port),)),
     }
-    dns = Peer(
-        Pods(flow_table.named("kube-system"), (("k8s-app", "kube-dns"),)),
-        (Port(cluster.dns_port, "UDP"), Port(cluster.dns_port)),
-    )
-    found = [Way("to-dns", {}, Direction.EGRESS, dns)]
-    found += [Way(f"to-{server}", {}, Direction.EGRESS, servers[server]) for server in ground.calls]
-    if ground.webhook:
-        found.append(Way("from-api", {}, Direction.INGRESS, Peer(own, (Port(ground.webhook),))))
-    if ground.inside:
-        near = Peer(Pods(flow_table.named(home), ()), ())
-        found += [Way("to-inside", {}, Direction.EGRESS, near), Way("from-inside", {}, Direction.INGRESS, near)]
-    return found + _of_zones(home, settings)
+    rules = [PlatformPolicyRule("to-dns", {}, Direction.EGRESS, flow_table.dns_peer(cluster))]
+    rules += [PlatformPolicyRule(f"to-{server}", {}, Direction.EGRESS, servers[server]) for server in row.egress]
+    if row.webhook_port:
+        webhook = Peer(vpc, (Port(row.webhook_port),))
+        rules.append(PlatformPolicyRule("from-api", {}, Direction.INGRESS, webhook))
+    if row.internal:
+        same_namespace = Peer(PodSelector(flow_table.namespace_name_label(namespace), ()), ())
+        rules.append(PlatformPolicyRule("to-inside", {}, Direction.EGRESS, same_namespace))
+        rules.append(PlatformPolicyRule("from-inside", {}, Direction.INGRESS, same_namespace))
+    return rules + _flow_rules(namespace, settings)
 
 
-def _of_zones(home: str, settings: Settings) -> list[Way]:
-    """Return the other ends of the zone table's flows: what this namespace's pods have to do with hospitals' pods."""
-    table, found = flow_table.table(), []
+def _flow_rules(namespace: str, settings: Settings) -> list[PlatformPolicyRule]:
+    """Return the platform's end of the zone table's flows between this namespace and hospitals' pods."""
+    table = flow_table.table()
+    rules = []
     for flow in table.flows:
-        calls = table.pods.get(flow.source)
-        if calls and calls.namespace == home and flow.port:
-            there = Peer(_everywhere(flow.target), (Port(flow.port),))
-            found.append(Way(f"to-{flow.target}", dict(calls.labels), Direction.EGRESS, there))
-        answers = table.pods.get(flow.target)
-        if answers and answers.namespace == home and answers.port:
-            back = Peer(_everywhere(flow.source), (Port(answers.port),))
-            found.append(Way(f"from-{flow.source}", dict(answers.labels), Direction.INGRESS, back))
-    return found if settings.gateway else [way for way in found if not way.name.endswith(f"-{flow_table.GATEWAY}")]
+        if settings.gateway is None and GATEWAY in (flow.source, flow.target):
+            continue
+        client, port = table.pods.get(flow.source), table.port(flow)
+        if client and client.namespace == namespace and port:
+            target = table.workloads[flow.target]
+            peer = Peer(_in_all_hospitals(target), (Port(port),))
+            name = f"to-{target.service_account}"
+            rules.append(PlatformPolicyRule(name, dict(client.labels), Direction.EGRESS, peer))
+        server = table.pods.get(flow.target)
+        if server and server.namespace == namespace and server.port:
+            source = table.workloads[flow.source]
+            peer = Peer(_in_all_hospitals(source), (Port(server.port),))
+            name = f"from-{source.service_account}"
+            rules.append(PlatformPolicyRule(name, dict(server.labels), Direction.INGRESS, peer))
+    return rules
 
 
-def _everywhere(workload: str) -> Pods:
-    """Return the pods of a workload in each hospital's zone; the zone's own end names the hospital's."""
-    zone = flow_table.table().workloads[workload].zone
-    return Pods(((f"{names.DOMAIN}/zone", zone),), ((names.WORKLOAD_LABEL, workload),))
+def _in_all_hospitals(workload: Workload) -> PodSelector:
+    """Return the pods of a workload in the zone of each hospital; policies of the zone restrict its own end."""
+    return PodSelector(((f"{names.DOMAIN}/zone", workload.zone),), ((names.WORKLOAD_LABEL, workload.service_account),))

@@ -1,6 +1,6 @@
-"""What all hospitals share: the platform's namespaces and charts, and how KServe fetches a release.
+"""Platform that hospitals share: namespaces, Helm charts, gateway class, and KServe's storage initializer.
 
-A cluster that brings KServe itself gets no charts: `local/` brings it to the embedded one.
+A cluster outside the stack already has the charts; `local/` installs KServe in the embedded one.
 """
 
 import pulumi
@@ -10,32 +10,33 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import Cluster
 from infra.settings import names
-from infra.settings.values import Amount, Resources, Settings
+from infra.settings.values import Settings
 from workloads.blocks import pod
 from workloads.platform.charts import Charts, ChartsArgs
 from workloads.platform.gateway_class import CLASS, Gateways, GatewaysArgs
-from workloads.platform.namespaces import Grounds, GroundsArgs
+from workloads.platform.namespaces import PlatformNamespaces, PlatformNamespacesArgs
+from workloads.zones import workload_table
 from workloads.zones.flow_table import table
+from workloads.zones.workload_table import MODEL_SERVER
 
 STORAGE_CONTAINER = "s3"
-INITIALIZER = Resources(requests=Amount(50, 128), limits=Amount(500, 512))
 
 
 class Platform(pulumi.ComponentResource):
-    """Namespaces, charts, and the storage container of KServe."""
+    """Namespaces and Helm releases of the platform, gateway class, and ClusterStorageContainer of KServe."""
 
     def __init__(self, name: str, settings: Settings, cluster: Cluster) -> None:
-        provided = pulumi.ResourceOptions(providers={"kubernetes": cluster.provider})
-        super().__init__("healthcare-mlops:workloads:Platform", name, None, provided)
+        opts = pulumi.ResourceOptions(providers={"kubernetes": cluster.provider})
+        super().__init__("healthcare-mlops:workloads:Platform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        brought: list[pulumi.Resource] = []
+        depends_on: list[pulumi.Resource] = []
         if cluster.installs_platform:
-            grounds = Grounds(f"{name}-grounds", GroundsArgs(settings, cluster), child)
-            after = pulumi.ResourceOptions(parent=self, depends_on=[grounds])
-            charts = Charts(f"{name}-charts", ChartsArgs(settings, grounds.namespaces), after)
-            brought.append(charts)
+            namespaces = PlatformNamespaces(f"{name}-grounds", PlatformNamespacesArgs(settings, cluster), child)
+            after_namespaces = pulumi.ResourceOptions(parent=self, depends_on=[namespaces])
+            charts = Charts(f"{name}-charts", ChartsArgs(settings, namespaces.namespaces), after_namespaces)
+            depends_on.append(charts)
             if settings.gateway:
-                controller = grounds.namespaces[table().pods["gateway-control"].namespace]
+                controller = namespaces.namespaces[table().pods["gateway-control"].namespace]
                 Gateways(CLASS, GatewaysArgs(controller), pulumi.ResourceOptions(parent=self, depends_on=[charts]))
         CustomResource(
             STORAGE_CONTAINER,
@@ -43,31 +44,34 @@ class Platform(pulumi.ComponentResource):
             kind="ClusterStorageContainer",
             metadata=ObjectMetaArgs(name=STORAGE_CONTAINER, labels=names.labels()),
             spec={
-                "container": _initializer(settings, cluster),
+                "container": _storage_initializer(settings, cluster),
                 "supportedUriFormats": [{"prefix": "s3://"}],
                 "workloadType": "initContainer",
                 "supportsMultiModelDownload": False,
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=brought),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
         self.register_outputs({})
 
 
-def _initializer(settings: Settings, cluster: Cluster) -> core.ContainerArgs:
-    """Return the container that KServe merges into each pod that loads a release.
+def _storage_initializer(settings: Settings, cluster: Cluster) -> core.ContainerArgs:
+    """Return the init container that KServe adds to pods of model servers.
 
-    It belongs to no hospital: whose role it takes and whose token it shows comes from the pod that it is put into.
+    The pod's annotation has the IAM role, and the pod's volumes have the token, so all hospitals share it.
     """
+    init_resources = workload_table.row(MODEL_SERVER).pods.init_resources
+    if init_resources is None:
+        raise ValueError(f"workload {MODEL_SERVER} has no init_resources; add them to workloads.yaml")
     role = core.EnvVarSourceArgs(
         field_ref=core.ObjectFieldSelectorArgs(field_path=f"metadata.annotations['{names.ROLE_ANNOTATION}']")
     )
-    return pod.container(
-        pod.Program(
+    return pod.container_spec(
+        pod.Container(
             name="storage-initializer",
             image=settings.images.storage_initializer,
-            resources=INITIALIZER,
+            resources=init_resources.resources,
             env=pod.aws_environment(cluster, settings.region),
         ),
         env=[core.EnvVarArgs(name="AWS_ROLE_ARN", value_from=role)],
-        mounts=[core.VolumeMountArgs(name=pod.TMP, mount_path=pod.TMP_FOLDER), *pod.aws_mounts(cluster)],
+        mounts=[core.VolumeMountArgs(name=pod.TMP_VOLUME, mount_path=pod.TMP_FOLDER), *pod.aws_volume_mounts(cluster)],
     )

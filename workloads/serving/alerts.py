@@ -1,4 +1,4 @@
-"""Who watches a hospital's model: what Prometheus reads, and when it calls."""
+"""PodMonitors and PrometheusRule of a hospital: scraped metrics, and alerts from the table ``alerts.yaml``."""
 
 import string
 from collections.abc import Mapping
@@ -12,51 +12,52 @@ import yaml
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
 from infra.settings import names
 from infra.settings.values import Hospital
 from workloads.serving.inference_service import model_name
-from workloads.zones import flow_table
+from workloads.zones import workload_table
+from workloads.zones.workload_table import GATEWAY, MODEL_SERVER
 
 TABLE = Path(__file__).with_name("alerts.yaml")
 API = "monitoring.coreos.com/v1"
-MODEL_SERVER = "model-server"
+METRICS_PORT = "metrics"
 _STRICT = ConfigDict(extra="forbid")
-_PATHS = {flow_table.GATEWAY: "/stats/prometheus", MODEL_SERVER: "/metrics"}
+_METRICS_PATHS = {GATEWAY: "/stats/prometheus", MODEL_SERVER: "/metrics"}
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class Alert:
-    """One alert; ``alerts.yaml`` says what each field is for."""
+    """An alerting rule; ``alerts.yaml`` documents the fields."""
 
     alert: str
     watch: Literal["drift", "calibration", "errors", "latency"]
     severity: Literal["warning", "critical"]
-    after: str
-    when: str
-    says: str
+    duration: str
+    expr: str
+    summary: str
 
 
 @cache
 def table() -> tuple[Alert, ...]:
-    """Return the table."""
-    written = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    return TypeAdapter(tuple[Alert, ...]).validate_python(written["alerts"])
+    """Return the alerting rules."""
+    document = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    return TypeAdapter(tuple[Alert, ...]).validate_python(document["alerts"])
 
 
 @dataclass(frozen=True)
 class AlertsArgs:
-    """Whose model is watched.
+    """Arguments of a hospital's alerts.
 
     Parameters
     ----------
     hospital
-        The hospital.
+        The hospital's entry.
     gateway
         Whether it has a gateway.
     namespaces
-        Its zones.
+        Namespaces by zone.
     """
 
     hospital: Hospital
@@ -65,35 +66,36 @@ class AlertsArgs:
 
 
 class Alerts(pulumi.ComponentResource):
-    """What is read of a hospital's pods and, once a model is in service, its alerts."""
+    """PodMonitors of model server and gateway, and the PrometheusRule of a deployed model."""
 
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:Alerts", name, None, opts)
         self._name, self._args = name, args
-        for workload in (MODEL_SERVER, *([flow_table.GATEWAY] if args.gateway else [])):
-            self._read(workload)
+        for workload in (MODEL_SERVER, *([GATEWAY] if args.gateway else [])):
+            self._pod_monitor(workload)
         if args.hospital.release:
             model = model_name(args.hospital.release.version)
             group = {"name": model, "rules": [_rule(alert, args.hospital.name, model) for alert in table()]}
-            self._object("PrometheusRule", model, MODEL_SERVER, {"groups": [group]})
+            self._custom_resource("PrometheusRule", model, MODEL_SERVER, {"groups": [group]})
         self.register_outputs({})
 
-    def _read(self, workload: str) -> None:
-        [port] = [f.port for f in flow_table.table().flows if (f.source, f.target) == ("monitoring", workload)]
-        endpoint = {"portNumber": port, "path": _PATHS[workload]}
-        selector = {"matchLabels": {names.WORKLOAD_LABEL: workload}}
-        self._object("PodMonitor", workload, workload, {"selector": selector, "podMetricsEndpoints": [endpoint]})
+    def _pod_monitor(self, workload: str) -> None:
+        row = workload_table.row(workload)
+        endpoint = {"portNumber": row.ports[METRICS_PORT], "path": _METRICS_PATHS[workload]}
+        selector = {"matchLabels": {names.WORKLOAD_LABEL: row.service_account}}
+        spec: dict[str, object] = {"selector": selector, "podMetricsEndpoints": [endpoint]}
+        self._custom_resource("PodMonitor", row.service_account, workload, spec)
 
-    def _object(self, kind: str, name: str, workload: str, spec: dict[str, object]) -> None:
-        zone = flow_table.table().workloads[workload].zone
+    def _custom_resource(self, kind: str, name: str, workload: str, spec: dict[str, object]) -> None:
+        row = workload_table.row(workload)
         CustomResource(
             f"{self._name}-{kind.lower()}-{name}",
             api_version=API,
             kind=kind,
             metadata=ObjectMetaArgs(
                 name=name,
-                namespace=self._args.namespaces[zone],
-                labels=names.labels(self._args.hospital.name, zone, workload),
+                namespace=self._args.namespaces[row.zone],
+                labels=names.labels(self._args.hospital.name, row.zone, row.service_account),
             ),
             spec=spec,
             opts=pulumi.ResourceOptions(parent=self),
@@ -101,15 +103,15 @@ class Alerts(pulumi.ComponentResource):
 
 
 def _rule(alert: Alert, hospital: str, model: str) -> dict[str, object]:
-    known = {
+    variables = {
         "serving": names.namespace(hospital, "serving"),
         "data": names.namespace(hospital, "data"),
         "model": model,
     }
     return {
         "alert": alert.alert,
-        "expr": string.Template(alert.when).substitute(known),
-        "for": alert.after,
+        "expr": string.Template(alert.expr).substitute(variables),
+        "for": alert.duration,
         "labels": {"watch": alert.watch, "severity": alert.severity, "hospital": hospital},
-        "annotations": {"summary": string.Template(alert.says).substitute(known)},
+        "annotations": {"summary": string.Template(alert.summary).substitute(variables)},
     }

@@ -1,1 +1,1 @@
-"""The zone table, and the namespaces, quotas and NetworkPolicies that follow from it."""
+"""Zones of a hospital: zone and workload tables, namespaces, quotas and NetworkPolicies."""

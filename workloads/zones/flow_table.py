@@ -1,4 +1,4 @@
-"""The zone table as values, and the NetworkPolicies that it means for one hospital."""
+"""The zone table (``zones.yaml``): zones of a hospital, and the NetworkPolicy rules that its flows mean."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,47 +8,39 @@ from typing import Literal
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
 from infra.cluster.cluster import Cluster
 from infra.settings import names
 from infra.settings.values import DataClass, Hospital, Settings
+from workloads.zones import workload_table
+from workloads.zones.workload_table import Workload
 
 TABLE = Path(__file__).parents[1] / "zones.yaml"
-# The workload that answers what is outside of the cluster.
-GATEWAY = "envoy"
 _STRICT = ConfigDict(extra="forbid")
 
 
-@checked(frozen=True, config=_STRICT)
-class Workload:
-    """A program: where it runs and whether it logs in to Vault."""
-
-    zone: str
-    vault: bool
-
-
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class Flow:
-    """Leave for a workload to call another one or a server outside the zones, or for what is outside to call it."""
+    """An allowed connection between workloads, or to or from an external endpoint; ``port`` is a port's name."""
 
     source: str
     target: str
-    port: int | None = None
+    port: str | None = None
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class PlatformPods:
-    """Pods that belong to no hospital, and the port that they answer on; None where they only call."""
+    """Namespace, labels and port of platform pods; ``port`` is None for pods that only connect."""
 
     namespace: str
     labels: dict[str, str]
     port: int | None = None
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class ZoneTable:
-    """Zones, the class of data in each, the workloads in them, what is outside, and every flow that is open."""
+    """Zones, the data class of each, workloads, external endpoints, platform pods and flows."""
 
     zones: dict[str, str]
     holds: dict[str, DataClass | Literal["none"]]
@@ -62,48 +54,70 @@ class ZoneTable:
             raise ValueError("holds of zones.yaml must name each of its zones, and nothing else")
         for name, workload in self.workloads.items():
             if workload.zone not in self.zones:
-                raise ValueError(f"workload {name} is in zone {workload.zone}, which zones.yaml does not list")
+                raise ValueError(f"workload {name} is in zone {workload.zone}, which zones.yaml does not define")
         for name in self.pods:
             if name not in self.endpoints:
-                raise ValueError(f"pods of zones.yaml says where {name} is, which its endpoints do not list")
+                raise ValueError(f"pods of zones.yaml define {name}, which is not one of its endpoints")
         for flow in self.flows:
             self._check(flow)
 
     def _check(self, flow: Flow) -> None:
-        inside, outward = flow.target in self.workloads, flow.target in self.endpoints
-        known = flow.source in self.workloads or (inside and flow.source in self.endpoints)
-        if not (known and (inside or outward)):
-            raise ValueError(f"flow {flow.source} to {flow.target} names what zones.yaml does not list")
-        if outward and flow.target in self.pods and self.pods[flow.target].port is None:
-            raise ValueError(f"flow {flow.source} to {flow.target}: pods of zones.yaml names no port of it")
-        if inside != (flow.port is not None):
-            raise ValueError(f"flow {flow.source} to {flow.target}: give a port to workloads, and to them alone")
+        to_workload, to_endpoint = flow.target in self.workloads, flow.target in self.endpoints
+        from_endpoint = to_workload and flow.source in self.endpoints
+        if not ((flow.source in self.workloads or from_endpoint) and (to_workload or to_endpoint)):
+            raise ValueError(
+                f"flow {flow.source} to {flow.target}: unknown workload or endpoint; check the spelling, or add it to "
+                "workloads.yaml or to the endpoints of zones.yaml"
+            )
+        if to_endpoint and flow.target in self.pods and self.pods[flow.target].port is None:
+            raise ValueError(f"flow {flow.source} to {flow.target}: the platform pods have no port in zones.yaml")
+        if to_workload != (flow.port is not None):
+            raise ValueError(f"flow {flow.source} to {flow.target}: flows to workloads have a port, and no others")
+        if flow.port is not None and flow.port not in self.workloads[flow.target].ports:
+            raise ValueError(
+                f"flow {flow.source} to {flow.target}: workloads.yaml defines no port {flow.port} of {flow.target}"
+            )
+
+    def port(self, flow: Flow) -> int | None:
+        """Return the port number of a flow to a workload; None for flows to endpoints."""
+        return None if flow.port is None else self.workloads[flow.target].ports[flow.port]
+
+
+def parse(zones: dict[str, object], workloads: dict[str, Workload]) -> ZoneTable:
+    """Return the zone table for a set of workloads.
+
+    Raises
+    ------
+    ValidationError
+        When the tables contradict each other.
+    """
+    return TypeAdapter(ZoneTable).validate_python({**zones, "workloads": workloads})
 
 
 @cache
 def table() -> ZoneTable:
     """Return the zone table."""
-    return TypeAdapter(ZoneTable).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return parse(yaml.safe_load(TABLE.read_text(encoding="utf-8")), workload_table.table().workloads)
 
 
 class Direction(StrEnum):
-    """Which end of a flow a policy opens."""
+    """Policy type of a NetworkPolicy."""
 
     INGRESS = "Ingress"
     EGRESS = "Egress"
 
 
 @dataclass(frozen=True)
-class Pods:
-    """Pods with these labels in namespaces with those."""
+class PodSelector:
+    """Labels of namespaces, and of pods in them."""
 
-    namespace: tuple[tuple[str, str], ...]
-    pod: tuple[tuple[str, str], ...]
+    namespace_labels: tuple[tuple[str, str], ...]
+    pod_labels: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Port:
-    """A port of one protocol."""
+    """Port number and protocol."""
 
     number: int
     protocol: str = "TCP"
@@ -111,84 +125,96 @@ class Port:
 
 @dataclass(frozen=True)
 class Peer:
-    """The other end of a flow: pods, or a network, and its ports."""
+    """Peer of a NetworkPolicy rule: pods, or an IP block as CIDR, and ports."""
 
-    where: Pods | str
+    selector: PodSelector | str
     ports: tuple[Port, ...]
 
 
 @dataclass(frozen=True)
-class Opening:
-    """One NetworkPolicy: one end of one flow."""
+class PolicyRule:
+    """The rule of one NetworkPolicy: one end of a flow.
+
+    Parameters
+    ----------
+    zone, pods
+        The zone, and the label ``app.kubernetes.io/name`` of the pods to which the policy applies.
+    direction
+        Ingress or egress.
+    peer_name, peer
+        The other end of the flow.
+    """
 
     zone: str
-    workload: str
+    pods: str
     direction: Direction
-    other: str
+    peer_name: str
     peer: Peer
 
     @property
     def name(self) -> str:
-        """The policy's name within its namespace."""
-        word = "to" if self.direction is Direction.EGRESS else "from"
-        return f"{self.workload}-{word}-{self.other}"
+        """Name of the NetworkPolicy."""
+        preposition = "to" if self.direction is Direction.EGRESS else "from"
+        return f"{self.pods}-{preposition}-{self.peer_name}"
 
 
-def places(settings: Settings, cluster: Cluster, hospital: Hospital) -> dict[str, Peer | None]:
-    """Return where each endpoint of the table is for one hospital; None where the hospital has none."""
-    dns = Pods(named("kube-system"), (("k8s-app", "kube-dns"),))
+def endpoint_peers(settings: Settings, cluster: Cluster, hospital: Hospital) -> dict[str, Peer | None]:
+    """Return the peer of each endpoint of the table for one hospital; None for endpoints that it lacks."""
     fhir = Peer(hospital.network, (Port(hospital.fhir.port),)) if hospital.network and hospital.fhir.url else None
     gateway = settings.gateway
-    # What calls in is held to the port of its flow.
+    # As a source, it is limited to the port of its flow.
     clinic = Peer(hospital.network, ()) if gateway and hospital.network else None
     return {
-        "dns": Peer(dns, (Port(cluster.dns_port, "UDP"), Port(cluster.dns_port, "TCP"))),
+        "dns": dns_peer(cluster),
         "aws": Peer(cluster.aws.network, (Port(cluster.aws.port),)),
         "vault": Peer(cluster.vault.network, (Port(cluster.vault.port),)),
         "fhir": fhir,
         "clinic": clinic,
         "issuer": Peer(gateway.jwks.network, (Port(gateway.jwks.port),)) if gateway else None,
-        "gateway-control": _platform("gateway-control") if gateway else None,
-        "monitoring": _platform("monitoring") if cluster.installs_platform else None,
+        "gateway-control": _platform_peer("gateway-control") if gateway else None,
+        "monitoring": _platform_peer("monitoring") if cluster.installs_platform else None,
     }
 
 
-def _platform(endpoint: str) -> Peer:
-    known = table().pods[endpoint]
-    ports = (Port(known.port),) if known.port else ()
-    return Peer(Pods(named(known.namespace), tuple(known.labels.items())), ports)
+def dns_peer(cluster: Cluster) -> Peer:
+    """Return the cluster's DNS pods, over UDP and TCP."""
+    pods = PodSelector(namespace_name_label("kube-system"), (("k8s-app", "kube-dns"),))
+    return Peer(pods, (Port(cluster.dns_port, "UDP"), Port(cluster.dns_port, "TCP")))
 
 
-def named(namespace: str) -> tuple[tuple[str, str], ...]:
-    """Return the label by which Kubernetes itself names a namespace."""
+def _platform_peer(endpoint: str) -> Peer:
+    pods = table().pods[endpoint]
+    ports = (Port(pods.port),) if pods.port else ()
+    return Peer(PodSelector(namespace_name_label(pods.namespace), tuple(pods.labels.items())), ports)
+
+
+def namespace_name_label(namespace: str) -> tuple[tuple[str, str], ...]:
+    """Return the label that the API server sets to the name of each namespace."""
     return (("kubernetes.io/metadata.name", namespace),)
 
 
-def openings(zones: ZoneTable, hospital: str, endpoints: dict[str, Peer | None]) -> list[Opening]:
-    """Return the policies that open both ends of each flow within one hospital, and no other's."""
+def policy_rules(zones: ZoneTable, hospital: str, endpoints: dict[str, Peer | None]) -> list[PolicyRule]:
+    """Return the rules for both ends of each flow, between pods of one hospital."""
 
-    def pods(workload: str) -> Pods:
-        labels = names.labels(hospital, zones.workloads[workload].zone)
-        mine = tuple((key, value) for key, value in labels.items() if key.startswith(names.DOMAIN))
-        return Pods(mine, ((names.WORKLOAD_LABEL, workload),))
+    def selector(workload: Workload) -> PodSelector:
+        labels = names.labels(hospital, workload.zone)
+        namespace = tuple((key, value) for key, value in labels.items() if key.startswith(names.DOMAIN))
+        return PodSelector(namespace, ((names.WORKLOAD_LABEL, workload.service_account),))
 
-    found = []
+    rules = []
     for flow in zones.flows:
-        source = zones.workloads.get(flow.source)
-        if source is None:
-            caller = endpoints[flow.source]
-            if caller and flow.port:
-                zone = zones.workloads[flow.target].zone
-                peer = Peer(caller.where, (Port(flow.port),))
-                found.append(Opening(zone, flow.target, Direction.INGRESS, flow.source, peer))
-            continue
-        if flow.port is None:
-            outside = endpoints[flow.target]
-            if outside:
-                found.append(Opening(source.zone, flow.source, Direction.EGRESS, flow.target, outside))
-            continue
-        target, ports = zones.workloads[flow.target], (Port(flow.port),)
-        there, back = Peer(pods(flow.target), ports), Peer(pods(flow.source), ports)
-        found.append(Opening(source.zone, flow.source, Direction.EGRESS, flow.target, there))
-        found.append(Opening(target.zone, flow.target, Direction.INGRESS, flow.source, back))
-    return found
+        source, target, port = zones.workloads.get(flow.source), zones.workloads.get(flow.target), zones.port(flow)
+        ports = (Port(port),) if port else ()
+        if target:
+            caller = source.service_account if source else flow.source
+            endpoint = endpoints.get(flow.source)
+            peer = selector(source) if source else endpoint.selector if endpoint else None
+            if peer is not None:
+                pods = target.service_account
+                rules.append(PolicyRule(target.zone, pods, Direction.INGRESS, caller, Peer(peer, ports)))
+        if source:
+            callee = target.service_account if target else flow.target
+            destination = Peer(selector(target), ports) if target else endpoints[flow.target]
+            if destination:
+                rules.append(PolicyRule(source.zone, source.service_account, Direction.EGRESS, callee, destination))
+    return rules

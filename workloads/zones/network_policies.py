@@ -1,35 +1,35 @@
-"""What a NetworkPolicy says: which pods it closes, and the one way that it opens."""
+"""NetworkPolicy specs: default deny, and a policy that allows one peer."""
 
 from collections.abc import Mapping
 
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs
 from pulumi_kubernetes.networking import v1 as networking
 
-from workloads.zones.flow_table import Direction, Peer, Pods
+from workloads.zones.flow_table import Direction, Peer, PodSelector
 
 
-def closed() -> networking.NetworkPolicySpecArgs:
-    """Return the policy that closes every pod of a namespace both ways."""
+def default_deny() -> networking.NetworkPolicySpecArgs:
+    """Return the policy that denies ingress and egress of all pods of a namespace."""
     return networking.NetworkPolicySpecArgs(
         pod_selector=LabelSelectorArgs(), policy_types=[Direction.INGRESS, Direction.EGRESS]
     )
 
 
-def opened(pods: Mapping[str, str], direction: Direction, peer: Peer) -> networking.NetworkPolicySpecArgs:
-    """Return the policy that opens pods to one peer, in or out.
+def allow(pod_labels: Mapping[str, str], direction: Direction, peer: Peer) -> networking.NetworkPolicySpecArgs:
+    """Return the policy that allows pods ingress from, or egress to, one peer.
 
     Parameters
     ----------
-    pods
-        Their labels; every pod of the namespace where there are none.
+    pod_labels
+        Labels of the pods; empty for all pods of the namespace.
     direction, peer
-        Which way, and to whom on which ports.
+        Ingress or egress, and the peer with its ports.
     """
     peers = [_peer(peer)]
     ports = [networking.NetworkPolicyPortArgs(port=port.number, protocol=port.protocol) for port in peer.ports]
     egress = direction is Direction.EGRESS
     return networking.NetworkPolicySpecArgs(
-        pod_selector=_selector(pods),
+        pod_selector=_label_selector(pod_labels),
         policy_types=[direction],
         egress=[networking.NetworkPolicyEgressRuleArgs(to=peers, ports=ports)] if egress else None,
         ingress=None if egress else [networking.NetworkPolicyIngressRuleArgs(from_=peers, ports=ports)],
@@ -37,12 +37,13 @@ def opened(pods: Mapping[str, str], direction: Direction, peer: Peer) -> network
 
 
 def _peer(peer: Peer) -> networking.NetworkPolicyPeerArgs:
-    if isinstance(peer.where, Pods):
+    if isinstance(peer.selector, PodSelector):
         return networking.NetworkPolicyPeerArgs(
-            namespace_selector=_selector(dict(peer.where.namespace)), pod_selector=_selector(dict(peer.where.pod))
+            namespace_selector=_label_selector(dict(peer.selector.namespace_labels)),
+            pod_selector=_label_selector(dict(peer.selector.pod_labels)),
         )
-    return networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=peer.where))
+    return networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=peer.selector))
 
 
-def _selector(labels: Mapping[str, str]) -> LabelSelectorArgs:
+def _label_selector(labels: Mapping[str, str]) -> LabelSelectorArgs:
     return LabelSelectorArgs(match_labels=dict(labels)) if labels else LabelSelectorArgs()

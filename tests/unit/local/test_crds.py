@@ -45,7 +45,7 @@ def test_types_are_of_the_charts_version(chart: str, module: str) -> None:
 
 
 def test_kserve_is_the_same_here_and_in_production() -> None:
-    charts = {chart.name: chart.version for chart in table().chosen(Autoscaler.NONE)}
+    charts = {chart.name: chart.version for chart in table().selected(Autoscaler.NONE)}
     assert charts["kserve"] == charts["kserve-crd"] == KSERVE_VERSION
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from infra.access.human_roles import People, PeopleArgs, table
-from infra.blocks.providers import account
-from infra.monitoring.account_monitoring import Watch, WatchArgs
+from infra.access.human_roles import HumanRoles, HumanRolesArgs, table
+from infra.blocks.providers import aws_account
+from infra.monitoring.account_monitoring import AccountMonitoring, AccountMonitoringArgs
 from infra.settings import names
 from infra.settings.values import Settings
 from infra.storage.backup_role import BackupRole
@@ -27,8 +27,8 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def people(chosen: Settings) -> Stack:
     def program() -> None:
-        watch = Watch("watch", WatchArgs(chosen, account(chosen), BackupRole("backup", chosen)))
-        People("people", PeopleArgs(chosen, watch))
+        args = AccountMonitoringArgs(chosen, aws_account(chosen), BackupRole("backup", chosen))
+        HumanRoles("people", HumanRolesArgs(chosen, AccountMonitoring("watch", args)))
 
     return declared(program, chosen.environment)
 

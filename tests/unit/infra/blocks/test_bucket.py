@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.blocks.bucket import Bucket, BucketArgs, Keep
+from infra.blocks.bucket import Bucket, BucketArgs, Retention
 from infra.blocks.bucket_policy import bucket_policy
 from infra.settings.values import DataClass
 from local.aws_emulator.policies import Ask, Principal, Verdict, judge
@@ -87,7 +87,7 @@ def test_a_service_delivers_for_this_account_alone() -> None:
 def test_a_bucket_of_logs_has_amazon_s_own_key_and_records_nothing_of_itself(tmp_path: Path) -> None:
     made, chosen = Stack(), settings("prod", tmp_path)
     pulumi.runtime.set_mocks(Mocks(made), project="healthcare-mlops", stack="prod")
-    run(lambda: Bucket("logs", BucketArgs(chosen, "logs", {}, None, Keep(days=400))))
+    run(lambda: Bucket("logs", BucketArgs(chosen, "logs", {}, None, Retention(days=400))))
     [encryption] = made.of("BucketServerSideEncryptionConfiguration")
     [rule] = encryption.inputs["rules"]
     assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}

@@ -28,10 +28,10 @@ def says(
     return judge(policy, Ask(action, "arn:key", seen), principal, delegate) is Verdict.ALLOW
 
 
-def declared(stack: str, root: Path, *, roles: tuple[str, ...] = (), through: tuple[str, ...] = ()) -> Stack:
+def declared(stack: str, root: Path, *, roles: tuple[str, ...] = (), via: tuple[str, ...] = ()) -> Stack:
     made, chosen = Stack(), settings(stack, root)
     pulumi.runtime.set_mocks(Mocks(made), project="healthcare-mlops", stack=stack)
-    run(lambda: PlatformKey("logs-key", PlatformKeyArgs(chosen, "logs", roles=roles, through=through)))
+    run(lambda: PlatformKey("logs-key", PlatformKeyArgs(chosen, "logs", roles=roles, via=via)))
     return made
 
 
@@ -55,7 +55,7 @@ def test_administrators_cannot_use_a_key(tmp_path: Path, action: str) -> None:
 
 
 def test_services_use_a_key_on_behalf_of_this_account_alone(tmp_path: Path) -> None:
-    policy = policy_of(declared("prod", tmp_path, through=("rds",)))
+    policy = policy_of(declared("prod", tmp_path, via=("rds",)))
     here = {"kms:calleraccount": ACCOUNT, "kms:viaservice": "rds.us-east-1.amazonaws.com"}
     assert says(policy, ADMINISTRATOR, "kms:CreateGrant", here)
     assert not says(policy, ADMINISTRATOR, "kms:CreateGrant", {**here, "kms:calleraccount": "210987654321"})

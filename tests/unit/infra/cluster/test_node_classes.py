@@ -21,7 +21,7 @@ def test_only_nodes_without_patients_data_take_any_pod() -> None:
 
 
 def test_sizes_can_be() -> None:
-    assert all(0 <= chosen.least <= chosen.most for chosen in NODE_CLASSES.values())
+    assert all(0 <= chosen.minimum <= chosen.maximum for chosen in NODE_CLASSES.values())
 
 
 @pytest.mark.parametrize("zone", list(NODE_CLASSES))

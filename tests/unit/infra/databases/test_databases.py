@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.vault.database_secrets import creation
+from infra.vault.database_secrets import creation_statements
 from tests.support.mocked_stack import Declared, Stack, declare, settings
 
 
@@ -80,7 +80,7 @@ def test_vault_makes_short_logins_of_one_hospital_s_database(prod: Stack) -> Non
 
 
 def test_a_login_gets_no_more_than_its_privileges() -> None:
-    assert creation("north", "SELECT")[1:] == [
+    assert creation_statements("north", "SELECT")[1:] == [
         'GRANT CONNECT ON DATABASE "north" TO "{{name}}";',
         'GRANT USAGE ON SCHEMA readmission TO "{{name}}";',
         'GRANT SELECT ON ALL TABLES IN SCHEMA readmission TO "{{name}}";',

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from infra.blocks import log_group
-from infra.blocks.log_group import Logs, LogsArgs
-from infra.blocks.providers import account
-from infra.monitoring.account_monitoring import Watch, WatchArgs
+from infra.blocks.log_group import LogGroup, LogGroupArgs
+from infra.blocks.providers import aws_account
+from infra.monitoring.account_monitoring import AccountMonitoring, AccountMonitoringArgs
 from infra.monitoring.alarms import table
-from infra.monitoring.threat_detection import Detectors, DetectorsArgs
+from infra.monitoring.threat_detection import ThreatDetection, ThreatDetectionArgs
 from infra.settings import names
 from infra.settings.values import DataClass, Settings
 from infra.storage.backup_role import BackupRole
@@ -29,13 +29,13 @@ def chosen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def watch(chosen: Settings) -> Stack:
     def program() -> None:
-        Watch("watch", WatchArgs(chosen, account(chosen), BackupRole("backup", chosen)))
+        AccountMonitoring("watch", AccountMonitoringArgs(chosen, aws_account(chosen), BackupRole("backup", chosen)))
 
     return declared(program, chosen.environment)
 
 
 def test_a_log_group_has_a_key_and_stays_a_year(chosen: Settings) -> None:
-    stack = declared(lambda: Logs("flow", LogsArgs(chosen, "/hmlops/x/flow", "arn:key")), chosen.environment)
+    stack = declared(lambda: LogGroup("flow", LogGroupArgs(chosen, "/hmlops/x/flow", "arn:key")), chosen.environment)
     [group] = stack.of("LogGroup")
     assert group.inputs["name"] == "/hmlops/x/flow"
     assert group.inputs["kmsKeyId"] == "arn:key"
@@ -44,9 +44,9 @@ def test_a_log_group_has_a_key_and_stays_a_year(chosen: Settings) -> None:
 
 
 def test_records_stay_six_years_in_a_term_that_cloudwatch_knows() -> None:
-    assert log_group.RECORD_DAYS >= 6 * 365
+    assert log_group.AUDIT_LOG_DAYS >= 6 * 365
     known = {365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
-    assert {log_group.AT_HAND_DAYS, log_group.RECORD_DAYS} <= known
+    assert {log_group.DEFAULT_DAYS, log_group.AUDIT_LOG_DAYS} <= known
 
 
 def test_alarms_go_to_one_encrypted_topic_that_somebody_hears(watch: Stack, chosen: Settings) -> None:
@@ -143,8 +143,8 @@ def test_macie_looks_where_the_option_is_set(tmp_path: Path) -> None:
 
     for change, expected in ((None, 1), (without, 0)):
         chosen = settings("dev", tmp_path, change)
-        args = DetectorsArgs(chosen, chosen.region)
-        stack = declared(partial(Detectors, "d", args), "dev")
+        args = ThreatDetectionArgs(chosen, chosen.region)
+        stack = declared(partial(ThreatDetection, "d", args), "dev")
         assert len([one for one in stack.resources if one.type.startswith("aws:macie2")]) == expected
 
 
@@ -152,13 +152,13 @@ def test_every_row_is_a_filter_with_an_alarm_or_a_rule_with_a_target(watch: Stac
     [topic] = watch.of("Topic")
     filters = {one.inputs["metricTransformation"]["name"]: one for one in watch.of("LogMetricFilter")}
     alarms = {one.inputs["metricName"]: one for one in watch.of("MetricAlarm")}
-    assert filters.keys() == alarms.keys() == table().metrics.keys()
+    assert filters.keys() == alarms.keys() == table().metric_filters.keys()
     group = _named(watch, "LogGroup", "/trail").inputs["name"]
     for row, alarm in alarms.items():
         assert alarm.inputs["alarmActions"] == [f"arn:aws:sns:us-east-1:123456789012:{topic.inputs['name']}"]
         assert alarm.inputs["namespace"] == filters[row].inputs["metricTransformation"]["namespace"]
         assert filters[row].inputs["logGroupName"] == group
-    assert len(watch.of("EventRule")) == len(watch.of("EventTarget")) == len(table().events)
+    assert len(watch.of("EventRule")) == len(watch.of("EventTarget")) == len(table().event_rules)
     role = names.role(chosen.environment, names.SHARED, names.BREAK_GLASS)
     assert f"role/{role}" in filters["break-glass"].inputs["pattern"]
     rule = json.loads(_named(watch, "EventRule", "AssumeRole").inputs["eventPattern"])

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from infra.blocks.workload_roles import GRANTS, Grant
+from infra.blocks.workload_roles import BucketGrant
 from infra.settings.values import DataClass
 from local.aws_emulator.messages import Context
 from local.aws_emulator.policies import Ask, Principal, Verdict, combine, judge
 from tests.support.mocked_stack import Stack, configuration, declare, settings
+from tests.support.service_accounts import GRANTS
 
 ACCOUNT = "123456789012"
 HOSPITALS = ("north", "south")
@@ -105,8 +106,8 @@ def places() -> Iterator[tuple[DataClass, str]]:
     yield from product(DataClass, PREFIXES)
 
 
-def granted(grants: tuple[Grant, ...], data: DataClass, place: str, action: str) -> bool:
-    return any(g.data is data and place.startswith(g.prefix) and action in g.actions for g in grants)
+def granted(grants: tuple[BucketGrant, ...], data: DataClass, place: str, action: str) -> bool:
+    return any(g.data is data and place.startswith(g.prefix) and action in g.access.actions for g in grants)
 
 
 @pytest.mark.parametrize("workload", GRANTS)

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from infra.blocks.workload_roles import GRANTS, access_policy
+from infra.blocks.workload_roles import bucket_access_policy
 from infra.settings.values import DataClass
-from infra.vault.hospital import RULES, policy_text
+from infra.vault.hospital import KEYS, policy_text
 from tests.support.mocked_stack import Declared, Stack, declare, settings
+from tests.support.service_accounts import GRANTS, VAULT_RULES, ZONES
 from workloads.zones.flow_table import table
 
 HOSPITALS = ("north", "south")
@@ -121,8 +122,7 @@ def test_roles_are_taken_by_one_service_account_alone(stack: Stack) -> None:
         assert claims.pop("172.31.250.1:6443:aud") == "sts.amazonaws.com"
         subjects += claims.values()
         assert claims.keys() == {"172.31.250.1:6443:sub"}
-    zones = {name: workload.zone for name, workload in table().workloads.items() if name in GRANTS}
-    accounts = {f"{hospital}-{zone}:{name}" for hospital in HOSPITALS for name, zone in zones.items()}
+    accounts = {f"{hospital}-{ZONES[name]}:{name}" for hospital in HOSPITALS for name in GRANTS}
     assert sorted(subjects) == sorted(f"system:serviceaccount:{account}" for account in accounts)
 
 
@@ -176,30 +176,30 @@ def test_workloads_reach_what_they_work_on(stack: Stack, workload: str, action: 
 
 
 def test_a_reader_cannot_encrypt() -> None:
-    policy = access_policy(GRANTS["model-server"], {DataClass.MODELS: ("arn:bucket", "arn:key")}, "us-east-1")
+    policy = bucket_access_policy(GRANTS["model-server"], {DataClass.MODELS: ("arn:bucket", "arn:key")}, "us-east-1")
     [key] = [statement for statement in statements(policy) if statement["Resource"] == "arn:key"]
     assert key["Action"] == "kms:Decrypt"
 
 
 def test_listing_is_limited_to_the_prefix() -> None:
-    policy = access_policy(GRANTS["planner"], {DataClass.CURATED: ("arn:bucket", "arn:key")}, "us-east-1")
+    policy = bucket_access_policy(GRANTS["planner"], {DataClass.CURATED: ("arn:bucket", "arn:key")}, "us-east-1")
     [listing] = [statement for statement in statements(policy) if statement["Action"] == "s3:ListBucket"]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["features/*", "features"]}}
 
 
 def test_the_initializer_may_ask_for_its_bucket() -> None:
-    policy = access_policy(GRANTS["model-server"], {DataClass.MODELS: ("arn:bucket", "arn:key")}, "us-east-1")
+    policy = bucket_access_policy(GRANTS["model-server"], {DataClass.MODELS: ("arn:bucket", "arn:key")}, "us-east-1")
     [listing] = [statement for statement in statements(policy) if statement["Action"] == "s3:ListBucket"]
     assert listing["Condition"] == {"StringLikeIfExists": {"s3:prefix": ["readmission/*", "readmission"]}}
 
 
 def test_vault_roles_are_bound_to_one_account_of_one_hospital(stack: Stack) -> None:
     roles = [r for r in stack.of("AuthBackendRole")]
-    assert {role.inputs["roleName"] for role in roles} == {f"{h}-{w}" for h in HOSPITALS for w in RULES}
+    assert {role.inputs["roleName"] for role in roles} == {f"{h}-{w}" for h in HOSPITALS for w in VAULT_RULES}
     for role in roles:
         hospital, workload = role.inputs["roleName"].split("-", 1)
         assert role.inputs["boundServiceAccountNames"] == [workload]
-        assert role.inputs["boundServiceAccountNamespaces"] == [f"{hospital}-{table().workloads[workload].zone}"]
+        assert role.inputs["boundServiceAccountNamespaces"] == [f"{hospital}-{ZONES[workload]}"]
         assert role.inputs["tokenPolicies"] == [role.inputs["roleName"]]
         assert role.inputs["tokenTtl"] <= role.inputs["tokenMaxTtl"] <= 3600
         assert role.inputs["audience"] == "https://172.31.250.1:6443"
@@ -214,12 +214,19 @@ def test_vault_policies_stay_within_the_hospital_s_mounts(stack: Stack) -> None:
         assert "sudo" not in policy.inputs["policy"]
 
 
-def test_every_workload_that_logs_in_to_vault_has_rules() -> None:
-    assert {name for name, workload in table().workloads.items() if workload.vault} == RULES.keys()
+def test_exactly_the_workloads_that_reach_vault_have_rules() -> None:
+    reaching = {flow.source for flow in table().flows if flow.target == "vault"}
+    assert {name for name, workload in table().workloads.items() if workload.vault} == reaching
+
+
+def test_vault_rules_name_keys_that_the_hospital_has() -> None:
+    paths = [rule.path.split("/") for rules in VAULT_RULES.values() for rule in rules]
+    keys = {key for engine, _, *rest in paths if engine == "transit" for key in rest if key not in ("plaintext", "*")}
+    assert keys == KEYS.keys()
 
 
 def test_a_vault_policy_reads_as_vault_writes_it() -> None:
-    first = policy_text("north", RULES["trainer"]).split("\n\n")[0]
+    first = policy_text("north", VAULT_RULES["trainer"]).split("\n\n")[0]
     assert first == 'path "north/transit/sign/release-signing" {\n  capabilities = ["update"]\n}'
 
 

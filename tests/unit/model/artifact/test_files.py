@@ -32,8 +32,9 @@ def test_the_names_of_released_files_stay_what_they_were() -> None:
 
 def test_whoever_reads_a_release_knows_them_by_the_table() -> None:
     names = {files.LIST_FILE, files.SIGNATURE_FILE, files.CARD_FILE, files.METRICS_FILE, files.LINEAGE_FILE}
-    for module in (releases, release_metadata):
-        assert {module.LIST, module.SIGNATURE, module.CARD, module.METRICS, module.LINEAGE} == names
+    read = release_metadata
+    assert {releases.LIST, releases.SIGNATURE, releases.CARD, releases.METRICS, releases.LINEAGE} == names
+    assert {read.FILE_LIST, read.SIGNATURE, read.MODEL_CARD, read.METRICS, read.LINEAGE} == names
     assert local.pipeline.METRICS_FILE == files.METRICS_FILE
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from infra.blocks.workload_roles import GRANTS
 from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
+from tests.support.service_accounts import GRANTS
 
 VAULT_USERS = {"ingestor", "reidentifier", "trainer"}
 

@@ -1,4 +1,4 @@
-"""A release's papers: told by the server that loads it, and refused where they are not what was released."""
+"""Release metadata: annotations of the InferenceService, and releases that are refused."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from infra.settings.errors import SettingsError
 from tests.support.mocked_stack import RELEASE, RELEASE_DIGEST, RELEASE_FILES, Stack, declare, settings
-from workloads.blocks.release_metadata import Papers
+from workloads.blocks.release_metadata import ReleaseMetadata
 
 PREFIX = "healthcare-mlops/"
 
@@ -50,7 +50,7 @@ def test_a_release_that_is_not_there_is_refused_before_anything_is_made(tmp_path
     with pytest.raises(SettingsError) as refused:
         served(tmp_path, files)
     [sentence] = str(refused.value).splitlines()
-    for told in ("hospital north", RELEASE, missing, "hmlops-prod-north-models", "publish the release first"):
+    for told in ("hospital north", RELEASE, missing, "hmlops-prod-north-models", "publish the release"):
         assert told in sentence
 
 
@@ -66,16 +66,20 @@ def test_nothing_is_declared_but_the_account_when_a_release_is_refused(tmp_path:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("files.json", "{}", "files.json of it .* is not what was released"),
-        ("metrics.json", json.dumps({"evaluation": {"passed": True, "by": "hand"}}), "metrics.json .* not what was"),
-        ("lineage.json", "{}", "lineage.json .* not what was released"),
-        ("signature.json", "[]", "of another form"),
-        ("signature.json", "{", "of another form"),
-        ("signature.json", "", "says that it is application/json and no text"),
+        ("files.json", "{}", "files.json in bucket .* was modified after the release"),
+        (
+            "metrics.json",
+            json.dumps({"evaluation": {"passed": True, "by": "hand"}}),
+            "metrics.json .* was modified",
+        ),
+        ("lineage.json", "{}", "lineage.json .* was modified after the release"),
+        ("signature.json", "[]", "do not have the format of a release"),
+        ("signature.json", "{", "do not have the format of a release"),
+        ("signature.json", "", "has the content type application/json, so it cannot be read"),
     ],
 )
 def test_a_changed_release_is_refused(tmp_path: Path, name: str, text: str, told: str) -> None:
-    with pytest.raises(SettingsError, match=f"hospital north .*{told}") as refused:
+    with pytest.raises(SettingsError, match=f"hospital north: .*{told}") as refused:
         served(tmp_path, {**RELEASE_FILES, name: text})
     assert len(str(refused.value).splitlines()) == 1
 
@@ -92,16 +96,16 @@ def released(**lineage: Any) -> dict[str, str]:
 
 
 UNFIT: list[tuple[dict[str, Any], str]] = [
-    ({"profile": "demonstration"}, "is of the gates' profile demonstration, which is not for patients"),
-    ({"profile": "development"}, "is of the gates' profile development"),
-    ({"profile": "Clinical"}, "is of the gates' profile Clinical"),
+    ({"profile": "demonstration"}, "has the gates profile demonstration, which is not for use on patients"),
+    ({"profile": "development"}, "has the gates profile development"),
+    ({"profile": "Clinical"}, "has the gates profile Clinical"),
     ({"evaluated": False}, "was not evaluated"),
     ({"evaluated": "true"}, "was not evaluated"),
     ({"evaluated": None}, "was not evaluated"),
     ({"passed": False}, "did not pass its gates"),
     ({"passed": "yes"}, "did not pass its gates"),
-    ({"approval": None}, "was approved by nobody"),
-    ({"approval": {"by": "", "reason": "x"}}, "was approved by nobody"),
+    ({"approval": None}, "has no clinical approval"),
+    ({"approval": {"by": "", "reason": "x"}}, "has no clinical approval"),
 ]
 
 
@@ -113,7 +117,7 @@ def test_production_refuses_a_release_that_is_not_for_patients_before_anything_i
     digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
     monkeypatch.setattr("tests.support.mocked_stack.RELEASE_DIGEST", digest)
     monkeypatch.setattr("tests.support.mocked_stack.Stack", lambda: seen)
-    with pytest.raises(SettingsError, match=rf"hospital north names release v1@{digest}, which {told}"):
+    with pytest.raises(SettingsError, match=rf"release v1@{digest} of hospital north {told}"):
         served(tmp_path, files, f"v1@{digest}")
     assert {resource.type for resource in seen.resources} == {"pulumi:providers:aws"}
 
@@ -133,17 +137,17 @@ def test_development_serves_a_demonstration_and_says_that_it_was_not_evaluated(
 
 
 def test_what_a_release_lacks_is_not_told() -> None:
-    papers = Papers(
-        place="s3://b/r",
+    metadata = ReleaseMetadata(
+        url="s3://b/r",
         digest="a" * 64,
         signature="ed25519:x",
-        card=False,
+        model_card=False,
         training_data="d" * 64,
         profile="demonstration",
         passed=False,
         approval="",
     )
-    found = {name.removeprefix(PREFIX): value for name, value in papers.notes.items()}
+    found = {name.removeprefix(PREFIX): value for name, value in metadata.annotations.items()}
     assert found.keys() == {"release-digest", "signature", "training-data", "gates", "evaluated", "fallback"}
     assert found["gates"] == "demonstration:failed"
 

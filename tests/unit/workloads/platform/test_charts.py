@@ -23,8 +23,10 @@ def prod(tmp_path_factory: pytest.TempPathFactory) -> Stack:
 
 def test_production_installs_the_platform_and_the_autoscaler_of_its_choice(prod: Stack) -> None:
     assert {release.inputs["name"] for release in prod.of("Release")} == PLATFORM | {"karpenter"}
-    assert {chart.name for chart in table().chosen(Autoscaler.CLUSTER_AUTOSCALER)} == PLATFORM | {"cluster-autoscaler"}
-    assert {chart.name for chart in table().chosen(Autoscaler.NONE)} == PLATFORM
+    assert {chart.name for chart in table().selected(Autoscaler.CLUSTER_AUTOSCALER)} == PLATFORM | {
+        "cluster-autoscaler"
+    }
+    assert {chart.name for chart in table().selected(Autoscaler.NONE)} == PLATFORM
 
 
 def test_each_chart_has_one_version_and_one_place_to_come_from(prod: Stack) -> None:
@@ -89,8 +91,8 @@ def test_a_cluster_that_brings_its_platform_gets_none_of_it(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"namespace": "nowhere"}, "which charts.yaml lacks"),
-        ({"repository": "https://charts.example"}, "needs a repository, or an oci:// address"),
+        ({"namespace": "nowhere"}, "which charts.yaml does not define"),
+        ({"repository": "https://charts.example"}, "needs either a repository or an oci:// URL"),
         ({"autoscaler": "magic"}, "autoscaler"),
     ],
 )

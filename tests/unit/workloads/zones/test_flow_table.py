@@ -1,15 +1,19 @@
 """The zone table and what it means: closed namespaces, and both ends of every flow open within one hospital."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from tests.support.mocked_stack import Declared, Stack, declare, settings
-from workloads.zones.flow_table import GATEWAY, TABLE, ZoneTable, table
+from tests.support.service_accounts import ZONES
+from workloads.zones import workload_table
+from workloads.zones.flow_table import TABLE, parse, table
+from workloads.zones.workload_table import GATEWAY, row
 
 HOSPITALS = ("north", "south")
 # The hospitals of dev have files, not servers, and nothing from outside asks them.
@@ -69,13 +73,15 @@ def test_exactly_the_flows_of_the_table_are_open_at_both_ends(stack: Stack, hosp
     for flow in table().flows:
         if flow.source in ABSENT or flow.target in ABSENT:
             continue
-        if flow.port is not None:
-            wanted["egress", flow.source, flow.target, flow.port] += 1
-            wanted["ingress", flow.target, flow.source, flow.port] += 1
+        source, port = row(flow.source).service_account, table().port(flow)
+        if port is not None:
+            target = row(flow.target).service_account
+            wanted["egress", source, target, port] += 1
+            wanted["ingress", target, source, port] += 1
         else:
             other = "kube-dns" if flow.target == "dns" else "172.31.250.1/32"
-            for port in PORTS[flow.target]:
-                wanted["egress", flow.source, other, port] += 1
+            for number in PORTS[flow.target]:
+                wanted["egress", source, other, number] += 1
     assert opened(stack, hospital) == wanted
 
 
@@ -97,7 +103,7 @@ def test_no_policy_crosses_hospitals(stack: Stack) -> None:
 def test_policies_lie_in_the_zone_of_their_workload(stack: Stack) -> None:
     for policy in stack.of("NetworkPolicy"):
         for workload in policy.inputs["spec"]["podSelector"].get("matchLabels", {}).values():
-            assert policy.metadata["labels"]["healthcare-mlops/zone"] == table().workloads[workload].zone
+            assert policy.metadata["labels"]["healthcare-mlops/zone"] == ZONES[workload]
 
 
 def test_only_the_phi_zone_reaches_the_hospital_s_server(tmp_path: Path) -> None:
@@ -127,11 +133,12 @@ def test_only_the_gateway_answers_what_is_outside_of_the_cluster(tmp_path: Path)
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"flows": [{"source": "nobody", "target": "dns"}]}, "flow nobody to dns names what"),
-        ({"flows": [{"source": "trainer", "target": "moon"}]}, "flow trainer to moon names what"),
-        ({"flows": [{"source": "planner", "target": "model-server"}]}, "give a port to workloads"),
-        ({"flows": [{"source": "planner", "target": "dns", "port": 53}]}, "give a port to workloads"),
-        ({"workloads": {"ingestor": {"zone": "attic", "vault": False}}}, "is in zone attic"),
+        ({"flows": [{"source": "nobody", "target": "dns"}]}, "flow nobody to dns: unknown workload or endpoint"),
+        ({"flows": [{"source": "training", "target": "moon"}]}, "flow training to moon: unknown workload or endpoint"),
+        ({"flows": [{"source": "planning", "target": "model-server"}]}, "flows to workloads have a port"),
+        ({"flows": [{"source": "planning", "target": "dns", "port": "http"}]}, "flows to workloads have a port"),
+        ({"flows": [{"source": "planning", "target": "model-server", "port": "ssh"}]}, "no port ssh of model-server"),
+        ({"flows": [{"source": "planning", "target": "model-server", "port": 8080}]}, "valid string"),
         ({"holds": {"phi": "raw"}}, "holds of zones.yaml must name each"),
         ({"exceptions": []}, "exceptions"),
     ],
@@ -139,7 +146,13 @@ def test_only_the_gateway_answers_what_is_outside_of_the_cluster(tmp_path: Path)
 def test_a_table_that_contradicts_itself_is_refused(change: dict[str, Any], says: str) -> None:
     written = {**yaml.safe_load(TABLE.read_text()), **change}
     with pytest.raises(ValidationError, match=says):
-        TypeAdapter(ZoneTable).validate_python(written)
+        parse(written, workload_table.table().workloads)
+
+
+def test_a_workload_in_an_unknown_zone_is_refused() -> None:
+    attic = {"ingest": dataclasses.replace(row("ingest"), zone="attic")}
+    with pytest.raises(ValidationError, match="workload ingest is in zone attic"):
+        parse(yaml.safe_load(TABLE.read_text()), attic)
 
 
 def test_nothing_leads_into_the_phi_zone_and_only_its_own_workloads_leave_it() -> None:

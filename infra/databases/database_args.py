@@ -1,4 +1,4 @@
-"""Arguments that the databases share: the environment, its VPC and the key of their logs."""
+"""Arguments of the database components."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StoreArgs:
-    """Where a store stands.
+class DatabaseArgs:
+    """Arguments of a database.
 
     Parameters
     ----------
     settings, network
-        The environment and its VPC.
+        The stack's settings and its VPC.
     logs_key_arn
-        The key of logs.
+        The KMS key of log groups.
     """
 
     settings: Settings

@@ -1,40 +1,40 @@
-"""Which AWS service may take a role, and for whom."""
+"""Trust policies of IAM roles that AWS services and people assume."""
 
-import json
 from collections.abc import Sequence
 
+from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key_policy import Condition
 
 ASSUME = ("sts:AssumeRole",)
-# The longest that a person is somebody else.
+# Maximum session duration of people, and maximum age of their second factor.
 HOUR = 3600
 
 
 def service_trust(service: str, condition: Condition | None = None, actions: Sequence[str] = ASSUME) -> str:
-    """Return a policy by which one AWS service may take a role.
+    """Return a trust policy by which one AWS service may assume a role.
 
     Parameters
     ----------
     service
-        Its name, such as ``backup``.
+        Name of the service, such as ``backup``.
     condition
-        For whom it must act; None where the service does not say.
+        The account or resource on whose behalf it acts; None for services that do not set it.
     actions
-        How it takes the role.
+        The STS actions.
     """
-    statement: dict[str, object] = {
+    statement: Statement = {
         "Effect": "Allow",
         "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": list(actions) if len(actions) > 1 else actions[0],
     }
     if condition:
         statement["Condition"] = condition
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return policy_document(statement)
 
 
 def person_trust(account: str) -> str:
-    """Return that whoever of the account is allowed to take the role has shown a second factor within the hour."""
-    statement = {
+    """Return a trust policy for principals of the account that authenticated with MFA within the last hour."""
+    statement: Statement = {
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
         "Action": "sts:AssumeRole",
@@ -43,9 +43,9 @@ def person_trust(account: str) -> str:
             "NumericLessThan": {"aws:MultiFactorAuthAge": str(HOUR)},
         },
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return policy_document(statement)
 
 
-def for_account(account: str) -> Condition:
-    """Return that a service acts for an account and no other."""
+def source_account(account: str) -> Condition:
+    """Return the condition that a service acts on behalf of this account."""
     return {"StringEquals": {"aws:SourceAccount": account}}

@@ -1,0 +1,94 @@
+"""ResourceQuota and LimitRange values of a hospital's zones, from the pods of the workload table."""
+
+from dataclasses import dataclass
+
+from infra.settings.values import Amount, Hospital, Resources, Settings
+from workloads.zones import flow_table
+from workloads.zones.workload_table import GATEWAY, ContainerResources, Workload
+
+_NOTHING = Resources(Amount(0, 0), Amount(0, 0))
+
+
+@dataclass(frozen=True)
+class ZoneQuota:
+    """ResourceQuota and LimitRange of a zone.
+
+    Parameters
+    ----------
+    pods
+        Maximum number of pods.
+    total
+        Requests and limits of all pods together.
+    container
+        Maximum, and default, size of a container.
+    load_balancers
+        Maximum number of Services of type LoadBalancer.
+    """
+
+    pods: int
+    total: Resources
+    container: Resources
+    load_balancers: int = 0
+
+
+CLOSED_QUOTA = ZoneQuota(0, _NOTHING, Resources(Amount(50, 64), Amount(500, 512)))
+
+
+def zone_quotas(settings: Settings, hospital: Hospital) -> dict[str, ZoneQuota]:
+    """Return the quota of each zone; zones of a leaving hospital, and zones without workloads, admit no pod."""
+    table = flow_table.table()
+    deployed = {
+        name: workload for name, workload in table.workloads.items() if name != GATEWAY or settings.gateway is not None
+    }
+    if hospital.leaving:
+        deployed = {}
+    return {
+        zone: _quota([workload for workload in deployed.values() if workload.zone == zone], settings, hospital)
+        for zone in table.zones
+    }
+
+
+def _quota(workloads: list[Workload], settings: Settings, hospital: Hospital) -> ZoneQuota:
+    if not workloads:
+        return CLOSED_QUOTA
+    pods, total, container = 0, _NOTHING, _NOTHING
+    for workload in workloads:
+        count, size = _replicas(workload, hospital), _container(workload, settings, hospital)
+        pods += count
+        total = _sum(total, _times(size, count * workload.pods.containers))
+        container = _maximum(container, size)
+    return ZoneQuota(pods, total, container, sum(workload.pods.load_balancers for workload in workloads))
+
+
+def _replicas(workload: Workload, hospital: Hospital) -> int:
+    replicas = workload.pods.replicas
+    return (hospital.replicas.most if replicas == "hospital" else replicas) + workload.pods.surge
+
+
+def _container(workload: Workload, settings: Settings, hospital: Hospital) -> Resources:
+    """Return the resources of a container, or those of the init container where they are higher."""
+    match workload.pods.resources:
+        case ContainerResources() as fixed:
+            size = fixed.resources
+        case "hospital":
+            size = hospital.model_server
+        case _:
+            size = settings.sizes.job
+    init = workload.pods.init_resources
+    return _maximum(size, init.resources) if init else size
+
+
+def _maximum(one: Resources, other: Resources) -> Resources:
+    return Resources(_larger(one.requests, other.requests), _larger(one.limits, other.limits))
+
+
+def _larger(one: Amount, other: Amount) -> Amount:
+    return Amount(max(one.cpu, other.cpu), max(one.memory, other.memory))
+
+
+def _times(one: Resources, count: int) -> Resources:
+    return Resources(one.requests.times(count), one.limits.times(count))
+
+
+def _sum(one: Resources, other: Resources) -> Resources:
+    return Resources(one.requests.plus(other.requests), one.limits.plus(other.limits))

@@ -1,0 +1,155 @@
+"""The workload table: rows of ``workloads.yaml``, which documents the fields."""
+
+from dataclasses import field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as validated
+
+from infra.blocks.workload_roles import Access, BucketGrant
+from infra.settings.fields import Cpu, Memory, mebibytes, millicores
+from infra.settings.values import Amount, DataClass, Resources
+from infra.vault.hospital import VaultPolicyRule
+
+TABLE = Path(__file__).parents[1] / "workloads.yaml"
+# Rows that modules of the same name declare.
+INGEST, REIDENTIFY, FEATURES, TRAINING = "ingest", "reidentify", "features", "training"
+MODEL_SERVER, PLANNING, GATEWAY = "model-server", "planning", "gateway"
+_STRICT = ConfigDict(extra="forbid")
+
+DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=0, le=100)]
+
+
+@validated(frozen=True, config=_STRICT)
+class Location:
+    """Objects below a key prefix in the bucket of a data class."""
+
+    data: DataClass
+    prefix: Annotated[str, Field(pattern=r"^([a-z0-9-]+/)*$")]
+
+
+@validated(frozen=True, config=_STRICT)
+class Permission:
+    """S3 permission of a workload on a location."""
+
+    location: str
+    access: Access
+    head_bucket: bool = False
+
+
+@validated(frozen=True, config=_STRICT)
+class Quantities:
+    """Quantities of CPU and memory, as Kubernetes writes them."""
+
+    cpu: Cpu
+    memory: Memory
+
+    @property
+    def amount(self) -> Amount:
+        """The quantities in millicores and MiB."""
+        return Amount(millicores(self.cpu), mebibytes(self.memory))
+
+
+@validated(frozen=True, config=_STRICT)
+class ContainerResources:
+    """Requests and limits of a container."""
+
+    requests: Quantities
+    limits: Quantities
+
+    @property
+    def resources(self) -> Resources:
+        """The requests and limits in millicores and MiB."""
+        return Resources(self.requests.amount, self.limits.amount)
+
+
+@validated(frozen=True, config=_STRICT)
+class Pods:
+    """Pods of a workload, for the quota of its zone."""
+
+    resources: Literal["job", "hospital"] | ContainerResources
+    replicas: Count | Literal["hospital"] = 1
+    surge: Count = 1
+    containers: Annotated[int, Field(ge=1, le=10)] = 1
+    init_resources: ContainerResources | None = None
+    load_balancers: Count = 0
+
+
+@validated(frozen=True, config=_STRICT)
+class CronJob:
+    """Name, schedule and limits of a workload's CronJob."""
+
+    name: DnsLabel
+    schedule: Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
+    timeout_minutes: Annotated[int, Field(ge=1, le=24 * 60)]
+    suspend: bool = False
+    tmp: Memory = "256Mi"
+
+
+@validated(frozen=True, config=_STRICT)
+class Workload:
+    """A row of the table: a program of a hospital, with its identity, permissions, ports and quota."""
+
+    zone: str
+    service_account: DnsLabel
+    pods: Pods
+    buckets: tuple[Permission, ...] = ()
+    vault: tuple[VaultPolicyRule, ...] = ()
+    ports: dict[str, PortNumber] = field(default_factory=dict)
+    cron_job: CronJob | None = None
+
+    @property
+    def has_role(self) -> bool:
+        """Whether it has an IAM role, and a ServiceAccount that the stack declares."""
+        return bool(self.buckets)
+
+
+@validated(frozen=True, config=_STRICT)
+class WorkloadTable:
+    """Locations and workloads by name."""
+
+    locations: dict[str, Location]
+    workloads: dict[str, Workload]
+
+    def __post_init__(self) -> None:
+        service_accounts = [workload.service_account for workload in self.workloads.values()]
+        for name, workload in self.workloads.items():
+            for permission in workload.buckets:
+                if permission.location not in self.locations:
+                    raise ValueError(
+                        f"workload {name} has a permission on the location {permission.location}, which "
+                        "workloads.yaml does not define; check the spelling or add it to locations"
+                    )
+            if service_accounts.count(workload.service_account) > 1:
+                raise ValueError(
+                    f"workload {name} shares the ServiceAccount {workload.service_account} with another workload of "
+                    "workloads.yaml; choose another name"
+                )
+
+    def grants(self, workload: str) -> tuple[BucketGrant, ...]:
+        """Return the S3 permissions of a workload."""
+        return tuple(
+            BucketGrant(
+                self.locations[permission.location].data,
+                self.locations[permission.location].prefix,
+                permission.access,
+                permission.head_bucket,
+            )
+            for permission in self.workloads[workload].buckets
+        )
+
+
+@cache
+def table() -> WorkloadTable:
+    """Return the workload table."""
+    return TypeAdapter(WorkloadTable).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+
+
+def row(name: str) -> Workload:
+    """Return a workload."""
+    return table().workloads[name]
