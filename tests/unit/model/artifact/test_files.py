@@ -33,7 +33,7 @@ def test_the_names_of_released_files_stay_what_they_were() -> None:
 def test_whoever_reads_a_release_knows_them_by_the_table() -> None:
     names = {files.LIST_FILE, files.SIGNATURE_FILE, files.CARD_FILE, files.METRICS_FILE, files.LINEAGE_FILE}
     for module in (releases, release_metadata):
-        assert {module.LIST, module.SIGNATURE, module.CARD, module.METRICS, module.LINEAGE} == names
+        assert {module.FILE_LIST, module.SIGNATURE, module.MODEL_CARD, module.METRICS, module.LINEAGE} == names
     assert local.hospitals.pipeline.METRICS_FILE == files.METRICS_FILE
 
 
