@@ -21,7 +21,7 @@ from kubernetes import client, dynamic
 from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.settings.values import DataClass
+from infra.settings import DataClass
 from local import jobs, openbao, pipeline
 from local.errors import UserError
 from local.jobs import Run

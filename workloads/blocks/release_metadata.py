@@ -9,9 +9,7 @@ import pulumi
 from pulumi_aws import s3
 
 from infra.blocks.providers import AwsAccount
-from infra.settings import names
-from infra.settings.errors import SettingsError
-from infra.settings.values import DataClass, Hospital, Release, Settings
+from infra.settings import DataClass, Hospital, Release, Settings, SettingsError, names
 from workloads.zones import workload_table
 
 FILE_LIST, SIGNATURE, METRICS, LINEAGE = "files.json", "signature.json", "metrics.json", "lineage.json"
