@@ -84,7 +84,14 @@ audit: .venv/.synced ## judge what is deployed, from the exported state (STACK=p
 
 .PHONY: lint
 lint: .venv/.synced-tests ## style and strict types, and the workflow
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo --cache-dir build/import-linter
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo --cache-dir build/import-linter
+	@$(MAKE) --no-print-directory lint-workflow
+
+.PHONY: lint-workflow
+lint-workflow:
 	@$(ACTIONLINT)
 
 .PHONY: test-unit

@@ -1,1 +1,1 @@
-"""Foundation of an environment: settings, network, cluster, keys, buckets, access, Vault. Names no workload."""
+"""Foundation of a stack: settings, AWS account, network, cluster, databases, Vault. It names no workload."""

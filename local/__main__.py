@@ -173,10 +173,10 @@ def clean() -> None:
     errors.print("forgotten")
 
 
-def main() -> int:
+def main(prog_name: str = "python -m local") -> int:
     """Run a command; a user's mistake is one line and exit code 2."""
     try:
-        app(prog_name="python -m local")
+        app(prog_name=prog_name)
     except UserError as error:
         errors.print(f"[bold red]error[/] {error}" if errors.is_terminal else f"error: {error}", soft_wrap=True)
         return 2

@@ -7,9 +7,9 @@ from pathlib import Path
 def main() -> None:
     """Serve the engine when it runs the folder (``python policy_pack``), else answer a command."""
     if __package__:
-        from policy_pack.command import app
+        from policy_pack.command import main as command
 
-        app(prog_name="python -m policy_pack")
+        command()
         return
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     from policy_pack.engine.analyzer import serve

@@ -168,3 +168,8 @@ def _show(found: Verdict) -> None:
         console.print(shown)
     counts = ", ".join(f"{len(found.of(status))} {status}" for status in Status)
     console.print(f"{found.resources} resources, {len(rows)} controls: {counts}.", highlight=False)
+
+
+def main(prog_name: str = "python -m policy_pack") -> None:
+    """Run the command line."""
+    app(prog_name=prog_name)

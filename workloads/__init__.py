@@ -1,1 +1,1 @@
-"""What runs on the cluster: zones, platform, pipelines and model servers of each hospital."""
+"""Workloads on the cluster: zones, platform, pipelines and model servers of each hospital."""

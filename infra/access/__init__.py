@@ -1,1 +1,1 @@
-"""Roles of people, and who enters the cluster."""
+"""Access of people: IAM roles, and EKS access entries."""

@@ -1,1 +1,1 @@
-"""Building blocks that the other packages declare resources with: providers, KMS key, bucket, log group, roles."""
+"""Building blocks of the other packages: AWS providers, KMS key, bucket, log group, IAM policies and roles."""

@@ -1,1 +1,1 @@
-"""The Kubernetes cluster: EKS with nodes and add-ons, or a running cluster by its kubeconfig."""
+"""Kubernetes cluster: EKS with node groups and add-ons, or an existing cluster by its kubeconfig."""

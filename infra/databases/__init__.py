@@ -1,1 +1,1 @@
-"""Aurora PostgreSQL and MSK Kafka in the data subnets."""
+"""Databases in the data subnets: Aurora PostgreSQL and MSK (Kafka)."""

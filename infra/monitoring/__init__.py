@@ -1,1 +1,1 @@
-"""CloudTrail, AWS Config, alarms, threat detection and the buckets of audit logs."""
+"""Monitoring of the account: CloudTrail, AWS Config, alarms, threat detection, audit-log buckets."""

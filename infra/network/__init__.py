@@ -1,1 +1,1 @@
-"""VPC, subnets, security groups, VPC endpoints and flow logs."""
+"""VPC: subnets, security groups, VPC endpoints and flow logs."""

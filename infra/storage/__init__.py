@@ -1,1 +1,1 @@
-"""Buckets of hospitals, their replication, access logs, backups and the export of their data."""
+"""Buckets of hospitals, replication, access logs, backups, and the data-export role."""

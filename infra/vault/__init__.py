@@ -1,1 +1,1 @@
-"""Vault's auth methods, mounts, policies and roles, for the server and for each hospital."""
+"""Vault: auth method and audit devices of the server; secrets engines, policies and roles of each hospital."""

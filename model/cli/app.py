@@ -33,10 +33,10 @@ for command in (synthesize, ingest, features, train, evaluate, release, verify, 
     app.command()(command)
 
 
-def main() -> None:
+def main(prog_name: str = "python -m model") -> None:
     """Run the command line; faults of the user are one sentence, never a stack trace."""
     try:
-        app()
+        app(prog_name=prog_name)
     except GateError as refusal:
         print(f"refused: {refusal}", file=sys.stderr)
         sys.exit(1)

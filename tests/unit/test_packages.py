@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.repository import REPOSITORY
 
-ROOTS = ("infra", "workloads", "services", "model", "policy_pack", "bench")
+ROOTS = ("hmlops", "infra", "workloads", "services", "model", "policy_pack", "bench")
 MOST_MODULES = 15
 MOST_LEVELS = 3
 

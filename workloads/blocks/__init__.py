@@ -1,1 +1,1 @@
-"""Building blocks of workloads: the hardened pod, scheduled Jobs, ServiceAccounts, release metadata."""
+"""Building blocks of workloads: pod specs, CronJobs, ServiceAccounts, release metadata."""

@@ -1,1 +1,1 @@
-"""The component that gives one hospital all of it."""
+"""The component of a hospital."""

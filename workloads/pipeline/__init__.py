@@ -1,1 +1,1 @@
-"""CronJobs of a hospital's pipeline: ingest, features, training, re-identification."""
+"""CronJobs of a hospital's pipeline: ingestion, features, training, re-identification."""

@@ -1,1 +1,1 @@
-"""What all hospitals share: platform namespaces, charts and the gateway class."""
+"""Platform that hospitals share: namespaces, Helm charts and the gateway class."""

@@ -1,1 +1,1 @@
-"""The InferenceService of a hospital, and what calls and watches it: gateway, planning, alerts."""
+"""InferenceService of a hospital, its gateway and alerts, and discharge planning."""

@@ -11,7 +11,7 @@ from policy_pack.engine.evaluate import Judge, Status
 from policy_pack.errors import PackError
 from policy_pack.facts.network_policies import common, selects
 from policy_pack.facts.reachability import flows
-from policy_pack.facts.zone_table import read, zones
+from policy_pack.facts.zone_table import TABLE, Flow, read, zones
 from policy_pack.stack.checks import About
 from policy_pack.stack.external_endpoints import Addresses, Place
 from policy_pack.stack.external_endpoints import read as read_places
@@ -245,4 +245,30 @@ def test_a_table_that_is_none_is_refused_in_one_sentence(write: Callable[[Path],
     path = tmp_path / "zones.yaml"
     write(path)
     with pytest.raises(PackError, match=r"zones\.yaml is"):
+        read(path)
+
+
+def test_flows_have_the_service_accounts_and_ports_of_the_workload_table() -> None:
+    table = zones()
+    assert table.homes["planner"] == "serving"
+    assert Flow("planner", "model-server", 8080) in table.flows
+    assert Flow("monitoring", "envoy", 19001) in table.flows
+    assert not {"planning", "gateway"} & {end for flow in table.flows for end in (flow.source, flow.target)}
+
+
+@pytest.mark.parametrize(
+    "text", [None, "- not a table", "workloads: {ingest: {zone: phi}}", "workloads: [ingest]", "workloads: {x: 1}"]
+)
+def test_a_workload_table_that_is_none_is_refused_in_one_sentence(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "workloads.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(PackError, match=r"workloads\.yaml is not"):
+        read(TABLE, path)
+
+
+def test_a_flow_to_a_port_that_no_workload_has_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "zones.yaml"
+    path.write_text(TABLE.read_text().replace("port: http}", "port: ssh}"))
+    with pytest.raises(PackError, match=r"zones\.yaml is not a zone table \('ssh'\)"):
         read(path)
