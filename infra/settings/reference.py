@@ -1,7 +1,4 @@
-"""docs/settings.md: the reference of the settings, generated from their types.
-
-``python -m infra.settings.reference > docs/settings.md``
-"""
+"""Reference of the settings, docs/settings.md, which ``make docs`` generates from their types."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,7 +15,7 @@ from infra.settings.fields import Written
 from infra.settings.section import Section, sections_in
 
 _INTRODUCTION = """\
-<!-- Generated from infra/settings: python -m infra.settings.reference > docs/settings.md -->
+<!-- Generated from infra/settings by `make docs`. -->
 # Settings of a stack
 
 `Pulumi.<stack>.yaml` in the project's folder contains a stack's settings, each with the prefix `healthcare-mlops:`.

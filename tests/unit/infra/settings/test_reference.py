@@ -13,7 +13,7 @@ PAGE = REPOSITORY / "docs" / "settings.md"
 def test_the_page_is_current() -> None:
     command = [sys.executable, "-m", "infra.settings.reference"]
     printed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
-    assert PAGE.read_text() == printed, "run: python -m infra.settings.reference > docs/settings.md"
+    assert PAGE.read_text() == printed, "run `make docs`"
 
 
 def test_every_setting_is_described() -> None:
