@@ -1,11 +1,10 @@
 """The architecture, top to bottom: settings, foundation, platform, hospitals, outputs."""
 
-import asyncio
-import gc
 from pathlib import Path
 
 import pulumi
 
+import startup
 from infra.access.human_roles import HumanRoles, HumanRolesArgs
 from infra.blocks.providers import aws_account
 from infra.blocks.workload_roles import oidc_provider
@@ -20,21 +19,6 @@ from workloads.blocks.release_metadata import read_releases
 from workloads.hospital.hospital import HospitalArgs, HospitalService
 from workloads.platform.platform import Platform
 
-# A program that declares once and ends has nothing to collect, and a fifth of its time went into looking.
-gc.disable()
-
-_TURNS = 10
-
-
-async def registering() -> None:
-    """Let what is declared so far go to the engine while the rest is being declared.
-
-    The engine starts its plugins meanwhile, and the SDK has less to wait for at the end, which takes it a time that
-    grows with the square of what is open.
-    """
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
-
 
 async def declare() -> pulumi.Inputs:
     """Declare the stack's resources and return its outputs."""
@@ -43,22 +27,22 @@ async def declare() -> pulumi.Inputs:
 
     # Foundation: AWS account, monitoring, roles of people, cluster, authentication of workloads, databases.
     aws = aws_account(settings)
-    await registering()
+    await startup.registering()
     releases = read_releases(settings, aws)
     primary = pulumi.ResourceOptions(providers={"aws": aws.primary})
     backup_role = BackupRole("backup", settings, primary)
     monitoring = AccountMonitoring("watch", AccountMonitoringArgs(settings, aws, backup_role))
-    await registering()
+    await startup.registering()
     human_roles = HumanRoles("people", HumanRolesArgs(settings, monitoring), primary)
     cluster = connect(settings, aws, monitoring, human_roles)
-    await registering()
+    await startup.registering()
     oidc = oidc_provider(settings.environment, aws.primary, cluster.issuer)
     auth = kubernetes_auth(settings, cluster)
     database_endpoints = databases.declare(settings, aws, monitoring, cluster)
 
     # Platform: shared by all hospitals.
     platform = Platform("platform", settings, cluster)
-    await registering()
+    await startup.registering()
 
     # Hospitals: one an entry of the configuration, isolated from each other.
     hospitals = {}
@@ -79,7 +63,7 @@ async def declare() -> pulumi.Inputs:
                 release=releases.get(entry.name),
             ),
         )
-        await registering()
+        await startup.registering()
 
     # Backups: of all resources with the tag "backup: daily".
     Backup("backup", BackupArgs(settings, aws, backup_role))
@@ -92,4 +76,5 @@ async def declare() -> pulumi.Inputs:
 
 
 if __name__ == "__main__":
+    startup.quick()
     pulumi.run(declare)

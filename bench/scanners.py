@@ -18,12 +18,12 @@ from rich.table import Table
 
 from bench.support.checkov import Failed, ScannerError, known, manifest, scan
 from bench.support.figures import Json
-from policy_pack.engine.evaluate import Judge
+from policy_pack.engine.evaluate import Evaluator
 from policy_pack.settings import Settings
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world
-from tests.policy.judged import BROKEN
+from tests.policy.evaluation import BROKEN
 from tests.policy.planting import own
 from tests.policy.seed import Seed
 from tests.policy.seeds_cluster import SEEDS
@@ -81,8 +81,8 @@ class _Judged:
 
     def says(self, control: str, urn: str = "") -> bool:
         """Return whether a control finds something, on one resource where it is named."""
-        judge = Judge(self.settings, self.addresses, only=(control,))
-        found = judge.whole(Graph(self.graph.resources, self.graph.stack))
+        evaluator = Evaluator(self.settings, self.addresses, controls=(control,))
+        found = evaluator.evaluate_stack(Graph(self.graph.resources, self.graph.stack))
         return any(result.status in BROKEN and (not urn or result.urn == urn) for result in found)
 
     def compare(self, where: str, resource: Resource, failed: Failed) -> Compared:

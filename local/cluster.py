@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from local import addons, build, control_plane, host, node, openbao, pki, runtime
+from local import addons, build, charts, control_plane, host, node, openbao, pki, runtime
 from local.ehr import build as ehr_build
 from local.ehr import hospital as ehr_hospital
 from local.errors import UserError
@@ -26,7 +26,7 @@ from local.supervision import Supervisor
 START_SECONDS = 90
 EHR_START_SECONDS = 600
 _RULES = ("hmlops", "kube-proxy", "KUBE-")
-_FIRST = ("etcd", "openbao", "aws")
+_FIRST = ("etcd", "openbao", "aws", "charts")
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
 _NODE = ("kubelet", "kube-proxy", "metrics-server")
 
@@ -169,7 +169,7 @@ def start(home: Home, built: Built, progress: Progress) -> None:
         host.clear(home)
         host.check_network()
     home.run.mkdir(parents=True, exist_ok=True)
-    pki.ensure(home)
+    pki.ensure(home, *([charts.identity()] if charts.marker(home).exists() else []))
     host.prepare(home)
     control_plane.write(home)
     node.write(home, built.tools["cni"], built.images["pause"].reference)
@@ -189,7 +189,7 @@ def start(home: Home, built: Built, progress: Progress) -> None:
     with ThreadPoolExecutor(1) as background:
         images = background.submit(runtime.import_images, home, built.images)
         progress("starting state, secrets and the AWS emulator")
-        _start(home, supervisor, (known[name] for name in _FIRST))
+        _start(home, supervisor, (known[name] for name in _FIRST if name in known))
         openbao.initialise_and_unseal(home)
         progress("starting the Kubernetes control plane")
         _start(home, supervisor, [known["kube-apiserver"]])

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from local import charts
 from local.openbao import token_file
 from local.paths import AWS_URL, BAO_URL, REPOSITORY, Home
 
@@ -14,6 +16,7 @@ REGION = "us-east-1"
 
 
 _HOST = "pulumi-language-python"
+_KUBERNETES = "pulumi-resource-kubernetes"
 
 
 def _pulumi_home(home: Home) -> Path:
@@ -49,14 +52,26 @@ def link_commands(home: Home, tools: dict[str, Path]) -> None:
     for name, target in wanted.items():
         _link(folder / name, target)
     _same_file(folder / "pulumi", tools["pulumi"] / "pulumi")
-    for plugin in PLUGINS.glob("pulumi-resource-*"):
-        name = plugin.name.removeprefix("pulumi-resource-")
+    _link_providers(home, [*PLUGINS.glob("pulumi-resource-*"), tools["pulumi-kubernetes"] / _KUBERNETES])
+
+
+def _link_providers(home: Home, providers: Iterable[Path]) -> None:
+    """Put the providers into the engine's plugin folder, by the versions of their SDKs."""
+    folder = _pulumi_home(home) / "plugins"
+    wanted = set()
+    for provider in providers:
+        name = provider.name.removeprefix("pulumi-resource-")
         kept_in = f"resource-{name}-v{version(f'pulumi-{name}')}"
-        place = _pulumi_home(home) / "plugins" / kept_in / plugin.name
+        place = folder / kept_in / provider.name
         place.parent.mkdir(parents=True, exist_ok=True)
         # What is no link was put there by `pulumi plugin install`, and is the official one.
         if place.is_symlink() or not place.exists():
-            _link(place, _official(home, plugin.name, kept_in) or plugin)
+            _link(place, _official(home, provider.name, kept_in) or provider)
+        wanted.add(place)
+    for place in set(folder.glob("resource-*/pulumi-resource-*")) - wanted:
+        # Of another version of the SDK: the engine would take it for what the state names.
+        if place.is_symlink():
+            shutil.rmtree(place.parent)
 
 
 def _link(link: Path, target: Path) -> None:
@@ -96,6 +111,8 @@ def variables(home: Home) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{home.pulumi}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.pulumi / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # What the stack declares wins over what somebody changed by hand, or an update that was killed left behind.
+        "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
         # In a fresh clone the engine takes the salt that the state has, and not a new one.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     }
@@ -118,4 +135,4 @@ def process(home: Home) -> dict[str, str]:
     """Return the whole environment of a command that is run for the user."""
     token = token_file(home).read_text().strip()
     own = {**variables(home), "VAULT_TOKEN": token, "BAO_TOKEN": token}
-    return {**os.environ, **own, "PATH": f"{search_path(home)}:{os.environ.get('PATH', '')}"}
+    return {**os.environ, **own, **charts.variables(home), "PATH": f"{search_path(home)}:{os.environ.get('PATH', '')}"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from local import control_plane, node, openbao
+from local import charts, control_plane, node, openbao
 from local.control_plane import CONTROLLER_PORT, ETCD_HEALTH_PORT, SCHEDULER_PORT
 from local.ehr import build as ehr_build
 from local.ehr import hospital as ehr_hospital
@@ -22,6 +22,7 @@ from local.paths import (
     AWS_URL,
     BAO_PORT,
     BAO_URL,
+    CHARTS_PORT,
     EHR_PORT,
     EHR_URL,
     KUBELET_PORT,
@@ -205,6 +206,18 @@ def _ehr(home: Home) -> Part:
     )
 
 
+def _charts(home: Home) -> Part:
+    certificate, key = home.pki / "charts.crt", home.pki / "charts.key"
+    command = (sys.executable, "-m", "local.charts", "--cert", str(certificate), "--key", str(key))
+    version = _digest([certificate, charts.TABLE, REPOSITORY / "local" / "charts.py"])
+    return Part(
+        Program("charts", command, version=version),
+        http(f"http://{_LOOPBACK}:{CHARTS_PORT}/healthz"),
+        "chart repositories of a rehearsal",
+        ((_LOOPBACK, CHARTS_PORT),),
+    )
+
+
 def _openbao(home: Home) -> Part:
     # 429: standby, 472/473: secondary, 501: not initialised, 503: sealed.
     check = http(f"{BAO_URL}/v1/sys/health")
@@ -291,4 +304,6 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
     ]
     if ehr_hospital.population(home):
         listed.append(_ehr(home))
+    if charts.marker(home).exists():
+        listed.append(_charts(home))
     return {part.name: part for part in listed}

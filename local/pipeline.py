@@ -25,7 +25,9 @@ PATIENTS = 1500
 _LANDING = "landing/"
 _RECORD = "landed.json"
 _RELEASES = "readmission/v1/"
-_LAST_FILE = "/signature.json"
+_NAMES: dict[str, str] = json.loads((REPOSITORY / "model" / "artifact" / "names.json").read_text(encoding="utf-8"))
+METRICS_FILE = _NAMES["metrics"]
+_LAST_FILE = f"/{_NAMES['signature']}"
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 
 Tell = Callable[[str], None]

@@ -231,15 +231,23 @@ def _service_account_key(pki: Path) -> None:
     write_secret(pki / "sa.key", _pem(key))
 
 
-def ensure(home: Home) -> frozenset[str]:
-    """Make what is missing, renew what expires; return the names of the identities that changed."""
+def ensure(home: Home, *further: Identity) -> frozenset[str]:
+    """Make what is missing, renew what expires; return the names of the identities that changed.
+
+    Parameters
+    ----------
+    home
+        The environment.
+    further
+        Identities of parts that not every environment has.
+    """
     pki = home.pki
     pki.mkdir(parents=True, exist_ok=True)
     pki.chmod(0o700)
     authorities = {name: _authority(pki, name) for name in AUTHORITIES}
     _service_account_key(pki)
     changed = set()
-    for identity in IDENTITIES:
+    for identity in (*IDENTITIES, *further):
         certificate, key = authorities[identity.authority]
         if not _current(pki / f"{identity.name}.crt", identity, certificate):
             _issue(pki, identity, certificate, key)

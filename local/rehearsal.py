@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from local import cluster, environment, openbao
+from local import charts, cluster, environment, openbao
 from local.errors import UserError
 from local.paths import BAO_URL, NODE_IP, REPOSITORY, Home
 from local.progress import Steps, Tell
@@ -27,8 +27,12 @@ STACK = "prod"
 AGAIN = "make rehearse"
 SUFFIX = "-rehearsal"
 FOLDER = REPOSITORY / "build" / "rehearsal"
-# Outputs by which the substitute plugins say that something was declared and checked, and nothing else.
-MARKS = {"notEmulated": "the AWS API emulator does not know it", "notRun": "its chart cannot be fetched here"}
+_NOT_EMULATED, _NOT_RUN = "notEmulated", "notRun"
+MARKS = {
+    _NOT_EMULATED: "the AWS API emulator does not know it",
+    _NOT_RUN: "an empty chart of its name and version was installed",
+}
+_RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 def home() -> Home:
@@ -74,12 +78,17 @@ class Rehearsal:
 
 
 def only_declared(state: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return by mark the resources of a state that carry it."""
-    entries = state["deployment"]["resources"]
-    return {
-        mark: sorted(entry["urn"].split("::", 2)[2] for entry in entries if (entry.get("outputs") or {}).get(mark))
-        for mark in MARKS
-    }
+    """Return by mark the resources of a state that were declared and checked, and do not run.
+
+    The aws plugin says it in an output; a release of Helm has an empty chart (``local/charts.py``).
+    """
+    found: dict[str, list[str]] = {mark: [] for mark in MARKS}
+    for entry in state["deployment"]["resources"]:
+        if (entry.get("outputs") or {}).get(_NOT_EMULATED):
+            found[_NOT_EMULATED].append(entry["urn"].split("::", 2)[2])
+        if entry["type"] == _RELEASE:
+            found[_NOT_RUN].append(entry["urn"].split("::", 2)[2])
+    return {mark: sorted(names) for mark, names in found.items()}
 
 
 def write_configuration() -> None:
@@ -110,6 +119,7 @@ def begin(built: cluster.Built, tell: Tell) -> Stack:
         _stopped(own).touch()
     own.root.mkdir(parents=True, exist_ok=True)
     own.root.chmod(0o700)
+    charts.marker(own).touch()
     cluster.start(own, built, tell)
     environment.link_commands(own, built.tools)
     write_configuration()

@@ -100,7 +100,7 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
     with jobs.connect(home) as api, steps() as tell:
         for entry in stack.working():
             name, release = entry["name"], entry["release"]
-            metrics = pipeline.release_document(store, name, release.partition("@")[2], "metrics.json")
+            metrics = pipeline.release_document(store, name, release.partition("@")[2], pipeline.METRICS_FILE)
             endpoint = outputs["hospitals"][name]["modelUrl"]
             found.append(HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell)))
     server = {"FHIR": EHR_URL} if hospital.population(home) else {}

@@ -53,6 +53,6 @@ def served(home: Home) -> list[Served]:
 
 def _remark(store: Any, hospital: str, release: str) -> str:
     try:
-        return remark(pipeline.release_document(store, hospital, release.partition("@")[2], "metrics.json"))
+        return remark(pipeline.release_document(store, hospital, release.partition("@")[2], pipeline.METRICS_FILE))
     except (ClientError, BotoCoreError, ValueError):
         return UNKNOWN

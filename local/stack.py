@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import yaml
 
-from local import environment, recovery, update
+from local import environment, recovery, update, waiting
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from local.pki import write_secret
@@ -118,20 +118,21 @@ class Stack:
             If the update fails, with the engine's own errors.
         """
         command = ["pulumi", "--non-interactive", "up", *self._this, "--yes", "--skip-preview", *PACK]
-        try:
-            found = update.run(
-                [*command, "--suppress-outputs"],
-                cwd=REPOSITORY,
-                variables=environment.process(self.home),
-                log=self.log,
-                events=self.home.run / f"update-{self.name}.json",
-                tell=tell,
-                name=f"update of {self.name}",
-            )
-        except UserError as fault:
-            raise UserError(
-                f"{fault} Correct what it names, then run `{again}` again: it goes on from where it stopped."
-            ) from None
+        with waiting.explained(self.home, self.exported, tell) as warnings:
+            try:
+                found = update.run(
+                    [*command, "--suppress-outputs"],
+                    cwd=REPOSITORY,
+                    variables=environment.process(self.home),
+                    log=self.log,
+                    events=self.home.run / f"update-{self.name}.json",
+                    tell=tell,
+                    name=f"update of {self.name}",
+                )
+            except UserError as fault:
+                lines = [str(fault), *(f"The cluster warns of {warned}" for warned in warnings())]
+                lines.append(f"Correct what it names, then run `{again}` again: it goes on from where it stopped.")
+                raise UserError("\n".join(lines)) from None
         tell(f"update of {self.name}: {found.changed}")
         tell(found.judged)
         tell(f"the engine's own output: {self.log}")

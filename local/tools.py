@@ -9,6 +9,7 @@ GO_MODULES = REPOSITORY / "local" / "go"
 GO_VERSION = "1.26"
 KUBERNETES_VERSION = "v1.36.3"
 PULUMI_VERSION = "3.246.0"
+KUBERNETES_PROVIDER_VERSION = "4.25.0"
 KSERVE_VERSION = "v0.20.0"
 
 _KUBERNETES_LINKER_VALUES = {
@@ -18,6 +19,7 @@ _KUBERNETES_LINKER_VALUES = {
     "k8s.io/component-base/version.gitTreeState": "clean",
     "k8s.io/client-go/pkg/version.gitVersion": KUBERNETES_VERSION,
 }
+_KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _KUBERNETES_COMMANDS = (
     "kube-apiserver",
     "kube-controller-manager",
@@ -39,6 +41,8 @@ class GoTool:
         What the cache calls it.
     packages
         Binary name to Go package.
+    source
+        Folder below ``local/go`` of its Go module, where that is not its name.
     links
         Further names of the first binary.
     linker_values
@@ -54,6 +58,7 @@ class GoTool:
     name: str
     version: str
     packages: dict[str, str]
+    source: str = ""
     links: tuple[str, ...] = ()
     linker_values: dict[str, str] = field(default_factory=dict)
     probe: tuple[str, ...] = ()
@@ -62,7 +67,7 @@ class GoTool:
     @property
     def module(self) -> Path:
         """The folder of the tool's ``go.mod``."""
-        return GO_MODULES / self.name
+        return GO_MODULES / (self.source or self.name)
 
 
 GO_TOOLS = (
@@ -99,6 +104,15 @@ GO_TOOLS = (
         packages={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
         linker_values={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{PULUMI_VERSION}"},
         probe=("version",),
+    ),
+    # In the CLI's module, so that what both are made of is downloaded and compiled once.
+    GoTool(
+        name="pulumi-kubernetes",
+        version=KUBERNETES_PROVIDER_VERSION,
+        packages={"pulumi-resource-kubernetes": "./kubernetes"},
+        source="pulumi",
+        linker_values={f"{_KUBERNETES_PROVIDER}/pkg/version.Version": KUBERNETES_PROVIDER_VERSION},
+        resources=(_KUBERNETES_PROVIDER, "cmd/pulumi-resource-kubernetes"),
     ),
 )
 

@@ -1,1 +1,1 @@
-"""HIPAA technical safeguards as policies over the stack: one row and one pure function each."""
+"""Policy pack: HIPAA technical safeguards of a stack, as controls with one row and one or more checks each."""

@@ -1,11 +1,11 @@
-"""The pack's two ways in: the engine runs the folder, a person runs the module."""
+"""Entry points of the pack: the engine runs the folder, a user runs the module."""
 
 import sys
 from pathlib import Path
 
 
 def main() -> None:
-    """Serve the engine when it runs the folder (``python policy_pack``), else answer a command."""
+    """Serve the engine when it runs the folder (``python policy_pack``), otherwise run a command."""
     if __package__:
         from policy_pack.command import main as command
 

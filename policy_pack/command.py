@@ -1,4 +1,4 @@
-"""The pack's commands: judge an exported state, write its evidence, list the controls."""
+"""Commands of the pack: check an exported state, write its evidence, list the controls."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from rich.table import Table
 
 from policy_pack.controls.rows import table
 from policy_pack.engine.aws_rules import aws_rules
-from policy_pack.engine.evaluate import Judge, Status, Verdict, verdict
+from policy_pack.engine.evaluate import Evaluation, Evaluator, Status, evaluate
 from policy_pack.errors import PackError
 from policy_pack.settings import DEFAULT, Settings, load
 from policy_pack.stack import external_endpoints, state
@@ -25,125 +25,131 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="HIPAA technical safeguards over a stack. With the engine: pulumi preview --policy-pack policy_pack.",
+    help="HIPAA technical safeguards of a stack. With the engine: pulumi preview --policy-pack policy_pack.",
     add_completion=False,
     no_args_is_help=True,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 SettingsFile = Annotated[Path, typer.Option("--settings", help="Settings of the pack, with its exemptions.")]
-_COLOURS = {Status.REFUSED: "red", Status.ADVISED: "yellow", Status.LATER: "cyan", Status.EXEMPT: "magenta"}
+_COLOURS = {Status.REFUSED: "red", Status.ADVISORY: "yellow", Status.UNKNOWN: "cyan", Status.EXEMPT: "magenta"}
 
 
 @app.command()
 def check(
-    state_file: Annotated[Path, typer.Option("--state", help="What `pulumi stack export` wrote.")],
+    state_file: Annotated[Path, typer.Option("--state", help="The output of `pulumi stack export`.")],
     settings_file: SettingsFile = DEFAULT,
     stack_file: Annotated[
         Path | None,
-        typer.Option("--stack-config", help="Pulumi.<stack>.yaml, which tells where servers outside the cluster are."),
+        typer.Option("--stack-config", help="Pulumi.<stack>.yaml, with the addresses of external endpoints."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge what is deployed, without engine or account; exit 1 when something is refused, 2 on bad input."""
+    """Check a deployed stack without engine or AWS account; exit 1 when a control refuses it, 2 on invalid input."""
 
-    def run() -> Verdict:
+    def run() -> Evaluation:
         addresses = external_endpoints.read_file(stack_file) if stack_file else None
-        return verdict(Judge(load(settings_file), addresses), state.read(state_file))
+        return evaluate(Evaluator(load(settings_file), addresses), state.read(state_file))
 
-    found = _or_exit(run)
+    evaluation = _or_exit(run)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), sort_keys=True))
+        typer.echo(json.dumps(evaluation.as_dict(), sort_keys=True))
     else:
-        _show(found)
-    raise typer.Exit(1 if found.refused else 0)
+        _show(evaluation)
+    raise typer.Exit(1 if evaluation.refused else 0)
 
 
 @app.command()
 def evidence(
-    stack: Annotated[str, typer.Option("--stack", help="The stack; `pulumi stack export` is asked for its state.")],
+    stack: Annotated[str, typer.Option("--stack", help="The stack; its state is read with `pulumi stack export`.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for index.html and evidence.json.")],
     state_file: Annotated[
-        Path | None, typer.Option("--state", help="What `pulumi stack export` wrote, in place of asking for it.")
+        Path | None, typer.Option("--state", help="The output of `pulumi stack export`, instead of running it.")
     ] = None,
     settings_file: SettingsFile = DEFAULT,
     stack_file: Annotated[
         Path | None, typer.Option("--stack-config", help="By default Pulumi.<stack>.yaml of the project.")
     ] = None,
     live: Annotated[
-        bool, typer.Option("--live", help="Read the cluster of KUBECONFIG too, and tell where it differs.")
+        bool, typer.Option("--live", help="Also read the cluster of KUBECONFIG, and report drift from the state.")
     ] = False,
 ) -> None:
-    """Write what a security officer asks for: inventory, network, data flow, access, encryption, controls, risks."""
-    # The engine's policy server starts without what draws and writes pages.
+    """Write the compliance evidence: inventory, network, data flow, access, encryption, controls and risks."""
+    # The policy server of the engine starts without the modules of the page.
     from policy_pack.evidence.pages.write import write
 
-    made = _or_exit(lambda: write(stack, out, load(settings_file), state_file, stack_file, with_cluster=live))
-    told = ", ".join(f"{number} {standing}" for standing, number in made.counts.items() if number)
-    Console().print(f"{out / 'index.html'}: {len(made.assets)} resources, controls: {told}.", highlight=False)
+    report = _or_exit(lambda: write(stack, out, load(settings_file), state_file, stack_file, with_cluster=live))
+    counts = ", ".join(f"{number} {status}" for status, number in report.control_counts.items() if number)
+    Console().print(f"{out / 'index.html'}: {len(report.assets)} resources, controls: {counts}.", highlight=False)
 
 
 @app.command()
 def destruction(
     stack: Annotated[str, typer.Option("--stack", help="The stack.")],
-    hospital: Annotated[str, typer.Option("--hospital", help="The hospital that left.")],
+    hospital: Annotated[str, typer.Option("--hospital", help="The former hospital.")],
     before: Annotated[Path, typer.Option("--before", help="State exported before its entry was removed.")],
     after: Annotated[Path, typer.Option("--after", help="State exported afterwards.")],
     settings_file: SettingsFile = DEFAULT,
     live: Annotated[
         bool,
-        typer.Option("--live", help="Ask the account itself of keys and buckets, with the environment's credentials."),
+        typer.Option("--live", help="Also look up keys and buckets in AWS, with the credentials of the environment."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show that a hospital's resources are gone, and its keys about to be; exit 1 when something remains."""
-    from policy_pack.evidence.destruction import destruction as compared
+    """Show that the resources of a hospital are deleted and its keys pending deletion; exit 1 when one remains."""
+    from policy_pack.evidence.destruction import destruction as compare
 
     def run() -> "Destruction":
         if not live:
-            return compared(stack, hospital, before, after, load(settings_file))
-        from policy_pack.evidence.aws_account import ask
+            return compare(stack, hospital, before, after, load(settings_file))
+        from policy_pack.evidence.aws_account import check as check_account
 
-        return compared(stack, hospital, before, after, load(settings_file), ask)
+        return compare(stack, hospital, before, after, load(settings_file), check_account)
 
-    found = _or_exit(run)
+    result = _or_exit(run)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), sort_keys=True))
+        typer.echo(json.dumps(result.as_dict(), sort_keys=True))
     else:
-        _show_destruction(found)
-    raise typer.Exit(1 if found.faults else 0)
+        _show_destruction(result)
+    raise typer.Exit(1 if result.problems else 0)
 
 
 @app.command()
 def controls(settings_file: SettingsFile = DEFAULT, as_json: AsJson = False) -> None:
-    """List the controls with the paragraphs that they serve."""
+    """List the controls with their citations."""
     settings = _or_exit(lambda: load(settings_file))
-    rows = [_row(row.id, settings) for row in table().rows.values()]
+    rows = [_row(control.id, settings) for control in table().rows.values()]
     if as_json:
         typer.echo(json.dumps({"controls": rows}, sort_keys=True, default=str))
         return
-    shown = Table(
-        "control", "title", "level", "severity", "serves", title=f"{len(rows)} controls", title_justify="left"
-    )
+    heads = ("control", "title", "level", "severity", "citation")
+    output = Table(*heads, title=f"{len(rows)} controls", title_justify="left")
     for row in rows:
-        shown.add_row(row["id"], row["title"], row["held"], row["severity"], row["serves"])
-    Console().print(shown)
+        output.add_row(row["id"], row["title"], row["effective_level"], row["severity"], row["citation"])
+    Console().print(output)
 
 
-def _row(control: str, settings: Settings) -> dict[str, Any]:
-    row = table().rows[control]
-    told = {"proposed": row.proposals(), "aws_config": aws_rules().asked_by(control)}
-    return {**asdict(row), **told, "held": str(row.held(settings)), "serves": row.citation(settings)}
+def _row(control_id: str, settings: Settings) -> dict[str, Any]:
+    control = table().rows[control_id]
+    return {
+        **asdict(control),
+        "proposed": control.proposals(),
+        "aws_config": aws_rules().rules_of(control_id),
+        "effective_level": str(control.effective_level(settings)),
+        "citation": control.citation(settings),
+    }
 
 
-def _show_destruction(found: "Destruction") -> None:
+def _show_destruction(result: "Destruction") -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
-    shown = Table("fate", "kind", "name", "data", "detail", title=f"Hospital {found.hospital}", title_justify="left")
-    for entry in found.ended:
-        if entry.wrong or entry.detail or entry.data_class:
-            shown.add_row(entry.fate, entry.kind, entry.name, entry.data_class, entry.wrong or entry.detail)
-    console.print(shown)
-    counts = Counter(str(entry.fate) for entry in found.ended)
-    console.print(", ".join(f"{number} {fate}" for fate, number in sorted(counts.items())) + ".", highlight=False)
+    heads = ("disposition", "kind", "name", "data class", "detail")
+    output = Table(*heads, title=f"Hospital {result.hospital}", title_justify="left")
+    for one in result.resources:
+        if one.problem or one.detail or one.data_class:
+            output.add_row(one.disposition, one.kind, one.name, one.data_class, one.problem or one.detail)
+    console.print(output)
+    counts = Counter(str(one.disposition) for one in result.resources)
+    text = ", ".join(f"{number} {disposition}" for disposition, number in sorted(counts.items()))
+    console.print(f"{text}.", highlight=False)
 
 
 def _or_exit(run: Callable[[], T]) -> T:
@@ -154,20 +160,21 @@ def _or_exit(run: Callable[[], T]) -> T:
         raise typer.Exit(2) from None
 
 
-def _show(found: Verdict) -> None:
+def _show(evaluation: Evaluation) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     rows = table().rows
-    if found.results:
-        shown = Table("status", "control", "resource", "finding", title=f"Stack {found.stack}", title_justify="left")
-        for result in found.results:
+    if evaluation.results:
+        title = f"Stack {evaluation.stack}"
+        output = Table("status", "control", "resource", "finding", title=title, title_justify="left")
+        for result in evaluation.results:
             colour = _COLOURS[result.status]
-            row = rows.get(result.control)
-            head = f"{result.control} {row.title}" if row else result.control
+            control = rows.get(result.control)
+            label = f"{result.control} {control.title}" if control else result.control
             text = result.text.removeprefix(f"{result.name}: ")
-            shown.add_row(f"[{colour}]{result.status}[/]", head, result.name, text.replace("[", "\\["))
-        console.print(shown)
-    counts = ", ".join(f"{len(found.of(status))} {status}" for status in Status)
-    console.print(f"{found.resources} resources, {len(rows)} controls: {counts}.", highlight=False)
+            output.add_row(f"[{colour}]{result.status}[/]", label, result.name, text.replace("[", "\\["))
+        console.print(output)
+    counts = ", ".join(f"{len(evaluation.of(status))} {status}" for status in Status)
+    console.print(f"{evaluation.resources} resources, {len(rows)} controls: {counts}.", highlight=False)
 
 
 def main(prog_name: str = "python -m policy_pack") -> None:

@@ -1,5 +1,5 @@
-"""What a user of the pack can mend."""
+"""Errors in the input or configuration of the pack, which the user can correct."""
 
 
 class PackError(Exception):
-    """Bad input or configuration; one sentence that says what, where and how to mend it."""
+    """Invalid input or configuration; the message is one sentence with what, where and how to correct it."""

@@ -1,4 +1,4 @@
-"""The pack's own configuration: conventions of the stacks that it judges, profiles and exemptions."""
+"""Settings of the pack: conventions of the stacks, profiles, allowed services and exemptions."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -29,7 +29,7 @@ Day = Annotated[date, BeforeValidator(_day)]
 
 
 class Level(StrEnum):
-    """What a violation does: stop the update, or be shown."""
+    """The effect of a violation: a mandatory one stops the update, an advisory one is shown."""
 
     MANDATORY = "mandatory"
     ADVISORY = "advisory"
@@ -37,22 +37,22 @@ class Level(StrEnum):
 
 
 class Exemption(_Strict):
-    """Leave to break one control, for a reason and a time.
+    """An exemption from one control, with a reason and an expiry date.
 
     Parameters
     ----------
     control
-        The control's id.
+        The id of the control.
     resource
-        A glob over URN or name of the resources.
+        A glob pattern for the URN or the name of resources.
     reason, owner
-        Why, and who answers for it.
+        The reason, and who is responsible.
     expires
-        The last day on which it holds.
+        The last day on which it is in force.
     stacks
-        The stacks in which it holds; none means all.
+        The stacks to which it applies; none means all.
     kind
-        The type of what it is for, where a stack need not have any yet; while it has none, nothing need match.
+        The kind of resource to which it applies; while the stack has none of the kind, no finding has to match.
     """
 
     control: Text
@@ -65,7 +65,7 @@ class Exemption(_Strict):
 
 
 class Evidence(_Strict):
-    """When people last did what no stack can show; None: not told."""
+    """The dates of the last scan, test and audit, which a stack cannot show; None where there is no date."""
 
     vulnerability_scan: Day | None = None
     penetration_test: Day | None = None
@@ -73,7 +73,7 @@ class Evidence(_Strict):
 
 
 class Services(_Strict):
-    """What may be used at all."""
+    """The allow list of providers, AWS services, regions, EKS versions and registries, and the denied ports."""
 
     packages: dict[str, str]
     aws: dict[str, str]
@@ -84,28 +84,28 @@ class Services(_Strict):
 
 
 class Settings(_Strict):
-    """Everything that the controls know besides the stack.
+    """The settings of the pack.
 
     Parameters
     ----------
     prefix
-        Of the stack's own tags, labels and annotations.
+        The prefix of tags, labels and annotations.
     synthetic
-        Stacks that hold synthetic data only, so that deletion protection and clinical gates are not asked of them.
+        Stacks with synthetic data only, where deletion protection and clinical gates are not required.
     profiles
-        The level at which each profile's rows are held.
+        The level of each profile of controls.
     data_classes
-        Data classes of buckets, and whether each holds PHI.
+        Data classes of buckets, and whether each contains PHI.
     services
-        What may be used at all.
+        The allow list of services.
     evidence
-        What no stack can show.
+        The dates that no stack can show.
     exemptions
-        Leave to break controls.
+        The exemptions.
     releases
-        A folder of model releases, so that gates are judged on a release's own files.
+        A folder with model releases, so that gates are also checked on the files of a release.
     today
-        The day by which ages and exemptions are judged.
+        The date by which ages and exemptions are evaluated.
     """
 
     prefix: Text = "healthcare-mlops"
@@ -119,11 +119,11 @@ class Settings(_Strict):
     today: Day = Field(default_factory=lambda: datetime.now(UTC).date())
 
     def phi(self, data_class: str) -> bool:
-        """Return whether a data class holds PHI; one that nobody described does."""
+        """Return whether a data class contains PHI; an unknown class does."""
         return self.data_classes.get(data_class, True)
 
     def is_synthetic(self, stack: str) -> bool:
-        """Return whether a stack holds synthetic data only."""
+        """Return whether a stack has synthetic data only."""
         return stack in self.synthetic
 
 
@@ -133,30 +133,30 @@ def _services() -> dict[str, Any]:
 
 
 def load(path: Path = DEFAULT) -> Settings:
-    """Read the pack's settings from a YAML or JSON file.
+    """Read the settings from a YAML or JSON file.
 
     Raises
     ------
     PackError
-        When the file is not there or says what the pack does not know.
+        When the file does not exist or has an unknown setting.
     """
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PackError(f"{path} cannot be read ({error.strerror}); name a settings file of the policy pack.") from None
+        raise PackError(f"{path} cannot be read ({error.strerror}); use a settings file of the policy pack.") from None
     except yaml.YAMLError:
-        raise PackError(f"{path} is neither YAML nor JSON; mend it and run again.") from None
-    return parse(written, str(path))
+        raise PackError(f"{path} is neither YAML nor JSON; correct the file.") from None
+    return parse(document, str(path))
 
 
-def parse(written: Any, where: str) -> Settings:
-    """Return settings from plain values; ``where`` names them in messages."""
-    if written is not None and not isinstance(written, Mapping):
-        raise PackError(f"{where} must be a map of settings, such as exemptions: [].")
-    values = {"services": _services(), **(written or {})}
+def parse(document: Any, source: str) -> Settings:
+    """Return settings from plain values; ``source`` is their name in messages."""
+    if document is not None and not isinstance(document, Mapping):
+        raise PackError(f"{source} must be a map of settings, such as exemptions: [].")
+    values = {"services": _services(), **(document or {})}
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"]) or "the file"
-        raise PackError(f"{where}: {place}: {first['msg'].lower()}.") from None
+        path = ".".join(str(step) for step in first["loc"]) or "the file"
+        raise PackError(f"{source}: {path}: {first['msg'].lower()}.") from None

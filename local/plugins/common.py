@@ -7,7 +7,6 @@ secrets secret on the way in and out, talks gRPC, and turns errors into one sent
 
 import json
 import sys
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -77,16 +76,15 @@ class InitError(PluginError):
         What is wrong, one sentence each, the most general first.
     state
         The object as it is now.
-    inputs
-        Inputs as the object shows them, where a read found them changed.
+    id
+        Its id.
     """
 
-    def __init__(self, reasons: list[str], state: Props, *, id: str = "", inputs: Props | None = None) -> None:
+    def __init__(self, reasons: list[str], state: Props, *, id: str) -> None:
         super().__init__("; ".join(reasons))
         self.reasons = reasons
         self.state = state
         self.id = id
-        self.inputs = inputs
 
 
 @dataclass(frozen=True)
@@ -99,10 +97,6 @@ class Request:
         New inputs (check: as the program gave them; later: as check returned them).
     old_inputs, state
         Inputs and outputs as the last operation left them.
-    timeout
-        ``customTimeouts`` in seconds, 0 where none is set.
-    cancelled
-        Set when the user interrupts; long operations must look at it.
     proposed_name
         Name that the engine's autonaming configuration asks for, if any.
     secrets
@@ -111,13 +105,11 @@ class Request:
 
     urn: str
     log: Log
-    cancelled: threading.Event
     id: str = ""
     inputs: Props = field(default_factory=dict)
     old_inputs: Props = field(default_factory=dict)
     state: Props = field(default_factory=dict)
     preview: bool = False
-    timeout: float = 0.0
     random_seed: bytes = b""
     proposed_name: str = ""
     autoname: bool = True
@@ -126,18 +118,13 @@ class Request:
 
     @property
     def type(self) -> str:
-        """Type token, such as ``kubernetes:core/v1:Namespace``."""
+        """Type token, such as ``aws:s3/bucket:Bucket``."""
         return self.urn.split("::")[2].split("$")[-1]
 
     @property
     def name(self) -> str:
         """Logical name of the resource."""
         return self.urn.split("::", 3)[3]
-
-    @property
-    def known(self) -> bool:
-        """Whether every input is known."""
-        return not has_unknowns(self.inputs)
 
 
 @dataclass(frozen=True)
@@ -180,7 +167,6 @@ class Provider(ABC):
     version: str
 
     def __init__(self) -> None:
-        self.cancelled = threading.Event()
         self.config: Props = {}
 
     # --- the provider itself -------------------------------------------------------------
@@ -196,17 +182,9 @@ class Provider(ABC):
         """Take the configuration; connect lazily, so that a preview works without a server."""
         self.config = config
 
-    def cancel(self) -> None:
-        """End waits; each waiting operation then reports how far it came."""
-        self.cancelled.set()
-
     # --- resources -----------------------------------------------------------------------
     def secret_paths(self, _request: Request) -> Iterable[Path]:
         """Return output paths that are always secret for this resource."""
-        return ()
-
-    def check_secret_paths(self, _request: Request) -> Iterable[Path]:
-        """Return input paths into which ``check`` moves what came in as a secret."""
         return ()
 
     def check(self, request: Request) -> Checked:
@@ -269,4 +247,4 @@ def run(provider: Provider, arguments: list[str] | None = None) -> None:
     def register(server: grpc.Server) -> None:
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
 
-    serve(register, provider.cancel)
+    serve(register, lambda: None)

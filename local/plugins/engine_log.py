@@ -14,17 +14,6 @@ class Log:
     def __init__(self, send: "Callable[[engine_pb2.LogSeverity.ValueType, str, str, bool], None]", urn: str) -> None:
         self._send = send
         self._urn = urn
-        self._last = ""
-
-    def status(self, text: str) -> None:
-        """Show a short-lived line beside the resource; repeated text is sent once."""
-        if text != self._last:
-            self._last = text
-            self._send(engine_pb2.INFO, text, self._urn, True)
-
-    def info(self, text: str) -> None:
-        """Show a line that stays."""
-        self._send(engine_pb2.INFO, text, self._urn, False)
 
     def warn(self, text: str) -> None:
         """Show a warning that stays."""

@@ -73,10 +73,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return Request(
             urn=message.urn,
             log=self.engine.about(message.urn),
-            cancelled=self.provider.cancelled,
             inputs=known.plain,
             secrets=known.secrets,
-            timeout=getattr(message, "timeout", 0.0),
             preview=getattr(message, "preview", False),
             id=getattr(message, "id", ""),
             ignore_changes=tuple(getattr(message, "ignoreChanges", ())),
@@ -87,8 +85,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         """Wrap outputs: what came in secret, or is always secret, goes out secret."""
         marked: set[Path] = set(self.provider.secret_paths(request))
         marked |= project_secrets(request.secrets)
-        nested = {("__inputs", *path) for path in marked if "__inputs" in state}
-        return wrap(state, marked | nested)
+        return wrap(state, marked)
 
     # --- the provider itself -------------------------------------------------------------
     @override
@@ -143,8 +140,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def Cancel(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """End waits."""
-        self.provider.cancel()
+        """Do nothing: no operation waits for long."""
         return empty_pb2.Empty()
 
     # --- resources -----------------------------------------------------------------------
@@ -156,7 +152,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Check(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Fill in defaults and names; computed secret inputs are secret as well."""
+        """Fill in defaults and names."""
         news = unwrap(message.news)
         options = message.autonaming if message.HasField("autonaming") else None
         disabled = provider_pb2.CheckRequest.AutonamingOptions.DISABLE
@@ -169,13 +165,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             autoname=not options or options.mode != disabled,
         )
         checked = self.provider.check(request)
-        return self._checked(checked, Values(news.plain, self._check_secrets(request, checked)))
-
-    def _check_secrets(self, request: Request, checked: Checked) -> frozenset[Path]:
-        given = {path for path in request.secrets if _same_shape(checked.inputs, path)}
-        # A secret that check moved elsewhere must not become plain: the plugin names the place.
-        moved = set(self.provider.check_secret_paths(request))
-        return frozenset(given | moved)
+        secrets = frozenset(path for path in request.secrets if _same_shape(checked.inputs, path))
+        return self._checked(checked, Values(news.plain, secrets))
 
     @override
     @_guarded
@@ -208,19 +199,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         olds = unwrap(message.inputs)
         state = unwrap(message.properties)
         request = self._request(message, olds, old_inputs=olds.plain, state=state.plain)
-        try:
-            read = self.provider.read(request)
-        except InitError as error:
-            return self._init_failed(error, request, context)
+        read = self.provider.read(request)
         if not read.id:
             return provider_pb2.ReadResponse()
         # What was secret in the old state stays secret, wherever the new state has it.
-        kept = project_secrets(p for p in state.secrets if p[0] != "__inputs")
-        marked = {*kept, *project_secrets(olds.secrets), *self.provider.secret_paths(request)}
-        nested = {("__inputs", *path) for path in marked if "__inputs" in read.state}
+        marked = {*project_secrets(state.secrets), *project_secrets(olds.secrets), *self.provider.secret_paths(request)}
         return provider_pb2.ReadResponse(
             id=read.id,
-            properties=wrap(read.state, marked | nested),
+            properties=wrap(read.state, marked),
             inputs=wrap(read.inputs, marked),
         )
 
@@ -234,10 +220,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             old_inputs=unwrap(message.old_inputs).plain,
             state=unwrap(message.olds).plain,
         )
-        try:
-            state = self.provider.update(request)
-        except InitError as error:
-            return self._init_failed(error, request, context)
+        state = self.provider.update(request)
         return provider_pb2.UpdateResponse(properties=self._outputs(state, request))
 
     @override
@@ -253,11 +236,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def _init_failed(self, error: InitError, request: Request, context: grpc.ServicerContext) -> NoReturn:
-        inputs = wrap(error.inputs or request.inputs, request.secrets)
         failed = provider_pb2.ErrorResourceInitFailed(
-            id=error.id or request.id,
+            id=error.id,
             properties=self._outputs(error.state, request),
-            inputs=inputs,
+            inputs=wrap(request.inputs, request.secrets),
             reasons=error.reasons,
         )
         detail = any_pb2.Any()

@@ -12,7 +12,6 @@ _AROUND_PROTOCOL = ("pulumi", "pulumi.runtime")
 _MODULES = {
     "pulumi-language-python": "local.plugins.language",
     "pulumi-resource-aws": "local.plugins.aws",
-    "pulumi-resource-kubernetes": "local.plugins.kubernetes",
     "pulumi-resource-vault": "local.plugins.vault",
 }
 

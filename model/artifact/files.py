@@ -10,18 +10,19 @@ from pathlib import Path
 from model.errors import UserError
 from model.io import storage
 
-LIST_FILE = "files.json"
-SIGNATURE_FILE = "signature.json"
-PIPELINE_FILE = "pipeline.joblib"
-CONTRACT_FILE = "contract.json"
-POLICY_FILE = "policy.json"
-METRICS_FILE = "metrics.json"
-LINEAGE_FILE = "lineage.json"
-REFERENCE_FILE = "reference.json"
-SBOM_FILE = "sbom.cdx.json"
-CARD_FILE = "MODEL_CARD.md"
-REPORT_FILE = "report.html"
-SERVER_FILE = "model-settings.json"
+_NAMES: dict[str, str] = json.loads((Path(__file__).parent / "names.json").read_text(encoding="utf-8"))
+LIST_FILE = _NAMES["list"]
+SIGNATURE_FILE = _NAMES["signature"]
+PIPELINE_FILE = _NAMES["pipeline"]
+CONTRACT_FILE = _NAMES["contract"]
+POLICY_FILE = _NAMES["policy"]
+METRICS_FILE = _NAMES["metrics"]
+LINEAGE_FILE = _NAMES["lineage"]
+REFERENCE_FILE = _NAMES["reference"]
+SBOM_FILE = _NAMES["sbom"]
+CARD_FILE = _NAMES["card"]
+REPORT_FILE = _NAMES["report"]
+SERVER_FILE = _NAMES["server"]
 NEEDED = frozenset(
     {
         PIPELINE_FILE,

@@ -21,8 +21,10 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate on the other patients and hold the result against the gates."""
-    from model.evaluation.run import REPORT_FILE, keep_report, refuse
+    from model.artifact.files import REPORT_FILE
     from model.evaluation.run import evaluate as run
+    from model.evaluation.run import keep_report, refuse
+    from model.metrics.figures import Counts, Figures
 
     done = run(run_dir, baseline=baseline)
     kept = keep_report(run_dir, publish) if publish else None
@@ -30,13 +32,13 @@ def evaluate(
         from model.tracking.record import record_evaluation
 
         record_evaluation(run_dir)
-    auc, lace = done["roc_auc"], done["lace_roc_auc"]
-    text = f"{done['counts']['discharges']} test discharges with {done['counts']['readmissions']} readmissions"
-    if auc and lace:
-        text += f": ROC-AUC {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f}), "
-        text += f"{done['baseline_name']} {lace['value']:.3f}, "
-        text += f"Brier {done['brier']['value']:.3f}"
-        text += f", calibration slope {done['calibration']['slope']:.2f}" if done["calibration"] else ""
+    figures = Figures.of(done)
+    counts, auc, lace, brier = figures.counts or Counts(), figures.roc_auc, figures.lace_roc_auc, figures.brier
+    text = f"{counts.discharges} test discharges with {counts.readmissions} readmissions"
+    if auc and lace and brier:
+        text += f": ROC-AUC {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f}), "
+        text += f"{figures.baseline_name} {lace.value:.3f}, Brier {brier.value:.3f}"
+        text += f", calibration slope {figures.calibration.slope:.2f}" if figures.calibration else ""
     if done["too_small"]:
         text += f"; too small to tell: {', '.join(done['too_small'])}"
     text += f"; report in {kept or run_dir / REPORT_FILE}"

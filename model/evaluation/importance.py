@@ -11,8 +11,9 @@ from model.dataset.dataset import Dataset, Floats
 from model.dataset.prepared_columns import origins
 from model.io.console import progress
 from model.metrics.calibration import EDGE
-from model.metrics.ranking import Labels, Ranking
+from model.metrics.ranking import Labels
 from model.metrics.resampling import Measured, Resamples
+from model.metrics.roc_auc import roc_auc
 
 ROWS = 5000
 REPEATS = 3
@@ -52,7 +53,7 @@ def importance(pipeline: Pipeline, test: Dataset) -> dict[str, Any]:
 def _losses(pipeline: Pipeline, part: Dataset) -> tuple[Floats, Floats]:
     """Return how much each row's log loss rises without each feature (rows, features), and the AUC's drop."""
     chance, risk = _chance(), pipeline.predict_proba(part.values)[:, 1]
-    whole, usual = float(_auc(part.label, risk)), _log_loss(part.label, risk)
+    whole, usual = roc_auc(risk, part.label), _log_loss(part.label, risk)
     rises, drops = np.zeros(part.values.shape), np.zeros(len(part.names))
     with progress("importance", len(part.names)) as advance:
         for place in range(len(part.names)):
@@ -62,7 +63,7 @@ def _losses(pipeline: Pipeline, part: Dataset) -> tuple[Floats, Floats]:
                 dealt[:, place] = chance.permutation(part.values[:, place])
                 without = pipeline.predict_proba(dealt)[:, 1]
                 rises[:, place] += (_log_loss(part.label, without) - usual) / REPEATS
-                drops[place] += (whole - float(_auc(part.label, without))) / REPEATS
+                drops[place] += (whole - roc_auc(without, part.label)) / REPEATS
             advance(1)
     return rises, drops
 
@@ -106,10 +107,6 @@ def coefficients(pipeline: Pipeline, features: int) -> list[list[float]]:
 def _log_loss(label: Labels, risk: Floats) -> Floats:
     safe = np.clip(risk, EDGE, 1 - EDGE)
     return -np.log(np.where(label == 1, safe, 1 - safe))
-
-
-def _auc(label: Labels, risk: Floats) -> Any:
-    return Ranking(label, risk).tally(np.ones((1, len(label)))).roc_auc()[0]
 
 
 def _total(weights: Floats) -> Floats:

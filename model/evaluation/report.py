@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.definitions.window import within
+from model.metrics.figures import Benefit, Counts, Figures
 from model.training.run import Run
 
 TEMPLATE = "report.html"
@@ -90,28 +91,29 @@ def spread(found: Mapping[str, float] | None, digits: int = 3) -> str:
 
 def verdict(run: Run, evaluation: dict[str, Any]) -> str:
     """Return the evaluation in one sentence."""
-    counts, auc = evaluation["counts"], evaluation["roc_auc"]
+    figures = Figures.of(evaluation)
+    counts, auc, over = figures.counts or Counts(), figures.roc_auc, figures.over_lace
     text = (
-        f"On {counts['discharges']:,} discharges of {counts['patients']:,} patients whom training did not see, "
-        f"{counts['readmissions']:,} were followed by a readmission{within(None if run.table else run.return_days)}. "
+        f"On {counts.discharges:,} discharges of {counts.patients:,} patients whom training did not see, "
+        f"{counts.readmissions:,} were followed by a readmission{within(None if run.table else run.return_days)}. "
     )
     if auc is None:
         return text + "That is too few, or of one kind only, to tell how good the model is."
-    text += f"The model told them apart with a ROC-AUC of {auc['value']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
-    over = evaluation["over_lace"]
-    return text + (f", {over['value']:+.3f} against {evaluation['baseline_name']}." if over else ".")
+    text += f"The model told them apart with a ROC-AUC of {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
+    return text + (f", {over.value:+.3f} against {figures.baseline_name}." if over else ".")
 
 
 def benefit(evaluation: dict[str, Any]) -> str:
     """Return what the net benefit means, in words."""
-    found = evaluation["net_benefit"]
-    threshold, model, over = found["threshold"], found["model"], found["over_default"]
-    if model is None or over is None or not 0 < threshold < 1:
+    found = Figures.of(evaluation).net_benefit or Benefit()
+    threshold, model = found.threshold, found.model.whole if found.model else None
+    over = found.over_default.whole if found.over_default else None
+    if model is None or over is None or threshold is None or not 0 < threshold < 1:
         return "There are too few outcomes to weigh readmissions found against needless follow-up."
     return (
         f"Who acts from a risk of {threshold:.0%} holds one missed readmission to be as bad as "
         f"{(1 - threshold) / threshold:.1f} needless follow-ups. Weighed so, alerting by the model is worth "
-        f"{1000 * model['value']:.0f} readmissions found, without one needless follow-up, in 1,000 discharges: "
-        f"{1000 * over['value']:.0f} more than the better of alerting for everybody and for nobody "
-        f"(95 % interval {1000 * over['low']:.0f} to {1000 * over['high']:.0f})."
+        f"{1000 * model[0]:.0f} readmissions found, without one needless follow-up, in 1,000 discharges: "
+        f"{1000 * over[0]:.0f} more than the better of alerting for everybody and for nobody "
+        f"(95 % interval {1000 * over[1]:.0f} to {1000 * over[2]:.0f})."
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from model.artifact.files import REPORT_FILE
 from model.dataset.dataset import Dataset, Floats
 from model.errors import GateError, UserError
 from model.evaluation.comparison import champion, compared
@@ -23,7 +24,6 @@ from model.metrics.curves import curves
 from model.training.run import RUN_FILE, Run, read_fit, read_pipeline, read_run, read_test
 
 EVALUATION_FILE = "evaluation.json"
-REPORT_FILE = "report.html"
 PLOTS_FOLDER = "plots"
 DIGEST_CHARACTERS = 12
 

@@ -6,16 +6,14 @@ from typing import Any
 from model.gates.exceptions import signed_by
 from model.gates.table import Enough, GateTable, Profile
 from model.gates.verdict import Verdict
-
-# Without these figures nothing is known of a model.
-_TELLING = {"roc_auc": "ROC-AUC", "brier_skill": "Brier skill", "calibration": "calibration"}
+from model.metrics.figures import Counts, Figures
 
 
-def not_evaluated(evaluation: Mapping[str, Any], enough: Enough) -> str:
+def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> str:
     """Return why an evaluation does not tell how good the model is, with the counts; nothing when it does."""
-    counts = evaluation.get("counts")
-    numbers = counts if isinstance(counts, Mapping) else {}
-    discharges, readmissions = (_count(numbers.get(name)) for name in ("discharges", "readmissions"))
+    figures = Figures.of(evaluation)
+    counts = figures.counts or Counts()
+    discharges, readmissions = counts.discharges, counts.readmissions
     missing = [
         f"{has} {what}, {least} needed"
         for has, least, what in (
@@ -27,13 +25,14 @@ def not_evaluated(evaluation: Mapping[str, Any], enough: Enough) -> str:
     ]
     if missing:
         return "; ".join(missing)
-    unknown = [title for name, title in _TELLING.items() if not isinstance(evaluation.get(name), Mapping)]
+    telling = {"ROC-AUC": figures.roc_auc, "Brier skill": figures.brier_skill, "calibration": figures.calibration}
+    unknown = [title for title, figure in telling.items() if figure is None]
     if unknown:
         return f"{', '.join(unknown)} cannot be told from {discharges} test discharges with {readmissions} readmissions"
     return ""
 
 
-def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Mapping[str, Any]) -> Verdict:
+def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | Mapping[str, Any]) -> Verdict:
     """Judge whether the test data tells how good the model is."""
     why = not_evaluated(evaluation, table.evaluated)
     warning = "nothing is known of how good this model is" if why else ""

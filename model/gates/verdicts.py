@@ -10,6 +10,9 @@ from model.gates.conditions import evaluated_verdict
 from model.gates.exceptions import GateException
 from model.gates.table import Gate, GateTable, Profile, Straddle
 from model.gates.verdict import Verdict
+from model.metrics.figures import Figures, Spread
+
+Evaluation = Figures | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -21,62 +24,61 @@ class _Figure:
     high: float
 
 
-def verdicts(table: GateTable, name: str, evaluation: Mapping[str, Any], *, today: date | None = None) -> list[Verdict]:
+def verdicts(table: GateTable, name: str, evaluation: Evaluation, *, today: date | None = None) -> list[Verdict]:
     """Judge an evaluation by a profile: first whether it tells anything at all, then each gate."""
-    profile = table.profile(name)
-    return [evaluated_verdict(table, profile, evaluation), *judge(profile, evaluation, today=today)]
+    profile, figures = table.profile(name), Figures.of(evaluation)
+    return [evaluated_verdict(table, profile, figures), *judge(profile, figures, today=today)]
 
 
-def judge(profile: Profile, evaluation: Mapping[str, Any], *, today: date | None = None) -> list[Verdict]:
+def judge(profile: Profile, evaluation: Evaluation, *, today: date | None = None) -> list[Verdict]:
     """Hold an evaluation against each gate; a figure that could not be computed does not pass.
 
     Parameters
     ----------
     profile : Profile
         The gates, with their exceptions.
-    evaluation : mapping
-        The figures.
+    evaluation : Figures or mapping
+        The figures, or an evaluation as it is written.
     today : date, optional
         The day on which exceptions must be in force; one that is not changes nothing.
     """
-    compared = evaluation.get("baseline") is not None
+    figures = Figures.of(evaluation)
+    compared = figures.baseline is not None
     exceptions = {exception.gate: exception for exception in profile.exceptions}
     found = []
     for gate in profile.gates:
         if gate.with_baseline and not compared:
             found.append(_unasked(gate, "not judged", f"{gate.demand} against a baseline"))
-        elif gate.where_recorded and _figure(gate, evaluation) is None:
+        elif gate.where_recorded and _figure(gate, figures) is None:
             found.append(_unasked(gate, "not recorded, or groups too small to tell", gate.demand))
         elif gate.name in exceptions:
-            found.append(_excepted(gate, exceptions[gate.name], profile, evaluation, today or date.today()))
+            found.append(_excepted(gate, exceptions[gate.name], profile, figures, today or date.today()))
         else:
-            found.append(_verdict(gate, evaluation, profile.straddle))
+            found.append(_verdict(gate, figures, profile.straddle))
     if profile.baseline_required:
         given = "given" if compared else "absent; give --baseline RELEASE"
         found.append(Verdict(name="baseline", passed=compared, found=given, demand="given"))
     return found
 
 
-def _excepted(
-    gate: Gate, exception: GateException, profile: Profile, evaluation: Mapping[str, Any], today: date
-) -> Verdict:
+def _excepted(gate: Gate, exception: GateException, profile: Profile, figures: Figures, today: date) -> Verdict:
     """Judge a gate by its exception, or by its own bounds where the exception is not in force."""
     fault = exception.fault(profile.exception_rule, today)
     if fault:
-        verdict = _verdict(gate, evaluation, profile.straddle)
+        verdict = _verdict(gate, figures, profile.straddle)
         return verdict.model_copy(update={"demand": f"{gate.demand} ({fault})"})
     bounds = {name: value for name in ("at_least", "at_most") if (value := getattr(exception, name)) is not None}
-    verdict = _verdict(gate.model_copy(update=bounds), evaluation, profile.straddle)
+    verdict = _verdict(gate.model_copy(update=bounds), figures, profile.straddle)
     note = f"lowered from {gate.demand} by an exception until {exception.until}"
     warning = "; ".join(filter(None, (verdict.warning, note))) if verdict.passed else ""
     return verdict.model_copy(update={"warning": warning})
 
 
-def _verdict(gate: Gate, evaluation: Mapping[str, Any], straddle: Straddle) -> Verdict:
+def _verdict(gate: Gate, figures: Figures, straddle: Straddle) -> Verdict:
     unknown = Verdict(name=gate.name, passed=False, demand=_demand(gate, straddle), why=gate.why)
     if gate.holds is not None:
-        return _yes_or_no(gate, _at(evaluation, gate.metric), unknown)
-    figure = _figure(gate, evaluation)
+        return _yes_or_no(gate, figures.at(gate.metric), unknown)
+    figure = _figure(gate, figures)
     if figure is None:
         return unknown
     allowed = gate.margin if straddle == "margin" else math.inf
@@ -121,7 +123,7 @@ def _interval(gate: Gate, figure: _Figure) -> dict[str, Any]:
     return {"low": figure.low, "high": figure.high, "found": found}
 
 
-def _yes_or_no(gate: Gate, found: Any, unknown: Verdict) -> Verdict:
+def _yes_or_no(gate: Gate, found: object, unknown: Verdict) -> Verdict:
     if not isinstance(found, bool):
         return unknown
     shown = {"value": float(found), "found": str(found).lower()}
@@ -132,24 +134,11 @@ def _unasked(gate: Gate, found: str, demand: str) -> Verdict:
     return Verdict(name=gate.name, passed=True, judged=False, found=found, demand=demand, why=gate.why)
 
 
-def _figure(gate: Gate, evaluation: Mapping[str, Any]) -> _Figure | None:
+def _figure(gate: Gate, figures: Figures) -> _Figure | None:
     """Return a gate's figure; nothing where any part of it is no number, or its interval is in disorder."""
-    paths = [f"{gate.metric}.{end}" for end in ("value", "low", "high")] if gate.has_interval else [gate.metric] * 3
-    ends = [_number(_at(evaluation, path)) for path in paths]
-    numbers = [end for end in ends if end is not None]
-    if len(numbers) < len(ends) or numbers[1] > numbers[2]:
+    found = figures.at(gate.metric)
+    if isinstance(found, Spread):
+        return _Figure(*found.whole) if gate.has_interval and found.whole else None
+    if found is None or isinstance(found, bool) or gate.has_interval:
         return None
-    return _Figure(*numbers)
-
-
-def _at(evaluation: Mapping[str, Any], path: str) -> Any:
-    found: Any = evaluation
-    for step in path.split("."):
-        found = found.get(step) if isinstance(found, Mapping) else None
-    return found
-
-
-def _number(found: Any) -> float | None:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        return None
-    return float(found)
+    return _Figure(found, found, found)

@@ -84,14 +84,22 @@ class Measured:
         value = {name.removeprefix(prefix): found for name, found in self.value.items() if name.startswith(prefix)}
         return Measured(value, {name: self.draws[f"{prefix}{name}"] for name in value})
 
+    def spread(self, name: str) -> Interval:
+        """Return a figure with its interval from the draws for which it is defined; the figure itself without any."""
+        value = float(self.value[name])
+        defined = self._defined(name)
+        low, high = np.percentile(defined, LEVEL) if len(defined) else (value, value)
+        return Interval(value, float(low), float(high))
+
     def interval(self, name: str) -> dict[str, float] | None:
         """Return a figure with its interval, or nothing where it, or too many of its draws, are undefined."""
-        value, draws = float(self.value[name]), self.draws[name]
-        defined = draws[np.isfinite(draws)]
-        if not np.isfinite(value) or len(defined) < DEFINED * len(draws):
+        if not np.isfinite(self.value[name]) or len(self._defined(name)) < DEFINED * len(self.draws[name]):
             return None
-        low, high = np.percentile(defined, LEVEL)
-        return asdict(Interval(value, float(low), float(high)))
+        return asdict(self.spread(name))
+
+    def _defined(self, name: str) -> Floats:
+        draws = self.draws[name]
+        return draws[np.isfinite(draws)]
 
     def difference(self, one: str, other: str) -> float:
         """Return the upper end of the 95 % interval of the difference of two figures on the same draws."""

@@ -27,6 +27,7 @@ from model.gates import (
     warnings_of,
 )
 from model.io import storage
+from model.metrics.figures import Figures
 from model.release.card import Card, card
 from model.release.contract import contract, levels, policy, server_settings, trained
 from model.release.sbom import sbom
@@ -123,7 +124,7 @@ def release(
     refuse(run.profile, [card_verdict(profile, written.unanswered)])
     file_list = files.listed(contents)
     digest = files.digest_of(file_list)
-    short = digest[: files.DIGEST_CHARACTERS]
+    short, figures = digest[: files.DIGEST_CHARACTERS], Figures.of(evaluation)
     done = Released(
         place=storage.join(to, version, short),
         model=f"{MODEL}-{version}",
@@ -134,7 +135,7 @@ def release(
         profile=run.profile,
         signer="",
         approved_by=approved_by,
-        roc_auc=(evaluation["roc_auc"] or {}).get("value"),
+        roc_auc=figures.roc_auc.value if figures.roc_auc else None,
         not_evaluated=evaluation["not_evaluated"],
         warnings=warnings_of([*judged, *trained_on]),
     )
@@ -217,7 +218,7 @@ def _contents(
         files.PIPELINE_FILE: pipeline,
         files.CONTRACT_FILE: _json(schema),
         files.POLICY_FILE: _json(decisions),
-        files.METRICS_FILE: _json(_headline(evaluation) | {"evaluation": evaluation}),
+        files.METRICS_FILE: _json(_headline(Figures.of(evaluation)) | {"evaluation": evaluation}),
         files.LINEAGE_FILE: _json(lineage),
         files.REFERENCE_FILE: _json(expected),
         files.SBOM_FILE: sbom(
@@ -232,10 +233,16 @@ def _contents(
     return contents, written
 
 
-def _headline(evaluation: dict[str, Any]) -> dict[str, float | None]:
+def _headline(figures: Figures) -> dict[str, float | None]:
     """Return the figures that are told first."""
-    plain = {name: (evaluation[name] or {}).get("value") for name in ("roc_auc", "lace_roc_auc", "pr_auc", "brier")}
-    return plain | {"calibration_slope": (evaluation["calibration"] or {}).get("slope")}
+    told = {
+        "roc_auc": figures.roc_auc,
+        "lace_roc_auc": figures.lace_roc_auc,
+        "pr_auc": figures.pr_auc,
+        "brier": figures.brier,
+    }
+    slope = figures.calibration.slope if figures.calibration else None
+    return {name: figure.value if figure else None for name, figure in told.items()} | {"calibration_slope": slope}
 
 
 def _json(value: object) -> bytes:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.evaluation.run import EVALUATION_FILE, PLOTS_FOLDER, REPORT_FILE, read_evaluation
+from model.artifact.files import REPORT_FILE
+from model.evaluation.run import EVALUATION_FILE, PLOTS_FOLDER, read_evaluation
 from model.io import storage
-from model.metrics.figure_names import PATHS
+from model.metrics.figures import PATHS
 from model.tracking.store import artifact_location, shown, store, tracking_uri
 from model.training.run import RUN_FILE, Run, read_run
 

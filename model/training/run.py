@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
+from model.artifact.files import PIPELINE_FILE
 from model.dataset.columns import Column
 from model.dataset.dataset import Dataset, matrix, seconds
 from model.definitions.window import UNRECORDED_DAYS
 from model.errors import UserError
 
-PIPELINE_FILE = "pipeline.joblib"
 RUN_FILE = "run.json"
 TEST_FILE = "test.parquet"
 FIT_FILE = "fit.parquet"

@@ -1,1 +1,1 @@
-"""The controls: one row each in `controls.yaml`, and their functions by family."""
+"""The controls: a row for each in `controls.yaml`, and their checks by family."""

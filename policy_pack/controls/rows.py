@@ -1,4 +1,4 @@
-"""The controls as rows: what each is called, which paragraph it serves, and how much it weighs."""
+"""The table of controls: title, citations, severity, level and remediation of each."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
 from policy_pack.settings import Level, Settings
 
@@ -18,7 +18,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 class Severity(StrEnum):
-    """How bad a violation is."""
+    """The severity of a violation."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -26,28 +26,28 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-@checked(frozen=True, config=_STRICT)
-class Row:
+@validated(frozen=True, config=_STRICT)
+class Control:
     """One control.
 
     Parameters
     ----------
     id, title, check, remediation
-        What it is and how to mend a violation.
+        The control, its requirement, and how to correct a violation.
     citations
         Paragraphs of 45 CFR in force.
     specification
-        required, addressable, standard, or none where the paragraph is outside the security rule.
+        required, addressable or standard; none where the paragraph is outside the Security Rule.
     proposed
-        Paragraphs of 45 CFR 164 in the proposal of 2025, which is not law.
-    besides
-        Other rules that it serves.
+        Paragraphs of 45 CFR 164 in the proposed rule of 2025, which is not in force.
+    other_rules
+        Other rules that the control serves.
     severity, level, profile
-        How bad a violation is, what it does, and which profile switches it.
-    evidence
+        The severity of a violation, its effect, and the profile that switches the control.
+    not_in_stack
         What the stack alone cannot show.
     checkov
-        Checks of checkov that look at the same thing; what AWS Config asks is in aws_rules.yaml.
+        Checks of checkov for the same requirement; the rules of AWS Config are in aws_rules.yaml.
     """
 
     id: str
@@ -60,26 +60,26 @@ class Row:
     citations: tuple[str, ...] = ()
     specification: str = "none"
     proposed: tuple[str, ...] = ()
-    besides: tuple[str, ...] = ()
-    evidence: str = ""
+    other_rules: tuple[str, ...] = ()
+    not_in_stack: str = ""
     checkov: tuple[str, ...] = ()
 
     def citation(self, settings: Settings) -> str:
-        """Return what is cited; the proposal only where its profile is on, marked as what it is."""
-        law = [f"45 CFR {paragraph}" for paragraph in self.citations]
-        on = settings.profiles.get(NPRM, Level.ADVISORY) is not Level.OFF
-        return "; ".join([*law, *self.besides, *(self.proposals() if on else ())])
+        """Return the citations; those of the proposed rule are included and marked while its profile is on."""
+        in_force = [f"45 CFR {paragraph}" for paragraph in self.citations]
+        profile_on = settings.profiles.get(NPRM, Level.ADVISORY) is not Level.OFF
+        return "; ".join([*in_force, *self.other_rules, *(self.proposals() if profile_on else ())])
 
     def proposals(self) -> tuple[str, ...]:
-        """Return the proposal's paragraphs, each marked as what it is and, where nobody checked its number, as that."""
-        known = table().verified
-        marks = {paragraph: "proposed" if paragraph in known else "proposed, unverified" for paragraph in self.proposed}
+        """Return the paragraphs of the proposed rule, marked as unverified where the number was not verified."""
+        verified = table().verified
+        marks = {number: "proposed" if number in verified else "proposed, unverified" for number in self.proposed}
         return tuple(f"164.{paragraph} ({mark})" for paragraph, mark in marks.items())
 
-    def held(self, settings: Settings) -> Level:
-        """Return the level at which the settings hold it: its own, lowered or switched off by its profile.
+    def effective_level(self, settings: Settings) -> Level:
+        """Return the level of the control, lowered or switched off by its profile.
 
-        The proposal's rows follow their profile alone, as they can be made mandatory before the law does.
+        Controls of the proposed rule have the level of their profile, so that they can be mandatory before it is law.
         """
         profile = settings.profiles.get(self.profile, Level.ADVISORY if self.profile == NPRM else Level.MANDATORY)
         if self.profile == NPRM or profile is Level.OFF:
@@ -87,25 +87,25 @@ class Row:
         return Level.ADVISORY if Level.ADVISORY in (profile, self.level) else Level.MANDATORY
 
 
-@checked(frozen=True, config=_STRICT)
-class _Written:
+@validated(frozen=True, config=_STRICT)
+class _File:
     verified: tuple[str, ...]
-    controls: tuple[Row, ...]
+    controls: tuple[Control, ...]
 
 
 @dataclass(frozen=True)
-class Table:
-    """All rows, and the paragraphs of the proposal whose numbers have been checked against its text."""
+class ControlTable:
+    """All controls, and the paragraphs of the proposed rule whose numbers are verified against its text."""
 
-    rows: dict[str, Row]
+    rows: dict[str, Control]
     verified: frozenset[str]
 
 
 @cache
-def table() -> Table:
-    """Return the controls."""
-    written = TypeAdapter(_Written).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
-    rows = {row.id: row for row in written.controls}
-    if len(rows) != len(written.controls):
-        raise ValueError("controls.yaml has two rows of one id")
-    return Table(rows, frozenset(written.verified))
+def table() -> ControlTable:
+    """Return the table of controls."""
+    file = TypeAdapter(_File).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    rows = {control.id: control for control in file.controls}
+    if len(rows) != len(file.controls):
+        raise ValueError("controls.yaml has two controls with the same id")
+    return ControlTable(rows, frozenset(file.verified))

@@ -1,4 +1,4 @@
-"""Which function judges what: every control module enters its functions here."""
+"""The registry of checks: every module of controls registers its functions here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,35 +7,35 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 from policy_pack import controls
-from policy_pack.stack.checks import About, Check, Findings
+from policy_pack.stack.checks import Check, Findings, StackContext
 from policy_pack.stack.graph import STACK, Resource
 
 ANY = "*"
-Alone = Callable[[Resource], Findings]
-Whole = Callable[[About], Findings]
+ResourceFunction = Callable[[Resource], Findings]
+StackFunction = Callable[[StackContext], Findings]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One function of a control.
+    """One check of a control.
 
     Parameters
     ----------
     control
-        The control's id.
+        The id of the control.
     kinds
-        Types (without versions) of the resources that it looks at; ``*`` is all.
-    joins
-        Whether it needs the whole stack; one that does not is also run before a resource is made.
+        Kinds (types without versions) of the resources that it evaluates; ``*`` is all.
+    whole_stack
+        Whether it needs the whole stack; other checks also run before a resource is created.
     check
         The function.
     module
-        Where the function is.
+        The module of the function.
     """
 
     control: str
     kinds: tuple[str, ...]
-    joins: bool
+    whole_stack: bool
     check: Check
     module: str
 
@@ -43,56 +43,56 @@ class Rule:
 _RULES: list[Rule] = []
 
 
-def on(control: str, *kinds: str) -> Callable[[Alone], Alone]:
-    """Enter a function that judges single resources of some kinds by their own values."""
+def resource_check(control: str, *kinds: str) -> Callable[[ResourceFunction], ResourceFunction]:
+    """Register a function that evaluates single resources by their own properties."""
 
-    def enter(check: Alone) -> Alone:
+    def register(check: ResourceFunction) -> ResourceFunction:
         _RULES.append(Rule(control, kinds, False, lambda resource, _: check(resource), check.__module__))
         return check
 
-    return enter
+    return register
 
 
-def on_set(control: str, *kinds: str) -> Callable[[Check], Check]:
-    """Enter a function that judges single resources, and also reads the pack's settings."""
-    return _enter(control, kinds, joins=False)
+def context_check(control: str, *kinds: str) -> Callable[[Check], Check]:
+    """Register a function that evaluates single resources, and also reads the settings of the pack."""
+    return _register(control, kinds, whole_stack=False)
 
 
-def on_join(control: str, *kinds: str) -> Callable[[Check], Check]:
-    """Enter a function that judges resources of some kinds by others of the stack."""
-    return _enter(control, kinds, joins=True)
+def join_check(control: str, *kinds: str) -> Callable[[Check], Check]:
+    """Register a function that evaluates resources together with other resources of the stack."""
+    return _register(control, kinds, whole_stack=True)
 
 
-def on_stack(control: str) -> Callable[[Whole], Whole]:
-    """Enter a function that judges the stack as a whole."""
+def stack_check(control: str) -> Callable[[StackFunction], StackFunction]:
+    """Register a function that evaluates the stack as a whole."""
 
-    def enter(check: Whole) -> Whole:
-        _RULES.append(Rule(control, (STACK,), True, lambda _, about: check(about), check.__module__))
+    def register(check: StackFunction) -> StackFunction:
+        _RULES.append(Rule(control, (STACK,), True, lambda _, context: check(context), check.__module__))
         return check
 
-    return enter
+    return register
 
 
-def _enter(control: str, kinds: tuple[str, ...], *, joins: bool) -> Callable[[Check], Check]:
-    def enter(check: Check) -> Check:
-        _RULES.append(Rule(control, kinds, joins, check, check.__module__))
+def _register(control: str, kinds: tuple[str, ...], *, whole_stack: bool) -> Callable[[Check], Check]:
+    def register(check: Check) -> Check:
+        _RULES.append(Rule(control, kinds, whole_stack, check, check.__module__))
         return check
 
-    return enter
+    return register
 
 
-def entered(run: Callable[[], object]) -> tuple[Rule, ...]:
-    """Return what a piece of code enters, and leave the rules as they were."""
+def registered_by(run: Callable[[], object]) -> tuple[Rule, ...]:
+    """Return the rules that a function registers, and remove them from the registry again."""
     before = len(_RULES)
     run()
-    made = tuple(_RULES[before:])
+    registered = tuple(_RULES[before:])
     del _RULES[before:]
-    return made
+    return registered
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
-    """Return every function of every control module."""
+    """Return the rules of every module of controls."""
     for module in walk_packages(controls.__path__, f"{controls.__name__}."):
         import_module(module.name)
     return tuple(_RULES)

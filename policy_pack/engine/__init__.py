@@ -1,1 +1,1 @@
-"""The pack as the engine calls it, and the evaluation of all controls over a stack."""
+"""The policy analyzer for the engine, and the evaluation of all controls on a stack."""

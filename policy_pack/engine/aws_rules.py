@@ -1,42 +1,42 @@
-"""AWS's own conformance pack for HIPAA, rule by rule: which controls ask the same, or why none does."""
+"""AWS Config rules of the conformance pack for HIPAA: the controls with the same requirement, or why there is none."""
 
 from functools import cache
 from pathlib import Path
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
 TABLE = Path(__file__).with_name("aws_rules.yaml")
 
 
-@checked(frozen=True, config=ConfigDict(extra="forbid"))
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
 class AwsRules:
-    """What was judged of each rule.
+    """The table of AWS Config rules.
 
     Parameters
     ----------
     controls
-        Rules that controls ask too, and these.
+        Rules with the controls that have the same requirement.
     refused
-        Rules over a service that is not allowed, and the module of the AWS package that INV-03 refuses.
+        Rules for a service that is not allowed, with the module of the AWS provider that INV-03 refuses.
     not_applicable
-        Rules with nothing to judge in a declaration, and why.
-    besides
-        Rules of other packs that controls ask too.
+        Rules that cannot be evaluated on a declaration, with the reason.
+    other_packs
+        Rules of other conformance packs, with the controls that have the same requirement.
     """
 
     controls: dict[str, tuple[str, ...]]
     refused: dict[str, str]
     not_applicable: dict[str, str]
-    besides: dict[str, tuple[str, ...]]
+    other_packs: dict[str, tuple[str, ...]]
 
-    def asked_by(self, control: str) -> tuple[str, ...]:
-        """Return the rules that a control asks too."""
-        return tuple(rule for rule, asking in (self.controls | self.besides).items() if control in asking)
+    def rules_of(self, control: str) -> tuple[str, ...]:
+        """Return the rules with the same requirement as a control."""
+        return tuple(rule for rule, controls in (self.controls | self.other_packs).items() if control in controls)
 
 
 @cache
 def aws_rules() -> AwsRules:
-    """Return the table."""
+    """Return the table of AWS Config rules."""
     return TypeAdapter(AwsRules).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))

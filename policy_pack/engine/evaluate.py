@@ -1,4 +1,4 @@
-"""Judging a stack: every control over one graph, and the exemptions over what was found."""
+"""Evaluation of all controls on a stack: findings with severity level, exemption and status."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -7,43 +7,43 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from policy_pack.controls.rows import Row, table
+from policy_pack.controls.rows import Control, table
 from policy_pack.controls.rules import ANY, Rule, rules
 from policy_pack.settings import Exemption, Level, Settings
-from policy_pack.stack.checks import About, Finding, Says, fault, later
+from policy_pack.stack.checks import Finding, FindingKind, StackContext, not_yet_known, violation
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import NotKnownError
 
 EXEMPTIONS = "EXEMPTIONS"
-_SHAPES = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+_FORM_ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 
 
 class Status(StrEnum):
-    """What a result means for the update."""
+    """The effect of a result on the update."""
 
     REFUSED = "refused"
-    ADVISED = "advised"
-    LATER = "not yet known"
+    ADVISORY = "advisory"
+    UNKNOWN = "not yet known"
     EXEMPT = "exempt"
 
 
 @dataclass(frozen=True)
 class Result:
-    """One finding, weighed.
+    """One finding with its status.
 
     Parameters
     ----------
     control
-        The control's id.
+        The id of the control.
     urn, name
         The resource.
     message, path
-        What is wrong, and where in it.
+        What is wrong, and where in the resource.
     status
-        What it means.
-    joins
-        Whether it took the whole stack to find it.
+        The effect on the update.
+    whole_stack
+        Whether the check needs the whole stack.
     exemption
         The exemption that covers it.
     """
@@ -54,7 +54,7 @@ class Result:
     message: str
     path: str
     status: Status
-    joins: bool
+    whole_stack: bool
     exemption: Exemption | None = None
 
     @property
@@ -64,165 +64,168 @@ class Result:
 
     @property
     def text(self) -> str:
-        """The message with its place and, where there is one, the exemption."""
+        """The message with resource, path and exemption."""
         text = f"{self.name}: {self.message}" + (f" [{self.path}]" if self.path else "")
         if self.exemption:
             text += f" - exempt until {self.exemption.expires} by {self.exemption.owner}: {self.exemption.reason}"
         return text
 
 
-class Judge:
-    """The controls that the settings hold, arranged by the types that they look at.
+class Evaluator:
+    """The active controls of the settings, arranged by resource kind.
 
     Parameters
     ----------
     settings
-        The pack's settings.
+        The settings of the pack.
     addresses
-        Where servers outside the zones are, as far as that is known.
-    raised
-        Levels that a run asks for beyond those of the settings.
-    only
-        The controls to judge by; None is all.
-    among
-        The functions to judge by; None is all of the pack.
+        The addresses of external endpoints, as far as they are known.
+    level_overrides
+        Levels of a run that are higher than those of the settings.
+    controls
+        The controls to evaluate; None is all.
+    rule_set
+        The checks to run; None is all of the pack.
     """
 
     def __init__(
         self,
         settings: Settings,
         addresses: Addresses | None = None,
-        raised: Mapping[str, Level] | None = None,
-        only: Collection[str] | None = None,
-        among: Sequence[Rule] | None = None,
+        level_overrides: Mapping[str, Level] | None = None,
+        controls: Collection[str] | None = None,
+        rule_set: Sequence[Rule] | None = None,
     ) -> None:
         self._settings = settings
         self._addresses = addresses
-        self._levels = {row.id: row.held(settings) for row in table().rows.values()} | dict(raised or {})
-        asked = frozenset(self._levels if only is None else only)
-        self._asked = asked
-        held = [
+        levels = {control.id: control.effective_level(settings) for control in table().rows.values()}
+        self._levels = levels | dict(level_overrides or {})
+        self._controls = frozenset(self._levels if controls is None else controls)
+        active = [
             rule
-            for rule in (rules() if among is None else among)
-            if rule.control in asked and self._levels[rule.control] is not Level.OFF
+            for rule in (rules() if rule_set is None else rule_set)
+            if rule.control in self._controls and self._levels[rule.control] is not Level.OFF
         ]
-        self._everywhere = [rule for rule in held if ANY in rule.kinds]
+        self._any_kind = [rule for rule in active if ANY in rule.kinds]
         self._by_kind: Mapping[str, list[Rule]] = defaultdict(list)
-        for rule in held:
+        for rule in active:
             for kind in rule.kinds:
                 self._by_kind[kind].append(rule)
 
     @property
     def settings(self) -> Settings:
-        """The settings that it holds."""
+        """The settings of the pack."""
         return self._settings
 
-    def one(self, resource: Resource, stack: str = "") -> list[Result]:
-        """Judge a resource by itself, before it is made."""
-        about = About(Graph([resource], stack), self._settings, self._addresses)
-        applied = Applied(self._settings, about.graph.stack, self._asked)
-        return [applied.weigh(result) for result in self._on(resource, about, joins=False)]
+    def evaluate_resource(self, resource: Resource, stack: str = "") -> list[Result]:
+        """Evaluate one resource before it is created, by the checks that need no other resource."""
+        context = StackContext(Graph([resource], stack), self._settings, self._addresses)
+        exemptions = ExemptionMatcher(self._settings, context.graph.stack, self._controls)
+        return [exemptions.apply(result) for result in self._check(resource, context, whole_stack=False)]
 
-    def whole(self, graph: Graph) -> list[Result]:
-        """Judge a stack by everything, exemptions included."""
-        about = About(graph, self._settings, self._addresses)
+    def evaluate_stack(self, graph: Graph) -> list[Result]:
+        """Evaluate a stack by all checks, and its exemptions."""
+        context = StackContext(graph, self._settings, self._addresses)
         subjects = graph.resources if graph.root in graph.resources else [*graph.resources, graph.root]
-        applied = Applied(self._settings, graph.stack, self._asked)
-        found = [
-            applied.weigh(result)
+        exemptions = ExemptionMatcher(self._settings, graph.stack, self._controls)
+        results = [
+            exemptions.apply(result)
             for resource in subjects
-            for joins in (False, True)
-            for result in self._on(resource, about, joins=joins)
+            for whole_stack in (False, True)
+            for result in self._check(resource, context, whole_stack=whole_stack)
         ]
-        return [*found, *applied.unused(graph)]
+        return [*results, *exemptions.violations(graph)]
 
-    def _on(self, resource: Resource, about: About, *, joins: bool) -> Iterator[Result]:
-        for rule in (*self._by_kind.get(resource.kind, ()), *self._everywhere):
-            if rule.joins is joins:
-                yield from self._findings(rule, resource, about)
+    def _check(self, resource: Resource, context: StackContext, *, whole_stack: bool) -> Iterator[Result]:
+        for rule in (*self._by_kind.get(resource.kind, ()), *self._any_kind):
+            if rule.whole_stack is whole_stack:
+                yield from self._results(rule, resource, context)
 
-    def _findings(self, rule: Rule, resource: Resource, about: About) -> Iterator[Result]:
-        for finding in _guard(rule, resource, about):
-            at = finding.resource or resource
-            status = Status.LATER if finding.says is Says.LATER else _weight(self._levels[rule.control])
-            yield Result(rule.control, at.urn, at.name, finding.message, finding.path, status, rule.joins)
-
-
-def _weight(level: Level) -> Status:
-    return Status.REFUSED if level is Level.MANDATORY else Status.ADVISED
+    def _results(self, rule: Rule, resource: Resource, context: StackContext) -> Iterator[Result]:
+        for finding in _findings(rule, resource, context):
+            subject = finding.resource or resource
+            status = Status.UNKNOWN if finding.kind is FindingKind.UNKNOWN else _status(self._levels[rule.control])
+            yield Result(
+                rule.control, subject.urn, subject.name, finding.message, finding.path, status, rule.whole_stack
+            )
 
 
-def _guard(rule: Rule, resource: Resource, about: About) -> Iterator[Finding]:
-    """Run one control on one resource, so that nothing that it meets there can hide what others find."""
+def _status(level: Level) -> Status:
+    return Status.REFUSED if level is Level.MANDATORY else Status.ADVISORY
+
+
+def _findings(rule: Rule, resource: Resource, context: StackContext) -> Iterator[Finding]:
+    """Run one check on one resource; an error in it does not stop other checks."""
     try:
-        yield from rule.check(resource, about)
+        yield from rule.check(resource, context)
     except NotKnownError as unknown:
-        yield later(unknown.path)
-    except _SHAPES as error:
-        yield fault(f"cannot be judged, as a value has another form than expected ({type(error).__name__}: {error})")
+        yield not_yet_known(unknown.path)
+    except _FORM_ERRORS as error:
+        yield violation(f"cannot be evaluated: a value has an unexpected form ({type(error).__name__}: {error})")
 
 
-class Applied:
-    """Exemptions at work on one stack."""
+class ExemptionMatcher:
+    """The exemptions of a stack, applied to its results."""
 
-    def __init__(self, settings: Settings, stack: str, asked: Collection[str]) -> None:
-        self._asked = asked
+    def __init__(self, settings: Settings, stack: str, controls: Collection[str]) -> None:
+        self._controls = controls
         self._today = settings.today
-        self._here = [given for given in settings.exemptions if not given.stacks or stack in given.stacks]
+        self._exemptions = [one for one in settings.exemptions if not one.stacks or stack in one.stacks]
         self._used: set[int] = set()
 
-    def weigh(self, result: Result) -> Result:
-        """Return a result as it stands after exemptions."""
-        if result.status not in (Status.REFUSED, Status.ADVISED):
+    def apply(self, result: Result) -> Result:
+        """Return a result with the exemption that covers it, if there is one in force."""
+        if result.status not in (Status.REFUSED, Status.ADVISORY):
             return result
-        for position, given in enumerate(self._here):
-            if given.control == result.control and _covers(given, result):
+        for position, exemption in enumerate(self._exemptions):
+            if exemption.control == result.control and _covers(exemption, result):
                 self._used.add(position)
-                if given.expires >= self._today:
-                    return replace(result, status=Status.EXEMPT, exemption=given)
+                if exemption.expires >= self._today:
+                    return replace(result, status=Status.EXEMPT, exemption=exemption)
         return result
 
-    def unused(self, graph: Graph) -> Iterator[Result]:
-        """Return exemptions that are at fault themselves: expired, of no control, or of nothing that was found."""
-        for position, given in enumerate(self._here):
-            if given.control not in table().rows:
-                yield self._fault(graph, given, "names no control of the pack")
-            elif given.expires < self._today:
-                yield self._fault(graph, given, f"expired on {given.expires}; mend the resource or have it renewed")
-            elif given.kind and not graph.of(given.kind):
+    def violations(self, graph: Graph) -> Iterator[Result]:
+        """Return the exemptions that have expired, that match no finding, or that name an unknown control."""
+        for position, exemption in enumerate(self._exemptions):
+            if exemption.control not in table().rows:
+                yield self._violation(graph, exemption, "names an unknown control")
+            elif exemption.expires < self._today:
+                reason = f"expired on {exemption.expires}; correct the resource or renew the exemption"
+                yield self._violation(graph, exemption, reason)
+            elif exemption.kind and not graph.of(exemption.kind):
                 continue
-            elif position not in self._used and given.control in self._asked:
-                yield self._fault(graph, given, "matches nothing that was found; remove it")
+            elif position not in self._used and exemption.control in self._controls:
+                yield self._violation(graph, exemption, "matches no finding; remove it")
 
     @staticmethod
-    def _fault(graph: Graph, given: Exemption, why: str) -> Result:
-        message = f"the exemption of {given.control} for {given.resource} ({given.owner}) {why}"
-        return Result(EXEMPTIONS, graph.root.urn, graph.root.name, message, "", Status.REFUSED, joins=True)
+    def _violation(graph: Graph, exemption: Exemption, reason: str) -> Result:
+        message = f"the exemption of {exemption.control} for {exemption.resource} ({exemption.owner}) {reason}"
+        return Result(EXEMPTIONS, graph.root.urn, graph.root.name, message, "", Status.REFUSED, whole_stack=True)
 
 
-def _covers(given: Exemption, result: Result) -> bool:
-    return fnmatchcase(result.name, given.resource) or fnmatchcase(result.urn, given.resource)
+def _covers(exemption: Exemption, result: Result) -> bool:
+    return fnmatchcase(result.name, exemption.resource) or fnmatchcase(result.urn, exemption.resource)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """All results on one stack, in a settled order."""
+class Evaluation:
+    """All results of a stack, in a stable order."""
 
     stack: str
     resources: int
     results: Sequence[Result]
 
     def of(self, status: Status) -> list[Result]:
-        """Return the results of one status."""
+        """Return the results with a status."""
         return [result for result in self.results if result.status is status]
 
     @property
     def refused(self) -> bool:
-        """Whether something stops the update."""
+        """Whether a result stops the update."""
         return any(result.blocks for result in self.results)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as plain values."""
+        """Return the evaluation as plain values."""
         rows = table().rows
         return {
             "stack": self.stack,
@@ -233,29 +236,32 @@ class Verdict:
         }
 
 
-def _as_dict(result: Result, rows: Mapping[str, Row]) -> dict[str, Any]:
-    row = rows.get(result.control)
+def _as_dict(result: Result, rows: Mapping[str, Control]) -> dict[str, Any]:
+    control = rows.get(result.control)
     return {
         "control": result.control,
-        "title": row.title if row else "Exemptions are in order",
-        "severity": str(row.severity) if row else "high",
+        "title": control.title if control else "Exemptions are valid",
+        "severity": str(control.severity) if control else "high",
         "status": str(result.status),
         "urn": result.urn,
         "name": result.name,
         "path": result.path,
         "message": result.message,
-        "remediation": row.remediation if row else "",
+        "remediation": control.remediation if control else "",
         "exemption": result.exemption.model_dump(mode="json") if result.exemption else None,
     }
 
 
-def verdict(judge: Judge, graph: Graph) -> Verdict:
-    """Return the verdict on a stack, refusals first."""
+def evaluate(evaluator: Evaluator, graph: Graph) -> Evaluation:
+    """Return the evaluation of a stack, refusals first."""
     order = {status: position for position, status in enumerate(Status)}
-    found = sorted(judge.whole(graph), key=lambda r: (order[r.status], r.control, r.urn, r.path, r.message))
-    return Verdict(graph.stack, len(graph), found)
+
+    def position(result: Result) -> tuple[int, str, str, str, str]:
+        return order[result.status], result.control, result.urn, result.path, result.message
+
+    return Evaluation(graph.stack, len(graph), sorted(evaluator.evaluate_stack(graph), key=position))
 
 
-def settled(results: Iterable[Result], *, joins: bool) -> list[Result]:
-    """Return the results that took the whole stack, or those that did not."""
-    return [result for result in results if result.joins is joins]
+def by_scope(results: Iterable[Result], *, whole_stack: bool) -> list[Result]:
+    """Return the results of checks that need the whole stack, or of the others."""
+    return [result for result in results if result.whole_stack is whole_stack]

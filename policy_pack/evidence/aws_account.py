@@ -1,4 +1,4 @@
-"""The account itself, asked about keys and buckets that a hospital had."""
+"""The AWS account, asked for keys and buckets of a former hospital."""
 
 from typing import Any
 
@@ -6,45 +6,49 @@ import boto3
 import botocore.exceptions
 
 from policy_pack.errors import PackError
-from policy_pack.evidence.destruction import Fate
+from policy_pack.evidence.destruction import Disposition
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import KEY
-from policy_pack.stack.text import word
+from policy_pack.stack.text import known_text
 
-_NONE = {"404", "NoSuchBucket", "NotFoundException"}
+_NOT_FOUND = {"404", "NoSuchBucket", "NotFoundException"}
 _new_client: Any = boto3.client
 
 
-def ask(resource: Resource, fate: Fate) -> tuple[str, str]:
-    """Return what the account tells of a key or bucket, and what of it is wrong.
+def check(resource: Resource, disposition: Disposition) -> tuple[str, str]:
+    """Return the detail and the problem of a key or bucket.
 
     Raises
     ------
     PackError
         When the account cannot be asked.
     """
-    region = word(resource.at("region")) or word(resource.at("arn")).split(":")[3:4]
-    where = region if isinstance(region, str) else (region[0] if region else "")
+    arn_region = known_text(resource.at("arn")).split(":")[3:4]
+    region = known_text(resource.at("region")) or "".join(arn_region)
     try:
-        return _key(resource, fate, where) if resource.kind == KEY else _bucket(resource, fate)
+        return _key(resource, disposition, region) if resource.kind == KEY else _bucket(resource, disposition)
     except botocore.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in _NONE:
-            return ("", "is gone, and was to be kept") if fate is Fate.KEPT else ("not in the account", "")
-        raise PackError(
-            f"The account refuses to tell of {resource.name} ({error.response['Error']['Code']})."
-        ) from None
+        code = error.response["Error"]["Code"]
+        if code in _NOT_FOUND:
+            expected = disposition is not Disposition.RETAINED
+            return ("not in the account", "") if expected else ("", "does not exist, but must be retained")
+        raise PackError(f"AWS refuses to describe {resource.name} ({code}); check the permissions.") from None
     except botocore.exceptions.BotoCoreError as error:
-        raise PackError(f"The account cannot be asked ({type(error).__name__}); set credentials and region.") from None
+        raise PackError(
+            f"The AWS account cannot be reached ({type(error).__name__}); set credentials and region."
+        ) from None
 
 
-def _key(resource: Resource, fate: Fate, region: str) -> tuple[str, str]:
-    found = _new_client("kms", region_name=region or None).describe_key(KeyId=word(resource.at("arn")))["KeyMetadata"]
-    if found["KeyState"] == "PendingDeletion":
-        day = found["DeletionDate"].date().isoformat()
-        return f"gone for good on {day}", "is to be deleted, and was to be kept" if fate is Fate.KEPT else ""
-    return str(found["KeyState"]).lower(), "" if fate is Fate.KEPT else "is not to be deleted"
+def _key(resource: Resource, disposition: Disposition, region: str) -> tuple[str, str]:
+    client = _new_client("kms", region_name=region or None)
+    metadata = client.describe_key(KeyId=known_text(resource.at("arn")))["KeyMetadata"]
+    retained = disposition is Disposition.RETAINED
+    if metadata["KeyState"] == "PendingDeletion":
+        day = metadata["DeletionDate"].date().isoformat()
+        return f"deletion on {day}", "is pending deletion, but must be retained" if retained else ""
+    return str(metadata["KeyState"]).lower(), "" if retained else "is not scheduled for deletion"
 
 
-def _bucket(resource: Resource, fate: Fate) -> tuple[str, str]:
-    _new_client("s3").head_bucket(Bucket=word(resource.at("bucket")))
-    return "in the account", "" if fate is Fate.KEPT else "is still there"
+def _bucket(resource: Resource, disposition: Disposition) -> tuple[str, str]:
+    _new_client("s3").head_bucket(Bucket=known_text(resource.at("bucket")))
+    return "in the account", "" if disposition is Disposition.RETAINED else "still exists"

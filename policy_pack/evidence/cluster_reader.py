@@ -1,4 +1,4 @@
-"""The cluster as it is, read by kubectl: objects as resources, never a Secret."""
+"""Reader of the cluster by kubectl: objects as resources, never Secrets."""
 
 import json
 import subprocess
@@ -8,9 +8,9 @@ from typing import Any
 from policy_pack.errors import PackError
 from policy_pack.stack.graph import Graph, Resource, canonical
 
-Ask = Callable[[list[str]], str]
-# What is read whether the stack declares it or not: rights, walls, and whatever runs.
-_ALWAYS = (
+Kubectl = Callable[[list[str]], str]
+# Kinds that are always read, declared or not: RBAC, NetworkPolicies, namespaces and workloads.
+_ALWAYS_READ = (
     "namespaces",
     "serviceaccounts",
     "networkpolicies.networking.k8s.io",
@@ -26,38 +26,38 @@ _ALWAYS = (
     "jobs.batch",
     "cronjobs.batch",
 )
-_READ = {name.partition(".")[0] for name in _ALWAYS}
+_ALWAYS_READ_NAMES = {name.partition(".")[0] for name in _ALWAYS_READ}
 _SECRET = "secret"
-OWNED = "ownerReferences"
+OWNER_REFERENCES = "ownerReferences"
 
 
 def kubectl(arguments: list[str]) -> str:
-    """Return what kubectl answers.
+    """Return the output of kubectl.
 
     Raises
     ------
     PackError
-        When it is not there or the cluster does not answer.
+        When kubectl is not installed or the cluster does not answer.
     """
     try:
-        done = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False)
+        process = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False)
     except OSError:
-        raise PackError("kubectl is not on the PATH; put it there, or leave --live away.") from None
-    if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1].rstrip(".")
-        raise PackError(f"The cluster cannot be read ({said}); set KUBECONFIG, or leave --live away.")
-    return done.stdout
+        raise PackError("kubectl is not on the PATH; install it, or omit --live.") from None
+    if process.returncode != 0:
+        reason = (process.stderr.strip().splitlines() or ["no reason given"])[-1].rstrip(".")
+        raise PackError(f"The cluster cannot be read ({reason}); set KUBECONFIG, or omit --live.")
+    return process.stdout
 
 
-def read(graph: Graph, ask: Ask = kubectl) -> list[Resource]:
-    """Return the cluster's objects of every kind that matters or that a stack declares."""
-    wanted = ",".join(dict.fromkeys([*_ALWAYS, *sorted(_declared(graph))]))
+def read(graph: Graph, run_kubectl: Kubectl = kubectl) -> list[Resource]:
+    """Return the objects of the cluster of all kinds that are always read or that a stack declares."""
+    kinds = ",".join(dict.fromkeys([*_ALWAYS_READ, *sorted(_declared(graph))]))
     try:
-        items = json.loads(ask(["get", wanted, "--all-namespaces", "--output", "json"]))["items"]
-        found = [_resource(item) for item in items]
+        items = json.loads(run_kubectl(["get", kinds, "--all-namespaces", "--output", "json"]))["items"]
+        resources = [_resource(item) for item in items]
     except (ValueError, KeyError, TypeError):
-        raise PackError("kubectl did not answer with a list of objects; use a kubectl of the cluster's age.") from None
-    return sorted(found, key=lambda resource: resource.urn)
+        raise PackError("kubectl did not return a list of objects; use a kubectl of the cluster's version.") from None
+    return sorted(resources, key=lambda resource: resource.urn)
 
 
 def _declared(graph: Graph) -> Iterable[str]:
@@ -67,12 +67,13 @@ def _declared(graph: Graph) -> Iterable[str]:
         _, module, kind = resource.type.split(":")
         group, _, version = module.partition("/")
         name = kind.lower()
-        if name != _SECRET and group not in ("helm.sh", "yaml") and f"{name}s" not in _READ | {"networkpolicys"}:
+        always_read = f"{name}s" in _ALWAYS_READ_NAMES | {"networkpolicys"}
+        if name != _SECRET and group not in ("helm.sh", "yaml") and not always_read:
             yield name if group == "core" else f"{name}.{version}.{group}"
 
 
 def _resource(item: dict[str, Any]) -> Resource:
-    version, kind, meta = item["apiVersion"], item["kind"], item["metadata"]
+    version, kind, metadata = item["apiVersion"], item["kind"], item["metadata"]
     type_ = f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}"
-    place = f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else meta["name"]
-    return Resource(urn=f"cluster::{canonical(type_)}::{place}", type=type_, name=meta["name"], props=item)
+    qualified_name = f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
+    return Resource(urn=f"cluster::{canonical(type_)}::{qualified_name}", type=type_, name=metadata["name"], props=item)

@@ -1,33 +1,33 @@
-"""Each control with its paragraphs, how it stands, what it looked at, and what people must show besides."""
+"""The result of each control: its citations, its status, the resources that were evaluated, and its findings."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policy_pack.controls.rows import Row, table
+from policy_pack.controls.rows import Control, table
 from policy_pack.controls.rules import ANY, rules
-from policy_pack.engine.evaluate import EXEMPTIONS, Result, Status, Verdict
+from policy_pack.engine.evaluate import EXEMPTIONS, Evaluation, Result, Status
 from policy_pack.settings import Level, Settings
 from policy_pack.stack.graph import STACK, Graph
 
 
-class Standing(StrEnum):
-    """How a control stands, the worst first."""
+class ControlStatus(StrEnum):
+    """The status of a control, the worst first."""
 
     REFUSED = "refused"
-    ADVISED = "advised"
-    LATER = "not yet known"
+    ADVISORY = "advisory"
+    UNKNOWN = "not yet known"
     EXEMPT = "exempt"
     DECLARED = "declared only"
-    HELD = "held"
-    ABSENT = "no subject"
+    COMPLIANT = "compliant"
+    NOT_APPLICABLE = "not applicable"
     OFF = "off"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One finding: how it weighs, the resource, what is wrong, and the exemption that covers it."""
+class ControlFinding:
+    """One finding: its status, the resource, the message, and the exemption that covers it."""
 
     status: str
     resource: str
@@ -36,24 +36,24 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Control:
-    """One control as the report shows it.
+class ControlResult:
+    """The result of one control.
 
     Parameters
     ----------
-    id, title, severity, level, cites, specification
+    id, title, severity, level, citations, specification
         The row of the control.
-    standing
-        How it stands.
-    asks
-        What is asked of the stack.
-    looked_at
-        The resources that its functions looked at, by kind, and the module that has them.
+    status
+        The status of the control.
+    requirement
+        The requirement on the stack.
+    evaluated
+        The number of resources that were evaluated, by kind, and the modules of the checks.
     findings
-        What was found.
+        The findings.
     remediation
-        How to mend a violation.
-    besides
+        How to correct a violation.
+    not_in_stack
         What the stack alone cannot show.
     """
 
@@ -61,88 +61,91 @@ class Control:
     title: str
     severity: str
     level: str
-    cites: str
+    citations: str
     specification: str
-    standing: Standing
-    asks: str
-    looked_at: str
-    findings: tuple[Finding, ...]
+    status: ControlStatus
+    requirement: str
+    evaluated: str
+    findings: tuple[ControlFinding, ...]
     remediation: str
-    besides: str
+    not_in_stack: str
 
 
-def controls(graph: Graph, found: Verdict, settings: Settings) -> list[Control]:
-    """Return every control of the pack, by id."""
+def control_results(graph: Graph, evaluation: Evaluation, settings: Settings) -> list[ControlResult]:
+    """Return the result of every control, in the order of the table."""
     by_control: dict[str, list[Result]] = {}
-    for result in found.results:
+    for result in evaluation.results:
         by_control.setdefault(result.control, []).append(result)
-    looks = _looks(graph)
-    return [_control(row, by_control.get(row.id, []), looks[row.id], settings) for row in table().rows.values()]
+    evaluated = _evaluated(graph)
+    controls = table().rows.values()
+    return [_result(control, by_control.get(control.id, []), evaluated[control.id], settings) for control in controls]
 
 
-def exemptions_at_fault(found: Verdict) -> list[str]:
-    """Return what is wrong with the exemptions themselves."""
-    return [result.message for result in found.results if result.control == EXEMPTIONS]
+def exemption_violations(evaluation: Evaluation) -> list[str]:
+    """Return the violations of exemptions themselves, such as one that has expired."""
+    return [result.message for result in evaluation.results if result.control == EXEMPTIONS]
 
 
-def counts(reported: Sequence[Control]) -> dict[str, int]:
-    """Return how many controls stand how."""
-    counted = Counter(control.standing for control in reported)
-    return {standing.value: counted[standing] for standing in Standing}
+def control_counts(results: Sequence[ControlResult]) -> dict[str, int]:
+    """Return the number of controls by status."""
+    counts = Counter(result.status for result in results)
+    return {status.value: counts[status] for status in ControlStatus}
 
 
-def _control(row: Row, results: Sequence[Result], look: Mapping[str, Counter[str]], settings: Settings) -> Control:
-    seen = {kind: number for kinds in look.values() for kind, number in kinds.items() if number}
-    return Control(
-        id=row.id,
-        title=row.title,
-        severity=str(row.severity),
-        level=str(row.held(settings)),
-        cites=row.citation(settings),
-        specification=row.specification,
-        standing=_standing(row, results, bool(seen), settings),
-        asks=row.check,
-        looked_at=_told(seen, sorted(look)),
+def _result(
+    control: Control, results: Sequence[Result], modules: Mapping[str, Counter[str]], settings: Settings
+) -> ControlResult:
+    kinds = {kind: number for counts in modules.values() for kind, number in counts.items() if number}
+    return ControlResult(
+        id=control.id,
+        title=control.title,
+        severity=str(control.severity),
+        level=str(control.effective_level(settings)),
+        citations=control.citation(settings),
+        specification=control.specification,
+        status=_status(control, results, bool(kinds), settings),
+        requirement=control.check,
+        evaluated=_evaluated_text(kinds, sorted(modules)),
         findings=tuple(_finding(result) for result in results),
-        remediation=row.remediation,
-        besides=row.evidence,
+        remediation=control.remediation,
+        not_in_stack=control.not_in_stack,
     )
 
 
-def _standing(row: Row, results: Sequence[Result], seen: bool, settings: Settings) -> Standing:
-    if row.held(settings) is Level.OFF:
-        return Standing.OFF
-    worst = {result.status for result in results}
-    for status in (Status.REFUSED, Status.ADVISED, Status.LATER, Status.EXEMPT):
-        if status in worst:
-            return Standing(status.value)
-    if not seen:
-        return Standing.ABSENT
-    return Standing.DECLARED if row.evidence else Standing.HELD
+def _status(control: Control, results: Sequence[Result], applicable: bool, settings: Settings) -> ControlStatus:
+    if control.effective_level(settings) is Level.OFF:
+        return ControlStatus.OFF
+    statuses = {result.status for result in results}
+    for status in (Status.REFUSED, Status.ADVISORY, Status.UNKNOWN, Status.EXEMPT):
+        if status in statuses:
+            return ControlStatus(status.value)
+    if not applicable:
+        return ControlStatus.NOT_APPLICABLE
+    return ControlStatus.DECLARED if control.not_in_stack else ControlStatus.COMPLIANT
 
 
-def _looks(graph: Graph) -> dict[str, dict[str, Counter[str]]]:
-    """Return for each control, by module, how many resources of which kind its functions look at."""
-    found: dict[str, dict[str, Counter[str]]] = {row: {} for row in table().rows}
+def _evaluated(graph: Graph) -> dict[str, dict[str, Counter[str]]]:
+    """Return for each control, by module, the number of resources of each kind that its checks evaluate."""
+    by_control: dict[str, dict[str, Counter[str]]] = {control: {} for control in table().rows}
     for rule in rules():
-        counted = found[rule.control].setdefault(rule.module.rpartition(".")[2], Counter())
+        counts = by_control[rule.control].setdefault(rule.module.rpartition(".")[2], Counter())
         for kind in rule.kinds:
             number = len(graph) if kind == ANY else 1 if kind == STACK else len(graph.of(kind))
-            counted[kind] = max(counted[kind], number)
-    return found
+            counts[kind] = max(counts[kind], number)
+    return by_control
 
 
-def _told(seen: Mapping[str, int], modules: Sequence[str]) -> str:
-    words = {STACK: "the stack as a whole", ANY: "every resource"}
+def _evaluated_text(kinds: Mapping[str, int], modules: Sequence[str]) -> str:
+    special = {STACK: "the stack as a whole", ANY: "every resource"}
     parts = [
-        words.get(kind) or f"{number} {kind.rpartition('/')[2].rpartition(':')[2]}" for kind, number in seen.items()
+        special.get(kind) or f"{number} {kind.rpartition('/')[2].rpartition(':')[2]}" for kind, number in kinds.items()
     ]
-    looked = ", ".join(sorted(parts)) or "nothing of its kinds is in the stack"
-    return f"{looked} (policy_pack/controls/{', '.join(modules)}.py)"
+    text = ", ".join(sorted(parts)) or "no resource of these kinds in the stack"
+    return f"{text} (policy_pack/controls/{', '.join(modules)}.py)"
 
 
-def _finding(result: Result) -> Finding:
-    given = result.exemption
-    leave = f"until {given.expires} by {given.owner}: {given.reason}" if given else ""
+def _finding(result: Result) -> ControlFinding:
+    exemption = result.exemption
+    text = f"until {exemption.expires}, owner {exemption.owner}: {exemption.reason}" if exemption else ""
     message = result.message + (f" [{result.path}]" if result.path else "")
-    return Finding(str(result.status), result.name, message, leave)
+    return ControlFinding(str(result.status), result.name, message, text)

@@ -1,4 +1,4 @@
-"""Evidence that a hospital is gone: what was destroyed, what the law keeps, and when each key is gone for good."""
+"""Evidence of destruction: the resources of a former hospital that were deleted, retained, or still exist."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -7,131 +7,147 @@ from pathlib import Path
 from typing import Any
 
 from policy_pack.errors import PackError
-from policy_pack.evidence.state_reader import Source, read
-from policy_pack.facts.ownership import Places
+from policy_pack.evidence.state_reader import StackState, read
+from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.settings import Settings
 from policy_pack.stack import state
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, KEY
-from policy_pack.stack.text import called
+from policy_pack.stack.text import display_name
 
-DEFAULT_DAYS = 30
+DEFAULT_DELETION_WINDOW_DAYS = 30
 
 
-class Fate(StrEnum):
-    """What became of a resource."""
+class Disposition(StrEnum):
+    """What happened to a resource."""
 
     DESTROYED = "destroyed"
-    WAITING = "key waits for its deletion"
-    KEPT = "kept outside of the stack"
+    PENDING_DELETION = "key pending deletion"
+    RETAINED = "retained outside the stack"
     REMAINS = "remains"
 
 
 @dataclass(frozen=True)
-class Ended:
-    """One resource of the hospital.
+class FormerResource:
+    """One resource of the former hospital.
 
     Parameters
     ----------
     urn, kind, name, data_class
-        What it was.
-    fate
-        What became of it.
+        The resource.
+    disposition
+        What happened to it.
     detail
-        Of a key, how long it waits, or the day on which it is gone where the account was asked.
-    wrong
-        What is not as it should be; empty where all is well.
+        For a key, its deletion window, or its deletion date where the account was asked.
+    problem
+        How this differs from the expected disposition; empty where it does not.
     """
 
     urn: str
     kind: str
     name: str
     data_class: str
-    fate: Fate
+    disposition: Disposition
     detail: str = ""
-    wrong: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
 class Destruction:
-    """What became of a hospital's resources between two states of a stack."""
+    """The resources of a former hospital, compared between two states of a stack."""
 
     stack: str
     hospital: str
-    asked_account: bool
-    ended: tuple[Ended, ...]
+    account_checked: bool
+    resources: tuple[FormerResource, ...]
 
     @property
-    def faults(self) -> list[Ended]:
-        """What is not gone as it should be."""
-        return [entry for entry in self.ended if entry.wrong]
+    def problems(self) -> list[FormerResource]:
+        """The resources with another disposition than expected."""
+        return [resource for resource in self.resources if resource.problem]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
 
 
-# What the account says of a key or bucket: the fate, a detail, and what is wrong.
-Ask = Callable[[Resource, Fate], tuple[str, str]]
+AccountCheck = Callable[[Resource, Disposition], tuple[str, str]]
+"""Returns the detail and the problem of a key or bucket, as the AWS account has it."""
 
 
 def destruction(
-    stack: str, hospital: str, before: Path, after: Path, settings: Settings, ask: Ask | None = None
+    stack: str,
+    hospital: str,
+    before: Path,
+    after: Path,
+    settings: Settings,
+    check_account: AccountCheck | None = None,
 ) -> Destruction:
     """Compare a stack before and after a hospital's entry was removed.
 
     Parameters
     ----------
     stack, hospital
-        Which hospital of which stack.
+        The stack and the hospital.
     before, after
         Exported states.
     settings
-        The pack's settings.
-    ask
-        Asks the account itself of keys and buckets; None compares states alone.
+        The settings of the pack.
+    check_account
+        Looks up keys and buckets in the AWS account; None compares the states alone.
 
     Raises
     ------
     PackError
-        When a state cannot be read, or the hospital was not in the first one.
+        When a state cannot be read, or the hospital is not in the first one.
     """
     old, new = read(stack, before), read(stack, after)
-    kept = {str(entry["urn"]) for entry in state.entries(before) if entry.get("retainOnDelete")}
-    left = {resource.urn for resource in new.graph}
-    mine = _of(old, hospital, settings)
-    if not mine:
+    retained = {str(entry["urn"]) for entry in state.entries(before) if entry.get("retainOnDelete")}
+    remaining = {resource.urn for resource in new.graph}
+    former = _of_hospital(old, hospital, settings)
+    if not former:
         raise PackError(
-            f"{before} holds nothing of hospital {hospital}; name a state from before its entry was removed."
+            f"{before} has no resources of hospital {hospital}; use a state exported before its entry was removed."
         )
-    ended = [_ended(resource, data, left, kept, ask) for resource, data in mine]
-    seen = {entry.urn for entry in ended}
-    ended += [
-        Ended(resource.urn, resource.kind, called(resource), data, Fate.REMAINS, wrong="was made afterwards")
-        for resource, data in _of(new, hospital, settings)
-        if resource.urn not in seen
+    resources = [_former(resource, data_class, remaining, retained, check_account) for resource, data_class in former]
+    compared = {resource.urn for resource in resources}
+    resources += [
+        FormerResource(
+            resource.urn,
+            resource.kind,
+            display_name(resource),
+            data_class,
+            Disposition.REMAINS,
+            problem="was created after the removal",
+        )
+        for resource, data_class in _of_hospital(new, hospital, settings)
+        if resource.urn not in compared
     ]
-    return Destruction(stack, hospital, ask is not None, tuple(sorted(ended, key=lambda entry: entry.urn)))
+    in_order = tuple(sorted(resources, key=lambda resource: resource.urn))
+    return Destruction(stack, hospital, check_account is not None, in_order)
 
 
-def _of(source: Source, hospital: str, settings: Settings) -> list[tuple[Resource, str]]:
-    places = Places(source.graph, settings)
-    found = [(resource, places.of(resource)) for resource in source.graph]
-    return [(resource, whose.data_class) for resource, whose in found if whose.hospital == hospital]
+def _of_hospital(source: StackState, hospital: str, settings: Settings) -> list[tuple[Resource, str]]:
+    owners = OwnershipIndex(source.graph, settings)
+    ownerships = [(resource, owners.of(resource)) for resource in source.graph]
+    return [(resource, owner.data_class) for resource, owner in ownerships if owner.hospital == hospital]
 
 
-def _ended(resource: Resource, data: str, left: set[str], kept: set[str], ask: Ask | None) -> Ended:
-    detail, wrong = "", ""
-    if resource.urn in left:
-        fate, wrong = Fate.REMAINS, "is still in the stack"
-    elif resource.urn in kept:
-        fate = Fate.KEPT
+def _former(
+    resource: Resource, data_class: str, remaining: set[str], retained: set[str], check_account: AccountCheck | None
+) -> FormerResource:
+    detail, problem = "", ""
+    if resource.urn in remaining:
+        disposition, problem = Disposition.REMAINS, "is still in the stack"
+    elif resource.urn in retained:
+        disposition = Disposition.RETAINED
     elif resource.kind == KEY:
         days = resource.at("deletionWindowInDays").raw
-        fate, detail = Fate.WAITING, f"{days if isinstance(days, int | float) else DEFAULT_DAYS:.0f} days"
+        disposition = Disposition.PENDING_DELETION
+        detail = f"{days if isinstance(days, int | float) else DEFAULT_DELETION_WINDOW_DAYS:.0f} days"
     else:
-        fate = Fate.DESTROYED
-    if ask and not wrong and resource.kind in (KEY, BUCKET):
-        told, wrong = ask(resource, fate)
-        detail = told or detail
-    return Ended(resource.urn, resource.kind, called(resource), data, fate, detail, wrong)
+        disposition = Disposition.DESTROYED
+    if check_account and not problem and resource.kind in (KEY, BUCKET):
+        account_detail, problem = check_account(resource, disposition)
+        detail = account_detail or detail
+    return FormerResource(resource.urn, resource.kind, display_name(resource), data_class, disposition, detail, problem)

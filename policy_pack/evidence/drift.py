@@ -1,129 +1,143 @@
-"""What the cluster has otherwise than the state says, in the hospitals' namespaces and in rights over them."""
+"""Drift: differences between the state and the cluster, in the hospitals' namespaces and in bindings to their pods."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from policy_pack.evidence.cluster_reader import OWNED
+from policy_pack.evidence.cluster_reader import OWNER_REFERENCES
 from policy_pack.facts.rbac_access import BINDINGS, ROLES
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import ACCOUNT, NAMESPACE, NETWORK_POLICY
-from policy_pack.stack.pods import WHOLE
-from policy_pack.stack.text import called, word
+from policy_pack.stack.kinds import NAMESPACE, NETWORK_POLICY, SERVICE_ACCOUNT
+from policy_pack.stack.pods import POD_OWNERS
+from policy_pack.stack.text import display_name, known_text
 from policy_pack.stack.values import UNKNOWN
 
-_BINDING = BINDINGS[1]
-# Of these every field counts, as one that is added opens something; of others what the state says.
-_WHOLLY = (NETWORK_POLICY, *ROLES, *BINDINGS)
-_SKIPPED = ("apiVersion", "kind", "metadata", "status", "id")
-# What Kubernetes itself puts into each namespace.
-_OWN = {(ACCOUNT, "default"), ("k8s:core/ConfigMap", "kube-root-ca.crt")}
+_CLUSTER_ROLE_BINDING = BINDINGS[1]
+# In these kinds an added field grants access, so every field is compared; in others only those of the state.
+_FULLY_COMPARED = (NETWORK_POLICY, *ROLES, *BINDINGS)
+_IGNORED_FIELDS = ("apiVersion", "kind", "metadata", "status", "id")
+# Objects that Kubernetes creates in each namespace.
+_CREATED_BY_KUBERNETES = {(SERVICE_ACCOUNT, "default"), ("k8s:core/ConfigMap", "kube-root-ca.crt")}
+_DEFAULTS = {"protocol": "TCP", "apiGroup": "rbac.authorization.k8s.io"}
 
 
 @dataclass(frozen=True, order=True)
 class Drift:
-    """One object that is not as the state says: what it is, how it differs, and where in it."""
+    """One difference: the object, the kind of difference, and the path in the object."""
 
     object: str
-    how: str
-    where: str
+    difference: str
+    path: str
 
 
 def drift(graph: Graph, cluster: Sequence[Resource], settings: Settings) -> list[Drift]:
     """Return all differences between a state and the cluster."""
-    homes = _homes(graph)
-    live = {_key(resource): resource for resource in cluster}
-    known = {_key(resource): resource for resource in graph if resource.kind.startswith("k8s:")}
-    read = {resource.kind for resource in cluster}
-    found: set[Drift] = set()
-    for key, resource in known.items():
-        if key in live:
-            found |= set(_changes(resource, live[key]))
-        elif resource.kind in read or resource.kind in (*_WHOLLY, NAMESPACE, ACCOUNT):
-            found.add(Drift(_title(resource), "absent in the cluster", ""))
-    for key, resource in live.items():
-        if key not in known and _concerns(resource, homes, settings):
-            found.add(Drift(_title(resource), "unknown to the state", ""))
-    return sorted(found)
+    namespaces = _namespaces(graph)
+    actual = {_key(resource): resource for resource in cluster}
+    declared = {_key(resource): resource for resource in graph if resource.kind.startswith("k8s:")}
+    kinds_read = {resource.kind for resource in cluster}
+    differences: set[Drift] = set()
+    for key, resource in declared.items():
+        if key in actual:
+            differences |= set(_changes(resource, actual[key]))
+        elif resource.kind in kinds_read or resource.kind in (*_FULLY_COMPARED, NAMESPACE, SERVICE_ACCOUNT):
+            differences.add(Drift(_label(resource), "missing in the cluster", ""))
+    for key, resource in actual.items():
+        if key not in declared and _is_relevant(resource, namespaces, settings):
+            differences.add(Drift(_label(resource), "not in the state", ""))
+    return sorted(differences)
 
 
-def merged(graph: Graph, cluster: Sequence[Resource], settings: Settings) -> Graph:
-    """Return the stack with rights, walls and namespaces as the cluster has them, and what runs there besides."""
-    homes = _homes(graph)
-    known = {_key(resource): resource for resource in graph if resource.kind.startswith("k8s:")}
-    mine = (NAMESPACE, NETWORK_POLICY, ACCOUNT)
-    kept = [resource for resource in graph if resource.kind not in (*mine, *ROLES, *BINDINGS)]
-    taken = [
+def with_cluster(graph: Graph, cluster: Sequence[Resource], settings: Settings) -> Graph:
+    """Return the stack with RBAC, NetworkPolicies, namespaces and undeclared pods as they are in the cluster."""
+    namespaces = _namespaces(graph)
+    declared = {_key(resource): resource for resource in graph if resource.kind.startswith("k8s:")}
+    replaced = (NAMESPACE, NETWORK_POLICY, SERVICE_ACCOUNT)
+    kept = [resource for resource in graph if resource.kind not in (*replaced, *ROLES, *BINDINGS)]
+    actual = [
         resource
         for resource in cluster
         if resource.kind in (*ROLES, *BINDINGS)
-        or (resource.kind in mine and (_concerns(resource, homes, settings) or _key(resource) in known))
-        or (resource.kind in WHOLE and _key(resource) not in known and _concerns(resource, homes, settings))
+        or (resource.kind in replaced and (_is_relevant(resource, namespaces, settings) or _key(resource) in declared))
+        or (
+            resource.kind in POD_OWNERS
+            and _key(resource) not in declared
+            and _is_relevant(resource, namespaces, settings)
+        )
     ]
-    # What the stack declares keeps its name and its place in the program.
+    # Declared resources keep their URN and name.
     named = [
-        replace(known[key], props=resource.props) if (key := _key(resource)) in known else resource
-        for resource in taken
+        replace(declared[key], props=resource.props) if (key := _key(resource)) in declared else resource
+        for resource in actual
     ]
     return Graph([*kept, *named], graph.stack)
 
 
-def _homes(graph: Graph) -> frozenset[str]:
-    return frozenset(word(home.at("metadata.name")) for home in graph.of(NAMESPACE))
+def _namespaces(graph: Graph) -> frozenset[str]:
+    return frozenset(known_text(resource.at("metadata.name")) for resource in graph.of(NAMESPACE))
 
 
 def _key(resource: Resource) -> tuple[str, str, str]:
-    name = word(resource.at("metadata.name")) or resource.name
-    return resource.kind, word(resource.at("metadata.namespace")), name
+    name = known_text(resource.at("metadata.name")) or resource.name
+    return resource.kind, known_text(resource.at("metadata.namespace")), name
 
 
-def _title(resource: Resource) -> str:
-    return f"{resource.kind.rpartition('/')[2]} {called(resource)}"
+def _label(resource: Resource) -> str:
+    return f"{resource.kind.rpartition('/')[2]} {display_name(resource)}"
 
 
-def _concerns(resource: Resource, homes: frozenset[str], settings: Settings) -> bool:
-    """Return whether an object of the cluster is in a hospital's namespace, is one, or gives one of its pods rights."""
-    meta = resource.at("metadata")
+def _is_relevant(resource: Resource, namespaces: frozenset[str], settings: Settings) -> bool:
+    """Return whether an object is a hospital's namespace, is in one, or is a ClusterRoleBinding to one of its pods."""
+    metadata = resource.at("metadata")
     if resource.kind == NAMESPACE:
-        return bool(word(meta.at("labels").key(f"{settings.prefix}/hospital")))
-    if resource.kind == _BINDING:
-        return any(word(subject.at("namespace")) in homes for subject in resource.at("subjects").items())
-    own = (resource.kind, word(meta.at("name"))) in _OWN
-    return word(meta.at("namespace")) in homes and not own and not meta.at(OWNED).items()
+        return bool(known_text(metadata.at("labels").key(f"{settings.prefix}/hospital")))
+    if resource.kind == _CLUSTER_ROLE_BINDING:
+        subjects = resource.at("subjects").items()
+        return any(known_text(subject.at("namespace")) in namespaces for subject in subjects)
+    by_kubernetes = (resource.kind, known_text(metadata.at("name"))) in _CREATED_BY_KUBERNETES
+    has_owner = bool(metadata.at(OWNER_REFERENCES).items())
+    return known_text(metadata.at("namespace")) in namespaces and not by_kubernetes and not has_owner
 
 
-def _changes(known: Resource, live: Resource) -> Iterator[Drift]:
-    wholly = known.kind in _WHOLLY
-    keys = [key for key in known.props if key not in _SKIPPED and not key.startswith("__")]
-    extra = [key for key in live.props if key not in _SKIPPED and key not in keys] if wholly else []
+def _changes(declared: Resource, actual: Resource) -> Iterator[Drift]:
+    full = declared.kind in _FULLY_COMPARED
+    keys = [key for key in declared.props if key not in _IGNORED_FIELDS and not key.startswith("__")]
+    extra = [key for key in actual.props if key not in _IGNORED_FIELDS and key not in keys] if full else []
     for key in (*keys, *extra):
-        for path in _differing(known.props.get(key), live.props.get(key), key, wholly):
-            yield Drift(_title(known), "differs", path)
-    labels = known.at("metadata.labels").raw
-    for path in _differing(labels, live.at("metadata.labels").raw, "metadata.labels", wholly=False):
-        yield Drift(_title(known), "differs", path)
+        for path in _differing_paths(declared.props.get(key), actual.props.get(key), key, full=full):
+            yield Drift(_label(declared), "differs", path)
+    labels = declared.at("metadata.labels").raw
+    for path in _differing_paths(labels, actual.at("metadata.labels").raw, "metadata.labels", full=False):
+        yield Drift(_label(declared), "differs", path)
 
 
-def _differing(known: Any, live: Any, path: str, wholly: bool) -> Iterable[str]:
-    """Return the paths at which a value of the cluster is another than the state's."""
-    if known is UNKNOWN or (_nothing(known) and (_nothing(live) or not wholly)):
+def _differing_paths(declared: Any, actual: Any, path: str, *, full: bool) -> Iterable[str]:
+    """Return the paths at which the cluster has another value than the state."""
+    if declared is UNKNOWN or (_is_empty(declared) and (_is_empty(actual) or not full)):
         return []
-    if isinstance(known, Mapping) and isinstance(live, Mapping):
-        keys = [*known, *(key for key in live if key not in known and wholly)]
-        return [place for key in keys for place in _differing(known.get(key), live.get(key), f"{path}.{key}", wholly)]
-    if isinstance(known, list) and isinstance(live, list) and len(known) == len(live):
-        pairs = enumerate(zip(known, live, strict=True))
-        return [place for number, (a, b) in pairs for place in _differing(a, b, f"{path}[{number}]", wholly)]
-    # What a person wrote and what the server made of it, such as 8080 and "8080", is one value.
-    return [] if str(known) == str(live) or _default(path, known, live) else [path]
+    if isinstance(declared, Mapping) and isinstance(actual, Mapping):
+        keys = [*declared, *(key for key in actual if key not in declared and full)]
+        return [
+            differing
+            for key in keys
+            for differing in _differing_paths(declared.get(key), actual.get(key), f"{path}.{key}", full=full)
+        ]
+    if isinstance(declared, list) and isinstance(actual, list) and len(declared) == len(actual):
+        pairs = enumerate(zip(declared, actual, strict=True))
+        return [
+            differing
+            for number, (one, other) in pairs
+            for differing in _differing_paths(one, other, f"{path}[{number}]", full=full)
+        ]
+    # 8080 and "8080" are one value.
+    return [] if str(declared) == str(actual) or _is_default(path, declared, actual) else [path]
 
 
-def _nothing(value: Any) -> bool:
+def _is_empty(value: Any) -> bool:
     return value is None or value in ({}, [])
 
 
-def _default(path: str, known: Any, live: Any) -> bool:
-    """Return whether the cluster only fills in what it takes for granted."""
-    granted = {"protocol": "TCP", "apiGroup": "rbac.authorization.k8s.io"}
-    return known is None and granted.get(path.rpartition(".")[2]) == live
+def _is_default(path: str, declared: Any, actual: Any) -> bool:
+    """Return whether the cluster only adds a default."""
+    return declared is None and _DEFAULTS.get(path.rpartition(".")[2]) == actual

@@ -1,37 +1,37 @@
-"""How a reader calls stores and kinds: short names in place of URNs and types."""
+"""Labels of stores and resource kinds: short texts in place of URNs and type tokens."""
 
 import re
 
 from policy_pack.facts.data_stores import kinds
 from policy_pack.facts.database_access import CONNECTION
-from policy_pack.facts.vault_access import table
-from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.text import called, word
+from policy_pack.facts.vault_access import MOUNT, table
+from policy_pack.stack.graph import STACK, Graph, Resource
+from policy_pack.stack.text import display_name, known_text
 
 
-def store(resource: Resource) -> str:
-    """Return what a store is, and its name."""
+def store_label(resource: Resource) -> str:
+    """Return the kind and the name of a store."""
     row = kinds().get(resource.kind)
     if row:
-        return f"{row.title} {called(resource)}"
-    thing = table().things.get(resource.kind)
-    if thing:
-        mount = word(resource.at(thing.mount))
-        return f"{thing.title} {mount}/{word(resource.at(thing.name)) or resource.name}"
-    if resource.kind == "vault:index/mount:Mount":
-        return f"Vault secrets {word(resource.at('path'))}"
+        return f"{row.title} {display_name(resource)}"
+    vault_row = table().resources.get(resource.kind)
+    if vault_row:
+        mount = known_text(resource.at(vault_row.mount))
+        return f"{vault_row.title} {mount}/{known_text(resource.at(vault_row.name)) or resource.name}"
+    if resource.kind == MOUNT:
+        return f"Vault secrets {known_text(resource.at('path'))}"
     if resource.kind == CONNECTION:
         return f"PostgreSQL {resource.name}"
-    return "Vault itself" if resource.type == "pulumi:pulumi:Stack" else called(resource)
+    return "Vault system" if resource.type == STACK else display_name(resource)
 
 
-def stores(graph: Graph, urns: set[str]) -> dict[str, str]:
-    """Return by URN how stores are called."""
-    return {urn: store(found) if (found := graph.get(urn)) else "Vault itself" for urn in sorted(urns)}
+def store_labels(graph: Graph, urns: set[str]) -> dict[str, str]:
+    """Return the labels of stores by URN."""
+    return {urn: store_label(store) if (store := graph.get(urn)) else "Vault system" for urn in sorted(urns)}
 
 
-def kind(type_: str) -> str:
-    """Return a type in words: ``aws:s3/bucketPolicy:BucketPolicy`` is ``AWS s3 bucket policy``."""
+def kind_label(type_: str) -> str:
+    """Return the label of a type: ``aws:s3/bucketPolicy:BucketPolicy`` is ``AWS s3 bucket policy``."""
     package, _, rest = type_.partition(":")
     module, name = rest.partition("/")[0].partition(":")[0], type_.rpartition(":")[2].rpartition("/")[2]
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
@@ -41,4 +41,4 @@ def kind(type_: str) -> str:
         return f"AWS {module} {spaced.lower()}"
     if package == "vault":
         return f"Vault {spaced.lower()}"
-    return f"program {spaced}" if package not in ("pulumi",) else f"engine {spaced.lower()}"
+    return f"Pulumi {spaced.lower()}" if package == "pulumi" else f"component {spaced}"

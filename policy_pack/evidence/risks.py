@@ -1,4 +1,4 @@
-"""The risk assessment, filled with what the stack knows: what stands against each risk, and what is not said yet."""
+"""The risk assessment: the controls that mitigate each risk, their status, and the questions for the hospital."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from pathlib import Path
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.evidence.control_report import Control, Standing
+from policy_pack.evidence.control_report import ControlResult, ControlStatus
 
 TABLE = Path(__file__).with_name("risks.yaml")
-_ORDER = ("critical", "high", "medium", "low")
-_OPEN = (Standing.REFUSED, Standing.ADVISED, Standing.LATER)
+_SEVERITIES = ("critical", "high", "medium", "low")
+_OPEN = (ControlStatus.REFUSED, ControlStatus.ADVISORY, ControlStatus.UNKNOWN)
 
 
-@checked(frozen=True, config=ConfigDict(extra="forbid"))
-class Known:
-    """A risk as the table has it."""
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class RiskRow:
+    """A risk in the table."""
 
     id: str
     risk: str
-    harm: str
+    impact: str
     controls: tuple[str, ...]
-    asks: str
+    question: str
 
 
 @dataclass(frozen=True)
@@ -33,65 +33,65 @@ class Risk:
 
     Parameters
     ----------
-    id, risk, harm, asks
-        The row of the risk, and what only the hospital can say.
-    weight
-        The severity of the worst control that stands against it.
-    held, open, exempt, declared, absent
-        Its controls by how they stand.
-    says
-        What follows, in a sentence.
+    id, risk, impact, question
+        The row of the risk, with the question that only the hospital can answer.
+    severity
+        The highest severity of its controls.
+    compliant, open, exempt, declared, not_applicable
+        Its controls by status.
+    treatment
+        The state of treatment, in a sentence.
     """
 
     id: str
     risk: str
-    harm: str
-    weight: str
-    held: tuple[str, ...]
+    impact: str
+    severity: str
+    compliant: tuple[str, ...]
     open: tuple[str, ...]
     exempt: tuple[str, ...]
     declared: tuple[str, ...]
-    absent: tuple[str, ...]
-    says: str
-    asks: str
+    not_applicable: tuple[str, ...]
+    treatment: str
+    question: str
 
 
 @cache
-def known() -> tuple[Known, ...]:
+def risk_table() -> tuple[RiskRow, ...]:
     """Return the table of risks."""
-    return TypeAdapter(tuple[Known, ...]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return TypeAdapter(tuple[RiskRow, ...]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 
-def risks(reported: Sequence[Control]) -> list[Risk]:
-    """Return every risk with the controls against it."""
-    by_id = {control.id: control for control in reported}
-    return [_risk(row, [by_id[name] for name in row.controls]) for row in known()]
+def risks(results: Sequence[ControlResult]) -> list[Risk]:
+    """Return every risk with the status of its controls."""
+    by_id = {result.id: result for result in results}
+    return [_risk(row, [by_id[name] for name in row.controls]) for row in risk_table()]
 
 
-def _risk(row: Known, against: Sequence[Control]) -> Risk:
-    def standing(*wanted: Standing) -> tuple[str, ...]:
-        return tuple(control.id for control in against if control.standing in wanted)
+def _risk(row: RiskRow, results: Sequence[ControlResult]) -> Risk:
+    def with_status(*statuses: ControlStatus) -> tuple[str, ...]:
+        return tuple(result.id for result in results if result.status in statuses)
 
-    still = standing(*_OPEN)
-    exempt, declared = standing(Standing.EXEMPT), standing(Standing.DECLARED)
-    if still:
-        says = f"Open: {', '.join(still)} must be mended before this risk is treated."
+    open_controls = with_status(*_OPEN)
+    exempt, declared = with_status(ControlStatus.EXEMPT), with_status(ControlStatus.DECLARED)
+    if open_controls:
+        treatment = f"Open: {', '.join(open_controls)} must be corrected before this risk is treated."
     elif exempt:
-        says = f"Accepted in part: {', '.join(exempt)} is exempt; see the owner and the day on which that ends."
+        treatment = f"Accepted in part: {', '.join(exempt)} is exempt; see the owner and the expiry date."
     elif declared:
-        says = f"Treated by the stack; {', '.join(declared)} needs proof by people."
+        treatment = f"Treated by the stack; {', '.join(declared)} requires evidence from people."
     else:
-        says = "Treated by the stack."
+        treatment = "Treated by the stack."
     return Risk(
         id=row.id,
         risk=row.risk,
-        harm=row.harm,
-        weight=min((control.severity for control in against), key=_ORDER.index),
-        held=standing(Standing.HELD),
-        open=still,
+        impact=row.impact,
+        severity=min((result.severity for result in results), key=_SEVERITIES.index),
+        compliant=with_status(ControlStatus.COMPLIANT),
+        open=open_controls,
         exempt=exempt,
         declared=declared,
-        absent=standing(Standing.ABSENT, Standing.OFF),
-        says=says,
-        asks=row.asks,
+        not_applicable=with_status(ControlStatus.NOT_APPLICABLE, ControlStatus.OFF),
+        treatment=treatment,
+        question=row.question,
     )

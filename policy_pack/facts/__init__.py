@@ -1,1 +1,1 @@
-"""What a stack means: who can access what, who can reach whom, and whose a resource is."""
+"""Facts about a stack that several controls need: access, network connections, ownership and zones."""

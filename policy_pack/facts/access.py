@@ -1,56 +1,58 @@
-"""Who can do what with a store: one line of the access matrix."""
+"""Access: what a principal can do with a data store, as one row of the access matrix."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from policy_pack.facts.principals import Who
+from policy_pack.facts.principals import Principal
 
 
 @dataclass(frozen=True, order=True)
 class Access:
-    """What somebody can do with a store.
+    """What a principal can do with a store.
 
     Parameters
     ----------
     store
         URN of the store.
-    who
-        Who can.
+    principal
+        The principal.
     verb
-        What, in a word.
+        The operation, such as ``read``.
     parts
         The parts of the store; none means all of it.
     through
-        The roles and policies by which it is given.
-    when
-        What the request must fulfil.
+        The roles and policies that grant it.
+    conditions
+        The conditions that the request must meet.
     """
 
     store: str
-    who: Who
+    principal: Principal
     verb: str
     parts: tuple[str, ...]
     through: tuple[str, ...]
-    when: tuple[str, ...]
+    conditions: tuple[str, ...]
 
 
-def gathered(found: Iterable[Access]) -> list[Access]:
-    """Return one access for each store, principal and verb; a way that reaches all of a store leaves no parts."""
-    groups: dict[tuple[str, Who, str], list[Access]] = defaultdict(list)
-    for access in found:
-        groups[access.store, access.who, access.verb].append(access)
+def merge_access(access: Iterable[Access]) -> list[Access]:
+    """Return one access for each store, principal and verb.
+
+    A grant on the whole store removes the limit to parts, and one without conditions removes the conditions.
+    """
+    groups: dict[tuple[str, Principal, str], list[Access]] = defaultdict(list)
+    for one in access:
+        groups[one.store, one.principal, one.verb].append(one)
     return [
         Access(
             *key,
-            parts=() if any(not one.parts for one in group) else _all(one.parts for one in group),
-            through=_all(one.through for one in group),
-            # Where one way asks nothing of the request, nothing is asked.
-            when=() if any(not one.when for one in group) else _all(one.when for one in group),
+            parts=() if any(not one.parts for one in group) else _union(one.parts for one in group),
+            through=_union(one.through for one in group),
+            conditions=() if any(not one.conditions for one in group) else _union(one.conditions for one in group),
         )
         for key, group in sorted(groups.items())
     ]
 
 
-def _all(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(sorted({text for texts in lists for text in texts}))
+def _union(texts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({text for group in texts for text in group}))

@@ -1,4 +1,4 @@
-"""What keeps data, and what encrypts it: one table of kinds, and what the stack says of each."""
+"""Data stores and the KMS keys that encrypt them: a table of kinds, and the stores of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from string import Formatter
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_SSE, KEY, KEY_KEYS, REPLICA_KEY
-from policy_pack.stack.text import flag, word
+from policy_pack.stack.text import known_text, known_true
 from policy_pack.stack.values import View
 
 TABLE = Path(__file__).with_name("data_stores.yaml")
@@ -21,40 +21,40 @@ _ALIAS = "aws:kms/alias:Alias"
 _SSE = "applyServerSideEncryptionByDefault"
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class Verb:
-    """What a reader calls an IAM action; ``key`` is what the store's key must allow besides."""
+    """The IAM action of a verb; ``key`` is the action that must also be allowed on the store's key."""
 
     action: str
     of: str = "contents"
     key: str = ""
 
 
-@checked(frozen=True, config=_STRICT)
-class Attached:
-    """The kind of the policy that a store has as a resource of its own, and the property that names the store."""
+@validated(frozen=True, config=_STRICT)
+class PolicyResource:
+    """The kind of resource that is a store's resource policy, and its property that names the store."""
 
     kind: str
     by: str
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class Kind:
-    """One kind of store, as the table has it."""
+    """A kind of store, as a row of the table."""
 
     title: str
     arn: str = "{arn}"
     contents: str = ""
     key: str = ""
-    switch: str = ""
-    way: str = ""
-    policy: Attached | None = None
+    enabled_by: str = ""
+    transport: str = ""
+    policy: PolicyResource | None = None
     verbs: Mapping[str, Verb] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Store:
-    """A store of the stack: its kind, its ARN, and the pattern of what is in it."""
+    """A store of the stack: its kind, its ARN, and the ARN pattern of its contents."""
 
     resource: Resource
     kind: Kind
@@ -64,83 +64,90 @@ class Store:
 
 @cache
 def kinds() -> dict[str, Kind]:
-    """Return the table."""
+    """Return the table of kinds."""
     return TypeAdapter(dict[str, Kind]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 
 def stores(graph: Graph) -> list[Store]:
-    """Return every store that IAM can give access to and whose ARN is known."""
-    found = []
+    """Return every store with IAM actions whose ARN is known."""
+    with_arn = []
     for kind, row in kinds().items():
         for resource in graph.of(kind) if row.verbs else ():
-            arn = _filled(row.arn, resource)
+            arn = _filled_in(row.arn, resource)
             if arn:
-                found.append(Store(resource, row, arn, _filled(row.contents, resource)))
-    return sorted(found, key=lambda store: store.resource.urn)
+                with_arn.append(Store(resource, row, arn, _filled_in(row.contents, resource)))
+    return sorted(with_arn, key=lambda store: store.resource.urn)
 
 
-def _filled(pattern: str, resource: Resource) -> str:
-    """Return a pattern with properties in place of names; nothing where one is not known."""
-    values = {name: word(resource.at(name)) for _, name, _, _ in Formatter().parse(pattern) if name}
+def arn_of(resource: Resource) -> str:
+    """Return the ARN of a resource; for a bucket whose ARN is not known, from its name."""
+    arn = resource.at("arn").raw
+    return arn if isinstance(arn, str) else f"arn:aws:s3:::{resource.at('bucket').text()}"
+
+
+def _filled_in(pattern: str, resource: Resource) -> str:
+    """Return a pattern with the properties that it names; empty where one is not known."""
+    values = {name: known_text(resource.at(name)) for _, name, _, _ in Formatter().parse(pattern) if name}
     return pattern.format(**values) if all(values.values()) else ""
 
 
-class Keys:
-    """Which key encrypts what."""
+class EncryptionKeys:
+    """The KMS keys of a stack, and the resources that each encrypts."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._by_name = {
-            name: key for key in graph.of(KEY, REPLICA_KEY) for path in KEY_KEYS if (name := word(key.at(path)))
+            name: key for key in graph.of(KEY, REPLICA_KEY) for path in KEY_KEYS if (name := known_text(key.at(path)))
         }
         for alias in graph.of(_ALIAS):
             key = graph.target(alias, "targetKeyId", (KEY,), KEY_KEYS)
+            names = (known_text(alias.at(path)) for path in ("name", "arn"))
             if key:
-                self._by_name |= {word(alias.at(path)): key for path in ("name", "arn") if word(alias.at(path))}
+                self._by_name |= {name: key for name in names if name}
 
-    def says(self, resource: Resource) -> list[tuple[View, Resource]]:
-        """Return where a resource says by which key it is encrypted, and the resource that says it."""
+    def references(self, resource: Resource) -> list[tuple[View, Resource]]:
+        """Return the values by which a resource names its key, each with the resource that has the value."""
         if resource.kind == BUCKET:
             return [
                 (rule.at(f"{_SSE}.kmsMasterKeyId"), sse)
-                for sse in self._graph.pointing(resource, BUCKET_SSE, "bucket", BUCKET_KEYS)
+                for sse in self._graph.referrers(resource, BUCKET_SSE, "bucket", BUCKET_KEYS)
                 for rule in sse.at("rules").items()
             ]
         row = kinds().get(resource.kind)
-        return [(view, resource) for view in spread(resource, row.key)] if row and row.key else []
+        return [(view, resource) for view in values_at(resource, row.key)] if row and row.key else []
 
     def of(self, resource: Resource) -> Resource | None:
         """Return the stack's key that encrypts a resource."""
-        for view, said in self.says(resource):
-            key = self._by_name.get(word(view))
-            if key is None and word(view):
+        for view, holder in self.references(resource):
+            key = self._by_name.get(known_text(view))
+            if key is None and known_text(view):
                 continue
-            key = key or self._graph.target(said, view.path.partition(".")[0].partition("[")[0], (KEY,), KEY_KEYS)
+            key = key or self._graph.target(holder, view.path.partition(".")[0].partition("[")[0], (KEY,), KEY_KEYS)
             if key:
                 return key
         return None
 
-    def told(self, resource: Resource) -> str:
-        """Return the key by name, else as the resource says it."""
+    def key_name(self, resource: Resource) -> str:
+        """Return the name of the key that encrypts a resource; for a key of another stack, its id."""
         key = self.of(resource)
         if key:
             return key.name
-        return next((word(view) for view, _ in self.says(resource) if word(view)), "")
+        return next((known_text(view) for view, _ in self.references(resource) if known_text(view)), "")
 
 
-def encrypted(resource: Resource, keys: Keys) -> bool:
-    """Return whether a store says that it is encrypted: by its flag where its kind has one, else by naming a key."""
+def is_encrypted(resource: Resource, keys: EncryptionKeys) -> bool:
+    """Return whether a store is encrypted: by the flag of its kind, or where there is none, by naming a key."""
     row = kinds()[resource.kind]
-    if row.switch:
-        switches = spread(resource, row.switch)
-        return bool(switches) and all(flag(view) for view in switches)
+    if row.enabled_by:
+        flags = values_at(resource, row.enabled_by)
+        return bool(flags) and all(known_true(flag) for flag in flags)
     if resource.kind == BUCKET:
-        return bool(keys.says(resource))
-    return bool(keys.told(resource))
+        return bool(keys.references(resource))
+    return bool(keys.key_name(resource))
 
 
-def spread(resource: Resource, path: str) -> list[View]:
-    """Return the values at a path, in which ``name[]`` means each item of a list."""
+def values_at(resource: Resource, path: str) -> list[View]:
+    """Return the values at a path, in which ``name[]`` is each item of a list."""
     views = [View(resource.props)]
     for step in path.split("."):
         views = [view.key(step.removesuffix("[]")) for view in views]

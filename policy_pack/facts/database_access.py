@@ -1,20 +1,21 @@
-"""What a login of PostgreSQL that Vault makes may do: read from the statements that create it."""
+"""PostgreSQL privileges of the credentials that Vault generates, read from their creation statements."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy_pack.facts.access import Access, gathered
+from policy_pack.facts.access import Access, merge_access
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.text import word, words
+from policy_pack.stack.kinds import DATABASES
+from policy_pack.stack.text import known_text, known_texts
 
 ROLE = "vault:database/secretBackendRole:SecretBackendRole"
 CONNECTION = "vault:database/secretBackendConnection:SecretBackendConnection"
-_CLUSTERS = ("aws:rds/cluster:Cluster", "aws:rds/instance:Instance")
-_GRANT = re.compile(r"GRANT\s+(?P<what>.+?)\s+ON\s+(?P<on>.+?)\s+TO\s", re.IGNORECASE | re.DOTALL)
-_MEMBER = re.compile(r"GRANT\s+(?P<role>[^,\s]+(\s*,\s*[^,\s]+)*)\s+TO\s", re.IGNORECASE)
-_DEFAULTS = re.compile(r"ALTER\s+DEFAULT\s+PRIVILEGES\s+(IN\s+SCHEMA\s+(?P<schema>\S+)\s+)?", re.IGNORECASE)
-_LOGIN = "take a login"
+_GRANT = re.compile(r"GRANT\s+(?P<privileges>.+?)\s+ON\s+(?P<object>.+?)\s+TO\s", re.IGNORECASE | re.DOTALL)
+_MEMBERSHIP = re.compile(r"GRANT\s+(?P<role>[^,\s]+(\s*,\s*[^,\s]+)*)\s+TO\s", re.IGNORECASE)
+_DEFAULT_PRIVILEGES = re.compile(r"ALTER\s+DEFAULT\s+PRIVILEGES\s+(IN\s+SCHEMA\s+(?P<schema>\S+)\s+)?", re.IGNORECASE)
+_GENERATE_CREDENTIALS = "generate credentials"
+_WORDS_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -22,71 +23,76 @@ class Grant:
     """Privileges on one object of the database."""
 
     privileges: tuple[str, ...]
-    on: str
+    object: str
 
 
 def grants(statements: list[str]) -> tuple[list[Grant], list[str]]:
-    """Return what creation statements grant, and those that grant something which cannot be read."""
-    found: list[Grant] = []
-    unread: list[str] = []
+    """Return the grants of creation statements, and the beginning of those that cannot be parsed."""
+    parsed: list[Grant] = []
+    unparsed: list[str] = []
     for text in statements:
         for statement in (part.strip() for part in text.split(";")):
-            future = _DEFAULTS.match(statement)
-            grant = statement[future.end() :] if future else statement
-            if not grant.upper().startswith("GRANT"):
+            future = _DEFAULT_PRIVILEGES.match(statement)
+            grant_text = statement[future.end() :] if future else statement
+            if not grant_text.upper().startswith("GRANT"):
                 continue
-            read = _grant(grant, f"future {{}} in schema {future['schema'] or 'any'}" if future else "{}")
-            if read:
-                found.append(read)
+            grant = _grant(grant_text, f"future {{}} in schema {future['schema'] or 'any'}" if future else "{}")
+            if grant:
+                parsed.append(grant)
             else:
-                # Its first words alone: what follows may be anything.
-                unread.append(" ".join(statement.split()[:6]))
-    return found, unread
+                # The rest may contain anything, so it is not shown.
+                unparsed.append(" ".join(statement.split()[:_WORDS_SHOWN]))
+    return parsed, unparsed
 
 
-def _grant(statement: str, form: str) -> Grant | None:
-    rights = _GRANT.match(statement)
-    if rights:
-        on = " ".join(rights["on"].replace('"', "").split())
-        return Grant(tuple(sorted(_split(rights["what"]))), form.format(on))
-    member = _MEMBER.match(statement)
-    return Grant(("everything that the role may",), f"role {', '.join(_split(member['role']))}") if member else None
+def _grant(statement: str, template: str) -> Grant | None:
+    match = _GRANT.match(statement)
+    if match:
+        name = " ".join(match["object"].replace('"', "").split())
+        return Grant(tuple(sorted(_split(match["privileges"]))), template.format(name))
+    membership = _MEMBERSHIP.match(statement)
+    if membership:
+        return Grant(("all privileges of the role",), f"role {', '.join(_split(membership['role']))}")
+    return None
 
 
-def _split(listed: str) -> list[str]:
-    """Return privileges or names; what stands in brackets are the columns of the privilege before."""
-    parts = re.split(r",(?![^(]*\))", listed.replace('"', ""))
+def _split(text: str) -> list[str]:
+    """Return privileges or names; the columns in brackets belong to the privilege before them."""
+    parts = re.split(r",(?![^(]*\))", text.replace('"', ""))
     return [" ".join(part.split()).lower() for part in parts]
 
 
-def stores(graph: Graph) -> dict[str, Resource]:
-    """Return by URN of each Vault login the database that it opens, as far as the state tells."""
-    connections = {(word(c.at("backend")), word(c.at("name")) or c.name): c for c in graph.of(CONNECTION)}
-    found = {}
+def databases_by_login(graph: Graph) -> dict[str, Resource]:
+    """Return by URN of each Vault database role its database; where that is not in the stack, its connection."""
+    connections = {(known_text(c.at("backend")), known_text(c.at("name")) or c.name): c for c in graph.of(CONNECTION)}
+    databases = {}
     for role in graph.of(ROLE):
-        connection = connections.get((word(role.at("backend")), word(role.at("dbName"))))
-        database = graph.target(connection, "postgresql", _CLUSTERS, ()) if connection else None
-        found[role.urn] = database or connection or role
-    return found
+        connection = connections.get((known_text(role.at("backend")), known_text(role.at("dbName"))))
+        database = graph.target(connection, "postgresql", DATABASES, ()) if connection else None
+        databases[role.urn] = database or connection or role
+    return databases
 
 
-def access(graph: Graph, logins: list[Access]) -> list[Access]:
-    """Return what those who may take a login can do in its database."""
-    opened = stores(graph)
-    return gathered(one for login in logins for one in _of(login, graph, opened))
+def access(graph: Graph, vault: list[Access]) -> list[Access]:
+    """Return the access to databases of the principals that can generate credentials in Vault."""
+    databases = databases_by_login(graph)
+    return merge_access(one for login in vault for one in _of_login(login, graph, databases))
 
 
-def _of(login: Access, graph: Graph, opened: dict[str, Resource]) -> Iterator[Access]:
-    if login.verb != _LOGIN or login.store not in opened:
+def _of_login(login: Access, graph: Graph, databases: dict[str, Resource]) -> Iterator[Access]:
+    if login.verb != _GENERATE_CREDENTIALS or login.store not in databases:
         return
-    role, store = graph.at(login.store), opened[login.store]
-    for grant in grants(words(role.at("creationStatements")))[0]:
+    role, database = graph.at(login.store), databases[login.store]
+    for grant in grants(known_texts(role.at("creationStatements")))[0]:
         for privilege in grant.privileges:
-            yield Access(store.urn, login.who, privilege, (grant.on,), (f"login {role.name}", *login.through), ())
+            through = (f"database role {role.name}", *login.through)
+            yield Access(database.urn, login.principal, privilege, (grant.object,), through, ())
 
 
-def unread(graph: Graph) -> list[str]:
-    """Return the statements that grant something which could not be read."""
+def unparsed_grants(graph: Graph) -> list[str]:
+    """Return the GRANT statements that cannot be parsed."""
     return sorted(
-        f"{role.name}: {text}" for role in graph.of(ROLE) for text in grants(words(role.at("creationStatements")))[1]
+        f"{role.name}: {text}"
+        for role in graph.of(ROLE)
+        for text in grants(known_texts(role.at("creationStatements")))[1]
     )

@@ -1,4 +1,4 @@
-"""Who can reach data through the cluster's own rights: Secrets, commands in pods, ServiceAccounts' tokens."""
+"""Kubernetes RBAC: the permissions that lead to data, such as reading Secrets or executing commands in pods."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -8,185 +8,193 @@ from pathlib import Path
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.facts.principals import PRINCIPAL, Who, takers
+from policy_pack.facts.iam.trust import role_principals
+from policy_pack.facts.principals import AWS_PRINCIPAL, Principal
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import ROLE
-from policy_pack.stack.text import called, word, words
+from policy_pack.stack.text import display_name, known_text, known_texts
 from policy_pack.stack.values import View
 
 TABLE = Path(__file__).with_name("rbac.yaml")
-EVERYWHERE = "every namespace"
+EVERY_NAMESPACE = "every namespace"
 ROLES = ("k8s:rbac.authorization.k8s.io/Role", "k8s:rbac.authorization.k8s.io/ClusterRole")
 BINDINGS = ("k8s:rbac.authorization.k8s.io/RoleBinding", "k8s:rbac.authorization.k8s.io/ClusterRoleBinding")
-_ASSOCIATION = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
-_ENTRY = "aws:eks/accessEntry:AccessEntry"
+_ACCESS_POLICY_ASSOCIATION = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
+_ACCESS_ENTRY = "aws:eks/accessEntry:AccessEntry"
+_STRICT = ConfigDict(extra="forbid")
 
 
-@checked(frozen=True, config=ConfigDict(extra="forbid"))
+@validated(frozen=True, config=_STRICT)
 class Rule:
-    """Verbs on resources of API groups."""
+    """An RBAC rule: verbs on resources of API groups."""
 
     groups: tuple[str, ...]
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
 
+    def grants(self, wanted: "Rule") -> bool:
+        """Return whether the rule grants something of another rule."""
+        pairs = ((self.groups, wanted.groups), (self.resources, wanted.resources), (self.verbs, wanted.verbs))
+        return all("*" in own or set(own) & set(other) for own, other in pairs)
 
-@checked(frozen=True, config=ConfigDict(extra="forbid"))
+
+@validated(frozen=True, config=_STRICT)
 class _Table:
-    abilities: Mapping[str, tuple[Rule, ...]]
+    permissions: Mapping[str, tuple[Rule, ...]]
     builtin: Mapping[str, tuple[Rule, ...]]
     eks: Mapping[str, str]
 
 
 @dataclass(frozen=True, order=True)
-class Ability:
-    """What somebody can do in a namespace.
+class ClusterPermission:
+    """What a principal can do in a namespace.
 
     Parameters
     ----------
     namespace
-        Where; all of them in one word.
-    who, ability
-        Who can do what.
+        The namespace, or `EVERY_NAMESPACE`.
+    principal, permission
+        The principal and the permission, as the table names it.
     through
-        Binding and role that give it.
-    only
+        The binding and the role that grant it.
+    resource_names
         The names of the objects that it is limited to.
     """
 
     namespace: str
-    who: Who
-    ability: str
+    principal: Principal
+    permission: str
     through: tuple[str, ...]
-    only: tuple[str, ...] = ()
+    resource_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Rights:
-    """All abilities, and the bindings whose role is not in the state."""
+class ClusterPermissions:
+    """All permissions, and the bindings to roles that are not in the state."""
 
-    abilities: tuple[Ability, ...]
-    unclear: tuple[str, ...]
+    permissions: tuple[ClusterPermission, ...]
+    unresolved: tuple[str, ...]
 
 
-Rules = tuple[tuple[Rule, tuple[str, ...]], ...]
-"""Rules of a role, each with the names of the objects that it is limited to."""
+RoleRules = tuple[tuple[Rule, tuple[str, ...]], ...]
+"""The rules of a role, each with its resourceNames."""
+Chain = tuple[Principal, tuple[str, ...]]
+"""A principal, with the roles and groups through which it is the subject of a binding."""
 
 
 @cache
 def table() -> _Table:
-    """Return what counts as reaching data, and the roles that every cluster has."""
+    """Return the permissions that lead to data, and the roles that every cluster has."""
     return TypeAdapter(_Table).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 
-def rights(graph: Graph) -> Rights:
-    """Return what bindings and the account's access entries give."""
+def cluster_permissions(graph: Graph) -> ClusterPermissions:
+    """Return the permissions granted by RBAC bindings and by EKS access entries."""
     roles = {_role_key(role): _rules(role) for role in graph.of(*ROLES)}
-    people = _People(graph)
-    found: set[Ability] = set()
-    unclear: set[str] = set()
+    aws_principals = _AwsPrincipals(graph)
+    permissions: set[ClusterPermission] = set()
+    unresolved: set[str] = set()
     for binding in graph.of(*BINDINGS):
-        home = word(binding.at("metadata.namespace"))
-        kind, name = word(binding.at("roleRef.kind")), word(binding.at("roleRef.name"))
-        rules = roles.get((kind, home if kind == "Role" else "", name))
+        namespace = known_text(binding.at("metadata.namespace"))
+        kind, name = known_text(binding.at("roleRef.kind")), known_text(binding.at("roleRef.name"))
+        rules = roles.get((kind, namespace if kind == "Role" else "", name))
         if rules is None and kind == "ClusterRole" and name in table().builtin:
             rules = _builtin(name)
         if rules is None:
-            unclear.add(f"{called(binding)}: {kind} {name}")
+            unresolved.add(f"{display_name(binding)}: {kind} {name}")
             continue
-        given = f"{kind} {name} by {word(binding.at('kind')) or binding.kind.rpartition('/')[2]} {called(binding)}"
-        for who, way in _subjects(binding, home, people):
-            found |= set(_abilities(home or EVERYWHERE, who, rules, (given, *way)))
-    for association in graph.of(_ASSOCIATION):
-        found |= set(_associated(association, people, unclear))
-    return Rights(tuple(sorted(found)), tuple(sorted(unclear)))
+        binding_kind = known_text(binding.at("kind")) or binding.kind.rpartition("/")[2]
+        granted_by = f"{kind} {name} by {binding_kind} {display_name(binding)}"
+        for principal, through in _subjects(binding, namespace, aws_principals):
+            permissions |= set(_permissions(namespace or EVERY_NAMESPACE, principal, rules, (granted_by, *through)))
+    for association in graph.of(_ACCESS_POLICY_ASSOCIATION):
+        permissions |= set(_by_access_policy(association, aws_principals, unresolved))
+    return ClusterPermissions(tuple(sorted(permissions)), tuple(sorted(unresolved)))
 
 
 def _role_key(role: Resource) -> tuple[str, str, str]:
     kind = role.kind.rpartition("/")[2]
-    home = word(role.at("metadata.namespace")) if kind == "Role" else ""
-    return kind, home, word(role.at("metadata.name")) or role.name
+    namespace = known_text(role.at("metadata.namespace")) if kind == "Role" else ""
+    return kind, namespace, known_text(role.at("metadata.name")) or role.name
 
 
-def _rules(role: Resource) -> Rules:
-    def part(rule: View, name: str) -> tuple[str, ...]:
-        # The empty text counts: it is the name of the core group.
+def _rules(role: Resource) -> RoleRules:
+    def texts(rule: View, name: str) -> tuple[str, ...]:
+        # The empty text counts: it is the name of the core API group.
         return tuple(item.raw for item in rule.at(name).items() if isinstance(item.raw, str))
 
     return tuple(
-        (Rule(part(rule, "apiGroups"), part(rule, "resources"), part(rule, "verbs")), part(rule, "resourceNames"))
+        (Rule(texts(rule, "apiGroups"), texts(rule, "resources"), texts(rule, "verbs")), texts(rule, "resourceNames"))
         for rule in role.at("rules").items()
     )
 
 
-class _People:
-    """Who is behind the account's principals and the groups that access entries put them in."""
+class _AwsPrincipals:
+    """The principals behind IAM roles, and behind the Kubernetes groups of EKS access entries."""
 
     def __init__(self, graph: Graph) -> None:
-        by_urn = takers(graph)
-        self._roles = {arn: by_urn[role.urn] for role in graph.of(ROLE) if (arn := word(role.at("arn")))}
+        by_urn = role_principals(graph)
+        self._roles = {arn: by_urn[role.urn] for role in graph.of(ROLE) if (arn := known_text(role.at("arn")))}
         self._groups: dict[str, list[str]] = defaultdict(list)
-        for entry in graph.of(_ENTRY):
-            for group in words(entry.at("kubernetesGroups")):
-                self._groups[group].append(word(entry.at("principalArn")))
+        for entry in graph.of(_ACCESS_ENTRY):
+            for group in known_texts(entry.at("kubernetesGroups")):
+                self._groups[group].append(known_text(entry.at("principalArn")))
 
-    def behind(self, arn: str) -> list[tuple[Who, tuple[str, ...]]]:
-        """Return who takes a role of this stack, with the role; else the principal itself."""
+    def of_role(self, arn: str) -> list[Chain]:
+        """Return the principals that can assume a role of this stack; for another ARN, the ARN itself."""
         if arn in self._roles:
-            return [(who, (f"role {arn.rpartition('/')[2]}",)) for who in self._roles[arn]]
-        return [(Who(PRINCIPAL, arn), ())]
+            return [(principal, (f"role {arn.rpartition('/')[2]}",)) for principal in self._roles[arn]]
+        return [(Principal(AWS_PRINCIPAL, arn), ())]
 
-    def in_group(self, group: str) -> list[tuple[Who, tuple[str, ...]]]:
-        """Return who is in a group; the group itself where no access entry tells."""
+    def of_group(self, group: str) -> list[Chain]:
+        """Return the members of a group; without an access entry, the group itself."""
         members = [
-            (who, (f"group {group}", *way)) for arn in self._groups.get(group, ()) for who, way in self.behind(arn)
+            (principal, (f"group {group}", *through))
+            for arn in self._groups.get(group, ())
+            for principal, through in self.of_role(arn)
         ]
-        return members or [(Who("group", group), ())]
+        return members or [(Principal("group", group), ())]
 
 
-def _subjects(binding: Resource, home: str, people: _People) -> Iterator[tuple[Who, tuple[str, ...]]]:
+def _subjects(binding: Resource, namespace: str, aws_principals: _AwsPrincipals) -> Iterator[Chain]:
     for subject in binding.at("subjects").items():
-        kind, name = word(subject.at("kind")), word(subject.at("name"))
+        kind, name = known_text(subject.at("kind")), known_text(subject.at("name"))
         if kind == "ServiceAccount":
-            yield Who(kind, f"{word(subject.at('namespace')) or home}/{name}"), ()
+            yield Principal(kind, f"{known_text(subject.at('namespace')) or namespace}/{name}"), ()
         elif kind == "Group":
-            yield from people.in_group(name)
+            yield from aws_principals.of_group(name)
         elif kind:
-            yield Who(kind.lower(), name), ()
+            yield Principal(kind.lower(), name), ()
 
 
-def _abilities(home: str, who: Who, rules: Rules, through: tuple[str, ...]) -> Iterator[Ability]:
-    for ability, needed in table().abilities.items():
-        only: set[str] = set()
-        hit = whole = False
-        for rule, names in rules:
-            if any(_gives(rule, wanted) for wanted in needed):
-                hit, whole = True, whole or not names
-                only |= set(names)
-        if hit:
-            yield Ability(home, who, ability, through, () if whole else tuple(sorted(only)))
+def _permissions(
+    namespace: str, principal: Principal, rules: RoleRules, through: tuple[str, ...]
+) -> Iterator[ClusterPermission]:
+    for permission, wanted in table().permissions.items():
+        granting = [names for rule, names in rules if any(rule.grants(one) for one in wanted)]
+        if granting:
+            limits = () if any(not names for names in granting) else {name for names in granting for name in names}
+            yield ClusterPermission(namespace, principal, permission, through, tuple(sorted(limits)))
 
 
-def _gives(rule: Rule, wanted: Rule) -> bool:
-    pairs = ((rule.groups, wanted.groups), (rule.resources, wanted.resources), (rule.verbs, wanted.verbs))
-    return all("*" in given or set(given) & set(asked) for given, asked in pairs)
-
-
-def _associated(association: Resource, people: _People, unclear: set[str]) -> Iterator[Ability]:
-    """Return what an access entry of EKS gives an AWS principal by an access policy."""
-    policy = word(association.at("policyArn")).rpartition("/")[2]
+def _by_access_policy(
+    association: Resource, aws_principals: _AwsPrincipals, unresolved: set[str]
+) -> Iterator[ClusterPermission]:
+    """Return the permissions that an EKS access policy grants to an IAM principal."""
+    policy = known_text(association.at("policyArn")).rpartition("/")[2]
     role = table().eks.get(policy)
     if role is None:
-        unclear.add(f"{association.name}: access policy {policy or 'not known'}")
+        unresolved.add(f"{association.name}: access policy {policy or 'not known'}")
         return
-    scoped = word(association.at("accessScope.type")) == "namespace"
-    homes = words(association.at("accessScope.namespaces")) if scoped else [EVERYWHERE]
-    for who, way in people.behind(word(association.at("principalArn")) or association.name):
-        for home in homes:
-            yield from _abilities(home, who, _builtin(role), (f"EKS access policy {policy}", *way))
+    scoped = known_text(association.at("accessScope.type")) == "namespace"
+    namespaces = known_texts(association.at("accessScope.namespaces")) if scoped else [EVERY_NAMESPACE]
+    arn = known_text(association.at("principalArn")) or association.name
+    for principal, through in aws_principals.of_role(arn):
+        for namespace in namespaces:
+            yield from _permissions(namespace, principal, _builtin(role), (f"EKS access policy {policy}", *through))
 
 
-def _builtin(role: str) -> Rules:
+def _builtin(role: str) -> RoleRules:
     return tuple((rule, ()) for rule in table().builtin[role])

@@ -1,4 +1,4 @@
-"""A model release's own files as data: is it whole, signed, described, through its gates, and approved."""
+"""Metadata of a model release, from its files: integrity, signature, model card, gates and approval."""
 
 import hashlib
 import json
@@ -6,68 +6,67 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIST, SIGNATURE, CARD, METRICS, LINEAGE = (
-    "files.json",
-    "signature.json",
-    "MODEL_CARD.md",
-    "metrics.json",
-    "lineage.json",
+NAMES = Path(__file__).parents[2] / "model" / "artifact" / "names.json"
+_NAMES: dict[str, str] = json.loads(NAMES.read_text(encoding="utf-8"))
+FILE_LIST, SIGNATURE, MODEL_CARD, METRICS, LINEAGE = (
+    _NAMES[name] for name in ("list", "signature", "card", "metrics", "lineage")
 )
 
 
 @dataclass(frozen=True)
-class Papers:
-    """What a release's files say.
+class ReleaseMetadata:
+    """What the files of a release say.
 
     Parameters
     ----------
-    faults
-        What is missing or was changed, in words.
+    problems
+        Missing or changed files, as text.
     profile
-        The gates' profile.
+        The profile of the gates.
     passed
         Whether every gate passed.
     approved
-        Whether somebody approved it.
+        Whether the release was approved.
     evaluated
-        Whether its test data told how good it is.
+        Whether the release was evaluated on held-out data.
     """
 
-    faults: tuple[str, ...]
+    problems: tuple[str, ...]
     profile: str
     passed: bool
     approved: bool
     evaluated: bool = True
 
 
-def folder(root: Path, uri: str) -> Path:
-    """Return where a release lies below a mirror of the buckets: ``<root>/<bucket>/<path>``."""
+def local_path(root: Path, uri: str) -> Path:
+    """Return the path of a release in a mirror of the buckets: ``<root>/<bucket>/<path>``."""
     return root / uri.removeprefix("s3://").strip("/")
 
 
-def read(place: Path, digest: str) -> Papers:
-    """Read a release; its file list must have the digest by which it is deployed, and each file the listed hash.
+def read(path: Path, digest: str) -> ReleaseMetadata:
+    """Read a release; its file list must have the deployed digest, and each file the hash in the list.
 
-    The signature is checked to be there and to be of this list; ``python -m model verify`` checks it against keys.
+    The signature only has to be present; ``python -m model verify`` verifies it with the public key.
     """
-    listed = _bytes(place / LIST)
-    if listed is None:
-        return Papers((f"has no {LIST} at {place}",), "", passed=False, approved=False)
-    faults = [] if hashlib.sha256(listed).hexdigest().startswith(digest) else [f"{LIST} is not of digest {digest}"]
+    file_list = _content(path / FILE_LIST)
+    if file_list is None:
+        return ReleaseMetadata((f"has no {FILE_LIST} at {path}",), "", passed=False, approved=False)
+    has_digest = hashlib.sha256(file_list).hexdigest().startswith(digest)
+    problems = [] if has_digest else [f"has a {FILE_LIST} whose digest is not {digest}"]
     names = set()
-    for row in _json(listed).get("files", []):
+    for row in _json(file_list).get("files", []):
         names.add(row.get("path"))
-        content = _bytes(place / str(row.get("path")))
+        content = _content(path / str(row.get("path")))
         if content is None or hashlib.sha256(content).hexdigest() != row.get("sha256"):
-            faults.append(f"{row.get('path')} is missing or was changed")
-    if CARD not in names:
-        faults.append("has no model card")
-    if not _json(_bytes(place / SIGNATURE)).get("signature"):
-        faults.append("is not signed")
-    metrics, lineage = _json(_bytes(place / METRICS)), _json(_bytes(place / LINEAGE))
+            problems.append(f"has a file {row.get('path')} that is missing or was changed")
+    if MODEL_CARD not in names:
+        problems.append("has no model card")
+    if not _json(_content(path / SIGNATURE)).get("signature"):
+        problems.append("is not signed")
+    metrics, lineage = _json(_content(path / METRICS)), _json(_content(path / LINEAGE))
     evaluation = metrics.get("evaluation") or metrics
-    return Papers(
-        tuple(faults),
+    return ReleaseMetadata(
+        tuple(problems),
         profile=str(lineage.get("profile", "")),
         passed=evaluation.get("passed") is True,
         approved=bool((lineage.get("approval") or {}).get("by")),
@@ -75,13 +74,13 @@ def read(place: Path, digest: str) -> Papers:
     )
 
 
-def _bytes(path: Path) -> bytes | None:
+def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
 def _json(content: bytes | None) -> dict[str, Any]:
     try:
-        found = json.loads(content) if content else {}
+        document = json.loads(content) if content else {}
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

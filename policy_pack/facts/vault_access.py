@@ -1,4 +1,4 @@
-"""What Vault lets whom do with keys, secrets and logins: policies, held by the roles of each way in."""
+"""Access to keys, secrets and database credentials in Vault, by the policies of auth roles."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass as checked
+from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.facts.access import Access, gathered
-from policy_pack.facts.iam.patterns import meet
-from policy_pack.facts.principals import Who
-from policy_pack.facts.vault_policies import paths
+from policy_pack.facts.access import Access, merge_access
+from policy_pack.facts.iam.wildcards import overlap
+from policy_pack.facts.principals import Principal
+from policy_pack.facts.vault_policies import policy_paths
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import VAULT_JWT_ROLE, VAULT_POLICY, VAULT_ROLE
-from policy_pack.stack.text import word, words
+from policy_pack.stack.kinds import VAULT_JWT_ROLE, VAULT_KUBERNETES_ROLE, VAULT_POLICY
+from policy_pack.stack.text import known_text, known_texts
 from policy_pack.stack.values import NotKnownError
 
 TABLE = Path(__file__).with_name("vault.yaml")
@@ -24,18 +24,18 @@ MOUNT = "vault:index/mount:Mount"
 _STRICT = ConfigDict(extra="forbid")
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class Request:
-    """A request to Vault: its path, a longer form of it, and the capabilities of which one is needed."""
+    """A request to Vault: its path, a longer form of the path, and the capabilities of which one is required."""
 
     path: str
-    needs: tuple[str, ...]
-    also: str = ""
+    capabilities: tuple[str, ...]
+    long_path: str = ""
 
 
-@checked(frozen=True, config=_STRICT)
-class Thing:
-    """A kind of thing that Vault keeps, and the properties that say where."""
+@validated(frozen=True, config=_STRICT)
+class VaultKind:
+    """A kind of resource in Vault, with the properties that hold its mount and its name."""
 
     mount: str
     name: str
@@ -43,158 +43,172 @@ class Thing:
     requests: Mapping[str, Request]
 
 
-@checked(frozen=True, config=_STRICT)
+@validated(frozen=True, config=_STRICT)
 class _Table:
-    things: Mapping[str, Thing]
+    resources: Mapping[str, VaultKind]
     kv: Mapping[str, tuple[str, ...]]
-    itself: tuple[str, ...]
+    system_paths: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Rule:
+class _PathRule:
     path: str
     capabilities: frozenset[str]
     policy: str
 
 
 @dataclass(frozen=True)
-class _Login:
-    who: tuple[Who, ...]
-    role: str
-    rules: tuple[_Rule, ...]
+class _AuthRole:
+    name: str
+    principals: tuple[Principal, ...]
+    rules: tuple[_PathRule, ...]
+
+    def rule_for(self, path: str) -> _PathRule | None:
+        """Return the rule that decides about a request."""
+        return next((rule for rule in self.rules if _path_matches(rule.path, path)), None)
+
+
+Grant = tuple[str, tuple[str, ...], str]
+"""A verb, the parts of the mount (none means all of it), and the policy."""
 
 
 @cache
 def table() -> _Table:
-    """Return what can be done with each thing that Vault keeps."""
+    """Return the requests for each kind of resource in Vault."""
     return TypeAdapter(_Table).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 
-def things(graph: Graph) -> list[Resource]:
-    """Return what Vault keeps: keys, logins, certificates, and mounts of secrets."""
-    mounts = [mount for mount in graph.of(MOUNT) if word(mount.at("type")) == "kv"]
-    return [*graph.of(*table().things), *mounts]
+def vault_resources(graph: Graph) -> list[Resource]:
+    """Return the resources in Vault that hold data: keys, database roles, PKI roles, and KV mounts."""
+    mounts = [mount for mount in graph.of(MOUNT) if known_text(mount.at("type")) == "kv"]
+    return [*graph.of(*table().resources), *mounts]
 
 
 def access(graph: Graph) -> list[Access]:
-    """Return all access to what Vault keeps, by thing, principal and verb."""
-    kept = _by_mount(graph)
-    return gathered(one for login in _logins(graph) for one in _of(login, kept, graph))
+    """Return all access to resources in Vault, by resource, principal and verb."""
+    by_segment = _by_first_segment(graph)
+    return merge_access(one for role in _auth_roles(graph) for one in _of_role(role, by_segment, graph))
 
 
-def unread(graph: Graph) -> list[str]:
-    """Return the policies whose text is not in the state, or is none."""
+def unparsed_policies(graph: Graph) -> list[str]:
+    """Return the policies whose text is not in the state, or cannot be parsed."""
     return sorted(policy.name for policy in graph.of(VAULT_POLICY) if _rules(policy) is None)
 
 
-def _by_mount(graph: Graph) -> Mapping[str, list[Resource]]:
-    """Return what is kept below each first part of a path, so that many hospitals are never walked for one role."""
-    kept: dict[str, list[Resource]] = defaultdict(list)
-    for thing in things(graph):
-        row = table().things.get(thing.kind)
-        kept[word(thing.at(row.mount if row else "path")).partition("/")[0]].append(thing)
-    return kept
+def _by_first_segment(graph: Graph) -> Mapping[str, list[Resource]]:
+    """Return resources by the first segment of their mount, so that not every resource is compared with every role."""
+    by_segment: dict[str, list[Resource]] = defaultdict(list)
+    for resource in vault_resources(graph):
+        row = table().resources.get(resource.kind)
+        by_segment[known_text(resource.at(row.mount if row else "path")).partition("/")[0]].append(resource)
+    return by_segment
 
 
-def _logins(graph: Graph) -> Iterator[_Login]:
-    by_name: dict[str, list[_Rule]] = {}
+def _auth_roles(graph: Graph) -> Iterator[_AuthRole]:
+    by_name: dict[str, list[_PathRule]] = {}
     for policy in graph.of(VAULT_POLICY):
-        by_name[word(policy.at("name")) or policy.name] = _rules(policy) or []
-    for role in sorted(graph.of(VAULT_ROLE, VAULT_JWT_ROLE), key=lambda role: role.urn):
-        rules = tuple(rule for name in words(role.at("tokenPolicies")) for rule in by_name.get(name, ()))
-        name = word(role.at("roleName")) or role.name
-        yield _Login(tuple(_who(role, name)), name, _merged(rules))
+        by_name[known_text(policy.at("name")) or policy.name] = _rules(policy) or []
+    for role in sorted(graph.of(VAULT_KUBERNETES_ROLE, VAULT_JWT_ROLE), key=lambda role: role.urn):
+        rules = tuple(rule for name in known_texts(role.at("tokenPolicies")) for rule in by_name.get(name, ()))
+        name = known_text(role.at("roleName")) or role.name
+        yield _AuthRole(name, tuple(_principals(role, name)), _merged(rules))
 
 
-def _who(role: Resource, name: str) -> Iterator[Who]:
-    if role.kind != VAULT_ROLE:
-        yield Who("people", f"who log in to Vault by {name}")
+def _principals(role: Resource, name: str) -> Iterator[Principal]:
+    if role.kind != VAULT_KUBERNETES_ROLE:
+        yield Principal("people", f"with a Vault login by role {name}")
         return
-    for home in words(role.at("boundServiceAccountNamespaces")):
-        for account in words(role.at("boundServiceAccountNames")):
-            yield Who("ServiceAccount", f"{home}/{account}")
+    for namespace in known_texts(role.at("boundServiceAccountNamespaces")):
+        for account in known_texts(role.at("boundServiceAccountNames")):
+            yield Principal("ServiceAccount", f"{namespace}/{account}")
 
 
-def _rules(policy: Resource) -> list[_Rule] | None:
+def _rules(policy: Resource) -> list[_PathRule] | None:
     try:
-        return [_Rule(path, frozenset(capabilities), policy.name) for path, capabilities in paths(policy.at("policy"))]
+        paths = policy_paths(policy.at("policy"))
+        return [_PathRule(path, frozenset(capabilities), policy.name) for path, capabilities in paths]
     except (NotKnownError, ValueError, AttributeError):
         return None
 
 
-def _merged(rules: tuple[_Rule, ...]) -> tuple[_Rule, ...]:
-    """Return one rule for each path: several policies add up, and a denial ends all."""
-    by_path: dict[str, list[_Rule]] = defaultdict(list)
+def _merged(rules: tuple[_PathRule, ...]) -> tuple[_PathRule, ...]:
+    """Return one rule for each path, by priority: capabilities of several policies add up, and ``deny`` removes all."""
+    by_path: dict[str, list[_PathRule]] = defaultdict(list)
     for rule in rules:
         by_path[rule.path].append(rule)
-    found = []
+    merged = []
     for path, same in by_path.items():
-        given = frozenset(capability for rule in same for capability in rule.capabilities)
+        capabilities = frozenset(capability for rule in same for capability in rule.capabilities)
         policies = ", ".join(sorted({rule.policy for rule in same}))
-        found.append(_Rule(path, frozenset() if "deny" in given else given, policies))
-    return tuple(sorted(found, key=lambda rule: _weight(rule.path), reverse=True))
+        merged.append(_PathRule(path, frozenset() if "deny" in capabilities else capabilities, policies))
+    return tuple(sorted(merged, key=lambda rule: _priority(rule.path), reverse=True))
 
 
-def _weight(path: str) -> tuple[float, bool, int, int, str]:
-    """Return how much a path counts: Vault asks the most exact one alone."""
-    wild = [position for sign in "+*" if (position := path.find(sign)) >= 0]
-    return (min(wild, default=float("inf")), not path.endswith("*"), -path.count("+"), len(path), path)
+def _priority(path: str) -> tuple[float, bool, int, int, str]:
+    """Return the priority of a path: Vault applies the most specific one alone."""
+    wildcards = [position for sign in "+*" if (position := path.find(sign)) >= 0]
+    return (min(wildcards, default=float("inf")), not path.endswith("*"), -path.count("+"), len(path), path)
 
 
-def _of(login: _Login, kept: Mapping[str, list[Resource]], graph: Graph) -> Iterator[Access]:
-    if not login.rules:
+def _of_role(role: _AuthRole, by_segment: Mapping[str, list[Resource]], graph: Graph) -> Iterator[Access]:
+    if not role.rules:
         return
-    firsts = {rule.path.partition("/")[0] for rule in login.rules}
-    wild = any(sign in first for first in firsts for sign in "+*")
-    for first in sorted(kept if wild else firsts & kept.keys()):
-        for thing in kept[first]:
-            ways = _of_thing(login, thing) if thing.kind in table().things else _of_mount(login, thing)
-            for verb, parts, policy in ways:
-                for who in login.who:
-                    yield Access(thing.urn, who, verb, parts, (f"Vault role {login.role}", f"policy {policy}"), ())
-    for rule in login.rules:
-        own = rule.path.partition("/")[0]
-        if rule.capabilities and (own in table().itself or own in ("*", "+")):
-            for who in login.who:
-                verbs = ", ".join(sorted(rule.capabilities))
-                through = (f"Vault role {login.role}", f"policy {rule.policy}")
-                yield Access(graph.root.urn, who, f"govern Vault: {verbs}", (rule.path,), through, ())
+    segments = {rule.path.partition("/")[0] for rule in role.rules}
+    wildcard = any(sign in segment for segment in segments for sign in "+*")
+    for segment in sorted(by_segment if wildcard else segments & by_segment.keys()):
+        for resource in by_segment[segment]:
+            for verb, parts, policy in _grants(role, resource):
+                through = (f"Vault role {role.name}", f"policy {policy}")
+                for principal in role.principals:
+                    yield Access(resource.urn, principal, verb, parts, through, ())
+    yield from _system_access(role, graph)
 
 
-def _of_thing(login: _Login, thing: Resource) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    row = table().things[thing.kind]
-    place = {"mount": word(thing.at(row.mount)).strip("/"), "name": word(thing.at(row.name)) or thing.name}
+def _system_access(role: _AuthRole, graph: Graph) -> Iterator[Access]:
+    """Return access to the paths that configure Vault itself, as access to the stack."""
+    for rule in role.rules:
+        segment = rule.path.partition("/")[0]
+        if rule.capabilities and (segment in table().system_paths or segment in ("*", "+")):
+            verb = f"configure Vault: {', '.join(sorted(rule.capabilities))}"
+            through = (f"Vault role {role.name}", f"policy {rule.policy}")
+            for principal in role.principals:
+                yield Access(graph.root.urn, principal, verb, (rule.path,), through, ())
+
+
+def _grants(role: _AuthRole, resource: Resource) -> Iterator[Grant]:
+    row = table().resources.get(resource.kind)
+    return _mount_grants(role, resource) if row is None else _resource_grants(role, resource, row)
+
+
+def _resource_grants(role: _AuthRole, resource: Resource, row: VaultKind) -> Iterator[Grant]:
+    mount = known_text(resource.at(row.mount)).strip("/")
+    name = known_text(resource.at(row.name)) or resource.name
     for verb, request in row.requests.items():
-        for form in filter(None, (request.path, request.also)):
-            rule = _deciding(login.rules, form.format(**place))
-            if rule and rule.capabilities & set(request.needs):
+        for path in filter(None, (request.path, request.long_path)):
+            rule = role.rule_for(path.format(mount=mount, name=name))
+            if rule and rule.capabilities & set(request.capabilities):
                 yield verb, (), rule.policy
                 break
 
 
-def _deciding(rules: tuple[_Rule, ...], path: str) -> _Rule | None:
-    return next((rule for rule in rules if _takes(rule.path, path)), None)
-
-
-def _takes(pattern: str, path: str) -> bool:
-    """Return whether a path of a policy is about a request: ``+`` is one part, a star at the end is any rest."""
-    open_end = pattern.endswith("*")
-    wanted, given = pattern.removesuffix("*").split("/"), path.split("/")
-    if len(given) < len(wanted) or (len(given) > len(wanted) and not open_end):
+def _path_matches(pattern: str, path: str) -> bool:
+    """Return whether a policy path matches a request: ``+`` is one segment, ``*`` at the end is any rest."""
+    is_prefix = pattern.endswith("*")
+    wanted, actual = pattern.removesuffix("*").split("/"), path.split("/")
+    if len(actual) < len(wanted) or (len(actual) > len(wanted) and not is_prefix):
         return False
     *head, last = wanted
-    tail = "/".join(given[len(head) :])
-    ends = tail.startswith(last) if open_end else last in ("+", tail)
-    return ends and all(part in ("+", own) for part, own in zip(head, given, strict=False))
+    tail = "/".join(actual[len(head) :])
+    tail_matches = tail.startswith(last) if is_prefix else last in ("+", tail)
+    return tail_matches and all(segment in ("+", other) for segment, other in zip(head, actual, strict=False))
 
 
-def _of_mount(login: _Login, mount: Resource) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    place = word(mount.at("path")).strip("/")
-    for rule in login.rules:
-        pattern = rule.path.replace("+", "*")
-        if not meet(pattern, f"{place}/*"):
+def _mount_grants(role: _AuthRole, mount: Resource) -> Iterator[Grant]:
+    path = known_text(mount.at("path")).strip("/")
+    for rule in role.rules:
+        if not overlap(rule.path.replace("+", "*"), f"{path}/*"):
             continue
-        part = rule.path.removeprefix(f"{place}/")
-        for verb, needs in table().kv.items():
-            if rule.capabilities & set(needs):
+        part = rule.path.removeprefix(f"{path}/")
+        for verb, capabilities in table().kv.items():
+            if rule.capabilities & set(capabilities):
                 yield verb, () if part in ("*", "data/*", rule.path) else (part,), rule.policy

@@ -1,8 +1,9 @@
-"""The zone table, read as data: which workload is in which zone, and which flows are allowed."""
+"""The zone table, read as data: the zone of each workload, and the flows that are allowed."""
 
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,13 +13,13 @@ TABLE = Path(__file__).parents[2] / "workloads" / "zones.yaml"
 WORKLOADS = TABLE.with_name("workloads.yaml")
 DNS = "dns"
 DNS_PORTS = (53, 5353)
-# The hospital of what belongs to none.
+# The label value of what belongs to no single hospital.
 SHARED = "shared"
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Leave for a workload to call another or a server outside the zones, or for what is outside to call it."""
+    """An allowed connection between workloads, or to or from an external endpoint."""
 
     source: str
     target: str
@@ -27,7 +28,7 @@ class Flow:
 
 @dataclass(frozen=True)
 class PlatformPods:
-    """Pods that belong to no hospital: where they run, how they are labelled, and where they answer, if they do."""
+    """Pods of the platform, which belong to no hospital: namespace, labels, and the port they listen on, if any."""
 
     namespace: str
     labels: dict[str, str]
@@ -35,89 +36,98 @@ class PlatformPods:
 
 
 @dataclass(frozen=True)
-class Zones:
+class ZoneTable:
     """The zone table.
 
     Parameters
     ----------
     zones
         Names of the zones.
-    homes
+    workload_zones
         The zone of each workload.
-    outside
-        Names of the servers outside the zones.
-    pods
-        Those of them that are pods of the platform.
+    endpoints
+        Names of the external endpoints.
+    platform_pods
+        The endpoints that are pods of the platform.
     flows
-        What is allowed.
+        The allowed flows.
     """
 
     zones: frozenset[str]
-    homes: dict[str, str]
-    outside: frozenset[str]
-    pods: dict[str, PlatformPods]
+    workload_zones: dict[str, str]
+    endpoints: frozenset[str]
+    platform_pods: dict[str, PlatformPods]
     flows: tuple[Flow, ...]
 
     def ports(self, source: str, target: str) -> set[int]:
-        """Return the ports on which one workload may call another."""
+        """Return the ports on which one workload may connect to another."""
         return {flow.port for flow in self.flows if (flow.source, flow.target) == (source, target) and flow.port}
 
-    def platform(self, workload: str, *, inward: bool) -> list[tuple[PlatformPods, int | None]]:
-        """Return the platform's pods that may call a workload, or that it may call, each with the port."""
-        if inward:
-            return [(self.pods[f.source], f.port) for f in self.callers(workload) if f.source in self.pods]
-        return [(self.pods[name], self.pods[name].port) for name in self.servers(workload) if name in self.pods]
+    def platform_peers(self, workload: str, *, ingress: bool) -> list[tuple[PlatformPods, int | None]]:
+        """Return the platform's pods that may connect to a workload, or that it may connect to, each with the port."""
+        pods = self.platform_pods
+        if ingress:
+            return [(pods[flow.source], flow.port) for flow in self.ingress_flows(workload) if flow.source in pods]
+        return [(pods[name], pods[name].port) for name in self.egress_endpoints(workload) if name in pods]
 
-    def callers(self, target: str) -> tuple[Flow, ...]:
-        """Return the flows by which what is outside the zones may call a workload."""
-        return tuple(flow for flow in self.flows if flow.target == target and flow.source in self.outside)
+    def ingress_flows(self, workload: str) -> tuple[Flow, ...]:
+        """Return the flows by which external endpoints may connect to a workload."""
+        return tuple(flow for flow in self.flows if flow.target == workload and flow.source in self.endpoints)
 
-    def servers(self, source: str) -> set[str]:
-        """Return the servers outside the zones that a workload may call."""
-        return {flow.target for flow in self.flows if flow.source == source and flow.target in self.outside}
+    def egress_endpoints(self, workload: str) -> set[str]:
+        """Return the external endpoints that a workload may connect to."""
+        return {flow.target for flow in self.flows if flow.source == workload and flow.target in self.endpoints}
 
 
-def read(path: Path, workloads: Path = WORKLOADS) -> Zones:
+def read(path: Path, workloads: Path = WORKLOADS) -> ZoneTable:
     """Read the zone table, with the ServiceAccounts, zones and ports of the workload table.
 
-    Workloads are named by their ServiceAccounts, as their pods are labelled.
+    Workloads are named by their ServiceAccounts, which are the labels of their pods.
 
     Raises
     ------
     PackError
-        When a file is missing or is not such a table.
+        When a file does not exist or is not such a table.
     """
+    rows, accounts, workload_zones = _workloads(workloads)
     try:
-        rows = yaml.safe_load(workloads.read_text(encoding="utf-8"))["workloads"]
-        accounts = {name: str(row["service_account"]) for name, row in rows.items()}
-        homes = {str(row["service_account"]): str(row["zone"]) for row in rows.values()}
-    except OSError:
-        raise PackError(f"{workloads} is not there; the zone-flow proof needs the workload table.") from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise PackError(f"{workloads} is not a workload table ({error}); correct it and run again.") from None
-    try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Zones(
-            zones=frozenset(table["zones"]),
-            homes=homes,
-            outside=frozenset(table["endpoints"]),
-            pods={name: PlatformPods(p["namespace"], p["labels"], p.get("port")) for name, p in table["pods"].items()},
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return ZoneTable(
+            zones=frozenset(document["zones"]),
+            workload_zones=workload_zones,
+            endpoints=frozenset(document["endpoints"]),
+            platform_pods={
+                name: PlatformPods(pods["namespace"], pods["labels"], pods.get("port"))
+                for name, pods in document["pods"].items()
+            },
             flows=tuple(
                 Flow(
                     accounts.get(flow["source"], flow["source"]),
                     accounts.get(flow["target"], flow["target"]),
                     int(rows[flow["target"]]["ports"][flow["port"]]) if "port" in flow else None,
                 )
-                for flow in table["flows"]
+                for flow in document["flows"]
             ),
         )
     except OSError:
-        raise PackError(f"{path} is not there; the zone-flow proof needs the zone table.") from None
+        raise PackError(f"{path} does not exist; the check of zone flows needs the zone table.") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PackError(f"{path} is not a zone table ({error}); correct it and run again.") from None
+        raise PackError(f"{path} is not a zone table ({error}); correct the file.") from None
+
+
+def _workloads(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Return the rows of the workload table, the ServiceAccount of each, and the zone of each ServiceAccount."""
+    try:
+        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["workloads"]
+        accounts = {name: str(row["service_account"]) for name, row in rows.items()}
+        return rows, accounts, {accounts[name]: str(row["zone"]) for name, row in rows.items()}
+    except OSError:
+        raise PackError(f"{path} does not exist; the check of zone flows needs the workload table.") from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise PackError(f"{path} is not a workload table ({error}); correct the file.") from None
 
 
 @cache
-def zones() -> Zones:
+def zones() -> ZoneTable:
     """Return the project's zone table."""
     return read(TABLE)

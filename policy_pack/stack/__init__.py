@@ -1,1 +1,1 @@
-"""A stack as plain data: resources, values that may be unknown, and the formats that they are read from."""
+"""A stack as plain data: resources, values that may be unknown, and readers of its formats."""

@@ -1,4 +1,4 @@
-"""What a control says of a resource, and the few words in which controls are written."""
+"""Findings of checks, and the predicates that checks are written with."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -12,30 +12,30 @@ from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import NotKnownError, View
 
 
-class Says(StrEnum):
-    """What a finding is."""
+class FindingKind(StrEnum):
+    """The kind of a finding."""
 
     VIOLATION = "violation"
-    LATER = "not yet known"
+    UNKNOWN = "not yet known"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a control found on one resource.
+    """One finding of a check on one resource.
 
     Parameters
     ----------
-    says
-        A violation, or a value that can only be checked when it is known.
+    kind
+        A violation, or a value that can only be checked once it is known.
     message
-        What is wrong, in words.
+        What is wrong, as text.
     path
-        Where in the resource.
+        The path in the resource.
     resource
-        The resource, where it is another than the one that was looked at.
+        The resource, where it is not the one that was evaluated.
     """
 
-    says: Says
+    kind: FindingKind
     message: str
     path: str = ""
     resource: Resource | None = None
@@ -45,17 +45,17 @@ Findings = Iterator[Finding]
 
 
 @dataclass(frozen=True)
-class About:
-    """What a control may look at besides its resource.
+class StackContext:
+    """The stack, the settings and the addresses that a check can use.
 
     Parameters
     ----------
     graph
-        The stack; of a control that does not join, the resource alone.
+        The stack; for a check of single resources, the resource alone.
     settings
-        The pack's settings.
+        The settings of the pack.
     addresses
-        Where servers outside the zones are, as far as the stack's configuration tells.
+        The addresses of external endpoints, from the stack's configuration.
     """
 
     graph: Graph
@@ -64,106 +64,111 @@ class About:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the stack holds synthetic data only."""
+        """Whether the stack has synthetic data only."""
         return self.settings.is_synthetic(self.graph.stack)
 
     def label(self, resource: Resource, name: str) -> str:
-        """Return one of the stack's own tags or labels of a resource; empty where it has none."""
-        full = f"{self.settings.prefix}/{name}"
-        place = "metadata.labels" if resource.package == "kubernetes" else "tags"
-        return resource.at(place).key(full).text()
+        """Return a tag or label of a resource, with the prefix of the settings; empty where it has none."""
+        labels = resource.at("metadata.labels" if resource.package == "kubernetes" else "tags")
+        return labels.key(f"{self.settings.prefix}/{name}").text()
 
-    def note(self, resource: Resource, name: str) -> View:
-        """Return one of the stack's own annotations of a Kubernetes object."""
+    def annotation(self, resource: Resource, name: str) -> View:
+        """Return an annotation of a Kubernetes object, with the prefix of the settings."""
         return resource.at("metadata.annotations").key(f"{self.settings.prefix}/{name}")
 
     def attached(self, resource: Resource, kind: str, path: str, keys: tuple[str, ...], *others: str) -> list[Resource]:
-        """Return the resources of a kind that name this one; `NotKnownError` when one may but cannot be traced."""
-        found = self.graph.pointing(resource, kind, path, keys, *others)
-        if not found and self.graph.unresolved(kind, path):
+        """Return the resources of a kind that refer to this one.
+
+        Raises
+        ------
+        NotKnownError
+            When there is none, but the reference of one of the kind is not known yet.
+        """
+        referrers = self.graph.referrers(resource, kind, path, keys, *others)
+        if not referrers and self.graph.unresolved(kind, path):
             raise NotKnownError(path)
-        return found
+        return referrers
 
 
-Check = Callable[[Resource, About], Findings]
+Check = Callable[[Resource, StackContext], Findings]
 
 
-def fault(message: str, path: str = "", resource: Resource | None = None) -> Finding:
+def violation(message: str, path: str = "", resource: Resource | None = None) -> Finding:
     """Return a violation."""
-    return Finding(Says.VIOLATION, message, path, resource)
+    return Finding(FindingKind.VIOLATION, message, path, resource)
 
 
-def later(path: str, resource: Resource | None = None) -> Finding:
-    """Return that a value is not known yet."""
-    return Finding(Says.LATER, "not yet known: checked at update", path, resource)
+def not_yet_known(path: str, resource: Resource | None = None) -> Finding:
+    """Return the finding that a value is not known yet."""
+    return Finding(FindingKind.UNKNOWN, "not yet known: checked at update", path, resource)
 
 
-def expect(view: View, holds: Callable[[Any], bool], message: str) -> Findings:
-    """Yield a violation unless something holds of a value; one that is not known yet is checked later."""
+def expect(view: View, predicate: Callable[[Any], bool], message: str) -> Findings:
+    """Yield a violation unless a predicate is true of a value; for an unknown value, yield that it is not yet known."""
     try:
-        held = holds(view.value)
+        satisfied = predicate(view.value)
     except NotKnownError as unknown:
-        yield later(unknown.path or view.path)
+        yield not_yet_known(unknown.path or view.path)
         return
-    if not held:
-        yield fault(message, view.path)
+    if not satisfied:
+        yield violation(message, view.path)
 
 
-def guarded(found: Iterable[Finding], path: str = "", resource: Resource | None = None) -> Findings:
-    """Yield findings; a value on the way that is not known yet ends these and no others."""
+def guarded(findings: Iterable[Finding], path: str = "", resource: Resource | None = None) -> Findings:
+    """Yield findings up to the first unknown value; findings of other checks are not affected."""
     try:
-        for finding in found:
-            yield finding if resource is None or finding.resource else _on(finding, resource)
+        for finding in findings:
+            yield finding if resource is None or finding.resource else _on_resource(finding, resource)
     except NotKnownError as unknown:
-        yield later(unknown.path or path, resource)
+        yield not_yet_known(unknown.path or path, resource)
 
 
-def _on(finding: Finding, resource: Resource) -> Finding:
-    return Finding(finding.says, finding.message, finding.path, resource)
+def _on_resource(finding: Finding, resource: Resource) -> Finding:
+    return Finding(finding.kind, finding.message, finding.path, resource)
 
 
-# --- what can hold of a value -----------------------------------------------------------------
-def yes(value: Any) -> bool:
-    """Return whether a value is true, also where a provider writes it as text."""
+# --- predicates -------------------------------------------------------------------------------
+def is_true(value: Any) -> bool:
+    """Return whether a value is true, or the text ``true``."""
     return value is True or (isinstance(value, str) and value.lower() == "true")
 
 
-def not_yes(value: Any) -> bool:
+def is_not_true(value: Any) -> bool:
     """Return whether a value is not true."""
-    return not yes(value)
+    return not is_true(value)
 
 
-def given(value: Any) -> bool:
-    """Return whether a value is there and not empty."""
+def is_set(value: Any) -> bool:
+    """Return whether a value is present and not empty."""
     return value is not None and value != "" and value != [] and value != {}
 
 
-def empty(value: Any) -> bool:
-    """Return whether a value is not there, or empty."""
-    return not given(value)
+def is_empty(value: Any) -> bool:
+    """Return whether a value is absent or empty."""
+    return not is_set(value)
 
 
 def one_of(*allowed: Any) -> Callable[[Any], bool]:
-    """Return a test for one of some values."""
+    """Return a predicate that is true of some values."""
     return lambda value: value in allowed
 
 
-def between(least: float, most: float) -> Callable[[Any], bool]:
-    """Return a test for a number, or a number as text, within inclusive limits."""
+def between(minimum: float, maximum: float) -> Callable[[Any], bool]:
+    """Return a predicate that is true of numbers, also as text, within inclusive limits."""
 
-    def holds(value: Any) -> bool:
+    def predicate(value: Any) -> bool:
         if isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
             value = float(value)
-        return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+        return isinstance(value, int | float) and not isinstance(value, bool) and minimum <= value <= maximum
 
-    return holds
+    return predicate
 
 
 def matches(pattern: str) -> Callable[[Any], bool]:
-    """Return a test for text that fits a pattern as a whole."""
+    """Return a predicate that is true of text that a regular expression matches in full."""
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
-def has_all(*needed: str) -> Callable[[Any], bool]:
-    """Return a test for a list with all of some items."""
-    return lambda value: isinstance(value, list) and set(needed) <= set(value)
+def has_all(*required: str) -> Callable[[Any], bool]:
+    """Return a predicate that is true of lists with all of some items."""
+    return lambda value: isinstance(value, list) and set(required) <= set(value)

@@ -1,4 +1,4 @@
-"""Where the servers outside the zones are, read from a stack's configuration as data."""
+"""Addresses of external endpoints, read from the configuration of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 from policy_pack.stack import stack_config
 
-# Of what only calls in, the flow's own port counts.
+# An endpoint that only connects to workloads has no port; the port is that of the flow.
 _ANY_PORT = 0
 _PORTS = {"https": 443, "http": 80}
 
 
 @dataclass(frozen=True)
-class Place:
-    """A network and the port that is called there."""
+class Endpoint:
+    """The network and the port of an external endpoint."""
 
     network: str
     port: int
@@ -24,69 +24,70 @@ class Place:
 
 @dataclass(frozen=True)
 class Addresses:
-    """Each endpoint's place.
+    """The addresses of external endpoints.
 
     Parameters
     ----------
     shared
         By endpoint, for all hospitals.
-    own
+    by_hospital
         By hospital and endpoint.
     unused
-        Endpoints that a hospital does not have, such as the FHIR server of one that hands over files.
+        Endpoints that a hospital does not have, such as the FHIR server of one that delivers files.
     """
 
-    shared: Mapping[str, Place]
-    own: Mapping[tuple[str, str], Place]
+    shared: Mapping[str, Endpoint]
+    by_hospital: Mapping[tuple[str, str], Endpoint]
     unused: frozenset[tuple[str, str]] = frozenset()
 
-    def of(self, hospital: str, endpoint: str) -> Place | None:
-        """Return where a hospital finds an endpoint."""
-        return self.own.get((hospital, endpoint)) or self.shared.get(endpoint)
+    def of(self, hospital: str, endpoint: str) -> Endpoint | None:
+        """Return the address of an endpoint for a hospital."""
+        return self.by_hospital.get((hospital, endpoint)) or self.shared.get(endpoint)
 
 
 def read(config: Mapping[str, Any]) -> Addresses:
-    """Return the addresses that a stack's configuration tells; keys with or without the project's name."""
-    plain = stack_config.combined({}, config)
+    """Return the addresses in a stack's configuration; its keys may have the prefix of the project."""
+    settings = stack_config.merged({}, config)
     shared = {
-        name: place
-        for name, given in (plain.get("endpoints") or {}).items()
-        if name != "kubernetes" and (place := _place(given.get("url", ""), given.get("network")))
+        name: endpoint
+        for name, endpoint_settings in (settings.get("endpoints") or {}).items()
+        if name != "kubernetes"
+        and (endpoint := _endpoint(endpoint_settings.get("url", ""), endpoint_settings.get("network")))
     }
-    vpc = (plain.get("networks") or {}).get("vpc")
+    vpc = (settings.get("networks") or {}).get("vpc")
     if vpc and "aws" not in shared:
-        shared["aws"] = Place(str(ip_network(vpc)), 443)
-    gateway = plain.get("gateway") or {}
-    issuer = _place(gateway.get("jwksUri", ""), gateway.get("network"))
+        shared["aws"] = Endpoint(str(ip_network(vpc)), 443)
+    gateway = settings.get("gateway") or {}
+    issuer = _endpoint(gateway.get("jwksUri", ""), gateway.get("network"))
     if issuer:
         shared["issuer"] = issuer
-    own, unused = {}, set()
-    for hospital in plain.get("hospitals") or ():
-        # The gateway's controller is pods of a namespace, never a network.
+    by_hospital, unused = {}, set()
+    for hospital in settings.get("hospitals") or ():
+        # The controller of the gateway is pods of a namespace, never a network.
         unused |= {(hospital["name"], name) for name in ("gateway-control", *(() if issuer else ("issuer",)))}
         if gateway and hospital.get("network"):
-            own[hospital["name"], "clinic"] = Place(str(ip_network(hospital["network"])), _ANY_PORT)
+            by_hospital[hospital["name"], "clinic"] = Endpoint(str(ip_network(hospital["network"])), _ANY_PORT)
         fhir = hospital.get("fhir") or {}
         if "path" in fhir:
             unused.add((hospital["name"], "fhir"))
-        place = _place(fhir.get("url", ""), hospital.get("network"))
-        if place:
-            own[hospital["name"], "fhir"] = place
-    return Addresses(shared, own, frozenset(unused))
+        endpoint = _endpoint(fhir.get("url", ""), hospital.get("network"))
+        if endpoint:
+            by_hospital[hospital["name"], "fhir"] = endpoint
+    return Addresses(shared, by_hospital, frozenset(unused))
 
 
 def read_file(path: Path) -> Addresses:
-    """Return the addresses that a stack's file (``Pulumi.<stack>.yaml``) and the overlay beside it tell."""
+    """Return the addresses in a stack's file (``Pulumi.<stack>.yaml``) and in its overlay."""
     return read(stack_config.of_file(path))
 
 
-def _place(url: str, network: str | None) -> Place | None:
+def _endpoint(url: str, network: str | None) -> Endpoint | None:
     parts = urlsplit(url)
     port = parts.port or _PORTS.get(parts.scheme, 443)
     if network:
-        return Place(str(ip_network(network)), port)
+        return Endpoint(str(ip_network(network)), port)
     try:
         address = ip_address(parts.hostname or "")
     except ValueError:
         return None
-    return Place(f"{address}/{address.max_prefixlen}", port)
+    return Endpoint(f"{address}/{address.max_prefixlen}", port)

@@ -1,4 +1,4 @@
-"""A stack as plain data: what every control is judged on, whether it came from the engine or from a state file."""
+"""A stack as a graph of resources, whether it comes from the engine or from a state file."""
 
 import re
 from collections import defaultdict
@@ -10,7 +10,7 @@ from typing import Any
 from policy_pack.stack.values import UNKNOWN, NotKnownError, View
 
 STACK = "pulumi:pulumi:Stack"
-_UNCLEAR = "\0not known"
+_NOT_KNOWN = "\0not known"
 _KUBERNETES = re.compile(r"kubernetes:([^/]+)/([^:]+):(\w+)")
 
 
@@ -19,9 +19,9 @@ def canonical(type_: str) -> str:
 
     Core objects have the group ``core``; ``…V2`` of the S3 module is the same resource by its older name.
     """
-    found = _KUBERNETES.fullmatch(type_)
-    if found:
-        return f"k8s:{found[1]}/{found[3]}"
+    match = _KUBERNETES.fullmatch(type_)
+    if match:
+        return f"k8s:{match[1]}/{match[3]}"
     if type_.startswith("aws:s3/") and type_.endswith("V2"):
         module, _, name = type_.rpartition(":")
         return f"{module.removesuffix('V2')}:{name.removesuffix('V2')}"
@@ -35,15 +35,15 @@ class Resource:
     Parameters
     ----------
     urn, type, name
-        As the engine has them.
+        As in the engine.
     props
-        Plain properties; what is not known yet is `UNKNOWN`.
+        Properties as plain values; an unknown value is `UNKNOWN`.
     secrets
-        Paths of the values that the engine keeps as secrets.
+        Paths of Pulumi secrets.
     depends
-        For each property the resources that its value comes from.
+        The URNs that each property depends on.
     parent, provider
-        The resource that it belongs to, and its provider's properties.
+        The URN of the parent, and the properties of the provider.
     protect
         Whether the engine refuses to delete it.
     """
@@ -74,7 +74,7 @@ class Resource:
 
 
 class Graph:
-    """The resources of one stack, with the joins that controls need; built once, never changed."""
+    """The resources of one stack, with the joins that checks need; immutable."""
 
     def __init__(self, resources: Iterable[Resource], stack: str = "") -> None:
         self.resources = list(resources)
@@ -100,11 +100,11 @@ class Graph:
         return self._by_urn.get(urn)
 
     def uses(self, package: str) -> bool:
-        """Return whether the stack declares anything of a provider package, its providers aside."""
+        """Return whether the stack has a resource of a provider package, other than the provider itself."""
         return package in self._packages
 
     def at(self, urn: str) -> Resource:
-        """Return the resource with a URN that is there."""
+        """Return the resource with a URN, which must exist."""
         return self._by_urn[urn]
 
     @cached_property
@@ -113,40 +113,40 @@ class Graph:
 
     @cached_property
     def root(self) -> Resource:
-        """The stack itself, which carries what concerns no resource alone."""
-        found = self.of(STACK)
-        return found[0] if found else Resource(f"urn:pulumi:{self.stack}::stack", STACK, self.stack, {})
+        """The root resource of the stack, for findings that concern no single resource."""
+        roots = self.of(STACK)
+        return roots[0] if roots else Resource(f"urn:pulumi:{self.stack}::stack", STACK, self.stack, {})
 
-    def memo(self, name: str, make: "Any") -> Any:
-        """Return what a function makes of this graph, made once."""
+    def memo(self, name: str, compute: "Any") -> Any:
+        """Return the result of a function of this graph, computed once."""
         if name not in self._cache:
-            self._cache[name] = make(self)
+            self._cache[name] = compute(self)
         return self._cache[name]
 
     # --- joins -----------------------------------------------------------------------------
     def target(self, resource: Resource, path: str, kinds: tuple[str, ...], keys: tuple[str, ...]) -> Resource | None:
-        """Return the resource that a property names.
+        """Return the resource that a property refers to.
 
-        By value first (equal to one of the target's ``keys``), as a value is exact; where it is not known yet, by the
-        property's dependencies, when these hold one resource of the kinds.
+        By value first (equal to one of the target's ``keys``), which is exact; while the value is not known yet, by the
+        property's dependencies, if exactly one of them has one of the kinds.
         """
         value = resource.at(path).raw
         if isinstance(value, str) and value:
             for key in keys:
-                found = self._index(kinds, key).get(value)
-                if found:
-                    return found
+                match = self._index(kinds, key).get(value)
+                if match:
+                    return match
         urns = resource.depends.get(path.partition(".")[0], ())
         among = {urn: self._by_urn[urn] for urn in urns if urn in self._by_urn and self._by_urn[urn].kind in kinds}
         return next(iter(among.values())) if len(among) == 1 else None
 
     def _index(self, kinds: tuple[str, ...], key: str) -> dict[str, Resource]:
-        def make(graph: Graph) -> dict[str, Resource]:
+        def compute(graph: Graph) -> dict[str, Resource]:
             pairs = ((resource.at(key).raw, resource) for resource in graph.of(*kinds))
             return {value: resource for value, resource in pairs if isinstance(value, str)}
 
-        found: dict[str, Resource] = self.memo(f"index {kinds} {key}", make)
-        return found
+        index: dict[str, Resource] = self.memo(f"index {kinds} {key}", compute)
+        return index
 
     def where(self, path: str, value: str, *kinds: str) -> list[Resource]:
         """Return the resources of some kinds with a value at a path.
@@ -154,38 +154,40 @@ class Graph:
         Raises
         ------
         NotKnownError
-            When there is none, but one whose value is not known yet may be it.
+            When there is none, but the value of a resource of these kinds is not known yet.
         """
 
-        def make(graph: Graph) -> dict[str, list[Resource]]:
-            found: dict[str, list[Resource]] = defaultdict(list)
+        def compute(graph: Graph) -> dict[str, list[Resource]]:
+            grouped: dict[str, list[Resource]] = defaultdict(list)
             for resource in graph.of(*kinds):
                 raw = resource.at(path).raw
-                found[raw if isinstance(raw, str) else "" if raw is None else _UNCLEAR].append(resource)
-            return found
+                grouped[raw if isinstance(raw, str) else "" if raw is None else _NOT_KNOWN].append(resource)
+            return grouped
 
-        by_value: dict[str, list[Resource]] = self.memo(f"where {path} {kinds}", make)
-        if value not in by_value and _UNCLEAR in by_value:
+        by_value: dict[str, list[Resource]] = self.memo(f"where {path} {kinds}", compute)
+        if value not in by_value and _NOT_KNOWN in by_value:
             raise NotKnownError(path)
         return by_value.get(value, [])
 
-    def pointing(self, resource: Resource, kind: str, path: str, keys: tuple[str, ...], *others: str) -> list[Resource]:
-        """Return the resources of a kind whose property names this resource; ``others`` are kinds it may be besides."""
+    def referrers(
+        self, resource: Resource, kind: str, path: str, keys: tuple[str, ...], *others: str
+    ) -> list[Resource]:
+        """Return the resources of a kind that refer to this one; a reference may also be to a kind of ``others``."""
         kinds = (resource.kind, *others)
 
-        def make(graph: Graph) -> dict[str, list[Resource]]:
-            found: dict[str, list[Resource]] = defaultdict(list)
+        def compute(graph: Graph) -> dict[str, list[Resource]]:
+            grouped: dict[str, list[Resource]] = defaultdict(list)
             for candidate in graph.of(kind):
                 target = graph.target(candidate, path, kinds, keys)
                 if target:
-                    found[target.urn].append(candidate)
-            return found
+                    grouped[target.urn].append(candidate)
+            return grouped
 
-        by_target: dict[str, list[Resource]] = self.memo(f"pointing {kind} {path} {kinds} {keys}", make)
+        by_target: dict[str, list[Resource]] = self.memo(f"referrers {kind} {path} {kinds} {keys}", compute)
         return by_target.get(resource.urn, [])
 
     def unresolved(self, kind: str, path: str) -> bool:
-        """Return whether some resource of a kind points at what is not known and not traceable either."""
+        """Return whether a resource of a kind has a reference that is neither known nor traceable by dependencies."""
         return any(
             resource.at(path).raw is UNKNOWN and not resource.depends.get(path.partition(".")[0])
             for resource in self.of(kind)

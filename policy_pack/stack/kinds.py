@@ -1,4 +1,4 @@
-"""Types (without versions) and keys by which resources name each other."""
+"""Resource kinds (types without versions), and the properties by which resources refer to each other."""
 
 BUCKET = "aws:s3/bucket:Bucket"
 BUCKET_KEYS = ("bucket", "id")
@@ -25,38 +25,38 @@ VPC = "aws:ec2/vpc:Vpc"
 ID_KEYS = ("id", "arn", "name")
 EKS = "aws:eks/cluster:Cluster"
 NODE_GROUP = "aws:eks/nodeGroup:NodeGroup"
-TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-INSTANCE = "aws:ec2/instance:Instance"
-VOLUME = "aws:ebs/volume:Volume"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+EC2_INSTANCE = "aws:ec2/instance:Instance"
+EBS_VOLUME = "aws:ebs/volume:Volume"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
-BALANCER = "aws:lb/loadBalancer:LoadBalancer"
-BALANCERS = (BALANCER, "aws:alb/loadBalancer:LoadBalancer")
+LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+LOAD_BALANCERS = (LOAD_BALANCER, "aws:alb/loadBalancer:LoadBalancer")
 RDS_INSTANCE = "aws:rds/instance:Instance"
 RDS_CLUSTER = "aws:rds/cluster:Cluster"
-RDS_MEMBER = "aws:rds/clusterInstance:ClusterInstance"
+RDS_CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
 DATABASES = (RDS_INSTANCE, RDS_CLUSTER)
 REPOSITORY = "aws:ecr/repository:Repository"
 BACKUP_VAULT = "aws:backup/vault:Vault"
 
 NAMESPACE = "k8s:core/Namespace"
 SERVICE = "k8s:core/Service"
-ACCOUNT = "k8s:core/ServiceAccount"
+SERVICE_ACCOUNT = "k8s:core/ServiceAccount"
 CONFIG_MAP = "k8s:core/ConfigMap"
 NETWORK_POLICY = "k8s:networking.k8s.io/NetworkPolicy"
 INGRESS = "k8s:networking.k8s.io/Ingress"
-INFERENCE = "k8s:serving.kserve.io/InferenceService"
-RUNTIMES = ("k8s:serving.kserve.io/ServingRuntime", "k8s:serving.kserve.io/ClusterServingRuntime")
+INFERENCE_SERVICE = "k8s:serving.kserve.io/InferenceService"
+SERVING_RUNTIMES = ("k8s:serving.kserve.io/ServingRuntime", "k8s:serving.kserve.io/ClusterServingRuntime")
 GATEWAY = "k8s:gateway.networking.k8s.io/Gateway"
-ROUTE = "k8s:gateway.networking.k8s.io/HTTPRoute"
+HTTP_ROUTE = "k8s:gateway.networking.k8s.io/HTTPRoute"
 CLIENT_POLICY = "k8s:gateway.envoyproxy.io/ClientTrafficPolicy"
 SECURITY_POLICY = "k8s:gateway.envoyproxy.io/SecurityPolicy"
 DISRUPTION_BUDGET = "k8s:policy/PodDisruptionBudget"
-HELM = ("k8s:helm.sh/Release", "k8s:helm.sh/Chart")
+HELM_CHARTS = ("k8s:helm.sh/Release", "k8s:helm.sh/Chart")
 
 VAULT_POLICY = "vault:index/policy:Policy"
-VAULT_ROLE = "vault:kubernetes/authBackendRole:AuthBackendRole"
-VAULT_CONFIG = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
-VAULT_LOGIN = "vault:index/authBackend:AuthBackend"
-VAULT_JWT = "vault:jwt/authBackend:AuthBackend"
+VAULT_KUBERNETES_ROLE = "vault:kubernetes/authBackendRole:AuthBackendRole"
+VAULT_KUBERNETES_CONFIG = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
+VAULT_AUTH_METHOD = "vault:index/authBackend:AuthBackend"
+VAULT_JWT_AUTH = "vault:jwt/authBackend:AuthBackend"
 VAULT_JWT_ROLE = "vault:jwt/authBackendRole:AuthBackendRole"
 VAULT_AUDIT = "vault:index/audit:Audit"

@@ -1,4 +1,4 @@
-"""A stack's configuration as data: its file in the project with the engine's overlay of it."""
+"""The configuration of a stack: its file in the project, with the overlay that the engine writes."""
 
 import json
 from collections.abc import Mapping
@@ -12,19 +12,19 @@ from policy_pack.settings import FOLDER
 
 PROJECT = FOLDER.parent
 OVERLAY = "overlay"
-"""The folder of the engine's own files of stacks, in the project's (``stackConfigDir`` of Pulumi.yaml)."""
+"""The folder of the engine's configuration files (``stackConfigDir`` in Pulumi.yaml)."""
 _PREFIX = "healthcare-mlops:"
 _HOSPITALS = "hospitals"
 
 
 def of_engine(stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a stack's configuration from what the engine tells; a stack without a file in the project has no more."""
+    """Return the configuration of a stack from its file in the project, if there is one, and from the engine."""
     file = PROJECT / f"Pulumi.{stack}.yaml"
-    return combined(_read(file) if file.is_file() else {}, config)
+    return merged(_read(file) if file.is_file() else {}, config)
 
 
 def of_file(path: Path) -> dict[str, Any]:
-    """Return the configuration that a stack's file (``Pulumi.<stack>.yaml``) tells, with the overlay beside it.
+    """Return the configuration in a stack's file (``Pulumi.<stack>.yaml``), with its overlay.
 
     Raises
     ------
@@ -32,33 +32,34 @@ def of_file(path: Path) -> dict[str, Any]:
         When a file cannot be read.
     """
     overlay = path.parent / OVERLAY / path.name
-    return combined(_read(path), _read(overlay) if overlay.is_file() else {})
+    return merged(_read(path), _read(overlay) if overlay.is_file() else {})
 
 
-def combined(written: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both as one, without the project's prefix: values of the overlay go first, hospitals' fields by name."""
-    found, over = _plain(written), _plain(overlay)
-    by_name = over.get(_HOSPITALS)
+def merged(document: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both merged, without the prefix of the project: the overlay overrides, hospitals by name and field."""
+    base, overrides = _without_prefix(document), _without_prefix(overlay)
+    by_name = overrides.get(_HOSPITALS)
     if isinstance(by_name, Mapping):
-        over[_HOSPITALS] = [{**entry, **(by_name.get(entry["name"]) or {})} for entry in found.get(_HOSPITALS) or ()]
-    return {**found, **over}
+        entries = base.get(_HOSPITALS) or ()
+        overrides[_HOSPITALS] = [{**entry, **(by_name.get(entry["name"]) or {})} for entry in entries]
+    return {**base, **overrides}
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
-        raise PackError(f"{path} cannot be read; name the stack's configuration file.") from None
-    found: Mapping[str, Any] = (written or {}).get("config") or {}
-    return found
+        raise PackError(f"{path} cannot be read; use the configuration file of the stack.") from None
+    base: Mapping[str, Any] = (document or {}).get("config") or {}
+    return base
 
 
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+def _without_prefix(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key.removeprefix(_PREFIX): _value(value) for key, value in config.items()}
 
 
 def _value(value: Any) -> Any:
-    """Return a configuration value; the engine gives maps and lists as JSON text."""
+    """Return a configuration value; the engine passes maps and lists as JSON text."""
     if isinstance(value, str) and value[:1] in "[{":
         try:
             return json.loads(value)

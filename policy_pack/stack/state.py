@@ -1,4 +1,4 @@
-"""A stack from an exported state (``pulumi stack export``): what is deployed, without engine or account."""
+"""Reader of exported states (``pulumi stack export``), without engine or AWS account."""
 
 import json
 from collections.abc import Mapping
@@ -12,43 +12,43 @@ from policy_pack.stack.wire import SECRET, SIGNATURE
 
 
 def read(path: Path) -> Graph:
-    """Read a state file; raises `PackError` when it cannot be read or is no state."""
+    """Read a state file; raises `PackError` when it cannot be read or is not a state."""
     return graph(entries(path), str(path))
 
 
 def entries(path: Path) -> list[Mapping[str, Any]]:
-    """Return the resources of a state file as they are written there.
+    """Return the resources of a state file as written.
 
     Raises
     ------
     PackError
-        When it cannot be read or is no state.
+        When the file cannot be read or is not a state.
     """
     try:
-        written = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except OSError as error:
-        raise PackError(f"{path} cannot be read ({error.strerror}); write it with pulumi stack export.") from None
+        raise PackError(f"{path} cannot be read ({error.strerror}); create it with pulumi stack export.") from None
     except ValueError:
-        raise PackError(f"{path} is not JSON; write it with pulumi stack export.") from None
-    # A backend's own file wraps the deployment in a checkpoint.
-    latest = (written.get("checkpoint") or {}).get("latest") if isinstance(written, dict) else None
-    deployment = latest or (written.get("deployment") if isinstance(written, dict) else None)
+        raise PackError(f"{path} is not JSON; create it with pulumi stack export.") from None
+    # The file of a backend wraps the deployment in a checkpoint.
+    latest = (document.get("checkpoint") or {}).get("latest") if isinstance(document, dict) else None
+    deployment = latest or (document.get("deployment") if isinstance(document, dict) else None)
     if not isinstance(deployment, dict) or not isinstance(deployment.get("resources"), list):
-        raise PackError(f"{path} holds no stack; write it with pulumi stack export.")
+        raise PackError(f"{path} has no stack; create it with pulumi stack export.")
     return list(deployment["resources"])
 
 
 def graph(resources: list[Mapping[str, Any]], where: str = "the state") -> Graph:
-    """Return the graph of a state's resources, as an update would have them judged.
+    """Return the graph of a state's resources that an update evaluates.
 
-    Those that wait for their deletion are no longer part of it, and those that the program only reads never were.
+    Resources that are pending deletion, and those that the program only reads, are not part of it.
     """
     try:
-        live = [entry for entry in resources if not entry.get("delete") and not entry.get("external")]
-        providers = {f"{entry['urn']}::{entry.get('id', '')}": entry.get("inputs") or {} for entry in live}
-        return Graph(_resource(entry, providers) for entry in live)
+        current = [entry for entry in resources if not entry.get("delete") and not entry.get("external")]
+        providers = {f"{entry['urn']}::{entry.get('id', '')}": entry.get("inputs") or {} for entry in current}
+        return Graph(_resource(entry, providers) for entry in current)
     except (KeyError, TypeError, AttributeError):
-        raise PackError(f"{where} holds a resource without urn or type; export the stack again.") from None
+        raise PackError(f"{where} has a resource without urn or type; export the stack again.") from None
 
 
 def _resource(entry: Mapping[str, Any], providers: Mapping[str, Mapping[str, Any]]) -> Resource:
@@ -77,6 +77,6 @@ def _plain(value: Any, path: str, secrets: set[str]) -> Any:
         return value
     if value.get(SIGNATURE) == SECRET:
         secrets.add(path)
-        # Without the stack's key a secret stays closed: it is there, and what it is is not known.
+        # Without the stack's key a secret cannot be decrypted: it exists, and its value is unknown.
         return _plain(json.loads(value["plaintext"]), path, secrets) if "plaintext" in value else UNKNOWN
     return {key: _plain(item, f"{path}.{key}", secrets) for key, item in value.items()}

@@ -1,4 +1,4 @@
-"""Values of resources as words for a reader: what is not known or no text is nothing."""
+"""Text helpers: property values as text for a reader, empty where a value is not known or not text."""
 
 from typing import Any
 
@@ -6,24 +6,24 @@ from policy_pack.stack.graph import Resource
 from policy_pack.stack.values import UNKNOWN, View
 
 
-def word(view: View) -> str:
-    """Return a text value; nothing where it is not known, or is no text."""
+def known_text(view: View) -> str:
+    """Return a text value; empty where it is not known, or not text."""
     return view.raw if isinstance(view.raw, str) else ""
 
 
-def words(view: View) -> list[str]:
-    """Return the texts of a list, or of one text."""
+def known_texts(view: View) -> list[str]:
+    """Return the texts of a list, or a single text as a list."""
     return [item.raw for item in view.items() if isinstance(item.raw, str) and item.raw]
 
 
-def flag(view: View) -> bool:
-    """Return whether a value is known and true, also where a provider writes it as text."""
+def known_true(view: View) -> bool:
+    """Return whether a value is known and true, also as text."""
     raw: Any = view.raw
     return raw is not UNKNOWN and (raw is True or raw == "true")
 
 
-def called(resource: Resource) -> str:
-    """Return how its provider calls a resource, else how the program does."""
-    home = word(resource.at("metadata.namespace"))
-    name = word(resource.at("metadata.name"))
-    return f"{home}/{name}" if home and name else name or resource.name
+def display_name(resource: Resource) -> str:
+    """Return the name of a resource in the cluster, with its namespace; otherwise its logical name."""
+    namespace = known_text(resource.at("metadata.namespace"))
+    name = known_text(resource.at("metadata.name"))
+    return f"{namespace}/{name}" if namespace and name else name or resource.name

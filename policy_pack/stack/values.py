@@ -1,4 +1,4 @@
-"""Values of a resource, read so that one which is not known yet can never pass for one that is."""
+"""Property values, some of which are unknown until the update."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Final, NoReturn
 
 
 class NotKnownError(Exception):
-    """A control needed a value that is not known yet."""
+    """A check needed a value that is not known yet."""
 
     def __init__(self, path: str = "") -> None:
         super().__init__(path)
@@ -14,7 +14,7 @@ class NotKnownError(Exception):
 
 
 class Unknown:
-    """A value that is known only after other resources have been made; to use it in any way raises `NotKnownError`."""
+    """The value of an output that is not known until other resources are created; any use raises `NotKnownError`."""
 
     __slots__ = ()
 
@@ -69,14 +69,14 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A value and where it lies in its resource; stepping into what is not known stays not known.
+    """A value with its path in the resource; the values below an unknown value are unknown.
 
     Parameters
     ----------
     raw
-        The value as it is, possibly `UNKNOWN`.
+        The value, possibly `UNKNOWN`.
     path
-        Where it lies, such as ``spec.rules[0].ports``.
+        The path, such as ``spec.rules[0].ports``.
     """
 
     raw: Any
@@ -91,30 +91,30 @@ class View:
 
     @property
     def known(self) -> bool:
-        """Whether the value is known; what it holds may still not be."""
+        """Whether the value is known; values inside it may still be unknown."""
         return self.raw is not UNKNOWN
 
     @property
     def absent(self) -> bool:
-        """Whether nothing is given: no value, or an empty text, list or map."""
+        """Whether there is no value, or an empty text, list or map."""
         return self.value is None or (isinstance(self.raw, str | list | Mapping) and not self.raw)
 
     def at(self, path: str) -> "View":
-        """Return what lies at a dotted path below; None where there is nothing."""
+        """Return the value at a dotted path below; None where there is none."""
         view = self
         for key in path.split("."):
             view = view.key(key)
         return view
 
     def key(self, key: str) -> "View":
-        """Return what lies at one key, which may hold dots."""
+        """Return the value of one key, which may contain dots."""
         path = f"{self.path}.{key}" if self.path else key
         if self.raw is UNKNOWN:
             return View(UNKNOWN, path)
         return View(self.raw.get(key) if isinstance(self.raw, Mapping) else None, path)
 
     def items(self) -> list["View"]:
-        """Return the items of a list; a list that is not known is one item that is not known."""
+        """Return the items of a list; an unknown list is one unknown item."""
         if self.raw is UNKNOWN:
             return [View(UNKNOWN, f"{self.path}[]")]
         if isinstance(self.raw, list):
@@ -126,11 +126,11 @@ class View:
         return [(key, self.key(key)) for key in self.value] if isinstance(self.value, Mapping) else []
 
     def text(self) -> str:
-        """Return the value as text; nothing is the empty text."""
+        """Return the value as text; None is the empty text."""
         return "" if self.value is None else str(self.raw)
 
     def whole(self) -> Any:
-        """Return the value when all of it is known, however deep."""
+        """Return the value; raises `NotKnownError` when a part of it is not known."""
         for path, leaf in leaves(self.raw, self.path):
             if leaf is UNKNOWN:
                 raise NotKnownError(path)
@@ -138,7 +138,7 @@ class View:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Return every value that is neither map nor list, with its path."""
+    """Return every scalar value with its path."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from leaves(item, f"{path}.{key}" if path else str(key))

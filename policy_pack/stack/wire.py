@@ -1,4 +1,4 @@
-"""Resources as the engine sends them, turned into plain ones."""
+"""Conversion of the engine's protocol messages into plain resources."""
 
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from policy_pack.stack.values import UNKNOWN
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-# What the engine writes for a value of each type that is not known yet (pulumi: sdk/go/common/resource/plugin/rpc.go).
+# The sentinel of an unknown value of each type (pulumi: sdk/go/common/resource/plugin/rpc.go).
 UNKNOWNS: Final = frozenset(
     {
         "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # boolean
@@ -27,41 +27,43 @@ UNKNOWNS: Final = frozenset(
 
 def graph(resources: Any, stack: str) -> Graph:
     """Return the graph of a stack from the engine's resources."""
-    return Graph((whole(resource) for resource in resources), stack)
+    return Graph((stack_resource(resource) for resource in resources), stack)
 
 
-def whole(sent: analyzer_pb2.AnalyzerResource) -> Resource:
-    """Return a resource of a stack, with what its properties come from."""
-    depends = {key: tuple(found.urns) for key, found in sent.propertyDependencies.items()}
-    return _resource(sent, sent.parent, depends)
+def stack_resource(message: analyzer_pb2.AnalyzerResource) -> Resource:
+    """Return a resource of a stack, with the dependencies of its properties."""
+    depends = {key: tuple(dependencies.urns) for key, dependencies in message.propertyDependencies.items()}
+    return _resource(message, message.parent, depends)
 
 
-def alone(sent: analyzer_pb2.AnalyzeRequest) -> Resource:
-    """Return a resource that is about to be made."""
-    return _resource(sent, sent.options.parent, {})
+def new_resource(message: analyzer_pb2.AnalyzeRequest) -> Resource:
+    """Return a resource that is about to be created."""
+    return _resource(message, message.options.parent, {})
 
 
 def _resource(
-    sent: analyzer_pb2.AnalyzerResource | analyzer_pb2.AnalyzeRequest, parent: str, depends: dict[str, tuple[str, ...]]
+    message: analyzer_pb2.AnalyzerResource | analyzer_pb2.AnalyzeRequest,
+    parent: str,
+    depends: dict[str, tuple[str, ...]],
 ) -> Resource:
-    props, secrets = properties(sent.properties)
+    props, secrets = properties(message.properties)
     return Resource(
-        urn=sent.urn,
-        type=sent.type,
-        name=sent.name,
+        urn=message.urn,
+        type=message.type,
+        name=message.name,
         props=props,
         secrets=secrets,
         depends=depends,
         parent=parent,
-        provider=properties(sent.provider.properties)[0] if sent.HasField("provider") else {},
-        protect=sent.options.protect,
+        provider=properties(message.provider.properties)[0] if message.HasField("provider") else {},
+        protect=message.options.protect,
     )
 
 
-def properties(sent: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[str]]:
-    """Return plain properties and the paths of those that are secrets."""
+def properties(message: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return plain properties and the paths of Pulumi secrets."""
     secrets: set[str] = set()
-    plain = {key: _plain(value, key, secrets) for key, value in sent.fields.items()}
+    plain = {key: _plain(value, key, secrets) for key, value in message.fields.items()}
     return plain, frozenset(secrets)
 
 
@@ -80,8 +82,8 @@ def _plain(value: struct_pb2.Value, path: str, secrets: set[str]) -> Any:
     return value.bool_value if kind == "bool_value" else None
 
 
-def _map(sent: struct_pb2.Struct, path: str, secrets: set[str]) -> Any:
-    fields = sent.fields
+def _map(message: struct_pb2.Struct, path: str, secrets: set[str]) -> Any:
+    fields = message.fields
     if SIGNATURE in fields:
         signature = fields[SIGNATURE].string_value
         if signature == SECRET:

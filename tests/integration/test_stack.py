@@ -222,9 +222,9 @@ def test_a_hospital_leaves_by_being_closed_and_is_proved_gone(
     named = ["--stack", STACK, "--hospital", "east", "--before", str(files["before"]), "--after", str(files["after"])]
     told = CliRunner().invoke(app, ["destruction", *named, "--live", "--json"])
     assert told.exit_code == 0, told.output
-    fates = Counter(entry["fate"] for entry in json.loads(told.output)["ended"])
-    assert fates["key waits for its deletion"] == len(DataClass)
-    assert fates.keys() == {"destroyed", "key waits for its deletion"}
+    dispositions = Counter(entry["disposition"] for entry in json.loads(told.output)["resources"])
+    assert dispositions["key pending deletion"] == len(DataClass)
+    assert dispositions.keys() == {"destroyed", "key pending deletion"}
 
 
 def test_a_hospital_that_left_leaves_nothing(api: client.ApiClient) -> None:

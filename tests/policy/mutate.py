@@ -1,8 +1,8 @@
-"""Does a test fail when the logic of a control goes, and a control speak when a safeguard of a stack does? Try each.
+"""Mutation tests of the controls, and of the safeguards of the program's stacks.
 
-Each ``yield`` of a control module is one mutant: it is replaced by one that finds nothing, the module's controls are
-entered anew, and every seed of these controls is planted again. A mutant that all seeds survive is logic that nothing
-holds. Then every seed that fits is planted in the program's own stacks, one change at a time.
+Each ``yield`` of a control module is a mutant: it is replaced by one without findings, the checks of the module are
+registered again, and the seeds of its controls are evaluated. A mutant that survives is logic without a test. Then each
+seed that fits is planted in the program's own stacks, one change at a time.
 Run as ``python -m tests.policy.mutate``; exit 1 when one survives.
 """
 
@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from policy_pack import controls
-from policy_pack.controls.rules import Rule, entered, rules
-from policy_pack.engine.evaluate import Judge
+from policy_pack.controls.rules import Rule, registered_by, rules
+from policy_pack.engine.evaluate import Evaluator
 from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.cases import CASES
-from tests.policy.judged import BROKEN, statuses
+from tests.policy.evaluation import BROKEN, statuses
 from tests.policy.planting import Outcome, Planted, own, planted
 from tests.policy.seeds import SEEDS
 
@@ -57,44 +57,44 @@ class _Silence(ast.NodeTransformer):
 
 
 def _dotted(path: Path) -> str:
-    """Return a control module by its family and name, such as ``data.encryption``."""
+    """Return the family and name of a control module, such as ``data.encryption``."""
     return ".".join(path.relative_to(FOLDER).with_suffix("").parts)
 
 
 def mutants(path: Path) -> Iterator[Mutant]:
-    """Return every mutant of a control module; what is not known yet is held by the unit tests."""
+    """Return every mutant of a control module; findings for unknown values are held by the unit tests."""
     source = path.read_text(encoding="utf-8")
     count = sum(_finds(node) for node in ast.walk(ast.parse(source)))
     for position in range(count):
         tree = ast.parse(source)
         target = [node for node in ast.walk(tree) if _finds(node)][position]
         if not isinstance(target, ast.Yield | ast.YieldFrom):
-            raise TypeError("only findings are taken out")
+            raise TypeError("only findings are removed")
         text = ast.get_source_segment(source, target) or ""
         changed = ast.fix_missing_locations(_Silence(target).visit(tree))
         yield Mutant(_dotted(path), target.lineno, " ".join(text.split())[:100], changed)
 
 
 def _finds(node: ast.AST) -> bool:
-    """Return whether a node yields a finding, and not one that only waits for a value."""
+    """Return whether a node yields a finding, and not one for an unknown value."""
     if not isinstance(node, ast.Yield | ast.YieldFrom) or node.value is None:
         return False
     called = node.value.func if isinstance(node.value, ast.Call) else None
     if isinstance(called, ast.Name):
-        return called.id not in ("later", "Edge", "Node", "Home")
+        return called.id not in ("not_yet_known",)
     return isinstance(node.value, ast.Call)
 
 
 def mutated(mutant: Mutant) -> tuple[Rule, ...]:
-    """Return the rules that a changed module enters."""
+    """Return the rules that a changed module registers."""
     name = f"{controls.__name__}.{mutant.module}"
     file = str(FOLDER / f"{mutant.module.replace('.', '/')}.py")
-    return entered(lambda: exec(compile(mutant.tree, file, "exec"), {"__name__": name, "__file__": file}))
+    return registered_by(lambda: exec(compile(mutant.tree, file, "exec"), {"__name__": name, "__file__": file}))
 
 
 @cache
 def seeded(control: str) -> list[tuple[str, Graph]]:
-    """Return the stacks of a control's seeds: the first and the last resource that each can break."""
+    """Return the stacks of a control's seeds: the first and the last resource that each fits."""
     found = []
     for seed in (seed for seed in SEEDS if seed.control == control):
         broken = list(seed.broken(list(world.resources())))
@@ -103,37 +103,39 @@ def seeded(control: str) -> list[tuple[str, Graph]]:
 
 
 def killed(mutant: Mutant) -> bool:
-    """Return whether some seed is no longer caught, or tells less than its test asks for."""
-    held = mutated(mutant)
+    """Return whether a seed is no longer caught, or has fewer messages than its case requires."""
+    changed_rules = mutated(mutant)
     whole = f"{controls.__name__}.{mutant.module}"
     others = [rule for rule in rules() if rule.module != whole]
-    for control in sorted({rule.control for rule in held}):
-        judge = Judge(world.settings(), world.ADDRESSES, only=(control,), among=(*others, *held))
+    for control in sorted({rule.control for rule in changed_rules}):
+        evaluator = Evaluator(
+            world.settings(), world.ADDRESSES, controls=(control,), rule_set=(*others, *changed_rules)
+        )
         for _, graph in seeded(control):
-            if not statuses(judge.whole(graph), control) & BROKEN:
+            if not statuses(evaluator.evaluate_stack(graph), control) & BROKEN:
                 return True
         for case in (case for case in CASES if case.control == control):
-            told = {result.message for result in case.judge(held=(*others, *held))}
-            if not all(any(words in message for message in told) for words in case.words):
+            messages = {result.message for result in case.evaluate(rule_set=(*others, *changed_rules))}
+            if not all(any(text in message for message in messages) for text in case.messages):
                 return True
     return False
 
 
 def logic(modules: list[str] | None) -> list[dict[str, Any]]:
-    """Return what became of every finding that was taken out."""
+    """Return the outcome of every removed finding."""
     report = []
     for path in sorted(FOLDER.glob("*/[!_]*.py")):
         if modules and _dotted(path) not in modules:
             continue
         for mutant in mutants(path):
-            told = {"module": mutant.module, "line": mutant.line, "finding": mutant.text}
-            report.append({**told, "killed": killed(mutant)})
+            messages = {"module": mutant.module, "line": mutant.line, "finding": mutant.text}
+            report.append({**messages, "killed": killed(mutant)})
         typer.echo(f"{_dotted(path)}: done", err=True)
     return report
 
 
 def stacks() -> list[Planted]:
-    """Return what became of every change of the program's own stacks."""
+    """Return the outcome of every change of the program's own stacks."""
     report: list[Planted] = []
     for name in STACKS:
         with tempfile.TemporaryDirectory() as root:
@@ -142,11 +144,11 @@ def stacks() -> list[Planted]:
     return report
 
 
-def _show(taken: list[dict[str, Any]], changes: list[Planted]) -> None:
+def _show(removed: list[dict[str, Any]], changes: list[Planted]) -> None:
     console = Console()
-    table = Table("module", "findings taken out", "noticed", title="The controls' logic", title_justify="left")
-    for module in dict.fromkeys(entry["module"] for entry in taken):
-        mine = [entry for entry in taken if entry["module"] == module]
+    table = Table("module", "findings removed", "noticed", title="Mutants of the controls", title_justify="left")
+    for module in dict.fromkeys(entry["module"] for entry in removed):
+        mine = [entry for entry in removed if entry["module"] == module]
         table.add_row(module, str(len(mine)), str(sum(entry["killed"] for entry in mine)))
     console.print(table)
     heads = ("stack", "provider", "changes", *(outcome.value for outcome in Outcome))
@@ -156,7 +158,7 @@ def _show(taken: list[dict[str, Any]], changes: list[Planted]) -> None:
         counts = (outcomes.total(), *(outcomes[outcome] for outcome in Outcome))
         table.add_row(stack, package, *map(str, counts))
     console.print(table)
-    for entry in taken:
+    for entry in removed:
         if not entry["killed"]:
             console.print(f"survives: {entry['module']}.py:{entry['line']} {entry['finding']}", markup=False)
     for change in changes:
@@ -166,25 +168,29 @@ def _show(taken: list[dict[str, Any]], changes: list[Planted]) -> None:
 
 def main(
     module: Annotated[
-        list[str] | None, typer.Option(help="Modules of the controls, and no stacks; everything unless given.")
+        list[str] | None, typer.Option(help="Only these control modules, and no stacks; by default everything.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Take findings out of the controls and safeguards out of the stacks, and report what nothing notices."""
-    taken = logic(module)
+    """Remove findings from the controls and safeguards from the stacks, and report what no test detects."""
+    removed = logic(module)
     changes = [] if module else stacks()
-    alive = [entry for entry in taken if not entry["killed"]]
+    survivors_of_logic = [entry for entry in removed if not entry["killed"]]
     survivors = [change for change in changes if change.outcome is Outcome.SURVIVES]
     if as_json:
         counts = {outcome.value: sum(c.outcome is outcome for c in changes) for outcome in Outcome}
-        told = {
-            "logic": {"mutants": len(taken), "killed": len(taken) - len(alive), "survivors": alive},
+        messages = {
+            "logic": {
+                "mutants": len(removed),
+                "killed": len(removed) - len(survivors_of_logic),
+                "survivors": survivors_of_logic,
+            },
             "stacks": {"changes": len(changes), **counts, "survivors": [asdict(change) for change in survivors]},
         }
-        typer.echo(json.dumps(told, sort_keys=True))
+        typer.echo(json.dumps(messages, sort_keys=True))
     else:
-        _show(taken, changes)
-    raise typer.Exit(1 if alive or survivors else 0)
+        _show(removed, changes)
+    raise typer.Exit(1 if survivors_of_logic or survivors else 0)
 
 
 if __name__ == "__main__":

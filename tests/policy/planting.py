@@ -1,4 +1,4 @@
-"""The seeds planted in any stack: what each change breaks there, beyond what is found there anyway."""
+"""Seeded violations in any stack: what each change breaks, beyond the findings that the stack has already."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,28 +11,28 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from policy_pack.engine.evaluate import Judge, Result, Status
+from policy_pack.engine.evaluate import Evaluator, Result, Status
 from policy_pack.settings import Evidence, Settings, load
 from policy_pack.stack.external_endpoints import Addresses, read_file
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
-from tests.policy.judged import BROKEN
+from tests.policy.evaluation import BROKEN
 from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
 from tests.support.mocked_stack import RELEASE
 from tests.support.repository import REPOSITORY
 
 _HARMLESS = Path(__file__).with_name("harmless.yaml")
-# What a change meets where the properties have another form than those that it was written for.
+# Errors of a change in a stack whose properties have another form than those of the compliant stack.
 _ELSEWHERE = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 
 
 class Outcome(StrEnum):
-    """What became of a change."""
+    """The outcome of a change."""
 
     CAUGHT = "caught"
     FOUND_ALREADY = "found already"
-    NOT_ASKED = "not asked of synthetic data"
+    NOT_ASKED = "not required of synthetic data"
     EXEMPT = "exempt"
     OTHERWISE = "caught by another control"
     HARMLESS = "harmless, with a reason"
@@ -53,16 +53,16 @@ class Planted:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack and how it is judged.
+    """A stack and how it is evaluated.
 
     Parameters
     ----------
     graph
         Its resources.
     settings
-        The pack's settings.
+        The settings of the pack.
     addresses
-        Where servers outside the zones are.
+        The addresses of external endpoints.
     """
 
     graph: Graph
@@ -70,17 +70,17 @@ class Stack:
     addresses: Addresses | None
 
     def found(self, graph: Graph, control: str, settings: Settings | None = None) -> set[tuple[str, str, str]]:
-        """Return what a control finds on this stack's graph, or a changed one."""
-        judge = Judge(settings or self.settings, self.addresses, only=(control,))
-        return {_told(result) for result in judge.whole(graph) if result.status in BROKEN}
+        """Return the findings of a control on this stack's graph, or on a changed one."""
+        evaluator = Evaluator(settings or self.settings, self.addresses, controls=(control,))
+        return {_told(result) for result in evaluator.evaluate_stack(graph) if result.status in BROKEN}
 
     @cached_property
     def real(self) -> Settings:
-        """The settings of a stack that holds real data."""
+        """The settings of a stack with real data."""
         return self.settings.model_copy(update={"synthetic": ()})
 
     def plant(self, seed: Seed) -> Iterator[Planted]:
-        """Make a change to the first and the last resource that it fits, each by itself."""
+        """Apply a change to the first and to the last resource that it fits, one at a time."""
         fitting = [(name, graph) for name, graph in self._broken(seed) if graph is not None]
         for name, graph in {id(pair): pair for pair in (fitting[:1] + fitting[-1:])}.values():
             package = "kubernetes" if seed.kind.startswith("k8s:") else (seed.add.type if seed.add else seed.kind)
@@ -97,7 +97,7 @@ class Stack:
             yield target.name, self._changed(seed, resources, target)
 
     def _changed(self, seed: Seed, resources: list[Resource], target: Resource) -> Graph | None:
-        """Return the changed stack, or None where the change changes nothing."""
+        """Return the changed stack; None where the change has no effect."""
         try:
             graph = seed.at(resources, target, seed.value, self.graph.stack)
         except _ELSEWHERE:
@@ -113,7 +113,7 @@ class Stack:
             fresh = Graph(graph.resources, graph.stack)
             if self.found(fresh, seed.control, self.real) - self.found(self.graph, seed.control, self.real):
                 return Outcome.NOT_ASKED
-        # Something that is wrong already cannot be broken; on a compliant stack there is no such thing.
+        # A resource that violates the control already cannot be broken; a compliant stack has none.
         wrong = {urn for urn, _, _ in self.found(self.graph, seed.control)}
         touched = {r.urn for r in self.graph if (now := graph.get(r.urn)) is None or now is not r}
         if wrong & touched:
@@ -123,12 +123,12 @@ class Stack:
         return Outcome.OTHERWISE if self._found_at_all(graph) - self._found_before else Outcome.SURVIVES
 
     def _exempted(self, graph: Graph, control: str) -> set[str]:
-        """Return the URNs of what is exempt from a control."""
-        judge = Judge(self.settings, self.addresses, only=(control,))
-        return {result.urn for result in judge.whole(graph) if result.status is Status.EXEMPT}
+        """Return the URNs of resources that are exempt from a control."""
+        evaluator = Evaluator(self.settings, self.addresses, controls=(control,))
+        return {result.urn for result in evaluator.evaluate_stack(graph) if result.status is Status.EXEMPT}
 
     def _found_at_all(self, graph: Graph) -> set[tuple[str, str, str]]:
-        return {_told(r) for r in Judge(self.settings, self.addresses).whole(graph) if r.status in BROKEN}
+        return {_told(r) for r in Evaluator(self.settings, self.addresses).evaluate_stack(graph) if r.status in BROKEN}
 
     @cached_property
     def _found_before(self) -> set[tuple[str, str, str]]:
@@ -140,7 +140,7 @@ def _told(result: Result) -> tuple[str, str, str]:
 
 
 def own(name: str, root: Path) -> Stack:
-    """Return one of the program's own stacks; what people tell of their scans and audits is told, and fresh."""
+    """Return one of the program's own stacks, with recent dates of scan, test and audit."""
     settings = load()
     today = dict.fromkeys(Evidence.model_fields, settings.today)
     told = settings.model_copy(update={"evidence": Evidence.model_validate(today)})
@@ -148,12 +148,12 @@ def own(name: str, root: Path) -> Stack:
 
 
 def _serving(written: dict[str, Any]) -> None:
-    """Let every hospital serve a release, as it does from its first training on."""
+    """Set a release for every hospital, as after its first training."""
     for hospital in written["hospitals"]:
         hospital["release"] = RELEASE
 
 
-# Changes of forms that the program has and the stack written by hand has not.
+# Changes of forms that the program's stacks have and the compliant stack has not.
 _TRAIL = "aws:cloudtrail/trail:Trail"
 _OWN = (
     seed("AUD-01", _TRAIL, "advancedEventSelectors", []),
@@ -172,11 +172,11 @@ class Harmless:
     Parameters
     ----------
     change, resource
-        Globs over the change's title and the resource's name.
+        Glob patterns for the title of the change and the name of the resource.
     why
         The reason.
     stacks
-        Where.
+        The stacks.
     """
 
     change: str
@@ -196,7 +196,7 @@ def harmless(stack: str) -> list[Harmless]:
 
 
 def planted(stack: Stack, seeds: Sequence[Seed] = (*SEEDS, *_OWN)) -> list[Planted]:
-    """Return what became of every change that fits somewhere in the stack."""
+    """Return the outcome of every change that fits somewhere in the stack."""
     rows = harmless(stack.graph.stack)
     found = [made for seed in seeds if seed.anywhere for made in stack.plant(seed)]
     return [

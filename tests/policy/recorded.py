@@ -1,4 +1,4 @@
-"""The program's own stacks: what it registers and reads against mocks, dependencies and options included."""
+"""The program's own stacks: the resources that it registers and reads with mocks, with dependencies and options."""
 
 import functools
 import json
@@ -31,18 +31,18 @@ class Recording:
     stack
         Its stack.
     made
-        The resources as the engine sends them to the pack once everything is made.
+        The resources as the engine sends them to the pack after the update.
     state
         The same resources as `pulumi stack export` writes them, with those that the program only reads.
     """
 
     stack: str
-    made: list[proto.AnalyzerResource] = field(default_factory=list)
+    resources: list[proto.AnalyzerResource] = field(default_factory=list)
     state: list[Entry] = field(default_factory=list)
 
     def graph(self) -> Graph:
-        """Return the graph that an update is judged on."""
-        return wire.graph(self.made, self.stack)
+        """Return the graph that an update evaluates."""
+        return wire.graph(self.resources, self.stack)
 
     def exported(self) -> str:
         """Return the state file."""
@@ -50,13 +50,13 @@ class Recording:
 
 
 def record(stack: str, root: Path, change: Change | None = None) -> Recording:
-    """Run the program for a stack, as its file says or changed."""
-    found = Recording(stack)
+    """Run the program with the configuration of a stack, or with a changed one."""
+    recording = Recording(stack)
     providers: dict[str, proto.AnalyzerResource] = {}
     register: Callable[..., Any] = pulumi_mocks.MockMonitor.RegisterResource
     read: Callable[..., Any] = pulumi_mocks.MockMonitor.ReadResource
 
-    def registered(self: pulumi_mocks.MockMonitor, request: Any) -> Any:
+    def register_and_record(self: pulumi_mocks.MockMonitor, request: Any) -> Any:
         answer = register(self, request)
         resource = _resource(request, answer)
         providers[answer.urn] = resource
@@ -65,24 +65,24 @@ def record(stack: str, root: Path, change: Change | None = None) -> Recording:
             resource.provider.properties.CopyFrom(by.properties)
         # Only the first program of a process registers its root.
         if request.type != ROOT_TYPE:
-            found.made.append(resource)
-            found.state.append(_entry(request, answer.urn, answer.id, resource.properties))
+            recording.resources.append(resource)
+            recording.state.append(_entry(request, answer.urn, answer.id, resource.properties))
         return answer
 
-    def was_read(self: pulumi_mocks.MockMonitor, request: Any) -> Any:
+    def read_and_record(self: pulumi_mocks.MockMonitor, request: Any) -> Any:
         answer = read(self, request)
-        # The engine shows the pack nothing that the program only reads, and keeps it in the state.
-        found.state.append({**_entry(request, answer.urn, request.id, answer.properties), "external": True})
+        # The engine does not send resources that the program only reads to the pack, but keeps them in the state.
+        recording.state.append({**_entry(request, answer.urn, request.id, answer.properties), "external": True})
         return answer
 
     with (
-        mock.patch.object(pulumi_mocks.MockMonitor, "RegisterResource", registered),
-        mock.patch.object(pulumi_mocks.MockMonitor, "ReadResource", was_read),
+        mock.patch.object(pulumi_mocks.MockMonitor, "RegisterResource", register_and_record),
+        mock.patch.object(pulumi_mocks.MockMonitor, "ReadResource", read_and_record),
     ):
         declare(settings(stack, root, change))
-    if not found.made:
+    if not recording.resources:
         raise AssertionError("nothing was registered")
-    return found
+    return recording
 
 
 def _resource(request: Any, answer: Any) -> proto.AnalyzerResource:
@@ -91,8 +91,8 @@ def _resource(request: Any, answer: Any) -> proto.AnalyzerResource:
     )
     resource.properties.CopyFrom(answer.object if answer.HasField("object") else request.object)
     resource.options.protect = request.protect
-    for name, given in request.propertyDependencies.items():
-        resource.propertyDependencies[name].urns.extend(given.urns)
+    for name, dependency in request.propertyDependencies.items():
+        resource.propertyDependencies[name].urns.extend(dependency.urns)
     return resource
 
 
@@ -108,12 +108,12 @@ def _entry(request: Any, urn: str, id_: str, properties: Any) -> Entry:
         "parent": request.parent,
         "provider": request.provider,
         "protect": getattr(request, "protect", False),
-        "propertyDependencies": {name: list(given.urns) for name, given in depends.items()},
+        "propertyDependencies": {name: list(dependency.urns) for name, dependency in depends.items()},
     }
 
 
 def _sealed(value: Any) -> Any:
-    """Return a value as a state has it: whole numbers without a fraction, secrets as ciphertext."""
+    """Return a value as in a state: whole numbers as integers, secrets as ciphertext."""
     if isinstance(value, dict):
         if value.get(wire.SIGNATURE) == wire.SECRET:
             return {wire.SIGNATURE: wire.SECRET, "ciphertext": "v1:x"}
@@ -125,7 +125,7 @@ def _sealed(value: Any) -> Any:
 
 @functools.cache
 def unchanged(stack: str) -> Recording:
-    """Return the run for a stack as its file says; it is the same for all tests of a process."""
+    """Return the run with the configuration of a stack, recorded once in a process."""
     with tempfile.TemporaryDirectory() as root:
         return record(stack, Path(root))
 

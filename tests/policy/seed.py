@@ -1,4 +1,4 @@
-"""A seed: one change that breaks one control, and where it applies."""
+"""A seeded violation: one change that violates one control, and the resources that it fits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
-from tests.policy.made import STACK, changed, of
+from tests.policy.builders import STACK, changed, of
 
 
 @dataclass(frozen=True)
@@ -49,26 +49,26 @@ class Seed:
     anywhere: bool = True
 
     def with_(self, path: str, value: Any) -> "Seed":
-        """Return the seed with a further change."""
+        """Return the seed with one more change."""
         return replace(self, also=(*self.also, (path, value)))
 
     def unprotected(self) -> "Seed":
-        """Return the seed that takes the engine's protection away."""
+        """Return the seed that removes Pulumi's option protect."""
         return replace(self, protect=False, hides=False)
 
     def here(self) -> "Seed":
-        """Return the seed as one that names resources of the stack written by hand."""
+        """Return the seed as one for the compliant stack only, whose names it contains."""
         return replace(self, anywhere=False)
 
     @property
     def title(self) -> str:
-        """What a test is called."""
+        """The id of the test."""
         what = self.add.type if self.add else self.kind
         change = "added" if self.add else "dropped" if self.drop else self.path or "unprotected"
         return f"{self.control} {what.rpartition(':')[2]} {change}"
 
     def targets(self, resources: list[Resource]) -> list[Resource]:
-        """Return the resources that it can be made to."""
+        """Return the resources that the change fits."""
         found = of(resources, self.kind)
         return [resource for resource in found if fnmatchcase(resource.name, self.name)]
 
@@ -81,11 +81,11 @@ class Seed:
             yield target.name, self.at(resources, target, self.value, stack)
 
     def unknown(self, resources: list[Resource]) -> Graph:
-        """Return the stack where the first resource's value is not known yet."""
+        """Return the stack where the value of the first resource is not known yet."""
         return self.at(resources, self.targets(resources)[0], UNKNOWN)
 
     def at(self, resources: list[Resource], target: Resource, value: Any, stack: str = STACK) -> Graph:
-        """Return the stack where one resource has a value."""
+        """Return the stack where one resource has another value."""
         if self.drop and value is not UNKNOWN:
             return Graph([r for r in resources if r is not target], stack)
         made = changed(target, self.path, value) if self.path else target
@@ -102,7 +102,7 @@ def seed(control: str, kind: str, path: str, value: Any, *, name: str = "*", hid
 
 
 def absent(control: str, kind: str, path: str = "", *, name: str = "*") -> Seed:
-    """Return a seed that drops a resource; ``path`` is the property that ties it to what it belongs to."""
+    """Return a seed that removes a resource; ``path`` is the property that refers to its owner."""
     return Seed(control, kind, path, name=name, drop=True, hides=bool(path))
 
 

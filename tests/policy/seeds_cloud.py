@@ -1,6 +1,6 @@
-"""What breaks each control over AWS, one attribute at a time."""
+"""Seeded violations of the controls over AWS, one property at a time."""
 
-from tests.policy.made import GONE, PREFIX, added, granting, listed, made, statement, testing, without
+from tests.policy.builders import GONE, PREFIX, added, build, granting, listed, statement, testing, without
 from tests.policy.seed import Seed, absent, extra, seed
 from tests.policy.world_aws import key_arn
 
@@ -78,18 +78,18 @@ ACCESS: list[Seed] = [
         name="*trainer",
     ),
     seed("AC-03", _ROLE, _DOCUMENT, statement(0, Action="sts:AssumeRole"), name="pods"),
-    extra("AC-04", made("aws:iam/user:User", "someone", {"name": "someone"})),
-    extra("AC-04", made("aws:iam/accessKey:AccessKey", "someone", {"user": "someone"})),
-    extra("AC-04", made("aws:iam/userPolicyAttachment:UserPolicyAttachment", "x", {"user": "someone"})),
+    extra("AC-04", build("aws:iam/user:User", "someone", {"name": "someone"})),
+    extra("AC-04", build("aws:iam/accessKey:AccessKey", "someone", {"user": "someone"})),
+    extra("AC-04", build("aws:iam/userPolicyAttachment:UserPolicyAttachment", "x", {"user": "someone"})),
     *(
         seed("AC-05", _BLOCK, flag, False)
         for flag in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     ),
     seed("AC-05", _BLOCK, "blockPublicAcls", GONE),
     seed("AC-05", "aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "state", "block-new-sharing"),
-    extra("AC-05", made("aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission", "x", {})),
+    extra("AC-05", build("aws:ec2/snapshotCreateVolumePermission:SnapshotCreateVolumePermission", "x", {})),
     seed("AC-05", "aws:rds/snapshot:Snapshot", "sharedAccounts[0]", "all"),
-    extra("AC-05", made("aws:rds/clusterSnapshot:ClusterSnapshot", "x", {"sharedAccounts": ["1", "all"]})),
+    extra("AC-05", build("aws:rds/clusterSnapshot:ClusterSnapshot", "x", {"sharedAccounts": ["1", "all"]})),
     seed("AC-05", "aws:ssm/document:Document", "permissions.account_ids", "123456789012,All"),
     absent("AC-06", _BLOCK, "bucket"),
     seed("AC-07", _OWNERSHIP, "rule.objectOwnership", "ObjectWriter"),
@@ -146,7 +146,7 @@ NETWORK: list[Seed] = [
     seed("SEG-07", "aws:ec2/eip:Eip", "instance", "i-1"),
     extra(
         "SEG-07",
-        made("aws:ec2/launchConfiguration:LaunchConfiguration", "x", {"associatePublicIpAddress": True}),
+        build("aws:ec2/launchConfiguration:LaunchConfiguration", "x", {"associatePublicIpAddress": True}),
     ),
     seed("SEG-07", _MEMBER, "publiclyAccessible", True),
     seed("SEG-07", _DATABASE, "publiclyAccessible", True),
@@ -203,7 +203,7 @@ DATA: list[Seed] = [
     seed("ENC-02", _KEY, "enableKeyRotation", False),
     seed("ENC-02", _KEY, "deletionWindowInDays", 7),
     seed("ENC-02", _SSE, f"{_RULE}.kmsMasterKeyId", key_arn("north-raw"), name="*north-models", hides=False).here(),
-    extra("ENC-02", made("aws:kms/replicaKey:ReplicaKey", "away", {"deletionWindowInDays": 7})),
+    extra("ENC-02", build("aws:kms/replicaKey:ReplicaKey", "away", {"deletionWindowInDays": 7})),
     seed("ENC-03", _EKS, "encryptionConfig", GONE),
     seed("ENC-03", _EKS, "encryptionConfig.resources", []),
     seed("ENC-03", _EKS, "encryptionConfig.provider.keyArn", ""),
@@ -228,8 +228,8 @@ DATA: list[Seed] = [
     seed("ENC-07", "aws:msk/cluster:Cluster", "encryptionInfo.encryptionAtRestKmsKeyArn", GONE),
     seed("ENC-07", "aws:msk/cluster:Cluster", "encryptionInfo.encryptionInTransit.clientBroker", "TLS_PLAINTEXT"),
     seed("ENC-07", "aws:msk/cluster:Cluster", "encryptionInfo.encryptionInTransit.inCluster", False),
-    extra("ENC-07", made("aws:efs/fileSystem:FileSystem", "x", {"encrypted": False, "kmsKeyId": "k"})),
-    extra("ENC-07", made("aws:kinesis/stream:Stream", "x", {"encryptionType": "NONE", "kmsKeyId": "k"})),
+    extra("ENC-07", build("aws:efs/fileSystem:FileSystem", "x", {"encrypted": False, "kmsKeyId": "k"})),
+    extra("ENC-07", build("aws:kinesis/stream:Stream", "x", {"encryptionType": "NONE", "kmsKeyId": "k"})),
     seed("ENC-08", "aws:backup/vault:Vault", "kmsKeyArn", GONE),
     absent("INT-01", _VERSIONING, "bucket"),
     seed("INT-01", _VERSIONING, "versioningConfiguration.status", "Suspended"),
@@ -319,8 +319,8 @@ WATCH: list[Seed] = [
     seed("INV-01", _BUCKET, f"tags.{{{PREFIX}/phi}}", "perhaps"),
     seed("INV-01", _KEY, f"tags.{{{PREFIX}/environment}}", GONE),
     seed("INV-01", _ROLE, "tags", {}),
-    extra("INV-03", made("aws:dynamodb/table:Table", "x", {})),
-    extra("INV-03", made("gcp:storage/bucket:Bucket", "x", {})),
+    extra("INV-03", build("aws:dynamodb/table:Table", "x", {})),
+    extra("INV-03", build("gcp:storage/bucket:Bucket", "x", {})),
     seed("INV-03", "pulumi:providers:aws", "region", "eu-west-1"),
     seed("INV-03", _BUCKET, "region", "eu-west-1"),
 ]

@@ -1,6 +1,6 @@
-"""What breaks each control over Kubernetes, models and Vault, one attribute at a time."""
+"""Seeded violations of the controls over Kubernetes, models and Vault, one property at a time."""
 
-from tests.policy.made import GONE, PREFIX, document, made
+from tests.policy.builders import GONE, PREFIX, build, document
 from tests.policy.seed import Seed, absent, extra, seed
 from tests.policy.world_aws import key_arn
 
@@ -254,7 +254,7 @@ PODS: list[Seed] = [
         "ZXhwb3J0IEtFWT1BS0lBQUJDREVGR0hJSktMTU5PUA==",
         hides=False,
     ),
-    extra("ENC-09", made("kubernetes:core/v1:Secret", "open", {"stringData": {"word": "opensesame"}})),
+    extra("ENC-09", build("kubernetes:core/v1:Secret", "open", {"stringData": {"word": "opensesame"}})),
     seed("VM-03", _HELM, "version", "latest"),
     seed("VM-03", _HELM, "version", GONE),
     *(seed("INV-01", _NS, f"{_LABELS}.{{{PREFIX}/{label}}}", GONE) for label in ("hospital", "zone", "owner", "phi")),

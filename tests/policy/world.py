@@ -1,4 +1,4 @@
-"""A whole stack as it should be: two hospitals on AWS, Kubernetes and Vault, with nothing for any control to find."""
+"""The compliant stack: two hospitals on AWS, Kubernetes and Vault, without findings."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,14 +9,14 @@ from policy_pack.settings import Evidence, Level, Settings, load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world_aws, world_cluster, world_services
-from tests.policy.made import STACK, made
+from tests.policy.builders import STACK, build
 
 HOSPITALS = ("north", "south")
 TODAY = date(2026, 11, 22)
 
 
 def config(names: Sequence[str]) -> dict[str, Any]:
-    """Return what a stack's file says of the servers outside of the cluster."""
+    """Return the addresses of external endpoints in a stack's configuration."""
     return {
         "endpoints": {"vault": {"url": "https://vault.example:8200", "network": "10.41.0.0/24"}},
         "networks": {"vpc": "10.40.0.0/16"},
@@ -33,17 +33,17 @@ ADDRESSES = read(CONFIG)
 
 
 def settings() -> Settings:
-    """Return settings that hold every control, the proposal's included."""
+    """Return settings with every control on, those of the proposed rule included."""
     done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
     profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
     return load().model_copy(update={"exemptions": (), "today": TODAY, "evidence": done, "profiles": profiles})
 
 
 def vault(hospital: str) -> list[Resource]:
-    """Return what one hospital has in Vault."""
+    """Return the Vault resources of one hospital."""
     found = [
-        made("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
-        made(
+        build("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
+        build(
             "vault:transit/secretBackendKey:SecretBackendKey",
             f"{hospital}-pseudonym",
             {"backend": f"{hospital}/transit", "name": "pseudonym", "deletionAllowed": False},
@@ -57,8 +57,8 @@ def vault(hospital: str) -> list[Resource]:
         name = f"{hospital}-{workload}"
         text = f'path "{hospital}/{path}" {{\n  capabilities = ["update"]\n}}\n'
         found += [
-            made("vault:index/policy:Policy", name, {"name": name, "policy": text}),
-            made(
+            build("vault:index/policy:Policy", name, {"name": name, "policy": text}),
+            build(
                 "vault:kubernetes/authBackendRole:AuthBackendRole",
                 name,
                 {
@@ -77,36 +77,36 @@ def vault(hospital: str) -> list[Resource]:
 
 def _vault_platform() -> list[Resource]:
     return [
-        made("vault:index/authBackend:AuthBackend", "kubernetes", {"type": "kubernetes", "path": "kubernetes"}),
-        made(
+        build("vault:index/authBackend:AuthBackend", "kubernetes", {"type": "kubernetes", "path": "kubernetes"}),
+        build(
             "vault:index/authBackend:AuthBackend",
             "people",
             {"type": "userpass", "path": "people", "accessor": "auth_1"},
         ),
-        made("vault:index/quotaRateLimit:QuotaRateLimit", "logins", {"path": "auth/people", "rate": 5}),
-        made("vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "people", {"authMethodTypes": ["userpass"]}),
-        made(
+        build("vault:index/quotaRateLimit:QuotaRateLimit", "logins", {"path": "auth/people", "rate": 5}),
+        build("vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "people", {"authMethodTypes": ["userpass"]}),
+        build(
             "vault:kubernetes/authBackendConfig:AuthBackendConfig",
             "kubernetes",
             {"backend": "kubernetes", "disableLocalCaJwt": True},
         ),
-        made(
+        build(
             "vault:jwt/authBackend:AuthBackend",
             "ci",
             {"path": "ci", "boundIssuer": "https://idp", "jwtSupportedAlgs": ["RS256", "ES384"]},
         ),
-        made(
+        build(
             "vault:jwt/authBackendRole:AuthBackendRole",
             "ci",
             {"roleType": "oidc", "boundAudiences": ["vault"], "tokenTtl": 600, "tokenMaxTtl": 900},
         ),
-        made("vault:index/audit:Audit", "file", {"type": "file", "options": {"file_path": "/vault/audit.log"}}),
-        made("vault:index/audit:Audit", "socket", {"type": "socket", "options": {"address": "audit:9000"}}),
+        build("vault:index/audit:Audit", "file", {"type": "file", "options": {"file_path": "/vault/audit.log"}}),
+        build("vault:index/audit:Audit", "socket", {"type": "socket", "options": {"address": "audit:9000"}}),
     ]
 
 
 def platform(hospitals: tuple[str, ...] = HOSPITALS) -> list[Resource]:
-    """Return what no hospital owns; it records and backs up what hospitals own."""
+    """Return the shared resources: audit logs, backups and monitoring."""
     return [
         *world_aws.identity(),
         *world_aws.network(),

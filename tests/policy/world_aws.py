@@ -1,9 +1,9 @@
-"""A cloud account as it should be: every control over AWS has something to look at, and nothing to find."""
+"""The AWS account of the compliant stack."""
 
 from typing import Any
 
 from policy_pack.stack.graph import Resource
-from tests.policy.made import PREFIX, document, made, tags
+from tests.policy.builders import PREFIX, build, document, tags
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -35,7 +35,7 @@ def key(name: str, hospital: str = "", data: str = "") -> Resource:
         ),
         "tags": tags(hospital, data),
     }
-    return made("aws:kms/key:Key", name, props, protect=True)
+    return build("aws:kms/key:Key", name, props, protect=True)
 
 
 def bucket(hospital: str, data: str) -> list[Resource]:
@@ -61,23 +61,23 @@ def bucket(hospital: str, data: str) -> list[Resource]:
     ]
     found = [
         key(f"{hospital}-{data}", hospital, data),
-        made(
+        build(
             "aws:s3/bucket:Bucket",
             name,
             own | {"arn": arn, "forceDestroy": False, "tags": tags(hospital, data, phi=str(phi).lower())},
             protect=True,
         ),
-        made(
+        build(
             "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
             name,
             own | {"rule": {"objectOwnership": "BucketOwnerEnforced"}},
         ),
-        made(
+        build(
             "aws:s3/bucketVersioning:BucketVersioning",
             name,
             own | {"versioningConfiguration": {"status": "Enabled"}},
         ),
-        made(
+        build(
             "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
             name,
             own
@@ -88,7 +88,7 @@ def bucket(hospital: str, data: str) -> list[Resource]:
                 "restrictPublicBuckets": True,
             },
         ),
-        made(
+        build(
             "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
             name,
             own
@@ -104,7 +104,7 @@ def bucket(hospital: str, data: str) -> list[Resource]:
                 ]
             },
         ),
-        made(
+        build(
             "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
             name,
             own
@@ -119,20 +119,20 @@ def bucket(hospital: str, data: str) -> list[Resource]:
                 ]
             },
         ),
-        made("aws:s3/bucketPolicy:BucketPolicy", name, own | {"policy": document(*statements)}),
+        build("aws:s3/bucketPolicy:BucketPolicy", name, own | {"policy": document(*statements)}),
     ]
     if phi:
         found.append(_replication(name, own))
     if data in ("raw", "curated"):
         target = f"hmlops-prod-{hospital}-audit"
         found.append(
-            made("aws:s3/bucketLogging:BucketLogging", name, own | {"targetBucket": target, "targetPrefix": "x/"})
+            build("aws:s3/bucketLogging:BucketLogging", name, own | {"targetBucket": target, "targetPrefix": "x/"})
         )
     if data in ("audit", "models"):
         mode = "COMPLIANCE" if data == "audit" else "GOVERNANCE"
         rule = {"defaultRetention": {"mode": mode, "days": 2190}}
         found.append(
-            made("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", name, own | {"rule": rule})
+            build("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", name, own | {"rule": rule})
         )
     return found
 
@@ -143,11 +143,11 @@ def _replication(name: str, own: dict[str, Any]) -> Resource:
         "encryptionConfiguration": {"replicaKmsKeyId": f"arn:aws:kms:us-west-2:{ACCOUNT}:key/dr"},
     }
     rules = [{"status": "Enabled", "destination": destination}]
-    return made("aws:s3/bucketReplicationConfig:BucketReplicationConfig", name, own | {"role": "x", "rules": rules})
+    return build("aws:s3/bucketReplicationConfig:BucketReplicationConfig", name, own | {"role": "x", "rules": rules})
 
 
 def workload_role(hospital: str, workload: str) -> list[Resource]:
-    """Return a role that one ServiceAccount takes, over one bucket and its key."""
+    """Return a role of one ServiceAccount, with access to one bucket and its key."""
     zone, data = GRANTS[workload]
     name = f"hmlops-prod-{hospital}-{workload}"
     trust = {
@@ -167,17 +167,17 @@ def workload_role(hospital: str, workload: str) -> list[Resource]:
         {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key_arn(f"{hospital}-{data}")},
     )
     return [
-        made(
+        build(
             "aws:iam/role:Role",
             name,
             {"name": name, "arn": role_arn(name), "assumeRolePolicy": document(trust), "tags": tags(hospital)},
         ),
-        made("aws:iam/rolePolicy:RolePolicy", name, {"name": "data", "role": name, "policy": rights}),
+        build("aws:iam/rolePolicy:RolePolicy", name, {"name": "data", "role": name, "policy": rights}),
     ]
 
 
 def hospital(name: str) -> list[Resource]:
-    """Return what one hospital has in the account."""
+    """Return the AWS resources of one hospital."""
     buckets = [resource for data in CLASSES for resource in bucket(name, data)]
     return [*buckets, *(resource for workload in GRANTS for resource in workload_role(name, workload))]
 
@@ -196,26 +196,26 @@ def human_role(name: str, **more: str) -> Resource:
         "assumeRolePolicy": document(trust),
         "tags": tags(**more),
     }
-    return made("aws:iam/role:Role", name, props)
+    return build("aws:iam/role:Role", name, props)
 
 
 def identity() -> list[Resource]:
-    """Return what people use."""
+    """Return the roles of people."""
     pod_role = {
         "Effect": "Allow",
         "Principal": {"Service": "pods.eks.amazonaws.com"},
         "Action": ["sts:AssumeRole", "sts:TagSession"],
     }
     return [
-        made("pulumi:providers:aws", "aws", {"region": REGION}),
+        build("pulumi:providers:aws", "aws", {"region": REGION}),
         human_role("break-glass", break_glass="true"),
         human_role("reader"),
-        made(
+        build(
             "aws:iam/role:Role",
             "pods",
             {"name": "pods", "arn": role_arn("pods"), "assumeRolePolicy": document(pod_role), "tags": tags()},
         ),
-        made(
+        build(
             "aws:iam/role:Role",
             "bastion",
             {
@@ -227,22 +227,22 @@ def identity() -> list[Resource]:
                 "tags": tags(),
             },
         ),
-        made(
+        build(
             "aws:iam/policy:Policy",
             "reading",
             {"policy": document({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::logs"})},
         ),
-        made(
+        build(
             "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
             "nodes",
             {"role": "pods", "policyArn": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"},
         ),
-        made(
+        build(
             "aws:cloudwatch/eventRule:EventRule",
             "break-glass",
             {"eventPattern": '{"detail":{"eventName":["AssumeRole"],"role":["break-glass"]}}'},
         ),
-        made(
+        build(
             "aws:iam/accountPasswordPolicy:AccountPasswordPolicy",
             "passwords",
             {
@@ -265,9 +265,9 @@ def network() -> list[Resource]:
         {"Effect": "Allow", "Principal": {"AWS": role_arn("x")}, "Action": "*", "Resource": "arn:aws:s3:::x"}
     )
     return [
-        made("aws:ec2/vpc:Vpc", "vpc", {"id": vpc, "arn": "arn:vpc", "cidrBlock": "10.40.0.0/16", "tags": tags()}),
-        made("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "vpc", own | {"ingress": [], "egress": []}),
-        made(
+        build("aws:ec2/vpc:Vpc", "vpc", {"id": vpc, "arn": "arn:vpc", "cidrBlock": "10.40.0.0/16", "tags": tags()}),
+        build("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "vpc", own | {"ingress": [], "egress": []}),
+        build(
             "aws:ec2/securityGroup:SecurityGroup",
             "endpoints",
             own
@@ -276,7 +276,7 @@ def network() -> list[Resource]:
                 "tags": tags(),
             },
         ),
-        made(
+        build(
             "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
             "public",
             {
@@ -287,45 +287,45 @@ def network() -> list[Resource]:
                 "tags": {f"{PREFIX}/public-alb": "true"},
             },
         ),
-        made(
+        build(
             "aws:ec2/securityGroupRule:SecurityGroupRule",
             "database",
             {"type": "ingress", "protocol": "tcp", "fromPort": 5432, "toPort": 5432, "cidrBlocks": ["10.40.0.0/16"]},
         ),
         *(
-            made(
+            build(
                 "aws:ec2/subnet:Subnet",
                 tier,
                 own | {"id": f"subnet-{tier}", "mapPublicIpOnLaunch": False, "tags": tags(tier=tier)},
             )
             for tier in ("private", "public")
         ),
-        made("aws:ec2/internetGateway:InternetGateway", "out", {"id": "igw-1"} | own),
-        *(made("aws:ec2/routeTable:RouteTable", tier, own | {"id": f"rtb-{tier}"}) for tier in ("private", "public")),
+        build("aws:ec2/internetGateway:InternetGateway", "out", {"id": "igw-1"} | own),
+        *(build("aws:ec2/routeTable:RouteTable", tier, own | {"id": f"rtb-{tier}"}) for tier in ("private", "public")),
         *(
-            made(
+            build(
                 "aws:ec2/routeTableAssociation:RouteTableAssociation",
                 tier,
                 {"routeTableId": f"rtb-{tier}", "subnetId": f"subnet-{tier}"},
             )
             for tier in ("private", "public")
         ),
-        made(
+        build(
             "aws:ec2/route:Route",
             "out",
             {"routeTableId": "rtb-public", "destinationCidrBlock": "0.0.0.0/0", "gatewayId": "igw-1"},
         ),
         *(
-            made(
+            build(
                 "aws:ec2/vpcEndpoint:VpcEndpoint",
                 service,
                 own | {"serviceName": f"com.amazonaws.{REGION}.{service}", "policy": policy},
             )
             for service in _ENDPOINTS
         ),
-        made("aws:ec2/eip:Eip", "nat", {"domain": "vpc"}),
-        made("aws:ec2/flowLog:FlowLog", "vpc", own | {"trafficType": "ALL", "logDestination": "arn:logs:flow"}),
-        made(
+        build("aws:ec2/eip:Eip", "nat", {"domain": "vpc"}),
+        build("aws:ec2/flowLog:FlowLog", "vpc", own | {"trafficType": "ALL", "logDestination": "arn:logs:flow"}),
+        build(
             "aws:lb/loadBalancer:LoadBalancer",
             "gateway",
             {
@@ -335,7 +335,7 @@ def network() -> list[Resource]:
                 "tags": tags(),
             },
         ),
-        made(
+        build(
             "aws:lb/loadBalancer:LoadBalancer",
             "relay",
             {
@@ -347,18 +347,18 @@ def network() -> list[Resource]:
                 "tags": tags(),
             },
         ),
-        made("aws:wafv2/webAclAssociation:WebAclAssociation", "gateway", {"resourceArn": "arn:balancer"}),
-        made(
+        build("aws:wafv2/webAclAssociation:WebAclAssociation", "gateway", {"resourceArn": "arn:balancer"}),
+        build(
             "aws:lb/listener:Listener",
             "https",
             {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06", "certificateArn": "arn:cert"},
         ),
-        made(
+        build(
             "aws:lb/listener:Listener",
             "http",
             {"protocol": "HTTP", "defaultActions": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}]},
         ),
-        made("aws:acm/certificate:Certificate", "gateway", {"domainName": "x.example"}),
-        made("aws:wafv2/webAcl:WebAcl", "gateway", {"arn": "arn:waf"}),
-        made("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "gateway", {"resourceArn": "arn:waf"}),
+        build("aws:acm/certificate:Certificate", "gateway", {"domainName": "x.example"}),
+        build("aws:wafv2/webAcl:WebAcl", "gateway", {"arn": "arn:waf"}),
+        build("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "gateway", {"resourceArn": "arn:waf"}),
     ]

@@ -1,10 +1,10 @@
-"""A cluster with two hospitals as it should be: zones, policies, pods, a model, a gateway and its guards."""
+"""The cluster of the compliant stack: zones, NetworkPolicies, pods, a model, and a gateway with its policies."""
 
 from typing import Any
 
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.graph import Resource
-from tests.policy.made import PREFIX, made
+from tests.policy.builders import PREFIX, build
 
 DIGEST = "sha256:" + "a" * 64
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads@{DIGEST}"
@@ -43,13 +43,13 @@ def namespace(hospital: str, zone: str) -> list[Resource]:
     notes = {f"{PREFIX}/{key}": "told" for key in ("baa", "security-contact", "notify")}
     closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     return [
-        made("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": own, "annotations": notes}}),
-        made(
+        build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": own, "annotations": notes}}),
+        build(
             "kubernetes:networking.k8s.io/v1:NetworkPolicy",
             f"{name}-default-deny",
             {"metadata": meta("default-deny", hospital, zone), "spec": closed},
         ),
-        made(
+        build(
             "kubernetes:security.istio.io/v1:PeerAuthentication",
             name,
             {
@@ -63,7 +63,7 @@ def namespace(hospital: str, zone: str) -> list[Resource]:
 def opening(
     hospital: str, workload: str, other: str, direction: str, peer: dict[str, Any], ports: list[dict[str, Any]]
 ) -> Resource:
-    zone = zones().homes[workload]
+    zone = zones().workload_zones[workload]
     name = f"{workload}-{'to' if direction == 'Egress' else 'from'}-{other}"
     field, side = ("egress", "to") if direction == "Egress" else ("ingress", "from")
     spec = {
@@ -71,7 +71,7 @@ def opening(
         "policyTypes": [direction],
         field: [{side: [peer], "ports": ports}],
     }
-    return made(
+    return build(
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         f"{hospital}-{name}",
         {"metadata": meta(name, hospital, zone), "spec": spec},
@@ -86,12 +86,12 @@ def policies(hospital: str) -> list[Resource]:
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
     for flow in table.flows:
-        if flow.source in table.outside:
+        if flow.source in table.endpoints:
             if flow.source == "clinic":
                 block = {"ipBlock": {"cidr": CLINIC}}
                 found.append(opening(hospital, flow.target, "clinic", "Ingress", block, [{"port": flow.port}]))
             continue
-        if flow.target in table.outside:
+        if flow.target in table.endpoints:
             if flow.target == "dns":
                 ports = [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
                 found.append(opening(hospital, flow.source, "dns", "Egress", dns, ports))
@@ -103,7 +103,7 @@ def policies(hospital: str) -> list[Resource]:
         ends = ((flow.source, flow.target, "Egress"), (flow.target, flow.source, "Ingress"))
         for one, other, direction in ends:
             peer = {
-                "namespaceSelector": {"matchLabels": labels(hospital, table.homes[other])},
+                "namespaceSelector": {"matchLabels": labels(hospital, table.workload_zones[other])},
                 "podSelector": {"matchLabels": {"app.kubernetes.io/name": other}},
             }
             found.append(opening(hospital, one, other, direction, peer, [{"port": flow.port, "protocol": "TCP"}]))
@@ -145,18 +145,18 @@ def pod(workload: str, *containers: dict[str, Any]) -> dict[str, Any]:
 
 
 def job(hospital: str, workload: str) -> list[Resource]:
-    zone = zones().homes[workload]
+    zone = zones().workload_zones[workload]
     template = {
         "metadata": {"labels": labels(hospital, zone, workload)},
         "spec": pod(workload, container("main", server=workload == "planner")),
     }
     return [
-        made(
+        build(
             "kubernetes:core/v1:ServiceAccount",
             f"{hospital}-{workload}",
             {"metadata": meta(workload, hospital, zone), "automountServiceAccountToken": False},
         ),
-        made(
+        build(
             "kubernetes:batch/v1:CronJob",
             f"{hospital}-{workload}",
             {"metadata": meta(workload, hospital, zone), "spec": {"jobTemplate": {"spec": {"template": template}}}},
@@ -165,7 +165,7 @@ def job(hospital: str, workload: str) -> list[Resource]:
 
 
 def model(hospital: str) -> list[Resource]:
-    """Return a released model with everything around it."""
+    """Return a deployed model with its route, alerts and policies."""
     name, zone = "readmission-risk-v1", "serving"
     papers = {
         "release_digest": RELEASE,
@@ -193,12 +193,12 @@ def model(hospital: str) -> list[Resource]:
     ]
     selector = {"matchLabels": {"app.kubernetes.io/name": "model-server"}}
     return [
-        made(
+        build(
             "kubernetes:core/v1:ServiceAccount",
             f"{hospital}-model-server",
             {"metadata": meta("model-server", hospital, zone), "automountServiceAccountToken": False},
         ),
-        made(
+        build(
             "kubernetes:serving.kserve.io/v1alpha1:ServingRuntime",
             f"{hospital}-risk",
             {
@@ -206,22 +206,22 @@ def model(hospital: str) -> list[Resource]:
                 "spec": {"containers": [container("kserve-container", server=True)]},
             },
         ),
-        made(
+        build(
             "kubernetes:serving.kserve.io/v1beta1:InferenceService",
             f"{hospital}-{name}",
             {"metadata": meta(name, hospital, zone, **papers), "spec": {"predictor": predictor}},
         ),
-        made(
+        build(
             "kubernetes:policy/v1:PodDisruptionBudget",
             f"{hospital}-model",
             {"metadata": meta("model", hospital, zone), "spec": {"minAvailable": 1, "selector": selector}},
         ),
-        made(
+        build(
             "kubernetes:monitoring.coreos.com/v1:PrometheusRule",
             f"{hospital}-model",
             {"metadata": meta("model", hospital, zone), "spec": {"groups": [{"name": "model", "rules": alerts}]}},
         ),
-        made(
+        build(
             "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
             f"{hospital}-model",
             {
@@ -229,7 +229,7 @@ def model(hospital: str) -> list[Resource]:
                 "spec": {"rules": [{"backendRefs": [{"name": name, "namespace": f"{hospital}-{zone}"}]}]},
             },
         ),
-        made(
+        build(
             "kubernetes:security.istio.io/v1:RequestAuthentication",
             f"{hospital}-model",
             {
@@ -237,7 +237,7 @@ def model(hospital: str) -> list[Resource]:
                 "spec": {"jwtRules": [{"issuer": "https://idp", "audiences": ["risk"], "jwksUri": "https://idp/keys"}]},
             },
         ),
-        made(
+        build(
             "kubernetes:security.istio.io/v1:AuthorizationPolicy",
             f"{hospital}-model",
             {
@@ -249,7 +249,7 @@ def model(hospital: str) -> list[Resource]:
 
 
 def platform() -> list[Resource]:
-    """Return what no hospital owns."""
+    """Return the shared resources of the cluster."""
     name = "gateway"
     notes = {"cert-manager.io/cluster-issuer": "internal"}
     https = {"name": "https", "protocol": "HTTPS", "port": 443, "tls": {"certificateRefs": [{"name": "gateway"}]}}
@@ -258,22 +258,22 @@ def platform() -> list[Resource]:
         "tls": {"minVersion": "1.3", "clientValidation": {"caCertificateRefs": [{"name": "ca"}]}},
     }
     return [
-        made(
+        build(
             "kubernetes:gateway.networking.k8s.io/v1:Gateway",
             name,
             {"metadata": {"name": name}, "spec": {"listeners": [https]}},
         ),
-        made(
+        build(
             "kubernetes:cert-manager.io/v1:Certificate",
             name,
             {"metadata": {"name": name}, "spec": {"secretName": "gateway"}},
         ),
-        made(
+        build(
             "kubernetes:gateway.envoyproxy.io/v1alpha1:ClientTrafficPolicy",
             name,
             {"metadata": {"name": name, "labels": {f"{PREFIX}/hospital": "shared"}}, "spec": policy},
         ),
-        made(
+        build(
             "kubernetes:networking.k8s.io/v1:Ingress",
             "docs",
             {
@@ -281,7 +281,7 @@ def platform() -> list[Resource]:
                 "spec": {"tls": [{"secretName": "docs"}]},
             },
         ),
-        made(
+        build(
             "kubernetes:core/v1:Service",
             "docs",
             {
@@ -289,7 +289,7 @@ def platform() -> list[Resource]:
                 "spec": {"type": "ClusterIP", "ports": [{"port": 8080, "targetPort": 8080}]},
             },
         ),
-        made(
+        build(
             "kubernetes:core/v1:Service",
             "north-model",
             {
@@ -300,12 +300,12 @@ def platform() -> list[Resource]:
                 },
             },
         ),
-        made(
+        build(
             "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
             "viewer",
             {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]},
         ),
-        made(
+        build(
             "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding",
             "viewer",
             {
@@ -314,23 +314,23 @@ def platform() -> list[Resource]:
                 "subjects": [{"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data"}],
             },
         ),
-        made(
+        build(
             "kubernetes:core/v1:ConfigMap",
             "settings",
             {"metadata": {"name": "settings", "namespace": "north-data"}, "data": {"LOG_LEVEL": "info"}},
         ),
-        made(
+        build(
             "kubernetes:core/v1:Secret",
             "client",
             {"metadata": {"name": "client", "namespace": "north-data"}, "stringData": {"password": "hidden"}},
             secrets="stringData",
         ),
-        made(
+        build(
             "kubernetes:storage.k8s.io/v1:StorageClass",
             "encrypted",
             {"provisioner": "ebs.csi.aws.com", "parameters": {"encrypted": "true", "kmsKeyId": "arn:key"}},
         ),
-        made(
+        build(
             "kubernetes:helm.sh/v3:Release",
             "cert-manager",
             {"chart": "cert-manager", "version": "1.18.2", "values": {"replicas": 2}},
@@ -339,8 +339,10 @@ def platform() -> list[Resource]:
 
 
 def hospital(name: str) -> list[Resource]:
-    """Return what one hospital has on the cluster."""
+    """Return the resources of one hospital in the cluster."""
     table = zones()
     homes = [resource for zone in sorted(table.zones) for resource in namespace(name, zone)]
-    jobs = [resource for workload in table.homes if workload != "model-server" for resource in job(name, workload)]
+    jobs = [
+        resource for workload in table.workload_zones if workload != "model-server" for resource in job(name, workload)
+    ]
     return [*homes, *policies(name), *jobs, *model(name)]

@@ -1,7 +1,7 @@
-"""The account's services as they should be: cluster, stores, watchers and backups."""
+"""The AWS services of the compliant stack: EKS, data stores, monitoring and backups."""
 
 from policy_pack.stack.graph import Resource
-from tests.policy.made import made, tags
+from tests.policy.builders import build, tags
 from tests.policy.world_aws import CLASSES, REGION, key, key_arn, role_arn
 
 _KEY = key_arn("platform")
@@ -13,7 +13,7 @@ def cluster() -> list[Resource]:
     ebs = {"encrypted": True, "kmsKeyId": _KEY}
     return [
         key("platform"),
-        made(
+        build(
             "aws:eks/cluster:Cluster",
             "eks",
             {
@@ -27,7 +27,7 @@ def cluster() -> list[Resource]:
             },
             protect=True,
         ),
-        made(
+        build(
             "aws:ec2/launchTemplate:LaunchTemplate",
             "nodes",
             {
@@ -37,16 +37,16 @@ def cluster() -> list[Resource]:
                 "networkInterfaces": [{"associatePublicIpAddress": "false"}],
             },
         ),
-        made(
+        build(
             "aws:eks/nodeGroup:NodeGroup", "nodes", {"launchTemplate": {"id": "lt-1", "version": "1"}, "tags": tags()}
         ),
-        made("aws:eks/addon:Addon", "vpc-cni", {"addonVersion": "v1.20.1-eksbuild.1"}),
-        made(
+        build("aws:eks/addon:Addon", "vpc-cni", {"addonVersion": "v1.20.1-eksbuild.1"}),
+        build(
             "aws:eks/accessEntry:AccessEntry",
             "readers",
             {"principalArn": role_arn("reader"), "kubernetesGroups": ["readers"]},
         ),
-        made(
+        build(
             "aws:eks/accessPolicyAssociation:AccessPolicyAssociation",
             "break-glass",
             {
@@ -55,8 +55,8 @@ def cluster() -> list[Resource]:
                 "accessScope": {"type": "cluster"},
             },
         ),
-        made("aws:ebs/volume:Volume", "scratch", ebs | {"tags": tags("shared", "models")}),
-        made(
+        build("aws:ebs/volume:Volume", "scratch", ebs | {"tags": tags("shared", "models")}),
+        build(
             "aws:ec2/instance:Instance",
             "bastion",
             {
@@ -67,20 +67,20 @@ def cluster() -> list[Resource]:
                 "tags": tags("shared", "models"),
             },
         ),
-        made("aws:iam/instanceProfile:InstanceProfile", "bastion", {"name": "bastion", "role": "bastion"}),
-        made(
+        build("aws:iam/instanceProfile:InstanceProfile", "bastion", {"name": "bastion", "role": "bastion"}),
+        build(
             "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
             "bastion",
             {"role": "bastion", "policyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"},
         ),
-        made(
+        build(
             "aws:autoscaling/group:Group",
             "relay",
             {"targetGroupArns": ["arn:target"], "healthCheckType": "ELB", "tags": []},
         ),
-        made("aws:ebs/encryptionByDefault:EncryptionByDefault", "volumes", {"enabled": True}),
-        made("aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "all", {"state": "block-all-sharing"}),
-        made(
+        build("aws:ebs/encryptionByDefault:EncryptionByDefault", "volumes", {"enabled": True}),
+        build("aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "all", {"state": "block-all-sharing"}),
+        build(
             "aws:ssm/document:Document",
             "sessions",
             {"documentType": "Session", "permissions": {"type": "Share", "account_ids": "123456789012"}},
@@ -101,7 +101,7 @@ def stores() -> list[Resource]:
     }
     machine = {"monitoringInterval": 60, "publiclyAccessible": False, "autoMinorVersionUpgrade": True}
     return [
-        made(
+        build(
             "aws:ecr/repository:Repository",
             "workloads",
             {
@@ -111,21 +111,21 @@ def stores() -> list[Resource]:
                 "tags": tags(),
             },
         ),
-        made("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": _KEY, "tags": tags()}),
-        made("aws:sns/topic:Topic", "alarms", {"kmsMasterKeyId": _KEY, "tags": tags()}),
-        made("aws:sqs/queue:Queue", "work", {"kmsMasterKeyId": _KEY, "tags": tags()}),
-        made("aws:rds/cluster:Cluster", "warehouse", database | {"clusterIdentifier": "warehouse"}, protect=True),
+        build("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": _KEY, "tags": tags()}),
+        build("aws:sns/topic:Topic", "alarms", {"kmsMasterKeyId": _KEY, "tags": tags()}),
+        build("aws:sqs/queue:Queue", "work", {"kmsMasterKeyId": _KEY, "tags": tags()}),
+        build("aws:rds/cluster:Cluster", "warehouse", database | {"clusterIdentifier": "warehouse"}, protect=True),
         *(
-            made(
+            build(
                 "aws:rds/clusterInstance:ClusterInstance",
                 f"warehouse-{zone}",
                 {"clusterIdentifier": "warehouse", "availabilityZone": f"{REGION}{zone}", **machine},
             )
             for zone in ("a", "b")
         ),
-        made("aws:rds/instance:Instance", "worklist", database | machine | {"multiAz": True}, protect=True),
-        made("aws:rds/snapshot:Snapshot", "worklist", {"sharedAccounts": ["123456789012"]}),
-        made(
+        build("aws:rds/instance:Instance", "worklist", database | machine | {"multiAz": True}, protect=True),
+        build("aws:rds/snapshot:Snapshot", "worklist", {"sharedAccounts": ["123456789012"]}),
+        build(
             "aws:msk/cluster:Cluster",
             "events",
             {
@@ -141,16 +141,16 @@ def stores() -> list[Resource]:
 
 
 def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
-    """Return what records and watches."""
+    """Return logs, detectors and alarms."""
     values = [f"arn:aws:s3:::hmlops-prod-{name}-{data}/" for name in hospitals for data in CLASSES]
     feature = "aws:guardduty/detectorFeature:DetectorFeature"
     return [
-        made(
+        build(
             "aws:cloudwatch/logGroup:LogGroup",
             "flow",
             {"arn": "arn:logs:flow", "kmsKeyId": _KEY, "retentionInDays": 400, "tags": tags()},
         ),
-        made(
+        build(
             "aws:cloudtrail/trail:Trail",
             "trail",
             {
@@ -165,24 +165,24 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
                 "tags": tags(),
             },
         ),
-        made("aws:guardduty/detector:Detector", "watch", {"id": "d-1", "enable": True}),
+        build("aws:guardduty/detector:Detector", "watch", {"id": "d-1", "enable": True}),
         *(
-            made(feature, name.lower(), {"detectorId": "d-1", "name": name, "status": "ENABLED"})
+            build(feature, name.lower(), {"detectorId": "d-1", "name": name, "status": "ENABLED"})
             for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING")
         ),
-        made(
+        build(
             "aws:cloudwatch/metricAlarm:MetricAlarm",
             "denied",
             {"alarmActions": ["arn:aws:sns:us-east-1:1:alarms"], "actionsEnabled": True},
         ),
-        made("aws:securityhub/account:Account", "hub", {}),
-        made("aws:cfg/recorder:Recorder", "recorder", {"roleArn": role_arn("x")}),
-        made("aws:cfg/recorderStatus:RecorderStatus", "recorder", {"isEnabled": True}),
+        build("aws:securityhub/account:Account", "hub", {}),
+        build("aws:cfg/recorder:Recorder", "recorder", {"roleArn": role_arn("x")}),
+        build("aws:cfg/recorderStatus:RecorderStatus", "recorder", {"isEnabled": True}),
     ]
 
 
 def backups(hospitals: tuple[str, ...]) -> list[Resource]:
-    """Return backups of everything that holds PHI."""
+    """Return backups of all PHI stores."""
     chosen = [f"arn:aws:s3:::hmlops-prod-{name}-{data}" for name in hospitals for data in CLASSES]
     away = "arn:aws:backup:us-west-2:1:backup-vault:dr"
     rule = {
@@ -192,14 +192,14 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
         "copyActions": [{"destinationVaultArn": away}],
     }
     return [
-        made("aws:backup/vault:Vault", "vault", {"name": "vault", "kmsKeyArn": _KEY, "tags": tags()}, protect=True),
-        made("aws:backup/vaultLockConfiguration:VaultLockConfiguration", "vault", {"backupVaultName": "vault"}),
-        made("aws:backup/plan:Plan", "plan", {"rules": [rule]}),
-        made("aws:backup/selection:Selection", "buckets", {"resources": chosen}),
-        made(
+        build("aws:backup/vault:Vault", "vault", {"name": "vault", "kmsKeyArn": _KEY, "tags": tags()}, protect=True),
+        build("aws:backup/vaultLockConfiguration:VaultLockConfiguration", "vault", {"backupVaultName": "vault"}),
+        build("aws:backup/plan:Plan", "plan", {"rules": [rule]}),
+        build("aws:backup/selection:Selection", "buckets", {"resources": chosen}),
+        build(
             "aws:backup/selection:Selection",
             "databases",
             {"selectionTags": [{"type": "STRINGEQUALS", "key": "healthcare-mlops/backup", "value": "daily"}]},
         ),
-        made("aws:backup/restoreTestingPlan:RestoreTestingPlan", "drill", {"name": f"drill_{REGION}"}),
+        build("aws:backup/restoreTestingPlan:RestoreTestingPlan", "drill", {"name": f"drill_{REGION}"}),
     ]

@@ -1,7 +1,6 @@
 """Objects of every ordinary AWS type, made by the plugin's own rows on an emulator."""
 
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,7 +72,7 @@ class Thing:
 
     def request(self, **fields: Any) -> Request:
         urn = f"urn:pulumi:test::rows::{self.token}::{self.name}"
-        return Request(urn, self.log, threading.Event(), id=self.id, state=self.state, **fields)
+        return Request(urn, self.log, id=self.id, state=self.state, **fields)
 
     def check(self, inputs: Props) -> tuple[Props, list[str]]:
         checked = self.provider.check(self.request(inputs=inputs, old_inputs=self.inputs))

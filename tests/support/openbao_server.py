@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,9 +67,9 @@ class World:
 
     def request(self, kind: str, inputs: Props, **fields: Any) -> Request:
         urn = f"urn:pulumi:dev::p::{kind}::x"
-        checked = self.provider.check(Request(urn, EngineLog("").about(urn), threading.Event(), inputs=inputs))
+        checked = self.provider.check(Request(urn, EngineLog("").about(urn), inputs=inputs))
         assert not checked.failures
-        return Request(urn, EngineLog("").about(urn), threading.Event(), inputs=checked.inputs, **fields)
+        return Request(urn, EngineLog("").about(urn), inputs=checked.inputs, **fields)
 
     def create(self, kind: str, inputs: Props) -> tuple[str, Props]:
         made = self.provider.create(self.request(kind, inputs))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pulumi
 from pulumi_aws import s3
@@ -12,8 +13,11 @@ from infra.blocks.providers import AwsAccount
 from infra.settings import DataClass, Hospital, Release, Settings, SettingsError, names
 from workloads.zones import workload_table
 
-FILE_LIST, SIGNATURE, METRICS, LINEAGE = "files.json", "signature.json", "metrics.json", "lineage.json"
-MODEL_CARD = "MODEL_CARD.md"
+NAMES: dict[str, str] = json.loads(
+    (Path(__file__).parents[2] / "model" / "artifact" / "names.json").read_text(encoding="utf-8")
+)
+FILE_LIST, SIGNATURE, METRICS, LINEAGE = (NAMES[name] for name in ("list", "signature", "metrics", "lineage"))
+MODEL_CARD = NAMES["card"]
 # Rule that ranks patients while the model server does not respond: the LACE index, which the evaluation compares with.
 FALLBACK = "lace"
 # The gates profile for use on patients.

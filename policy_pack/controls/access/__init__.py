@@ -1,1 +1,1 @@
-"""Controls of access: IAM, RBAC, Vault, authentication and credentials."""
+"""Access controls: IAM, RBAC, Vault, authentication and credentials."""

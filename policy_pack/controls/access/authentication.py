@@ -1,19 +1,20 @@
 """Authentication of applications, people and pods."""
 
-from policy_pack.controls.rules import on, on_join
-from policy_pack.facts.human_roles import person
-from policy_pack.facts.iam.statements import statements
-from policy_pack.stack.checks import About, Findings, between, expect, fault, given, guarded, yes
+from policy_pack.controls.rules import join_check, resource_check
+from policy_pack.facts.iam.conditions import requires_mfa
+from policy_pack.facts.iam.documents import statements
+from policy_pack.facts.iam.trust import allows_people, is_single_sign_on
+from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
-    INFERENCE,
+    INFERENCE_SERVICE,
     ROLE,
     SECURITY_POLICY,
-    VAULT_CONFIG,
-    VAULT_JWT,
+    VAULT_AUTH_METHOD,
+    VAULT_JWT_AUTH,
     VAULT_JWT_ROLE,
-    VAULT_LOGIN,
-    VAULT_ROLE,
+    VAULT_KUBERNETES_CONFIG,
+    VAULT_KUBERNETES_ROLE,
 )
 from policy_pack.stack.pods import namespace
 from policy_pack.stack.values import View
@@ -22,33 +23,33 @@ _REQUEST = "k8s:security.istio.io/RequestAuthentication"
 _AUTHORIZATION = "k8s:security.istio.io/AuthorizationPolicy"
 _ENFORCEMENT = "vault:identity/mfaLoginEnforcement:MfaLoginEnforcement"
 _ALGORITHMS = {"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
-_PEOPLE_LOGINS = ("userpass", "ldap", "oidc", "okta", "radius")
+_PEOPLE_AUTH_METHODS = ("userpass", "ldap", "oidc", "okta", "radius")
 
 
-@on_join("AUTH-01", INFERENCE)
-def models_know_who_asks(service: Resource, about: About) -> Findings:
-    """Ask for checked tokens, and a rule that names which application may call the model."""
-    home = namespace(service).text()
-    tokens = about.graph.where("metadata.namespace", home, _REQUEST)
-    rules = about.graph.where("metadata.namespace", home, _AUTHORIZATION)
-    gates = [policy for policy in about.graph.of(SECURITY_POLICY) if _serves(policy, service, about)]
-    if not (any(_issuers(policy) for policy in tokens) or any(_providers(policy) for policy in gates)):
-        yield fault("answers without a checked token (issuer, audience and keys)")
-    if not (any(_names(policy) for policy in rules) or any(_authorizes(policy) for policy in gates)):
-        yield fault("no rule names the applications that may call it")
+@join_check("AUTH-01", INFERENCE_SERVICE)
+def models_authenticate_clients(service: Resource, context: StackContext) -> Findings:
+    """Require JWT validation, and an authorization rule that names the client applications of the model."""
+    namespace_name = namespace(service).text()
+    tokens = context.graph.where("metadata.namespace", namespace_name, _REQUEST)
+    rules = context.graph.where("metadata.namespace", namespace_name, _AUTHORIZATION)
+    policies = [policy for policy in context.graph.of(SECURITY_POLICY) if _is_of_hospital(policy, service, context)]
+    if not (any(_issuers(policy) for policy in tokens) or any(_providers(policy) for policy in policies)):
+        yield violation("accepts requests without a validated JWT (issuer, audience and JWKS)")
+    if not (any(_names_clients(policy) for policy in rules) or any(_authorizes(policy) for policy in policies)):
+        yield violation("has no authorization rule that names its client applications")
 
 
-@on("AUTH-01", _AUTHORIZATION)
-def no_rule_allows_all(policy: Resource) -> Findings:
-    """Refuse a rule that allows everything to everybody."""
+@resource_check("AUTH-01", _AUTHORIZATION)
+def no_policy_allows_every_request(policy: Resource) -> Findings:
+    """Refuse an AuthorizationPolicy that allows every request."""
     allows = policy.at("spec.action").value in (None, "ALLOW")
     if allows and any(rule.value == {} for rule in policy.at("spec.rules").items()):
-        yield fault("allows everything to everybody", "spec.rules")
+        yield violation("allows every request", "spec.rules")
 
 
-def _serves(policy: Resource, service: Resource, about: About) -> bool:
-    """Return whether a gateway's policy is of the service's hospital."""
-    return about.label(policy, "hospital") in (about.label(service, "hospital"), "shared")
+def _is_of_hospital(policy: Resource, service: Resource, context: StackContext) -> bool:
+    """Return whether a SecurityPolicy belongs to the service's hospital."""
+    return context.label(policy, "hospital") in (context.label(service, "hospital"), "shared")
 
 
 def _issuers(policy: Resource) -> bool:
@@ -65,7 +66,7 @@ def _providers(policy: Resource) -> bool:
     )
 
 
-def _names(policy: Resource) -> bool:
+def _names_clients(policy: Resource) -> bool:
     sources = [
         name.text()
         for rule in policy.at("spec.rules").items()
@@ -80,77 +81,81 @@ def _names(policy: Resource) -> bool:
 
 def _authorizes(policy: Resource) -> bool:
     rules = policy.at("spec.authorization.rules").items()
-    named = all(not rule.at("principal.jwt.claims").absent for rule in rules)
-    return policy.at("spec.authorization.defaultAction").text() == "Deny" and bool(rules) and named
+    names_claims = all(not rule.at("principal.jwt.claims").absent for rule in rules)
+    return policy.at("spec.authorization.defaultAction").text() == "Deny" and bool(rules) and names_claims
 
 
-@on("AUTH-02", ROLE)
-def people_show_two_factors(role: Resource) -> Findings:
-    """Ask for a second factor in the trust of every role that people take; single sign-on asks for it itself."""
+@resource_check("AUTH-02", ROLE)
+def people_use_mfa(role: Resource) -> Findings:
+    """Require MFA in the trust policies of roles that people assume; with SAML, the identity provider requires it."""
     trust = role.at("assumeRolePolicy")
     for statement in statements(trust):
-        tests = [values for operator, values in statement.tests("aws:MultiFactorAuthPresent") if operator == "Bool"]
-        signed_on = statement.covers("sts:AssumeRoleWithSAML") and not statement.covers("sts:AssumeRole")
-        if person(statement) and not signed_on and ("true",) not in tests:
-            yield fault("people take it without a second factor", trust.path)
+        if allows_people(statement) and not is_single_sign_on(statement) and not requires_mfa(statement):
+            yield violation("people can assume it without MFA", trust.path)
 
 
-@on_join("AUTH-02", VAULT_LOGIN)
-def vault_logins_show_two_factors(login: Resource, about: About) -> Findings:
-    """Ask for MFA on every way in to Vault that people use."""
-    kind = login.at("type").text()
-    if kind not in _PEOPLE_LOGINS:
+@join_check("AUTH-02", VAULT_AUTH_METHOD)
+def vault_logins_use_mfa(login: Resource, context: StackContext) -> Findings:
+    """Require MFA for every auth method of Vault that people use."""
+    method = login.at("type").text()
+    if method not in _PEOPLE_AUTH_METHODS:
         return
     enforced = {
         item.text()
-        for rule in about.graph.of(_ENFORCEMENT)
+        for rule in context.graph.of(_ENFORCEMENT)
         for field in ("authMethodTypes", "authMethodAccessors")
         for item in rule.at(field).items()
     }
-    if kind not in enforced and login.at("accessor").raw not in enforced:
-        yield fault("people log in without a second factor (MfaLoginEnforcement)")
+    if method not in enforced and login.at("accessor").raw not in enforced:
+        yield violation("people can log in without MFA (MfaLoginEnforcement)")
 
 
-@on("AUTH-03", VAULT_CONFIG)
-def pods_are_reviewed_by_their_own_token(config: Resource) -> Findings:
-    """Refuse a standing token of Vault's own pod, and an issuer that is named but not checked."""
+@resource_check("AUTH-03", VAULT_KUBERNETES_CONFIG)
+def tokens_are_reviewed_and_validated(config: Resource) -> Findings:
+    """Refuse the token of Vault's own pod as reviewer, and an issuer that is set but not validated."""
     yield from expect(
-        config.at("disableLocalCaJwt"), yes, "Vault's own pod token reviews logins (disable_local_ca_jwt)"
+        config.at("disableLocalCaJwt"),
+        is_true,
+        "reviews tokens with the token of Vault's own pod (disable_local_ca_jwt is not true)",
     )
     if not config.at("issuer").absent and config.at("disableIssValidation").value is True:
-        yield fault("names an issuer and does not check it", "disableIssValidation")
+        yield violation("does not validate its issuer", "disableIssValidation")
 
 
-@on("AUTH-03", VAULT_ROLE)
+@resource_check("AUTH-03", VAULT_KUBERNETES_ROLE)
 def pod_tokens_have_an_audience(role: Resource) -> Findings:
-    """Ask for the audience, so that a token made for another server opens nothing here."""
-    yield from expect(role.at("audience"), given, "admits tokens for any audience")
+    """Require an audience, so that a token for another server is not accepted."""
+    yield from expect(role.at("audience"), is_set, "accepts tokens for any audience")
 
 
-@on("AUTH-03", VAULT_JWT)
+@resource_check("AUTH-03", VAULT_JWT_AUTH)
 def token_issuers_are_checked(login: Resource) -> Findings:
-    """Ask for the issuer, and for asymmetric algorithms alone."""
-    yield from expect(login.at("boundIssuer"), given, "admits tokens of any issuer")
+    """Require an issuer, and asymmetric signing algorithms only."""
+    yield from expect(login.at("boundIssuer"), is_set, "accepts tokens of any issuer")
     algorithms = login.at("jwtSupportedAlgs")
-    yield from expect(algorithms, given, "does not limit algorithms")
+    yield from expect(algorithms, is_set, "does not limit the signing algorithms")
     for algorithm in algorithms.items():
-        yield from expect(algorithm, lambda name: name in _ALGORITHMS, "admits an algorithm without a public key")
+        yield from expect(
+            algorithm, lambda name: name in _ALGORITHMS, "accepts a signing algorithm that is not asymmetric"
+        )
 
 
-@on("AUTH-03", VAULT_JWT_ROLE)
+@resource_check("AUTH-03", VAULT_JWT_ROLE)
 def token_audiences_are_checked(role: Resource) -> Findings:
-    """Ask for the audience."""
-    yield from expect(role.at("boundAudiences"), given, "admits tokens for any audience")
+    """Require an audience."""
+    yield from expect(role.at("boundAudiences"), is_set, "accepts tokens for any audience")
 
 
 _LIMITS = {"minimumPasswordLength": (14, 128), "passwordReusePrevention": (24, 24), "maxPasswordAge": (1, 90)}
-_LETTERS = ("requireSymbols", "requireNumbers", "requireUppercaseCharacters", "requireLowercaseCharacters")
+_CHARACTER_KINDS = ("requireSymbols", "requireNumbers", "requireUppercaseCharacters", "requireLowercaseCharacters")
 
 
-@on("AUTH-04", "aws:iam/accountPasswordPolicy:AccountPasswordPolicy")
-def passwords_are_long_and_change(policy: Resource) -> Findings:
-    """Ask for 14 characters of every kind, 24 remembered, 90 days."""
-    for field, (least, most) in _LIMITS.items():
-        yield from expect(policy.at(field), between(least, most), f"{field} is not between {least} and {most}")
-    for field in _LETTERS:
-        yield from guarded(expect(View(policy.props).at(field), yes, f"{field} is not true"))
+@resource_check("AUTH-04", "aws:iam/accountPasswordPolicy:AccountPasswordPolicy")
+def password_policy_is_strong(policy: Resource) -> Findings:
+    """Require 14 characters of every kind, a history of 24 passwords and a maximum age of 90 days."""
+    for field, (minimum, maximum) in _LIMITS.items():
+        yield from expect(
+            policy.at(field), between(minimum, maximum), f"{field} is not between {minimum} and {maximum}"
+        )
+    for field in _CHARACTER_KINDS:
+        yield from guarded(expect(View(policy.props).at(field), is_true, f"{field} is not true"))

@@ -1,16 +1,16 @@
-"""Credentials in plain text: recognised by name and by shape, in any property of any resource."""
+"""Credentials in plain text, recognised by property name and by format in every resource."""
 
 import base64
 import binascii
 import re
 
-from policy_pack.controls.rules import ANY, on
-from policy_pack.stack.checks import Findings, empty, expect, fault, later
+from policy_pack.controls.rules import ANY, resource_check
+from policy_pack.stack.checks import Findings, expect, is_empty, not_yet_known, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.pods import CONTAINERS, containers
+from policy_pack.stack.pods import CONTAINER_OWNERS, containers
 from policy_pack.stack.values import UNKNOWN, leaves
 
-# The end of a name that holds a credential; what names a place, a time or a reference to one does not end so.
+# Endings of property names that hold a credential; names of paths, durations and references end differently.
 _NAME = re.compile(
     r"(password|passwd|passphrase|secret|token|private_?key|api_?key|access_?key|secret_?key|client_?secret|credentials"
     r"|connection_?string|unseal_?key)$",
@@ -25,40 +25,40 @@ _SHAPES = {
     "a password in an address": r"://[^/\s:@{}$]+:[^/\s:@{}$]+@",
 }
 _SHAPE = re.compile("|".join(f"(?P<_{number}>{shape})" for number, shape in enumerate(_SHAPES.values())))
-_WORDS = list(_SHAPES)
-# Settings of programs whose names end alike but hold a place, a switch or a way.
-_HARMLESS = re.compile(
+_SHAPE_NAMES = list(_SHAPES)
+# Values that are not credentials, although the property name ends like one: paths, flags and methods.
+_NOT_CREDENTIAL = re.compile(
     r"^(/|arn:|vault:|\$\{|\{\{|https?://[^@]*$|(true|false|none|iam|key|oidc|required|optional)$)", re.IGNORECASE
 )
 _USER_DATA = ("userData", "userDataBase64")
 
 
-@on("ENC-09", ANY)
+@resource_check("ENC-09", ANY)
 def no_credentials_in_plain_text(resource: Resource) -> Findings:
-    """Refuse values that are named or shaped like credentials and are no secrets of the engine."""
-    hidden = resource.secrets
+    """Refuse values with the name or the format of a credential that are not Pulumi secrets."""
+    secrets = resource.secrets
     for path, value in leaves(resource.props):
         name = path.rpartition(".")[2].partition("[")[0].replace("-", "_")
         if value is UNKNOWN:
-            if _NAME.search(name) and not _inside(path, hidden):
-                yield later(path)
-        elif isinstance(value, str) and value and not _inside(path, hidden):
-            yield from _judge(name, value, path)
+            if _NAME.search(name) and not _is_secret(path, secrets):
+                yield not_yet_known(path)
+        elif isinstance(value, str) and value and not _is_secret(path, secrets):
+            yield from _check_value(name, value, path)
             if name in _USER_DATA:
-                yield from _shaped(_decoded(value), path)
+                yield from _check_format(_decoded(value), path)
 
 
-def _judge(name: str, value: str, path: str) -> Findings:
-    if _NAME.search(name) and not _HARMLESS.match(value):
-        yield fault(f"{name} is in plain text", path)
+def _check_value(name: str, value: str, path: str) -> Findings:
+    if _NAME.search(name) and not _NOT_CREDENTIAL.match(value):
+        yield violation(f"{name} is in plain text", path)
     else:
-        yield from _shaped(value, path)
+        yield from _check_format(value, path)
 
 
-def _shaped(value: str, path: str) -> Findings:
-    found = _SHAPE.search(value) if len(value) > 10 else None
-    if found and found.lastgroup:
-        yield fault(f"holds {_WORDS[int(found.lastgroup[1:])]} in plain text", path)
+def _check_format(value: str, path: str) -> Findings:
+    match = _SHAPE.search(value) if len(value) > 10 else None
+    if match and match.lastgroup:
+        yield violation(f"contains {_SHAPE_NAMES[int(match.lastgroup[1:])]} in plain text", path)
 
 
 def _decoded(value: str) -> str:
@@ -68,41 +68,41 @@ def _decoded(value: str) -> str:
         return value
 
 
-@on("ENC-09", *CONTAINERS)
+@resource_check("ENC-09", *CONTAINER_OWNERS)
 def no_credentials_in_environments(resource: Resource) -> Findings:
-    """Refuse credentials as values of environment variables; a reference to a secret is none."""
+    """Refuse credentials as plain values of environment variables."""
     for container in containers(resource):
         for entry in container.at("env").items():
             value = entry.at("value")
-            if _inside(value.path, resource.secrets):
+            if _is_secret(value.path, resource.secrets):
                 continue
             if not value.known:
-                yield later(value.path)
-            elif _NAME.search(entry.at("name").text()) and value.raw and not _HARMLESS.match(str(value.raw)):
-                yield fault(f"environment variable {entry.at('name').text()} is in plain text", value.path)
+                yield not_yet_known(value.path)
+            elif _NAME.search(entry.at("name").text()) and value.raw and not _NOT_CREDENTIAL.match(str(value.raw)):
+                yield violation(f"environment variable {entry.at('name').text()} is in plain text", value.path)
 
 
-@on("ENC-09", *CONTAINERS)
-def secrets_are_files(resource: Resource) -> Findings:
-    """Refuse secrets in the environment, which every child process and crash report has; files in memory are asked."""
+@resource_check("ENC-09", *CONTAINER_OWNERS)
+def secrets_are_mounted_as_files(resource: Resource) -> Findings:
+    """Refuse Secrets in environment variables, which child processes and crash reports include; mount them as files."""
     for container in containers(resource):
         from_secrets = [entry.at("valueFrom.secretKeyRef") for entry in container.at("env").items()]
         from_secrets += [entry.at("secretRef") for entry in container.at("envFrom").items()]
         for reference in from_secrets:
-            yield from expect(reference, empty, "a secret is put into the environment")
+            yield from expect(reference, is_empty, "has a Secret in an environment variable")
 
 
-@on("ENC-09", "k8s:core/Secret")
-def secrets_are_secrets_of_the_engine(secret: Resource) -> Findings:
-    """Ask that what goes into a Kubernetes Secret is a secret in the state as well."""
+@resource_check("ENC-09", "k8s:core/Secret")
+def secrets_are_pulumi_secrets(secret: Resource) -> Findings:
+    """Require that the values of a Kubernetes Secret are Pulumi secrets, so that the state encrypts them."""
     for field in ("data", "stringData"):
         view = secret.at(field)
-        if view.known and not view.absent and not _inside(field, secret.secrets):
+        if view.known and not view.absent and not _is_secret(field, secret.secrets):
             for name, item in view.fields():
-                if not _inside(item.path, secret.secrets):
-                    yield fault(f"{name} is in plain text in the stack's state", item.path)
+                if not _is_secret(item.path, secret.secrets):
+                    yield violation(f"{name} is in plain text in the state", item.path)
 
 
-def _inside(path: str, hidden: frozenset[str]) -> bool:
-    """Return whether a path is a secret of the engine, or lies in one."""
-    return any(path == secret or path.startswith((f"{secret}.", f"{secret}[")) for secret in hidden)
+def _is_secret(path: str, secrets: frozenset[str]) -> bool:
+    """Return whether a path is a Pulumi secret, or is inside one."""
+    return any(path == secret or path.startswith((f"{secret}.", f"{secret}[")) for secret in secrets)

@@ -1,1 +1,1 @@
-"""Controls of audit: logs, monitoring and the inventory."""
+"""Audit controls: logs, monitoring and the inventory."""

@@ -1,134 +1,143 @@
-"""Who watches: Vault's audit devices, the account's detectors, and the records of predictions."""
+"""Vault audit devices, GuardDuty, Security Hub, AWS Config, alarms, and audit records of predictions."""
 
 import re
 
-from policy_pack.controls.rules import on, on_join, on_stack
-from policy_pack.stack.checks import About, Findings, expect, fault, given, not_yes, yes
+from policy_pack.controls.rules import join_check, resource_check, stack_check
+from policy_pack.stack.checks import Findings, StackContext, expect, is_not_true, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import INFERENCE, NAMESPACE, ROUTE, VAULT_AUDIT
+from policy_pack.stack.kinds import HTTP_ROUTE, INFERENCE_SERVICE, NAMESPACE, VAULT_AUDIT
 from policy_pack.stack.pods import namespace
 
 _DETECTOR = "aws:guardduty/detector:Detector"
 _FEATURE = "aws:guardduty/detectorFeature:DetectorFeature"
 _FEATURES = {
-    "EKS_AUDIT_LOGS": "the cluster's audit logs",
-    "S3_DATA_EVENTS": "the buckets",
-    "RUNTIME_MONITORING": "the nodes at run time",
+    "EKS_AUDIT_LOGS": "EKS audit logs",
+    "S3_DATA_EVENTS": "S3 data events",
+    "RUNTIME_MONITORING": "the runtime of nodes",
 }
 _IN_EACH_REGION = {
-    _DETECTOR: "declares no GuardDuty detector",
-    "aws:securityhub/account:Account": "does not switch on Security Hub",
+    _DETECTOR: "has no GuardDuty detector",
+    "aws:securityhub/account:Account": "has no Security Hub",
 }
 _RECORDER = "aws:cfg/recorder:Recorder"
 _STATUS = "aws:cfg/recorderStatus:RecorderStatus"
-_VIRTUAL = "k8s:networking.istio.io/VirtualService"
+_VIRTUAL_SERVICE = "k8s:networking.istio.io/VirtualService"
 _HOST = re.compile(r"^\w+://[^./:]+\.([^./:]+)")
 
 
-@on_stack("AUD-06")
-def vault_records_twice(about: About) -> Findings:
-    """Ask for two audit devices that do not fail together, where the stack uses Vault."""
-    if not about.graph.uses("vault"):
+@stack_check("AUD-06")
+def vault_has_two_audit_devices(context: StackContext) -> Findings:
+    """Require two audit devices in different failure domains, where the stack uses Vault."""
+    if not context.graph.uses("vault"):
         return
     devices = {
         (device.at("type").text(), device.at("options.file_path").text(), device.at("options.address").text())
-        for device in about.graph.of(VAULT_AUDIT)
+        for device in context.graph.of(VAULT_AUDIT)
     }
     if len(devices) < 2:
-        yield fault(f"declares {len(devices)} audit devices of Vault; one that fails would stop Vault or its records")
+        yield violation(f"has {len(devices)} Vault audit devices; with fewer than two, a failed device blocks Vault")
 
 
-@on("AUD-06", VAULT_AUDIT)
-def audit_devices_hide_values(device: Resource) -> Findings:
-    """Refuse raw values in the record."""
-    yield from expect(device.at("options.log_raw"), not_yes, "records secrets as they are")
+@resource_check("AUD-06", VAULT_AUDIT)
+def audit_devices_use_hmac(device: Resource) -> Findings:
+    """Refuse audit devices that log raw values."""
+    yield from expect(device.at("options.log_raw"), is_not_true, "logs secrets as raw values (log_raw)")
     yield from expect(
-        device.at("options.hmac_accessor"), lambda value: value in (None, True, "true"), "records accessors"
+        device.at("options.hmac_accessor"),
+        lambda value: value in (None, True, "true"),
+        "logs token accessors without HMAC",
     )
 
 
-@on_stack("AUD-07")
-def the_account_is_watched(about: About) -> Findings:
-    """Ask for GuardDuty, Security Hub and a Config recorder, where the stack uses the cloud."""
-    if not about.graph.uses("aws"):
+@stack_check("AUD-07")
+def the_account_is_monitored(context: StackContext) -> Findings:
+    """Require GuardDuty and Security Hub in every region, and an AWS Config recorder, where the stack uses AWS."""
+    if not context.graph.uses("aws"):
         return
-    used = {_region(resource) for resource in about.graph if resource.package == "aws"}
+    regions = {_region(resource) for resource in context.graph if resource.package == "aws"}
     for kind, message in _IN_EACH_REGION.items():
-        for region in sorted(used - {_region(watcher) for watcher in about.graph.of(kind)}):
-            yield fault(f"{message} in {region or 'its region'}")
-    if not about.graph.of(_RECORDER):
-        yield fault("declares no AWS Config recorder")
-    elif not any(status.at("isEnabled").value is True for status in about.graph.of(_STATUS)):
-        yield fault("does not switch its AWS Config recorder on")
+        for region in sorted(regions - {_region(service) for service in context.graph.of(kind)}):
+            yield violation(f"{message} in {region or 'its region'}")
+    if not context.graph.of(_RECORDER):
+        yield violation("has no AWS Config recorder")
+    elif not any(status.at("isEnabled").value is True for status in context.graph.of(_STATUS)):
+        yield violation("does not start its AWS Config recorder")
 
 
 def _region(resource: Resource) -> str:
-    """Return where a resource is, as far as the stack says."""
+    """Return the region of a resource, or of its provider."""
     return str(resource.props.get("region") or resource.provider.get("region") or "")
 
 
-@on("AUD-07", _DETECTOR)
-def detectors_are_on(detector: Resource) -> Findings:
-    """Refuse a detector that is declared and switched off."""
+@resource_check("AUD-07", _DETECTOR)
+def detectors_are_enabled(detector: Resource) -> Findings:
+    """Refuse a detector that is switched off."""
     yield from expect(detector.at("enable"), lambda value: value is not False, "is switched off")
 
 
-@on_join("AUD-07", _DETECTOR)
-def detectors_see_everything(detector: Resource, about: About) -> Findings:
-    """Ask for the features that see cluster, buckets and nodes."""
-    switched = {
+@join_check("AUD-07", _DETECTOR)
+def detectors_have_all_features(detector: Resource, context: StackContext) -> Findings:
+    """Require the GuardDuty features for EKS, S3 and nodes."""
+    enabled = {
         feature.at("name").text()
-        for feature in about.attached(detector, _FEATURE, "detectorId", ("id",))
+        for feature in context.attached(detector, _FEATURE, "detectorId", ("id",))
         if feature.at("status").text() == "ENABLED"
     }
-    if "EKS_RUNTIME_MONITORING" in switched:
-        switched.add("RUNTIME_MONITORING")
+    if "EKS_RUNTIME_MONITORING" in enabled:
+        enabled.add("RUNTIME_MONITORING")
     sources = detector.at("datasources")
-    if yes(sources.at("s3Logs.enable").raw):
-        switched.add("S3_DATA_EVENTS")
-    if yes(sources.at("kubernetes.auditLogs.enable").raw):
-        switched.add("EKS_AUDIT_LOGS")
+    if is_true(sources.at("s3Logs.enable").raw):
+        enabled.add("S3_DATA_EVENTS")
+    if is_true(sources.at("kubernetes.auditLogs.enable").raw):
+        enabled.add("EKS_AUDIT_LOGS")
     for feature, what in _FEATURES.items():
-        if feature not in switched:
-            yield fault(f"does not watch {what} ({feature})")
+        if feature not in enabled:
+            yield violation(f"does not monitor {what} ({feature})")
 
 
-@on("AUD-07", "aws:cloudwatch/metricAlarm:MetricAlarm")
-def alarms_reach_somebody(alarm: Resource) -> Findings:
-    """Ask for an action of every alarm."""
-    yield from expect(alarm.at("alarmActions"), given, "tells nobody")
-    yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its actions are switched off")
+@resource_check("AUD-07", "aws:cloudwatch/metricAlarm:MetricAlarm")
+def alarms_have_actions(alarm: Resource) -> Findings:
+    """Require an action for every alarm."""
+    yield from expect(alarm.at("alarmActions"), is_set, "has no alarm action")
+    yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its alarm actions are disabled")
 
 
-@on_join("AUD-08", INFERENCE)
-def predictions_go_through_the_gateway(service: Resource, about: About) -> Findings:
-    """Ask for a route of the gateway, which writes the record; a model that is called directly leaves none."""
-    name, home = service.at("metadata.name").text(), namespace(service).text()
-    if not any(name in target for route in about.graph.of(ROUTE, _VIRTUAL) for target in _backends(route, home)):
-        yield fault("no route of the gateway leads to it, so its answers leave no audit record")
+@join_check("AUD-08", INFERENCE_SERVICE)
+def predictions_have_audit_records(service: Resource, context: StackContext) -> Findings:
+    """Require a gateway route, as the gateway writes the audit record."""
+    name, namespace_name = service.at("metadata.name").text(), namespace(service).text()
+    if not any(
+        name in target
+        for route in context.graph.of(HTTP_ROUTE, _VIRTUAL_SERVICE)
+        for target in _backends(route, namespace_name)
+    ):
+        yield violation("has no gateway route, so its predictions have no audit record")
 
 
-def _backends(route: Resource, home: str) -> list[str]:
-    own = namespace(route).text()
+def _backends(route: Resource, namespace_name: str) -> list[str]:
+    route_namespace = namespace(route).text()
     targets = [target for rule in route.at("spec.rules").items() for target in rule.at("backendRefs").items()]
-    named = [t.at("name").text() for t in targets if (t.at("namespace").text() or own) == home]
+    backends = [t.at("name").text() for t in targets if (t.at("namespace").text() or route_namespace) == namespace_name]
     hosts = [
         target.at("destination.host").text()
         for rule in route.at("spec.http").items()
         for target in rule.at("route").items()
     ]
-    return [*named, *(host for host in hosts if f".{home}." in f"{host}.")]
+    return [*backends, *(host for host in hosts if f".{namespace_name}." in f"{host}.")]
 
 
-@on_join("AUD-08", INFERENCE)
-def payloads_stay_in_the_phi_zone(service: Resource, about: About) -> Findings:
-    """Refuse a log of requests, which are PHI, into any zone but the PHI one of the same hospital."""
+@join_check("AUD-08", INFERENCE_SERVICE)
+def payloads_stay_in_the_phi_zone(service: Resource, context: StackContext) -> Findings:
+    """Refuse payload logs, which are PHI, to any namespace but the PHI zone of the same hospital."""
     for part in ("predictor", "transformer", "explainer"):
         logger = service.at(f"spec.{part}.logger")
         if logger.absent or logger.at("mode").text() == "none":
             continue
         host = _HOST.match(logger.at("url").text())
-        homes = about.graph.where("metadata.name", host[1], NAMESPACE) if host else []
-        mine = about.label(service, "hospital")
-        if not any(about.label(home, "zone") == "phi" and about.label(home, "hospital") == mine for home in homes):
-            yield fault("logs requests, which are PHI, outside of its hospital's PHI zone", f"spec.{part}.logger")
+        namespaces = context.graph.where("metadata.name", host[1], NAMESPACE) if host else []
+        hospital = context.label(service, "hospital")
+        if not any(
+            context.label(namespace_name, "zone") == "phi" and context.label(namespace_name, "hospital") == hospital
+            for namespace_name in namespaces
+        ):
+            yield violation("logs payloads, which are PHI, outside its hospital's PHI zone", f"spec.{part}.logger")

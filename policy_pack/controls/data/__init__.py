@@ -1,1 +1,1 @@
-"""Controls of data: encryption, databases, continuity and integrity."""
+"""Data controls: encryption, databases, continuity and integrity."""

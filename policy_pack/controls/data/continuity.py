@@ -1,12 +1,13 @@
-"""Backups, restores, the second region, and servers that survive a node."""
+"""Backups, restore tests, replication to a second region, and high availability."""
 
 import re
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any
 
-from policy_pack.controls.rules import on, on_join, on_set, on_stack
-from policy_pack.stack.checks import About, Findings, between, expect, fault, given, guarded
+from policy_pack.controls.rules import context_check, join_check, resource_check, stack_check
+from policy_pack.facts.backups import PLAN, SELECTION, selects
+from policy_pack.facts.network.selectors import matches as selector_matches
+from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
     BACKUP_VAULT,
@@ -15,69 +16,55 @@ from policy_pack.stack.kinds import (
     BUCKET_REPLICATION,
     DATABASES,
     DISRUPTION_BUDGET,
+    EBS_VOLUME,
+    EC2_INSTANCE,
     ID_KEYS,
-    INFERENCE,
-    INSTANCE,
-    VOLUME,
+    INFERENCE_SERVICE,
 )
 from policy_pack.stack.pods import namespace, pod
 from policy_pack.stack.values import View
 
-_PLAN, _SELECTION = "aws:backup/plan:Plan", "aws:backup/selection:Selection"
 _LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 _CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
 _RATE = re.compile(r"rate\((\d+) (hour|hours|day|days)\)")
-_KEPT_DAYS = 35
+_RETENTION_DAYS = 35
 _SERVERS = ("k8s:apps/Deployment", "k8s:apps/StatefulSet")
 
 
 # --- backups -------------------------------------------------------------------------------------
-@on_join("BCP-01", BUCKET, *DATABASES, VOLUME, INSTANCE, "aws:efs/fileSystem:FileSystem")
-def phi_is_backed_up(store: Resource, about: About) -> Findings:
-    """Ask that a plan selects every store of PHI."""
-    if not about.settings.phi(about.label(store, "data-class")):
+@join_check("BCP-01", BUCKET, *DATABASES, EBS_VOLUME, EC2_INSTANCE, "aws:efs/fileSystem:FileSystem")
+def phi_stores_have_backups(store: Resource, context: StackContext) -> Findings:
+    """Require that a backup plan selects every PHI store."""
+    if not context.settings.phi(context.label(store, "data-class")):
         return
-    if not any(_selected(selection, store) for selection in about.graph.of(_SELECTION)):
-        yield fault("holds PHI, and no backup plan selects it")
+    if not any(selects(selection, store) for selection in context.graph.of(SELECTION)):
+        yield violation("contains PHI, and no backup plan selects it")
 
 
-def _selected(selection: Resource, store: Resource) -> bool:
-    for item in selection.at("resources").items():
-        arn = store.at("arn")
-        own = arn.raw if arn.known and isinstance(arn.raw, str) else f"arn:aws:s3:::{store.at('bucket').text()}"
-        if not item.known:
-            return store.urn in selection.depends.get("resources", ())
-        if fnmatchcase(own, item.text()):
-            return True
-    tags = store.at("tags").value or {}
-    return any(
-        tag.at("type").text() in ("", "STRINGEQUALS") and tags.get(tag.at("key").text()) == tag.at("value").value
-        for tag in selection.at("selectionTags").items()
-    )
-
-
-@on("BCP-01", _PLAN)
-def plans_are_daily_and_kept(plan: Resource) -> Findings:
-    """Ask for a copy a day that is kept 35 days."""
+@resource_check("BCP-01", PLAN)
+def plans_are_daily(plan: Resource) -> Findings:
+    """Require a daily backup with a retention of 35 days."""
     for rule in plan.at("rules").items():
-        yield from expect(rule.at("schedule"), _daily, "does not run each day")
-        kept = rule.at("lifecycle.deleteAfter")
-        yield from expect(kept, lambda days: days is None or days >= _KEPT_DAYS, "copies are gone before 35 days")
+        yield from expect(rule.at("schedule"), _daily, "does not run daily")
+        retention = rule.at("lifecycle.deleteAfter")
+        yield from expect(
+            retention, lambda days: days is None or days >= _RETENTION_DAYS, "has a retention of less than 35 days"
+        )
 
 
-@on_set("BCP-01", _PLAN)
-def plans_copy_to_another_region(plan: Resource, about: About) -> Findings:
-    """Ask for a copy in another region; ARNs name the region."""
+@context_check("BCP-01", PLAN)
+def plans_copy_to_another_region(plan: Resource, context: StackContext) -> Findings:
+    """Require a copy in another region, by the region in its ARN."""
     for rule in plan.at("rules").items():
         copies = rule.at("copyActions")
-        yield from expect(copies, given, "copies nothing to another region")
+        yield from expect(copies, is_set, "has no copy action to another region")
         for copy in copies.items():
-            home = str(plan.provider.get("region") or about.settings.services.regions[0])
-            yield from expect(copy.at("destinationVaultArn"), _elsewhere(home), "copies to its own region")
+            region = str(plan.provider.get("region") or context.settings.services.regions[0])
+            yield from expect(copy.at("destinationVaultArn"), _in_another_region(region), "copies to its own region")
 
 
-def _elsewhere(home: str) -> Callable[[Any], bool]:
-    return lambda arn: f":{home}:" not in str(arn)
+def _in_another_region(region: str) -> Callable[[Any], bool]:
+    return lambda arn: f":{region}:" not in str(arn)
 
 
 def _daily(schedule: str) -> bool:
@@ -88,34 +75,34 @@ def _daily(schedule: str) -> bool:
     return cron is not None and cron[3] in ("*", "?") and cron[4] == "*" and cron[5] in ("*", "?")
 
 
-@on_join("BCP-02", BACKUP_VAULT)
-def backups_are_locked(vault: Resource, about: About) -> Findings:
-    """Ask for a lock, so that nobody deletes a copy early."""
-    if not about.attached(vault, _LOCK, "backupVaultName", ID_KEYS):
-        yield fault("is not locked")
+@join_check("BCP-02", BACKUP_VAULT)
+def backup_vaults_are_locked(vault: Resource, context: StackContext) -> Findings:
+    """Require a vault lock, so that no recovery point is deleted early."""
+    if not context.attached(vault, _LOCK, "backupVaultName", ID_KEYS):
+        yield violation("has no vault lock")
 
 
-@on_stack("BCP-02")
-def restores_are_drilled(about: About) -> Findings:
-    """Ask for a scheduled restore drill, where the stack keeps data in the cloud."""
-    if not about.graph.of(BUCKET, *DATABASES):
+@stack_check("BCP-02")
+def restores_are_tested(context: StackContext) -> Findings:
+    """Require a scheduled restore test, where the stack has data in AWS."""
+    if not context.graph.of(BUCKET, *DATABASES):
         return
-    drills = [job for job in about.graph.of("k8s:batch/CronJob") if about.label(job, "purpose") == "restore-drill"]
-    plans = about.graph.of("aws:backup/restoreTestingPlan:RestoreTestingPlan")
+    drills = [job for job in context.graph.of("k8s:batch/CronJob") if context.label(job, "purpose") == "restore-drill"]
+    plans = context.graph.of("aws:backup/restoreTestingPlan:RestoreTestingPlan")
     if not plans and not any(drill.at("spec.suspend").value is not True for drill in drills):
-        yield fault("declares no restore drill (CronJob with label purpose: restore-drill, or a RestoreTestingPlan)")
+        yield violation("has no restore test (CronJob with label purpose: restore-drill, or a RestoreTestingPlan)")
 
 
-@on_join("BCP-03", BUCKET)
-def phi_has_a_second_region(bucket: Resource, about: About) -> Findings:
-    """Ask for replication of PHI with a key of the other region."""
-    if not about.settings.phi(about.label(bucket, "data-class")):
+@join_check("BCP-03", BUCKET)
+def phi_buckets_are_replicated(bucket: Resource, context: StackContext) -> Findings:
+    """Require replication of PHI buckets with a KMS key of the other region."""
+    if not context.settings.phi(context.label(bucket, "data-class")):
         return
-    found = about.attached(bucket, BUCKET_REPLICATION, "bucket", BUCKET_KEYS)
-    targets = about.graph.pointing(bucket, BUCKET_REPLICATION, "rules", ("arn",))
-    if not found and not targets:
-        yield fault("has no copy in a second region")
-    for replication in found:
+    replications = context.attached(bucket, BUCKET_REPLICATION, "bucket", BUCKET_KEYS)
+    targets = context.graph.referrers(bucket, BUCKET_REPLICATION, "rules", ("arn",))
+    if not replications and not targets:
+        yield violation("is not replicated to a second region")
+    for replication in replications:
         for rule in replication.at("rules").items():
             yield from guarded(_rule(rule), rule.path, replication)
 
@@ -123,39 +110,41 @@ def phi_has_a_second_region(bucket: Resource, about: About) -> Findings:
 def _rule(rule: View) -> Findings:
     yield from expect(rule.at("status"), lambda value: value == "Enabled", "is switched off")
     key = rule.at("destination.encryptionConfiguration.replicaKmsKeyId")
-    yield from expect(key, given, "its copies are encrypted by no key of their own")
+    yield from expect(key, is_set, "its replicas are not encrypted with a customer-managed KMS key")
 
 
-# --- servers -------------------------------------------------------------------------------------
-@on_set("BCP-04", INFERENCE, *_SERVERS)
-def serving_has_two_replicas(resource: Resource, about: About) -> Findings:
-    """Ask clinical servers for two replicas over zones, save where data is synthetic."""
-    if about.label(resource, "zone") != "serving" or about.synthetic:
+# --- high availability ---------------------------------------------------------------------------
+@context_check("BCP-04", INFERENCE_SERVICE, *_SERVERS)
+def serving_has_two_replicas(resource: Resource, context: StackContext) -> Findings:
+    """Require two replicas spread over availability zones for clinical servers, except with synthetic data."""
+    if context.label(resource, "zone") != "serving" or context.synthetic:
         return
-    place = "spec.predictor.minReplicas" if resource.kind == INFERENCE else "spec.replicas"
-    yield from expect(resource.at(place), between(2, 1000), "has fewer than two replicas")
+    replicas_path = "spec.predictor.minReplicas" if resource.kind == INFERENCE_SERVICE else "spec.replicas"
+    yield from expect(resource.at(replicas_path), between(2, 1000), "has fewer than two replicas")
     spread = pod(resource).spec.at("topologySpreadConstraints")
-    yield from expect(spread, given, "may stand in one zone alone")
+    yield from expect(
+        spread, is_set, "has no topologySpreadConstraints, so all replicas can be in one availability zone"
+    )
 
 
-@on_set("BCP-04", INFERENCE)
-def serving_names_its_fallback(service: Resource, about: About) -> Findings:
-    """Ask which rule ranks patients when the model does not answer."""
-    yield from expect(about.note(service, "fallback"), given, "names no fallback for when it does not answer")
+@context_check("BCP-04", INFERENCE_SERVICE)
+def serving_has_a_fallback(service: Resource, context: StackContext) -> Findings:
+    """Require a fallback rule for when the model does not answer."""
+    yield from expect(context.annotation(service, "fallback"), is_set, "has no fallback (annotation fallback)")
 
 
-@on_join("BCP-04", INFERENCE, *_SERVERS)
-def serving_survives_maintenance(resource: Resource, about: About) -> Findings:
-    """Ask for a disruption budget over clinical servers, save where data is synthetic."""
-    if about.label(resource, "zone") != "serving" or about.synthetic:
+@join_check("BCP-04", INFERENCE_SERVICE, *_SERVERS)
+def serving_has_disruption_budgets(resource: Resource, context: StackContext) -> Findings:
+    """Require a PodDisruptionBudget for clinical servers, except with synthetic data."""
+    if context.label(resource, "zone") != "serving" or context.synthetic:
         return
     labels = pod(resource).labels.whole() or {}
-    home = namespace(resource).text()
-    budgets = about.graph.where("metadata.namespace", home, DISRUPTION_BUDGET)
-    if not any(_covers(budget, labels) for budget in budgets):
-        yield fault("has no PodDisruptionBudget")
+    namespace_name = namespace(resource).text()
+    budgets = context.graph.where("metadata.namespace", namespace_name, DISRUPTION_BUDGET)
+    if not any(_selects(budget, labels) for budget in budgets):
+        yield violation("has no PodDisruptionBudget")
 
 
-def _covers(budget: Resource, labels: dict[str, str]) -> bool:
-    wanted = budget.at("spec.selector.matchLabels").whole() or {}
-    return bool(wanted) and wanted.items() <= labels.items()
+def _selects(budget: Resource, labels: dict[str, str]) -> bool:
+    selector = budget.at("spec.selector").whole() or {}
+    return bool(selector) and selector_matches(selector, labels)

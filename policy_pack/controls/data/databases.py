@@ -1,59 +1,72 @@
-"""Databases: copies and zones, what they tell, who can reach them."""
+"""Databases: availability, logs, monitoring, public access and patches."""
 
-from policy_pack.controls.rules import on, on_join, on_set
-from policy_pack.stack.checks import About, Findings, between, expect, fault, has_all, later, not_yes
+from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.stack.checks import (
+    Findings,
+    StackContext,
+    between,
+    expect,
+    has_all,
+    is_not_true,
+    not_yet_known,
+    violation,
+)
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import DATABASES, RDS_CLUSTER, RDS_INSTANCE, RDS_MEMBER
+from policy_pack.stack.kinds import DATABASES, RDS_CLUSTER, RDS_CLUSTER_INSTANCE, RDS_INSTANCE
 
 _CLUSTER_KEYS = ("clusterIdentifier", "id")
 
 
-@on_set("BCP-04", *DATABASES)
-def databases_keep_copies(database: Resource, about: About) -> Findings:
-    """Ask databases for backups of their own, and single ones for a second zone."""
-    if about.synthetic:
+@context_check("BCP-04", *DATABASES)
+def databases_have_backups(database: Resource, context: StackContext) -> Findings:
+    """Require automated backups of databases, and Multi-AZ for single instances."""
+    if context.synthetic:
         return
     if database.kind == RDS_INSTANCE:
-        yield from expect(database.at("multiAz"), lambda value: value is True, "stands in one zone alone")
-    yield from expect(database.at("backupRetentionPeriod"), between(7, 35), "keeps backups for less than a week")
+        yield from expect(database.at("multiAz"), lambda value: value is True, "is not Multi-AZ")
+    yield from expect(
+        database.at("backupRetentionPeriod"), between(7, 35), "has a backup retention of less than 7 days"
+    )
 
 
-@on_join("BCP-04", RDS_CLUSTER)
-def clusters_stand_in_two_zones(cluster: Resource, about: About) -> Findings:
-    """Ask a cluster for two members in different zones; one that names its own machines has three by itself."""
-    if about.synthetic or not cluster.at("dbClusterInstanceClass").absent:
+@join_check("BCP-04", RDS_CLUSTER)
+def clusters_are_multi_az(cluster: Resource, context: StackContext) -> Findings:
+    """Require two instances in different availability zones; a Multi-AZ DB cluster has three by itself."""
+    if context.synthetic or not cluster.at("dbClusterInstanceClass").absent:
         return
-    members = about.attached(cluster, RDS_MEMBER, "clusterIdentifier", _CLUSTER_KEYS)
-    if len(members) < 2:
-        traced = not about.graph.unresolved(RDS_MEMBER, "clusterIdentifier")
-        yield fault("has fewer than two members") if traced else later("members")
+    instances = context.attached(cluster, RDS_CLUSTER_INSTANCE, "clusterIdentifier", _CLUSTER_KEYS)
+    if len(instances) < 2:
+        traced = not context.graph.unresolved(RDS_CLUSTER_INSTANCE, "clusterIdentifier")
+        yield violation("has fewer than two instances") if traced else not_yet_known("members")
         return
-    zones = [member.at("availabilityZone").text() for member in members]
+    zones = [instance.at("availabilityZone").text() for instance in instances]
     if all(zones) and len(set(zones)) == 1:
-        yield fault(f"has all its members in {zones[0]}")
+        yield violation(f"has all its instances in {zones[0]}")
 
 
-@on("AUD-05", *DATABASES)
-def databases_record(database: Resource) -> Findings:
-    """Ask that the log of a database, in which its audit records are, leaves the database."""
+@resource_check("AUD-05", *DATABASES)
+def databases_export_logs(database: Resource) -> Findings:
+    """Require export of the PostgreSQL log, which has the audit records, to CloudWatch Logs."""
     exports = database.at("enabledCloudwatchLogsExports")
-    yield from expect(exports, has_all("postgresql"), "keeps its log to itself")
+    yield from expect(exports, has_all("postgresql"), "does not export its PostgreSQL log to CloudWatch Logs")
 
 
-@on("AUD-07", RDS_INSTANCE, RDS_MEMBER)
-def databases_are_watched(database: Resource) -> Findings:
-    """Ask for monitoring of the machine below the database, at least each minute."""
-    yield from expect(database.at("monitoringInterval"), between(1, 60), "nobody watches the machine below it")
+@resource_check("AUD-07", RDS_INSTANCE, RDS_CLUSTER_INSTANCE)
+def databases_have_enhanced_monitoring(database: Resource) -> Findings:
+    """Require Enhanced Monitoring with an interval of at most one minute."""
+    yield from expect(
+        database.at("monitoringInterval"), between(1, 60), "has no Enhanced Monitoring (monitoringInterval)"
+    )
 
 
-@on("SEG-07", RDS_INSTANCE, RDS_MEMBER)
-def databases_are_inside(database: Resource) -> Findings:
-    """Refuse public addresses."""
-    yield from expect(database.at("publiclyAccessible"), not_yes, "has a public address")
+@resource_check("SEG-07", RDS_INSTANCE, RDS_CLUSTER_INSTANCE)
+def databases_are_private(database: Resource) -> Findings:
+    """Refuse databases that are publicly accessible."""
+    yield from expect(database.at("publiclyAccessible"), is_not_true, "is publicly accessible")
 
 
-@on("VM-03", RDS_INSTANCE, RDS_MEMBER)
-def databases_take_patches(database: Resource) -> Findings:
-    """Refuse databases that do not take minor versions, in which their patches come."""
+@resource_check("VM-03", RDS_INSTANCE, RDS_CLUSTER_INSTANCE)
+def databases_upgrade_minor_versions(database: Resource) -> Findings:
+    """Require automatic minor version upgrades."""
     patched = database.at("autoMinorVersionUpgrade")
-    yield from expect(patched, lambda value: value in (None, True, "true"), "takes no patches by itself")
+    yield from expect(patched, lambda value: value in (None, True, "true"), "has no automatic minor version upgrades")

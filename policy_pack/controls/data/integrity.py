@@ -1,13 +1,12 @@
-"""Integrity: versions, locks, protection from deletion, and that what runs is what was approved."""
+"""Integrity: versioning, object lock, deletion protection, and the digests of models and images."""
 
 import re
 from fnmatch import fnmatchcase
 
-from policy_pack.controls.rules import on, on_join, on_set
-from policy_pack.stack.checks import About, Findings, expect, fault, guarded, not_yes, one_of, yes
+from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
-    BALANCER,
     BUCKET,
     BUCKET_KEYS,
     BUCKET_LIFECYCLE,
@@ -15,13 +14,14 @@ from policy_pack.stack.kinds import (
     BUCKET_VERSIONING,
     DATABASES,
     EKS,
-    INFERENCE,
+    INFERENCE_SERVICE,
     KEY,
+    LOAD_BALANCER,
 )
-from policy_pack.stack.pods import CONTAINERS, containers
+from policy_pack.stack.pods import CONTAINER_OWNERS, containers
 
 _LOCKS = {"audit": ("COMPLIANCE",), "models": ("GOVERNANCE", "COMPLIANCE")}
-_KEPT = (
+_PROTECTED = (
     BUCKET,
     KEY,
     EKS,
@@ -36,117 +36,117 @@ _RELEASE = re.compile(r"s3://(?P<bucket>[^/]+)/(?:[^/]+/)*v\d+(?:\.\d+)*/(?P<dig
 _DIGEST = re.compile(r"(?P<name>[^@]+)@sha256:[0-9a-f]{64}")
 
 
-@on_join("INT-01", BUCKET)
-def buckets_keep_versions(bucket: Resource, about: About) -> Findings:
-    """Ask for versions, so that an overwritten object can be had back."""
-    found = about.attached(bucket, BUCKET_VERSIONING, "bucket", BUCKET_KEYS)
-    if not found:
-        yield fault("keeps no versions")
-    for versioning in found:
+@join_check("INT-01", BUCKET)
+def buckets_have_versioning(bucket: Resource, context: StackContext) -> Findings:
+    """Require versioning, so that overwritten objects can be restored."""
+    configurations = context.attached(bucket, BUCKET_VERSIONING, "bucket", BUCKET_KEYS)
+    if not configurations:
+        yield violation("has no versioning")
+    for versioning in configurations:
         status = versioning.at("versioningConfiguration.status")
-        yield from guarded(expect(status, one_of("Enabled"), "does not keep versions"), resource=versioning)
+        yield from guarded(expect(status, one_of("Enabled"), "versioning is not enabled"), resource=versioning)
 
 
-@on_join("INT-01", BUCKET)
-def versions_have_a_lifecycle(bucket: Resource, about: About) -> Findings:
-    """Ask what becomes of versions, as else whatever was deleted stays for ever."""
-    found = about.attached(bucket, BUCKET_LIFECYCLE, "bucket", BUCKET_KEYS)
-    rules = [rule for lifecycle in found for rule in lifecycle.at("rules").items()]
+@join_check("INT-01", BUCKET)
+def buckets_have_a_lifecycle(bucket: Resource, context: StackContext) -> Findings:
+    """Require a lifecycle rule, as otherwise noncurrent versions are kept forever."""
+    configurations = context.attached(bucket, BUCKET_LIFECYCLE, "bucket", BUCKET_KEYS)
+    rules = [rule for lifecycle in configurations for rule in lifecycle.at("rules").items()]
     if not any(rule.at("status").value == "Enabled" for rule in rules):
-        yield fault("nothing says what becomes of old versions (BucketLifecycleConfiguration)")
+        yield violation("has no lifecycle rule for noncurrent versions (BucketLifecycleConfiguration)")
 
 
-@on_join("INT-02", BUCKET)
-def records_and_models_are_locked(bucket: Resource, about: About) -> Findings:
-    """Ask for object lock of audit records and models."""
-    modes = _LOCKS.get(about.label(bucket, "data-class"))
+@join_check("INT-02", BUCKET)
+def buckets_have_object_lock(bucket: Resource, context: StackContext) -> Findings:
+    """Require object lock for buckets of audit records and models."""
+    modes = _LOCKS.get(context.label(bucket, "data-class"))
     if modes is None:
         return
-    found = about.attached(bucket, BUCKET_LOCK, "bucket", BUCKET_KEYS)
-    if not found:
-        yield fault(f"has no object lock ({' or '.join(modes)})")
-    for lock in found:
+    configurations = context.attached(bucket, BUCKET_LOCK, "bucket", BUCKET_KEYS)
+    if not configurations:
+        yield violation(f"has no object lock ({' or '.join(modes)})")
+    for lock in configurations:
         yield from expect(
-            lock.at("rule.defaultRetention.mode"), one_of(*modes), f"is not locked by {' or '.join(modes)}"
+            lock.at("rule.defaultRetention.mode"), one_of(*modes), f"its object lock mode is not {' or '.join(modes)}"
         )
 
 
-@on_set("INT-03", *_KEPT)
-def data_cannot_be_deleted_by_mistake(resource: Resource, about: About) -> Findings:
-    """Ask for the engine's protection of whatever holds data, save where data is synthetic."""
-    if about.synthetic:
+@context_check("INT-03", *_PROTECTED)
+def data_stores_are_protected(resource: Resource, context: StackContext) -> Findings:
+    """Require Pulumi's protect option on data stores, except with synthetic data."""
+    if context.synthetic:
         return
     if not resource.protect:
-        yield fault("can be deleted by an update (option protect)")
+        yield violation("has no Pulumi option protect")
     for field in ("forceDestroy", "forceDelete", "deletionAllowed"):
-        yield from expect(resource.at(field), not_yes, f"{field} is true")
+        yield from expect(resource.at(field), is_not_true, f"{field} is true")
 
 
-@on_set("INT-03", *DATABASES, BALANCER)
-def servers_refuse_deletion(resource: Resource, about: About) -> Findings:
-    """Ask for the service's own protection as well."""
-    if not about.synthetic:
-        field = "enableDeletionProtection" if resource.kind == BALANCER else "deletionProtection"
-        yield from expect(resource.at(field), yes, f"{field} is not true")
+@context_check("INT-03", *DATABASES, LOAD_BALANCER)
+def services_have_deletion_protection(resource: Resource, context: StackContext) -> Findings:
+    """Require the deletion protection of the service as well."""
+    if not context.synthetic:
+        field = "enableDeletionProtection" if resource.kind == LOAD_BALANCER else "deletionProtection"
+        yield from expect(resource.at(field), is_true, f"{field} is not true")
 
 
-@on("INT-04", INFERENCE)
-def models_are_named_by_content(service: Resource) -> Findings:
-    """Ask for a version and a digest in the model's address."""
+@resource_check("INT-04", INFERENCE_SERVICE)
+def models_have_version_and_digest(service: Resource) -> Findings:
+    """Require version and digest in the storage URI of a model."""
     for part in ("model", "sklearn"):
-        place = service.at(f"spec.predictor.{part}")
-        if place.known and place.absent:
+        model = service.at(f"spec.predictor.{part}")
+        if model.known and model.absent:
             continue
         yield from expect(
-            place.at("storageUri"),
+            model.at("storageUri"),
             lambda uri: isinstance(uri, str) and bool(_RELEASE.fullmatch(uri)),
-            "its model is not named by version and digest",
+            "its storage URI has no version and digest",
         )
 
 
-@on_join("INT-04", INFERENCE)
-def models_come_from_their_hospital(service: Resource, about: About) -> Findings:
-    """Ask that the model lies in the same hospital's models bucket, and is the release that was approved."""
+@join_check("INT-04", INFERENCE_SERVICE)
+def models_are_in_their_hospital_s_bucket(service: Resource, context: StackContext) -> Findings:
+    """Require that the model is in the models bucket of the same hospital."""
     uri = service.at("spec.predictor.model.storageUri")
-    found = _RELEASE.fullmatch(uri.text())
-    if found is None:
+    release = _RELEASE.fullmatch(uri.text())
+    if release is None:
         return
-    buckets = about.graph.where("bucket", found["bucket"], BUCKET)
+    buckets = context.graph.where("bucket", release["bucket"], BUCKET)
     if not buckets:
-        yield fault(f"its model lies in {found['bucket']}, which is no bucket of this stack", uri.path)
+        yield violation(f"its model is in {release['bucket']}, which is not a bucket of this stack", uri.path)
     for bucket in buckets:
-        if about.label(bucket, "data-class") != "models":
-            yield fault(f"its model lies in {bucket.name}, which is for other data", uri.path)
-        if about.label(bucket, "hospital") != about.label(service, "hospital"):
-            yield fault(f"its model lies in {bucket.name}, which is another hospital's", uri.path)
+        if context.label(bucket, "data-class") != "models":
+            yield violation(f"its model is in {bucket.name}, which is not for the data class models", uri.path)
+        if context.label(bucket, "hospital") != context.label(service, "hospital"):
+            yield violation(f"its model is in {bucket.name}, which belongs to another hospital", uri.path)
 
 
-@on_set("INT-04", INFERENCE)
-def models_are_the_approved_ones(service: Resource, about: About) -> Findings:
-    """Ask that the digest which was approved is the one that is deployed."""
-    note = about.note(service, "release-digest")
-    found = _RELEASE.fullmatch(service.at("spec.predictor.model.storageUri").text())
-    if note.absent:
-        yield fault("does not say which digest was approved (annotation release-digest)", note.path)
-    elif found and not note.text().startswith(found["digest"]):
-        yield fault("is another release than the one that was approved", note.path)
+@context_check("INT-04", INFERENCE_SERVICE)
+def models_are_approved(service: Resource, context: StackContext) -> Findings:
+    """Require that the deployed digest is the approved one."""
+    annotation = context.annotation(service, "release-digest")
+    release = _RELEASE.fullmatch(service.at("spec.predictor.model.storageUri").text())
+    if annotation.absent:
+        yield violation("has no approved digest (annotation release-digest)", annotation.path)
+    elif release and not annotation.text().startswith(release["digest"]):
+        yield violation("its digest is not the approved one", annotation.path)
 
 
-@on_set("INT-05", *CONTAINERS)
-def images_are_named_by_digest(resource: Resource, about: About) -> Findings:
-    """Ask every image for a digest, from a registry that is approved."""
-    registries = about.settings.services.registries
+@context_check("INT-05", *CONTAINER_OWNERS)
+def images_have_digests(resource: Resource, context: StackContext) -> Findings:
+    """Require every image by digest, from an allowed registry."""
+    registries = context.settings.services.registries
     for container in containers(resource):
         image = container.at("image")
-        if image.known and image.absent and resource.kind == INFERENCE:
+        if image.known and image.absent and resource.kind == INFERENCE_SERVICE:
             continue
-        yield from expect(image, _pinned, "its image is not named by digest")
+        yield from expect(image, _has_digest, "its image has no digest")
         yield from expect(
             image,
             lambda name: any(fnmatchcase(str(name).partition("@")[0], glob) for glob in registries),
-            "its image is from a registry that is not approved",
+            "its image is from a registry that is not allowed",
         )
 
 
-def _pinned(image: object) -> bool:
+def _has_digest(image: object) -> bool:
     return isinstance(image, str) and _DIGEST.fullmatch(image) is not None

@@ -1,1 +1,1 @@
-"""Controls of the network: segmentation, zone flows and transmission."""
+"""Network controls: segmentation, zone flows and transmission."""

@@ -1,22 +1,38 @@
-"""Segmentation of the cluster: zone namespaces, what policies may say, and Services."""
+"""Network segmentation of the cluster: namespaces of zones, NetworkPolicies, Services and Ingresses."""
 
 from ipaddress import ip_network
 
-from policy_pack.controls.rules import on, on_join, on_set
+from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.facts.network.policies import (
+    NAMESPACE_NAME_LABEL,
+    Peer,
+    allows_dns_port,
+    is_default_deny,
+    policy_namespace,
+)
 from policy_pack.facts.zone_table import zones
-from policy_pack.stack.checks import About, Findings, empty, expect, fault, given, guarded, later, one_of
+from policy_pack.stack.checks import (
+    Findings,
+    StackContext,
+    expect,
+    guarded,
+    is_empty,
+    is_set,
+    not_yet_known,
+    one_of,
+    violation,
+)
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import ACCOUNT, CONFIG_MAP, INGRESS, NAMESPACE, NETWORK_POLICY, SERVICE
-from policy_pack.stack.pods import WHOLE, namespace
+from policy_pack.stack.kinds import CONFIG_MAP, INGRESS, NAMESPACE, NETWORK_POLICY, SERVICE, SERVICE_ACCOUNT
+from policy_pack.stack.pods import POD_OWNERS, namespace
 from policy_pack.stack.values import View
 
 _POD_SECURITY = "pod-security.kubernetes.io"
-_DNS_PORTS = (53, 5353, "53", "5353", "dns", "dns-tcp")
-_LEAST_PREFIX = 8
-_SNIPPETS = ("nginx.ingress.kubernetes.io/", "nginx.org/")
-_HOUSED = (
-    *WHOLE,
-    ACCOUNT,
+_MINIMUM_PREFIX = 8
+_NGINX = ("nginx.ingress.kubernetes.io/", "nginx.org/")
+_NAMESPACED = (
+    *POD_OWNERS,
+    SERVICE_ACCOUNT,
     CONFIG_MAP,
     INGRESS,
     NETWORK_POLICY,
@@ -31,127 +47,108 @@ _INTERNAL = {
 }
 
 
-@on_join("SEG-01", NAMESPACE)
-def zones_are_closed_by_default(home: Resource, about: About) -> Findings:
-    """Ask each zone's namespace for a policy that closes it both ways for every pod."""
-    if not about.label(home, "zone"):
+@join_check("SEG-01", NAMESPACE)
+def zones_have_a_default_deny_policy(zone_namespace: Resource, context: StackContext) -> Findings:
+    """Require a default-deny NetworkPolicy, for ingress and egress of every pod, in the namespaces of zones."""
+    if not context.label(zone_namespace, "zone"):
         return
-    name = home.at("metadata.name").text()
-    by_namespace: dict[str, list[Resource]] = about.graph.memo("policies by namespace", _by_namespace)
-    near = by_namespace.get(name, [])
-    if any(_closes(policy) for policy in near):
+    name = zone_namespace.at("metadata.name").text()
+    by_namespace: dict[str, list[Resource]] = context.graph.memo("policies by namespace", _by_namespace)
+    policies = by_namespace.get(name, [])
+    denies = {policy.urn: is_default_deny(policy) for policy in policies}
+    if any(denies.values()):
         return
-    unclear = [*by_namespace.get("", ()), *(policy for policy in near if not _readable(policy))]
-    if unclear:
-        yield later("spec", unclear[0])
+    unknown = [*by_namespace.get("", ()), *(policy for policy in policies if denies[policy.urn] is None)]
+    if unknown:
+        yield not_yet_known("spec", unknown[0])
     else:
-        yield fault("has no NetworkPolicy that closes it for every pod, in and out")
+        yield violation("has no default-deny NetworkPolicy for ingress and egress of every pod")
 
 
 def _by_namespace(graph: Graph) -> dict[str, list[Resource]]:
-    """Return policies by namespace; those of which it is not known are under the empty name."""
-    found: dict[str, list[Resource]] = {}
+    """Return policies by namespace; those whose namespace is not known are under the empty name."""
+    policies: dict[str, list[Resource]] = {}
     for policy in graph.of(NETWORK_POLICY):
-        place = namespace(policy)
-        home = place.text() if place.known else ""
-        if not place.known:
-            target = graph.target(policy, "metadata", (NAMESPACE,), ("metadata.name",))
-            name = target.at("metadata.name") if target else place
-            home = name.text() if name.known else ""
-        found.setdefault(home, []).append(policy)
-    return found
+        policies.setdefault(policy_namespace(policy, graph) or "", []).append(policy)
+    return policies
 
 
-def _readable(policy: Resource) -> bool:
-    spec = policy.at("spec")
-    return all(spec.at(part).known for part in ("policyTypes", "podSelector", "ingress", "egress"))
-
-
-def _closes(policy: Resource) -> bool:
-    if not _readable(policy):
-        return False
-    spec = policy.at("spec")
-    types = {item.text() for item in spec.at("policyTypes").items()}
-    selector = spec.at("podSelector").value
-    every = isinstance(selector, dict) and all(empty(value) for value in selector.values())
-    return every and types == {"Ingress", "Egress"} and spec.at("ingress").absent and spec.at("egress").absent
-
-
-@on("SEG-03", NETWORK_POLICY)
-def policies_name_their_peers(policy: Resource) -> Findings:
-    """Refuse rules for everybody and for large networks; names are asked of the cluster's DNS alone."""
-    for field, peers in (("ingress", "from"), ("egress", "to")):
-        for rule in policy.at(f"spec.{field}").items():
+@resource_check("SEG-03", NETWORK_POLICY)
+def policies_restrict_their_peers(policy: Resource) -> Findings:
+    """Refuse rules that allow everyone or large networks, and DNS to anything but kube-dns."""
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for rule in policy.at(f"spec.{direction}").items():
             yield from guarded(_rule(rule, peers), rule.path)
 
 
 def _rule(rule: View, field: str) -> Findings:
     peers = rule.at(field)
     if peers.absent:
-        yield fault(f"a rule without {field} is for everybody", rule.path)
+        yield violation(f"a rule without {field} allows everyone", rule.path)
         return
-    names = field == "to" and any(port.at("port").value in _DNS_PORTS for port in rule.at("ports").items())
+    dns = field == "to" and allows_dns_port(rule)
     for peer in peers.items():
-        yield from guarded(_peer(peer, names), peer.path)
+        yield from guarded(_peer(peer, dns=dns), peer.path)
 
 
-def _peer(peer: View, names: bool) -> Findings:
-    if all(empty(value) for value in (peer.value or {}).values()) and peer.at("podSelector").value is None:
-        yield fault("an empty peer is everybody", peer.path)
+def _peer(view: View, *, dns: bool) -> Findings:
+    peer = Peer(view.whole() or {})
+    if peer.is_everyone:
+        yield violation("a peer without selectors allows everyone", view.path)
         return
-    block = peer.at("ipBlock.cidr")
-    if not block.absent and ip_network(block.text(), strict=False).prefixlen < _LEAST_PREFIX:
-        yield fault(f"opens to {block.text()}", block.path)
-    if names:
-        home = peer.at("namespaceSelector.matchLabels").key("kubernetes.io/metadata.name")
-        server = peer.at("podSelector.matchLabels").key("k8s-app")
-        yield from expect(home, one_of("kube-system"), "asks names of others than the cluster's DNS")
-        yield from expect(server, one_of("kube-dns"), "asks names of others than the cluster's DNS pods")
+    if peer.cidr is not None and ip_network(peer.cidr, strict=False).prefixlen < _MINIMUM_PREFIX:
+        yield violation(f"allows the network {peer.cidr}", f"{view.path}.ipBlock.cidr")
+    if dns and not peer.in_kube_dns_namespace:
+        path = f"{view.path}.namespaceSelector.matchLabels.{NAMESPACE_NAME_LABEL}"
+        yield violation("allows DNS to something other than kube-dns", path)
+    if dns and not peer.has_kube_dns_labels:
+        path = f"{view.path}.podSelector.matchLabels.k8s-app"
+        yield violation("allows DNS to something other than the pods of kube-dns", path)
 
 
-@on_set("SEG-04", NAMESPACE)
-def namespaces_say_what_they_are(home: Resource, about: About) -> Findings:
-    """Ask for Pod Security, zone, hospital and data class."""
-    labels = home.at("metadata.labels")
-    yield from expect(labels.key(f"{_POD_SECURITY}/enforce"), one_of("restricted"), "does not enforce restricted pods")
-    yield from expect(labels.key(f"{_POD_SECURITY}/enforce-version"), given, "does not say which version it enforces")
-    zone = labels.key(f"{about.settings.prefix}/zone")
-    yield from expect(zone, lambda value: value in zones().zones, "is in no zone of the zone table")
+@context_check("SEG-04", NAMESPACE)
+def namespaces_have_their_labels(zone_namespace: Resource, context: StackContext) -> Findings:
+    """Require the labels of Pod Security admission, zone, hospital and data class."""
+    labels, prefix = zone_namespace.at("metadata.labels"), context.settings.prefix
+    enforce = labels.key(f"{_POD_SECURITY}/enforce")
+    yield from expect(enforce, one_of("restricted"), "does not enforce the restricted Pod Security Standard")
+    version = labels.key(f"{_POD_SECURITY}/enforce-version")
+    yield from expect(version, is_set, "does not pin the version of the Pod Security Standard")
+    zone = labels.key(f"{prefix}/zone")
+    yield from expect(zone, lambda value: value in zones().zones, "its zone is not in the zone table")
     for name in ("hospital", "data-class"):
-        yield from expect(labels.key(f"{about.settings.prefix}/{name}"), given, f"has no label {name}")
+        yield from expect(labels.key(f"{prefix}/{name}"), is_set, f"has no label {name}")
 
 
-@on("SEG-04", *_HOUSED)
-def nothing_is_outside_of_a_zone(resource: Resource) -> Findings:
-    """Refuse the default namespace, which is in no zone.
+@resource_check("SEG-04", *_NAMESPACED)
+def nothing_is_in_the_default_namespace(resource: Resource) -> Findings:
+    """Refuse the default namespace, which is not in a zone.
 
-    `pulumi policy analyze` also shows what a program reads: objects without any input, which a declaration always has.
+    `pulumi policy analyze` also shows resources that a program only reads: these have no inputs at all.
     """
     if not resource.props:
         return
-    home = namespace(resource)
-    yield from expect(
-        home, lambda name: given(name) and name != "default", "is in the default namespace, which is in no zone"
-    )
+    message = "is in the default namespace, which is not in a zone"
+    yield from expect(namespace(resource), lambda name: is_set(name) and name != "default", message)
 
 
-@on_set("SEG-11", SERVICE)
-def services_are_inside(service: Resource, about: About) -> Findings:
-    """Refuse ways in from outside, but an internal balancer of the platform zone."""
-    yield from expect(service.at("spec.externalIPs"), empty, "answers on addresses outside of the cluster")
+@context_check("SEG-11", SERVICE)
+def services_are_internal(service: Resource, context: StackContext) -> Findings:
+    """Refuse Services that are reachable from outside, except internal load balancers of the platform zone."""
+    yield from expect(service.at("spec.externalIPs"), is_empty, "has external IP addresses")
     kind = service.at("spec.type").text()
     if kind == "NodePort":
-        yield fault("opens a port on every node", "spec.type")
+        yield violation("opens a port on every node", "spec.type")
     if kind == "LoadBalancer":
-        notes = service.at("metadata.annotations")
-        inside = any(notes.key(name).text() == value for name, value in _INTERNAL.items())
-        if about.label(service, "zone") != "platform" or not inside:
-            yield fault("is a load balancer outside of the platform zone, or not marked internal", "spec.type")
+        annotations = service.at("metadata.annotations")
+        internal = any(annotations.key(name).text() == value for name, value in _INTERNAL.items())
+        if context.label(service, "zone") != "platform" or not internal:
+            yield violation("is a load balancer outside the platform zone, or is not internal", "spec.type")
 
 
-@on("SEG-11", INGRESS)
-def no_snippets(ingress: Resource) -> Findings:
-    """Refuse annotations that put configuration into the proxy."""
+@resource_check("SEG-11", INGRESS)
+def ingresses_have_no_snippets(ingress: Resource) -> Findings:
+    """Refuse annotations that add configuration to the proxy."""
     for name, view in ingress.at("metadata.annotations").fields():
-        if name.startswith(_SNIPPETS) and name.endswith(("-snippet", "-snippets")):
-            yield fault(f"{name} puts configuration into the proxy", view.path)
+        if name.startswith(_NGINX) and name.endswith(("-snippet", "-snippets")):
+            yield violation(f"{name} adds configuration to the proxy", view.path)

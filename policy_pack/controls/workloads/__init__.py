@@ -1,1 +1,1 @@
-"""Controls of workloads: hardened pods, machines, models and the supply chain."""
+"""Workload controls: pods, EC2 instances, models and the supply chain."""

@@ -1,25 +1,35 @@
-"""Hardened pods and nodes, and the ports that they open."""
+"""Pod security, node hardening, and allowed ports."""
 
-from policy_pack.controls.rules import on, on_join, on_set, on_stack
+from policy_pack.controls.rules import context_check, join_check, resource_check, stack_check
+from policy_pack.facts.network.selectors import matches_labels
 from policy_pack.stack.checks import (
-    About,
     Findings,
+    StackContext,
     between,
-    empty,
     expect,
-    fault,
-    given,
     guarded,
-    later,
-    not_yes,
+    is_empty,
+    is_not_true,
+    is_set,
+    not_yet_known,
     one_of,
+    violation,
 )
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import EKS, INFERENCE, NODE_GROUP, RUNTIMES, SERVICE, TEMPLATE
-from policy_pack.stack.pods import CONTAINERS, SERVERS, TEMPLATES, WHOLE, containers, namespace, pod, spec
+from policy_pack.stack.kinds import EKS, INFERENCE_SERVICE, LAUNCH_TEMPLATE, NODE_GROUP, SERVICE, SERVING_RUNTIMES
+from policy_pack.stack.pods import (
+    CONTAINER_OWNERS,
+    LONG_RUNNING_SERVERS,
+    POD_OWNERS,
+    POD_TEMPLATES,
+    containers,
+    namespace,
+    pod,
+    spec,
+)
 from policy_pack.stack.values import NotKnownError, View
 
-_HOST = ("hostPID", "hostIPC", "hostNetwork")
+_HOST_NAMESPACES = ("hostPID", "hostIPC", "hostNetwork")
 _VOLUMES = {
     "configMap",
     "csi",
@@ -31,178 +41,189 @@ _VOLUMES = {
     "secret",
 }
 _SECCOMP = ("RuntimeDefault", "Localhost")
-_LEAST_USER, _MOST_USER = 10_000, 2**31 - 1
-_ADDED = ("NET_BIND_SERVICE",)
+_MIN_USER, _MAX_USER = 10_000, 2**31 - 1
+_ALLOWED_CAPABILITIES = ("NET_BIND_SERVICE",)
 
 
-@on("CM-01", *CONTAINERS)
-def pods_have_no_privileges(resource: Resource) -> Findings:
-    """Hold a pod to the restricted Pod Security Standard."""
-    place = spec(resource)
-    for field in _HOST:
-        yield from expect(place.at(field), not_yes, f"shares the node's {field.removeprefix('host')}")
-    for volume in place.at("volumes").items():
+@resource_check("CM-01", *CONTAINER_OWNERS)
+def pods_are_restricted(resource: Resource) -> Findings:
+    """Require the restricted Pod Security Standard."""
+    pod_spec = spec(resource)
+    for field in _HOST_NAMESPACES:
+        yield from expect(
+            pod_spec.at(field), is_not_true, f"shares the {field.removeprefix('host')} namespace of the node"
+        )
+    for volume in pod_spec.at("volumes").items():
         yield from guarded(_volume(volume), volume.path)
     for container in containers(resource):
-        yield from guarded(_container(container, place), container.path)
-    if resource.kind in WHOLE and not given(place.at("containers").raw):
-        yield from _security(place.at("securityContext"), place.at("securityContext"))
+        yield from guarded(_container(container, pod_spec), container.path)
+    if resource.kind in POD_OWNERS and not is_set(pod_spec.at("containers").raw):
+        yield from _security(pod_spec.at("securityContext"), pod_spec.at("securityContext"))
 
 
 def _volume(volume: View) -> Findings:
     kinds = {name for name, view in volume.fields() if view.raw is not None} - {"name"}
     for kind in sorted(kinds - _VOLUMES):
-        yield fault(f"mounts a volume of kind {kind}", volume.path)
+        yield violation(f"mounts a volume of type {kind}", volume.path)
 
 
-def _container(container: View, place: View) -> Findings:
+def _container(container: View, pod_spec: View) -> Findings:
     if not container.known:
-        yield later(container.path)
+        yield not_yet_known(container.path)
         return
     own = container.at("securityContext")
-    yield from expect(own.at("privileged"), not_yes, "a container is privileged")
+    yield from expect(own.at("privileged"), is_not_true, "a container is privileged")
     yield from expect(
-        own.at("allowPrivilegeEscalation"), lambda value: value is False, "a container may gain privileges"
+        own.at("allowPrivilegeEscalation"), lambda value: value is False, "a container allows privilege escalation"
     )
-    yield from expect(own.at("procMount"), one_of(None, "Default"), "a container sees the node's processes")
-    dropped = own.at("capabilities.drop")
-    yield from expect(dropped, lambda names: bool(names) and "ALL" in names, "a container keeps capabilities")
+    yield from expect(own.at("procMount"), one_of(None, "Default"), "a container has an unmasked /proc (procMount)")
+    drop = own.at("capabilities.drop")
+    yield from expect(drop, lambda names: bool(names) and "ALL" in names, "a container does not drop all capabilities")
     for added in own.at("capabilities.add").items():
-        yield from expect(added, one_of(*_ADDED), "a container is given capabilities")
+        yield from expect(added, one_of(*_ALLOWED_CAPABILITIES), "a container adds capabilities")
     for port in container.at("ports").items():
-        yield from expect(port.at("hostPort"), one_of(None, 0), "a container takes a port of the node")
-    yield from _security(own, place.at("securityContext"))
+        yield from expect(port.at("hostPort"), one_of(None, 0), "a container uses a host port")
+    yield from _security(own, pod_spec.at("securityContext"))
 
 
-def _security(own: View, pod_wide: View) -> Findings:
-    """Yield whether a container runs as another user than root, with a filter of system calls; its own word is last."""
-    root = own.at("runAsNonRoot")
-    if root.known and root.raw is None:
-        root = pod_wide.at("runAsNonRoot")
-    yield from expect(root, lambda value: value is True, "may run as root")
-    for user in (own.at("runAsUser"), pod_wide.at("runAsUser")):
+def _security(own: View, pod_context: View) -> Findings:
+    """Yield whether a container can run as root or without seccomp; its own security context overrides the pod's."""
+    non_root = own.at("runAsNonRoot")
+    if non_root.known and non_root.raw is None:
+        non_root = pod_context.at("runAsNonRoot")
+    yield from expect(non_root, lambda value: value is True, "runAsNonRoot is not true")
+    for user in (own.at("runAsUser"), pod_context.at("runAsUser")):
         yield from expect(user, lambda value: value != 0, "runs as root")
-    filtered = own.at("seccompProfile.type")
-    if filtered.known and filtered.raw is None:
-        filtered = pod_wide.at("seccompProfile.type")
-    yield from expect(filtered, one_of(*_SECCOMP), "has no filter of system calls")
+    profile = own.at("seccompProfile.type")
+    if profile.known and profile.raw is None:
+        profile = pod_context.at("seccompProfile.type")
+    yield from expect(profile, one_of(*_SECCOMP), "has no seccomp profile (RuntimeDefault or Localhost)")
 
 
-@on("CM-02", *CONTAINERS)
-def containers_are_bounded(resource: Resource) -> Findings:
-    """Ask for a root file system that is read only, and for requests and limits."""
+@resource_check("CM-02", *CONTAINER_OWNERS)
+def containers_have_limits(resource: Resource) -> Findings:
+    """Require a read-only root file system, and resource requests and limits."""
     for container in containers(resource):
-        model = resource.kind == INFERENCE and container.path.endswith(".model")
-        if not model:
+        is_model = resource.kind == INFERENCE_SERVICE and container.path.endswith(".model")
+        if not is_model:
             yield from expect(
-                container.at("securityContext.readOnlyRootFilesystem"), lambda v: v is True, "writes to its own image"
+                container.at("securityContext.readOnlyRootFilesystem"),
+                lambda v: v is True,
+                "its root file system is not read-only",
             )
         for side in ("requests", "limits"):
             for what in ("cpu", "memory"):
-                yield from expect(container.at(f"resources.{side}.{what}"), given, f"names no {side} of {what}")
+                yield from expect(container.at(f"resources.{side}.{what}"), is_set, f"has no {side} for {what}")
 
 
-@on("CM-02", *WHOLE)
-def users_are_none_of_the_node(resource: Resource) -> Findings:
-    """Ask for a user whose number no user of a node has."""
-    place = spec(resource)
-    whole = place.at("securityContext.runAsUser")
+@resource_check("CM-02", *POD_OWNERS)
+def users_are_not_of_the_node(resource: Resource) -> Findings:
+    """Require a user id that no user of a node has."""
+    pod_spec = spec(resource)
+    pod_user = pod_spec.at("securityContext.runAsUser")
     for container in containers(resource):
         own = container.at("securityContext.runAsUser")
-        user = whole if own.known and own.raw is None else own
-        yield from expect(user, between(_LEAST_USER, _MOST_USER), "runs as a user that a node may have too")
+        user = pod_user if own.known and own.raw is None else own
+        yield from expect(
+            user, between(_MIN_USER, _MAX_USER), "runs as a user id below 10000, which a user of the node may have"
+        )
 
 
-@on("CM-02", *SERVERS)
-def servers_are_probed(resource: Resource) -> Findings:
-    """Ask servers for probes."""
+@resource_check("CM-02", *LONG_RUNNING_SERVERS)
+def servers_have_probes(resource: Resource) -> Findings:
+    """Require liveness and readiness probes of servers."""
     for container in spec(resource).at("containers").items():
         for probe in ("livenessProbe", "readinessProbe"):
-            yield from expect(container.at(probe), given, f"has no {probe}")
+            yield from expect(container.at(probe), is_set, f"has no {probe}")
 
 
-@on("CM-03", TEMPLATE)
-def nodes_keep_their_credentials(template: Resource) -> Findings:
-    """Ask for IMDSv2 that pods cannot reach, and no SSH key."""
+@resource_check("CM-03", LAUNCH_TEMPLATE)
+def nodes_require_imdsv2(template: Resource) -> Findings:
+    """Require IMDSv2 with a hop limit of 1, and no SSH key."""
     options = template.at("metadataOptions")
-    yield from expect(options.at("httpTokens"), one_of("required"), "admits IMDSv1")
-    yield from expect(options.at("httpPutResponseHopLimit"), between(1, 1), "pods reach the node's credentials")
-    yield from expect(template.at("keyName"), empty, "its nodes have an SSH key")
+    yield from expect(options.at("httpTokens"), one_of("required"), "allows IMDSv1")
+    yield from expect(
+        options.at("httpPutResponseHopLimit"),
+        between(1, 1),
+        "has a hop limit over 1, so pods can use the credentials of the node",
+    )
+    yield from expect(template.at("keyName"), is_empty, "has an SSH key")
 
 
-@on("CM-03", NODE_GROUP)
-def nodes_have_no_way_in(group: Resource) -> Findings:
-    """Refuse remote access, and ask for a template, which alone can ask for IMDSv2."""
-    yield from expect(group.at("remoteAccess"), empty, "its nodes take SSH")
-    yield from expect(group.at("launchTemplate"), given, "has no launch template, so pods reach the node's credentials")
+@resource_check("CM-03", NODE_GROUP)
+def nodes_have_no_remote_access(group: Resource) -> Findings:
+    """Refuse remote access, and require a launch template, which alone can require IMDSv2."""
+    yield from expect(group.at("remoteAccess"), is_empty, "allows remote access by SSH")
+    yield from expect(group.at("launchTemplate"), is_set, "has no launch template that requires IMDSv2")
 
 
-@on_set("CM-03", EKS)
-def clusters_are_supported(cluster: Resource, about: About) -> Findings:
-    """Ask for a version that is in support."""
-    versions = about.settings.services.eks_versions
-    yield from expect(cluster.at("version"), one_of(*versions), "its version is not in support")
+@context_check("CM-03", EKS)
+def cluster_version_is_supported(cluster: Resource, context: StackContext) -> Findings:
+    """Require a Kubernetes version in standard support."""
+    versions = context.settings.services.eks_versions
+    yield from expect(cluster.at("version"), one_of(*versions), "its Kubernetes version is not in standard support")
 
 
 _MALWARE = ("EBS_MALWARE_PROTECTION", "RUNTIME_MONITORING", "EKS_RUNTIME_MONITORING")
 
 
-@on_stack("CM-04")
-def malware_is_looked_for(about: About) -> Findings:
-    """Ask for malware or runtime protection of nodes, where the stack has nodes."""
-    if not about.graph.of(EKS, NODE_GROUP):
+@stack_check("CM-04")
+def nodes_have_malware_protection(context: StackContext) -> Findings:
+    """Require malware protection or runtime monitoring of nodes, where the stack has nodes."""
+    if not context.graph.of(EKS, NODE_GROUP):
         return
-    features = about.graph.of("aws:guardduty/detectorFeature:DetectorFeature")
-    switched = any(f.at("name").text() in _MALWARE and f.at("status").text() == "ENABLED" for f in features)
-    plans = about.graph.of("aws:guardduty/malwareProtectionPlan:MalwareProtectionPlan")
-    agents = [d for d in about.graph.of("k8s:apps/DaemonSet") if about.label(d, "purpose") == "runtime-protection"]
-    if not (switched or plans or agents):
-        yield fault("declares neither malware protection nor a runtime agent for its nodes")
+    features = context.graph.of("aws:guardduty/detectorFeature:DetectorFeature")
+    has_feature = any(f.at("name").text() in _MALWARE and f.at("status").text() == "ENABLED" for f in features)
+    plans = context.graph.of("aws:guardduty/malwareProtectionPlan:MalwareProtectionPlan")
+    agents = [d for d in context.graph.of("k8s:apps/DaemonSet") if context.label(d, "purpose") == "runtime-protection"]
+    if not (has_feature or plans or agents):
+        yield violation("has neither malware protection nor runtime monitoring of its nodes")
 
 
-@on_set("CM-05", SERVICE)
-def services_offer_no_needless_port(service: Resource, about: About) -> Findings:
-    """Refuse ports of remote shells, plain-text protocols and management."""
+@context_check("CM-05", SERVICE)
+def service_ports_are_allowed(service: Resource, context: StackContext) -> Findings:
+    """Refuse Service ports of remote shells, plain-text protocols and management interfaces."""
     for port in service.at("spec.ports").items():
-        yield from _port(port.at("port"), about)
-        yield from _port(port.at("targetPort"), about)
+        yield from _port(port.at("port"), context)
+        yield from _port(port.at("targetPort"), context)
 
 
-@on_set("CM-05", *TEMPLATES, *RUNTIMES)
-def containers_offer_no_needless_port(resource: Resource, about: About) -> Findings:
-    """Refuse the same of containers."""
+@context_check("CM-05", *POD_TEMPLATES, *SERVING_RUNTIMES)
+def container_ports_are_allowed(resource: Resource, context: StackContext) -> Findings:
+    """Refuse the same container ports."""
     for container in containers(resource):
         for port in container.at("ports").items():
-            yield from _port(port.at("containerPort"), about)
+            yield from _port(port.at("containerPort"), context)
 
 
-def _port(view: View, about: About) -> Findings:
-    denied = about.settings.services.denied_ports
-    yield from expect(view, lambda port: port not in denied, "opens a port that is not allowed")
+def _port(view: View, context: StackContext) -> Findings:
+    denied = context.settings.services.denied_ports
+    yield from expect(view, lambda port: port not in denied, "uses a port that is not allowed")
 
 
-@on_join("CM-05", SERVICE)
-def services_lead_to_declared_ports(service: Resource, about: About) -> Findings:
-    """Refuse a port that no container of the Service's pods declares, where the stack declares such pods."""
+@join_check("CM-05", SERVICE)
+def service_targets_are_declared(service: Resource, context: StackContext) -> Findings:
+    """Refuse a target port that no container of the selected pods declares, where the stack declares such pods."""
     selector = service.at("spec.selector").whole() or {}
-    home = namespace(service).text()
-    offered: set[object] = set()
-    for resource in about.graph.memo("pods by namespace", _by_namespace).get(home, ()):
+    namespace_name = namespace(service).text()
+    declared_ports: set[object] = set()
+    for resource in context.graph.memo("pods by namespace", _pods_by_namespace).get(namespace_name, ()):
         labels = pod(resource).labels.whole() or {}
-        if selector and selector.items() <= labels.items():
+        if selector and matches_labels(selector, labels):
             ports = [port for container in containers(resource) for port in container.at("ports").items()]
-            offered |= {port.at(field).value for port in ports for field in ("containerPort", "name")}
-    for port in service.at("spec.ports").items() if offered else ():
+            declared_ports |= {port.at(field).value for port in ports for field in ("containerPort", "name")}
+    for port in service.at("spec.ports").items() if declared_ports else ():
         target = port.at("targetPort")
-        wanted = port.at("port") if target.known and target.raw is None else target
-        yield from expect(wanted, lambda value: value in offered, "leads to a port that no container declares")
+        if target.known and target.raw is None:
+            target = port.at("port")
+        yield from expect(target, lambda value: value in declared_ports, "targets a port that no container declares")
 
 
-def _by_namespace(graph: Graph) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
-    for resource in graph.of(*WHOLE):
+def _pods_by_namespace(graph: Graph) -> dict[str, list[Resource]]:
+    by_namespace: dict[str, list[Resource]] = {}
+    for resource in graph.of(*POD_OWNERS):
         try:
-            found.setdefault(namespace(resource).text(), []).append(resource)
+            by_namespace.setdefault(namespace(resource).text(), []).append(resource)
         except NotKnownError:
             continue
-    return found
+    return by_namespace

@@ -1,48 +1,50 @@
-"""Single machines and groups of them: who they are, how people reach them, and that a broken one is replaced."""
+"""EC2 instances, Auto Scaling groups and load balancers: instance profiles, Session Manager and health checks."""
 
-from policy_pack.controls.rules import on, on_join
-from policy_pack.stack.checks import About, Findings, expect, fault, given, later, matches
+from policy_pack.controls.rules import join_check, resource_check
+from policy_pack.stack.checks import Findings, StackContext, expect, is_set, matches, not_yet_known, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import BALANCERS, ID_KEYS, INSTANCE, ROLE, ROLE_KEYS
+from policy_pack.stack.kinds import EC2_INSTANCE, ID_KEYS, LOAD_BALANCERS, ROLE, ROLE_KEYS
 
 _PROFILE = "aws:iam/instanceProfile:InstanceProfile"
 _ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
-_SESSIONS = "AmazonSSMManagedInstanceCore"
+_SSM_POLICY = "AmazonSSMManagedInstanceCore"
 
 
-@on("AC-13", INSTANCE)
-def machines_have_roles(machine: Resource) -> Findings:
-    """Ask for a role, as a machine without one is given keys by hand."""
-    yield from expect(machine.at("iamInstanceProfile"), given, "has no role of its own (iamInstanceProfile)")
+@resource_check("AC-13", EC2_INSTANCE)
+def instances_have_profiles(instance: Resource) -> Findings:
+    """Require an instance profile, so that no credentials are stored on the instance."""
+    yield from expect(instance.at("iamInstanceProfile"), is_set, "has no instance profile (iamInstanceProfile)")
 
 
-@on_join("CM-03", INSTANCE)
-def machines_are_reached_through_sessions(machine: Resource, about: About) -> Findings:
-    """Ask that a machine's role lets Systems Manager manage it, as SSH is refused."""
-    named = machine.at("iamInstanceProfile")
-    if named.absent:
+@join_check("CM-03", EC2_INSTANCE)
+def instances_are_managed_by_ssm(instance: Resource, context: StackContext) -> Findings:
+    """Require that Systems Manager manages an instance, as SSH is refused."""
+    profile_reference = instance.at("iamInstanceProfile")
+    if profile_reference.absent:
         return
-    profile = about.graph.target(machine, "iamInstanceProfile", (_PROFILE,), ID_KEYS)
-    role = about.graph.target(profile, "role", (ROLE,), ROLE_KEYS) if profile else None
+    profile = context.graph.target(instance, "iamInstanceProfile", (_PROFILE,), ID_KEYS)
+    role = context.graph.target(profile, "role", (ROLE,), ROLE_KEYS) if profile else None
     if profile and role is None and not profile.at("role").known:
-        yield later("role", profile)
+        yield not_yet_known("role", profile)
         return
-    held = about.attached(role, _ATTACHMENT, "role", ROLE_KEYS) if role else []
-    if not any(attachment.at("policyArn").text().endswith(f"/{_SESSIONS}") for attachment in held):
-        yield fault(f"Systems Manager does not manage it ({_SESSIONS} on its role)", named.path)
+    attachments = context.attached(role, _ATTACHMENT, "role", ROLE_KEYS) if role else []
+    if not any(attachment.at("policyArn").text().endswith(f"/{_SSM_POLICY}") for attachment in attachments):
+        yield violation(f"is not managed by Systems Manager ({_SSM_POLICY} on its role)", profile_reference.path)
 
 
-@on("BCP-04", "aws:autoscaling/group:Group")
-def groups_replace_what_does_not_answer(group: Resource) -> Findings:
-    """Ask a group behind a balancer for the balancer's own health check, as a machine may run and not answer."""
-    behind = any(not group.at(field).absent for field in ("targetGroupArns", "loadBalancers", "trafficSources"))
-    if behind:
-        yield from expect(group.at("healthCheckType"), matches("ELB.*"), "keeps machines that do not answer")
+@resource_check("BCP-04", "aws:autoscaling/group:Group")
+def groups_use_elb_health_checks(group: Resource) -> Findings:
+    """Require the ELB health check for groups behind a load balancer, as an instance may run and not answer."""
+    has_load_balancer = any(
+        not group.at(field).absent for field in ("targetGroupArns", "loadBalancers", "trafficSources")
+    )
+    if has_load_balancer:
+        yield from expect(group.at("healthCheckType"), matches("ELB.*"), "does not use the ELB health check")
 
 
-@on("BCP-04", *BALANCERS)
-def balancers_reach_every_zone(balancer: Resource) -> Findings:
-    """Ask of a network balancer what an application balancer always does: to reach targets of other zones."""
-    if balancer.at("loadBalancerType").text() == "network":
-        crosses = balancer.at("enableCrossZoneLoadBalancing")
-        yield from expect(crosses, lambda value: value in (True, "true"), "reaches targets of its own zone alone")
+@resource_check("BCP-04", *LOAD_BALANCERS)
+def load_balancers_are_cross_zone(load_balancer: Resource) -> Findings:
+    """Require cross-zone load balancing of network load balancers; application load balancers always have it."""
+    if load_balancer.at("loadBalancerType").text() == "network":
+        cross_zone = load_balancer.at("enableCrossZoneLoadBalancing")
+        yield from expect(cross_zone, lambda value: value in (True, "true"), "has no cross-zone load balancing")

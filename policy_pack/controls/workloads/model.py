@@ -1,95 +1,114 @@
-"""Models: papers, gates, alerts, and that training never sees raw PHI."""
+"""Model releases, their gates and alerts, and the separation of training from raw PHI."""
 
 import re
-from fnmatch import fnmatchcase
 
-from policy_pack.controls.rules import on_join, on_set
-from policy_pack.facts.human_roles import account_of
-from policy_pack.facts.iam.statements import Statement, statements
-from policy_pack.facts.releases import Papers, folder, read
-from policy_pack.facts.vault_policies import paths
-from policy_pack.stack.checks import About, Findings, expect, fault, given, guarded, matches
+from policy_pack.controls.rules import context_check, join_check
+from policy_pack.facts.data_stores import arn_of
+from policy_pack.facts.iam.documents import statements
+from policy_pack.facts.iam.evaluation import allowed_arns
+from policy_pack.facts.iam.trust import service_account
+from policy_pack.facts.releases import ReleaseMetadata, local_path, read
+from policy_pack.facts.vault_policies import policy_paths
+from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, matches, violation
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import BUCKET, INFERENCE, KEY, ROLE, ROLE_KEYS, ROLE_POLICY, VAULT_POLICY, VAULT_ROLE
-from policy_pack.stack.pods import WHOLE, namespace, pod
+from policy_pack.stack.kinds import (
+    BUCKET,
+    INFERENCE_SERVICE,
+    KEY,
+    ROLE,
+    ROLE_KEYS,
+    ROLE_POLICY,
+    VAULT_KUBERNETES_ROLE,
+    VAULT_POLICY,
+)
+from policy_pack.stack.pods import POD_OWNERS, namespace, pod
 from policy_pack.stack.values import NotKnownError
 
 _RULES = "k8s:monitoring.coreos.com/PrometheusRule"
-_WATCHED = ("drift", "calibration", "errors", "latency")
+_ALERTS = ("drift", "calibration", "errors", "latency")
 _GATES = re.compile(r"(?P<profile>[\w-]+):passed")
 _CLINICAL = "clinical"
-_PAPERS = {
-    "signature": (given, "its release is not signed"),
+_ANNOTATIONS = {
+    "signature": (is_set, "its release is not signed"),
     "model-card": (matches(r"\S+MODEL_CARD\S*"), "its release has no model card"),
-    "training-data": (matches(r"(sha256:)?[0-9a-f]{64}"), "does not say on which data it was trained"),
+    "training-data": (
+        matches(r"(sha256:)?[0-9a-f]{64}"),
+        "has no hash of its training data (annotation training-data)",
+    ),
 }
 
 
-@on_set("ML-01", INFERENCE)
-def models_carry_their_papers(service: Resource, about: About) -> Findings:
-    """Ask for signature, card, training data and approval, told by annotations."""
-    for name, (holds, message) in _PAPERS.items():
-        yield from expect(about.note(service, name), holds, message)
-    if not about.synthetic:
-        yield from expect(about.note(service, "approval"), given, "its release is not approved")
+@context_check("ML-01", INFERENCE_SERVICE)
+def models_have_release_annotations(service: Resource, context: StackContext) -> Findings:
+    """Require the annotations of signature, model card, training data and approval."""
+    for name, (predicate, message) in _ANNOTATIONS.items():
+        yield from expect(context.annotation(service, name), predicate, message)
+    if not context.synthetic:
+        yield from expect(context.annotation(service, "approval"), is_set, "its release is not approved")
 
 
-@on_set("ML-02", INFERENCE)
-def models_passed_their_gates(service: Resource, about: About) -> Findings:
-    """Ask that every gate of the profile passed, told by an annotation; patients need the clinical profile."""
-    note = about.note(service, "gates")
-    passed = _GATES.fullmatch(note.text())
+@context_check("ML-02", INFERENCE_SERVICE)
+def models_have_passed_gates(service: Resource, context: StackContext) -> Findings:
+    """Require that every gate of the profile passed, by annotation; real patients need the clinical profile."""
+    annotation = context.annotation(service, "gates")
+    passed = _GATES.fullmatch(annotation.text())
     if passed is None:
-        yield fault("its release did not pass its gates", note.path)
-    elif passed["profile"] != _CLINICAL and not about.synthetic:
-        yield fault(f"passed gates of profile {passed['profile']}, which is not for patients", note.path)
-    if not about.synthetic:
-        yield from expect(about.note(service, "evaluated"), matches("true"), "its release was not evaluated")
+        yield violation("its release has not passed all gates", annotation.path)
+    elif passed["profile"] != _CLINICAL and not context.synthetic:
+        yield violation(f"passed the gates of profile {passed['profile']}, which is not for patients", annotation.path)
+    if not context.synthetic:
+        yield from expect(context.annotation(service, "evaluated"), matches("true"), "its release was not evaluated")
 
 
-@on_set("ML-01", INFERENCE)
-def releases_hold_their_papers(service: Resource, about: About) -> Findings:
-    """Hold the same against the release's own files, where a mirror of them is at hand."""
-    papers = _papers(service, about)
-    if papers:
-        for what in papers.faults:
-            yield fault(f"its release {what}")
-        if not papers.approved and not about.synthetic:
-            yield fault("its release's files name no approval")
+@context_check("ML-01", INFERENCE_SERVICE)
+def releases_are_complete(service: Resource, context: StackContext) -> Findings:
+    """Require the same in the files of the release, where a mirror of the models bucket is configured."""
+    metadata = _metadata(service, context)
+    if metadata:
+        for subject in metadata.problems:
+            yield violation(f"its release {subject}")
+        if not metadata.approved and not context.synthetic:
+            yield violation("the files of its release have no approval")
 
 
-@on_set("ML-02", INFERENCE)
-def releases_hold_their_gates(service: Resource, about: About) -> Findings:
-    """Hold the gates against the release's own files."""
-    papers = _papers(service, about)
-    if papers and not papers.passed:
-        yield fault("its release's files do not say that every gate passed")
-    if papers and not papers.evaluated and not about.synthetic:
-        yield fault("its release's files say that it was not evaluated")
-    if papers and papers.profile != _CLINICAL and not about.synthetic:
-        yield fault(f"its release's files are of profile {papers.profile or 'none'}, which is not for patients")
+@context_check("ML-02", INFERENCE_SERVICE)
+def releases_have_passed_gates(service: Resource, context: StackContext) -> Findings:
+    """Require passed gates in the files of the release."""
+    metadata = _metadata(service, context)
+    if metadata and not metadata.passed:
+        yield violation("the files of its release have gates that did not pass")
+    if metadata and not metadata.evaluated and not context.synthetic:
+        yield violation("the files of its release have no evaluation")
+    if metadata and metadata.profile != _CLINICAL and not context.synthetic:
+        yield violation(
+            f"the files of its release have the profile {metadata.profile or 'none'}, which is not for patients"
+        )
 
 
-def _papers(service: Resource, about: About) -> Papers | None:
+def _metadata(service: Resource, context: StackContext) -> ReleaseMetadata | None:
     uri = service.at("spec.predictor.model.storageUri").text()
-    if about.settings.releases is None or not uri:
+    if context.settings.releases is None or not uri:
         return None
-    return read(folder(about.settings.releases, uri), uri.rstrip("/").rpartition("/")[2])
+    return read(local_path(context.settings.releases, uri), uri.rstrip("/").rpartition("/")[2])
 
 
-@on_join("ML-03", INFERENCE)
-def models_are_watched(service: Resource, about: About) -> Findings:
-    """Ask for alerts (label watch) of drift, calibration, errors and latency that name the model."""
-    name, home = service.at("metadata.name").text(), namespace(service).text()
-    alerts: list[tuple[str, str, str]] = about.graph.memo("alerts", _alerts)
-    watched = {what for what, own, expression in alerts if _names(expression, name, home, own)}
-    for what in _WATCHED:
-        if what not in watched:
-            yield fault(f"no alert watches its {what}")
+@join_check("ML-03", INFERENCE_SERVICE)
+def models_have_alerts(service: Resource, context: StackContext) -> Findings:
+    """Require alerts (label watch) for drift, calibration, errors and latency with the name of the model."""
+    name, namespace_name = service.at("metadata.name").text(), namespace(service).text()
+    alerts: list[tuple[str, str, str]] = context.graph.memo("alerts", _alerts)
+    covered = {
+        subject
+        for subject, alert_namespace, expression in alerts
+        if _concerns(expression, name, namespace_name, alert_namespace)
+    }
+    for subject in _ALERTS:
+        if subject not in covered:
+            yield violation(f"has no alert for {subject}")
 
 
 def _alerts(graph: Graph) -> list[tuple[str, str, str]]:
-    """Return what each alert watches, the namespace that it is in, and its expression."""
+    """Return the watched quantity of each alert, its namespace and its expression."""
     return [
         (alert.at("labels.watch").text(), namespace(rule).text(), alert.at("expr").text())
         for rule in graph.of(_RULES)
@@ -99,86 +118,68 @@ def _alerts(graph: Graph) -> list[tuple[str, str, str]]:
     ]
 
 
-def _names(expression: str, name: str, home: str, own: str) -> bool:
-    """Return whether an alert is about a model; hospitals' models share names, so the namespace counts."""
-    return home in expression or (own == home and name in expression)
+def _concerns(expression: str, name: str, namespace_name: str, alert_namespace: str) -> bool:
+    """Return whether an alert concerns a model; models of hospitals share names, so the namespace counts."""
+    return namespace_name in expression or (alert_namespace == namespace_name and name in expression)
 
 
 # --- training --------------------------------------------------------------------------------------
-@on_join("ML-04", *WHOLE)
-def training_never_sees_raw_phi(resource: Resource, about: About) -> Findings:
-    """Refuse a right to raw PHI, or to pseudonym keys, in the zone where models are trained."""
-    if about.label(resource, "zone") != "data":
+@join_check("ML-04", *POD_OWNERS)
+def training_has_no_raw_phi(resource: Resource, context: StackContext) -> Findings:
+    """Refuse access to raw PHI, or to pseudonymisation keys, in the zone where models are trained."""
+    if context.label(resource, "zone") != "data":
         return
     account = (namespace(resource).text(), pod(resource).spec.at("serviceAccountName").text())
-    for role in about.graph.memo("roles by account", _roles).get(account, ()):
-        for policy in about.graph.pointing(role, ROLE_POLICY, "role", ROLE_KEYS):
-            yield from guarded(_reads_raw(policy, about), "policy", policy)
-    yield from guarded(_asks_pseudonyms(account, about))
+    for role in context.graph.memo("roles by account", _roles).get(account, ()):
+        for policy in context.graph.referrers(role, ROLE_POLICY, "role", ROLE_KEYS):
+            yield from guarded(_reads_raw(policy, context), "policy", policy)
+    yield from guarded(_pseudonymisation(account, context))
 
 
 def _roles(graph: Graph) -> dict[tuple[str, str], list[Resource]]:
-    found: dict[tuple[str, str], list[Resource]] = {}
+    by_account: dict[tuple[str, str], list[Resource]] = {}
     for role in graph.of(ROLE):
         try:
-            account = account_of(role.at("assumeRolePolicy"))
+            account = service_account(role.at("assumeRolePolicy"))
         except (NotKnownError, ValueError):
             continue
         if account:
-            found.setdefault(account, []).append(role)
-    return found
+            by_account.setdefault(account, []).append(role)
+    return by_account
 
 
-def _reads_raw(policy: Resource, about: About) -> Findings:
-    held = [statement for statement in statements(policy.at("policy")) if statement.allows]
-    buckets = about.graph.memo("raw buckets", lambda graph: _raw(graph, about, BUCKET))
-    keys = about.graph.memo("raw keys", lambda graph: _raw(graph, about, KEY))
-    for name in _covered(held, "s3:GetObject", buckets):
-        yield fault(f"lets training read {name}, which holds raw PHI", "policy")
-    for name in _covered(held, "kms:Decrypt", keys):
-        yield fault(f"lets training decrypt by {name}, the key of raw PHI", "policy")
+def _reads_raw(policy: Resource, context: StackContext) -> Findings:
+    policy_statements = statements(policy.at("policy"))
+    buckets = context.graph.memo("raw buckets", lambda graph: _raw(graph, context, BUCKET))
+    keys = context.graph.memo("raw keys", lambda graph: _raw(graph, context, KEY))
+    for arn in sorted(allowed_arns(policy_statements, "s3:GetObject", buckets, contents="/*"), key=buckets.__getitem__):
+        yield violation(f"allows training to read {buckets[arn]}, which holds raw PHI", "policy")
+    for arn in sorted(allowed_arns(policy_statements, "kms:Decrypt", keys), key=keys.__getitem__):
+        yield violation(f"allows training to decrypt with {keys[arn]}, the key of raw PHI", "policy")
 
 
-def _raw(graph: Graph, about: About, kind: str) -> dict[str, str]:
-    """Return names by ARN of what holds, or encrypts, raw PHI."""
-    found = {}
-    for resource in graph.of(kind):
-        arn, name = resource.at("arn"), resource.at("bucket")
-        if about.label(resource, "data-class") == "raw":
-            known = arn.raw if isinstance(arn.raw, str) else f"arn:aws:s3:::{name.text()}"
-            found[known] = resource.name
-    return found
+def _raw(graph: Graph, context: StackContext, kind: str) -> dict[str, str]:
+    """Return names by ARN of the buckets or keys of raw PHI."""
+    return {arn_of(one): one.name for one in graph.of(kind) if context.label(one, "data-class") == "raw"}
 
 
-def _covered(held: list[Statement], action: str, named: dict[str, str]) -> list[str]:
-    """Return the names of what some statement lets one act on; a pattern without a star is looked up."""
-    found = set()
-    for pattern in [pattern for statement in held if statement.covers(action) for pattern in statement.resources]:
-        head = pattern.partition("/")[0] if ":s3:" in pattern else pattern
-        if "*" not in head and "?" not in head:
-            found |= {named[head]} if head in named else set()
-        else:
-            found |= {name for arn, name in named.items() if fnmatchcase(arn, head)}
-    return sorted(found)
-
-
-def _asks_pseudonyms(account: tuple[str, str], about: About) -> Findings:
-    for role in about.graph.memo("vault roles by account", _logins).get(account, ()):
+def _pseudonymisation(account: tuple[str, str], context: StackContext) -> Findings:
+    for role in context.graph.memo("vault roles by account", _auth_roles).get(account, ()):
         for named in role.at("tokenPolicies").items():
-            for policy in about.graph.where("name", named.text(), VAULT_POLICY):
+            for policy in context.graph.where("name", named.text(), VAULT_POLICY):
                 yield from _pseudonym_paths(policy, role)
 
 
-def _logins(graph: Graph) -> dict[tuple[str, str], list[Resource]]:
-    found: dict[tuple[str, str], list[Resource]] = {}
-    for role in graph.of(VAULT_ROLE):
-        for home in role.at("boundServiceAccountNamespaces").items():
+def _auth_roles(graph: Graph) -> dict[tuple[str, str], list[Resource]]:
+    by_account: dict[tuple[str, str], list[Resource]] = {}
+    for role in graph.of(VAULT_KUBERNETES_ROLE):
+        for namespace_name in role.at("boundServiceAccountNamespaces").items():
             for name in role.at("boundServiceAccountNames").items():
-                found.setdefault((home.text(), name.text()), []).append(role)
-    return found
+                by_account.setdefault((namespace_name.text(), name.text()), []).append(role)
+    return by_account
 
 
 def _pseudonym_paths(policy: Resource, role: Resource) -> Findings:
-    for path, _ in paths(policy.at("policy")):
+    for path, _ in policy_paths(policy.at("policy")):
         if "pseudonym" in path or "/transit/*" in path:
-            yield fault(f"lets training use {path}, which makes pseudonyms", "policy", role)
+            yield violation(f"allows training to use {path}, which creates pseudonyms", "policy", role)

@@ -1,56 +1,56 @@
-"""Scanned images, pinned versions, and the dates of scans, tests and audits."""
+"""Image scanning, pinned versions, and the dates of scans, tests and audits."""
 
 from datetime import date
 
-from policy_pack.controls.rules import on, on_join, on_stack
-from policy_pack.stack.checks import About, Findings, expect, fault, given, matches, one_of
+from policy_pack.controls.rules import join_check, resource_check, stack_check
+from policy_pack.stack.checks import Findings, StackContext, expect, is_set, matches, one_of, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import HELM, REPOSITORY
+from policy_pack.stack.kinds import HELM_CHARTS, REPOSITORY
 
 _SCANNING = "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration"
 _VERSION = r"v?\d+\.\d+\.\d+([-+].*)?"
 
 
-@on_join("VM-01", REPOSITORY)
-def images_are_scanned(repository: Resource, about: About) -> Findings:
-    """Ask for a scan on push, or the account's enhanced scanning."""
-    enhanced = any(found.at("scanType").text() == "ENHANCED" for found in about.graph.of(_SCANNING))
+@join_check("VM-01", REPOSITORY)
+def images_are_scanned(repository: Resource, context: StackContext) -> Findings:
+    """Require scan on push, or enhanced scanning of the registry."""
+    enhanced = any(configuration.at("scanType").text() == "ENHANCED" for configuration in context.graph.of(_SCANNING))
     if not enhanced:
         scan = repository.at("imageScanningConfiguration.scanOnPush")
         yield from expect(scan, lambda value: value is True, "its images are not scanned")
 
 
-@on("VM-01", REPOSITORY)
-def tags_do_not_move(repository: Resource) -> Findings:
-    """Ask that a tag names one image for ever."""
-    yield from expect(repository.at("imageTagMutability"), one_of("IMMUTABLE"), "its tags can be moved")
+@resource_check("VM-01", REPOSITORY)
+def image_tags_are_immutable(repository: Resource) -> Findings:
+    """Require immutable image tags."""
+    yield from expect(repository.at("imageTagMutability"), one_of("IMMUTABLE"), "its image tags are mutable")
 
 
-_AGES = {
+_MAX_AGES = {
     "vulnerability_scan": ("vulnerability scan", 180),
     "penetration_test": ("penetration test", 365),
     "compliance_audit": ("compliance audit", 365),
 }
 
 
-@on_stack("VM-02")
-def scans_tests_and_audits_are_fresh(about: About) -> Findings:
-    """Ask for the dates of what people do, and that they are not too long ago."""
-    for field, (what, days) in _AGES.items():
-        last: date | None = getattr(about.settings.evidence, field)
+@stack_check("VM-02")
+def scans_tests_and_audits_are_recent(context: StackContext) -> Findings:
+    """Require recent dates of vulnerability scan, penetration test and compliance audit."""
+    for field, (what, days) in _MAX_AGES.items():
+        last: date | None = getattr(context.settings.evidence, field)
         if last is None:
-            yield fault(f"nobody tells when the last {what} was (settings: evidence.{field})")
-        elif (about.settings.today - last).days > days:
-            yield fault(f"the last {what} was on {last}, over {days} days ago")
+            yield violation(f"has no date of the last {what} (settings: evidence.{field})")
+        elif (context.settings.today - last).days > days:
+            yield violation(f"the last {what} was on {last}, over {days} days ago")
 
 
-@on("VM-03", "aws:eks/addon:Addon")
+@resource_check("VM-03", "aws:eks/addon:Addon")
 def addons_are_pinned(addon: Resource) -> Findings:
-    """Ask for the version of an add-on."""
-    yield from expect(addon.at("addonVersion"), given, "takes whatever version there is")
+    """Require the version of an EKS add-on."""
+    yield from expect(addon.at("addonVersion"), is_set, "has no pinned version")
 
 
-@on("VM-03", *HELM)
+@resource_check("VM-03", *HELM_CHARTS)
 def charts_are_pinned(chart: Resource) -> Findings:
-    """Ask for an exact version of a chart."""
-    yield from expect(chart.at("version"), matches(_VERSION), "takes whatever version of the chart there is")
+    """Require an exact version of a Helm chart."""
+    yield from expect(chart.at("version"), matches(_VERSION), "has no pinned chart version")

@@ -1,41 +1,42 @@
-"""The encryption matrix: each store at rest and on the way, the key, and how the key is kept."""
+"""The encryption matrix: encryption of each store at rest and in transit, its key, and the rotation of the key."""
 
 from dataclasses import dataclass
 
-from policy_pack.evidence.data.inventory import phi
-from policy_pack.facts.data_stores import Keys, Kind, Store, encrypted, kinds
-from policy_pack.facts.database_access import stores as databases
-from policy_pack.facts.iam.policies import of_store
-from policy_pack.facts.ownership import Places
-from policy_pack.facts.vault_access import things
+from policy_pack.evidence.data.inventory import holds_phi
+from policy_pack.facts.data_stores import EncryptionKeys, Kind, Store, is_encrypted, kinds
+from policy_pack.facts.database_access import databases_by_login
+from policy_pack.facts.iam.conditions import transport_requirement
+from policy_pack.facts.iam.policies import resource_policy
+from policy_pack.facts.ownership import OwnershipIndex
+from policy_pack.facts.vault_access import vault_resources
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import DATABASES, KEY
-from policy_pack.stack.text import called, flag, word
+from policy_pack.stack.text import display_name, known_text, known_true
 
 _KAFKA = "aws:msk/cluster:Cluster"
-_PARAMETERS = (
+_PARAMETER_GROUPS = (
     ("dbClusterParameterGroupName", "aws:rds/clusterParameterGroup:ClusterParameterGroup"),
     ("parameterGroupName", "aws:rds/parameterGroup:ParameterGroup"),
 )
 VAULT = "Vault"
-NOT_TOLD = "not told by the state"
+UNKNOWN = "not in the state"
 
 
 @dataclass(frozen=True)
-class Line:
-    """One store.
+class EncryptionRow:
+    """The encryption of one store.
 
     Parameters
     ----------
     urn, store, name, hospital, data_class, phi
-        What it is and what it holds.
+        The store, its owner, and the data in it.
     at_rest, key
-        Whether and by which key it is encrypted.
-    rotation, waiting
-        Whether the key rotates, and the days before a deletion of it takes effect.
-    on_the_way
-        How it is spoken to.
+        Whether it is encrypted at rest, and with which key.
+    rotation, deletion_window
+        The rotation of the key, and the days before its deletion takes effect.
+    in_transit
+        The encryption in transit.
     """
 
     urn: str
@@ -47,89 +48,93 @@ class Line:
     at_rest: str
     key: str
     rotation: str
-    waiting: str
-    on_the_way: str
+    deletion_window: str
+    in_transit: str
 
 
-def encryption(graph: Graph, places: Places, settings: Settings) -> list[Line]:
-    """Return every store that the table of kinds knows, and what Vault keeps."""
-    keys = Keys(graph)
-    lines = [
-        _line(graph, resource, row, keys, places, settings)
-        for kind, row in kinds().items()
+def encryption(graph: Graph, owners: OwnershipIndex, settings: Settings) -> list[EncryptionRow]:
+    """Return a row for every data store, and for every key and secret in Vault."""
+    keys = EncryptionKeys(graph)
+    rows = [
+        _row(graph, resource, store_kind, keys, owners, settings)
+        for kind, store_kind in kinds().items()
         if kind != KEY
         for resource in graph.of(kind)
     ]
-    outside = {store.urn: store for store in databases(graph).values() if store.kind not in kinds()}
-    lines += [_outside(store, "PostgreSQL", places, settings) for store in outside.values()]
-    lines += [_outside(thing, VAULT, places, settings) for thing in things(graph) if thing.urn not in outside]
-    return sorted(lines, key=lambda line: (not line.hospital, line.hospital, line.store, line.name, line.urn))
+    databases = {store.urn: store for store in databases_by_login(graph).values() if store.kind not in kinds()}
+    rows += [_external(store, "PostgreSQL", owners, settings) for store in databases.values()]
+    vault = [resource for resource in vault_resources(graph) if resource.urn not in databases]
+    rows += [_external(resource, VAULT, owners, settings) for resource in vault]
+    return sorted(rows, key=lambda row: (not row.hospital, row.hospital, row.store, row.name, row.urn))
 
 
-def _line(graph: Graph, resource: Resource, row: Kind, keys: Keys, places: Places, settings: Settings) -> Line:
-    whose, key = places.of(resource), keys.of(resource)
+def _row(
+    graph: Graph, resource: Resource, kind: Kind, keys: EncryptionKeys, owners: OwnershipIndex, settings: Settings
+) -> EncryptionRow:
+    owner, key = owners.of(resource), keys.of(resource)
     days = key.at("deletionWindowInDays").raw if key else None
-    return Line(
+    encrypted = is_encrypted(resource, keys)
+    return EncryptionRow(
         urn=resource.urn,
-        store=row.title,
-        name=called(resource),
-        hospital=whose.hospital,
-        data_class=whose.data_class,
-        phi=phi(whose.phi, whose.data_class, settings),
-        at_rest="encrypted by KMS" if encrypted(resource, keys) else "not encrypted by a key of ours",
-        key=keys.told(resource),
-        rotation=("yearly" if flag(key.at("enableKeyRotation")) else "never") if key else "",
-        waiting=f"{days} days" if isinstance(days, int) else "30 days" if key else "",
-        on_the_way=row.way or _way(graph, resource, row),
+        store=kind.title,
+        name=display_name(resource),
+        hospital=owner.hospital,
+        data_class=owner.data_class,
+        phi=holds_phi(owner.phi, owner.data_class, settings),
+        at_rest="encrypted with KMS" if encrypted else "not encrypted with a customer-managed KMS key",
+        key=keys.key_name(resource),
+        rotation=("yearly" if known_true(key.at("enableKeyRotation")) else "never") if key else "",
+        deletion_window=f"{days} days" if isinstance(days, int) else "30 days" if key else "",
+        in_transit=kind.transport or _in_transit(graph, resource, kind),
     )
 
 
-def _outside(thing: Resource, store: str, places: Places, settings: Settings) -> Line:
-    """Return what is kept by Vault, or by a database that the stack only has logins of."""
-    whose = places.of(thing)
+def _external(resource: Resource, store: str, owners: OwnershipIndex, settings: Settings) -> EncryptionRow:
+    """Return the row of a resource in Vault, or of a database that the stack only has credentials for."""
+    owner = owners.of(resource)
     vault = store == VAULT
-    address = str(thing.provider.get("address") or "")
-    way = "TLS" if address.startswith("https://") else "plain text" if address else NOT_TOLD
-    return Line(
-        thing.urn,
-        store,
-        thing.name,
-        whose.hospital,
-        whose.data_class,
-        phi(whose.phi, whose.data_class, settings),
-        "encrypted by Vault, whose seal is outside of this stack" if vault else NOT_TOLD,
-        "Vault's own" if vault else "",
-        "",
-        "",
-        way if vault else NOT_TOLD,
+    address = str(resource.provider.get("address") or "")
+    vault_transport = "TLS" if address.startswith("https://") else "plain text" if address else UNKNOWN
+    return EncryptionRow(
+        urn=resource.urn,
+        store=store,
+        name=resource.name,
+        hospital=owner.hospital,
+        data_class=owner.data_class,
+        phi=holds_phi(owner.phi, owner.data_class, settings),
+        at_rest="encrypted by Vault, whose seal is outside this stack" if vault else UNKNOWN,
+        key="Vault's root key" if vault else "",
+        rotation="",
+        deletion_window="",
+        in_transit=vault_transport if vault else UNKNOWN,
     )
 
 
-def _way(graph: Graph, resource: Resource, row: Kind) -> str:
+def _in_transit(graph: Graph, resource: Resource, kind: Kind) -> str:
     if resource.kind == _KAFKA:
-        plain = word(resource.at("encryptionInfo.encryptionInTransit.clientBroker")) not in ("", "TLS")
+        plain = known_text(resource.at("encryptionInfo.encryptionInTransit.clientBroker")) not in ("", "TLS")
         return "TLS or plain text" if plain else "TLS only"
     if resource.kind in DATABASES:
         return _database(graph, resource)
-    return _by_policy(graph, resource, row) if row.policy else NOT_TOLD
+    return _by_policy(graph, resource, kind) if kind.policy else UNKNOWN
 
 
-def _by_policy(graph: Graph, resource: Resource, row: Kind) -> str:
-    held = of_store(graph, Store(resource, row, "", "")) or []
-    denials = [item.statement for item in held if not item.statement.allows and item.statement.anybody]
-    tests = [values for denial in denials for _, values in denial.tests("aws:SecureTransport")]
-    if ("false",) not in tests:
+def _by_policy(graph: Graph, resource: Resource, kind: Kind) -> str:
+    policy = resource_policy(graph, Store(resource, kind, "", "")) or []
+    required = transport_requirement(item.statement for item in policy)
+    if not required.tls_only:
         return "TLS or plain text"
-    versions = [values[0] for denial in denials for _, values in denial.tests("s3:TlsVersion") if values]
-    return f"TLS {max(versions)} or newer only" if versions else "TLS only"
+    return f"TLS {required.minimum_version} or newer only" if required.minimum_version else "TLS only"
 
 
 def _database(graph: Graph, database: Resource) -> str:
-    groups = [group for path, kind in _PARAMETERS if (group := graph.target(database, path, (kind,), ("name", "id")))]
+    groups = [
+        group for path, kind in _PARAMETER_GROUPS if (group := graph.target(database, path, (kind,), ("name", "id")))
+    ]
     forced = [
         str(parameter.at("value").raw) == "1"
         for group in groups
         for parameter in group.at("parameters").items()
-        if word(parameter.at("name")) == "rds.force_ssl"
+        if known_text(parameter.at("name")) == "rds.force_ssl"
     ]
-    return "TLS only" if forced and all(forced) else "TLS offered, not forced by the stack"
+    return "TLS only" if forced and all(forced) else "TLS available, not forced by the stack (rds.force_ssl)"

@@ -1,14 +1,15 @@
-"""The inventory: every resource, whose it is, what it holds, how it is kept, and when it last changed."""
+"""The asset inventory: every resource with its owner, its data, its encryption, its backups and its last change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from policy_pack.evidence.data.backups import Backups
-from policy_pack.facts.data_stores import Keys, encrypted, kinds
-from policy_pack.facts.ownership import Places
+from policy_pack.facts.data_stores import EncryptionKeys, is_encrypted, kinds
+from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.text import called, flag
+from policy_pack.stack.kinds import BUCKET
+from policy_pack.stack.text import display_name, known_true
 
 
 @dataclass(frozen=True)
@@ -18,19 +19,19 @@ class Asset:
     Parameters
     ----------
     urn, kind, name
-        What it is.
+        The resource.
     hospital, zone, owner
-        Whose it is and where.
+        Its owner and location.
     data_class, phi
-        What it holds: ``PHI``, ``no PHI``, or nothing where nothing says.
+        Its data: ``PHI``, ``no PHI``, or empty where that is unknown.
     encryption, key
-        Whether it is encrypted, and by which key; of stores alone.
+        For data stores, whether it is encrypted, and with which key.
     backup
-        The copies that are kept of it.
+        Its backups and copies.
     changed
-        When it last changed.
+        The time of the last change.
     emulated
-        Whether it was really made, as far as is known.
+        Whether the resource was created, as far as is known.
     """
 
     urn: str
@@ -48,44 +49,51 @@ class Asset:
     emulated: bool
 
 
-def inventory(graph: Graph, places: Places, settings: Settings, changed: Mapping[str, str]) -> list[Asset]:
-    """Return every resource once, hospital by hospital."""
-    keys, backups = Keys(graph), Backups(graph)
-    found = [_asset(resource, places, settings, keys, backups, changed) for resource in graph]
-    return sorted(found, key=lambda asset: (not asset.hospital, asset.hospital, asset.kind, asset.name, asset.urn))
+def inventory(graph: Graph, owners: OwnershipIndex, settings: Settings, changed: Mapping[str, str]) -> list[Asset]:
+    """Return every resource once, by hospital."""
+    keys, backups = EncryptionKeys(graph), Backups(graph)
+    assets = [_asset(resource, owners, settings, keys, backups, changed) for resource in graph]
+    return sorted(assets, key=lambda asset: (not asset.hospital, asset.hospital, asset.kind, asset.name, asset.urn))
 
 
 def _asset(
-    resource: Resource, places: Places, settings: Settings, keys: Keys, backups: Backups, changed: Mapping[str, str]
+    resource: Resource,
+    owners: OwnershipIndex,
+    settings: Settings,
+    keys: EncryptionKeys,
+    backups: Backups,
+    changed: Mapping[str, str],
 ) -> Asset:
-    whose = places.of(resource)
-    stored = resource.kind in kinds()
+    owner = owners.of(resource)
+    is_store = resource.kind in kinds()
     return Asset(
         urn=resource.urn,
         kind=resource.kind,
-        name=called(resource),
-        hospital=whose.hospital,
-        zone=places.where(resource),
-        owner=whose.owner,
-        data_class=whose.data_class,
-        phi=phi(whose.phi, whose.data_class, settings),
-        encryption=("encrypted" if encrypted(resource, keys) else "not encrypted") if _has_key(resource) else "",
-        key=keys.told(resource) if stored else "",
-        backup=tuple(backups.of(resource)) if stored else (),
+        name=display_name(resource),
+        hospital=owner.hospital,
+        zone=owners.location(resource),
+        owner=owner.owner,
+        data_class=owner.data_class,
+        phi=holds_phi(owner.phi, owner.data_class, settings),
+        encryption=_encryption(resource, keys),
+        key=keys.key_name(resource) if is_store else "",
+        backup=tuple(backups.of(resource)) if is_store else (),
         changed=changed.get(resource.urn, ""),
-        emulated=not flag(resource.at("notEmulated")),
+        emulated=not known_true(resource.at("notEmulated")),
     )
 
 
-def _has_key(resource: Resource) -> bool:
+def _encryption(resource: Resource, keys: EncryptionKeys) -> str:
     row = kinds().get(resource.kind)
-    return row is not None and (bool(row.key) or row.title == "bucket")
+    if row is None or not (row.key or resource.kind == BUCKET):
+        return ""
+    return "encrypted" if is_encrypted(resource, keys) else "not encrypted"
 
 
-def phi(told: str, data_class: str, settings: Settings) -> str:
-    """Return whether PHI is held: by tag, else by the data class; nothing where neither says."""
-    if told in ("true", "false"):
-        return "PHI" if told == "true" else "no PHI"
+def holds_phi(tag: str, data_class: str, settings: Settings) -> str:
+    """Return ``PHI`` or ``no PHI`` by the tag, otherwise by the data class; empty where there is neither."""
+    if tag in ("true", "false"):
+        return "PHI" if tag == "true" else "no PHI"
     if data_class:
         return "PHI" if settings.phi(data_class) else "no PHI"
     return ""

@@ -1,83 +1,92 @@
-"""How patients' data moves through one hospital: through workloads and stores, as rights and ways allow."""
+"""The data flow of a hospital: how patients' data moves between its workloads, stores and external endpoints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from policy_pack.evidence.network.network_map import Map
+from policy_pack.evidence.network.network_map import NetworkMap
 from policy_pack.facts.access import Access
 
-_IN, _OUT = ("read", "select", "connect"), ("write", "insert", "update")
-# Servers from which records come; what others do is drawn as stores and keys, or moves no records.
-_RECORDS = ("fhir",)
-_ASKING = ("clinic",)
+_READ, _WRITE = ("read", "select", "connect"), ("write", "insert", "update")
+# The endpoints that send patients' records, and those that send requests; the data of the others is in stores and keys.
+_RECORD_SOURCES = ("fhir",)
+_CLIENTS = ("clinic",)
 PSEUDONYMISE = "pseudonymise"
 
 
 @dataclass(frozen=True, order=True)
-class Step:
+class DataMovement:
     """One movement of data.
 
     Parameters
     ----------
     source, target
-        Titles of workloads, URNs of stores and keys, or names of servers outside.
-    what
-        What happens, in a word.
+        Labels of workloads, URNs of stores and keys, or names of external endpoints.
+    operation
+        The operation, such as ``read``.
     parts
-        The parts of the store that it is about; none means all of it.
+        The parts of the store; none means all of it.
     """
 
     source: str
     target: str
-    what: str
+    operation: str
     parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Flow:
-    """The movements of one hospital's data, the stores that it owns, and the workloads that make pseudonyms."""
+class DataFlow:
+    """The data movements of one hospital, with its workloads, its stores, and the workloads that pseudonymise."""
 
     hospital: str
     workloads: tuple[str, ...]
     stores: tuple[str, ...]
-    steps: tuple[Step, ...]
+    movements: tuple[DataMovement, ...]
     pseudonymisers: tuple[str, ...]
 
 
-def flow(hospital: str, access: Sequence[Access], kept: Mapping[str, str], vault: frozenset[str], ways: Map) -> Flow:
-    """Return a hospital's data flow.
+def data_flow(
+    hospital: str,
+    access: Sequence[Access],
+    owner_of: Mapping[str, str],
+    vault: frozenset[str],
+    network: NetworkMap,
+) -> DataFlow:
+    """Return the data flow of a hospital.
 
     Parameters
     ----------
     hospital
         The hospital.
     access
-        Who can do what.
-    kept
-        By URN of a store that holds data the hospital that owns it.
+        The access matrix.
+    owner_of
+        The hospital of each data store, by URN.
     vault
-        URNs of what Vault keeps.
-    ways
-        The network map, which says whom workloads can call.
+        URNs of keys and secrets in Vault.
+    network
+        The network map, with the connections of workloads.
     """
-    own = {pod.title for pod in ways.pods if pod.hospital == hospital and pod.workload}
-    steps: set[Step] = set()
+    workloads = {pods.label for pods in network.pods if pods.hospital == hospital and pods.workload}
+    movements: set[DataMovement] = set()
     for one in access:
-        if one.who.kind != "ServiceAccount" or one.who.name not in own:
+        name = one.principal.name
+        if one.principal.kind != "ServiceAccount" or name not in workloads:
             continue
-        if one.store in vault:
-            steps.add(Step(one.who.name, one.store, one.verb, one.parts))
-        elif one.store in kept and one.verb in _IN:
-            steps.add(Step(one.store, one.who.name, one.verb, one.parts))
-        elif one.store in kept and one.verb in _OUT:
-            steps.add(Step(one.who.name, one.store, one.verb, one.parts))
-    for way in ways.ways:
-        if way.source in own and way.target in own:
-            steps.add(Step(way.source, way.target, "asks"))
-        elif way.source in own and way.target in _RECORDS:
-            steps.add(Step(way.target, way.source, "patients' records"))
-        elif way.target in own and way.source in _ASKING:
-            steps.add(Step(way.source, way.target, "asks"))
-    makers = {step.source for step in steps if step.what == PSEUDONYMISE}
-    stores = sorted(urn for urn, owner in kept.items() if owner == hospital)
-    return Flow(hospital, tuple(sorted(own)), tuple(stores), tuple(sorted(steps)), tuple(sorted(makers)))
+        if one.store in vault or (one.store in owner_of and one.verb in _WRITE):
+            movements.add(DataMovement(name, one.store, one.verb, one.parts))
+        elif one.store in owner_of and one.verb in _READ:
+            movements.add(DataMovement(one.store, name, one.verb, one.parts))
+    for connection in network.connections:
+        source, target = connection.source, connection.target
+        if target in workloads and (source in workloads or source in _CLIENTS):
+            movements.add(DataMovement(source, target, "request"))
+        elif source in workloads and target in _RECORD_SOURCES:
+            movements.add(DataMovement(target, source, "patients' records"))
+    pseudonymisers = {one.source for one in movements if one.operation == PSEUDONYMISE}
+    return DataFlow(
+        hospital,
+        tuple(sorted(workloads)),
+        tuple(sorted(urn for urn, owner in owner_of.items() if owner == hospital)),
+        tuple(sorted(movements)),
+        tuple(sorted(pseudonymisers)),
+    )

@@ -1,88 +1,82 @@
-"""What is outside of the zones, by the zone table's names: which server an address is, and whether a flow allows it."""
+"""External peers of NetworkPolicies: the endpoint of the zone table that each is, and whether a flow declares it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
-from typing import Any
 
-from policy_pack.facts.network_policies import HOME_LABEL, Node, Span
-from policy_pack.facts.reachability import Flows
-from policy_pack.facts.zone_table import DNS, DNS_PORTS, Zones
-from policy_pack.stack.external_endpoints import Addresses, Place
+from policy_pack.facts.network.policies import Peer, is_inside
+from policy_pack.facts.network.ports import PortRange
+from policy_pack.facts.network.topology import PodGroup, Topology
+from policy_pack.facts.zone_table import DNS, DNS_PORTS, ZoneTable
+from policy_pack.stack.external_endpoints import Addresses, Endpoint
 
 EVERYWHERE = "any address"
-_DNS_HOME, _DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
-Peer = Mapping[str, Any] | None
-"""A peer of a rule; None where the rule names none."""
 
 
 @dataclass(frozen=True)
-class Outside:
-    """Names for what is outside, from the zone table and the stack's configuration."""
+class ExternalPeers:
+    """The external endpoints of the zone table, with their addresses in the stack's configuration."""
 
-    table: Zones
+    table: ZoneTable
     addresses: Addresses
 
-    def named(self, peer: Peer, span: Span, node: Node, parts: Flows, *, inward: bool) -> tuple[str, bool] | None:
-        """Return the name of a peer, and whether a flow allows it; None where it is pods of the stack alone."""
-        name = _name(peer, parts)
-        if name is None or peer is None:
-            return (name, False) if name else None
-        single = span[1] == span[2]
-        flows = dict(self._flows(node, inward=inward))
-        if name == DNS:
-            return name, not inward and DNS in flows and single and span[1] in DNS_PORTS
-        if "ipBlock" in peer:
-            known = self._server(str(peer["ipBlock"].get("cidr")), span, node, flows)
-            if known:
-                return known, known in flows
-        unplaced = [end for end, port in flows.items() if self._fits(end, port, span, node, "ipBlock" in peer)]
-        if not (single and unplaced):
-            return name, False
-        return (unplaced[0] if len(unplaced) == 1 else name), True
+    def match(
+        self, peer: Peer | None, ports: PortRange, group: PodGroup, network: Topology, *, ingress: bool
+    ) -> tuple[str, bool] | None:
+        """Return the name of a peer, and whether a flow declares it; None where it is pods of the stack alone.
 
-    def _flows(self, node: Node, *, inward: bool) -> Iterator[tuple[str, int | None]]:
-        """Return what is outside and has a flow with a workload, and the flow's port."""
+        A peer of None is a rule without peers.
+        """
+        if peer is None:
+            return EVERYWHERE, False
+        name = _name(peer, network)
+        if name is None:
+            return None
+        flows = dict(self._flows(group, ingress=ingress))
+        if name == DNS:
+            return name, not ingress and DNS in flows and ports.single and ports.first in DNS_PORTS
+        if peer.cidr is not None:
+            endpoint = self._endpoint_of(peer.cidr, ports, group, flows)
+            if endpoint:
+                return endpoint, endpoint in flows
+        is_network = peer.cidr is not None
+        candidates = [name for name, port in flows.items() if self._can_be(name, port, ports, group, is_network)]
+        if not (ports.single and candidates):
+            return name, False
+        return (candidates[0] if len(candidates) == 1 else name), True
+
+    def _flows(self, group: PodGroup, *, ingress: bool) -> Iterator[tuple[str, int | None]]:
+        """Return the endpoints with a flow of a workload, and the port of the flow."""
         for flow in self.table.flows:
-            own, other = (flow.target, flow.source) if inward else (flow.source, flow.target)
-            if own == node.workload and other in self.table.outside:
+            own, other = (flow.target, flow.source) if ingress else (flow.source, flow.target)
+            if own == group.workload and other in self.table.endpoints:
                 yield other, flow.port
 
-    def _place(self, end: str, node: Node) -> Place | None:
-        return self.addresses.of(node.home.hospital, end)
+    def _endpoint(self, name: str, group: PodGroup) -> Endpoint | None:
+        return self.addresses.of(group.namespace.hospital, name)
 
-    def _server(self, network: str, span: Span, node: Node, flows: Mapping[str, int | None]) -> str | None:
-        """Return the server of the stack's configuration that an address is."""
-        hospital = node.home.hospital
-        names = {*self.addresses.shared, *(name for owner, name in self.addresses.own if owner == hospital)}
-        there = ip_network(network, strict=False)
+    def _endpoint_of(self, cidr: str, ports: PortRange, group: PodGroup, flows: Mapping[str, int | None]) -> str | None:
+        """Return the endpoint of the stack's configuration that a network is."""
+        hospital = group.namespace.hospital
+        names = {*self.addresses.shared, *(name for owner, name in self.addresses.by_hospital if owner == hospital)}
         for name in sorted(names):
-            place = self._place(name, node)
-            if place and span == ("TCP", port := flows.get(name) or place.port, port):
-                given = ip_network(place.network)
-                if there.network_address in given and there.prefixlen >= given.prefixlen:
-                    return name
+            endpoint = self._endpoint(name, group)
+            port = flows.get(name) or (endpoint.port if endpoint else None)
+            if endpoint and ports == ("TCP", port, port) and is_inside(cidr, endpoint.network):
+                return name
         return None
 
-    def _fits(self, end: str, port: int | None, span: Span, node: Node, is_network: bool) -> bool:
-        """Return whether a peer without a known place may be something that a flow is about."""
-        absent = is_network and (node.home.hospital, end) in self.addresses.unused
-        return end != DNS and self._place(end, node) is None and not absent and port in (None, span[1])
+    def _can_be(self, name: str, port: int | None, ports: PortRange, group: PodGroup, is_network: bool) -> bool:
+        """Return whether a peer may be an endpoint whose address the configuration does not have."""
+        unused = is_network and (group.namespace.hospital, name) in self.addresses.unused
+        return name != DNS and self._endpoint(name, group) is None and not unused and port in (None, ports.first)
 
 
-def _name(peer: Peer, parts: Flows) -> str | None:
-    if peer is None:
-        return EVERYWHERE
-    if "ipBlock" in peer:
-        return str(peer["ipBlock"].get("cidr"))
-    where = peer.get("namespaceSelector")
-    labels = (where or {}).get("matchLabels") or {}
-    if where is None or labels.get(HOME_LABEL) in parts.homes:
+def _name(peer: Peer, network: Topology) -> str | None:
+    """Return the text for a peer; None where it selects pods of the stack alone."""
+    if peer.cidr is not None:
+        return peer.cidr
+    if peer.namespace_selector is None or network.declares(peer):
         return None
-    if HOME_LABEL not in labels:
-        named = {key.rpartition("/")[2] for key in labels if "/" in key}
-        return None if {"hospital", "zone"} <= named else "pods of any namespace with such labels"
-    pods = (peer.get("podSelector") or {}).get("matchLabels") or {}
-    if labels[HOME_LABEL] == _DNS_HOME and pods == _DNS_LABELS:
-        return DNS
-    return f"pods of namespace {labels[HOME_LABEL]}"
+    if peer.namespace_name is None:
+        return "pods with these labels in any namespace"
+    return DNS if peer.is_kube_dns else f"pods of namespace {peer.namespace_name}"

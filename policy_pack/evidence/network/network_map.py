@@ -1,22 +1,22 @@
-"""The network map: every open way between pods and to servers outside, as the zone-flow proof has them."""
+"""The network map: every connection that NetworkPolicies allow, between pods and to or from external peers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy_pack.controls.network.zone_flows import allowed, edges
-from policy_pack.evidence.network.external_peers import EVERYWHERE, Outside
-from policy_pack.facts.network_policies import Node, shown
-from policy_pack.facts.reachability import Flows, flows
+from policy_pack.evidence.network.external_peers import EVERYWHERE, ExternalPeers
+from policy_pack.facts.network.connections import connections, is_declared
+from policy_pack.facts.network.policies import EGRESS, INGRESS
+from policy_pack.facts.network.topology import PodGroup, Topology, topology
 from policy_pack.facts.zone_table import zones
-from policy_pack.stack.checks import About
+from policy_pack.stack.checks import StackContext
 from policy_pack.stack.external_endpoints import Addresses
 
 
 @dataclass(frozen=True, order=True)
-class Pod:
-    """Pods of one workload: their namespace, hospital and zone, and whether the stack declares them already."""
+class WorkloadPods:
+    """The pods of one workload: namespace, hospital and zone, and whether the stack declares them already."""
 
-    title: str
+    label: str
     namespace: str
     workload: str
     hospital: str
@@ -25,86 +25,90 @@ class Pod:
 
 
 @dataclass(frozen=True, order=True)
-class Way:
-    """An open way.
+class AllowedConnection:
+    """An allowed connection.
 
     Parameters
     ----------
     source, target
-        Titles of pods, or names of servers outside.
+        Labels of pods, or names of external peers.
     ports
-        The ports that are open.
-    allowed
+        The ports.
+    declared
         Whether the zone table has a flow for it.
     policies
-        The policies that open it.
-    outside
-        Whether an end is no pod of this stack.
+        The NetworkPolicies that allow it.
+    external
+        Whether one end is not a pod of this stack.
     """
 
     source: str
     target: str
     ports: str
-    allowed: bool
+    declared: bool
     policies: tuple[str, ...]
-    outside: bool
+    external: bool
 
 
 @dataclass(frozen=True)
-class Map:
-    """Pods by name, and the ways between them and to the outside."""
+class NetworkMap:
+    """Pods, the connections between them and with external peers, and the pods isolated in both directions."""
 
-    pods: tuple[Pod, ...]
-    ways: tuple[Way, ...]
-    closed: tuple[str, ...]
+    pods: tuple[WorkloadPods, ...]
+    connections: tuple[AllowedConnection, ...]
+    isolated: tuple[str, ...]
 
-    def across(self) -> list[Way]:
-        """Return the ways from one hospital to another."""
-        owner = {pod.title: pod.hospital for pod in self.pods}
-        return [way for way in self.ways if not way.outside and owner[way.source] != owner[way.target]]
+    def cross_hospital(self) -> list[AllowedConnection]:
+        """Return the connections from one hospital to another."""
+        hospital = {pods.label: pods.hospital for pods in self.pods}
+        return [one for one in self.connections if not one.external and hospital[one.source] != hospital[one.target]]
 
 
-def network(about: About) -> Map:
-    """Return the map of a stack."""
+def network_map(context: StackContext) -> NetworkMap:
+    """Return the network map of a stack."""
     table = zones()
-    parts: Flows = about.graph.memo("flows", lambda _: flows(about, table))
-    pods = {node.title: _pod(node) for node in sorted(parts.nodes, key=lambda node: node.resource is not None)}
-    inner = {
-        Way(
-            edge.source.title,
-            edge.target.title,
-            shown(edge.span),
-            allowed(edge, table),
-            tuple(sorted({policy.resource.name for policy in (edge.out, edge.into) if policy})),
-            outside=False,
+    network = topology(context, table)
+    groups = sorted(network.pod_groups, key=lambda group: group.resource is not None)
+    pods = {group.label: _workload_pods(group) for group in groups}
+    internal = {
+        AllowedConnection(
+            connection.source.label,
+            connection.target.label,
+            connection.ports.label,
+            is_declared(connection, table),
+            tuple(sorted({p.resource.name for p in (connection.egress_policy, connection.ingress_policy) if p})),
+            external=False,
         )
-        for edge in edges(parts)
+        for connection in connections(network)
     }
-    outside = Outside(table, about.addresses or Addresses({}, {}))
-    outer = {way for node in parts.nodes for way in _beyond(node, parts, outside)}
-    closed = {node.title for node in parts.nodes if {"Ingress", "Egress"} <= node.closed}
-    return Map(tuple(sorted(pods.values())), tuple(sorted(inner | outer)), tuple(sorted(closed)))
+    peers = ExternalPeers(table, context.addresses or Addresses({}, {}))
+    external = {one for group in network.pod_groups for one in _external(group, network, peers)}
+    isolated = {group.label for group in network.pod_groups if {INGRESS, EGRESS} <= group.isolated}
+    return NetworkMap(tuple(sorted(pods.values())), tuple(sorted(internal | external)), tuple(sorted(isolated)))
 
 
-def _pod(node: Node) -> Pod:
-    home = node.home
-    return Pod(node.title, home.name, node.workload, home.hospital, home.zone, node.resource is not None)
+def _workload_pods(group: PodGroup) -> WorkloadPods:
+    own = group.namespace
+    return WorkloadPods(group.label, own.name, group.workload, own.hospital, own.zone, group.resource is not None)
 
 
-def _beyond(node: Node, parts: Flows, outside: Outside) -> Iterator[Way]:
-    """Return the ways between pods and what is outside, both directions."""
-    for inward, direction, rules in ((False, "Egress", node.egress), (True, "Ingress", node.ingress)):
-        if direction not in node.closed:
-            yield _way(node, EVERYWHERE, "any port", (), inward=inward)
+def _external(group: PodGroup, network: Topology, peers: ExternalPeers) -> Iterator[AllowedConnection]:
+    """Return the connections of pods with external peers, in both directions."""
+    for ingress, direction, rules in ((False, EGRESS, group.egress), (True, INGRESS, group.ingress)):
+        if direction not in group.isolated:
+            yield _connection(group, EVERYWHERE, "any port", (), ingress=ingress)
         for policy, rule in rules:
             for peer in (None,) if rule.peers is None else rule.peers:
-                for span in rule.spans(node.named if inward else {}):
-                    found = outside.named(peer, span, node, parts, inward=inward)
-                    if found:
-                        name, fine = found
-                        yield _way(node, name, shown(span), (policy.resource.name,), inward=inward, fine=fine)
+                for ports in rule.port_ranges(group.named_ports if ingress else {}):
+                    match = peers.match(peer, ports, group, network, ingress=ingress)
+                    if match:
+                        name, declared = match
+                        policies = (policy.resource.name,)
+                        yield _connection(group, name, ports.label, policies, ingress=ingress, declared=declared)
 
 
-def _way(node: Node, other: str, ports: str, policies: tuple[str, ...], *, inward: bool, fine: bool = False) -> Way:
-    source, target = (other, node.title) if inward else (node.title, other)
-    return Way(source, target, ports, fine, policies, outside=True)
+def _connection(
+    group: PodGroup, other: str, ports: str, policies: tuple[str, ...], *, ingress: bool, declared: bool = False
+) -> AllowedConnection:
+    source, target = (other, group.label) if ingress else (group.label, other)
+    return AllowedConnection(source, target, ports, declared, policies, external=True)

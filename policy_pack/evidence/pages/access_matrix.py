@@ -1,4 +1,4 @@
-"""The access matrix as tables: what a hospital's workloads can do, and who else can do anything."""
+"""The access matrix as tables: what each workload of a hospital can do with which store, and what others can do."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from policy_pack.evidence.report import Report
 from policy_pack.facts.access import Access
-from policy_pack.facts.rbac_access import Ability
+from policy_pack.facts.rbac_access import ClusterPermission
 
-# Words that mean that somebody sees what is in a store.
-SEEING = ("read", "decrypt", "select", "connect", "export", "restore", "take a login")
+# The verbs that disclose the contents of a store.
+DISCLOSING = ("read", "decrypt", "select", "connect", "export", "restore", "generate credentials")
 
 
 @dataclass(frozen=True)
-class Row:
-    """A store, and what each principal of the columns can do with it."""
+class StoreRow:
+    """A store, and the verbs of each principal in the columns."""
 
     store: str
     data_class: str
@@ -24,98 +24,101 @@ class Row:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The stores that a hospital's workloads reach, and the hospital's own that none of them reaches."""
+    """The stores that a hospital's workloads can access, and the hospital's own stores that none of them can."""
 
     hospital: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[StoreRow, ...]
     details: tuple[Access, ...]
 
 
 @dataclass(frozen=True)
-class Other:
-    """What somebody who is no workload of a hospital can do, and with which stores."""
+class OtherAccess:
+    """What a principal that is not a hospital's workload can do, and with which stores."""
 
-    who: str
+    principal: str
     verbs: tuple[str, ...]
     stores: tuple[str, ...]
     through: tuple[str, ...]
-    when: tuple[str, ...]
+    conditions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Reach:
-    """What somebody can do in a namespace of the cluster."""
+class ClusterAccess:
+    """What a principal can do in a namespace of the cluster."""
 
-    who: str
+    principal: str
     namespace: str
-    abilities: tuple[str, ...]
+    permissions: tuple[str, ...]
     through: tuple[str, ...]
 
 
-def of_hospital(report: Report, hospital: str) -> Matrix:
-    """Return the matrix of a hospital."""
-    accounts = {pod.title for pod in report.network.pods if pod.hospital == hospital}
-    homes = {pod.namespace for pod in report.network.pods if pod.hospital == hospital}
-    details = [one for one in report.access if one.who.namespace in homes]
-    columns = sorted(accounts | {one.who.name for one in details})
-    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+def hospital_matrix(report: Report, hospital: str) -> Matrix:
+    """Return the access matrix of a hospital."""
+    accounts = {pods.label for pods in report.network.pods if pods.hospital == hospital}
+    namespaces = {pods.namespace for pods in report.network.pods if pods.hospital == hospital}
+    details = [one for one in report.access if one.principal.namespace in namespaces]
+    columns = sorted(accounts | {one.principal.name for one in details})
+    verbs: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for one in details:
-        found[one.store][one.who.name].append(one.verb)
+        verbs[one.store][one.principal.name].append(one.verb)
     assets = {asset.urn: asset for asset in report.assets}
-    own = {urn for urn in report.titles if urn in assets and assets[urn].hospital == hospital}
+    own = {urn for urn in report.labels if urn in assets and assets[urn].hospital == hospital}
     rows = [
-        Row(
-            report.titles[urn],
+        StoreRow(
+            report.labels[urn],
             assets[urn].data_class if urn in assets else "",
             assets[urn].phi if urn in assets else "",
-            tuple(tuple(found[urn][column]) for column in columns) if urn in found else ((),) * len(columns),
+            tuple(tuple(verbs[urn][column]) for column in columns) if urn in verbs else ((),) * len(columns),
         )
-        for urn in sorted(own | found.keys(), key=lambda urn: (report.titles[urn], urn))
+        for urn in sorted(own | verbs.keys(), key=lambda urn: (report.labels[urn], urn))
     ]
     return Matrix(hospital, tuple(columns), tuple(rows), tuple(details))
 
 
-def of_others(report: Report) -> list[Other]:
-    """Return what principals that are no workload of a hospital can do, the stores of one right together."""
-    homes = {pod.namespace for pod in report.network.pods if pod.hospital}
+def other_access(report: Report) -> list[OtherAccess]:
+    """Return the access of principals that are not a hospital's workload, stores with the same verbs together."""
+    namespaces = {pods.namespace for pods in report.network.pods if pods.hospital}
     by_store: dict[tuple[str, str], list[Access]] = defaultdict(list)
     for one in report.access:
-        if one.who.namespace not in homes:
-            by_store[one.who.title, one.store].append(one)
+        if one.principal.namespace not in namespaces:
+            by_store[one.principal.label, one.store].append(one)
     groups: dict[tuple[str, tuple[str, ...]], list[Access]] = defaultdict(list)
-    for (who, _), found in by_store.items():
-        groups[who, tuple(sorted(one.verb for one in found))] += found
+    for (principal, _), access in by_store.items():
+        groups[principal, tuple(sorted(one.verb for one in access))] += access
     return [
-        Other(
-            who,
+        OtherAccess(
+            principal,
             verbs,
-            tuple(sorted({report.titles[one.store] for one in found})),
-            _joined(one.through for one in found),
-            _joined(one.when for one in found),
+            tuple(sorted({report.labels[one.store] for one in access})),
+            _union(one.through for one in access),
+            _union(one.conditions for one in access),
         )
-        for (who, verbs), found in sorted(groups.items())
+        for (principal, verbs), access in sorted(groups.items())
     ]
 
 
-def in_cluster(abilities: Sequence[Ability]) -> list[Reach]:
-    """Return what is allowed by the cluster's own rights, the abilities of one right together."""
+def cluster_access(permissions: Sequence[ClusterPermission]) -> list[ClusterAccess]:
+    """Return what Kubernetes RBAC permits, the permissions of one binding together."""
     groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
-    for one in abilities:
-        limited = f" (only {', '.join(one.only)})" if one.only else ""
-        groups[one.who.title, one.namespace, one.through].append(one.ability + limited)
-    return [Reach(who, home, tuple(found), through) for (who, home, through), found in sorted(groups.items())]
+    for one in permissions:
+        limited = f" (only {', '.join(one.resource_names)})" if one.resource_names else ""
+        groups[one.principal.label, one.namespace, one.through].append(one.permission + limited)
+    return [
+        ClusterAccess(principal, namespace, tuple(group), through)
+        for (principal, namespace, through), group in sorted(groups.items())
+    ]
 
 
-def seen(report: Report) -> Mapping[str, list[str]]:
-    """Return by store of PHI who can see what is in it."""
-    phi = {line.urn for line in report.lines if line.phi == "PHI"}
-    found: dict[str, set[str]] = defaultdict(set)
+def phi_readers(report: Report) -> Mapping[str, list[str]]:
+    """Return by URN of each PHI store the principals that can read its contents."""
+    phi = {row.urn for row in report.encryption if row.phi == "PHI"}
+    readers: dict[str, set[str]] = defaultdict(set)
     for one in report.access:
-        if one.store in phi and one.verb in SEEING:
-            found[one.store].add(one.who.title)
-    return {urn: sorted(found[urn]) for urn in sorted(phi)}
+        if one.store in phi and one.verb in DISCLOSING:
+            readers[one.store].add(one.principal.label)
+    return {urn: sorted(readers[urn]) for urn in sorted(phi)}
 
 
-def _joined(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(sorted({text for texts in lists for text in texts}))
+def _union(texts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({text for group in texts for text in group}))

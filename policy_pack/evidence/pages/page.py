@@ -1,4 +1,4 @@
-"""The evidence as one page that needs nothing else: its style and pictures are in it."""
+"""The evidence page: one HTML file with its style and diagrams included."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -7,28 +7,35 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from policy_pack.evidence import labels
-from policy_pack.evidence.control_report import Standing
+from policy_pack.evidence.control_report import ControlStatus
 from policy_pack.evidence.pages import access_matrix
-from policy_pack.evidence.pages.diagrams import flow_drawing, look_of, network_drawing
+from policy_pack.evidence.pages.diagrams import css_class, data_flow_diagram, network_diagram
 from policy_pack.evidence.report import Report
 from policy_pack.stack.external_endpoints import Addresses
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_SHOWN = (Standing.HELD, Standing.DECLARED, Standing.EXEMPT, Standing.REFUSED, Standing.ADVISED, Standing.LATER)
-_MEANS = {
-    Standing.HELD: "the stack shows it",
-    Standing.DECLARED: "the stack declares it, people must show it",
-    Standing.EXEMPT: "left out for a reason and a time",
-    Standing.REFUSED: "broken: must be mended",
-    Standing.ADVISED: "broken, but not mandatory",
-    Standing.LATER: "a value is not in the state",
-    Standing.ABSENT: "nothing of its kind is in the stack",
-    Standing.OFF: "switched off by its profile",
+_TILES = (
+    ControlStatus.COMPLIANT,
+    ControlStatus.DECLARED,
+    ControlStatus.EXEMPT,
+    ControlStatus.REFUSED,
+    ControlStatus.ADVISORY,
+    ControlStatus.UNKNOWN,
+)
+_MEANINGS = {
+    ControlStatus.COMPLIANT: "the stack shows it",
+    ControlStatus.DECLARED: "the stack declares it, people must show evidence",
+    ControlStatus.EXEMPT: "violated, with an exemption that has a reason and an expiry date",
+    ControlStatus.REFUSED: "violated: must be corrected",
+    ControlStatus.ADVISORY: "violated, but not mandatory",
+    ControlStatus.UNKNOWN: "a value is not in the state",
+    ControlStatus.NOT_APPLICABLE: "the stack has no resource of its kind",
+    ControlStatus.OFF: "switched off by its profile",
 }
 
 
 def page(report: Report, addresses: Addresses | None) -> str:
-    """Return the page."""
+    """Return the page as HTML."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -37,39 +44,40 @@ def page(report: Report, addresses: Addresses | None) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["kind"] = labels.kind
-    environment.filters["look"] = look_of
+    environment.filters["kind"] = labels.kind_label
+    environment.filters["css_class"] = css_class
     template = environment.get_template("page.html.j2")
     return template.render(_values(report, addresses))
 
 
 def _values(report: Report, addresses: Addresses | None) -> dict[str, Any]:
-    networks = {name: network_drawing(name, report.network, addresses) for name in report.hospitals}
-    flows = {
-        flow.hospital: flow_drawing(flow, report.network, report.lines, report.titles)
-        for flow in report.flows
-        if flow.steps or flow.stores
+    network_diagrams = {name: network_diagram(name, report.network, addresses) for name in report.hospitals}
+    data_flow_diagrams = {
+        flow.hospital: data_flow_diagram(flow, report.network, report.encryption, report.labels)
+        for flow in report.data_flows
+        if flow.movements or flow.stores
     }
+    readers = access_matrix.phi_readers(report)
     return {
         "report": report,
         "style": (_TEMPLATES / "page.css").read_text(encoding="utf-8"),
-        "tiles": [(standing.value, report.counts[standing.value], _MEANS[standing]) for standing in _SHOWN],
-        "means": {standing.value: meaning for standing, meaning in _MEANS.items()},
-        "networks": networks,
-        "flows": flows,
-        "matrices": [access_matrix.of_hospital(report, name) for name in report.hospitals],
-        "others": access_matrix.of_others(report),
-        "reaches": access_matrix.in_cluster(report.abilities),
-        "seen": {report.titles[urn]: who for urn, who in access_matrix.seen(report).items()},
-        "seeing": access_matrix.SEEING,
-        "open": [way for way in report.network.ways if not way.allowed],
+        "tiles": [(status.value, report.control_counts[status.value], _MEANINGS[status]) for status in _TILES],
+        "meanings": {status.value: meaning for status, meaning in _MEANINGS.items()},
+        "network_diagrams": network_diagrams,
+        "data_flow_diagrams": data_flow_diagrams,
+        "matrices": [access_matrix.hospital_matrix(report, name) for name in report.hospitals],
+        "other_access": access_matrix.other_access(report),
+        "cluster_access": access_matrix.cluster_access(report.cluster_permissions),
+        "phi_readers": {report.labels[urn]: principals for urn, principals in readers.items()},
+        "disclosing": access_matrix.DISCLOSING,
+        "undeclared": [connection for connection in report.network.connections if not connection.declared],
         "assets": _by_hospital(report),
         "kinds": sorted(Counter(asset.kind for asset in report.assets).items()),
     }
 
 
 def _by_hospital(report: Report) -> dict[str, list[Any]]:
-    found = defaultdict(list)
+    groups = defaultdict(list)
     for asset in report.assets:
-        found[f"Hospital {asset.hospital}" if asset.hospital in report.hospitals else "Shared by all"].append(asset)
-    return dict(found)
+        groups[f"Hospital {asset.hospital}" if asset.hospital in report.hospitals else "Shared by all"].append(asset)
+    return dict(groups)

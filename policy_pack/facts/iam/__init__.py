@@ -1,1 +1,1 @@
-"""IAM policy documents: statements, wildcards, conditions and which policies apply to whom."""
+"""IAM policy evaluation: documents, wildcards, conditions, trust policies, and who is allowed to do what."""

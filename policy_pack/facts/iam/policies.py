@@ -1,130 +1,143 @@
-"""The policies that decide about one principal or one store of the account."""
+"""The policies that apply to a role or to a data store: identity, resource and key policies, permissions boundaries."""
 
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from policy_pack.facts.data_stores import Store
-from policy_pack.facts.iam.statements import Statement, statements
+from policy_pack.facts.iam.documents import Statement, statements
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import KEY, ROLE, ROLE_KEYS, ROLE_POLICY
-from policy_pack.stack.text import word, words
+from policy_pack.stack.text import known_text, known_texts
 from policy_pack.stack.values import NotKnownError, View
 
-_ATTACHED = ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/policyAttachment:PolicyAttachment")
-_POLICY = "aws:iam/policy:Policy"
+POLICY_ATTACHMENTS = ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/policyAttachment:PolicyAttachment")
+_MANAGED_POLICY = "aws:iam/policy:Policy"
+_POLICY_KEYS = ("arn", "id")
 
 
 @dataclass(frozen=True)
-class Held:
-    """A statement, and the policy that it stands in."""
+class PolicyStatement:
+    """A statement, and the name of its policy."""
 
     statement: Statement
     policy: str
 
 
 @dataclass(frozen=True)
-class Rights:
-    """What the stack says that a role may do.
+class RolePolicies:
+    """The policies of a role.
 
     Parameters
     ----------
     role
         The role.
-    held
-        Statements of its policies.
-    bounds
-        Statements of its permissions boundary; None where it has none that is known.
-    elsewhere
-        Policies whose text is not in the state.
+    statements
+        Statements of its inline and attached policies.
+    boundary
+        Statements of its permissions boundary; None where it has none, or none that is known.
+    unresolved
+        Policies whose document is not in the state, such as AWS managed policies.
     """
 
     role: Resource
-    held: tuple[Held, ...]
-    bounds: tuple[Held, ...] | None
-    elsewhere: tuple[str, ...]
+    statements: tuple[PolicyStatement, ...]
+    boundary: tuple[PolicyStatement, ...] | None
+    unresolved: tuple[str, ...]
 
 
-def rights(graph: Graph) -> list[Rights]:
-    """Return the rights of every role."""
-    own = defaultdict(list)
-    for policy in graph.of(ROLE_POLICY, *_ATTACHED):
+def documents(resource: Resource) -> list[View]:
+    """Return every policy document that an IAM policy or role contains."""
+    inline = [entry.at("policy") for entry in resource.at("inlinePolicies").items()]
+    own = [] if resource.kind == ROLE else [resource.at("policy")]
+    return [*own, *inline]
+
+
+def role_policies(graph: Graph) -> list[RolePolicies]:
+    """Return the policies of every role."""
+    by_role = defaultdict(list)
+    for policy in graph.of(ROLE_POLICY, *POLICY_ATTACHMENTS):
         for role in _roles(graph, policy):
-            own[role.urn].append(policy)
-    return [_rights(graph, role, own[role.urn]) for role in sorted(graph.of(ROLE), key=lambda role: role.urn)]
+            by_role[role.urn].append(policy)
+    return [_resolved(graph, role, by_role[role.urn]) for role in sorted(graph.of(ROLE), key=lambda role: role.urn)]
 
 
 def _roles(graph: Graph, policy: Resource) -> Iterator[Resource]:
-    found = graph.target(policy, "role", (ROLE,), ROLE_KEYS)
-    if found:
-        yield found
-    names = words(policy.at("roles"))
-    yield from (role for role in graph.of(ROLE) if names and word(role.at("name")) in names)
+    role = graph.target(policy, "role", (ROLE,), ROLE_KEYS)
+    if role:
+        yield role
+    names = known_texts(policy.at("roles"))
+    yield from (role for role in graph.of(ROLE) if names and known_text(role.at("name")) in names)
 
 
-def _rights(graph: Graph, role: Resource, policies: list[Resource]) -> Rights:
-    held: list[Held] = []
-    elsewhere: list[str] = []
-    documents: list[tuple[str, View]] = []
+def _resolved(graph: Graph, role: Resource, policies: list[Resource]) -> RolePolicies:
+    unresolved: list[str] = []
+    by_name: list[tuple[str, View]] = []
     for policy in policies:
         if policy.kind == ROLE_POLICY:
-            documents.append((policy.name, policy.at("policy")))
+            by_name.append((policy.name, policy.at("policy")))
         else:
-            _attach(graph, policy, "policyArn", word(policy.at("policyArn")), documents, elsewhere)
+            _attach(graph, policy, "policyArn", known_text(policy.at("policyArn")), by_name, unresolved)
     for inline in role.at("inlinePolicies").items():
-        documents.append((word(inline.at("name")) or role.name, inline.at("policy")))
-    for arn in words(role.at("managedPolicyArns")):
-        _attach(graph, role, "managedPolicyArns", arn, documents, elsewhere)
-    for name, view in documents:
-        read = _read(name, view)
-        if read is None:
-            elsewhere.append(name)
-        held += read or ()
-    bound = graph.target(role, "permissionsBoundary", (_POLICY,), ("arn", "id"))
-    bounds = _read(bound.name, bound.at("policy")) if bound else None
-    return Rights(role, tuple(held), tuple(bounds) if bounds is not None else None, tuple(sorted(set(elsewhere))))
+        by_name.append((known_text(inline.at("name")) or role.name, inline.at("policy")))
+    for arn in known_texts(role.at("managedPolicyArns")):
+        _attach(graph, role, "managedPolicyArns", arn, by_name, unresolved)
+    all_statements: list[PolicyStatement] = []
+    for name, document in by_name:
+        parsed = _parsed(name, document)
+        if parsed is None:
+            unresolved.append(name)
+        all_statements += parsed or ()
+    bound = graph.target(role, "permissionsBoundary", (_MANAGED_POLICY,), _POLICY_KEYS)
+    boundary = _parsed(bound.name, bound.at("policy")) if bound else None
+    return RolePolicies(
+        role,
+        tuple(all_statements),
+        tuple(boundary) if boundary is not None else None,
+        tuple(sorted(set(unresolved))),
+    )
 
 
 def _attach(
-    graph: Graph, by: Resource, path: str, arn: str, documents: list[tuple[str, View]], elsewhere: list[str]
+    graph: Graph, by: Resource, path: str, arn: str, by_name: list[tuple[str, View]], unresolved: list[str]
 ) -> None:
-    named = next((policy for policy in graph.of(_POLICY) if arn and word(policy.at("arn")) == arn), None)
-    target = named or graph.target(by, path, (_POLICY,), ("arn", "id"))
-    if target:
-        documents.append((target.name, target.at("policy")))
+    named = next((policy for policy in graph.of(_MANAGED_POLICY) if arn and known_text(policy.at("arn")) == arn), None)
+    policy = named or graph.target(by, path, (_MANAGED_POLICY,), _POLICY_KEYS)
+    if policy:
+        by_name.append((policy.name, policy.at("policy")))
     else:
-        elsewhere.append(arn or by.name)
+        unresolved.append(arn or by.name)
 
 
-def of_store(graph: Graph, store: Store) -> list[Held] | None:
-    """Return the statements of a store's own policy; None where it has none, so that the default decides."""
-    views: list[tuple[str, View]] = []
+def resource_policy(graph: Graph, store: Store) -> list[PolicyStatement] | None:
+    """Return the statements of a store's resource policy; None where it has none and the AWS default applies."""
+    by_name: list[tuple[str, View]] = []
     inline = store.resource.at("policy")
     if not inline.known or not inline.absent:
-        views.append((store.resource.name, inline))
+        by_name.append((store.resource.name, inline))
     if store.kind.policy:
         keys = ("bucket", "id", "url", "arn")
-        pointing = graph.pointing(store.resource, store.kind.policy.kind, store.kind.policy.by, keys)
-        views += [(policy.name, policy.at("policy")) for policy in pointing]
-    found = [held for name, view in views for held in _read(name, view) or ()]
-    return found if views else None
+        policies = graph.referrers(store.resource, store.kind.policy.kind, store.kind.policy.by, keys)
+        by_name += [(policy.name, policy.at("policy")) for policy in policies]
+    all_statements = [statement for name, document in by_name for statement in _parsed(name, document) or ()]
+    return all_statements if by_name else None
 
 
-def defers_to_account(store: Store, held: list[Held] | None) -> bool:
-    """Return whether policies of the account's roles are enough: everywhere but for keys that do not say so."""
-    if store.resource.kind != KEY or held is None:
+def delegates_to_account(store: Store, policy: list[PolicyStatement] | None) -> bool:
+    """Return whether identity policies alone can allow access: everywhere but for KMS keys without such a statement."""
+    if store.resource.kind != KEY or policy is None:
         return True
     return any(
         item.statement.allows
         and item.statement.covers("kms:Decrypt")
         and any(kind == "AWS" and value.endswith(":root") for kind, value in item.statement.principals)
-        for item in held
+        for item in policy
     )
 
 
-def _read(name: str, view: View) -> list[Held] | None:
-    """Return the statements of a document; None where it is not known or no document."""
+def _parsed(name: str, document: View) -> list[PolicyStatement] | None:
+    """Return the statements of a document; None where it is not known, or not a policy document."""
     try:
-        return [Held(statement, name) for statement in statements(view)]
+        return [PolicyStatement(statement, name) for statement in statements(document)]
     except (NotKnownError, ValueError, AttributeError):
         return None

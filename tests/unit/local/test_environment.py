@@ -8,9 +8,11 @@ import pytest
 
 from local import environment, openbao
 from local.paths import Home
+from local.tools import KUBERNETES_PROVIDER_VERSION
 
 HOST = "pulumi-language-python"
-RESOURCES = ("pulumi-resource-aws", "pulumi-resource-kubernetes", "pulumi-resource-vault")
+SUBSTITUTES = ("pulumi-resource-aws", "pulumi-resource-vault")
+KUBERNETES = "pulumi-resource-kubernetes"
 
 
 @pytest.fixture
@@ -24,7 +26,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 @pytest.fixture
 def tools(tmp_path: Path) -> dict[str, Path]:
     (tmp_path / "pulumi").write_text("an executable")
-    return {"kubernetes": tmp_path, "pulumi": tmp_path}
+    (tmp_path / KUBERNETES).write_text("the provider")
+    return {"kubernetes": tmp_path, "pulumi": tmp_path, "pulumi-kubernetes": tmp_path}
 
 
 def resource_plugins(home: Home) -> dict[str, Path]:
@@ -34,7 +37,26 @@ def resource_plugins(home: Home) -> dict[str, Path]:
 def test_substitutes_stand_in_where_no_official_plugin_is(home: Home, tools: dict[str, Path]) -> None:
     environment.link_commands(home, tools)
     assert {path.name for path in (home.root / "bin").iterdir()} == {"kubectl", "pulumi", "bao", HOST}
-    assert resource_plugins(home) == dict.fromkeys(RESOURCES, environment.LAUNCHER)
+    assert resource_plugins(home) == {
+        **dict.fromkeys(SUBSTITUTES, environment.LAUNCHER),
+        KUBERNETES: tools["pulumi-kubernetes"] / KUBERNETES,
+    }
+
+
+def test_a_plugin_of_another_version_of_its_sdk_goes(home: Home, tools: dict[str, Path]) -> None:
+    plugins = home.pulumi / "home" / "plugins"
+    old, installed = (plugins / f"resource-kubernetes-v{number}" / KUBERNETES for number in ("4.0.1", "4.0.2"))
+    for path in (old, installed):
+        path.parent.mkdir(parents=True)
+    old.symlink_to("/nowhere")
+    installed.write_bytes(b"ELF")
+    environment.link_commands(home, tools)
+    assert not old.parent.exists()
+    assert installed.read_bytes() == b"ELF"
+
+
+def test_the_built_provider_is_of_the_sdk_s_version() -> None:
+    assert version("pulumi-kubernetes") == KUBERNETES_PROVIDER_VERSION
 
 
 def test_the_engine_s_executable_is_no_link_so_that_it_finds_the_host_beside_it(
@@ -69,12 +91,12 @@ def test_what_is_no_longer_wanted_goes(home: Home, tools: dict[str, Path]) -> No
 
 def test_an_official_plugin_is_used_instead(home: Home, tools: dict[str, Path], tmp_path: Path) -> None:
     environment.link_commands(home, tools)
-    kept_in = f"resource-kubernetes-v{version('pulumi-kubernetes')}"
-    official = tmp_path / ".pulumi" / "plugins" / kept_in / "pulumi-resource-kubernetes"
+    kept_in = f"resource-aws-v{version('pulumi-aws')}"
+    official = tmp_path / ".pulumi" / "plugins" / kept_in / "pulumi-resource-aws"
     official.parent.mkdir(parents=True)
     official.write_bytes(b"ELF")
     environment.link_commands(home, tools)
-    assert resource_plugins(home)["pulumi-resource-kubernetes"] == official
+    assert resource_plugins(home)["pulumi-resource-aws"] == official
 
 
 def test_a_plugin_that_the_engine_installed_is_left_alone(home: Home, tools: dict[str, Path]) -> None:

@@ -38,10 +38,13 @@ def test_its_configuration_is_written_beside_a_project_of_the_same_name(
 
 
 def test_what_was_only_declared_is_told_by_name() -> None:
-    marked = {"urn": "urn:pulumi:prod::p::aws:eks/addon:Addon::vpc-cni", "outputs": {"notEmulated": True}}
-    chart = {"urn": "urn:pulumi:prod::p::kubernetes:helm.sh/v3:Release::kserve", "outputs": {"notRun": True}}
-    plain = {"urn": "urn:pulumi:prod::p::aws:kms/key:Key::k", "outputs": {}}
-    empty = {"urn": "urn:pulumi:prod::p::pulumi:pulumi:Stack::s"}
+    def resource(kind: str, name: str, **more: object) -> dict[str, object]:
+        return {"urn": f"urn:pulumi:prod::p::{kind}::{name}", "type": kind, **more}
+
+    marked = resource("aws:eks/addon:Addon", "vpc-cni", outputs={"notEmulated": True})
+    chart = resource("kubernetes:helm.sh/v3:Release", "kserve", outputs={"status": {}})
+    plain = resource("aws:kms/key:Key", "k", outputs={})
+    empty = resource("pulumi:pulumi:Stack", "s")
     state = {"deployment": {"resources": [plain, chart, marked, empty]}}
     assert rehearsal.only_declared(state) == {
         "notEmulated": ["aws:eks/addon:Addon::vpc-cni"],

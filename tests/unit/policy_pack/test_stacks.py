@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from policy_pack.command import app
-from policy_pack.engine.evaluate import Judge
+from policy_pack.engine.evaluate import Evaluator
 from policy_pack.facts.zone_table import zones
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
@@ -18,7 +18,7 @@ from policy_pack.stack.state import graph as from_state
 from policy_pack.stack.state import read
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
-from tests.policy.made import changed
+from tests.policy.builders import changed
 from tests.support.repository import REPOSITORY
 
 
@@ -52,8 +52,8 @@ def prod() -> Graph:
 
 
 def refused(graph: Graph, stack: str, *controls: str) -> list[str]:
-    judge = Judge(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"), only=controls or None)
-    return [f"{result.control} {result.text}" for result in judge.whole(graph) if result.blocks]
+    evaluator = Evaluator(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"), controls=controls or None)
+    return [f"{result.control} {result.text}" for result in evaluator.evaluate_stack(graph) if result.blocks]
 
 
 # What the program does already must stay done: these controls have subjects in both stacks and nothing to find.
@@ -81,10 +81,10 @@ def test_taking_a_flow_out_of_the_table_is_refused_on_the_program_s_stack(
 ) -> None:
     table = zones()
     [flow] = [flow for flow in table.flows if flow.port and flow.source == "planner"]
-    less = replace(table, flows=tuple(other for other in table.flows if other is not flow))
-    monkeypatch.setattr("policy_pack.controls.network.zone_flows.zones", lambda: less)
-    found = refused(Graph(dev.resources, "dev"), "dev", "SEG-02")
-    assert {text.split(" -> ")[0].rpartition(" ")[2] for text in found} == {
+    reduced = replace(table, flows=tuple(other for other in table.flows if other is not flow))
+    monkeypatch.setattr("policy_pack.controls.network.zone_flows.zones", lambda: reduced)
+    results = refused(Graph(dev.resources, "dev"), "dev", "SEG-02")
+    assert {text.split(" -> ")[0].rpartition(" ")[2] for text in results} == {
         "north-serving/planner",
         "south-serving/planner",
     }
@@ -95,13 +95,13 @@ def test_an_audit_of_what_was_just_deployed_agrees_with_the_update(stack: str, t
     recording = recorded.unchanged(stack)
     path = tmp_path / "state.json"
     path.write_text(recording.exported())
-    judge = Judge(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"))
-    updated, audited = (set(judge.whole(graph)) for graph in (recording.graph(), read(path)))
+    evaluator = Evaluator(load(), read_file(REPOSITORY / f"Pulumi.{stack}.yaml"))
+    updated, audited = (set(evaluator.evaluate_stack(graph)) for graph in (recording.graph(), read(path)))
     assert len(updated) > 10
     assert audited == updated
 
 
-def test_what_a_program_only_reads_is_not_judged(dev: Graph) -> None:
+def test_resources_that_the_program_only_reads_are_not_evaluated(dev: Graph) -> None:
     [external] = [entry for entry in recorded.unchanged("dev").state if entry.get("external")]
     assert external["type"] == "kubernetes:core/v1:ConfigMap"
     assert external["urn"] not in {resource.urn for resource in dev}
@@ -115,9 +115,9 @@ def run(*arguments: str) -> tuple[int, str]:
 
 @pytest.fixture
 def settings_file(tmp_path: Path) -> str:
-    given = world.settings().model_dump(mode="json", exclude={"services"})
+    settings = world.settings().model_dump(mode="json", exclude={"services"})
     path = tmp_path / "settings.json"
-    path.write_text(json.dumps(given))
+    path.write_text(json.dumps(settings))
     return str(path)
 
 
@@ -127,10 +127,10 @@ def written(tmp_path: Path, state: Any) -> str:
     return str(path)
 
 
-def test_a_deployed_stack_as_it_should_be_passes(tmp_path: Path, settings_file: str) -> None:
+def test_a_compliant_deployed_stack_passes(tmp_path: Path, settings_file: str) -> None:
     state = written(tmp_path, exported(list(world.resources())))
-    code, told = run("check", "--state", state, "--settings", settings_file, "--json")
-    answer = json.loads(told)
+    code, output = run("check", "--state", state, "--settings", settings_file, "--json")
+    answer = json.loads(output)
     assert (code, answer["refused"], answer["counts"]["refused"]) == (0, False, 0)
     assert answer["resources"] == len(world.resources())
 
@@ -139,24 +139,24 @@ def test_a_deployed_stack_that_drifted_is_refused(tmp_path: Path, settings_file:
     target = next(r for r in world.resources() if r.kind.endswith("BucketPublicAccessBlock"))
     drifted = [changed(r, "blockPublicAcls", False) if r is target else r for r in world.resources()]
     state = written(tmp_path, exported(drifted))
-    code, told = run("check", "--state", state, "--settings", settings_file, "--json")
-    [found] = json.loads(told)["results"]
+    code, output = run("check", "--state", state, "--settings", settings_file, "--json")
+    [results] = json.loads(output)["results"]
     assert code == 1
-    assert (found["control"], found["name"], found["path"]) == ("AC-05", target.name, "blockPublicAcls")
-    code, told = run("check", "--state", state, "--settings", settings_file)
+    assert (results["control"], results["name"], results["path"]) == ("AC-05", target.name, "blockPublicAcls")
+    code, output = run("check", "--state", state, "--settings", settings_file)
     assert code == 1
-    assert "AC-05" in told
-    assert "1 refused" in told
+    assert "AC-05" in output
+    assert "1 refused" in output
 
 
-def test_what_waits_for_deletion_is_no_longer_judged(tmp_path: Path, settings_file: str) -> None:
+def test_resources_pending_deletion_are_not_evaluated(tmp_path: Path, settings_file: str) -> None:
     state = exported(list(world.resources()))
     gone = {"urn": "urn:pulumi:prod::x::aws:iam/user:User::x", "type": "aws:iam/user:User", "delete": True}
     state["deployment"]["resources"].append(gone)
     assert run("check", "--state", written(tmp_path, state), "--settings", settings_file)[0] == 0
 
 
-def test_a_closed_secret_is_a_secret() -> None:
+def test_an_encrypted_secret_is_a_secret() -> None:
     entry = {
         "urn": "urn:pulumi:p::x::t::n",
         "type": "t",
@@ -168,28 +168,28 @@ def test_a_closed_secret_is_a_secret() -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", '{"deployment": {"resources": [{}]}}', "[]"])
-def test_what_is_no_state_is_refused_in_one_sentence(content: str, tmp_path: Path) -> None:
+def test_an_invalid_state_is_refused_in_one_sentence(content: str, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_text(content)
-    code, told = run("check", "--state", str(path))
+    code, output = run("check", "--state", str(path))
     assert code == 2
-    assert told.startswith("error: ")
-    assert "pulumi stack export" in told or "export the stack again" in told
-    assert "Traceback" not in told
+    assert output.startswith("error: ")
+    assert "pulumi stack export" in output or "export the stack again" in output
+    assert "Traceback" not in output
 
 
-def test_a_state_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_state_is_refused(tmp_path: Path) -> None:
     assert run("check", "--state", str(tmp_path / "none.json"))[0] == 2
 
 
 def test_controls_are_listed_with_paragraphs() -> None:
-    code, told = run("controls", "--json")
-    rows = {row["id"]: row for row in json.loads(told)["controls"]}
+    code, output = run("controls", "--json")
+    rows = {row["id"]: row for row in json.loads(output)["controls"]}
     assert code == 0
     assert len(rows) == 77
-    assert rows["AC-17"]["serves"] == "164.312(a)(2)(v) (proposed, unverified)"
+    assert rows["AC-17"]["citation"] == "164.312(a)(2)(v) (proposed, unverified)"
     assert rows["VM-02"]["proposed"] == ["164.312(h)(2)(iii) (proposed)", "164.308(a)(14) (proposed, unverified)"]
-    assert rows["VM-02"]["evidence"].startswith("declared only")
+    assert rows["VM-02"]["not_in_stack"].startswith("declared only")
 
 
 def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:

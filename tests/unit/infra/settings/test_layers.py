@@ -224,7 +224,7 @@ def test_the_pack_reads_both_files(root: Path) -> None:
     alone = external_endpoints.read(configuration("dev"))
     both = external_endpoints.read_file(root / "Pulumi.dev.yaml")
     assert ("north", "fhir") in alone.unused
-    assert both.of("north", "fhir") == external_endpoints.Place("172.31.250.1/32", 8444)
+    assert both.of("north", "fhir") == external_endpoints.Endpoint("172.31.250.1/32", 8444)
     assert both.of("north", "vault") == alone.of("north", "vault")
 
 

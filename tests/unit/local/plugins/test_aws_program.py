@@ -1,6 +1,5 @@
 """What the program declares of AWS is what the substitute aws plugin knows, down to each input."""
 
-import threading
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ def refusals(kind: str, name: str, inputs: Props) -> list[str]:
     urn = f"urn:pulumi:test::healthcare-mlops::{kind}::{name}"
     # As the plugin gets them from the engine, whole numbers are no fractions.
     sent = unwrap(wrap(inputs)).plain
-    checked = AwsProvider({}).check(Request(urn, Log(lambda *_: None, urn), threading.Event(), inputs=sent))
+    checked = AwsProvider({}).check(Request(urn, Log(lambda *_: None, urn), inputs=sent))
     return [failure.reason for failure in checked.failures]
 
 

@@ -134,15 +134,8 @@ class Things(Provider):
         return [("token",)]
 
     @override
-    def check_secret_paths(self, request: Request) -> Iterable[Path]:
-        return [("moved",)] if ("given",) in request.secrets else []
-
-    @override
     def check(self, request: Request) -> Checked:
-        inputs = dict(request.inputs)
-        if "given" in inputs:
-            inputs["moved"] = inputs.pop("given")
-        return Checked(inputs)
+        return Checked({name: value for name, value in request.inputs.items() if name != "spare"})
 
     @override
     def diff(self, request: Request) -> Diff:
@@ -157,7 +150,7 @@ class Things(Provider):
             raise InitError(["not ready", "because of this"], {**request.inputs, "token": "t"}, id="late")
         if request.inputs.get("fail") == "fault":
             raise ValueError("oops")
-        return Created("made", {**request.inputs, "token": "t", "__inputs": request.inputs})
+        return Created("made", {**request.inputs, "token": "t"})
 
     @override
     def read(self, request: Request) -> Read:
@@ -187,14 +180,14 @@ def test_create_keeps_secrets_secret(stub: provider_pb2_grpc.ResourceProviderStu
     properties = wrap({"password": "p", "plain": 1}, [("password",)])
     made = unwrap(stub.Create(provider_pb2.CreateRequest(urn=URN, properties=properties)).properties)
     assert made.plain["password"] == "p"
-    assert made.secrets == {("password",), ("token",), ("__inputs", "password")}
+    assert made.secrets == {("password",), ("token",)}
 
 
-def test_check_keeps_a_moved_secret_secret(stub: provider_pb2_grpc.ResourceProviderStub) -> None:
-    news = wrap({"given": "p"}, [("given",)])
+def test_check_keeps_secrets_secret(stub: provider_pb2_grpc.ResourceProviderStub) -> None:
+    news = wrap({"password": "p", "spare": "s"}, [("password",), ("spare",)])
     checked = unwrap(stub.Check(provider_pb2.CheckRequest(urn=URN, news=news)).inputs)
-    assert checked.plain == {"moved": "p"}
-    assert checked.secrets == {("moved",)}
+    assert checked.plain == {"password": "p"}
+    assert checked.secrets == {("password",)}
 
 
 def test_read_keeps_what_was_secret(stub: provider_pb2_grpc.ResourceProviderStub) -> None:

@@ -1,7 +1,6 @@
 """What every row of the vault and aws plugins has in common, shown with a table of one row over a dictionary."""
 
 import json
-import threading
 from types import MappingProxyType
 from typing import Any
 
@@ -83,7 +82,7 @@ def sample() -> Sample:
 
 
 def request(inputs: Props | None = None, urn: str = URN, **fields: Any) -> Request:
-    return Request(urn, EngineLog("").about(urn), threading.Event(), inputs=inputs or {}, **fields)
+    return Request(urn, EngineLog("").about(urn), inputs=inputs or {}, **fields)
 
 
 def made(sample: Sample, **inputs: Any) -> tuple[Props, Props]:

@@ -17,13 +17,14 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from model.artifact import files
+from model.artifact.files import REPORT_FILE
 from model.cli.app import app
 from model.curated.run import ingest
 from model.definitions import features as module
 from model.definitions.features import LABEL, Definitions, definitions
 from model.definitions.window import UNRECORDED_DAYS, window_of
 from model.errors import UserError
-from model.evaluation.run import REPORT_FILE, evaluate
+from model.evaluation.run import evaluate
 from model.features.build import Featurised, build
 from model.gates import gate_table
 from model.release.publish import release
@@ -34,8 +35,8 @@ from model.training.run import RUN_FILE, read_run
 from model.training.train import train
 from services.planning import _answer
 from tests.support.model_world import RING, world
+from tests.support.repository import REPOSITORY as REPOSITORY
 
-ROOT = Path(__file__).parents[2]
 CACHED = (module.definitions, module.digest)
 LINE = "  return_days: {}\n"
 
@@ -156,7 +157,7 @@ def test_a_release_keeps_the_window_that_it_was_built_for(built: Built) -> None:
 
 
 def test_tables_and_features_of_another_window_are_refused(built: Built) -> None:
-    with pytest.raises(UserError, match=r"window of 60 days, definitions\.yaml has return_days 30"):
+    with pytest.raises(UserError, match=r"window of 60 days, but \S+ has return_days: 30"):
         build(str(built.root / "curated"), out=str(built.root / "no.parquet"))
     with pytest.raises(UserError, match="other feature definitions"):
         train(str(built.root / "f.parquet"), out=built.root / "no", profile="demonstration", gates=gate_table())
@@ -213,13 +214,13 @@ def test_the_planning_answer_names_the_server_s_window(said: dict[str, Any], day
 def test_no_other_place_writes_the_number() -> None:
     days = definitions().stay.return_days
     written = re.compile(rf"\b({days}|thirty)[- ]days?\b|_days:? *=? *{days}\b|days={days}\b", re.IGNORECASE)
-    places = [p for folder in ("model", "services", "bench") for p in (ROOT / folder).rglob("*.*") if p.is_file()]
+    places = [p for folder in ("model", "services", "bench") for p in (REPOSITORY / folder).rglob("*.*") if p.is_file()]
     text = {p: p.read_text(encoding="utf-8") for p in places if p.suffix in {".py", ".yaml", ".sql", ".md", ".html"}}
-    text |= {p: p.read_text(encoding="utf-8") for p in (ROOT / "docs/model.md", ROOT / "README.md")}
-    found = {f"{p.relative_to(ROOT)}: {line.strip()}" for p, all_ in text.items() for line in all_.splitlines()
+    text |= {p: p.read_text(encoding="utf-8") for p in (REPOSITORY / "docs/model.md", REPOSITORY / "README.md")}
+    found = {f"{p.relative_to(REPOSITORY)}: {line.strip()}" for p, all_ in text.items() for line in all_.splitlines()
              if written.search(line)}  # fmt: skip
     assert found == {
-        f"model/features/definitions.yaml: return_days: {days}",
-        f"model/window.py: UNRECORDED_DAYS = {days}",
+        f"model/definitions/features.yaml: return_days: {days}",
+        f"model/definitions/window.py: UNRECORDED_DAYS = {days}",
     }
     assert yaml.safe_load(module.DEFINITIONS_FILE.read_text())["stay"]["return_days"] == days

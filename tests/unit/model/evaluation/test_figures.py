@@ -24,7 +24,8 @@ from model.dataset.dataset import Dataset, Floats
 from model.evaluation.figures import figures
 from model.gates import SmallGroup
 from model.metrics.calibration import Calibration
-from model.metrics.figure_names import PATHS, RECORDED
+from model.metrics.figure_names import RECORDED
+from model.metrics.figures import PATHS
 from model.metrics.ranking import Ranking
 from model.metrics.resampling import Resamples
 

@@ -17,6 +17,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
+from model.artifact.files import PIPELINE_FILE, REPORT_FILE
 from model.dataset.dataset import Dataset
 from model.errors import GateError, UserError
 from model.evaluation.comparison import Champion, champion, compared
@@ -25,12 +26,12 @@ from model.evaluation.figures import figures
 from model.evaluation.importance import importance
 from model.evaluation.plots import plots
 from model.evaluation.report import benefit, report
-from model.evaluation.run import EVALUATION_FILE, REPORT_FILE, evaluate, keep_report, read_evaluation
+from model.evaluation.run import EVALUATION_FILE, evaluate, keep_report, read_evaluation
 from model.evaluation.stability import stability
 from model.metrics.curves import curves
 from model.release.publish import release
 from model.release.signing import LocalSigner
-from model.training.run import PIPELINE_FILE, RUN_FILE, TEST_FILE, dumped, read_fit, read_run, read_test
+from model.training.run import RUN_FILE, TEST_FILE, dumped, read_fit, read_run, read_test
 from tests.support.model_world import world
 from tests.unit.model.evaluation.test_figures import discharges
 

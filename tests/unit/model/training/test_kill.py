@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from model.artifact.files import PIPELINE_FILE
 from model.errors import UserError
-from model.training.run import PIPELINE_FILE, check_folder, read_run, read_test
+from model.training.run import check_folder, read_run, read_test
 from tests.support.repository import REPOSITORY
 
 WRITER = """

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from model.artifact.files import PIPELINE_FILE
 from model.dataset.dataset import labelled
 from model.definitions.features import LABEL, definitions
 from model.errors import GateError, UserError
@@ -14,7 +15,7 @@ from model.evaluation.figures import figures
 from model.evaluation.run import evaluate
 from model.features.build import load
 from model.gates import gate_table
-from model.training.run import PIPELINE_FILE, RUN_FILE, read_pipeline, read_run, read_test
+from model.training.run import RUN_FILE, read_pipeline, read_run, read_test
 from model.training.split import is_test
 from model.training.train import train
 from tests.support.model_world import world

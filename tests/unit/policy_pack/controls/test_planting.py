@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.policy.made import GONE
+from tests.policy.builders import GONE
 from tests.policy.planting import Outcome, Planted, Stack, harmless, own, planted
 from tests.policy.seed import absent, seed
 
@@ -38,12 +38,12 @@ def test_every_provider_is_changed(changes: list[Planted]) -> None:
     assert min(caught[package] for package in ("aws", "kubernetes", "vault")) >= 10
 
 
-def test_a_change_that_no_control_minds_is_told(stack: Stack) -> None:
+def test_a_change_without_finding_survives(stack: Stack) -> None:
     harmless = seed("AC-05", BLOCK, "region", "us-east-1")
     assert {made.outcome for made in stack.plant(harmless)} == {Outcome.SURVIVES}
 
 
-def test_a_change_that_fits_nowhere_is_none(stack: Stack) -> None:
+def test_a_change_that_fits_no_resource_is_skipped(stack: Stack) -> None:
     assert list(stack.plant(absent("AC-05", "aws:s3/nothing:Nothing"))) == []
     assert list(stack.plant(seed("AC-05", BLOCK, "blockPublicAcls", True))) == []
     assert list(stack.plant(seed("AC-05", "aws:s3/bucket:Bucket", "tags.a.b.c", GONE))) == []

@@ -26,9 +26,9 @@ WHOLE = {"blockPublicAcls": True, "blockPublicPolicy": True, "ignorePublicAcls":
 
 
 def struct(values: dict[str, Any]) -> struct_pb2.Struct:
-    made = struct_pb2.Struct()
-    made.update(values)
-    return made
+    struct_value = struct_pb2.Struct()
+    struct_value.update(values)
+    return struct_value
 
 
 def one(analyzer: Analyzer, props: dict[str, Any], type_: str = BLOCK) -> list[proto.AnalyzeDiagnostic]:
@@ -39,13 +39,13 @@ def one(analyzer: Analyzer, props: dict[str, Any], type_: str = BLOCK) -> list[p
 
 
 def stack(*resources: tuple[str, str, dict[str, Any]]) -> proto.AnalyzeStackRequest:
-    made = [
+    struct_value = [
         proto.AnalyzerResource(
             type=kind, urn=f"urn:pulumi:prod::x::{kind}::{name}", name=name, properties=struct(props)
         )
         for kind, name, props in resources
     ]
-    return proto.AnalyzeStackRequest(resources=made)
+    return proto.AnalyzeStackRequest(resources=struct_value)
 
 
 @pytest.fixture
@@ -57,16 +57,16 @@ def level_of(found: list[proto.AnalyzeDiagnostic]) -> list[tuple[str, int]]:
     return [(diagnostic.policyName, diagnostic.enforcementLevel) for diagnostic in found]
 
 
-def test_a_whole_resource_is_let_through(analyzer: Analyzer) -> None:
+def test_a_compliant_resource_has_no_findings(analyzer: Analyzer) -> None:
     assert one(analyzer, WHOLE) == []
 
 
-def test_what_is_read_and_not_declared_is_let_through(analyzer: Analyzer) -> None:
+def test_a_resource_that_is_only_read_has_no_findings(analyzer: Analyzer) -> None:
     read = proto.AnalyzeRequest(type="kubernetes:core/v1:ConfigMap", urn="urn:pulumi:prod::p::x::ca", name="ca")
     assert list(analyzer.Analyze(read, None).diagnostics) == []
 
 
-def test_a_wrong_value_is_refused_under_its_control_before_the_resource_is_made(analyzer: Analyzer) -> None:
+def test_a_violation_is_refused_before_the_resource_is_created(analyzer: Analyzer) -> None:
     [found] = one(analyzer, WHOLE | {"blockPublicAcls": False})
     assert (found.policyName, found.enforcementLevel) == ("AC-05", proto.MANDATORY)
     assert found.urn.endswith("::a")
@@ -74,7 +74,7 @@ def test_a_wrong_value_is_refused_under_its_control_before_the_resource_is_made(
     assert "blockPublicAcls is not true" in found.message
 
 
-def test_a_value_that_is_not_known_is_said_and_hides_nothing(analyzer: Analyzer) -> None:
+def test_an_unknown_value_is_reported_and_hides_nothing(analyzer: Analyzer) -> None:
     found = one(analyzer, WHOLE | {"blockPublicAcls": UNKNOWN_TEXT, "ignorePublicAcls": False})
     assert sorted(level_of(found)) == [("AC-05", proto.ADVISORY), ("AC-05", proto.MANDATORY)]
     assert any("not yet known: checked at update" in diagnostic.message for diagnostic in found)
@@ -110,7 +110,7 @@ def _plain(resource: proto.AnalyzerResource) -> dict[str, Any]:
     }
 
 
-def test_joins_are_judged_on_the_stack(analyzer: Analyzer) -> None:
+def test_joins_are_evaluated_on_the_stack(analyzer: Analyzer) -> None:
     found = analyzer.AnalyzeStack(stack(("aws:s3/bucket:Bucket", "north", {"bucket": "north"})), None)
     assert ("AC-06", proto.MANDATORY) in level_of(list(found.diagnostics))
     assert "AC-05" not in {diagnostic.policyName for diagnostic in found.diagnostics}
@@ -124,7 +124,7 @@ def test_a_bucket_s_name_that_is_not_known_is_joined_by_dependency(analyzer: Ana
     assert "AC-06" not in {d.policyName for d in analyzer.AnalyzeStack(request, None).diagnostics}
 
 
-def test_secrets_of_the_engine_are_no_plain_text(analyzer: Analyzer) -> None:
+def test_pulumi_secrets_are_not_plain_text(analyzer: Analyzer) -> None:
     hidden = {SIGNATURE: SECRET, "value": "opensesame"}
     kind = "aws:rds/cluster:Cluster"
     assert ("ENC-09", proto.MANDATORY) in level_of(one(analyzer, {"masterPassword": "opensesame"}, kind))
@@ -136,9 +136,9 @@ def test_every_kind_of_unknown_is_understood(analyzer: Analyzer) -> None:
         assert level_of(one(analyzer, WHOLE | {"blockPublicAcls": sentinel})) == [("AC-05", proto.ADVISORY)]
 
 
-def test_every_control_is_told_with_its_paragraph(analyzer: Analyzer) -> None:
-    told = analyzer.GetAnalyzerInfo(empty_pb2.Empty(), None)
-    rows = {policy.name: policy for policy in told.policies}
+def test_every_control_is_listed_with_its_citation(analyzer: Analyzer) -> None:
+    messages = analyzer.GetAnalyzerInfo(empty_pb2.Empty(), None)
+    rows = {policy.name: policy for policy in messages.policies}
     assert set(table().rows) <= set(rows)
     assert rows["SEG-01"].framework.reference.startswith("45 CFR 164.312(a)(1)")
     assert "164.312(e) (proposed, unverified)" in rows["INT-01"].framework.reference
@@ -146,10 +146,10 @@ def test_every_control_is_told_with_its_paragraph(analyzer: Analyzer) -> None:
 
 
 def configure(analyzer: Analyzer, control: str, level: proto.EnforcementLevel.ValueType, **settings: Any) -> None:
-    given = {control: proto.PolicyConfig(enforcementLevel=level)}
+    policy_config = {control: proto.PolicyConfig(enforcementLevel=level)}
     if settings:
-        given["EXEMPTIONS"] = proto.PolicyConfig(properties=struct({"settings": settings}))
-    analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=given), None)
+        policy_config["EXEMPTIONS"] = proto.PolicyConfig(properties=struct({"settings": settings}))
+    analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=policy_config), None)
 
 
 def test_a_control_may_be_raised_by_configuration() -> None:
@@ -166,8 +166,14 @@ def test_a_control_may_not_be_lowered_by_configuration(analyzer: Analyzer) -> No
 
 
 def test_exemptions_come_from_configuration(analyzer: Analyzer) -> None:
-    given = {"control": "AC-05", "resource": "a", "reason": "a website", "owner": "web", "expires": "2999-01-01"}
-    configure(analyzer, "AC-05", proto.MANDATORY, exemptions=[given])
+    policy_config = {
+        "control": "AC-05",
+        "resource": "a",
+        "reason": "a website",
+        "owner": "web",
+        "expires": "2999-01-01",
+    }
+    configure(analyzer, "AC-05", proto.MANDATORY, exemptions=[policy_config])
     [found] = one(analyzer, WHOLE | {"blockPublicAcls": False})
     assert found.enforcementLevel == proto.ADVISORY
     assert "exempt until 2999-01-01 by web: a website" in found.message
@@ -182,17 +188,19 @@ def test_configuration_leaves_what_it_does_not_name(analyzer: Analyzer) -> None:
 
 
 def test_a_wrong_configuration_is_refused_in_one_sentence(analyzer: Analyzer) -> None:
-    told: list[str] = []
+    messages: list[str] = []
 
     class Context:
         def abort(self, code: grpc.StatusCode, details: str) -> None:
-            told.append(details)
+            messages.append(details)
             raise RuntimeError(code.name)
 
-    given = {"EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": {"exemptions": [{"control": "AC-05"}]}}))}
+    policy_config = {
+        "EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": {"exemptions": [{"control": "AC-05"}]}}))
+    }
     with pytest.raises(RuntimeError, match="INVALID_ARGUMENT"):
-        analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=given), Context())
-    assert told == ["--policy-pack-config: exemptions.0.resource: field required."]
+        analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=policy_config), Context())
+    assert messages == ["--policy-pack-config: exemptions.0.resource: field required."]
 
 
 @pytest.fixture

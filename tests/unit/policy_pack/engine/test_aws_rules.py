@@ -6,14 +6,14 @@ from policy_pack.controls.rows import table
 from policy_pack.controls.rules import rules
 from policy_pack.engine.aws_rules import aws_rules
 from tests.policy import world
-from tests.policy.judged import BROKEN, results, statuses
-from tests.policy.made import made
+from tests.policy.builders import build
+from tests.policy.evaluation import BROKEN, results, statuses
 from tests.policy.seed import extra
 
 RULES = aws_rules()
 IN_PACK = 130
 # Where a rule looks at types that its control would not need for anything else: the function must look at them too.
-LOOKED_AT = {
+EVALUATED = {
     "ALB_WAF_ENABLED": ("SEG-05", "aws:lb/loadBalancer:LoadBalancer"),
     "AUTOSCALING_GROUP_ELB_HEALTHCHECK_REQUIRED": ("BCP-04", "aws:autoscaling/group:Group"),
     "AUTOSCALING_LAUNCH_CONFIG_PUBLIC_IP_DISABLED": ("SEG-07", "aws:ec2/launchConfiguration:LaunchConfiguration"),
@@ -39,36 +39,36 @@ LOOKED_AT = {
 }
 
 
-def test_every_rule_of_the_pack_has_one_verdict() -> None:
-    verdicts = [*RULES.controls, *RULES.refused, *RULES.not_applicable]
-    assert len(verdicts) == len(set(verdicts)) == IN_PACK
-    assert not set(verdicts) & set(RULES.besides)
+def test_every_rule_of_the_pack_has_one_row() -> None:
+    rows = [*RULES.controls, *RULES.refused, *RULES.not_applicable]
+    assert len(rows) == len(set(rows)) == IN_PACK
+    assert not set(rows) & set(RULES.other_packs)
 
 
 def test_every_named_control_is_in_the_table() -> None:
-    named = {control for asking in (*RULES.controls.values(), *RULES.besides.values()) for control in asking}
+    named = {control for asking in (*RULES.controls.values(), *RULES.other_packs.values()) for control in asking}
     assert named <= set(table().rows)
     assert all(RULES.controls.values())
 
 
-@pytest.mark.parametrize("rule", LOOKED_AT)
-def test_a_control_looks_at_what_its_rule_looks_at(rule: str) -> None:
-    control, kind = LOOKED_AT[rule]
+@pytest.mark.parametrize("rule", EVALUATED)
+def test_a_control_evaluates_the_kind_of_its_rule(rule: str) -> None:
+    control, kind = EVALUATED[rule]
     assert control in RULES.controls[rule]
     assert any(kind in known.kinds for known in rules() if known.control == control)
 
 
 @pytest.mark.parametrize("module", sorted(set(RULES.refused.values())))
 def test_a_service_that_is_not_allowed_is_refused(module: str) -> None:
-    seed = extra("INV-03", made(f"aws:{module}/thing:Thing", "x", {}))
+    seed = extra("INV-03", build(f"aws:{module}/thing:Thing", "x", {}))
     [(_, graph)] = seed.broken(list(world.resources()))
     assert statuses(results(graph, None, "INV-03"), "INV-03") & BROKEN
 
 
-def test_a_rule_that_nothing_asks_says_why_in_a_sentence() -> None:
+def test_a_rule_that_does_not_apply_has_a_reason() -> None:
     assert all(reason.endswith(".") and len(reason.split()) > 8 for reason in RULES.not_applicable.values())
 
 
-def test_a_control_tells_the_rules_that_it_asks() -> None:
-    assert set(RULES.asked_by("SEG-10")) == {"EKS_ENDPOINT_NO_PUBLIC_ACCESS"}
-    assert "RDS_INSTANCE_PUBLIC_ACCESS_CHECK" in RULES.asked_by("SEG-07")
+def test_a_control_lists_its_rules() -> None:
+    assert set(RULES.rules_of("SEG-10")) == {"EKS_ENDPOINT_NO_PUBLIC_ACCESS"}
+    assert "RDS_INSTANCE_PUBLIC_ACCESS_CHECK" in RULES.rules_of("SEG-07")

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from policy_pack.facts import database_access, rbac_access, vault_access
 from policy_pack.facts.access import Access
-from policy_pack.facts.iam.conditions import Holds, holds
-from policy_pack.facts.iam.patterns import fits, meet
-from policy_pack.facts.iam.statements import statements
-from policy_pack.facts.iam_access import Cloud
+from policy_pack.facts.iam.access import IamAccess
+from policy_pack.facts.iam.conditions import Outcome, evaluate
+from policy_pack.facts.iam.documents import statements
+from policy_pack.facts.iam.wildcards import matches, overlap
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import View
-from tests.policy.made import STACK, document, made, tags
+from tests.policy.builders import STACK, build, document, tags
 
 ACCOUNT = "123456789012"
 BUCKET = "arn:aws:s3:::records"
@@ -37,8 +37,8 @@ def role(name: str, *rights: dict[str, Any], trust: dict[str, Any] | None = None
     }
     props = {"name": name, "arn": arn(name), "assumeRolePolicy": document(trust or by_token), "tags": tags("north")}
     return [
-        made("aws:iam/role:Role", name, props),
-        made("aws:iam/rolePolicy:RolePolicy", f"{name}-rights", {"role": name, "policy": document(*rights)}),
+        build("aws:iam/role:Role", name, props),
+        build("aws:iam/rolePolicy:RolePolicy", f"{name}-rights", {"role": name, "policy": document(*rights)}),
     ]
 
 
@@ -46,35 +46,35 @@ def bucket(*policy: dict[str, Any], key_policy: dict[str, Any] | None = None) ->
     rule = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}}
     key = {"arn": KEY, "keyId": "records"} | ({"policy": document(key_policy)} if key_policy else {})
     return [
-        made("aws:s3/bucket:Bucket", "records", {"bucket": "records", "arn": BUCKET}),
-        made(
+        build("aws:s3/bucket:Bucket", "records", {"bucket": "records", "arn": BUCKET}),
+        build(
             "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
             "records",
             {"bucket": "records", "rules": [rule]},
         ),
-        made("aws:kms/key:Key", "records", key),
-        made("aws:s3/bucketPolicy:BucketPolicy", "records", {"bucket": "records", "policy": document(*policy)}),
+        build("aws:kms/key:Key", "records", key),
+        build("aws:s3/bucketPolicy:BucketPolicy", "records", {"bucket": "records", "policy": document(*policy)}),
     ]
 
 
 def cloud(*resources: Resource) -> list[Access]:
-    return Cloud(Graph(resources, STACK)).access()
+    return IamAccess(Graph(resources, STACK)).access()
 
 
 def readers(found: list[Access], verb: str = "read") -> list[str]:
-    return [one.who.title for one in found if one.verb == verb]
+    return [one.principal.label for one in found if one.verb == verb]
 
 
 def test_a_reader_needs_the_bucket_and_its_key() -> None:
     [one] = [access for access in cloud(*role("ingestor", READ, OPEN), *bucket()) if access.verb == "read"]
-    assert one.who.title == "ServiceAccount north-phi/ingestor"
+    assert one.principal.label == "ServiceAccount north-phi/ingestor"
     assert one.through == ("policy ingestor-rights", "role ingestor")
-    assert (one.parts, one.when) == ((), ())
+    assert (one.parts, one.conditions) == ((), ())
     assert readers(cloud(*role("ingestor", READ), *bucket())) == []
     assert readers(cloud(*role("ingestor", OPEN), *bucket())) == []
 
 
-def test_a_key_s_policy_without_the_role_closes_the_bucket() -> None:
+def test_a_key_policy_without_the_role_denies_the_bucket() -> None:
     other = {"Effect": "Allow", "Principal": {"AWS": arn("somebody")}, "Action": "kms:Decrypt", "Resource": "*"}
     assert readers(cloud(*role("ingestor", READ, OPEN), *bucket(key_policy=other))) == []
     named = other | {"Principal": {"AWS": arn("ingestor")}}
@@ -99,35 +99,35 @@ def test_a_key_s_policy_without_the_role_closes_the_bucket() -> None:
         ({"Action": "s3:*", "NotResource": "arn:aws:s3:::other/*"}, 0),
     ],
 )
-def test_a_denial_wins_where_no_request_escapes_it(denial: dict[str, Any], left: int) -> None:
+def test_a_deny_that_applies_to_every_request_wins(denial: dict[str, Any], left: int) -> None:
     stated = {"Effect": "Deny", "Principal": "*", **denial}
     assert len(readers(cloud(*role("ingestor", READ, OPEN), *bucket(stated)))) == left
     own = {"Effect": "Deny", **denial}
     assert len(readers(cloud(*role("ingestor", READ, OPEN, own), *bucket()))) == left
 
 
-def test_a_bucket_s_policy_lets_others_in() -> None:
+def test_a_bucket_policy_allows_other_principals() -> None:
     given = {"Effect": "Allow", "Principal": {"Service": "logs.amazonaws.com"}, "Action": "s3:PutObject"}
     found = cloud(*bucket(given | {"Resource": f"{BUCKET}/logs/*"}))
-    assert [(one.who.title, one.verb, one.parts) for one in found] == [
+    assert [(one.principal.label, one.verb, one.parts) for one in found] == [
         ("AWS service logs.amazonaws.com", "write", ("logs/*",))
     ]
-    anybody = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{BUCKET}/*"}
-    assert "anybody at all" in readers(cloud(*bucket(anybody)))
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"{BUCKET}/*"}
+    assert "anyone (Principal: *)" in readers(cloud(*bucket(public)))
 
 
-def test_a_boundary_narrows_a_role() -> None:
+def test_a_permissions_boundary_limits_a_role() -> None:
     [one, rights] = role("ingestor", READ, OPEN)
-    bound = made("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN)})
-    held = made(one.type, one.name, {**one.props, "permissionsBoundary": "arn:bound"})
+    bound = build("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN)})
+    held = build(one.type, one.name, {**one.props, "permissionsBoundary": "arn:bound"})
     assert readers(cloud(held, rights, bound, *bucket())) == []
-    wide = made("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN, READ)})
+    wide = build("aws:iam/policy:Policy", "bound", {"arn": "arn:bound", "policy": document(OPEN, READ)})
     assert len(readers(cloud(held, rights, wide, *bucket()))) == 1
 
 
-def test_who_takes_a_role_is_followed_to_the_end() -> None:
+def test_role_chaining_is_resolved() -> None:
     pods = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    paired = made(
+    paired = build(
         "aws:eks/podIdentityAssociation:PodIdentityAssociation",
         "features",
         {"roleArn": arn("features"), "namespace": "north-data", "serviceAccount": "features"},
@@ -135,17 +135,17 @@ def test_who_takes_a_role_is_followed_to_the_end() -> None:
     chained = {"Effect": "Allow", "Principal": {"AWS": arn("features")}, "Action": "sts:AssumeRole"}
     found = cloud(*role("features", trust=pods), paired, *role("reader", READ, OPEN, trust=chained), *bucket())
     assert readers(found) == ["ServiceAccount north-data/features"]
-    nobody = cloud(*role("features", READ, OPEN, trust=pods), *bucket())
-    assert readers(nobody) == ["nobody that this stack knows of"]
+    unpaired = cloud(*role("features", READ, OPEN, trust=pods), *bucket())
+    assert readers(unpaired) == ["no principal of this stack"]
 
 
-def test_policies_whose_text_is_elsewhere_are_told() -> None:
-    attached = made(
+def test_policies_without_a_document_are_listed() -> None:
+    attached = build(
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
         "managed",
         {"role": "ingestor", "policyArn": "arn:aws:iam::aws:policy/AmazonS3FullAccess"},
     )
-    found = Cloud(Graph([*role("ingestor"), attached], STACK)).elsewhere()
+    found = IamAccess(Graph([*role("ingestor"), attached], STACK)).unresolved_policies()
     assert found == [("ingestor", "arn:aws:iam::aws:policy/AmazonS3FullAccess")]
 
 
@@ -153,38 +153,38 @@ NAMES = ("ingestor", "features", "trainer", "planner")
 
 
 @given(st.sets(st.sampled_from(NAMES)))
-def test_who_has_no_grant_never_appears(granted: set[str]) -> None:
+def test_a_principal_without_grant_never_appears(granted: set[str]) -> None:
     roles = [one for name in NAMES for one in role(name, *((READ, OPEN) if name in granted else ()))]
     found = cloud(*roles, *bucket())
-    assert {one.who.name for one in found} == {f"north-phi/{name}" for name in granted}
+    assert {one.principal.name for one in found} == {f"north-phi/{name}" for name in granted}
 
 
 LETTERS = st.text("ab*?", max_size=6)
 
 
 @given(LETTERS, LETTERS, st.text("ab", max_size=6))
-def test_patterns_that_both_take_a_text_meet(one: str, other: str, text: str) -> None:
-    if fits(one, text) and fits(other, text):
-        assert meet(one, other)
-    if fits(one, other) and fits(other, text):
-        assert fits(one, text)
+def test_patterns_that_match_the_same_text_overlap(one: str, other: str, text: str) -> None:
+    if matches(one, text) and matches(other, text):
+        assert overlap(one, other)
+    if matches(one, other) and matches(other, text):
+        assert matches(one, text)
 
 
 @pytest.mark.parametrize(
     ("condition", "expected"),
     [
-        ({"StringEquals": {"aws:PrincipalArn": "arn:a"}}, Holds.YES),
-        ({"StringNotEquals": {"aws:PrincipalArn": "arn:a"}}, Holds.NO),
-        ({"StringLikeIfExists": {"aws:principalarn": "arn:*"}}, Holds.YES),
-        ({"Null": {"aws:PrincipalArn": "false"}}, Holds.YES),
-        ({"StringEquals": {"aws:SourceVpce": "vpce-1"}}, Holds.DEPENDS),
-        ({"NumericLessThan": {"s3:TlsVersion": "1.2"}}, Holds.DEPENDS),
-        ({"StringEquals": {"aws:SourceVpce": "x", "aws:PrincipalArn": "arn:b"}}, Holds.NO),
+        ({"StringEquals": {"aws:PrincipalArn": "arn:a"}}, Outcome.MET),
+        ({"StringNotEquals": {"aws:PrincipalArn": "arn:a"}}, Outcome.NOT_MET),
+        ({"StringLikeIfExists": {"aws:principalarn": "arn:*"}}, Outcome.MET),
+        ({"Null": {"aws:PrincipalArn": "false"}}, Outcome.MET),
+        ({"StringEquals": {"aws:SourceVpce": "vpce-1"}}, Outcome.DEPENDS),
+        ({"NumericLessThan": {"s3:TlsVersion": "1.2"}}, Outcome.DEPENDS),
+        ({"StringEquals": {"aws:SourceVpce": "x", "aws:PrincipalArn": "arn:b"}}, Outcome.NOT_MET),
     ],
 )
-def test_conditions_hold_or_depend(condition: dict[str, Any], expected: Holds) -> None:
+def test_conditions_are_met_or_depend_on_the_request(condition: dict[str, Any], expected: Outcome) -> None:
     [statement] = statements(View(document({"Effect": "Allow", "Action": "*", "Condition": condition})))
-    assert holds(statement, {"aws:principalarn": "arn:a"}) is expected
+    assert evaluate(statement, {"aws:principalarn": "arn:a"}) is expected
 
 
 # --- Vault and PostgreSQL ----------------------------------------------------------------------------
@@ -192,14 +192,14 @@ def vault(policy: str, *more: Resource) -> list[Access]:
     return vault_access.access(
         Graph(
             [
-                made(
+                build(
                     "vault:transit/secretBackendKey:SecretBackendKey",
                     "north-pseudonym",
                     {"backend": "north/transit", "name": "pseudonym"},
                 ),
-                made("vault:index/mount:Mount", "north-kv", {"path": "north/kv", "type": "kv"}),
-                made("vault:index/policy:Policy", "north-ingestor", {"name": "north-ingestor", "policy": policy}),
-                made(
+                build("vault:index/mount:Mount", "north-kv", {"path": "north/kv", "type": "kv"}),
+                build("vault:index/policy:Policy", "north-ingestor", {"name": "north-ingestor", "policy": policy}),
+                build(
                     "vault:kubernetes/authBackendRole:AuthBackendRole",
                     "north-ingestor",
                     {
@@ -234,15 +234,15 @@ def path(place: str, *capabilities: str) -> str:
         (path("north/transit/export/+/pseudonym", "read"), {"export"}),
     ],
 )
-def test_vault_asks_the_most_exact_path(policy: str, verbs: set[str]) -> None:
+def test_vault_applies_the_most_specific_path(policy: str, verbs: set[str]) -> None:
     # The longer form of a request, with its hash, is another path: a denial of the short one alone leaves it open.
     found = vault(policy)
     assert {one.verb for one in found} == verbs
-    assert {one.who.title for one in found} <= {"ServiceAccount north-phi/ingestor"}
+    assert {one.principal.label for one in found} <= {"ServiceAccount north-phi/ingestor"}
 
 
-def test_a_policy_that_nobody_holds_gives_nothing() -> None:
-    other = made(
+def test_a_policy_without_role_grants_nothing() -> None:
+    other = build(
         "vault:index/policy:Policy",
         "south",
         {"name": "south", "policy": path("north/transit/hmac/pseudonym", "update")},
@@ -250,48 +250,50 @@ def test_a_policy_that_nobody_holds_gives_nothing() -> None:
     assert vault(path("x/y", "read"), other) == []
 
 
-def test_rights_over_vault_itself_are_told() -> None:
+def test_access_to_system_paths_is_listed() -> None:
     [one] = vault(path("sys/policies/acl/*", "update"))
-    assert (one.verb, one.parts) == ("govern Vault: update", ("sys/policies/acl/*",))
+    assert (one.verb, one.parts) == ("configure Vault: update", ("sys/policies/acl/*",))
 
 
-def test_a_database_login_gives_what_its_statements_grant() -> None:
+def test_database_credentials_have_the_privileges_of_their_statements() -> None:
     creation = [
         'CREATE ROLE "{{name}}" LOGIN; GRANT SELECT, INSERT ON worklist.visits TO "{{name}}";',
         "GRANT readers TO {{name}}",
         "GRANT nonsense",
     ]
-    login = made(
+    login = build(
         "vault:database/secretBackendRole:SecretBackendRole",
         "planner",
         {"backend": "north/database", "name": "planner", "dbName": "main", "creationStatements": creation},
     )
-    connection = made(
+    connection = build(
         "vault:database/secretBackendConnection:SecretBackendConnection",
         "main",
         {"backend": "north/database", "name": "main"},
     )
     logins = vault(path("north/database/creds/planner", "read"), login, connection)
-    assert [one.verb for one in logins] == ["take a login"]
+    assert [one.verb for one in logins] == ["generate credentials"]
     graph = Graph([login, connection], STACK)
     found = database_access.access(graph, logins)
     assert [(one.store, one.verb, one.parts) for one in found] == [
-        (connection.urn, "everything that the role may", ("role readers",)),
+        (connection.urn, "all privileges of the role", ("role readers",)),
         (connection.urn, "insert", ("worklist.visits",)),
         (connection.urn, "select", ("worklist.visits",)),
     ]
-    assert {one.who.title for one in found} == {"ServiceAccount north-phi/ingestor"}
-    assert database_access.unread(graph) == ["planner: GRANT nonsense"]
+    assert {one.principal.label for one in found} == {"ServiceAccount north-phi/ingestor"}
+    assert database_access.unparsed_grants(graph) == ["planner: GRANT nonsense"]
 
 
 # --- the cluster's own rights ------------------------------------------------------------------------
-def rbac(kind: str, name: str, rules: list[dict[str, Any]], subject: dict[str, str], home: str = "") -> list[Resource]:
-    meta = {"name": name, "namespace": home} if home else {"name": name}
-    bound = "RoleBinding" if home else "ClusterRoleBinding"
+def rbac(
+    kind: str, name: str, rules: list[dict[str, Any]], subject: dict[str, str], namespace: str = ""
+) -> list[Resource]:
+    meta = {"name": name, "namespace": namespace} if namespace else {"name": name}
+    bound = "RoleBinding" if namespace else "ClusterRoleBinding"
     group = "kubernetes:rbac.authorization.k8s.io/v1"
     return [
-        made(f"{group}:{kind}", name, {"metadata": meta, "rules": rules}),
-        made(
+        build(f"{group}:{kind}", name, {"metadata": meta, "rules": rules}),
+        build(
             f"{group}:{bound}",
             name,
             {"metadata": meta, "roleRef": {"kind": kind, "name": name}, "subjects": [subject]},
@@ -303,42 +305,42 @@ TRAINER = {"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data
 SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
 
 
-def test_kubernetes_roles_give_what_they_name() -> None:
-    only = {**SECRETS, "resourceNames": ["fhir"]}
+def test_kubernetes_roles_grant_what_they_list() -> None:
+    resource_names = {**SECRETS, "resourceNames": ["fhir"]}
     exec_ = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
     harmless = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
-    found = rbac_access.rights(
+    found = rbac_access.cluster_permissions(
         Graph(
             [
-                *rbac("Role", "a", [only, harmless], TRAINER, "north-data"),
+                *rbac("Role", "a", [resource_names, harmless], TRAINER, "north-data"),
                 *rbac("ClusterRole", "b", [exec_], {"kind": "Group", "name": "operators"}),
             ],
             STACK,
         )
     )
-    assert [(one.namespace, one.who.title, one.ability, one.only) for one in found.abilities] == [
-        ("every namespace", "group operators", "run commands in pods", ()),
+    assert [(one.namespace, one.principal.label, one.permission, one.resource_names) for one in found.permissions] == [
+        ("every namespace", "group operators", "execute commands in pods", ()),
         ("north-data", "ServiceAccount north-data/trainer", "read Secrets", ("fhir",)),
     ]
-    assert found.unclear == ()
+    assert found.unresolved == ()
 
 
-def test_a_role_that_is_nowhere_is_told_and_one_of_every_cluster_is_known() -> None:
+def test_a_missing_role_is_listed_and_a_default_role_is_known() -> None:
     [_, lost] = rbac("Role", "lost", [], TRAINER, "north-data")
     [_, edit] = rbac("ClusterRole", "edit", [], TRAINER)
-    found = rbac_access.rights(Graph([lost, edit], STACK))
-    assert found.unclear == ("north-data/lost: Role lost",)
-    assert {"read Secrets", "run commands in pods"} <= {one.ability for one in found.abilities}
-    assert "give rights to others" not in {one.ability for one in found.abilities}
+    found = rbac_access.cluster_permissions(Graph([lost, edit], STACK))
+    assert found.unresolved == ("north-data/lost: Role lost",)
+    assert {"read Secrets", "execute commands in pods"} <= {one.permission for one in found.permissions}
+    assert "grant permissions" not in {one.permission for one in found.permissions}
 
 
-def test_an_access_entry_s_group_is_who_takes_its_role() -> None:
+def test_the_group_of_an_access_entry_is_its_role_s_principals() -> None:
     people = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-    entry = made(
+    entry = build(
         "aws:eks/accessEntry:AccessEntry", "ops", {"principalArn": arn("ops"), "kubernetesGroups": ["operators"]}
     )
     bound = rbac("ClusterRole", "reader", [SECRETS], {"kind": "Group", "name": "operators"})
-    found = rbac_access.rights(Graph([*role("ops", trust=people), entry, *bound], STACK))
-    [one] = found.abilities
-    assert one.who.title == f"people of account {ACCOUNT} whom its policies let"
+    found = rbac_access.cluster_permissions(Graph([*role("ops", trust=people), entry, *bound], STACK))
+    [one] = found.permissions
+    assert one.principal.label == f"people of account {ACCOUNT} that its policies allow"
     assert one.through[1:] == ("group operators", "role ops")

@@ -12,7 +12,7 @@ from policy_pack.errors import PackError
 from policy_pack.evidence import cluster_reader
 from policy_pack.evidence.drift import Drift, drift
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.state_reader import Source
+from policy_pack.evidence.state_reader import StackState
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
 from policy_pack.stack.graph import Graph, Resource
@@ -33,8 +33,8 @@ def objects(graph: Graph) -> Objects:
     found = [copy.deepcopy(dict(r.props)) for r in graph if r.kind.startswith("k8s:")]
     own = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "north-phi"}}
     elsewhere = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "dns", "namespace": "kube-system"}}
-    made = {"name": "features-1", "namespace": "north-data", "ownerReferences": [{"kind": "CronJob"}]}
-    return [*found, own, elsewhere, {"apiVersion": "batch/v1", "kind": "Job", "metadata": made, "spec": {}}]
+    metadata = {"name": "features-1", "namespace": "north-data", "ownerReferences": [{"kind": "CronJob"}]}
+    return [*found, own, elsewhere, {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {}}]
 
 
 def read(graph: Graph, items: Objects) -> list[Resource]:
@@ -51,20 +51,20 @@ def read(graph: Graph, items: Objects) -> list[Resource]:
     return found
 
 
-def pick(items: Objects, kind: str, name: str, home: str = "") -> dict[str, Any]:
+def pick(items: Objects, kind: str, name: str, namespace: str = "") -> dict[str, Any]:
     [found] = [
         item
         for item in items
-        if (item["kind"], item["metadata"]["name"], item["metadata"].get("namespace", "")) == (kind, name, home)
+        if (item["kind"], item["metadata"]["name"], item["metadata"].get("namespace", "")) == (kind, name, namespace)
     ]
     return found
 
 
-def test_a_cluster_as_the_state_says_has_no_drift(dev: Graph) -> None:
+def test_a_cluster_equal_to_the_state_has_no_drift(dev: Graph) -> None:
     assert drift(dev, read(dev, objects(dev)), load()) == []
 
 
-def test_what_the_cluster_fills_in_is_no_drift(dev: Graph) -> None:
+def test_defaults_of_the_cluster_are_not_drift(dev: Graph) -> None:
     items = objects(dev)
     pick(items, "CronJob", "features", "north-data")["spec"]["successfulJobsHistoryLimit"] = 3
     pick(items, "Namespace", "north-phi")["metadata"]["labels"]["kubernetes.io/metadata.name"] = "north-phi"
@@ -105,48 +105,50 @@ def bound(items: Objects) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         (opened, Drift("NetworkPolicy north-phi/default-deny", "differs", "spec.ingress")),
         (suspended, Drift("CronJob north-data/features", "differs", "spec.suspend")),
         (relabelled, Drift("Namespace north-phi", "differs", f"metadata.labels.{PREFIX}/zone")),
-        (gone, Drift("ServiceAccount north-phi/ingestor", "absent in the cluster", "")),
-        (debug, Drift("Pod north-phi/debug", "unknown to the state", "")),
-        (bound, Drift("ClusterRoleBinding oops", "unknown to the state", "")),
+        (gone, Drift("ServiceAccount north-phi/ingestor", "missing in the cluster", "")),
+        (debug, Drift("Pod north-phi/debug", "not in the state", "")),
+        (bound, Drift("ClusterRoleBinding oops", "not in the state", "")),
     ],
 )
-def test_a_difference_is_told(change: Callable[[Objects], None], told: Drift, dev: Graph) -> None:
+def test_a_difference_is_reported(change: Callable[[Objects], None], expected: Drift, dev: Graph) -> None:
     items = objects(dev)
     change(items)
-    assert drift(dev, read(dev, items), load()) == [told]
+    assert drift(dev, read(dev, items), load()) == [expected]
 
 
 def evidence(dev: Graph, items: Objects) -> Report:
     addresses = read_file(REPOSITORY / "Pulumi.dev.yaml")
-    return report(Source(dev, {}), load(), addresses, read(dev, items))
+    return report(StackState(dev, {}), load(), addresses, read(dev, items))
 
 
-def test_ways_and_rights_come_from_the_cluster(dev: Graph) -> None:
+def test_connections_and_permissions_come_from_the_cluster(dev: Graph) -> None:
     items = objects(dev)
     before = evidence(dev, items)
-    assert before.live
-    assert before.network == report(Source(dev, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml")).network
-    assert before.abilities == ()
+    assert before.cluster_read
+    assert before.network == report(StackState(dev, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml")).network
+    assert before.cluster_permissions == ()
     items.remove(pick(items, "NetworkPolicy", "default-deny", "north-phi"))
     bound(items)
     debug(items)
     after = evidence(dev, items)
-    assert {one.ability for one in after.abilities if one.who.name == "north-data/trainer"} >= {"read Secrets"}
-    lost = {way.target for way in after.network.ways if way.source == "any address"}
+    assert {one.permission for one in after.cluster_permissions if one.principal.name == "north-data/trainer"} >= {
+        "read Secrets"
+    }
+    lost = {way.target for way in after.network.connections if way.source == "any address"}
     assert "north-phi/debug" in lost
     assert len(after.drift) == 3
 
 
-def test_a_cluster_that_does_not_answer_is_told_in_one_sentence(
+def test_an_unreachable_cluster_is_reported_in_one_sentence(
     dev: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PackError, match="leave --live away"):
+    with pytest.raises(PackError, match="omit --live"):
         cluster_reader.read(dev)
     fake = tmp_path / "kubectl"
     fake.write_text("#!/bin/sh\necho 'connection refused' >&2\nexit 1\n")

@@ -14,25 +14,24 @@ import pytest
 from typer.testing import CliRunner
 
 from policy_pack.command import app
-from policy_pack.controls.network.zone_flows import edges
 from policy_pack.controls.rows import table
-from policy_pack.engine.evaluate import Judge, Status, verdict
+from policy_pack.engine.evaluate import Evaluator, Status, evaluate
 from policy_pack.errors import PackError
 from policy_pack.evidence import state_reader as sources
-from policy_pack.evidence.control_report import Standing
+from policy_pack.evidence.control_report import ControlStatus
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.risks import known
-from policy_pack.evidence.state_reader import Source
-from policy_pack.facts.network_policies import shown
-from policy_pack.facts.reachability import flows
+from policy_pack.evidence.risks import risk_table
+from policy_pack.evidence.state_reader import StackState
+from policy_pack.facts.network.connections import connections
+from policy_pack.facts.network.topology import topology
 from policy_pack.facts.zone_table import zones
 from policy_pack.settings import load
-from policy_pack.stack.checks import About
+from policy_pack.stack.checks import StackContext
 from policy_pack.stack.external_endpoints import read_file
 from policy_pack.stack.graph import Graph
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
-from tests.policy.made import changed, made
+from tests.policy.builders import build, changed
 from tests.support.repository import REPOSITORY
 from tests.unit.policy_pack.test_stacks import exported
 
@@ -47,11 +46,11 @@ def state(resources: list[Any] | None = None) -> dict[str, Any]:
     return found
 
 
-def made_of(tmp_path: Path, written: Any, name: str = "out", stack: str = "prod") -> tuple[int, str, Path]:
-    given = world.settings().model_dump(mode="json", exclude={"services"})
-    (tmp_path / "settings.json").write_text(json.dumps(given))
+def run_evidence(tmp_path: Path, document: Any, name: str = "out", stack: str = "prod") -> tuple[int, str, Path]:
+    settings = world.settings().model_dump(mode="json", exclude={"services"})
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
     path = tmp_path / "state.json"
-    path.write_text(written if isinstance(written, str) else json.dumps(written))
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
     out = tmp_path / name
     config = tmp_path / "stack.json"
     config.write_text(json.dumps({"config": world.CONFIG}))
@@ -63,31 +62,31 @@ def made_of(tmp_path: Path, written: Any, name: str = "out", stack: str = "prod"
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Report:
     graph = recorded.graph("dev", tmp_path_factory.mktemp("dev"))
-    return report(Source(graph, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
+    return report(StackState(graph, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
 
 
 def test_every_resource_is_in_the_inventory_once(tmp_path: Path) -> None:
-    code, told, out = made_of(tmp_path, state())
-    assert code == 0, told
-    written = json.loads((out / "evidence.json").read_text())
-    assert Counter(asset["urn"] for asset in written["assets"]) == Counter(r.urn for r in world.resources())
-    assert {asset["changed"] for asset in written["assets"]} == {"2026-11-03T04:05:06Z"}
-    assert written["changed"] == "2026-11-03T04:05:06Z"
-    [raw] = [asset for asset in written["assets"] if asset["urn"].endswith("Bucket::hmlops-prod-north-raw")]
+    code, output, out = run_evidence(tmp_path, state())
+    assert code == 0, output
+    document = json.loads((out / "evidence.json").read_text())
+    assert Counter(asset["urn"] for asset in document["assets"]) == Counter(r.urn for r in world.resources())
+    assert {asset["changed"] for asset in document["assets"]} == {"2026-11-03T04:05:06Z"}
+    assert document["last_change"] == "2026-11-03T04:05:06Z"
+    [raw] = [asset for asset in document["assets"] if asset["urn"].endswith("Bucket::hmlops-prod-north-raw")]
     assert (raw["hospital"], raw["data_class"], raw["phi"], raw["owner"]) == ("north", "raw", "PHI", "platform")
     assert (raw["encryption"], raw["key"]) == ("encrypted", "north-raw")
     assert "versions" in raw["backup"]
     # What has no tags of its own is whose it belongs to.
-    [blocks] = [a for a in written["assets"] if a["urn"].endswith("BucketPublicAccessBlock::hmlops-prod-north-raw")]
+    [blocks] = [a for a in document["assets"] if a["urn"].endswith("BucketPublicAccessBlock::hmlops-prod-north-raw")]
     assert (blocks["hospital"], blocks["data_class"]) == ("north", "raw")
 
 
 def test_the_same_state_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path) -> None:
-    _, _, first = made_of(tmp_path, state(), "first")
-    _, _, second = made_of(tmp_path, state(), "second")
+    _, _, first = run_evidence(tmp_path, state(), "first")
+    _, _, second = run_evidence(tmp_path, state(), "second")
     command = [sys.executable, "-m", "policy_pack", "evidence", "--stack", "prod", "--out", str(tmp_path / "third")]
-    given = {name: str(tmp_path / f"{name}.json") for name in ("state", "settings", "stack")}
-    files = ["--state", given["state"], "--settings", given["settings"], "--stack-config", given["stack"]]
+    settings = {name: str(tmp_path / f"{name}.json") for name in ("state", "settings", "stack")}
+    files = ["--state", settings["state"], "--settings", settings["settings"], "--stack-config", settings["stack"]]
     seeded = {**os.environ, "PYTHONHASHSEED": "77"}
     subprocess.run([*command, *files], check=True, cwd=REPOSITORY, env=seeded, capture_output=True)
     for name in ("index.html", "evidence.json"):
@@ -95,17 +94,17 @@ def test_the_same_state_gives_the_same_bytes_under_any_hash_seed(tmp_path: Path)
 
 
 def test_the_order_of_the_state_does_not_matter(tmp_path: Path) -> None:
-    _, _, first = made_of(tmp_path, state(), "first")
+    _, _, first = run_evidence(tmp_path, state(), "first")
     turned = state()
     turned["deployment"]["resources"].reverse()
-    _, _, second = made_of(tmp_path, turned, "second")
+    _, _, second = run_evidence(tmp_path, turned, "second")
     for name in ("index.html", "evidence.json"):
         assert (first / name).read_text() == (second / name).read_text()
 
 
 def test_no_secret_is_in_any_output(tmp_path: Path) -> None:
-    written = state()
-    resources = written["deployment"]["resources"]
+    document = state()
+    resources = document["deployment"]["resources"]
     opened = {SIGNATURE: SECRET, "plaintext": json.dumps(CANARY)}
     for entry in resources:
         entry["inputs"] |= {"password": opened, "nested": {"deep": [copy.deepcopy(opened)]}}
@@ -115,11 +114,11 @@ def test_no_secret_is_in_any_output(tmp_path: Path) -> None:
     secret["inputs"] |= {"data": {"password": CANARY}, "stringData": {"password": CANARY}}
     [login] = [entry for entry in resources if entry["urn"].endswith("ServiceAccount::north-ingestor")]
     login["outputs"]["metadata"]["annotations"] = {"note": CANARY}
-    code, told, out = made_of(tmp_path, written)
-    assert code == 0, told
+    code, output, out = run_evidence(tmp_path, document)
+    assert code == 0, output
     for name in ("index.html", "evidence.json"):
         assert CANARY not in (out / name).read_text()
-    assert CANARY not in told
+    assert CANARY not in output
 
 
 class Strict(HTMLParser):
@@ -157,7 +156,7 @@ class Strict(HTMLParser):
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
-    _, _, out = made_of(tmp_path, state())
+    _, _, out = run_evidence(tmp_path, state())
     page = (out / "index.html").read_text()
     read = Strict()
     read.feed(page)
@@ -169,68 +168,70 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
     assert "@import" not in page
     assert "url(http" not in page
     text = " ".join(read.text)
-    assert "No workload of one hospital can reach another hospital's data" in text
+    assert "No workload of one hospital has access to another hospital's data" in text
     for head in ("Data flow of hospital north", "Network map of hospital south", "7. Risk assessment"):
         assert head in text
 
 
-def test_the_compliant_stack_holds_all_its_controls(tmp_path: Path) -> None:
-    _, _, out = made_of(tmp_path, state())
-    written = json.loads((out / "evidence.json").read_text())
-    stands = {control["id"]: control["standing"] for control in written["controls"]}
-    assert stands.keys() == table().rows.keys()
-    assert {row for row, how in stands.items() if how == "declared only"} == {
-        row.id for row in table().rows.values() if row.evidence
+def test_the_compliant_stack_is_compliant_with_all_its_controls(tmp_path: Path) -> None:
+    _, _, out = run_evidence(tmp_path, state())
+    document = json.loads((out / "evidence.json").read_text())
+    statuses = {control["id"]: control["status"] for control in document["controls"]}
+    assert statuses.keys() == table().rows.keys()
+    assert {row for row, status in statuses.items() if status == "declared only"} == {
+        row.id for row in table().rows.values() if row.not_in_stack
     }
-    judged = verdict(Judge(world.settings(), world.ADDRESSES), world.graph())
-    assert {row for row, how in stands.items() if how == "refused"} == {r.control for r in judged.of(Status.REFUSED)}
-    [held] = [control for control in written["controls"] if control["id"] == "AC-05"]
-    assert "8 BucketPublicAccessBlock" in held["looked_at"]
-    assert held["cites"].startswith("45 CFR 164.312(a)(1)")
+    evaluation = evaluate(Evaluator(world.settings(), world.ADDRESSES), world.graph())
+    assert {row for row, status in statuses.items() if status == "refused"} == {
+        r.control for r in evaluation.of(Status.REFUSED)
+    }
+    [control] = [control for control in document["controls"] if control["id"] == "AC-05"]
+    assert "8 BucketPublicAccessBlock" in control["evaluated"]
+    assert control["citations"].startswith("45 CFR 164.312(a)(1)")
 
 
-def test_a_broken_stack_says_what_is_broken_and_which_risk_is_open(tmp_path: Path) -> None:
+def test_a_violation_is_shown_with_its_open_risk(tmp_path: Path) -> None:
     target = next(r for r in world.resources() if r.kind.endswith("BucketPublicAccessBlock"))
     broken = [changed(r, "blockPublicAcls", False) if r is target else r for r in world.resources()]
-    code, told, out = made_of(tmp_path, state(broken))
-    assert code == 0, told
-    written = json.loads((out / "evidence.json").read_text())
-    [control] = [control for control in written["controls"] if control["id"] == "AC-05"]
-    assert control["standing"] == "refused"
+    code, output, out = run_evidence(tmp_path, state(broken))
+    assert code == 0, output
+    document = json.loads((out / "evidence.json").read_text())
+    [control] = [control for control in document["controls"] if control["id"] == "AC-05"]
+    assert control["status"] == "refused"
     assert control["findings"][0]["resource"] == target.name
-    [risk] = [risk for risk in written["risks"] if "AC-05" in risk["open"]]
-    assert risk["says"].startswith("Open: AC-05")
+    [risk] = [risk for risk in document["risks"] if "AC-05" in risk["open"]]
+    assert risk["treatment"].startswith("Open: AC-05")
 
 
-def test_every_control_stands_against_a_risk() -> None:
-    named = {control for risk in known() for control in risk.controls}
+def test_every_control_mitigates_a_risk() -> None:
+    named = {control for risk in risk_table() for control in risk.controls}
     assert named == table().rows.keys()
 
 
 def test_what_the_emulator_does_not_know_is_listed(tmp_path: Path) -> None:
-    written = state()
-    entry = next(e for e in written["deployment"]["resources"] if e["type"].endswith(":Addon"))
+    document = state()
+    entry = next(e for e in document["deployment"]["resources"] if e["type"].endswith(":Addon"))
     entry["outputs"]["notEmulated"] = True
-    _, _, out = made_of(tmp_path, written)
-    assert json.loads((out / "evidence.json").read_text())["notEmulated"] == [entry["urn"]]
+    _, _, out = run_evidence(tmp_path, document)
+    assert json.loads((out / "evidence.json").read_text())["not_emulated"] == [entry["urn"]]
 
 
 def test_the_network_map_has_the_flow_graph_s_edges(dev: Report, tmp_path: Path) -> None:
     graph = recorded.graph("dev", tmp_path)
-    parts = flows(About(graph, load(), read_file(REPOSITORY / "Pulumi.dev.yaml")), zones())
-    expected = {(edge.source.title, edge.target.title, shown(edge.span)) for edge in edges(parts)}
-    drawn = {(way.source, way.target, way.ports) for way in dev.network.ways if not way.outside}
-    assert drawn == expected
-    assert ("north-serving/planner", "north-serving/model-server", "8080") in drawn
-    assert {(way.target, way.allowed) for way in dev.network.ways if way.source == "north-phi/ingestor"} == {
+    network = topology(StackContext(graph, load(), read_file(REPOSITORY / "Pulumi.dev.yaml")), zones())
+    expected = {(edge.source.label, edge.target.label, edge.ports.label) for edge in connections(network)}
+    actual = {(way.source, way.target, way.ports) for way in dev.network.connections if not way.external}
+    assert actual == expected
+    assert ("north-serving/planner", "north-serving/model-server", "8080") in actual
+    assert {(way.target, way.declared) for way in dev.network.connections if way.source == "north-phi/ingestor"} == {
         ("aws", True),
         ("dns", True),
         ("vault", True),
     }
-    assert dev.network.across() == []
+    assert dev.network.cross_hospital() == []
 
 
-def test_a_way_that_the_table_does_not_allow_is_marked(tmp_path: Path) -> None:
+def test_an_undeclared_connection_is_marked(tmp_path: Path) -> None:
     graph = recorded.graph("dev", tmp_path)
     wide = {
         "metadata": {"name": "wide", "namespace": "north-phi"},
@@ -240,62 +241,64 @@ def test_a_way_that_the_table_does_not_allow_is_marked(tmp_path: Path) -> None:
             "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}],
         },
     }
-    opened = Graph([*graph, made("kubernetes:networking.k8s.io/v1:NetworkPolicy", "wide", wide)], "dev")
-    found = report(Source(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
-    ways = [way for way in found.network.ways if way.target == "0.0.0.0/0"]
-    assert {way.source for way in ways} == {"north-phi/ingestor", "north-phi/reidentifier"}
-    assert not any(way.allowed for way in ways if way.source.endswith("reidentifier"))
+    opened = Graph([*graph, build("kubernetes:networking.k8s.io/v1:NetworkPolicy", "wide", wide)], "dev")
+    found = report(StackState(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
+    connections = [way for way in found.network.connections if way.target == "0.0.0.0/0"]
+    assert {way.source for way in connections} == {"north-phi/ingestor", "north-phi/reidentifier"}
+    assert not any(way.declared for way in connections if way.source.endswith("reidentifier"))
 
 
 def test_the_program_s_data_flow_is_what_its_roles_allow(dev: Report) -> None:
-    [north] = [flow for flow in dev.flows if flow.hospital == "north"]
+    [north] = [flow for flow in dev.data_flows if flow.hospital == "north"]
     assert north.pseudonymisers == ("north-phi/ingestor",)
-    moves = {(step.source.rpartition("::")[2], step.target.rpartition("::")[2], step.what) for step in north.steps}
+    moves = {
+        (step.source.rpartition("::")[2], step.target.rpartition("::")[2], step.operation) for step in north.movements
+    }
     assert ("north-raw", "north-phi/ingestor", "read") in moves
     assert ("north-phi/ingestor", "north-curated", "write") in moves
     assert ("north-curated", "north-data/trainer", "read") in moves
     # Raw records are read by the ingestor alone, and nothing of another hospital is in the flow.
     assert {target for source, target, _ in moves if source == "north-raw"} == {"north-phi/ingestor"}
     assert not any("south" in end for move in moves for end in move)
-    assert dev.across == ()
+    assert dev.cross_hospital == ()
 
 
-def test_a_right_over_another_hospital_s_bucket_is_told(tmp_path: Path) -> None:
+def test_access_to_another_hospital_s_bucket_is_reported(tmp_path: Path) -> None:
     graph = recorded.graph("dev", tmp_path)
     [wide] = [r for r in graph.of("aws:iam/rolePolicy:RolePolicy") if r.name == "north-ingestor"]
     props = {**wide.props, "policy": str(wide.at("policy").text()).replace("-north-", "-south-")}
-    swapped = Graph([*(r for r in graph if r is not wide), made(wide.type, wide.name, props)], "dev")
-    found = report(Source(swapped, {}), load(), None)
-    assert found.across
-    assert {one.who.namespace.partition("-")[0] for one in found.across} == {"north"}
-    assert {found.titles[one.store] for one in found.across} <= {
-        title for title in found.titles.values() if "south" in title
+    swapped = Graph([*(r for r in graph if r is not wide), build(wide.type, wide.name, props)], "dev")
+    found = report(StackState(swapped, {}), load(), None)
+    assert found.cross_hospital
+    assert {one.principal.namespace.partition("-")[0] for one in found.cross_hospital} == {"north"}
+    assert {found.labels[one.store] for one in found.cross_hospital} <= {
+        title for title in found.labels.values() if "south" in title
     }
 
 
-def test_no_subject_is_never_held() -> None:
-    lone = Graph([made("aws:s3/bucket:Bucket", "x", {"bucket": "x", "arn": "arn:aws:s3:::x"})], "prod")
-    found = {control.id: control.standing for control in report(Source(lone, {}), load(), None).controls}
-    assert found["ENC-03"] is Standing.ABSENT
-    assert found["ENC-01"] is Standing.REFUSED
+def test_a_control_without_resources_is_not_applicable() -> None:
+    lone = Graph([build("aws:s3/bucket:Bucket", "x", {"bucket": "x", "arn": "arn:aws:s3:::x"})], "prod")
+    found = {control.id: control.status for control in report(StackState(lone, {}), load(), None).controls}
+    assert found["ENC-03"] is ControlStatus.NOT_APPLICABLE
+    assert found["ENC-01"] is ControlStatus.REFUSED
 
 
 # --- bad input ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "written", ["no json", "{}", '{"deployment": {"resources": []}}', '{"deployment": {"resources": [{}]}}']
+    "content", ["no json", "{}", '{"deployment": {"resources": []}}', '{"deployment": {"resources": [{}]}}']
 )
-def test_what_is_no_state_is_refused_in_one_sentence(written: str, tmp_path: Path) -> None:
-    code, told, out = made_of(tmp_path, written)
+def test_an_invalid_state_is_refused_in_one_sentence(content: str, tmp_path: Path) -> None:
+    code, output, out = run_evidence(tmp_path, content)
     assert code == 2
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
+    assert output.startswith("error: ")
+    assert output.count("\n") == 1
     assert not out.exists()
 
 
 def test_another_stack_s_state_is_refused(tmp_path: Path) -> None:
-    code, told, _ = made_of(tmp_path, state(), stack="staging")
+    code, output, _ = run_evidence(tmp_path, state(), stack="staging")
     assert code == 2
-    assert "is of stack prod and not of staging" in told
+    assert "is of stack prod and not of staging" in output
 
 
 def test_an_unknown_stack_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +313,7 @@ def test_an_unknown_stack_is_refused_in_one_sentence(tmp_path: Path, monkeypatch
     assert result.output.count("\n") == 1
 
 
-def test_without_the_engine_a_state_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_engine_a_state_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PackError, match="--state"):
         sources.read("prod")

@@ -8,8 +8,8 @@ import pytest
 
 from infra.settings.names import SHARED
 from policy_pack.evidence.report import Report, report
-from policy_pack.evidence.state_reader import Source
-from policy_pack.facts.ownership import Places
+from policy_pack.evidence.state_reader import StackState
+from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph
@@ -52,34 +52,36 @@ def graph(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Graph:
 
 
 @pytest.fixture(scope="module")
-def told(stack: str, graph: Graph) -> Report:
+def evidence(stack: str, graph: Graph) -> Report:
     config = configuration(stack)
     with_hospitals(len(NAMES))(config)
-    return report(Source(graph, {}), load(), read(config))
+    return report(StackState(graph, {}), load(), read(config))
 
 
-def test_no_account_of_a_hospital_has_a_right_to_another_s_stores(told: Report) -> None:
-    assert set(told.hospitals) - {SHARED} == set(NAMES)
-    assert len(told.access) > 20 * len(NAMES)
-    assert told.across == ()
+def test_no_service_account_has_access_to_another_hospital_s_stores(evidence: Report) -> None:
+    assert set(evidence.hospitals) - {SHARED} == set(NAMES)
+    assert len(evidence.access) > 20 * len(NAMES)
+    assert evidence.cross_hospital == ()
 
 
-def test_no_workload_of_a_hospital_uses_a_key_of_the_platform(told: Report) -> None:
+def test_no_workload_of_a_hospital_uses_a_key_of_the_platform(evidence: Report) -> None:
     used = {
-        told.titles[one.store]
-        for one in told.access
-        if ":Key::" in one.store and one.who.namespace.partition("-")[0] in NAMES
+        evidence.labels[one.store]
+        for one in evidence.access
+        if ":Key::" in one.store and one.principal.namespace.partition("-")[0] in NAMES
     }
     assert used
-    assert [title for title in used if not any(name in title for name in NAMES)] == []
+    assert [label for label in used if not any(name in label for name in NAMES)] == []
 
 
-def test_no_open_way_leads_from_one_hospital_to_another(told: Report) -> None:
-    ways = [way for way in told.network.ways if way.source.partition("-")[0] in NAMES]
-    assert len(ways) > 10 * len(NAMES)
-    for way in ways:
-        others = set(NAMES) - {way.source.partition("-")[0]}
-        assert way.target.partition("-")[0] not in others, way
+def test_no_connection_from_one_hospital_to_another_is_allowed(evidence: Report) -> None:
+    connections = [
+        connection for connection in evidence.network.connections if connection.source.partition("-")[0] in NAMES
+    ]
+    assert len(connections) > 10 * len(NAMES)
+    for connection in connections:
+        others = set(NAMES) - {connection.source.partition("-")[0]}
+        assert connection.target.partition("-")[0] not in others, connection
 
 
 def test_one_more_hospital_is_creations_of_its_own_alone(
@@ -89,9 +91,9 @@ def test_one_more_hospital_is_creations_of_its_own_alone(
     more = {r.urn: r for r in graph}
     assert fewer.keys() < more.keys()
     assert [urn for urn, resource in fewer.items() if more[urn].props != resource.props] == []
-    places = Places(graph, load())
+    owners = OwnershipIndex(graph, load())
     added = [more[urn] for urn in more.keys() - fewer.keys()]
-    strangers = [r.name for r in added if places.of(r).hospital not in ("", NAMES[-1])]
+    strangers = [r.name for r in added if owners.of(r).hospital not in ("", NAMES[-1])]
     assert strangers == []
     assert [r.urn for r in added if not f"{r.name}-".startswith(f"{NAMES[-1]}-")] == []
 

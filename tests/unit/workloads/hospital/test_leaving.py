@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from policy_pack.engine.evaluate import Judge, Status
+from policy_pack.engine.evaluate import Evaluator, Status
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read
 from tests.policy import recorded
@@ -98,6 +98,6 @@ def test_the_pack_takes_a_closing_and_wants_an_exemption_to_release(
     graph = recorded.graph("prod", tmp_path, with_lake(leaving))
     config = configuration("prod")
     with_lake(leaving)(config)
-    rows = [row for row in Judge(load(), read(config)).whole(graph) if row.status is Status.REFUSED]
+    rows = [row for row in Evaluator(load(), read(config)).evaluate_stack(graph) if row.status is Status.REFUSED]
     assert {row.control for row in rows} == asked
     assert all(row.name.startswith("lake") for row in rows)

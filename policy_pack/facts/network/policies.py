@@ -1,0 +1,174 @@
+"""NetworkPolicies: their rules, peers and ports, as Kubernetes evaluates them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from policy_pack.facts.network.ports import ALL_PORTS, PortRange, all_ports
+from policy_pack.facts.network.selectors import matches_all
+from policy_pack.facts.zone_table import DNS_PORTS
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.kinds import NAMESPACE
+from policy_pack.stack.pods import namespace
+from policy_pack.stack.values import View
+
+INGRESS, EGRESS = "Ingress", "Egress"
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+DNS_NAMESPACE, DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
+_DNS_PORT_NAMES = ("dns", "dns-tcp")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer of a rule: ``ipBlock``, or ``namespaceSelector`` and ``podSelector``."""
+
+    written: Mapping[str, Any]
+
+    @property
+    def cidr(self) -> str | None:
+        """The CIDR of an ``ipBlock``; None where the peer is pods."""
+        return str(self.written["ipBlock"].get("cidr")) if "ipBlock" in self.written else None
+
+    @property
+    def namespace_selector(self) -> Mapping[str, Any] | None:
+        """The namespace selector; None where it is absent, so that the peer is in the policy's own namespace."""
+        selector: Mapping[str, Any] | None = self.written.get("namespaceSelector")
+        return selector
+
+    @property
+    def pod_selector(self) -> Mapping[str, Any]:
+        """The pod selector; empty where it is absent."""
+        selector: Mapping[str, Any] = self.written.get("podSelector") or {}
+        return selector
+
+    @property
+    def namespace_labels(self) -> Mapping[str, str]:
+        """The labels that the namespace selector requires."""
+        labels: Mapping[str, str] = (self.namespace_selector or {}).get("matchLabels") or {}
+        return labels
+
+    @property
+    def namespace_name(self) -> str | None:
+        """The namespace, where it is selected by its name."""
+        return self.namespace_labels.get(NAMESPACE_NAME_LABEL)
+
+    @property
+    def selects_zone(self) -> bool:
+        """Whether the namespace selector requires a hospital and a zone."""
+        names = {key.rpartition("/")[2] for key in self.namespace_labels if "/" in key}
+        return {"hospital", "zone"} <= names
+
+    @property
+    def in_kube_dns_namespace(self) -> bool:
+        """Whether the peer is in the namespace of kube-dns."""
+        return self.namespace_name == DNS_NAMESPACE
+
+    @property
+    def has_kube_dns_labels(self) -> bool:
+        """Whether the pod selector requires the label of kube-dns."""
+        labels = self.pod_selector.get("matchLabels") or {}
+        return DNS_LABELS.items() <= labels.items()
+
+    @property
+    def is_kube_dns(self) -> bool:
+        """Whether the peer is the cluster's DNS and nothing else."""
+        return self.in_kube_dns_namespace and self.has_kube_dns_labels
+
+    @property
+    def is_everyone(self) -> bool:
+        """Whether the peer selects every pod of every namespace, or has no selector at all."""
+        if any(value for value in (self.written.get("ipBlock"), *self.pod_selector.values())):
+            return False
+        if self.namespace_selector is None:
+            return self.written.get("podSelector") is None
+        return matches_all(self.namespace_selector)
+
+
+@dataclass(frozen=True)
+class PolicyRule:
+    """One ingress or egress rule: its peers (None: everyone) and its ports (None: all)."""
+
+    peers: tuple[Peer, ...] | None
+    ports: tuple[Mapping[str, Any], ...] | None
+
+    def port_ranges(self, named: Mapping[str, int]) -> tuple[PortRange, ...]:
+        """Return the ports of the rule; names are looked up among the container ports of the target."""
+        if self.ports is None:
+            return ALL_PORTS
+        ranges = []
+        for port in self.ports:
+            protocol, number = str(port.get("protocol") or "TCP"), port.get("port")
+            if number is None:
+                ranges.append(all_ports(protocol))
+                continue
+            if isinstance(number, str) and not number.isdigit():
+                if number not in named:
+                    continue
+                number = named[number]
+            ranges.append(PortRange(protocol, int(number), int(port.get("endPort") or number)))
+        return tuple(ranges)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPolicy:
+    """A NetworkPolicy."""
+
+    resource: Resource
+    namespace: str
+    pod_selector: Mapping[str, Any]
+    types: frozenset[str]
+    ingress: tuple[PolicyRule, ...]
+    egress: tuple[PolicyRule, ...]
+
+
+def parse(resource: Resource, namespace: str) -> NetworkPolicy:
+    """Return a NetworkPolicy as plain values; raises `NotKnownError` where a part is not known."""
+    spec = resource.at("spec").whole() or {}
+    ingress = tuple(_rule(rule, "from") for rule in spec.get("ingress") or ())
+    egress = tuple(_rule(rule, "to") for rule in spec.get("egress") or ())
+    # Without policyTypes a policy applies to ingress, and to egress if it has egress rules.
+    types = spec.get("policyTypes") or [INGRESS, *([EGRESS] if egress else [])]
+    return NetworkPolicy(resource, namespace, spec.get("podSelector") or {}, frozenset(types), ingress, egress)
+
+
+def _rule(rule: Mapping[str, Any], peers_field: str) -> PolicyRule:
+    peers, ports = rule.get(peers_field), rule.get("ports")
+    return PolicyRule(tuple(Peer(peer) for peer in peers) if peers else None, tuple(ports) if ports else None)
+
+
+def policy_namespace(policy: Resource, graph: Graph) -> str | None:
+    """Return the namespace of a policy; None where it is not known."""
+    name = namespace(policy)
+    if not name.known:
+        target = graph.target(policy, "metadata", (NAMESPACE,), ("metadata.name",))
+        name = target.at("metadata.name") if target else name
+    return name.text() if name.known else None
+
+
+def is_default_deny(policy: Resource) -> bool | None:
+    """Return whether a policy denies all ingress and egress of every pod; None where its parts are not known yet."""
+    spec = policy.at("spec")
+    if not all(spec.at(part).known for part in ("policyTypes", "podSelector", "ingress", "egress")):
+        return None
+    types = {item.text() for item in spec.at("policyTypes").items()}
+    selector = spec.at("podSelector").value
+    every_pod = isinstance(selector, dict) and matches_all(selector)
+    return every_pod and types == {INGRESS, EGRESS} and spec.at("ingress").absent and spec.at("egress").absent
+
+
+def allows_dns_port(rule: View) -> bool:
+    """Return whether a rule names a port of DNS, by number or by name."""
+    ports = {*DNS_PORTS, *map(str, DNS_PORTS), *_DNS_PORT_NAMES}
+    return any(port.at("port").value in ports for port in rule.at("ports").items())
+
+
+def is_any_address(cidr: str) -> bool:
+    """Return whether a CIDR is every address."""
+    return ip_network(cidr, strict=False).prefixlen == 0
+
+
+def is_inside(cidr: str, network: str) -> bool:
+    """Return whether a CIDR is a network, or a part of it."""
+    inner, outer = ip_network(cidr, strict=False), ip_network(network)
+    return inner.network_address in outer and inner.prefixlen >= outer.prefixlen

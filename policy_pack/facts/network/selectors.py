@@ -1,0 +1,36 @@
+"""Label selectors, as Kubernetes evaluates them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Return whether a label selector (matchLabels, matchExpressions) matches labels; an empty one matches all."""
+    if not matches_labels(selector.get("matchLabels") or {}, labels):
+        return False
+    return all(_holds(expression, labels) for expression in selector.get("matchExpressions") or ())
+
+
+def matches_labels(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Return whether labels include those of a map, such as a Service's selector."""
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def matches_all(selector: Mapping[str, Any]) -> bool:
+    """Return whether a label selector has no requirement."""
+    return not any(selector.values())
+
+
+def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    key, values = expression["key"], expression.get("values") or ()
+    match expression["operator"]:
+        case "In":
+            return labels.get(key) in values
+        case "NotIn":
+            return labels.get(key) not in values
+        case "Exists":
+            return key in labels
+        case "DoesNotExist":
+            return key not in labels
+        case other:
+            raise ValueError(f"{other} is not an operator of label selectors")

@@ -1,0 +1,50 @@
+"""Stacks with additional flows, allowed by their own NetworkPolicies."""
+
+from typing import Any
+
+from policy_pack.stack.graph import Graph, Resource
+from tests.policy import world, world_cluster
+from tests.policy.builders import PREFIX, STACK, build
+
+RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
+
+
+def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
+    """Return a peer that selects one workload."""
+    return {
+        "namespaceSelector": {"matchLabels": world_cluster.labels(hospital, zone)},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
+    }
+
+
+def platform(name: str) -> tuple[Resource, dict[str, Any]]:
+    """Return a namespace of the platform, and a peer that selects all its pods."""
+    labels = {f"{PREFIX}/hospital": "shared", "kubernetes.io/metadata.name": name}
+    namespace = build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": labels}})
+    return namespace, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def admitting(source: dict[str, Any], target: dict[str, Any], port: int, *more: Resource) -> Graph:
+    """Return the stack, with more resources, where one workload admits a peer."""
+    return Graph([*RESOURCES, *more, _policy("in", target, _ingress(source, port))], STACK)
+
+
+def _policy(name: str, at: dict[str, Any], spec: dict[str, Any]) -> Resource:
+    labels = at["namespaceSelector"]["matchLabels"]
+    namespace = f"{labels[f'{PREFIX}/hospital']}-{labels[f'{PREFIX}/zone']}"
+    return build(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        name,
+        {"metadata": {"name": name, "namespace": namespace}, "spec": {"podSelector": at["podSelector"], **spec}},
+    )
+
+
+def _ingress(source: dict[str, Any], port: int) -> dict[str, Any]:
+    return {"policyTypes": ["Ingress"], "ingress": [{"from": [source], "ports": [{"port": port}]}]}
+
+
+def with_flow(source: dict[str, Any], target: dict[str, Any], port: int) -> Graph:
+    """Return the stack with one flow allowed at both ends."""
+    egress = {"policyTypes": ["Egress"], "egress": [{"to": [target], "ports": [{"port": port}]}]}
+    ends = [_policy("out", source, egress), _policy("in", target, _ingress(source, port))]
+    return Graph([*RESOURCES, *ends], STACK)

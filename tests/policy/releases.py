@@ -1,0 +1,55 @@
+"""Files of a model release, complete or with one missing."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from policy_pack.settings import Settings
+from policy_pack.stack.graph import Graph
+from tests.policy import world, world_cluster
+from tests.policy.builders import STACK, changed
+
+
+def release(
+    root: Path,
+    *,
+    passed: bool = True,
+    approved: bool = True,
+    leave_out: str = "",
+    change: str = "",
+    of: str = "clinical",
+    evaluated: bool = True,
+) -> Settings:
+    """Write a release as the project does, and return settings with its folder."""
+    approval = {"by": "cmio:X"} if approved else None
+    files = {
+        "MODEL_CARD.md": b"# Card",
+        "metrics.json": json.dumps({"evaluation": {"passed": passed}}).encode(),
+        "lineage.json": json.dumps({"profile": of, "approval": approval, "evaluated": evaluated}).encode(),
+    }
+    rows = [
+        {"path": name, "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+        if name != leave_out
+    ]
+    files["files.json"] = json.dumps({"files": rows}).encode()
+    files["signature.json"] = b'{"signature": "s"}'
+    digest = hashlib.sha256(files["files.json"]).hexdigest()[:16]
+    place = root / "hmlops-prod-north-models" / "readmission" / "v1" / digest
+    place.mkdir(parents=True)
+    for name, content in files.items():
+        if name != leave_out:
+            (place / name).write_bytes(b"changed" if name == change else content)
+    (root / "digest").write_text(digest)
+    return world.settings().model_copy(update={"releases": root})
+
+
+def served(root: Path) -> Graph:
+    """Return the stack that serves the release."""
+    digest = (root / "digest").read_text()
+    service = next(r for r in world_cluster.model("north") if r.kind.endswith("InferenceService"))
+    uri = f"s3://hmlops-prod-north-models/readmission/v1/{digest}"
+    moved = changed(service, "spec.predictor.model.storageUri", uri)
+    moved = changed(moved, "metadata.annotations.{healthcare-mlops/release-digest}", digest)
+    left = [r for r in world.resources() if not r.kind.endswith("InferenceService")]
+    return Graph([*left, moved], STACK)
