@@ -21,7 +21,7 @@ from kubernetes import client, dynamic
 from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.settings.values import DataClass
+from infra.settings import DataClass
 from local.cluster import openbao
 from local.errors import UserError
 from local.hospitals import pipeline

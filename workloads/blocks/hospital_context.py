@@ -7,7 +7,7 @@ import pulumi
 
 from infra.blocks.bucket import BucketRef
 from infra.cluster.cluster import Cluster
-from infra.settings.values import DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Settings
 from workloads.blocks.pod import Container, PodIdentity
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.zones import workload_table

@@ -10,9 +10,7 @@ import pulumi
 from pulumi_aws import s3
 
 from infra.blocks.providers import AwsAccount
-from infra.settings import names
-from infra.settings.errors import SettingsError
-from infra.settings.values import DataClass, Hospital, Release, Settings
+from infra.settings import DataClass, Hospital, Release, Settings, SettingsError, names
 from workloads.zones import workload_table
 
 _NAMES: dict[str, str] = json.loads(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings.values import Autoscaler
+from infra.settings import Autoscaler
 from local.cluster import crds
 from local.errors import UserError
 from local.tools import build
