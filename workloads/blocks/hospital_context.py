@@ -53,7 +53,7 @@ class HospitalContext:
         """Return a container that runs a command of the model package."""
         return Container(
             name=command,
-            image=self.settings.images.workloads,
+            image=self.cluster.images.workloads,
             resources=self.settings.sizes.job,
             args=["-m", "model", command, *args],
         )

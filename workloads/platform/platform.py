@@ -67,7 +67,7 @@ def _storage_initializer(settings: Settings, cluster: Cluster) -> core.Container
     return pod.container_spec(
         pod.Container(
             name="storage-initializer",
-            image=settings.images.storage_initializer,
+            image=cluster.images.storage_initializer,
             resources=init_resources,
             env=pod.aws_environment(cluster, settings.region),
         ),

@@ -96,7 +96,7 @@ def _serving_runtime(context: HospitalContext) -> dict[str, object]:
     """Return the spec of the ServingRuntime, which is the same for all releases."""
     container = pod.Container(
         name="kserve-container",
-        image=context.settings.images.model_server,
+        image=context.cluster.images.model_server,
         resources=RUNTIME_RESOURCES,
         env={
             "MLSERVER_MODEL_NAME": _SERVICE_NAME,
