@@ -38,7 +38,7 @@ class Events:
     changes: Counter[str] = field(default_factory=Counter)
     errors: dict[str, None] = field(default_factory=dict)
     exempt: set[tuple[str, str]] = field(default_factory=set)
-    advised: set[tuple[str, str]] = field(default_factory=set)
+    advisory: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, line: str) -> None:
         """Take one event; a line that is none is left to the log."""
@@ -67,7 +67,7 @@ class Events:
         if said.get("enforcementLevel") == "mandatory":
             self.errors[_of(said.get("resourceUrn", ""), f"{said.get('policyName')} {text}")] = None
         else:
-            (self.exempt if _EXEMPT in text else self.advised).add((said.get("policyName", ""), text))
+            (self.exempt if _EXEMPT in text else self.advisory).add((said.get("policyName", ""), text))
 
     @property
     def changed(self) -> str:
@@ -78,7 +78,7 @@ class Events:
     @property
     def judged(self) -> str:
         """What the policy pack found."""
-        return f"policy pack: {len(self.advised)} advised, {len(self.exempt)} exempt, none refused"
+        return f"policy pack: {len(self.advisory)} advisory, {len(self.exempt)} exempt, none refused"
 
 
 def run(

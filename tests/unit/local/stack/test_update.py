@@ -44,7 +44,7 @@ def test_changes_are_one_line() -> None:
 def test_findings_are_counted_once_each() -> None:
     exempt = policy("Keys\nnorth: is weak - exempt until 2027-01-01 by secops: synthetic")
     found = told(exempt, exempt, policy("Keys\nnorth: not yet known"), policy("Keys\nsouth: may be weak"))
-    assert found.judged == "policy pack: 2 advised, 1 exempt, none refused"
+    assert found.judged == "policy pack: 2 advisory, 1 exempt, none refused"
     assert not found.errors
 
 
