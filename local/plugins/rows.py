@@ -63,6 +63,9 @@ class Row(Generic[Client]):
         How long that name may be, and what it starts with.
     autoname_unless
         Inputs that make a generated name unnecessary.
+    filled
+        Outputs that the official provider writes where neither the program nor the server says a value; those that
+        are maps complete a map of the state.
     computed
         Outputs that nobody can set; unknown at preview until the object exists.
     volatile
@@ -107,6 +110,7 @@ class Row(Generic[Client]):
     autoname_unless: tuple[str, ...] = ()
     autoname_length: int = 0
     autoname_prefix: str = ""
+    filled: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -148,6 +152,17 @@ def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
     if name in row.unordered and isinstance(old, list) and isinstance(new, list):
         return sorted(map(str, old)) == sorted(map(str, new))
     return not differences(old, new)
+
+
+def completed(row: "Row[Any]", state: Props) -> Props:
+    """Return a state with what the official provider writes in addition, or it would see a difference."""
+    whole = dict(state)
+    for name, value in row.filled.items():
+        if not isinstance(value, Mapping):
+            whole.setdefault(name, value)
+        elif isinstance(state.get(name), dict):
+            whole[name] = {**value, **state[name]}
+    return whole
 
 
 def foretold(row: "Row[Any]", inputs: Props, known: Props) -> Props:
