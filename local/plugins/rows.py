@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+from local.plugins import policy_documents
 from local.plugins.common import UNKNOWN, Props, Request, differences, has_unknowns
 
 DEFAULTS = "__defaults"
@@ -77,7 +78,7 @@ class Row(Generic[Client]):
     nested
         Computed parts of inputs, unknown at preview until the object exists.
     json
-        Inputs that hold JSON text, compared by meaning.
+        Inputs that hold JSON text, compared by meaning; policy documents as IAM compares them.
     unordered
         Lists that are sets.
     alike
@@ -146,9 +147,12 @@ def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
         return bool(row.alike[name](old) == row.alike[name](new))
     if name in row.json and isinstance(old, str) and isinstance(new, str):
         try:
-            return bool(json.loads(old) == json.loads(new))
+            before, after = json.loads(old), json.loads(new)
         except ValueError:
             return old == new
+        if policy_documents.is_policy(before) and policy_documents.is_policy(after):
+            before, after = policy_documents.canonical(before), policy_documents.canonical(after)
+        return bool(before == after)
     if name in row.unordered and isinstance(old, list) and isinstance(new, list):
         return sorted(map(str, old)) == sorted(map(str, new))
     return not differences(old, new)
