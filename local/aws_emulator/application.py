@@ -115,6 +115,9 @@ class Emulator:
             if signed.service == "eks":
                 kept = [pair for pair in request.headers if pair[0] != CALLER]
                 request = request.with_headers([*kept, (CALLER, caller.owner)])
+            if signed.service == "s3" and s3_actions.names_bucket(request, self.host):
+                reason = "the bucket is in the host's name; this emulator takes it from the path (path-style addresses)"
+                raise AwsError("InvalidRequest", reason, 400)
             call = Call(request, signed.service, signed.region, signed.access_key)
             operation = operations.name(call)
             self._authority.require(caller, request, signed, operation)

@@ -46,6 +46,10 @@ class State:
                 return str(role.assume_role_policy_document), role.id
         return None
 
+    def longest_session(self, arn: str) -> int:
+        """Return for how many seconds a role may be assumed."""
+        return next((int(role.max_session_duration) for role in _iam().roles.values() if role.arn == arn), 3600)
+
     def has_principal(self, arn: str) -> bool:
         """Return whether a role or user exists."""
         return self.role(arn) is not None or any(user.arn == arn for user in _iam().users.values())

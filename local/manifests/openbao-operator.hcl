@@ -14,6 +14,13 @@ path "sys/mounts/+/*" { capabilities = ["create", "read", "update", "delete"] }
 path "sys/mounts/auth/*" { capabilities = ["deny"] }
 path "sys/mounts/auth/kubernetes/tune" { capabilities = ["read", "update"] }
 
+# A changed path moves a secrets engine with its keys; no login method is moved.
+path "sys/remount" {
+  capabilities = ["create", "update", "sudo"]
+  denied_parameters = { "from" = ["auth/*", "/auth/*"], "to" = ["auth/*", "/auth/*"] }
+}
+path "sys/remount/status/*" { capabilities = ["read", "sudo"] }
+
 # Keys are made and rotated, never used or exported: that is for the workloads' own policies.
 path "+/transit/keys/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "+/transit/keys" { capabilities = ["list"] }

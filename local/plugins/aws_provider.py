@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from typing_extensions import override
@@ -34,7 +35,7 @@ from local.plugins.aws_data import (
     s3_protection,
     secretsmanager,
 )
-from local.plugins.provider.common import PluginError, Props, Request
+from local.plugins.provider.common import Diff, PluginError, Props, Request, differences, has_unknowns
 from local.plugins.provider.rows import Row
 from local.plugins.provider.servicer import run
 from local.plugins.provider.tables import TableProvider
@@ -93,6 +94,26 @@ class AwsProvider(TableProvider[Cloud]):
             self._cloud.require_account()
             self._allowed = True
         return self._cloud
+
+    @override
+    def diff(self, request: Request) -> Diff:
+        """Compare inputs, and the default tags of the provider with those that the resource has."""
+        found = super().diff(request)
+        row, had = self.row(request), request.state.get("tagsAll")
+        watched = "tagsAll" in row.computed and row.update is not None and isinstance(had, dict)
+        seen = {str(path[0]) for path in found.changes} | set(request.ignore_changes)
+        if not watched or self._cloud is None or seen & {"tags", "tagsAll"} or has_unknowns(request.inputs):
+            return found
+        changes = differences({"tagsAll": had}, {"tagsAll": self._cloud.all_tags(request.inputs)})
+        return replace(found, changes={**found.changes, **changes})
+
+    @override
+    def update(self, request: Request) -> Props:
+        """Change the object in place; which tags it has is told by its state."""
+        if isinstance(request.state.get("tagsAll"), dict) and not request.preview:
+            had = {**request.old_inputs, "tagsAll": request.state["tagsAll"]}
+            request = replace(request, old_inputs=had)
+        return super().update(request)
 
     @override
     def secret_paths(self, request: Request) -> Iterable[tuple[str | int, ...]]:

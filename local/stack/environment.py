@@ -111,6 +111,8 @@ def variables(home: Home) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{home.pulumi}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.pulumi / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # `pulumi import` would write code from the plugins' schemas, which these have not, and end with 1.
+        "PULUMI_OPTION_GENERATE_CODE": "false",
         # What the stack declares wins over what somebody changed by hand, or an update that was killed left behind.
         "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
         # In a fresh clone the engine takes the salt that the state has, and not a new one.

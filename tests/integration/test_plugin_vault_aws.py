@@ -132,6 +132,7 @@ def stack(emulator: Emulator, bao: hvac.Client, tmp_path_factory: pytest.TempPat
         "PULUMI_CONFIG_PASSPHRASE": "test",
         "PULUMI_HOME": str(folder / "home"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_OPTION_GENERATE_CODE": "false",
         "PYTHONWARNINGS": "ignore",
         "VAULT_ADDR": bao.url,
         "VAULT_TOKEN": "root",
@@ -188,6 +189,16 @@ def test_one_life_of_a_stack(stack: Stack, emulator: Emulator, bao: hvac.Client)
     assert states == {"PendingDeletion"}
     assert not {"north/transit/", "north/kv/"} & set(bao.sys.list_mounted_secrets_engines()["data"])
     assert "trainer" not in bao.sys.list_policies()["data"]["policies"]
+
+
+def test_what_is_there_is_imported(stack: Stack, bao: hvac.Client) -> None:
+    bao.sys.enable_secrets_engine("transit", path="south/transit")
+    text = stack.pulumi("import", "vault:index/mount:Mount", "south", "south/transit", "--yes", "--protect=false")
+    assert "error" not in text
+    [made] = [r for r in stack.resources() if r["type"] == "vault:index/mount:Mount"]
+    assert (made["id"], made["inputs"]["type"]) == ("south/transit", "transit")
+    stack.pulumi("up", "--yes", "--skip-preview")
+    assert "south/transit/" not in bao.sys.list_mounted_secrets_engines()["data"]
 
 
 def test_faults_are_one_sentence_and_leave_a_usable_state(stack: Stack) -> None:

@@ -123,6 +123,12 @@ def split(path: str) -> tuple[str, str] | None:
     return bucket, unquote(key)
 
 
+def names_bucket(request: Request, own: str) -> bool:
+    """Return whether the Host header has a bucket before the server's own name, which the path then lacks."""
+    host = request.header("host").lower()
+    return host.endswith(f".{own.lower()}") or bool(re.match(r".+\.s3[.-]", host))
+
+
 def needs(request: Request) -> list[Need]:
     """Return every S3 permission that a request needs."""
     place = split(request.path)

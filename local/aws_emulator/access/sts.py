@@ -119,6 +119,10 @@ class TokenService:
         if not all(any(judge(d, ask) is Verdict.ALLOW for d in group) for group in groups if group):
             raise AwsError("AccessDenied", refusal)
         self._require_trust(arn, ask, caller.principal, refusal)
+        seconds = form.get("DurationSeconds", "3600")
+        if ":assumed-role/" in caller.principal.arn and seconds.isdigit() and int(seconds) > 3600:
+            reason = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+            raise AwsError("ValidationError", reason, 400)
         return self._issue("AssumeRole", Session(arn, name, _limits(form)), form, "")
 
     def identity(self, caller: Caller) -> Answer:
@@ -138,6 +142,9 @@ class TokenService:
         seconds = form.get("DurationSeconds", "3600")
         if not seconds.isdigit() or not 900 <= int(seconds) <= 43200:
             raise AwsError("ValidationError", "DurationSeconds must be between 900 and 43200", 400)
+        if int(seconds) > self.authority.state.longest_session(session.role):
+            reason = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+            raise AwsError("ValidationError", reason, 400)
         made = self.authority.sessions.issue(session, int(seconds))
         role = self.authority.state.role(session.role)
         identity = f"{role[1] if role else ''}:{session.name}"

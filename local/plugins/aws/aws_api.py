@@ -153,7 +153,9 @@ class Cloud:
             )
 
     def all_tags(self, inputs: Props) -> dict[str, str]:
-        """Return a resource's tags with the provider's default ones."""
+        """Return a resource's tags with the provider's default ones, or all of before where a state tells them."""
+        if "tagsAll" in inputs:
+            return dict(inputs["tagsAll"])
         defaults = (self.config.get("defaultTags") or {}).get("tags") or {}
         return {**defaults, **(inputs.get("tags") or {})}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+from local.plugins.provider import policy_documents
 from local.plugins.provider.common import UNKNOWN, Props, Request, differences, has_unknowns
 
 DEFAULTS = "__defaults"
@@ -63,6 +64,9 @@ class Row(Generic[Client]):
         How long that name may be, and what it starts with.
     autoname_unless
         Inputs that make a generated name unnecessary.
+    filled
+        Outputs that the official provider writes where neither the program nor the server says a value; those that
+        are maps complete a map of the state.
     computed
         Outputs that nobody can set; unknown at preview until the object exists.
     volatile
@@ -74,7 +78,7 @@ class Row(Generic[Client]):
     nested
         Computed parts of inputs, unknown at preview until the object exists.
     json
-        Inputs that hold JSON text, compared by meaning.
+        Inputs that hold JSON text, compared by meaning; policy documents as IAM compares them.
     unordered
         Lists that are sets.
     alike
@@ -107,6 +111,7 @@ class Row(Generic[Client]):
     autoname_unless: tuple[str, ...] = ()
     autoname_length: int = 0
     autoname_prefix: str = ""
+    filled: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -142,12 +147,26 @@ def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
         return bool(row.alike[name](old) == row.alike[name](new))
     if name in row.json and isinstance(old, str) and isinstance(new, str):
         try:
-            return bool(json.loads(old) == json.loads(new))
+            before, after = json.loads(old), json.loads(new)
         except ValueError:
             return old == new
+        if policy_documents.is_policy(before) and policy_documents.is_policy(after):
+            before, after = policy_documents.canonical(before), policy_documents.canonical(after)
+        return bool(before == after)
     if name in row.unordered and isinstance(old, list) and isinstance(new, list):
         return sorted(map(str, old)) == sorted(map(str, new))
     return not differences(old, new)
+
+
+def completed(row: "Row[Any]", state: Props) -> Props:
+    """Return a state with what the official provider writes in addition, or it would see a difference."""
+    whole = dict(state)
+    for name, value in row.filled.items():
+        if not isinstance(value, Mapping):
+            whole.setdefault(name, value)
+        elif isinstance(state.get(name), dict):
+            whole[name] = {**value, **state[name]}
+    return whole
 
 
 def foretold(row: "Row[Any]", inputs: Props, known: Props) -> Props:

@@ -24,7 +24,19 @@ from local.plugins.provider.common import (
     differences,
     has_unknowns,
 )
-from local.plugins.provider.rows import DEFAULTS, EMPTY, Client, Made, Row, bare, foretold, forget_defaults, plain, same
+from local.plugins.provider.rows import (
+    DEFAULTS,
+    EMPTY,
+    Client,
+    Made,
+    Row,
+    bare,
+    completed,
+    foretold,
+    forget_defaults,
+    plain,
+    same,
+)
 
 
 class TableProvider(Provider, Generic[Client]):
@@ -171,13 +183,17 @@ class TableProvider(Provider, Generic[Client]):
         shown = {name: value for name, value in live.items() if value is not None}
         if not request.old_inputs:
             told = {n: v for n, v in shown.items() if n not in row.computed and v not in EMPTY}
-            return Read(request.id, {**shown, "id": request.id}, {**row.identify(request.id), **told, DEFAULTS: []})
+            return Read(
+                request.id,
+                completed(row, {**shown, "id": request.id}),
+                {**row.identify(request.id), **told, DEFAULTS: []},
+            )
         inputs = self._drifted(row, request, old, live)
         hidden = {name: value for name, value in request.state.items() if name in row.write_only or name in row.kept}
         state = {**hidden, **shown, **inputs}
         state |= {name: shown[name] for name in row.server_spelling if name in shown} | {"id": request.id}
         marks = {name: value for name, value in request.old_inputs.items() if name == DEFAULTS}
-        return Read(request.id, state, {**inputs, **marks})
+        return Read(request.id, completed(row, state), {**inputs, **marks})
 
     def _drifted(self, row: Row[Client], request: Request, old: Props, live: Props) -> Props:
         """Return the inputs as the object shows them; what means the same keeps its spelling."""
@@ -186,7 +202,7 @@ class TableProvider(Provider, Generic[Client]):
             if name in row.write_only or name in row.computed:
                 continue
             before = old.get(name, request.state.get(name))
-            if before is None and value in EMPTY:
+            if before is None and (value in EMPTY or name in row.optional):
                 continue
             if value is None:
                 inputs.pop(name, None)
@@ -200,7 +216,7 @@ class TableProvider(Provider, Generic[Client]):
             raise PluginError(f"{request.name} ({request.type}, {made}) was gone right after it was written")
         shown = {name: value for name, value in live.items() if value is not None}
         spelled = {name: shown[name] for name in row.server_spelling if name in shown}
-        state = {**told, **shown, **inputs, **spelled, "id": made}
+        state = completed(row, {**told, **shown, **inputs, **spelled, "id": made})
         if row.notice(state):
             request.log.warn(f"{request.name} ({request.type}): {row.notice(state)}")
         return state

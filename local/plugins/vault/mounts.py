@@ -1,10 +1,14 @@
-"""Rows of the vault plugin: what Vault mounts (secrets engines, login methods) and its policies."""
+"""Rows of the vault plugin: what Vault mounts (secrets engines, login methods) and its policies.
 
-from typing import Any, Final
+A changed path moves the mount with its keys. The engine keeps the id that a resource was made with, so the path is
+what says where a mount is.
+"""
+
+from typing import Final
 
 from local.plugins.provider.common import Props
 from local.plugins.provider.rows import Row
-from local.plugins.vault.vault_api import Names, Vault, body, pick, seconds, trimmed
+from local.plugins.vault.vault_api import Names, Vault, body, duration, pick, remount, seconds, trimmed
 
 _MOUNT_TUNE: Final[Names] = {
     "defaultLeaseTtlSeconds": "default_lease_ttl",
@@ -33,6 +37,9 @@ _AUTH_TUNE: Final[Names] = {
     "passthroughRequestHeaders": "passthrough_request_headers",
     "allowedResponseHeaders": "allowed_response_headers",
 }
+# Lists that the official provider shows when they are empty too.
+_AUDITED: Final = ("auditNonHmacRequestKeys", "auditNonHmacResponseKeys")
+_UNTUNED: Final = {"default_lease_ttl": "0", "max_lease_ttl": "0", "token_type": "default-service"}
 
 
 def _create_mount(vault: Vault, inputs: Props) -> str:
@@ -43,7 +50,8 @@ def _create_mount(vault: Vault, inputs: Props) -> str:
     return path
 
 
-def _read_mount(vault: Vault, path: str, _inputs: Props) -> Props | None:
+def _read_mount(vault: Vault, made: str, _inputs: Props) -> Props | None:
+    path = trimmed(_inputs, "path", made)
     live = (vault.get("sys/mounts") or {}).get(f"{path}/")
     if live is None:
         return None
@@ -52,6 +60,7 @@ def _read_mount(vault: Vault, path: str, _inputs: Props) -> Props | None:
     shown_type = live["type"]
     return {
         **pick(config, _MOUNT_TUNE),
+        **{name: config.get(_MOUNT_TUNE[name]) or [] for name in _AUDITED},
         **{name: live.get(theirs) or False for name, theirs in _MOUNT_FIXED.items()},
         "forceNoCache": config.get("force_no_cache"),
         "accessor": live["accessor"],
@@ -62,13 +71,16 @@ def _read_mount(vault: Vault, path: str, _inputs: Props) -> Props | None:
     }
 
 
-def _update_mount(vault: Vault, path: str, old: Props, new: Props) -> None:
+def _update_mount(vault: Vault, made: str, old: Props, new: Props) -> None:
+    path, before = trimmed(new, "path"), trimmed(old, "path", made)
+    if path != before:
+        remount(vault, before, path)
     names = {**_MOUNT_TUNE, "description": "description", "options": "options"}
     vault.put(f"sys/mounts/{path}/tune", body(new, names, old))
 
 
-def _delete_mount(vault: Vault, path: str, _state: Props) -> None:
-    vault.remove(f"sys/mounts/{path}")
+def _delete_mount(vault: Vault, made: str, state: Props) -> None:
+    vault.remove(f"sys/mounts/{trimmed(state, 'path', made)}")
 
 
 def _create_auth(vault: Vault, inputs: Props) -> str:
@@ -78,7 +90,8 @@ def _create_auth(vault: Vault, inputs: Props) -> str:
     return path
 
 
-def _read_auth(vault: Vault, path: str, inputs: Props) -> Props | None:
+def _read_auth(vault: Vault, made: str, inputs: Props) -> Props | None:
+    path = trimmed(inputs, "path", made)
     live = (vault.get("sys/auth") or {}).get(f"{path}/")
     if live is None:
         return None
@@ -88,28 +101,44 @@ def _read_auth(vault: Vault, path: str, inputs: Props) -> Props | None:
         "local": live.get("local", False),
         "path": path,
         "type": live["type"],
-        **({"tune": _tune(live.get("config", {}), inputs["tune"])} if "tune" in inputs else {}),
+        "tune": _tune(_tuned(vault, path), live.get("config", {}), inputs.get("tune")),
     }
 
 
-def _tune(config: Props, written: Props) -> Props:
-    """Return the tuned settings that the program names; a duration that is the same keeps its spelling."""
+def _tuned(vault: Vault, path: str) -> Props:
+    """Return the settings in force, of which the official provider leaves out empty lists."""
+    live = vault.get(f"sys/auth/{path}/tune") or {}
+    texts = {name: duration(live.get(_AUTH_TUNE[name], 0)) for name in ("defaultLeaseTtl", "maxLeaseTtl")}
+    rest = {name: live[theirs] for name, theirs in _AUTH_TUNE.items() if name not in texts and live.get(theirs)}
+    return {"listingVisibility": "", **texts, **rest}
+
+
+def _tune(tuned: Props, config: Props, written: Props | None) -> Props:
+    """Return the settings that the program names, or all; a duration that is the same keeps its spelling."""
+    if written is None:
+        return tuned
     shown: Props = {}
     for name, value in written.items():
-        live: Any = config.get(_AUTH_TUNE.get(name, name))
-        if name.endswith("Ttl") and isinstance(live, int):
-            live = value if seconds(value) == live else f"{live}s"
-        shown[name] = live
+        shown[name] = tuned.get(name, [] if isinstance(value, list) else None)
+        # Zero is the server's own limit, which is what is in force then.
+        if name.endswith("Ttl") and seconds(value) in (config.get(_AUTH_TUNE[name]), seconds(tuned[name])):
+            shown[name] = value
     return shown
 
 
-def _update_auth(vault: Vault, path: str, old: Props, new: Props) -> None:
+def _update_auth(vault: Vault, made: str, old: Props, new: Props) -> None:
+    before = trimmed(old, "path", made)
+    path = trimmed(new, "path", before)
+    if path != before:
+        remount(vault, f"auth/{before}", f"auth/{path}")
     tune = body(new.get("tune", {}), _AUTH_TUNE, old.get("tune", {}))
+    # What was taken away falls back to the server's default, which these two write in their own way.
+    tune |= {name: value for name, value in _UNTUNED.items() if tune.get(name) == ""}
     vault.put(f"sys/auth/{path}/tune", {**tune, **body(new, {"description": "description"}, old)})
 
 
-def _delete_auth(vault: Vault, path: str, _state: Props) -> None:
-    vault.remove(f"sys/auth/{path}")
+def _delete_auth(vault: Vault, made: str, state: Props) -> None:
+    vault.remove(f"sys/auth/{trimmed(state, 'path', made)}")
 
 
 def _create_policy(vault: Vault, inputs: Props) -> str:
@@ -138,7 +167,7 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         _update_mount,
         _delete_mount,
         required=("path", "type"),
-        replace=frozenset({"path", "type", "forceNoCache", "namespace", *_MOUNT_FIXED}),
+        replace=frozenset({"type", "forceNoCache", "namespace", *_MOUNT_FIXED}),
         computed=("accessor",),
         delete_before_replace=True,
     ),
@@ -149,8 +178,11 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         _update_auth,
         _delete_auth,
         required=("type",),
-        replace=frozenset({"path", "type", "local", "namespace"}),
+        replace=frozenset({"type", "local", "namespace"}),
+        filled={"disableRemount": False},
         computed=("accessor",),
+        optional=("tune",),
+        unsupported={"disableRemount": "this plugin always moves a login method whose path changes"},
         delete_before_replace=True,
     ),
     Row(

@@ -41,6 +41,31 @@ _ROLE: Final[Names] = {
     "serverFlag": "server_flag",
     "ttl": "ttl",
 }
+# Defaults of the official provider, which replaces an authority whose state lacks one.
+_ROOT_FILLED: Final = {
+    "format": "pem",
+    "keyBits": 2048,
+    "keyType": "rsa",
+    "maxPathLength": -1,
+    "notBeforeDuration": "30s",
+    "privateKeyFormat": "der",
+}
+_ROLE_FILLED: Final = {
+    "allowIpSans": True,
+    "allowLocalhost": True,
+    "allowWildcardCertificates": True,
+    "allowedDomainsTemplate": False,
+    "basicConstraintsValidForNonCa": False,
+    "cnValidations": ["email", "hostname"],
+    "codeSigningFlag": False,
+    "emailProtectionFlag": False,
+    "enforceHostnames": True,
+    "generateLease": False,
+    "issuerRef": "default",
+    "notBeforeDuration": "30s",
+    "useCsrCommonName": True,
+    "useCsrSans": True,
+}
 _TOLD: Final = ("certificate", "issuerId", "issuingCa", "keyId", "serialNumber")
 
 
@@ -116,6 +141,7 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         None,
         _delete,
         required=("backend", "commonName", "type"),
+        filled=_ROOT_FILLED,
         computed=_TOLD,
     ),
     Row(
@@ -126,6 +152,7 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         _delete,
         required=("backend",),
         replace=frozenset({"backend", "name", "namespace"}),
+        filled=_ROLE_FILLED,
         autoname="name",
         alike={"ttl": seconds, "maxTtl": seconds},
         unordered=frozenset({"allowedDomains", "keyUsages", "extKeyUsages"}),

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import hvac
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import (
+    Retrying,
+    TryAgain,
+    retry,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from local.plugins.provider.common import PluginError, Props
 
@@ -49,6 +57,19 @@ class Vault:
         except hvac.exceptions.InvalidRequest as error:
             if "no handler for route" not in str(error) and "no matching mount" not in str(error):
                 raise
+
+
+def remount(vault: Vault, old: str, new: str) -> None:
+    """Move a mount with all that it holds; the server does it in the background."""
+    moved = vault.put("sys/remount", {"from": old, "to": new})
+    migration = moved["data"]["migration_id"]
+    for attempt in Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.1), retry=retry_if_exception_type(TryAgain)):
+        with attempt:
+            status = (vault.get(f"sys/remount/status/{migration}") or {}).get("migration_info", {}).get("status")
+            if status == "in-progress":
+                raise TryAgain
+    if status != "success":
+        raise PluginError(f"Vault did not move the mount {old} to {new} (status {status}): its log says why")
 
 
 def _is_upgrading(error: BaseException) -> bool:
@@ -112,6 +133,15 @@ def seconds(value: Any) -> int:
     if not parts or "".join(a + b for a, b in parts) != text:
         raise PluginError(f"'{text}' is no duration; write it as 30s, 15m or 1h30m")
     return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def duration(value: int) -> str:
+    """Return seconds as Go writes a duration, such as ``768h0m0s``."""
+    minutes, rest = divmod(value, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h{minutes}m{rest}s"
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
 def trimmed(inputs: Props, name: str, default: str = "") -> str:

@@ -372,3 +372,31 @@ def test_it_says_in_one_line_why_it_does_not_start(emulator: Emulator, tmp_path:
     other = Emulator(tmp_path / "fifth")
     (other.folder / "data").symlink_to(emulator.folder / "data")
     assert "in use by another emulator" in stops_with(other)
+
+
+def test_a_session_is_no_longer_than_its_role_allows(emulator: Emulator) -> None:
+    """The trainer's role has the hour of a role that names no time."""
+    role, iam = "arn:aws:iam::123456789012:role/trainer", emulator.client("iam")
+    sts = emulator.client("sts")
+    asked = {"RoleArn": role, "RoleSessionName": "x1", "WebIdentityToken": emulator.token(TRAINER)}
+    told = refused(sts.assume_role_with_web_identity, "ValidationError", **asked, DurationSeconds=3601)
+    assert "exceeds the MaxSessionDuration" in told
+    assert sts.assume_role_with_web_identity(**asked, DurationSeconds=3600)["Credentials"]
+    iam.update_role(RoleName="trainer", MaxSessionDuration=43200)
+    try:
+        assert sts.assume_role_with_web_identity(**asked, DurationSeconds=43200)["Credentials"]
+    finally:
+        iam.update_role(RoleName="trainer", MaxSessionDuration=3600)
+
+
+@pytest.mark.parametrize("name", ["north-raw.127.0.0.1:{port}", "north-raw.s3.us-east-1.amazonaws.com"])
+def test_a_bucket_in_the_name_of_the_host_is_not_taken_from_the_path(emulator: Emulator, name: str) -> None:
+    client = emulator.client("s3")
+
+    def rename(request: Any, **_: Any) -> None:
+        request.headers["Host"] = name.format(port=emulator.port)
+
+    client.meta.events.register("before-sign.s3", rename)
+    assert "path-style" in refused(
+        client.get_object, "InvalidRequest", Bucket="north-curated", Key="features/a.parquet"
+    )

@@ -1,0 +1,63 @@
+"""IAM policy documents, compared as IAM does: order and the short form of a list of one mean nothing."""
+
+import json
+import re
+from typing import Any, Final
+
+# Elements of which IAM takes a text for a list of one, and whose order means nothing.
+_SETS: Final = frozenset({"Action", "NotAction", "Resource", "NotResource"})
+# Names of actions have no case.
+_ACTIONS: Final = frozenset({"Action", "NotAction"})
+_ROOT: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):root")
+_PRINCIPALS: Final = frozenset({"Principal", "NotPrincipal"})
+
+
+def is_policy(document: Any) -> bool:
+    """Return whether JSON is an IAM policy document."""
+    return isinstance(document, dict) and isinstance(document.get("Statement"), dict | list)
+
+
+def canonical(document: Any) -> Any:
+    """Return a policy document in one form, which equivalent documents share.
+
+    The order of statements means nothing either, since a denial always wins.
+    """
+    statements = [_statement(item) for item in _listed(document["Statement"])]
+    return {**document, "Statement": sorted(statements, key=_text)}
+
+
+def _statement(statement: Any) -> Any:
+    if not isinstance(statement, dict):
+        return statement
+    made = {name: _set(value) if name in _SETS else value for name, value in statement.items()}
+    for name in _ACTIONS & made.keys():
+        made[name] = sorted({action.lower() for action in made[name]})
+    for name in _PRINCIPALS & made.keys():
+        made[name] = _principal(made[name])
+    if isinstance(made.get("Condition"), dict):
+        made["Condition"] = {
+            operator: {key: _set(value) for key, value in keys.items()} if isinstance(keys, dict) else keys
+            for operator, keys in made["Condition"].items()
+        }
+    return made
+
+
+def _principal(value: Any) -> Any:
+    if isinstance(value, dict):
+        # An account's root stands for the account.
+        return {kind: sorted({_ROOT.sub(r"\1", name) for name in _set(names)}) for kind, names in value.items()}
+    # Everybody has two spellings.
+    return {"AWS": ["*"]} if value == "*" else value
+
+
+def _set(value: Any) -> Any:
+    # Conditions may have true and 5 for "true" and "5".
+    return sorted({item if isinstance(item, str) else json.dumps(item) for item in _listed(value)})
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
