@@ -1,4 +1,4 @@
-"""Reference inputs with the risks that the evaluated pipeline gives: what serves is compared with them, to 1e-12.
+"""Reference inputs and the predictions of the evaluated pipeline, which serving must reproduce to 1e-12.
 
 The inputs are made from the contract and belong to no patient.
 """

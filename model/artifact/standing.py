@@ -1,11 +1,11 @@
-"""What whoever sees a risk must know of the release that gave it: whether it was evaluated, and on what exceptions."""
+"""Evaluation status of a release: whether it was evaluated, and which exceptions expired."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-CAUTION = "not evaluated: nothing is known of how good this model is"
+CAUTION = "not evaluated: this model's performance is unknown"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The smallest cell of patients who are alike in what could re-identify them, and what is suppressed to enlarge it."""
+"""k-anonymity: the smallest equivalence class of patients, and suppression to enlarge it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The curated tables: their columns, where they lie, and the manifest that says which files count."""
+"""Curated tables: schemas, storage layout and the manifest of published files."""
 
 import hashlib
 import io

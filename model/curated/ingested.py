@@ -1,4 +1,4 @@
-"""What a run of ``ingest`` did, as its caller sees it."""
+"""Result of an ``ingest`` run."""
 
 from dataclasses import dataclass, field
 

@@ -236,7 +236,9 @@ def _check(
         raise UserError("--observed-until must be a day such as 2024-12-31.")
     for option, place in (("--out", out), ("--quarantine", quarantine)):
         if storage.inside(place, source):
-            raise UserError(f"{option} lies inside the source, where the next run would read it; choose another place.")
+            raise UserError(
+                f"{option} lies inside the source, where the next run would read it; choose another folder."
+            )
 
 
 def _input_digest(files: list[Stored], hospital: str, probe: str, options: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows on their way: staged to disk as they come, then deduplicated, sorted and completed in one pass."""
+"""Staged rows: written to disk, then deduplicated, sorted and completed in one pass."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which of the resources that came are in force: the newest version of each, and none that was deleted.
+"""Current resource versions: the newest of each resource, without deleted ones.
 
 Resources are known by hashes here: nothing of them leaves the process that reads them.
 """

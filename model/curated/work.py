@@ -1,4 +1,4 @@
-"""One run's work on the pieces of its files: judge, attribute, de-identify, stage."""
+"""Worker of an ingestion: validates, attributes, de-identifies and stages the chunks of its files."""
 
 import json
 from collections import Counter
@@ -168,7 +168,7 @@ class Work:
             self._count_excluded(item.patched, "patch")
             self.warnings["patch-not-applied"] += 1
         elif item.deleted is None:
-            self._refuse(piece, item.index, None, [Fault(item.fault or "the item cannot be read", "structure")])
+            self._refuse(piece, item.index, None, [Fault(item.fault or "the resource cannot be read", "structure")])
         elif item.deleted[0] in ACCEPTED:
             self._delete(*item.deleted, first + piece.place(item), _micros(item.deleted_at), item.conditional)
 
@@ -210,7 +210,7 @@ class Work:
             table = resource_tables()[kind]
             left = deidentify(resource, context)
             self.warnings.update(f"{kind}.{warning}" for warning in table.warnings(resource, left))
-            left = table.prepare(resource, left)
+            left = table.preprocess(resource, left)
             staged = [(table.name, row) for row in table.rows(left)]
             if not staged:
                 self.excluded[f"{kind}.{table.why_empty(resource, left)}"] += 1

@@ -1,4 +1,4 @@
-"""The feature table and its code lists (``features.yaml``, ``comorbidities.yaml``, ``measurements.yaml``), typed."""
+"""Feature definitions and value sets (``features.yaml``, ``comorbidities.yaml``, ``measurements.yaml``), typed."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""Units of measurement (``units.yaml``): what a spelling means in UCUM, and how units of one quantity convert."""
+"""Units of measurement (``units.yaml``): the UCUM code of a spelling, and conversion between units."""
 
 import functools
 import hashlib

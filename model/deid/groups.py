@@ -1,4 +1,4 @@
-"""The groups that figures are told apart for (``groups.yaml``), read from US Core extensions and Coverage."""
+"""Subgroup attributes (``groups.yaml``), from US Core extensions and Coverage."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""Where a patient's secret comes from: Vault's transit engine, or a key file for the shell."""
+"""Pseudonym keys: Vault's transit engine, or a local key file."""
 
 import base64
 import hashlib
@@ -84,7 +84,7 @@ class VaultKeyring:
     def _secret(self, result: dict[str, str]) -> PatientSecret:
         if "hmac" not in result:
             raise UserError(
-                f"Vault made no HMAC at {self._path}; check that the key and the version exist and are for HMAC."
+                f"Vault returned no HMAC at {self._path}; check that the key and the version exist and are for HMAC."
             )
         _, version, text = result["hmac"].split(":")
         self._version = int(version.removeprefix("v"))
@@ -130,9 +130,9 @@ def key_of(path: Path) -> bytes:
             raise UserError(f"Others may read the key file {path}; run chmod 600 on it, or remove it for a new one.")
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError):
-        raise UserError(f"The key file {path} is not {KEY_BYTES} bytes in hex; mend or remove it.") from None
+        raise UserError(f"The key file {path} is not {KEY_BYTES} bytes in hex; correct or remove it.") from None
     if len(key) != KEY_BYTES:
-        raise UserError(f"The key file {path} does not hold {KEY_BYTES} bytes in hex; mend or remove it.")
+        raise UserError(f"The key file {path} does not hold {KEY_BYTES} bytes in hex; correct or remove it.")
     return key
 
 

@@ -1,4 +1,4 @@
-"""What happens to a value on the allow list. Each function returns what may leave, or nothing."""
+"""De-identification transforms of allowed values. Each returns the published value, or None."""
 
 import functools
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Codes that may leave: in the shape of their system, said in one canonical way."""
+"""Allowed codes, checked against the shape of their system and normalised."""
 
 import functools
 import re

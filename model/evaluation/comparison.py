@@ -1,4 +1,4 @@
-"""The release that serves now, on the same discharges, to see whether the new model is at least as good."""
+"""Comparison with the deployed release on the same discharges."""
 
 from dataclasses import dataclass
 from typing import Any

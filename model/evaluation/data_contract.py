@@ -1,4 +1,4 @@
-"""Whether the held-out data is what the model was trained on: the same features, defined alike, recorded as often."""
+"""Data contract: the test data against the training data (features, definitions, missing values)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Fairlearn's summary of each attribute: who is alerted for, who is missed, who is alerted for in vain."""
+"""Fairness metrics of each attribute, from Fairlearn: selection rate, false negatives, false positives."""
 
 import warnings
 from collections.abc import Collection

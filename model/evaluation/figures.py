@@ -1,4 +1,4 @@
-"""The figures of an evaluation."""
+"""Metrics of an evaluation."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the model leans on: how much worse it gets without a feature, and whether other patients would say the same."""
+"""Permutation importance of the features, and the stability of coefficients."""
 
 from collections.abc import Sequence
 from typing import Any

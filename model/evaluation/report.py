@@ -1,4 +1,4 @@
-"""One page that a clinician and a data scientist can both read: figures, pictures and what they mean."""
+"""Evaluation report for clinicians and data scientists: metrics, plots and their meaning."""
 
 import base64
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The ``evaluate`` command: figures on the patients that training did not see, the gates' verdict, and the report."""
+"""The ``evaluate`` command: metrics on the test patients, the gates' verdict, and the report."""
 
 import hashlib
 import json

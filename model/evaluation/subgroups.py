@@ -1,4 +1,4 @@
-"""The same figures for each group of patients, the gaps between groups, and what chance alone would make of them."""
+"""Subgroup metrics, gaps between subgroups, and the gaps expected by chance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The ``features`` command: one row an index discharge, from the curated tables."""
+"""The ``features`` command: the feature table, one row an index discharge, from the curated tables."""
 
 import io
 import json
@@ -22,7 +22,7 @@ from model.errors import UserError
 from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
 from model.features.engines import Engine, engine
-from model.features.expression import FRESH, expression, judged_stays
+from model.features.expression import FRESH, expression, labelled_stays
 from model.io import storage
 
 METADATA = b"healthcare-mlops"
@@ -126,7 +126,7 @@ def build_as_of(
     patient : str, optional
         The pseudonym of one patient; all who are in hospital unless given.
     engine_name : str
-        What runs the expressions.
+        Query engine: duckdb or spark.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def build_as_of(
     moment = asof.moment(at)
     with _opened(curated_place, engine_name) as (runs, tables, made_from):
         found = as_known(runs, tables, moment, patient)
-    who = f"Patient {patient} has no stay" if patient else "Nobody has a stay"
+    who = f"Patient {patient} has no stay" if patient else "No patient has a stay"
     if not found.num_rows:
         raise UserError(
             f"{who} at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
@@ -163,15 +163,15 @@ def compute(
         refusal = refusal.model_copy(update={"share": max_unknown_units})
     measured = measured_counts(runs, tables, table)
     check_units(measured, table, refusal)
-    all_stays = runs.keep("all_stays", judged_stays(tables, table))
+    all_stays = runs.keep("all_stays", labelled_stays(tables, table))
     found = shaped(runs.fetch(expression(tables, table, all_stays, keep=runs.keep)), table)
     return found, counts(runs, tables, table, all_stays, found, measured)
 
 
 def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient: str | None) -> pa.Table:
-    """Return the feature rows of the stays that last until a moment, from what was known by then."""
+    """Return the feature rows of the stays that last until a moment, from what was recorded by then."""
     known = asof.known_at(tables, at, patient)
-    all_stays = runs.keep("all_stays", judged_stays(known, definitions()))
+    all_stays = runs.keep("all_stays", labelled_stays(known, definitions()))
     index = asof.leaving(all_stays, at)
     return shaped(
         runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True, keep=runs.keep)),

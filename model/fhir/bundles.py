@@ -1,4 +1,4 @@
-"""What the entries of a Bundle bring: resources, deletions, changes that cannot be applied, or nothing for us."""
+"""Bundle entries: resources, deletions, unsupported changes, or nothing to ingest."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a record may be used for (``model/fhir/record_use.yaml``): status, intent and modifiers by resource type."""
+"""Use of a record by status, intent and modifiers (``model/fhir/record_use.yaml``)."""
 
 import functools
 import hashlib

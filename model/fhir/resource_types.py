@@ -1,4 +1,4 @@
-"""The FHIR resource types that ingestion reads (``resource_types.yaml``)."""
+"""FHIR resource types of ingestion (``resource_types.yaml``)."""
 
 import functools
 import hashlib

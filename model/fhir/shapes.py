@@ -1,4 +1,4 @@
-"""A quick way to be sure that a resource is valid: plain checks compiled once from the models of fhir.resources.
+"""Fast validation of FHIR resources: checks compiled once from the models of fhir.resources.
 
 The checks say yes only where fhir.resources would; to everything else they say that they are not sure, and
 fhir.resources itself decides (``model.fhir.validation``). So what is accepted stays the library's judgement.

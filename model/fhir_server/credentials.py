@@ -1,4 +1,4 @@
-"""Who we are for a FHIR server: read from a file that its owner alone can read, or from Vault."""
+"""Client credentials for a FHIR server: from a file readable by its owner only, or from Vault."""
 
 import json
 from dataclasses import field, replace
@@ -112,10 +112,10 @@ def credentials(
     where, written = _written(hospital, file, auth, vault)
     for name, value in {"auth": auth, "client": client}.items():
         if value is not None and written.setdefault(name, value) != value:
-            raise UserError(f"The {name} of {where} is not that of --{name}; correct one of them.")
+            raise UserError(f"The {name} of {where} differs from --{name}; correct one of them.")
     found = _parse(where, written)
     if missing := found.missing():
-        raise UserError(f"{where} has no {' and no '.join(missing)}, which {found.auth} needs; add it there.")
+        raise UserError(f"{where} lacks {' and '.join(missing)}, which {found.auth} needs; add it there.")
     return replace(found, ca=_text(ca)) if ca else found
 
 

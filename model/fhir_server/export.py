@@ -1,4 +1,4 @@
-"""Bulk Data export (IG 2): ask for it, wait for it, fetch its files, let the server forget it."""
+"""Bulk Data export (IG 2): kick-off, status polling, download and deletion."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -140,7 +140,7 @@ def wait(wire: Wire, status_url: str, began: float) -> Manifest:
             shown = max(shown, percent)
             if wire.clock.now() - began > LONGEST_EXPORT:
                 raise ExportError(
-                    f"The FHIR server {origin(wire.base)} has not finished an export in a day; run again to start anew."
+                    f"The FHIR server {origin(wire.base)} has not finished an export in a day; run again to start over."
                 )
             asked = retry_after(answer, wire.clock)
             wire.clock.sleep(pause if asked is None else min(asked, LONGEST_ASKED_PAUSE))

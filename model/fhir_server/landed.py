@@ -1,4 +1,4 @@
-"""What a run tells of itself."""
+"""Result of a run against a FHIR server."""
 
 from dataclasses import dataclass
 

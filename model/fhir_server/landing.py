@@ -1,4 +1,4 @@
-"""The landing place: files under their final names when they are whole, and the state from which a run goes on."""
+"""Landing storage: complete files under their final names, and the state for resuming a run."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""A gates file of a hospital's own, combined with the package's: it may ask for more, and for less by an exception."""
+"""Custom gates file, combined with the package's: stricter gates, and exceptions for less strict ones."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Exceptions: a gate that a named person lowered, with a reason and an end date."""
+"""Gate exceptions: a gate lowered by a named person, with a reason and an end date."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""The gates as a table: for each profile the figures that an evaluation must show, and their bounds."""
+"""Gates table: for each profile the metrics that an evaluation must reach, and their bounds."""
 
 from collections import Counter
 from difflib import get_close_matches

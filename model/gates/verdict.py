@@ -1,4 +1,4 @@
-"""How one gate came out, and what all of them come to: a refusal with every reason, and the warnings."""
+"""Verdict of one gate, and of all gates: the reasons for a refusal, and the warnings."""
 
 from collections.abc import Iterable
 

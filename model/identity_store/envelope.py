@@ -1,4 +1,4 @@
-"""Envelope encryption: records are sealed with a data key, and only the data key goes through Vault."""
+"""Envelope encryption: records are encrypted with a data key, which Vault's transit engine wraps."""
 
 import base64
 import os
@@ -102,4 +102,4 @@ def unseal(key: bytes, sealed: str, bound: bytes) -> bytes:
         content = base64.b64decode(sealed, validate=True)
         return AESGCM(key).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], bound)
     except (InvalidTag, ValueError):
-        raise UserError("An identity cannot be opened: the key is another or the store was changed.") from None
+        raise UserError("An identity cannot be decrypted: the key differs or the store was changed.") from None

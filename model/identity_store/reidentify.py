@@ -1,4 +1,4 @@
-"""Say who a pseudonym is, to one who may know and says why, and never without a record of it."""
+"""Re-identification of a pseudonym, with a stated reason and an audit record."""
 
 import getpass
 import json
@@ -36,7 +36,7 @@ def reidentify(
     identity
         Folder or S3 prefix of the identity store.
     hospital
-        Whose patient it is.
+        The hospital's short name.
     reason
         Why it must be known.
     requester
@@ -56,7 +56,7 @@ def reidentify(
         raise UserError("PSEUDONYM must be one from the curated tables, such as v1- and 40 hexadecimal digits.")
     why = " ".join(reason.split())
     if not why:
-        raise UserError("--reason must say why the patient has to be known.")
+        raise UserError("--reason must give the reason for the re-identification.")
     asked = {
         "pseudonym": pseudonym,
         "hospital": hospital,
@@ -72,7 +72,7 @@ def reidentify(
         raise
     _note(where, asked | {"outcome": GIVEN if found else UNKNOWN})
     if found is None:
-        raise UserError("The identity store does not know this pseudonym; its key may have been rotated since.")
+        raise UserError("The pseudonym is not in the identity store; its key may have been rotated since.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What a command shows: progress and warnings on stderr, its answer on stdout."""
+"""Console output: progress and warnings on stderr, the result on stdout."""
 
 import json
 from collections.abc import Callable, Iterator

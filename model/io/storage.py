@@ -1,4 +1,4 @@
-"""Files at a place, a local path or ``s3://bucket/key``: read, list and publish either in the same words."""
+"""Storage of files in a local folder or at ``s3://bucket/key``: read, list and publish."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""The little that we ask of Vault: log in with the pod's token, post, get."""
+"""Vault client: Kubernetes login, read and write."""
 
 import os
 from collections.abc import Callable
@@ -109,7 +109,7 @@ class Vault:
         except InvalidPath:
             raise AbsentError(f"Vault has nothing at {path}; write it there, or check the mount.") from None
         except InvalidRequest:
-            raise UserError(f"Vault cannot do {path} as asked; check that the key and its version exist.") from None
+            raise UserError(f"Vault rejected {path}; check that the key and its version exist.") from None
         except VaultError as fault:
             raise UserError(
                 f"Vault refused {path} ({type(fault).__name__}); check the policy of the role {self._role}."

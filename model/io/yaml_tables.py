@@ -1,4 +1,4 @@
-"""Say where in a YAML table a fault is: the field and its line."""
+"""Validation errors of YAML tables, with field and line."""
 
 from collections.abc import Sequence
 

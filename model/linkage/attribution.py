@@ -1,4 +1,4 @@
-"""Whose resource it is, under which id the source knows it, and which drug an order means; or why that is unclear."""
+"""Attribution of a resource to its patient, its id in the source, and the drug of an order."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which resource an identifier means, when resources are named by identifiers in place of ids."""
+"""Resolution of identifiers to resources, where resources are named by identifiers instead of ids."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

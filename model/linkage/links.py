@@ -1,4 +1,4 @@
-"""What connects the resources of different files: merges, identifiers that stand for ids, and drugs.
+"""Links between resources of different files: merges, identifiers that stand for ids, and drugs.
 
 Most sources need none of it and are read once. When a resource is met that does, the files which may say more are
 read first (``first_pass``), and the run begins again with what they say.

@@ -1,4 +1,4 @@
-"""Patients who were merged (``Patient.link``): whose records belong to whom."""
+"""Patient merges (``Patient.link``): the surviving Patient of each replaced one."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Whether a risk of 20 % means that one in five comes back: slope, intercept, expected error and curve.
+"""Calibration: slope, intercept, expected calibration error and curve.
 
 Slope and intercept are those of Cox's recalibration (Cox, Biometrika 1958;45:562; Van Calster et al., BMC Medicine
 2019;17:230): the slope of the outcome on the predicted log-odds, and the calibration in the large, which is the

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, typed: what gates ask for by name, and what reports and cards show.
+"""Metrics of an evaluation, typed: for gates by name, and for reports and cards.
 
 An evaluation is JSON that may be old, cut short or forged. What is not of its type is unknown here, and an unknown
 figure passes no gate.

@@ -1,4 +1,4 @@
-"""The ``verify`` command: hold a release against everything that it promises."""
+"""The ``verify`` command: checks of a release's files, signature, gates, card and predictions."""
 
 import json
 from collections.abc import Callable, Collection

@@ -1,4 +1,4 @@
-"""A loaded release: risk, decision and the main reasons of a discharge."""
+"""Scorer of a release: risk, decision and main reasons of a discharge."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -152,9 +152,9 @@ class Scorer:
 
 def explainer(pipeline: Any, contract: Contract) -> Explainer:
     """Return the explainer of a fitted pipeline: exact for a linear model, occlusion for any other."""
-    prepare, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
+    preprocessing, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
     if isinstance(model, LogisticRegression):
-        return Exact(prepare, model, origins(prepare), contract.usual)
+        return Exact(preprocessing, model, origins(preprocessing), contract.usual)
     return Occlusion(pipeline, contract.usual)
 
 

@@ -1,4 +1,4 @@
-"""The ``synthesize`` command: simulate, write, say what was written."""
+"""The ``synthesize`` command: simulate a population and write it as FHIR."""
 
 import json
 from collections.abc import Callable
@@ -29,11 +29,11 @@ def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, trut
     patients : int
         How many patients to simulate.
     seed : int
-        The same seed gives the same bytes.
+        Random seed.
     out : str
         Folder or S3 prefix.
     ndjson : bool
-        Write Bulk Data files in place of bundles.
+        Write Bulk Data NDJSON instead of Bundles.
     truth : str, optional
         File for the true risk of each discharge; never inside ``out``, where it would be taken for data.
     """

@@ -1,4 +1,4 @@
-"""What is recorded of a run: parameters and lineage at training, figures and report at evaluation, once each."""
+"""MLflow records of a run: parameters and lineage at training, metrics and report at evaluation."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a model of a hospital's own table is compared with: LACE, or age alone, or the base rate."""
+"""Baseline of a model on a hospital's own table: LACE, or age alone, or the base rate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Platt calibration: two numbers that make held-out scores honest probabilities."""
+"""Platt calibration: slope and intercept from cross-validated predictions."""
 
 from dataclasses import dataclass
 

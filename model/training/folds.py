@@ -1,4 +1,4 @@
-"""Patients held out inside the training rows, in turn."""
+"""Cross-validation folds, grouped by patient."""
 
 from collections.abc import Iterator
 
@@ -23,10 +23,10 @@ def folds(data: Dataset, most: int | None = None) -> Iterator[tuple[Numbers, Num
     """
     count = min(most or settings().folds, data.patients)
     if count < 2:
-        raise GateError("All rows are of one patient; a model needs others to be tried on: bring more data.")
+        raise GateError("All rows are of one patient, too few for cross-validation; add data.")
     for rows, rest in GroupKFold(n_splits=count).split(data.values, data.label, groups=data.patient):
         if len(np.unique(data.label[rows])) < 2:
-            raise GateError("One of the outcomes lies with too few patients to hold some out; bring more data.")
+            raise GateError("Too few patients with one outcome for cross-validation; add data.")
         yield rows, rest
 
 

@@ -1,4 +1,4 @@
-"""Logistic regression: penalised, tuned, and calibrated in its own coefficients."""
+"""Logistic regression: penalised, tuned, with the calibration in its coefficients."""
 
 import warnings
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class Linear:
         model = LogisticRegression(
             C=parameters["C"], class_weight=parameters["class_weight"], max_iter=ITERATIONS, tol=TOLERANCE
         )
-        steps = [("prepare", _prepare(data, columns, parameters["bins"])), ("model", model)]
+        steps = [("prepare", _preprocessing(data, columns, parameters["bins"])), ("model", model)]
         with warnings.catch_warnings():
             # Quantiles of a skewed number coincide: it has fewer bins then, as it should.
             warnings.filterwarnings("ignore", message="Bins whose width are too small", category=UserWarning)
@@ -81,7 +81,7 @@ class Linear:
         return held_out_loss(np.concatenate(scores), np.concatenate(labels))
 
 
-def _prepare(data: Dataset, columns: Sequence[Column], bins: int) -> ColumnTransformer:
+def _preprocessing(data: Dataset, columns: Sequence[Column], bins: int) -> ColumnTransformer:
     """Return the preparation: numbers imputed (and marked), scaled and binned; categories one-hot.
 
     A missing category is a level of its own; a level that was never seen has no weight.

@@ -1,4 +1,4 @@
-"""Tune, hold out, calibrate, choose: from the training rows to the model that is kept."""
+"""Model selection: tuning, cross-validation, calibration and the choice between candidates."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ from model.training.boosting import Boosting
 from model.training.calibration import Calibration, calibrate
 from model.training.folds import folds
 from model.training.linear import Linear
-from model.training.settings import ChoiceRule, settings
+from model.training.settings import SelectionRule, settings
 
 
 class Candidate(Protocol):
@@ -41,7 +41,7 @@ CANDIDATES: tuple[Candidate, ...] = (Linear(), Boosting())
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedModel:
     """The model that is kept, and how it came about."""
 
     algorithm: str
@@ -53,7 +53,7 @@ class Chosen:
     rule: str
 
 
-def choose(fit: Dataset, columns: Sequence[Column]) -> Chosen:
+def select_model(fit: Dataset, columns: Sequence[Column]) -> SelectedModel:
     """Hold each candidate's patients out in turn, keep one candidate by the rule, and fit it on all training rows.
 
     Raises
@@ -63,23 +63,23 @@ def choose(fit: Dataset, columns: Sequence[Column]) -> Chosen:
     """
     rule, few = settings().rule, int(fit.label.sum()) < settings().boosting.least_readmissions
     tried = [candidate for candidate in CANDIDATES if candidate.name == rule.simpler or not few]
-    scores = {candidate.name: held_out(candidate, fit, columns) for candidate in tried}
+    scores = {candidate.name: cross_validated_predictions(candidate, fit, columns) for candidate in tried}
     figures = {name: _figures(found, fit, rule) for name, found in scores.items()}
     kept = next(c for c in CANDIDATES if c.name == _kept(scores, figures, fit, rule))
     pipeline, parameters, calibration = finish(kept, fit, columns, scores[kept.name])
     figures[kept.name]["parameters"] = parameters
-    return Chosen(
+    return SelectedModel(
         algorithm=kept.name,
         parameters=parameters,
         pipeline=pipeline,
         calibration=calibration,
         risks=calibration.risk(scores[kept.name]),
         candidates=figures,
-        rule=_told(rule),
+        rule=_rule_text(rule),
     )
 
 
-def held_out(
+def cross_validated_predictions(
     candidate: Candidate, data: Dataset, columns: Sequence[Column], *, parameters: dict[str, Any] | None = None
 ) -> Floats:
     """Return each row's log-odds from a model that saw nothing of its patient, in its parameters neither.
@@ -115,7 +115,7 @@ def finish(
     return candidate.calibrated(fitted, calibration), parameters, calibration
 
 
-def _kept(scores: dict[str, Floats], figures: dict[str, Any], fit: Dataset, rule: ChoiceRule) -> str:
+def _kept(scores: dict[str, Floats], figures: dict[str, Any], fit: Dataset, rule: SelectionRule) -> str:
     """Return which candidate the rule keeps, and note the differences that it went by."""
     kept, best = rule.simpler, rule.margin
     for name in scores.keys() - {rule.simpler}:
@@ -126,7 +126,7 @@ def _kept(scores: dict[str, Floats], figures: dict[str, Any], fit: Dataset, rule
     return kept
 
 
-def _figures(scores: Floats, fit: Dataset, rule: ChoiceRule) -> dict[str, Any]:
+def _figures(scores: Floats, fit: Dataset, rule: SelectionRule) -> dict[str, Any]:
     risks = calibrate(scores, fit.label).risk(scores)
     return {
         "roc_auc": asdict(roc_auc.spread(scores, fit.label, fit.patient, rule.resamples)),
@@ -135,7 +135,7 @@ def _figures(scores: Floats, fit: Dataset, rule: ChoiceRule) -> dict[str, Any]:
     }
 
 
-def _told(rule: ChoiceRule) -> str:
+def _rule_text(rule: SelectionRule) -> str:
     return (
         f"{rule.simpler}, unless another has a ROC-AUC on held-out patients that is better by more than "
         f"{rule.margin:g} at the lower end of the 95 % interval of the difference (drawing patients); "

@@ -1,4 +1,4 @@
-"""The folder of a training run: what it used and chose, the pipeline, and the rows kept for the evaluation."""
+"""Training run folder: parameters and lineage, the fitted pipeline, and the test and training rows."""
 
 import ctypes
 import hashlib
@@ -117,7 +117,7 @@ def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Da
 def check_folder(folder: Path) -> None:
     """Refuse a folder that holds something else than a run: it would be replaced."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).is_file():
-        raise UserError(f"{folder} holds something else than a training run; choose a new folder for --out.")
+        raise UserError(f"{folder} is not the folder of a training run; choose a new folder for --out.")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; choose a folder for --out.")
 

@@ -1,4 +1,4 @@
-"""What training decides by (``settings.yaml``), typed."""
+"""Training settings (``settings.yaml``), typed."""
 
 import functools
 from pathlib import Path
@@ -21,7 +21,7 @@ class SplitRule(_Row):
     later_from: float = Field(gt=0, lt=1)
 
 
-class ChoiceRule(_Row):
+class SelectionRule(_Row):
     """Which candidate is kept."""
 
     simpler: str
@@ -85,7 +85,7 @@ class Settings(_Row):
     folds: int = Field(ge=2)
     tuning_folds: int = Field(ge=2)
     tuning_rows: int
-    rule: ChoiceRule
+    rule: SelectionRule
     leak: LeakRule
     linear: LinearGrid
     boosting: BoostingGrid

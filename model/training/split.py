@@ -1,4 +1,4 @@
-"""Who is trained on and who is kept for the evaluation: other patients, and a time that training never saw."""
+"""Train-test split, by patient and by time."""
 
 import hashlib
 from dataclasses import dataclass
@@ -43,13 +43,13 @@ def split(data: Dataset, *, return_days: int) -> Split:
     """
     rule = settings().split
     test = is_test(data.patient, parts=rule.test_parts)
-    how = f"one patient in {rule.test_parts} kept for the test, told by the pseudonym"
+    how = f"one patient in {rule.test_parts} held out for the test, by hash of the pseudonym"
     if data.time is None:
-        return Split(~test, test, np.zeros(len(data), dtype=bool), f"{how}; no time, so no cut in time")
+        return Split(~test, test, np.zeros(len(data), dtype=bool), f"{how}; no time, so no temporal split")
     cut, later, known = _cut(data.time, rule, return_days)
     how += (
         f"; training on outcomes known before the {rule.later_from:.0%} quantile of the time ({return_days} days "
-        "to know one); dates are shifted for each patient by up to a year, so the cut is blurred by as much"
+        "of follow-up); dates are shifted for each patient by up to a year, which blurs the cut by as much"
     )
     return Split(~test & known & np.isfinite(cut), test, later, how)
 

@@ -1,4 +1,4 @@
-"""The ``train`` command: a split, a tuned and calibrated model, and the run that says how it came about."""
+"""The ``train`` command: split, tuned and calibrated model, and the run folder."""
 
 import hashlib
 import platform
@@ -14,7 +14,7 @@ from model.dataset.dataset import Dataset
 from model.dataset.tables import Words, split_names
 from model.gates import GateTable
 from model.training import checks, leakage, sources
-from model.training.model_selection import choose
+from model.training.model_selection import select_model
 from model.training.run import Run, check_folder, dumped, write_run
 from model.training.split import split
 
@@ -81,15 +81,15 @@ def train(
         leakage.refuse_suspects(suspects, profile)
     # One thread: the same bytes on any machine, and no waiting for cores that a container was not given.
     with threadpool_limits(limits=1):
-        chosen = choose(fit, columns)
-    content = dumped(chosen.pipeline)
+        selected = select_model(fit, columns)
+    content = dumped(selected.pipeline)
     run = Run(
         profile=profile,
         gates=gates.model_dump(mode="json"),
         hospitals=source.hospitals,
         features=data.names,
         columns=columns,
-        left_out=source.left_out,
+        left_out=source.exclusion_reasons,
         groups=tuple(data.groups),
         definition_digest=source.definition_digest,
         data_digest=source.data_digest,
@@ -97,13 +97,13 @@ def train(
         return_days=source.return_days,
         counts=_counts(data, fit, test),
         split=parts.how,
-        algorithm=chosen.algorithm,
-        parameters=chosen.parameters,
-        candidates=chosen.candidates,
-        rule=chosen.rule,
-        penalty=chosen.parameters.get("C"),
-        calibration={"slope": chosen.calibration.slope, "intercept": chosen.calibration.intercept},
-        thresholds={name: float(np.quantile(chosen.risks, 1 - b.top_share)) for name, b in gates.policy.items()},
+        algorithm=selected.algorithm,
+        parameters=selected.parameters,
+        candidates=selected.candidates,
+        rule=selected.rule,
+        penalty=selected.parameters.get("C"),
+        calibration={"slope": selected.calibration.slope, "intercept": selected.calibration.intercept},
+        thresholds={name: float(np.quantile(selected.risks, 1 - b.top_share)) for name, b in gates.policy.items()},
         pipeline_sha256=hashlib.sha256(content).hexdigest(),
         gates_version=gates.version,
         exceptions=tuple(row.model_dump(mode="json") for row in gates.profile(profile).exceptions),

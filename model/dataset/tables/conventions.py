@@ -1,4 +1,4 @@
-"""The table of how hospitals write their own tables (``conventions.yaml``), typed."""
+"""Conventions of hospitals' own tables (``conventions.yaml``), typed."""
 
 import functools
 import re

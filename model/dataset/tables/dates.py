@@ -1,4 +1,4 @@
-"""How a column of text writes its dates, decided by all of its values at once."""
+"""Date format of a text column, inferred from all of its values."""
 
 import functools
 import re

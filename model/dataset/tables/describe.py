@@ -1,4 +1,4 @@
-"""What a column of a table is (numbers, names, neither), decided by all of its values at once and said in words."""
+"""Column type of a table (numeric, category or neither), inferred from all values, with the reasons."""
 
 import re
 from collections import Counter

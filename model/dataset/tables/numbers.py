@@ -1,4 +1,4 @@
-"""How a column of text writes its numbers, decided by all of its values at once."""
+"""Number format of a text column, inferred from all of its values."""
 
 import re
 from collections import Counter

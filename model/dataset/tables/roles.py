@@ -1,4 +1,4 @@
-"""Which columns of a table are what: the outcome, whose row it is, and the options that decide how columns are read."""
+"""Column roles of a table: label, patient, time, and the options for parsing columns."""
 
 import difflib
 import re

@@ -120,7 +120,7 @@ def test_every_answer_says_whether_the_model_was_evaluated(
     monkeypatch.setenv(TRUSTED_KEYS, LocalSigner(tmp_path / "key").public_keys()["v1"])
     found = parameters(Path(done.place))
     assert found["evaluated"] is False
-    assert "not evaluated: nothing is known of how good this model is (2 readmissions" in found["caution"]
+    assert "not evaluated: this model's performance is unknown (2 readmissions" in found["caution"]
     assert any("not evaluated" in record.getMessage() for record in caplog.records if record.levelname == "WARNING")
 
 

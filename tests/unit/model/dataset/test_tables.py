@@ -98,7 +98,7 @@ def test_a_column_that_tells_the_outcome_is_refused(tmp_path: Path, leak: str) -
         "text": pd.Series(np.where(hit, "z", "q")),
     }
     table = table.assign(extra=leaks[leak])
-    with pytest.raises(GateError, match=r"extra alone tells the outcome.*--without extra"):
+    with pytest.raises(GateError, match=r"extra alone predicts the outcome.*--without extra"):
         trained(tmp_path, table)
     assert "extra" not in trained(tmp_path, table, without="extra").features
 

@@ -118,7 +118,7 @@ def test_the_command_says_in_one_sentence_what_is_wrong(
     assert call(monkeypatch, "ingest", server.base, *words) == 2
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(said) == 1
-    assert "name its authority with --ca" in said[0]
+    assert "give its authority with --ca" in said[0]
 
 
 def brought(server: FhirServer, **options: Any) -> Landed:

@@ -144,14 +144,17 @@ def test_a_refusal_is_one_sentence_without_secrets(server: FhirServer, tmp_path:
 @pytest.mark.parametrize(
     ("granted", "lost"),
     [
-        ("system/Patient.rs system/Encounter.rs system/Condition.rs", "MedicationRequest, Observation"),
-        (SCOPES.replace("Patient.rs", "Patient.cud"), "Patient"),
-        ("patient/*.rs", ", ".join(sorted(TYPES))),
+        ("system/Patient.rs system/Encounter.rs system/Condition.rs", ["MedicationRequest", "Observation"]),
+        (SCOPES.replace("Patient.rs", "Patient.cud"), ["Patient"]),
+        ("patient/*.rs", sorted(TYPES)),
     ],
 )
-def test_a_token_for_less_than_we_need_is_refused(server: FhirServer, tmp_path: Path, granted: str, lost: str) -> None:
+def test_a_token_for_less_than_we_need_is_refused(
+    server: FhirServer, tmp_path: Path, granted: str, lost: list[str]
+) -> None:
     server.narrowed = granted
-    with pytest.raises(UserError, match=f"grants no leave to read {lost}; ask"):
+    missing = ", ".join(f"system/{kind}.rs" for kind in lost)
+    with pytest.raises(UserError, match=f"did not grant the scope {missing}; ask"):
         run(server, tmp_path, smart(server))
 
 
@@ -183,7 +186,7 @@ def test_missing_leave_for_a_type_is_one_sentence(server: FhirServer, tmp_path: 
 
 
 def test_an_authority_that_we_do_not_know_is_refused(server: FhirServer, tmp_path: Path) -> None:
-    said = r"shows a certificate that cannot be trusted \(.*\); name its authority with --ca"
+    said = r"presents a certificate that is not trusted \(.*\); give its authority with --ca"
     with pytest.raises(UserError, match=said):
         run(server, tmp_path, smart(server, ca=None))
     with pytest.raises(UserError, match=said):
@@ -210,7 +213,7 @@ def test_a_client_certificate_is_shown_where_it_is_demanded(strict: FhirServer, 
 
 def test_a_certificate_and_a_key_that_do_not_fit_are_one_sentence(strict: FhirServer, tmp_path: Path) -> None:
     pair = {"certificate": strict.client.certificate.decode(), "certificate_key": self_signed("x").key.decode()}
-    with pytest.raises(UserError, match="do not fit; give PEM texts of a pair"):
+    with pytest.raises(UserError, match="do not match; give a PEM pair"):
         run(strict, tmp_path, smart(strict, **pair))
     with pytest.raises(UserError, match="is no PEM certificate; mend --ca"):
         run(strict, tmp_path, smart(strict, ca="nonsense"))

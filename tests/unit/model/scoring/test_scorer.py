@@ -206,7 +206,7 @@ def test_a_value_outside_of_the_training_range_is_flagged_and_not_refused() -> N
     _, scorer = fitted("linear")
     [score] = scorer.score(scorer.matrix({"age": [101], "female": [1], "creatinine": [1.0], "ward": [0]}))
     assert score.warnings == (
-        "age: outside of what the model was trained on (18 years to 90 years), so the risk is less certain",
+        "age: outside the range of the training data (18 years to 90 years), so the risk is less certain",
     )
     [inside] = scorer.score(scorer.matrix({"age": [90], "female": [1], "creatinine": [None], "ward": [0]}))
     assert inside.warnings == ()

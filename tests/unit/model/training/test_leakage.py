@@ -140,7 +140,7 @@ def test_an_acceptance_without_name_or_reason_is_one_sentence(
 
 
 def test_a_copy_of_the_outcome_cannot_be_accepted() -> None:
-    with pytest.raises(GateError, match="f10 alone tells the outcome"):
+    with pytest.raises(GateError, match="f10 alone predicts the outcome"):
         no_copy(areas(*USUAL, 0.99))
 
 
