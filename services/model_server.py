@@ -93,7 +93,7 @@ def opened(place: str) -> Scorer:
     Raises
     ------
     UserError
-        When it was changed, is signed by a stranger, is another than the one deployed, or predicts otherwise here.
+        When it was changed, is signed by a stranger, is not the deployed one, or its predictions differ here.
     """
     keys = trusted_keys()
     if keys is None:

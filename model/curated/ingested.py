@@ -8,7 +8,7 @@ from model.fhir import discovery
 
 @dataclass(frozen=True)
 class Ingested:
-    """What a run did."""
+    """Result of :func:`model.ingest`: counts of files, resources and rows."""
 
     hospital: str
     changed: bool

@@ -34,7 +34,23 @@ _FEATURE = "feature:"
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run used and chose; no clock in it, so the same input gives the same bytes."""
+    """Training run: parameters, lineage, counts and thresholds; without timestamps, so it is reproducible.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Features of the model, in order.
+    left_out : dict
+        Exclusion reason of each excluded feature.
+    counts : dict
+        Discharges, patients and readmissions, in all and for training and test.
+    thresholds : dict
+        Lower bound of each decision band, a probability.
+    calibration : dict
+        Platt calibration: slope and intercept on the log-odds scale.
+    return_days : int
+        Readmission window in days.
+    """
 
     profile: str
     gates: dict[str, Any]
@@ -94,7 +110,7 @@ def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Da
     test : Dataset
         The rows kept for the evaluation.
     fit : Dataset
-        The rows trained on; the evaluation fits anew on draws of them.
+        The training rows, on bootstrap draws of which the evaluation refits the model.
     """
     check_folder(folder)
     target = folder.resolve()

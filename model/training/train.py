@@ -32,34 +32,50 @@ def train(
     accepted_by: str | None = None,
     reason: str | None = None,
 ) -> Run:
-    """Fit the model on three quarters of the patients and keep the rest for ``evaluate``.
+    """Fit a model on three quarters of the patients and hold the rest out for :func:`model.evaluate`.
 
     Parameters
     ----------
     features : str
-        The features file, or a hospital's own table.
+        Features file, or a hospital's own table.
     out : Path
         Folder of the run.
     profile : str
-        Which gates the model will have to pass.
+        Gate profile: clinical, development or demonstration.
     gates : GateTable
-        The gates.
+        Gates: :func:`model.gates.gate_table`.
     table : Words, optional
-        What the columns of a hospital's own table are.
+        Column roles of a hospital's own table.
     without : sequence of str
-        Features to leave out.
+        Features to exclude.
     hospital : str
-        Whose table it is; a features file says it itself.
+        Hospital of an own table; a features file holds its name.
     accept : sequence of str
-        Features that the owner of the table accepts although they alone tell far more than all others.
+        Features suspected of target leakage that the owner of the table accepts.
     accepted_by, reason : str, optional
-        Who accepts them, as ``ROLE:NAME``, and why.
+        Owner who accepts them, as ``ROLE:NAME``, and the reason.
+
+    Returns
+    -------
+    Run
+        Parameters, lineage and counts, as ``run.json`` of the run's folder has them.
 
     Raises
     ------
     GateError
-        When there is less data than the profile's minimum, when columns say nothing, or one says the outcome, or
-        one alone tells far more of it than all others and nobody accepted it.
+        If there is less data than the profile's minimum, a column is constant (profile clinical), or a feature is
+        target leakage or suspected of it and not accepted.
+    UserError
+        If the features cannot be read, or an option is invalid.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import train
+    >>> from model.gates import gate_table
+    >>> run = train("features.parquet", out=Path("run"), profile="demonstration", gates=gate_table(None))
+    >>> run.algorithm, sorted(run.calibration)
+    ('logistic-regression', ['intercept', 'slope'])
     """
     check_folder(out)
     attributes = gates.profile(profile).groups

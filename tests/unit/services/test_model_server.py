@@ -259,7 +259,7 @@ def test_the_real_server_gives_the_same_risk(server: Server, place: Path) -> Non
         f"{server.url}/infer", json={"inputs": [{"name": "age", "datatype": "FP64", "shape": [1], "data": [1]}]}
     )
     assert refused.status_code == 400
-    assert "do not fit the model's contract" in refused.json()["error"]
+    assert "do not match the model's contract" in refused.json()["error"]
     shown = httpx.get(server.figures).text
     assert f'readmission_risk_count{{model_name="{NAME}",model_version="v1"}} 1.0' in shown
     assert f'readmission_risk_sum{{model_name="{NAME}",model_version="v1"}} {answer.risk}' in shown

@@ -135,10 +135,10 @@ def test_records_land_beside_the_tables_in_a_folder_of_the_hospital(server: Fhir
 @pytest.mark.parametrize(
     ("out", "landing", "said"),
     [
-        ("x/curated", "x/curated", "give places apart"),
-        ("x/curated", "x/curated/landing", "give places apart"),
-        ("x/curated", "x", "give places apart"),
-        ("s3://b/tables", "s3://b/tables/raw", "give places apart"),
+        ("x/curated", "x/curated", "give separate folders"),
+        ("x/curated", "x/curated/landing", "give separate folders"),
+        ("x/curated", "x", "give separate folders"),
+        ("s3://b/tables", "s3://b/tables/raw", "give separate folders"),
         ("s3://b/tables", None, "Give --landing with an s3:// --out"),
     ],
 )

@@ -224,7 +224,7 @@ GOOD: dict[str, list[Any]] = {"age": [70], "female": [1], "creatinine": [1.1], "
         ({"age": [977]}, r"age is outside of what is possible \(0 to 130 years\)"),
         ({"creatinine": [90.5]}, r"creatinine is outside of what is possible \(0.1 to 25 mg/dL\)"),
         ({"ward": [3]}, "ward is outside"),
-        ({"ward": [0.5]}, "ward is no code"),
+        ({"ward": [0.5]}, "ward is not a code"),
         ({"age": ["70"]}, "age is a number and was given as text"),
         ({"age": [True]}, "something else than numbers"),
         ({"age": [[1]]}, "something else than numbers"),
