@@ -27,7 +27,7 @@ def reference(names: tuple[str, ...], levels: list[list[float]], predict: Callab
     names : tuple of str
         The model's columns, in order.
     levels : list of list of float
-        For each column, values that it can take; besides these, each is missing in some rows.
+        For each column, values that it can take; each also is missing in some rows.
     predict : callable
         The evaluated pipeline's risk for rows.
 

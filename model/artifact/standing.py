@@ -15,9 +15,9 @@ class Standing:
     Attributes
     ----------
     evaluated
-        Whether its test data told how good it is.
+        Whether its test data sufficed for an evaluation.
     cautions
-        What to say with every risk; nothing where all is well.
+        Warnings to show with every risk.
     """
 
     evaluated: bool

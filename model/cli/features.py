@@ -53,5 +53,5 @@ def features(
     )
     text = f"{done.discharges} discharges of {done.patients} patients, {done.labelled} labelled, "
     text += f"{done.readmitted} readmitted within {done.return_days} days, in {done.out}"
-    told = [f"{name.replace('_', ' ')} {number}" for name, number in done.counts.items() if number]
-    answer(asdict(done), f"{text}\n{', '.join(told)}", as_json=as_json)
+    exclusions = [f"{name.replace('_', ' ')} {number}" for name, number in done.counts.items() if number]
+    answer(asdict(done), f"{text}\n{', '.join(exclusions)}", as_json=as_json)

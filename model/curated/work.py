@@ -233,8 +233,8 @@ class Work:
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:
         self.counts["refused"] += 1
         self.reasons.update(f"{kind}: {fault.said}" if kind else fault.said for fault in faults[:1])
-        told = outcome(sha256=piece.sha256, index=index, kind=kind, faults=faults)
-        self.refusals.write(json.dumps(told) + "\n")
+        report = outcome(sha256=piece.sha256, index=index, kind=kind, faults=faults)
+        self.refusals.write(json.dumps(report) + "\n")
 
 
 def open_refusals(scratch: Path) -> IO[str]:

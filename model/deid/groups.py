@@ -109,8 +109,10 @@ class Groups:
 
     def unread(self, extensions: object) -> list[str]:
         """Return the attributes whose extension is there and says something that is not understood."""
-        told = {name: self._own(name, extensions) for name in self.table.categories}
-        return [name for name, own in told.items() if self._torn(name, own) or any(self._odd(name, one) for one in own)]
+        stated = {name: self._own(name, extensions) for name in self.table.categories}
+        return [
+            name for name, own in stated.items() if self._torn(name, own) or any(self._odd(name, one) for one in own)
+        ]
 
     def payer(self, kind: object, payors: object) -> str | None:
         """Return the class of payer that a Coverage's ``type`` and ``payor`` tell; nothing when no part is known."""

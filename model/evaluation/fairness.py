@@ -22,7 +22,7 @@ def fairness(test: Dataset, alert: npt.NDArray[np.bool_], small: Collection[str]
     test : Dataset
         Discharges with their groups.
     alert : array of bool (rows,)
-        For whom the policy alerts.
+        Mask of the patients with an alert.
     small : collection of str
         Groups (``attribute: name``) that are too small to tell; they are left out.
 

@@ -105,7 +105,7 @@ def build(
     if count_planned is not None:
         table = table.counting_planned(count_planned)
     with _opened(curated_place, engine_name) as (runs, tables, made_from):
-        found, told = compute(runs, tables, table, max_unknown_units=max_unknown_units)
+        found, exclusions = compute(runs, tables, table, max_unknown_units=max_unknown_units)
     made_from["planned_returns_count"] = table.stay.planned.count_as_return
     _publish(found, made_from, out)
     return Featurised(
@@ -117,7 +117,7 @@ def build(
         definition_digest=digest(),
         return_days=table.stay.return_days,
         engine=engine_name,
-        counts=told,
+        counts=exclusions,
     )
 
 

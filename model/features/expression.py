@@ -10,7 +10,7 @@ from model.features.groups import recorded
 from model.features.stays import DAY, labelled, seconds, stays
 
 FRESH = ("stays", "visits", "conditions", "labs", "drugs")
-"""The groups of records whose age at discharge is told."""
+"""The groups of records with a column of their age at discharge."""
 
 OF_STAY = {
     "days": "stay_length",

@@ -58,7 +58,7 @@ def _whole(low: int) -> Check:
     return lambda value: type(value) is int and low <= value < 2**31
 
 
-# The primitive types whose values can be told for sure; the others (url, base64Binary, …) are left to the library.
+# The primitive types whose values can be checked completely; the others (url, base64Binary, …) are left to the library.
 _PRIMITIVES: dict[str, Check] = {
     "boolean": _truth,
     "string": _text,

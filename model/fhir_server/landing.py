@@ -81,7 +81,7 @@ class State:
     run
         The run under way.
     leftover
-        The status address of an ended export that the server was not yet told to forget.
+        The status address of an ended export that was not yet deleted on the server.
     files
         The names of the files of ended runs.
     """

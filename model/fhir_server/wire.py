@@ -150,7 +150,7 @@ class Wire:
     def form(
         self, url: str, what: str, fields: Callable[[], Mapping[str, str]], *, basic: tuple[str, str] | None
     ) -> httpx.Response:
-        """Return a token endpoint's answer to a form, which is made anew for each attempt, even if it refuses."""
+        """Return a token endpoint's answer to a form, built for each attempt, even if it refuses."""
         if urlsplit(url).scheme != "https":
             raise UserError(f"The token endpoint on {origin(url)} is not https; credentials are not sent there.")
 
@@ -278,5 +278,5 @@ def issue_codes(answer: httpx.Response) -> str:
         codes = {str(issue["code"]) for issue in issues}
     except (ValueError, TypeError, KeyError):
         return ""
-    told = sorted(code for code in codes if _CODE.fullmatch(code))
-    return f" ({', '.join(told)})" if told else ""
+    valid = sorted(code for code in codes if _CODE.fullmatch(code))
+    return f" ({', '.join(valid)})" if valid else ""

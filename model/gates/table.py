@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from model.errors import UserError
 from model.gates.exceptions import ExceptionRule, GateException
 from model.gates.row import Row
-from model.io.yaml_tables import told
+from model.io.yaml_tables import fault_text
 from model.metrics.figure_names import BY
 from model.metrics.figures import INTERVALS, PATHS
 
@@ -190,7 +190,7 @@ class GateTable(Row):
     @classmethod
     def _someone_is_at_high_risk(cls, policy: dict[str, Band]) -> dict[str, Band]:
         if "high" not in policy or policy["high"].top_share >= 1:
-            raise ValueError("the policy needs a band named high with a top_share below 1; figures are told for it")
+            raise ValueError("the policy needs a band named high with a top_share below 1; metrics are reported for it")
         return policy
 
     def profile(self, name: str) -> Profile:
@@ -219,7 +219,7 @@ def read_table(file: Path) -> GateTable:
         where = f" at line {mark.line + 1}" if mark else ""
         raise UserError(f"The gates file {file} is not valid YAML{where}; compare it with {GATES_FILE.name}.") from None
     except ValidationError as fault:
-        raise UserError(f"The gates file {file} is not valid: {told(fault, text)}.") from None
+        raise UserError(f"The gates file {file} is not valid: {fault_text(fault, text)}.") from None
 
 
 @cache

@@ -69,7 +69,7 @@ class Recorder:
         self._known[identity] = (pseudonym, found)
 
     def forget(self, patient_id: str) -> None:
-        """Drop a patient whom the hospital deleted."""
+        """Drop a deleted patient."""
         self._known.pop(patient_id, None)
 
     def current(self, input_digest: str) -> bool:

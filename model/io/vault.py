@@ -48,7 +48,7 @@ class Vault:
     certificate
         The authority's certificate, or none for the machine's own list.
     token_file
-        The service account's token, read anew at each login.
+        The service account's token, read again at each login.
     patience
         For how many seconds to try again while Vault is sealed, on standby, too busy or away.
     namespace

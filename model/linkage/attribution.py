@@ -27,7 +27,7 @@ class Excluded:
 
     reason: str
     survivor: str | None = None
-    """The patient to whom the records of an excluded Patient belong."""
+    """The surviving patient of an excluded Patient."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Identifiers:
         Parameters
         ----------
         survivors
-            The patient to whom the records of each replaced one belong.
+            The surviving patient of each replaced one.
         """
         for (kind, _), carriers in self._carriers.items():
             if kind == "Patient":

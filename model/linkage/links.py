@@ -56,7 +56,7 @@ class Links:
     """All files were asked."""
     _final: dict[tuple[str, str], str] = field(default_factory=dict)
     _merged: frozenset[str] = frozenset()
-    """Patients of whom some version states a merge."""
+    """Patients with a merge in some version."""
     _present: frozenset[str] = frozenset()
     """Surviving patients who are in the source themselves."""
     _replaced: frozenset[str] = frozenset()

@@ -44,7 +44,7 @@ class Merges:
             self._newest[patient] = (order, links)
 
     def survivors(self) -> dict[str, str]:
-        """Return the patient to whom the records of each replaced one belong.
+        """Return the surviving patient of each replaced one.
 
         ``UNCLEAR`` where merges form a circle, or lead to more than one patient.
         """

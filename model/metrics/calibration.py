@@ -101,5 +101,5 @@ def _cuts(ranking: Ranking, bins: int) -> npt.NDArray[np.int64]:
 def _tame(found: Floats, returned: Floats, everyone: Floats) -> Floats:
     """Leave undefined what a draw cannot tell: one outcome only, or outcomes that the risks part without fault."""
     cases, total = returned.sum(axis=1), everyone.sum(axis=1)
-    told = (cases > 0) & (cases < total) & (np.abs(found) < _WILD)
-    return np.where(told, found, np.nan)
+    estimable = (cases > 0) & (cases < total) & (np.abs(found) < _WILD)
+    return np.where(estimable, found, np.nan)

@@ -250,15 +250,15 @@ def _contents(
 
 
 def _headline(figures: Figures) -> dict[str, float | None]:
-    """Return the figures that are told first."""
-    told = {
+    """Return the headline metrics."""
+    headline = {
         "roc_auc": figures.roc_auc,
         "lace_roc_auc": figures.lace_roc_auc,
         "pr_auc": figures.pr_auc,
         "brier": figures.brier,
     }
     slope = figures.calibration.slope if figures.calibration else None
-    return {name: figure.value if figure else None for name, figure in told.items()} | {"calibration_slope": slope}
+    return {name: figure.value if figure else None for name, figure in headline.items()} | {"calibration_slope": slope}
 
 
 def _json(value: object) -> bytes:

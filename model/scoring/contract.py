@@ -118,7 +118,7 @@ class Contract:
         Raises
         ------
         UserError
-            When a column is unknown, absent, of another length, or holds what cannot be. No value is told.
+            When a column is unknown, absent, of another length, or has an impossible value. Messages repeat no value.
         """
         self._check_names(columns)
         chosen = [_coded(feature, columns[feature.name]) for feature in self.features]
@@ -186,7 +186,7 @@ def _feature(name: str, about: Mapping[str, Any]) -> Feature:
 
 
 def _coded(feature: Feature, values: Values) -> Sequence[Any]:
-    """Return a category's texts as codes; an unknown level is what it was in training, and never told."""
+    """Return a category's texts as codes; an unknown level gets the code that it had in training, and stays private."""
     texts = [isinstance(value, str) for value in values]
     if not feature.categories:
         if any(texts):

@@ -69,8 +69,8 @@ def _training(client: "MlflowClient", folder: Path, run: Run) -> str:
         client.log_artifact(run_id, str(folder / RUN_FILE), "training")
         client.set_tag(run_id, f"{_DONE}training", key)
         client.set_terminated(run_id, "FINISHED")
-    told = {"tracking_uri": shown(tracking_uri(folder)), "experiment_id": experiment, "run_id": run_id}
-    storage.write(str(folder / RECORD_FILE), json.dumps(told, indent=2, sort_keys=True).encode())
+    reference = {"tracking_uri": shown(tracking_uri(folder)), "experiment_id": experiment, "run_id": run_id}
+    storage.write(str(folder / RECORD_FILE), json.dumps(reference, indent=2, sort_keys=True).encode())
     return run_id
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 URI = "MLFLOW_TRACKING_URI"
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlflow-artifacts"
-# Two tries of twenty seconds: a server that is down is told of in a minute, not in ten.
+# Two tries of twenty seconds: a server that is down is reported in a minute, not in ten.
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",

@@ -31,6 +31,6 @@ def folds(data: Dataset, most: int | None = None) -> Iterator[tuple[Numbers, Num
 
 
 def tuning_folds(data: Dataset) -> list[tuple[Numbers, Numbers]]:
-    """Return the folds that parameters are told apart by: all of them, or one where that holds out enough rows."""
+    """Return the folds for tuning: all of them, or one if it has enough rows."""
     every = list(folds(data, settings().tuning_folds))
     return every if len(data) <= settings().tuning_rows else every[:1]

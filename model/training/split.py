@@ -28,7 +28,7 @@ class Split:
 def split(data: Dataset, *, return_days: int) -> Split:
     """Split discharges by patient and, where their time is known, by time.
 
-    The test patients are told by their pseudonyms alone, so they stay the same whatever else is in the table.
+    The test patients are selected by hash of the pseudonym, so they stay the same whatever else is in the table.
     Training takes the other patients' discharges whose outcome was known before the cut, a quantile of all
     discharge times; the test patients keep all of theirs, and ``later`` marks those after the cut. The dates of one
     patient are shifted together by up to a year, so the cut is sharp on the shifted calendar and blurred on the
@@ -55,7 +55,7 @@ def split(data: Dataset, *, return_days: int) -> Split:
 
 
 def is_test(patients: npt.NDArray[Any], *, parts: int | None = None) -> Rows:
-    """Return which rows belong to the test patients, told by the pseudonym, whatever else is there."""
+    """Return a mask of the test patients' rows, selected by hash of the pseudonym."""
     of = parts or settings().split.test_parts
     unique, place = np.unique(patients, return_inverse=True)
     picked = [int.from_bytes(hashlib.sha256(str(p).encode()).digest()[:4], "big") % of == 0 for p in unique]

@@ -113,7 +113,7 @@ def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | 
 
 
 def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[Any]:
-    """Return the group of each row for an attribute; many numbers are told apart by their quarters."""
+    """Return the group of each row for an attribute; many numbers are grouped by quartile."""
     described = describe(series, rows, words)
     if isinstance(described, Described) and described.column.kind == "numeric":
         found = described.values
