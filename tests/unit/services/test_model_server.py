@@ -144,7 +144,7 @@ def test_the_same_input_twice_and_an_impossible_value_are_refused(place: Path, k
     twice.inputs.append(twice.inputs[0])
     with pytest.raises(InferenceError, match="same name"):
         finished(runtime.predict(twice))
-    with pytest.raises(InferenceError, match=r"age is outside of what is possible \(0 to 130 years\)") as fault:
+    with pytest.raises(InferenceError, match=r"age is outside the possible range \(0 to 130 years\)") as fault:
         finished(runtime.predict(request(good | {"age": [977.0]})))
     assert "977" not in str(fault.value)
 
@@ -172,7 +172,7 @@ def test_only_a_release_of_a_trusted_key_is_loaded(
     monkeypatch.setenv(TRUSTED_KEYS, stranger)
     assert "signed by a key that is not trusted" in refused(place, caplog)
     monkeypatch.setenv(TRUSTED_KEYS, "not-a-key")
-    assert "something else than Ed25519 public keys" in refused(place, caplog)
+    assert "must hold Ed25519 public keys" in refused(place, caplog)
     own = LocalSigner(place.parents[1] / "key").public_keys()["v1"]
     monkeypatch.setenv(TRUSTED_KEYS, f"{stranger},{own}")
     assert loaded(place).scorer is not None

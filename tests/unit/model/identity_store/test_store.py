@@ -133,7 +133,7 @@ def test_a_question_is_recorded_before_it_is_answered(tmp_path: Path) -> None:
     found = reidentify(pseudonym, **asked, reason="recall  of a\ndrug", requester="j.doe", wrap=LocalWrapping(KEY))
     assert found.patient_id == "patient-0"
     unknown = f"v1-{'0' * 40}"
-    with pytest.raises(UserError, match="does not know"):
+    with pytest.raises(UserError, match="is not in the identity store"):
         reidentify(unknown, **asked, reason="recall", requester="j.doe", wrap=LocalWrapping(KEY))
     with pytest.raises(UserError, match="cannot be decrypted"):
         reidentify(pseudonym, **asked, reason="recall", requester="j.doe", wrap=LocalWrapping(bytes(32)))

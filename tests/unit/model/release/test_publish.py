@@ -196,9 +196,9 @@ def test_a_pickle_that_would_run_a_command_never_does(tmp_path: Path, kind: str)
     place, signer = relisted(done.place), LocalSigner(tmp_path / "key")
     signature = signer.sign(Path(place, files.LIST_FILE).read_bytes())
     Path(place, files.SIGNATURE_FILE).write_text(json.dumps(asdict(signature)))
-    with pytest.raises(UserError, match="no part of an estimator"):
+    with pytest.raises(UserError, match="not part of an estimator"):
         Scorer.open(place, trusted=signer.public_keys().values())
-    with pytest.raises(UserError, match="no part of an estimator"):
+    with pytest.raises(UserError, match="not part of an estimator"):
         load(bomb)
     assert not written.exists()
 
