@@ -94,6 +94,10 @@ lint: .venv/.synced-tests ## style and strict types, and the workflow
 lint-workflow:
 	@$(ACTIONLINT)
 
+.PHONY: docs
+docs: .venv/.synced ## generate docs/settings.md from the types of the settings
+	@$(PYTHON) -m infra.settings.reference > docs/settings.md
+
 .PHONY: test-unit
 test-unit: .venv/.synced-tests ## tests that need nothing but Python
 	@.venv/bin/pytest tests/unit --numprocesses 2 --dist loadfile

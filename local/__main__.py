@@ -11,16 +11,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from local import cluster, environment, host, openbao, rehearsal, runtime, screen
+from local import lifecycle, screen
 from local import status as status_of
-from local.cluster import prepare
-from local.ehr import hospital
+from local.cluster import container_runtime, host, openbao
+from local.cluster.supervision import Supervisor
 from local.errors import UserError
+from local.hospitals import ehr_source
+from local.hospitals.rollout import roll_out
+from local.lifecycle import prepare
 from local.paths import Home
 from local.progress import Tell, steps_on
-from local.rollout import roll_out
-from local.stack import Stack, link_overlay, remove_state, require_local_cluster
-from local.supervision import Supervisor
+from local.rehearsal import rehearsal
+from local.stack import environment
+from local.stack.stack import Stack, link_overlay, remove_state, require_local_cluster
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 INTERRUPTED = 130
@@ -28,10 +31,10 @@ errors = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _bring_up(home: Home, tell: Tell) -> cluster.Built:
+def _bring_up(home: Home, tell: Tell) -> lifecycle.Built:
     tell("tools and images")
     built = prepare(tell)
-    cluster.start(home, built, tell)
+    lifecycle.start(home, built, tell)
     environment.link_commands(home, built.tools)
     return built
 
@@ -49,16 +52,16 @@ def up(
     if ehr and fhir is not None:
         raise UserError("Give one of EHR=1, which brings its own population, and FHIR=folder.")
     steps = steps_on(errors)
-    with cluster.exclusive(home):
+    with lifecycle.exclusive(home):
         with steps() as tell:
             if ehr:
-                hospital.switch_on(home, Stack(home), tell)
+                ehr_source.switch_on(home, Stack(home), tell)
             else:
-                hospital.switch_off(home)
+                ehr_source.switch_off(home)
             built = _bring_up(home, tell)
         os.environ.update(environment.process(home))
         summary = roll_out(home, fhir, steps)
-        runtime.prune(home, built.images)
+        container_runtime.prune(home, built.images)
     if as_json:
         print(json.dumps(summary.as_dict(), indent=2))
     else:
@@ -70,7 +73,7 @@ def start() -> None:
     """Start the environment alone, without deploying to it."""
     home = Home.default()
     host.require()
-    with cluster.exclusive(home), steps_on(errors)() as tell:
+    with lifecycle.exclusive(home), steps_on(errors)() as tell:
         _bring_up(home, tell)
 
 
@@ -84,7 +87,7 @@ def rehearse(
     usual = Home.default()
     host.require()
     steps = steps_on(errors)
-    with cluster.exclusive(usual):
+    with lifecycle.exclusive(usual):
         was_up = Supervisor(usual).running() or rehearsal.interrupted()
         with steps() as tell:
             tell("tools and images")
@@ -96,7 +99,7 @@ def rehearse(
                 with steps() as tell:
                     rehearsal.end(rehearsal.home(), tell)
                     if was_up:
-                        cluster.start(usual, built, tell)
+                        lifecycle.start(usual, built, tell)
     if found and as_json:
         print(json.dumps(found.as_dict(), indent=2))
     elif found:
@@ -154,10 +157,10 @@ def env() -> None:
 def down() -> None:
     """Stop everything and take back what it did to this machine; the data stays."""
     home = Home.default()
-    with cluster.exclusive(home), steps_on(errors)() as tell:
+    with lifecycle.exclusive(home), steps_on(errors)() as tell:
         tell("stopping")
-        cluster.stop(home)
-    left = cluster.remains()
+        lifecycle.stop(home)
+    left = lifecycle.remains()
     if left:
         raise UserError(f"Left behind on this machine: {'; '.join(left[:5])}. Run `make down` again.")
     errors.print("stopped; `make up` starts it again with its data")

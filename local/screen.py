@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from local.cluster.pki import write_secret
+from local.hospitals.rollout import HospitalSummary, Summary
+from local.hospitals.served import remark
 from local.paths import Home
-from local.pki import write_secret
-from local.rehearsal import MARKS, Rehearsal, state_file
-from local.rollout import HospitalSummary, Summary
-from local.served import remark
+from local.rehearsal.rehearsal import MARKS, Rehearsal, state_file
 
 MOST_IN_FULL = 2
 """More hospitals than that are a row each: a screen has 50 lines."""

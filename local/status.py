@@ -12,14 +12,16 @@ from rich.markup import escape
 from rich.table import Table
 from urllib3.exceptions import HTTPError
 
-from local import build, host, jobs
-from local.hospital_status import Cluster, Finding, findings, reader
-from local.parts import NETPOL_HEALTH_URL, Part, parts
+from local.cluster import host
+from local.cluster.parts import NETPOL_HEALTH_URL, Part, parts
+from local.cluster.supervision import Supervisor
+from local.hospitals.hospital_status import Cluster, Finding, findings, reader
+from local.hospitals.served import served
 from local.paths import Home
-from local.served import served
-from local.stack import Stack
-from local.supervision import Supervisor
-from local.tools import GO_TOOLS
+from local.stack import jobs
+from local.stack.stack import Stack
+from local.tools import build
+from local.tools.catalogue import GO_TOOLS
 
 _API = ("kube-apiserver", "etcd")
 _STORAGE = "aws"

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import eks
 
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 CLUSTER_ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 

@@ -15,8 +15,7 @@ from pydantic.dataclasses import dataclass as validated
 from infra.blocks.iam_policy import policy_document
 from infra.blocks.trust_policy import HOUR, person_trust
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 TABLE = Path(__file__).with_name("human_roles.yaml")
 

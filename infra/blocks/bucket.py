@@ -8,7 +8,7 @@ import pulumi
 from pulumi_aws import s3
 
 from infra.blocks.bucket_policy import bucket_policy
-from infra.settings.values import Settings
+from infra.settings import Settings
 
 NONCURRENT_DAYS = 30
 

@@ -7,8 +7,7 @@ import pulumi
 from pulumi_aws import kms
 
 from infra.blocks import kms_key_policy
-from infra.settings import names
-from infra.settings.values import DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Settings, names
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class DataKey(pulumi.ComponentResource):
         )
         kms.Alias(
             name,
-            name=dict(args.hospital.key_aliases).get(args.data, alias),
+            name=args.hospital.keys.get(args.data, alias),
             target_key_id=key.key_id,
             opts=child,
         )

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import cloudwatch
 
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 # CloudWatch accepts fixed values only: the first above a year, and six years (45 CFR 164.316(b)(2)) for audit logs.
 DEFAULT_DAYS = 400

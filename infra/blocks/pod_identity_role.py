@@ -10,8 +10,7 @@ import pulumi
 from pulumi_aws import iam
 
 from infra.blocks.trust_policy import service_trust, source_account
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pulumi_aws as aws
 
-from infra.settings.values import Settings
+from infra.settings import Settings
 
 
 @dataclass(frozen=True)

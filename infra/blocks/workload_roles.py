@@ -12,8 +12,7 @@ from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.bucket import BucketRef
 from infra.blocks.iam_policy import Statement, policy_document
-from infra.settings import names
-from infra.settings.values import DataClass, Settings
+from infra.settings import DataClass, Settings, names
 
 TOKEN_AUDIENCE = "sts.amazonaws.com"
 SESSION_SECONDS = 3600

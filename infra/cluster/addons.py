@@ -13,8 +13,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.pod_identity_role import PodRole, PodRoleArgs
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 TABLE = Path(__file__).with_name("addons.yaml")
 

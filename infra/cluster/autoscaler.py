@@ -17,8 +17,7 @@ from pulumi_aws import cloudwatch, eks, iam, sqs
 from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.pod_identity_role import PodRole, PodRoleArgs
-from infra.settings import names
-from infra.settings.values import Autoscaler, Settings
+from infra.settings import Autoscaler, Settings, names
 
 NAMESPACE = "kube-system"
 _EVENTS = {

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.cluster.node_classes import ANY_NODE, Placement, placement
-from infra.settings.values import ClusterKind, Endpoint, Images
+from infra.settings import ClusterKind, Endpoint, Images
 
 if TYPE_CHECKING:
     from infra.network.vpc import Network

@@ -8,8 +8,7 @@ from infra.access.human_roles import HumanRoles
 from infra.blocks.providers import AwsAccount
 from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY, DNS_PORTS, Cluster
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings import names
-from infra.settings.values import ClusterKind, Settings
+from infra.settings import EksSettings, ExistingClusterSettings, Settings, names
 
 
 def connect(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, human_roles: HumanRoles) -> Cluster:
@@ -24,7 +23,7 @@ def connect(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
     human_roles
         The roles of people, whose break-glass role administers an EKS cluster.
     """
-    if settings.cluster is ClusterKind.EKS:
+    if isinstance(settings, EksSettings):
         # Imported here: its modules of pulumi_aws take seconds to load, which other clusters do not need.
         from infra.cluster.eks import declare
 
@@ -32,11 +31,9 @@ def connect(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
     return _existing(settings)
 
 
-def _existing(settings: Settings) -> Cluster:
+def _existing(settings: ExistingClusterSettings) -> Cluster:
     """Return an existing cluster, reached with the kubeconfig of the environment variable KUBECONFIG."""
     api, aws = settings.endpoints.kubernetes, settings.endpoints.aws
-    if api is None or aws is None:
-        raise AssertionError("settings of a running cluster name its API server and its AWS endpoint")
     provider = kubernetes.Provider("cluster")
     root_ca = ConfigMap.get("cluster-ca", f"default/{CA_CONFIG_MAP}", opts=pulumi.ResourceOptions(provider=provider))
     return Cluster(

@@ -12,8 +12,7 @@ from infra.blocks.log_group import AUDIT_LOG_DAYS, LogGroup, LogGroupArgs
 from infra.blocks.trust_policy import service_trust
 from infra.cluster import addons
 from infra.network.vpc import Network
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 POLICY = "AmazonEKSClusterPolicy"

@@ -13,11 +13,11 @@ from infra.cluster.image_repositories import ImageRepositories, ImageRepositorie
 from infra.cluster.node_groups import NodeGroups, NodeGroupsArgs
 from infra.cluster.volumes import Volumes, VolumesArgs, storage_class
 from infra.network.vpc import Network, NetworkArgs
-from infra.settings.values import ClusterKind, Endpoint, Settings
+from infra.settings import EksSettings, Endpoint
 
 
 def declare(
-    settings: Settings, aws: AwsAccount, logs_key_arn: pulumi.Input[str], break_glass_arn: pulumi.Input[str]
+    settings: EksSettings, aws: AwsAccount, logs_key_arn: pulumi.Input[str], break_glass_arn: pulumi.Input[str]
 ) -> Cluster:
     """Declare the EKS cluster and return the connection to it.
 
@@ -30,11 +30,8 @@ def declare(
     break_glass_arn
         The break-glass role, which administers the cluster together with the deployer.
     """
-    vpc = settings.networks.vpc
-    if vpc is None:
-        raise AssertionError("settings of an EKS cluster name its VPC")
     opts = pulumi.ResourceOptions(providers={"aws": aws.primary})
-    network = Network("network", NetworkArgs(settings, vpc, logs_key_arn), opts)
+    network = Network("network", NetworkArgs(settings, logs_key_arn), opts)
     eks = ControlPlane("eks", ControlPlaneArgs(settings, network, logs_key_arn), opts)
     administrators = {"deployer": settings.deployer, "break-glass": break_glass_arn}
     access = ClusterAccess("access", ClusterAccessArgs(settings, eks.name, administrators), opts)
@@ -58,10 +55,10 @@ def declare(
         api_url=eks.api_url,
         api_ca=eks.api_ca,
         vault=settings.endpoints.vault,
-        aws=Endpoint(url=f"https://sts.{settings.region}.amazonaws.com", port=443, network=str(vpc)),
+        aws=Endpoint(url=f"https://sts.{settings.region}.amazonaws.com", answers_from=str(settings.networks.vpc)),
         aws_url=None,
         private_ca=False,
-        dns_port=DNS_PORTS[ClusterKind.EKS],
+        dns_port=DNS_PORTS[settings.cluster],
         network=network,
         images=images(settings),
         installs_platform=True,

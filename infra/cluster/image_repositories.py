@@ -1,15 +1,14 @@
 """ECR repositories of the account, one an image: immutable tags, KMS encryption, continuous scanning."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import ecr
 
 from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from infra.settings import names
-from infra.settings.values import Images, Settings
+from infra.settings import Images, Settings, names
 
 UNTAGGED_DAYS = 14
 _PULL_ACTIONS = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
@@ -24,10 +23,7 @@ def images(settings: Settings) -> Images:
     """Return the images by digest in the account's registry, whose host name follows from account and region."""
     host = f"{settings.account}.dkr.ecr.{settings.region}.amazonaws.com"
     return Images(
-        **{
-            name: f"{host}/{repository(settings, image)}@{image.partition('@')[2]}"
-            for name, image in asdict(settings.images).items()
-        }
+        **{name: f"{host}/{repository(settings, image)}@{image.partition('@')[2]}" for name, image in settings.images}
     )
 
 
@@ -71,7 +67,7 @@ class ImageRepositories(pulumi.ComponentResource):
         repository_policy = pulumi.Output.from_input(args.node_role_arn).apply(
             lambda role: _repository_policy(settings.account, role)
         )
-        for image in asdict(settings.images).values():
+        for image in dict(settings.images).values():
             repository_name = repository(settings, image)
             image_name = repository_name.rpartition("/")[2]
             resource = ecr.Repository(

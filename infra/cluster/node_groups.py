@@ -9,8 +9,7 @@ from pulumi_aws import ec2, eks, iam
 from infra.blocks.trust_policy import service_trust
 from infra.cluster.node_classes import LABEL, NODE_CLASSES, NodeClass
 from infra.network.vpc import Network
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 # AmazonEKS_CNI_Policy is absent: the VPC CNI add-on has its own role.
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")

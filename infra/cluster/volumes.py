@@ -9,8 +9,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.storage.v1 import StorageClass
 
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 STORAGE_CLASS = "gp3"
 

@@ -8,8 +8,7 @@ from infra.blocks.log_group import AUDIT_LOG_DAYS, LogGroup, LogGroupArgs
 from infra.blocks.trust_policy import service_trust, source_account
 from infra.databases.database_args import DatabaseArgs
 from infra.network.addresses import ZONES
-from infra.settings import names
-from infra.settings.values import DataClass, Settings
+from infra.settings import DataClass, Settings, names
 from infra.storage.backup import DAILY_TAG
 
 VERSION = "16.6"

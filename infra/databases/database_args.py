@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from infra.settings.values import Settings
+from infra.settings import Settings
 
 if TYPE_CHECKING:
     from infra.network.vpc import Network

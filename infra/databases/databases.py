@@ -8,7 +8,7 @@ from infra.blocks.providers import AwsAccount
 from infra.cluster.cluster import Cluster
 from infra.databases.database_args import DatabaseArgs
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings.values import Settings
+from infra.settings import Settings
 
 
 @dataclass(frozen=True)

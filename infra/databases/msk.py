@@ -6,8 +6,7 @@ from pulumi_aws import msk
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.log_group import LogGroup, LogGroupArgs
 from infra.databases.database_args import DatabaseArgs
-from infra.settings import names
-from infra.settings.values import DataClass
+from infra.settings import DataClass, names
 
 VERSION = "3.8.x"
 BROKERS = 3

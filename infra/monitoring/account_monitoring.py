@@ -13,8 +13,7 @@ from infra.monitoring.audit_log_bucket import AuditLogBucket, AuditLogBucketArgs
 from infra.monitoring.cloudtrail import CloudTrail, CloudTrailArgs
 from infra.monitoring.config_recorder import ConfigRecorder, ConfigRecorderArgs
 from infra.monitoring.threat_detection import ThreatDetection, ThreatDetectionArgs
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 from infra.storage.access_logs import AccessLogs, access_logs
 from infra.storage.backup_role import BackupRole
 

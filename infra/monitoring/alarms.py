@@ -14,8 +14,7 @@ from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 TABLE = Path(__file__).with_name("alarms.yaml")
 BREAK_GLASS_ROLE = "BREAK_GLASS_ROLE"

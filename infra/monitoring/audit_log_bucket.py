@@ -7,8 +7,7 @@ import pulumi
 from infra.blocks.bucket import Bucket, BucketArgs, BucketRef, ObjectLock, Retention
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.providers import AwsAccount
-from infra.settings import names
-from infra.settings.values import DataClass, Settings
+from infra.settings import DataClass, Settings, names
 from infra.storage.access_logs import AccessLogs
 from infra.storage.backup_role import BackupRole
 from infra.storage.hospital_buckets import AUDIT_DAYS

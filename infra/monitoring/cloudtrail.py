@@ -9,8 +9,7 @@ from infra.blocks.bucket import BucketRef
 from infra.blocks.iam_policy import policy_document
 from infra.blocks.log_group import LogGroup, LogGroupArgs
 from infra.blocks.trust_policy import service_trust
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 
 @dataclass(frozen=True)

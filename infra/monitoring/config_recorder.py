@@ -8,8 +8,7 @@ from pulumi_aws import cfg, iam
 from infra.blocks.bucket import Bucket, BucketArgs, Retention
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.trust_policy import service_trust, source_account
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 from infra.storage.hospital_buckets import AUDIT_DAYS
 
 DATA = "configuration"

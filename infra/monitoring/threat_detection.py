@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import accessanalyzer, guardduty, inspector2, macie2, securityhub
 
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 # GuardDuty features, and the additional configuration of each.
 FEATURES: dict[str, tuple[str, ...]] = {

@@ -15,8 +15,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.iam_policy import Statement, policy_document
-from infra.settings import names
-from infra.settings.values import Autoscaler, Settings
+from infra.settings import Autoscaler, Settings, names
 
 TABLE = Path(__file__).with_name("endpoints.yaml")
 # The registry of EKS add-on images, the same in every region that the policy pack allows.

@@ -8,8 +8,7 @@ from pulumi_aws import ec2, iam
 from infra.blocks.iam_policy import policy_document
 from infra.blocks.log_group import LogGroup, LogGroupArgs
 from infra.blocks.trust_policy import service_trust, source_account
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 MINUTE = 60
 _WRITE = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import ec2, vpc
 
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import EksSettings, names
 
 HTTPS = 443
 
@@ -62,7 +61,7 @@ class SecurityGroupsArgs:
         The VPC.
     """
 
-    settings: Settings
+    settings: EksSettings
     vpc_id: pulumi.Input[str]
 
 

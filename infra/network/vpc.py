@@ -15,8 +15,7 @@ from infra.network.addresses import ZONES, subnet_plan
 from infra.network.endpoints import EndpointsArgs, VpcEndpoints
 from infra.network.flow_log import FlowLog, FlowLogArgs
 from infra.network.security_groups import SecurityGroups, SecurityGroupsArgs
-from infra.settings import names
-from infra.settings.values import PeerNetwork, Settings
+from infra.settings import EksSettings, PeerNetwork, names
 
 DEFAULT_ROUTE = "0.0.0.0/0"
 
@@ -28,15 +27,12 @@ class NetworkArgs:
     Parameters
     ----------
     settings
-        The stack's settings, with the peered networks.
-    vpc
-        CIDR block of the VPC.
+        The stack's settings, with the VPC's CIDR block and the peered networks.
     logs_key_arn
         The KMS key of log groups.
     """
 
-    settings: Settings
-    vpc: IPv4Network
+    settings: EksSettings
     logs_key_arn: pulumi.Input[str]
 
 
@@ -58,7 +54,7 @@ class Network(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         vpc = ec2.Vpc(
             name,
-            cidr_block=str(args.vpc),
+            cidr_block=str(args.settings.networks.vpc),
             enable_dns_hostnames=True,
             enable_dns_support=True,
             tags=self._tags(None),
@@ -69,7 +65,7 @@ class Network(pulumi.ComponentResource):
         ec2.DefaultSecurityGroup(
             name, vpc_id=vpc.id, ingress=[], egress=[], tags=self._tags("default"), opts=self._child
         )
-        plan = subnet_plan(args.vpc)
+        plan = subnet_plan(args.settings.networks.vpc)
         self.node_subnet_ids, route_tables = self._subnets("nodes", plan.nodes, internal_load_balancers=True)
         self.data_subnet_ids, _ = self._subnets("data", plan.data)
         if args.settings.options.nat:
@@ -144,7 +140,7 @@ class Network(pulumi.ComponentResource):
         connection = ec2.VpcPeeringConnection(
             f"{self._name}-peer-{peer.name}",
             vpc_id=self.vpc_id,
-            peer_vpc_id=peer.vpc_id,
+            peer_vpc_id=peer.vpc,
             peer_owner_id=peer.account,
             auto_accept=True if peer.account == settings.account else None,
             tags=self._tags(f"peer-{peer.name}"),

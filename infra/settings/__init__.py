@@ -1,1 +1,32 @@
-"""The stack's configuration: schema, validation, frozen settings, tiers and resource names."""
+"""The stack's settings: types of the sections, validation, tiers and resource names."""
+
+from infra.settings.cluster import EksSettings, ExistingClusterSettings, Settings
+from infra.settings.environment import Autoscaler, ClusterKind
+from infra.settings.errors import SettingsError
+from infra.settings.gateway import Gateway
+from infra.settings.hospital import Contact, DataClass, Hospital, Leaving, Release
+from infra.settings.images import Images
+from infra.settings.network import Endpoint, PeerNetwork
+from infra.settings.resources import Amount, Resources
+from infra.settings.vault import VaultServer
+
+__all__ = [
+    "Amount",
+    "Autoscaler",
+    "ClusterKind",
+    "Contact",
+    "DataClass",
+    "EksSettings",
+    "Endpoint",
+    "ExistingClusterSettings",
+    "Gateway",
+    "Hospital",
+    "Images",
+    "Leaving",
+    "PeerNetwork",
+    "Release",
+    "Resources",
+    "Settings",
+    "SettingsError",
+    "VaultServer",
+]

@@ -1,7 +1,30 @@
-"""The one error that a user of the stack sees."""
+"""The error for a fault in the stack's settings, and its sentences."""
+
+from collections.abc import Callable
 
 import pulumi
+from pydantic_core import ErrorDetails
+
+REFERENCE = "docs/settings.md"
 
 
 class SettingsError(pulumi.RunError):
-    """A fault in the stack's configuration; the engine prints its sentences without a stack trace."""
+    """A fault in the stack's settings; the engine prints its sentences without a stack trace."""
+
+
+def sentence(fault: ErrorDetails, locate: Callable[[tuple[int | str, ...]], tuple[str, str]]) -> str:
+    """Return the sentence for a fault that pydantic reports; ``locate`` returns the file and the name of a setting."""
+    file, name = locate(fault["loc"])
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{file}: unknown setting {name}; check the spelling or remove it."
+        case "missing":
+            return f"{file}: {name} is missing; add it, as {REFERENCE} describes."
+        case "value_error":
+            return f"{file}: {name} {fault['ctx']['error']}."
+        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
+            return f"{file}: {name} must be a map of settings; see {REFERENCE}."
+        case "tuple_type":
+            return f"{file}: {name} must be a list; see {REFERENCE}."
+        case _:
+            return f"{file}: {name} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}; correct it."

@@ -1,108 +1,169 @@
-"""The fields of the stack's configuration: how each is written, and the sentence for what cannot be used."""
+"""Types of the settings' fields: how each is written, and how its text is read."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+import pulumi_aws
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import PydanticKnownError, core_schema
 
-NAME_HINT = "use small letters, digits and single hyphens, starting with a letter, at most 24 characters"
-RELEASE_HINT = "write version@digest as the release step printed it, such as v1@3f9c2d4be071"
-RETENTION_HINT = "write days or years, such as 30d or 6y, at most 50y"
-CPU_HINT = 'write cores or thousandths of a core, such as "1" or 500m'
-MEMORY_HINT = "write MiB or GiB, such as 512Mi or 2Gi"
+_REGIONS = frozenset(region.value for region in pulumi_aws.Region)
+_VPC_PREFIXES = range(16, 21)
 
 
-def matching(pattern: str, hint: str, longest: int = 200) -> AfterValidator:
-    """Return a check of a whole text against a pattern; ``hint`` says how to write it."""
+@dataclass(frozen=True)
+class Written:
+    """Annotation of a field that is written as text.
 
-    def check(text: str) -> str:
+    Parameters
+    ----------
+    form
+        What to write, for messages and docs/settings.md.
+    read
+        Returns the value of a text; raises ValueError or KeyError for a text that has none.
+    fault
+        What a message says about such a text.
+    """
+
+    form: str
+    read: Callable[[str], object]
+    fault: str = "cannot be used here"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self._value, handler(source))
+
+    def _value(self, given: object) -> object:
+        if not isinstance(given, str):
+            raise PydanticKnownError("string_type")
+        try:
+            return self.read(given)
+        except (ValueError, KeyError, OSError):
+            raise ValueError(f"{given!r} {self.fault}; write {self.form}") from None
+
+
+def matching(pattern: str, form: str, longest: int = 200) -> Written:
+    """Return the annotation of a text that a pattern matches as a whole."""
+
+    def read(text: str) -> str:
         if len(text) > longest or not re.fullmatch(pattern, text):
-            raise ValueError(f"'{text}' cannot be used here; {hint}")
+            raise ValueError(text)
         return text
 
-    return AfterValidator(check)
+    return Written(form, read)
 
 
-def _time_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"'{text}' is not a time zone; write a name such as America/New_York or Europe/Berlin"
-        ) from None
+def retention_days(text: str) -> int:
+    """Return the days of a retention, such as 30d or 6y."""
+    match = re.fullmatch(r"([1-9]\d{0,4})([dy])", text)
+    days = int(match[1]) * (365 if match[2] == "y" else 1) if match else 0
+    if not 1 <= days <= 50 * 365:
+        raise ValueError(text)
+    return days
+
+
+def _duration(text: str) -> str:
+    retention_days(text)
     return text
 
 
-def _url(text: str) -> str:
-    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[1-9]\d{1,4})?(/[^?#\s]*)?", text):
-        raise ValueError(f"'{text}' is not a plain https address; write it as https://host[:port][/path]")
-    return text
-
-
-def network_of(text: str) -> IPv4Network:
-    """Return an IPv4 network, or say how to write one."""
-    try:
-        return IPv4Network(text)
-    except ValueError:
-        raise ValueError(
-            f"'{text}' is not an IPv4 network; write its first address and length, such as 10.50.0.0/24"
-        ) from None
-
-
-def _network(text: str) -> str:
-    return str(network_of(text))
-
-
-def days(text: str) -> int:
-    """Return a retention in days."""
-    found = re.fullmatch(r"([1-9]\d{0,4})([dy])", text)
-    count = int(found[1]) * (365 if found[2] == "y" else 1) if found else 0
-    if not 1 <= count <= 50 * 365:
-        raise ValueError(f"'{text}' is not a retention; {RETENTION_HINT}")
-    return count
-
-
-def _retention(text: str) -> str:
-    days(text)
-    return text
-
-
-def millicores(text: str) -> int:
-    """Return CPU in thousandths of a core."""
+def _millicores(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,4}m|[1-9]\d?", text):
+        raise ValueError(text)
     return int(text[:-1]) if text.endswith("m") else int(text) * 1000
 
 
-def mebibytes(text: str) -> int:
-    """Return memory in MiB."""
+def _mebibytes(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,5}(Mi|Gi)", text):
+        raise ValueError(text)
     return int(text[:-2]) * (1024 if text.endswith("Gi") else 1)
 
 
-HospitalName = Annotated[str, matching(r"[a-z](-?[a-z0-9])*", NAME_HINT, 24)]
+def _memory(text: str) -> str:
+    _mebibytes(text)
+    return text
+
+
+def _region(text: str) -> str:
+    if text not in _REGIONS:
+        raise ValueError(text)
+    return text
+
+
+def _time_zone(text: str) -> str:
+    ZoneInfo(text)
+    return text
+
+
+def _vpc(text: str) -> IPv4Network:
+    network = IPv4Network(text)
+    if network.prefixlen not in _VPC_PREFIXES:
+        raise ValueError(text)
+    return network
+
+
+_NOT_A_NETWORK = "is not an IPv4 network"
+_NETWORK_FORM = "the first address and length of an IPv4 network, such as 10.50.0.0/24"
+_MEMORY_FORM = "MiB or GiB, such as 512Mi or 2Gi"
+
 EnvironmentName = Annotated[
-    str, matching(r"[a-z][a-z0-9]*", "use small letters and digits, starting with a letter, at most 12 characters", 12)
+    str, matching(r"[a-z][a-z0-9]*", "small letters and digits, starting with a letter, at most 12 characters", 12)
 ]
-Region = Annotated[str, matching(r"[a-z]{2}(-[a-z]+)+-\d", "write an AWS region, such as us-east-1")]
-ReleaseText = Annotated[str, matching(r"v[1-9]\d{0,3}@[0-9a-f]{12}", RELEASE_HINT)]
-Retention = Annotated[str, AfterValidator(_retention)]
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
-Network = Annotated[str, AfterValidator(_network)]
-Url = Annotated[str, AfterValidator(_url)]
+HospitalName = Annotated[
+    str,
+    matching(
+        r"[a-z](-?[a-z0-9])*",
+        "small letters, digits and single hyphens, starting with a letter, at most 24 characters",
+        24,
+    ),
+]
+Text = Annotated[str, matching(r"[^\x00-\x1f\x7f]+", "text of at most 200 characters")]
+Email = Annotated[str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address, such as secops@north.example")]
+TimeZone = Annotated[
+    str, Written("a name such as America/New_York or Europe/Berlin", _time_zone, fault="is not a time zone")
+]
+Duration = Annotated[
+    str, Written("days or years, such as 30d or 6y, at most 50y", _duration, fault="is not a retention")
+]
+
+Network = Annotated[str, Written(_NETWORK_FORM, lambda text: str(IPv4Network(text)), fault=_NOT_A_NETWORK)]
+ClusterNetwork = Annotated[IPv4Network, Written(_NETWORK_FORM, IPv4Network, fault=_NOT_A_NETWORK)]
+VpcNetwork = Annotated[
+    IPv4Network,
+    Written(
+        "the first address and length of a network from /16 to /20, such as 10.40.0.0/16",
+        _vpc,
+        fault="is not a network with room for the subnets of a VPC",
+    ),
+]
+Url = Annotated[
+    str,
+    Written(
+        "https://host[:port][/path]",
+        matching(r"https://[A-Za-z0-9.-]+(:[1-9]\d{1,4})?(/[^?#\s]*)?", "", 10_000).read,
+        fault="is not a plain https address",
+    ),
+]
 DomainName = Annotated[
-    str,
-    matching(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "write a domain name, such as risk.hospitals.example"),
+    str, matching(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "a domain name, such as risk.hospitals.example")
 ]
-Cpu = Annotated[str, matching(r"[1-9]\d{0,4}m|[1-9]\d?", CPU_HINT)]
-Memory = Annotated[str, matching(r"[1-9]\d{0,5}(Mi|Gi)", MEMORY_HINT)]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Account = Annotated[str, matching(r"\d{12}", "write the twelve digits of an AWS account")]
+
+Account = Annotated[str, matching(r"\d{12}", "the twelve digits of an AWS account, in quotes")]
+Region = Annotated[str, Written("a region such as us-east-1", _region, fault="is not an AWS region")]
 PrincipalArn = Annotated[
-    str,
-    matching(r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+", "write the ARN of an IAM role or user"),
+    str, matching(r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+", "the ARN of an IAM role or user")
 ]
 KeyAlias = Annotated[
-    str,
-    matching(r"alias/(?!aws/)[\w/-]+", "write the alias that the hospital's key is to have, such as alias/north-raw"),
+    str, matching(r"alias/(?!aws/)[\w/-]+", "the alias of the hospital's KMS key, such as alias/north-raw")
 ]
-Email = Annotated[str, matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "write an e-mail address, such as secops@north.example")]
+VpcId = Annotated[str, matching(r"vpc-[0-9a-f]{8,17}", "the ID of a VPC, such as vpc-0a1b2c3d")]
+ImageDigest = Annotated[
+    str, matching(r"[a-z0-9.:/_-]+@sha256:[0-9a-f]{64}", "name@sha256:digest, as `make images` does")
+]
+
+Millicores = Annotated[int, Written('cores or thousandths of a core, such as "1" or 500m', _millicores)]
+Mebibytes = Annotated[int, Written(_MEMORY_FORM, _mebibytes)]
+Memory = Annotated[str, Written(_MEMORY_FORM, _memory)]

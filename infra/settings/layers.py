@@ -1,8 +1,8 @@
-"""Where a stack's settings are written: the project's file of the stack, and the engine's overlay of it.
+"""Files of a stack's settings: the project's file of the stack, and the engine's overlay of it.
 
-``Pulumi.<stack>.yaml`` in the project's folder is for people, and this program reads it. The engine writes into a file
-of its own (``stackConfigDir`` of Pulumi.yaml): the salt or key of the stack's secrets, and what ``pulumi config set``
-changes, such as the release of a hospital. Its values go before those of the project's file.
+People edit ``Pulumi.<stack>.yaml`` in the project's folder, which this module reads. The engine writes to a file of its
+own (``stackConfigDir`` of Pulumi.yaml): the salt or key of the stack's secrets, and values of ``pulumi config set``,
+such as the release of a hospital. Values of the overlay take precedence.
 """
 
 from collections.abc import Hashable, Mapping
@@ -13,10 +13,9 @@ from typing import Any
 import yaml
 
 from infra.settings.errors import SettingsError
-from infra.settings.schema import HospitalConfig
 
 OVERLAY = "overlay"
-"""The folder of the engine's own files of stacks."""
+"""Folder of the engine's files of stacks."""
 HOSPITALS = "hospitals"
 _CONFIG = "config"
 _NAME = "name"
@@ -26,7 +25,7 @@ Path_ = tuple[int | str, ...]
 
 @dataclass(frozen=True)
 class Layers:
-    """A stack's settings as they are written, and in which file each of them is.
+    """Settings of a stack as written, with the file of each.
 
     Parameters
     ----------
@@ -35,7 +34,7 @@ class Layers:
     file, overlay
         The names of the project's file and of the engine's.
     overlaid
-        Path of each setting that the overlay has, with the place as the overlay writes it.
+        Path of each setting of the overlay, with its name in the overlay.
     """
 
     values: Mapping[str, Any]
@@ -43,39 +42,45 @@ class Layers:
     overlay: str = ""
     overlaid: Mapping[Path_, str] = field(default_factory=dict)
 
-    def place(self, path: Path_) -> str:
-        """Return the file of a setting and where it is in there."""
+    def locate(self, path: Path_) -> tuple[str, str]:
+        """Return the file of a setting and its name there."""
         for length in range(len(path), 0, -1):
             written = self.overlaid.get(path[:length])
             if written is not None:
-                return f"{self.overlay}: {dotted((written, *path[length:]))}"
-        return f"{self.file}: {dotted(path)}"
+                return self.overlay, dotted((written, *path[length:]))
+        return self.file, dotted(path)
+
+    def place(self, path: Path_) -> str:
+        """Return the file of a setting and its name there, for a message."""
+        file, name = self.locate(path)
+        return f"{file}: {name}"
 
 
 def dotted(path: Path_) -> str:
-    """Return a path as it is written in messages."""
+    """Return the name of a setting in messages, such as ``hospitals[0].release``."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        name = str(part) if str(part).isprintable() else repr(part)
+        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else name
     return text or "the configuration"
 
 
 def layers(root: Path, *, stack: str, project: str, engine: Mapping[str, Any]) -> Layers:
-    """Return the settings of a stack from its file in the project and from the engine's values.
+    """Return the settings of a stack from its file in the project, with the engine's values.
 
     Parameters
     ----------
     root
-        The project's folder. A stack without a file there has all of its settings from the engine.
+        The project's folder. A stack without a file there gets all settings from the engine.
     stack, project
-        Their names.
+        Names of the stack and of the project.
     engine
         The engine's values, without the project's prefix.
 
     Raises
     ------
     SettingsError
-        When the file cannot be read, holds what is the engine's, or the overlay names what the file does not have.
+        If the file cannot be read or contains values of the engine, or the overlay names an unknown hospital.
     """
     name = f"Pulumi.{stack}.yaml"
     written = _read(root / name, project)
@@ -95,9 +100,10 @@ def layers(root: Path, *, stack: str, project: str, engine: Mapping[str, Any]) -
 def _entries(
     written: object, overlay: Mapping[str, Any], files: tuple[str, str], overlaid: dict[Path_, str]
 ) -> list[Any]:
-    """Return the hospitals' entries with what the overlay says of them by name."""
+    """Return the hospitals' entries with the overlay's values by name."""
     entries = list(written) if isinstance(written, list) else []
-    places = {entry.get(_NAME): place for place, entry in enumerate(entries) if isinstance(entry, Mapping)}
+    named = [(place, entry.get(_NAME)) for place, entry in enumerate(entries) if isinstance(entry, Mapping)]
+    places = {name: place for place, name in named if isinstance(name, str)}
     faults = [fault for name, given in overlay.items() for fault in _faults(name, given, entries, places, files)]
     if faults:
         raise SettingsError("\n".join(f"{files[1]}: {fault}." for fault in faults))
@@ -109,39 +115,36 @@ def _entries(
 
 
 def _faults(
-    name: str, given: object, entries: list[Any], places: Mapping[Any, int], files: tuple[str, str]
+    name: str, given: object, entries: list[Any], places: Mapping[str, int], files: tuple[str, str]
 ) -> list[str]:
-    """Say what is wrong with the overlay of one hospital."""
+    """Return a sentence for each fault in the overlay of a hospital."""
     where = f"{HOSPITALS}.{name}"
     if name not in places:
         return [f"{where} is not a hospital of {files[0]}; check the name, or remove it with pulumi config rm --path"]
     if not isinstance(given, Mapping):
         return [f"{where} must be a map of settings, such as release: v1@3f9c2d4be071"]
-    known = {info.alias or key for key, info in HospitalConfig.model_fields.items()} - {_NAME}
-    found = [
-        f"{where}.{key} is not a setting that a hospital's entry can have here; check the spelling or remove it"
-        for key in given
-        if key not in known
-    ]
+    faults = []
+    if _NAME in given:
+        faults.append(f"{where}.{_NAME} cannot be changed here; change it in {files[0]}, or remove it")
     if "release" in given and entries[places[name]].get("release"):
-        found.append(f"{where}.release is also in the entry of {files[0]}; remove one of the two")
-    return found
+        faults.append(f"{where}.release is also in the entry of {files[0]}; remove one of the two")
+    return faults
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key may stand once, as for the engine."""
+    """YAML loader that rejects duplicate keys, as the engine does."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Return a mapping, or refuse a key that it has twice."""
+        """Return a mapping, or raise an error for a duplicate key."""
         keys = [key.value for key, _ in node.value]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
-            raise yaml.MarkedYAMLError(problem=f"{twice} stands twice", problem_mark=node.start_mark)
+            raise yaml.MarkedYAMLError(problem=f"duplicate key {twice}", problem_mark=node.start_mark)
         return super().construct_mapping(node, deep)
 
 
 def _read(file: Path, project: str) -> dict[str, Any] | None:
-    """Return what the project's file of a stack says; nothing where there is none."""
+    """Return the settings in the project's file of a stack, or None without a file."""
     try:
         content = _Loader(file.read_text(encoding="utf-8")).get_single_data()
     except FileNotFoundError:
@@ -153,7 +156,7 @@ def _read(file: Path, project: str) -> dict[str, Any] | None:
         raise SettingsError(f"{file.name} cannot be read ({type(fault).__name__}); correct it.") from None
     if not isinstance(content, Mapping) or not isinstance(content.get(_CONFIG), Mapping):
         raise SettingsError(f"{file.name}: config is missing; add the settings under it.")
-    faults = [f"{key} is the engine's; move it to {OVERLAY}/{file.name}" for key in content if key != _CONFIG] + [
+    faults = [f"{key} belongs to the engine; move it to {OVERLAY}/{file.name}" for key in content if key != _CONFIG] + [
         f"{_CONFIG}.{key} does not begin with {project}:; move it to {OVERLAY}/{file.name}, which the engine reads"
         for key in content[_CONFIG]
         if not str(key).startswith(f"{project}:")

@@ -1,6 +1,6 @@
-"""How things are called, so that a name alone tells environment, hospital and purpose."""
+"""Names, tags and labels of resources, with environment, hospital and purpose."""
 
-from infra.settings.values import DataClass
+from infra.settings.hospital import DataClass
 
 PROJECT = "hmlops"
 DOMAIN = "healthcare-mlops"
@@ -12,7 +12,7 @@ ROLE_ANNOTATION = f"{DOMAIN}/role-arn"
 
 
 def stem(environment: str) -> str:
-    """Return how the names of an environment begin, and how the one thing of its kind is called."""
+    """Return the prefix of an environment's names, which is also the name of its only resource of a type."""
     return f"{PROJECT}-{environment}"
 
 
@@ -22,7 +22,7 @@ def bucket(environment: str, hospital: str, data: DataClass) -> str:
 
 
 def key_alias(environment: str, hospital: str, data: DataClass) -> str:
-    """Return the alias of the key that encrypts a hospital's data of one class."""
+    """Return the alias of the KMS key of a hospital's data of one class."""
     return f"alias/{bucket(environment, hospital, data)}"
 
 
@@ -37,17 +37,17 @@ def vault_role(hospital: str, workload: str) -> str:
 
 
 def certificate_path(hospital: str, workload: str) -> str:
-    """Return where a hospital's authority in Vault signs a workload's certificates."""
+    """Return the path at which a hospital's certificate authority in Vault signs a workload's certificates."""
     return f"{hospital}/pki/sign/{workload}"
 
 
 def namespace(hospital: str, zone: str) -> str:
-    """Return the namespace of a hospital's zone."""
+    """Return the name of the namespace of a hospital's zone."""
     return f"{hospital}-{zone}"
 
 
 def holds_phi(data: DataClass | None) -> bool:
-    """Return whether data of a class is about patients; pseudonymised data is, until an expert determined otherwise."""
+    """Return whether data of a class is PHI; pseudonymised data is, until an expert determines otherwise."""
     return data is not None and data is not DataClass.MODELS
 
 
@@ -59,18 +59,18 @@ def tags(
     phi: bool | None = None,
     **more: str,
 ) -> dict[str, str]:
-    """Return the tags of an AWS resource: whose it is and what it holds.
+    """Return the tags of an AWS resource.
 
     Parameters
     ----------
     environment, hospital, data
-        Whose it is, and the class of the data that it holds.
+        The environment, the hospital and the class of the data in the resource.
     phi
-        Whether it holds data about patients, where its class does not tell.
+        Whether it contains PHI; by default, as ``holds_phi`` returns for its class.
     **more
         Further tags, such as ``backup="daily"``; an underscore becomes a hyphen.
     """
-    known: dict[str, str | None] = {
+    values: dict[str, str | None] = {
         "environment": environment,
         "owner": OWNER,
         "phi": str(holds_phi(data) if phi is None else phi).lower(),
@@ -78,7 +78,7 @@ def tags(
         "data-class": data,
         **{name.replace("_", "-"): value for name, value in more.items()},
     }
-    return {f"{DOMAIN}/{name}": str(value) for name, value in known.items() if value}
+    return {f"{DOMAIN}/{name}": str(value) for name, value in values.items() if value}
 
 
 def labels(
@@ -89,18 +89,18 @@ def labels(
     Parameters
     ----------
     hospital, zone, workload
-        Whose it is.
+        The hospital, the zone and the workload that the object belongs to.
     **more
         Further labels of the project, such as ``owner``; an underscore becomes a hyphen.
     """
-    known = {
+    values = {
         "app.kubernetes.io/managed-by": "pulumi",
         WORKLOAD_LABEL: workload,
         f"{DOMAIN}/hospital": hospital,
         f"{DOMAIN}/zone": zone,
         **_own(more),
     }
-    return {name: value for name, value in known.items() if value}
+    return {name: value for name, value in values.items() if value}
 
 
 def notes(**known: str) -> dict[str, str]:

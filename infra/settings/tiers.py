@@ -1,4 +1,4 @@
-"""Tiers: the one place that says what differs between development and production."""
+"""Tiers: the differences between development and production environments, from ``tiers.yaml``."""
 
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ TierName = Literal["development", "production"]
 
 @dataclass(frozen=True)
 class Tier:
-    """One column of the table ``tiers.yaml``, which says what each field is for."""
+    """A tier, a column of ``tiers.yaml``; the reasons in it describe the fields."""
 
     name: TierName
     protect_data: bool
@@ -29,7 +29,7 @@ class Tier:
 
 @cache
 def table() -> dict[str, dict[str, Any]]:
-    """Return the table as it is written: for each field the reason and a value for each tier."""
+    """Return the table: for each field the reason and a value for each tier."""
     return dict(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 

@@ -7,8 +7,7 @@ import pulumi
 from infra.blocks.bucket import Bucket, BucketArgs, Retention
 from infra.blocks.log_group import AUDIT_LOG_DAYS
 from infra.blocks.providers import AwsAccount
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 DATA = "access-logs"
 _LOG_DELIVERY = "logging.s3.amazonaws.com"

@@ -7,8 +7,7 @@ from pulumi_aws import backup, iam
 
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.providers import AwsAccount
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 from infra.storage.backup_role import BackupRole
 
 RETENTION_DAYS = 35

@@ -5,8 +5,7 @@ from pulumi_aws import iam
 
 from infra.blocks.trust_policy import service_trust, source_account
 from infra.blocks.workload_roles import role_arn
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 
 
 class BackupRole(pulumi.ComponentResource):

@@ -5,8 +5,7 @@ from pulumi_aws import iam
 
 from infra.blocks.trust_policy import HOUR, person_trust
 from infra.blocks.workload_roles import Access, BucketGrant, role_arn
-from infra.settings import names
-from infra.settings.values import DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Settings, names
 
 EXPORT = "export"
 GRANTS = tuple(BucketGrant(data, "", Access.READ) for data in DataClass)

@@ -9,8 +9,7 @@ from infra.blocks.bucket import NONCURRENT_DAYS, Bucket, BucketArgs, BucketRef, 
 from infra.blocks.kms_key import DataKey, DataKeyArgs
 from infra.blocks.providers import AwsAccount
 from infra.blocks.workload_roles import BucketGrant, WorkloadRole, readers_and_writers, role_arn
-from infra.settings import names
-from infra.settings.values import DataClass, Hospital, Leaving, Settings
+from infra.settings import DataClass, Hospital, Leaving, Settings, names
 from infra.storage.access_logs import AccessLogs
 from infra.storage.backup_role import BackupRole
 from infra.storage.data_export_role import DataExportRole
@@ -165,9 +164,9 @@ def _retention(settings: Settings, hospital: Hospital, data: DataClass) -> Reten
     object_lock = settings.tier.lock_records
     match data:
         case DataClass.RAW:
-            return Retention(hospital.raw_days, NONCURRENT_DAYS)
+            return Retention(hospital.retention.raw_days, NONCURRENT_DAYS)
         case DataClass.CURATED | DataClass.IDENTITY:
-            return Retention(hospital.curated_days, NONCURRENT_DAYS)
+            return Retention(hospital.retention.curated_days, NONCURRENT_DAYS)
         case DataClass.AUDIT:
             # Noncurrent versions of audit logs are evidence too.
             return Retention(AUDIT_DAYS, AUDIT_DAYS, ObjectLock("COMPLIANCE", AUDIT_DAYS) if object_lock else None)

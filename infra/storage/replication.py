@@ -11,8 +11,7 @@ from infra.blocks.iam_policy import Statement, policy_document
 from infra.blocks.kms_key_policy import via_s3
 from infra.blocks.trust_policy import service_trust
 from infra.blocks.workload_roles import role_arn
-from infra.settings import names
-from infra.settings.values import DataClass, Settings
+from infra.settings import DataClass, Settings, names
 
 _SOURCE_BUCKET_ACTIONS = ("s3:GetReplicationConfiguration", "s3:ListBucket")
 _SOURCE_OBJECT_ACTIONS = (

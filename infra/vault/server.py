@@ -7,7 +7,7 @@ import pulumi
 import pulumi_vault as vault
 
 from infra.cluster.cluster import Cluster
-from infra.settings.values import Settings
+from infra.settings import Settings
 
 AUTH_PATH = "kubernetes"
 # Per client address and second; a pod logs in once in 15 minutes.

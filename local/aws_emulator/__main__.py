@@ -11,11 +11,11 @@ import threading
 import time
 from pathlib import Path
 
+from local.aws_emulator.access.sts import Issuer
 from local.aws_emulator.application import Emulator
-from local.aws_emulator.eks_clusters import Face
+from local.aws_emulator.eks.clusters import Face
 from local.aws_emulator.journal import Journal
 from local.aws_emulator.server import Server, tls_context
-from local.aws_emulator.sts import Issuer
 from local.errors import UserError
 
 log = logging.getLogger("local.aws_emulator")

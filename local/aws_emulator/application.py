@@ -10,18 +10,19 @@ from typing import Final
 
 import time_machine
 
-from local.aws_emulator import operations, s3_actions
-from local.aws_emulator.authority import Authority, Caller
-from local.aws_emulator.eks import CALLER, Eks
-from local.aws_emulator.eks_clusters import Clusters, Face
+from local.aws_emulator import operations
+from local.aws_emulator.access import s3_actions
+from local.aws_emulator.access.authority import Authority, Caller
+from local.aws_emulator.access.sessions import Sessions
+from local.aws_emulator.access.signatures import Signed, read, verify
+from local.aws_emulator.access.sts import Issuer, TokenService
+from local.aws_emulator.eks.clusters import Clusters, Face
+from local.aws_emulator.eks.eks import CALLER, Eks
+from local.aws_emulator.eks.token_review import Reviewer
 from local.aws_emulator.journal import Entry, Journal
 from local.aws_emulator.messages import TOKEN_REVIEW, Answer, AwsError, Request, refusal
-from local.aws_emulator.moto_backend import Call, Moto
-from local.aws_emulator.sessions import Sessions
-from local.aws_emulator.signatures import Signed, read, verify
+from local.aws_emulator.moto.backend import Call, Moto
 from local.aws_emulator.state import State, create_administrator
-from local.aws_emulator.sts import Issuer, TokenService
-from local.aws_emulator.token_review import Reviewer
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from local.aws_emulator.messages import Request
-from local.aws_emulator.moto_backend import Call
+from local.aws_emulator.moto.backend import Call
 from local.errors import UserError
 
 _FORMAT: Final = "1"

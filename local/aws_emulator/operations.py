@@ -5,8 +5,8 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from local.aws_emulator.messages import AwsError, Request
-from local.aws_emulator.moto_backend import Call
-from local.aws_emulator.moto_routing import route
+from local.aws_emulator.moto.backend import Call
+from local.aws_emulator.moto.routing import route
 
 UNCLASSIFIED: Final = "Unclassified"
 

@@ -11,7 +11,7 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
 from local.aws_emulator.messages import ACCOUNT, PARTITION
-from local.aws_emulator.moto_backend import Moto
+from local.aws_emulator.moto.backend import Moto
 
 
 @dataclass(frozen=True)

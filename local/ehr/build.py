@@ -8,9 +8,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from local.build import Progress, check_disk, locked
 from local.errors import UserError
 from local.paths import REPOSITORY, cache
+from local.tools.build import Progress, check_disk, locked
 
 PROJECT = REPOSITORY / "local" / "ehr" / "java"
 MAIN = "hmlops.ehr.FhirServer"

@@ -1,0 +1,1 @@
+"""Pulumi plugins for a machine that cannot download the official ones."""

@@ -10,9 +10,9 @@ from importlib.util import find_spec, module_from_spec
 
 _AROUND_PROTOCOL = ("pulumi", "pulumi.runtime")
 _MODULES = {
-    "pulumi-language-python": "local.plugins.language",
-    "pulumi-resource-aws": "local.plugins.aws",
-    "pulumi-resource-vault": "local.plugins.vault",
+    "pulumi-language-python": "local.plugins.host.language",
+    "pulumi-resource-aws": "local.plugins.aws_provider",
+    "pulumi-resource-vault": "local.plugins.vault_provider",
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local import environment
+from local.cluster.supervision import Supervisor
 from local.paths import REPOSITORY, Home
-from local.supervision import Supervisor
+from local.stack import environment
 
 
 def _make(command: str) -> None:

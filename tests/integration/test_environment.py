@@ -15,13 +15,15 @@ import pytest
 import requests
 from kubernetes import client
 
-from local import build, jobs, openbao
-from local.control_plane import ETCD_URL
-from local.parts import Part, parts
+from local.cluster import openbao
+from local.cluster.control_plane import ETCD_URL
+from local.cluster.parts import Part, parts
+from local.cluster.supervision import Supervisor
 from local.paths import API_URL, REPOSITORY, Home
-from local.stack import Stack
-from local.supervision import Supervisor
-from local.tools import GO_TOOLS
+from local.stack import jobs
+from local.stack.stack import Stack
+from local.tools import build
+from local.tools.catalogue import GO_TOOLS
 from tests.integration.support import eventually
 
 MODEL = "readmission-risk-v1"

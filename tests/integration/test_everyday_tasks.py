@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from local.paths import Home
-from local.stack import CONFIG, PROJECT, Stack
+from local.stack.stack import CONFIG, PROJECT, Stack
 from tests.integration.support import pulumi, steps
 
 Json = dict[str, Any]

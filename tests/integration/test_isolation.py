@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError
 from kubernetes import client
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from local import jobs
+from local.hospitals.pipeline import bucket
 from local.paths import API_PORT, AWS_PORT, BAO_PORT, BAO_URL, NODE_IP, Home
-from local.pipeline import bucket
+from local.stack import jobs
 
 ZONE = {"ingestor": "phi", "features": "data", "trainer": "data", "model-server": "serving", "planner": "serving"}
 CRONJOB = {"ingestor": "ingest", "features": "features", "trainer": "train", "planner": "score"}

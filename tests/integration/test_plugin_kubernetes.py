@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from local import charts, pki, waiting
+from local.cluster import charts, pki
 from local.paths import REPOSITORY, Home
+from local.stack import waiting
 
 pytestmark = pytest.mark.integration
 Json = dict[str, Any]

@@ -13,8 +13,9 @@ import pytest
 from kubernetes import client
 from typer.testing import CliRunner
 
-from local import environment, jobs, rehearsal
 from local.paths import REPOSITORY, Home
+from local.rehearsal import rehearsal
+from local.stack import environment, jobs
 from policy_pack.command import app
 
 REGION, SECOND = "us-east-1", "us-west-2"

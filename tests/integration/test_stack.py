@@ -21,13 +21,15 @@ from kubernetes import client, dynamic
 from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.settings.values import DataClass
-from local import jobs, openbao, pipeline
+from infra.settings import DataClass
+from local.cluster import openbao
 from local.errors import UserError
-from local.jobs import Run
+from local.hospitals import pipeline
 from local.paths import REPOSITORY, Home
 from local.progress import steps_on
-from local.stack import CONFIG, STACK, Stack
+from local.stack import jobs
+from local.stack.jobs import Run
+from local.stack.stack import CONFIG, STACK, Stack
 from policy_pack.command import app
 from tests.integration.support import eventually, pulumi, steps, with_hospital
 

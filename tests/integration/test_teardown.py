@@ -11,9 +11,9 @@ import hvac
 import pytest
 from kubernetes import client
 
-from local import jobs
 from local.paths import BAO_URL, REPOSITORY, Home
-from local.stack import CONFIG
+from local.stack import jobs
+from local.stack.stack import CONFIG
 from tests.integration.support import pulumi, steps
 
 OWN = ("default", "kserve", "kube-node-lease", "kube-public", "kube-system")

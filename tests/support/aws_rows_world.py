@@ -7,8 +7,8 @@ from typing import Any
 
 import botocore.session
 
-from local.plugins.aws import AwsProvider
-from local.plugins.common import Log, Props, Request
+from local.plugins.aws_provider import AwsProvider
+from local.plugins.provider.common import Log, Props, Request
 from tests.support.aws_emulator_server import Emulator
 
 _PLACE = re.compile(r"\{(\w+)\.(\w+)\}")

@@ -13,8 +13,8 @@ from unittest import mock
 import pulumi
 import yaml
 
+from infra.settings import Settings
 from infra.settings.load import settings_from
-from infra.settings.values import Settings
 from tests.support.repository import REPOSITORY
 
 DIGEST = "sha256:" + "a" * 64

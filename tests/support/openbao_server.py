@@ -10,10 +10,10 @@ from typing import Any
 
 import hvac
 
-from local import openbao
+from local.cluster import openbao
 from local.paths import REPOSITORY, Home
-from local.plugins.common import EngineLog, Props, Read, Request
-from local.plugins.vault import VaultProvider
+from local.plugins.provider.common import EngineLog, Props, Read, Request
+from local.plugins.vault_provider import VaultProvider
 from tests.support.tls import self_signed
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.repository import REPOSITORY
 
-ROOTS = ("hmlops", "infra", "workloads", "services", "model", "policy_pack", "bench")
+ROOTS = ("hmlops", "infra", "workloads", "services", "model", "policy_pack", "local", "bench")
 MOST_MODULES = 15
 MOST_LEVELS = 3
 
@@ -35,7 +35,7 @@ def test_the_page_of_the_architecture_lists_every_package() -> None:
 
 
 def test_a_forbidden_import_is_refused(tmp_path: Path) -> None:
-    for root in (*ROOTS, "local", "tests"):
+    for root in (*ROOTS, "tests"):
         shutil.copytree(REPOSITORY / root, tmp_path / root, ignore=shutil.ignore_patterns("__pycache__", "java", "go"))
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
     module = tmp_path / "infra" / "blocks" / "bucket.py"

@@ -59,7 +59,7 @@ def test_values_from_outside_never_become_part_of_a_script() -> None:
 
 
 def test_the_engine_is_of_the_version_that_is_tested_here() -> None:
-    tools = (REPOSITORY / "local" / "tools.py").read_text(encoding="utf-8")
+    tools = (REPOSITORY / "local" / "tools" / "catalogue.py").read_text(encoding="utf-8")
     [tested] = re.findall(r'PULUMI_VERSION = "([\d.]+)"', tools)
     versions = {step["with"]["pulumi-version"] for step in STEPS if "pulumi/actions" in step.get("uses", "")}
     assert versions == {tested}

@@ -7,7 +7,7 @@ import pulumi
 
 from infra.blocks.bucket import BucketRef
 from infra.cluster.cluster import Cluster
-from infra.settings.values import DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Settings
 from workloads.blocks.pod import Container, PodIdentity
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.zones import workload_table
@@ -53,7 +53,7 @@ class HospitalContext:
         """Return a container that runs a command of the model package."""
         return Container(
             name=command,
-            image=self.settings.images.workloads,
+            image=self.cluster.images.workloads,
             resources=self.settings.sizes.job,
             args=["-m", "model", command, *args],
         )

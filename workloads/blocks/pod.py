@@ -9,7 +9,7 @@ from pulumi_kubernetes.core import v1 as core
 from infra.blocks import workload_roles
 from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY, Cluster
 from infra.cluster.node_classes import Placement
-from infra.settings.values import Resources, Settings
+from infra.settings import Resources, Settings
 
 USER_ID = 65532
 TOKEN_SECONDS = 3600

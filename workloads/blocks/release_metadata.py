@@ -10,16 +10,14 @@ import pulumi
 from pulumi_aws import s3
 
 from infra.blocks.providers import AwsAccount
-from infra.settings import names
-from infra.settings.errors import SettingsError
-from infra.settings.values import DataClass, Hospital, Release, Settings
+from infra.settings import DataClass, Hospital, Release, Settings, SettingsError, names
 from workloads.zones import workload_table
 
-NAMES: dict[str, str] = json.loads(
+_NAMES: dict[str, str] = json.loads(
     (Path(__file__).parents[2] / "model" / "artifact" / "names.json").read_text(encoding="utf-8")
 )
-FILE_LIST, SIGNATURE, METRICS, LINEAGE = (NAMES[name] for name in ("list", "signature", "metrics", "lineage"))
-MODEL_CARD = NAMES["card"]
+FILE_LIST, SIGNATURE, METRICS, LINEAGE = (_NAMES[name] for name in ("list", "signature", "metrics", "lineage"))
+MODEL_CARD = _NAMES["card"]
 # Rule that ranks patients while the model server does not respond: the LACE index, which the evaluation compares with.
 FALLBACK = "lace"
 # The gates profile for use on patients.

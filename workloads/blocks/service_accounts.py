@@ -11,8 +11,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from infra.blocks.bucket import BucketRef
 from infra.blocks.workload_roles import WorkloadRole, bucket_role_policy
 from infra.cluster.node_classes import Placement
-from infra.settings import names
-from infra.settings.values import DataClass, Settings
+from infra.settings import DataClass, Settings, names
 from workloads.blocks.pod import PodIdentity
 from workloads.zones import workload_table
 

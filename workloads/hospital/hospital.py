@@ -10,8 +10,7 @@ from infra.blocks.workload_roles import OidcProvider, WorkloadRole, WorkloadRole
 from infra.cluster.cluster import Cluster
 from infra.databases.databases import Databases
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings import names
-from infra.settings.values import Hospital, Leaving, Settings
+from infra.settings import Hospital, Leaving, Settings, names
 from infra.storage.backup_role import BackupRole
 from infra.storage.data_export_role import GRANTS as EXPORT_GRANTS
 from infra.storage.data_export_role import DataExportRole

@@ -29,5 +29,5 @@ def _source(context: HospitalContext) -> list[pulumi.Input[str]]:
         return [landing]
     client = ["--client", fhir.client] if fhir.client else []
     # Raw files expire, so a full export follows before the oldest do.
-    days = str(context.hospital.raw_days // 2)
+    days = str(context.hospital.retention.raw_days // 2)
     return [fhir.url, "--landing", landing, "--auth", fhir.auth, *client, "--full-days", days]

@@ -14,8 +14,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from infra.settings import names
-from infra.settings.values import Autoscaler, Settings
+from infra.settings import Autoscaler, Settings, names
 
 TABLE = Path(__file__).with_name("charts.yaml")
 TIMEOUT_SECONDS = 600

@@ -6,9 +6,9 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.settings import names
+from infra.settings import Resources, names
 from workloads.zones import workload_table
-from workloads.zones.workload_table import GATEWAY, ContainerResources
+from workloads.zones.workload_table import GATEWAY
 
 CLASS = "hospitals"
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
@@ -87,11 +87,11 @@ def replicas() -> int:
 
 def _resources() -> dict[str, object]:
     resources = workload_table.row(GATEWAY).pods.resources
-    if not isinstance(resources, ContainerResources):
+    if not isinstance(resources, Resources):
         raise ValueError("the gateway's resources in workloads.yaml must be requests and limits")
     return {
-        "requests": resources.requests.amount.quantities,
-        "limits": resources.limits.amount.quantities,
+        "requests": resources.requests.quantities,
+        "limits": resources.limits.quantities,
     }
 
 

@@ -8,8 +8,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra.cluster.cluster import Cluster
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 from workloads.platform import charts
 from workloads.zones import flow_table, network_policies
 from workloads.zones.flow_table import Direction, Peer, PodSelector, Port

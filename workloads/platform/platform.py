@@ -9,8 +9,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import Cluster
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 from workloads.blocks import pod
 from workloads.platform.charts import Charts, ChartsArgs
 from workloads.platform.gateway_class import CLASS, Gateways, GatewaysArgs
@@ -68,8 +67,8 @@ def _storage_initializer(settings: Settings, cluster: Cluster) -> core.Container
     return pod.container_spec(
         pod.Container(
             name="storage-initializer",
-            image=settings.images.storage_initializer,
-            resources=init_resources.resources,
+            image=cluster.images.storage_initializer,
+            resources=init_resources,
             env=pod.aws_environment(cluster, settings.region),
         ),
         env=[core.EnvVarArgs(name="AWS_ROLE_ARN", value_from=role)],

@@ -14,8 +14,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from infra.settings import names
-from infra.settings.values import Hospital
+from infra.settings import Hospital, names
 from workloads.serving.inference_service import model_name
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY, MODEL_SERVER

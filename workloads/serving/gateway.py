@@ -12,8 +12,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import Cluster
-from infra.settings import names
-from infra.settings.values import Gateway, Hospital, Release
+from infra.settings import Gateway, Hospital, Release, names
 from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API, replicas
 from workloads.serving.inference_service import model_name

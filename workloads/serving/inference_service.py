@@ -9,8 +9,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 from infra.cluster.node_classes import Placement
-from infra.settings import names
-from infra.settings.values import Amount, Release, Resources
+from infra.settings import Amount, Release, Resources, names
 from workloads.blocks import pod
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import release_key
@@ -27,7 +26,7 @@ TARGET_CPU_PERCENT = 70
 # Variable of a ServingRuntime, which KServe replaces with the name of the InferenceService.
 _SERVICE_NAME = "{{.Name}}"
 # Default of a ServingRuntime. InferenceServices set their own, so that a new size changes the InferenceService only.
-RUNTIME_RESOURCES = Resources(requests=Amount(100, 256), limits=Amount(500, 512))
+RUNTIME_RESOURCES = Resources(requests=Amount.of(100, 256), limits=Amount.of(500, 512))
 
 
 def model_name(version: str) -> str:
@@ -97,7 +96,7 @@ def _serving_runtime(context: HospitalContext) -> dict[str, object]:
     """Return the spec of the ServingRuntime, which is the same for all releases."""
     container = pod.Container(
         name="kserve-container",
-        image=context.settings.images.model_server,
+        image=context.cluster.images.model_server,
         resources=RUNTIME_RESOURCES,
         env={
             "MLSERVER_MODEL_NAME": _SERVICE_NAME,
@@ -124,8 +123,8 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
     """Return the predictor, to which KServe adds the storage initializer."""
     identity, replicas = context.identities[MODEL_SERVER], context.hospital.replicas
     return {
-        "minReplicas": replicas.least,
-        "maxReplicas": replicas.most,
+        "minReplicas": replicas.min,
+        "maxReplicas": replicas.max,
         "scaleMetric": "cpu",
         "scaleTarget": TARGET_CPU_PERCENT,
         "labels": dict(identity.labels),
@@ -143,7 +142,7 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
             "runtime": RUNTIME,
             "protocolVersion": "v2",
             "storageUri": context.s3_url("releases", release_key(release)),
-            "resources": pod.resource_requirements(context.hospital.model_server),
+            "resources": pod.resource_requirements(context.settings.model_server(context.hospital)),
             # The model server verifies that it loads this release.
             "env": [{"name": "HMLOPS_RELEASE", "value": str(release)}],
         },

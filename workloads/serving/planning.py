@@ -18,7 +18,7 @@ def planning(context: HospitalContext, parent: pulumi.Resource) -> None:
     version = release.version if release else VERSION
     container = Container(
         name="score",
-        image=context.settings.images.workloads,
+        image=context.cluster.images.workloads,
         resources=context.settings.sizes.job,
         args=["-m", "services.planning", "score", "--patient", "any"],
         env={

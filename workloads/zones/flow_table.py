@@ -11,8 +11,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.cluster.cluster import Cluster
-from infra.settings import names
-from infra.settings.values import DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Settings, names
 from workloads.zones import workload_table
 from workloads.zones.workload_table import Workload
 

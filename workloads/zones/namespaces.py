@@ -8,8 +8,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as networking
 
-from infra.settings import names
-from infra.settings.values import Contact, DataClass
+from infra.settings import Contact, DataClass, names
 from workloads.zones import network_policies
 from workloads.zones.flow_table import PolicyRule
 from workloads.zones.quotas import ZoneQuota

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from infra.settings.values import Amount, Hospital, Resources, Settings
+from infra.settings import Amount, Hospital, Resources, Settings
 from workloads.zones import flow_table
-from workloads.zones.workload_table import GATEWAY, ContainerResources, Workload
+from workloads.zones.workload_table import GATEWAY, Workload
 
-_NOTHING = Resources(Amount(0, 0), Amount(0, 0))
+_NOTHING = Resources(requests=Amount.of(0, 0), limits=Amount.of(0, 0))
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ZoneQuota:
     load_balancers: int = 0
 
 
-CLOSED_QUOTA = ZoneQuota(0, _NOTHING, Resources(Amount(50, 64), Amount(500, 512)))
+CLOSED_QUOTA = ZoneQuota(0, _NOTHING, Resources(requests=Amount.of(50, 64), limits=Amount.of(500, 512)))
 
 
 def zone_quotas(settings: Settings, hospital: Hospital) -> dict[str, ZoneQuota]:
@@ -55,40 +55,24 @@ def _quota(workloads: list[Workload], settings: Settings, hospital: Hospital) ->
     for workload in workloads:
         count, size = _replicas(workload, hospital), _container(workload, settings, hospital)
         pods += count
-        total = _sum(total, _times(size, count * workload.pods.containers))
-        container = _maximum(container, size)
+        total = total.plus(size.times(count * workload.pods.containers))
+        container = container.maximum(size)
     return ZoneQuota(pods, total, container, sum(workload.pods.load_balancers for workload in workloads))
 
 
 def _replicas(workload: Workload, hospital: Hospital) -> int:
     replicas = workload.pods.replicas
-    return (hospital.replicas.most if replicas == "hospital" else replicas) + workload.pods.surge
+    return (hospital.replicas.max if replicas == "hospital" else replicas) + workload.pods.surge
 
 
 def _container(workload: Workload, settings: Settings, hospital: Hospital) -> Resources:
     """Return the resources of a container, or those of the init container where they are higher."""
     match workload.pods.resources:
-        case ContainerResources() as fixed:
-            size = fixed.resources
+        case Resources() as fixed:
+            size = fixed
         case "hospital":
-            size = hospital.model_server
+            size = settings.model_server(hospital)
         case _:
             size = settings.sizes.job
     init = workload.pods.init_resources
-    return _maximum(size, init.resources) if init else size
-
-
-def _maximum(one: Resources, other: Resources) -> Resources:
-    return Resources(_larger(one.requests, other.requests), _larger(one.limits, other.limits))
-
-
-def _larger(one: Amount, other: Amount) -> Amount:
-    return Amount(max(one.cpu, other.cpu), max(one.memory, other.memory))
-
-
-def _times(one: Resources, count: int) -> Resources:
-    return Resources(one.requests.times(count), one.limits.times(count))
-
-
-def _sum(one: Resources, other: Resources) -> Resources:
-    return Resources(one.requests.plus(other.requests), one.limits.plus(other.limits))
+    return size.maximum(init) if init else size

@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.workload_roles import Access, BucketGrant
-from infra.settings.fields import Cpu, Memory, mebibytes, millicores
-from infra.settings.values import Amount, DataClass, Resources
+from infra.settings import DataClass, Resources
+from infra.settings.fields import Memory
 from infra.vault.hospital import VaultPolicyRule
 
 TABLE = Path(__file__).parents[1] / "workloads.yaml"
@@ -43,40 +43,14 @@ class Permission:
 
 
 @validated(frozen=True, config=_STRICT)
-class Quantities:
-    """Quantities of CPU and memory, as Kubernetes writes them."""
-
-    cpu: Cpu
-    memory: Memory
-
-    @property
-    def amount(self) -> Amount:
-        """The quantities in millicores and MiB."""
-        return Amount(millicores(self.cpu), mebibytes(self.memory))
-
-
-@validated(frozen=True, config=_STRICT)
-class ContainerResources:
-    """Requests and limits of a container."""
-
-    requests: Quantities
-    limits: Quantities
-
-    @property
-    def resources(self) -> Resources:
-        """The requests and limits in millicores and MiB."""
-        return Resources(self.requests.amount, self.limits.amount)
-
-
-@validated(frozen=True, config=_STRICT)
 class Pods:
     """Pods of a workload, for the quota of its zone."""
 
-    resources: Literal["job", "hospital"] | ContainerResources
+    resources: Literal["job", "hospital"] | Resources
     replicas: Count | Literal["hospital"] = 1
     surge: Count = 1
     containers: Annotated[int, Field(ge=1, le=10)] = 1
-    init_resources: ContainerResources | None = None
+    init_resources: Resources | None = None
     load_balancers: Count = 0
 
 

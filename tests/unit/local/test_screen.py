@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from local import screen
+from local.hospitals.rollout import HospitalSummary, Summary
 from local.paths import Home
-from local.rollout import HospitalSummary, Summary
 from local.screen import within
 
 LINES, COLUMNS = 50, 120

@@ -12,10 +12,10 @@ from rich.console import Console
 
 from local import __main__ as command
 from local import status
-from local.hospital_status import Cluster, Finding, findings
+from local.hospitals.hospital_status import Cluster, Finding, findings
+from local.hospitals.served import Served
 from local.netpol.health import Health, serve
 from local.paths import Home
-from local.served import Served
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.settings.values import DataClass, Settings
+from infra.settings import DataClass, Settings
 from tests.support.mocked_stack import Stack, declare, settings
 
 

@@ -9,8 +9,7 @@ import pytest
 from infra.access.human_roles import HumanRoles, HumanRolesArgs, table
 from infra.blocks.providers import aws_account
 from infra.monitoring.account_monitoring import AccountMonitoring, AccountMonitoringArgs
-from infra.settings import names
-from infra.settings.values import Settings
+from infra.settings import Settings, names
 from infra.storage.backup_role import BackupRole
 from policy_pack.facts.iam.documents import statements
 from policy_pack.stack.values import View

@@ -10,8 +10,8 @@ import pytest
 
 from infra.blocks.bucket import Bucket, BucketArgs, Retention
 from infra.blocks.bucket_policy import bucket_policy
-from infra.settings.values import DataClass
-from local.aws_emulator.policies import Ask, Principal, Verdict, judge
+from infra.settings import DataClass
+from local.aws_emulator.access.policies import Ask, Principal, Verdict, judge
 from tests.support.mocked_stack import Declared, Mocks, Stack, declare, run, settings
 
 ACCOUNT = "123456789012"

@@ -10,7 +10,7 @@ import pytest
 
 from infra.blocks import kms_key_policy
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
-from local.aws_emulator.policies import Ask, Principal, Verdict, judge
+from local.aws_emulator.access.policies import Ask, Principal, Verdict, judge
 from tests.support.mocked_stack import Mocks, Stack, run, settings
 
 ACCOUNT = "123456789012"

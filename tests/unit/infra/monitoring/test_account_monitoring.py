@@ -13,8 +13,7 @@ from infra.blocks.providers import aws_account
 from infra.monitoring.account_monitoring import AccountMonitoring, AccountMonitoringArgs
 from infra.monitoring.alarms import table
 from infra.monitoring.threat_detection import ThreatDetection, ThreatDetectionArgs
-from infra.settings import names
-from infra.settings.values import DataClass, Settings
+from infra.settings import DataClass, Settings, names
 from infra.storage.backup_role import BackupRole
 from tests.support.mocked_stack import Declared, Stack, declared, settings
 

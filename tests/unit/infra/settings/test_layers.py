@@ -8,11 +8,9 @@ import pulumi
 import pytest
 import yaml
 
-from infra.settings.errors import SettingsError
+from infra.settings import Hospital, Release, SettingsError
 from infra.settings.layers import HOSPITALS, OVERLAY, Layers, layers
 from infra.settings.load import load, settings_of
-from infra.settings.schema import HospitalConfig
-from infra.settings.values import Release
 from policy_pack.stack import external_endpoints, stack_config
 from tests.support.mocked_stack import LOCK, configuration
 from tests.support.repository import REPOSITORY
@@ -77,10 +75,10 @@ def test_a_stack_without_a_file_has_all_from_the_engine(root: Path) -> None:
         ({HOSPITALS: {"": {}}}, "hospitals. is not a hospital"),
         (
             {HOSPITALS: {"north": {"relase": RELEASE}}},
-            "hospitals.north.relase is not a setting that a hospital's entry",
+            "unknown setting hospitals.north.relase; check the spelling or remove it.",
         ),
-        ({HOSPITALS: {"north": {"name": "south"}}}, "hospitals.north.name is not a setting that a hospital's entry"),
-        ({HOSPITALS: {"north": {"time_zone": "UTC"}}}, "hospitals.north.time_zone is not a setting"),
+        ({HOSPITALS: {"north": {"name": "south"}}}, "hospitals.north.name cannot be changed here"),
+        ({HOSPITALS: {"north": {"time_zone": "UTC"}}}, "unknown setting hospitals.north.time_zone;"),
         (
             {HOSPITALS: {"north": RELEASE}},
             "hospitals.north must be a map of settings, such as release: v1@3f9c2d4be071",
@@ -90,10 +88,10 @@ def test_a_stack_without_a_file_has_all_from_the_engine(root: Path) -> None:
         ({HOSPITALS: {"north": {"release": "v1"}}}, "hospitals.north.release 'v1' cannot be used here; write version@"),
         ({HOSPITALS: {"north": {"release": 1}}}, "hospitals.north.release cannot be used: input should be a valid str"),
         ({HOSPITALS: {"south": {"fhir": {}}}}, "hospitals.south.fhir needs one of url (a FHIR server) and path"),
-        ({HOSPITALS: {"south": {"fhir": {"pfad": "x"}}}}, "hospitals.south.fhir.pfad is no setting"),
-        ({"hopsitals": {}}, "hopsitals is no setting"),
-        ({"region": "moon"}, "region 'moon' cannot be used here"),
-        ({HOSPITALS: "north"}, "hospitals cannot be used: input should be a valid tuple"),
+        ({HOSPITALS: {"south": {"fhir": {"pfad": "x"}}}}, "unknown setting hospitals.south.fhir.pfad;"),
+        ({"hopsitals": {}}, "unknown setting hopsitals;"),
+        ({"region": "moon"}, "region 'moon' is not an AWS region"),
+        ({HOSPITALS: "north"}, "hospitals must be a list; see docs/settings.md."),
     ],
 )
 def test_what_it_may_not_say_is_one_sentence_that_names_it(root: Path, engine: dict[str, Any], says: str) -> None:
@@ -106,7 +104,7 @@ def test_a_fault_of_the_file_itself_names_the_file(root: Path) -> None:
     file = root / "Pulumi.dev.yaml"
     file.write_text(file.read_text().replace("region: us-east-1", "region: moon"))
     assert refused(root, {HOSPITALS: {"north": {"release": RELEASE}}}) == [
-        "Pulumi.dev.yaml: region 'moon' cannot be used here; write an AWS region, such as us-east-1."
+        "Pulumi.dev.yaml: region 'moon' is not an AWS region; write a region such as us-east-1."
     ]
 
 
@@ -127,21 +125,24 @@ def test_a_release_is_named_in_one_place(root: Path) -> None:
         ("config:\n", "Pulumi.dev.yaml: config is missing"),
         ("- config\n", "Pulumi.dev.yaml: config is missing"),
         ("config: [", "Pulumi.dev.yaml is not YAML in line 1"),
-        ("config:\n  a: 1\n  a: 2\n", "Pulumi.dev.yaml is not YAML in line 2: a stands twice; correct it."),
+        ("config:\n  a: 1\n  a: 2\n", "Pulumi.dev.yaml is not YAML in line 2: duplicate key a; correct it."),
         ("config: !!python/object/apply:os.getcwd []\n", "Pulumi.dev.yaml is not YAML in line 1"),
         (b"config: \xff", "Pulumi.dev.yaml cannot be read"),
         (
             "encryptionsalt: v1:x\nconfig: {}\n",
-            "Pulumi.dev.yaml: encryptionsalt is the engine's; move it to overlay/Pul",
+            "Pulumi.dev.yaml: encryptionsalt belongs to the engine; move it to overlay/Pul",
         ),
-        ("secretsprovider: awskms://k\nconfig: {}\n", "Pulumi.dev.yaml: secretsprovider is the engine's; move it to"),
+        (
+            "secretsprovider: awskms://k\nconfig: {}\n",
+            "Pulumi.dev.yaml: secretsprovider belongs to the engine; move it",
+        ),
         (
             "config: {aws:region: us-east-1}\n",
             "Pulumi.dev.yaml: config.aws:region does not begin with healthcare-mlops:",
         ),
         ("config: {1: x}\n", "Pulumi.dev.yaml: config.1 does not begin with healthcare-mlops:"),
-        ("config: {healthcare-mlops:colour: red}\n", "Pulumi.dev.yaml: colour is no setting"),
-        ("config: {healthcare-mlops:hospitals: {north: {}}}\n", "Pulumi.dev.yaml: hospitals cannot be used"),
+        ("config: {healthcare-mlops:colour: red}\n", "Pulumi.dev.yaml: unknown setting colour;"),
+        ("config: {healthcare-mlops:hospitals: {north: {}}}\n", "Pulumi.dev.yaml: hospitals must be a list"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(root: Path, text: str | bytes, says: str) -> None:
@@ -154,6 +155,13 @@ def test_entries_without_a_name_do_not_hide_the_others(root: Path) -> None:
     file = root / "Pulumi.dev.yaml"
     file.write_text(file.read_text().replace("- name: south\n      fhir", "- fhir"))
     assert "Pulumi.dev.yaml: hospitals[1].name is missing" in refused(root, {HOSPITALS: {"north": {}}})[0]
+
+
+@pytest.mark.parametrize("name", ["[north]", "{north: x}", "1", "null"])
+def test_an_entry_whose_name_is_no_text_is_refused(root: Path, name: str) -> None:
+    file = root / "Pulumi.dev.yaml"
+    file.write_text(file.read_text().replace("- name: south\n", f"- name: {name}\n"))
+    assert refused(root, {HOSPITALS: {"north": {}}})[0].startswith("Pulumi.dev.yaml: hospitals[1].name cannot be used")
 
 
 def test_the_engine_hands_over_its_overlay_alone(root: Path) -> None:
@@ -171,7 +179,7 @@ class _Nothing(pulumi.runtime.Mocks):
         raise AssertionError(args.token)
 
 
-FIELDS = [*(field.alias or name for name, field in HospitalConfig.model_fields.items()), "x", "a.b", ""]
+FIELDS = [*(field.alias or name for name, field in Hospital.model_fields.items()), "x", "a.b", ""]
 VALUES: list[Any] = [
     None,
     True,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from infra.blocks.workload_roles import BucketGrant
-from infra.settings.values import DataClass
+from infra.settings import DataClass
+from local.aws_emulator.access.policies import Ask, Principal, Verdict, combine, judge
 from local.aws_emulator.messages import Context
-from local.aws_emulator.policies import Ask, Principal, Verdict, combine, judge
 from tests.support.mocked_stack import Stack, configuration, declare, settings
 from tests.support.service_accounts import GRANTS
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.blocks.workload_roles import bucket_access_policy
-from infra.settings.values import DataClass
+from infra.settings import DataClass
 from infra.vault.hospital import KEYS, policy_text
 from tests.support.mocked_stack import Declared, Stack, declare, settings
 from tests.support.service_accounts import GRANTS, VAULT_RULES, ZONES

@@ -1,10 +1,8 @@
 """What the program declares in Vault: records, logins, and a hospital's mounts."""
 
-import dataclasses
-
 import pytest
 
-from infra.settings.values import Settings, VaultServer
+from infra.settings import Settings, VaultServer
 from tests.support.mocked_stack import Stack, declare, settings
 
 
@@ -39,7 +37,7 @@ def test_logins_are_limited(stack: Stack) -> None:
 
 
 def test_a_managed_vault_is_called_in_its_namespace_and_keeps_its_own_records(prod: Settings) -> None:
-    stack = declare(dataclasses.replace(prod, vault=VaultServer("admin/hospitals", ())))
+    stack = declare(prod.model_copy(update={"vault": VaultServer(namespace="admin/hospitals")}))
     [provider] = [resource for resource in stack.resources if resource.type == "pulumi:providers:vault"]
     assert provider.inputs["namespace"] == "admin/hospitals"
     with pytest.raises(LookupError):
@@ -75,6 +73,6 @@ def test_who_asks_for_a_gateway_s_certificate_reaches_that_path_alone(stack: Sta
 
 
 def test_without_a_gateway_there_is_no_authority(prod: Settings) -> None:
-    stack = declare(dataclasses.replace(prod, gateway=None))
+    stack = declare(prod.model_copy(update={"gateway": None}))
     with pytest.raises(LookupError):
         stack.of("SecretBackendRootCert")

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from local.aws_emulator import operations, s3_actions
+from local.aws_emulator import operations
+from local.aws_emulator.access import s3_actions
+from local.aws_emulator.access.policies import Ask, Principal, Verdict, judge, like
 from local.aws_emulator.messages import AwsError, Request
-from local.aws_emulator.moto_backend import Call
-from local.aws_emulator.policies import Ask, Principal, Verdict, judge, like
+from local.aws_emulator.moto.backend import Call
 
 ROLE = "arn:aws:iam::123456789012:role/trainer"
 SESSION = "arn:aws:sts::123456789012:assumed-role/trainer/pod"

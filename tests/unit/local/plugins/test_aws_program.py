@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local.plugins.aws import AwsProvider
-from local.plugins.common import Log, Props, Request
-from local.plugins.values import unwrap, wrap
+from local.plugins.aws_provider import AwsProvider
+from local.plugins.provider.common import Log, Props, Request
+from local.plugins.provider.values import unwrap, wrap
 from tests.support.mocked_stack import Declared, declare, settings
 from tests.support.repository import REPOSITORY
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pulumi_aws
 import pytest
 
-from local.plugins.aws import AwsProvider
-from local.plugins.aws_calls import NOT_EMULATED
+from local.plugins.aws.calls import NOT_EMULATED
+from local.plugins.aws_provider import AwsProvider
 from tests.support import aws_rows_cluster, aws_rows_network, aws_rows_stores, aws_rows_watch
 from tests.support.aws_emulator_server import Emulator
 from tests.support.aws_rows_world import Example, Thing, World, provider

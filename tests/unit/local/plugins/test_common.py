@@ -9,7 +9,7 @@ from google.protobuf import struct_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 from typing_extensions import override
 
-from local.plugins.common import (
+from local.plugins.provider.common import (
     UNKNOWN,
     Checked,
     Created,
@@ -34,8 +34,8 @@ from local.plugins.common import (
     unwrap,
     wrap,
 )
-from local.plugins.servicer import Servicer
-from local.plugins.values import OUTPUT, SECRET, SIGNATURE
+from local.plugins.provider.servicer import Servicer
+from local.plugins.provider.values import OUTPUT, SECRET, SIGNATURE
 
 URN = "urn:pulumi:dev::sample::test:index:Thing::one"
 

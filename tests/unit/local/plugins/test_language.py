@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import UserError
-from local.plugins.interpreters import find, install_command
+from local.plugins.host.interpreters import find, install_command
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from local.plugins.common import UNKNOWN, EngineLog, InitError, Kind, PluginError, Props, Request
-from local.plugins.rows import DEFAULTS, Row
-from local.plugins.tables import TableProvider
+from local.plugins.provider.common import UNKNOWN, EngineLog, InitError, Kind, PluginError, Props, Request
+from local.plugins.provider.rows import DEFAULTS, Row
+from local.plugins.provider.tables import TableProvider
 
 URN = "urn:pulumi:dev::sample::test:index:Thing::one"
 Store = dict[str, Props]

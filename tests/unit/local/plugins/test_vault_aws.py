@@ -9,9 +9,11 @@ import botocore.exceptions
 import hvac
 import pytest
 
-from local.plugins import aws, aws_cloud, aws_functions, vault, vault_api
-from local.plugins.aws_lifecycle import _sent, _shown
-from local.plugins.common import PluginError
+from local.plugins import aws_provider, vault_provider
+from local.plugins.aws import aws_api, functions
+from local.plugins.aws_data.s3_lifecycle import _sent, _shown
+from local.plugins.provider.common import PluginError
+from local.plugins.vault import vault_api
 
 
 @pytest.mark.parametrize(
@@ -48,13 +50,13 @@ def test_faults_are_one_sentence() -> None:
     told = str(vault_api.explain(denied, "https://v", "policy"))
     assert told == "policy: Vault at https://v says: 1 error occurred: \t* permission denied"
     refused = botocore.exceptions.ClientError({"Error": {"Code": "AccessDenied", "Message": "no\nway"}}, "PutObject")
-    assert str(aws_cloud.explain(refused, "b")) == "b: AWS refused PutObject: AccessDenied: no way"
-    assert aws_cloud.explain(ValueError("a fault of our own"), "b") is None
+    assert str(aws_api.explain(refused, "b")) == "b: AWS refused PutObject: AccessDenied: no way"
+    assert aws_api.explain(ValueError("a fault of our own"), "b") is None
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_row_is_an_official_type() -> None:
-    for rows in (aws.AwsProvider.rows, vault.VaultProvider.rows):
+    for rows in (aws_provider.AwsProvider.rows, vault_provider.VaultProvider.rows):
         for token, row in rows.items():
             package, module, kind = token.split(":")
             folder, _, file = module.partition("/")
@@ -73,7 +75,7 @@ def _snake(name: str) -> str:
 
 
 def test_default_tags_join_a_resource_own_ones() -> None:
-    cloud = aws_cloud.connect({"defaultTags": '{"tags": {"project": "p", "a": "default"}}', "region": "us-east-1"}, {})
+    cloud = aws_api.connect({"defaultTags": '{"tags": {"project": "p", "a": "default"}}', "region": "us-east-1"}, {})
     assert cloud.all_tags({"tags": {"a": "own"}}) == {"project": "p", "a": "own"}
     live = {"project": "p", "a": "own", "foreign": "x"}
     assert cloud.show_tags(live, {"tags": {"a": "own"}}) == {"tags": {"a": "own", "foreign": "x"}, "tagsAll": live}
@@ -82,15 +84,15 @@ def test_default_tags_join_a_resource_own_ones() -> None:
 
 def test_region_and_endpoints_come_from_configuration_or_the_environment() -> None:
     with pytest.raises(PluginError, match="no AWS region"):
-        _ = aws_cloud.connect({}, {}).region
-    assert aws_cloud.connect({}, {"AWS_REGION": "us-gov-west-1"}).partition == "aws-us-gov"
-    cloud = aws_cloud.connect({"region": "r", "endpoints": '[{"s3": "https://s"}, {"iam": "https://i"}]'}, {})
+        _ = aws_api.connect({}, {}).region
+    assert aws_api.connect({}, {"AWS_REGION": "us-gov-west-1"}).partition == "aws-us-gov"
+    cloud = aws_api.connect({"region": "r", "endpoints": '[{"s3": "https://s"}, {"iam": "https://i"}]'}, {})
     assert [cloud._endpoint(name) for name in ("s3", "iam", "kms")] == ["https://s", "https://i", None]
 
 
 def test_tags_are_changed_only_where_they_differ() -> None:
     done: list[object] = []
-    aws_cloud.retag({"a": "1", "b": "2"}, {"a": "1", "c": "3"}, done.append, done.append)
+    aws_api.retag({"a": "1", "b": "2"}, {"a": "1", "c": "3"}, done.append, done.append)
     assert done == [["b"], {"c": "3"}]
 
 
@@ -111,7 +113,7 @@ def test_lifecycle_rules_go_there_and_back() -> None:
 
 
 def test_policy_documents() -> None:
-    cloud = aws_cloud.connect({"region": "us-east-1"}, {})
+    cloud = aws_api.connect({"region": "us-east-1"}, {})
     statement = {
         "sid": "A",
         "actions": ["s3:GetObject"],
@@ -119,7 +121,7 @@ def test_policy_documents() -> None:
         "principals": [{"type": "AWS", "identifiers": ["r"]}],
         "conditions": [{"test": "Bool", "variable": "aws:SecureTransport", "values": ["false"]}],
     }
-    made = aws_functions.call(cloud, "aws:iam/getPolicyDocument:getPolicyDocument", {"statements": [statement]})
+    made = functions.call(cloud, "aws:iam/getPolicyDocument:getPolicyDocument", {"statements": [statement]})
     assert json.loads(made["json"]) == {
         "Version": "2012-10-17",
         "Statement": [
@@ -134,10 +136,10 @@ def test_policy_documents() -> None:
         ],
     }
     override = {"overridePolicyDocuments": ['{"Statement": {"Sid": "A", "Effect": "Deny"}}'], "statements": [statement]}
-    overridden = aws_functions.call(cloud, "aws:iam/getPolicyDocument:getPolicyDocument", override)
+    overridden = functions.call(cloud, "aws:iam/getPolicyDocument:getPolicyDocument", override)
     assert json.loads(overridden["json"])["Statement"] == [{"Sid": "A", "Effect": "Deny"}]
 
 
 def test_an_unknown_function_says_what_to_do() -> None:
     with pytest.raises(PluginError, match="does not know the function aws:ec2/getVpc:getVpc"):
-        aws_functions.call(aws_cloud.connect({}, {}), "aws:ec2/getVpc:getVpc", {})
+        functions.call(aws_api.connect({}, {}), "aws:ec2/getVpc:getVpc", {})

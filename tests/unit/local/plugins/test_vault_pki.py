@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hvac.exceptions import Forbidden, InvalidRequest
 
-from local.plugins.common import PluginError, Props
-from local.plugins.vault import VaultProvider
+from local.plugins.provider.common import PluginError, Props
+from local.plugins.vault_provider import VaultProvider
 from tests.support.bao_server import ROOT as ROOT_TOKEN
 from tests.support.bao_server import bao
 from tests.support.openbao_server import World, plugged

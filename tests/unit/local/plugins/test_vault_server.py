@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import openbao
-from local.plugins.common import PluginError, Props
+from local.cluster import openbao
+from local.plugins.provider.common import PluginError, Props
 from tests.support.openbao_server import World, plugged
 
 AUDIT = "vault:index/audit:Audit"

@@ -3,7 +3,7 @@
 import json
 import re
 
-import local.pipeline
+import local.hospitals.pipeline
 from model.artifact import files
 from policy_pack.facts import releases
 from tests.support.repository import REPOSITORY
@@ -33,8 +33,8 @@ def test_the_names_of_released_files_stay_what_they_were() -> None:
 def test_whoever_reads_a_release_knows_them_by_the_table() -> None:
     names = {files.LIST_FILE, files.SIGNATURE_FILE, files.CARD_FILE, files.METRICS_FILE, files.LINEAGE_FILE}
     for module in (releases, release_metadata):
-        assert {module.LIST, module.SIGNATURE, module.CARD, module.METRICS, module.LINEAGE} == names
-    assert local.pipeline.METRICS_FILE == files.METRICS_FILE
+        assert {module.FILE_LIST, module.SIGNATURE, module.MODEL_CARD, module.METRICS, module.LINEAGE} == names
+    assert local.hospitals.pipeline.METRICS_FILE == files.METRICS_FILE
 
 
 def test_no_other_code_writes_one() -> None:

@@ -1,6 +1,7 @@
 """Every pod is hardened, whichever workload it belongs to and whichever resource declares it."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,13 @@ def test_images_are_named_by_digest(stack: Stack) -> None:
     images = {container["image"] for _, pod in pods(stack) for container in containers(pod)}
     assert len(images) == 3
     assert all(re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", image) for image in images)
+
+
+def test_images_of_production_come_from_the_account_s_registry(tmp_path: Path) -> None:
+    prod = declare(settings("prod", tmp_path, released))
+    images = {container["image"] for _, pod in pods(prod) for container in containers(pod)}
+    assert len(images) == 3
+    assert all(re.match(r"\d{12}\.dkr\.ecr\.us-east-1\.amazonaws\.com/hmlops-prod/", image) for image in images)
 
 
 def test_containers_have_requests_and_limits(stack: Stack) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.settings.errors import SettingsError
+from infra.settings import SettingsError
 from tests.support.mocked_stack import RELEASE, RELEASE_DIGEST, RELEASE_FILES, Stack, declare, settings
 from workloads.blocks.release_metadata import ReleaseMetadata
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from infra.settings.values import Autoscaler
+from infra.settings import Autoscaler
 from tests.support.mocked_stack import Stack, declare, settings
 from workloads.platform.charts import TABLE, ChartTable, table
 

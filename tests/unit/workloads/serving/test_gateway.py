@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.settings.errors import SettingsError
+from infra.settings import SettingsError
 from tests.support.mocked_stack import RELEASE, Declared, Stack, configuration, declare, settings
 
 MODEL = "readmission-risk-v1"

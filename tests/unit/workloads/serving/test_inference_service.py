@@ -1,12 +1,11 @@
 """Servers that survive the loss of a zone, and pods that find the nodes which are meant for them."""
 
-import dataclasses
 from typing import Any
 
 import pytest
 
 from infra.cluster.node_classes import LABEL, NODE_CLASSES
-from infra.settings.values import Settings, VaultServer
+from infra.settings import Settings, VaultServer
 from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
 from tests.support.service_accounts import VAULT_RULES
 
@@ -75,7 +74,7 @@ def test_every_pod_goes_to_the_nodes_of_its_zone_in_production(stack: Stack) -> 
 
 
 def test_pods_of_a_managed_vault_know_its_namespace(prod: Settings) -> None:
-    stack = declare(dataclasses.replace(prod, vault=VaultServer("admin/hospitals", ())))
+    stack = declare(prod.model_copy(update={"vault": VaultServer(namespace="admin/hospitals")}))
     checked = 0
     for job in stack.of("CronJob"):
         pod = job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]

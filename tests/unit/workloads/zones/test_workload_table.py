@@ -7,7 +7,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from infra.blocks.workload_roles import Access, BucketGrant
-from infra.settings.values import DataClass
+from infra.settings import DataClass
 from workloads.zones.workload_table import TABLE, WorkloadTable, table
 
 JOB = {"zone": "data", "service_account": "new", "pods": {"resources": "job"}}

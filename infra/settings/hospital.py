@@ -1,0 +1,176 @@
+"""A hospital's entry: its FHIR source, release, retention, contact, replicas and KMS keys."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from infra.settings.fields import (
+    Duration,
+    Email,
+    HospitalName,
+    KeyAlias,
+    Network,
+    Text,
+    TimeZone,
+    Url,
+    Written,
+    retention_days,
+)
+from infra.settings.network import port
+from infra.settings.resources import Resources
+from infra.settings.section import Section
+
+
+class DataClass(StrEnum):
+    """Class of the data in a bucket, which determines its KMS key and retention."""
+
+    RAW = "raw"
+    CURATED = "curated"
+    MODELS = "models"
+    AUDIT = "audit"
+    IDENTITY = "identity"
+
+
+class Leaving(StrEnum):
+    """Stage of a hospital's departure.
+
+    ``closed``: its workloads are removed, and only the data-export role reads its data. ``released``: data without a
+    legal retention may be destroyed, which removing the entry does.
+    """
+
+    CLOSED = "closed"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True)
+class Release:
+    """Model release: the version that clients name and the digest of its content."""
+
+    version: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.version}@{self.digest}"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return a release from its text, version@digest."""
+        if not re.fullmatch(r"v[1-9]\d{0,3}@[0-9a-f]{12}", text):
+            raise ValueError(text)
+        version, _, digest = text.partition("@")
+        return cls(version, digest)
+
+
+ReleaseName = Annotated[
+    Release, Written("version@digest as the release step printed it, such as v1@3f9c2d4be071", Release.read)
+]
+
+
+class Fhir(Section):
+    """Source of a hospital's records: a FHIR server, or a folder of bundles."""
+
+    url: Url | None = Field(None, description="Base URL of the FHIR server; give either `url` or `path`.")
+    path: Text | None = Field(None, description="Folder of FHIR bundles.")
+    auth: Literal["smart-backend-services", "client-secret", "mutual-tls", "none"] | None = Field(
+        None, description="How the pipeline authenticates to the FHIR server; required with `url`."
+    )
+    client: Text | None = Field(
+        None, description="Client ID at the FHIR server; required with `smart-backend-services` and `client-secret`."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.url is None) == (self.path is None):
+            raise ValueError("needs one of url (a FHIR server) and path (a folder of bundles); give exactly one")
+        if self.url is None and (self.auth or self.client):
+            raise ValueError("has auth or client, which only a url needs; remove them")
+        if self.url and self.auth is None:
+            raise ValueError("has a url without auth; add how the pipeline authenticates to its server, or none")
+        if (self.auth in ("smart-backend-services", "client-secret")) != (self.client is not None):
+            raise ValueError(f"has auth {self.auth}; give client only with smart-backend-services and client-secret")
+        return self
+
+    @property
+    def port(self) -> int:
+        """The port of the FHIR server."""
+        return port(self.url or "")
+
+
+class Retention(Section):
+    """How long a hospital's data is kept."""
+
+    raw: Duration = Field("30d", description="Retention of raw files.")
+    curated: Duration = Field("6y", description="Retention of curated tables and of the identity store.")
+
+    @property
+    def raw_days(self) -> int:
+        """The retention of raw files in days."""
+        return retention_days(self.raw)
+
+    @property
+    def curated_days(self) -> int:
+        """The retention of curated tables in days."""
+        return retention_days(self.curated)
+
+
+class Contact(Section):
+    """Contacts of a hospital, and the agreement under which its data is processed."""
+
+    security: Email = Field(description="E-mail address of the hospital's security contact.")
+    baa: Text = Field(description="Name of the business associate agreement.")
+    notices: Email | None = Field(
+        None, alias="notify", description="E-mail address that is notified within 24 hours; `security` by default."
+    )
+
+    @property
+    def notify(self) -> str:
+        """The e-mail address that is notified within 24 hours."""
+        return self.notices or self.security
+
+
+class Replicas(Section):
+    """Number of model servers."""
+
+    min: int = Field(1, ge=1, le=50, description="Minimum number of model servers; production needs 2.")
+    max: int = Field(2, ge=1, le=50, description="Maximum number of model servers.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"has min {self.min} above max {self.max}; swap them")
+        return self
+
+
+class Hospital(Section):
+    """Entry of a hospital."""
+
+    name: HospitalName = Field(description="Name of the hospital; part of every bucket, key, role and namespace.")
+    fhir: Fhir = Field(description="Source of its records.")
+    release: ReleaseName | None = Field(
+        None, description="Model release that it serves; without one it has no InferenceService."
+    )
+    retention: Retention = Field(Retention(), description="How long its data is kept.")
+    contact: Contact | None = Field(None, description="Contacts and agreement; required in production.")
+    network: Network | None = Field(
+        None, description="Network of the hospital, from which its FHIR server answers and its programs connect."
+    )
+    replicas: Replicas = Field(Replicas(), description="Number of its model servers.")
+    resources: Resources | None = Field(None, description="Size of its model server; `sizes.modelServer` by default.")
+    applications: tuple[Text, ...] = Field(
+        (), description="Claim `client_id` of its programs that may call the gateway; required with `gateway`."
+    )
+    time_zone: TimeZone | None = Field(
+        None, description="Time zone of the hospital, in which FHIR dates without a time are read."
+    )
+    leaving: Leaving | None = Field(
+        None,
+        description="Stage of its departure: `closed` removes its workloads and keeps its data, `released` lifts the "
+        "protection of data without a legal retention. docs/production.md describes the steps.",
+    )
+    keys: Mapping[DataClass, KeyAlias] = Field(
+        {}, description="Aliases of its KMS keys by class of data; made from environment and name by default."
+    )

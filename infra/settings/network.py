@@ -1,0 +1,101 @@
+"""Servers outside the cluster, and address ranges of the cluster."""
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from infra.settings.fields import Account, ClusterNetwork, HospitalName, Network, Url, VpcId, VpcNetwork
+from infra.settings.section import Section
+
+
+def port(url: str) -> int:
+    """Return the port of an https address."""
+    return urlsplit(url).port or 443
+
+
+class Endpoint(Section):
+    """Server outside the cluster."""
+
+    url: Url = Field(description="Address of the server.")
+    answers_from: Network | None = Field(
+        None,
+        alias="network",
+        description="Network that contains the server's addresses; required where the host of `url` is a name.",
+    )
+
+    @model_validator(mode="after")
+    def _has_network(self) -> Self:
+        if self.answers_from is None and not _is_address(self._host):
+            raise ValueError(f"has no network for the host {self._host}; add network, the range that it answers from")
+        return self
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port of the server."""
+        return port(self.url)
+
+    @property
+    def network(self) -> str:
+        """The network that contains the server's addresses."""
+        return self.answers_from or f"{self._host}/32"
+
+
+class Endpoints(Section):
+    """Servers outside the cluster."""
+
+    vault: Endpoint = Field(description="Vault server.")
+
+
+class ExistingClusterEndpoints(Endpoints):
+    """Servers outside the cluster, and the API server and AWS endpoint of an existing cluster."""
+
+    kubernetes: Endpoint = Field(description="API server of the cluster, which is also the issuer of its tokens.")
+    aws: Endpoint = Field(description="AWS APIs, as pods reach them.")
+
+
+class PeerNetwork(Section):
+    """Another VPC, peered with the stack's VPC, from which administrators and hospitals connect."""
+
+    name: HospitalName = Field(description="Name of the peer.")
+    vpc: VpcId = Field(description="ID of the peer's VPC.")
+    account: Account = Field(description="AWS account of the peer's VPC.")
+    network: Network = Field(description="Network of the peer's VPC.")
+
+
+class Networks(Section):
+    """Address ranges of the cluster; networks of hospitals must not overlap them."""
+
+    pods: ClusterNetwork = Field(description="Network of pods; on EKS a part of `vpc`.")
+    services: ClusterNetwork = Field(description="Network of Services.")
+
+    def ranges(self) -> list[tuple[str, IPv4Network]]:
+        """Return the ranges that must not overlap, by name."""
+        return [("networks.services", self.services), ("networks.pods", self.pods)]
+
+
+class EksNetworks(Networks):
+    """Address ranges of an EKS cluster and of the networks that its VPC is peered with."""
+
+    vpc: VpcNetwork = Field(description="Network of the VPC.")
+    peers: tuple[PeerNetwork, ...] = Field((), description="VPCs that are peered with the stack's VPC.")
+
+    def ranges(self) -> list[tuple[str, IPv4Network]]:
+        """Return the ranges that must not overlap, by name; pods have addresses of the VPC."""
+        own = [("networks.services", self.services), ("networks.vpc", self.vpc)]
+        if not self.pods.subnet_of(self.vpc):
+            own.append(("networks.pods", self.pods))
+        return own + [(f"the network of peer {peer.name}", IPv4Network(peer.network)) for peer in self.peers]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Who asks the emulator, and what IAM allows: signatures, sessions, policies."""

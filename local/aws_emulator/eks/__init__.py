@@ -1,0 +1,1 @@
+"""EKS on the emulator: clusters, access entries and tokens."""

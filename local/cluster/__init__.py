@@ -1,0 +1,1 @@
+"""The parts that run on this machine: control plane, node, OpenBao, certificates, and their supervisor."""

@@ -1,0 +1,75 @@
+"""The types of the charts that production installs, so that a rehearsal applies and checks its objects for real.
+
+The charts themselves do not run here. The types come as YAML from the Go modules of their makers, each pinned by
+``local/go/crds``, and no others than those that the stack declares objects of.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+from local.errors import UserError
+from local.tools import build
+from local.tools.catalogue import GO_MODULES
+
+MODULE = GO_MODULES / "crds"
+# By module: the folder of its types, and those that the stack uses.
+TYPES = {
+    "github.com/cert-manager/cert-manager": (
+        "deploy/crds",
+        ("cert-manager.io_certificates", "cert-manager.io_clusterissuers"),
+    ),
+    "github.com/envoyproxy/gateway": (
+        "charts/gateway-helm/charts/crds/crds/generated",
+        (
+            "gateway.envoyproxy.io_backendtrafficpolicies",
+            "gateway.envoyproxy.io_clienttrafficpolicies",
+            "gateway.envoyproxy.io_envoyproxies",
+            "gateway.envoyproxy.io_securitypolicies",
+        ),
+    ),
+    "github.com/prometheus-operator/prometheus-operator": (
+        "example/prometheus-operator-crd",
+        ("monitoring.coreos.com_podmonitors", "monitoring.coreos.com_prometheusrules"),
+    ),
+    "sigs.k8s.io/gateway-api": (
+        "config/crd/standard",
+        (
+            "gateway.networking.k8s.io_gatewayclasses",
+            "gateway.networking.k8s.io_gateways",
+            "gateway.networking.k8s.io_httproutes",
+            "gateway.networking.k8s.io_referencegrants",
+        ),
+    ),
+}
+
+
+def fetched() -> list[Path]:
+    """Return the file of each type, downloading the modules that the cache lacks.
+
+    Raises
+    ------
+    UserError
+        If there is no Go, or the module registry does not answer.
+    """
+    command = [build.go(), "mod", "download", "-json", *TYPES]
+    done = subprocess.run(command, cwd=MODULE, env=build.go_environment(), capture_output=True, text=True, check=False)
+    folders = {entry["Path"]: Path(entry["Dir"]) for entry in _entries(done.stdout) if "Dir" in entry}
+    missing = sorted(TYPES.keys() - folders)
+    if done.returncode != 0 or missing:
+        lines = [entry["Error"] for entry in _entries(done.stdout) if "Error" in entry] or done.stderr.splitlines()
+        raise UserError(
+            f"The types of production's charts were not fetched ({lines[-1] if lines else 'no reason given'}): check "
+            "the network or GOPROXY, then run `make up` again."
+        )
+    return [folders[module] / folder / f"{name}.yaml" for module, (folder, names) in TYPES.items() for name in names]
+
+
+def _entries(text: str) -> list[dict[str, str]]:
+    """Return the objects that Go prints one after the other."""
+    decoder, found, at = json.JSONDecoder(), [], 0
+    while at < len(text.rstrip()):
+        entry, end = decoder.raw_decode(text, at)
+        found.append(entry)
+        at = end + len(text[end:]) - len(text[end:].lstrip())
+    return found

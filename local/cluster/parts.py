@@ -1,0 +1,309 @@
+"""The parts of the embedded environment: how each is started and how its health is told."""
+
+import hashlib
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import requests
+
+from local.cluster import charts, control_plane, node, openbao
+from local.cluster.control_plane import CONTROLLER_PORT, ETCD_HEALTH_PORT, SCHEDULER_PORT
+from local.cluster.host import CNI_RESULTS
+from local.cluster.node import KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
+from local.cluster.supervision import Program
+from local.ehr import build as ehr_build
+from local.ehr import state as ehr_state
+from local.paths import (
+    API_PORT,
+    API_URL,
+    AWS_PORT,
+    AWS_URL,
+    BAO_PORT,
+    BAO_URL,
+    CHARTS_PORT,
+    EHR_PORT,
+    EHR_URL,
+    KUBELET_PORT,
+    NODE_IP,
+    POD_CIDR,
+    REPOSITORY,
+    Home,
+)
+
+METRICS_PORT = 4443
+WEBHOOK_PORT = 9443
+KSERVE_HEALTH_PORT = 28081
+NETPOL_HEALTH_PORT = 28082
+_LOOPBACK = "127.0.0.1"
+NETPOL_HEALTH_URL = f"http://{_LOOPBACK}:{NETPOL_HEALTH_PORT}/healthz"
+
+Check = Callable[[Home], str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part.
+
+    Parameters
+    ----------
+    program
+        What the supervisor runs.
+    healthy
+        Returns an empty string, or what is wrong.
+    ports
+        Addresses that must be free before it starts.
+    role
+        What it is, for the status table.
+    """
+
+    program: Program
+    healthy: Check
+    role: str
+    ports: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the part."""
+        return self.program.name
+
+
+def http(url: str, *, client: str = "", accept: tuple[int, ...] = (200,)) -> Check:
+    """Return a check that asks an address, over TLS with the cluster's authority where it says https."""
+
+    def check(home: Home) -> str:
+        certificate = (str(home.pki / f"{client}.crt"), str(home.pki / f"{client}.key")) if client else None
+        try:
+            answer = requests.get(url, verify=str(home.pki / "ca.crt"), cert=certificate, timeout=3)
+        except requests.RequestException as error:
+            return f"does not answer ({type(error).__name__})"
+        return "" if answer.status_code in accept else f"answers {answer.status_code}"
+
+    return check
+
+
+def unix_socket(name: str) -> Check:
+    """Return a check that a socket of the run folder accepts connections."""
+
+    def check(home: Home) -> str:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(3)
+            try:
+                client.connect(str(home.run / name))
+            except OSError as error:
+                return f"does not answer ({error.strerror})"
+        return ""
+
+    return check
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    """Return a digest of the files that a part reads when it starts."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file.suffix != ".pyc":
+                digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _netpol(home: Home) -> Part:
+    command = (
+        *(sys.executable, "-m", "local.netpol", "--kubeconfig", str(home.pki / "netpol.kubeconfig")),
+        *("--node-ip", NODE_IP, "--pod-cidr", POD_CIDR),
+        *("--leases", str(CNI_RESULTS)),
+        *("--health-address", f"{_LOOPBACK}:{NETPOL_HEALTH_PORT}"),
+    )
+    return Part(
+        Program("netpol", command, version=_digest([REPOSITORY / "local" / "netpol", home.pki / "netpol.crt"])),
+        http(NETPOL_HEALTH_URL),
+        "NetworkPolicy enforcement",
+        ((_LOOPBACK, NETPOL_HEALTH_PORT),),
+    )
+
+
+def _kserve(home: Home, folder: Path) -> Part:
+    # controller-runtime looks for its serving certificate below TMPDIR.
+    certificates = home.config / "kserve" / "k8s-webhook-server" / "serving-certs"
+    certificates.mkdir(parents=True, exist_ok=True)
+    for suffix in ("crt", "key"):
+        link = certificates / f"tls.{suffix}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(home.pki / f"kserve-webhook.{suffix}")
+    command = (
+        str(folder / "kserve-manager"),
+        f"--webhook-port={WEBHOOK_PORT}",
+        "--metrics-addr=0",
+        f"--health-probe-addr={_LOOPBACK}:{KSERVE_HEALTH_PORT}",
+    )
+    environment = (
+        ("KUBECONFIG", str(home.pki / "kserve.kubeconfig")),
+        ("POD_NAMESPACE", "kserve"),
+        ("TMPDIR", str(home.config / "kserve")),
+    )
+    version = _digest([home.pki / "kserve.crt", home.pki / "kserve-webhook.crt"])
+    return Part(
+        Program("kserve", command, environment, version),
+        http(f"http://{_LOOPBACK}:{KSERVE_HEALTH_PORT}/readyz"),
+        "InferenceService controller",
+        ((_LOOPBACK, KSERVE_HEALTH_PORT),),
+    )
+
+
+def _metrics_server(home: Home, kubernetes: Path) -> Part:
+    own = home.pki / "metrics-server.kubeconfig"
+    command = (
+        str(kubernetes / "metrics-server"),
+        *(f"--{use}kubeconfig={own}" for use in ("", "authentication-", "authorization-")),
+        f"--bind-address={NODE_IP}",
+        f"--secure-port={METRICS_PORT}",
+        f"--tls-cert-file={home.pki / 'metrics-server-serving.crt'}",
+        f"--tls-private-key-file={home.pki / 'metrics-server-serving.key'}",
+        f"--kubelet-certificate-authority={home.pki / 'ca.crt'}",
+        "--kubelet-preferred-address-types=InternalIP",
+        "--metric-resolution=15s",
+    )
+    version = _digest([home.pki / "metrics-server.crt", home.pki / "metrics-server-serving.crt"])
+    # Ready means that it has scraped the kubelet; it is alive before that.
+    check = http(f"https://{NODE_IP}:{METRICS_PORT}/livez", client="health")
+    return Part(
+        Program("metrics-server", command, version=version), check, "resource metrics", ((NODE_IP, METRICS_PORT),)
+    )
+
+
+def _aws(home: Home) -> Part:
+    pki = home.pki
+    command = (
+        *(sys.executable, "-m", "local.aws_emulator", "--address", f"{NODE_IP}:{AWS_PORT}"),
+        *("--cert", str(pki / "aws.crt"), "--key", str(pki / "aws.key"), "--data", str(home.root / "aws")),
+        *("--oidc-issuer", API_URL, "--oidc-keys", str(pki / "sa.pub")),
+        *("--admin-credentials", str(home.root / "aws" / "credentials")),
+        *("--eks-endpoint", API_URL, "--eks-authority", str(pki / "ca.crt")),
+    )
+    version = _digest([REPOSITORY / "local" / "aws_emulator", pki / "aws.crt"])
+    return Part(
+        Program("aws", command, version=version),
+        http(f"{AWS_URL}/", accept=(200, 403)),
+        "AWS API emulator",
+        ((NODE_IP, AWS_PORT),),
+    )
+
+
+def _ehr(home: Home) -> Part:
+    database = f"jdbc:h2:file:{ehr_state.database(home) / 'records'}"
+    built, certificate, key = ehr_build.folder(), home.pki / "ehr.crt", home.pki / "ehr.key"
+    command = ehr_build.command(
+        built, address=NODE_IP, port=EHR_PORT, certificate=certificate, key=key, database=database
+    )
+    # A patient that is not there: the server and its database answer, and send next to nothing.
+    return Part(
+        Program("ehr", command, version=_digest([certificate])),
+        http(f"{EHR_URL}/Patient/none", accept=(404,)),
+        "a hospital's FHIR server",
+        ((NODE_IP, EHR_PORT),),
+    )
+
+
+def _charts(home: Home) -> Part:
+    certificate, key = home.pki / "charts.crt", home.pki / "charts.key"
+    command = (sys.executable, "-m", "local.cluster.charts", "--cert", str(certificate), "--key", str(key))
+    version = _digest([certificate, charts.TABLE, REPOSITORY / "local" / "cluster" / "charts.py"])
+    return Part(
+        Program("charts", command, version=version),
+        http(f"http://{_LOOPBACK}:{CHARTS_PORT}/healthz"),
+        "chart repositories of a rehearsal",
+        ((_LOOPBACK, CHARTS_PORT),),
+    )
+
+
+def _openbao(home: Home) -> Part:
+    # 429: standby, 472/473: secondary, 501: not initialised, 503: sealed.
+    check = http(f"{BAO_URL}/v1/sys/health")
+    version = _digest([home.pki / "openbao.crt", REPOSITORY / "local" / "cluster" / "openbao.py"])
+    command = tuple(openbao.command(home))
+    return Part(
+        Program("openbao", command, version=version),
+        check,
+        "Vault-compatible secrets",
+        ((NODE_IP, BAO_PORT), (_LOOPBACK, 8201)),
+    )
+
+
+def _control_plane(home: Home, tools: dict[str, Path]) -> list[Part]:
+    kubernetes = tools["kubernetes"]
+    certificates = _digest(path for path in home.pki.iterdir() if path.suffix in (".crt", ".yaml", ".pub"))
+    parts = [
+        Part(
+            Program("etcd", control_plane.etcd(home, tools["etcd"] / "etcd")),
+            http(f"http://{_LOOPBACK}:{ETCD_HEALTH_PORT}/health"),
+            "cluster state",
+            ((_LOOPBACK, 2379), (_LOOPBACK, 2380), (_LOOPBACK, ETCD_HEALTH_PORT)),
+        ),
+        Part(
+            Program("kube-apiserver", control_plane.apiserver(home, kubernetes / "kube-apiserver")),
+            http(f"{API_URL}/readyz", client="health"),
+            "Kubernetes API",
+            ((NODE_IP, API_PORT),),
+        ),
+        Part(
+            Program(
+                "kube-controller-manager",
+                control_plane.controller_manager(home, kubernetes / "kube-controller-manager"),
+            ),
+            http(f"https://{_LOOPBACK}:{CONTROLLER_PORT}/healthz"),
+            "controllers",
+            ((_LOOPBACK, CONTROLLER_PORT),),
+        ),
+        Part(
+            Program("kube-scheduler", control_plane.scheduler(home, kubernetes / "kube-scheduler")),
+            http(f"https://{_LOOPBACK}:{SCHEDULER_PORT}/healthz"),
+            "scheduler",
+            ((_LOOPBACK, SCHEDULER_PORT),),
+        ),
+    ]
+    return [replace(part, program=replace(part.program, version=certificates)) for part in parts]
+
+
+def _node(home: Home, kubernetes: Path) -> list[Part]:
+    def version(*names: str) -> str:
+        return _digest(home.config / name for name in names)
+
+    return [
+        Part(
+            Program("containerd", node.containerd(home), version=version("containerd.toml", "cni")),
+            unix_socket("containerd.sock"),
+            "container runtime",
+        ),
+        Part(
+            Program("kubelet", node.kubelet(home, kubernetes / "kubelet"), version=version("kubelet.yaml")),
+            http(f"http://{_LOOPBACK}:{KUBELET_HEALTH_PORT}/healthz"),
+            "node agent",
+            ((NODE_IP, KUBELET_PORT), (_LOOPBACK, KUBELET_HEALTH_PORT)),
+        ),
+        Part(
+            Program("kube-proxy", node.proxy(home, kubernetes / "kube-proxy"), version=version("kube-proxy.yaml")),
+            http(f"http://{_LOOPBACK}:{PROXY_HEALTH_PORT}/healthz"),
+            "Service addresses",
+            ((_LOOPBACK, PROXY_HEALTH_PORT),),
+        ),
+    ]
+
+
+def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
+    """Return every supervised part by name, in the order in which they start."""
+    listed = [
+        *_control_plane(home, tools),
+        _openbao(home),
+        _aws(home),
+        _netpol(home),
+        *_node(home, tools["kubernetes"]),
+        _kserve(home, tools["kserve"]),
+        _metrics_server(home, tools["kubernetes"]),
+    ]
+    if ehr_state.population(home):
+        listed.append(_ehr(home))
+    if charts.marker(home).exists():
+        listed.append(_charts(home))
+    return {part.name: part for part in listed}

@@ -1,0 +1,92 @@
+"""The hospital of the stack whose records come from the FHIR server, where `make up EHR=1` asks for it."""
+
+import hashlib
+import shutil
+from typing import Any
+
+import hvac
+from hvac.exceptions import InvalidPath
+
+from local.cluster.openbao import token_file
+from local.ehr.fill import connect, fill
+from local.ehr.state import POPULATION, database, folder, population
+from local.errors import UserError
+from local.hospitals import pipeline
+from local.hospitals.pipeline import Landing, Tell
+from local.paths import BAO_URL, EHR_URL, NODE_IP, Home
+from local.stack.stack import Stack
+
+_FILLED = "filled"
+_SECRET = "fhir"
+
+
+def switch_on(home: Home, stack: Stack, tell: Tell) -> None:
+    """Give the first hospital an EHR in this environment from its next start.
+
+    Raises
+    ------
+    UserError
+        If no hospital of the stack is left.
+    """
+    working = stack.working()
+    if not working:
+        raise UserError("EHR=1 needs a hospital that is not leaving: add one to Pulumi.dev.yaml.")
+    name = pipeline.synthesized(working[0]["name"], tell).name
+    folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for other in folder(home).iterdir():
+        if other.is_dir() and other.name != name:
+            shutil.rmtree(other)
+    (folder(home) / POPULATION).write_text(name, encoding="utf-8")
+
+
+def switch_off(home: Home) -> None:
+    """Let the environment do without the server from its next start; its database stays."""
+    (folder(home) / POPULATION).unlink(missing_ok=True)
+
+
+def declare(stack: Stack, *, on: bool) -> None:
+    """Let the first hospital's records come from the FHIR server, or those that do come as the entry says."""
+    for index, entry in enumerate(stack.working()):
+        name, wanted = entry["name"], on and index == 0
+        if wanted == is_source(entry):
+            continue
+        if wanted:
+            stack.set_field(name, "fhir.url", EHR_URL)
+            stack.set_field(name, "fhir.auth", "none")
+            stack.set_field(name, "network", f"{NODE_IP}/32")
+        else:
+            stack.unset_field(name, "fhir")
+            stack.unset_field(name, "network")
+
+
+def is_source(entry: dict[str, Any]) -> bool:
+    """Return whether a hospital's records come from the FHIR server of this environment."""
+    return bool(entry["fhir"].get("url") == EHR_URL)
+
+
+def land(home: Home, store: Any, hospital: str, tell: Tell) -> Landing:
+    """Fill the hospital's FHIR server, and let its Job find an empty landing place and the server's authority."""
+    bundles = pipeline.bundles(pipeline.synthesized(hospital, tell))
+    authority = home.pki / "ca.crt"
+    filled = database(home) / _FILLED
+    if not filled.exists():
+        tell(f"{hospital}: {len(bundles)} bundles to the EHR (once; about a second each)")
+        with connect(EHR_URL, authority) as client:
+            count = fill(client, bundles)
+        filled.write_text(f"{count}\n", encoding="utf-8")
+    _trust(home, hospital, authority.read_text(encoding="ascii"))
+    pipeline.clear_landing(store, hospital)
+    key = hashlib.sha256(f"{EHR_URL} {population(home)}".encode()).hexdigest()[:10]
+    return Landing(hospital, key, fresh=True)
+
+
+def _trust(home: Home, hospital: str, authority: str) -> None:
+    """Write the server's authority where the ingestor looks for it, as an operator would."""
+    client = hvac.Client(url=BAO_URL, token=token_file(home).read_text().strip(), verify=str(home.pki / "ca.crt"))
+    kv, where = client.secrets.kv.v2, {"path": _SECRET, "mount_point": f"{hospital}/kv"}
+    try:
+        held = kv.read_secret_version(**where, raise_on_deleted_version=True)["data"]["data"]
+    except InvalidPath:
+        held = {}
+    if held.get("ca") != authority:
+        kv.create_or_update_secret(**where, secret={**held, "ca": authority})

@@ -1,0 +1,264 @@
+"""What each hospital has of the environment: its served model, and the last Job of each of its CronJobs."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+from kubernetes import client
+
+from local.hospitals.served import Served
+from local.stack.stack import PROJECT
+
+HOSPITAL_LABEL = f"{PROJECT}/hospital"
+SERVICE_LABEL = "serving.kserve.io/inferenceservice"
+# A Job without a running pod for this long waits for something that will not come by itself.
+WAIT_SECONDS = 180
+_TIMEOUT = 5
+_HEALTHY_WAITS = ("ContainerCreating", "PodInitializing")
+
+Json = Mapping[str, Any]
+Get = Callable[[str], Json]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The state of one thing that a hospital has.
+
+    Parameters
+    ----------
+    hospital, subject
+        Whose it is, and what.
+    state
+        What it is like, where nothing is wrong.
+    problem, advice
+        What is wrong, and one command or step that helps; empty where nothing is.
+    """
+
+    hospital: str
+    subject: str
+    state: str = ""
+    problem: str = ""
+    advice: str = ""
+
+
+def reader(api: client.ApiClient) -> Get:
+    """Return how documents of the API server are read."""
+
+    def get(path: str) -> Json:
+        host: str = api.configuration.host
+        request: Any = api.call_api
+        answer = request("GET", f"{host}{path}", {"Accept": "application/json"}, _request_timeout=_TIMEOUT)
+        document: Json = json.loads(answer.read())
+        return document
+
+    return get
+
+
+def model_answers(address: str, port: int, model: str) -> str:
+    """Ask a model server on this machine's node for its model; return what is wrong."""
+    try:
+        answer = requests.get(f"http://{address}:{port}/v2/models/{model}/ready", timeout=_TIMEOUT)
+    except requests.RequestException as error:
+        return f"does not answer ({type(error).__name__})"
+    return "" if answer.ok else f"has not loaded the model (it answers {answer.status_code})"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the cluster holds of all hospitals, as the API server writes it."""
+
+    services: tuple[Json, ...]
+    pods: tuple[Json, ...]
+    cronjobs: tuple[Json, ...]
+    jobs: tuple[Json, ...]
+
+    @classmethod
+    def read(cls, get: Get) -> "Cluster":
+        """Ask the API server."""
+
+        def items(path: str, label: str = HOSPITAL_LABEL) -> tuple[Json, ...]:
+            return tuple(get(f"{path}?labelSelector={label}").get("items") or ())
+
+        return cls(
+            services=items("/apis/serving.kserve.io/v1beta1/inferenceservices"),
+            pods=items("/api/v1/pods"),
+            cronjobs=items("/apis/batch/v1/cronjobs"),
+            jobs=items("/apis/batch/v1/jobs"),
+        )
+
+
+def findings(
+    cluster: Cluster,
+    hospitals: Iterable[Json],
+    models: Mapping[str, Served],
+    asked: Callable[[str, int, str], str] = model_answers,
+    now: datetime | None = None,
+) -> list[Finding]:
+    """Return what every hospital of the stack's file has.
+
+    Parameters
+    ----------
+    cluster
+        What the API server says.
+    hospitals
+        The entries of the stack's file.
+    models
+        The release that each hospital's entry names.
+    asked
+        Asks a model server for its model.
+    now
+        The present moment.
+    """
+    moment = now or datetime.now(UTC)
+    return [
+        finding
+        for entry in hospitals
+        for finding in (
+            *_model(cluster, entry, models.get(entry["name"]), asked),
+            *_runs(cluster, entry["name"], moment),
+        )
+    ]
+
+
+def _of(objects: Iterable[Json], hospital: str) -> list[Json]:
+    return [entry for entry in objects if entry["metadata"].get("labels", {}).get(HOSPITAL_LABEL) == hospital]
+
+
+def _model(
+    cluster: Cluster, entry: Json, model: Served | None, asked: Callable[[str, int, str], str]
+) -> Iterator[Finding]:
+    hospital, services = entry["name"], _of(cluster.services, entry["name"])
+    if entry.get("leaving"):
+        yield Finding(hospital, "model", f"leaving: {entry['leaving']}")
+        return
+    if model is None:
+        yield Finding(hospital, "model", problem="no release is named", advice="`make up` trains one and serves it")
+        return
+    subject = f"model {model.release}"
+    if not services:
+        yield Finding(hospital, subject, problem="there is no InferenceService", advice="`make up` deploys it")
+    for service in services:
+        problem = _server_problem(cluster, service, asked) or _service_problem(service)
+        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+        advice = f"`kubectl describe inferenceservice -n {namespace} {name}`, then `kubectl logs` of its pod"
+        if "not loaded" in problem:
+            advice = f"`kubectl rollout restart deployment -n {namespace} {name}-predictor` loads it again"
+        yield Finding(hospital, subject, model.remark or "ready, evaluated", problem, advice if problem else "")
+
+
+def _service_problem(service: Json) -> str:
+    conditions = {entry["type"]: entry for entry in (service.get("status") or {}).get("conditions") or ()}
+    ready = conditions.get("Ready")
+    if ready and ready["status"] == "True":
+        return ""
+    unmet = [entry for entry in conditions.values() if entry["status"] != "True" and entry.get("message")]
+    why = unmet[0]["message"] if unmet else (ready or {}).get("reason") or "no state yet"
+    return f"the InferenceService is not ready: {why}"
+
+
+def _server_problem(cluster: Cluster, service: Json, asked: Callable[[str, int, str], str]) -> str:
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    servers = 0
+    for pod in cluster.pods:
+        meta = pod["metadata"]
+        if meta["namespace"] != namespace or meta.get("labels", {}).get(SERVICE_LABEL) != name:
+            continue
+        address, port = (pod.get("status") or {}).get("podIP"), _port(pod)
+        if meta.get("deletionTimestamp") or not address or not port:
+            continue
+        servers += 1
+        problem = asked(address, port, name)
+        if problem:
+            return f"{meta['name']} {problem}"
+    return "" if servers else "no model server runs"
+
+
+def _port(pod: Json) -> int:
+    containers = pod["spec"]["containers"]
+    return next((port["containerPort"] for one in containers for port in one.get("ports") or ()), 0)
+
+
+def _runs(cluster: Cluster, hospital: str, now: datetime) -> Iterator[Finding]:
+    jobs = _of(cluster.jobs, hospital)
+    for cronjob in sorted(_of(cluster.cronjobs, hospital), key=lambda entry: str(entry["metadata"]["name"])):
+        name = cronjob["metadata"]["name"]
+        own = [job for job in jobs if _belongs(job, cronjob, cluster.cronjobs)]
+        if not own:
+            yield Finding(hospital, name, "has not run")
+            continue
+        yield _run(hospital, name, max(own, key=lambda job: str(job["metadata"]["creationTimestamp"])), cluster, now)
+
+
+def _belongs(job: Json, cronjob: Json, cronjobs: Iterable[Json]) -> bool:
+    """Tell whether a Job was made of a CronJob, by its owner or, where it has none, by the longest name that fits."""
+    meta, wanted = job["metadata"], cronjob["metadata"]
+    if meta["namespace"] != wanted["namespace"]:
+        return False
+    owners = [owner["uid"] for owner in meta.get("ownerReferences") or ()]
+    if owners:
+        return wanted["uid"] in owners
+    names = [
+        entry["metadata"]["name"]
+        for entry in cronjobs
+        if entry["metadata"]["namespace"] == meta["namespace"]
+        and str(meta["name"]).startswith(f"{entry['metadata']['name']}-")
+    ]
+    return bool(names) and max(names, key=len) == wanted["name"]
+
+
+def _run(hospital: str, subject: str, job: Json, cluster: Cluster, now: datetime) -> Finding:
+    meta, status = job["metadata"], job.get("status") or {}
+    place = f"-n {meta['namespace']} job/{meta['name']}"
+    ended = {entry["type"]: entry for entry in status.get("conditions") or () if entry["status"] == "True"}
+    if "Failed" in ended:
+        why = ended["Failed"].get("message") or ended["Failed"].get("reason") or "no reason given"
+        problem = f"Job {meta['name']} failed {_ago(ended['Failed'].get('lastTransitionTime'), now)}: {why}"
+        return Finding(hospital, subject, problem=problem, advice=f"`kubectl logs {place} --all-containers`")
+    if "Complete" in ended:
+        return Finding(hospital, subject, f"complete {_ago(status.get('completionTime'), now)}")
+    waits = _wait(job, cluster, now)
+    if waits:
+        problem = f"Job {meta['name']} waits: {waits}"
+        return Finding(hospital, subject, problem=problem, advice=f"`kubectl describe {place}`")
+    return Finding(hospital, subject, f"started {_ago(status.get('startTime'), now)}, still runs")
+
+
+def _wait(job: Json, cluster: Cluster, now: datetime) -> str:
+    """Return what a Job waits for; nothing where it runs, or began a moment ago."""
+    status = job.get("status") or {}
+    began = status.get("startTime") or job["metadata"]["creationTimestamp"]
+    if status.get("ready") or (now - _moment(began)).total_seconds() < WAIT_SECONDS or job["spec"].get("suspend"):
+        return ""
+    label = "batch.kubernetes.io/job-name"
+    for pod in cluster.pods:
+        meta, state = pod["metadata"], pod.get("status") or {}
+        if meta["namespace"] != job["metadata"]["namespace"] or meta["labels"].get(label) != job["metadata"]["name"]:
+            continue
+        for one in (*(state.get("initContainerStatuses") or ()), *(state.get("containerStatuses") or ())):
+            waiting = (one.get("state") or {}).get("waiting") or {}
+            if waiting and waiting.get("reason") not in _HEALTHY_WAITS:
+                return f"{one['name']} {waiting.get('reason')} {waiting.get('message') or ''}".strip()
+        unmet = [entry for entry in state.get("conditions") or () if entry["status"] != "True" and entry.get("message")]
+        if state.get("phase") == "Pending" and unmet:
+            return str(unmet[0]["message"])
+        if state.get("phase") in ("Pending", "Running"):
+            return ""
+    return "no pod was started"
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _ago(text: str | None, now: datetime) -> str:
+    """Return how long ago a moment was, in its largest unit."""
+    if not text:
+        return "at an unknown time"
+    seconds = max(0, int((now - _moment(text)).total_seconds()))
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"

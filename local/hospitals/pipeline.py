@@ -1,0 +1,193 @@
+"""From a folder of FHIR bundles to a released and scored model, for each hospital."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.errors import UserError
+from local.paths import REPOSITORY, cache
+from local.stack import jobs
+from local.stack.jobs import Run
+from local.stack.stack import STACK
+
+PATIENTS = 1500
+_LANDING = "landing/"
+_RECORD = "landed.json"
+_RELEASES = "readmission/v1/"
+_NAMES: dict[str, str] = json.loads((REPOSITORY / "model" / "artifact" / "names.json").read_text(encoding="utf-8"))
+METRICS_FILE = _NAMES["metrics"]
+_LAST_FILE = f"/{_NAMES['signature']}"
+_SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
+
+Tell = Callable[[str], None]
+
+
+def storage() -> Any:
+    """Return an S3 client; the process's environment names the server and the operator's key."""
+    return boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
+
+
+def bucket(hospital: str, data_class: str) -> str:
+    """Return the name of a hospital's bucket."""
+    return f"hmlops-{STACK}-{hospital}-{data_class}"
+
+
+def synthesized(hospital: str, tell: Tell) -> Path:
+    """Return a folder of bundles of a synthetic population, each hospital its own."""
+    seed = int(hashlib.sha256(hospital.encode()).hexdigest()[:6], 16)
+    sources = sorted((REPOSITORY / "model").rglob("*.py"))
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources if "synth" in str(path))).hexdigest()[:12]
+    folder = cache() / "populations" / f"{hospital}-{PATIENTS}-{key}"
+    if folder.exists():
+        return folder
+    tell(f"{hospital}: synthesizing {PATIENTS} patients")
+    partial = folder.with_name(f".{folder.name}.partial")
+    command = [sys.executable, "-m", "model", "synthesize", "--patients", str(PATIENTS), "--seed", str(seed)]
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [*command, "--out", str(partial)], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise UserError(
+            f"The population of {hospital} could not be synthesized: {done.stderr.strip().splitlines()[-1]}"
+        )
+    partial.rename(folder)
+    return folder
+
+
+def bundles(folder: Path) -> list[Path]:
+    """Return the FHIR files of a folder.
+
+    Raises
+    ------
+    UserError
+        If there is no such folder, or no FHIR file in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}: give FHIR= a folder of FHIR bundles ({', '.join(_SUFFIXES)}).")
+    found = sorted(path for path in folder.rglob("*") if path.name.endswith(_SUFFIXES))
+    if not found:
+        raise UserError(f"{folder} holds no FHIR file ({', '.join(_SUFFIXES)}): give FHIR= a folder that does.")
+    return found
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The bundles of one hospital in its raw bucket."""
+
+    hospital: str
+    key: str
+    fresh: bool
+
+
+def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
+    """Put the bundles where an EHR export would, unless the same ones are there.
+
+    File names may hold names of patients, so the objects are named by their content.
+    """
+    raw = bucket(hospital, "raw")
+    contents = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundles(folder)}
+    key = hashlib.sha256("".join(sorted(contents.values())).encode()).hexdigest()[:10]
+    try:
+        record = json.loads(store.get_object(Bucket=raw, Key=_RECORD)["Body"].read())
+    except store.exceptions.NoSuchKey:
+        record = {}
+    except (ClientError, BotoCoreError) as error:
+        raise UserError(f"Bucket {raw} cannot be read ({error}): run `make status`, then `make up` again.") from error
+    if record.get("key") == key:
+        return Landing(hospital, key, fresh=False)
+    tell(f"{hospital}: {len(contents)} files to the landing zone")
+    wanted = {f"{_LANDING}{digest}{_suffix(path)}": path for path, digest in contents.items()}
+    present = set(keys(store, raw, _LANDING))
+    with ThreadPoolExecutor(4) as pool:
+        puts = [
+            pool.submit(store.upload_file, str(path), raw, name) for name, path in wanted.items() if name not in present
+        ]
+        for put in puts:
+            put.result()
+    for name in present - set(wanted):
+        store.delete_object(Bucket=raw, Key=name)
+    store.put_object(Bucket=raw, Key=_RECORD, Body=json.dumps({"key": key, "files": len(contents)}).encode())
+    return Landing(hospital, key, fresh=True)
+
+
+def clear_landing(store: Any, hospital: str) -> None:
+    """Remove the bundles that `land` put into the raw bucket, for a hospital whose records now come from a server."""
+    raw = bucket(hospital, "raw")
+    if _RECORD not in keys(store, raw, _RECORD):
+        return
+    for name in keys(store, raw, _LANDING):
+        store.delete_object(Bucket=raw, Key=name)
+    store.delete_object(Bucket=raw, Key=_RECORD)
+
+
+def _suffix(path: Path) -> str:
+    return next(suffix for suffix in sorted(_SUFFIXES, key=len, reverse=True) if path.name.endswith(suffix))
+
+
+def keys(store: Any, name: str, prefix: str) -> list[str]:
+    """Return the keys of the objects below a prefix."""
+    pages = store.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+def train(api: Any, landing: Landing, tell: Tell, seconds: int = jobs.JOB_SECONDS) -> None:
+    """Run ingest, features and training on what has landed; each that has run with this code is left alone."""
+    hospital = landing.hospital
+    key = hashlib.sha256(f"{landing.key} {code_digest(REPOSITORY / 'model')}".encode()).hexdigest()[:10]
+    for zone, cronjob in (("phi", "ingest"), ("data", "features"), ("data", "train")):
+        jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, key), tell=tell, seconds=seconds)
+
+
+def code_digest(package: Path) -> str:
+    """Return the digest of a package's files: other code may make another release of the same data."""
+    files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def releases(store: Any, hospital: str) -> list[str]:
+    """Return the digests of the finished releases, the last one last."""
+    pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket(hospital, "models"), Prefix=_RELEASES)
+    entries = [entry for page in pages for entry in page.get("Contents", [])]
+    signed = [entry for entry in entries if entry["Key"].endswith(_LAST_FILE)]
+    signed.sort(key=lambda entry: entry["LastModified"])
+    return [entry["Key"].removeprefix(_RELEASES).split("/")[0] for entry in signed]
+
+
+def release_document(store: Any, hospital: str, digest: str, name: str) -> dict[str, Any]:
+    """Return a JSON file of a release."""
+    body = store.get_object(Bucket=bucket(hospital, "models"), Key=f"{_RELEASES}{digest}/{name}")["Body"]
+    found: dict[str, Any] = json.loads(body.read())
+    return found
+
+
+def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:
+    """Score one patient from inside the cluster; the answer is the Job's last line."""
+    run = Run(f"{hospital}-serving", "score", release.partition("@")[2][:12])
+    jobs.ensure(api, run, tell=tell)
+    answer = _answer(api, run)
+    if answer is None:
+        # The node keeps no logs of containers from before it was last started.
+        jobs.delete(api, run)
+        jobs.ensure(api, run, tell=tell)
+        answer = _answer(api, run)
+    if answer is None:
+        raise UserError(f"Job {run.namespace}/{run.name} is complete and printed no score: read its log with kubectl.")
+    return answer
+
+
+def _answer(api: Any, run: Run) -> dict[str, Any] | None:
+    lines = [line for line in jobs.logs(api, run).splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if lines else None

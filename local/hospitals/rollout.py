@@ -1,0 +1,137 @@
+"""Deploy the stack, give each hospital data and a released model, and score a patient."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from local.ehr import state as ehr_state
+from local.errors import UserError
+from local.hospitals import ehr_source, pipeline
+from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, Home
+from local.progress import Steps, Tell
+from local.stack import jobs
+from local.stack.stack import CONFIG, HOSPITALS, Stack
+
+EHR_JOB_SECONDS = 3600
+_NAME_ONE = (
+    f"name one with `pulumi config set --path {HOSPITALS}.{{name}}.release v1@…`, or none (`pulumi config rm --path "
+    "…`) to serve the newest."
+)
+
+
+@dataclass(frozen=True)
+class HospitalSummary:
+    """One hospital: what it serves and how it scored a patient."""
+
+    name: str
+    release: str
+    endpoint: str
+    metrics: dict[str, Any]
+    score: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What ``make up`` came to."""
+
+    endpoints: dict[str, str]
+    hospitals: tuple[HospitalSummary, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def _settle_releases(stack: Stack, store: Any) -> None:
+    """Make the hospitals' releases ones that exist.
+
+    A hospital without one gets the newest finished one, so that a fresh clone keeps what is served. One whose bucket
+    holds none any more, as after `pulumi destroy`, is to be trained again.
+    """
+    fixed = {entry["name"] for entry in stack.declared() if entry.get("release")}
+    buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
+    for entry in stack.working():
+        name, named = entry["name"], entry.get("release")
+        known = pipeline.bucket(name, "models") in buckets
+        present = pipeline.releases(store, name) if known else []
+        if not named and present:
+            stack.set_release(name, f"v1@{present[-1]}")
+        elif named and not present and name not in fixed:
+            stack.unset_release(name)
+        elif named and named.partition("@")[2] not in present:
+            raise UserError(
+                f"{name} is to serve the release {named}, and its bucket has {', '.join(present) or 'none'}: "
+                + (f"change `release` in {CONFIG.name}." if name in fixed else _NAME_ONE.format(name=name))
+            )
+
+
+def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell) -> str:
+    """Land one hospital's bundles and run its pipeline; return the release that came of it."""
+    name, store = entry["name"], pipeline.storage()
+    by_server = ehr_source.is_source(entry)
+    if by_server:
+        landing = ehr_source.land(home, store, name, tell)
+    else:
+        landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
+    with jobs.connect(home) as api:
+        pipeline.train(api, landing, tell, EHR_JOB_SECONDS if by_server else jobs.JOB_SECONDS)
+    return f"v1@{pipeline.releases(store, name)[-1]}"
+
+
+def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
+    """Land, ingest and train where it has not happened, hospitals side by side; tell whether an entry changed."""
+    entries = [
+        entry
+        for entry in stack.working()
+        if fhir is not None or not entry.get("release") or ehr_source.is_source(entry)
+    ]
+    with steps() as tell, ThreadPoolExecutor(2) as pool:
+        trained = list(pool.map(lambda entry: _train_one(home, entry, fhir, tell), entries))
+    changed = False
+    for entry, release in zip(entries, trained, strict=True):
+        if entry.get("release") != release:
+            stack.set_release(entry["name"], release)
+            changed = True
+    return changed
+
+
+def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
+    outputs = stack.outputs()
+    store = pipeline.storage()
+    found = []
+    with jobs.connect(home) as api, steps() as tell:
+        for entry in stack.working():
+            name, release = entry["name"], entry["release"]
+            metrics = pipeline.release_document(store, name, release.partition("@")[2], pipeline.METRICS_FILE)
+            endpoint = outputs["hospitals"][name]["modelUrl"]
+            found.append(HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell)))
+    server = {"FHIR": EHR_URL} if ehr_state.population(home) else {}
+    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, **server}, tuple(found))
+
+
+def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
+    """Deploy, train, release, serve and score; what is done already is not done again.
+
+    Where the environment has an EHR, the first hospital's records come from it.
+
+    Raises
+    ------
+    UserError
+        If a step fails, with what to do.
+    """
+    if fhir is not None:
+        pipeline.bundles(fhir)
+    stack = Stack(home)
+    stack.select()
+    with steps() as tell:
+        tell("looking for an interrupted update")
+        stack.recover()
+    ehr_source.declare(stack, on=ehr_state.population(home) is not None)
+    _settle_releases(stack, pipeline.storage())
+    with steps() as tell:
+        stack.up(tell)
+    if _train(home, stack, fhir, steps):
+        with steps() as tell:
+            stack.up(tell)
+    return _summarise(home, stack, steps)

@@ -1,0 +1,60 @@
+"""The releases that the stack's hospitals serve, and whether they were evaluated."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.cluster import openbao
+from local.hospitals import pipeline
+from local.paths import Home
+from local.stack import environment
+from local.stack.stack import Stack
+
+UNKNOWN = "release cannot be read"
+
+
+@dataclass(frozen=True)
+class Served:
+    """One hospital's release; ``remark`` is what whoever sees its risks must know."""
+
+    hospital: str
+    release: str
+    remark: str
+
+
+def remark(metrics: Mapping[str, Any]) -> str:
+    """Return what a release's figures say of its evaluation; nothing where it was evaluated.
+
+    Parameters
+    ----------
+    metrics : mapping
+        The release's ``metrics.json``; one from before evaluations said so is judged by its ROC-AUC.
+    """
+    evaluation = metrics.get("evaluation") or {}
+    why = evaluation.get("not_evaluated")
+    if why is None:
+        why = "" if evaluation.get("roc_auc") or metrics.get("roc_auc") is not None else "ROC-AUC cannot be told"
+    return f"not evaluated: {why}" if why else ""
+
+
+def served(home: Home) -> list[Served]:
+    """Return what the stack's file names for each hospital, with what the release says of itself."""
+    if not openbao.token_file(home).exists():
+        return []
+    os.environ.update(environment.process(home))
+    store, found = pipeline.storage(), []
+    for entry in Stack(home).working():
+        release = entry.get("release")
+        if release:
+            found.append(Served(entry["name"], release, _remark(store, entry["name"], release)))
+    return found
+
+
+def _remark(store: Any, hospital: str, release: str) -> str:
+    try:
+        return remark(pipeline.release_document(store, hospital, release.partition("@")[2], pipeline.METRICS_FILE))
+    except (ClientError, BotoCoreError, ValueError):
+        return UNKNOWN

@@ -1,0 +1,240 @@
+"""The AWS API as the rows use it: one client a service, tags, and errors in one sentence."""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+
+from local.plugins.provider.common import PluginError, Props, decode_config, flag
+
+# boto3 makes its clients from service models at run time; their types are not checked.
+_new_session: Final[Any] = boto3.session.Session
+# "InvalidAccessException" is Security Hub's word for an account that has none.
+_GONE: Final = re.compile(r"^404$|NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|^InvalidAccessException$")
+# The words of GuardDuty and Secrets Manager for what is gone, under codes for every fault.
+_GONE_WORDS: Final = re.compile(
+    r"detectorId is not owned by the current account|secret that's currently marked deleted|scheduled for deletion"
+)
+# The code that an emulator of ours answers with; AWS has none of that name.
+_NOT_EMULATED: Final = "NotEmulated"
+
+
+class NotEmulatedError(PluginError):
+    """An emulator does not know an operation; AWS itself never answers so."""
+
+
+ACCOUNT_DIGITS: Final = 12
+
+
+@dataclass
+class Cloud:
+    """An account in a region."""
+
+    config: Props
+    environment: Mapping[str, str]
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _elsewhere: "dict[str, Cloud]" = field(default_factory=dict)
+    _account: str = ""
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def region(self) -> str:
+        """The provider's region."""
+        named = (
+            self.config.get("region")
+            or self.environment.get("AWS_REGION")
+            or self.environment.get("AWS_DEFAULT_REGION")
+        )
+        if not named:
+            raise PluginError("no AWS region: set `aws:region` or AWS_REGION")
+        return str(named)
+
+    @property
+    def partition(self) -> str:
+        """The partition of the region."""
+        return (
+            "aws-cn" if self.region.startswith("cn-") else "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+        )
+
+    def at(self, region: str | None) -> "Cloud":
+        """Return the same account in a region that a resource names; without one, here."""
+        if not region or region == self.region:
+            return self
+        with self._lock:
+            if region not in self._elsewhere:
+                self._elsewhere[region] = Cloud({**self.config, "region": region}, self.environment)
+            return self._elsewhere[region]
+
+    def __getattr__(self, service: str) -> Any:
+        """Return the client of a service, such as ``cloud.s3``."""
+        if service.startswith("_"):
+            raise AttributeError(service)
+        return self.client(service.replace("_", "-"))
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service by boto3's name of it, such as ``config``."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._connect(service)
+            return self._clients[service]
+
+    def _connect(self, service: str) -> Any:
+        config = self.config
+        session = _new_session(
+            aws_access_key_id=config.get("accessKey"),
+            aws_secret_access_key=config.get("secretKey"),
+            aws_session_token=config.get("token"),
+            profile_name=config.get("profile"),
+            region_name=self.region,
+        )
+        path_style = flag(config, "s3UsePathStyle")
+        # An endpoint of one's own has no host name for each account.
+        own_endpoint = self._endpoint(service) is not None or bool(self.environment.get("AWS_ENDPOINT_URL"))
+        options = Config(
+            retries={"max_attempts": int(config.get("maxRetries", 5)), "mode": "standard"},
+            s3={"addressing_style": "path"} if path_style else None,
+            max_pool_connections=32,
+            inject_host_prefix=not own_endpoint,
+        )
+        client = session.client(
+            service,
+            endpoint_url=self._endpoint(service),
+            verify=False if flag(config, "insecure") else config.get("customCaBundle"),
+            config=options,
+        )
+        if own_endpoint and service == "s3control":
+            # Its rules put the account before the host all the same.
+            client.meta.events.register("before-sign.s3-control", _without_account)
+        return client
+
+    def _endpoint(self, service: str) -> str | None:
+        for endpoint in self.config.get("endpoints") or []:
+            if endpoint.get(service.replace("-", "")):
+                return str(endpoint[service.replace("-", "")])
+        return None
+
+    @property
+    def account(self) -> str:
+        """The account's number."""
+        with self._lock:
+            if not self._account:
+                self._account = str(self.sts.get_caller_identity()["Account"])
+            return self._account
+
+    def require_account(self) -> None:
+        """Refuse an account that the configuration does not allow, before anything is done there.
+
+        Raises
+        ------
+        PluginError
+            When the credentials belong to another account.
+        """
+        allowed, forbidden = self.config.get("allowedAccountIds") or [], self.config.get("forbiddenAccountIds") or []
+        if not allowed and not forbidden:
+            return
+        try:
+            account = self.account
+        except Exception as error:
+            told = explain(error, "the AWS account")
+            if told is None:
+                raise
+            raise told from error
+        if (allowed and account not in allowed) or account in forbidden:
+            wanted = f"only {', '.join(allowed)}" if allowed else f"not {account}"
+            raise PluginError(
+                f"these credentials belong to the AWS account {account}, but the provider allows {wanted}: "
+                "take the other account's credentials, or correct the account in the stack's configuration"
+            )
+
+    def all_tags(self, inputs: Props) -> dict[str, str]:
+        """Return a resource's tags with the provider's default ones."""
+        defaults = (self.config.get("defaultTags") or {}).get("tags") or {}
+        return {**defaults, **(inputs.get("tags") or {})}
+
+    def show_tags(self, live: Mapping[str, str], inputs: Props) -> Props:
+        """Return live tags as ``tags`` and ``tagsAll``; a default tag is not the resource's own."""
+        defaults = (self.config.get("defaultTags") or {}).get("tags") or {}
+        written = inputs.get("tags") or {}
+        own = {key: value for key, value in live.items() if key in written or defaults.get(key) != value}
+        return {"tags": own or None, "tagsAll": dict(live)}
+
+
+def _without_account(request: Any, **_: Any) -> None:
+    """Send a request to the host itself, where the account was put before it."""
+    parts = urlsplit(request.url)
+    account, _, host = parts.netloc.partition(".")
+    if account.isdigit() and len(account) == ACCOUNT_DIGITS:
+        request.url = urlunsplit(parts._replace(netloc=host))
+
+
+def connect(config: Props, environment: Mapping[str, str]) -> Cloud:
+    """Return the account that a provider's configuration names."""
+    return Cloud(decode_config(config), environment)
+
+
+def pairs(tags: Mapping[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
+    """Return tags as AWS lists them."""
+    return [{key: name, value: text} for name, text in sorted(tags.items())]
+
+
+def mapping(tags: list[dict[str, str]] | None, key: str = "Key", value: str = "Value") -> dict[str, str]:
+    """Return AWS's list of tags as a mapping."""
+    return {tag[key]: tag[value] for tag in tags or []}
+
+
+def retag(
+    old: Mapping[str, str],
+    new: Mapping[str, str],
+    add: Callable[[dict[str, str]], Any],
+    remove: Callable[[list[str]], Any],
+) -> None:
+    """Make tags what they should be, touching only what differs."""
+    gone = sorted(set(old) - set(new))
+    changed = {name: value for name, value in new.items() if old.get(name) != value}
+    if gone:
+        remove(gone)
+    if changed:
+        add(changed)
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that have a value."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def found(call: Callable[..., Any], **arguments: Any) -> Any:
+    """Return what a read call answers, or nothing when the object is gone."""
+    try:
+        return call(**arguments)
+    except botocore.exceptions.ClientError as error:
+        told = error.response["Error"]
+        gone = _GONE.search(told["Code"]) or _GONE_WORDS.search(told.get("Message", ""))
+        if gone and not_emulated(error) is None:
+            return None
+        raise
+
+
+def not_emulated(error: botocore.exceptions.ClientError) -> NotEmulatedError | None:
+    """Return what is not emulated when an error is an emulator's own way to say so."""
+    if error.response["Error"]["Code"] != _NOT_EMULATED:
+        return None
+    return NotEmulatedError(f"not emulated: {error.operation_name}")
+
+
+def explain(error: Exception, name: str) -> PluginError | None:
+    """Say in one sentence what AWS refused."""
+    if isinstance(error, botocore.exceptions.ClientError):
+        told = error.response["Error"]
+        text = " ".join(str(told.get("Message", "")).split())
+        return PluginError(f"{name}: AWS refused {error.operation_name}: {told['Code']}: {text}")
+    if isinstance(error, botocore.exceptions.NoCredentialsError | botocore.exceptions.PartialCredentialsError):
+        return PluginError(f"{name}: no AWS credentials; set AWS_SHARED_CREDENTIALS_FILE or accessKey and secretKey")
+    if isinstance(error, botocore.exceptions.BotoCoreError):
+        return PluginError(f"{name}: AWS cannot be called: {' '.join(str(error).split())}")
+    return None

@@ -1,0 +1,116 @@
+"""Arguments of AWS calls against botocore's own models of the APIs: what an API would refuse, without asking it."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import botocore.session
+import regex
+from botocore.model import Shape
+from botocore.validate import ParamValidator
+
+from local.plugins.provider.values import UNKNOWN, has_unknowns
+
+# botocore reads its models at run time; their types are not checked.
+_session: Final[Any] = botocore.session.get_session()
+
+
+@lru_cache(maxsize=64)
+def _service(service: str) -> Any:
+    return _session.get_service_model(service)
+
+
+def input_shape(service: str, operation: str) -> Shape:
+    """Return the shape of an operation's arguments."""
+    shape: Shape = _service(service).operation_model(operation).input_shape
+    return shape
+
+
+def output_shape(service: str, operation: str) -> Shape:
+    """Return the shape of an operation's answer."""
+    shape: Shape = _service(service).operation_model(operation).output_shape
+    return shape
+
+
+def at(shape: Any, place: str) -> Any:
+    """Return the shape at a place below another, such as ``Vpcs[0].VpcId``; nothing where there is none."""
+    for step in (step for step in place.split(".") if step not in ("", "@")):
+        name, _, index = step.partition("[")
+        if name and (shape is None or shape.type_name != "structure" or name not in shape.members):
+            return None
+        shape = shape.members[name] if name else shape
+        if index:
+            shape = shape.member if shape.type_name == "list" else None
+    return shape
+
+
+def faults(shape: Any, arguments: Any) -> list[str]:
+    """Return what the model says against arguments, one sentence each; what is not known yet is not judged."""
+    if shape is None:
+        return []
+    told = list(_faults(shape, arguments, ""))
+    if not told and not has_unknowns(arguments):
+        report = ParamValidator().validate(arguments, shape)
+        if report.has_errors():
+            told = report.generate_report().splitlines()
+    return told
+
+
+def _faults(shape: Any, value: Any, where: str) -> Iterator[str]:
+    if value is UNKNOWN:
+        return
+    if shape.type_name == "structure":
+        yield from _structure_faults(shape, value, where)
+    elif shape.type_name == "list" and isinstance(value, list):
+        yield from _sizes(shape, len(value), where, "items")
+        for index, item in enumerate(value):
+            yield from _faults(shape.member, item, f"{where}[{index}]")
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for name, item in value.items():
+            yield from _faults(shape.key, name, f"{where}.{name}")
+            yield from _faults(shape.value, item, f"{where}.{name}")
+    elif isinstance(value, str):
+        yield from _text_faults(shape, value, where)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield from _sizes(shape, value, where, "")
+
+
+def _structure_faults(shape: Any, value: Any, where: str) -> Iterator[str]:
+    for name in shape.required_members:
+        if name not in value and "idempotencyToken" not in shape.members[name].metadata:
+            yield f"{_below(where, name)} is missing"
+    for name, item in value.items():
+        if name not in shape.members:
+            yield f"{_below(where, name)} is not known to the API ({shape.name})"
+            continue
+        yield from _faults(shape.members[name], item, _below(where, name))
+
+
+def _below(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _text_faults(shape: Any, text: str, where: str) -> Iterator[str]:
+    allowed, pattern = shape.metadata.get("enum"), _pattern(shape.metadata.get("pattern", ""))
+    if allowed and text not in allowed:
+        yield f"{where} is {text!r}, not one of {', '.join(allowed)}"
+    if pattern is not None and pattern.search(text) is None:
+        yield f"{where} is {text!r}, which does not match {pattern.pattern}"
+    yield from _sizes(shape, len(text), where, "characters")
+
+
+def _sizes(shape: Any, size: float, where: str, unit: str) -> Iterator[str]:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if low is not None and size < float(low):
+        yield f"{where} is {size} {unit}".rstrip() + f", less than {low}"
+    if high is not None and size > float(high):
+        yield f"{where} is {size} {unit}".rstrip() + f", more than {high}"
+
+
+@lru_cache(maxsize=1024)
+def _pattern(pattern: str) -> Any:
+    """Return a model's pattern; a few are no regular expressions of any kind but Java's, and judge nothing."""
+    try:
+        return regex.compile(pattern) if pattern else None
+    except regex.error:
+        return None

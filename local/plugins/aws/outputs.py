@@ -1,0 +1,73 @@
+"""What an AWS object shows, under the official provider's names."""
+
+import re
+from typing import Any
+
+import jmespath
+
+from local.plugins.aws.arguments import known, place
+from local.plugins.aws.calls import ApiType
+from local.plugins.aws.models import at, output_shape
+from local.plugins.aws.names import member, members, reworded, show, worded_back
+from local.plugins.provider.common import Props
+from local.plugins.provider.rows import EMPTY
+
+
+def _shape(kind: ApiType) -> Any:
+    """Return the shape of what the read call shows."""
+    # The answer itself, where it passes a test, is as good as the answer.
+    shown = re.sub(r"\[\?.*", "[0]", re.sub(r"^\[@\]\[\?.*", "@", kind.shown))
+    return at(output_shape(kind.service, kind.read.operation), shown)
+
+
+def _look(kind: ApiType, live: Any, where: str, name: str, like: Any = None) -> Any:
+    """Return what is at a place of an object; what an expression makes has the official form already."""
+    first, _, rest = where.partition(".")
+    if "{" in where or "[?" in where:
+        inner = None
+    elif first in kind.more:
+        inner = at(output_shape(kind.service, kind.more[first].operation), rest)
+    else:
+        inner = at(_shape(kind), where)
+    shown = show(inner, jmespath.search(where, live), reworded(like, name, kind.words))
+    return worded_back(shown, name, kind.words)
+
+
+def outputs(kind: ApiType, live: Any) -> Props:
+    """Return the computed outputs of an object."""
+    return {name: _look(kind, live, where, name) for name, where in kind.outputs.items()}
+
+
+def written(kind: ApiType, live: Any, inputs: Props) -> Props:
+    """Return what the program wrote, and what the server fills in, as the object has it."""
+    shape, shown = _shape(kind), Props()
+    skipped = {"tags", "tagsAll", "region", *kind.outputs, *kind.derived}
+    for name in [*(name for name in inputs if name not in skipped and known(kind, name)), *kind.filled]:
+        where, given = _shown_at(kind, shape, name), inputs.get(name)
+        if not where:
+            shown[name] = given
+            continue
+        if name in kind.forms:
+            value = jmespath.search(where, live)
+            shown[name] = None if value is None else kind.forms[name].shown(value)
+        else:
+            shown[name] = _look(kind, live, where, name, given)
+        if shown[name] is None and given in EMPTY:
+            # What is left out of an answer is empty.
+            shown[name] = given
+    for path, where in kind.nested.items():
+        name, _, part = path.partition(".")
+        if isinstance(shown.get(name), dict):
+            shown[name] = {**shown[name], part: jmespath.search(where, live)}
+    return shown
+
+
+def _shown_at(kind: ApiType, shape: Any, name: str) -> str:
+    """Return where the object shows an input; nowhere where the API takes it and never shows it."""
+    if name in kind.reads:
+        return kind.reads[name]
+    for call in (kind.create, *kind.changes):
+        where = place(kind, call, name)
+        if where and at(shape, where) is not None:
+            return where
+    return member(members(shape), name) or ""

@@ -1,0 +1,1 @@
+"""Resource types of the aws plugin for network, access, compute and monitoring."""

@@ -1,0 +1,124 @@
+"""The aws resource plugin: official types and ids over boto3, against an AWS API emulator or AWS."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from typing_extensions import override
+
+from local.plugins.aws import functions
+from local.plugins.aws.aws_api import Cloud, connect, explain
+from local.plugins.aws_account import (
+    cloudtrail,
+    cloudwatch,
+    ec2,
+    ecr,
+    eks,
+    guardduty,
+    iam,
+    iam_account,
+    security_groups,
+    sns_sqs,
+    vpc,
+    vpc_endpoints,
+)
+from local.plugins.aws_data import (
+    backup,
+    kafka,
+    kms,
+    rds,
+    rds_groups,
+    s3,
+    s3_lifecycle,
+    s3_objects,
+    s3_protection,
+    secretsmanager,
+)
+from local.plugins.provider.common import PluginError, Props, Request
+from local.plugins.provider.rows import Row
+from local.plugins.provider.servicer import run
+from local.plugins.provider.tables import TableProvider
+
+_MODULES: Final = (
+    backup,
+    ec2,
+    rds,
+    rds_groups,
+    ecr,
+    eks,
+    vpc_endpoints,
+    security_groups,
+    iam,
+    iam_account,
+    kms,
+    s3_lifecycle,
+    cloudwatch,
+    vpc,
+    sns_sqs,
+    s3_objects,
+    cloudtrail,
+    s3,
+    s3_protection,
+    secretsmanager,
+    kafka,
+    guardduty,
+)
+_ROWS: Final[Mapping[str, Row[Cloud]]] = {row.token: row for module in _MODULES for row in module.ROWS}
+
+
+class AwsProvider(TableProvider[Cloud]):
+    """AWS's resource types."""
+
+    name = "aws"
+    version = "7.51.1"
+    rows = _ROWS
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        super().__init__()
+        self._environment = environment
+        self._cloud: Cloud | None = None
+        self._allowed = False
+
+    @override
+    def configure(self, config: Props) -> None:
+        """Take region, endpoints and credentials; nothing is contacted yet."""
+        self._cloud, self._allowed = connect(config, self._environment), False
+
+    @override
+    def client(self) -> Cloud:
+        """Return the account, once it is known to be the right one."""
+        if self._cloud is None:
+            self._cloud = connect({}, self._environment)
+        if not self._allowed:
+            self._cloud.require_account()
+            self._allowed = True
+        return self._cloud
+
+    @override
+    def secret_paths(self, request: Request) -> Iterable[tuple[str | int, ...]]:
+        """Return the outputs that are always secret; the provider's own credentials are."""
+        if request.type.startswith("pulumi:providers:"):
+            return [("accessKey",), ("secretKey",), ("token",)]
+        return super().secret_paths(request)
+
+    @override
+    def invoke(self, token: str, args: Props) -> Props:
+        """Answer a function call of the program."""
+        try:
+            return functions.call(self.client(), token, args)
+        except PluginError:
+            raise
+        except Exception as error:
+            told = explain(error, token)
+            if told is None:
+                raise
+            raise told from error
+
+    @override
+    def fault(self, error: Exception, row: Row[Cloud], request: Request) -> PluginError | None:
+        """Say what AWS says."""
+        return explain(error, f"{request.name} ({row.token})")
+
+
+if __name__ == "__main__":
+    run(AwsProvider())

@@ -1,0 +1,1 @@
+"""What the resource plugins share: the gRPC face, property values, differences, tables of resource types."""

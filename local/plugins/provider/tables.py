@@ -1,0 +1,217 @@
+"""Providers as tables: what all rows have in common, such as names, differences, previews and drift."""
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic
+
+from typing_extensions import override
+
+from local.plugins.provider.common import (
+    UNKNOWN,
+    Checked,
+    Created,
+    Diff,
+    Failure,
+    InitError,
+    Path,
+    PluginError,
+    Props,
+    Provider,
+    Read,
+    Request,
+    differences,
+    has_unknowns,
+)
+from local.plugins.provider.rows import DEFAULTS, EMPTY, Client, Made, Row, bare, foretold, forget_defaults, plain, same
+
+
+class TableProvider(Provider, Generic[Client]):
+    """A provider that is a table of rows over one client."""
+
+    rows: Mapping[str, Row[Client]]
+
+    @abstractmethod
+    def client(self) -> Client:
+        """Return the client, connecting at the first use."""
+
+    @abstractmethod
+    def fault(self, error: Exception, row: Row[Client], request: Request) -> PluginError | None:
+        """Turn a client's exception into one sentence; nothing for a fault of the plugin itself."""
+
+    def row(self, request: Request) -> Row[Client]:
+        """Return the row of a resource."""
+        found = self.rows.get(request.type)
+        if found is None:
+            raise PluginError(
+                f"the embedded {self.name} plugin does not know the type {request.type}: install the official plugin "
+                f"(pulumi plugin install resource {self.name} {self.version}) or add a row for it in local/plugins"
+            )
+        return found
+
+    @override
+    def secret_paths(self, request: Request) -> Iterable[Path]:
+        """Return the outputs that are always secret."""
+        row = self.rows.get(request.type)
+        return [tuple(name.split(".")) for name in row.secret] if row else []
+
+    # --- check and diff ------------------------------------------------------------------
+    @override
+    def check(self, request: Request) -> Checked:
+        """Fill in defaults and the name, and report what is missing."""
+        row = self.row(request)
+        inputs, filled = dict(request.inputs), []
+        inputs.pop(DEFAULTS, None)
+        for name, value in row.defaults.items():
+            if name not in inputs:
+                inputs[name] = value
+                filled.append(name)
+        if row.autoname and not any(inputs.get(name) for name in (row.autoname, *row.autoname_unless)):
+            inputs[row.autoname] = self._name(row, request)
+            filled.append(row.autoname)
+        for name in row.json & set(inputs):
+            if isinstance(inputs[name], dict) and not has_unknowns(inputs[name]):
+                inputs[name] = json.dumps(inputs[name], separators=(",", ":"))
+        missing = [name for name in row.required if name not in inputs]
+        inputs[DEFAULTS] = sorted(filled)
+        failures = tuple(Failure(name, f"missing required property '{name}' of {request.name}") for name in missing)
+        strange = tuple(Failure(name, row.unsupported[name]) for name in row.unsupported if inputs.get(name))
+        judged = () if missing else tuple(Failure(name, text) for name, text in row.judge(plain(inputs)))
+        return Checked(inputs, (*failures, *strange, *judged))
+
+    def _name(self, row: Row[Client], request: Request) -> str:
+        given = request.old_inputs.get(row.autoname)
+        if given and row.autoname in request.old_inputs.get(DEFAULTS, [row.autoname]):
+            return str(given)
+        if request.proposed_name:
+            return request.proposed_name
+        tail = hashlib.sha256(request.random_seed or request.urn.encode()).hexdigest()[:7]
+        head = row.autoname_prefix + request.name
+        head = head[: row.autoname_length - len(tail) - 1] if row.autoname_length else head
+        return f"{head}-{tail}"
+
+    @override
+    def diff(self, request: Request) -> Diff:
+        """Compare inputs, by meaning where two spellings say the same."""
+        row = self.row(request)
+        old, new = plain(request.old_inputs), plain(request.inputs)
+        forget_defaults(old, new, request)
+        for name in sorted({*old, *new}):
+            if name in old and name in new and same(row, name, old[name], new[name]):
+                new[name] = old[name]
+            if name in request.ignore_changes and name in old:
+                new[name] = old[name]
+        changes = differences(old, new)
+        fixed = row.update is None
+        replaces = frozenset(path for path in changes if fixed or path[0] in row.replace or row.replaces(str(path[0])))
+        return Diff(changes, replaces, delete_before_replace=bool(replaces) and self._same_place(row, old, new))
+
+    def _same_place(self, row: Row[Client], old: Props, new: Props) -> bool:
+        """Return whether a replacement would have the place of the object that it replaces."""
+        return row.delete_before_replace or (bool(row.autoname) and old.get(row.autoname) == new.get(row.autoname))
+
+    # --- objects -------------------------------------------------------------------------
+    @override
+    def create(self, request: Request) -> Created:
+        """Make the object and read it back."""
+        row, inputs = self.row(request), plain(request.inputs)
+        if request.preview:
+            return Created("", {**dict.fromkeys((*row.computed, *row.optional), UNKNOWN), **foretold(row, inputs, {})})
+        answer = self._call(row, request, lambda: row.create(self.client(), inputs))
+        made = answer if isinstance(answer, Made) else Made(id=answer)
+        try:
+            told = {**made.outputs, **self._settle(row, request, made.id, {**inputs, **made.outputs})}
+            return Created(made.id, self._state(row, request, made.id, inputs, told))
+        except PluginError as error:
+            # The object exists: forgetting it now would leave it behind.
+            raise InitError([str(error)], {**inputs, **made.outputs, "id": made.id}, id=made.id) from error
+
+    def _settle(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Props:
+        settle = row.settle
+        told = self._call(row, request, lambda: settle(self.client(), made, inputs)) if settle else None
+        return dict(told or {})
+
+    @override
+    def update(self, request: Request) -> Props:
+        """Change the object in place and read it back."""
+        row, old, new = self.row(request), plain(request.old_inputs), plain(request.inputs)
+        if request.preview:
+            shown = (*row.computed, *row.optional, *row.kept)
+            kept = {name: request.state[name] for name in shown if name in request.state}
+            return {
+                **kept,
+                **dict.fromkeys(row.volatile, UNKNOWN),
+                **foretold(row, new, request.state),
+                "id": request.id,
+            }
+        change = row.update
+        if change is None:
+            raise PluginError(f"{request.type} cannot be changed in place")
+        kept = {name: request.state[name] for name in row.kept if name in request.state}
+        told = self._call(row, request, lambda: change(self.client(), request.id, {**old, **kept}, {**new, **kept}))
+        return self._state(row, request, request.id, new, {**kept, **(told or {})})
+
+    @override
+    def delete(self, request: Request) -> None:
+        """Remove the object."""
+        row, remove = self.row(request), self.row(request).delete
+        if remove is not None:
+            state = {**plain(request.state), **plain(request.old_inputs)}
+            self._call(row, request, lambda: remove(self.client(), request.id, state))
+
+    @override
+    def read(self, request: Request) -> Read:
+        """Return the object as it is, and as inputs what somebody else changed."""
+        row, old = self.row(request), plain(request.old_inputs)
+        known = old or row.identify(request.id)
+        live = self._call(row, request, lambda: row.read(self.client(), request.id, {**plain(request.state), **known}))
+        if live is None:
+            return Read()
+        shown = {name: value for name, value in live.items() if value is not None}
+        if not request.old_inputs:
+            told = {n: v for n, v in shown.items() if n not in row.computed and v not in EMPTY}
+            return Read(request.id, {**shown, "id": request.id}, {**row.identify(request.id), **told, DEFAULTS: []})
+        inputs = self._drifted(row, request, old, live)
+        hidden = {name: value for name, value in request.state.items() if name in row.write_only or name in row.kept}
+        state = {**hidden, **shown, **inputs}
+        state |= {name: shown[name] for name in row.server_spelling if name in shown} | {"id": request.id}
+        marks = {name: value for name, value in request.old_inputs.items() if name == DEFAULTS}
+        return Read(request.id, state, {**inputs, **marks})
+
+    def _drifted(self, row: Row[Client], request: Request, old: Props, live: Props) -> Props:
+        """Return the inputs as the object shows them; what means the same keeps its spelling."""
+        inputs = dict(old)
+        for name, value in live.items():
+            if name in row.write_only or name in row.computed:
+                continue
+            before = old.get(name, request.state.get(name))
+            if before is None and value in EMPTY:
+                continue
+            if value is None:
+                inputs.pop(name, None)
+            elif not same(row, name, bare(before), bare(value)):
+                inputs[name] = value
+        return inputs
+
+    def _state(self, row: Row[Client], request: Request, made: str, inputs: Props, told: Props) -> Props:
+        live = self._call(row, request, lambda: row.read(self.client(), made, {**inputs, **told}))
+        if live is None:
+            raise PluginError(f"{request.name} ({request.type}, {made}) was gone right after it was written")
+        shown = {name: value for name, value in live.items() if value is not None}
+        spelled = {name: shown[name] for name in row.server_spelling if name in shown}
+        state = {**told, **shown, **inputs, **spelled, "id": made}
+        if row.notice(state):
+            request.log.warn(f"{request.name} ({request.type}): {row.notice(state)}")
+        return state
+
+    def _call(self, row: Row[Client], request: Request, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except PluginError:
+            raise
+        except Exception as error:
+            told = self.fault(error, row, request)
+            if told is None:
+                raise
+            raise told from error

@@ -1,0 +1,133 @@
+"""Rows of the vault plugin: authorities, and who gets certificates of them."""
+
+from typing import Final
+
+import hvac
+
+from local.plugins.provider.common import PluginError, Props
+from local.plugins.provider.rows import Row
+from local.plugins.vault.vault_api import Names, Vault, body, pick, seconds, trimmed
+
+_ROOT: Final[Names] = {
+    "commonName": "common_name",
+    "issuerName": "issuer_name",
+    "keyBits": "key_bits",
+    "keyName": "key_name",
+    "keyType": "key_type",
+    "maxPathLength": "max_path_length",
+    "organization": "organization",
+    "ou": "ou",
+    "country": "country",
+    "ttl": "ttl",
+}
+_ROLE: Final[Names] = {
+    "allowAnyName": "allow_any_name",
+    "allowBareDomains": "allow_bare_domains",
+    "allowGlobDomains": "allow_glob_domains",
+    "allowIpSans": "allow_ip_sans",
+    "allowLocalhost": "allow_localhost",
+    "allowSubdomains": "allow_subdomains",
+    "allowWildcardCertificates": "allow_wildcard_certificates",
+    "allowedDomains": "allowed_domains",
+    "clientFlag": "client_flag",
+    "enforceHostnames": "enforce_hostnames",
+    "extKeyUsages": "ext_key_usage",
+    "keyBits": "key_bits",
+    "keyType": "key_type",
+    "keyUsages": "key_usage",
+    "maxTtl": "max_ttl",
+    "noStore": "no_store",
+    "requireCn": "require_cn",
+    "serverFlag": "server_flag",
+    "ttl": "ttl",
+}
+_TOLD: Final = ("certificate", "issuerId", "issuingCa", "keyId", "serialNumber")
+
+
+# --- authorities -------------------------------------------------------------------------
+def _create_root(vault: Vault, inputs: Props) -> str:
+    if inputs["type"] != "internal":
+        raise PluginError(
+            f"the authority of {inputs['backend']} is of type {inputs['type']}: this plugin makes none but internal "
+            "ones, whose key never leaves Vault"
+        )
+    backend = trimmed(inputs, "backend")
+    made = vault.put(f"{backend}/root/generate/internal", body(inputs, _ROOT))
+    return f"{backend}/issuer/{made['data']['issuer_id']}"
+
+
+def _read_root(vault: Vault, made: str, inputs: Props) -> Props | None:
+    try:
+        live = vault.get(made)
+    except hvac.exceptions.InternalServerError as error:
+        # So Vault and OpenBao call an issuer that is gone.
+        if "unable to find PKI issuer" not in str(error):
+            raise
+        return None
+    if live is None:
+        return None
+    backend, _, issuer = made.rpartition("/issuer/")
+    known = vault.get(f"{backend}/cert/{issuer}") or {}
+    return {
+        **inputs,
+        "backend": backend,
+        "certificate": live["certificate"],
+        "issuerId": issuer,
+        "issuingCa": live["certificate"],
+        "keyId": live.get("key_id"),
+        "serialNumber": live.get("serial_number") or known.get("serial_number"),
+    }
+
+
+def _delete(vault: Vault, made: str, _state: Props) -> None:
+    vault.remove(made)
+
+
+# --- who gets certificates -----------------------------------------------------------------
+def _shown_role(live: Props) -> Props:
+    found = pick(live, _ROLE)
+    # Durations are text in the program and seconds on the server.
+    return {name: str(value) if name in ("ttl", "maxTtl") else value for name, value in found.items()}
+
+
+def _create_role(vault: Vault, inputs: Props) -> str:
+    made = f"{trimmed(inputs, 'backend')}/roles/{inputs['name']}"
+    vault.put(made, body(inputs, _ROLE))
+    return made
+
+
+def _read_role(vault: Vault, made: str, inputs: Props) -> Props | None:
+    live = vault.get(made)
+    if live is None:
+        return None
+    backend, _, name = made.rpartition("/roles/")
+    return {"backend": inputs.get("backend", backend), "name": name, **_shown_role(live)}
+
+
+def _update_role(vault: Vault, made: str, old: Props, new: Props) -> None:
+    vault.put(made, body(new, _ROLE, old))
+
+
+ROWS: Final[tuple[Row[Vault], ...]] = (
+    Row(
+        "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
+        _create_root,
+        _read_root,
+        None,
+        _delete,
+        required=("backend", "commonName", "type"),
+        computed=_TOLD,
+    ),
+    Row(
+        "vault:pkiSecret/secretBackendRole:SecretBackendRole",
+        _create_role,
+        _read_role,
+        _update_role,
+        _delete,
+        required=("backend",),
+        replace=frozenset({"backend", "name", "namespace"}),
+        autoname="name",
+        alike={"ttl": seconds, "maxTtl": seconds},
+        unordered=frozenset({"allowedDomains", "keyUsages", "extKeyUsages"}),
+    ),
+)

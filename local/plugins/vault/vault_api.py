@@ -1,0 +1,149 @@
+"""The Vault API as the rows use it: paths, durations and the few calls that every mount shares."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import hvac
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
+
+from local.plugins.provider.common import PluginError, Props
+
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class Vault:
+    """A Vault or OpenBao server with a token."""
+
+    http: hvac.Client
+
+    def get(self, path: str) -> Props | None:
+        """Return the data at a path, or nothing when there is none."""
+        try:
+            answer = self.http.read(path)
+        except hvac.exceptions.InvalidPath:
+            return None
+        except hvac.exceptions.InvalidRequest as error:
+            # Below a mount that is gone, Vault speaks of a wrong request and not of a missing path.
+            if "no handler for route" in str(error) or "unsupported path" in str(error):
+                return None
+            raise
+        return dict(answer["data"]) if answer and answer.get("data") is not None else None
+
+    def put(self, path: str, body: Mapping[str, Any]) -> Props:
+        """Write to a path and return what the server answers."""
+        answer = _patiently(self.http.write_data)(
+            path, data={name: value for name, value in body.items() if value is not None}
+        )
+        return dict(answer) if isinstance(answer, dict) else {}
+
+    def remove(self, path: str) -> None:
+        """Delete a path; one that is gone already is no error."""
+        try:
+            self.http.delete(path)
+        except hvac.exceptions.InvalidPath:
+            return
+        except hvac.exceptions.InvalidRequest as error:
+            if "no handler for route" not in str(error) and "no matching mount" not in str(error):
+                raise
+
+
+def _is_upgrading(error: BaseException) -> bool:
+    return isinstance(error, hvac.exceptions.InvalidRequest) and "Upgrading from non-versioned" in str(error)
+
+
+# A fresh version 2 key-value mount refuses writes until it has upgraded itself.
+_patiently: Final = retry(
+    retry=retry_if_exception(_is_upgrading), stop=stop_after_delay(30), wait=wait_fixed(0.2), reraise=True
+)
+
+
+def connect(config: Props, environment: Mapping[str, str]) -> Vault:
+    """Return a client from provider configuration, and the usual variables where that is silent."""
+    address = config.get("address") or environment.get("VAULT_ADDR")
+    token = config.get("token") or environment.get("VAULT_TOKEN")
+    if not address:
+        raise PluginError("no Vault address: set `address` of the vault provider or VAULT_ADDR")
+    if not token:
+        raise PluginError(f"no token for Vault at {address}: set `token` of the vault provider or VAULT_TOKEN")
+    bundle = config.get("caCertFile") or environment.get("VAULT_CACERT")
+    skip = str(config.get("skipTlsVerify", environment.get("VAULT_SKIP_VERIFY", ""))).lower() in ("true", "1")
+    http = hvac.Client(
+        url=address,
+        token=token,
+        verify=False if skip else bundle or True,
+        namespace=config.get("namespace") or environment.get("VAULT_NAMESPACE"),
+        timeout=60,
+    )
+    return Vault(http)
+
+
+def explain(error: Exception, address: str, name: str) -> PluginError | None:
+    """Say in one sentence what Vault refused."""
+    if isinstance(error, hvac.exceptions.VaultError):
+        reasons = "; ".join(
+            str(reason).strip().replace("\n", " ") for reason in (error.errors or [error.text or error])
+        )
+        return PluginError(f"{name}: Vault at {address} says: {reasons or type(error).__name__}")
+    if type(error).__module__.startswith("requests."):
+        return PluginError(f"{name}: Vault at {address} cannot be reached ({_cause(error)}); is it up and unsealed?")
+    return None
+
+
+def _cause(error: BaseException) -> str:
+    text = str(error)
+    for hint in ("CERTIFICATE_VERIFY_FAILED", "Connection refused", "timed out", "Name or service not known"):
+        if hint in text:
+            return hint
+    return type(error).__name__
+
+
+def seconds(value: Any) -> int:
+    """Return a duration in seconds, from a number or from text such as ``1h30m``."""
+    if isinstance(value, int | float):
+        return int(value)
+    text = str(value).strip()
+    if re.fullmatch(r"\d+", text):
+        return int(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not parts or "".join(a + b for a, b in parts) != text:
+        raise PluginError(f"'{text}' is no duration; write it as 30s, 15m or 1h30m")
+    return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+def trimmed(inputs: Props, name: str, default: str = "") -> str:
+    """Return a path input without slashes at its ends."""
+    return str(inputs.get(name, default)).strip("/")
+
+
+def pick(source: Props, names: Mapping[str, str]) -> Props:
+    """Return what a server shows, under official names; what it leaves out is nothing."""
+    return {ours: source.get(theirs) for ours, theirs in names.items()}
+
+
+def body(inputs: Props, names: Mapping[str, str], old: Props | None = None) -> Props:
+    """Return inputs under the server's names; an input that was taken away is emptied."""
+    sent = {theirs: inputs[ours] for ours, theirs in names.items() if ours in inputs}
+    for ours, theirs in names.items():
+        if old is not None and ours in old and ours not in inputs:
+            sent[theirs] = _empty(old[ours])
+    return sent
+
+
+def text(value: Any) -> str:
+    """Return a value as the official provider shows it in a map of text."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _empty(value: Any) -> Any:
+    for kind, empty in ((bool, False), (int, 0), (list, []), (dict, {})):
+        if isinstance(value, kind):
+            return empty
+    return ""
+
+
+Names = Mapping[str, str]
+PathOf = Callable[[Props], str]

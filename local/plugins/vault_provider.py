@@ -1,0 +1,69 @@
+"""The vault resource plugin: official types and ids over hvac, against OpenBao or Vault."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from typing_extensions import override
+
+from local.plugins.provider.common import Checked, Failure, PluginError, Props, Request, decode_config
+from local.plugins.provider.rows import Row
+from local.plugins.provider.servicer import run
+from local.plugins.provider.tables import TableProvider
+from local.plugins.vault import kubernetes_auth, mounts, pki, secrets, system
+from local.plugins.vault.vault_api import Vault, connect, explain
+
+_ROWS: Final[Mapping[str, Row[Vault]]] = {
+    row.token: row for row in (*mounts.ROWS, *kubernetes_auth.ROWS, *pki.ROWS, *secrets.ROWS, *system.ROWS)
+}
+
+
+class VaultProvider(TableProvider[Vault]):
+    """Vault's resource types."""
+
+    name = "vault"
+    version = "7.14.0"
+    rows = _ROWS
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        super().__init__()
+        self._environment = environment
+        self._config: Props = {}
+        self._vault: Vault | None = None
+
+    @override
+    def configure(self, config: Props) -> None:
+        """Take address, token and certificate; nothing is contacted yet."""
+        self._config = decode_config(config)
+        self._vault = None
+
+    @override
+    def client(self) -> Vault:
+        """Return the client, made at the first use."""
+        if self._vault is None:
+            self._vault = connect(self._config, self._environment)
+        return self._vault
+
+    @override
+    def secret_paths(self, request: Request) -> Iterable[tuple[str | int, ...]]:
+        """Return the outputs that are always secret; the provider's own token is."""
+        return [("token",)] if request.type.startswith("pulumi:providers:") else super().secret_paths(request)
+
+    @override
+    def check(self, request: Request) -> Checked:
+        """Check as all rows do; a namespace of a single resource is not supported."""
+        checked = super().check(request)
+        if request.inputs.get("namespace"):
+            reason = "set the namespace of the provider: this plugin knows none of single resources"
+            return Checked(checked.inputs, (*checked.failures, Failure("namespace", reason)))
+        return checked
+
+    @override
+    def fault(self, error: Exception, row: Row[Vault], request: Request) -> PluginError | None:
+        """Say what Vault says."""
+        address = self._config.get("address") or self._environment.get("VAULT_ADDR", "")
+        return explain(error, str(address), f"{request.name} ({row.token})")
+
+
+if __name__ == "__main__":
+    run(VaultProvider())

@@ -1,0 +1,1 @@
+"""Production applied from nothing on the emulators."""

@@ -1,0 +1,156 @@
+"""Why an update waits: the warnings about the objects that it waits for, and about what was made for them.
+
+The provider shows events of the object itself. What keeps an InferenceService from being ready happens to the
+ReplicaSet that is refused a pod by a quota, or to the pod that no node has room for.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from local.errors import UserError
+from local.paths import Home
+from local.stack import jobs
+
+FIRST_SECONDS = 45
+AGAIN_SECONDS = 15
+_LINES = 8
+_LENGTH = 300
+
+State = Mapping[str, Any]
+
+
+def waited_for(state: State) -> set[tuple[str, str, str]]:
+    """Return kind, namespace and name of the Kubernetes objects that an update works on, or could not finish."""
+    deployment = state["deployment"]
+    at_work = [operation["resource"] for operation in deployment.get("pending_operations") or []]
+    unfinished = [entry for entry in deployment.get("resources") or [] if entry.get("initErrors")]
+    found = set()
+    for resource in (*at_work, *unfinished):
+        about = resource.get("inputs", {}).get("metadata", {})
+        if resource["type"].startswith("kubernetes:") and about.get("namespace") and about.get("name"):
+            found.add((resource["type"].rpartition(":")[2], about["namespace"], about["name"]))
+    return found
+
+
+def _made_for(api: client.ApiClient, namespace: str, roots: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return kind and name of some objects of a namespace and of all that they own, however indirectly."""
+    apps, batch, core = client.AppsV1Api(api), client.BatchV1Api(api), client.CoreV1Api(api)
+    listed: dict[str, Any] = {
+        "Deployment": apps.list_namespaced_deployment(namespace),
+        "StatefulSet": apps.list_namespaced_stateful_set(namespace),
+        "DaemonSet": apps.list_namespaced_daemon_set(namespace),
+        "ReplicaSet": apps.list_namespaced_replica_set(namespace),
+        "Job": batch.list_namespaced_job(namespace),
+        "Pod": core.list_namespaced_pod(namespace),
+    }
+    owners = {
+        (kind, str(item.metadata.name)): {
+            (str(owner.kind), str(owner.name)) for owner in item.metadata.owner_references or []
+        }
+        for kind, found in listed.items()
+        for item in found.items
+    }
+    known = set(roots)
+    while more := {thing for thing, above in owners.items() if thing not in known and above & known}:
+        known |= more
+    return known
+
+
+def _when(event: Any) -> datetime:
+    found: datetime = event.last_timestamp or event.event_time or event.metadata.creation_timestamp
+    return found
+
+
+@dataclass(frozen=True)
+class Warned:
+    """What the cluster last warned of about one object for one reason."""
+
+    subject: str
+    reason: str
+    text: str
+    when: datetime
+
+    def __str__(self) -> str:
+        """Return it as a line."""
+        return f"{self.subject}: {self.reason}: {self.text}"
+
+
+def _warned(event: Any) -> Warned:
+    subject = event.involved_object
+    text = " ".join(str(event.message or "").split())[:_LENGTH]
+    return Warned(f"{subject.kind} {subject.namespace}/{subject.name}", str(event.reason), text, _when(event))
+
+
+def warnings(home: Home, state: State, since: datetime) -> list[Warned]:
+    """Return what the cluster has warned of since a time, about the objects waited for and their own, oldest first."""
+    namespaces: dict[str, set[tuple[str, str]]] = {}
+    for kind, namespace, name in waited_for(state):
+        namespaces.setdefault(namespace, set()).add((kind, name))
+    found: list[Warned] = []
+    with jobs.connect(home) as api:
+        for namespace, roots in namespaces.items():
+            mine = _made_for(api, namespace, roots)
+            for event in client.CoreV1Api(api).list_namespaced_event(namespace, field_selector="type=Warning").items:
+                subject = (str(event.involved_object.kind), str(event.involved_object.name))
+                if subject in mine and _when(event) >= since:
+                    found.append(_warned(event))
+    found.sort(key=lambda warned: warned.when)
+    # A message that names another pod each time is the same warning: the newest is kept.
+    newest = {(warned.subject, warned.reason): warned for warned in found}
+    return list(newest.values())[-_LINES:]
+
+
+@contextmanager
+def explained(
+    home: Home, state: Callable[[], State], say: Callable[[str], None]
+) -> Iterator[Callable[[], list[Warned]]]:
+    """While an update runs, say what it waits for when it takes long, each thing once.
+
+    Parameters
+    ----------
+    home
+        The environment that is updated.
+    state
+        Returns the stack's state as it is at that moment.
+    say
+        Shows a line to the user.
+
+    Yields
+    ------
+    Callable
+        Returns the warnings since the update began.
+    """
+    began = datetime.now(UTC).replace(microsecond=0)
+
+    def look() -> list[Warned]:
+        try:
+            return warnings(home, state(), began)
+        except (ApiException, HTTPError, OSError, UserError):
+            return []  # the update itself says what does not answer
+
+    ended, said = threading.Event(), set[tuple[str, str]]()
+
+    def watch() -> None:
+        pause = FIRST_SECONDS
+        while not ended.wait(pause):
+            for warned in look():
+                if (warned.subject, warned.reason) not in said:
+                    said.add((warned.subject, warned.reason))
+                    say(f"still waiting: {warned}")
+            pause = AGAIN_SECONDS
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield look
+    finally:
+        ended.set()
+        watcher.join()

@@ -1,0 +1,1 @@
+"""The tools that the environment runs on, and their builds from pinned Go modules."""
