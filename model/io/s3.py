@@ -110,7 +110,7 @@ def delete(place: str) -> None:
 
 
 def listing(place: str) -> list[Stored]:
-    """Return the objects at or below a place, in the order of their keys."""
+    """Return the objects at or below a prefix, in the order of their keys."""
     bucket, prefix = _split(place)
     now = datetime.now(UTC)
     with _explained(place):
