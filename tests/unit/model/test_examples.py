@@ -1,6 +1,5 @@
 """The public names of ``model``: documented by examples that run, and imported on first use only."""
 
-import doctest
 import subprocess
 import sys
 from pathlib import Path
@@ -8,32 +7,13 @@ from pathlib import Path
 import pytest
 
 import model
+from tests.support.examples import TO_FEATURES, run_examples
 
-FIRST = ["synthesize", "ingest", "build_features", "build_features_as_of", "reidentify"]
-REST = ["train", "evaluate", "publish_release", "verify_release", "Scorer"]
 HEAVY = ("duckdb", "ibis", "fhir", "model.fhir", "model.curated", "httpx", "mlflow")
 
 
-def run_examples(folder: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]) -> None:
-    """Run the examples one after another in one folder: each uses the files of the former."""
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("VAULT_ADDR", raising=False)
-    runner = doctest.DocTestRunner()
-    report: list[str] = []
-    for name in names:
-        [test] = doctest.DocTestFinder(recurse=False).find(getattr(model, name), name, globs={})
-        assert test.examples, name
-        runner.run(test, out=report.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(report)
-
-
 def test_the_examples_up_to_the_features_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_examples(tmp_path, monkeypatch, FIRST)
-
-
-@pytest.mark.slow
-def test_all_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_examples(tmp_path, monkeypatch, [*FIRST, *REST])
+    run_examples(tmp_path, monkeypatch, TO_FEATURES)
 
 
 @pytest.mark.parametrize("name", model.__all__)
