@@ -6,4 +6,4 @@ class UserError(Exception):
 
 
 class GateError(Exception):
-    """A gate refused to go on; exit code 1."""
+    """A gate was not passed; exit code 1."""

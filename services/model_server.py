@@ -35,7 +35,7 @@ log = logging.getLogger("mlserver.readmission")
 
 
 class ReadmissionModel(MLModel):
-    """A release, loaded once, predicted with as it was evaluated."""
+    """MLServer runtime of a release."""
 
     scorer: Scorer | None = None
 

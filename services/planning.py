@@ -20,12 +20,12 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 class _NotYetError(Exception):
-    """The server may answer later."""
+    """A transient error of the model server."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the discharge team sees of one patient."""
+    """Score of one patient, for the discharge team."""
 
     patient: str
     risk: float
@@ -41,7 +41,7 @@ class Answer:
 
 
 def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -> Answer:
-    """Ask a model server for the score of one discharge, again while it is not ready.
+    """Return a model server's score of one discharge, with retries while it is not ready.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ _LEFT_OVER = ".part-"
 
 @dataclass(frozen=True)
 class ReleaseFiles:
-    """The checked contents of a release."""
+    """Verified contents of a release."""
 
     digest: str
     contents: Mapping[str, bytes]

@@ -53,7 +53,7 @@ ESTIMATORS = "sklearn."
 
 @dataclass(frozen=True)
 class Loaded:
-    """A fitted pipeline and the packages whose code it is made of."""
+    """A fitted pipeline and the packages that it needs."""
 
     pipeline: Any
     packages: frozenset[str]

@@ -10,7 +10,7 @@ CAUTION = "not evaluated: this model's performance is unknown"
 
 @dataclass(frozen=True)
 class Standing:
-    """How a release stands on a day.
+    """Evaluation status of a release on a date.
 
     Attributes
     ----------

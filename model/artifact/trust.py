@@ -32,7 +32,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class SignedRelease:
-    """A release whose files and signature hold.
+    """A release with verified files and signature.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def reidentify(
     key_file: Annotated[Path | None, typer.Option(help="Local key file instead of Vault.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say who a pseudonym is, and record who asked and why."""
+    """Return the patient of a pseudonym and write an audit record."""
     from model.identity_store.envelope import wrapping
     from model.identity_store.reidentify import hand_over
     from model.identity_store.reidentify import reidentify as run

@@ -37,7 +37,7 @@ FROM complete_encounter e LEFT JOIN payers USING (sequence) LEFT JOIN suppressed
 
 @dataclass(frozen=True)
 class Cells:
-    """What was found of the cells of a hospital's patients."""
+    """Smallest equivalence class and suppression counts of a hospital's patients."""
 
     smallest: int | None = None
     """Patients in the smallest cell, after suppression; nothing without patients."""

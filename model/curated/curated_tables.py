@@ -40,7 +40,7 @@ TABLES = tuple(COLUMNS)
 
 @dataclass(frozen=True)
 class Manifest:
-    """Which files hold a hospital's tables, and what they were made from."""
+    """Manifest of a hospital's curated tables: files, lineage and counts."""
 
     hospital: str
     schema_version: int

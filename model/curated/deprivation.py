@@ -19,7 +19,7 @@ _ZIP3 = re.compile(r"\d{3}", re.ASCII)
 
 @dataclass(frozen=True)
 class Areas:
-    """The part of each three-digit ZIP area; the last part is the most deprived."""
+    """Quantile of each three-digit ZIP area; the last is the most deprived."""
 
     part_of: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""

@@ -66,7 +66,7 @@ _ORPHANED = """
 
 @dataclass
 class Versions:
-    """Collects what is known of each resource's place in time, with bounded memory."""
+    """Version index of resources, with bounded memory."""
 
     folder: Path
     _resources: list[tuple[int, int, int, int | None, int | None, bool, bool]] = field(default_factory=list)

@@ -31,7 +31,7 @@ KNOWN_PATIENTS = 100_000
 
 
 class Identities(Protocol):
-    """Where the link from pseudonym to patient is kept, for those who may know it."""
+    """Store of the mapping from pseudonym to patient."""
 
     def record(self, resource: dict[str, Any], subject: Subject) -> None:
         """Keep who a pseudonym is; the last call for a patient counts."""
@@ -60,7 +60,7 @@ class Identities(Protocol):
 
 @dataclass
 class Work:
-    """State of one run."""
+    """Worker of one ingestion run."""
 
     hospital: str
     ring: Keyring

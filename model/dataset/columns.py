@@ -17,7 +17,7 @@ NOTHING = {"", "?", "na", "n/a", "nan", "null", "none", "#n/a", "-", "."}
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a column of text writes its numbers; one for the whole column.
+    """Number format of a text column.
 
     Parameters
     ----------

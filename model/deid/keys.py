@@ -22,14 +22,14 @@ OTHERS = 0o077
 
 @dataclass(frozen=True)
 class PatientSecret:
-    """What one keyed HMAC gives for one patient; pseudonyms and the date shift derive from it."""
+    """Patient secret from a keyed HMAC, from which pseudonyms and the date shift derive."""
 
     version: str
     key: bytes
 
 
 class Keyring(Protocol):
-    """Gives every patient of a hospital a secret that only the holder of the key can make again."""
+    """Source of patient secrets."""
 
     def secrets(self, inputs: Sequence[str]) -> list[PatientSecret]:
         """Return a secret for each input, in order."""
@@ -37,7 +37,7 @@ class Keyring(Protocol):
 
 
 class LocalKeyring:
-    """HMAC with a key from a file; for the shell and for tests, never for patients' data."""
+    """HMAC with a local key file; for development and tests, never for patients' data."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key

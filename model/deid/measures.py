@@ -28,7 +28,7 @@ Found = tuple[str, None] | tuple[None, Reason]
 
 
 class Measures:
-    """Decides which numbers are measurements.
+    """Filter of measurement values.
 
     Parameters
     ----------

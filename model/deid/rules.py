@@ -52,7 +52,7 @@ class Rule(BaseModel):
 
 
 class RuleTable(BaseModel):
-    """The whole table."""
+    """The de-identification rules."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -15,7 +15,7 @@ LOINC = ("loinc",)
 
 @dataclass
 class Context:
-    """What a transform needs to know beside the value; one for all of a patient's resources in a piece of a file."""
+    """Transform context: one for all of a patient's resources in a chunk of a file."""
 
     allowed: AllowList
     subject: Subject

@@ -18,7 +18,7 @@ USED = "used"
 
 
 class Measured(NamedTuple):
-    """Whose values of which measurement, and what is wrong with them."""
+    """Key of a measurement count: hospital, measurement, exclusion reason."""
 
     hospital: str
     lab: str

@@ -22,7 +22,7 @@ SPARK_MEMORY = "2g"
 
 
 class Engine(Protocol):
-    """Reads the curated tables, keeps what is used more than once, and gives results as Arrow."""
+    """Query engine: reads curated tables, materialises intermediate tables, returns Arrow."""
 
     def tables(self, folder: Path) -> dict[str, ibis.Table]:
         """Return the curated tables of ``folder/<table>/*.parquet``."""

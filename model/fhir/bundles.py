@@ -18,7 +18,7 @@ _TYPE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)(?:[/?].*)?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Item:
-    """One resource as it was found, or why it could not be read."""
+    """A Bundle entry: its resource, or the reason why it could not be read."""
 
     index: int
     resource: dict[str, Any] | None

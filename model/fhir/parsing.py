@@ -26,7 +26,7 @@ _SPACE = " \t\r\n"
 
 
 class UnreadableError(Exception):
-    """Why a file, a line or an entry cannot be read, in words that hold nothing of it."""
+    """A parse error of a file, line or entry; its message repeats none of the content."""
 
 
 class Stream(Protocol):

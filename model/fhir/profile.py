@@ -26,7 +26,7 @@ _SAID = {
 
 
 class Rule(BaseModel):
-    """One row of the profile."""
+    """A profile rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +58,7 @@ class Rule(BaseModel):
 
 
 class Profile(BaseModel):
-    """The whole table."""
+    """The profile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -26,7 +26,7 @@ class OtherJsonType(_Row):
 
 
 class ResourceType(_Row):
-    """One resource type."""
+    """A FHIR resource type."""
 
     needed: bool
     owner: str | None = None

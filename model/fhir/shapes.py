@@ -81,7 +81,7 @@ _PRIMITIVES: dict[str, Check] = {
 
 @dataclass
 class _Shape:
-    """What one FHIR type may hold."""
+    """Allowed elements of a FHIR type."""
 
     checks: dict[str, Check] = field(default_factory=dict)
     required: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ _ISSUE_CODES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Why something is refused."""
+    """A validation error."""
 
     said: str
     code: str = "invalid"

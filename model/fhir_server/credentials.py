@@ -17,7 +17,7 @@ _OTHERS = 0o077
 
 
 class Auth(StrEnum):
-    """How a client shows a FHIR server who it is."""
+    """Client authentication method."""
 
     SMART = "smart-backend-services"
     SECRET = "client-secret"
@@ -26,7 +26,7 @@ class Auth(StrEnum):
 
 
 class SecretMethod(StrEnum):
-    """Where a client secret goes in a token request (RFC 6749, section 2.3.1)."""
+    """Client secret location in a token request (RFC 6749, section 2.3.1)."""
 
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
@@ -34,7 +34,7 @@ class SecretMethod(StrEnum):
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Credentials:
-    """What a client shows a FHIR server; fields that are secret are never printed.
+    """Client credentials; secret fields are never printed.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class ExportError(UserError):
 
 
 class File(BaseModel):
-    """One file of an export."""
+    """An export file."""
 
     type: str
     url: str
@@ -41,7 +41,7 @@ class File(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an export offers, as far as it is needed."""
+    """Export manifest (Bulk Data IG), as far as needed."""
 
     transaction_time: str = Field(alias="transactionTime", pattern=_INSTANT)
     requires_access_token: bool = Field(alias="requiresAccessToken")

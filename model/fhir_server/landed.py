@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Landed:
-    """What a run brought.
+    """Result of a run: files, mode and deletions.
 
     Parameters
     ----------

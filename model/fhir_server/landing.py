@@ -22,7 +22,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 @checked(config=_STRICT)
 class Run:
-    """One fetch of what a server has.
+    """A run against a FHIR server.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Run:
 
 @checked(config=_STRICT)
 class State:
-    """What a landing place holds, and the run that was not ended.
+    """State of the landing storage, and of an unfinished run.
 
     Parameters
     ----------

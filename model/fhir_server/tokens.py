@@ -30,14 +30,14 @@ _OAUTH_CODE = re.compile(r"[a-z_]{1,40}")
 
 @dataclass(frozen=True)
 class Grant:
-    """A token and the time until which it is used."""
+    """An access token and its expiry."""
 
     token: str
     until: float
 
 
 class Bearer(httpx.Auth):
-    """Shows a valid token with each request; a request that is refused with 401 is made once more with a new one."""
+    """Bearer authentication: a valid token with each request, renewed once after a 401."""
 
     def __init__(self, grant: Callable[[], Grant], clock: Clock) -> None:
         self._grant = grant

@@ -45,7 +45,7 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 @dataclass(frozen=True)
 class Clock:
-    """The time, and how to let it pass; tests bring their own."""
+    """Clock and sleep, replaceable in tests."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -53,7 +53,7 @@ class Clock:
 
 
 class RefusedError(UserError):
-    """The server answered a request with a status that another attempt would get too."""
+    """A permanent HTTP error."""
 
 
 class PassingError(Exception):

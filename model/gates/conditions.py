@@ -34,7 +34,7 @@ def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> st
 
 
 def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | Mapping[str, Any]) -> Verdict:
-    """Judge whether the test data tells how good the model is."""
+    """Return the verdict on the size of the test data."""
     why = not_evaluated(evaluation, table.evaluated)
     warning = "this model's performance is unknown" if why else ""
     demand = f"at least {table.evaluated.discharges} test discharges with {table.evaluated.outcomes} of each outcome"

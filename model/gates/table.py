@@ -24,7 +24,7 @@ Straddle = Literal["margin", "warn"]
 
 
 class Minimum(Row):
-    """The least data to train on."""
+    """Minimum of training data."""
 
     discharges: int
     readmissions: int
@@ -32,7 +32,7 @@ class Minimum(Row):
 
 
 class Gate(Row):
-    """One thing that an evaluation must show.
+    """A gate: a metric and its bounds.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Gate(Row):
 
     @property
     def demand(self) -> str:
-        """What the gate asks for, in words."""
+        """Requirement of the gate, as text."""
         bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
         bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
         bounds += [str(self.holds).lower()] if self.holds is not None else []
@@ -98,13 +98,13 @@ class Gate(Row):
 
 
 class Approval(Row):
-    """Who may approve a release."""
+    """Rule for approvals."""
 
     roles: tuple[str, ...] = Field(min_length=1)
 
 
 class Profile(Row):
-    """What a model is for, and so what it must show.
+    """A gate profile: intended use, minimum data and gates.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Profile(Row):
 
 
 class Band(Row):
-    """A band of risk and what to do in it."""
+    """A decision band of risk and its action."""
 
     top_share: float = Field(gt=0, le=1)
     action: str
@@ -174,11 +174,11 @@ class SmallGroup(Row):
 
 
 class Enough(SmallGroup):
-    """The least test data that tells how good a model is."""
+    """Minimum of test data for an evaluation."""
 
 
 class GateTable(Row):
-    """The whole table."""
+    """The gates table."""
 
     version: int
     profiles: dict[str, Profile]

@@ -22,14 +22,14 @@ _WRAPPED = b"identity data key"
 
 @dataclass(frozen=True)
 class DataKey:
-    """A key for one edition of the store: in the clear for who writes it, wrapped for who may read it later."""
+    """Data key of one version of the store: plaintext for the writer, wrapped for later readers."""
 
     clear: bytes
     wrapped: str
 
 
 class Wrapping(Protocol):
-    """Makes data keys and opens them again."""
+    """Key wrapping: creates and unwraps data keys."""
 
     def new(self) -> DataKey:
         """Return a new data key."""
@@ -59,7 +59,7 @@ class VaultWrapping:
 
 
 class LocalWrapping:
-    """Data keys under a key from a file; for the shell and for tests, never for patients' data."""
+    """Data keys wrapped with a local key file; for development and tests, never for patients' data."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key

@@ -19,7 +19,7 @@ REPLACED = "replaced"
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a pseudonym is: enough to find the patient in the hospital's own record, and no more."""
+    """Identity of a pseudonymised patient: id, identifiers and date shift (days)."""
 
     patient_id: str
     identifiers: tuple[dict[str, str], ...]

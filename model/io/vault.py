@@ -21,7 +21,7 @@ LONGEST_WAIT_SECONDS = 5.0
 
 
 class AbsentError(UserError):
-    """Vault holds nothing at a path."""
+    """No secret at a Vault path."""
 
 
 class Transit(Protocol):
@@ -37,7 +37,7 @@ class Transit(Protocol):
 
 
 class Vault:
-    """A client that logs in when it must, again when its token has run out, and waits while Vault cannot answer.
+    """Vault client with Kubernetes login, token renewal and retries.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ class Attributed:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A valid resource that is not used."""
+    """An excluded resource and its exclusion reason."""
 
     reason: str
     survivor: str | None = None

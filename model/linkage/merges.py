@@ -13,7 +13,7 @@ Order = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Link:
-    """One merge: the records of one patient belong to another."""
+    """A patient merge."""
 
     replaced: str
     survivor: str

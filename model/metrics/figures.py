@@ -61,7 +61,7 @@ class Figure(BaseModel):
 
 
 class Spread(Figure):
-    """A figure with its 95 % interval."""
+    """A metric with its 95 % interval."""
 
     value: Number = None
     low: Number = None
@@ -200,7 +200,7 @@ class StabilityFigures(Figure):
 
 
 class Figures(SampleFigures):
-    """All figures of an evaluation."""
+    """All metrics of an evaluation."""
 
     baseline_name: Text = ""
     f1: Section[Spread] = None

@@ -24,7 +24,7 @@ Measure = Callable[[Floats], Mapping[str, Floats]]
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval."""
+    """A metric with its 95 % interval."""
 
     value: float
     low: float

@@ -54,7 +54,7 @@ class Group(_Row):
 
 
 class Attributes(_Row):
-    """The whole table."""
+    """The source attributes."""
 
     groups: tuple[Group, ...]
 

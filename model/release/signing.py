@@ -17,7 +17,7 @@ KEY_NAME = "release-signing"
 
 
 class Signer(Protocol):
-    """Signs with a key that it does not show."""
+    """Signer of releases."""
 
     def sign(self, message: bytes) -> Signature:
         """Return the signature of a message."""
@@ -29,7 +29,7 @@ class Signer(Protocol):
 
 
 class LocalSigner:
-    """Signs with a key file."""
+    """Signer with a local key file."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -62,7 +62,7 @@ class LocalSigner:
 
 
 class VaultSigner:
-    """Signs by Vault transit: the key never leaves Vault."""
+    """Signer with Vault's transit engine: the key never leaves Vault."""
 
     def __init__(self, vault: Transit, mount: str) -> None:
         self._vault = vault

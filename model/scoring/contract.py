@@ -19,7 +19,7 @@ _NUMBERS = (int, float, np.floating, np.integer)
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the model.
+    """A feature of the model.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Table:
-    """Which columns of a hospital's own table say whose row it is, and when.
+    """Patient and time columns of a hospital's own table.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Table:
 
 
 class Contract:
-    """The features that a model asks for, in its order."""
+    """Input contract of a model: its features, in order."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.features = tuple(_feature(name, schema["properties"][name]) for name in schema["x-order"])

@@ -15,7 +15,7 @@ ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Explanation:
-    """Risks and their parts.
+    """Predicted risks and feature contributions.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Explanation:
 
 
 class Explainer(Protocol):
-    """Predicts and explains at once."""
+    """Explainer of a model's predictions."""
 
     method: str
 
@@ -43,7 +43,7 @@ class Explainer(Protocol):
 
 
 class Exact:
-    """The parts of a linear model: they add up to the log-odds.
+    """Exact contributions of a linear model: they add up to the log-odds.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Exact:
 
 
 class Occlusion:
-    """What the log-odds lose when one value is replaced by the usual one; for models that do not add up.
+    """Occlusion: change of the log-odds when a value is replaced by the typical one; for non-linear models.
 
     Every replacement of every discharge is one row of a single prediction. A value that is the usual one is not
     replaced: its contribution is zero.

@@ -108,7 +108,7 @@ class Scorer:
 
     @cached_property
     def lineage(self) -> dict[str, Any]:
-        """What the release was made from."""
+        """Lineage of the release."""
         found: dict[str, Any] = json.loads(self.files.text(LINEAGE_FILE))
         return found
 

@@ -118,7 +118,7 @@ def _describe(client: "MlflowClient", run_id: str, run: Run) -> None:
 
 
 def _figures(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Give every figure that a gate could ask for, by its path."""
+    """Yield every metric that a gate can use, by its path."""
     for path, value in _numbers(evaluation):
         if path in PATHS:
             yield path, value

@@ -21,7 +21,7 @@ INDEX, AGE, BASE_RATE = "LACE", "age alone", "the base rate"
 
 @dataclass(frozen=True)
 class Baseline:
-    """A score to compare with.
+    """Baseline score of each row.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ ENCODER_FOLDS = 5
 
 
 class Boosting:
-    """The other candidate."""
+    """Gradient boosting candidate."""
 
     name = "gradient-boosting"
 
@@ -44,7 +44,7 @@ class Boosting:
         return found
 
     def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
-        """Put the calibration around the trees."""
+        """Return the pipeline with the calibration applied after the trees."""
         preprocessing, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
         # The library's own fit would use scores of rows that the trees have seen: only its form is taken, by a fit on
         # four rows, and its two numbers are those of the held-out scores. It writes the log-odds as -(a * score + b).

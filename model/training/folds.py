@@ -14,7 +14,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def folds(data: Dataset, most: int | None = None) -> Iterator[tuple[Numbers, Numbers]]:
-    """Give the rows to fit on and the rows of the patients held out, for each fold.
+    """Yield training rows and held-out rows of each fold, grouped by patient.
 
     Raises
     ------

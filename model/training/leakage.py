@@ -22,7 +22,7 @@ CHANCE = 0.5
 
 @dataclass(frozen=True)
 class Alone:
-    """What each feature, and LACE, tells of the outcome without the others."""
+    """Univariate ROC-AUC of each feature, and of LACE."""
 
     columns: tuple[Column, ...]
     areas: tuple[float, ...]
@@ -31,7 +31,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A feature that alone orders the outcomes far better than the others.
+    """A feature suspected of target leakage: its univariate ROC-AUC is far above all others.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Suspect:
 
     @property
     def text(self) -> str:
-        """What was found, in words."""
+        """Description for messages."""
         known = (
             f"its definition says: {self.known_at_discharge}"
             if self.known_at_discharge

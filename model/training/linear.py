@@ -23,12 +23,12 @@ MISSING = -1.0
 
 
 class Linear:
-    """The simpler candidate."""
+    """Logistic regression candidate."""
 
     name = "logistic-regression"
 
     def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, Any]:
-        """Return the parameters that lose least on held-out patients: the penalty first, then one by one the others."""
+        """Return the hyperparameters of the least cross-validated log loss, tuned one after another."""
         grid, parts = settings().linear, tuning_folds(data)
         steps: dict[str, Sequence[Any]] = {
             "C": grid.penalties,
@@ -66,7 +66,7 @@ class Linear:
         return found
 
     def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
-        """Put the calibration into the coefficients, so that contributions stay exact."""
+        """Return the pipeline with the calibration in its coefficients, so that contributions stay exact."""
         model = pipeline.named_steps["model"]
         model.coef_ = model.coef_ * calibration.slope
         model.intercept_ = model.intercept_ * calibration.slope + calibration.intercept

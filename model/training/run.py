@@ -80,19 +80,19 @@ class Run:
 
     @property
     def table(self) -> dict[str, Any] | None:
-        """What the columns of a hospital's own table are; nothing where the features are the package's own."""
+        """Column roles of a hospital's own table; None for a features file."""
         found: dict[str, Any] | None = self.made_from.get("table")
         return found
 
     @property
     def read_as(self) -> dict[str, str]:
-        """How the columns of a hospital's own table were read, in words."""
+        """How the columns of a hospital's own table were parsed."""
         found: dict[str, str] = self.made_from.get("read_as", {})
         return found
 
     @property
     def baseline_name(self) -> str:
-        """What the model is compared with; a features file has LACE."""
+        """Name of the baseline; LACE for a features file."""
         return str(self.made_from.get("baseline", {}).get("name", "LACE"))
 
 

@@ -24,7 +24,7 @@ from model.training.split import split
 
 @dataclass(frozen=True)
 class Source:
-    """Rows with what is known of their making."""
+    """Training data with its lineage."""
 
     data: Dataset
     columns: tuple[Column, ...]

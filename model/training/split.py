@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows are for what; a row is for training, for the test, or (a training patient's, after the cut) unused."""
+    """Row masks of shape (n,): training, test, or (a training patient's, after the cut) unused."""
 
     fit: Rows
     test: Rows

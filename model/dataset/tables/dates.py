@@ -54,7 +54,7 @@ class _Shape:
 
 @dataclass(frozen=True)
 class Times:
-    """A column's moments, how they are written, and what shows it.
+    """Parsed dates of a column, their format and the evidence for it.
 
     Attributes
     ----------

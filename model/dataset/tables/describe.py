@@ -32,7 +32,7 @@ _EXCEL_DAYS = (20_000, 73_415)
 
 @dataclass(frozen=True)
 class Described:
-    """A column as a model takes it.
+    """A described column: its type, values and how it was read.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Rows:
-    """Which rows of a table are for what.
+    """Row roles of a table: kept, training, patient.
 
     Parameters
     ----------

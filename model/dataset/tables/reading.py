@@ -30,7 +30,7 @@ Line = list[str]
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read; text where its file has no types.
+    """A parsed table; text where its file has no types.
 
     Parameters
     ----------

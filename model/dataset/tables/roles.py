@@ -25,7 +25,7 @@ _ROUNDED = re.compile(r"\d[.,]\d+[eE]\+\d+")
 
 @dataclass(frozen=True)
 class Words:
-    """Which columns of a table are what, and what a person decides about how they are read.
+    """Column roles of a table, and the options for parsing it.
 
     Parameters
     ----------
