@@ -22,7 +22,7 @@ from model.training.boosting import Boosting
 from model.training.calibration import calibrate
 from model.training.folds import Numbers
 from model.training.linear import Linear
-from model.training.model_selection import Candidate, held_out
+from model.training.model_selection import Candidate, cross_validated_predictions
 
 CANDIDATES: dict[str, Candidate] = {"logistic regression": Linear(), "gradient boosting": Boosting()}
 BOTH = "average of both"
@@ -77,7 +77,9 @@ def _part(data: Dataset, columns: tuple[Column, ...], repeat: int, rows: Numbers
         fit, risks = data.rows(rows), {}
         for name, candidate in CANDIDATES.items():
             parameters = candidate.tune(fit, columns)
-            calibration = calibrate(held_out(candidate, fit, columns, parameters=parameters), fit.label)
+            calibration = calibrate(
+                cross_validated_predictions(candidate, fit, columns, parameters=parameters), fit.label
+            )
             pipeline = candidate.calibrated(candidate.fit(fit, columns, parameters), calibration)
             risks[name] = pipeline.predict_proba(data.values[rest])[:, 1]
         risks[BOTH] = sum(risks.values()) / len(CANDIDATES)

@@ -1,1 +1,1 @@
-"""The programs that run in the pods beside the model package's own."""
+"""Services: the programs of the pods other than the ``model`` commands."""

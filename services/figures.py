@@ -1,4 +1,4 @@
-"""Figures of the model server besides MLServer's own; in a module that it does not load anew with the model."""
+"""Prometheus metrics of the model server, in a module that MLServer does not reload with the model."""
 
 from prometheus_client import Histogram
 

@@ -35,7 +35,7 @@ log = logging.getLogger("mlserver.readmission")
 
 
 class ReadmissionModel(MLModel):
-    """A release, loaded once, predicted with as it was evaluated."""
+    """MLServer runtime of a release."""
 
     scorer: Scorer | None = None
 
@@ -93,11 +93,11 @@ def opened(place: str) -> Scorer:
     Raises
     ------
     UserError
-        When it was changed, is signed by a stranger, is another than the one deployed, or predicts otherwise here.
+        When it was changed, is signed by a stranger, is not the deployed one, or its predictions differ here.
     """
     keys = trusted_keys()
     if keys is None:
-        raise UserError(f"{TRUSTED_KEYS} names no key, so no release can be trusted; set the hospital's public keys.")
+        raise UserError(f"{TRUSTED_KEYS} is empty, so no release can be trusted; set the hospital's public keys.")
     version, _, digest = os.environ.get(RELEASE, "").rpartition("@")
     # The platform mounts every release at one path, so the folder's name says nothing here.
     scorer = Scorer.open(place, trusted=keys, named=digest or files.ANY_FOLDER)
@@ -105,7 +105,7 @@ def opened(place: str) -> Scorer:
         raise UserError(f"The release at {place} is {scorer.version}, not the {version} that was deployed.")
     away = scorer.deviation()
     if not away <= TOLERANCE:
-        raise UserError(f"The release predicts otherwise here than when it was evaluated, by up to {away:.1e}.")
+        raise UserError(f"The release's predictions differ from the evaluated pipeline's by up to {away:.1e}.")
     return scorer
 
 

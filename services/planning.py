@@ -20,12 +20,12 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 class _NotYetError(Exception):
-    """The server may answer later."""
+    """A transient error of the model server."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the discharge team sees of one patient."""
+    """Score of one patient, for the discharge team."""
 
     patient: str
     risk: float
@@ -41,7 +41,7 @@ class Answer:
 
 
 def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -> Answer:
-    """Ask a model server for the score of one discharge, again while it is not ready.
+    """Return a model server's score of one discharge, with retries while it is not ready.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -
     try:
         reply = attempts(_post, url, body)
     except _NotYetError as fault:
-        raise UserError(f"The model server at {url} gives no answer ({fault}); check the InferenceService.") from None
+        raise UserError(f"The model server at {url} does not answer ({fault}); check the InferenceService.") from None
     return _answer(discharge.patient, reply)
 
 
@@ -80,7 +80,7 @@ def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
         reply = httpx.post(url, json=body, timeout=TIMEOUT_SECONDS)
     except httpx.InvalidURL:
-        raise UserError(f"{url} is not an address; give http://HOST/v2/models/NAME/infer.") from None
+        raise UserError(f"{url} is not a URL; give http://HOST/v2/models/NAME/infer.") from None
     except httpx.TransportError as fault:
         raise _NotYetError(type(fault).__name__) from None
     if reply.status_code in {404, 429} or reply.status_code >= 500:
@@ -119,7 +119,7 @@ def _answer(patient: str, reply: dict[str, Any]) -> Answer:
             return_days=None if days is None else int(days),
         )
     except (KeyError, IndexError, TypeError, ValueError):
-        raise UserError("The model server's answer is not one of this model; check MODEL_URL.") from None
+        raise UserError("The response is not from this model; check MODEL_URL.") from None
 
 
 @app.callback()
@@ -131,7 +131,7 @@ def about() -> None:
 def score(
     features: Annotated[str, typer.Option(envvar="FEATURES", help="The features file, local or s3://.")],
     url: Annotated[str, typer.Option(envvar="MODEL_URL", help="The model's …/v2/models/NAME/infer.")],
-    patient: Annotated[str, typer.Option(help="A pseudonym, or any for the latest discharge.")] = "any",
+    patient: Annotated[str, typer.Option(help="Pseudonym, or any for the latest discharge.")] = "any",
     patience: Annotated[float, typer.Option(help="Seconds to wait for the server.")] = PATIENCE_SECONDS,
 ) -> None:
     """Score a patient's latest discharge and print one JSON line."""

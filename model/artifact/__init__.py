@@ -1,1 +1,1 @@
-"""A release as files: hashes, signature, pipeline and reference predictions."""
+"""Release files: hashes, signature, pipeline and reference predictions."""

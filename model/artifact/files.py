@@ -1,4 +1,4 @@
-"""A release's files: named, listed with their hashes, checked before anything is used."""
+"""Release files: names, the file list with SHA-256 hashes, and the integrity check."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ _LEFT_OVER = ".part-"
 
 @dataclass(frozen=True)
 class ReleaseFiles:
-    """The checked contents of a release."""
+    """Verified contents of a release."""
 
     digest: str
     contents: Mapping[str, bytes]
@@ -111,7 +111,7 @@ def read(place: str, *, named: str | None = None) -> ReleaseFiles:
         contents[name] = content
     missing = NEEDED - contents.keys()
     if missing:
-        raise UserError(f"The release at {place} is not whole: {', '.join(sorted(missing))} is missing.")
+        raise UserError(f"The release at {place} is incomplete: {', '.join(sorted(missing))} is missing.")
     return ReleaseFiles(digest=digest, contents=contents, listed=file_list)
 
 
@@ -128,9 +128,9 @@ def _hashes(file_list: bytes, place: str) -> dict[str, str]:
             f"The release at {place} was changed: its {LIST_FILE} cannot be read; fetch it again."
         ) from None
     if any(not _PLAIN_NAME.fullmatch(name) for name, _ in rows):
-        raise UserError(f"The release at {place} was changed: it lists a file outside of itself.")
+        raise UserError(f"The release at {place} was changed: it lists a file outside its own folder; fetch it again.")
     if len(dict(rows)) != len(rows):
-        raise UserError(f"The release at {place} was changed: it lists a file twice.")
+        raise UserError(f"The release at {place} was changed: it lists a file twice; fetch it again.")
     return dict(rows)
 
 
@@ -142,7 +142,7 @@ def _refuse_strangers(place: str, known: frozenset[str] | set[str]) -> None:
     else:
         found = [path for path in Path(place).iterdir() if not path.name.startswith(_LEFT_OVER)]
         if any(path.is_symlink() for path in found):
-            raise UserError(f"The release at {place} was changed: it holds a link in place of a file; fetch it again.")
+            raise UserError(f"The release at {place} was changed: it contains a symlink; fetch it again.")
         strangers = any(path.name not in known for path in found)
     if strangers:
-        raise UserError(f"The release at {place} was changed: it holds a file that was not released; fetch it again.")
+        raise UserError(f"The release at {place} was changed: it contains an unlisted file; fetch it again.")

@@ -1,4 +1,4 @@
-"""Unpickle a pipeline so that it can be nothing but a fitted estimator: no name outside of the table is ever resolved.
+"""Safe unpickling of a scikit-learn pipeline: only estimators and the classes of an allow list are resolved.
 
 joblib and not skops: both hold either candidate, but skops writes object ids and a clock into its file, so the same
 pipeline would not give the same digest, and its file is several times as large and slow. What skops adds, a list of
@@ -53,7 +53,7 @@ ESTIMATORS = "sklearn."
 
 @dataclass(frozen=True)
 class Loaded:
-    """A fitted pipeline and the packages whose code it is made of."""
+    """A fitted pipeline and the packages that it needs."""
 
     pipeline: Any
     packages: frozenset[str]
@@ -77,7 +77,7 @@ def load(content: bytes) -> Loaded:
     except Exception as fault:
         raise UserError(f"The release's pipeline cannot be read ({type(fault).__name__}); do not use it.") from None
     if not hasattr(pipeline, "predict_proba") or not hasattr(pipeline, "steps"):
-        raise UserError("The release's pipeline is no fitted pipeline; do not use it.")
+        raise UserError("The release's pipeline is not a fitted scikit-learn Pipeline; do not use it.")
     return Loaded(pipeline, frozenset(packages))
 
 
@@ -96,4 +96,4 @@ def _find(packages: set[str], module: str, name: str) -> Any:
 
 
 def _refusal(module: str, name: str) -> Exception:
-    return UserError(f"The release's pipeline names {module}.{name}, which is no part of an estimator; do not use it.")
+    return UserError(f"The release's pipeline names {module}.{name}, which is not part of an estimator; do not use it.")

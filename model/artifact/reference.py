@@ -1,4 +1,4 @@
-"""Reference inputs with the risks that the evaluated pipeline gives: what serves is compared with them, to 1e-12.
+"""Reference inputs and the predictions of the evaluated pipeline, which serving must reproduce to 1e-12.
 
 The inputs are made from the contract and belong to no patient.
 """
@@ -27,7 +27,7 @@ def reference(names: tuple[str, ...], levels: list[list[float]], predict: Callab
     names : tuple of str
         The model's columns, in order.
     levels : list of list of float
-        For each column, values that it can take; besides these, each is missing in some rows.
+        For each column, values that it can take; each also is missing in some rows.
     predict : callable
         The evaluated pipeline's risk for rows.
 

@@ -1,23 +1,23 @@
-"""What whoever sees a risk must know of the release that gave it: whether it was evaluated, and on what exceptions."""
+"""Evaluation status of a release: whether it was evaluated, and which exceptions expired."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-CAUTION = "not evaluated: nothing is known of how good this model is"
+CAUTION = "not evaluated: this model's performance is unknown"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a release stands on a day.
+    """Evaluation status of a release on a date.
 
     Attributes
     ----------
     evaluated
-        Whether its test data told how good it is.
+        Whether its test data sufficed for an evaluation.
     cautions
-        What to say with every risk; nothing where all is well.
+        Warnings to show with every risk.
     """
 
     evaluated: bool

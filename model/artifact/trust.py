@@ -1,4 +1,4 @@
-"""Whose releases are believed: an Ed25519 signature over the file list, by a key that the reader trusts."""
+"""Release signatures: Ed25519 over the file list, by a trusted public key."""
 
 import base64
 import binascii
@@ -32,7 +32,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class SignedRelease:
-    """A release whose files and signature hold.
+    """A release with verified files and signature.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def check(signature: Signature, message: bytes, trusted: Collection[str] | None 
         key = Ed25519PublicKey.from_public_bytes(base64.b64decode(signature.public_key, validate=True))
         key.verify(base64.b64decode(signature.signature, validate=True), message)
     except (InvalidSignature, ValueError):
-        raise UserError("The release's signature does not fit its files; do not use it, fetch it again.") from None
+        raise UserError("The release's signature does not match its files; do not use it, fetch it again.") from None
 
 
 def trusted_keys() -> frozenset[str] | None:
@@ -105,5 +105,5 @@ def trusted_keys() -> frozenset[str] | None:
         except binascii.Error:
             size = 0
         if size != KEY_BYTES:
-            raise UserError(f"{TRUSTED_KEYS} holds something else than Ed25519 public keys in base64; mend it.")
+            raise UserError(f"{TRUSTED_KEYS} must hold Ed25519 public keys in base64; correct it.")
     return found or None

@@ -1,4 +1,4 @@
-"""The ``evaluate`` command: a run held against its gates."""
+"""The ``evaluate`` command: a run against its gates."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +12,10 @@ from model.tracking.option import Track
 def evaluate(
     run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
     baseline: Annotated[
-        str | None, typer.Option(help="Release that serves now, to be no worse than: a folder or S3 prefix.")
+        str | None, typer.Option(help="Deployed release to compare with: a folder or S3 prefix.")
     ] = None,
     publish: Annotated[
-        str | None, typer.Option(help="Folder or S3 prefix that keeps the report, also of a run that is refused.")
+        str | None, typer.Option(help="Folder or S3 prefix for the report, written also when a gate fails.")
     ] = None,
     track: Track = True,
     as_json: Json = False,
@@ -40,7 +40,7 @@ def evaluate(
         text += f"{figures.baseline_name} {lace.value:.3f}, Brier {brier.value:.3f}"
         text += f", calibration slope {figures.calibration.slope:.2f}" if figures.calibration else ""
     if done["too_small"]:
-        text += f"; too small to tell: {', '.join(done['too_small'])}"
+        text += f"; too few patients in: {', '.join(done['too_small'])}"
     text += f"; report in {kept or run_dir / REPORT_FILE}"
     for sentence in done["warnings"]:
         warn(sentence)

@@ -9,31 +9,29 @@ from model.io.console import Json, answer
 
 
 def features(
-    curated: Annotated[str, typer.Argument(help="Where ingest published its tables.")],
+    curated: Annotated[str, typer.Argument(help="Folder or S3 prefix of the curated tables.")],
     out: Annotated[str, typer.Option(help="The Parquet file to write.")],
-    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="What runs the expressions.")] = "duckdb",
+    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Query engine: duckdb or spark.")] = "duckdb",
     planned: Annotated[
         Literal["count", "exclude"] | None,
-        typer.Option(
-            help="Whether a planned return is a readmission; as model/definitions/features.yaml says unless given."
-        ),
+        typer.Option(help="Count a planned return as a readmission; default: model/definitions/features.yaml."),
     ] = None,
     max_unknown_units: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Most values of a measurement with an unknown unit; default: model/definitions/units.yaml.",
+            help="Largest share of a measurement's values with an unknown unit; default: model/definitions/units.yaml.",
         ),
     ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
             metavar="T",
-            help="Features of who is in hospital at this moment (ISO 8601, UTC, on the patient's shifted calendar), "
-            "from what was known by then.",
+            help="Features of the patients in hospital at this time (ISO 8601, UTC, on the shifted calendar), "
+            "from what was recorded by then.",
         ),
     ] = None,
-    patient: Annotated[str | None, typer.Option(metavar="PSEUDONYM", help="With --as-of: this patient alone.")] = None,
+    patient: Annotated[str | None, typer.Option(metavar="PSEUDONYM", help="With --as-of: one patient only.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compute one row of features for each index discharge."""
@@ -45,7 +43,7 @@ def features(
         answer(asdict(online), f"{online.patients} in hospital at {online.as_of}, in {online.out}", as_json=as_json)
         return
     if patient is not None:
-        raise UserError("--patient goes with --as-of; give a moment too.")
+        raise UserError("--patient needs --as-of; give a time too.")
     done = build(
         curated,
         out=out,
@@ -55,5 +53,5 @@ def features(
     )
     text = f"{done.discharges} discharges of {done.patients} patients, {done.labelled} labelled, "
     text += f"{done.readmitted} readmitted within {done.return_days} days, in {done.out}"
-    told = [f"{name.replace('_', ' ')} {number}" for name, number in done.counts.items() if number]
-    answer(asdict(done), f"{text}\n{', '.join(told)}", as_json=as_json)
+    exclusions = [f"{name.replace('_', ' ')} {number}" for name, number in done.counts.items() if number]
+    answer(asdict(done), f"{text}\n{', '.join(exclusions)}", as_json=as_json)

@@ -25,9 +25,9 @@ def ingest(
     hospital: Annotated[str, typer.Option(help="Short name; part of every pseudonym.")],
     out: Annotated[str, typer.Option(help="Folder or S3 prefix of the curated tables.")],
     max_bad_share: Annotated[
-        float, typer.Option(help="A larger share of unfit resources, or of broken files, stops the run.")
+        float, typer.Option(help="Largest share of invalid resources, or of unreadable files.")
     ] = 0.05,
-    quarantine: Annotated[str | None, typer.Option(help="Where the reasons for refusals go.")] = None,
+    quarantine: Annotated[str | None, typer.Option(help="Folder or S3 prefix of the refusal report.")] = None,
     observed_until: Annotated[str | None, typer.Option(help="The record is complete up to this day.")] = None,
     zone: Annotated[
         str | None,
@@ -41,28 +41,28 @@ def ingest(
         list[str] | None,
         typer.Option(
             metavar="NAME=SHARE",
-            help="Another limit on the share excluded for a reason, such as Encounter.class=0.5.",
+            help="Limit on the share excluded for a reason, such as Encounter.class=0.5.",
         ),
     ] = None,
-    key_file: Annotated[Path | None, typer.Option(help="Key file for the shell, in place of Vault.")] = None,
-    key_version: Annotated[int | None, typer.Option(help="Hold this version of Vault's pseudonym key.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Local key file instead of Vault.")] = None,
+    key_version: Annotated[int | None, typer.Option(help="Version of the pseudonym key in Vault.")] = None,
     identity: Annotated[
-        str | None, typer.Option(help="Identity store: who a pseudonym is, encrypted, for the PHI zone alone.")
+        str | None, typer.Option(help="Identity store: encrypted pseudonym-to-patient mapping, PHI zone only.")
     ] = None,
     deprivation: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="CSV of a deprivation index by three-digit ZIP (zip3,index), to compare by."),
+        typer.Option(metavar="FILE", help="CSV of a deprivation index by three-digit ZIP (zip3,index), for subgroups."),
     ] = None,
-    landing: Annotated[str | None, typer.Option(help=f"{_SERVER} where its raw records go.")] = None,
+    landing: Annotated[str | None, typer.Option(help=f"{_SERVER} folder or S3 prefix for its raw records.")] = None,
     credentials: Annotated[
-        Path | None, typer.Option(help=f"{_SERVER} JSON file of secrets, in place of Vault.")
+        Path | None, typer.Option(help=f"{_SERVER} JSON file of credentials instead of Vault.")
     ] = None,
-    auth: Annotated[str | None, typer.Option(help=f"{_SERVER} how it knows us (README).")] = None,
-    client: Annotated[str | None, typer.Option(help=f"{_SERVER} our client id.")] = None,
-    ca: Annotated[Path | None, typer.Option(help=f"{_SERVER} PEM file of its certificate's authority.")] = None,
+    auth: Annotated[str | None, typer.Option(help=f"{_SERVER} client authentication method (README).")] = None,
+    client: Annotated[str | None, typer.Option(help=f"{_SERVER} client id.")] = None,
+    ca: Annotated[Path | None, typer.Option(help=f"{_SERVER} PEM file of its certificate authority.")] = None,
     mode: Annotated[str, typer.Option(help=f"{_SERVER} auto, export or search.")] = "auto",
     group: Annotated[str | None, typer.Option(help=f"{_SERVER} export the members of this Group only.")] = None,
-    full_days: Annotated[int, typer.Option(help=f"{_SERVER} days until everything is fetched anew.")] = 14,
+    full_days: Annotated[int, typer.Option(help=f"{_SERVER} days between full fetches.")] = 14,
     as_json: Json = False,
 ) -> None:
     """Validate and de-identify FHIR, and publish curated tables."""
@@ -138,7 +138,7 @@ def _summary(done: "Ingested", rate: float) -> str:
     if done.refused:
         lines.append(f"{_line('refused', done.refused)}; all reasons in {done.quarantine}")
     if done.counts.get("broken_files"):
-        lines.append(f"{done.counts['broken_files']} files could not be read to their end")
+        lines.append(f"{done.counts['broken_files']} files could not be read completely")
     if done.smallest_cell is not None:
         lost = _line("; suppressed", done.suppressed) if done.suppressed else ""
         lines.append(f"smallest cell {done.smallest_cell} patients{lost}")
@@ -150,7 +150,7 @@ def _summary(done: "Ingested", rate: float) -> str:
 def _remarks(done: "Ingested") -> Iterator[str]:
     """Give what the reader must know of files that were not read and of the extract."""
     if done.files_passed_over:
-        yield _line("files passed over", done.files_passed_over)
+        yield _line("files skipped", done.files_passed_over)
     if done.bundles_incomplete:
         pages = "a page is" if done.bundles_incomplete == 1 else f"{done.bundles_incomplete} pages are"
         yield f"{pages} missing: a Bundle names a next page that is not among the files; run the search to its end"

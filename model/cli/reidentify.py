@@ -1,4 +1,4 @@
-"""The ``reidentify`` command: who a pseudonym is, for one who may know."""
+"""The ``reidentify`` command: the patient of a pseudonym, with an audit record."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -12,15 +12,15 @@ from model.io.console import Json, answer
 def reidentify(
     pseudonym: Annotated[str, typer.Argument(envvar="HMLOPS_PSEUDONYM", help="A patient's pseudonym.")],
     identity: Annotated[str, typer.Option(help="Folder or S3 prefix of the identity store.")],
-    hospital: Annotated[str, typer.Option(help="Whose patient it is.")],
-    reason: Annotated[str, typer.Option(envvar="HMLOPS_REASON", help="Why the patient has to be known.")],
-    requester: Annotated[str | None, typer.Option(envvar="HMLOPS_REQUESTER", help="Who asks.")] = None,
-    audit: Annotated[str | None, typer.Option(help="Where the record of this question goes.")] = None,
-    out: Annotated[str | None, typer.Option(help="Write the answer there and print nothing of it.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="Key file for the shell, in place of Vault.")] = None,
+    hospital: Annotated[str, typer.Option(help="The hospital's short name.")],
+    reason: Annotated[str, typer.Option(envvar="HMLOPS_REASON", help="Reason for the re-identification.")],
+    requester: Annotated[str | None, typer.Option(envvar="HMLOPS_REQUESTER", help="Name of the requester.")] = None,
+    audit: Annotated[str | None, typer.Option(help="Folder or S3 prefix for the audit record.")] = None,
+    out: Annotated[str | None, typer.Option(help="File to write the answer to instead of printing it.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Local key file instead of Vault.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say who a pseudonym is, and record who asked and why."""
+    """Return the patient of a pseudonym and write an audit record."""
     from model.identity_store.envelope import wrapping
     from model.identity_store.reidentify import hand_over
     from model.identity_store.reidentify import reidentify as run

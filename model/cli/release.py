@@ -12,17 +12,17 @@ from model.tracking.option import Track
 
 def release(
     run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
-    version: Annotated[str, typer.Option(help="Such as v1.")],
+    version: Annotated[str, typer.Option(help="Version, such as v1.")],
     to: Annotated[str, typer.Option(help="Folder or S3 prefix; the release lies at TO/VERSION/DIGEST12.")],
-    hospital: Annotated[str | None, typer.Option(help="Whose Vault key signs; the run's unless given.")] = None,
-    approve: Annotated[str | None, typer.Option(help="Who approved it, as ROLE:NAME.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why.")] = None,
+    hospital: Annotated[str | None, typer.Option(help="Hospital whose Vault key signs; default: the run's.")] = None,
+    approve: Annotated[str | None, typer.Option(help="Approver, as ROLE:NAME.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Reason for the approval.")] = None,
     card_answers: Annotated[
         Path | None, typer.Option(help="YAML file of KEY: TEXT, the hospital's answers to the model card's questions.")
     ] = None,
-    key_file: Annotated[Path | None, typer.Option(help="Signing key for the shell, in place of Vault.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Local signing key instead of Vault.")] = None,
     promote: Annotated[
-        bool, typer.Option("--promote", help="Make it the champion in MLflow's registry; an older release too.")
+        bool, typer.Option("--promote", help="Set the champion alias in MLflow, also for an older release.")
     ] = False,
     track: Track = True,
     as_json: Json = False,
@@ -47,7 +47,7 @@ def release(
         from model.tracking.registry import record_release
 
         record_release(run_dir, done, promote=promote)
-    text = f"{done.release} at {done.place}" + ("" if done.changed else " (was there already)")
+    text = f"{done.release} at {done.place}" + ("" if done.changed else " (already published)")
     text += f"; NOT EVALUATED: {done.not_evaluated}" if done.not_evaluated else ""
     for sentence in done.warnings:
         warn(sentence)

@@ -12,7 +12,7 @@ from model.io.console import Json, answer
 def score(
     release: Annotated[str, typer.Argument(help="Folder or S3 prefix of the release.")],
     features: Annotated[str, typer.Argument(help="A features file, a FHIR file of one patient, or an own table.")],
-    patient: Annotated[str, typer.Option(help="A pseudonym (own table: its patient), or any.")] = "any",
+    patient: Annotated[str, typer.Option(help="Pseudonym (own table: value of --patient), or any.")] = "any",
     hospital: Annotated[str | None, typer.Option(help="Trust only this hospital's signing key.")] = None,
     key_file: Annotated[Path | None, typer.Option(help="Trust only this signing key.")] = None,
     zone: Annotated[
@@ -44,7 +44,7 @@ def score(
     about |= {"return_days": scorer.return_days}
     risk = f"risk {found.risk:.1%}{within(scorer.return_days)}"
     lines = [f"{discharge.patient}: {risk}, {found.decision}: {found.action}"]
-    lines += [f"  {reason.text}" for reason in found.reasons] or ["  nothing stands out from the usual discharge"]
+    lines += [f"  {reason.text}" for reason in found.reasons] or ["  no feature differs from the typical discharge"]
     cautions = (*standing.cautions, *discharge.cautions)
     lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]
     values = {"patient": discharge.patient, **about, "evaluated": standing.evaluated, **asdict(found)}

@@ -10,9 +10,9 @@ from model.io.console import Json, answer
 
 def synthesize(
     out: Annotated[str, typer.Option(help="Folder or S3 prefix for the FHIR files.")],
-    patients: Annotated[int, typer.Option(help="How many patients.")] = 1500,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    ndjson: Annotated[bool, typer.Option("--ndjson", help="Bulk Data files in place of bundles.")] = False,
+    patients: Annotated[int, typer.Option(help="Number of patients.")] = 1500,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 1,
+    ndjson: Annotated[bool, typer.Option("--ndjson", help="Write Bulk Data NDJSON instead of Bundles.")] = False,
     truth: Annotated[str | None, typer.Option(help="File for the true risk of each discharge.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -16,45 +16,43 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     profile: Annotated[
         str,
-        typer.Option(
-            envvar="HMLOPS_GATES_PROFILE", help="Gates that the model must pass: clinical, development, demonstration."
-        ),
+        typer.Option(envvar="HMLOPS_GATES_PROFILE", help="Gate profile: clinical, development or demonstration."),
     ] = "clinical",
     gates: Annotated[
         Path | None,
-        typer.Option(help="A file of your own that asks for more than the package's gates, or has exceptions."),
+        typer.Option(help="Gates file of your own: stricter than the package's, or with exceptions."),
     ] = None,
     without: Annotated[list[str] | None, typer.Option(help="Features to leave out; may be a,b and repeated.")] = None,
     label: Annotated[str | None, typer.Option(help="Own table: the column of the outcome.")] = None,
-    patient: Annotated[str | None, typer.Option(help="Own table: the column that says whose row it is.")] = None,
+    patient: Annotated[str | None, typer.Option(help="Own table: the column of the patient identifier.")] = None,
     positive: Annotated[str | None, typer.Option(help="Own table: the outcome's value that is a readmission.")] = None,
     time: Annotated[str | None, typer.Option(help="Own table: the column of the discharge time.")] = None,
-    categorical: Annotated[list[str] | None, typer.Option(help="Own table: numbers that are names.")] = None,
-    group: Annotated[list[str] | None, typer.Option(help="Own table: columns to tell the figures apart by.")] = None,
+    categorical: Annotated[list[str] | None, typer.Option(help="Own table: numeric category columns.")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="Own table: columns of the subgroups to report.")] = None,
     dates: Annotated[
-        str | None, typer.Option(help="Own table: how --time is written: day-first, month-first or iso.")
+        str | None, typer.Option(help="Own table: date format of --time: day-first, month-first or iso.")
     ] = None,
     decimal: Annotated[
         list[str] | None,
-        typer.Option(help="Own table: point or comma, where a column does not show it; or COLUMN=point."),
+        typer.Option(help="Own table: decimal separator, point or comma; or COLUMN=point."),
     ] = None,
     missing: Annotated[
-        list[str] | None, typer.Option(help="Own table: a further text that means a missing value, as -999; repeated.")
+        list[str] | None, typer.Option(help="Own table: another value that means missing, such as -999; repeatable.")
     ] = None,
     lace: Annotated[
         list[str] | None,
         typer.Option(help="Own table: LACE's inputs, length_of_stay=COL,emergency=COL,charlson=COL,visits=COL."),
     ] = None,
     age: Annotated[
-        str | None, typer.Option(help="Own table: the age, to compare with where LACE is not there.")
+        str | None, typer.Option(help="Own table: the column of the age, the baseline without LACE.")
     ] = None,
-    hospital: Annotated[str, typer.Option(help="Own table: whose it is.")] = "unnamed",
+    hospital: Annotated[str, typer.Option(help="Own table: the hospital's short name.")] = "unnamed",
     accept_feature: Annotated[
         list[str] | None,
-        typer.Option(help="Features that tell far more than all others and are right; may be a,b and repeated."),
+        typer.Option(help="Suspected leakage to accept: feature names, a,b or repeated."),
     ] = None,
-    accepted_by: Annotated[str | None, typer.Option(help="Who accepts them for the table, as ROLE:NAME.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why they are accepted.")] = None,
+    accepted_by: Annotated[str | None, typer.Option(help="Owner of the table who accepts them, as ROLE:NAME.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Reason for the acceptance.")] = None,
     track: Track = True,
     as_json: Json = False,
 ) -> None:
@@ -99,7 +97,7 @@ def train(
     if done.left_out:
         warn("left out: " + "; ".join(f"{name} ({why})" for name, why in done.left_out.items()))
     for suspect in done.suspects:
-        accepted = f"accepted by {suspect['accepted_by']}" if suspect["accepted_by"] else "accepted by nobody"
+        accepted = f"accepted by {suspect['accepted_by']}" if suspect["accepted_by"] else "not accepted"
         warn(f"{Suspect(**suspect).text}, {accepted}")
     for line in _read_as(done.read_as):
         note(line)
@@ -118,4 +116,4 @@ def _read_as(decisions: Mapping[str, str]) -> list[str]:
 
     lines = [f"{name}: {how}" for name, how in decisions.items() if how not in PLAIN]
     rest = len(decisions) - len(lines)
-    return [*lines, f"{rest} further columns as plain numbers, names or yes and no"] if rest else lines
+    return [*lines, f"{rest} further columns read as numbers, categories or yes/no"] if rest else lines

@@ -25,7 +25,7 @@ def verify(
 
     done = run(release, trusted=trust(hospital, key_file))
     evaluated = "" if done.evaluated else ", NOT EVALUATED"
-    approved = f"approved by {done.approved_by or 'nobody'}"
+    approved = f"approved by {done.approved_by}" if done.approved_by else "not approved"
     lines = [f"{done.model} {done.digest[:12]}, profile {done.profile}, {approved}{evaluated}"]
     lines += [f"  {'holds' if c.holds else 'FAILS'}  {c.name:<20}  {c.found}" for c in done.checks]
     for sentence in done.warnings:

@@ -1,4 +1,4 @@
-"""The smallest cell of patients who are alike in what could re-identify them, and what is suppressed to enlarge it."""
+"""k-anonymity: the smallest equivalence class of patients, and suppression to enlarge it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ FROM complete_encounter e LEFT JOIN payers USING (sequence) LEFT JOIN suppressed
 
 @dataclass(frozen=True)
 class Cells:
-    """What was found of the cells of a hospital's patients."""
+    """Smallest equivalence class and suppression counts of a hospital's patients."""
 
     smallest: int | None = None
     """Patients in the smallest cell, after suppression; nothing without patients."""

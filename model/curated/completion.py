@@ -1,4 +1,4 @@
-"""Plausible dates (``plausible_dates.sql``), and deaths, ages and follow-up (``completion.sql``), from all records."""
+"""Date plausibility (``plausible_dates.sql``), deaths, ages and follow-up (``completion.sql``)."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The curated tables: their columns, where they lie, and the manifest that says which files count."""
+"""Curated tables: schemas, storage layout and the manifest of published files."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ TABLES = tuple(COLUMNS)
 
 @dataclass(frozen=True)
 class Manifest:
-    """Which files hold a hospital's tables, and what they were made from."""
+    """Manifest of a hospital's curated tables: files, lineage and counts."""
 
     hospital: str
     schema_version: int

@@ -1,4 +1,4 @@
-"""A hospital's table of a deprivation index by three-digit ZIP, as parts of equal size from least to most deprived."""
+"""Deprivation index by three-digit ZIP, as quantiles from least to most deprived."""
 
 import csv
 import hashlib
@@ -19,7 +19,7 @@ _ZIP3 = re.compile(r"\d{3}", re.ASCII)
 
 @dataclass(frozen=True)
 class Areas:
-    """The part of each three-digit ZIP area; the last part is the most deprived."""
+    """Quantile of each three-digit ZIP area; the last is the most deprived."""
 
     part_of: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
@@ -39,13 +39,13 @@ def read(place: str) -> Areas:
     except (UnicodeDecodeError, csv.Error):
         raise UserError(f"The deprivation table {place} is not a CSV file in UTF-8; save it as one.") from None
     if not lines or [name.strip().lower() for name in lines[0]] != HEADER:
-        raise UserError(f"The deprivation table {place} does not begin with the header {','.join(HEADER)}; add it.")
+        raise UserError(f"The deprivation table {place} must begin with the header {','.join(HEADER)}; add it.")
     index: dict[str, float] = {}
     for number, line in enumerate(lines[1:], 2):
         if line:
             zip3, value = _row(place, number, line)
             if zip3 in index:
-                raise UserError(f"The deprivation table {place} has the area of line {number} twice; keep one row.")
+                raise UserError(f"The deprivation table {place} repeats the area of line {number} twice; keep one row.")
             index[zip3] = value
     parts = groups().table.deprivation.parts
     if len(index) < parts:
@@ -60,7 +60,7 @@ def read(place: str) -> Areas:
 
 def _row(place: str, number: int, line: list[str]) -> tuple[str, float]:
     if len(line) != len(HEADER):
-        raise UserError(f"Line {number} of the deprivation table {place} has not two columns; correct it.")
+        raise UserError(f"Line {number} of the deprivation table {place} must have two columns; correct it.")
     zip3, text = (cell.strip() for cell in line)
     if not _ZIP3.fullmatch(zip3):
         raise UserError(
@@ -72,5 +72,5 @@ def _row(place: str, number: int, line: list[str]) -> tuple[str, float]:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"Line {number} of the deprivation table {place} has no number as its index; correct it.")
+        raise UserError(f"Line {number} of the deprivation table {place} has a non-numeric index; correct it.")
     return zip3, value

@@ -1,4 +1,4 @@
-"""What a run of ``ingest`` did, as its caller sees it."""
+"""Result of an ``ingest`` run."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from model.fhir import discovery
 
 @dataclass(frozen=True)
 class Ingested:
-    """What a run did."""
+    """Result of :func:`model.ingest`: counts of files, resources and rows."""
 
     hospital: str
     changed: bool

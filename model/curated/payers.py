@@ -1,4 +1,4 @@
-"""The class of payer of each encounter: that of the Coverage in force when it ended."""
+"""Payer class of each encounter: from the Coverage in force at its end."""
 
 import duckdb
 

@@ -1,4 +1,4 @@
-"""The quarantine: why resources were refused, and the share of them that refuses a whole run."""
+"""Quarantine: the reasons for refused resources, and the largest share of them that a run accepts."""
 
 from pathlib import Path
 
@@ -41,6 +41,6 @@ def refuse_bad_share(work: Work, files: int, max_bad_share: float, aside: str | 
     for bad, all_, what in ((refused, refused + accepted, "resources"), (broken, files, "files")):
         if bad > max_bad_share * all_:
             raise GateError(
-                f"{bad} of {all_} {what} ({bad / all_:.1%}) are not fit, more than {max_bad_share:.1%}; "
+                f"{bad} of {all_} {what} ({bad / all_:.1%}) are invalid, more than {max_bad_share:.1%}; "
                 f"nothing was published; {foremost(work.reasons)}; all reasons are in {aside}."
             )

@@ -1,4 +1,4 @@
-"""What a resource type is in the curated tables: its columns and how a resource becomes rows."""
+"""Curated table of a FHIR resource type: its columns and the mapping from resource to rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class ResourceTable:
         Published columns that no single resource tells: they are computed when all of them are known.
     unpublished
         Columns that others are computed from.
-    prepare
+    preprocess
         Completes what the allow list let through by what the resource itself tells.
     warnings
         Names what is to be counted of a resource that is used.
@@ -57,7 +57,7 @@ class ResourceTable:
     why_empty: Callable[[Resource, Left], str]
     computed: frozenset[str] = frozenset()
     unpublished: Mapping[str, pa.DataType] = field(default_factory=dict)
-    prepare: Callable[[Resource, Left], Left] = _unchanged
+    preprocess: Callable[[Resource, Left], Left] = _unchanged
     warnings: Callable[[Resource, Left], Iterable[str]] = _no_warnings
 
     @property

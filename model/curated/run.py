@@ -53,7 +53,7 @@ def ingest(
     identities: Identities | None = None,
     deprivation: str | None = None,
 ) -> Ingested:
-    """Bring FHIR files into a hospital's curated tables; the same input changes nothing.
+    """Validate, de-identify and publish FHIR files as a hospital's curated tables; idempotent.
 
     Parameters
     ----------
@@ -62,35 +62,44 @@ def ingest(
     hospital : str
         Short name of the hospital; part of every pseudonym.
     out : str
-        Where the tables go.
+        Folder or S3 prefix of the curated tables.
     ring : Keyring
-        Gives each patient's secret.
+        Pseudonym key: :func:`model.deid.keys.keyring`.
     max_bad_share : float
-        If more than this share of the resources, or of the files, cannot be used, nothing is published.
+        Largest share (0 to 1) of invalid resources, or of unreadable files; above it nothing is published.
     quarantine : str, optional
-        Where the reasons for refusals go; beside the source's bucket or the out folder unless given.
+        Folder or S3 prefix of the refusal report; default: next to the source's bucket or the ``out`` folder.
     observed_until : str, optional
-        Day up to which the record is complete; the last day on which an encounter started or ended unless given.
+        Last day (ISO 8601) of the complete record; default: the last day on which an encounter started or ended.
     zone : str, optional
         The hospital's time zone; see :func:`model.curated.time_zone.zone_of`.
     limits : mapping, optional
-        Other limits than those of ``model/fhir/record_use.yaml`` on the share excluded for a reason; 1 lifts one.
+        Largest share (0 to 1) excluded by reason, overriding ``model/fhir/record_use.yaml``.
     identities : Identities, optional
-        Keeps, encrypted and apart, which patient a pseudonym is.
+        Identity store: the encrypted mapping from pseudonyms to patients.
     deprivation : str, optional
-        CSV file of a deprivation index by three-digit ZIP, to compare groups by it.
+        CSV file of a deprivation index by three-digit ZIP, for subgroups.
 
     Returns
     -------
     Ingested
-        What was done; ``changed`` is false when the same input was published before.
+        Counts by table and reason; ``changed`` is false if the same input was published before.
 
     Raises
     ------
     GateError
-        When too large a share was refused.
+        If too large a share was refused or excluded.
     UserError
-        When an option makes no sense, a place cannot be reached, or the source holds nothing that is needed.
+        If an option is invalid, storage cannot be read or written, or the source has no needed resource.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import ingest
+    >>> from model.deid.keys import keyring
+    >>> done = ingest("fhir", hospital="north", out="curated", ring=keyring("north", Path("pseudonym.key")))
+    >>> done.rows["patient"], done.refused
+    (240, {})
     """
     aside = quarantine or refusals.beside(source, out)
     _check(source, hospital, out, aside, max_bad_share, observed_until)
@@ -236,7 +245,9 @@ def _check(
         raise UserError("--observed-until must be a day such as 2024-12-31.")
     for option, place in (("--out", out), ("--quarantine", quarantine)):
         if storage.inside(place, source):
-            raise UserError(f"{option} lies inside the source, where the next run would read it; choose another place.")
+            raise UserError(
+                f"{option} lies inside the source, where the next run would read it; choose another folder."
+            )
 
 
 def _input_digest(files: list[Stored], hospital: str, probe: str, options: str) -> str:

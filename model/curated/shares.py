@@ -1,4 +1,4 @@
-"""Limits on how much of an extract may be excluded for one reason (``model/fhir/record_use.yaml``, ``limits``)."""
+"""Limits on the share of an extract excluded for one reason (``model/fhir/record_use.yaml``, ``limits``)."""
 
 import difflib
 import re

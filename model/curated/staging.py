@@ -1,4 +1,4 @@
-"""Rows on their way: staged to disk as they come, then deduplicated, sorted and completed in one pass."""
+"""Staged rows: written to disk, then deduplicated, sorted and completed in one pass."""
 
 import hashlib
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _STAGED = {"sequence": pa.int64(), "shift_days": pa.int32()}
 
 @dataclass(frozen=True)
 class Finished:
-    """A table as it is published."""
+    """A published table."""
 
     file: Path
     rows: int
@@ -39,7 +39,7 @@ class Finished:
 
 
 class Staging:
-    """Collects rows of all tables with bounded memory."""
+    """Row buffer of all tables, with bounded memory."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""The time zone of a hospital's dates: as it is set, else the one that most of its own timestamps name."""
+"""Time zone of a hospital's dates: as configured, else the most frequent offset of its timestamps."""
 
 import re
 import zlib

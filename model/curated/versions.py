@@ -1,4 +1,4 @@
-"""Which of the resources that came are in force: the newest version of each, and none that was deleted.
+"""Current resource versions: the newest of each resource, without deleted ones.
 
 Resources are known by hashes here: nothing of them leaves the process that reads them.
 """
@@ -66,7 +66,7 @@ _ORPHANED = """
 
 @dataclass
 class Versions:
-    """Collects what is known of each resource's place in time, with bounded memory."""
+    """Version index of resources, with bounded memory."""
 
     folder: Path
     _resources: list[tuple[int, int, int, int | None, int | None, bool, bool]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""One run's work on the pieces of its files: judge, attribute, de-identify, stage."""
+"""Worker of an ingestion: validates, attributes, de-identifies and stages the chunks of its files."""
 
 import json
 from collections import Counter
@@ -31,7 +31,7 @@ KNOWN_PATIENTS = 100_000
 
 
 class Identities(Protocol):
-    """Where the link from pseudonym to patient is kept, for those who may know it."""
+    """Store of the mapping from pseudonym to patient."""
 
     def record(self, resource: dict[str, Any], subject: Subject) -> None:
         """Keep who a pseudonym is; the last call for a patient counts."""
@@ -60,7 +60,7 @@ class Identities(Protocol):
 
 @dataclass
 class Work:
-    """State of one run."""
+    """Worker of one ingestion run."""
 
     hospital: str
     ring: Keyring
@@ -168,7 +168,7 @@ class Work:
             self._count_excluded(item.patched, "patch")
             self.warnings["patch-not-applied"] += 1
         elif item.deleted is None:
-            self._refuse(piece, item.index, None, [Fault(item.fault or "the item cannot be read", "structure")])
+            self._refuse(piece, item.index, None, [Fault(item.fault or "the resource cannot be read", "structure")])
         elif item.deleted[0] in ACCEPTED:
             self._delete(*item.deleted, first + piece.place(item), _micros(item.deleted_at), item.conditional)
 
@@ -210,7 +210,7 @@ class Work:
             table = resource_tables()[kind]
             left = deidentify(resource, context)
             self.warnings.update(f"{kind}.{warning}" for warning in table.warnings(resource, left))
-            left = table.prepare(resource, left)
+            left = table.preprocess(resource, left)
             staged = [(table.name, row) for row in table.rows(left)]
             if not staged:
                 self.excluded[f"{kind}.{table.why_empty(resource, left)}"] += 1
@@ -233,8 +233,8 @@ class Work:
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:
         self.counts["refused"] += 1
         self.reasons.update(f"{kind}: {fault.said}" if kind else fault.said for fault in faults[:1])
-        told = outcome(sha256=piece.sha256, index=index, kind=kind, faults=faults)
-        self.refusals.write(json.dumps(told) + "\n")
+        report = outcome(sha256=piece.sha256, index=index, kind=kind, faults=faults)
+        self.refusals.write(json.dumps(report) + "\n")
 
 
 def open_refusals(scratch: Path) -> IO[str]:

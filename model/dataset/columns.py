@@ -1,4 +1,4 @@
-"""What a model's columns are, and how a table's values become the numbers that it takes. Needs numpy only."""
+"""Model columns: their types, and the encoding of table values as numbers. Needs numpy only."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ NOTHING = {"", "?", "na", "n/a", "nan", "null", "none", "#n/a", "-", "."}
 
 @dataclass(frozen=True)
 class NumberFormat:
-    """How a column of text writes its numbers; one for the whole column.
+    """Number format of a text column.
 
     Parameters
     ----------

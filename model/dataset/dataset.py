@@ -1,4 +1,4 @@
-"""Discharges as arrays: the columns of a model, the outcome, whose they are, when, and in which groups."""
+"""Dataset of discharges as arrays: features, label, patient, time and subgroups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ class Dataset:
 
     @property
     def patients(self) -> int:
-        """How many patients."""
+        """Number of patients."""
         return len(np.unique(self.patient))
 
 

@@ -1,4 +1,4 @@
-"""Where the columns of a prepared matrix come from. Imports no library: the model server loads this module."""
+"""Input columns of a preprocessed matrix. Imports no library: the model server loads this module."""
 
 import re
 from typing import TYPE_CHECKING
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 _ORIGIN = re.compile(r"__(?:missingindicator_)?x(\d+)")
 
 
-def origins(prepare: "ColumnTransformer") -> tuple[int, ...]:
+def origins(preprocessing: "ColumnTransformer") -> tuple[int, ...]:
     """Return for each transformed column the input column that it was made from.
 
     Parameters
     ----------
-    prepare : ColumnTransformer
+    preprocessing : ColumnTransformer
         The fitted step ``prepare`` of a pipeline; each of its outputs comes from one input, and scikit-learn names
         it after the place of that input (``numeric__x3``, ``numeric__missingindicator_x3``, ``category__x5_2.0``).
     """
-    found = (_ORIGIN.search(name) for name in prepare.get_feature_names_out())
+    found = (_ORIGIN.search(name) for name in preprocessing.get_feature_names_out())
     return tuple(int(match.group(1)) for match in found if match)

@@ -1,1 +1,1 @@
-"""Tables of what is measured, and how: features, measurements, comorbidities, units."""
+"""Definitions of features, measurements, comorbidities and units."""

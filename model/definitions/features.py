@@ -1,4 +1,4 @@
-"""The feature table and its code lists (``features.yaml``, ``comorbidities.yaml``, ``measurements.yaml``), typed."""
+"""Feature definitions and value sets (``features.yaml``, ``comorbidities.yaml``, ``measurements.yaml``), typed."""
 
 import functools
 import hashlib
@@ -46,14 +46,14 @@ class _Row(BaseModel):
 
 
 class Planned(_Row):
-    """Which stays were planned, and whether a planned return is a readmission."""
+    """Rule for planned stays, and whether a planned return is a readmission."""
 
     priorities: tuple[str, ...]
     count_as_return: bool
 
 
 class StayRules(_Row):
-    """What counts as a stay, a transfer, an emergency and a return."""
+    """Rules for stays, transfers, emergency admissions and readmissions."""
 
     classes: tuple[str, ...]
     visits: tuple[str, ...]
@@ -85,7 +85,7 @@ class Lace(_Row):
 
 
 class Feature(_Row):
-    """One feature."""
+    """A feature definition."""
 
     name: str
     kind: Kind
@@ -108,7 +108,7 @@ class CodeSet(Substance):
 
 
 class Measurement(Substance):
-    """One measurement: its unit, its codes, and what is no fault of measurement or typing.
+    """A measurement: its unit, LOINC codes and plausible range.
 
     Its molar mass is that of what ``unit`` counts, where a set measures something else (urea, not its nitrogen).
     """
@@ -128,7 +128,7 @@ class Measurement(Substance):
 
 
 class Comorbidity(_Row):
-    """One Charlson group."""
+    """A Charlson comorbidity group."""
 
     weight: int
     lace: int
@@ -147,7 +147,7 @@ class Comorbidity(_Row):
 
 
 class Definitions(_Row):
-    """The whole table."""
+    """All feature definitions."""
 
     version: int
     stay: StayRules

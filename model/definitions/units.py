@@ -1,4 +1,4 @@
-"""Units of measurement (``units.yaml``): what a spelling means in UCUM, and how units of one quantity convert."""
+"""Units of measurement (``units.yaml``): the UCUM code of a spelling, and conversion between units."""
 
 import functools
 import hashlib
@@ -35,7 +35,7 @@ class _Row(BaseModel):
 
 
 class Conversion(NamedTuple):
-    """How a recorded number becomes one in another unit: (recorded - zero) * factor."""
+    """Unit conversion: (recorded - zero) * factor."""
 
     factor: float
     zero: float
@@ -63,14 +63,14 @@ class Substance(_Row):
 
 
 class Refusal(_Row):
-    """The share of values with a unit that is not understood above which features are refused."""
+    """Largest share of values with an unknown unit before features are refused."""
 
     share: float = Field(ge=0, le=1)
     least: int = Field(ge=1)
 
 
 class UnitTable(_Row):
-    """The whole table."""
+    """The units table."""
 
     version: int
     refusal: Refusal
@@ -165,7 +165,7 @@ class Spellings:
 
 
 class Units:
-    """The table ready for use.
+    """The units table with its lookups.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The readmission window of a run or release: ``return_days`` of the feature definitions that it was built with."""
+"""Readmission window of a run or release: the ``return_days`` of its feature definitions."""
 
 from collections.abc import Mapping
 from typing import Any

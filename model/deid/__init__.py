@@ -1,1 +1,1 @@
-"""De-identification: pseudonyms, shifted dates and the allow list of what may leave the restricted zone."""
+"""De-identification: pseudonyms, date shift and the allow list of published elements."""

@@ -1,4 +1,4 @@
-"""Check digits of SNOMED CT and LOINC: a number that happens to stand where a code should is not let through."""
+"""Check digits of SNOMED CT and LOINC codes."""
 
 _MULTIPLY = (
     (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),

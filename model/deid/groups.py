@@ -1,4 +1,4 @@
-"""The groups that figures are told apart for (``groups.yaml``), read from US Core extensions and Coverage."""
+"""Subgroup attributes (``groups.yaml``), from US Core extensions and Coverage."""
 
 import functools
 import hashlib
@@ -32,7 +32,7 @@ class Category(_Row):
 
 
 class Declined(_Row):
-    """Codings that say that a question was not answered."""
+    """Codings of an unanswered question."""
 
     systems: tuple[str, ...]
     codes: frozenset[str]
@@ -58,7 +58,7 @@ class PayerSystem(_Row):
 
 
 class Payers(_Row):
-    """The classes of payers, and what stands for each."""
+    """Payer classes and their codes."""
 
     order: tuple[str, ...]
     systems: tuple[PayerSystem, ...]
@@ -66,13 +66,13 @@ class Payers(_Row):
 
 
 class Deprivation(_Row):
-    """How areas are divided by their deprivation index."""
+    """Quantiles of the deprivation index."""
 
     parts: int = Field(ge=2)
 
 
 class CellRules(_Row):
-    """Which attributes form a cell, the least size of one, and the order in which values are suppressed."""
+    """k-anonymity rule: quasi-identifiers, least size of an equivalence class, and order of suppression."""
 
     least: int = Field(ge=1)
     fixed: tuple[str, ...]
@@ -81,7 +81,7 @@ class CellRules(_Row):
 
 
 class GroupTable(_Row):
-    """The whole table."""
+    """The subgroups table."""
 
     version: int
     categories: dict[str, Category]
@@ -93,7 +93,7 @@ class GroupTable(_Row):
 
 @dataclass(frozen=True)
 class Groups:
-    """The table made ready for look-ups."""
+    """The subgroups table with its lookups."""
 
     table: GroupTable
     digest: str
@@ -109,8 +109,10 @@ class Groups:
 
     def unread(self, extensions: object) -> list[str]:
         """Return the attributes whose extension is there and says something that is not understood."""
-        told = {name: self._own(name, extensions) for name in self.table.categories}
-        return [name for name, own in told.items() if self._torn(name, own) or any(self._odd(name, one) for one in own)]
+        stated = {name: self._own(name, extensions) for name in self.table.categories}
+        return [
+            name for name, own in stated.items() if self._torn(name, own) or any(self._odd(name, one) for one in own)
+        ]
 
     def payer(self, kind: object, payors: object) -> str | None:
         """Return the class of payer that a Coverage's ``type`` and ``payor`` tell; nothing when no part is known."""

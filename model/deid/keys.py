@@ -1,4 +1,4 @@
-"""Where a patient's secret comes from: Vault's transit engine, or a key file for the shell."""
+"""Pseudonym keys: Vault's transit engine, or a local key file."""
 
 import base64
 import hashlib
@@ -22,14 +22,14 @@ OTHERS = 0o077
 
 @dataclass(frozen=True)
 class PatientSecret:
-    """What one keyed HMAC gives for one patient; pseudonyms and the date shift derive from it."""
+    """Patient secret from a keyed HMAC, from which pseudonyms and the date shift derive."""
 
     version: str
     key: bytes
 
 
 class Keyring(Protocol):
-    """Gives every patient of a hospital a secret that only the holder of the key can make again."""
+    """Source of patient secrets."""
 
     def secrets(self, inputs: Sequence[str]) -> list[PatientSecret]:
         """Return a secret for each input, in order."""
@@ -37,7 +37,7 @@ class Keyring(Protocol):
 
 
 class LocalKeyring:
-    """HMAC with a key from a file; for the shell and for tests, never for patients' data."""
+    """HMAC with a local key file; for development and tests, never for patients' data."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -84,7 +84,7 @@ class VaultKeyring:
     def _secret(self, result: dict[str, str]) -> PatientSecret:
         if "hmac" not in result:
             raise UserError(
-                f"Vault made no HMAC at {self._path}; check that the key and the version exist and are for HMAC."
+                f"Vault returned no HMAC at {self._path}; check that the key and the version exist and are for HMAC."
             )
         _, version, text = result["hmac"].split(":")
         self._version = int(version.removeprefix("v"))
@@ -130,9 +130,9 @@ def key_of(path: Path) -> bytes:
             raise UserError(f"Others may read the key file {path}; run chmod 600 on it, or remove it for a new one.")
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError):
-        raise UserError(f"The key file {path} is not {KEY_BYTES} bytes in hex; mend or remove it.") from None
+        raise UserError(f"The key file {path} is not {KEY_BYTES} bytes in hex; correct or remove it.") from None
     if len(key) != KEY_BYTES:
-        raise UserError(f"The key file {path} does not hold {KEY_BYTES} bytes in hex; mend or remove it.")
+        raise UserError(f"The key file {path} does not hold {KEY_BYTES} bytes in hex; correct or remove it.")
     return key
 
 

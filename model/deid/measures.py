@@ -1,4 +1,4 @@
-"""Which numbers are measurements: with a unit that is understood, no larger and no more exact than a measurement is."""
+"""Measurement values: with a known unit, and within the size and precision of a measurement."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ Found = tuple[str, None] | tuple[None, Reason]
 
 
 class Measures:
-    """Decides which numbers are measurements.
+    """Filter of measurement values.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The allow list (``model/deid/rules.yaml``), read once and made ready for walking a resource."""
+"""De-identification rules (``model/deid/rules.yaml``): the allow list, compiled for walking a resource."""
 
 import functools
 import hashlib
@@ -52,7 +52,7 @@ class Rule(BaseModel):
 
 
 class RuleTable(BaseModel):
-    """The whole table."""
+    """The de-identification rules."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""One patient as the curated data knows him: pseudonyms and a date shift, all from one keyed HMAC."""
+"""Pseudonymised patient: pseudonyms and a date shift, derived from one keyed HMAC."""
 
 import hmac
 import re

@@ -1,4 +1,4 @@
-"""What happens to a value on the allow list. Each function returns what may leave, or nothing."""
+"""De-identification transforms of allowed values. Each returns the published value, or None."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ LOINC = ("loinc",)
 
 @dataclass
 class Context:
-    """What a transform needs to know beside the value; one for all of a patient's resources in a piece of a file."""
+    """Transform context: one for all of a patient's resources in a chunk of a file."""
 
     allowed: AllowList
     subject: Subject

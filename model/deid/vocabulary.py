@@ -1,4 +1,4 @@
-"""Codes that may leave: in the shape of their system, said in one canonical way."""
+"""Allowed codes, checked against the shape of their system and normalised."""
 
 import functools
 import re
@@ -73,7 +73,7 @@ _WRITTEN: dict[str, Callable[[str], str]] = {"icd": _icd, "upper": str.upper, "n
 
 
 class Translation(BaseModel):
-    """What the codes of another vocabulary mean in one of the systems."""
+    """Code map from another vocabulary to an allowed system."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,7 +85,7 @@ class Translation(BaseModel):
 
 
 class Vocabulary:
-    """Says what a coding means, if its system is known and its code has the shape of one.
+    """Normaliser of codings with a known system and a valid code.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Evaluation of a run on the patients that training did not see: figures, subgroups, pictures and one report."""
+"""Evaluation of a run on its test patients: metrics, subgroups, plots and a report."""

@@ -1,4 +1,4 @@
-"""The release that serves now, on the same discharges, to see whether the new model is at least as good."""
+"""Comparison with the deployed release on the same discharges."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -52,10 +52,10 @@ def compared(test: Dataset, risk: Floats, other: Champion, *, resamples: int = R
     ``over_roc_auc`` is the new model's less the champion's, so above 0 is better; so is ``over_brier``, which is the
     champion's error less the new model's.
     """
-    told: dict[str, Any] = {"release": other.name, "why": other.why, "note": other.note}
+    comparison: dict[str, Any] = {"release": other.name, "why": other.why, "note": other.note}
     names = ("roc_auc", "over_roc_auc", "brier", "over_brier")
     if other.risk is None:
-        return told | dict.fromkeys(names)
+        return comparison | dict.fromkeys(names)
     mine, theirs = Ranking(test.label, risk), Ranking(test.label, other.risk)
     losses = np.column_stack([(risk - test.label) ** 2, (other.risk - test.label) ** 2])
 
@@ -70,4 +70,4 @@ def compared(test: Dataset, risk: Floats, other: Champion, *, resamples: int = R
         }
 
     measured = Resamples(test.patient, count=resamples).measure(measure)
-    return told | {name: measured.interval(name) for name in names}
+    return comparison | {name: measured.interval(name) for name in names}

@@ -1,4 +1,4 @@
-"""Whether the held-out data is what the model was trained on: the same features, defined alike, recorded as often."""
+"""Data contract: the test data against the training data (features, definitions, missing values)."""
 
 from typing import Any
 
@@ -29,17 +29,17 @@ def data_contract(run: Run, fit: Dataset, test: Dataset) -> dict[str, Any]:
         held-out data but not in training; ``same_definitions``: whether this package defines the features as the
         run's did, null for a table of the hospital's own.
     """
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "missingness_drift": None,
         "drifted_feature": None,
         "constant_features": None,
         "same_definitions": None if run.table else run.definition_digest == digest(),
     }
     if fit.names != test.names or not len(fit) or not test.names:
-        return told
+        return result
     drift = np.abs(np.isnan(fit.values).mean(axis=0) - np.isnan(test.values).mean(axis=0))
     most = int(np.argmax(drift))
-    return told | {
+    return result | {
         "missingness_drift": float(drift[most]),
         "drifted_feature": test.names[most],
         "constant_features": int((_constant(test.values) & ~_constant(fit.values)).sum()),

@@ -1,4 +1,4 @@
-"""Fairlearn's summary of each attribute: who is alerted for, who is missed, who is alerted for in vain."""
+"""Fairness metrics of each attribute, from Fairlearn: selection rate, false negatives, false positives."""
 
 import warnings
 from collections.abc import Collection
@@ -22,7 +22,7 @@ def fairness(test: Dataset, alert: npt.NDArray[np.bool_], small: Collection[str]
     test : Dataset
         Discharges with their groups.
     alert : array of bool (rows,)
-        For whom the policy alerts.
+        Mask of the patients with an alert.
     small : collection of str
         Groups (``attribute: name``) that are too small to tell; they are left out.
 

@@ -1,4 +1,4 @@
-"""The figures of an evaluation."""
+"""Metrics of an evaluation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -54,9 +54,9 @@ def figures(
         "counts": _counts(test),
         "resamples": resamples,
         "baseline_name": baseline,
-        **everyone.told(measured),
-        **subgroups.told(measured),
-        "later": later.told(measured),
+        **everyone.summary(measured),
+        **subgroups.summary(measured),
+        "later": later.summary(measured),
     }
 
 
@@ -103,7 +103,7 @@ class _Everyone:
             "curve_lace": thresholds.net_benefit(tally, np.full(len(self._sweep), place), self._sweep),
         }
 
-    def told(self, measured: Measured) -> dict[str, Any]:
+    def summary(self, measured: Measured) -> dict[str, Any]:
         at_high = at_band(measured, HIGH, self._high)
         return {
             **plain(measured),
@@ -119,7 +119,7 @@ class _Everyone:
 
     def _benefit(self, measured: Measured) -> dict[str, Any]:
         names = dict(zip(BENEFITS, ("net_benefit", "over_all", "over_default"), strict=False))
-        spreads = {told: measured.interval(f"{HIGH}:{name}") for told, name in names.items()}
+        spreads = {key: measured.interval(f"{HIGH}:{name}") for key, name in names.items()}
         all_treated = number(measured.value[f"{HIGH}:net_benefit"] - measured.value[f"{HIGH}:over_all"])
         return {
             "threshold": self._high,
@@ -158,7 +158,7 @@ class _Later:
             return {}
         return {f"later:{name}": found for name, found in self._sample.measure(weights[:, self._rows]).items()}
 
-    def told(self, measured: Measured) -> dict[str, Any] | None:
+    def summary(self, measured: Measured) -> dict[str, Any] | None:
         if not self._rows.any():
             return None
         if self._sample is None:

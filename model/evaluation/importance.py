@@ -1,4 +1,4 @@
-"""What the model leans on: how much worse it gets without a feature, and whether other patients would say the same."""
+"""Permutation importance of the features, and the stability of coefficients."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ SEED = 20240502
 def importance(pipeline: Pipeline, test: Dataset) -> dict[str, Any]:
     """Return the permutation importance of each feature on held-out discharges, and how stable it is.
 
-    A feature's values are dealt anew among the discharges, so that they tell nothing; what the model then loses is
+    A feature's values are permuted among the discharges; what the model then loses is
     its importance (Breiman, Machine Learning 2001;45:5; Fisher, Rudin and Dominici, JMLR 2019;20:177). Features that
     tell the same share it.
 

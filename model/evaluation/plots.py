@@ -1,4 +1,4 @@
-"""The pictures of an evaluation, as PNG; the same evaluation gives the same bytes."""
+"""Plots of an evaluation, as reproducible PNG."""
 
 import io
 from collections.abc import Callable

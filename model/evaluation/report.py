@@ -1,4 +1,4 @@
-"""One page that a clinician and a data scientist can both read: figures, pictures and what they mean."""
+"""Evaluation report for clinicians and data scientists: metrics, plots and their meaning."""
 
 import base64
 from collections.abc import Mapping
@@ -94,12 +94,12 @@ def verdict(run: Run, evaluation: dict[str, Any]) -> str:
     figures = Figures.of(evaluation)
     counts, auc, over = figures.counts or Counts(), figures.roc_auc, figures.over_lace
     text = (
-        f"On {counts.discharges:,} discharges of {counts.patients:,} patients whom training did not see, "
+        f"On {counts.discharges:,} discharges of {counts.patients:,} patients held out from training, "
         f"{counts.readmissions:,} were followed by a readmission{within(None if run.table else run.return_days)}. "
     )
     if auc is None:
         return text + "That is too few, or of one kind only, to tell how good the model is."
-    text += f"The model told them apart with a ROC-AUC of {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
+    text += f"The model ranked them with a ROC-AUC of {auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
     return text + (f", {over.value:+.3f} against {figures.baseline_name}." if over else ".")
 
 

@@ -1,4 +1,4 @@
-"""The ``evaluate`` command: figures on the patients that training did not see, the gates' verdict, and the report."""
+"""The ``evaluate`` command: metrics on the test patients, the gates' verdict, and the report."""
 
 import hashlib
 import json
@@ -29,29 +29,43 @@ DIGEST_CHARACTERS = 12
 
 
 def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = None) -> dict[str, Any]:
-    """Evaluate a run; write report, pictures and evaluation into its folder, and return the evaluation.
+    """Evaluate a run on its test patients, and write evaluation, report and plots into its folder.
 
     Parameters
     ----------
     folder : Path
         The run's folder.
     baseline : str, optional
-        Place of the release that serves, to compare with.
+        Folder or S3 prefix of the deployed release, to compare with.
     today : date, optional
-        The day on which exceptions from gates must be in force.
+        Date on which gate exceptions must be in force.
+
+    Returns
+    -------
+    dict
+        The evaluation: metrics with 95 % intervals, and under ``gates`` the verdicts. A gate that is not passed is in
+        the verdicts and does not raise.
 
     Raises
     ------
     GateError
-        When there is nothing to evaluate on, or the model gives no risk. What a gate refuses is in the evaluation.
+        If there are no test discharges, or a prediction is not finite.
     UserError
-        When the folder is no run, or the baseline no release.
+        If the folder is not a run, or the baseline not a release.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import evaluate
+    >>> evaluation = evaluate(Path("run"))
+    >>> evaluation["passed"], sorted(evaluation["roc_auc"])
+    (True, ['high', 'low', 'value'])
     """
     run = read_run(folder)
     table = table_of_run(run.gates)
     test, fit = read_test(folder), read_fit(folder)
     if not len(test):
-        raise GateError("No discharge was kept for the evaluation; bring data of more patients.")
+        raise GateError("There are no test discharges; add patients and train again.")
     pipeline = read_pipeline(folder, run)
     risk = _risks(pipeline, test)
     evaluation = _found(run, pipeline, fit, test, risk)
@@ -102,7 +116,9 @@ def _risks(pipeline: Pipeline, test: Dataset) -> Floats:
     risk: Floats = pipeline.predict_proba(test.values)[:, 1]
     wrong = int((~np.isfinite(risk)).sum())
     if wrong:
-        raise GateError(f"The model gives no risk for {wrong} of {len(risk)} held-out discharges; train it anew.")
+        raise GateError(
+            f"The model's prediction is not finite for {wrong} of {len(risk)} test discharges; train again."
+        )
     return risk
 
 

@@ -1,4 +1,4 @@
-"""Some discharges with their risks, and all figures that are counted from them in one pass over the draws."""
+"""Sample of discharges with risks, and all metrics computed from it in one pass over the bootstrap draws."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether other patients would have given another model: the same model, fitted anew on draws of the training patients.
+"""Model instability: the same model refitted on bootstrap draws of the training patients.
 
 The bootstrap assessment of instability of Riley and Collins (Biom J 2023;65:2200302): each draw's model predicts the
 same held-out discharges, and its risks are held against those of the model of all training patients.

@@ -1,4 +1,4 @@
-"""The same figures for each group of patients, the gaps between groups, and what chance alone would make of them."""
+"""Subgroup metrics, gaps between subgroups, and the gaps expected by chance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ class Subgroups:
                 found |= {f"{group.label}|{name}": part[name] for name in _SPREADS.values()}
         return found
 
-    def told(self, measured: Measured) -> dict[str, Any]:
+    def summary(self, measured: Measured) -> dict[str, Any]:
         """Return the groups, the gaps between them and fairlearn's summary of each attribute."""
         described = [_described(group, measured) for group in self._groups]
         gaps = {name: _gaps(described, figure, measured) for name, figure in _GAP_OF.items()}
@@ -103,8 +103,8 @@ def _groups(test: Dataset, risk: Floats, threshold: float, small: SmallGroup) ->
 
 def _described(group: Group, measured: Measured) -> dict[str, Any]:
     spreads = {
-        told: measured.interval(f"{group.label}|{name}") if group.sample is not None else None
-        for told, name in _SPREADS.items()
+        key: measured.interval(f"{group.label}|{name}") if group.sample is not None else None
+        for key, name in _SPREADS.items()
     }
     return {
         "group": group.label,
@@ -126,11 +126,11 @@ def _gaps(described: list[dict[str, Any]], figure: str, measured: Measured) -> d
     """
     attributes = dict.fromkeys(group["attribute"] for group in described)
     by = {name: _gap([g for g in described if g["attribute"] == name], figure, measured) for name in attributes}
-    told = {name: gap for name, gap in by.items() if gap["largest"] is not None}
+    recorded = {name: gap for name, gap in by.items() if gap["largest"] is not None}
     # A gap that a gate judges by itself is not judged twice, unless there is no other.
-    told = {name: gap for name, gap in told.items() if name not in GROUPS} or told
-    found = {kind: max((gap[kind] for gap in told.values()), default=None) for kind in GAP}
-    return found | {"attribute": max(told, key=lambda name: told[name]["largest"], default=None), "by": by}
+    recorded = {name: gap for name, gap in recorded.items() if name not in GROUPS} or recorded
+    found = {kind: max((gap[kind] for gap in recorded.values()), default=None) for kind in GAP}
+    return found | {"attribute": max(recorded, key=lambda name: recorded[name]["largest"], default=None), "by": by}
 
 
 def _gap(groups: list[dict[str, Any]], figure: str, measured: Measured) -> dict[str, Any]:
@@ -141,11 +141,11 @@ def _gap(groups: list[dict[str, Any]], figure: str, measured: Measured) -> dict[
     from what is left beyond chance to the 97.5th percentile of the gap between the two groups that differ most, on the
     same draws of patients.
     """
-    told = [group for group in groups if group["name"] != UNKNOWN and group[figure]]
-    if len(told) < 2:
+    estimated = [group for group in groups if group["name"] != UNKNOWN and group[figure]]
+    if len(estimated) < 2:
         return dict.fromkeys(GAP)
-    least, most = (choose(told, key=lambda g: g[figure]["value"]) for choose in (min, max))
+    least, most = (choose(estimated, key=lambda g: g[figure]["value"]) for choose in (min, max))
     gap = most[figure]["value"] - least[figure]["value"]
-    sure = max(0.0, max(g[figure]["low"] for g in told) - min(g[figure]["high"] for g in told))
+    sure = max(0.0, max(g[figure]["low"] for g in estimated) - min(g[figure]["high"] for g in estimated))
     high = measured.difference(*(f"{g['group']}|{_SPREADS[figure]}" for g in (most, least)))
     return {"largest": gap, "sure": sure, "value": gap, "low": sure, "high": max(gap, high)}

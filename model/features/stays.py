@@ -1,4 +1,4 @@
-"""From encounters to stays: transfers and overlaps joined, and the stays that are index discharges with their label."""
+"""Inpatient stays: encounters joined over transfers and overlaps, with exclusion reason and label."""
 
 import ibis
 
@@ -84,16 +84,16 @@ def stays(encounters: ibis.Table, rules: StayRules, nonacute: tuple[str, ...]) -
         encounters=e.count(),
         open=e.open.any(),
         endless=e.endless.any(),
-        followed=e.followed.fill_null(False).all(),
+        follow_up_complete=e.followed.fill_null(False).all(),
         urgent=e.urgent.any(),
     )
 
 
-def judged(all_stays: ibis.Table, patients: ibis.Table, rules: StayRules) -> ibis.Table:
-    """Say of each stay why it is no index discharge (``left_out``, null: it is one), and whether a return followed.
+def labelled(all_stays: ibis.Table, patients: ibis.Table, rules: StayRules) -> ibis.Table:
+    """Return the stays with their ``exclusion_reason`` (null: an index discharge) and the readmission label.
 
-    The return is the next stay. By choice a planned one is none, and what follows it is not asked (as in the
-    hospital-wide readmission measure of CMS). A discharge whose return days were not observed has no label.
+    The readmission is the next stay. Depending on the rules a planned one does not count, nor does any stay after it
+    (as in the hospital-wide readmission measure of CMS). A discharge without complete follow-up has no label.
     """
     following = ibis.window(group_by="patient_id", order_by=["admitted_at", "index_id"])
     earlier = ibis.window(group_by="patient_id", order_by=["admitted_at", "index_id"], preceding=(None, 1))
@@ -117,7 +117,7 @@ def judged(all_stays: ibis.Table, patients: ibis.Table, rules: StayRules) -> ibi
     if not rules.planned.count_as_return:
         returned &= s.next_planned == 0
     return s.mutate(
-        left_out=ibis.cases(
+        exclusion_reason=ibis.cases(
             (s.open, "ongoing"),
             (s.endless, "no_end"),
             (died, "died"),
@@ -125,5 +125,5 @@ def judged(all_stays: ibis.Table, patients: ibis.Table, rules: StayRules) -> ibi
             (length < rules.shortest_hours * HOUR, "too_short"),
             else_=ibis.null("string"),
         ),
-        **{LABEL: ibis.ifelse(s.followed, returned.fill_null(False), ibis.null("boolean"))},
+        **{LABEL: ibis.ifelse(s.follow_up_complete, returned.fill_null(False), ibis.null("boolean"))},
     )

@@ -1,4 +1,4 @@
-"""What the entries of a Bundle bring: resources, deletions, changes that cannot be applied, or nothing for us."""
+"""Bundle entries: resources, deletions, unsupported changes, or nothing to ingest."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _TYPE = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)(?:[/?].*)?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Item:
-    """One resource as it was found, or why it could not be read."""
+    """A Bundle entry: its resource, or the reason why it could not be read."""
 
     index: int
     resource: dict[str, Any] | None

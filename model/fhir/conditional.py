@@ -1,4 +1,4 @@
-"""Resources named by an identifier instead of an id: conditional requests, conditional and logical references.
+"""Conditional requests, conditional references and logical references: resources named by an identifier.
 
 A resource that a search by one identifier means has an id derived from that identifier, the same in every message.
 The derived id is a hash: a record number is not kept, and only a keyed pseudonym of the hash is ever published.

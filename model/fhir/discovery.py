@@ -1,4 +1,4 @@
-"""Which files of a source are FHIR JSON: by name, else by their first bytes; the others are counted by reason."""
+"""FHIR JSON files of a source: by name, else by their first bytes; other files are counted by reason."""
 
 import zlib
 from collections import Counter
@@ -63,7 +63,7 @@ def find(source: str) -> Source:
             found.passed_over[reason] += 1
     if not found.files:
         others = ", ".join(f"{count} {reason}" for reason, count in sorted(found.passed_over.items()))
-        seen = f" (passed over: {others})" if others else ""
+        seen = f" (skipped: {others})" if others else ""
         raise UserError(f"There is no FHIR JSON or NDJSON file at {source}{seen}; check the path or the prefix.")
     return found
 

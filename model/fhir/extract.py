@@ -1,4 +1,4 @@
-"""What the files say of the extract itself: pages that are missing, and outcomes of the server that made it."""
+"""Completeness of an extract: missing pages, and the server's OperationOutcomes."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The drugs of orders that name a Medication: beside them, inside them or anywhere else in the source."""
+"""Medications of orders: inline, contained, or anywhere else in the source."""
 
 from dataclasses import dataclass, field
 from typing import Any

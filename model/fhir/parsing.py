@@ -1,4 +1,4 @@
-"""Strict JSON: what two parsers could read differently is refused, and a big document is read in small steps."""
+"""Strict JSON parser: ambiguous documents are refused, large ones are parsed incrementally."""
 
 import codecs
 import json
@@ -17,7 +17,7 @@ NOT_JSON = "the JSON is not valid"
 NOT_UTF8 = "the file is not UTF-8"
 TOO_DEEP = "the JSON is nested too deeply"
 TOO_LONG = f"an entry or line is longer than {LARGEST_RESOURCE // 2**20} MB"
-REPEATED = "the JSON names a member twice"
+REPEATED = "the JSON has a duplicate key"
 NOT_WHOLE = "the JSON is not valid or ends too early"
 CUT_SHORT = "the JSON ends too early"
 
@@ -26,7 +26,7 @@ _SPACE = " \t\r\n"
 
 
 class UnreadableError(Exception):
-    """Why a file, a line or an entry cannot be read, in words that hold nothing of it."""
+    """A parse error of a file, line or entry; its message repeats none of the content."""
 
 
 class Stream(Protocol):

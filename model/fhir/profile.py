@@ -1,4 +1,4 @@
-"""What the features need of a resource (``model/fhir/profile.yaml``), compiled to one quick check a resource type."""
+"""FHIR profile of ingestion (``model/fhir/profile.yaml``), compiled to one check a resource type."""
 
 import functools
 import hashlib
@@ -19,14 +19,14 @@ Get = Callable[[dict[str, Any]], Any]
 
 _SAID = {
     "present": ("required", "is missing"),
-    "values": ("code-invalid", "is none of the codes that FHIR allows"),
-    "day": ("value", "is no date as exact as a day"),
+    "values": ("code-invalid", "is not in the required value set"),
+    "day": ("value", "is not a date with a day"),
     "order": ("invariant", "lies before the start"),
 }
 
 
 class Rule(BaseModel):
-    """One row of the profile."""
+    """A profile rule."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +58,7 @@ class Rule(BaseModel):
 
 
 class Profile(BaseModel):
-    """The whole table."""
+    """The profile."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

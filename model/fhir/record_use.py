@@ -1,4 +1,4 @@
-"""What a record may be used for (``model/fhir/record_use.yaml``): status, intent and modifiers by resource type."""
+"""Use of a record by status, intent and modifiers (``model/fhir/record_use.yaml``)."""
 
 import functools
 import hashlib
@@ -23,7 +23,7 @@ class _Row(BaseModel):
 
 
 class Rule(_Row):
-    """One row: which resources it fits, and what becomes of them."""
+    """A use rule: the resources that it matches, and their use."""
 
     where: dict[str, tuple[str, ...]]
     use: Use
@@ -40,7 +40,7 @@ class Rule(_Row):
 
 
 class DateLimits(_Row):
-    """Which dates are plausible."""
+    """Plausible date ranges."""
 
     years: tuple[int, int]
     oldest_age: int = Field(gt=0, le=150)
@@ -90,7 +90,7 @@ class EncounterSource(_Row):
 
 
 class RecordUse(_Row):
-    """The whole table."""
+    """The use rules of all resource types."""
 
     version: int
     any: tuple[Rule, ...]

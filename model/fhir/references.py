@@ -1,4 +1,4 @@
-"""What a FHIR reference points at: one canonical id, however it is written."""
+"""FHIR references, as one canonical id for each target."""
 
 import re
 from collections.abc import Iterable

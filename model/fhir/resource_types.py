@@ -1,4 +1,4 @@
-"""The FHIR resource types that ingestion reads (``resource_types.yaml``)."""
+"""FHIR resource types of ingestion (``resource_types.yaml``)."""
 
 import functools
 import hashlib
@@ -26,7 +26,7 @@ class OtherJsonType(_Row):
 
 
 class ResourceType(_Row):
-    """One resource type."""
+    """A FHIR resource type."""
 
     needed: bool
     owner: str | None = None

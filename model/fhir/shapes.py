@@ -1,4 +1,4 @@
-"""A quick way to be sure that a resource is valid: plain checks compiled once from the models of fhir.resources.
+"""Fast validation of FHIR resources: checks compiled once from the models of fhir.resources.
 
 The checks say yes only where fhir.resources would; to everything else they say that they are not sure, and
 fhir.resources itself decides (``model.fhir.validation``). So what is accepted stays the library's judgement.
@@ -58,7 +58,7 @@ def _whole(low: int) -> Check:
     return lambda value: type(value) is int and low <= value < 2**31
 
 
-# The primitive types whose values can be told for sure; the others (url, base64Binary, …) are left to the library.
+# The primitive types whose values can be checked completely; the others (url, base64Binary, …) are left to the library.
 _PRIMITIVES: dict[str, Check] = {
     "boolean": _truth,
     "string": _text,
@@ -81,7 +81,7 @@ _PRIMITIVES: dict[str, Check] = {
 
 @dataclass
 class _Shape:
-    """What one FHIR type may hold."""
+    """Allowed elements of a FHIR type."""
 
     checks: dict[str, Check] = field(default_factory=dict)
     required: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Read FHIR files: bundles, single resources and NDJSON, plain or gzip, in pieces of bounded size."""
+"""FHIR file reader: Bundles, single resources and NDJSON, plain or gzip, in chunks of bounded size."""
 
 import hashlib
 import itertools

@@ -1,4 +1,4 @@
-"""The bytes of one stored file: unpacked on the fly and bounded."""
+"""Byte stream of one stored file: decompressed on the fly, with a size limit."""
 
 import gzip
 import zlib

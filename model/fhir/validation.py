@@ -1,4 +1,4 @@
-"""Decide whether a resource is fit to use, and say why not without repeating anything that it holds."""
+"""Validation of FHIR resources, with reasons that repeat no value of the resource."""
 
 import functools
 import importlib
@@ -20,7 +20,7 @@ from model.fhir.values import trim_units
 LONGEST_ID = 64
 """Characters of an id (FHIR R4); fhir.resources itself allows more, but no reference would find it."""
 MOST_REASONS = 6
-"""So many reasons are told of one resource; the rest follow when these are mended."""
+"""Maximum number of reasons reported for one resource."""
 
 # What pydantic and fhir.resources call a fault, as codes of the FHIR value set issue-type.
 _ISSUE_CODES = {
@@ -36,7 +36,7 @@ _ISSUE_CODES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Why something is refused."""
+    """A validation error."""
 
     said: str
     code: str = "invalid"

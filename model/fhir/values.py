@@ -1,4 +1,4 @@
-"""The values of an Observation: which measurements are needed, and why one of them has no number."""
+"""Observation values: needed measurements, and why one has no number."""
 
 from collections.abc import Iterator
 from typing import Any

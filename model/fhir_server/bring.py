@@ -1,4 +1,4 @@
-"""From the words of the command line to a landed run."""
+"""Options of the command line for a FHIR server, checked, to a landed run."""
 
 import re
 from pathlib import Path
@@ -57,14 +57,14 @@ def bring(
         raise UserError("--full-days must not be negative.")
     place = landing or _beside(out, hospital)
     if _within(place, out) or _within(out, place):
-        raise UserError("--landing holds raw records and --out pseudonymised ones; give places apart from each other.")
+        raise UserError("--landing holds raw records and --out pseudonymised ones; give separate folders or prefixes.")
     shown = credentials(hospital, file=credentials_file, auth=auth, client=client, ca=ca)
     return land(source, place, credentials=shown, mode=Mode(mode), group=group, full_days=full_days)
 
 
 def _beside(out: str, hospital: str) -> str:
     if storage.is_s3(out):
-        raise UserError("Give --landing with an s3:// --out, for raw records must not lie in the curated bucket.")
+        raise UserError("Give --landing with an s3:// --out, because raw records must not be in the curated bucket.")
     return storage.join(storage.parent(out), "landing", hospital)
 
 

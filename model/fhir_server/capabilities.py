@@ -1,4 +1,4 @@
-"""What a FHIR server says of itself: its version, and whether it exports."""
+"""CapabilityStatement of a FHIR server: its version, and whether it supports Bulk Data export."""
 
 import re
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ def capabilities(wire: Wire) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError):
         raise UserError(f"{origin(wire.base)} does not answer as a FHIR server; check the base address.") from None
     if not version.startswith(("4.0", "4.3")):
-        raise UserError(f"The FHIR server {origin(wire.base)} speaks another FHIR than R4; give its R4 base.")
+        raise UserError(f"The FHIR server {origin(wire.base)} does not support FHIR R4; give its R4 base.")
     return dict(statement)
 
 

@@ -1,4 +1,4 @@
-"""Who we are for a FHIR server: read from a file that its owner alone can read, or from Vault."""
+"""Client credentials for a FHIR server: from a file readable by its owner only, or from Vault."""
 
 import json
 from dataclasses import field, replace
@@ -17,7 +17,7 @@ _OTHERS = 0o077
 
 
 class Auth(StrEnum):
-    """How a client shows a FHIR server who it is."""
+    """Client authentication method."""
 
     SMART = "smart-backend-services"
     SECRET = "client-secret"
@@ -26,7 +26,7 @@ class Auth(StrEnum):
 
 
 class SecretMethod(StrEnum):
-    """Where a client secret goes in a token request (RFC 6749, section 2.3.1)."""
+    """Client secret location in a token request (RFC 6749, section 2.3.1)."""
 
     BASIC = "client_secret_basic"
     POST = "client_secret_post"
@@ -34,7 +34,7 @@ class SecretMethod(StrEnum):
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Credentials:
-    """What a client shows a FHIR server; fields that are secret are never printed.
+    """Client credentials; secret fields are never printed.
 
     Parameters
     ----------
@@ -112,10 +112,10 @@ def credentials(
     where, written = _written(hospital, file, auth, vault)
     for name, value in {"auth": auth, "client": client}.items():
         if value is not None and written.setdefault(name, value) != value:
-            raise UserError(f"The {name} of {where} is not that of --{name}; correct one of them.")
+            raise UserError(f"The {name} of {where} differs from --{name}; correct one of them.")
     found = _parse(where, written)
     if missing := found.missing():
-        raise UserError(f"{where} has no {' and no '.join(missing)}, which {found.auth} needs; add it there.")
+        raise UserError(f"{where} lacks {' and '.join(missing)}, which {found.auth} needs; add it there.")
     return replace(found, ca=_text(ca)) if ca else found
 
 

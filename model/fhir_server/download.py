@@ -1,4 +1,4 @@
-"""One file of an export to disk: streamed, whole or not at all, always stored as gzip NDJSON."""
+"""Download of one export file: streamed, complete or not at all, stored as gzip NDJSON."""
 
 import gzip
 import zlib
@@ -145,4 +145,4 @@ def _chained(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _readable(wire: Wire, answer: httpx.Response, what: str) -> None:
     encoding = answer.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ("identity", "gzip", "x-gzip"):
-        raise UserError(f"The FHIR server {origin(wire.base)} sends {what} in an encoding that we did not ask for.")
+        raise UserError(f"The FHIR server {origin(wire.base)} sent {what} in an unrequested Content-Encoding.")

@@ -1,4 +1,4 @@
-"""Bulk Data export (IG 2): ask for it, wait for it, fetch its files, let the server forget it."""
+"""Bulk Data export (IG 2): kick-off, status polling, download and deletion."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class ExportError(UserError):
 
 
 class File(BaseModel):
-    """One file of an export."""
+    """An export file."""
 
     type: str
     url: str
@@ -41,7 +41,7 @@ class File(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What an export offers, as far as it is needed."""
+    """Export manifest (Bulk Data IG), as far as needed."""
 
     transaction_time: str = Field(alias="transactionTime", pattern=_INSTANT)
     requires_access_token: bool = Field(alias="requiresAccessToken")
@@ -140,7 +140,7 @@ def wait(wire: Wire, status_url: str, began: float) -> Manifest:
             shown = max(shown, percent)
             if wire.clock.now() - began > LONGEST_EXPORT:
                 raise ExportError(
-                    f"The FHIR server {origin(wire.base)} has not finished an export in a day; run again to start anew."
+                    f"The FHIR server {origin(wire.base)} has not finished an export in a day; run again to start over."
                 )
             asked = retry_after(answer, wire.clock)
             wire.clock.sleep(pause if asked is None else min(asked, LONGEST_ASKED_PAUSE))

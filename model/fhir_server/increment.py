@@ -1,4 +1,4 @@
-"""Whether a server's increment is one: some servers ignore the moment since which changes are asked for."""
+"""Check of incremental results: some servers ignore ``_since`` and ``_lastUpdated``."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""One run: go on where the last one stopped, else ask for what is new, and once in a while for everything."""
+"""Run against a FHIR server: resumed, incremental or full."""
 
 from collections import Counter
 from contextlib import suppress
@@ -127,7 +127,7 @@ class _Work:
                 return self._end(run, resumed)
             resumed = False
         raise UserError(
-            f"The FHIR server {origin(self._wire.base)} forgets an export or search before it is read; "
+            f"The FHIR server {origin(self._wire.base)} expires an export or search before it is downloaded; "
             "ask the hospital to keep it longer."
         )
 
@@ -190,7 +190,7 @@ class _Work:
         self._save()
         self._tidy()
         if made[export.ERRORS]:
-            warn(f"the server could not export everything; its {made[export.ERRORS]} reasons are in the landing place")
+            warn(f"the server could not export everything; its {made[export.ERRORS]} reasons are in --landing")
         return Landed(
             place=self._place.place,
             run=run.number,

@@ -1,11 +1,11 @@
-"""What a run tells of itself."""
+"""Result of a run against a FHIR server."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What a run brought.
+    """Result of a run: files, mode and deletions.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The landing place: files under their final names when they are whole, and the state from which a run goes on."""
+"""Landing storage: complete files under their final names, and the state for resuming a run."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 @checked(config=_STRICT)
 class Run:
-    """One fetch of what a server has.
+    """A run against a FHIR server.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Run:
 
 @checked(config=_STRICT)
 class State:
-    """What a landing place holds, and the run that was not ended.
+    """State of the landing storage, and of an unfinished run.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class State:
     run
         The run under way.
     leftover
-        The status address of an ended export that the server was not yet told to forget.
+        The status address of an ended export that was not yet deleted on the server.
     files
         The names of the files of ended runs.
     """

@@ -1,4 +1,4 @@
-"""Paged search, for a server without export: each needed type page by page, as files of some pages each."""
+"""Paged search, for a server without export: each needed type, some pages to a file."""
 
 import json
 from collections import deque
@@ -77,7 +77,7 @@ class _Pages:
                 if following in self._followed:
                     raise UserError(
                         f"The FHIR server {origin(self._wire.base)} links the pages of {self._kind} in a circle; "
-                        "ask the hospital to mend its search."
+                        "ask the hospital to correct its search."
                     )
                 self._followed.add(following)
                 page, following = self._page(following)

@@ -1,4 +1,4 @@
-"""What a connection trusts and what it shows, and the sentence for a handshake that failed."""
+"""TLS settings of a connection: trusted authority, client certificate, and handshake errors."""
 
 import ssl
 import tempfile
@@ -21,7 +21,7 @@ def context(credentials: Credentials, *, with_certificate: bool) -> ssl.SSLConte
     try:
         made = ssl.create_default_context(cadata=credentials.ca) if credentials.ca else httpx.create_ssl_context()
     except ssl.SSLError:
-        raise UserError("The certificate authority of the FHIR server is no PEM certificate; mend --ca.") from None
+        raise UserError("--ca is not a PEM certificate; give that of the FHIR server's authority.") from None
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     if with_certificate and credentials.certificate:
         _show(made, credentials.certificate, credentials.certificate_key or "")
@@ -38,17 +38,17 @@ def _show(made: ssl.SSLContext, certificate: str, key: str) -> None:
             made.load_cert_chain(pem, password=lambda: "")
         except (ssl.SSLError, ValueError):
             raise UserError(
-                "The client certificate and its key do not fit; give PEM texts of a pair, the key without a password."
+                "The client certificate and its key do not match; give a PEM pair, the key without a password."
             ) from None
 
 
 def handshake_fault(fault: BaseException) -> str | None:
-    """Return why TLS failed for good and how to mend it; nothing when another attempt may succeed."""
+    """Return why TLS failed permanently and what to do; nothing when another attempt may succeed."""
     cause: BaseException | None = fault
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"shows a certificate that cannot be trusted ({cause.verify_message}); name its authority with --ca"
+            return f"presents a certificate that is not trusted ({cause.verify_message}); give its authority with --ca"
         if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
-            return "refused our side of TLS; give the client certificate that it demands in the credentials"
+            return "refused the TLS handshake; add the client certificate that it requires to the credentials"
         cause = cause.__cause__ or cause.__context__
     return None

@@ -1,4 +1,4 @@
-"""Access tokens: SMART Backend Services or a client secret, renewed before they expire and once when refused."""
+"""Access tokens: SMART Backend Services or client secret, renewed before expiry and once after a 401."""
 
 import contextlib
 import json
@@ -30,14 +30,14 @@ _OAUTH_CODE = re.compile(r"[a-z_]{1,40}")
 
 @dataclass(frozen=True)
 class Grant:
-    """A token and the time until which it is used."""
+    """An access token and its expiry."""
 
     token: str
     until: float
 
 
 class Bearer(httpx.Auth):
-    """Shows a valid token with each request; a request that is refused with 401 is made once more with a new one."""
+    """Bearer authentication: a valid token with each request, renewed once after a 401."""
 
     def __init__(self, grant: Callable[[], Grant], clock: Clock) -> None:
         self._grant = grant
@@ -89,20 +89,23 @@ class _Endpoint:
             lambda: {"grant_type": "client_credentials", "scope": scope, **self._proof(url)},
             basic=(given.client or "", given.secret or "") if in_header else None,
         )
-        told = _object(answer)
-        token = told.get("access_token")
+        response = _object(answer)
+        token = response.get("access_token")
         if answer.status_code != 200 or not isinstance(token, str):
-            raise UserError(_refusal(url, answer.status_code, told))
-        if str(told.get("token_type", "bearer")).lower() != "bearer":
+            raise UserError(_refusal(url, answer.status_code, response))
+        if str(response.get("token_type", "bearer")).lower() != "bearer":
             raise UserError(
-                f"The token endpoint on {origin(url)} gives a token that is no bearer token; mend it there."
+                f"The token endpoint on {origin(url)} issued a token that is not a bearer token; "
+                "ask the hospital to correct it."
             )
-        if lost := sorted(set(self._wire.kinds) & readable(scope) - readable(str(told.get("scope") or scope))):
+        if lost := sorted(set(self._wire.kinds) & readable(scope) - readable(str(response.get("scope") or scope))):
+            verb = "rs" if ".rs" in scope else "read"
+            missing = ", ".join(f"system/{kind}.{verb}" for kind in lost)
             raise UserError(
-                f"The token endpoint on {origin(url)} grants no leave to read {', '.join(lost)}; "
-                "ask the hospital to grant the client system read scopes for them."
+                f"The token endpoint on {origin(url)} did not grant the scope {missing}; "
+                "ask the hospital to grant it to the client."
             )
-        life = told.get("expires_in")
+        life = response.get("expires_in")
         seconds = float(life) if isinstance(life, int | float) and life > 0 else DEFAULT_LIFE
         # A request that is sent now must still be valid when it arrives.
         return Grant(token, began + seconds - min(60.0, seconds / 5))
@@ -110,23 +113,23 @@ class _Endpoint:
     def _discover(self) -> tuple[str, str]:
         """Return the token endpoint and what to ask for, as the server publishes them unless the credentials say."""
         given = self._credentials
-        told: Mapping[str, Any] = {}
+        configuration: Mapping[str, Any] = {}
         if not (given.token_url and given.scope):
-            told = self._published()
-        url = given.token_url or told.get("token_endpoint")
+            configuration = self._published()
+        url = given.token_url or configuration.get("token_endpoint")
         if not isinstance(url, str):
             raise UserError(
                 f"The FHIR server {origin(self._wire.base)} does not publish a token endpoint; "
                 "add token_url to the credentials."
             )
-        algorithms = told.get("token_endpoint_auth_signing_alg_values_supported")
+        algorithms = configuration.get("token_endpoint_auth_signing_alg_values_supported")
         if self._key and isinstance(algorithms, list) and _algorithm(self._key) not in algorithms:
             raise UserError(
-                f"The FHIR server {origin(self._wire.base)} does not take {_algorithm(self._key)} signatures; "
+                f"The FHIR server {origin(self._wire.base)} does not accept {_algorithm(self._key)} signatures; "
                 "register a key of the other kind (RS384: RSA, ES384: EC P-384)."
             )
         # SMART 2 reads with .rs; a server that does not say it can takes the words of SMART 1.
-        verb = "rs" if "permission-v2" in (told.get("capabilities") or ()) else "read"
+        verb = "rs" if "permission-v2" in (configuration.get("capabilities") or ()) else "read"
         return urljoin(f"{self._wire.base}/", url), given.scope or " ".join(f"system/{kind}.{verb}" for kind in NEEDED)
 
     def _published(self) -> Mapping[str, Any]:
@@ -218,17 +221,17 @@ def _algorithm(key: RSAKey | ECKey) -> str:
 
 def _object(answer: httpx.Response) -> dict[str, Any]:
     try:
-        told = answer.json()
+        content = answer.json()
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-def _refusal(url: str, status: int, told: Mapping[str, Any]) -> str:
-    code = str(told.get("error", ""))
+def _refusal(url: str, status: int, response: Mapping[str, Any]) -> str:
+    code = str(response.get("error", ""))
     named = f" ({code})" if _OAUTH_CODE.fullmatch(code) else ""
-    mend = {
-        "invalid_scope": "ask the hospital to grant the client system read scopes, or name those it has as scope",
+    fix = {
+        "invalid_scope": "ask the hospital to grant the client system read scopes, or set scope to those it has",
         "invalid_client": "check the client id, its registered key or secret, and this machine's clock",
     }.get(code, "check the client's registration")
-    return f"The token endpoint on {origin(url)} answered {status}{named}; {mend}."
+    return f"The token endpoint on {origin(url)} answered {status}{named}; {fix}."

@@ -1,4 +1,4 @@
-"""Requests to a hospital's server: patient with a busy server, strict about who is asked, silent about what is said."""
+"""HTTP client for a FHIR server: retries, origin checks, and errors without response content."""
 
 import logging
 import random
@@ -29,11 +29,11 @@ REDIRECTS = 5
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CODE = re.compile(r"[a-z][a-z-]{1,30}")
 _FIXES: Mapping[int, str] = {
-    400: "see which of our parameters it does not take",
+    400: "see which request parameters it does not support",
     401: "check the client's registration and its credentials",
     403: "ask the hospital to grant this client the scope for it",
     404: "check the base address",
-    410: "run again to start anew",
+    410: "run again to start over",
 }
 
 Made = TypeVar("Made")
@@ -45,7 +45,7 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 @dataclass(frozen=True)
 class Clock:
-    """The time, and how to let it pass; tests bring their own."""
+    """Clock and sleep, replaceable in tests."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -53,7 +53,7 @@ class Clock:
 
 
 class RefusedError(UserError):
-    """The server answered a request with a status that another attempt would get too."""
+    """A permanent HTTP error."""
 
 
 class PassingError(Exception):
@@ -150,9 +150,9 @@ class Wire:
     def form(
         self, url: str, what: str, fields: Callable[[], Mapping[str, str]], *, basic: tuple[str, str] | None
     ) -> httpx.Response:
-        """Return a token endpoint's answer to a form, which is made anew for each attempt, even if it refuses."""
+        """Return a token endpoint's answer to a form, built for each attempt, even if it refuses."""
         if urlsplit(url).scheme != "https":
-            raise UserError(f"The token endpoint on {origin(url)} is not https; a secret is never sent there.")
+            raise UserError(f"The token endpoint on {origin(url)} is not https; credentials are not sent there.")
 
         def once() -> httpx.Response:
             auth = httpx.BasicAuth(*basic) if basic else None
@@ -185,7 +185,9 @@ class Wire:
                 self._judge(answer, what, accepted, {})
                 yield answer
                 return
-        raise UserError(f"The FHIR server {origin(self.base)} redirects {what} without end; ask the hospital to mend.")
+        raise UserError(
+            f"The FHIR server {origin(self.base)} redirects {what} in a loop; ask the hospital to correct it."
+        )
 
     def patiently(self, what: str, work: Callable[[], Made], *, host: str | None = None) -> Made:
         """Do something that talks to a server, again after a passing fault, with growing pauses.
@@ -222,12 +224,12 @@ class Wire:
         if isinstance(fault, httpx.ConnectError | httpx.ConnectTimeout):
             return f"cannot be reached ({kind})"
         # Some servers only hang up on a client that shows no certificate.
-        hint = "" if self._has_certificate else ", perhaps for want of a client certificate"
-        return f"hung up ({kind}{hint})"
+        hint = "" if self._has_certificate else ", possibly because a client certificate is missing"
+        return f"closed the connection ({kind}{hint})"
 
     def _foreign(self, what: str, url: str) -> UserError:
         return UserError(
-            f"The FHIR server {origin(self.base)} names {origin(url)} for {what}, where our token is never sent; "
+            f"The FHIR server {origin(self.base)} names {origin(url)} for {what}, where the access token is not sent; "
             "ask the hospital to serve it from the FHIR server's own host over https."
         )
 
@@ -237,7 +239,7 @@ class Wire:
         asked = fault.pause if isinstance(fault, PassingError) else None
         if asked is not None and asked > LONGEST_ASKED_PAUSE:
             raise UserError(
-                f"The FHIR server {origin(self.base)} asks us to wait {asked:.0f} seconds; run again then to continue."
+                f"The FHIR server {origin(self.base)} sent Retry-After: {asked:.0f}; run again then to continue."
             )
         growing = min(LONGEST_PAUSE, 2.0**state.attempt_number)
         return asked if asked is not None else growing * (0.5 + 0.5 * self.clock.chance())
@@ -276,5 +278,5 @@ def issue_codes(answer: httpx.Response) -> str:
         codes = {str(issue["code"]) for issue in issues}
     except (ValueError, TypeError, KeyError):
         return ""
-    told = sorted(code for code in codes if _CODE.fullmatch(code))
-    return f" ({', '.join(told)})" if told else ""
+    valid = sorted(code for code in codes if _CODE.fullmatch(code))
+    return f" ({', '.join(valid)})" if valid else ""

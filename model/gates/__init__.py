@@ -1,4 +1,4 @@
-"""Gates: what an evaluation must show before a model is released, as a table, and how an evaluation is judged by it."""
+"""Gates: the requirements that an evaluation must meet before a release, as a table, and the verdicts."""
 
 from model.gates.combine import gate_table, table_of_run
 from model.gates.conditions import (

@@ -1,4 +1,4 @@
-"""A gates file of a hospital's own, combined with the package's: it may ask for more, and for less by an exception."""
+"""Custom gates file, combined with the package's: stricter gates, and exceptions for less strict ones."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from model.errors import UserError
 from model.gates.exceptions import GateException
 from model.gates.table import Gate, GateTable, Minimum, Profile, package_table, read_table
-from model.io.yaml_tables import told
+from model.io.yaml_tables import fault_text
 
 
 def gate_table(path: Path | None = None, *, today: date | None = None) -> GateTable:
@@ -55,7 +55,7 @@ def table_of_run(gates: dict[str, Any]) -> GateTable:
     try:
         own = GateTable.model_validate(gates)
     except ValidationError as fault:
-        raise UserError(f"The run's gates do not fit this package: {told(fault)}; run train again.") from None
+        raise UserError(f"The run's gates do not fit this package: {fault_text(fault)}; run train again.") from None
     if own.version != package_table().version:
         raise UserError(
             f"The run was trained under version {own.version} of the gates, and this package has version "

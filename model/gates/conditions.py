@@ -1,4 +1,4 @@
-"""What a release must have apart from its figures: enough data, an evaluation that tells, a card, an approval."""
+"""Release conditions other than metrics: enough data, an evaluation, a model card, an approval."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -28,14 +28,15 @@ def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> st
     telling = {"ROC-AUC": figures.roc_auc, "Brier skill": figures.brier_skill, "calibration": figures.calibration}
     unknown = [title for title, figure in telling.items() if figure is None]
     if unknown:
-        return f"{', '.join(unknown)} cannot be told from {discharges} test discharges with {readmissions} readmissions"
+        sample = f"{discharges} test discharges with {readmissions} readmissions"
+        return f"{', '.join(unknown)} cannot be estimated from {sample}"
     return ""
 
 
 def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | Mapping[str, Any]) -> Verdict:
-    """Judge whether the test data tells how good the model is."""
+    """Return the verdict on the size of the test data."""
     why = not_evaluated(evaluation, table.evaluated)
-    warning = "nothing is known of how good this model is" if why else ""
+    warning = "this model's performance is unknown" if why else ""
     demand = f"at least {table.evaluated.discharges} test discharges with {table.evaluated.outcomes} of each outcome"
     passed = not why or profile.may_be_unevaluated
     return Verdict(name="evaluated", passed=passed, found=why or "yes", demand=demand, warning=warning * passed)
@@ -73,7 +74,7 @@ def _suspect(profile: Profile, suspect: Mapping[str, Any]) -> Verdict:
         passed=passed,
         found=f"ROC-AUC {suspect['roc_auc']:.3f} alone, the others at most {suspect['others']:.3f}",
         demand="accepted by the owner of the table",
-        warning=("accepted by the owner of the table" if accepted else "accepted by nobody") if passed else "",
+        warning=("accepted by the owner of the table" if accepted else "not accepted") if passed else "",
     )
 
 

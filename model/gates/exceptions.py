@@ -1,4 +1,4 @@
-"""Exceptions: a gate that a named person lowered, with a reason and an end date."""
+"""Gate exceptions: a gate lowered by a named person, with a reason and an end date."""
 
 from datetime import date, timedelta
 
@@ -9,14 +9,14 @@ from model.gates.row import Row
 
 
 class ExceptionRule(Row):
-    """Who may lower a gate, and for how long."""
+    """Rule for exceptions: approver roles and longest duration."""
 
     roles: tuple[str, ...] = Field(min_length=1)
     longest_days: int = Field(ge=1, le=366)
 
 
 class GateException(Row):
-    """A gate's lower bound, for a time.
+    """An exception from a gate, until a date.
 
     Attributes
     ----------

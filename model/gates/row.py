@@ -1,4 +1,4 @@
-"""A row of the gates' table: its fields are known and do not change."""
+"""Base class of rows of the gates table: fixed fields, immutable."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -1,4 +1,4 @@
-"""The gates as a table: for each profile the figures that an evaluation must show, and their bounds."""
+"""Gates table: for each profile the metrics that an evaluation must reach, and their bounds."""
 
 from collections import Counter
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from model.errors import UserError
 from model.gates.exceptions import ExceptionRule, GateException
 from model.gates.row import Row
-from model.io.yaml_tables import told
+from model.io.yaml_tables import fault_text
 from model.metrics.figure_names import BY
 from model.metrics.figures import INTERVALS, PATHS
 
@@ -24,7 +24,7 @@ Straddle = Literal["margin", "warn"]
 
 
 class Minimum(Row):
-    """The least data to train on."""
+    """Minimum of training data."""
 
     discharges: int
     readmissions: int
@@ -32,7 +32,7 @@ class Minimum(Row):
 
 
 class Gate(Row):
-    """One thing that an evaluation must show.
+    """A gate: a metric and its bounds.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Gate(Row):
 
     @property
     def demand(self) -> str:
-        """What the gate asks for, in words."""
+        """Requirement of the gate, as text."""
         bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
         bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
         bounds += [str(self.holds).lower()] if self.holds is not None else []
@@ -98,13 +98,13 @@ class Gate(Row):
 
 
 class Approval(Row):
-    """Who may approve a release."""
+    """Rule for approvals."""
 
     roles: tuple[str, ...] = Field(min_length=1)
 
 
 class Profile(Row):
-    """What a model is for, and so what it must show.
+    """A gate profile: intended use, minimum data and gates.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Profile(Row):
 
 
 class Band(Row):
-    """A band of risk and what to do in it."""
+    """A decision band of risk and its action."""
 
     top_share: float = Field(gt=0, le=1)
     action: str
@@ -174,11 +174,11 @@ class SmallGroup(Row):
 
 
 class Enough(SmallGroup):
-    """The least test data that tells how good a model is."""
+    """Minimum of test data for an evaluation."""
 
 
 class GateTable(Row):
-    """The whole table."""
+    """The gates table."""
 
     version: int
     profiles: dict[str, Profile]
@@ -190,7 +190,7 @@ class GateTable(Row):
     @classmethod
     def _someone_is_at_high_risk(cls, policy: dict[str, Band]) -> dict[str, Band]:
         if "high" not in policy or policy["high"].top_share >= 1:
-            raise ValueError("the policy needs a band named high with a top_share below 1; figures are told for it")
+            raise ValueError("the policy needs a band named high with a top_share below 1; metrics are reported for it")
         return policy
 
     def profile(self, name: str) -> Profile:
@@ -219,7 +219,7 @@ def read_table(file: Path) -> GateTable:
         where = f" at line {mark.line + 1}" if mark else ""
         raise UserError(f"The gates file {file} is not valid YAML{where}; compare it with {GATES_FILE.name}.") from None
     except ValidationError as fault:
-        raise UserError(f"The gates file {file} is not valid: {told(fault, text)}.") from None
+        raise UserError(f"The gates file {file} is not valid: {fault_text(fault, text)}.") from None
 
 
 @cache

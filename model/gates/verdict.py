@@ -1,4 +1,4 @@
-"""How one gate came out, and what all of them come to: a refusal with every reason, and the warnings."""
+"""Verdict of one gate, and of all gates: the reasons for a refusal, and the warnings."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from model.gates.row import Row
 
 
 class Verdict(Row):
-    """How one gate came out.
+    """Verdict of a gate.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class Verdict(Row):
 
     @property
     def shown(self) -> str:
-        """What was found, in words."""
+        """Measured value, as text."""
         return self.found or ("unknown" if self.value is None else f"{self.value:.4g}")
 
     @property
     def outcome(self) -> str:
-        """Whether it passed, in words."""
+        """Result, as text."""
         if not self.judged:
             return "not judged"
         return ("passed with a warning" if self.warning else "passed") if self.passed else "refused"

@@ -1,4 +1,4 @@
-"""How the figures of an evaluation come out against the gates of a profile."""
+"""Verdicts of an evaluation's metrics against the gates of a profile."""
 
 import math
 from collections.abc import Mapping

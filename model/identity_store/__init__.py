@@ -1,1 +1,1 @@
-"""The encrypted store of identities, and re-identification of one pseudonym at a time."""
+"""Encrypted identity store, and re-identification of one pseudonym at a time."""

@@ -1,4 +1,4 @@
-"""Envelope encryption: records are sealed with a data key, and only the data key goes through Vault."""
+"""Envelope encryption: records are encrypted with a data key, which Vault's transit engine wraps."""
 
 import base64
 import os
@@ -22,14 +22,14 @@ _WRAPPED = b"identity data key"
 
 @dataclass(frozen=True)
 class DataKey:
-    """A key for one edition of the store: in the clear for who writes it, wrapped for who may read it later."""
+    """Data key of one version of the store: plaintext for the writer, wrapped for later readers."""
 
     clear: bytes
     wrapped: str
 
 
 class Wrapping(Protocol):
-    """Makes data keys and opens them again."""
+    """Key wrapping: creates and unwraps data keys."""
 
     def new(self) -> DataKey:
         """Return a new data key."""
@@ -59,7 +59,7 @@ class VaultWrapping:
 
 
 class LocalWrapping:
-    """Data keys under a key from a file; for the shell and for tests, never for patients' data."""
+    """Data keys wrapped with a local key file; for development and tests, never for patients' data."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -102,4 +102,4 @@ def unseal(key: bytes, sealed: str, bound: bytes) -> bytes:
         content = base64.b64decode(sealed, validate=True)
         return AESGCM(key).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], bound)
     except (InvalidTag, ValueError):
-        raise UserError("An identity cannot be opened: the key is another or the store was changed.") from None
+        raise UserError("An identity cannot be decrypted: the key differs or the store was changed.") from None

@@ -1,4 +1,4 @@
-"""Say who a pseudonym is, to one who may know and says why, and never without a record of it."""
+"""Re-identification of a pseudonym, with a stated reason and an audit record."""
 
 import getpass
 import json
@@ -27,36 +27,53 @@ def reidentify(
     audit: str | None,
     wrap: Wrapping,
 ) -> Identity:
-    """Return who a pseudonym is, after the question and its outcome were recorded.
+    """Return the patient of a pseudonym, after writing an audit record of the request and its outcome.
 
     Parameters
     ----------
-    pseudonym
+    pseudonym : str
         A patient's pseudonym, as in the curated tables.
-    identity
+    identity : str
         Folder or S3 prefix of the identity store.
-    hospital
-        Whose patient it is.
-    reason
-        Why it must be known.
-    requester
-        Who asks; this system's user unless given.
-    audit
-        Where the record of the question goes; below the identity store unless given.
-    wrap
-        Opens the store's data key.
+    hospital : str
+        The hospital's short name.
+    reason : str
+        Reason for the re-identification.
+    requester : str, optional
+        Name of the requester; default: the user of this process.
+    audit : str, optional
+        Folder or S3 prefix for the audit record; default: below the identity store.
+    wrap : Wrapping
+        Key that wraps the store's data key: :func:`model.identity_store.envelope.wrapping`.
+
+    Returns
+    -------
+    Identity
+        The patient's id and identifiers, and the date shift in days.
 
     Raises
     ------
     UserError
-        When the question is not well put, the pseudonym is unknown, the key may not be used, or the question
-        cannot be recorded.
+        If the pseudonym is malformed or unknown, the reason is empty, the key may not be used, or the audit record
+        cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import UserError, reidentify
+    >>> from model.identity_store.envelope import wrapping
+    >>> key = wrapping("north", Path("identity.key"))
+    >>> try:
+    ...     reidentify("jane", identity="ids", hospital="north", reason="recall", requester=None, audit=None, wrap=key)
+    ... except UserError as error:
+    ...     print(error)
+    PSEUDONYM must be one from the curated tables, such as v1- and 40 hexadecimal digits.
     """
     if not _PSEUDONYM.fullmatch(pseudonym):
         raise UserError("PSEUDONYM must be one from the curated tables, such as v1- and 40 hexadecimal digits.")
     why = " ".join(reason.split())
     if not why:
-        raise UserError("--reason must say why the patient has to be known.")
+        raise UserError("--reason must give the reason for the re-identification.")
     asked = {
         "pseudonym": pseudonym,
         "hospital": hospital,
@@ -72,7 +89,7 @@ def reidentify(
         raise
     _note(where, asked | {"outcome": GIVEN if found else UNKNOWN})
     if found is None:
-        raise UserError("The identity store does not know this pseudonym; its key may have been rotated since.")
+        raise UserError("The pseudonym is not in the identity store; its key may have been rotated since.")
     return found
 
 

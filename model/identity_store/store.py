@@ -1,4 +1,4 @@
-"""The sealed file of a hospital's identities: written by ingest, read for one pseudonym at a time."""
+"""Encrypted file of a hospital's identities: written by ingest, read for one pseudonym at a time."""
 
 import json
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ REPLACED = "replaced"
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a pseudonym is: enough to find the patient in the hospital's own record, and no more."""
+    """Identity of a pseudonymised patient: id, identifiers and date shift (days)."""
 
     patient_id: str
     identifiers: tuple[dict[str, str], ...]
@@ -69,7 +69,7 @@ class Recorder:
         self._known[identity] = (pseudonym, found)
 
     def forget(self, patient_id: str) -> None:
-        """Drop a patient whom the hospital deleted."""
+        """Drop a deleted patient."""
         self._known.pop(patient_id, None)
 
     def current(self, input_digest: str) -> bool:
@@ -108,9 +108,9 @@ def recorder(place: str, hospital: str, key_file: Path | None, *, source: str, o
         When the store would lie with the curated tables, or would be read as a source.
     """
     if inside(place, out) or inside(out, place):
-        raise UserError("--identity must not share a folder with the curated tables; give a place in the PHI zone.")
+        raise UserError("--identity must not share a folder with the curated tables; use the PHI zone.")
     if inside(place, source):
-        raise UserError("--identity must not lie in SOURCE, where it would be read as FHIR; give another place.")
+        raise UserError("--identity must not lie in SOURCE, where it would be read as FHIR; choose another folder.")
     return Recorder(place, hospital, wrapping(hospital, key_file))
 
 

@@ -1,1 +1,1 @@
-"""Where files lie and how they are read: local folders and S3, Vault, YAML tables, the console."""
+"""Storage and input/output: local folders and S3, Vault, YAML tables, the console."""

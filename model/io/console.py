@@ -1,4 +1,4 @@
-"""What a command shows: progress and warnings on stderr, its answer on stdout."""
+"""Console output: progress and warnings on stderr, the result on stdout."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -15,12 +15,12 @@ _STDERR = Console(stderr=True, highlight=False)
 
 
 def warn(sentence: str) -> None:
-    """Say one thing that the user should know but that does not stop the work."""
+    """Print a warning on stderr."""
     _STDERR.print(f"warning: {sentence}", markup=False, soft_wrap=True)
 
 
 def note(sentence: str) -> None:
-    """Say what was decided about the input, on stderr."""
+    """Print a note on how the input was read, on stderr."""
     _STDERR.print(f"read: {sentence}", markup=False, soft_wrap=True)
 
 
@@ -31,7 +31,7 @@ def answer(values: dict[str, Any], sentence: str, *, as_json: bool) -> None:
 
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Give a function that advances a bar; the bar is drawn on a terminal only."""
+    """Yield a function that advances a progress bar; shown on a terminal only."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""A hospital's short name: part of pseudonyms, folders, keys and names in the registry."""
+"""Hospital name: part of pseudonyms, folders, keys and names in the registry."""
 
 import re
 

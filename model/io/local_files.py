@@ -1,4 +1,4 @@
-"""Files in local folders: written whole, listed in a stable order."""
+"""Local files: atomic writes, listing in a stable order."""
 
 import hashlib
 import os
@@ -69,7 +69,7 @@ def entry(path: Path) -> Stored:
 
 
 def _unreadable(fault: OSError) -> NoReturn:
-    raise UserError(f"Cannot read a folder of the source: {fault.strerror}; mend its permissions.")
+    raise UserError(f"Cannot read a folder of the source: {fault.strerror}; correct its permissions.")
 
 
 def digest(path: Path) -> str:

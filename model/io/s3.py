@@ -1,4 +1,4 @@
-"""Files in S3: list, get, put and delete, and no other call, so that a role needs no more than these."""
+"""S3 objects: list, get, put and delete, and no other call, so that a role needs no more than these."""
 
 import contextlib
 import functools
@@ -32,7 +32,7 @@ def client() -> "S3Client":
 def _split(place: str) -> tuple[str, str]:
     bucket, _, key = place.removeprefix(SCHEME).partition("/")
     if not bucket:
-        raise UserError(f"{place} names no bucket; write s3://bucket/prefix.")
+        raise UserError(f"{place} has no bucket; write s3://bucket/prefix.")
     return bucket, key
 
 
@@ -110,7 +110,7 @@ def delete(place: str) -> None:
 
 
 def listing(place: str) -> list[Stored]:
-    """Return the objects at or below a place, in the order of their keys."""
+    """Return the objects at or below a prefix, in the order of their keys."""
     bucket, prefix = _split(place)
     now = datetime.now(UTC)
     with _explained(place):

@@ -1,4 +1,4 @@
-"""Files at a place, a local path or ``s3://bucket/key``: read, list and publish either in the same words."""
+"""Storage of files in a local folder or at ``s3://bucket/key``: read, list and publish."""
 
 import contextlib
 import fcntl
@@ -21,22 +21,22 @@ ABANDONED = timedelta(days=1)
 
 
 def is_s3(place: str) -> bool:
-    """Return whether a place lies in an object store."""
+    """Return whether a storage location is in S3."""
     return place.startswith(s3.SCHEME)
 
 
 def join(place: str, *parts: str) -> str:
-    """Return a place below another."""
+    """Return a storage location below another."""
     return "/".join([place.rstrip("/"), *parts]) if is_s3(place) else str(Path(place, *parts))
 
 
 def parent(place: str) -> str:
-    """Return the folder of a place."""
+    """Return the parent of a storage location."""
     return place.rstrip("/").rpartition("/")[0] if is_s3(place) else str(Path(place).parent)
 
 
 def inside(place: str, other: str) -> bool:
-    """Return whether a place is another one or lies below it."""
+    """Return whether a storage location is another one or below it."""
     if is_s3(place) != is_s3(other):
         return False
     if is_s3(place):
@@ -45,7 +45,7 @@ def inside(place: str, other: str) -> bool:
 
 
 def listing(place: str, suffixes: tuple[str, ...] = ("",)) -> list[Stored]:
-    """Return every file at or below a place whose name ends in one of the suffixes, in a stable order.
+    """Return every file at or below a storage location whose name ends in one of the suffixes, in a stable order.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def listing(place: str, suffixes: tuple[str, ...] = ("",)) -> list[Stored]:
 
 
 def entries(place: str) -> list[Stored]:
-    """Return everything at or below a place, hidden files included, in a stable order and without a local file's mark.
+    """Return all entries at or below a storage location, hidden files included, in a stable order, without hashes.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def marked(stored: Stored) -> Stored:
 
 
 def folders(place: str) -> list[str]:
-    """Return the names of the folders directly below a place."""
+    """Return the names of the folders directly below a storage location."""
     prefix = place.rstrip("/") + "/"
     if not is_s3(place):
         root = Path(place)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class Stored:
-    """One stored file: where it is and a mark that changes when its content does."""
+    """A stored file: its location, and a mark (hash or ETag) that changes with its content."""
 
     place: str
     mark: str

@@ -1,4 +1,4 @@
-"""The little that we ask of Vault: log in with the pod's token, post, get."""
+"""Vault client: Kubernetes login, read and write."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ LONGEST_WAIT_SECONDS = 5.0
 
 
 class AbsentError(UserError):
-    """Vault holds nothing at a path."""
+    """No secret at a Vault path."""
 
 
 class Transit(Protocol):
@@ -37,7 +37,7 @@ class Transit(Protocol):
 
 
 class Vault:
-    """A client that logs in when it must, again when its token has run out, and waits while Vault cannot answer.
+    """Vault client with Kubernetes login, token renewal and retries.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Vault:
     certificate
         The authority's certificate, or none for the machine's own list.
     token_file
-        The service account's token, read anew at each login.
+        The service account's token, read again at each login.
     patience
         For how many seconds to try again while Vault is sealed, on standby, too busy or away.
     namespace
@@ -109,7 +109,7 @@ class Vault:
         except InvalidPath:
             raise AbsentError(f"Vault has nothing at {path}; write it there, or check the mount.") from None
         except InvalidRequest:
-            raise UserError(f"Vault cannot do {path} as asked; check that the key and its version exist.") from None
+            raise UserError(f"Vault rejected {path}; check that the key and its version exist.") from None
         except VaultError as fault:
             raise UserError(
                 f"Vault refused {path} ({type(fault).__name__}); check the policy of the role {self._role}."

@@ -1,4 +1,4 @@
-"""Say where in a YAML table a fault is: the field and its line."""
+"""Validation errors of YAML tables, with field and line."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import yaml
 from pydantic import ValidationError
 
 
-def told(fault: ValidationError, text: str = "") -> str:
+def fault_text(fault: ValidationError, text: str = "") -> str:
     """Return the first fault of a table: where it is and what is wrong.
 
     Parameters

@@ -1,1 +1,1 @@
-"""Which resources belong together: attribution to patients, identifiers, links and merges."""
+"""Record linkage: attribution to patients, identifiers, links and merges."""

@@ -1,4 +1,4 @@
-"""Whose resource it is, under which id the source knows it, and which drug an order means; or why that is unclear."""
+"""Attribution of a resource to its patient, its id in the source, and the drug of an order."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class Attributed:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A valid resource that is not used."""
+    """An excluded resource and its exclusion reason."""
 
     reason: str
     survivor: str | None = None
-    """The patient to whom the records of an excluded Patient belong."""
+    """The surviving patient of an excluded Patient."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which resource an identifier means, when resources are named by identifiers in place of ids."""
+"""Resolution of identifiers to resources, where resources are named by identifiers instead of ids."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class Identifiers:
         Parameters
         ----------
         survivors
-            The patient to whom the records of each replaced one belong.
+            The surviving patient of each replaced one.
         """
         for (kind, _), carriers in self._carriers.items():
             if kind == "Patient":

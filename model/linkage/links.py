@@ -1,4 +1,4 @@
-"""What connects the resources of different files: merges, identifiers that stand for ids, and drugs.
+"""Links between resources of different files: merges, identifiers that stand for ids, and drugs.
 
 Most sources need none of it and are read once. When a resource is met that does, the files which may say more are
 read first (``first_pass``), and the run begins again with what they say.
@@ -56,7 +56,7 @@ class Links:
     """All files were asked."""
     _final: dict[tuple[str, str], str] = field(default_factory=dict)
     _merged: frozenset[str] = frozenset()
-    """Patients of whom some version states a merge."""
+    """Patients with a merge in some version."""
     _present: frozenset[str] = frozenset()
     """Surviving patients who are in the source themselves."""
     _replaced: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Patients who were merged (``Patient.link``): whose records belong to whom."""
+"""Patient merges (``Patient.link``): the surviving Patient of each replaced one."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Order = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Link:
-    """One merge: the records of one patient belong to another."""
+    """A patient merge."""
 
     replaced: str
     survivor: str
@@ -44,7 +44,7 @@ class Merges:
             self._newest[patient] = (order, links)
 
     def survivors(self) -> dict[str, str]:
-        """Return the patient to whom the records of each replaced one belong.
+        """Return the surviving patient of each replaced one.
 
         ``UNCLEAR`` where merges form a circle, or lead to more than one patient.
         """

@@ -1,4 +1,4 @@
-"""Whether a risk of 20 % means that one in five comes back: slope, intercept, expected error and curve.
+"""Calibration: slope, intercept, expected calibration error and curve.
 
 Slope and intercept are those of Cox's recalibration (Cox, Biometrika 1958;45:562; Van Calster et al., BMC Medicine
 2019;17:230): the slope of the outcome on the predicted log-odds, and the calibration in the large, which is the
@@ -101,5 +101,5 @@ def _cuts(ranking: Ranking, bins: int) -> npt.NDArray[np.int64]:
 def _tame(found: Floats, returned: Floats, everyone: Floats) -> Floats:
     """Leave undefined what a draw cannot tell: one outcome only, or outcomes that the risks part without fault."""
     cases, total = returned.sum(axis=1), everyone.sum(axis=1)
-    told = (cases > 0) & (cases < total) & (np.abs(found) < _WILD)
-    return np.where(told, found, np.nan)
+    estimable = (cases > 0) & (cases < total) & (np.abs(found) < _WILD)
+    return np.where(estimable, found, np.nan)

@@ -1,4 +1,4 @@
-"""The points of the pictures: ROC, precision over sensitivity, and how the risks are spread."""
+"""Curve points of the plots: ROC, precision-recall, and the distribution of risks."""
 
 from typing import Any
 

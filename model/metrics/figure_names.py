@@ -1,4 +1,4 @@
-"""The names of figures, by what they are told of."""
+"""Names of the metrics, by subject."""
 
 BOUNDS = ("value", "low", "high")
 PLAIN = ("roc_auc", "pr_auc", "brier", "brier_skill", "log_loss")

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, typed: what gates ask for by name, and what reports and cards show.
+"""Metrics of an evaluation, typed: for gates by name, and for reports and cards.
 
 An evaluation is JSON that may be old, cut short or forged. What is not of its type is unknown here, and an unknown
 figure passes no gate.
@@ -61,7 +61,7 @@ class Figure(BaseModel):
 
 
 class Spread(Figure):
-    """A figure with its 95 % interval."""
+    """A metric with its 95 % interval."""
 
     value: Number = None
     low: Number = None
@@ -200,7 +200,7 @@ class StabilityFigures(Figure):
 
 
 class Figures(SampleFigures):
-    """All figures of an evaluation."""
+    """All metrics of an evaluation."""
 
     baseline_name: Text = ""
     f1: Section[Spread] = None

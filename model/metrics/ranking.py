@@ -1,4 +1,4 @@
-"""Discharges in the order of a score: what every figure of discrimination is counted from, for many draws at once."""
+"""Ranking of discharges by score, the basis of discrimination metrics, for many draws at once."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Intervals from drawing patients with replacement, as weights of rows: no row is ever copied.
+"""Cluster bootstrap by patient, as row weights: no row is ever copied.
 
 All rows of a patient are drawn together, for they are not independent (the cluster bootstrap; Davison and Hinkley,
 Bootstrap Methods and their Application, 1997, section 3.8). A draw is a row of weights: how often each row was drawn.
@@ -24,7 +24,7 @@ Measure = Callable[[Floats], Mapping[str, Floats]]
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval."""
+    """A metric with its 95 % interval."""
 
     value: float
     low: float

@@ -1,4 +1,4 @@
-"""What alerting from a threshold means, and whether it does more good than harm."""
+"""Threshold metrics and net benefit."""
 
 from collections.abc import Sequence
 

@@ -54,7 +54,7 @@ class Group(_Row):
 
 
 class Attributes(_Row):
-    """The whole table."""
+    """The source attributes."""
 
     groups: tuple[Group, ...]
 
@@ -102,7 +102,7 @@ def read_answers(path: Path | None) -> dict[str, str]:
             f"The card's answers in {path} cannot be read; write YAML lines of the form KEY: TEXT."
         ) from None
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise UserError(f"The card's answers in {path} are not of the form KEY: TEXT; mend the file.")
+        raise UserError(f"The card's answers in {path} are not of the form KEY: TEXT; correct the file.")
     keys = [row.key for row in attributes().rows]
     for key in found:
         if key not in keys:

@@ -1,4 +1,4 @@
-"""What a release promises to take and to decide: the feature contract, the decision policy, the server's settings."""
+"""Feature contract, decision policy and server settings of a release."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

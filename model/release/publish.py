@@ -48,7 +48,7 @@ _ELSEWHERE = frozenset({"gates", "thresholds", "features", "columns"})
 
 @dataclass(frozen=True)
 class Released:
-    """What a release run did."""
+    """Result of :func:`model.publish_release`: storage, digest and signer of the release."""
 
     place: str
     model: str
@@ -85,22 +85,38 @@ def release(
     folder : Path
         The run's folder, evaluated.
     version : str
-        Such as v1 or v1.2.
+        Version, such as v1 or v1.2.
     to : str
         Folder or S3 prefix of all releases.
     signer : Signer
-        Signs the file list.
+        Signing key: :func:`model.release.signing.signer`.
     approved_by, reason : str, optional
-        Who approved it, as ``ROLE:NAME``, and why.
+        Approver, as ``ROLE:NAME``, and the reason.
     answers : mapping, optional
-        The hospital's answers to the card's questions, by key.
+        The hospital's answers to the model card's questions, by key.
     today : date, optional
-        The day on which exceptions from gates must be in force.
+        Date on which gate exceptions must be in force.
+
+    Returns
+    -------
+    Released
+        Storage, version, digest and signer; ``changed`` is false if the release was published before.
 
     Raises
     ------
     GateError
-        When the evaluation, the card or the approval does not satisfy the profile, or the version is taken.
+        If the evaluation, the card or the approval does not meet the profile, or the version is taken.
+    UserError
+        If an option is invalid, or the run has no evaluation.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import publish_release
+    >>> from model.release.signing import signer
+    >>> done = publish_release(Path("run"), version="v1", to="releases", signer=signer("north", Path("release.key")))
+    >>> done.model, done.changed
+    ('readmission-risk-v1', True)
     """
     if not _VERSION.fullmatch(version):
         raise UserError("--version must be like v1 or v1.2.")
@@ -234,15 +250,15 @@ def _contents(
 
 
 def _headline(figures: Figures) -> dict[str, float | None]:
-    """Return the figures that are told first."""
-    told = {
+    """Return the headline metrics."""
+    headline = {
         "roc_auc": figures.roc_auc,
         "lace_roc_auc": figures.lace_roc_auc,
         "pr_auc": figures.pr_auc,
         "brier": figures.brier,
     }
     slope = figures.calibration.slope if figures.calibration else None
-    return {name: figure.value if figure else None for name, figure in told.items()} | {"calibration_slope": slope}
+    return {name: figure.value if figure else None for name, figure in headline.items()} | {"calibration_slope": slope}
 
 
 def _json(value: object) -> bytes:

@@ -1,4 +1,4 @@
-"""The software bill of materials of a release, in CycloneDX: what its pipeline needs to be loaded and to predict."""
+"""Software bill of materials of a release, in CycloneDX: the packages that its pipeline needs."""
 
 import json
 import platform

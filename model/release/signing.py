@@ -1,4 +1,4 @@
-"""Sign a release's file list with Ed25519: by Vault's transit engine, or with a key file for the shell."""
+"""Ed25519 signatures over a release's file list: by Vault's transit engine, or with a local key file."""
 
 import base64
 from pathlib import Path
@@ -17,7 +17,7 @@ KEY_NAME = "release-signing"
 
 
 class Signer(Protocol):
-    """Signs with a key that it does not show."""
+    """Signer of releases."""
 
     def sign(self, message: bytes) -> Signature:
         """Return the signature of a message."""
@@ -29,7 +29,7 @@ class Signer(Protocol):
 
 
 class LocalSigner:
-    """Signs with a key file."""
+    """Signer with a local key file."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
@@ -45,9 +45,9 @@ class LocalSigner:
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), password=None)
         except (OSError, ValueError):
-            raise UserError(f"The signing key {path} cannot be read; mend or remove it.") from None
+            raise UserError(f"The signing key {path} cannot be read; correct or remove it.") from None
         if not isinstance(key, Ed25519PrivateKey):
-            raise UserError(f"The signing key {path} is not an Ed25519 key; mend or remove it.")
+            raise UserError(f"The signing key {path} is not an Ed25519 key; correct or remove it.")
         self._key = key
 
     def public_keys(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class LocalSigner:
 
 
 class VaultSigner:
-    """Signs by Vault transit: the key never leaves Vault."""
+    """Signer with Vault's transit engine: the key never leaves Vault."""
 
     def __init__(self, vault: Transit, mount: str) -> None:
         self._vault = vault

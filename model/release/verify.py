@@ -1,4 +1,4 @@
-"""The ``verify`` command: hold a release against everything that it promises."""
+"""The ``verify`` command: checks of a release's files, signature, gates, card and predictions."""
 
 import json
 from collections.abc import Callable, Collection
@@ -44,7 +44,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a release must show, and what was found."""
+    """One check of a release, and its result."""
 
     name: str
     holds: bool
@@ -53,7 +53,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verified:
-    """A release and how its checks came out."""
+    """Result of :func:`model.verify_release`: the checks of a release; ``holds`` if all of them do."""
 
     place: str
     model: str
@@ -72,21 +72,34 @@ class Verified:
 def verify(place: str, *, trusted: Collection[str] | None = None, today: date | None = None) -> Verified:
     """Check a release: files, signature, gates, approval, feature contract, bill of materials, card and predictions.
 
-    The gates are judged again, from the figures that it holds and by the package's own table.
+    The gates are evaluated again, from the release's metrics and with the package's own table.
 
     Parameters
     ----------
     place : str
-        The release.
+        Folder or S3 prefix of the release.
     trusted : collection of str, optional
-        Public keys of which one must have signed.
+        Ed25519 public keys (base64), one of which must have signed.
     today : date, optional
-        The day on which exceptions from gates must be in force.
+        Date on which gate exceptions must be in force.
+
+    Returns
+    -------
+    Verified
+        The checks, in order, with their results.
 
     Raises
     ------
     UserError
-        When its files or its signature do not hold: then nothing in it is worth a look.
+        If a file or the signature is not valid; no other check is then made.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import verify_release
+    >>> [release] = Path("releases", "v1").iterdir()
+    >>> verify_release(str(release)).holds
+    True
     """
     opened = open_release(place, trusted=trusted)
     scorer = Scorer(opened.files)
@@ -212,7 +225,7 @@ def _consistent(scorer: Scorer, schema: dict[str, Any]) -> None:
 def _bill(found: files.ReleaseFiles) -> str:
     bill = json.loads(found.text(files.SBOM_FILE))
     if bill.get("bomFormat") != "CycloneDX" or not bill.get("components"):
-        raise UserError(f"{files.SBOM_FILE} is no CycloneDX bill with components.")
+        raise UserError(f"{files.SBOM_FILE} is not a CycloneDX bill of materials with components.")
     lineage = json.loads(found.text(files.LINEAGE_FILE))
     if bill["metadata"]["component"]["hashes"][0]["content"] != lineage["pipeline_sha256"]:
         raise UserError(f"{files.SBOM_FILE} is of another pipeline.")
@@ -247,5 +260,5 @@ def _unknown(line: str) -> bool:
 def _prediction(scorer: Scorer) -> str:
     away = scorer.deviation()
     if not away <= TOLERANCE:
-        raise UserError(f"It predicts otherwise than the pipeline that was evaluated did, by up to {away:.1e}.")
+        raise UserError(f"Its predictions differ from the evaluated pipeline's by up to {away:.1e}.")
     return f"as evaluated, within {TOLERANCE:g} (largest difference {away:.1e})"

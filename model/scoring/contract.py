@@ -1,4 +1,4 @@
-"""What a model takes: the release's JSON schema as arrays, against which every input is held."""
+"""Input contract of a model: the release's JSON schema as arrays, and the validation of inputs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _NUMBERS = (int, float, np.floating, np.integer)
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of the model.
+    """A feature of the model.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Table:
-    """Which columns of a hospital's own table say whose row it is, and when.
+    """Patient and time columns of a hospital's own table.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Table:
 
 
 class Contract:
-    """The features that a model asks for, in its order."""
+    """Input contract of a model: its features, in order."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.features = tuple(_feature(name, schema["properties"][name]) for name in schema["x-order"])
@@ -118,7 +118,7 @@ class Contract:
         Raises
         ------
         UserError
-            When a column is unknown, absent, of another length, or holds what cannot be. No value is told.
+            When a column is unknown, absent, of another length, or has an impossible value. Messages repeat no value.
         """
         self._check_names(columns)
         chosen = [_coded(feature, columns[feature.name]) for feature in self.features]
@@ -126,11 +126,11 @@ class Contract:
         if len(lengths) != 1 or 0 in lengths:
             raise UserError("The features have different lengths or none; give one value for each discharge.")
         if not all(_is_number(value) for column in chosen for value in column):
-            raise UserError("A feature holds something else than numbers; give numbers or null.")
+            raise UserError("A feature has values that are not numbers; give numbers or null.")
         try:
             values: Floats = np.array(chosen, dtype=np.float64).T
         except OverflowError:
-            raise UserError("A feature holds a number that is too large; give finite numbers or null.") from None
+            raise UserError("A feature has a number that is too large; give finite numbers or null.") from None
         self.check(values)
         return values
 
@@ -144,7 +144,7 @@ class Contract:
             raise UserError(f"{_possible(self.features[place])}; check its unit and its source.")
         parts = self._codes & (values != np.floor(values)) & ~np.isnan(values)
         if parts.any():
-            raise UserError(f"{self._first(parts)} is no code of its category; give the place of the level.")
+            raise UserError(f"{self._first(parts)} is not a code of its category; give the index of the level.")
 
     def warnings(self, row: Floats) -> tuple[str, ...]:
         """Return a sentence for each value outside of what the model was trained on."""
@@ -159,7 +159,7 @@ class Contract:
         unknown = sorted(columns.keys() - self._known)
         absent = sorted(set(self.names) - columns.keys())
         what = f"unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(absent) or 'none'}"
-        raise UserError(f"The features do not fit the model's contract ({what}).")
+        raise UserError(f"The features do not match the model's contract ({what}).")
 
     def _first(self, marked: npt.NDArray[np.bool_]) -> str:
         return self.names[int(np.flatnonzero(marked.any(axis=0))[0])]
@@ -186,7 +186,7 @@ def _feature(name: str, about: Mapping[str, Any]) -> Feature:
 
 
 def _coded(feature: Feature, values: Values) -> Sequence[Any]:
-    """Return a category's texts as codes; an unknown level is what it was in training, and never told."""
+    """Return a category's texts as codes; an unknown level gets the code that it had in training, and stays private."""
     texts = [isinstance(value, str) for value in values]
     if not feature.categories:
         if any(texts):
@@ -212,12 +212,12 @@ def _number(found: Any, otherwise: float) -> float:
 
 def _possible(feature: Feature) -> str:
     if np.isinf(feature.most):
-        return f"{feature.name} is less than the {feature.least:g} that is possible"
-    return f"{feature.name} is outside of what is possible ({feature.least:g} to {feature.most:g} {feature.unit})"
+        return f"{feature.name} is below the possible minimum of {feature.least:g}"
+    return f"{feature.name} is outside the possible range ({feature.least:g} to {feature.most:g} {feature.unit})"
 
 
 def _beyond(feature: Feature) -> str:
     if feature.categories:
-        return f"{feature.meaning}: a level that training hardly saw or never, so the risk is less certain"
+        return f"{feature.meaning}: a level rare or absent in the training data, so the risk is less certain"
     trained = f"{feature.shown(feature.low)} to {feature.shown(feature.high)}"
-    return f"{feature.meaning}: outside of what the model was trained on ({trained}), so the risk is less certain"
+    return f"{feature.meaning}: outside the range of the training data ({trained}), so the risk is less certain"

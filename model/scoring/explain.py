@@ -1,4 +1,4 @@
-"""A risk and what each feature adds to it, on the log-odds scale, against the training data's usual discharge."""
+"""Predicted risk and feature contributions on the log-odds scale, against the typical discharge."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Explanation:
-    """Risks and their parts.
+    """Predicted risks and feature contributions.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Explanation:
 
 
 class Explainer(Protocol):
-    """Predicts and explains at once."""
+    """Explainer of a model's predictions."""
 
     method: str
 
@@ -43,11 +43,11 @@ class Explainer(Protocol):
 
 
 class Exact:
-    """The parts of a linear model: they add up to the log-odds.
+    """Exact contributions of a linear model: they add up to the log-odds.
 
     Parameters
     ----------
-    prepare : fitted transformer
+    preprocessing : fitted transformer
         From the contract's columns to the model's.
     model : LogisticRegression
         With the calibration in its coefficients.
@@ -59,8 +59,8 @@ class Exact:
 
     method = "exact: what the value adds to the log-odds, against the usual value"
 
-    def __init__(self, prepare: Any, model: LogisticRegression, origins: tuple[int, ...], usual: Floats) -> None:
-        self._prepare = prepare
+    def __init__(self, preprocessing: Any, model: LogisticRegression, origins: tuple[int, ...], usual: Floats) -> None:
+        self._preprocessing = preprocessing
         self._weights: Floats = model.coef_[0]
         self._intercept = float(model.intercept_[0])
         self._groups = np.zeros((len(origins), len(usual)))
@@ -74,14 +74,14 @@ class Exact:
         return Explanation(expit(found.sum(axis=1) + self._intercept), found - self._usual, self._baseline)
 
     def _parts(self, values: Floats) -> Floats:
-        prepared = self._prepare.transform(values)
+        prepared = self._preprocessing.transform(values)
         dense = prepared if isinstance(prepared, np.ndarray) else prepared.toarray()
         found: Floats = (dense * self._weights) @ self._groups
         return found
 
 
 class Occlusion:
-    """What the log-odds lose when one value is replaced by the usual one; for models that do not add up.
+    """Occlusion: change of the log-odds when a value is replaced by the typical one; for non-linear models.
 
     Every replacement of every discharge is one row of a single prediction. A value that is the usual one is not
     replaced: its contribution is zero.

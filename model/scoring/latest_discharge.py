@@ -1,4 +1,4 @@
-"""A patient's latest discharge in a features file."""
+"""Latest discharge of a patient, from a features file or a FHIR file."""
 
 import secrets
 import tempfile
@@ -106,7 +106,7 @@ def _check(read: Ingested, people: int) -> None:
     if not people:
         raise UserError("The FHIR file holds no Patient; give a file of one patient with the encounters.")
     if people != 1:
-        raise UserError(f"The FHIR file is about {people} patients; give a file of one patient.")
+        raise UserError(f"The FHIR file holds {people} patients; give a file of one patient.")
 
 
 def _cautions(read: Ingested) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A patient's latest row in a hospital's own table, as the input of a model that was trained on such a table."""
+"""Latest row of a patient in a hospital's own table, as input of a model trained on such a table."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +52,7 @@ def latest_row(place: str, contract: Contract, table: Table, patient: str) -> Ro
         When it is no table, a column is absent, there is no such row, or its time is not written as in training.
     """
     if is_bundle(place):
-        raise UserError("The release takes rows of a hospital's own table, no FHIR file; give a Parquet or CSV table.")
+        raise UserError("The release takes rows of a hospital's own table, not FHIR; give a Parquet or CSV table.")
     rows = tables.read_table(place).frame
     have = {str(name) for name in rows.columns}
     absent = [name for name in contract.names if composed(name) not in have]

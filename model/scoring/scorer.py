@@ -1,4 +1,4 @@
-"""A loaded release: risk, decision and the main reasons of a discharge."""
+"""Scorer of a release: risk, decision and main reasons of a discharge."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -33,7 +33,7 @@ REASONS = 3
 
 @dataclass(frozen=True)
 class Reason:
-    """What one feature adds to the log-odds, against the usual discharge of the training data."""
+    """Contribution of one feature to the log-odds, against the typical discharge of the training data."""
 
     feature: str
     meaning: str
@@ -45,7 +45,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Score:
-    """The answer for one discharge; no reason where every value is as usual."""
+    """Predicted risk of one discharge (a probability), decision and main reasons.
+
+    There are no reasons if every feature has its typical value.
+    """
 
     risk: float
     decision: str
@@ -55,12 +58,30 @@ class Score:
 
 
 class Scorer:
-    """A release in memory.
+    """A loaded release that predicts and explains risks.
 
     Parameters
     ----------
     files : ReleaseFiles
-        The checked files; :meth:`open` checks them.
+        The verified files; :meth:`open` verifies them.
+
+    Raises
+    ------
+    UserError
+        If the pipeline cannot be loaded safely.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import Scorer
+    >>> [release] = Path("releases", "v1").iterdir()
+    >>> scorer = Scorer.open(str(release))
+    >>> scorer.names[:3], scorer.return_days
+    (('age', 'female', 'stay_days'), 30)
+    >>> typical = scorer.contract.usual.reshape(1, -1)  # shape (n discharges, n features), NaN for missing
+    >>> [score] = scorer.score(typical)
+    >>> score.decision, 0 < score.risk < 1, score.reasons
+    ('low', True, ())
     """
 
     def __init__(self, files: ReleaseFiles) -> None:
@@ -82,12 +103,12 @@ class Scorer:
 
     @property
     def method(self) -> str:
-        """How the reasons are found."""
+        """Explanation method of the reasons."""
         return self._explainer.method
 
     @cached_property
     def lineage(self) -> dict[str, Any]:
-        """What the release was made from."""
+        """Lineage of the release."""
         found: dict[str, Any] = json.loads(self.files.text(LINEAGE_FILE))
         return found
 
@@ -117,7 +138,7 @@ class Scorer:
         return window_of(self.lineage)
 
     def deviation(self) -> float:
-        """Return by how much this process predicts the reference rows otherwise than the evaluated pipeline did."""
+        """Return the largest difference from the evaluated pipeline's reference predictions."""
         return deviation(self.files.text(REFERENCE_FILE), lambda values: self._explainer.explain(values).risk)
 
     def matrix(self, columns: Mapping[str, Values]) -> Floats:
@@ -152,9 +173,9 @@ class Scorer:
 
 def explainer(pipeline: Any, contract: Contract) -> Explainer:
     """Return the explainer of a fitted pipeline: exact for a linear model, occlusion for any other."""
-    prepare, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
+    preprocessing, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
     if isinstance(model, LogisticRegression):
-        return Exact(prepare, model, origins(prepare), contract.usual)
+        return Exact(preprocessing, model, origins(preprocessing), contract.usual)
     return Occlusion(pipeline, contract.usual)
 
 

@@ -1,1 +1,1 @@
-"""A synthetic hospital population with a known risk of readmission."""
+"""Synthetic hospital population with a known readmission risk."""

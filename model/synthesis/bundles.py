@@ -1,4 +1,4 @@
-"""Write a simulated patient as a FHIR R4 transaction bundle, US Core in shape, with everything that identifies."""
+"""FHIR R4 transaction Bundle of a simulated patient, with US Core elements and identifiers."""
 
 import uuid
 from datetime import datetime, timedelta

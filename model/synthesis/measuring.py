@@ -1,4 +1,4 @@
-"""What is measured in a simulated stay, drawn from the table of measurements."""
+"""Simulated measurements of a stay."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""Simulate patients and their hospital stays from the declared causes of readmission."""
+"""Simulation of patients and their stays from the declared causes of readmission."""
 
 import functools
 import math

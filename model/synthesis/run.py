@@ -1,4 +1,4 @@
-"""The ``synthesize`` command: simulate, write, say what was written."""
+"""The ``synthesize`` command: simulate a population and write it as FHIR."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,15 @@ from model.synthesis.population import Person, simulate
 
 @dataclass(frozen=True)
 class Synthesized:
-    """What a run wrote."""
+    """Result of :func:`synthesize`.
+
+    Attributes
+    ----------
+    patients, stays, resources : int
+        Numbers of patients, inpatient stays and FHIR resources.
+    out : str
+        Folder or S3 prefix of the FHIR files.
+    """
 
     patients: int
     stays: int
@@ -22,20 +30,36 @@ class Synthesized:
 
 
 def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, truth: str | None = None) -> Synthesized:
-    """Write a population, one bundle a patient or one NDJSON file a resource type.
+    """Write a synthetic population as FHIR R4: one Bundle a patient, or one NDJSON file a resource type.
 
     Parameters
     ----------
     patients : int
-        How many patients to simulate.
+        Number of patients to simulate.
     seed : int
-        The same seed gives the same bytes.
+        Random seed.
     out : str
         Folder or S3 prefix.
     ndjson : bool
-        Write Bulk Data files in place of bundles.
+        Write Bulk Data NDJSON instead of Bundles.
     truth : str, optional
-        File for the true risk of each discharge; never inside ``out``, where it would be taken for data.
+        File for the true risk of each discharge (NDJSON); outside ``out``, where it would be read as data.
+
+    Returns
+    -------
+    Synthesized
+        Numbers of patients, stays and resources.
+
+    Raises
+    ------
+    UserError
+        If ``patients`` is less than 1, or a file cannot be written.
+
+    Examples
+    --------
+    >>> from model import synthesize
+    >>> synthesize(patients=240, seed=1, out="fhir").patients
+    240
     """
     if patients < 1:
         raise UserError("--patients must be at least 1.")

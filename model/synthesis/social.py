@@ -1,4 +1,4 @@
-"""Race, ethnicity and payer of a synthetic patient, from a random stream apart: the clinical data stay as they are."""
+"""Race, ethnicity and payer of a synthetic patient, from a random stream of their own."""
 
 import functools
 import uuid

@@ -1,1 +1,1 @@
-"""Runs, evaluations and releases in MLflow: a file beside the run, or the server of ``MLFLOW_TRACKING_URI``."""
+"""MLflow tracking of runs, evaluations and releases."""

@@ -1,4 +1,4 @@
-"""The option of the commands that record what they did."""
+"""The ``--track`` option of the commands."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What is recorded of a run: parameters and lineage at training, figures and report at evaluation, once each."""
+"""MLflow records of a run: parameters and lineage at training, metrics and report at evaluation."""
 
 import hashlib
 import json
@@ -69,8 +69,8 @@ def _training(client: "MlflowClient", folder: Path, run: Run) -> str:
         client.log_artifact(run_id, str(folder / RUN_FILE), "training")
         client.set_tag(run_id, f"{_DONE}training", key)
         client.set_terminated(run_id, "FINISHED")
-    told = {"tracking_uri": shown(tracking_uri(folder)), "experiment_id": experiment, "run_id": run_id}
-    storage.write(str(folder / RECORD_FILE), json.dumps(told, indent=2, sort_keys=True).encode())
+    reference = {"tracking_uri": shown(tracking_uri(folder)), "experiment_id": experiment, "run_id": run_id}
+    storage.write(str(folder / RECORD_FILE), json.dumps(reference, indent=2, sort_keys=True).encode())
     return run_id
 
 
@@ -118,7 +118,7 @@ def _describe(client: "MlflowClient", run_id: str, run: Run) -> None:
 
 
 def _figures(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    """Give every figure that a gate could ask for, by its path."""
+    """Yield every metric that a gate can use, by its path."""
     for path, value in _numbers(evaluation):
         if path in PATHS:
             yield path, value

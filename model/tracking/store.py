@@ -1,4 +1,4 @@
-"""Where MLflow keeps what is recorded, and how it is spoken to: no telemetry, no user, host or command line."""
+"""MLflow tracking store: its URI, and a client without telemetry or user, host and command-line tags."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 URI = "MLFLOW_TRACKING_URI"
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlflow-artifacts"
-# Two tries of twenty seconds: a server that is down is told of in a minute, not in ten.
+# Two tries of twenty seconds: a server that is down is reported in a minute, not in ten.
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -66,6 +66,6 @@ def store(folder: Path) -> Iterator["MlflowClient"]:
     except (MlflowException, requests.RequestException, SQLAlchemyError, OSError) as fault:
         code = getattr(fault, "error_code", type(fault).__name__)
         raise UserError(
-            f"MLflow at {shown(uri)} did not take the record ({code}); the folder {folder} is whole, so mend {URI} and "
-            "run the same command again, or add --no-track."
+            f"MLflow at {shown(uri)} did not accept the record ({code}); the folder {folder} is complete; "
+            f"correct {URI} and run the same command again, or add --no-track."
         ) from None

@@ -1,1 +1,1 @@
-"""From a table of discharges to a calibrated model, and the run that says how it came about."""
+"""Training: from a dataset of discharges to a calibrated model and its run."""

@@ -1,4 +1,4 @@
-"""What a model of a hospital's own table is compared with: LACE, or age alone, or the base rate."""
+"""Baseline of a model on a hospital's own table: LACE, or age alone, or the base rate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ INDEX, AGE, BASE_RATE = "LACE", "age alone", "the base rate"
 
 @dataclass(frozen=True)
 class Baseline:
-    """A score to compare with.
+    """Baseline score of each row.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Gradient boosted trees: tuned, stopped by held-out patients, calibrated on held-out scores."""
+"""Gradient-boosted trees: tuned, early-stopped and calibrated on cross-validated predictions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,7 @@ ENCODER_FOLDS = 5
 
 
 class Boosting:
-    """The other candidate."""
+    """Gradient boosting candidate."""
 
     name = "gradient-boosting"
 
@@ -36,7 +36,7 @@ class Boosting:
     def fit(self, data: Dataset, columns: Sequence[Column], parameters: dict[str, Any]) -> Pipeline:
         """Return a fitted pipeline; its scores are not calibrated yet."""
         model = HistGradientBoostingClassifier(early_stopping=False, random_state=SEED, **parameters)
-        return Pipeline([("prepare", _prepare(data, columns)), ("model", model)]).fit(data.values, data.label)
+        return Pipeline([("prepare", _preprocessing(data, columns)), ("model", model)]).fit(data.values, data.label)
 
     def scores(self, pipeline: Pipeline, values: Floats) -> Floats:
         """Return log-odds as the model gives them."""
@@ -44,15 +44,15 @@ class Boosting:
         return found
 
     def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
-        """Put the calibration around the trees."""
-        prepare, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
+        """Return the pipeline with the calibration applied after the trees."""
+        preprocessing, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
         # The library's own fit would use scores of rows that the trees have seen: only its form is taken, by a fit on
         # four rows, and its two numbers are those of the held-out scores. It writes the log-odds as -(a * score + b).
         around = CalibratedClassifierCV(FrozenEstimator(model), method="sigmoid", ensemble=False, cv=2)
         around.fit(np.zeros((4, model.n_features_in_)), np.array([0, 1, 0, 1]))
         sigmoid = around.calibrated_classifiers_[0].calibrators[0]
         sigmoid.a_, sigmoid.b_ = -calibration.slope, -calibration.intercept
-        return Pipeline([("prepare", prepare), ("model", around)])
+        return Pipeline([("prepare", preprocessing), ("model", around)])
 
     def _trial(
         self, data: Dataset, columns: Sequence[Column], shape: Shape, parts: Sequence[tuple[Numbers, Numbers]]
@@ -60,9 +60,9 @@ class Boosting:
         """Return the held-out loss of a shape and its parameters with the number of trees."""
         scores, trees = [], []
         for rows, rest in parts:
-            prepare = _prepare(data.rows(rows), columns)
-            learnt = prepare.fit_transform(data.values[rows], data.label[rows])
-            others = prepare.transform(data.values[rest])
+            preprocessing = _preprocessing(data.rows(rows), columns)
+            learnt = preprocessing.fit_transform(data.values[rows], data.label[rows])
+            others = preprocessing.transform(data.values[rest])
             model = _stopping(shape).fit(learnt, data.label[rows], X_val=others, y_val=data.label[rest])
             scores.append(model.decision_function(others))
             trees.append(max(1, model.n_iter_ - settings().boosting.patience))
@@ -81,7 +81,7 @@ def _stopping(shape: Shape) -> HistGradientBoostingClassifier:
     )
 
 
-def _prepare(data: Dataset, columns: Sequence[Column]) -> ColumnTransformer:
+def _preprocessing(data: Dataset, columns: Sequence[Column]) -> ColumnTransformer:
     """Return the preparation: numbers as they are (trees know missing ones), categories by their outcome rates.
 
     The encoder shrinks the rates, gives a training row the rate of the other rows' outcomes only, and a row to predict

@@ -1,4 +1,4 @@
-"""Platt calibration: two numbers that make held-out scores honest probabilities."""
+"""Platt calibration: slope and intercept from cross-validated predictions."""
 
 from dataclasses import dataclass
 
@@ -25,12 +25,12 @@ class Calibration:
         return found
 
 
-def calibrate(held_out: Floats, label: npt.NDArray[np.int64]) -> Calibration:
+def calibrate(scores: Floats, label: npt.NDArray[np.int64]) -> Calibration:
     """Fit the calibration on scores of patients that the model had not seen.
 
     Parameters
     ----------
-    held_out : array
+    scores : array
         Log-odds, each from a model trained without that patient.
     label : array
         Their outcomes; both must occur.
@@ -40,11 +40,11 @@ def calibrate(held_out: Floats, label: npt.NDArray[np.int64]) -> Calibration:
     Held-out scores that turn the order tell that nothing was learnt; they are not turned back, for the model that
     is kept was fitted on everybody. Then the scores are left alone, and the evaluation shows what they are worth.
     """
-    spread = float(np.std(held_out))
+    spread = float(np.std(scores))
     if spread == 0:
         return Calibration(1.0, 0.0)
-    middle = float(np.mean(held_out))
-    fitted = LogisticRegression(C=NO_PENALTY).fit((held_out.reshape(-1, 1) - middle) / spread, label)
+    middle = float(np.mean(scores))
+    fitted = LogisticRegression(C=NO_PENALTY).fit((scores.reshape(-1, 1) - middle) / spread, label)
     slope = float(fitted.coef_[0, 0]) / spread
     if slope <= 0:
         return Calibration(1.0, 0.0)

@@ -1,4 +1,4 @@
-"""What must not be trained on: too little, one outcome, and columns that say nothing."""
+"""Training data checks: sample size, both outcomes, constant columns."""
 
 import shlex
 
@@ -20,14 +20,14 @@ def enough(fit: Dataset, gates: GateTable, profile: str) -> None:
         if value < least:
             raise GateError(
                 f"{value} {name} to train on, but the profile {profile} asks for {least} ({least - value} more); "
-                f"bring more data{_elsewhere(found, gates)}."
+                f"add data{_elsewhere(found, gates)}."
             )
     if found["readmissions"] == len(fit):
         raise GateError("Every discharge was followed by a readmission; a model needs both outcomes.")
 
 
 def constant(fit: Dataset, profile: str) -> dict[str, str]:
-    """Return the columns that are the same in all training rows, with what they are; ``clinical`` refuses them.
+    """Return the columns that are constant in all training rows, with what they are; ``clinical`` refuses them.
 
     Raises
     ------
@@ -35,21 +35,21 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
         In the profile for patients: a feature that cannot be learnt has to be left out by a person.
     """
     if not fit.names:
-        raise GateError("No column is left to train on; leave out fewer with --without, or bring a table with more.")
+        raise GateError("No column is left to train on; leave out fewer with --without, or add columns.")
     found = {}
     for place, name in enumerate(fit.names):
         given = fit.values[np.isfinite(fit.values[:, place]), place]
         if not len(given):
             found[name] = "never recorded in the training rows"
         elif len(given) == len(fit) and (given == given[0]).all():
-            found[name] = "the same in all training rows"
+            found[name] = "constant in all training rows"
     if found and profile == STRICT:
         raise GateError(
-            f"{len(found)} features say nothing, the same or none in all training rows: {', '.join(found)}; "
-            f"bring data that has them, or leave them out with --without {shlex.quote(','.join(found))}."
+            f"{len(found)} features are constant or missing in all training rows: {', '.join(found)}; "
+            f"add data that has them, or leave them out with --without {shlex.quote(','.join(found))}."
         )
     if len(found) == len(fit.names):
-        raise GateError("No column of the table says anything; a model needs at least one that differs between rows.")
+        raise GateError("Every column of the table is constant; a model needs at least one that varies.")
     return found
 
 

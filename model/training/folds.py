@@ -1,4 +1,4 @@
-"""Patients held out inside the training rows, in turn."""
+"""Cross-validation folds, grouped by patient."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ Numbers = npt.NDArray[np.int64]
 
 
 def folds(data: Dataset, most: int | None = None) -> Iterator[tuple[Numbers, Numbers]]:
-    """Give the rows to fit on and the rows of the patients held out, for each fold.
+    """Yield training rows and held-out rows of each fold, grouped by patient.
 
     Raises
     ------
@@ -23,14 +23,14 @@ def folds(data: Dataset, most: int | None = None) -> Iterator[tuple[Numbers, Num
     """
     count = min(most or settings().folds, data.patients)
     if count < 2:
-        raise GateError("All rows are of one patient; a model needs others to be tried on: bring more data.")
+        raise GateError("All rows are of one patient, too few for cross-validation; add data.")
     for rows, rest in GroupKFold(n_splits=count).split(data.values, data.label, groups=data.patient):
         if len(np.unique(data.label[rows])) < 2:
-            raise GateError("One of the outcomes lies with too few patients to hold some out; bring more data.")
+            raise GateError("Too few patients with one outcome for cross-validation; add data.")
         yield rows, rest
 
 
 def tuning_folds(data: Dataset) -> list[tuple[Numbers, Numbers]]:
-    """Return the folds that parameters are told apart by: all of them, or one where that holds out enough rows."""
+    """Return the folds for tuning: all of them, or one if it has enough rows."""
     every = list(folds(data, settings().tuning_folds))
     return every if len(data) <= settings().tuning_rows else every[:1]

@@ -1,4 +1,4 @@
-"""The groups that the figures of a model are told apart for."""
+"""Subgroups of the evaluation."""
 
 from collections.abc import Collection, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Features that alone tell the outcome: copies of it, and suspects, which tell far more than the others."""
+"""Target leakage: features that alone predict the outcome, and suspects far better than all others."""
 
 import shlex
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ CHANCE = 0.5
 
 @dataclass(frozen=True)
 class Alone:
-    """What each feature, and LACE, tells of the outcome without the others."""
+    """Univariate ROC-AUC of each feature, and of LACE."""
 
     columns: tuple[Column, ...]
     areas: tuple[float, ...]
@@ -31,7 +31,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A feature that alone orders the outcomes far better than the others.
+    """A feature suspected of target leakage: its univariate ROC-AUC is far above all others.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Suspect:
 
     @property
     def text(self) -> str:
-        """What was found, in words."""
+        """Description for messages."""
         known = (
             f"its definition says: {self.known_at_discharge}"
             if self.known_at_discharge
@@ -80,11 +80,12 @@ def no_copy(found: Alone) -> None:
         When what a column's values (or its being empty) tell of other patients orders the outcomes nearly perfectly.
     """
     limit = settings().leak.copy_above
-    told = [column.name for column, area in zip(found.columns, found.areas, strict=True) if area > limit]
-    if told:
+    copies = [column.name for column, area in zip(found.columns, found.areas, strict=True) if area > limit]
+    if copies:
         raise GateError(
-            f"{', '.join(told)} alone tells the outcome (ROC-AUC over {limit:g}), as only a copy of it or a record "
-            f"from after the discharge does; leave out with --without {shlex.quote(','.join(told))}."
+            f"{', '.join(copies)} alone predicts the outcome (ROC-AUC over {limit:g}), which suggests target leakage: "
+            "a copy of it or a record from after the discharge; exclude with "
+            f"--without {shlex.quote(','.join(copies))}."
         )
 
 
@@ -147,7 +148,8 @@ def accept(
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1, cutoff=0.0)
-            raise UserError(f"There is no feature {name} to accept; the nearest is {near[0] if near else 'none'}.")
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise UserError(f"Unknown feature {name} in --accept-feature{hint}")
     why = str(reason).strip()
     return tuple(
         replace(suspect, accepted_by=by, reason=why) if suspect.feature in names else suspect for suspect in found
@@ -166,8 +168,8 @@ def refuse_suspects(found: Sequence[Suspect], profile: str) -> None:
     if open_ones:
         names = shlex.quote(",".join(suspect.feature for suspect in open_ones))
         raise GateError(
-            f"The profile {profile} refuses features that alone tell far more of the outcome than all others, as a "
-            f"record from after the discharge does: {'; '.join(suspect.text for suspect in open_ones)}. Leave out with "
+            f"The profile {profile} refuses suspected target leakage, features that alone predict the outcome far "
+            f"better than all others: {'; '.join(suspect.text for suspect in open_ones)}. Exclude them with "
             f"--without {names}, or let the owner of the table accept them: --accept-feature {names} "
             "--accepted-by ROLE:NAME --reason TEXT."
         )

@@ -1,4 +1,4 @@
-"""Logistic regression: penalised, tuned, and calibrated in its own coefficients."""
+"""Logistic regression: penalised, tuned, with the calibration in its coefficients."""
 
 import warnings
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ MISSING = -1.0
 
 
 class Linear:
-    """The simpler candidate."""
+    """Logistic regression candidate."""
 
     name = "logistic-regression"
 
     def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, Any]:
-        """Return the parameters that lose least on held-out patients: the penalty first, then one by one the others."""
+        """Return the hyperparameters of the least cross-validated log loss, tuned one after another."""
         grid, parts = settings().linear, tuning_folds(data)
         steps: dict[str, Sequence[Any]] = {
             "C": grid.penalties,
@@ -49,7 +49,7 @@ class Linear:
         model = LogisticRegression(
             C=parameters["C"], class_weight=parameters["class_weight"], max_iter=ITERATIONS, tol=TOLERANCE
         )
-        steps = [("prepare", _prepare(data, columns, parameters["bins"])), ("model", model)]
+        steps = [("prepare", _preprocessing(data, columns, parameters["bins"])), ("model", model)]
         with warnings.catch_warnings():
             # Quantiles of a skewed number coincide: it has fewer bins then, as it should.
             warnings.filterwarnings("ignore", message="Bins whose width are too small", category=UserWarning)
@@ -66,7 +66,7 @@ class Linear:
         return found
 
     def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
-        """Put the calibration into the coefficients, so that contributions stay exact."""
+        """Return the pipeline with the calibration in its coefficients, so that contributions stay exact."""
         model = pipeline.named_steps["model"]
         model.coef_ = model.coef_ * calibration.slope
         model.intercept_ = model.intercept_ * calibration.slope + calibration.intercept
@@ -81,7 +81,7 @@ class Linear:
         return held_out_loss(np.concatenate(scores), np.concatenate(labels))
 
 
-def _prepare(data: Dataset, columns: Sequence[Column], bins: int) -> ColumnTransformer:
+def _preprocessing(data: Dataset, columns: Sequence[Column], bins: int) -> ColumnTransformer:
     """Return the preparation: numbers imputed (and marked), scaled and binned; categories one-hot.
 
     A missing category is a level of its own; a level that was never seen has no weight.

@@ -1,4 +1,4 @@
-"""Tune, hold out, calibrate, choose: from the training rows to the model that is kept."""
+"""Model selection: tuning, cross-validation, calibration and the choice between candidates."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,33 +16,33 @@ from model.training.boosting import Boosting
 from model.training.calibration import Calibration, calibrate
 from model.training.folds import folds
 from model.training.linear import Linear
-from model.training.settings import ChoiceRule, settings
+from model.training.settings import SelectionRule, settings
 
 
 class Candidate(Protocol):
-    """A kind of model that may be kept."""
+    """A candidate model."""
 
     name: str
 
     def tune(self, data: Dataset, columns: Sequence[Column]) -> dict[str, Any]:
-        """Return parameters, told apart by held-out patients of ``data``."""
+        """Return hyperparameters tuned by cross-validation on ``data``."""
 
     def fit(self, data: Dataset, columns: Sequence[Column], parameters: dict[str, Any]) -> Pipeline:
-        """Return a fitted pipeline of ``prepare`` and ``model``."""
+        """Return a fitted pipeline of preprocessing (``prepare``) and ``model``."""
 
     def scores(self, pipeline: Pipeline, values: Floats) -> Floats:
-        """Return log-odds, not calibrated."""
+        """Return uncalibrated log-odds, shape (n,)."""
 
     def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
-        """Return the pipeline with the calibration in it."""
+        """Return the calibrated pipeline."""
 
 
 CANDIDATES: tuple[Candidate, ...] = (Linear(), Boosting())
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The model that is kept, and how it came about."""
+class SelectedModel:
+    """The selected model, with the cross-validated metrics of all candidates."""
 
     algorithm: str
     parameters: dict[str, Any]
@@ -53,47 +53,47 @@ class Chosen:
     rule: str
 
 
-def choose(fit: Dataset, columns: Sequence[Column]) -> Chosen:
-    """Hold each candidate's patients out in turn, keep one candidate by the rule, and fit it on all training rows.
+def select_model(fit: Dataset, columns: Sequence[Column]) -> SelectedModel:
+    """Cross-validate the candidates, select one by the rule, and fit it on all training rows.
 
     Raises
     ------
     GateError
-        When the outcomes lie with too few patients to hold some out.
+        If too few patients have one outcome for cross-validation.
     """
     rule, few = settings().rule, int(fit.label.sum()) < settings().boosting.least_readmissions
     tried = [candidate for candidate in CANDIDATES if candidate.name == rule.simpler or not few]
-    scores = {candidate.name: held_out(candidate, fit, columns) for candidate in tried}
+    scores = {candidate.name: cross_validated_predictions(candidate, fit, columns) for candidate in tried}
     figures = {name: _figures(found, fit, rule) for name, found in scores.items()}
     kept = next(c for c in CANDIDATES if c.name == _kept(scores, figures, fit, rule))
     pipeline, parameters, calibration = finish(kept, fit, columns, scores[kept.name])
     figures[kept.name]["parameters"] = parameters
-    return Chosen(
+    return SelectedModel(
         algorithm=kept.name,
         parameters=parameters,
         pipeline=pipeline,
         calibration=calibration,
         risks=calibration.risk(scores[kept.name]),
         candidates=figures,
-        rule=_told(rule),
+        rule=_rule_text(rule),
     )
 
 
-def held_out(
+def cross_validated_predictions(
     candidate: Candidate, data: Dataset, columns: Sequence[Column], *, parameters: dict[str, Any] | None = None
 ) -> Floats:
-    """Return each row's log-odds from a model that saw nothing of its patient, in its parameters neither.
+    """Return cross-validated predictions (log-odds), tuned and fitted without the row's patient.
 
     Parameters
     ----------
     candidate : Candidate
-        The kind of model.
+        The candidate model.
     data : Dataset
         The rows.
     columns : sequence of Column
         The columns of ``data.values``.
     parameters : dict, optional
-        Use these in place of tuning inside each fold, where the caller holds other patients out.
+        Hyperparameters to use instead of tuning inside each fold.
     """
     found = np.zeros(len(data))
     parts = list(folds(data))
@@ -109,14 +109,14 @@ def held_out(
 def finish(
     candidate: Candidate, data: Dataset, columns: Sequence[Column], scores: Floats
 ) -> tuple[Pipeline, dict[str, Any], Calibration]:
-    """Return the pipeline tuned and fitted on all rows and calibrated by the held-out scores."""
+    """Return the pipeline tuned and fitted on all rows and calibrated on cross-validated predictions."""
     parameters, calibration = candidate.tune(data, columns), calibrate(scores, data.label)
     fitted = candidate.fit(data, columns, parameters)
     return candidate.calibrated(fitted, calibration), parameters, calibration
 
 
-def _kept(scores: dict[str, Floats], figures: dict[str, Any], fit: Dataset, rule: ChoiceRule) -> str:
-    """Return which candidate the rule keeps, and note the differences that it went by."""
+def _kept(scores: dict[str, Floats], figures: dict[str, Any], fit: Dataset, rule: SelectionRule) -> str:
+    """Return the selected candidate's name, and record the differences of ROC-AUC."""
     kept, best = rule.simpler, rule.margin
     for name in scores.keys() - {rule.simpler}:
         gain = roc_auc.difference(scores[name], scores[rule.simpler], fit.label, fit.patient, rule.resamples)
@@ -126,7 +126,7 @@ def _kept(scores: dict[str, Floats], figures: dict[str, Any], fit: Dataset, rule
     return kept
 
 
-def _figures(scores: Floats, fit: Dataset, rule: ChoiceRule) -> dict[str, Any]:
+def _figures(scores: Floats, fit: Dataset, rule: SelectionRule) -> dict[str, Any]:
     risks = calibrate(scores, fit.label).risk(scores)
     return {
         "roc_auc": asdict(roc_auc.spread(scores, fit.label, fit.patient, rule.resamples)),
@@ -135,7 +135,7 @@ def _figures(scores: Floats, fit: Dataset, rule: ChoiceRule) -> dict[str, Any]:
     }
 
 
-def _told(rule: ChoiceRule) -> str:
+def _rule_text(rule: SelectionRule) -> str:
     return (
         f"{rule.simpler}, unless another has a ROC-AUC on held-out patients that is better by more than "
         f"{rule.margin:g} at the lower end of the 95 % interval of the difference (drawing patients); "

@@ -1,4 +1,4 @@
-"""The folder of a training run: what it used and chose, the pipeline, and the rows kept for the evaluation."""
+"""Training run folder: parameters and lineage, the fitted pipeline, and the test and training rows."""
 
 import ctypes
 import hashlib
@@ -34,7 +34,23 @@ _FEATURE = "feature:"
 
 @dataclass(frozen=True)
 class Run:
-    """What a training run used and chose; no clock in it, so the same input gives the same bytes."""
+    """Training run: parameters, lineage, counts and thresholds; without timestamps, so it is reproducible.
+
+    Attributes
+    ----------
+    features : tuple of str
+        Features of the model, in order.
+    left_out : dict
+        Exclusion reason of each excluded feature.
+    counts : dict
+        Discharges, patients and readmissions, in all and for training and test.
+    thresholds : dict
+        Lower bound of each decision band, a probability.
+    calibration : dict
+        Platt calibration: slope and intercept on the log-odds scale.
+    return_days : int
+        Readmission window in days.
+    """
 
     profile: str
     gates: dict[str, Any]
@@ -64,19 +80,19 @@ class Run:
 
     @property
     def table(self) -> dict[str, Any] | None:
-        """What the columns of a hospital's own table are; nothing where the features are the package's own."""
+        """Column roles of a hospital's own table; None for a features file."""
         found: dict[str, Any] | None = self.made_from.get("table")
         return found
 
     @property
     def read_as(self) -> dict[str, str]:
-        """How the columns of a hospital's own table were read, in words."""
+        """How the columns of a hospital's own table were parsed."""
         found: dict[str, str] = self.made_from.get("read_as", {})
         return found
 
     @property
     def baseline_name(self) -> str:
-        """What the model is compared with; a features file has LACE."""
+        """Name of the baseline; LACE for a features file."""
         return str(self.made_from.get("baseline", {}).get("name", "LACE"))
 
 
@@ -94,7 +110,7 @@ def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Da
     test : Dataset
         The rows kept for the evaluation.
     fit : Dataset
-        The rows trained on; the evaluation fits anew on draws of them.
+        The training rows, on bootstrap draws of which the evaluation refits the model.
     """
     check_folder(folder)
     target = folder.resolve()
@@ -117,7 +133,7 @@ def write_run(folder: Path, run: Run, *, pipeline: bytes, test: Dataset, fit: Da
 def check_folder(folder: Path) -> None:
     """Refuse a folder that holds something else than a run: it would be replaced."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_FILE).is_file():
-        raise UserError(f"{folder} holds something else than a training run; choose a new folder for --out.")
+        raise UserError(f"{folder} is not the folder of a training run; choose a new folder for --out.")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; choose a folder for --out.")
 

@@ -1,4 +1,4 @@
-"""What training decides by (``settings.yaml``), typed."""
+"""Training settings (``settings.yaml``), typed."""
 
 import functools
 from pathlib import Path
@@ -15,14 +15,14 @@ class _Row(BaseModel):
 
 
 class SplitRule(_Row):
-    """Who is kept for the evaluation."""
+    """Train-test split settings."""
 
     test_parts: int = Field(ge=2)
     later_from: float = Field(gt=0, lt=1)
 
 
-class ChoiceRule(_Row):
-    """Which candidate is kept."""
+class SelectionRule(_Row):
+    """Model selection rule."""
 
     simpler: str
     margin: float = Field(ge=0)
@@ -30,7 +30,7 @@ class ChoiceRule(_Row):
 
 
 class LinearGrid(_Row):
-    """What is tried for logistic regression; the first of each is the starting point."""
+    """Hyperparameter grid of logistic regression; the first of each is the starting point."""
 
     penalties: tuple[float, ...]
     bins: tuple[int, ...]
@@ -38,7 +38,7 @@ class LinearGrid(_Row):
 
 
 class Shape(_Row):
-    """What is tried for boosting, in scikit-learn's words."""
+    """Hyperparameter grid of HistGradientBoostingClassifier."""
 
     learning_rate: float
     max_leaf_nodes: int
@@ -48,7 +48,7 @@ class Shape(_Row):
 
 
 class BoostingGrid(_Row):
-    """How boosting is tuned."""
+    """Tuning settings of boosting."""
 
     least_readmissions: int
     most_trees: int
@@ -67,7 +67,7 @@ class Band(_Row):
 
 
 class LeakRule(_Row):
-    """From when on a feature that alone tells the outcome is refused, or must be accepted."""
+    """Thresholds of target leakage and of suspected leakage."""
 
     copy_above: float = Field(gt=0.5, lt=1)
     suspect_above: float = Field(gt=0.5, lt=1)
@@ -78,14 +78,14 @@ class LeakRule(_Row):
 
 
 class Settings(_Row):
-    """The whole table."""
+    """All training settings."""
 
     version: int
     split: SplitRule
     folds: int = Field(ge=2)
     tuning_folds: int = Field(ge=2)
     tuning_rows: int
-    rule: ChoiceRule
+    rule: SelectionRule
     leak: LeakRule
     linear: LinearGrid
     boosting: BoostingGrid

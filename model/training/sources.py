@@ -1,4 +1,4 @@
-"""Where the rows come from: the project's features file, or a hospital's own table."""
+"""Training data sources: a features file, or a hospital's own table."""
 
 import difflib
 import hashlib
@@ -24,11 +24,11 @@ from model.training.split import split
 
 @dataclass(frozen=True)
 class Source:
-    """Rows with what is known of their making."""
+    """Training data with its lineage."""
 
     data: Dataset
     columns: tuple[Column, ...]
-    left_out: dict[str, str]
+    exclusion_reasons: dict[str, str]
     hospitals: tuple[str, ...]
     definition_digest: str
     data_digest: str
@@ -40,7 +40,7 @@ class Source:
         keep = [place for place, column in enumerate(self.columns) if column.name not in reasons]
         columns = tuple(self.columns[place] for place in keep)
         data = replace(self.data, names=tuple(c.name for c in columns), values=self.data.values[:, keep])
-        return replace(self, data=data, columns=columns, left_out=self.left_out | reasons)
+        return replace(self, data=data, columns=columns, exclusion_reasons=self.exclusion_reasons | reasons)
 
 
 def from_features(place: str, *, without: Collection[str], attributes: Collection[str] | None) -> Source:
@@ -56,7 +56,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
     found = Source(
         data=replace(data, groups=grouped),
         columns=columns,
-        left_out={},
+        exclusion_reasons={},
         hospitals=tuple(sorted(made_from["curated"])),
         definition_digest=made_from["definition_digest"],
         data_digest=_digest(table),
@@ -95,9 +95,9 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
     rows = tables.Rows(kept=keep, fit=split(bare, return_days=return_days).fit, patient=patient)
     special = {words.label, words.patient, words.time}
     features = [str(name) for name in table.columns if name not in special]
-    left_out = _wanted_out(words.without, features)
-    described = {name: tables.describe(table[name], rows, words) for name in features if name not in left_out}
-    left_out |= {name: why for name, why in described.items() if isinstance(why, str)}
+    exclusion_reasons = _wanted_out(words.without, features)
+    described = {name: tables.describe(table[name], rows, words) for name in features if name not in exclusion_reasons}
+    exclusion_reasons |= {name: why for name, why in described.items() if isinstance(why, str)}
     kept = [found for found in described.values() if isinstance(found, tables.Described)]
     columns = tuple(found.column for found in kept)
     compared = baseline(table, words, rows, label)
@@ -120,7 +120,7 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
         "baseline": {"name": compared.name, "columns": compared.columns},
         "rows_without_outcome_or_patient": int((~keep).sum()),
     }
-    return Source(data, columns, left_out, (hospital,), digest, _content_digest(data), made_from, return_days)
+    return Source(data, columns, exclusion_reasons, (hospital,), digest, _content_digest(data), made_from, return_days)
 
 
 def _wanted_out(without: Collection[str], names: Collection[str]) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _wanted_out(without: Collection[str], names: Collection[str]) -> dict[str, s
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else "; remove the option."
-            raise UserError(f"There is no feature {name} to leave out{hint}")
+            raise UserError(f"Unknown feature {name} in --without{hint}")
     return dict.fromkeys(without, "left out by --without")
 
 

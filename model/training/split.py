@@ -1,4 +1,4 @@
-"""Who is trained on and who is kept for the evaluation: other patients, and a time that training never saw."""
+"""Train-test split, by patient and by time."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Rows = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows are for what; a row is for training, for the test, or (a training patient's, after the cut) unused."""
+    """Row masks of shape (n,): training, test, or (a training patient's, after the cut) unused."""
 
     fit: Rows
     test: Rows
@@ -28,7 +28,7 @@ class Split:
 def split(data: Dataset, *, return_days: int) -> Split:
     """Split discharges by patient and, where their time is known, by time.
 
-    The test patients are told by their pseudonyms alone, so they stay the same whatever else is in the table.
+    The test patients are selected by hash of the pseudonym, so they stay the same whatever else is in the table.
     Training takes the other patients' discharges whose outcome was known before the cut, a quantile of all
     discharge times; the test patients keep all of theirs, and ``later`` marks those after the cut. The dates of one
     patient are shifted together by up to a year, so the cut is sharp on the shifted calendar and blurred on the
@@ -43,19 +43,19 @@ def split(data: Dataset, *, return_days: int) -> Split:
     """
     rule = settings().split
     test = is_test(data.patient, parts=rule.test_parts)
-    how = f"one patient in {rule.test_parts} kept for the test, told by the pseudonym"
+    how = f"one patient in {rule.test_parts} held out for the test, by hash of the pseudonym"
     if data.time is None:
-        return Split(~test, test, np.zeros(len(data), dtype=bool), f"{how}; no time, so no cut in time")
+        return Split(~test, test, np.zeros(len(data), dtype=bool), f"{how}; no time, so no temporal split")
     cut, later, known = _cut(data.time, rule, return_days)
     how += (
         f"; training on outcomes known before the {rule.later_from:.0%} quantile of the time ({return_days} days "
-        "to know one); dates are shifted for each patient by up to a year, so the cut is blurred by as much"
+        "of follow-up); dates are shifted for each patient by up to a year, which blurs the cut by as much"
     )
     return Split(~test & known & np.isfinite(cut), test, later, how)
 
 
 def is_test(patients: npt.NDArray[Any], *, parts: int | None = None) -> Rows:
-    """Return which rows belong to the test patients, told by the pseudonym, whatever else is there."""
+    """Return a mask of the test patients' rows, selected by hash of the pseudonym."""
     of = parts or settings().split.test_parts
     unique, place = np.unique(patients, return_inverse=True)
     picked = [int.from_bytes(hashlib.sha256(str(p).encode()).digest()[:4], "big") % of == 0 for p in unique]

@@ -1,4 +1,4 @@
-"""The ``train`` command: a split, a tuned and calibrated model, and the run that says how it came about."""
+"""The ``train`` command: split, tuned and calibrated model, and the run folder."""
 
 import hashlib
 import platform
@@ -14,7 +14,7 @@ from model.dataset.dataset import Dataset
 from model.dataset.tables import Words, split_names
 from model.gates import GateTable
 from model.training import checks, leakage, sources
-from model.training.model_selection import choose
+from model.training.model_selection import select_model
 from model.training.run import Run, check_folder, dumped, write_run
 from model.training.split import split
 
@@ -32,34 +32,50 @@ def train(
     accepted_by: str | None = None,
     reason: str | None = None,
 ) -> Run:
-    """Fit the model on three quarters of the patients and keep the rest for ``evaluate``.
+    """Fit a model on three quarters of the patients and hold the rest out for :func:`model.evaluate`.
 
     Parameters
     ----------
     features : str
-        The features file, or a hospital's own table.
+        Features file, or a hospital's own table.
     out : Path
         Folder of the run.
     profile : str
-        Which gates the model will have to pass.
+        Gate profile: clinical, development or demonstration.
     gates : GateTable
-        The gates.
+        Gates: :func:`model.gates.gate_table`.
     table : Words, optional
-        What the columns of a hospital's own table are.
+        Column roles of a hospital's own table.
     without : sequence of str
-        Features to leave out.
+        Features to exclude.
     hospital : str
-        Whose table it is; a features file says it itself.
+        Hospital of an own table; a features file holds its name.
     accept : sequence of str
-        Features that the owner of the table accepts although they alone tell far more than all others.
+        Features suspected of target leakage that the owner of the table accepts.
     accepted_by, reason : str, optional
-        Who accepts them, as ``ROLE:NAME``, and why.
+        Owner who accepts them, as ``ROLE:NAME``, and the reason.
+
+    Returns
+    -------
+    Run
+        Parameters, lineage and counts, as ``run.json`` of the run's folder has them.
 
     Raises
     ------
     GateError
-        When there is less data than the profile's minimum, when columns say nothing, or one says the outcome, or
-        one alone tells far more of it than all others and nobody accepted it.
+        If there is less data than the profile's minimum, a column is constant (profile clinical), or a feature is
+        target leakage or suspected of it and not accepted.
+    UserError
+        If the features cannot be read, or an option is invalid.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model import train
+    >>> from model.gates import gate_table
+    >>> run = train("features.parquet", out=Path("run"), profile="demonstration", gates=gate_table(None))
+    >>> run.algorithm, sorted(run.calibration)
+    ('logistic-regression', ['intercept', 'slope'])
     """
     check_folder(out)
     attributes = gates.profile(profile).groups
@@ -81,15 +97,15 @@ def train(
         leakage.refuse_suspects(suspects, profile)
     # One thread: the same bytes on any machine, and no waiting for cores that a container was not given.
     with threadpool_limits(limits=1):
-        chosen = choose(fit, columns)
-    content = dumped(chosen.pipeline)
+        selected = select_model(fit, columns)
+    content = dumped(selected.pipeline)
     run = Run(
         profile=profile,
         gates=gates.model_dump(mode="json"),
         hospitals=source.hospitals,
         features=data.names,
         columns=columns,
-        left_out=source.left_out,
+        left_out=source.exclusion_reasons,
         groups=tuple(data.groups),
         definition_digest=source.definition_digest,
         data_digest=source.data_digest,
@@ -97,13 +113,13 @@ def train(
         return_days=source.return_days,
         counts=_counts(data, fit, test),
         split=parts.how,
-        algorithm=chosen.algorithm,
-        parameters=chosen.parameters,
-        candidates=chosen.candidates,
-        rule=chosen.rule,
-        penalty=chosen.parameters.get("C"),
-        calibration={"slope": chosen.calibration.slope, "intercept": chosen.calibration.intercept},
-        thresholds={name: float(np.quantile(chosen.risks, 1 - b.top_share)) for name, b in gates.policy.items()},
+        algorithm=selected.algorithm,
+        parameters=selected.parameters,
+        candidates=selected.candidates,
+        rule=selected.rule,
+        penalty=selected.parameters.get("C"),
+        calibration={"slope": selected.calibration.slope, "intercept": selected.calibration.intercept},
+        thresholds={name: float(np.quantile(selected.risks, 1 - b.top_share)) for name, b in gates.policy.items()},
         pipeline_sha256=hashlib.sha256(content).hexdigest(),
         gates_version=gates.version,
         exceptions=tuple(row.model_dump(mode="json") for row in gates.profile(profile).exceptions),

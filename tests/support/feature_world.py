@@ -15,7 +15,7 @@ from model.curated import curated_tables
 from model.curated.run import ingest
 from model.definitions.features import Definitions, definitions
 from model.features.build import shaped
-from model.features.expression import expression, judged_stays
+from model.features.expression import expression, labelled_stays
 from model.synthesis.run import synthesize
 from tests.support.model_world import RING
 
@@ -90,7 +90,7 @@ def planned(table: str) -> Planned:
     for name in curated_tables.TABLES:
         database.con.register(name, curated_tables.schema(name).empty_table())
     tables = {name: database.table(name) for name in curated_tables.TABLES}
-    stays_query = database.compile(judged_stays(tables, read))
+    stays_query = database.compile(labelled_stays(tables, read))
     database.con.execute(f"CREATE OR REPLACE TEMP TABLE all_stays AS {stays_query}")
     found = expression(tables, read, database.table("all_stays"))
     database.to_pyarrow(found)

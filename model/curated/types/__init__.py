@@ -1,4 +1,4 @@
-"""The resource types of the curated tables, one module each: columns, rows, and why a resource gives no row."""
+"""FHIR resource types of the curated tables, one module each: columns, rows and exclusion reasons."""
 
 import functools
 from collections.abc import Mapping

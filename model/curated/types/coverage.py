@@ -54,5 +54,5 @@ TABLE = ResourceTable(
     unpublished=_STAGED,
     rows=_rows,
     why_empty=_why_empty,
-    prepare=_marked,
+    preprocess=_marked,
 )

@@ -64,5 +64,5 @@ TABLE = ResourceTable(
     unpublished={"part_of": TEXT},
     rows=_rows,
     why_empty=lambda _resource, _left: "class",
-    prepare=_with_source_class,
+    preprocess=_with_source_class,
 )

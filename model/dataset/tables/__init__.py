@@ -1,4 +1,4 @@
-"""A hospital's own table: what its file, its columns and their values are, decided for whole columns and reported."""
+"""A hospital's own table: file format, column types and values, inferred from whole columns and reported."""
 
 from model.dataset.tables.dates import times
 from model.dataset.tables.describe import PLAIN, Described, Rows, describe, groups

@@ -1,4 +1,4 @@
-"""Codes that look like numbers: names of something, of which no mean can be taken."""
+"""Numeric-looking codes: columns that are categories although their values are digits."""
 
 import re
 from collections.abc import Mapping

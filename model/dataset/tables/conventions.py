@@ -1,4 +1,4 @@
-"""The table of how hospitals write their own tables (``conventions.yaml``), typed."""
+"""Conventions of hospitals' own tables (``conventions.yaml``), typed."""
 
 import functools
 import re
@@ -41,7 +41,7 @@ class AgeNames(_Row):
 
 
 class Conventions(_Row):
-    """The whole table."""
+    """The conventions table."""
 
     not_understood: float = Field(ge=0, lt=0.5)
     sure_rows: int = Field(gt=0)

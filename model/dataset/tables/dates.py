@@ -1,4 +1,4 @@
-"""How a column of text writes its dates, decided by all of its values at once."""
+"""Date format of a text column, inferred from all of its values."""
 
 import functools
 import re
@@ -54,7 +54,7 @@ class _Shape:
 
 @dataclass(frozen=True)
 class Times:
-    """A column's moments, how they are written, and what shows it.
+    """Parsed dates of a column, their format and the evidence for it.
 
     Attributes
     ----------

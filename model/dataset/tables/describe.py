@@ -1,4 +1,4 @@
-"""What a column of a table is (numbers, names, neither), decided by all of its values at once and said in words."""
+"""Column type of a table (numeric, category or neither), inferred from all values, with the reasons."""
 
 import re
 from collections import Counter
@@ -32,7 +32,7 @@ _EXCEL_DAYS = (20_000, 73_415)
 
 @dataclass(frozen=True)
 class Described:
-    """A column as a model takes it.
+    """A described column: its type, values and how it was read.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Rows:
-    """Which rows of a table are for what.
+    """Row roles of a table: kept, training, patient.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | 
 
 
 def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[Any]:
-    """Return the group of each row for an attribute; many numbers are told apart by their quarters."""
+    """Return the group of each row for an attribute; many numbers are grouped by quartile."""
     described = describe(series, rows, words)
     if isinstance(described, Described) and described.column.kind == "numeric":
         found = described.values

@@ -1,4 +1,4 @@
-"""How a column of text writes its numbers, decided by all of its values at once."""
+"""Number format of a text column, inferred from all of its values."""
 
 import re
 from collections import Counter
@@ -39,7 +39,7 @@ _ONE = re.compile(r"\d*([.,])\d*")
 
 @dataclass(frozen=True)
 class Decided:
-    """How a column's numbers are written, what each text is (NaN for missing), and what shows it."""
+    """Parsed numbers of a column (NaN for missing), their format and the evidence for it."""
 
     written: NumberFormat
     values: dict[str, float]
@@ -52,7 +52,7 @@ class Decided:
 
 
 class _Votes:
-    """How often the values of a column show what a point, a comma or a space in them is.
+    """Counts of values that decide the decimal and thousands separators of a column.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A table's file: its encoding, its separator, its header, and which of its lines are rows."""
+"""File format of a table: encoding, separator, header, and which lines are rows."""
 
 import csv
 import gzip
@@ -30,7 +30,7 @@ Line = list[str]
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read; text where its file has no types.
+    """A parsed table; text where its file has no types.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which columns of a table are what: the outcome, whose row it is, and the options that decide how columns are read."""
+"""Column roles of a table: label, patient, time, and the options for parsing columns."""
 
 import difflib
 import re
@@ -25,7 +25,7 @@ _ROUNDED = re.compile(r"\d[.,]\d+[eE]\+\d+")
 
 @dataclass(frozen=True)
 class Words:
-    """Which columns of a table are what, and what a person decides about how they are read.
+    """Column roles of a table, and the options for parsing it.
 
     Parameters
     ----------

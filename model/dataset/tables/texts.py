@@ -1,4 +1,4 @@
-"""A column of a table as trimmed texts."""
+"""Trimmed text values of a table column."""
 
 from typing import Any
 

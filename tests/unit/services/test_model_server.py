@@ -122,7 +122,7 @@ def test_every_answer_says_whether_the_model_was_evaluated(
     monkeypatch.setenv(TRUSTED_KEYS, LocalSigner(tmp_path / "key").public_keys()["v1"])
     found = parameters(Path(done.place))
     assert found["evaluated"] is False
-    assert "not evaluated: nothing is known of how good this model is (2 readmissions" in found["caution"]
+    assert "not evaluated: this model's performance is unknown (2 readmissions" in found["caution"]
     assert any("not evaluated" in record.getMessage() for record in caplog.records if record.levelname == "WARNING")
 
 
@@ -146,7 +146,7 @@ def test_the_same_input_twice_and_an_impossible_value_are_refused(place: Path, k
     twice.inputs.append(twice.inputs[0])
     with pytest.raises(InferenceError, match="same name"):
         finished(runtime.predict(twice))
-    with pytest.raises(InferenceError, match=r"age is outside of what is possible \(0 to 130 years\)") as fault:
+    with pytest.raises(InferenceError, match=r"age is outside the possible range \(0 to 130 years\)") as fault:
         finished(runtime.predict(request(good | {"age": [977.0]})))
     assert "977" not in str(fault.value)
 
@@ -174,7 +174,7 @@ def test_only_a_release_of_a_trusted_key_is_loaded(
     monkeypatch.setenv(TRUSTED_KEYS, stranger)
     assert "signed by a key that is not trusted" in refused(place, caplog)
     monkeypatch.setenv(TRUSTED_KEYS, "not-a-key")
-    assert "something else than Ed25519 public keys" in refused(place, caplog)
+    assert "must hold Ed25519 public keys" in refused(place, caplog)
     own = LocalSigner(place.parents[1] / "key").public_keys()["v1"]
     monkeypatch.setenv(TRUSTED_KEYS, f"{stranger},{own}")
     assert loaded(place).scorer is not None
@@ -261,7 +261,7 @@ def test_the_real_server_gives_the_same_risk(server: Server, place: Path) -> Non
         f"{server.url}/infer", json={"inputs": [{"name": "age", "datatype": "FP64", "shape": [1], "data": [1]}]}
     )
     assert refused.status_code == 400
-    assert "do not fit the model's contract" in refused.json()["error"]
+    assert "do not match the model's contract" in refused.json()["error"]
     shown = httpx.get(server.figures).text
     assert f'readmission_risk_count{{model_name="{NAME}",model_version="v1"}} 1.0' in shown
     assert f'readmission_risk_sum{{model_name="{NAME}",model_version="v1"}} {answer.risk}' in shown

@@ -78,7 +78,7 @@ def test_a_server_that_stays_away_is_one_sentence(status: int) -> None:
 
 
 def test_no_server_is_one_sentence() -> None:
-    with pytest.raises(UserError, match="gives no answer"):
+    with pytest.raises(UserError, match="does not answer"):
         ask("http://127.0.0.1:1/v2/models/m/infer", DISCHARGE, patience=0.2)
 
 
@@ -91,7 +91,7 @@ def test_a_refusal_is_not_repeated() -> None:
 
 @pytest.mark.parametrize("body", [b"hello", {}, GOOD | {"outputs": []}])
 def test_an_answer_of_something_else_is_one_sentence(body: Any) -> None:
-    with answering((200, body)) as (url, _), pytest.raises(UserError, match="not one of this model"):
+    with answering((200, body)) as (url, _), pytest.raises(UserError, match="not from this model"):
         ask(url, DISCHARGE)
 
 

@@ -148,12 +148,12 @@ def test_unknown_levels_numbers_and_missing_columns(made: Path, scorer: Scorer, 
     strange = scorer.matrix(row(made, scorer, tmp_path, ward="Atlantis"))
     [score] = scorer.score(strange)
     assert scorer.contract.features[scorer.names.index("ward")].shown(strange[0, scorer.names.index("ward")]) == OTHER
-    assert any("ward: a level that training hardly saw" in warning for warning in score.warnings)
+    assert any("ward: a level rare or absent in the training data" in warning for warning in score.warnings)
     hospital().drop(columns=["ward", "age"]).to_csv(tmp_path / "less.csv", index=False)
     assert scorer.contract.table is not None
     with pytest.raises(UserError, match=r"lacks age, ward, which the release takes"):
         latest_row(str(tmp_path / "less.csv"), scorer.contract, scorer.contract.table, "any")
-    with pytest.raises(UserError, match="no FHIR file"):
+    with pytest.raises(UserError, match="not FHIR"):
         latest_row(str(tmp_path / "patient.json"), scorer.contract, scorer.contract.table, "any")
 
 

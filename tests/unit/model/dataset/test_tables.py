@@ -98,7 +98,7 @@ def test_a_column_that_tells_the_outcome_is_refused(tmp_path: Path, leak: str) -
         "text": pd.Series(np.where(hit, "z", "q")),
     }
     table = table.assign(extra=leaks[leak])
-    with pytest.raises(GateError, match=r"extra alone tells the outcome.*--without extra"):
+    with pytest.raises(GateError, match=r"extra alone predicts the outcome.*--without extra"):
         trained(tmp_path, table)
     assert "extra" not in trained(tmp_path, table, without="extra").features
 
@@ -127,7 +127,7 @@ def test_what_cannot_make_a_model_is_refused(tmp_path: Path) -> None:
         trained(tmp_path, table.head(10))
     with pytest.raises(GateError, match="needs both outcomes"):
         trained(tmp_path, table.assign(readmitted="<30"))
-    with pytest.raises(UserError, match="no feature agee to leave out; did you mean age"):
+    with pytest.raises(UserError, match="Unknown feature agee in --without; did you mean age"):
         trained(tmp_path, table, without="agee")
     assert not (tmp_path / "run").exists()
 

@@ -414,7 +414,7 @@ def test_areas_fall_into_fifths_by_rank(tmp_path: Path) -> None:
         ("zip3,index\n021,4\n021,5\n", "line 3 twice"),
         ("zip3,index\n021,PH\n", "Line 2 .* no number"),
         ("zip3,index\n021,nan\n", "Line 2 .* no number"),
-        ("zip3,index\n021,4,7\n", "Line 2 .* not two columns"),
+        ("zip3,index\n021,4,7\n", "Line 2 .* must have two columns"),
         ("zip3;index\n021;4\n", "does not begin with the header"),
     ],
 )
@@ -477,7 +477,7 @@ def test_no_column_of_the_model_comes_from_a_group_and_predictions_do_not_depend
 
 
 def test_a_group_cannot_be_named_as_a_feature(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="There is no feature group_race"):
+    with pytest.raises(UserError, match="Unknown feature group_race"):
         from_features(str(world().features), without=["group_race"], attributes=None)
     table, _ = load(str(world().features))
     data = labelled(table, definitions().names)

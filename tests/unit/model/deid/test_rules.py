@@ -278,7 +278,7 @@ def test_a_key_file_is_private_and_the_shell_is_warned(
 @pytest.mark.parametrize(
     ("text", "mode", "said"),
     [
-        ("not hex", 0o600, "mend or remove it"),
+        ("not hex", 0o600, "correct or remove it"),
         ("00ff", 0o600, "does not hold 32 bytes"),
         ("00" * 32, 0o640, "chmod 600"),
         ("00" * 32, 0o604, "chmod 600"),

@@ -135,7 +135,7 @@ def test_a_moment_without_a_stay_is_one_sentence(tmp_path: Any) -> None:
     out = str(tmp_path / "f.parquet")
     with pytest.raises(UserError, match=r"Patient nobody has no stay at 2021-06-01T00:00:00\+00:00"):
         build_as_of(str(hospital()), out=out, at="2021-06-01", patient="nobody")
-    with pytest.raises(UserError, match="Nobody has a stay"):
+    with pytest.raises(UserError, match="No patient has a stay"):
         build_as_of(str(hospital()), out=out, at="1950-06-01T00:00:00Z")
     with pytest.raises(UserError, match="must be a moment"):
         build_as_of(str(hospital()), out=out, at="yesterday")

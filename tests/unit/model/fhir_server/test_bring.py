@@ -118,7 +118,7 @@ def test_the_command_says_in_one_sentence_what_is_wrong(
     assert call(monkeypatch, "ingest", server.base, *words) == 2
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error:")]
     assert len(said) == 1
-    assert "name its authority with --ca" in said[0]
+    assert "give its authority with --ca" in said[0]
 
 
 def brought(server: FhirServer, **options: Any) -> Landed:
@@ -135,10 +135,10 @@ def test_records_land_beside_the_tables_in_a_folder_of_the_hospital(server: Fhir
 @pytest.mark.parametrize(
     ("out", "landing", "said"),
     [
-        ("x/curated", "x/curated", "give places apart"),
-        ("x/curated", "x/curated/landing", "give places apart"),
-        ("x/curated", "x", "give places apart"),
-        ("s3://b/tables", "s3://b/tables/raw", "give places apart"),
+        ("x/curated", "x/curated", "give separate folders"),
+        ("x/curated", "x/curated/landing", "give separate folders"),
+        ("x/curated", "x", "give separate folders"),
+        ("s3://b/tables", "s3://b/tables/raw", "give separate folders"),
         ("s3://b/tables", None, "Give --landing with an s3:// --out"),
     ],
 )

@@ -124,7 +124,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "wrong secret": ({"auth": Auth.SECRET, "secret": "hunter3"}, "invalid_client"),
     "plain token endpoint": (
         {"token_url": "http://127.0.0.1/token", "scope": "x"},
-        "is not https; a secret is never sent there",
+        "is not https; credentials are not sent there",
     ),
     "a public key": ({"key": RSA.as_dict(private=False)}, "key of the credentials cannot sign"),
     "a small curve": ({"key": ECKey.generate_key("P-256").as_dict(private=True)}, "cannot sign"),
@@ -144,14 +144,17 @@ def test_a_refusal_is_one_sentence_without_secrets(server: FhirServer, tmp_path:
 @pytest.mark.parametrize(
     ("granted", "lost"),
     [
-        ("system/Patient.rs system/Encounter.rs system/Condition.rs", "MedicationRequest, Observation"),
-        (SCOPES.replace("Patient.rs", "Patient.cud"), "Patient"),
-        ("patient/*.rs", ", ".join(sorted(TYPES))),
+        ("system/Patient.rs system/Encounter.rs system/Condition.rs", ["MedicationRequest", "Observation"]),
+        (SCOPES.replace("Patient.rs", "Patient.cud"), ["Patient"]),
+        ("patient/*.rs", sorted(TYPES)),
     ],
 )
-def test_a_token_for_less_than_we_need_is_refused(server: FhirServer, tmp_path: Path, granted: str, lost: str) -> None:
+def test_a_token_for_less_than_we_need_is_refused(
+    server: FhirServer, tmp_path: Path, granted: str, lost: list[str]
+) -> None:
     server.narrowed = granted
-    with pytest.raises(UserError, match=f"grants no leave to read {lost}; ask"):
+    missing = ", ".join(f"system/{kind}.rs" for kind in lost)
+    with pytest.raises(UserError, match=f"did not grant the scope {missing}; ask"):
         run(server, tmp_path, smart(server))
 
 
@@ -163,7 +166,7 @@ def test_a_token_in_other_words_is_enough(server: FhirServer, tmp_path: Path, gr
 
 def test_a_server_that_takes_other_signatures_is_told_apart(server: FhirServer, tmp_path: Path) -> None:
     server.discovery["token_endpoint_auth_signing_alg_values_supported"] = ["ES384"]
-    with pytest.raises(UserError, match="does not take RS384 signatures"):
+    with pytest.raises(UserError, match="does not accept RS384 signatures"):
         run(server, tmp_path, smart(server))
 
 
@@ -183,7 +186,7 @@ def test_missing_leave_for_a_type_is_one_sentence(server: FhirServer, tmp_path: 
 
 
 def test_an_authority_that_we_do_not_know_is_refused(server: FhirServer, tmp_path: Path) -> None:
-    said = r"shows a certificate that cannot be trusted \(.*\); name its authority with --ca"
+    said = r"presents a certificate that is not trusted \(.*\); give its authority with --ca"
     with pytest.raises(UserError, match=said):
         run(server, tmp_path, smart(server, ca=None))
     with pytest.raises(UserError, match=said):
@@ -199,9 +202,7 @@ def test_a_client_certificate_is_shown_where_it_is_demanded(strict: FhirServer, 
     strict.public_keys["north-ehr", "rsa"] = RSAKey.import_key(RSA.as_dict(private=False))
     strict.resources["Patient"] = [resource("Patient", 1)]
     pair = {"certificate": strict.client.certificate.decode(), "certificate_key": strict.client.key.decode()}
-    with pytest.raises(
-        UserError, match=r"(refused our side of TLS; give the|perhaps for want of a) client certificate"
-    ):
+    with pytest.raises(UserError, match=r"(refused the TLS handshake; add the|possibly because a) client certificate"):
         run(strict, tmp_path, smart(strict))
     assert strict.seen == []
     run(strict, tmp_path, smart(strict, auth=auth, **pair))
@@ -210,9 +211,9 @@ def test_a_client_certificate_is_shown_where_it_is_demanded(strict: FhirServer, 
 
 def test_a_certificate_and_a_key_that_do_not_fit_are_one_sentence(strict: FhirServer, tmp_path: Path) -> None:
     pair = {"certificate": strict.client.certificate.decode(), "certificate_key": self_signed("x").key.decode()}
-    with pytest.raises(UserError, match="do not fit; give PEM texts of a pair"):
+    with pytest.raises(UserError, match="do not match; give a PEM pair"):
         run(strict, tmp_path, smart(strict, **pair))
-    with pytest.raises(UserError, match="is no PEM certificate; mend --ca"):
+    with pytest.raises(UserError, match="--ca is not a PEM certificate"):
         run(strict, tmp_path, smart(strict, ca="nonsense"))
 
 

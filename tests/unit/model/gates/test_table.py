@@ -175,7 +175,7 @@ def test_a_gate_that_makes_no_sense_is_refused(change: dict[str, Any], said: str
         ({"discharges": None, "readmissions": True}, "0 test discharges, 40 needed"),
         ({}, "0 test discharges"),
         (None, "0 test discharges"),
-        ({"discharges": 812, "readmissions": 60}, "ROC-AUC, Brier skill, calibration cannot be told"),
+        ({"discharges": 812, "readmissions": 60}, "ROC-AUC, Brier skill, calibration cannot be estimated"),
     ],
 )
 def test_what_was_not_evaluated_is_refused_with_the_counts(counts: Any, why: str) -> None:

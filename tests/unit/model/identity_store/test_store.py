@@ -99,12 +99,12 @@ def test_a_record_opens_only_where_it_belongs(tmp_path: Path) -> None:
     head, first, second, *_ = file.read_text().splitlines()
     swapped = json.loads(first) | {"sealed": json.loads(second)["sealed"]}
     file.write_text("\n".join([head, json.dumps(swapped)]))
-    with pytest.raises(UserError, match="cannot be opened"):
+    with pytest.raises(UserError, match="cannot be decrypted"):
         find(str(tmp_path), HOSPITAL, json.loads(first)["pseudonym"], LocalWrapping(KEY))
     stored(tmp_path, LocalWrapping(KEY), digest="again")
-    with pytest.raises(UserError, match="cannot be opened"):
+    with pytest.raises(UserError, match="cannot be decrypted"):
         find(str(tmp_path), HOSPITAL, pseudonym, LocalWrapping(bytes(32)))
-    with pytest.raises(UserError, match="cannot be opened"):
+    with pytest.raises(UserError, match="cannot be decrypted"):
         unseal(KEY, seal(KEY, b"x", b"north|a"), b"south|a")
     file.write_text("half a li")
     with pytest.raises(UserError, match="cannot be read"):
@@ -135,9 +135,9 @@ def test_a_question_is_recorded_before_it_is_answered(tmp_path: Path) -> None:
     found = reidentify(pseudonym, **asked, reason="recall  of a\ndrug", requester="j.doe", wrap=LocalWrapping(KEY))
     assert found.patient_id == "patient-0"
     unknown = f"v1-{'0' * 40}"
-    with pytest.raises(UserError, match="does not know"):
+    with pytest.raises(UserError, match="is not in the identity store"):
         reidentify(unknown, **asked, reason="recall", requester="j.doe", wrap=LocalWrapping(KEY))
-    with pytest.raises(UserError, match="cannot be opened"):
+    with pytest.raises(UserError, match="cannot be decrypted"):
         reidentify(pseudonym, **asked, reason="recall", requester="j.doe", wrap=LocalWrapping(bytes(32)))
     said = notes(tmp_path / "audit")
     assert [note["outcome"] for note in said] == ["given", "unknown", "refused"]

@@ -62,7 +62,7 @@ def test_a_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_bucket_that_is_not_there_is_one_sentence(bucket: str) -> None:
     with pytest.raises(UserError, match="NoSuchBucket for bucket none"):
         storage.listing("s3://none/x/")
-    with pytest.raises(UserError, match="names no bucket"):
+    with pytest.raises(UserError, match="has no bucket"):
         storage.read("s3://")
 
 

@@ -222,7 +222,7 @@ def test_a_demonstration_that_was_not_evaluated_says_so(tmp_path: Path) -> None:
     standing = Scorer.open(done.place).standing(TODAY)
     assert (standing.evaluated, standing.cautions) == (
         False,
-        (f"not evaluated: nothing is known of how good this model is ({why})",),
+        (f"not evaluated: this model's performance is unknown ({why})",),
     )
     place = forged(tmp_path, done.place, files.LINEAGE_FILE, evaluated=True)
     assert "disagree on whether the model was evaluated" in failed(verify(place))["gates"]

@@ -206,7 +206,7 @@ def test_a_value_outside_of_the_training_range_is_flagged_and_not_refused() -> N
     _, scorer = fitted("linear")
     [score] = scorer.score(scorer.matrix({"age": [101], "female": [1], "creatinine": [1.0], "ward": [0]}))
     assert score.warnings == (
-        "age: outside of what the model was trained on (18 years to 90 years), so the risk is less certain",
+        "age: outside the range of the training data (18 years to 90 years), so the risk is less certain",
     )
     [inside] = scorer.score(scorer.matrix({"age": [90], "female": [1], "creatinine": [None], "ward": [0]}))
     assert inside.warnings == ()
@@ -221,13 +221,13 @@ GOOD: dict[str, list[Any]] = {"age": [70], "female": [1], "creatinine": [1.1], "
         ({"shoe": [1]}, "unknown: shoe"),
         ({"age": [float("inf")]}, "age is infinite"),
         ({"age": [-float("inf")]}, "age is infinite"),
-        ({"age": [977]}, r"age is outside of what is possible \(0 to 130 years\)"),
-        ({"creatinine": [90.5]}, r"creatinine is outside of what is possible \(0.1 to 25 mg/dL\)"),
+        ({"age": [977]}, r"age is outside the possible range \(0 to 130 years\)"),
+        ({"creatinine": [90.5]}, r"creatinine is outside the possible range \(0.1 to 25 mg/dL\)"),
         ({"ward": [3]}, "ward is outside"),
-        ({"ward": [0.5]}, "ward is no code"),
+        ({"ward": [0.5]}, "ward is not a code"),
         ({"age": ["70"]}, "age is a number and was given as text"),
-        ({"age": [True]}, "something else than numbers"),
-        ({"age": [[1]]}, "something else than numbers"),
+        ({"age": [True]}, "values that are not numbers"),
+        ({"age": [[1]]}, "values that are not numbers"),
         ({"age": [10**400]}, "too large"),
         ({"age": [1, 2]}, "different lengths"),
         ({name: [] for name in NAMES}, "different lengths or none"),

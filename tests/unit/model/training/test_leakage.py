@@ -128,7 +128,7 @@ def test_the_owner_accepts_by_name_with_a_reason() -> None:
         (["f10"], OWNER, " ", "needs --accept-feature"),
         ([], OWNER, "known", "needs --accept-feature"),
         (["f10"], "C. Miller", "known", "--accepted-by must be ROLE:NAME"),
-        (["f99"], OWNER, "known", "There is no feature f99 to accept; the nearest is f9"),
+        (["f99"], OWNER, "known", "Unknown feature f99 in --accept-feature; did you mean f9"),
     ],
 )
 def test_an_acceptance_without_name_or_reason_is_one_sentence(
@@ -140,7 +140,7 @@ def test_an_acceptance_without_name_or_reason_is_one_sentence(
 
 
 def test_a_copy_of_the_outcome_cannot_be_accepted() -> None:
-    with pytest.raises(GateError, match="f10 alone tells the outcome"):
+    with pytest.raises(GateError, match="f10 alone predicts the outcome"):
         no_copy(areas(*USUAL, 0.99))
 
 
