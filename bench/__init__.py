@@ -1,1 +1,1 @@
-"""What the project promises in figures: each module measures one thing beside its peer, in one run."""
+"""Benchmarks: each module measures one target of the project, with a baseline in the same run."""

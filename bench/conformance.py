@@ -1,7 +1,7 @@
-"""What ingestion makes of files that the HL7 validator calls invalid: ``python -m bench.conformance``.
+"""Conformance of ingestion with the HL7 validator, on its invalid files: ``python -m bench.conformance``.
 
-Of ``invalid-fhir`` the fair rows count: FHIR R4, and nothing that needs a profile or package. For each file that is
-let through, ``REASONS`` says why an ingester may: what the fault touches does not leave, or is not read at all.
+Only comparable rows of ``invalid-fhir`` count: FHIR R4, without a profile or package. For each file that passes,
+``REASONS`` gives the reason: the faulty element is not published, or is not read at all.
 """
 
 import csv
@@ -23,33 +23,33 @@ from model.fhir.resource_types import ACCEPTED
 from model.fhir.validation import faults_of
 from model.io.stored import Stored
 
-# The first of these that fits what the HL7 validator says of a file tells why the file may pass.
+# The first pattern that matches the HL7 validator's message gives the reason why a file may pass.
 REASONS = (
     (
         r"Wrong Display Name|Unknown code|No code provided|System URI",
-        "a display or code that is not let through unless its system and shape are known",
+        "a display or code that is only published if its system and format are known",
     ),
-    (r"[Ee]xtension", "an extension, which never leaves"),
-    (r"narrative|Narrative|HTML|html|XHTML|Hyperlink|markdown|div/", "narrative or text, which never leaves"),
-    (r"per-1", "a day without a clock time may end on the same day"),
-    (r"magic LOINC|slice", "a profile's rule on a measurement whose code and unit are checked by themselves"),
-    (r"[Ss]ignature|[Bb]ase64|Attachment", "a signature or attachment, which never leaves"),
+    (r"[Ee]xtension", "an extension, which is never published"),
+    (r"narrative|Narrative|HTML|html|XHTML|Hyperlink|markdown|div/", "narrative or text, which is never published"),
+    (r"per-1", "a date without a time may end on the same day"),
+    (r"magic LOINC|slice", "a profile's rule on a measurement whose code and unit are validated separately"),
+    (r"[Ss]ignature|[Bb]ase64|Attachment", "a signature or attachment, which is never published"),
     (
         r"fullUrl|link relationship|Multiple matches|Unable to resolve|meta must be|absolute reference",
-        "bookkeeping of a bundle or reference; each resource is judged by itself",
+        "structure of a bundle or reference; each resource is validated separately",
     ),
     (r"Invalid Resource id|longer than permitted", "an id inside a resource that is not used"),
-    (r"Example URLs|Array cannot be empty", "a form of what is not let through"),
+    (r"Example URLs|Array cannot be empty", "the form of an element that is not published"),
 )
 STAND_IN = "stand-in"
-"""Ingestion refuses a resource without an id; many test cases have none, and are judged as if they had this one."""
+"""Id for test cases without one, since ingestion rejects a resource without an id."""
 NOT_READ = "types that are not read"
 UNEXPLAINED = "no reason known"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ingestion says of one file."""
+    """Result of ingestion for one file."""
 
     file: str
     needed: bool
@@ -60,14 +60,14 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Why it may pass."""
+        """The reason why it may pass."""
         if not self.needed:
             return NOT_READ
         return next((why for words, why in REASONS if re.search(words, self.expected)), UNEXPLAINED)
 
 
 def judge(path: Path, expected: str = "") -> Verdict:
-    """Return what ingestion makes of a file."""
+    """Return the result of ingestion for a file."""
     refusals: list[str] = []
     needed = False
     for piece in sources.read(Stored(str(path), "", path.stat().st_size)):
@@ -80,7 +80,7 @@ def judge(path: Path, expected: str = "") -> Verdict:
 
 
 def _refusals(item: Item) -> list[str] | None:
-    """Return why an item is refused; nothing at all for a type that is not read."""
+    """Return the reasons for rejecting an item; none for a type that is not read."""
     if item.resource is None:
         return [item.fault] if item.fault else []
     kind = item.resource.get("resourceType")
@@ -99,13 +99,13 @@ def fair_rows(folder: Path) -> list[dict[str, str]]:
 
 
 def main(
-    source: Annotated[Path | None, typer.Option(help="Folder with index.csv in place of the reference data.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Folder with index.csv instead of the reference data.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Count which invalid files are caught, and say why the others may pass."""
+    """Count the invalid files that are rejected, and give the reason for those that pass."""
     folder = source or shared("invalid-fhir")
     if not (folder / "index.csv").is_file():
-        typer.echo(f"error: There is no index.csv in {folder}; give the folder of FHIR test cases.", err=True)
+        typer.echo(f"error: No index.csv in {folder}; give the folder of FHIR test cases.", err=True)
         raise typer.Exit(2)
     rows = fair_rows(folder)
     judged = [judge(folder / row["file"], row["first_expected_error"]) for row in rows]
@@ -129,7 +129,7 @@ def main(
 
 
 def _show_refused(refused: dict[str, str]) -> None:
-    table = Table("valid control", "why it is refused", title_justify="left")
+    table = Table("valid control", "reason for rejection", title_justify="left")
     for file, why in refused.items():
         table.add_row(file, why)
     Console().print(table)

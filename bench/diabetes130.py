@@ -1,4 +1,4 @@
-"""``python -m bench.diabetes130``: the training code on a real table, patients held out, repeats of folds."""
+"""Repeated cross-validation of the training code on a real table: ``python -m bench.diabetes130``."""
 
 import sys
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ SHUFFLED = {"C": 0.003, "bins": 5, "class_weight": None}
 
 @dataclass(frozen=True)
 class Part:
-    """The held-out risks of one fold."""
+    """Held-out predictions of one fold."""
 
     repeat: int
     rows: Numbers
@@ -41,9 +41,9 @@ class Part:
 
 
 def main(
-    repeats: Annotated[int, typer.Option(min=1, help="How often all patients are split anew.")] = 5,
-    folds: Annotated[int, typer.Option(min=2, help="Into how many parts.")] = 5,
-    processes: Annotated[int, typer.Option(min=1, help="How many folds at a time.")] = 2,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation.")] = 5,
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5,
+    processes: Annotated[int, typer.Option(min=1, help="Folds run in parallel.")] = 2,
     as_json: Json = False,
 ) -> None:
     """Tune, calibrate and fit inside each fold's training patients, and judge on the others: a quarter of an hour."""
@@ -65,7 +65,7 @@ def main(
     figures += [
         at_least("logistic regression: goal", _mean_auc("logistic regression", data, parts), 0.668, "ROC-AUC"),
         at_least("better of the two: goal", better, 0.672, "ROC-AUC"),
-        at_most("best of all: above is a leak", best, LEAK, "ROC-AUC"),
+        at_most("best of all: above indicates leakage", best, LEAK, "ROC-AUC"),
         _shuffled(data, columns, splits[0]),
     ]
     about = {"encounters": len(data), "patients": data.patients, "columns": len(columns)}
@@ -91,7 +91,7 @@ def _mean_auc(name: str, data: Dataset, parts: list[Part]) -> float:
 
 
 def _figures(name: str, data: Dataset, parts: list[Part]) -> list[Figure]:
-    """Return a model's figures: the mean over all folds, with the interval that drawing patients gives one repeat."""
+    """Return a model's metrics: mean over all folds, with the bootstrap interval over patients of one repeat."""
     first = [part for part in parts if part.repeat == 0]
     rows = np.concatenate([part.rows for part in first])
     pooled = np.concatenate([part.risks[name] for part in first])
@@ -116,7 +116,7 @@ def _slope(risk: Floats, label: Any) -> float:
 
 
 def _shuffled(data: Dataset, columns: tuple[Column, ...], split: tuple[int, Numbers, Numbers]) -> Figure:
-    """Return the ROC-AUC on true outcomes of a model that learnt from shuffled ones: chance, unless something leaks."""
+    """Return the ROC-AUC on true outcomes of a model trained on shuffled ones: about 0.5 without leakage."""
     _, rows, rest = split
     fit = data.rows(rows)
     noise = np.random.default_rng(0).permutation(fit.label)

@@ -1,8 +1,8 @@
-"""Features of a million encounters: time and memory, against the loop that tutorials show, and DuckDB against Spark.
+"""Benchmark of the features of a million encounters: DuckDB against a pandas loop per bundle, and against Spark.
 
-Every engine runs in a process of its own on the same tables, one after the other; time is the wall clock's, with the
-processor's beside it, and starting Spark is not counted. The loop is what tutorials write: a data frame for each
-patient's bundle, and for each discharge the filters that make its features.
+Each engine runs in a separate process on the same tables, one after the other. Wall and processor time are reported;
+the start of Spark is not counted. The loop is the usual one of tutorials: a data frame for each patient's bundle, and
+filters that compute the features of each discharge.
 """
 
 import multiprocessing
@@ -45,7 +45,7 @@ class Run:
 
 
 def measure(folder: Path, encounters: int, engine_name: str) -> Run:
-    """Run one engine in a new process and return what it took."""
+    """Run one engine in a new process and return its time and memory."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     worker = context.Process(target=_work, args=(folder, encounters, engine_name, theirs))
@@ -73,14 +73,14 @@ def _work(folder: Path, encounters: int, engine_name: str, answer: "multiprocess
 
 
 def _processor_seconds() -> float:
-    """Return the processor time of this process and of a Java beside it."""
+    """Return the processor time of this process and of its Java process."""
     own = psutil.Process()
     times = [process.cpu_times() for process in [own, *own.children(recursive=True)]]
     return sum(used.user + used.system for used in times)
 
 
 def _peak(process: int) -> float:
-    """Return the greatest memory of a process so far, in GB; where the system does not tell, of this one alone."""
+    """Return the peak memory of a process so far, in GB; of the current process if that cannot be read."""
     status = Path(f"/proc/{process}/status")
     if not status.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -89,7 +89,7 @@ def _peak(process: int) -> float:
 
 
 def line(runs: list[Run]) -> tuple[float, float]:
-    """Fit seconds = start + rate * encounters; neither is below nothing."""
+    """Fit seconds = start + rate * encounters, with both parameters non-negative."""
     sizes = np.array([run.encounters for run in runs], dtype=float)
     took = np.array([run.seconds for run in runs])
     rate, start = np.polyfit(sizes, took, 1)
@@ -97,7 +97,7 @@ def line(runs: list[Run]) -> tuple[float, float]:
 
 
 def pays_from(slow_start: tuple[float, float], quick_start: tuple[float, float]) -> float:
-    """Return the size from which the first is faster than the second by their lines; infinite where it never is."""
+    """Return the size from which the first line is below the second; infinite if it never is."""
     gain = quick_start[1] - slow_start[1]
     return max(0.0, (slow_start[0] - quick_start[0]) / gain) if gain > 0 else float("inf")
 
@@ -105,11 +105,11 @@ def pays_from(slow_start: tuple[float, float], quick_start: tuple[float, float])
 def main(
     encounters: Annotated[int, typer.Option(min=1000, help="Encounters of the full run.")] = 1_000_000,
     spark_encounters: Annotated[
-        int, typer.Option(min=0, help="Encounters of Spark's largest run; 0 leaves it out.")
+        int, typer.Option(min=0, help="Encounters of Spark's largest run; 0 skips it.")
     ] = 200_000,
     as_json: Json = False,
 ) -> None:
-    """Measure the features of a large hospital."""
+    """Measure the computation of features for a large hospital."""
     scratch = Path(tempfile.mkdtemp(prefix="bench-features-"))
     try:
         figures = _full(scratch, encounters)
@@ -131,9 +131,9 @@ def _full(scratch: Path, encounters: int) -> list[Figure]:
         Figure("discharges", duckdb.discharges),
         Figure("DuckDB, all encounters", duckdb.seconds, "s"),
         Figure("DuckDB, processor", duckdb.processor_seconds, "s"),
-        at_most("DuckDB, greatest memory", duckdb.memory_gb, MEMORY_GB, "GB"),
-        Figure("pandas loop, an encounter", a_loop * 1e6, "us"),
-        Figure("DuckDB, an encounter", a_query * 1e6, "us"),
+        at_most("DuckDB, peak memory", duckdb.memory_gb, MEMORY_GB, "GB"),
+        Figure("pandas loop, per encounter", a_loop * 1e6, "us"),
+        Figure("DuckDB, per encounter", a_query * 1e6, "us"),
         at_least("times faster than the loop", a_loop / a_query, TIMES_FASTER),
     ]
 
@@ -156,7 +156,7 @@ def _engines(scratch: Path, encounters: int) -> list[Figure]:
     return [
         *figures,
         at_least("Spark's time over DuckDB's", taken["spark"][-1].seconds / taken["duckdb"][-1].seconds, 1),
-        Figure("Spark pays from, by the fitted lines", pays_from(lines["spark"], lines["duckdb"]), "encounters"),
+        Figure("Spark faster from, by the fitted lines", pays_from(lines["spark"], lines["duckdb"]), "encounters"),
         Figure("DuckDB, a million more", lines["duckdb"][1] * 1e6, "s"),
         Figure("Spark, a million more", lines["spark"][1] * 1e6, "s"),
     ]

@@ -1,4 +1,4 @@
-"""``python -m bench.gates``: what the gates decide on ordinary synthetic populations, which they should let pass."""
+"""Gate decisions on ordinary synthetic populations, which should pass: ``python -m bench.gates``."""
 
 import json
 import tempfile
@@ -26,7 +26,7 @@ PROFILES = ("development", "clinical")
 
 @dataclass(frozen=True)
 class Decision:
-    """What a profile's gates decide on one population, and by which of them."""
+    """Decision of a profile's gates on one population, with the failed gates and warnings."""
 
     passed: bool
     refused: tuple[str, ...]
@@ -34,7 +34,7 @@ class Decision:
 
     @property
     def shown(self) -> str:
-        """The decision in words."""
+        """The decision as text."""
         if not self.passed:
             return f"refused: {', '.join(self.refused)}"
         return f"passed, warnings: {', '.join(self.warned)}" if self.warned else "passed"
@@ -42,7 +42,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Population:
-    """One population and the decisions on it; ``untrained`` is why training refused it."""
+    """One population and the decisions on it; ``untrained`` is the reason why training failed."""
 
     seed: int
     discharges: int
@@ -53,28 +53,28 @@ class Population:
 
 
 def main(
-    seeds: Annotated[int, typer.Option(min=1, help="How many populations, by the seeds from --first on.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of populations, with consecutive seeds from --first.")] = 20,
     first: Annotated[int, typer.Option(help="The first seed.")] = 1,
     patients: Annotated[int, typer.Option(min=100, help="Patients of each population.")] = 1500,
     as_json: Json = False,
 ) -> None:
-    """Simulate, ingest, train and evaluate populations, and judge each by the gates: two minutes a population."""
-    found = []
+    """Simulate, ingest, train and evaluate populations, and apply the gates to each: two minutes per population."""
+    results = []
     with progress("populations", seeds) as advance:
         for seed in range(first, first + seeds):
-            found.append(_population(seed, patients))
+            results.append(_population(seed, patients))
             advance(1)
     passed = {
-        profile: sum(profile in one.decisions and one.decisions[profile].passed for one in found)
+        profile: sum(profile in one.decisions and one.decisions[profile].passed for one in results)
         for profile in PROFILES
     }
     if as_json:
-        rows = [asdict(one) for one in found]
+        rows = [asdict(one) for one in results]
         print(
             json.dumps({"bench": "gates", "patients": patients, "passed": passed, "populations": rows}, sort_keys=True)
         )
     else:
-        _show(found, passed, patients)
+        _show(results, passed, patients)
     raise typer.Exit(0 if passed["development"] == seeds else 1)
 
 
@@ -111,14 +111,14 @@ def _decision(judged: list[Verdict]) -> Decision:
     )
 
 
-def _show(found: list[Population], passed: dict[str, int], patients: int) -> None:
-    told = ", ".join(f"{profile} passes {count} of {len(found)}" for profile, count in passed.items())
-    table = Table(title=f"gates on populations of {patients} patients", caption=told, title_justify="left")
+def _show(results: list[Population], passed: dict[str, int], patients: int) -> None:
+    summary = ", ".join(f"{profile} passes {count} of {len(results)}" for profile, count in passed.items())
+    table = Table(title=f"gates on populations of {patients} patients", caption=summary, title_justify="left")
     for heading in ("seed", "test discharges", "readmissions", "ROC-AUC"):
         table.add_column(heading, justify="right")
     for heading in ("development", "clinical, figures alone"):
         table.add_column(heading)
-    for one in found:
+    for one in results:
         decisions = [one.decisions[name].shown if name in one.decisions else one.untrained for name in PROFILES]
         area = "" if one.roc_auc is None else f"{one.roc_auc:.3f}"
         table.add_row(str(one.seed), str(one.discharges), str(one.readmissions), area, *decisions)

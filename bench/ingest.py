@@ -1,8 +1,8 @@
-"""Measure ingestion: ``python -m bench.ingest``.
+"""Benchmark of ingestion against ``fhir.resources`` alone: ``python -m bench.ingest``.
 
-All rates are of CPU time, so that they are those of one core whatever else the machine does. The time of
-``fhir.resources`` is that of validating the already parsed resources, chunk by chunk in turn with ingestion,
-which reads, validates, pseudonymises and writes the same ones.
+All rates are per second of CPU time, so that they are rates of one core, regardless of other load. The time of
+``fhir.resources`` is for validation of already parsed resources, chunk by chunk alternating with ingestion,
+which reads, validates, pseudonymises and writes the same resources.
 """
 
 import importlib
@@ -58,13 +58,13 @@ def _timed_library(files: tuple[Path, ...]) -> float:
     return time.process_time() - began
 
 
-def rates(found: Sample, scratch: Path) -> _Rates:
-    """Time both in turn on each part of the files, after a first pass that is not counted."""
+def rates(data: Sample, scratch: Path) -> _Rates:
+    """Time both alternately on each part of the files, after a warm-up pass that is not counted."""
     total = _Rates()
-    _timed_ingest(linked(found.files[:2], scratch / "warm"), scratch)
-    _timed_library(found.files[:2])
+    _timed_ingest(linked(data.files[:2], scratch / "warm"), scratch)
+    _timed_library(data.files[:2])
     for number in range(CHUNKS):
-        files = found.files[number::CHUNKS]
+        files = data.files[number::CHUNKS]
         total.library_seconds += _timed_library(files)
         done, seconds = _timed_ingest(linked(files, scratch / "chunk"), scratch)
         total.ingest_seconds += seconds
@@ -74,37 +74,37 @@ def rates(found: Sample, scratch: Path) -> _Rates:
 
 
 def peak_memory(source: Path, scratch: Path) -> float:
-    """Return the largest resident size, in MB, of the command as a process of its own."""
+    """Return the peak resident set size, in MB, of the command in a separate process."""
     out = scratch / f"out-{time.monotonic_ns()}"
     command = ["-m", "model", "ingest", str(source), "--hospital", "bench", "--out", str(out), "--json"]
     command += ["--key-file", str(scratch / "bench.key")]
     child = subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
     )
-    said = child.stderr.read() if child.stderr else ""
+    stderr = child.stderr.read() if child.stderr else ""
     _, status, usage = os.wait4(child.pid, 0)
     if status:
-        raise UserError(f"The ingest that was to be measured failed: {said.strip()[-300:]}")
+        raise UserError(f"The measured ingest failed: {stderr.strip()[-300:]}")
     return usage.ru_maxrss * 1024 / MEGABYTE
 
 
-def bundle_seconds(entries: int, found: Sample, scratch: Path) -> float:
-    """Return the least CPU time for one bundle with so many entries."""
-    path = bundle_of(entries, found.files, scratch / f"bundle-{entries}.json")
+def bundle_seconds(entries: int, data: Sample, scratch: Path) -> float:
+    """Return the minimum CPU time for one bundle with this number of entries."""
+    path = bundle_of(entries, data.files, scratch / f"bundle-{entries}.json")
     return min(_timed_ingest(path, scratch)[1] for _ in range(ROUNDS))
 
 
 def measure(source: Path | None, tenfold: bool, scratch: Path) -> tuple[list[Figure], dict[str, str | int]]:
-    """Return all figures and what they were measured on."""
-    found = sample(source, scratch)
-    both = rates(found, scratch)
+    """Return all figures and a description of the data."""
+    data = sample(source, scratch)
+    both = rates(data, scratch)
     rate = both.accepted / both.ingest_seconds
     library = both.accepted / both.library_seconds
-    few, many = (bundle_seconds(entries, found, scratch) for entries in (FEW, MANY))
+    few, many = (bundle_seconds(entries, data, scratch) for entries in (FEW, MANY))
     if tenfold:
-        once, ten = found.files, multiplied(found.files, 10, scratch / "tenfold")
+        once, ten = data.files, multiplied(data.files, 10, scratch / "tenfold")
     else:
-        once, ten = found.files[::10], linked(found.files, scratch / "tenfold")
+        once, ten = data.files[::10], linked(data.files, scratch / "tenfold")
     small = peak_memory(linked(once, scratch / "once"), scratch)
     large = peak_memory(ten, scratch)
     figures = [
@@ -116,19 +116,19 @@ def measure(source: Path | None, tenfold: bool, scratch: Path) -> tuple[list[Fig
         Figure("memory", small, "MB"),
         at_most("memory at ten times the data", large, 500, "MB"),
     ]
-    return figures, {"data": found.name, "files": len(found.files), "accepted": both.accepted, "read": both.read}
+    return figures, {"data": data.name, "files": len(data.files), "accepted": both.accepted, "read": both.read}
 
 
 def main(
-    source: Annotated[Path | None, typer.Option(help="Folder of bundles in place of the reference data.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Folder of bundles instead of the reference data.")] = None,
     tenfold: Annotated[
-        bool, typer.Option(help="Memory on ten times all files, in place of all files against a tenth of them.")
+        bool, typer.Option(help="Memory on ten times all files, instead of all files against a tenth of them.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the speed and memory of ingestion."""
     if source is not None and not source.is_dir():
-        typer.echo(f"error: There is no folder {source}; give one of FHIR bundles.", err=True)
+        typer.echo(f"error: No folder {source}; give a folder of FHIR bundles.", err=True)
         raise typer.Exit(2)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         figures, about = measure(source, tenfold, Path(name))

@@ -1,4 +1,4 @@
-"""How long the policy pack takes on a stack, beside one stack policy per control in the policy SDK's own server."""
+"""Benchmark of the policy pack against one stack policy per control in the policy SDK's own server."""
 
 import json
 import time
@@ -25,14 +25,14 @@ _SIZES = (1_000, 2_500, 5_000, 10_000)
 
 
 def hospitals(number: int) -> tuple[str, ...]:
-    """Return the names of so many hospitals as make up that many resources."""
+    """Return the names of as many hospitals as needed for this number of resources."""
     one = [*world_aws.hospital("x"), *world_cluster.hospital("x"), *world.vault("x")]
     wanted = -(-(number - len(world.platform())) // len(one))
     return tuple(f"hospital{place}" for place in range(max(wanted, 1)))
 
 
 def resources(number: int) -> list[Resource]:
-    """Return at least that many resources of a stack as it should be: the platform and whole hospitals."""
+    """Return at least this many resources of a compliant stack: the platform and complete hospitals."""
     names = hospitals(number)
     own = [(*world_aws.hospital(name), *world_cluster.hospital(name), *world.vault(name)) for name in names]
     return [*world.platform(names), *(resource for hospital in own for resource in hospital)]
@@ -49,19 +49,19 @@ def sent(resource: Resource) -> proto.AnalyzerResource:
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """CPU seconds of one stack: every resource by itself, then the stack; and what was found."""
+class _Measurement:
+    """CPU seconds for one stack (each resource, then the stack), and the number of findings."""
 
     alone: float
     whole: float
     found: int
 
 
-def pack(made: list[proto.AnalyzerResource]) -> _Taken:
-    """Judge a stack as the engine has the pack do it, bytes of the messages included."""
+def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
+    """Evaluate a stack through the engine's protocol, including serialisation of the messages."""
     analyzer: Any = Analyzer(world.settings())
-    told = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in world.config(hospitals(len(made))).items()}
-    analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config=told), None)
+    config = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in world.config(hospitals(len(made))).items()}
+    analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config=config), None)
     one_by_one = [
         proto.AnalyzeRequest(
             type=r.type, urn=r.urn, name=r.name, properties=r.properties, options=r.options
@@ -74,7 +74,7 @@ def pack(made: list[proto.AnalyzerResource]) -> _Taken:
         found += len(analyzer.Analyze(proto.AnalyzeRequest.FromString(request), None).diagnostics)
     between = time.process_time()
     found += len(analyzer.AnalyzeStack(proto.AnalyzeStackRequest.FromString(stack), None).diagnostics)
-    return _Taken(between - began, time.process_time() - between, found)
+    return _Measurement(between - began, time.process_time() - between, found)
 
 
 def naive(made: list[proto.AnalyzerResource], policies: int) -> float:
@@ -105,7 +105,7 @@ def main(
         list[int] | None, typer.Option("--resources", help="Stack sizes; may be given several times.")
     ] = None,
     naive_policies: Annotated[
-        int, typer.Option(min=1, help="Policies of the naive pack that are run; the rest is reckoned.")
+        int, typer.Option(min=1, help="Policies of the naive pack that are run; the rest is extrapolated.")
     ] = 4,
     png: Png = None,
     as_json: Json = False,
@@ -118,7 +118,7 @@ def main(
         made = [sent(resource) for resource in resources(size)]
         taken = pack(made)
         if taken.found:
-            raise AssertionError(f"the stack as it should be has {taken.found} findings")
+            raise AssertionError(f"the compliant stack has {taken.found} findings")
         total = taken.alone + taken.whole
         name = f"{len(made):,} resources, the whole pack"
         goal = _GOALS.get(size)
@@ -127,7 +127,7 @@ def main(
         figures.append(Figure(f"{len(made):,} resources, the stack", taken.whole, "s"))
         some = min(naive_policies, controls)
         reckoned = naive(made, some) / some * controls
-        how = "measured" if some == controls else f"reckoned from {some} policies"
+        how = "measured" if some == controls else f"extrapolated from {some} policies"
         figures.append(Figure(f"{len(made):,} resources, one policy per control ({how})", reckoned, "s"))
         lines["the pack"].append((len(made), total))
         lines["one policy per control"].append((len(made), reckoned))

@@ -1,8 +1,8 @@
-"""``python -m bench.predict``: one prediction inside the server's process, against scikit-learn's own.
+"""Benchmark of one prediction in the model server's process, against scikit-learn: ``python -m bench.predict``.
 
-Both candidates are fitted on made-up discharges with the columns of the feature definitions, and wrapped as the model
-server wraps a release. Each round takes the CPU time of every way once, one after the other, so that a busy machine
-disturbs all alike; medians are compared.
+Both candidates are fitted on generated discharges with the columns of the feature definitions, and wrapped as the model
+server wraps a release. Each round measures the CPU time of every method once, one after the other, so that load on the
+machine affects all of them equally; medians are compared.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ WARM_UP = 20
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="How often each way is timed.")] = 400,
+    rounds: Annotated[int, typer.Option(help="Repetitions of each measurement.")] = 400,
     discharges: Annotated[int, typer.Option(help="Discharges to fit on.")] = 4000,
     trees: Annotated[int, typer.Option(help="Trees of the boosted model.")] = 150,
     as_json: Json = False,
@@ -59,7 +59,7 @@ def main(
 
 
 def _measured(title: str, scorer: Scorer, row: Floats, rounds: int) -> list[Figure]:
-    """Return the medians of each way, and what they are of scikit-learn's own."""
+    """Return the median of each method, and its ratio to scikit-learn's."""
     settings = {"name": "bench", "implementation": "services.model_server.ReadmissionModel"}
     server = ReadmissionModel(ModelSettings.model_validate(settings))
     server.scorer = scorer
@@ -90,14 +90,14 @@ def _measured(title: str, scorer: Scorer, row: Floats, rounds: int) -> list[Figu
         Figure(f"{title}: scikit-learn's predict_proba", medians["own"], "µs"),
         Figure(f"{title}: risk without reasons", medians["risk"] / medians["own"], "of predict_proba"),
         Figure(f"{title}: risk, decision and reasons", medians["score"] / medians["own"], "of predict_proba"),
-        Figure(f"{title}: holding a request against the contract", medians["contract"], "µs"),
-        Figure(f"{title}: reading the request, writing the answer", codec, "µs"),
-        at_most(f"{title}: the server's whole answer", medians["answer"] / medians["own"], GOAL, "of predict_proba"),
+        Figure(f"{title}: checking a request against the contract", medians["contract"], "µs"),
+        Figure(f"{title}: parsing the request, writing the response", codec, "µs"),
+        at_most(f"{title}: the complete response", medians["answer"] / medians["own"], GOAL, "of predict_proba"),
     ]
 
 
 async def _alternate(ways: Mapping[str, Callable[[], Awaitable[Any]]], rounds: int) -> dict[str, float]:
-    """Return the median CPU time of each way in microseconds."""
+    """Return the median CPU time of each method in microseconds."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + WARM_UP):
         for name, way in ways.items():
@@ -109,7 +109,7 @@ async def _alternate(ways: Mapping[str, Callable[[], Awaitable[Any]]], rounds: i
 
 
 def _discharges(columns: int, count: int) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Return made-up discharges: half of the columns yes or no, the others measured, some of them missing."""
+    """Return generated discharges: half of the columns binary, the others numeric, with missing values."""
     chance = np.random.default_rng(SEED)
     values = chance.normal(size=(count, columns))
     values[:, ::2] = values[:, ::2] > 1
@@ -119,7 +119,7 @@ def _discharges(columns: int, count: int) -> tuple[Floats, npt.NDArray[np.int64]
 
 
 def _pipelines(columns: int, trees: int) -> dict[str, Pipeline]:
-    """Return both candidates, unfitted, in the form that training gives them."""
+    """Return both candidates, unfitted, as training builds them."""
     everything = list(range(columns))
     scaled = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     boosted = HistGradientBoostingClassifier(max_iter=trees, random_state=SEED)
@@ -137,7 +137,7 @@ def _pipelines(columns: int, trees: int) -> dict[str, Pipeline]:
 
 
 def _scorer(pipeline: Pipeline, names: tuple[str, ...], usual: Floats) -> Scorer:
-    """Return a scorer as the server has it, without the folder."""
+    """Return a scorer as in the server, without a release folder."""
     sink = io.BytesIO()
     joblib.dump(pipeline, sink)
     properties = {

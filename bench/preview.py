@@ -1,4 +1,4 @@
-"""How long `pulumi preview` of production takes, by hospitals, beside the engine's own time for as many resources."""
+"""Benchmark of `pulumi preview` of production by number of hospitals, against as many plain resources."""
 
 import copy
 import json
@@ -27,13 +27,13 @@ _HOSPITALS = "healthcare-mlops:hospitals"
 _START_GOAL = 10.0
 _SECONDS_A_RESOURCE = 0.25 / 60
 _APPLIED_GOAL = 2.0
-# The engine writes the whole state after each resource, which for thousands takes hours; here nobody needs it halfway.
+# Otherwise the engine writes the whole state after each resource, which takes hours for thousands of them.
 _SAVED_ONCE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
 
 @dataclass(frozen=True)
-class Taken:
-    """One run of the engine: wall seconds, processor seconds and most memory (MiB) of all its processes."""
+class Measurement:
+    """One run of the engine: wall time, processor time (seconds) and peak memory (MiB) of all its processes."""
 
     resources: int
     wall: float
@@ -42,7 +42,7 @@ class Taken:
 
 
 def configuration(hospitals: int) -> dict[str, Any]:
-    """Return the configuration of production, on the environment's Vault, with so many hospitals like its first."""
+    """Return the configuration of production, with the environment's Vault and copies of its first hospital."""
     written: dict[str, Any] = yaml.safe_load((REPOSITORY / "Pulumi.prod.yaml").read_text(encoding="utf-8"))
     config = written["config"]
     vault = os.environ["VAULT_ADDR"]
@@ -60,7 +60,7 @@ def configuration(hospitals: int) -> dict[str, Any]:
 
 
 class Bench:
-    """The CLI on a backend of its own."""
+    """The Pulumi CLI with a separate backend."""
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
@@ -73,10 +73,10 @@ class Bench:
         self.environment = {**kept, **own}
 
     def stack(self, name: str, project: Path, written: Mapping[str, Any]) -> tuple[str, ...]:
-        """Make a stack with this configuration; return the arguments that name it."""
+        """Create a stack with this configuration; return the arguments that select it."""
         folder = self.scratch / name
         folder.mkdir()
-        # The salt is written beside the project's file, and the project's own folder stays as it is.
+        # The salt is written next to the project file; the project's own folder is not changed.
         described = yaml.safe_load((project / "Pulumi.yaml").read_text(encoding="utf-8"))
         (folder / "Pulumi.yaml").write_text(yaml.safe_dump({k: described[k] for k in ("name", "runtime")}))
         file = folder / f"Pulumi.{name}.yaml"
@@ -97,8 +97,8 @@ class Bench:
             raise SystemExit(f"pulumi {arguments[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
         return done.stdout
 
-    def timed(self, project: Path, *arguments: str, more: Mapping[str, str] | None = None) -> Taken:
-        """Run the CLI, with more variables where given, and return what it and its children took."""
+    def timed(self, project: Path, *arguments: str, more: Mapping[str, str] | None = None) -> Measurement:
+        """Run the CLI, with optional further variables, and return time and memory of it and its children."""
         command = ["pulumi", "--non-interactive", *arguments, "--json"]
         environment = {**self.environment, **(more or {})}
         before, began = os.times(), time.perf_counter()
@@ -107,18 +107,18 @@ class Bench:
         ) as process:
             watcher = _Memory(process.pid)
             watcher.start()
-            told, complained = process.communicate()
+            output, errors = process.communicate()
             watcher.ended.set()
             watcher.join()
         wall, after = time.perf_counter() - began, os.times()
         if process.returncode != 0:
-            raise SystemExit(f"{' '.join(command)} failed:\n{_errors(told)}{complained[-2000:]}")
+            raise SystemExit(f"{' '.join(command)} failed:\n{_errors(output)}{errors[-2000:]}")
         cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        return Taken(_resources(told), wall, cpu, watcher.most / 2**20)
+        return Measurement(_resources(output), wall, cpu, watcher.most / 2**20)
 
 
 class _Memory(threading.Thread):
-    """The most memory of a process and all below it, looked at a few times a second."""
+    """Peak memory of a process and its descendants, sampled a few times per second."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -137,42 +137,42 @@ def _resident(process: psutil.Process) -> int:
     return 0
 
 
-def _resources(told: str) -> int:
-    """Return how many resources the engine's JSON sums up: a preview's one object, or the events of an update."""
-    last = told.rstrip().rpartition("\n")[2]
+def _resources(output: str) -> int:
+    """Return the number of resources in the engine's JSON: a preview's object, or the events of an update."""
+    last = output.rstrip().rpartition("\n")[2]
     if last == "}":
-        changes = json.loads(told[told.index("{") :])["changeSummary"]
+        changes = json.loads(output[output.index("{") :])["changeSummary"]
     else:
-        events = (json.loads(line) for line in told.splitlines() if '"summaryEvent"' in line)
+        events = (json.loads(line) for line in output.splitlines() if '"summaryEvent"' in line)
         changes = next(events)["summaryEvent"]["resourceChanges"]
     return sum(changes.values())
 
 
-def _errors(told: str) -> str:
-    return "\n".join(line[:1000] for line in told.splitlines() if '"severity":"error"' in line) or told[-3000:]
+def _errors(output: str) -> str:
+    return "\n".join(line[:1000] for line in output.splitlines() if '"severity":"error"' in line) or output[-3000:]
 
 
 def slope(points: list[tuple[float, float]]) -> float:
-    """Return the least-squares slope of some points."""
+    """Return the least-squares slope of the points."""
     middle = sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
     spread = sum((x - middle[0]) ** 2 for x, _ in points)
     return sum((x - middle[0]) * (y - middle[1]) for x, y in points) / spread
 
 
 def main(
-    hospitals: Annotated[list[int] | None, typer.Option(help="How many hospitals; may be given several times.")] = None,
+    hospitals: Annotated[list[int] | None, typer.Option(help="Number of hospitals; may be repeated.")] = None,
     applied: Annotated[
-        int, typer.Option(help="Apply so many hospitals to the running emulators, and time an update without changes.")
+        int, typer.Option(help="Hospitals to deploy to the running emulators before timing an update without changes.")
     ] = 0,
     png: Png = None,
     as_json: Json = False,
 ) -> None:
-    """Time previews of production from an empty state. The embedded environment must run, its variables be set."""
+    """Time previews of production from an empty state. The environment must be running, with its variables set."""
     if "VAULT_ADDR" not in os.environ:
-        raise SystemExit('The environment\'s variables are not set: run `make up`, then eval "$(make -s env)".')
+        raise SystemExit('The variables of the environment are not set: run `make up`, then eval "$(make -s env)".')
     sizes = sorted(hospitals or [1, 2, 10, 25, 50, 100])
-    taken: dict[int, Taken] = {}
-    floor: dict[int, Taken] = {}
+    taken: dict[int, Measurement] = {}
+    floor: dict[int, Measurement] = {}
     figures: list[Figure] = []
     with TemporaryDirectory() as scratch:
         bench = Bench(Path(scratch))
@@ -196,7 +196,7 @@ def main(
     show("preview", figures, as_json=as_json, about={"clock": "wall seconds; processor seconds of all processes"})
 
 
-def _figures(size: int, taken: Taken, floor: Taken) -> list[Figure]:
+def _figures(size: int, taken: Measurement, floor: Measurement) -> list[Figure]:
     name = f"{size} hospital{'s' if size > 1 else ''} ({taken.resources:,} resources)"
     goal = at_most(f"{name}, start and preview", taken.wall, _START_GOAL, "s") if size == 1 else None
     return [
@@ -207,7 +207,7 @@ def _figures(size: int, taken: Taken, floor: Taken) -> list[Figure]:
     ]
 
 
-def _growth(taken: Mapping[int, Taken]) -> list[Figure]:
+def _growth(taken: Mapping[int, Measurement]) -> list[Figure]:
     if len(taken) < 2:
         return []
     by_hospital = slope([(size, t.wall) for size, t in taken.items()])
@@ -225,7 +225,7 @@ def _growth(taken: Mapping[int, Taken]) -> list[Figure]:
 
 
 def _applied(bench: Bench, hospitals: int, named: tuple[str, ...]) -> list[Figure]:
-    """Apply to an environment that holds nothing yet, then time a preview and an update that change nothing."""
+    """Deploy to an empty environment, then time a preview and an update without changes."""
     made = bench.timed(REPOSITORY, "up", *named, "--yes", "--skip-preview", more=_SAVED_ONCE)
     previewed = bench.timed(REPOSITORY, "preview", *named)
     settled = bench.timed(REPOSITORY, "up", *named, "--yes", "--skip-preview")

@@ -1,8 +1,8 @@
-"""The policy pack beside checkov, on the same Kubernetes manifests: the program's stacks, and seeded violations.
+"""Comparison of the policy pack with checkov on the same Kubernetes manifests, and on seeded violations.
 
-Whatever checkov finds that is in scope the pack must find too, on the same resource; else the exit is 1. The other way
-round the violations of the pack's own tests are given to checkov. What is declared in AWS is neither a manifest nor a
-template of CloudFormation or Terraform, so checkov's checks of AWS are not run.
+Every finding of checkov that is in scope must also be found by the pack, on the same resource; otherwise the exit code
+is 1. In the other direction, checkov scans the violations of the pack's own tests. AWS resources are neither manifests
+nor CloudFormation or Terraform templates here, so checkov's AWS checks are not run.
 """
 
 import json
@@ -33,7 +33,7 @@ _STACKS = ("dev", "prod")
 
 @dataclass(frozen=True)
 class Compared:
-    """One finding of checkov, and what the pack says of the same resource.
+    """One finding of checkov, and the pack's findings on the same resource.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ class Compared:
 
     @property
     def missed(self) -> bool:
-        """Whether it is in scope and the pack does not find it."""
+        """Whether it is in scope and missed by the pack."""
         return not self.controls and not self.why
 
 
 @dataclass(frozen=True)
 class Mutants:
-    """What each of two found of seeded violations."""
+    """Seeded violations found by the pack and by checkov."""
 
     planted: int
     pack: int
@@ -80,13 +80,13 @@ class _Judged:
     addresses: Addresses | None
 
     def says(self, control: str, urn: str = "") -> bool:
-        """Return whether a control finds something, on one resource where it is named."""
+        """Return whether a control has a finding, optionally on one resource."""
         evaluator = Evaluator(self.settings, self.addresses, controls=(control,))
         found = evaluator.evaluate_stack(Graph(self.graph.resources, self.graph.stack))
         return any(result.status in BROKEN and (not urn or result.urn == urn) for result in found)
 
     def compare(self, where: str, resource: Resource, failed: Failed) -> Compared:
-        """Hold a finding of checkov against the pack."""
+        """Compare a finding of checkov with the pack."""
         asked = known().controls(failed.check)
         found = tuple(control for control in asked if self.says(control, resource.urn))
         why = "" if asked else known().why(failed.check)
@@ -94,7 +94,7 @@ class _Judged:
 
 
 def stack(name: str, folder: Path) -> list[Compared]:
-    """Compare what is found on one of the program's stacks."""
+    """Compare the findings on one of the program's stacks."""
     known_as = own(name, folder)
     judged = _Judged(known_as.graph, known_as.settings, known_as.addresses)
     resources = list(known_as.graph.resources)
@@ -107,7 +107,7 @@ def stack(name: str, folder: Path) -> list[Compared]:
 
 
 def _planted() -> Iterator[tuple[Seed, Resource | None, Resource, Graph]]:
-    """Return each seed with the resource before and after, and its stack; seeds that make no manifest are left out."""
+    """Return each seed with the resource before and after, and its stack; seeds without a manifest are skipped."""
     resources = list(world.resources())
     for seed in SEEDS:
         _, graph = next(seed.broken(resources))
@@ -118,7 +118,7 @@ def _planted() -> Iterator[tuple[Seed, Resource | None, Resource, Graph]]:
 
 
 def mutants(folder: Path) -> Mutants:
-    """Plant the seeds over Kubernetes and give each changed manifest to checkov, beside the manifest as it was."""
+    """Apply the Kubernetes seeds and scan each changed manifest with checkov, and the original one."""
     every = list(_planted())
     gone = [seed for seed in SEEDS if seed.drop and seed.kind.startswith("k8s:")]
     before = scan([old or new for _, old, new, _ in every], folder / "before")
@@ -135,7 +135,7 @@ def mutants(folder: Path) -> Mutants:
 
 
 def _rows(compared: list[Compared]) -> Iterator[tuple[str, ...]]:
-    """Return a row for each check and place, with how often it failed there."""
+    """Return a row for each check and stack, with the number of failures."""
     places = {(one.check, "mutants" if one.where not in _STACKS else one.where): one for one in compared}
     for (check, place), one in sorted(places.items()):
         mine = [c for c in compared if c.check == check and (c.where == place or place == "mutants")]
@@ -147,8 +147,8 @@ def _rows(compared: list[Compared]) -> Iterator[tuple[str, ...]]:
 def _show(stacks: dict[str, list[Compared]], planted: Mutants) -> None:
     console = Console()
     found = [one for every in stacks.values() for one in every]
-    heads = ("where", "check", "what checkov finds", "times", "the pack's controls, or why not")
-    shown = Table(*heads, title=f"checkov {known().checkov} beside the pack", title_justify="left")
+    heads = ("where", "check", "checkov's finding", "count", "the pack's controls, or the reason for none")
+    shown = Table(*heads, title=f"checkov {known().checkov} and the pack", title_justify="left")
     for row in _rows([*found, *planted.compared]):
         shown.add_row(*row)
     console.print(shown)
@@ -159,11 +159,11 @@ def _show(stacks: dict[str, list[Compared]], planted: Mutants) -> None:
         f"{planted.checkov}. {planted.invisible} more take a whole object away, which no check of a manifest sees.",
         highlight=False,
     )
-    console.print("Not compared: AWS and Vault, which are no manifests, and charts, which are not rendered.")
+    console.print("Not compared: AWS and Vault resources, which are not manifests, and charts, which are not rendered.")
 
 
 def main(as_json: Json = False, stacks: Annotated[list[str] | None, typer.Option("--stack")] = None) -> None:
-    """Run both over the same manifests and say what only one of them finds."""
+    """Run both on the same manifests and report what only one of them finds."""
     try:
         with tempfile.TemporaryDirectory() as root:
             compared: dict[str, list[Compared]] = {}
@@ -176,13 +176,13 @@ def main(as_json: Json = False, stacks: Annotated[list[str] | None, typer.Option
         raise typer.Exit(2) from None
     missed = [one for every in (*compared.values(), planted.compared) for one in every if one.missed]
     if as_json:
-        told: dict[str, Any] = {
+        report: dict[str, Any] = {
             "checkov": known().checkov,
             "stacks": {name: [asdict(one) for one in every] for name, every in compared.items()},
             "mutants": asdict(planted),
             "missed": [asdict(one) for one in missed],
         }
-        typer.echo(json.dumps(told, sort_keys=True))
+        typer.echo(json.dumps(report, sort_keys=True))
     else:
         _show(compared, planted)
     raise typer.Exit(1 if missed or planted.pack < planted.planted else 0)

@@ -1,4 +1,4 @@
-"""``python -m bench.synthetic``: how near the trained model comes to the true risk of the synthetic population."""
+"""Comparison of the trained model with the true risk of the synthetic population: ``python -m bench.synthetic``."""
 
 import json
 import tempfile
@@ -28,11 +28,11 @@ RESAMPLES = 300
 
 
 def main(
-    discharges: Annotated[int, typer.Option(min=500, help="About how many discharges to simulate.")] = 50_000,
+    discharges: Annotated[int, typer.Option(min=500, help="Approximate number of discharges to simulate.")] = 50_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same population.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Simulate, ingest, featurise and train as a hospital does, and compare with the risk that was simulated."""
+    """Simulate, ingest, compute features and train as a hospital does, and compare with the simulated risk."""
     with tempfile.TemporaryDirectory(prefix="synthetic-") as scratch:
         root = Path(scratch)
         truth, run = root / "truth.ndjson", root / "run"
@@ -50,9 +50,9 @@ def main(
     figures = [
         Figure("ROC-AUC of the true risk", roc_auc.roc_auc(best[both], part.label)),
         Figure("ROC-AUC of the model", roc_auc.roc_auc(risk[both], part.label)),
-        at_most("what the model lacks", gap.value, 0.01),
-        Figure("what the model lacks, 95 % from", gap.low),
-        Figure("what the model lacks, 95 % to", gap.high),
+        at_most("ROC-AUC below the true risk's", gap.value, 0.01),
+        Figure("ROC-AUC below the true risk's, 95 % from", gap.low),
+        Figure("ROC-AUC below the true risk's, 95 % to", gap.high),
         Figure("held-out discharges with a known risk", float(both.mean()), "share"),
     ]
     about = {"discharges": done.counts["discharges"], "held out": len(part), "algorithm": done.algorithm}
@@ -60,7 +60,7 @@ def main(
 
 
 def _true_risks(truth: Path, test: Dataset) -> Floats:
-    """Return the simulated risk of each held-out discharge; NaN where a stay was joined with another."""
+    """Return the simulated risk of each held-out discharge; NaN if a stay was merged with another."""
     rows = [json.loads(line) for line in truth.read_text(encoding="utf-8").splitlines() if line]
     names = sorted({row["patient"] for row in rows})
     secrets = RING.secrets([secret_input(HOSPITAL, name) for name in names])
@@ -71,8 +71,8 @@ def _true_risks(truth: Path, test: Dataset) -> Floats:
         end = datetime.fromisoformat(row["end"]) + subjects[row["patient"]].shift
         known[whose[row["patient"]], int(end.timestamp())] = row["risk"]
     times = test.time if test.time is not None else np.full(len(test), np.nan)
-    found = [known.get((who, int(when)), np.nan) for who, when in zip(test.patient.tolist(), times, strict=True)]
-    return np.array(found)
+    risks = [known.get((who, int(when)), np.nan) for who, when in zip(test.patient.tolist(), times, strict=True)]
+    return np.array(risks)
 
 
 if __name__ == "__main__":

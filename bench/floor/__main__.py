@@ -1,4 +1,4 @@
-"""Declare so many plain resources: what the engine, the language host and one plugin take without a program."""
+"""Minimal Pulumi program of plain resources: the baseline time of engine, language host and one plugin."""
 
 import asyncio
 import gc
@@ -9,12 +9,12 @@ from pulumi_aws import kms
 _AT_ONCE = 250
 _TURNS = 10
 
-# As the project's own program does: nothing is collected, and resources register while others are declared.
+# As in the project's own program: no garbage collection, and resources register while others are declared.
 gc.disable()
 
 
 async def declare() -> None:
-    """Declare one key after another."""
+    """Declare the resources one after the other."""
     for number in range(pulumi.Config().require_int("resources")):
         kms.Key(f"key-{number}", description="floor", enable_key_rotation=True)
         if number % _AT_ONCE == 0:

@@ -1,1 +1,1 @@
-"""Plant identifiers in every string of a hospital's FHIR, run every command, and look for them in every byte."""
+"""Leak test: plants identifiers in every string of a hospital's FHIR, and searches all output for them."""

@@ -1,4 +1,4 @@
-"""``python -m bench.leaks``: whether any identifier leaves the restricted zone, by any command, in any byte."""
+"""Leak test of all commands: whether any identifier leaves the restricted zone: ``python -m bench.leaks``."""
 
 import gzip
 import json
@@ -24,9 +24,9 @@ SHORTEST_NAME = 4
 
 def leaks(
     patients: Annotated[int, typer.Option(help="Patients of the planted hospital.")] = 160,
-    fills: Annotated[int, typer.Option(help="Resources of each type whose every element is filled.")] = 306,
-    synthea: Annotated[Path, typer.Option(help="Folder of Synthea bundles whose names are looked for.")] = SYNTHEA,
-    files: Annotated[int, typer.Option(help="How many of those bundles; 0 for none.")] = 615,
+    fills: Annotated[int, typer.Option(help="Resources of each type with all elements filled.")] = 306,
+    synthea: Annotated[Path, typer.Option(help="Folder of Synthea bundles: names to search for.")] = SYNTHEA,
+    files: Annotated[int, typer.Option(help="Number of these bundles; 0 for none.")] = 615,
     as_json: Json = False,
 ) -> None:
     """Plant 18 identifiers in every string, run all commands, and scan every byte that they wrote or printed."""
@@ -45,7 +45,7 @@ def leaks(
 
 
 def planted_hospital(folder: Path, *, patients: int, fills: int) -> dict[str, Any]:
-    """Run everything on the planted hospital; return what was planted, what ran and what was found."""
+    """Run everything on the planted hospital; return the planted identifiers, the commands and the matches."""
     source, unfit = folder / "source", folder / "unfit"
     planted, broken = write_hospital(source, patients=patients, fills=fills), write_unfit(unfit)
     shell = Shell(folder / "shell")
@@ -68,15 +68,15 @@ def planted_hospital(folder: Path, *, patients: int, fills: int) -> dict[str, An
 
 
 def _with_a_stay(source: Path) -> Path:
-    """Return a bundle whose patient was in hospital, so that it can be scored."""
+    """Return a bundle of a patient with an inpatient stay, so that it can be scored."""
     bundles = (path for path in sorted(source.glob("*_*.json")) if " raw" not in path.name)
     return next(path for path in bundles if '"IMP"' in path.read_text())
 
 
 def foreign_names(folder: Path, source: Path, *, files: int, ordinary: set[str]) -> dict[str, Any]:
-    """Run everything on bundles that nobody here wrote; return which patients' names occur in the outputs.
+    """Run everything on third-party bundles; return which patients' names occur in the outputs.
 
-    Names that are words of our own outputs anyway, as a run without these patients shows, are left out.
+    Names that also occur in the output of a run without these patients are excluded.
     """
     kept = folder / "source"
     kept.mkdir(parents=True)
@@ -104,14 +104,14 @@ def names_in(path: Path) -> set[str]:
     """Return the names in a bundle's file name and in its patients, with and without the numbers behind them."""
     content = json.loads(gzip.decompress(path.read_bytes()))
     patients = [e["resource"] for e in content["entry"] if e["resource"]["resourceType"] == "Patient"]
-    told = [text for patient in patients for name in patient["name"] for text in (name["family"], *name["given"])]
-    told += path.name.removesuffix(".json.gz").split("_")[:2]
-    words = {word.lower() for text in told for word in re.findall(r"[^\W\d_]+\d*", text)}
+    texts = [text for patient in patients for name in patient["name"] for text in (name["family"], *name["given"])]
+    texts += path.name.removesuffix(".json.gz").split("_")[:2]
+    words = {word.lower() for text in texts for word in re.findall(r"[^\W\d_]+\d*", text)}
     return words | {word.rstrip("0123456789") for word in words}
 
 
 def look(scanner: Scanner, shell: Shell) -> None:
-    """Scan all files below a shell's folder and all that its commands printed."""
+    """Scan all files below a shell's folder and all output of its commands."""
     scanner.scan_folder(shell.work)
     for number, ran in enumerate(shell.ran):
         scanner.scan(f"stdout of {number} {ran.words}", ran.out.encode())
@@ -120,7 +120,7 @@ def look(scanner: Scanner, shell: Shell) -> None:
 
 def _show(found: dict[str, Any], names: dict[str, Any] | None, synthea: Path) -> None:
     ran = ", ".join(f"{run['command']} {run['exit']}" for run in found["commands"])
-    table = Table(title="Identifiers planted and found again", title_justify="left", caption_justify="left")
+    table = Table(title="Planted identifiers and matches", title_justify="left", caption_justify="left")
     table.caption = (
         f"{found['resources']:,} planted resources, {found['paths']:,} paths, {found['files']} files; "
         f"{found['scanned_bytes'] / 1e6:.0f} MB scanned; exit codes: {ran}"
@@ -134,7 +134,7 @@ def _show(found: dict[str, Any], names: dict[str, Any] | None, synthea: Path) ->
         table.add_row(f"names in {names['bundles']} bundles", f"{names['sought']:,}", ", ".join(names["found"]) or "0")
     Console().print(table)
     if names is None:
-        Console(stderr=True).print(f"names of foreign bundles were not sought: there are none at {synthea}")
+        Console(stderr=True).print(f"names of Synthea bundles were not searched: there are no bundles at {synthea}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The 18 identifiers of 45 CFR 164.514(b)(2), each in a form found again, and how FHIR's types hold them."""
+"""Canaries for the 18 identifiers of 45 CFR 164.514(b)(2), and their representation in FHIR types."""
 
 import base64
 import re
@@ -30,7 +30,7 @@ LARGEST_INTEGER = 2_147_483_647
 
 
 def held(kind: str, canary: str, choices: list[str]) -> object:
-    """Return a canary as a primitive type of FHIR holds it; a choice where only listed codes are valid.
+    """Return a canary as a value of a FHIR primitive type; one of ``choices`` if only listed codes are valid.
 
     Parameters
     ----------
@@ -65,12 +65,12 @@ def held(kind: str, canary: str, choices: list[str]) -> object:
 
 
 def file_stem(canary: str) -> str:
-    """Return a canary as a file's name holds it."""
+    """Return a canary as part of a file name."""
     return re.sub(r"[^\w.@-]", "_", canary)
 
 
 def forms(canary: str) -> set[bytes]:
-    """Return how a canary may look in bytes: as it is, in other cases, backwards, in base64, hex, URLs and UTF-16."""
+    """Return the encodings of a canary: plain, upper and lower case, reversed, base64, hex, URL and UTF-16."""
     texts = {canary, canary.lower(), canary.upper(), canary[::-1], quote(canary, safe=""), quote(canary, safe=":/@")}
     texts |= {canary.replace(" ", ""), file_stem(canary), re.sub(r"[^A-Za-z0-9\-.]", "-", canary)}
     digits = re.sub(r"\D", "", canary)
@@ -83,7 +83,7 @@ def forms(canary: str) -> set[bytes]:
 
 
 def _base64(content: bytes) -> set[bytes]:
-    """Return what is the same in base64 wherever in a text the content begins."""
+    """Return the base64 substrings that do not depend on the offset of the content in a text."""
     found = set()
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + content).rstrip(b"=")

@@ -1,4 +1,4 @@
-"""Run the product's commands as a user does, and keep what they print."""
+"""Runner of the project's commands: executes them as a user does and keeps their output."""
 
 import json
 import os
@@ -18,8 +18,8 @@ _NOT_HERE = ("VAULT_ADDR", "VAULT_ROLE", "VAULT_TOKEN", "MLFLOW_TRACKING_URI")
 
 
 @dataclass(frozen=True)
-class Ran:
-    """One command: its words, how it ended and what it printed."""
+class CommandResult:
+    """One command: its arguments, exit code and output."""
 
     words: str
     code: int
@@ -28,13 +28,13 @@ class Ran:
 
     @property
     def answer(self) -> dict[str, Any]:
-        """The object that ``--json`` printed."""
-        found: dict[str, Any] = json.loads(self.out)
-        return found
+        """The object printed by ``--json``."""
+        answer: dict[str, Any] = json.loads(self.out)
+        return answer
 
 
 class Shell:
-    """Runs commands with a home and a working folder of their own.
+    """Runner of commands with a separate home and working folder.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.work = folder / "work"
-        self.ran: list[Ran] = []
+        self.ran: list[CommandResult] = []
         self._home = folder / "home"
         self.work.mkdir(parents=True)
         kept = {name: value for name, value in os.environ.items() if name not in _NOT_HERE}
         self._environment = kept | {"HMLOPS_HOME": str(self._home), "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
 
-    def run(self, *words: str) -> Ran:
-        """Run ``python -m model`` with some words."""
+    def run(self, *words: str) -> CommandResult:
+        """Run ``python -m model`` with some arguments."""
         done = subprocess.run(
             [sys.executable, "-m", "model", *words],
             cwd=self.work,
@@ -61,13 +61,13 @@ class Shell:
             timeout=PATIENCE_SECONDS,
             check=False,
         )
-        ran = Ran(words[0], done.returncode, done.stdout, done.stderr)
+        ran = CommandResult(words[0], done.returncode, done.stdout, done.stderr)
         self.ran.append(ran)
         return ran
 
 
 def run_all(shell: Shell, source: Path, unfit: Path | None, bundle: Path) -> None:
-    """Run every command that reads a hospital's data or what was made from them.
+    """Run every command that reads a hospital's data or data derived from it.
 
     Parameters
     ----------

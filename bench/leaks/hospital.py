@@ -1,4 +1,4 @@
-"""A synthetic hospital in whose every string an identifier is planted, and which can still train a model."""
+"""Synthetic hospital with an identifier planted in every string, on which a model can still be trained."""
 
 import copy
 import gzip
@@ -22,7 +22,7 @@ _UNTOUCHED = {("resourceType",), ("id",)}
 
 @dataclass
 class Planted:
-    """What was planted where."""
+    """Record of the planted identifiers."""
 
     strings: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CANARIES, 0))
     paths: set[str] = field(default_factory=set)
@@ -30,7 +30,7 @@ class Planted:
     files: int = 0
 
     def count(self, planter: Planter, kind: str) -> None:
-        """Add what a planter did."""
+        """Add the counts of a planter."""
         self.strings[kind] += planter.planted
         self.paths |= planter.paths
         self.resources += 1
@@ -75,7 +75,7 @@ def write_hospital(folder: Path, *, patients: int, fills: int) -> Planted:
 
 
 def write_unfit(folder: Path) -> Planted:
-    """Write files that cannot be used, each with identifiers in it and in its name."""
+    """Write invalid files, with identifiers in their content and name."""
     folder.mkdir(parents=True, exist_ok=True)
     planted = Planted()
     for name, canary in CANARIES.items():
@@ -101,7 +101,7 @@ def _with_identifying_ids(content: dict[str, Any], number: int) -> dict[str, Any
 
 
 def _write_raw(folder: Path, one_of_each: dict[str, dict[str, Any]], planted: Planted) -> None:
-    """Write each string of a resource of each type replaced by each identifier as it is, fit or not; and deletions."""
+    """Write a resource of each type with each string replaced by each identifier, valid or not; and deletions."""
     for name, canary in CANARIES.items():
         changed = list(_replaced(one_of_each, canary))
         planted.strings[name] += len(changed) + 1

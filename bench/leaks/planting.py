@@ -1,4 +1,4 @@
-"""Fill every element that FHIR has for a resource, however deep, beside what the resource says itself."""
+"""Planter of canaries: fills every element, at any depth, that a FHIR resource leaves empty."""
 
 import functools
 import typing
@@ -14,7 +14,7 @@ from bench.leaks.canaries import held
 
 DEEPEST = 4
 DEEPEST_EXTENSION = 2
-# With one of these a resource is not used, or belongs to another patient (Patient.link), so nothing of it could leave.
+# A resource with one of these is not used, or belongs to another patient (Patient.link), so it could not leak.
 _LEFT_OUT = frozenset(
     {
         "resourceType",
@@ -46,7 +46,7 @@ class Element:
 
 @functools.cache
 def elements(kind: str) -> tuple[Element, ...]:
-    """Return the elements of a resource or data type, as fhir.resources knows them."""
+    """Return the elements of a resource or data type, as defined by fhir.resources."""
     fields: dict[str, FieldInfo] = get_fhir_model_class(kind).model_fields
     found = (_element(info.alias or name, info) for name, info in fields.items() if name not in _LEFT_OUT)
     return tuple(element for element in found if element.kind != "Resource")
@@ -79,7 +79,7 @@ def _element(name: str, info: FieldInfo) -> Element:
 
 @dataclass
 class Planter:
-    """Plants one canary in everything that a resource leaves empty.
+    """Planter of one canary in all elements that a resource leaves empty.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Planter:
     paths: set[str] = field(default_factory=set)
 
     def fill(self, resource: dict[str, Any]) -> dict[str, Any]:
-        """Return a resource with the canary in all its other elements; what it says itself stays as it is."""
+        """Return a resource with the canary in all empty elements; existing values are unchanged."""
         kind = str(resource["resourceType"])
         filled = self._structure(kind, resource, kind, 0)
         inside = self._structure("Patient", {"resourceType": "Patient"}, f"{kind}.contained", DEEPEST - 2)
@@ -121,7 +121,7 @@ class Planter:
         return filled | self._beside(kind, filled, depth)
 
     def _beside(self, kind: str, filled: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Return extensions of the primitive elements, which stand beside them."""
+        """Return extensions of primitive elements, under the keys with an underscore."""
         if depth:
             return {}
         said = {"url": f"http://leak.example/{quote(self.canary, safe='')}", "valueString": self.canary}
@@ -150,7 +150,7 @@ class Planter:
 
 
 def strings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Give the path of every string in a resource."""
+    """Yield the path of every string in a resource."""
     if isinstance(value, dict):
         for name, item in value.items():
             yield from strings(item, (*path, name))
@@ -162,7 +162,7 @@ def strings(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
 
 
 def turns(kind: str) -> int:
-    """Return how many planters it takes to cover all choices of types in a resource and its extensions."""
+    """Return the number of planters that cover all choice types in a resource and its extensions."""
     counts = [
         sum(1 for element in elements(name) if element.group == group)
         for name in (kind, "Extension")

@@ -1,4 +1,4 @@
-"""Look for identifiers in the bytes of everything that was written, unpacking whatever is packed."""
+"""Scanner for identifiers in the bytes of all output, including compressed and encoded content."""
 
 import base64
 import binascii
@@ -25,7 +25,7 @@ _WORD = re.compile(r"[^\W\d_]+\d*")
 
 
 class Scanner:
-    """Knows how each identifier may look and says which it saw.
+    """Search for identifiers in all their encodings.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Scanner:
         self.size = 0
 
     def scan(self, name: str, content: bytes) -> None:
-        """Look at one file or text, and at all that is packed in it."""
+        """Scan one file or text, and everything packed in it."""
         for part in unpacked(content):
             self.size += len(part)
             lowered = part.lower()
@@ -50,7 +50,7 @@ class Scanner:
             self.words.update(word.lower() for word in _WORD.findall(part.decode("utf-8", "ignore")))
 
     def scan_folder(self, folder: Path) -> None:
-        """Look at every file below a folder, and at the names of files and folders."""
+        """Scan every file below a folder, and the names of files and folders."""
         for path in sorted(folder.rglob("*")):
             name = str(path.relative_to(folder))
             self.scan(name, name.encode())
@@ -59,7 +59,7 @@ class Scanner:
 
 
 def unpacked(content: bytes, depth: int = 0) -> Iterator[bytes]:
-    """Give the bytes and, of a table, a database, an archive, an image or packed text, what is inside."""
+    """Yield the bytes and the unpacked content of a table, database, archive, image or encoded text."""
     yield content
     if depth >= DEEPEST:
         return
@@ -68,7 +68,7 @@ def unpacked(content: bytes, depth: int = 0) -> Iterator[bytes]:
 
 
 def _inside(content: bytes) -> Iterator[bytes]:
-    # A file that only looks packed is what it is: its own bytes were given already.
+    # Not a valid packed file: its own bytes were yielded already.
     with contextlib.suppress(OSError, EOFError, ValueError, zlib.error, pa.ArrowException, sqlite3.Error):
         if content[:2] == b"\x1f\x8b":
             yield gzip.decompress(content)
@@ -112,7 +112,7 @@ def _database(content: bytes) -> Iterator[bytes]:
 
 
 def _image_texts(content: bytes) -> Iterator[bytes]:
-    """Give the texts of an image, which may be deflated."""
+    """Yield the texts of an image, which may be compressed."""
     place = 8
     while place + 8 <= len(content):
         length, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]

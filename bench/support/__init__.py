@@ -1,1 +1,1 @@
-"""What benchmarks share: samples, peers written out, tables and curves of figures."""
+"""Shared code of the benchmarks: samples, baselines, tables and curves of figures."""

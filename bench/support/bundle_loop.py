@@ -1,4 +1,4 @@
-"""The pandas loop that tutorials show: a data frame for each patient's bundle, filters for each discharge."""
+"""Baseline for features: a pandas loop with a data frame per patient's bundle and filters per discharge."""
 
 import time
 from typing import Any
@@ -18,7 +18,7 @@ MOMENTS = {
 
 
 def loop(tables: dict[str, pa.Table], patients: int) -> tuple[int, float]:
-    """Make the features of some patients' discharges, patient by patient; the patients are spread over all.
+    """Compute the features of a sample of patients' discharges, patient by patient.
 
     The bundles' resources are sorted by patient before the clock starts, so parsing them is not counted.
 

@@ -1,4 +1,4 @@
-"""checkov on Kubernetes manifests: a tool of its own, pinned, that shares nothing with the project's environment."""
+"""Runner of checkov on Kubernetes manifests: a pinned version in an isolated environment."""
 
 import json
 import os
@@ -26,12 +26,12 @@ _MINUTES = 10
 
 
 class ScannerError(Exception):
-    """checkov could not be run, in one sentence."""
+    """Error: checkov could not be run."""
 
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Reason:
-    """Why no control asks what some checks ask."""
+    """Reason why some checks have no corresponding control."""
 
     why: str
     checks: tuple[str, ...]
@@ -39,7 +39,7 @@ class Reason:
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Known:
-    """The scanner's version and its checks that are out of scope.
+    """Version of checkov and its checks that are out of scope.
 
     Parameters
     ----------
@@ -56,18 +56,18 @@ class Known:
     out_of_scope: tuple[Reason, ...]
 
     def why(self, check: str) -> str:
-        """Return why a check is out of scope; empty where it is not."""
+        """Return the reason why a check is out of scope; empty if it is in scope."""
         return next((reason.why for reason in self.out_of_scope if check in reason.checks), "")
 
     @staticmethod
     def controls(check: str) -> tuple[str, ...]:
-        """Return the controls that ask the same."""
+        """Return the controls with the same requirement."""
         return tuple(row.id for row in table().rows.values() if check in row.checkov)
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A check that a manifest does not pass."""
+    """A failed check of a manifest."""
 
     check: str
     title: str
@@ -80,7 +80,7 @@ def known() -> Known:
 
 
 def manifest(resource: Resource) -> dict[str, Any] | None:
-    """Return a resource as a manifest, or None where it is none: of another provider, or a chart not yet rendered."""
+    """Return a resource as a manifest, or None for another provider or a chart that is not rendered."""
     found = _TYPE.fullmatch(resource.type)
     if found is None or found["version"].startswith("helm.sh/"):
         return None
@@ -89,7 +89,7 @@ def manifest(resource: Resource) -> dict[str, Any] | None:
 
 
 def scan(resources: Sequence[Resource], folder: Path) -> dict[int, set[Failed]]:
-    """Return for each resource, by its position, the checks that its manifest fails; others have no entry."""
+    """Return the failed checks by the position of the resource; resources without any have no entry."""
     folder.mkdir(parents=True)
     written = 0
     for position, resource in enumerate(resources):
@@ -98,7 +98,7 @@ def scan(resources: Sequence[Resource], folder: Path) -> dict[int, set[Failed]]:
             (folder / f"{position}.yaml").write_text(yaml.safe_dump(made), encoding="utf-8")
             written += 1
     if not written:
-        raise ScannerError("There is no Kubernetes manifest to scan.")
+        raise ScannerError("No Kubernetes manifests to scan.")
     found: dict[int, set[Failed]] = {}
     for entry in _run(folder)["results"]["failed_checks"]:
         position = int(Path(entry["file_path"]).stem)
@@ -109,7 +109,7 @@ def scan(resources: Sequence[Resource], folder: Path) -> dict[int, set[Failed]]:
 def _run(folder: Path) -> dict[str, Any]:
     with_python = ["--python", sys.executable, "--exclude-newer", known().resolved]
     command = [_uv(), "tool", "run", "--quiet", *with_python, f"checkov@{known().checkov}"]
-    # Nothing is asked of the scanner's own service: no download of rules, no upload of findings.
+    # The vendor's service is not used: no download of rules, no upload of findings.
     options = ["--directory", str(folder), "--framework", "kubernetes", "--skip-download", "--quiet", "--compact"]
     done = subprocess.run(
         [*command, *options, "--soft-fail", "--output", "json"],
@@ -120,18 +120,18 @@ def _run(folder: Path) -> dict[str, Any]:
         env={**os.environ, "LOG_LEVEL": "ERROR"},
     )
     try:
-        told = json.loads(done.stdout)
+        report = json.loads(done.stdout)
     except ValueError:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no error output"])[-1]
         raise ScannerError(f"checkov {known().checkov} could not be run: {last}") from None
-    if not isinstance(told, dict) or "results" not in told or told["summary"]["parsing_errors"]:
-        raise ScannerError(f"checkov {known().checkov} could not read the manifests; look at what it says of one.")
-    return told
+    if not isinstance(report, dict) or "results" not in report or report["summary"]["parsing_errors"]:
+        raise ScannerError(f"checkov {known().checkov} could not parse the manifests; run it on one of them.")
+    return report
 
 
 def _uv() -> str:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "healthcare-mlops"
     found = shutil.which("uv") or shutil.which("uv", path=Path(os.environ.get("HMLOPS_CACHE") or home) / "uv" / "bin")
     if found is None:
-        raise ScannerError("uv is not on PATH, and it runs checkov: install it, or run `make lint` once, which does.")
+        raise ScannerError("uv is not on PATH, but is needed to run checkov: install it, or run `make lint` once.")
     return found

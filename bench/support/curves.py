@@ -1,4 +1,4 @@
-"""A measured curve as a picture."""
+"""Plots of measured curves."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +11,12 @@ mpl.use("Agg")
 
 from matplotlib import pyplot
 
-Png = Annotated[Path | None, typer.Option("--png", help="Draw the curve into this file.")]
+Png = Annotated[Path | None, typer.Option("--png", help="Write a plot of the curve to this file.")]
 Points = Sequence[tuple[float, float]]
 
 
 def draw(path: Path, title: str, across: str, up: str, lines: Mapping[str, Points]) -> None:
-    """Draw lines of measured points.
+    """Plot lines of measured points.
 
     Parameters
     ----------

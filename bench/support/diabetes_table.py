@@ -1,4 +1,4 @@
-"""The table Diabetes 130-US hospitals (UCI 296) as a model's columns, each row from itself and earlier encounters."""
+"""Data set Diabetes 130-US hospitals (UCI 296) as model columns, from each encounter and earlier ones."""
 
 import io
 import zipfile
@@ -34,7 +34,7 @@ RARE = 20
 
 
 def read() -> pd.DataFrame:
-    """Return the table as it was published, in the order of the encounters.
+    """Return the published table, in the order of the encounters.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def read() -> pd.DataFrame:
     """
     home = shared("")
     if not (home / ARCHIVE).is_file():
-        raise UserError(f"The table {ARCHIVE} is not in {home}; name its folder with HMLOPS_SHARED_DATA.")
+        raise UserError(f"{ARCHIVE} is not in {home}; set HMLOPS_SHARED_DATA to the folder of the data sets.")
     with zipfile.ZipFile(home / ARCHIVE) as archive:
         table = pd.read_csv(io.BytesIO(archive.read(TABLE)), na_values="?", keep_default_na=False, dtype=str)
     for name in (ORDER, *COUNTS):
@@ -52,7 +52,7 @@ def read() -> pd.DataFrame:
 
 
 def derive(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what is known at discharge, one row an encounter; numbers as floats, the rest as text.
+    """Return the columns known at discharge, one row per encounter; numbers as floats, the rest as text.
 
     The history of a patient is what his earlier encounters in the table show, never their outcome, and the distance in
     encounter numbers to the last one, which stands in for the time since. Diagnoses are cut to the three digits of
@@ -76,7 +76,7 @@ def derive(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def dataset(table: pd.DataFrame, derived: pd.DataFrame) -> tuple[Dataset, tuple[Column, ...]]:
-    """Return the rows as arrays, with their columns; rare levels of a category are one."""
+    """Return the rows as arrays, with their columns; rare levels of a category are pooled."""
     columns, values = [], []
     for name in derived:
         if derived[name].dtype == np.float64:

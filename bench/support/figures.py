@@ -1,4 +1,4 @@
-"""How a benchmark shows what it measured: a table for a person, one object for a program."""
+"""Output of a benchmark: a table for people, one JSON object for programs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the table.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value and, where there is one, the goal that it is held against."""
+    """One measured value with its goal, if any."""
 
     name: str
     value: float
@@ -23,22 +23,22 @@ class Figure:
 
 
 def at_least(name: str, value: float, goal: float, unit: str = "") -> Figure:
-    """Return a figure that should not be smaller than its goal."""
+    """Return a figure with a lower bound as its goal."""
     return Figure(name, value, unit, f"at least {goal:g}", value >= goal)
 
 
 def at_most(name: str, value: float, goal: float, unit: str = "") -> Figure:
-    """Return a figure that should not be larger than its goal."""
+    """Return a figure with an upper bound as its goal."""
     return Figure(name, value, unit, f"at most {goal:g}", value <= goal)
 
 
 def show(title: str, figures: list[Figure], *, as_json: bool, about: dict[str, Any] | None = None) -> None:
-    """Print the figures; ``about`` says on what they were measured."""
+    """Print the figures; ``about`` describes the data and the clock."""
     if as_json:
         print(json.dumps({"bench": title, **(about or {}), "figures": [asdict(f) for f in figures]}, sort_keys=True))
         return
-    told = ", ".join(f"{name} {value}" for name, value in (about or {}).items() if isinstance(value, str | int | float))
-    table = Table(title=title, caption=told or None, title_justify="left", caption_justify="left")
+    caption = ", ".join(f"{name} {value}" for name, value in (about or {}).items() if isinstance(value, str | int | float))
+    table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
     for heading in ("figure", "value", "unit", "goal", "met"):
         table.add_column(heading, justify="right" if heading == "value" else "left")
     for figure in figures:

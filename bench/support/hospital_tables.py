@@ -1,4 +1,4 @@
-"""Curated tables of a large hospital, drawn and not ingested: realistic in size and shape, not in meaning."""
+"""Generated curated tables of a large hospital: realistic in size and structure, not in content."""
 
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def _table(name: str, columns: dict[str, pa.Array]) -> pa.Table:
 
 
 def _ids(prefix: str, numbers: Numbers) -> pa.Array:
-    """Return pseudonyms as long as real ones."""
+    """Return pseudonyms of realistic length."""
     mixed = (numbers.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     return pa.array([f"v1-{prefix}{number:038x}" for number in mixed.tolist()])
 
@@ -145,7 +145,7 @@ def _conditions(chance: np.random.Generator, patients: int) -> dict[str, pa.Arra
 def _observations(
     chance: np.random.Generator, who: Numbers, start: Numbers, length: Numbers, stays: Numbers
 ) -> dict[str, pa.Array]:
-    """Give each stay its measurements, and every other encounter two."""
+    """Generate the measurements of each stay, and two for every other encounter."""
     other = np.setdiff1d(np.arange(len(who)), stays, assume_unique=True)
     of = np.concatenate([np.repeat(stays, PER_STAY), np.repeat(other, 2)])
     rows = len(of)

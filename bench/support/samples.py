@@ -1,4 +1,4 @@
-"""The FHIR files that benchmarks of ingestion run on: the reference data where it is, else a synthetic population."""
+"""FHIR samples for benchmarks of ingestion: the reference data if present, otherwise a synthetic population."""
 
 import functools
 import gzip
@@ -20,21 +20,21 @@ _UUID = re.compile(rb"[0-9a-f](?=[0-9a-f]{7}-[0-9a-f]{4}-[0-9a-f]{4}-)")
 
 
 def shared(name: str) -> Path:
-    """Return the folder of a reference data set, which need not exist."""
+    """Return the folder of a reference data set, which may not exist."""
     named = os.environ.get("HMLOPS_SHARED_DATA")
     return (Path(named) if named else REPOSITORY.parent / "shared" / "data") / name
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Some FHIR files and what to call them."""
+    """FHIR files with a name."""
 
     name: str
     files: tuple[Path, ...]
 
 
 def sample(source: Path | None, scratch: Path) -> Sample:
-    """Return the files to measure on, synthesised when there are no others."""
+    """Return the files to measure with, synthesised if there is no reference data."""
     folder = source or shared("synthea-r4")
     if source is None and not folder.is_dir():
         from model.synthesis.run import synthesize
@@ -50,20 +50,20 @@ def _files(folder: Path) -> tuple[Path, ...]:
 
 
 def content(path: Path) -> bytes:
-    """Return a file unpacked."""
+    """Return the decompressed content of a file."""
     raw = path.read_bytes()
     return gzip.decompress(raw) if path.name.endswith(".gz") else raw
 
 
 def accepted(path: Path) -> list[dict[str, Any]]:
-    """Return the resources of a bundle that ingestion takes."""
+    """Return the resources of a bundle that ingestion accepts."""
     bundle = json.loads(content(path))
     found = (entry.get("resource", {}) for entry in bundle.get("entry", []))
     return [resource for resource in found if resource.get("resourceType") in ACCEPTED]
 
 
 def linked(files: tuple[Path, ...], folder: Path) -> Path:
-    """Return a folder that holds the files, under names of no one."""
+    """Return a folder with links to the files, under neutral names."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for number, path in enumerate(files):
@@ -72,7 +72,7 @@ def linked(files: tuple[Path, ...], folder: Path) -> Path:
 
 
 def multiplied(files: tuple[Path, ...], times: int, folder: Path) -> Path:
-    """Return a folder with so many times the data: each copy has patients and records of its own."""
+    """Return a folder with several copies of the data: each copy has its own patients and records."""
     folder.mkdir(parents=True)
     digits = b"0123456789abcdef"
     for copy in range(times):
@@ -90,7 +90,7 @@ def _turned(table: bytes, found: re.Match[bytes]) -> bytes:
 
 
 def bundle_of(entries: int, files: tuple[Path, ...], path: Path) -> Path:
-    """Write one bundle with so many entries of the accepted types, each a record of its own."""
+    """Write one bundle with this number of entries of accepted types, each a separate record."""
     with path.open("w", encoding="utf-8") as stream:
         stream.write('{"resourceType": "Bundle", "type": "collection", "entry": [')
         for number, resource in zip(range(entries), _endless(files), strict=False):
