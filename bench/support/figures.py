@@ -37,7 +37,8 @@ def show(title: str, figures: list[Figure], *, as_json: bool, about: dict[str, A
     if as_json:
         print(json.dumps({"bench": title, **(about or {}), "figures": [asdict(f) for f in figures]}, sort_keys=True))
         return
-    caption = ", ".join(f"{name} {value}" for name, value in (about or {}).items() if isinstance(value, str | int | float))
+    scalars = {name: value for name, value in (about or {}).items() if isinstance(value, str | int | float)}
+    caption = ", ".join(f"{name} {value}" for name, value in scalars.items())
     table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
     for heading in ("figure", "value", "unit", "goal", "met"):
         table.add_column(heading, justify="right" if heading == "value" else "left")
