@@ -1,1 +1,1 @@
-"""The embedded environment: a real cluster, OpenBao and AWS emulator on one machine (`python -m local`)."""
+"""Embedded environment: Kubernetes cluster, OpenBao and AWS emulator on one machine (`python -m local`)."""

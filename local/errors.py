@@ -1,5 +1,5 @@
-"""The one error that a user sees: a sentence that says what, where and how to mend it."""
+"""Error shown to users: a sentence that says what is wrong, where, and how to fix it."""
 
 
 class UserError(Exception):
-    """A fault that the user can mend; shown as one line, without a stack trace."""
+    """Error that the user can fix; shown as one line, without a stack trace."""

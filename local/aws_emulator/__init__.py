@@ -1,8 +1,8 @@
-"""AWS for a machine without AWS: moto behind real signatures, real IAM and a journal that survives kill -9."""
+"""AWS API emulator: moto with signature verification, IAM evaluation and a journal that survives kill -9."""
 
 import os
 
-# Read by moto when it is imported, which any module of this package may do.
+# Read by moto at import time, and any module of this package may import it.
 os.environ["MOTO_ACCOUNT_ID"] = "123456789012"
 os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"

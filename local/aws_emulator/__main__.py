@@ -1,4 +1,4 @@
-"""Start the AWS API emulator: ``python -m local.aws_emulator --help``."""
+"""Command line of the AWS API emulator: ``python -m local.aws_emulator --help``."""
 
 import argparse
 import configparser
@@ -40,7 +40,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def write_credentials(path: Path, access_key: str, secret_key: str) -> None:
-    """Write an AWS shared-credentials file that only its owner can read."""
+    """Write an AWS shared credentials file that only its owner can read."""
     profiles = configparser.ConfigParser()
     profiles["default"] = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
     text = io.StringIO()
@@ -57,7 +57,7 @@ def write_credentials(path: Path, access_key: str, secret_key: str) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Serve until the process is told to stop."""
+    """Serve until the process receives a stop signal."""
     host, separator, port = arguments.address.rpartition(":")
     if not separator or not port.isdigit():
         raise UserError(f"'{arguments.address}' is no address; write it as 172.31.250.1:4566.")
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Run, and turn a user's mistake into one line and exit code 2."""
+    """Run; a user error is reported in one line, with exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""The emulator as one function from request to answer: authenticate, authorise, journal, perform."""
+"""Emulator application: authenticates, authorises, journals and performs each request."""
 
 import logging
 import os
@@ -31,24 +31,24 @@ _ADMINISTRATOR: Final = "hmlops-admin"
 
 
 def _stop() -> None:
-    """End the process at once: what is in memory is no longer what is on disk; a restart replays the disk."""
+    """End the process immediately: memory and journal differ, and a restart replays the journal."""
     os._exit(3)
 
 
 @dataclass
 class Emulator:
-    """AWS in one process.
+    """AWS emulator in one process.
 
     Parameters
     ----------
     journal
-        Where changes are kept.
+        Journal of modifying requests.
     issuer
-        Whose web identities are accepted.
+        OIDC issuer of accepted web identities.
     host
-        The address and port at which clients reach it.
+        Host and port of the emulator's endpoint.
     cluster
-        The cluster that stands for every EKS cluster, where there is one.
+        Endpoint used for all EKS clusters, if any.
     """
 
     journal: Journal
@@ -69,7 +69,7 @@ class Emulator:
         self.administrator = create_administrator(self._moto, _ADMINISTRATOR, _EVERYTHING)
 
     def replay(self) -> int:
-        """Perform all that the journal holds, at its own time, and return how many entries that were."""
+        """Replay all journal entries, each at its recorded time, and return their number."""
         count = 0
         for entry in self.journal.entries():
             with time_machine.travel(datetime.fromtimestamp(entry.at, UTC), tick=False):
@@ -81,7 +81,7 @@ class Emulator:
         return count
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request."""
+        """Handle one request."""
         if request.path == TOKEN_REVIEW:
             with self._moto.exclusive():
                 return self._reviewer.answer(request)
@@ -138,7 +138,7 @@ class Emulator:
         raise AwsError("InvalidAction", f"sts:{action} is not emulated", 400)
 
     def _change(self, call: Call) -> Answer:
-        """Perform a request that changes something, with its journal entry on disk before the answer."""
+        """Perform a modifying request, with its journal entry on disk before the response."""
         self._number += 1
         bucket, source = _buckets(call)
         entry = Entry(self._number, time.time(), call, bucket, source)
@@ -175,7 +175,7 @@ class Emulator:
 
 
 def _buckets(call: Call) -> tuple[str, str]:
-    """Return the bucket that a call changes and the one that it copies from."""
+    """Return the bucket that a call modifies and the source bucket of a copy."""
     if call.service != "s3":
         return "", ""
     place = s3_actions.split(call.request.path)

@@ -1,4 +1,4 @@
-"""The journal: every request that changed something, on disk before it is answered."""
+"""Write-ahead journal of all modifying requests."""
 
 import json
 import secrets
@@ -27,7 +27,7 @@ create index if not exists entries_by_source on entries (source);
 
 @dataclass(frozen=True)
 class Entry:
-    """One journalled request."""
+    """Journal entry of one request."""
 
     number: int
     at: float
@@ -37,7 +37,7 @@ class Entry:
 
 
 class Journal:
-    """An SQLite file with full synchronisation; one emulator at a time may hold it."""
+    """Journal in an SQLite file with full synchronisation, locked by one emulator at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "journal.sqlite"
@@ -85,12 +85,12 @@ class Journal:
         return str(self._db.execute("select value from facts where name = ?", (name,)).fetchone()[0])
 
     def last(self) -> int:
-        """Return the highest number that was ever given."""
+        """Return the highest entry number ever assigned."""
         highest = self._db.execute("select coalesce(max(number), 0) from entries").fetchone()[0]
         return max(int(highest), int(self._fact("dropped", "0")))
 
     def begin(self, entry: Entry) -> None:
-        """Write an entry, not yet for good."""
+        """Write a tentative entry."""
         call = entry.call
         self._db.execute("begin immediate")
         self._db.execute(
@@ -111,15 +111,15 @@ class Journal:
         )
 
     def keep(self) -> None:
-        """Make the last entry last: after this it survives a loss of power."""
+        """Commit the last entry: from then on it survives a power failure."""
         self._db.execute("commit")
 
     def drop(self) -> None:
-        """Forget the last entry: the request changed nothing."""
+        """Roll back the last entry: the request changed nothing."""
         self._db.execute("rollback")
 
     def forget_bucket(self, bucket: str, upto: int) -> None:
-        """Drop the entries of a bucket that is deleted, unless another bucket was copied from it."""
+        """Delete the entries of a deleted bucket, unless objects were copied from it to another bucket."""
         self._db.execute("begin immediate")
         copied = self._db.execute("select 1 from entries where source = ? and bucket <> ? limit 1", (bucket, bucket))
         if copied.fetchone() is None:

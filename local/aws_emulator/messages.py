@@ -1,4 +1,4 @@
-"""What passes through the emulator: requests, answers and AWS's own way to say no."""
+"""HTTP messages of the emulator: requests, responses and AWS error responses."""
 
 import json
 import uuid
@@ -21,7 +21,7 @@ _JSON_CODES: Final = {
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request, read whole; header names are lower-case, dashes and underscores as sent."""
+    """HTTP request with its complete body; header names are lower-case, dashes and underscores as sent."""
 
     method: str
     target: str
@@ -42,18 +42,18 @@ class Request:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The query's parameters; of a repeated one the last."""
+        """Query parameters; the last value of a repeated one."""
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
     @property
     def form(self) -> list[tuple[str, str]]:
-        """The body's parameters when it is a form, in order."""
+        """Parameters of a form body, in order."""
         if not self.header("content-type").startswith("application/x-www-form-urlencoded"):
             return []
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
     def header(self, name: str) -> str:
-        """Return a header's value, empty when it was not sent."""
+        """Return a header's value, empty if it was not sent."""
         return next((value for key, value in self.headers if key == name), "")
 
     def with_headers(self, headers: Iterable[tuple[str, str]]) -> "Request":
@@ -63,7 +63,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer."""
+    """HTTP response."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -71,7 +71,7 @@ class Answer:
 
 
 class AwsError(Exception):
-    """A refusal, as AWS words it."""
+    """Error response of AWS."""
 
     def __init__(self, code: str, message: str, status: int = 403) -> None:
         super().__init__(message)
@@ -81,7 +81,7 @@ class AwsError(Exception):
 
 
 def refusal(error: AwsError, request: Request, service: str) -> Answer:
-    """Render a refusal in the protocol that the client of a service expects."""
+    """Render an error in the protocol of the service."""
     identity = str(uuid.uuid4())
     if request.method == "HEAD":
         return Answer(error.status, (("x-amz-request-id", identity),), b"")
@@ -112,14 +112,14 @@ def _json(error: AwsError, request: Request, identity: str) -> Answer:
         ("x-amzn-ErrorType", code),
         ("x-amzn-RequestId", identity),
     )
-    # The protocol that names its operation in a header says 400 whatever the client did wrong.
+    # The JSON protocol (operation in a header) uses status 400 for all client errors.
     flat = bool(request.header("x-amz-target")) and 400 <= error.status < 500
     status = 400 if flat else error.status
     return Answer(status, headers, json.dumps({"__type": code, "message": error.message}).encode())
 
 
 def as_list(value: Any) -> list[Any]:
-    """Return what AWS documents write as one value or as a list, as a list."""
+    """Return a policy element, written as one value or as a list, as a list."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 

@@ -1,4 +1,4 @@
-"""Which operation a request asks for, and whether it only reads."""
+"""Operation of a request: name, permission, and whether it only reads."""
 
 import re
 from typing import Final
@@ -10,7 +10,7 @@ from local.aws_emulator.moto.routing import route
 
 UNCLASSIFIED: Final = "Unclassified"
 
-# Services whose actions have another prefix than the name under which requests are signed.
+# Services whose IAM prefix differs from their signing name.
 _PREFIXES: Final = {"monitoring": "cloudwatch"}
 
 _READS: Final = re.compile(
@@ -35,14 +35,14 @@ _KMS_READS: Final = frozenset(
 
 
 def unsigned_service(request: Request) -> str:
-    """Return the service that an unsigned request is most likely meant for, to word its refusal."""
+    """Return the most likely service of an unsigned request, for the format of the error."""
     if request.header("x-amz-target"):
         return "json"
     return "sts" if request.form else "s3"
 
 
 def name(call: Call) -> str:
-    """Return the operation's name, ``Unclassified`` where it is not plain."""
+    """Return the operation's name, ``Unclassified`` if it is not clear."""
     request = call.request
     if call.service == "s3":
         return UNCLASSIFIED
@@ -61,25 +61,25 @@ def name(call: Call) -> str:
 
 
 def permission(service: str, operation: str) -> str:
-    """Return the action that policies name."""
+    """Return the IAM action."""
     return f"{_PREFIXES.get(service, service)}:{operation}"
 
 
 def _hides_action(request: Request) -> bool:
-    """Return whether moto, which reads every body as a form as well, would find another action in this one."""
+    """Return whether moto, which also parses every body as a form, would find another action in this one."""
     pairs = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)
     return any(key == "Action" for key, _ in pairs)
 
 
 def only_reads(request: Request, service: str, operation: str) -> bool:
-    """Return whether a request leaves everything as it is, so that it need not be journalled."""
+    """Return whether a request only reads, so that it need not be journalled."""
     if service == "s3" or operation == UNCLASSIFIED:
         return request.method in ("GET", "HEAD", "OPTIONS")
     return _READS.fullmatch(operation) is not None or (service == "kms" and operation in _KMS_READS)
 
 
 def refuse_unfit(request: Request, service: str, operation: str) -> None:
-    """Refuse what the emulator could not keep its promises for.
+    """Reject requests that would break guarantees of the emulator.
 
     Raises
     ------

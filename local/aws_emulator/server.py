@@ -1,4 +1,4 @@
-"""HTTPS in front of the emulator: one thread a connection, so that a slow client holds up nobody else."""
+"""HTTPS server of the emulator, with one thread per connection so that a slow client does not block others."""
 
 import errno
 import logging
@@ -23,7 +23,7 @@ _LARGEST: Final = 512 << 20
 
 
 def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """Return a server context with TLS 1.2 or later.
+    """Return an SSL context for a server with TLS 1.2 or later.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 class Handler(MotoRequestHandler):
-    """Reads requests as moto's server does, logs no query and no body."""
+    """Request handler that parses as moto's server does, and logs neither query nor body."""
 
     timeout = _TIMEOUT
     disable_nagle_algorithm = True
@@ -56,12 +56,12 @@ class Handler(MotoRequestHandler):
         log.info("%s %s %s", getattr(self, "command", "?"), self.path.partition("?")[0], code)
 
     def log_error(self, format: str, *args: Any) -> None:
-        """Log a broken connection quietly."""
+        """Log a connection error in one line."""
         log.debug(format, *args)
 
 
 class Server(ThreadedWSGIServer):
-    """A listening socket that is bound at once and does each TLS handshake in the connection's own thread."""
+    """Threaded server, bound on creation, with the TLS handshake in the connection's thread."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -89,7 +89,7 @@ class Server(ThreadedWSGIServer):
             self.shutdown_request(secure)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log a connection that broke, without its content."""
+        """Log a failed connection, without its content."""
         del request, client_address
         log.debug("Connection ended early", exc_info=True)
 
@@ -126,7 +126,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _request(environ: dict[str, Any]) -> Request | None:
-    """Read a request whole; nothing when it is larger than the emulator takes."""
+    """Read a complete request; None if it exceeds the emulator's limit."""
     length = environ.get("CONTENT_LENGTH") or "0"
     if environ.get("wsgi.input_terminated"):
         body = environ["wsgi.input"].read(_LARGEST + 1)

@@ -1,4 +1,4 @@
-"""What of moto's state decides who may do what; call all of it while holding moto's lock."""
+"""Reader of moto's state for authorisation; call all of it while holding moto's lock."""
 
 import json
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from local.aws_emulator.moto.backend import Moto
 
 @dataclass(frozen=True)
 class Encryption:
-    """The KMS key of an S3 object or bucket; no key when S3 encrypts with its own."""
+    """Encryption of an S3 object or bucket: its KMS key, or none with SSE-S3."""
 
     key: str = ""
 
 
 class State:
-    """What the authorisation has to know of moto's state; call while holding the lock."""
+    """Users, roles, policies and keys in moto's state; call while holding the lock."""
 
     def user_of(self, access_key: str) -> tuple[str, str, str] | None:
         """Return name, ARN and secret key of the user that owns an active access key."""
@@ -47,7 +47,7 @@ class State:
         return None
 
     def longest_session(self, arn: str) -> int:
-        """Return for how many seconds a role may be assumed."""
+        """Return a role's maximum session duration in seconds."""
         return next((int(role.max_session_duration) for role in _iam().roles.values() if role.arn == arn), 3600)
 
     def has_principal(self, arn: str) -> bool:
@@ -108,7 +108,7 @@ class State:
         return None
 
     def kms_key_of(self, ciphertext: bytes) -> str:
-        """Return the id of the key that made a ciphertext, empty when it is none of ours."""
+        """Return the id of the key of a ciphertext, empty if it is not from this emulator."""
         try:
             return str(_deserialize_ciphertext_blob(ciphertext).key_id)
         except Exception:
@@ -133,7 +133,7 @@ def _json(document: Any) -> str:
 
 
 def create_administrator(moto_services: Moto, name: str, policy: dict[str, Any]) -> tuple[str, str]:
-    """Create a user that may do everything, the same one at every start, and return its access key."""
+    """Create an administrator user, the same at every start, and return its access key."""
     with moto_services.exclusive():
         moto_services.seed(f"user {name}")
         iam = _iam()

@@ -1,1 +1,1 @@
-"""The parts that run on this machine: control plane, node, OpenBao, certificates, and their supervisor."""
+"""Components on this machine: Kubernetes control plane, node, OpenBao, certificates, and their supervisor."""

@@ -1,4 +1,4 @@
-"""What the cluster needs before the program deploys to it: identities, DNS, metrics, KServe, and types of charts."""
+"""Cluster add-ons applied before a deployment: RBAC, CoreDNS, metrics-server, KServe, and CRDs of charts."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ _CRDS = (
 
 
 def kubectl(home: Home, binary: Path, *arguments: str, stdin: str | None = None) -> str:
-    """Run kubectl as the administrator and return what it printed.
+    """Run kubectl as the administrator and return its output.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def _rendered(home: Home, coredns_image: str) -> str:
 
 
 def _kserve_settings(config: Path) -> dict[str, Any]:
-    """Return upstream's ConfigMap for Deployments without Knative and without an ingress."""
+    """Return KServe's ConfigMap, changed to standard Deployments without Knative and ingress."""
     documents = yaml.safe_load_all((config / "configmap" / "inferenceservice.yaml").read_text())
     content: dict[str, Any] = next(document for document in documents if document)
     content["metadata"]["namespace"] = "kserve"
@@ -85,14 +85,14 @@ def _kserve_settings(config: Path) -> dict[str, Any]:
 
 
 def digest(home: Home, config: Path, coredns_image: str) -> str:
-    """Return a digest of everything that is applied, to know whether it has been."""
+    """Return a digest of everything that is applied, to detect changes."""
     settings = yaml.safe_dump(_kserve_settings(config))
     types = f"{crds.TYPES}{(crds.MODULE / 'go.sum').read_text()}"
     return hashlib.sha256(f"{_rendered(home, coredns_image)}{settings}{config}{types}".encode()).hexdigest()
 
 
 def before_kserve(home: Home, kubernetes: Path, config: Path, coredns_image: str) -> None:
-    """Apply everything that KServe's controller and the pods need, and wait for the types."""
+    """Apply everything that KServe's controller and the pods need, and wait for the CRDs."""
     types = [*(config / "crd" / "full" / name for name in _CRDS), *crds.fetched()]
     role = (config / "rbac" / "role.yaml").read_text()
     base = "\n---\n".join([_rendered(home, coredns_image), role])
@@ -105,7 +105,7 @@ def before_kserve(home: Home, kubernetes: Path, config: Path, coredns_image: str
 
 
 def after_kserve(home: Home, kubernetes: Path, config: Path) -> None:
-    """Register KServe's webhooks, by the address at which the controller listens."""
+    """Register KServe's webhooks with the address of the controller."""
     webhooks = []
     for document in yaml.safe_load_all((config / "webhook" / "manifests.yaml").read_text()):
         if not document or "webhooks" not in document:

@@ -1,4 +1,4 @@
-"""A rehearsal's chart repositories: they answer in the place of the public ones, which this machine may not reach.
+"""Chart repositories of a rehearsal, which replace the public ones because these may be unreachable.
 
 The charts have the names and versions that the platform's table pins, and nothing in them. Helm fetches and installs
 them for real; what they would run does not run here.
@@ -26,7 +26,7 @@ from local.paths import CHARTS_PORT, NODE_IP, REPOSITORY, Home
 
 TABLE = REPOSITORY / "workloads" / "platform" / "charts.yaml"
 _LOOPBACK = "127.0.0.1"
-# The name of Docker's registry leads to another host.
+# The registry's name differs from its host.
 _HOSTS = {"docker.io": "registry-1.docker.io"}
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.cncf.helm.config.v1+json"
@@ -35,19 +35,19 @@ _LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 @dataclass(frozen=True)
 class Answer:
-    """A body and what it is."""
+    """Response body with its content type."""
 
     body: bytes
     kind: str = "application/octet-stream"
 
     @property
     def digest(self) -> str:
-        """The body's digest as registries write it."""
+        """Digest of the body in OCI notation."""
         return f"sha256:{hashlib.sha256(self.body).hexdigest()}"
 
 
 def archive(name: str, version: str) -> bytes:
-    """Return an empty chart; the same bytes each time."""
+    """Return an empty chart archive, always with the same bytes."""
     text = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": version}).encode()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
@@ -58,7 +58,7 @@ def archive(name: str, version: str) -> bytes:
 
 
 def _registry(path: str, name: str, version: str) -> dict[str, Answer]:
-    """Return what an OCI registry answers about one chart, by path."""
+    """Return the responses of an OCI registry for one chart, by path."""
     layer = Answer(archive(name, version))
     config = Answer(json.dumps({"name": name, "version": version, "apiVersion": "v2"}).encode())
     parts = {
@@ -73,7 +73,7 @@ def _registry(path: str, name: str, version: str) -> dict[str, Answer]:
 
 
 def answers(charts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Answer]]:
-    """Return host to path to what is there, for the rows of the platform's table."""
+    """Return the responses by host and path, for the rows of the platform's table."""
     found: dict[str, dict[str, Answer]] = {}
     for row in charts:
         chart, version = str(row["chart"]), str(row["version"])
@@ -93,22 +93,22 @@ def answers(charts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Answer]]
 
 
 def known() -> dict[str, dict[str, Answer]]:
-    """Return the answers about the platform's own charts."""
+    """Return the responses for the charts of the platform."""
     return answers(yaml.safe_load(TABLE.read_text(encoding="utf-8"))["charts"])
 
 
 def identity() -> Identity:
-    """Return the certificate of the hosts that are answered for."""
+    """Return the server certificate for the replaced hosts."""
     return Identity("charts", "charts", names=(*sorted(known()), _LOOPBACK))
 
 
 def marker(home: Home) -> Path:
-    """Return the file by which an environment has these repositories."""
+    """Return the marker file of an environment with these repositories."""
     return home.root / "charts"
 
 
 def variables(home: Home) -> dict[str, str]:
-    """Return the variables by which Helm asks here; empty where the environment has no such repositories."""
+    """Return the proxy variables for Helm; empty if the environment has no such repositories."""
     if not marker(home).exists():
         return {}
     here = ",".join((NODE_IP, _LOOPBACK, "localhost"))
@@ -120,7 +120,7 @@ def variables(home: Home) -> dict[str, str]:
 
 
 class _Proxy(BaseHTTPRequestHandler):
-    """Answers in the place of the hosts that a client has itself connected to."""
+    """HTTPS proxy that serves the responses of the requested hosts itself."""
 
     protocol_version = "HTTP/1.1"
     tls: ssl.SSLContext
@@ -157,7 +157,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 
 def server(certificate: Path, key: Path, port: int) -> ThreadingHTTPServer:
-    """Return the proxy, ready to serve on the loopback address."""
+    """Return the proxy server, bound to the loopback address."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate, key)
     handler = type("Proxy", (_Proxy,), {"tls": tls, "hosts": known()})

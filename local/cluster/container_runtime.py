@@ -1,4 +1,4 @@
-"""The container runtime's own housekeeping: images in, remains of a dead run out."""
+"""Housekeeping of the container runtime: image import, and removal of stale containers and images."""
 
 from local.cluster.host import run
 from local.images.build import PREFIX, BuiltImage
@@ -12,7 +12,7 @@ def _ctr(home: Home, *arguments: str, check: bool = True) -> str:
 
 
 def import_images(home: Home, images: dict[str, BuiltImage]) -> list[str]:
-    """Import the images that the runtime lacks; return their references."""
+    """Import the images missing in the runtime; return their references."""
     present = set(_ctr(home, "images", "ls", "--quiet").split())
     missing = [image for image in images.values() if not {image.reference, image.tagged} <= present]
     for image in missing:
@@ -21,7 +21,7 @@ def import_images(home: Home, images: dict[str, BuiltImage]) -> list[str]:
 
 
 def forget_containers(home: Home) -> None:
-    """Drop the records of containers whose processes are dead: the kubelet starts the pods anew."""
+    """Remove the records of containers whose processes have ended; the kubelet then restarts the pods."""
     for name in _ctr(home, "containers", "ls", "--quiet").split():
         _ctr(home, "containers", "rm", name, check=False)
     for name in _ctr(home, "snapshots", "ls").splitlines()[1:]:
@@ -31,7 +31,7 @@ def forget_containers(home: Home) -> None:
 
 
 def prune(home: Home, images: dict[str, BuiltImage]) -> None:
-    """Remove the project's images of earlier builds, once nothing deployed names them."""
+    """Remove the project's images of earlier builds that no deployed object references."""
     current = {name for image in images.values() for name in (image.reference, image.tagged)}
     present = _ctr(home, "images", "ls", "--quiet").split()
     old = [name for name in present if name.startswith(PREFIX) and name not in current]

@@ -17,7 +17,7 @@ ETCD_HEALTH_PORT = 12381
 CONTROLLER_PORT = 10257
 SCHEDULER_PORT = 10259
 
-# Who did what to which object, without the object: bodies may hold secrets.
+# Metadata level: user, verb and object, without bodies, which may contain secrets.
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -33,7 +33,7 @@ _AUDIT_POLICY = {
 
 
 def _login(home: Home) -> dict[str, Any]:
-    """Return how the API server has log-ins of IAM identities reviewed, as EKS does."""
+    """Return the webhook configuration for authentication of IAM identities, as in EKS."""
     server = {"server": f"{AWS_URL}{TOKEN_REVIEW}", "certificate-authority": str(home.pki / "ca.crt")}
     return {
         "apiVersion": "v1",
@@ -63,7 +63,7 @@ def write(home: Home) -> None:
 
 
 def etcd(home: Home, binary: Path) -> tuple[str, ...]:
-    """Return the command of etcd: TLS and client certificates of an authority of its own."""
+    """Return the command of etcd, with TLS and client certificates of a separate CA."""
     pki = home.pki
     return (
         str(binary),
@@ -127,7 +127,7 @@ def apiserver(home: Home, binary: Path) -> tuple[str, ...]:
         "--enable-aggregator-routing=true",
         f"--authentication-token-webhook-config-file={home.config / 'token-review.yaml'}",
         "--authentication-token-webhook-version=v1",
-        # Short, so that an access entry counts soon after it changed.
+        # Short, so that changes of access entries take effect soon.
         "--authentication-token-webhook-cache-ttl=5s",
         f"--encryption-provider-config={pki / 'encryption.yaml'}",
         f"--audit-policy-file={home.config / 'audit-policy.yaml'}",
@@ -138,7 +138,7 @@ def apiserver(home: Home, binary: Path) -> tuple[str, ...]:
 
 
 def controller_manager(home: Home, binary: Path) -> tuple[str, ...]:
-    """Return the command of kube-controller-manager, every controller under its own account."""
+    """Return the command of kube-controller-manager, with a separate ServiceAccount for each controller."""
     pki = home.pki
     own = pki / "kube-controller-manager.kubeconfig"
     return (

@@ -1,4 +1,4 @@
-"""The types of the charts that production installs, so that a rehearsal applies and checks its objects for real.
+"""CRDs of the charts that production installs, so that a rehearsal applies and validates their objects.
 
 The charts themselves do not run here. The types come as YAML from the Go modules of their makers, each pinned by
 ``local/go/crds``, and no others than those that the stack declares objects of.
@@ -13,7 +13,7 @@ from local.tools import build
 from local.tools.catalogue import GO_MODULES
 
 MODULE = GO_MODULES / "crds"
-# By module: the folder of its types, and those that the stack uses.
+# By Go module: the folder of its CRDs, and those that the stack uses.
 TYPES = {
     "github.com/cert-manager/cert-manager": (
         "deploy/crds",
@@ -45,7 +45,7 @@ TYPES = {
 
 
 def fetched() -> list[Path]:
-    """Return the file of each type, downloading the modules that the cache lacks.
+    """Return the CRD files, downloading modules that are missing in the cache.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def fetched() -> list[Path]:
 
 
 def _entries(text: str) -> list[dict[str, str]]:
-    """Return the objects that Go prints one after the other."""
+    """Return the JSON objects in the output of Go."""
     decoder, found, at = json.JSONDecoder(), [], 0
     while at < len(text.rstrip()):
         entry, end = decoder.raw_decode(text, at)

@@ -1,4 +1,4 @@
-"""What the environment changes on the host itself, and how all of it is taken back.
+"""Host setup and cleanup: addresses, forwarding, control groups, mounts and nftables rules.
 
 Everything here is repeatable: a run that was killed leaves mounts, addresses, rules and
 control groups, and the next start or ``make down`` clears them.
@@ -25,7 +25,7 @@ MARK = "HMLOPS_PART"
 CGROUP = "hmlops"
 CGROUPS = Path("/sys/fs/cgroup")
 POINTER = Path("/run/healthcare-mlops.home")
-# Where the runtime's CNI library notes the address that each sandbox got; it cannot be told another place.
+# Cache of the CNI library with the address of each sandbox; its path cannot be configured.
 CNI_RESULTS = Path("/var/lib/cni/results")
 MINIMUM_FREE_GIB = 6
 _IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -33,7 +33,7 @@ _TABLES = (("inet", "hmlops_policy"), ("ip", "kube-proxy"), ("ip6", "kube-proxy"
 
 
 def run(*command: str, check: bool = True, stdin: str | None = None) -> str:
-    """Run a command and return what it printed.
+    """Run a command and return its output.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def run(*command: str, check: bool = True, stdin: str | None = None) -> str:
 
 
 def require() -> None:
-    """Refuse a machine on which the embedded cluster cannot run, in one sentence.
+    """Check that the embedded cluster can run on this machine.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def require() -> None:
 
 
 def cgroup_roots() -> list[Path]:
-    """Return the hierarchies in which pods get their control groups."""
+    """Return the cgroup hierarchies of the pods."""
     if (CGROUPS / "cgroup.controllers").exists():
         return [CGROUPS]
     needed = [CGROUPS / name for name in ("cpu", "memory", "pids")]
@@ -107,7 +107,7 @@ def _present(command: str) -> bool:
 
 
 def check_network() -> None:
-    """Refuse when one of the environment's networks is in use by something else."""
+    """Check that the environment's networks are not used by something else."""
     wanted = [ipaddress.ip_network(cidr) for cidr in (POD_CIDR, SERVICE_CIDR, f"{NODE_IP}/32")]
     for line in run("ip", "-4", "-o", "addr", "show").splitlines():
         interface, address = line.split()[1], line.split()[3]
@@ -123,7 +123,7 @@ def check_network() -> None:
 
 
 def prepare(home: Home) -> None:
-    """Give the host the address, forwarding and control groups that the cluster needs."""
+    """Set up the address, forwarding and control groups that the cluster needs."""
     POINTER.write_text(str(home.root))
     if f"{NODE_IP}/32" not in run("ip", "-4", "-o", "addr", "show", "dev", "lo"):
         run("ip", "addr", "add", f"{NODE_IP}/32", "dev", "lo")
@@ -149,7 +149,7 @@ def _delegate(group: Path) -> None:
 
 
 def marked() -> dict[int, str]:
-    """Return process id to part name of every process that the environment started."""
+    """Return the processes of the environment: part name by process id."""
     found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -161,7 +161,7 @@ def marked() -> dict[int, str]:
 
 
 def contained() -> Iterator[int]:
-    """Yield the process ids inside the environment's pods."""
+    """Yield the process ids in the environment's pods."""
     for root in cgroup_roots():
         for path in (root / CGROUP).rglob("cgroup.procs"):
             with contextlib.suppress(OSError):
@@ -169,7 +169,7 @@ def contained() -> Iterator[int]:
 
 
 def memory() -> dict[int, int]:
-    """Return process id to its share of memory in bytes, for the parts and everything in the pods."""
+    """Return the proportional memory in bytes by process id, for the parts and the pods."""
     found = {}
     for pid in {*marked(), *contained()}:
         with contextlib.suppress(psutil.Error):
@@ -190,7 +190,7 @@ def _kill_until_gone() -> bool:
 
 
 def kill_all() -> None:
-    """End every process of the environment, with its pods."""
+    """Kill all processes of the environment, including its pods."""
     try:
         _kill_until_gone()
     except RetryError as error:
@@ -208,7 +208,7 @@ def mounts(below: Path) -> list[str]:
 
 
 def clear(home: Home) -> None:
-    """Take back mounts, rules, control groups and the address; the data stays."""
+    """Remove mounts, rules, control groups and the address; the data is kept."""
     kill_all()
     for point in mounts(home.root):
         run("umount", "-l", point, check=False)
@@ -233,7 +233,7 @@ def clear(home: Home) -> None:
 
 
 def check_pointer(home: Home) -> None:
-    """Clear what a dead environment in another home left; refuse while that one lives."""
+    """Clean up after a stopped environment with another home; fail if it is running."""
     if not POINTER.exists():
         return
     other = Home(Path(POINTER.read_text().strip()))

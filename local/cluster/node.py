@@ -48,7 +48,7 @@ disabled_plugins = [{disabled}]
 
 
 def _cni(home: Home) -> str:
-    """Return a routed network: every packet passes the node, where policy is enforced."""
+    """Return the CNI configuration of a routed network: all packets pass through the node, which enforces policies."""
     ipam = {
         "type": "host-local",
         "dataDir": str(home.run / "cni"),
@@ -88,7 +88,7 @@ def _kubelet(home: Home) -> dict[str, object]:
         "seccompDefault": True,
         "failSwapOn": False,
         "protectKernelDefaults": False,
-        # Its iptables chains serve no part here and would stay behind.
+        # Its iptables chains are not needed here and would be left behind.
         "makeIPTablesUtilChains": False,
         "enforceNodeAllocatable": ["pods"],
         "evictionHard": {
@@ -118,7 +118,7 @@ def _proxy(home: Home) -> dict[str, object]:
         "hostnameOverride": NODE_NAME,
         "healthzBindAddress": f"127.0.0.1:{PROXY_HEALTH_PORT}",
         "metricsBindAddress": "127.0.0.1:10249",
-        # The kernel's connection table is the host's: leave its limits alone.
+        # The kernel's conntrack table belongs to the host: do not change its limits.
         "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
     }
 

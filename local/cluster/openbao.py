@@ -1,4 +1,4 @@
-"""OpenBao: its configuration, its first start, and the token by which Pulumi speaks to it.
+"""OpenBao server: configuration, initialisation, and the operator's token for Pulumi.
 
 It unseals itself with a key file (``seal "static"``), so a crash costs a restart and nobody's help. On its
 first start it makes by itself the one account of this module, the keeper, and revokes its root token before
@@ -37,7 +37,7 @@ TOKEN_PERIOD = "768h"
 KEEPER_TTL = "2m"
 PATIENCE = 40.0
 AUDIT_DEVICES = ("first", "second")
-# Within its folder, as stacks name them, so that they are called the same on every machine.
+# Relative to its folder, so that stacks use the same names on every machine.
 AUDIT_FILES = tuple(f"audit/{name}.log" for name in AUDIT_DEVICES)
 
 
@@ -52,12 +52,12 @@ def token_file(home: Home) -> Path:
 
 
 def audit_logs(home: Home) -> tuple[Path, ...]:
-    """Return the audit devices' files; a request that neither can record is refused."""
+    """Return the audit devices' files; a request is rejected if neither can be written."""
     return tuple(folder(home) / file for file in AUDIT_FILES)
 
 
 def command(home: Home) -> list[str]:
-    """Return the command of the server, which prepares its folder and becomes ``bao server``."""
+    """Return the command of the server, which prepares its folder and executes ``bao server``."""
     return [sys.executable, "-m", "local.cluster.openbao", str(home.root)]
 
 
@@ -75,7 +75,7 @@ def configuration(home: Home, url: str = BAO_URL) -> str:
         "ui": False,
         "api_addr": url,
         "cluster_addr": f"https://{cluster}",
-        # One node elects itself: the shortest time-outs make a start quick.
+        # A single node elects itself leader: the shortest timeouts make a start fast.
         "storage": {"raft": {"path": str(_data(home)), "node_id": "hmlops", "performance_multiplier": 1}},
         "listener": {
             "tcp": {
@@ -99,7 +99,7 @@ def configuration(home: Home, url: str = BAO_URL) -> str:
             }
             for path in audit_logs(home)
         ],
-        # The one password is 256 random bits; a lock would only punish a login that comes too early.
+        # The only password has 256 random bits; a lockout would only affect a login that comes too early.
         "user_lockout": {"userpass": {"disable_lockout": "true"}},
         "initialize": [{"keeper": {"request": _first_requests(home)}}],
     }
@@ -130,7 +130,7 @@ def _first_requests(home: Home) -> list[dict[str, object]]:
 
 
 def prepare(home: Home, url: str = BAO_URL) -> Path:
-    """Make ready for a start, and return the configuration's file.
+    """Prepare a start, and return the path of the configuration.
 
     Data without the mark that :func:`initialise_and_unseal` leaves come from a first start that was cut
     short: nobody had a token then, so nothing was stored, and the next start begins anew.
@@ -201,7 +201,7 @@ def _login(client: hvac.Client, home: Home) -> None:
 
 
 def _renewed(home: Home, url: str) -> str | None:
-    """Return the kept token with its time extended, or None if it is not valid any more."""
+    """Renew the stored token and return it, or None if it is no longer valid."""
     path = token_file(home)
     kept = path.read_text().strip() if path.exists() else ""
     if not kept:
@@ -217,7 +217,7 @@ def _renewed(home: Home, url: str) -> str | None:
 
 @contextmanager
 def _client(home: Home, url: str) -> Iterator[hvac.Client]:
-    # Proxies and tokens of the caller's environment have no place between these two.
+    # Ignore proxies and tokens of the caller's environment.
     with requests.Session() as session:
         session.trust_env = False
         session.verify = str(home.pki / "ca.crt")
@@ -267,7 +267,7 @@ def _one_line(error: BaseException | None) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Prepare and become the server."""
+    """Prepare, and execute the server."""
     home = Home(Path(arguments[0]))
     try:
         rendered = prepare(home, *arguments[1:])

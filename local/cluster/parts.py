@@ -1,4 +1,4 @@
-"""The parts of the embedded environment: how each is started and how its health is told."""
+"""Parts (supervised components) of the embedded environment: commands, ports and health checks."""
 
 import hashlib
 import socket
@@ -71,7 +71,7 @@ class Part:
 
 
 def http(url: str, *, client: str = "", accept: tuple[int, ...] = (200,)) -> Check:
-    """Return a check that asks an address, over TLS with the cluster's authority where it says https."""
+    """Return a health check of a URL, with the cluster's CA for https."""
 
     def check(home: Home) -> str:
         certificate = (str(home.pki / f"{client}.crt"), str(home.pki / f"{client}.key")) if client else None
@@ -85,7 +85,7 @@ def http(url: str, *, client: str = "", accept: tuple[int, ...] = (200,)) -> Che
 
 
 def unix_socket(name: str) -> Check:
-    """Return a check that a socket of the run folder accepts connections."""
+    """Return a health check of a Unix socket in the run folder."""
 
     def check(home: Home) -> str:
         with socket.socket(socket.AF_UNIX) as client:
@@ -100,7 +100,7 @@ def unix_socket(name: str) -> Check:
 
 
 def _digest(paths: Iterable[Path]) -> str:
-    """Return a digest of the files that a part reads when it starts."""
+    """Return a digest of the files that a part reads at its start."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
@@ -125,7 +125,7 @@ def _netpol(home: Home) -> Part:
 
 
 def _kserve(home: Home, folder: Path) -> Part:
-    # controller-runtime looks for its serving certificate below TMPDIR.
+    # controller-runtime expects its serving certificate below TMPDIR.
     certificates = home.config / "kserve" / "k8s-webhook-server" / "serving-certs"
     certificates.mkdir(parents=True, exist_ok=True)
     for suffix in ("crt", "key"):
@@ -166,7 +166,7 @@ def _metrics_server(home: Home, kubernetes: Path) -> Part:
         "--metric-resolution=15s",
     )
     version = _digest([home.pki / "metrics-server.crt", home.pki / "metrics-server-serving.crt"])
-    # Ready means that it has scraped the kubelet; it is alive before that.
+    # Readiness would require a scrape of the kubelet; liveness does not.
     check = http(f"https://{NODE_IP}:{METRICS_PORT}/livez", client="health")
     return Part(
         Program("metrics-server", command, version=version), check, "resource metrics", ((NODE_IP, METRICS_PORT),)
@@ -197,7 +197,7 @@ def _ehr(home: Home) -> Part:
     command = ehr_build.command(
         built, address=NODE_IP, port=EHR_PORT, certificate=certificate, key=key, database=database
     )
-    # A patient that is not there: the server and its database answer, and send next to nothing.
+    # A search for a patient that does not exist: tests server and database with a small response.
     return Part(
         Program("ehr", command, version=_digest([certificate])),
         http(f"{EHR_URL}/Patient/none", accept=(404,)),
@@ -292,7 +292,7 @@ def _node(home: Home, kubernetes: Path) -> list[Part]:
 
 
 def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
-    """Return every supervised part by name, in the order in which they start."""
+    """Return all supervised parts by name, in the order of their start."""
     listed = [
         *_control_plane(home, tools),
         _openbao(home),

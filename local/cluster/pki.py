@@ -1,4 +1,4 @@
-"""Certificates: one identity a part, renewed before they expire."""
+"""PKI of the environment: one certificate per part, renewed before it expires."""
 
 import datetime
 import ipaddress
@@ -23,7 +23,7 @@ RENEW_BEFORE = datetime.timedelta(days=30)
 
 @dataclass(frozen=True)
 class Identity:
-    """What one part is called, and by which authority.
+    """Certificate identity of one part, and its CA.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ IDENTITIES = (
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
+    """Write a file atomically, readable only by its owner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.touch(mode=0o600)
@@ -171,7 +171,7 @@ def _current(path: Path, identity: Identity, authority: x509.Certificate) -> boo
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         certificate.verify_directly_issued_by(authority)
-    except Exception:  # any certificate that cannot be shown to be ours is made again
+    except Exception:  # a certificate that cannot be verified is issued again
         return False
     names: set[x509.GeneralName] = set()
     if identity.names:
@@ -203,7 +203,7 @@ def _issue(pki: Path, identity: Identity, authority: x509.Certificate, authority
 
 
 def kubeconfig(pki: Path, name: str) -> bytes:
-    """Return a kubeconfig by which the identity speaks to the API server."""
+    """Return a kubeconfig with the identity's client certificate."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -232,7 +232,7 @@ def _service_account_key(pki: Path) -> None:
 
 
 def ensure(home: Home, *further: Identity) -> frozenset[str]:
-    """Make what is missing, renew what expires; return the names of the identities that changed.
+    """Issue missing certificates and renew expiring ones; return the names of the changed identities.
 
     Parameters
     ----------

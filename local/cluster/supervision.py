@@ -1,4 +1,4 @@
-"""Keep the parts running: a supervisord of our own, spoken to over its socket."""
+"""Process supervision: the environment's own supervisord, controlled over its socket."""
 
 import configparser
 import contextlib
@@ -21,7 +21,7 @@ from local.paths import REPOSITORY, Home
 
 @dataclass(frozen=True)
 class Program:
-    """One supervised process.
+    """Supervised process.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def _quoted(value: str) -> str:
 
 
 def render(home: Home, programs: Iterable[Program]) -> str:
-    """Return the text of supervisord's configuration."""
+    """Return the configuration of supervisord."""
     config = configparser.RawConfigParser()
     config["unix_http_server"] = {"file": str(home.run / "supervisor.sock"), "chmod": "0700"}
     config["supervisord"] = {
@@ -84,7 +84,7 @@ def render(home: Home, programs: Iterable[Program]) -> str:
 
 
 class Supervisor:
-    """The supervisord of one home."""
+    """Client of the supervisord of one home."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -92,19 +92,19 @@ class Supervisor:
 
     @property
     def _rpc(self) -> Any:
-        # The transport does not recover from a refused connection: each call has its own.
+        # The transport does not recover from a refused connection: use a new one for each call.
         transport = SupervisorTransport("", "", f"unix://{self._home.run / 'supervisor.sock'}")
         return cast("Any", xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)).supervisor
 
     def running(self) -> bool:
-        """Tell whether the supervisor answers."""
+        """Return whether the supervisor responds."""
         try:
             return bool(self._rpc.getState()["statename"] == "RUNNING")
         except (OSError, http.client.HTTPException, xmlrpc.client.Error):
             return False
 
     def states(self) -> dict[str, dict[str, Any]]:
-        """Return part name to what supervisord tells of its process."""
+        """Return supervisord's process information by part name."""
         return {entry["name"]: entry for entry in self._rpc.getAllProcessInfo()}
 
     def configure(self, programs: Iterable[Program]) -> None:
@@ -146,12 +146,12 @@ class Supervisor:
             raise ConnectionError
 
     def start(self, name: str) -> None:
-        """Start a part unless it runs."""
+        """Start a part unless it is running."""
         if self.states()[name]["statename"] not in ("RUNNING", "STARTING"):
             self._rpc.startProcess(name, False)
 
     def stop(self, name: str) -> None:
-        """Stop a part if it runs."""
+        """Stop a part if it is running."""
         with contextlib.suppress(xmlrpc.client.Fault):
             self._rpc.stopProcess(name)
 

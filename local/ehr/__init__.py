@@ -1,1 +1,1 @@
-"""HAPI FHIR's server with Bulk Data export, built from Maven Central, as one hospital's EHR."""
+"""HAPI FHIR server with Bulk Data export, built from Maven Central, as the EHR of one hospital."""

@@ -1,4 +1,4 @@
-"""Build the FHIR server once, from the artifacts that its ``pom.xml`` names, into the user's cache."""
+"""Build of the FHIR server from the artifacts of its ``pom.xml``, in the user's cache."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ _INSTALL = "`apt-get install openjdk-17-jdk-headless maven`, or set JAVA_HOME an
 
 
 def folder() -> Path:
-    """Return where the cache keeps this build of the server: by HAPI's version and the project's content."""
+    """Return the cache folder of this build of the server, by HAPI's version and the project's content."""
     pom = (PROJECT / "pom.xml").read_text(encoding="utf-8")
     found = _VERSION.search(pom)
     digest = hashlib.sha256()
@@ -52,7 +52,7 @@ def java() -> str:
 
 
 def build(progress: Progress) -> Path:
-    """Return the folder of the built server, building it first where the cache lacks it.
+    """Return the folder of the server, building it if it is not in the cache.
 
     Raises
     ------
@@ -75,14 +75,14 @@ def build(progress: Progress) -> Path:
             shutil.copytree(PROJECT, partial)
             _compile(maven, partial)
             classpath = (partial / _CLASSPATH).read_text(encoding="utf-8").strip()
-            # Java reads its longest argument from a file.
+            # The class path is too long for a command line: Java reads it from a file.
             (partial / _ARGUMENTS).write_text(f"-cp\n{built / _CLASSES}:{classpath}\n", encoding="utf-8")
             partial.rename(built)
     return built
 
 
 def command(built: Path, *, address: str, port: int, certificate: Path, key: Path, database: str) -> tuple[str, ...]:
-    """Return the server's command; it serves below ``https://ADDRESS:PORT/fhir``.
+    """Return the server's command; its base URL is ``https://ADDRESS:PORT/fhir``.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def command(built: Path, *, address: str, port: int, certificate: Path, key: Pat
 
 
 def _whole(built: Path) -> bool:
-    """Return whether a build and every artifact that it names are there."""
+    """Return whether a build and all its artifacts are complete."""
     try:
         _, _, classpath = (built / _ARGUMENTS).read_text(encoding="utf-8").partition("\n")
     except OSError:

@@ -1,4 +1,4 @@
-"""Fill the FHIR server with a population, bundle by bundle; what is there already is stored again without harm."""
+"""Loader of a population into the FHIR server, bundle by bundle; repeating it is idempotent."""
 
 import gzip
 import json
@@ -17,12 +17,12 @@ TIMEOUT = 300.0
 
 
 def connect(base: str, authority: Path) -> httpx.Client:
-    """Return a client of the server whose certificate an authority signed."""
+    """Return a client of the server that trusts the given CA."""
     return httpx.Client(base_url=base, verify=ssl.create_default_context(cafile=str(authority)), timeout=TIMEOUT)
 
 
 def under_own_ids(bundle: dict[str, Any]) -> dict[str, Any]:
-    """Return a transaction that stores each resource under its own id, so that a second time adds nothing."""
+    """Return an idempotent transaction that stores each resource under its own id (PUT)."""
     entries = []
     for entry in bundle["entry"]:
         resource = entry["resource"]
@@ -53,6 +53,6 @@ def put_bundle(client: httpx.Client, path: Path) -> int:
 
 
 def fill(client: httpx.Client, bundles: Iterable[Path]) -> int:
-    """Store every bundle, some at a time, and return the number of resources."""
+    """Store all bundles, several in parallel, and return the number of resources."""
     with ThreadPoolExecutor(THREADS) as pool:
         return sum(pool.map(lambda path: put_bundle(client, path), bundles))

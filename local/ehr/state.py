@@ -1,4 +1,4 @@
-"""Which population the FHIR server of this environment holds, and where."""
+"""State of the environment's FHIR server: its population and database."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def folder(home: Home) -> Path:
 
 
 def population(home: Home) -> str | None:
-    """Return the name of the population that the FHIR server holds; nothing where there is no such server."""
+    """Return the name of the population in the FHIR server; empty without such a server."""
     try:
         return (folder(home) / POPULATION).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -21,5 +21,5 @@ def population(home: Home) -> str | None:
 
 
 def database(home: Home) -> Path:
-    """Return the folder of the server's database, which is that of one population."""
+    """Return the folder of the server's database for its population."""
     return folder(home) / (population(home) or "none")

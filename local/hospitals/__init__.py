@@ -1,1 +1,1 @@
-"""Each hospital's first run: data, Jobs, release and score, and what it serves."""
+"""Hospitals of the environment: first run (data, Jobs, release, score), and releases in service."""

@@ -1,4 +1,4 @@
-"""The hospital of the stack whose records come from the FHIR server, where `make up EHR=1` asks for it."""
+"""FHIR server as the source of one hospital, for `make up EHR=1`."""
 
 import hashlib
 import shutil
@@ -21,7 +21,7 @@ _SECRET = "fhir"
 
 
 def switch_on(home: Home, stack: Stack, tell: Tell) -> None:
-    """Give the first hospital an EHR in this environment from its next start.
+    """Enable the FHIR server for the first hospital, from the next start of the environment.
 
     Raises
     ------
@@ -40,12 +40,12 @@ def switch_on(home: Home, stack: Stack, tell: Tell) -> None:
 
 
 def switch_off(home: Home) -> None:
-    """Let the environment do without the server from its next start; its database stays."""
+    """Disable the FHIR server from the next start of the environment; its database is kept."""
     (folder(home) / POPULATION).unlink(missing_ok=True)
 
 
 def declare(stack: Stack, *, on: bool) -> None:
-    """Let the first hospital's records come from the FHIR server, or those that do come as the entry says."""
+    """Set the FHIR server as the first hospital's source, or restore the source of the hospital's entry."""
     for index, entry in enumerate(stack.working()):
         name, wanted = entry["name"], on and index == 0
         if wanted == is_source(entry):
@@ -60,12 +60,12 @@ def declare(stack: Stack, *, on: bool) -> None:
 
 
 def is_source(entry: dict[str, Any]) -> bool:
-    """Return whether a hospital's records come from the FHIR server of this environment."""
+    """Return whether the FHIR server of this environment is the hospital's source."""
     return bool(entry["fhir"].get("url") == EHR_URL)
 
 
 def land(home: Home, store: Any, hospital: str, tell: Tell) -> Landing:
-    """Fill the hospital's FHIR server, and let its Job find an empty landing place and the server's authority."""
+    """Load the hospital's FHIR server, clear its landing area, and store the server's CA for its Job."""
     bundles = pipeline.bundles(pipeline.synthesized(hospital, tell))
     authority = home.pki / "ca.crt"
     filled = database(home) / _FILLED
@@ -81,7 +81,7 @@ def land(home: Home, store: Any, hospital: str, tell: Tell) -> Landing:
 
 
 def _trust(home: Home, hospital: str, authority: str) -> None:
-    """Write the server's authority where the ingestor looks for it, as an operator would."""
+    """Write the server's CA to Vault, where the ingestor reads it, as an operator would."""
     client = hvac.Client(url=BAO_URL, token=token_file(home).read_text().strip(), verify=str(home.pki / "ca.crt"))
     kv, where = client.secrets.kv.v2, {"path": _SECRET, "mount_point": f"{hospital}/kv"}
     try:

@@ -1,4 +1,4 @@
-"""What each hospital has of the environment: its served model, and the last Job of each of its CronJobs."""
+"""Status of each hospital: its model server, and the last Job of each of its CronJobs."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from local.stack.stack import PROJECT
 
 HOSPITAL_LABEL = f"{PROJECT}/hospital"
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
-# A Job without a running pod for this long waits for something that will not come by itself.
+# A Job without a running pod for this long is considered stuck.
 WAIT_SECONDS = 180
 _TIMEOUT = 5
 _HEALTHY_WAITS = ("ContainerCreating", "PodInitializing")
@@ -25,7 +25,7 @@ Get = Callable[[str], Json]
 
 @dataclass(frozen=True)
 class Finding:
-    """The state of one thing that a hospital has.
+    """Status of one model server or CronJob of a hospital.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Finding:
 
 
 def reader(api: client.ApiClient) -> Get:
-    """Return how documents of the API server are read."""
+    """Return a function that reads documents from the API server."""
 
     def get(path: str) -> Json:
         host: str = api.configuration.host
@@ -58,7 +58,7 @@ def reader(api: client.ApiClient) -> Get:
 
 
 def model_answers(address: str, port: int, model: str) -> str:
-    """Ask a model server on this machine's node for its model; return what is wrong."""
+    """Query the readiness of a model on this machine's node; return the problem, if any."""
     try:
         answer = requests.get(f"http://{address}:{port}/v2/models/{model}/ready", timeout=_TIMEOUT)
     except requests.RequestException as error:
@@ -68,7 +68,7 @@ def model_answers(address: str, port: int, model: str) -> str:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the cluster holds of all hospitals, as the API server writes it."""
+    """Kubernetes objects of all hospitals."""
 
     services: tuple[Json, ...]
     pods: tuple[Json, ...]
@@ -77,7 +77,7 @@ class Cluster:
 
     @classmethod
     def read(cls, get: Get) -> "Cluster":
-        """Ask the API server."""
+        """Read the objects from the API server."""
 
         def items(path: str, label: str = HOSPITAL_LABEL) -> tuple[Json, ...]:
             return tuple(get(f"{path}?labelSelector={label}").get("items") or ())
@@ -97,7 +97,7 @@ def findings(
     asked: Callable[[str, int, str], str] = model_answers,
     now: datetime | None = None,
 ) -> list[Finding]:
-    """Return what every hospital of the stack's file has.
+    """Return the status of all hospitals of the stack.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _runs(cluster: Cluster, hospital: str, now: datetime) -> Iterator[Finding]:
 
 
 def _belongs(job: Json, cronjob: Json, cronjobs: Iterable[Json]) -> bool:
-    """Tell whether a Job was made of a CronJob, by its owner or, where it has none, by the longest name that fits."""
+    """Return whether a Job belongs to a CronJob, by its owner or, without one, by the longest matching name."""
     meta, wanted = job["metadata"], cronjob["metadata"]
     if meta["namespace"] != wanted["namespace"]:
         return False
@@ -227,7 +227,7 @@ def _run(hospital: str, subject: str, job: Json, cluster: Cluster, now: datetime
 
 
 def _wait(job: Json, cluster: Cluster, now: datetime) -> str:
-    """Return what a Job waits for; nothing where it runs, or began a moment ago."""
+    """Return what a Job waits for; empty if it is running or has just started."""
     status = job.get("status") or {}
     began = status.get("startTime") or job["metadata"]["creationTimestamp"]
     if status.get("ready") or (now - _moment(began)).total_seconds() < WAIT_SECONDS or job["spec"].get("suspend"):
@@ -254,7 +254,7 @@ def _moment(text: str) -> datetime:
 
 
 def _ago(text: str | None, now: datetime) -> str:
-    """Return how long ago a moment was, in its largest unit."""
+    """Return the age of a timestamp, in its largest unit."""
     if not text:
         return "at an unknown time"
     seconds = max(0, int((now - _moment(text)).total_seconds()))

@@ -1,4 +1,4 @@
-"""From a folder of FHIR bundles to a released and scored model, for each hospital."""
+"""Pipeline run of one hospital: landing of FHIR bundles, training, release and scoring."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ Tell = Callable[[str], None]
 
 
 def storage() -> Any:
-    """Return an S3 client; the process's environment names the server and the operator's key."""
+    """Return an S3 client; endpoint and the operator's credentials come from the environment variables."""
     return boto3.client("s3", config=Config(s3={"addressing_style": "path"}))
 
 
@@ -44,7 +44,7 @@ def bucket(hospital: str, data_class: str) -> str:
 
 
 def synthesized(hospital: str, tell: Tell) -> Path:
-    """Return a folder of bundles of a synthetic population, each hospital its own."""
+    """Return a folder of bundles of the hospital's synthetic population."""
     seed = int(hashlib.sha256(hospital.encode()).hexdigest()[:6], 16)
     sources = sorted((REPOSITORY / "model").rglob("*.py"))
     key = hashlib.sha256(b"".join(path.read_bytes() for path in sources if "synth" in str(path))).hexdigest()[:12]
@@ -85,7 +85,7 @@ def bundles(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Landing:
-    """The bundles of one hospital in its raw bucket."""
+    """Landed bundles of one hospital in its raw bucket."""
 
     hospital: str
     key: str
@@ -93,7 +93,7 @@ class Landing:
 
 
 def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
-    """Put the bundles where an EHR export would, unless the same ones are there.
+    """Upload the bundles to the raw bucket, as an EHR export would, unless they are there already.
 
     File names may hold names of patients, so the objects are named by their content.
     """
@@ -124,7 +124,7 @@ def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
 
 
 def clear_landing(store: Any, hospital: str) -> None:
-    """Remove the bundles that `land` put into the raw bucket, for a hospital whose records now come from a server."""
+    """Remove the bundles of `land` from the raw bucket, for a hospital whose source is now a server."""
     raw = bucket(hospital, "raw")
     if _RECORD not in keys(store, raw, _RECORD):
         return
@@ -144,7 +144,7 @@ def keys(store: Any, name: str, prefix: str) -> list[str]:
 
 
 def train(api: Any, landing: Landing, tell: Tell, seconds: int = jobs.JOB_SECONDS) -> None:
-    """Run ingest, features and training on what has landed; each that has run with this code is left alone."""
+    """Run ingest, features and training on the landed data; skip steps that have run with this code."""
     hospital = landing.hospital
     key = hashlib.sha256(f"{landing.key} {code_digest(REPOSITORY / 'model')}".encode()).hexdigest()[:10]
     for zone, cronjob in (("phi", "ingest"), ("data", "features"), ("data", "train")):
@@ -152,13 +152,13 @@ def train(api: Any, landing: Landing, tell: Tell, seconds: int = jobs.JOB_SECOND
 
 
 def code_digest(package: Path) -> str:
-    """Return the digest of a package's files: other code may make another release of the same data."""
+    """Return the digest of a package's files, since other code may produce another release from the same data."""
     files = sorted(path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def releases(store: Any, hospital: str) -> list[str]:
-    """Return the digests of the finished releases, the last one last."""
+    """Return the digests of the finished releases, oldest first."""
     pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket(hospital, "models"), Prefix=_RELEASES)
     entries = [entry for page in pages for entry in page.get("Contents", [])]
     signed = [entry for entry in entries if entry["Key"].endswith(_LAST_FILE)]
@@ -174,12 +174,12 @@ def release_document(store: Any, hospital: str, digest: str, name: str) -> dict[
 
 
 def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:
-    """Score one patient from inside the cluster; the answer is the Job's last line."""
+    """Score one patient from inside the cluster; the result is the Job's last line."""
     run = Run(f"{hospital}-serving", "score", release.partition("@")[2][:12])
     jobs.ensure(api, run, tell=tell)
     answer = _answer(api, run)
     if answer is None:
-        # The node keeps no logs of containers from before it was last started.
+        # The node has no logs of containers from before its last start.
         jobs.delete(api, run)
         jobs.ensure(api, run, tell=tell)
         answer = _answer(api, run)

@@ -1,4 +1,4 @@
-"""Deploy the stack, give each hospital data and a released model, and score a patient."""
+"""Rollout of ``make up``: deploy the stack, load data, train, release and serve, and score a patient."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ _NAME_ONE = (
 
 @dataclass(frozen=True)
 class HospitalSummary:
-    """One hospital: what it serves and how it scored a patient."""
+    """Summary of one hospital: its release and the score of a patient."""
 
     name: str
     release: str
@@ -33,18 +33,18 @@ class HospitalSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """What ``make up`` came to."""
+    """Result of ``make up``."""
 
     endpoints: dict[str, str]
     hospitals: tuple[HospitalSummary, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return a dictionary for JSON."""
         return asdict(self)
 
 
 def _settle_releases(stack: Stack, store: Any) -> None:
-    """Make the hospitals' releases ones that exist.
+    """Replace configured releases that do not exist.
 
     A hospital without one gets the newest finished one, so that a fresh clone keeps what is served. One whose bucket
     holds none any more, as after `pulumi destroy`, is to be trained again.
@@ -67,7 +67,7 @@ def _settle_releases(stack: Stack, store: Any) -> None:
 
 
 def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell) -> str:
-    """Land one hospital's bundles and run its pipeline; return the release that came of it."""
+    """Land one hospital's bundles and run its pipeline; return the resulting release."""
     name, store = entry["name"], pipeline.storage()
     by_server = ehr_source.is_source(entry)
     if by_server:
@@ -80,7 +80,7 @@ def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell)
 
 
 def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
-    """Land, ingest and train where it has not happened, hospitals side by side; tell whether an entry changed."""
+    """Land, ingest and train where needed, hospitals in parallel; return whether an entry changed."""
     entries = [
         entry
         for entry in stack.working()
@@ -111,7 +111,7 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
 
 
 def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
-    """Deploy, train, release, serve and score; what is done already is not done again.
+    """Deploy, train, release, serve and score; completed steps are skipped.
 
     Where the environment has an EHR, the first hospital's records come from it.
 

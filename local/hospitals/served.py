@@ -1,4 +1,4 @@
-"""The releases that the stack's hospitals serve, and whether they were evaluated."""
+"""Releases in service of the stack's hospitals, and whether they were evaluated."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ UNKNOWN = "release cannot be read"
 
 @dataclass(frozen=True)
 class Served:
-    """One hospital's release; ``remark`` is what whoever sees its risks must know."""
+    """Release in service of one hospital; ``remark`` is a warning to show with its risks."""
 
     hospital: str
     release: str
@@ -26,7 +26,7 @@ class Served:
 
 
 def remark(metrics: Mapping[str, Any]) -> str:
-    """Return what a release's figures say of its evaluation; nothing where it was evaluated.
+    """Return the warning for a release that was not evaluated; empty if it was.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def remark(metrics: Mapping[str, Any]) -> str:
 
 
 def served(home: Home) -> list[Served]:
-    """Return what the stack's file names for each hospital, with what the release says of itself."""
+    """Return the release of each hospital in the stack's file, with its metadata."""
     if not openbao.token_file(home).exists():
         return []
     os.environ.update(environment.process(home))

@@ -1,1 +1,1 @@
-"""Who asks the emulator, and what IAM allows: signatures, sessions, policies."""
+"""Authentication and authorisation of the AWS emulator: signatures, sessions, IAM policies."""

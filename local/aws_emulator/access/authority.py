@@ -1,4 +1,4 @@
-"""Who asks, and may they: identity policies, bucket and key policies, boundaries and session policies together."""
+"""IAM authorisation of requests: identity, resource and session policies, and permissions boundaries."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ _KMS_WITHOUT_KEY: Final = frozenset({"CreateKey", "ListKeys", "ListAliases", "Ge
 
 @dataclass(frozen=True)
 class Caller:
-    """An authenticated caller and the policies that speak about it."""
+    """Authenticated caller and the policies that apply to it."""
 
     principal: Principal
     identity: str
@@ -37,13 +37,13 @@ class Caller:
 
 @dataclass(frozen=True)
 class Authority:
-    """Turns access keys into callers and decides what they may do; call while holding moto's lock."""
+    """Authenticator and authoriser of callers by their access keys; call while holding moto's lock."""
 
     state: State
     sessions: Sessions
 
     def secret_of(self, signed: Signed) -> str:
-        """Return the secret key that a request must have been signed with."""
+        """Return the secret key with which a request must be signed."""
         if signed.token:
             self.sessions.read(signed.access_key, signed.token)
             return self.sessions.secret_key(signed.access_key)
@@ -56,7 +56,7 @@ class Authority:
         return user[2]
 
     def caller(self, signed: Signed) -> Caller:
-        """Return who signed a request whose signature has been checked."""
+        """Return the caller of a request with a verified signature."""
         if signed.token:
             session = self.sessions.read(signed.access_key, signed.token)
             role = self.state.role(session.role)
@@ -75,7 +75,7 @@ class Authority:
         return Caller(principal, name, tuple(self.state.user_policies(name)))
 
     def require(self, caller: Caller, request: Request, signed: Signed, operation: str) -> None:
-        """Check every permission that a request needs.
+        """Check all permissions that a request needs.
 
         Raises
         ------
@@ -186,7 +186,7 @@ class Authority:
     def _kms_names(self, body: Mapping[str, Any]) -> list[str]:
         names = {str(body[field]) for field in ("KeyId", "TargetKeyId") if body.get(field)}
         if "CiphertextBlob" in body:
-            # The key that decrypts is the one that the ciphertext names, whatever the caller says.
+            # The ciphertext determines the key for decryption, regardless of the request's key id.
             try:
                 names.add(self.state.kms_key_of(base64.b64decode(body["CiphertextBlob"])))
             except (binascii.Error, TypeError):
@@ -200,9 +200,9 @@ def _decide(caller: Caller, ask: Ask, resource_policy: str | None, resource_deci
     Parameters
     ----------
     caller
-        Who asks.
+        The caller.
     ask
-        For what.
+        The requested permission.
     resource_policy
         The policy of the bucket or key.
     resource_decides

@@ -1,6 +1,6 @@
-"""IAM's policy language: whether a document allows or denies an action on a resource.
+"""IAM policy evaluation: whether a document allows or denies an action on a resource.
 
-What a document says and this module does not know never opens a door: an unknown condition operator makes an
+Unsupported elements never grant access: an unknown condition operator makes an
 Allow statement miss and a Deny statement hit.
 
 Supported condition operators are the keys of ``_COMPARE`` and ``_NEGATED``, and ``Null``, each with ``IfExists``,
@@ -21,7 +21,7 @@ from local.aws_emulator.messages import Context, as_list
 
 
 class Verdict(Enum):
-    """What one or several documents say."""
+    """Result of evaluating one or several policy documents."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -30,7 +30,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: every name under which a policy may mean the caller."""
+    """Caller as a policy principal: all names by which a policy may refer to it."""
 
     arn: str
     account: str
@@ -40,7 +40,7 @@ class Principal:
 
 @dataclass(frozen=True)
 class Ask:
-    """One permission that a request needs; ``resource`` is ``*`` where the emulator does not know it."""
+    """Permission that a request needs; ``resource`` is ``*`` if the emulator does not know it."""
 
     action: str
     resource: str
@@ -48,14 +48,14 @@ class Ask:
 
 
 def judge(document: str, ask: Ask, principal: Principal | None = None, delegate: bool = True) -> Verdict:
-    """Return what one policy document says.
+    """Return the result of evaluating one policy document.
 
     Parameters
     ----------
     document
         The policy as JSON text.
     ask
-        What is asked for.
+        The requested permission.
     principal
         The caller, for policies that name principals (of buckets, keys and roles).
     delegate
@@ -81,7 +81,7 @@ def judge(document: str, ask: Ask, principal: Principal | None = None, delegate:
 
 
 def combine(verdicts: list[Verdict]) -> Verdict:
-    """Return what several documents say together: a Deny wins, then an Allow."""
+    """Return the combined result of several documents: Deny takes precedence over Allow."""
     if Verdict.DENY in verdicts:
         return Verdict.DENY
     return Verdict.ALLOW if Verdict.ALLOW in verdicts else Verdict.SILENT
@@ -137,7 +137,7 @@ def like(pattern: str, value: str, ignore_case: bool = False) -> bool:
 
 
 def _substitute(pattern: str, context: Context) -> str:
-    """Fill in policy variables; a pattern with an unknown variable becomes empty and matches nothing."""
+    """Substitute policy variables; a pattern with an unknown variable becomes empty and matches nothing."""
     missing = False
 
     def value(match: re.Match[str]) -> str:
@@ -154,7 +154,7 @@ def _substitute(pattern: str, context: Context) -> str:
 
 
 class UnsupportedConditionError(Exception):
-    """A condition operator that this module does not know."""
+    """Error: condition operator that is not supported."""
 
 
 def _date(text: str) -> float:

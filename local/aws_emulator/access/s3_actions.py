@@ -1,4 +1,4 @@
-"""Which S3 permissions a request needs; a request that no row describes needs ``s3:*`` on everything."""
+"""S3 permissions required by a request; a request not in the tables needs ``s3:*`` on everything."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from local.aws_emulator.messages import Request, as_list
 
 UNCLASSIFIED: Final = "s3:Unclassified"
 
-# Below this path moto answers for the account's settings, which are no bucket.
+# Below this path moto serves settings of the account, which is not a bucket.
 _ACCOUNT_PATH: Final = "/v20180820"
 _BUCKET: Final = {
     ("GET", ""): "ListBucket",
@@ -27,7 +27,7 @@ _BUCKET: Final = {
     ("DELETE", "website"): "DeleteBucketWebsite",
 }
 # Settings of a bucket: sub-resource, then the name in s3:Get<name> and s3:Put<name> (which also deletes).
-# Only what moto knows by that method: an unknown sub-resource falls through to the bucket's listing or deletion there.
+# Only what moto supports for the method: it handles an unknown sub-resource as listing or deletion of the bucket.
 _SETTINGS: Final = {
     "policy": "BucketPolicy",
     "versioning": "BucketVersioning",
@@ -73,7 +73,7 @@ _OBJECT: Final = {
 _VERSIONED: Final = frozenset({"GetObject", "GetObjectAcl", "GetObjectTagging", "PutObjectAcl", "PutObjectTagging"})
 _VERSIONED_DELETE: Final = frozenset({"DeleteObject", "DeleteObjectTagging"})
 _SUB_RESOURCES: Final = frozenset({sub for _, sub in (*_BUCKET, *_OBJECT)} | set(_SETTINGS) | {"delete"})
-# Parameters that choose no other operation.
+# Parameters that do not select another operation.
 _PLAIN: Final = re.compile(
     r"list-type|prefix|delimiter|max-keys|continuation-token|start-after|encoding-type|fetch-owner|marker|key-marker"
     r"|version-id-marker|upload-id-marker|part-number-marker|max-parts|max-uploads|max-buckets|bucket-region"
@@ -98,7 +98,7 @@ _EXTRA: Final = {
 
 @dataclass(frozen=True)
 class Need:
-    """One S3 permission: action, bucket and key (empty for the bucket itself)."""
+    """S3 permission: action, bucket and key (empty for the bucket itself)."""
 
     action: str
     bucket: str = ""
@@ -107,14 +107,14 @@ class Need:
 
     @property
     def resource(self) -> str:
-        """The ARN that policies name; ``*`` for the account."""
+        """ARN as used in policies; ``*`` for the account."""
         if not self.bucket:
             return "*"
         return f"arn:aws:s3:::{self.bucket}/{self.key}" if self.key else f"arn:aws:s3:::{self.bucket}"
 
 
 def split(path: str) -> tuple[str, str] | None:
-    """Split a path into bucket and key; nothing when it is not plainly one of ours."""
+    """Split a path into bucket and key; None if it is not clearly a bucket path."""
     if not path.startswith("/") or path.startswith("//"):
         return None
     bucket, _, key = path[1:].partition("/")
@@ -124,13 +124,13 @@ def split(path: str) -> tuple[str, str] | None:
 
 
 def names_bucket(request: Request, own: str) -> bool:
-    """Return whether the Host header has a bucket before the server's own name, which the path then lacks."""
+    """Return whether a request is virtual-hosted-style: the Host header has the bucket before the server's name."""
     host = request.header("host").lower()
     return host.endswith(f".{own.lower()}") or bool(re.match(r".+\.s3[.-]", host))
 
 
 def needs(request: Request) -> list[Need]:
-    """Return every S3 permission that a request needs."""
+    """Return all S3 permissions that a request needs."""
     place = split(request.path)
     names = [name for name, _ in parse_qsl(request.query, keep_blank_values=True)]
     subs = [name for name in request.parameters if name in _SUB_RESOURCES]
@@ -149,7 +149,7 @@ def needs(request: Request) -> list[Need]:
 
 
 def _ambiguous(request: Request) -> bool:
-    """Return whether moto might read something else in a request than this module does."""
+    """Return whether moto might interpret a request differently from this module."""
     form = request.header("content-type").partition(";")[0].strip().lower()
     return (
         any(name not in _SUB_RESOURCES and not _PLAIN.fullmatch(name) for name in request.parameters)
@@ -206,11 +206,11 @@ def _object_needs(request: Request, bucket: str, key: str, sub: str) -> list[Nee
 
 
 def _source_needs(request: Request) -> list[Need]:
-    """Return what reading the source of a copy needs."""
+    """Return the permissions for reading the source of a copy."""
     source = request.header("x-amz-copy-source")
     if not source:
         return []
-    # Read as moto reads it, so that what is allowed is what is copied.
+    # Parsed as moto does, so that the authorised object is the copied one.
     parsed = urlparse(source)
     bucket, _, key = unquote(parsed.path).lstrip("/").partition("/")
     version = parse_qs(parsed.query).get("versionId", [""])[0]

@@ -1,4 +1,4 @@
-"""Session credentials that need no table: a restart forgets none, and none outlives its time.
+"""Stateless session credentials of STS, which survive restarts and expire.
 
 A session token is a JWT signed with the emulator's own secret; the secret access key is derived from the token's id.
 """
@@ -19,7 +19,7 @@ _ALGORITHM = "HS256"
 
 @dataclass(frozen=True)
 class Session:
-    """An assumed role, and the session policies that narrow it."""
+    """Session of an assumed role, with session policies that restrict it."""
 
     role: str
     name: str
@@ -28,13 +28,13 @@ class Session:
 
     @property
     def arn(self) -> str:
-        """The session's own ARN."""
+        """ARN of the session."""
         return f"arn:aws:sts::{ACCOUNT}:assumed-role/{self.role.rsplit('/', 1)[-1]}/{self.name}"
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a client gets for a session."""
+    """Temporary credentials of a session."""
 
     access_key: str
     secret_key: str
@@ -44,12 +44,12 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Sessions:
-    """Issues and reads session credentials with one secret."""
+    """Issuer and verifier of session credentials with one secret."""
 
     secret: bytes
 
     def issue(self, session: Session, seconds: int) -> Credentials:
-        """Return fresh credentials for a session."""
+        """Return new credentials for a session."""
         access_key = "ASIA" + "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
         expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         claims: dict[str, Any] = {
@@ -64,7 +64,7 @@ class Sessions:
         return Credentials(access_key, self.secret_key(access_key), token, expires)
 
     def secret_key(self, access_key: str) -> str:
-        """Return the secret access key that belongs to an access key id of ours."""
+        """Return the secret access key of a temporary access key id."""
         return hmac.new(self._key("access"), access_key.encode(), hashlib.sha256).hexdigest()[:40]
 
     def read(self, access_key: str, token: str) -> Session:

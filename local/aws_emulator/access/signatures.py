@@ -1,4 +1,4 @@
-"""Signature Version 4: who signed a request, and whether it is what was signed."""
+"""Signature Version 4: parsing and verification of signed requests."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ _PAYLOADS: Final = re.compile(r"[0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-[A-Z0-9-
 
 @dataclass(frozen=True)
 class Signed:
-    """The claims of a signed request, before its signature was checked."""
+    """Signature fields of a request, not yet verified."""
 
     access_key: str
     date: str
@@ -36,7 +36,7 @@ class Signed:
 
 
 def read(request: Request) -> Signed | None:
-    """Return what a request claims about its signer, or nothing when it is not signed."""
+    """Return the signature fields of a request, or None if it is not signed."""
     if request.header("authorization"):
         return _from_header(request)
     if "X-Amz-Signature" in request.parameters:
@@ -163,7 +163,7 @@ def _string_to_sign(request: Request, signed: Signed) -> bytes:
 
 
 def _canonical_path(path: str, service: str) -> str:
-    # S3 signs the path encoded once; every other service encodes the path that was sent again.
+    # S3 signs the path encoded once; all other services encode the sent path again.
     return quote(unquote(path), safe="/~") if service == "s3" else quote(path, safe="/~")
 
 

@@ -1,4 +1,4 @@
-"""STS: session credentials for a web identity that verifies, and for a role that trusts the caller."""
+"""STS operations: AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity."""
 
 import re
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ _PEM: Final = re.compile(rb"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY----
 
 @dataclass(frozen=True)
 class Issuer:
-    """The one identity provider whose tokens can be checked: its URL and the file with its public keys."""
+    """OIDC identity provider whose tokens can be verified: its URL and the file with its public keys."""
 
     url: str
     keys: Path
 
     @property
     def host(self) -> str:
-        """The issuer as IAM names it, without its scheme."""
+        """Issuer as used by IAM, without the scheme."""
         parts = urlsplit(self.url)
         return parts.netloc + parts.path.rstrip("/")
 
     def claims(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token, its audience not checked yet.
+        """Return the claims of a token, without checking its audience.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class Issuer:
 
 @dataclass(frozen=True)
 class TokenService:
-    """The STS operations of the emulator; call while holding moto's lock."""
+    """STS service of the emulator; call while holding moto's lock."""
 
     authority: Authority
     issuer: Issuer

@@ -1,1 +1,1 @@
-"""EKS on the emulator: clusters, access entries and tokens."""
+"""EKS API of the AWS emulator: clusters, access entries and tokens."""

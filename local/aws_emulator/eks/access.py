@@ -1,4 +1,4 @@
-"""Access entries: which IAM principals an EKS cluster lets in, and as whom.
+"""EKS access entries: IAM principals with access to a cluster, and their Kubernetes users and groups.
 
 The embedded cluster knows the policy ``AmazonEKSClusterAdminPolicy``, as the group ``system:masters``; it refuses the
 association of any other, which only EKS's own authorizer could hold to.
@@ -22,7 +22,7 @@ Asked = Mapping[str, Any]
 
 
 class AccessEntries:
-    """The operations on access entries.
+    """Operations on EKS access entries.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class AccessEntries:
         }
 
     def perform(self, operation: str, region: str, asked: Asked) -> dict[str, Any] | None:
-        """Answer an operation, or return nothing when it is none on access entries."""
+        """Handle an operation; return None if it is not one on access entries."""
         if ":access-entry/" in str(asked.get("resourceArn", "")):
             return self._tags(operation, region, asked)
         answer = self._operations.get(operation)
@@ -63,7 +63,7 @@ class AccessEntries:
         return answer(cluster, asked)
 
     def let_in(self, cluster: Cluster, principal: str) -> None:
-        """Give whoever created a cluster its administration, as EKS does."""
+        """Grant cluster administration to the creator of a cluster, as EKS does."""
         entry = self._new(cluster, principal, {})
         entry.policies[ADMIN_POLICY] = _association(ADMIN_POLICY)
 

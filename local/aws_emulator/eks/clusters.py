@@ -1,4 +1,4 @@
-"""What EKS clusters have here and moto's have not: the embedded cluster's own face, and who may log in to it."""
+"""EKS clusters of the emulator: the embedded cluster's endpoint, and authentication settings that moto lacks."""
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from moto.eks.models import eks_backends
 
 from local.aws_emulator.messages import ACCOUNT, AwsError
 
-# Weakest first: a cluster's mode may only be raised.
+# In this order: a cluster's authentication mode cannot be changed back.
 MODES: Final = ("CONFIG_MAP", "API_AND_CONFIG_MAP", "API")
 
 
 @dataclass(frozen=True)
 class Face:
-    """The one real cluster that stands for every EKS cluster: its address, authority and token issuer."""
+    """Endpoint of the embedded cluster, used for all EKS clusters: address, CA and token issuer."""
 
     endpoint: str
     authority: Path
@@ -26,7 +26,7 @@ class Face:
 
 @dataclass
 class AccessEntry:
-    """An IAM principal that a cluster lets in."""
+    """EKS access entry: an IAM principal with access to a cluster."""
 
     principal: str
     arn: str
@@ -40,7 +40,7 @@ class AccessEntry:
 
 @dataclass
 class Cluster:
-    """One cluster: how it authenticates and whom it knows."""
+    """EKS cluster: authentication mode and access entries."""
 
     name: str
     region: str
@@ -51,7 +51,7 @@ class Cluster:
 
 
 class Clusters:
-    """Every EKS cluster by region and name; they come and go with moto's own.
+    """Registry of EKS clusters by region and name, in step with moto's clusters.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Clusters:
         return str(known[subnets[0]])
 
     def adopt(self, region: str, name: str, vpc: str, asked: Mapping[str, Any]) -> Cluster:
-        """Complete a cluster that moto has just made as the request asked."""
+        """Complete a cluster that moto has just created with the settings of the request."""
         access = asked.get("accessConfig") or {}
         made = _moto(region, name)
         ec2 = ec2_backends[ACCOUNT][region]
@@ -122,7 +122,7 @@ class Clusters:
         return cluster
 
     def change(self, cluster: Cluster, before: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-        """Complete a change that moto has just made as the request asked; it takes part of a setting for the whole."""
+        """Complete an update by moto with the settings of the request; moto treats part of a setting as the whole."""
         made = _moto(cluster.region, cluster.name)
         made.resources_vpc_config = {**before, **made.resources_vpc_config}
         made.upgrade_policy = asked.get("upgradePolicy") or made.upgrade_policy
@@ -139,7 +139,7 @@ class Clusters:
         return dict(_moto(cluster.region, cluster.name).resources_vpc_config)
 
     def forget(self, cluster: Cluster) -> None:
-        """Drop a cluster that moto has just deleted, and the security group that came with it."""
+        """Remove a cluster that moto has just deleted, with its security group."""
         del self._known[cluster.region, cluster.name]
         ec2_backends[ACCOUNT][cluster.region].delete_security_group(group_id=cluster.security_group)
 

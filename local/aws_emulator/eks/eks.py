@@ -1,4 +1,4 @@
-"""EKS as moto answers it, completed by what it lacks: the embedded cluster's face and access entries."""
+"""EKS operations: moto's, completed with the embedded cluster's endpoint and access entries."""
 
 import json
 import time
@@ -15,14 +15,14 @@ from local.aws_emulator.moto.backend import Call
 from local.aws_emulator.moto.routing import route
 from local.aws_emulator.state import State
 
-# Who made a request, for the journal: a session's key alone does not tell its role.
+# Caller of a request, for the journal: the access key of a session does not identify its role.
 CALLER: Final = "x-emulator-caller"
 
 Perform = Callable[[Call], Answer]
 
 
 class Eks:
-    """The operations of EKS; call while holding moto's lock, with moto's randomness seeded.
+    """EKS service of the emulator; call while holding moto's lock, with moto's randomness seeded.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Eks:
         self._entries = AccessEntries(clusters, state)
 
     def perform(self, call: Call, moto: Perform) -> Answer:
-        """Answer a request, with moto's help where moto knows the operation.
+        """Handle a request, using moto for operations that it supports.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Log-ins to the cluster with a token of ``aws eks get-token``, judged as EKS judges them.
+"""TokenReview webhook for tokens of ``aws eks get-token``, with the rules of EKS.
 
 Such a token is the presigned address of STS's ``GetCallerIdentity`` with the cluster's name among the signed headers.
 """
@@ -18,7 +18,7 @@ from local.aws_emulator.messages import Answer, AwsError, Request
 
 _PREFIX: Final = "k8s-aws-v1."
 _CLUSTER_HEADER: Final = "x-k8s-aws-id"
-# What EKS allows a token, whatever the address itself says of its expiry; no longer one is accepted.
+# Maximum lifetime of a token in EKS, regardless of the expiry in the presigned URL.
 _SECONDS: Final = 900
 _LONGEST: Final = 16 << 10
 _PARAMETERS: Final = frozenset(
@@ -38,7 +38,7 @@ _PARAMETERS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Reviewer:
-    """Answers the API server's TokenReviews; call while holding moto's lock.
+    """Reviewer of TokenReview requests from the API server; call while holding moto's lock.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Reviewer:
     host: str
 
     def answer(self, request: Request) -> Answer:
-        """Answer one review; a token that is not good is an answer as well."""
+        """Handle one TokenReview; an invalid token gives an unauthenticated response."""
         try:
             asked = json.loads(request.body)
             token = str(asked["spec"]["token"])
@@ -100,7 +100,7 @@ class Reviewer:
         return request
 
     def _cluster(self, request: Request, signed: Signed, secret: str) -> Cluster:
-        """Return the cluster whose name was signed; one real cluster stands for all of them."""
+        """Return the cluster with the signed name; the embedded cluster serves all of them."""
         refusal = _refused("there is no cluster")
         for cluster in self.clusters:
             named = request.with_headers((*request.headers, (_CLUSTER_HEADER, cluster.name)))

@@ -1,1 +1,1 @@
-"""What moto lacks or does otherwise than AWS."""
+"""Integration of moto, with corrections where it differs from AWS."""

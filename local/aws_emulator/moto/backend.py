@@ -1,4 +1,4 @@
-"""Moto itself: requests go in one at a time, and the same request with the same number gives the same ids."""
+"""Moto backend: requests are serialised, and a request with the same number gets the same ids."""
 
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ HOST: Final = "127.0.0.1:4566"
 
 @dataclass(frozen=True)
 class Call:
-    """A request that was let in, and where it goes."""
+    """Authorised request with its service and operation."""
 
     request: Request
     service: str
@@ -43,7 +43,7 @@ class Call:
 
 
 class Moto:
-    """Moto's services behind one lock, with reproducible randomness for everything that stays."""
+    """Moto's services behind one lock, with reproducible randomness for persistent values."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -54,16 +54,16 @@ class Moto:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold everybody else off."""
+        """Hold moto's lock."""
         with self._lock:
             yield
 
     def seed(self, number: int | str) -> None:
-        """Make the next ids, versions and keys those of one journal entry."""
+        """Seed the random source for ids, versions and keys with a journal entry's number."""
         mock_random.seed(hmac.new(self._secret, f"entry {number}".encode(), hashlib.sha256).hexdigest())
 
     def perform(self, call: Call, number: int | None = None) -> Answer:
-        """Hand a request to moto and return its answer; a number makes its ids those of that journal entry.
+        """Pass a request to moto and return its response; with a number, its ids are those of the journal entry.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Moto:
             return self.run(call)
 
     def prepare(self, call: Call, number: int | None = None) -> None:
-        """Make what must be there before a call, and its ids those of a journal entry; call while holding the lock."""
+        """Create the prerequisites of a call and seed its ids by journal entry; call while holding the lock."""
         module = self._module(call)
         if module not in _PLAIN_MODULES:
             self._exist("ec2", call.region)
@@ -84,7 +84,7 @@ class Moto:
             self.seed(number)
 
     def run(self, call: Call) -> Answer:
-        """Hand a prepared request to moto; call while holding the lock."""
+        """Pass a prepared request to moto; call while holding the lock."""
         body, status, headers = run_wsgi_app(self._app, environ(call), buffered=True)
         answer = Answer(int(status.partition(" ")[0]), tuple(headers.items()), b"".join(body))
         if call.service != "s3" and _has_no_route(answer):
@@ -92,7 +92,7 @@ class Moto:
         return answer
 
     def _module(self, call: Call) -> str:
-        """Return moto's own name of the service that will answer a call."""
+        """Return moto's name of the service that handles a call."""
         host = str(self._app.infer_service_region_host(environ(call), call.request.path))
         if "." not in host:
             return host
@@ -102,7 +102,7 @@ class Moto:
         raise NotImplementedError(f"the service {call.service}")
 
     def _exist(self, module: str, region: str) -> None:
-        """Make what a region has from the start (a default VPC, say) with the same ids, whoever asks first."""
+        """Create the defaults of a region (such as the default VPC), always with the same ids."""
         if (module, region) in self._prepared:
             return
         self._prepared.add((module, region))
@@ -114,13 +114,13 @@ class Moto:
 
 
 def _has_no_route(answer: Answer) -> bool:
-    """Return whether it was moto's web framework that answered, because moto has no such path."""
+    """Return whether moto's web framework responded because moto has no such path."""
     kind = dict(answer.headers).get("Content-Type", "")
     return answer.status in (404, 405) and (kind.startswith("text/html") and answer.body.startswith(b"<!doctype html>"))
 
 
 def _make_reproducible() -> None:
-    """Draw what moto takes from the system's randomness, and what must stay, from its seeded source."""
+    """Redirect moto's uses of system randomness for persistent values to its seeded source."""
 
     def key_material(size: int) -> bytes:
         return mock_random.randbytes(size)
@@ -132,15 +132,15 @@ def _make_reproducible() -> None:
         self.id = mock_random.get_random_string(96)
 
     def neutral(_bucket: Any, _action: str, _resource: str) -> PermissionResult:
-        # Bucket policies are judged before a request gets here; moto's own look ignores conditions.
+        # Bucket policies are evaluated before; moto's own evaluation ignores conditions.
         return PermissionResult.NEUTRAL
 
     def no_private_key(_spec: str) -> None:
-        # Only symmetric keys are emulated; moto would make an RSA pair for each all the same.
+        # Only symmetric keys are emulated, but moto would generate an RSA key pair for each of them.
         return None
 
     class Uuid:
-        """What two of moto's modules take from Python's uuid instead of the seeded source."""
+        """Replacement of Python's uuid module in two modules of moto, with the seeded source."""
 
         uuid4 = mock_random.uuid4
 
@@ -157,7 +157,7 @@ def _make_reproducible() -> None:
 
 
 def environ(call: Call) -> dict[str, Any]:
-    """Return a request as moto's server would read it."""
+    """Return a request as WSGI environment for moto's server."""
     request = call.request
     path, _, query = request.target.partition("?")
     query = "&".join(pair for pair in query.split("&") if not pair.startswith("X-Amz-"))
@@ -181,7 +181,7 @@ def environ(call: Call) -> dict[str, Any]:
         "wsgi.run_once": False,
         "CONTENT_LENGTH": str(len(request.body)),
         "HTTP_HOST": HOST,
-        # The service and region that were authorised, so that moto cannot guess others.
+        # The authorised service and region, so that moto does not derive others.
         "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 Credential={call.access_key}/20000101/{call.region}/{call.service}"
         "/aws4_request, SignedHeaders=host, Signature=none",
     }

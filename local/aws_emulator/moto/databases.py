@@ -1,11 +1,11 @@
-"""What moto forgets of databases: groups of subnets that change, and what watches instances and clusters."""
+"""Corrections of moto's RDS: changes of subnet groups, and monitoring settings of instances and clusters."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 from moto.rds.models import DBCluster, DBInstance, RDSBackend
 
-# Settings that moto takes and does not keep, by the names that requests give them.
+# Settings that moto accepts but does not store, by their request names.
 _INSTANCE: Final = (
     "database_insights_mode",
     "enable_performance_insights",
@@ -16,7 +16,7 @@ _CLUSTER: Final = (*_INSTANCE, "auto_minor_version_upgrade", "monitoring_interva
 
 
 def _keep(begin: Callable[..., None], names: tuple[str, ...]) -> Callable[..., None]:
-    """Return what begins an object and keeps settings; changes of them are kept already."""
+    """Return a constructor that stores the settings; moto already stores their changes."""
 
     def begin_and_keep(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
@@ -31,7 +31,7 @@ _modify_group: Final = RDSBackend.modify_db_subnet_group
 
 
 def _modify_and_keep_group(self: Any, subnet_name: str, *changed: Any) -> Any:
-    """Change a group of subnets, which moto would lose."""
+    """Modify a subnet group, which moto would otherwise lose."""
     if subnet_name not in self.subnet_groups:
         self.describe_db_subnet_groups(subnet_name)
     self.subnet_groups[subnet_name] = _modify_group(self, subnet_name, *changed)

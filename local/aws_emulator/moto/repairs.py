@@ -1,4 +1,4 @@
-"""Where moto differs from AWS in what a deployment would notice, put right."""
+"""Corrections of moto where a deployment would notice a difference from AWS."""
 
 import json
 from fnmatch import fnmatchcase
@@ -21,7 +21,7 @@ _delete_plan = BackupBackend.delete_backup_plan
 
 
 def _delete_plan_for_good(self: Any, backup_plan_id: str) -> Any:
-    """Delete a backup plan, which moto would go on showing, and whose name it would keep from others."""
+    """Delete a backup plan, which moto would otherwise still return, with its name still in use."""
     told = _delete_plan(self, backup_plan_id)
     del self.plans[backup_plan_id]
     return told
@@ -31,7 +31,7 @@ _update_detector = Detector.update
 
 
 def _update_features(self: Any, enable: Any, frequency: Any, sources: Any, features: Any) -> None:
-    """Change the features that are named, and leave a detector's others as they are."""
+    """Update the given features of a detector, and keep the others."""
     if features is not None:
         named = {feature["name"]: feature for feature in features}
         features = [*(kept for kept in self.features if kept["name"] not in named), *named.values()]
@@ -42,7 +42,7 @@ _add_filter = MetricFilters.add_filter
 
 
 def _put_filter(self: Any, filter_name: str, filter_pattern: str, log_group_name: str, *rest: Any) -> None:
-    """Write a metric filter, in the place of one of the same name."""
+    """Put a metric filter, replacing one with the same name."""
     same = {"filterName": filter_name, "logGroupName": log_group_name}
     self.metric_filters = [kept for kept in self.metric_filters if not same.items() <= kept.items()]
     _add_filter(self, filter_name, filter_pattern, log_group_name, *rest)
@@ -53,7 +53,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _lets_logs_in(target_bucket: Any, target_prefix: str | None) -> bool:
-    """Return whether a bucket's policy lets S3 deliver logs, however it names principals and resources."""
+    """Return whether a bucket policy allows S3 log delivery, in any form of principals and resources."""
     policy = json.loads(target_bucket.policy.decode()) if target_bucket.policy else {}
     place = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}x"
     for statement in _listed(policy.get("Statement", [])):
@@ -67,7 +67,7 @@ def _lets_logs_in(target_bucket: Any, target_prefix: str | None) -> bool:
 
 
 def _told_replication(self: Any) -> Any:
-    """Answer with the rules as they were written, where moto leaves out what it does not use."""
+    """Return the replication rules as written, since moto omits elements that it does not use."""
     self.data["Action"] = "GetBucketReplication"
     kept = self.backend.get_bucket_replication(self.bucket_name)
     if not kept:
@@ -76,7 +76,7 @@ def _told_replication(self: Any) -> Any:
     return self.serialized(ActionResult({"ReplicationConfiguration": {"Role": kept["Role"], "Rules": rules}}))
 
 
-# Whose attribute, its name, and what takes its place.
+# Object, attribute name, replacement.
 REPAIRS: tuple[tuple[Any, str, Any], ...] = (
     *databases.REPAIRS,
     *streaming.REPAIRS,

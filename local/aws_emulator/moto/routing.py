@@ -1,4 +1,4 @@
-"""Operation names by AWS's own service models, for the protocols that tell them by method and path."""
+"""Routing of REST requests: operation names from AWS service models, by method and path."""
 
 from functools import cache
 from typing import Any, Final
@@ -10,12 +10,12 @@ from werkzeug.exceptions import HTTPException
 
 from local.aws_emulator.moto.backend import Call, environ
 
-# Services that sign under another name than their model's.
+# Services whose signing name differs from the name of their model.
 _MODELS: Final = {"access-analyzer": "accessanalyzer", "monitoring": "cloudwatch"}
 
 
 def route(call: Call) -> tuple[str, dict[str, Any]] | None:
-    """Return the operation and the parameters of its path, or nothing when the model has no such request."""
+    """Return the operation and its path parameters, or None if the model has no such request."""
     router = _router(_MODELS.get(call.service, call.service))
     if router is None:
         return None

@@ -1,4 +1,4 @@
-"""What moto does not know of MSK: configurations, where brokers are, and clusters that are ready or absent."""
+"""Additions to moto's MSK: configurations, bootstrap brokers, and states of clusters."""
 
 import json
 from typing import Any, Final
@@ -13,13 +13,13 @@ from moto.moto_api._internal import mock_random
 from moto.utilities.utils import get_partition
 from typing_extensions import override
 
-# By how brokers are reached, where the answer names them and at which port.
+# By type of access: name of the response field, and port.
 _DOORS: Final = {"iam": ("bootstrapBrokerStringSaslIam", 9098), "scram": ("bootstrapBrokerStringSaslScram", 9096)}
 _TLS: Final = ("bootstrapBrokerStringTls", 9094)
 
 
 class _Found(dict[str, Any]):
-    """Objects by ARN; that one is absent is an answer, where moto would fail."""
+    """Objects by ARN, with a NotFound error for a missing one, where moto would fail."""
 
     def __missing__(self, arn: str) -> Any:
         raise NotFoundException(f"The requested resource doesn't exist: {arn}")
@@ -42,13 +42,13 @@ def _begin_with_absent(self: Any, *args: Any, **kwargs: Any) -> None:
 
 
 def _create_ready(self: Any, *args: Any, **kwargs: Any) -> Any:
-    """Make a cluster that is ready once its creation is answered."""
+    """Create a cluster that is active as soon as the request returns."""
     told = _create(self, *args, **kwargs)
     self.clusters[told[0]].state = "ACTIVE"
     return told
 
 
-# --- where brokers are -------------------------------------------------------------------
+# --- bootstrap brokers -------------------------------------------------------------------
 def _brokers(self: Any) -> str:
     arn = unquote(self.parsed_url.path.split("/clusters/")[-1]).removesuffix("/bootstrap-brokers")
     cluster = self.kafka_backend.clusters[arn]
