@@ -66,7 +66,7 @@ down: .venv/.synced ## stop everything; the data stays
 	@$(PYTHON) -m local down
 
 .PHONY: clean
-clean: .venv/.synced ## stop everything and forget the data
+clean: .venv/.synced ## stop everything and delete the data
 	@$(PYTHON) -m local clean
 
 .PHONY: preview

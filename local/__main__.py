@@ -1,4 +1,4 @@
-"""``python -m local``: the commands behind the Makefile."""
+"""Command line of the embedded environment: ``python -m local``, used by the Makefile."""
 
 import json
 import os
@@ -168,7 +168,7 @@ def down() -> None:
 
 @app.command()
 def clean() -> None:
-    """Stop everything and forget the data."""
+    """Stop everything and delete the data."""
     down()
     home = Home.default()
     remove_state(home)

@@ -1,4 +1,4 @@
-"""Start, look at and stop the embedded environment as a whole."""
+"""Life cycle of the embedded environment: build, start, health checks and stop."""
 
 import contextlib
 import fcntl
@@ -36,7 +36,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Built:
-    """What the environment runs: folders of binaries by tool, and images by name."""
+    """Built binaries (folders by tool) and images by name."""
 
     tools: dict[str, Path]
     images: dict[str, BuiltImage]
@@ -44,7 +44,7 @@ class Built:
 
 @contextmanager
 def exclusive(home: Home) -> Iterator[None]:
-    """Hold the environment's lock, so that two starts do not meet.
+    """Hold the environment's lock, so that only one start or stop runs.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def _owner(port: int) -> str:
 
 
 def check_ports(listed: Iterable[Part]) -> None:
-    """Refuse to start when a port that a part needs is taken.
+    """Check that the ports of all parts are free.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _start(home: Home, supervisor: Supervisor, chosen: Iterable[Part]) -> None:
 
 
 def _revive_runtime(home: Home, supervisor: Supervisor, containerd: Part) -> None:
-    """Start the runtime without the containers of a run whose processes are gone."""
+    """Start the container runtime, and remove containers whose processes have ended."""
     _start(home, supervisor, [containerd])
     container_runtime.forget_containers(home)
     supervisor.stop(containerd.name)
@@ -154,7 +154,7 @@ def _revive_runtime(home: Home, supervisor: Supervisor, containerd: Part) -> Non
 
 
 def start(home: Home, built: Built, progress: Progress) -> None:
-    """Bring every part up; parts that run and have not changed are left alone.
+    """Start all parts; running parts that have not changed are not restarted.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def start(home: Home, built: Built, progress: Progress) -> None:
         ehr_build.build(progress)
     supervisor.configure(part.program for part in known.values())
     if "ehr" in known:
-        # It takes as long as all others together, and nothing of them needs it.
+        # It takes as long as all others together, and no other part depends on it.
         supervisor.start("ehr")
     if cold:
         progress("starting the container runtime")
@@ -221,7 +221,7 @@ def _install(home: Home, built: Built, supervisor: Supervisor, known: dict[str, 
 
 
 def stop(home: Home) -> None:
-    """Stop every part and take back what they did to the host; the data stays."""
+    """Stop all parts and undo their changes to the host; the data is kept."""
     supervisor = Supervisor(home)
     if supervisor.running():
         supervisor.shutdown()
@@ -234,7 +234,7 @@ def stop(home: Home) -> None:
 
 
 def remains() -> list[str]:
-    """Return what of the environment is left on the host; empty after `make down`."""
+    """Return remains of the environment on the host; empty after `make down`."""
     found = [f"process {pid} ({name})" for pid, name in host.marked().items()]
     found += [f"contained process {pid}" for pid in host.contained()]
     found += [f"mount {point}" for point in host.mounts(Home.default().root)]

@@ -1,4 +1,4 @@
-"""Where the embedded environment keeps its things, and the addresses that it uses."""
+"""Paths and network addresses of the embedded environment."""
 
 import os
 from dataclasses import dataclass
@@ -35,52 +35,52 @@ def _folder(variable: str, xdg: str, default: str) -> Path:
 
 
 def cache() -> Path:
-    """Return the folder of what can be built again (``HMLOPS_CACHE``)."""
+    """Return the cache folder of build results (``HMLOPS_CACHE``)."""
     return _folder("HMLOPS_CACHE", "XDG_CACHE_HOME", ".cache")
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of what the running environment holds (``HMLOPS_HOME``)."""
+    """State folder of the running environment (``HMLOPS_HOME``)."""
 
     root: Path
 
     @classmethod
     def default(cls) -> "Home":
-        """Return the home that the environment variables name."""
+        """Return the home given by the environment variables."""
         return cls(_folder("HMLOPS_HOME", "XDG_STATE_HOME", ".local/state"))
 
     @property
     def pki(self) -> Path:
-        """Certificates, keys and kubeconfigs, one a part."""
+        """Folder of certificates, keys and kubeconfigs of the parts."""
         return self.root / "pki"
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
+        """Kubeconfig of the administrator."""
         return self.root / "kubeconfig"
 
     @property
     def logs(self) -> Path:
-        """One log a part."""
+        """Folder of the logs, one per part."""
         return self.root / "logs"
 
     @property
     def run(self) -> Path:
-        """Sockets and what else belongs to one run only."""
+        """Folder of sockets and other files of one run."""
         return self.root / "run"
 
     @property
     def config(self) -> Path:
-        """Rendered configuration files of the parts."""
+        """Folder of the parts' rendered configuration files."""
         return self.root / "config"
 
     @property
     def pulumi(self) -> Path:
-        """The file backend of Pulumi and its passphrase."""
+        """Folder of Pulumi's file backend and its passphrase."""
         return self.root / "pulumi"
 
     @property
     def containerd_socket(self) -> Path:
-        """The container runtime's socket."""
+        """Socket of the container runtime."""
         return self.run / "containerd.sock"

@@ -1,4 +1,4 @@
-"""What a command shows while it works: the step at work, and lines that stay."""
+"""Progress output of a command: the current step, and completed steps."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,18 +12,18 @@ Tell = Callable[[str], None]
 
 
 class Progress:
-    """The steps of a command, a line each with the seconds since it began; a terminal shows how far the last is."""
+    """Steps of a command, one line each with the elapsed seconds; a terminal also shows the progress of the last."""
 
     def __init__(self, console: Console, began: float, status: Status | None) -> None:
         self._console, self._began, self._status = console, began, status
 
     def __call__(self, text: str) -> None:
-        """Print the step at work."""
+        """Print the current step."""
         self._console.print(self._timed(text), soft_wrap=True, markup=False)
         self.count(text)
 
     def count(self, text: str) -> None:
-        """Show how far the step at work has come, where that can be shown in place."""
+        """Show the progress of the current step, if the terminal supports it."""
         if self._status is not None:
             self._status.update(escape(self._timed(text)))
 
@@ -35,7 +35,7 @@ Steps = Callable[[], AbstractContextManager[Progress]]
 
 
 def steps_on(console: Console) -> Steps:
-    """Return what shows the steps of one command, whose seconds count from now."""
+    """Return the progress output of one command, with elapsed time from now."""
     began = time.monotonic()
 
     @contextmanager

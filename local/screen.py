@@ -1,4 +1,4 @@
-"""What the user sees: the final screens of ``make up`` and ``make rehearse``."""
+"""Final console output of ``make up`` and ``make rehearse``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def _figure(value: object) -> str:
 
 
 def show(summary: Summary, home: Home) -> None:
-    """Print where everything is, what is served, and what to try next, on one screen; a file has the rest."""
+    """Print endpoints, served releases and next steps on one screen; a file has the details."""
     console = Console(highlight=False)
     file = home.run / "summary.json"
     write_secret(file, json.dumps(summary.as_dict(), indent=2).encode())
@@ -97,7 +97,7 @@ def _hospitals(hospitals: Sequence[HospitalSummary]) -> Table:
 
 
 def within(score: Mapping[str, Any]) -> str:
-    """Return in how many days the risk is one, where the model server says so."""
+    """Return the readmission window in days, if the model server reports it."""
     days = score.get("return_days")
     return f" within {days} days" if days else ""
 
@@ -107,7 +107,7 @@ def _short(text: str, width: int = 105) -> str:
 
 
 def show_rehearsal(found: Rehearsal) -> None:
-    """Print what a rehearsal of production came to, and what of it was only declared."""
+    """Print the result of a rehearsal, and the resources that were only declared."""
     console = Console(highlight=False)
     console.print(f"\n[bold]production rehearsed[/]  {found.resources} resources, a second run would change nothing\n")
     for mark, why in MARKS.items():

@@ -1,4 +1,4 @@
-"""``make status``: whether the environment does what it is for, part by part and hospital by hospital."""
+"""Status of the environment, of its parts and hospitals, for ``make status``."""
 
 import sys
 from collections.abc import Iterable
@@ -25,14 +25,14 @@ from local.tools.catalogue import GO_TOOLS
 
 _API = ("kube-apiserver", "etcd")
 _STORAGE = "aws"
-# Of what is not a terminal, such as a file.
+# Width if the output is not a terminal, such as a file.
 _WIDTH = 160
 NOT_RUNNING = "The environment is not running: run `make up`."
 
 
 @dataclass(frozen=True)
 class Row:
-    """One part of the environment.
+    """Status of one part of the environment.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """The environment: whether it runs, its parts, and what each hospital has of it."""
+    """Status of the environment: whether it runs, its parts and its hospitals."""
 
     running: bool
     parts: tuple[Row, ...] = ()
@@ -62,7 +62,7 @@ class Status:
 
     @property
     def problems(self) -> list[tuple[str, str, str]]:
-        """What is not well: where, what, and what helps."""
+        """Problems: subject, description and advice."""
         if not self.running:
             return [("environment", NOT_RUNNING, "make up")]
         return [(row.name, row.problem, row.advice) for row in self.parts if row.problem] + [
@@ -75,7 +75,7 @@ class Status:
 
 
 def status(home: Home) -> Status:
-    """Look at everything; what cannot be asked because a part does not answer is not listed as a further problem."""
+    """Check everything; failures that follow from a part that does not respond are not listed separately."""
     supervisor = Supervisor(home)
     if not home.pki.exists() or not supervisor.running():
         return Status(running=False)
@@ -101,7 +101,7 @@ def _row(home: Home, part: Part, state: dict[str, object] | None) -> Row:
 
 
 def _closed_policies() -> list[Row]:
-    """Return the NetworkPolicies that the enforcer closed, as it names them."""
+    """Return the NetworkPolicies that the enforcer closed, by its health endpoint."""
     try:
         lines = requests.get(NETPOL_HEALTH_URL, timeout=3).text.splitlines()
     except requests.RequestException:
@@ -122,7 +122,7 @@ def _hospitals(home: Home) -> list[Finding]:
 
 
 def show(home: Home, found: Status) -> None:
-    """Print the parts, the hospitals, and what to do about what is not well."""
+    """Print the parts, the hospitals, and the advice for each problem."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
     if not found.running:
         console.print(NOT_RUNNING)

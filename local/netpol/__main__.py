@@ -1,4 +1,4 @@
-"""``python -m local.netpol``: enforce the cluster's NetworkPolicies on this node."""
+"""NetworkPolicy enforcer of the node: ``python -m local.netpol``."""
 
 import argparse
 import sys

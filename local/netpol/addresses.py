@@ -1,4 +1,4 @@
-"""Whose an address is, from the network plugin's own record.
+"""Pod addresses from the CNI library's cache of results.
 
 The kubelet reports a pod's address about a second after the pod's first container has started; the container runtime
 records the address, and the pod that it gave it to, before. Reading that record spares a starting pod a second in which
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.04
 
 @dataclass(frozen=True)
 class Lease:
-    """An address that the network plugin has given to a pod."""
+    """Address that the CNI plugin has assigned to a pod."""
 
     address: IPv4Address
     uid: str
@@ -27,7 +27,7 @@ class Lease:
 
 
 def parse_lease(text: str, written: int) -> Lease | None:
-    """Read a result that the CNI library keeps; ``None`` where it is not about a pod's IPv4 address."""
+    """Read a cached CNI result; ``None`` if it is not for a pod's IPv4 address."""
     record: Json = json.loads(text)
     arguments = dict(pair for pair in record.get("cniArgs") or () if len(pair) == 2)
     uid = arguments.get("K8S_POD_UID")
@@ -36,14 +36,14 @@ def parse_lease(text: str, written: int) -> Lease | None:
             address = IPv4Interface(entry["address"]).ip
         except AddressValueError:
             continue
-        # The runtime records each pod's loopback as well.
+        # The runtime also caches the loopback result of each pod.
         if uid and not address.is_loopback:
             return Lease(address, uid, written)
     return None
 
 
 class Leases:
-    """The leases in the CNI library's folder of results, read again when the folder changes."""
+    """Leases from the CNI library's cache folder, read again when the folder changes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,7 +52,7 @@ class Leases:
         self._lock = threading.Lock()
 
     def refresh(self) -> bool:
-        """Look for changes; tell whether there were any."""
+        """Read the changes; return whether there were any."""
         try:
             changed = self._folder.stat().st_mtime_ns
         except FileNotFoundError:
@@ -63,7 +63,7 @@ class Leases:
         known, whole = self._read() if changed else ({}, True)
         with self._lock:
             self._known = known
-        # A file that is still being written is read again, though the folder will not change for it.
+        # A file that is still being written is read again, although the folder does not change.
         self._seen = changed if whole else -1
         return known != before
 
@@ -81,20 +81,20 @@ class Leases:
         return known, whole
 
     def current(self) -> Mapping[IPv4Address, str]:
-        """Return the pod (by its uid) that holds each address."""
+        """Return the pod uid by address."""
         with self._lock:
             leases = [lease for lease in self._known.values() if lease]
         return {lease.address: lease.uid for lease in sorted(leases, key=lambda lease: lease.written)}
 
     def follow(self, stop: threading.Event, changed: Callable[[], None]) -> None:
-        """Call back on each change until told to stop."""
+        """Call back on each change until stopped."""
         while not stop.wait(POLL_SECONDS):
             if self.refresh():
                 changed()
 
 
 def settle(snapshot: Snapshot, leases: Mapping[IPv4Address, str]) -> Snapshot:
-    """Give each pod the address that it holds, where the record knows better than the API."""
+    """Set the pods' addresses from the leases, which are more recent than the API."""
     held = {uid: address for address, uid in leases.items()}
     return replace(snapshot, pods=tuple(_settled(snapshot.pods, leases, held)))
 

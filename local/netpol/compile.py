@@ -1,6 +1,6 @@
-"""From a snapshot of the cluster to the nftables rules that enforce its NetworkPolicies.
+"""NetworkPolicy compiler: nftables rules from a snapshot of the cluster.
 
-Every packet, also of an established connection and in both directions, is judged by the two real ends of its
+Every packet, also of an established connection and in both directions, is evaluated by the real endpoints of its
 connection as conntrack knows them: who opened it (``ct original ip saddr``), who answers after a Service's address was
 translated (``ct reply ip saddr``) and on which port (``ct reply proto-src``). So a changed policy holds for running
 connections at once, replies need no rule of their own, and no packet is trusted for being part of something older.
@@ -19,14 +19,14 @@ TABLE = "inet hmlops_policy"
 EVERYWHERE = IPv4Network("0.0.0.0/0")
 _LABEL_LENGTH = 120
 
-# Stands before the names of everything that one ruleset owns, until the ruleset's digest takes its place.
+# Placeholder prefix of all names of one ruleset, replaced by the ruleset's digest.
 _TAG = "~"
 
 _OPENER = "ct original ip saddr"
 _ANSWERER = "ct reply ip saddr"
 _ANSWERING_PORT = "ct reply proto-src"
 _FAR_END = {Direction.INGRESS: _OPENER, Direction.EGRESS: _ANSWERER}
-# A connection that may leave its pod still has to be let in at the other end.
+# A connection allowed by egress must also be allowed by ingress at the other end.
 _PASSED = {Direction.INGRESS: "accept", Direction.EGRESS: "goto to_pod"}
 
 _BASE = """\
@@ -77,7 +77,7 @@ BASE_CHAINS = frozenset({"to_pod", "judge", "guard", "forward", "input", "output
 
 @dataclass(frozen=True)
 class Network:
-    """Where pods are: their addresses, and how the node calls its ends of their links."""
+    """Pod network: address range, and name prefix of the node's interfaces."""
 
     pods: IPv4Network
     interfaces: str = "veth*"
@@ -85,7 +85,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Objects:
-    """Names of what a ruleset owns in the table besides the base chains."""
+    """Names of a ruleset's objects in the table, except the base chains."""
 
     maps: tuple[str, ...] = ()
     chains: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ class Objects:
 
 @dataclass(frozen=True)
 class Ruleset:
-    """A complete table; equal snapshots give equal text."""
+    """Compiled nftables ruleset; equal snapshots give equal text."""
 
     text: str
     owns: Objects
@@ -103,7 +103,7 @@ class Ruleset:
 
 
 def compile_ruleset(snapshot: Snapshot, network: Network) -> Ruleset:
-    """Compile the policies; an empty snapshot knows no pod and so denies all of them everything."""
+    """Compile the policies; an empty snapshot has no pods, so all traffic of pods is denied."""
     compiler = _Compiler(_Cluster(snapshot, network.pods))
     for direction in Direction:
         compiler.isolate(direction, snapshot.policies)
@@ -111,11 +111,11 @@ def compile_ruleset(snapshot: Snapshot, network: Network) -> Ruleset:
 
 
 class _Cluster:
-    """Pods by address, and the answers to questions that many rules ask."""
+    """Index of the cluster: pods by address, with cached results of selectors."""
 
     def __init__(self, snapshot: Snapshot, network: IPv4Network) -> None:
         self.pods: dict[IPv4Address, Pod] = {}
-        # An address is never given out twice at once: of two claims the younger pod's is true.
+        # An address is assigned to one pod at a time: of two pods with the same address the newer one has it.
         for pod in sorted(snapshot.pods, key=lambda pod: (pod.created, pod.uid)):
             if pod.address and pod.address in network and not pod.finished and not pod.host_network:
                 self.pods[pod.address] = pod
@@ -127,12 +127,12 @@ class _Cluster:
         self._peers: dict[tuple[Peers, str], frozenset[IPv4Network]] = {}
 
     def selected(self, policy: Policy) -> list[IPv4Address]:
-        """Return the addresses of the pods that a policy is about."""
+        """Return the addresses of the pods selected by a policy."""
         pods = self._by_namespace.get(policy.namespace, [])
         return [pod.address for pod in pods if pod.address and policy.pods.matches(pod.labels)]
 
     def peers(self, peers: Peers, namespace: str) -> frozenset[IPv4Network]:
-        """Return the addresses of the pods that a peer of a policy in ``namespace`` names."""
+        """Return the addresses of the pods selected by a peer of a policy in ``namespace``."""
         key = (peers, "" if peers.namespaces else namespace)
         if key not in self._peers:
             self._peers[key] = frozenset(
@@ -146,12 +146,12 @@ class _Cluster:
     def _selected_namespaces(self, peers: Peers, own: str) -> Iterable[str]:
         if peers.namespaces is None:
             return [own]
-        # A namespace that is not known yet matches no selector, not even one that its lack of labels would please.
+        # An unknown namespace matches no selector, not even an empty one.
         known: Iterable[Namespace] = self._labels.values()
         return [namespace.name for namespace in known if peers.namespaces.matches(namespace.labels)]
 
     def named_port(self, protocol: str, name: str) -> list[str]:
-        """Return the pods' addresses, each with the number that it gives to a port's name."""
+        """Return the pods' addresses with their port numbers for a named port."""
         return [
             f"{address} . {port.number}"
             for address, pod in self.pods.items()
@@ -169,7 +169,7 @@ class _Compiler:
     used: set[tuple[str, str]] = field(default_factory=set)
 
     def isolate(self, direction: Direction, policies: Iterable[Policy]) -> None:
-        """Write one chain a policy, one for each combination of policies that pods have, and the map to the latter."""
+        """Write one chain per policy, one per combination of policies of pods, and the map to the latter."""
         chains_of: defaultdict[IPv4Address, list[str]] = defaultdict(list)
         for policy in sorted(policies, key=lambda policy: (policy.namespace, policy.name)):
             selected = self.cluster.selected(policy) if direction in policy.rules else []
@@ -230,15 +230,15 @@ class _Compiler:
         return matches
 
     def _set(self, kind: str, elements: Iterable[str]) -> str:
-        """Return the name of a set, the same for all rules that need these elements."""
+        """Return the name of a set, shared by all rules with the same elements."""
         body = _declare(kind, list(elements))
         return self.sets.setdefault((kind, body), f"{_TAG}set_{len(self.sets)}")
 
     def finish(self, network: Network) -> Ruleset:
-        """Put the table together."""
+        """Assemble the table."""
         itself = _declare("type ipv4_addr . ipv4_addr", [f"{pod} . {pod}" for pod in sorted(self.cluster.pods)])
         sets = {name: body for (_, body), name in self.sets.items()} | {f"{_TAG}self": itself}
-        # Policies' chains come before the chains that jump to them, and all of them before the maps.
+        # Chains of policies come before the chains that jump to them, and all chains before the maps.
         pieces = [
             *_blocks("set", sets),
             *_blocks("chain", self.chains),
@@ -262,7 +262,7 @@ def _declare(kind: str, elements: Sequence[str]) -> str:
 def _label(policy: Policy) -> str:
     """Return the policy's name for a chain's comment, which nftables limits to 128 characters."""
     full = "/".join(policy.key)
-    # The API has no other characters; what has could end the comment.
+    # Valid names have no other characters; others could end the comment.
     plain = re.sub(r"[^a-z0-9./-]", "-", full)
     if plain == full and len(full) <= _LABEL_LENGTH:
         return full
@@ -271,7 +271,7 @@ def _label(policy: Policy) -> str:
 
 
 def _without(network: IPv4Network, excluded: Iterable[IPv4Network]) -> Iterable[IPv4Network]:
-    """Return the networks that cover a network without some parts of it."""
+    """Return the networks that cover a network except for some parts."""
     first, last = int(network.network_address), int(network.broadcast_address)
     for hole in sorted(collapse_addresses(excluded)):
         if not hole.overlaps(network):
@@ -288,7 +288,7 @@ def _covering(first: int, last: int) -> Iterable[IPv4Network]:
 
 
 def _merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join the ranges that overlap or touch."""
+    """Merge overlapping and adjacent ranges."""
     merged: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if merged and first <= merged[-1][1] + 1:

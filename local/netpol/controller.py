@@ -1,4 +1,4 @@
-"""From what the cluster says to what the kernel does."""
+"""NetworkPolicy controller: applies the rules for the cluster's state to the kernel."""
 
 import threading
 import time
@@ -12,23 +12,23 @@ from local.netpol.isolate import Isolation
 from local.netpol.model import Policy, Snapshot
 from local.netpol.store import Store
 
-# Events come in bursts: a namespace with all its policies, a rollout. One transaction serves a burst.
+# Events come in bursts, such as a namespace with all its policies or a rollout: apply one transaction per burst.
 BURST_SECONDS = 0.02
 VERIFY_SECONDS = 5.0
 
 
 def deny_all(enforcer: Enforcer, network: Network) -> None:
-    """Put the rules in force that know no pod."""
+    """Apply the rules without pods, which deny everything."""
     try:
         enforcer.apply(compile_ruleset(Snapshot(), network))
     except EnforcementError:
-        # What another version left may not fit together with ours.
+        # The table of another version may be incompatible.
         enforcer.clean()
         enforcer.apply(compile_ruleset(Snapshot(), network))
 
 
 class Controller:
-    """From the store to the kernel, again and again.
+    """Reconciliation loop from the store to the kernel.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Controller:
         self._health, self._report, self._note = health, report, note
 
     def step(self) -> None:
-        """Enforce the present state, if it is known in full."""
+        """Enforce the current state, if it is complete."""
         snapshot = self._store.snapshot()
         if snapshot is None:
             self._health.problem = "the API server cannot be followed; the last rules stay and new pods are denied"
@@ -83,7 +83,7 @@ class Controller:
         self._note(closed)
 
     def verify(self) -> None:
-        """Look whether somebody else changed the rules; if so, the next step puts them back."""
+        """Check whether the rules were changed externally; if so, the next step restores them."""
         try:
             if not self._enforcer.intact():
                 self._report("the rules were changed by somebody else; putting them back")
@@ -95,7 +95,7 @@ class Controller:
         self._report(self._health.problem)
 
     def run(self, stop: threading.Event) -> None:
-        """Enforce until told to stop."""
+        """Enforce until stopped."""
         while not stop.is_set():
             if self._store.changed.wait(VERIFY_SECONDS):
                 stop.wait(BURST_SECONDS)

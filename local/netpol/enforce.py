@@ -1,4 +1,4 @@
-"""Put rulesets into the kernel, whole or not at all."""
+"""Enforcer of nftables rulesets, applied to the kernel in one transaction."""
 
 import json
 import subprocess
@@ -11,11 +11,11 @@ NFT_TIMEOUT = 30
 
 
 class EnforcementError(Exception):
-    """The kernel did not take a ruleset; what it held before is still in force."""
+    """Error: the kernel rejected a ruleset; the previous one is still in force."""
 
 
 class Enforcer:
-    """The owner of the table.
+    """Owner of the nftables table.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Enforcer:
         return True
 
     def check(self, ruleset: Ruleset) -> None:
-        """Have the kernel judge rules without putting them in force.
+        """Have the kernel check rules without applying them.
 
         Raises
         ------
@@ -55,7 +55,7 @@ class Enforcer:
         return "\n".join([f"add table {TABLE}", f"flush table {TABLE}", *self._deletions(), ruleset.text])
 
     def intact(self) -> bool:
-        """Tell whether the table still is what was applied last; if not, the next ``apply`` mends it."""
+        """Return whether the table is unchanged since the last ``apply``; if not, the next ``apply`` restores it."""
         held = self._read()
         expected = all(
             set(getattr(held, kind)) == set(getattr(self._held, kind)) for kind in ("maps", "chains", "sets")
@@ -70,12 +70,12 @@ class Enforcer:
         self._held, self._text = Objects(), ""
 
     def _deletions(self) -> list[str]:
-        # Maps first: their elements lead to chains.
+        # Maps first: their elements refer to chains.
         kinds = (("map", self._held.maps), ("chain", self._held.chains), ("set", self._held.sets))
         return [f"delete {kind} {TABLE} {name}" for kind, names in kinds for name in names]
 
     def _read(self) -> Objects:
-        """Return what the table holds, also if it was another process that put it there."""
+        """Return the content of the table, also if another process created it."""
         if TABLE not in self._run("list", "tables"):
             return Objects()
         entries = json.loads(self._run("-j", "-t", "list", "table", *TABLE.split()))["nftables"]

@@ -1,4 +1,4 @@
-"""Kubernetes Events about NetworkPolicies that are not enforced as they are written."""
+"""Kubernetes Events for NetworkPolicies that cannot be enforced as written."""
 
 import hashlib
 import queue
@@ -12,20 +12,20 @@ from local.netpol.model import Json, Policy
 
 REASON = "PolicyNotEnforced"
 COMPONENT = "hmlops-netpol"
-# The API server keeps an event for an hour; what still holds is said again before.
+# The API server keeps an event for an hour; it is repeated before that while the problem persists.
 REPEAT_SECONDS = 1800.0
 _LONGEST = 1024
 
 
 class Recorder(Protocol):
-    """Where events are written."""
+    """Writer of events."""
 
     def create(self, path: str, document: Json) -> int:
         """Create an object; return the status of the answer."""
 
 
 def event(policy: Policy, moment: datetime) -> dict[str, Any]:
-    """Return the event that names a policy and why its pods are closed."""
+    """Return the event for a policy whose pods are closed, with the reason."""
     stamp = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     digest = hashlib.sha256(f"{policy.key} {policy.uid} {policy.problem} {stamp}".encode()).hexdigest()[:20]
     directions = " and ".join(direction.value for direction in policy.rules)
@@ -33,7 +33,7 @@ def event(policy: Policy, moment: datetime) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        # Not the policy's own name, which may be as long as a name can be.
+        # Not the policy's name, which may already have the maximum length.
         "metadata": {"name": f"networkpolicy-{digest}", "namespace": policy.namespace},
         "involvedObject": {
             "apiVersion": "networking.k8s.io/v1",
@@ -53,7 +53,7 @@ def event(policy: Policy, moment: datetime) -> dict[str, Any]:
 
 
 class Events:
-    """Writes each event once, from a thread of its own: enforcement does not wait for the API server.
+    """Queue of events, written once each in a separate thread, so that enforcement does not wait for the API server.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Events:
         self._waiting: queue.Queue[Policy] = queue.Queue()
 
     def note(self, closed: Iterable[Policy]) -> None:
-        """Take the policies that are closed now; those that are no longer are forgotten."""
+        """Record the policies that are closed now; those that are no longer closed are dropped."""
         now = self._clock()
         keyed = {("/".join(policy.key), policy.uid, policy.problem): policy for policy in closed}
         for key, policy in keyed.items():
@@ -83,7 +83,7 @@ class Events:
         self._said = {key: when for key, when in self._said.items() if key in keyed}
 
     def pending(self) -> int:
-        """Return how many events wait to be written."""
+        """Return the number of queued events."""
         return self._waiting.qsize()
 
     def write_next(self) -> None:
@@ -93,11 +93,11 @@ class Events:
             status = self._recorder.create(f"/api/v1/namespaces/{policy.namespace}/events", event(policy, _now()))
             if status >= 300:
                 self._report(f"the event about {'/'.join(policy.key)} was refused: the API server answered {status}")
-        except Exception as error:  # an event is a courtesy: enforcement goes on without
+        except Exception as error:  # events are optional: enforcement continues without them
             self._report(f"the event about {'/'.join(policy.key)} was not written: {type(error).__name__}")
 
     def follow(self, stop: threading.Event) -> None:
-        """Write events as they come."""
+        """Write queued events until stopped."""
         while not stop.is_set():
             self.write_next()
 

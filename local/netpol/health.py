@@ -1,4 +1,4 @@
-"""Answer whether the policies are in force."""
+"""Health endpoint of the enforcer."""
 
 import threading
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from local.errors import UserError
 
 @dataclass
 class Health:
-    """The controller's state.
+    """State of the controller.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Health:
 
 
 def serve(address: str, health: Health) -> ThreadingHTTPServer:
-    """Answer ``GET /healthz`` on ``host:port`` in a thread of its own."""
+    """Serve ``GET /healthz`` on ``host:port`` in a separate thread."""
     host, _, port = address.removesuffix("/healthz").rpartition(":")
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,7 +41,7 @@ def serve(address: str, health: Health) -> ThreadingHTTPServer:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Keep probes out of the log."""
+            """Do not log probes."""
 
     try:
         server = ThreadingHTTPServer((host, int(port)), Handler)

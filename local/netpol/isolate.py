@@ -1,4 +1,4 @@
-"""One NetworkPolicy that the kernel refuses must not keep the others from being enforced.
+"""Isolation of NetworkPolicies that the kernel rejects, so that the others are still enforced.
 
 It is found by halving, and its own pods are closed in its directions, as if it allowed nothing. Candidates are only
 checked: until the search has ended, the last rules stay in force.
@@ -12,9 +12,9 @@ from local.netpol.compile import Network, Ruleset, compile_ruleset
 from local.netpol.enforce import EnforcementError, Enforcer
 from local.netpol.model import Policy, Snapshot
 
-# A refusal may come of what the cluster was at the moment, so the policy is tried again.
+# A rejection may depend on the state of the cluster at that time, so the policy is tried again.
 RETRY_SECONDS = 60.0
-# Each check compiles and loads the whole cluster; what is not cleared by then stays closed.
+# Each check compiles and loads the whole cluster; policies not cleared within the limit stay closed.
 MOST_CHECKS = 40
 
 Key = tuple[str, str]
@@ -28,7 +28,7 @@ class _Refusal:
 
 
 class Isolation:
-    """Enforces all policies but those that the kernel refuses, whose pods it closes.
+    """Enforcement of all policies except those that the kernel rejects, whose pods are closed.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Isolation:
         return ruleset, self._enforcer.apply(ruleset), policies
 
     def _as_known(self, policy: Policy) -> Policy:
-        """Return the policy, closed where it was refused as it stands and it is too early to try it again."""
+        """Return the policy, closed if it was rejected unchanged and it is too early to retry."""
         refusal = self._refused.get(policy.key)
         if refusal is None or refusal.policy != policy or refusal.until <= self._clock():
             return policy
@@ -81,11 +81,11 @@ class Isolation:
     def _compiled(self, snapshot: Snapshot) -> Ruleset:
         try:
             return compile_ruleset(snapshot, self._network)
-        except Exception as error:  # whatever a policy may cause, the others are enforced
+        except Exception as error:  # whatever error a policy causes, the others are enforced
             raise EnforcementError(f"{type(error).__name__}: {error}") from error
 
     def _search(self, snapshot: Snapshot, first: str) -> None:
-        """Find the policies that the kernel refuses; those that it took before are cleared first."""
+        """Find the policies that the kernel rejects; those accepted before are cleared first."""
         search = _Search(self._check, snapshot, first)
         search.require_base()
         proven = [policy for policy in snapshot.policies if self._applied.get(policy.key) == policy]
@@ -103,13 +103,13 @@ class Isolation:
 
 
 def _sentence(message: str) -> str:
-    """Return what nft says is wrong, without the place in a text that is not kept."""
+    """Return the error message of nft, without its position in the ruleset text."""
     first = message.partition("\n")[0]
     return first.partition("Error: ")[2] or first
 
 
 class _Search:
-    """A search for the policies with which the rest is refused."""
+    """Bisection for the policies that make the kernel reject the ruleset."""
 
     def __init__(self, check: Callable[[Snapshot], None], snapshot: Snapshot, reason: str) -> None:
         self._check, self._snapshot = check, snapshot
@@ -119,7 +119,7 @@ class _Search:
         self.refused: dict[Key, str] = {}
 
     def require_base(self) -> None:
-        """Make sure that a policy is at fault at all.
+        """Check that the rejection is caused by a policy.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class _Search:
             raise EnforcementError(self._reason)
 
     def clear(self, policies: Sequence[Policy]) -> None:
-        """Clear the policies that can be loaded with all that are cleared already; refuse the others."""
+        """Clear the policies that can be loaded together with the cleared ones; reject the others."""
         if not policies:
             return
         keys = {policy.key for policy in policies}

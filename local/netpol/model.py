@@ -1,4 +1,4 @@
-"""What enforcement needs to know of pods, namespaces and NetworkPolicies, and what their selectors mean."""
+"""Model of pods, namespaces and NetworkPolicies, with the semantics of label selectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ LAST_PORT = 65535
 
 
 class Direction(Enum):
-    """The two sides of a connection that a policy can isolate."""
+    """Direction of traffic: ingress or egress."""
 
     INGRESS = "Ingress"
     EGRESS = "Egress"
@@ -30,7 +30,7 @@ class Requirement:
     values: frozenset[str] = frozenset()
 
     def matches(self, labels: Labels) -> bool:
-        """Tell whether the labels meet the requirement; an unknown operator is never met."""
+        """Return whether the labels meet the requirement; False for an unknown operator."""
         match self.operator:
             case "In":
                 return labels.get(self.key) in self.values
@@ -46,18 +46,18 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Selector:
-    """A label selector: all requirements at once, and everything when there is none."""
+    """Label selector: all requirements must be met; without any, it matches everything."""
 
     requirements: tuple[Requirement, ...] = ()
 
     def matches(self, labels: Labels) -> bool:
-        """Tell whether the labels meet every requirement."""
+        """Return whether the labels meet all requirements."""
         return all(requirement.matches(labels) for requirement in self.requirements)
 
 
 @dataclass(frozen=True)
 class Block:
-    """An ``ipBlock``: a range of addresses without its exceptions."""
+    """``ipBlock``: a CIDR range with exceptions."""
 
     network: IPv4Network
     excluded: tuple[IPv4Network, ...] = ()
@@ -65,7 +65,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Peers:
-    """Pods at the other end: by their namespace's labels (``None``: the policy's own) and their own."""
+    """Pod peers: selectors for namespaces (``None``: the policy's own namespace) and pods."""
 
     namespaces: Selector | None
     pods: Selector
@@ -73,7 +73,7 @@ class Peers:
 
 @dataclass(frozen=True)
 class Port:
-    """A port of a rule: a range of numbers, or the name that each target pod gives to one of its own."""
+    """Port of a rule: a range of numbers, or the name of a container port of the target pods."""
 
     protocol: str
     first: int = 0
@@ -83,7 +83,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Rule:
-    """What one rule lets through; ``None`` stands for every peer or every port."""
+    """Rule of a policy: allowed peers and ports; ``None`` means all peers or all ports."""
 
     peers: tuple[Peers | Block, ...] | None = None
     ports: tuple[Port, ...] | None = None
@@ -91,7 +91,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """A NetworkPolicy.
+    """NetworkPolicy.
 
     Parameters
     ----------
@@ -118,13 +118,13 @@ class Policy:
         return self.namespace, self.name
 
     def closed(self, problem: str) -> "Policy":
-        """Return the policy that denies the same pods everything in the same directions."""
+        """Return a policy that denies all traffic of the same pods in the same directions."""
         return replace(self, rules=dict.fromkeys(self.rules, ()), problem=problem)
 
 
 @dataclass(frozen=True)
 class NamedPort:
-    """A port that a container declares under a name."""
+    """Named port of a container."""
 
     name: str
     protocol: str
@@ -133,7 +133,7 @@ class NamedPort:
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod, as far as its packets are concerned."""
+    """Pod, with the fields relevant for enforcement."""
 
     uid: str
     namespace: str
@@ -148,7 +148,7 @@ class Pod:
 
 @dataclass(frozen=True)
 class Namespace:
-    """A namespace's name and labels."""
+    """Namespace with its labels."""
 
     name: str
     labels: Labels = field(default_factory=dict)
@@ -156,7 +156,7 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The cluster at one moment; ``unreadable`` says which of its objects are left out, and why."""
+    """State of the cluster at one time; ``unreadable`` has the objects that are left out, with the reason."""
 
     pods: tuple[Pod, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
@@ -165,7 +165,7 @@ class Snapshot:
 
 
 def parse_pod(source: Json) -> Pod:
-    """Read a pod; sidecars (init containers that keep running) have ports like containers."""
+    """Read a pod; ports of sidecars (restartable init containers) count like those of containers."""
     meta, spec, status = source["metadata"], source.get("spec") or {}, source.get("status") or {}
     sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
     ports = [

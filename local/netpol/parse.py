@@ -1,4 +1,4 @@
-"""NetworkPolicies as the API writes them, read strictly.
+"""Strict parser of NetworkPolicy objects.
 
 A value that the API does not define, be it of a later version, could mean anything: the policy that holds it denies its
 pods everything, in the directions that it names where these are clear and in both where they are not.
@@ -29,11 +29,11 @@ _MAPPED = 96
 
 
 class UndefinedError(ValueError):
-    """A field has a value that the API does not define."""
+    """Error: a field has a value that the API does not define."""
 
 
 def parse_policy(source: Json) -> Policy:
-    """Read a NetworkPolicy, with the API's defaults for ``policyTypes``; one that is unclear comes back closed."""
+    """Read a NetworkPolicy, with the API's defaults for ``policyTypes``; an undefined one is returned closed."""
     meta, spec = source["metadata"], source.get("spec") or {}
     try:
         return _parse(meta, spec)
@@ -72,7 +72,7 @@ def _directions(spec: Json) -> tuple[Direction, ...]:
 
 
 def parse_selector(source: Json | None) -> Selector:
-    """Read a label selector as the API writes it.
+    """Read a label selector.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def _requirement(source: Json) -> Requirement:
 
 def _rule(source: Json, peers: str) -> Rule:
     _known(source, "a rule", peers, "ports")
-    # Pods have IPv4 addresses only: a peer that is a block of IPv6 addresses names nobody.
+    # Pods have only IPv4 addresses: an ipBlock of IPv6 addresses matches none of them.
     return Rule(
         peers=tuple(filter(None, map(_peer, source[peers]))) if source.get(peers) else None,
         ports=tuple(map(_port, source["ports"])) if source.get("ports") else None,
@@ -128,7 +128,7 @@ def _block(source: Json) -> Block | None:
 
 
 def _network(text: Any) -> IPv4Network | IPv6Network:
-    """Read a range as the API server does, which takes zeros before a decimal number and bits beyond the prefix."""
+    """Read a CIDR range as the API server does, which accepts leading zeros and host bits."""
     address, slash, length = str(text).partition("/")
     if ":" not in address:
         address = ".".join(part.lstrip("0") or "0" for part in address.split("."))

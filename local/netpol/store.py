@@ -1,4 +1,4 @@
-"""What the watches have seen so far, and whether that is the whole truth."""
+"""Store of watched objects, and whether it is complete and current."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Kind(Enum):
-    """What is watched, by the path of its list."""
+    """Watched kind of object, with the path of its list."""
 
     PODS = "/api/v1/pods"
     NAMESPACES = "/api/v1/namespaces"
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 @dataclass
 class _Table(Generic[T]):
-    """The objects of one kind by uid; one that cannot be read stands apart and leaves the others as they are."""
+    """Objects of one kind by uid; an unreadable one is kept separately and does not affect the others."""
 
     parse: Callable[[Json], T]
     objects: dict[str, T] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class _Table(Generic[T]):
             self.put(source)
 
     def put(self, source: Json) -> bool:
-        """Keep an object; return whether anything that matters here has changed."""
+        """Store an object; return whether a relevant field has changed."""
         uid = source["metadata"]["uid"]
         try:
             new = self.parse(source)
@@ -55,7 +55,7 @@ class _Table(Generic[T]):
 
 
 class Store:
-    """The objects of all watches.
+    """Store of the objects of all watches.
 
     A watch that lost its connection makes the whole store stale: pods that it goes on to report would otherwise be
     judged without the policies that came with them.
@@ -75,37 +75,37 @@ class Store:
         }
 
     def replace(self, kind: Kind, objects: Iterable[Json]) -> None:
-        """Take a full list, after which the kind is current."""
+        """Replace all objects of a kind by a complete list, after which the kind is current."""
         with self._lock:
             self._tables[kind].replace(objects)
             self._current.add(kind)
         self.changed.set()
 
     def put(self, kind: Kind, source: Json) -> None:
-        """Take one object that is new or has changed."""
+        """Store a new or changed object."""
         with self._lock:
             changed = self._tables[kind].put(source)
         if changed:
             self.changed.set()
 
     def remove(self, kind: Kind, source: Json) -> None:
-        """Forget one object."""
+        """Remove one object."""
         with self._lock:
             self._tables[kind].remove(source["metadata"]["uid"])
         self.changed.set()
 
     def lost(self, kind: Kind) -> None:
-        """Note that changes of this kind may have been missed."""
+        """Mark a kind as stale, because changes may have been missed."""
         with self._lock:
             self._current.discard(kind)
 
     def current(self) -> bool:
-        """Tell whether all kinds are complete and followed."""
+        """Return whether all kinds are complete and being watched."""
         with self._lock:
             return self._current == set(Kind)
 
     def snapshot(self) -> Snapshot | None:
-        """Return the cluster as it is now, or nothing while any part of it may be missing."""
+        """Return the current state of the cluster, or None while it may be incomplete."""
         with self._lock:
             if self._current != set(Kind):
                 return None

@@ -1,4 +1,4 @@
-"""Follow pods, namespaces and NetworkPolicies by list and watch."""
+"""List and watch of pods, namespaces and NetworkPolicies."""
 
 import json
 import threading
@@ -11,34 +11,34 @@ from local.netpol.store import Kind, Store
 
 GONE = 410
 WATCH_SECONDS = 60
-# Longer than a watch, so that only a dead connection meets it.
+# Longer than a watch, so that only a dead connection times out.
 TIMEOUT = (5, WATCH_SECONDS + 15)
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 
 
 class WatchError(Exception):
-    """A list or watch ended before its time."""
+    """Error: a list or watch ended prematurely."""
 
 
 class Api(Protocol):
-    """The two reads that a watch consists of."""
+    """Requests of a watch."""
 
     def get(self, path: str, parameters: Mapping[str, Any]) -> Json:
         """Return one document."""
 
     def stream(self, path: str, parameters: Mapping[str, Any]) -> Iterator[Json]:
-        """Return documents as they come."""
+        """Yield documents as they arrive."""
 
 
 class ClusterApi:
-    """The API server, through the kubeconfig's identity.
+    """Client of the API server, with the kubeconfig's identity.
 
     The client's generic request is used, not its models: these cost seconds and a hundred megabytes to import, and
     every event would be built from them only to be taken apart.
     """
 
     def __init__(self, kubeconfig: str) -> None:
-        # Imported late, for the first rules are in force before this module has loaded.
+        # Imported late, so that the first rules are in force before this module is loaded.
         from kubernetes.config import new_client_from_config
 
         load: Callable[[str], Any] = new_client_from_config
@@ -66,7 +66,7 @@ class ClusterApi:
         return document
 
     def stream(self, path: str, parameters: Mapping[str, Any]) -> Iterator[Json]:
-        """Return one document a line."""
+        """Yield one document per line."""
         response = self._request(path, parameters)
         try:
             for line in response:
@@ -77,7 +77,7 @@ class ClusterApi:
 
 
 def follow(api: Api, kind: Kind, store: Store, stop: threading.Event, report: Callable[[str], None]) -> None:
-    """Keep the store's view of a kind current until told to stop."""
+    """Keep a kind in the store current until stopped."""
     delay = FIRST_DELAY
     while not stop.is_set():
         try:
@@ -85,7 +85,7 @@ def follow(api: Api, kind: Kind, store: Store, stop: threading.Event, report: Ca
             delay = FIRST_DELAY
             while not stop.is_set():
                 version = _watch(api.stream(kind.value, _watching(version)), kind, store, version)
-        except Exception as error:  # whatever it was, the answer is a fresh list
+        except Exception as error:  # after any error, list again
             store.lost(kind)
             report(f"{kind.name.lower()}: {type(error).__name__}: {str(error)[:200]}; listing again in {delay:.1f} s")
             stop.wait(delay)
@@ -103,7 +103,7 @@ def _watching(version: str) -> Mapping[str, Any]:
 
 
 def _watch(events: Iterable[Json], kind: Kind, store: Store, version: str) -> str:
-    """Follow one watch to its regular end; return the version from which the next one goes on."""
+    """Follow one watch to its regular end; return the resourceVersion at which the next one starts."""
     for event in events:
         source = event["object"]
         match event["type"]:
@@ -119,7 +119,7 @@ def _watch(events: Iterable[Json], kind: Kind, store: Store, version: str) -> st
 
 
 def start(api: Api, store: Store, stop: threading.Event, report: Callable[[str], None]) -> None:
-    """Follow every kind in a thread of its own."""
+    """Watch each kind in a separate thread."""
     for kind in Kind:
         name = f"watch-{kind.name.lower()}"
         threading.Thread(target=follow, args=(api, kind, store, stop, report), name=name, daemon=True).start()
