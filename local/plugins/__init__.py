@@ -1,1 +1,1 @@
-"""Pulumi plugins for a machine that cannot download the official ones."""
+"""Substitute Pulumi plugins for machines that cannot download the official ones."""

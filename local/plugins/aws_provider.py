@@ -1,4 +1,4 @@
-"""The aws resource plugin: official types and ids over boto3, against an AWS API emulator or AWS."""
+"""aws resource plugin: the official types and ids with boto3, for the AWS API emulator or AWS."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -68,7 +68,7 @@ _ROWS: Final[Mapping[str, Row[Cloud]]] = {row.token: row for module in _MODULES 
 
 
 class AwsProvider(TableProvider[Cloud]):
-    """AWS's resource types."""
+    """Provider of the AWS resource types."""
 
     name = "aws"
     version = "7.51.1"
@@ -82,12 +82,12 @@ class AwsProvider(TableProvider[Cloud]):
 
     @override
     def configure(self, config: Props) -> None:
-        """Take region, endpoints and credentials; nothing is contacted yet."""
+        """Set region, endpoints and credentials, without a request."""
         self._cloud, self._allowed = connect(config, self._environment), False
 
     @override
     def client(self) -> Cloud:
-        """Return the account, once it is known to be the right one."""
+        """Return the account, after checking that it is allowed."""
         if self._cloud is None:
             self._cloud = connect({}, self._environment)
         if not self._allowed:
@@ -97,7 +97,7 @@ class AwsProvider(TableProvider[Cloud]):
 
     @override
     def diff(self, request: Request) -> Diff:
-        """Compare inputs, and the default tags of the provider with those that the resource has."""
+        """Compare inputs, and the provider's default tags with the resource's."""
         found = super().diff(request)
         row, had = self.row(request), request.state.get("tagsAll")
         watched = "tagsAll" in row.computed and row.update is not None and isinstance(had, dict)
@@ -109,7 +109,7 @@ class AwsProvider(TableProvider[Cloud]):
 
     @override
     def update(self, request: Request) -> Props:
-        """Change the object in place; which tags it has is told by its state."""
+        """Update the object in place; its present tags come from the state."""
         if isinstance(request.state.get("tagsAll"), dict) and not request.preview:
             had = {**request.old_inputs, "tagsAll": request.state["tagsAll"]}
             request = replace(request, old_inputs=had)
@@ -124,7 +124,7 @@ class AwsProvider(TableProvider[Cloud]):
 
     @override
     def invoke(self, token: str, args: Props) -> Props:
-        """Answer a function call of the program."""
+        """Handle a function call of the program."""
         try:
             return functions.call(self.client(), token, args)
         except PluginError:
@@ -137,7 +137,7 @@ class AwsProvider(TableProvider[Cloud]):
 
     @override
     def fault(self, error: Exception, row: Row[Cloud], request: Request) -> PluginError | None:
-        """Say what AWS says."""
+        """Return the error of AWS."""
         return explain(error, f"{request.name} ({row.token})")
 
 

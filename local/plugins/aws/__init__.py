@@ -1,1 +1,1 @@
-"""The aws resource plugin: calls, names and values of AWS' APIs."""
+"""aws resource plugin: calls, names and values of the AWS APIs."""

@@ -1,4 +1,4 @@
-"""What the calls of an ordinary AWS type are made with, and what their API would refuse of it."""
+"""Arguments of API calls for table-driven AWS types, and their validation."""
 
 import json
 import re
@@ -14,14 +14,14 @@ from local.plugins.provider.values import UNKNOWN
 _NAME: Final = re.compile(r"\{(\w+)\}")
 
 
-# --- texts with names --------------------------------------------------------------------
+# --- templates ---------------------------------------------------------------------------
 def names_in(template: Any) -> set[str]:
-    """Return the names that a text, or texts in lists and mappings, stand for."""
+    """Return the placeholder names in a template, or in templates in lists and mappings."""
     return set(_NAME.findall(json.dumps(template)))
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
-    """Put values in the place of names; nothing where a name has no value.
+    """Fill a template with values; None if a name has no value.
 
     A text that is one name becomes the value itself, of whatever type.
     """
@@ -43,7 +43,7 @@ def fill(template: Any, values: Mapping[str, Any]) -> Any:
 
 
 def parse(template: str, text: str) -> Props:
-    """Return the values that a filled text had; nothing where it has another form."""
+    """Return the values of a filled template; None if the text does not match it."""
     pattern = "".join(
         f"(?P<{part[1:-1]}>.+?)" if part.startswith("{") else re.escape(part)
         for part in re.split(r"(\{\w+\})", template)
@@ -54,7 +54,7 @@ def parse(template: str, text: str) -> Props:
 
 # --- arguments ---------------------------------------------------------------------------
 def place(kind: ApiType, call: Call, name: str) -> str | None:
-    """Return where a call takes an input; nothing where it has no place for it."""
+    """Return the argument path of an input in a call; None if the call does not take it."""
     if call.only is not None and name not in call.only:
         return None
     if name in call.sets:
@@ -70,7 +70,7 @@ def place(kind: ApiType, call: Call, name: str) -> str | None:
 
 
 def calls_for(kind: ApiType, inputs: Props, changed: Callable[[str], bool]) -> list[Call]:
-    """Return the calls that set some of the inputs that have changed."""
+    """Return the calls that set any of the changed inputs."""
     due = [call for call in kind.changes if any(changed(name) for name in taken(kind, call, inputs))]
     asked = [call for call in kind.changes if inputs.get(call.asked) is True and (due or changed(call.asked))]
     denied = [call for call in kind.changes if inputs.get(call.denied) is False and changed(call.denied)]
@@ -78,7 +78,7 @@ def calls_for(kind: ApiType, inputs: Props, changed: Callable[[str], bool]) -> l
 
 
 def taken(kind: ApiType, call: Call, inputs: Props) -> list[str]:
-    """Return the inputs for which a call has a place."""
+    """Return the inputs that a call takes."""
     return [name for name in inputs if name not in ("tags", "region") and place(kind, call, name)]
 
 
@@ -103,7 +103,7 @@ def fixed_for_good(kind: ApiType, name: str) -> bool:
 def arguments(
     kind: ApiType, call: Call, inputs: Props, values: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
-    """Return a call's arguments; what has no place in the API is named in ``problems``."""
+    """Return a call's arguments; inputs that the API does not have are added to ``problems``."""
     shape, made = input_shape(kind.service, call.operation), dict[str, Any]()
     for name in taken(kind, call, inputs):
         where = str(place(kind, call, name))
@@ -123,7 +123,7 @@ def arguments(
 
 
 def _set_change(call: Call, name: str, new: Any, old: Any) -> list[tuple[str, Any]]:
-    """Return what a change adds to a set, or a mapping, and what it removes from it, with their places."""
+    """Return the additions to and removals from a set or mapping, with their argument paths."""
     add, remove = call.sets[name]
     if new is UNKNOWN:
         return []
@@ -137,7 +137,7 @@ def _set_change(call: Call, name: str, new: Any, old: Any) -> list[tuple[str, An
 
 
 def _put(made: dict[str, Any], where: str, value: Any) -> None:
-    """Put a value at a place, such as ``Rules[0].Name``."""
+    """Set a value at a path, such as ``Rules[0].Name``."""
     step, _, rest = where.partition(".")
     name, _, index = step.partition("[")
     if index:
@@ -156,14 +156,14 @@ def _put(made: dict[str, Any], where: str, value: Any) -> None:
 
 
 def emptied(kind: ApiType, call: Call, name: str) -> Any:
-    """Return the value that takes an input away; nothing where the API has none for it."""
+    """Return the value that clears an input; None if the API has none."""
     shape = at(input_shape(kind.service, call.operation), str(place(kind, call, name)))
     return {"string": "", "list": [], "map": {}, "boolean": False}.get(shape.type_name if shape is not None else "")
 
 
 # --- tags --------------------------------------------------------------------------------
 def spelled_tags(kind: ApiType, call: Call, where: str, tags: Mapping[str, str]) -> Any:
-    """Return tags as an argument of a call takes them: a mapping, a list of pairs or a list of names."""
+    """Return tags in the form of a call's argument: a mapping, a list of pairs or a list of names."""
     shape = at(input_shape(kind.service, call.operation), where)
     if kind.tags is not None and kind.tags.kind and where == kind.tags.sent:
         return [{"ResourceType": kind.tags.kind, "Tags": [{"Key": n, "Value": v} for n, v in sorted(tags.items())]}]
@@ -183,16 +183,16 @@ def _pair(names: Any) -> tuple[str, str]:
 
 
 def plain_tags(live: Any) -> dict[str, str]:
-    """Return tags that an API showed in whatever form as a mapping."""
+    """Return tags of an API response, in any form, as a mapping."""
     if isinstance(live, dict):
         return dict(live)
     pairs = [(_pair(tag), tag) for tag in live or []]
     return {tag[key]: tag[value] for (key, value), tag in pairs}
 
 
-# --- judgement ---------------------------------------------------------------------------
+# --- validation --------------------------------------------------------------------------
 def judge(kind: ApiType, inputs: Props) -> Iterator[tuple[str, str]]:
-    """Say what the API would refuse of inputs, before anything is asked or made."""
+    """Validate inputs against the API's model, before any request."""
     for name in inputs:
         if not known(kind, name):
             yield name, f"{name} is no input of {kind.token} that this plugin can hand to AWS; leave it out"
@@ -201,7 +201,7 @@ def judge(kind: ApiType, inputs: Props) -> Iterator[tuple[str, str]]:
         if call is not kind.create and not taken(kind, call, inputs):
             continue
         problems: list[str] = []
-        # What only AWS or a later step tells is open here.
+        # Values that are only known later are not validated.
         opened = {**dict.fromkeys(names_in(dict(call.fixed)), UNKNOWN), **inputs}
         made = arguments(kind, call, inputs, opened, problems)
         if call is kind.create and kind.tags and kind.tags.sent and inputs.get("tags") not in (None, UNKNOWN):

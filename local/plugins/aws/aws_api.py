@@ -1,4 +1,4 @@
-"""The AWS API as the rows use it: one client a service, tags, and errors in one sentence."""
+"""AWS API client of the rows: one boto3 client per service, tags, and errors as one sentence."""
 
 import re
 import threading
@@ -13,20 +13,20 @@ from botocore.config import Config
 
 from local.plugins.provider.common import PluginError, Props, decode_config, flag
 
-# boto3 makes its clients from service models at run time; their types are not checked.
+# boto3 creates its clients from service models at run time, so their types are not checked.
 _new_session: Final[Any] = boto3.session.Session
-# "InvalidAccessException" is Security Hub's word for an account that has none.
+# Security Hub returns "InvalidAccessException" if it is not enabled in the account.
 _GONE: Final = re.compile(r"^404$|NotFound|NoSuch|NonExistent|DoesNotExist|NotExist|^InvalidAccessException$")
-# The words of GuardDuty and Secrets Manager for what is gone, under codes for every fault.
+# Messages of GuardDuty and Secrets Manager for missing objects, which have generic error codes.
 _GONE_WORDS: Final = re.compile(
     r"detectorId is not owned by the current account|secret that's currently marked deleted|scheduled for deletion"
 )
-# The code that an emulator of ours answers with; AWS has none of that name.
+# Error code of the project's emulator; AWS has no such code.
 _NOT_EMULATED: Final = "NotEmulated"
 
 
 class NotEmulatedError(PluginError):
-    """An emulator does not know an operation; AWS itself never answers so."""
+    """Error: the emulator does not support an operation; AWS never returns it."""
 
 
 ACCOUNT_DIGITS: Final = 12
@@ -34,7 +34,7 @@ ACCOUNT_DIGITS: Final = 12
 
 @dataclass
 class Cloud:
-    """An account in a region."""
+    """AWS account in a region."""
 
     config: Props
     environment: Mapping[str, str]
@@ -63,7 +63,7 @@ class Cloud:
         )
 
     def at(self, region: str | None) -> "Cloud":
-        """Return the same account in a region that a resource names; without one, here."""
+        """Return the same account in the region of a resource, by default the current one."""
         if not region or region == self.region:
             return self
         with self._lock:
@@ -78,7 +78,7 @@ class Cloud:
         return self.client(service.replace("_", "-"))
 
     def client(self, service: str) -> Any:
-        """Return the client of a service by boto3's name of it, such as ``config``."""
+        """Return the client of a service by its boto3 name, such as ``config``."""
         with self._lock:
             if service not in self._clients:
                 self._clients[service] = self._connect(service)
@@ -94,7 +94,7 @@ class Cloud:
             region_name=self.region,
         )
         path_style = flag(config, "s3UsePathStyle")
-        # An endpoint of one's own has no host name for each account.
+        # A custom endpoint has no host name per account.
         own_endpoint = self._endpoint(service) is not None or bool(self.environment.get("AWS_ENDPOINT_URL"))
         options = Config(
             retries={"max_attempts": int(config.get("maxRetries", 5)), "mode": "standard"},
@@ -109,7 +109,7 @@ class Cloud:
             config=options,
         )
         if own_endpoint and service == "s3control":
-            # Its rules put the account before the host all the same.
+            # Its endpoint rules prefix the host with the account nevertheless.
             client.meta.events.register("before-sign.s3-control", _without_account)
         return client
 
@@ -128,7 +128,7 @@ class Cloud:
             return self._account
 
     def require_account(self) -> None:
-        """Refuse an account that the configuration does not allow, before anything is done there.
+        """Check that the configuration allows the account, before any change.
 
         Raises
         ------
@@ -153,14 +153,14 @@ class Cloud:
             )
 
     def all_tags(self, inputs: Props) -> dict[str, str]:
-        """Return a resource's tags with the provider's default ones, or all of before where a state tells them."""
+        """Return a resource's tags with the provider's default tags, or the previous ones if a state has them."""
         if "tagsAll" in inputs:
             return dict(inputs["tagsAll"])
         defaults = (self.config.get("defaultTags") or {}).get("tags") or {}
         return {**defaults, **(inputs.get("tags") or {})}
 
     def show_tags(self, live: Mapping[str, str], inputs: Props) -> Props:
-        """Return live tags as ``tags`` and ``tagsAll``; a default tag is not the resource's own."""
+        """Return live tags as ``tags`` and ``tagsAll``; default tags are not in ``tags``."""
         defaults = (self.config.get("defaultTags") or {}).get("tags") or {}
         written = inputs.get("tags") or {}
         own = {key: value for key, value in live.items() if key in written or defaults.get(key) != value}
@@ -168,7 +168,7 @@ class Cloud:
 
 
 def _without_account(request: Any, **_: Any) -> None:
-    """Send a request to the host itself, where the account was put before it."""
+    """Remove the account prefix from the host of a request."""
     parts = urlsplit(request.url)
     account, _, host = parts.netloc.partition(".")
     if account.isdigit() and len(account) == ACCOUNT_DIGITS:
@@ -176,12 +176,12 @@ def _without_account(request: Any, **_: Any) -> None:
 
 
 def connect(config: Props, environment: Mapping[str, str]) -> Cloud:
-    """Return the account that a provider's configuration names."""
+    """Return the account for a provider's configuration."""
     return Cloud(decode_config(config), environment)
 
 
 def pairs(tags: Mapping[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
-    """Return tags as AWS lists them."""
+    """Return tags as a list of AWS key-value pairs."""
     return [{key: name, value: text} for name, text in sorted(tags.items())]
 
 
@@ -196,7 +196,7 @@ def retag(
     add: Callable[[dict[str, str]], Any],
     remove: Callable[[list[str]], Any],
 ) -> None:
-    """Make tags what they should be, touching only what differs."""
+    """Update tags, changing only differences."""
     gone = sorted(set(old) - set(new))
     changed = {name: value for name, value in new.items() if old.get(name) != value}
     if gone:
@@ -211,7 +211,7 @@ def given(**arguments: Any) -> dict[str, Any]:
 
 
 def found(call: Callable[..., Any], **arguments: Any) -> Any:
-    """Return what a read call answers, or nothing when the object is gone."""
+    """Return the response of a read call, or None if the object does not exist."""
     try:
         return call(**arguments)
     except botocore.exceptions.ClientError as error:
@@ -223,14 +223,14 @@ def found(call: Callable[..., Any], **arguments: Any) -> Any:
 
 
 def not_emulated(error: botocore.exceptions.ClientError) -> NotEmulatedError | None:
-    """Return what is not emulated when an error is an emulator's own way to say so."""
+    """Return the operation that is not emulated, if an error says so."""
     if error.response["Error"]["Code"] != _NOT_EMULATED:
         return None
     return NotEmulatedError(f"not emulated: {error.operation_name}")
 
 
 def explain(error: Exception, name: str) -> PluginError | None:
-    """Say in one sentence what AWS refused."""
+    """Return an AWS error as one sentence."""
     if isinstance(error, botocore.exceptions.ClientError):
         told = error.response["Error"]
         text = " ".join(str(told.get("Message", "")).split())

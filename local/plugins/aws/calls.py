@@ -1,4 +1,4 @@
-"""How an ordinary AWS type is declared: the API's calls, and where they take and show what the program writes."""
+"""Declarations of table-driven AWS types: API calls, and the mapping of inputs and outputs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from local.plugins.provider.common import Props
 
-# The output that marks an object which is in the state alone, checked against the API's model.
+# Output that marks an object that exists only in the state, validated against the API's model.
 NOT_EMULATED: Final = "notEmulated"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One operation of an API.
+    """API operation of a type.
 
     Inputs find their places by themselves where the names are alike; the rest is said here.
 
@@ -56,7 +56,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Form:
-    """An input whose value looks different in the API, and back."""
+    """Conversion of an input's value to the API's form and back."""
 
     sent: Callable[[Any], Any]
     shown: Callable[[Any], Any]
@@ -64,7 +64,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Tags:
-    """How a type is tagged; whether tags are a list or a mapping is read from the API's model.
+    """Tagging of a type; the API's model defines whether tags are a list or a mapping.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class Tags:
 
 @dataclass(frozen=True)
 class ApiType:
-    """An ordinary resource type: what to call, and nothing else.
+    """Table-driven resource type, defined only by its API calls.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Functions of the aws plugin that a program calls: who and where it is, policy documents and objects."""
+"""Functions (invokes) of the aws plugin: caller identity, region, policy documents and S3 objects."""
 
 import json
 import re
@@ -65,7 +65,7 @@ def _statement(written: Props) -> Props:
 
 
 def _merge(documents: list[str], statements: list[Props], overriding: bool) -> list[Props]:
-    """Add documents' statements; one with the same Sid replaces where documents override."""
+    """Merge the statements of documents; an overriding document replaces statements with the same Sid."""
     for text in documents:
         listed = json.loads(text).get("Statement", [])
         for statement in listed if isinstance(listed, list) else [listed]:
@@ -100,7 +100,7 @@ _TEXT: Final = re.compile(r"text/.*|application/(.*\+)?(json|xml|yaml|x-yaml|tom
 
 
 def _object(cloud: Cloud, args: Props) -> Props:
-    """Return an S3 object; its body only where it is text, as the official provider does."""
+    """Return an S3 object; its body only if it is text, as in the official provider."""
     cloud = cloud.at(args.get("region"))
     bucket, key = str(args["bucket"]), str(args["key"])
     version = given(VersionId=args.get("versionId"))
@@ -147,7 +147,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[Cloud, Props], Props]]] = {
 
 
 def call(cloud: Cloud, token: str, args: Props) -> Props:
-    """Answer one function call.
+    """Handle one function call.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Arguments of AWS calls against botocore's own models of the APIs: what an API would refuse, without asking it."""
+"""Validation of AWS call arguments against botocore's API models, without a request."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -11,7 +11,7 @@ from botocore.validate import ParamValidator
 
 from local.plugins.provider.values import UNKNOWN, has_unknowns
 
-# botocore reads its models at run time; their types are not checked.
+# botocore loads its models at run time, so their types are not checked.
 _session: Final[Any] = botocore.session.get_session()
 
 
@@ -27,13 +27,13 @@ def input_shape(service: str, operation: str) -> Shape:
 
 
 def output_shape(service: str, operation: str) -> Shape:
-    """Return the shape of an operation's answer."""
+    """Return the shape of an operation's response."""
     shape: Shape = _service(service).operation_model(operation).output_shape
     return shape
 
 
 def at(shape: Any, place: str) -> Any:
-    """Return the shape at a place below another, such as ``Vpcs[0].VpcId``; nothing where there is none."""
+    """Return the shape at a path below another, such as ``Vpcs[0].VpcId``; None if there is none."""
     for step in (step for step in place.split(".") if step not in ("", "@")):
         name, _, index = step.partition("[")
         if name and (shape is None or shape.type_name != "structure" or name not in shape.members):
@@ -45,7 +45,7 @@ def at(shape: Any, place: str) -> Any:
 
 
 def faults(shape: Any, arguments: Any) -> list[str]:
-    """Return what the model says against arguments, one sentence each; what is not known yet is not judged."""
+    """Return the validation errors of arguments, one sentence each; unknown values are not validated."""
     if shape is None:
         return []
     told = list(_faults(shape, arguments, ""))
@@ -109,7 +109,7 @@ def _sizes(shape: Any, size: float, where: str, unit: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _pattern(pattern: str) -> Any:
-    """Return a model's pattern; a few are no regular expressions of any kind but Java's, and judge nothing."""
+    """Return a model's pattern; the few that are only valid in Java are ignored."""
     try:
         return regex.compile(pattern) if pattern else None
     except regex.error:

@@ -1,4 +1,4 @@
-"""Values between the official provider's spelling and an API's, led by botocore's own model of the API."""
+"""Conversion of names and values between the official provider and an API, by botocore's model."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ _NUMBERS: Final = {"integer": int, "long": int, "float": float, "double": float}
 
 
 def camel(name: str) -> str:
-    """Write an API's name as the official provider does.
+    """Return the official provider's name for an API name.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def _singular(name: str) -> str:
 
 
 def member(names: Iterable[str], official: str) -> str | None:
-    """Return which of an API's names an official one stands for; the official ones of lists are plural.
+    """Return the API name for an official name; the official names of lists are plural.
 
     Examples
     --------
@@ -53,12 +53,12 @@ def member(names: Iterable[str], official: str) -> str | None:
 
 
 def members(shape: Any) -> Mapping[str, Shape]:
-    """Return a structure's members; other shapes have none."""
+    """Return the members of a structure; empty for other shapes."""
     return shape.members if shape is not None and shape.type_name == "structure" else {}
 
 
 def reworded(value: Any, where: str, words: Mapping[str, str]) -> Any:
-    """Return a value with the API's words for the names inside it.
+    """Return a value with its inner names replaced by the API's.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def reworded(value: Any, where: str, words: Mapping[str, str]) -> Any:
 
 
 def worded_back(value: Any, where: str, words: Mapping[str, str]) -> Any:
-    """Return a value with the official names in the place of the API's words.
+    """Return a value with the API's inner names replaced by the official ones.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def worded_back(value: Any, where: str, words: Mapping[str, str]) -> Any:
 
 
 def send(shape: Any, value: Any, where: str, problems: list[str]) -> Any:
-    """Return an official value as the API takes it; what has no place in the API is named in ``problems``."""
+    """Return an official value in the API's form; parts that the API does not have are added to ``problems``."""
     if value is UNKNOWN:
         return value
     kind = shape.type_name
@@ -100,7 +100,7 @@ def send(shape: Any, value: Any, where: str, problems: list[str]) -> Any:
     if kind == "list":
         if isinstance(value, dict) and _pairs(shape):
             value = [{"key": name, "value": text} for name, text in value.items()]
-        # The official provider writes a list of at most one structure as that structure.
+        # The official provider flattens a list of at most one structure to that structure.
         items = [value] if isinstance(value, dict) else value
         if not isinstance(items, list):
             problems.append(f"{where} must be a list")
@@ -115,7 +115,7 @@ def send(shape: Any, value: Any, where: str, problems: list[str]) -> Any:
 
 
 def _pairs(shape: Any) -> bool:
-    """Return whether a list is one of tags, which the official provider writes as a mapping."""
+    """Return whether a list is a list of tags, which the official provider writes as a mapping."""
     return shape.name.startswith("Tag") and {name.lower() for name in members(shape.member)} == {"key", "value"}
 
 
@@ -157,7 +157,7 @@ def _send_scalar(kind: str, value: Any, where: str, problems: list[str]) -> Any:
 
 
 def show(shape: Any, value: Any, like: Any = None) -> Any:
-    """Return an API's value in the official spelling, in the form and the order of a value that means the same.
+    """Return an API value in the official form, with the form and order of an equivalent program value.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def _show_structure(shape: Any, value: Mapping[str, Any], like: Any) -> Any:
     for name, item in like.items():
         theirs = member(shape.members, name)
         if theirs is None:
-            # The API takes it and never shows it.
+            # The API accepts it but never returns it.
             shown[name] = item
             continue
         live = show(shape.members[theirs], value.get(theirs), item)
@@ -205,13 +205,13 @@ def _show_structure(shape: Any, value: Mapping[str, Any], like: Any) -> Any:
 
 
 def official(name: str, shape: Any) -> str:
-    """Return the official name of an API's member; a list's is plural."""
+    """Return the official name of an API member; plural for a list."""
     name = camel(name)
     return f"{name}s" if shape.type_name == "list" and not name.endswith("s") else name
 
 
 def _show_list(shape: Any, value: list[Any], like: list[Any]) -> list[Any]:
-    """Show a list's items, those that the program wrote at their places."""
+    """Return the items of a list, in the program's order where it wrote them."""
     left, placed = list(value), {}
     for index, wanted in enumerate(like):
         for item in left:

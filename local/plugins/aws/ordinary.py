@@ -1,4 +1,4 @@
-"""Rows of ordinary AWS types: the life of an object through the calls that its type declares."""
+"""Rows of table-driven AWS types: create, read, update and delete through the calls of the type."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ _NOTICE: Final = "not emulated: checked against the API's model alone"
 
 
 def row(kind: ApiType, **settings: Any) -> Row[Cloud]:
-    """Return the row of an ordinary type; settings are those of :class:`Row`, such as defaults."""
+    """Return the row of a table-driven type; settings are those of :class:`Row`, such as defaults."""
     life = _Life(kind)
     tagged = ("tagsAll",) if kind.tags else ()
     region = ("region",) if kind.regional else ()
@@ -64,27 +64,27 @@ def row(kind: ApiType, **settings: Any) -> Row[Cloud]:
 
 
 def _without(nested: tuple[tuple[str, str], ...], name: str) -> Callable[[Any], Any]:
-    """Return what makes values of an input alike that differ in computed parts alone."""
+    """Return a normaliser for values of an input that differ only in computed parts."""
     parts = {part for whole, part in nested if whole == name}
 
     def written(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        # Compared as text: lists of ids are sets, and keep the program's order.
+        # Compared as text: lists of ids are sets, in the program's order.
         return json.dumps({key: item for key, item in value.items() if key not in parts}, sort_keys=True, default=str)
 
     return written
 
 
 class _Life:
-    """Creation, reading, changes and removal of the objects of one type."""
+    """Life cycle (create, read, update, delete) of the objects of one type."""
 
     def __init__(self, kind: ApiType) -> None:
         self.kind = kind
 
     # --- creation ------------------------------------------------------------------------
     def create(self, cloud: Cloud, inputs: Props) -> Made:
-        """Make the object, or where an emulator does not know how, its entry in the state."""
+        """Create the object, or only its state if the emulator does not support the operation."""
         kind, cloud = self.kind, cloud.at(inputs.get("region"))
         values = self._values(cloud, "", inputs)
         extra: dict[str, Any] = {}
@@ -102,19 +102,19 @@ class _Life:
         return Made(str(made))
 
     def _id(self, inputs: Props, values: Props) -> str:
-        """Return the id where inputs tell it."""
+        """Return the id if the inputs define it."""
         told = self.kind.id
         if not isinstance(told, str):
             return told(inputs)
         return str(fill(told, values)) if "{" in told else ""
 
     def _pretended(self, inputs: Props) -> str:
-        """Return an id for an object that is in the state alone."""
+        """Return a placeholder id for an object that exists only in the state."""
         told = json.dumps([self.kind.token, inputs], sort_keys=True, default=str)
         return f"not-emulated-{hashlib.sha256(told.encode()).hexdigest()[:17]}"
 
     def settle(self, cloud: Cloud, made: str, inputs: Props) -> Props | None:
-        """Set what the create call does not take, and wait until the object is ready."""
+        """Set inputs that the create call does not take, and wait until the object is ready."""
         if inputs.get(NOT_EMULATED):
             return None
         kind, cloud = self.kind, cloud.at(inputs.get("region"))
@@ -129,7 +129,7 @@ class _Life:
 
     # --- changes -------------------------------------------------------------------------
     def update(self, cloud: Cloud, made: str, old: Props, new: Props) -> Props | None:
-        """Make the calls whose inputs have changed; all of them after a creation that stopped half-way."""
+        """Make the calls whose inputs have changed; all of them after an incomplete creation."""
         kind, cloud = self.kind, cloud.at(new.get("region"))
         both = {**old, **new}
         calls = calls_for(kind, both, lambda name: old == new or old.get(name) != new.get(name))
@@ -182,7 +182,7 @@ class _Life:
 
     # --- reading -------------------------------------------------------------------------
     def read(self, cloud: Cloud, made: str, inputs: Props) -> Props | None:
-        """Return the object as it is; one that is in the state alone as the state has it."""
+        """Return the live object; the state for an object that exists only there."""
         kind, cloud = self.kind, cloud.at(inputs.get("region"))
         values = self._values(cloud, made, inputs)
         derived = {name: fill(text, values) for name, text in kind.derived.items()}
@@ -224,7 +224,7 @@ class _Life:
 
     # --- removal -------------------------------------------------------------------------
     def delete(self, cloud: Cloud, made: str, state: Props) -> None:
-        """Remove the object; what an emulator never made is gone already."""
+        """Delete the object; nothing to do for one that exists only in the state."""
         cloud = cloud.at(state.get("region"))
         values = self._values(cloud, made, state)
         for call in self.kind.deletes:
@@ -239,7 +239,7 @@ class _Life:
 
     # --- calls ---------------------------------------------------------------------------
     def _values(self, cloud: Cloud, made: str, inputs: Props, wanted: Iterable[str] = ()) -> Props:
-        """Return what texts with names stand for; the object is read when only it tells one of them."""
+        """Return the values of template names; the object is read if only it has one of them."""
         kind = self.kind
         used = names_in(
             [[dict(call.fixed), call.needs] for call in (kind.create, kind.read, *kind.more.values(), *kind.deletes)]
@@ -284,12 +284,12 @@ class _Life:
 
 
 def _bare(call: Call) -> Call:
-    """Return a call that takes nothing of the inputs by itself."""
+    """Return a call without inputs that are mapped by name."""
     return replace(call, only=frozenset())
 
 
 def _put_names(text: str, values: Props) -> str:
-    """Put values in a JMESPath expression in the place of names, whose braces it shares."""
+    """Fill the names in a JMESPath expression, which uses braces itself."""
     for name in names_in(text) & set(values):
         text = text.replace(f"{{{name}}}", str(values[name]))
     return text

@@ -1,4 +1,4 @@
-"""What an AWS object shows, under the official provider's names."""
+"""Outputs of an AWS object, with the official provider's names."""
 
 import re
 from typing import Any
@@ -14,14 +14,14 @@ from local.plugins.provider.rows import EMPTY
 
 
 def _shape(kind: ApiType) -> Any:
-    """Return the shape of what the read call shows."""
-    # The answer itself, where it passes a test, is as good as the answer.
+    """Return the shape of the read call's result."""
+    # An expression that only filters the response has the response's shape.
     shown = re.sub(r"\[\?.*", "[0]", re.sub(r"^\[@\]\[\?.*", "@", kind.shown))
     return at(output_shape(kind.service, kind.read.operation), shown)
 
 
 def _look(kind: ApiType, live: Any, where: str, name: str, like: Any = None) -> Any:
-    """Return what is at a place of an object; what an expression makes has the official form already."""
+    """Return the value at a path of an object; results of an expression already have the official form."""
     first, _, rest = where.partition(".")
     if "{" in where or "[?" in where:
         inner = None
@@ -39,7 +39,7 @@ def outputs(kind: ApiType, live: Any) -> Props:
 
 
 def written(kind: ApiType, live: Any, inputs: Props) -> Props:
-    """Return what the program wrote, and what the server fills in, as the object has it."""
+    """Return the live values of inputs that the program wrote or the server fills in."""
     shape, shown = _shape(kind), Props()
     skipped = {"tags", "tagsAll", "region", *kind.outputs, *kind.derived}
     for name in [*(name for name in inputs if name not in skipped and known(kind, name)), *kind.filled]:
@@ -53,7 +53,7 @@ def written(kind: ApiType, live: Any, inputs: Props) -> Props:
         else:
             shown[name] = _look(kind, live, where, name, given)
         if shown[name] is None and given in EMPTY:
-            # What is left out of an answer is empty.
+            # A value missing in the response is empty.
             shown[name] = given
     for path, where in kind.nested.items():
         name, _, part = path.partition(".")
@@ -63,7 +63,7 @@ def written(kind: ApiType, live: Any, inputs: Props) -> Props:
 
 
 def _shown_at(kind: ApiType, shape: Any, name: str) -> str:
-    """Return where the object shows an input; nowhere where the API takes it and never shows it."""
+    """Return the path of an input in the object; None if the API accepts but never returns it."""
     if name in kind.reads:
         return kind.reads[name]
     for call in (kind.create, *kind.changes):

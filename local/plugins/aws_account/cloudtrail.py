@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: the records of what happens in an account, and of how it is set up."""
+"""Rows of the aws plugin for CloudTrail trails and AWS Config recorders."""
 
 from typing import Final
 

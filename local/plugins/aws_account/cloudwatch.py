@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: log groups, what is counted in them, alarms, and rules over events."""
+"""Rows of the aws plugin for CloudWatch log groups, metric filters and alarms, and EventBridge rules."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -47,7 +47,7 @@ _COUNTED: Final = {
 
 def _transformation(written: Mapping[str, Any]) -> list[dict[str, Any]]:
     sent = {theirs: written[ours] for ours, theirs in _COUNTED.items() if written.get(ours)}
-    # The API takes a number, the official provider a text.
+    # A number in the API, a string in the official provider.
     default = {"defaultValue": float(written["defaultValue"])} if written.get("defaultValue") else {}
     return [{**sent, **default}]
 

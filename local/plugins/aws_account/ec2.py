@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: what machines start from, and the encryption of their volumes."""
+"""Rows of the aws plugin for EC2 launch templates and default EBS encryption."""
 
 from typing import Final
 
@@ -25,7 +25,7 @@ TEMPLATE: Final = ApiType(
     "LaunchTemplateVersions[0]",
     "LaunchTemplate.LaunchTemplateId",
     changes=(
-        # A version is written whole.
+        # A version contains all settings.
         Call("CreateLaunchTemplateVersion", names=_PLACES, inside=_DATA, fixed={"LaunchTemplateId": "{id}"}),
         Call(
             "ModifyLaunchTemplate",

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: image repositories."""
+"""Rows of the aws plugin for ECR repositories."""
 
 from typing import Final
 
@@ -42,7 +42,7 @@ REPOSITORY: Final = ApiType(
 
 
 def _policy(token: str, put: str, name: str, text: str) -> ApiType:
-    """Return the type of a repository's policy, which is written whole."""
+    """Return the type of a repository's policy, which is replaced as a whole."""
     write = Call(put, names={"policy": text, "repository": "repositoryName"})
     return ApiType(
         token,
@@ -73,7 +73,7 @@ SCANNING: Final = ApiType(
     "@",
     "{account}",
     changes=(Call("PutRegistryScanningConfiguration"),),
-    # A registry always has one: what is left is the one that it began with.
+    # A registry always has one: deletion restores the default.
     deletes=(Call("PutRegistryScanningConfiguration", fixed={"scanType": "BASIC", "rules": []}),),
     reads={"scanType": "scanningConfiguration.scanType", "rules": "scanningConfiguration.rules"},
     outputs={"registryId": "registryId"},

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: Kubernetes clusters, their nodes, add-ons and who may enter."""
+"""Rows of the aws plugin for EKS clusters, node groups, add-ons and access entries."""
 
 from typing import Any, Final
 
@@ -141,7 +141,7 @@ ADDON: Final = ApiType(
         ),
     ),
     deletes=(Call("DeleteAddon", fixed={**_ADDON, "preserve": "{preserve}"}),),
-    # The answer names the associations' ARNs alone.
+    # The response has only the associations' ARNs.
     reads={
         "podIdentityAssociations": "",
         "preserve": "",

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: what watches an account and finds faults in it."""
+"""Rows of the aws plugin for threat detection: GuardDuty, Security Hub, Macie, Inspector, Access Analyzer."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -150,7 +150,7 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         INSPECTOR,
         required=("accountIds", "resourceTypes"),
         unordered=frozenset({"accountIds", "resourceTypes"}),
-        # Switching off what an older one switched on would undo a newer one.
+        # Disabling what the old resource enabled would undo the new one.
         delete_before_replace=True,
     ),
     row(ANALYZER, required=("analyzerName",), defaults={"type": "ACCOUNT"}),

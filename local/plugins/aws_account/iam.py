@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: IAM."""
+"""Rows of the aws plugin for IAM roles, policies and OIDC providers."""
 
 import json
 from typing import Any, Final
@@ -10,7 +10,7 @@ from local.plugins.provider.rows import Row
 
 
 def _text(document: Any) -> str:
-    """Return a policy document as text; botocore decodes some answers and leaves others."""
+    """Return a policy document as text; botocore decodes only some responses."""
     return json.dumps(document, separators=(",", ":")) if isinstance(document, dict) else unquote(str(document))
 
 
@@ -137,7 +137,7 @@ def _read_policy(cloud: Cloud, arn: str, inputs: Props) -> Props | None:
 def _update_policy(cloud: Cloud, arn: str, old: Props, new: Props) -> None:
     if old.get("policy") != new["policy"]:
         spare = [v for v in cloud.iam.list_policy_versions(PolicyArn=arn)["Versions"] if not v["IsDefaultVersion"]]
-        # AWS keeps five versions.
+        # AWS keeps at most five versions.
         for version in sorted(spare, key=lambda v: int(v["VersionId"][1:]))[: max(0, len(spare) - 3)]:
             cloud.iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
         cloud.iam.create_policy_version(PolicyArn=arn, PolicyDocument=new["policy"], SetAsDefault=True)

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: IAM's rules for a whole account, and the roles of machines."""
+"""Rows of the aws plugin for the IAM account password policy and instance profiles."""
 
 from typing import Final
 
@@ -47,7 +47,7 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
     row(PASSWORDS, defaults={"allowUsersToChangePassword": True, "minimumPasswordLength": 6}),
     row(
         PROFILE,
-        # A profile holds one role, and another one only after that.
+        # A profile has one role: remove the old one before adding another.
         replace=frozenset({"role"}),
         defaults={"path": "/"},
         autoname="name",

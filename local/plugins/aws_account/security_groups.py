@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: security groups, which begin without a single rule."""
+"""Rows of the aws plugin for VPC security groups and their rules."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ GROUP: Final = ApiType(
     **_GROUP,
 )
 
-# AWS makes it with the network; it is adopted, emptied, and left empty when it is no longer declared.
+# AWS creates it with the VPC; it is adopted, emptied, and left empty when it is no longer declared.
 DEFAULT_GROUP: Final = ApiType(
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
     "ec2",
@@ -49,7 +49,7 @@ DEFAULT_GROUP: Final = ApiType(
 
 
 def _revoke(cloud: Cloud, made: str, inputs: Props) -> None:
-    """Take all rules from a group."""
+    """Revoke all rules of a group."""
     ec2 = cloud.at(inputs.get("region")).ec2
     live = ec2.describe_security_groups(GroupIds=[made])["SecurityGroups"][0]
     if live.get("IpPermissions"):
@@ -59,7 +59,7 @@ def _revoke(cloud: Cloud, made: str, inputs: Props) -> None:
 
 
 def _emptied(made: Row[Cloud], always: bool) -> Row[Cloud]:
-    """Return the row of a group that is emptied once it exists, and where asked at every change."""
+    """Return the row of a group whose rules are revoked after creation, and optionally at every update."""
     settle: Callable[[Cloud, str, Props], Props | None] | None = made.settle
     update: Callable[[Cloud, str, Props, Props], Props | None] | None = made.update
 
@@ -75,7 +75,7 @@ def _emptied(made: Row[Cloud], always: bool) -> Row[Cloud]:
 
 
 def _describe(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Move the description to the peer that the rule has."""
+    """Move the description to the rule's peer."""
     permission = arguments["IpPermissions"][0]
     ranges = permission.get("IpRanges", [{}])[0]
     if "Description" in ranges and "CidrIp" not in ranges:
@@ -87,7 +87,7 @@ def _describe(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _every_port(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Say that a rule of every protocol is one of every port."""
+    """Set all ports for a rule of all protocols."""
     rule = arguments["SecurityGroupRules"][0].get("SecurityGroupRule", {})
     if rule.get("IpProtocol") == "-1":
         rule |= {"FromPort": -1, "ToPort": -1}
@@ -130,7 +130,7 @@ def _rule(side: str) -> ApiType:
         changes=(modify,),
         deletes=(Call(f"RevokeSecurityGroup{side}", fixed=revoke),),
         reads={
-            # A text for people; the emulator shows it for ranges of addresses alone.
+            # Informational; the emulator returns it only for CIDR ranges.
             "description": "",
             "securityGroupId": "GroupId",
             "referencedSecurityGroupId": "ReferencedGroupInfo.GroupId",

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: topics that tell somebody, and queues."""
+"""Rows of the aws plugin for SNS topics and subscriptions, and SQS queues."""
 
 from typing import Any, Final
 
@@ -72,7 +72,7 @@ SUBSCRIPTION: Final = ApiType(
 )
 
 _QUEUE: Final = {"QueueUrl": "{id}"}
-# The API keeps every setting of a queue as text.
+# The API has all settings of a queue as strings.
 _TEXT: Final = Form(str, str)
 _NUMBER: Final = Form(lambda value: str(int(value)), int)
 _SWITCH: Final = Form(lambda value: str(bool(value)).lower(), lambda text: str(text).lower() == "true")

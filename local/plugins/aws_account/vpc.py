@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: networks, and the ways in and out of them."""
+"""Rows of the aws plugin for VPCs, subnets, gateways, route tables and peering."""
 
 import zlib
 from typing import Final
@@ -13,7 +13,7 @@ OWNER: Final = {"ownerId": "OwnerId"}
 
 
 def ec2_tags(kind: str, shown: str = "Tags") -> Tags:
-    """Return how EC2 tags objects of a kind."""
+    """Return the tagging of EC2 objects of a kind."""
     resource = {"Resources": ["{id}"]}
     add, remove = Call("CreateTags", frozenset(), fixed=resource), Call("DeleteTags", frozenset(), fixed=resource)
     return Tags(add, remove, sent="TagSpecifications", kind=kind, out="Tags", shown=shown)
@@ -175,7 +175,7 @@ ROUTE: Final = ApiType(
     _route_id,
     changes=(Call("ReplaceRoute", frozenset(_TARGETS), names=_TARGETS, fixed=_ROUTE),),
     deletes=(Call("DeleteRoute", fixed=_ROUTE),),
-    # A gateway endpoint is shown as a gateway.
+    # A gateway endpoint is returned as a gateway.
     reads={"routeTableId": "", "vpcEndpointId": ""},
     outputs={"origin": "Origin", "state": "State", "instanceId": "InstanceId"},
 )

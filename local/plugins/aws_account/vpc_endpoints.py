@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: what a network reaches without leaving it, and the record of what it sent."""
+"""Rows of the aws plugin for VPC endpoints and flow logs."""
 
 from typing import Final
 

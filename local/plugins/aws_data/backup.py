@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: vaults of backups, the plans that fill them, and the tests that restore from them."""
+"""Rows of the aws plugin for AWS Backup vaults, plans, selections and restore tests."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -44,7 +44,7 @@ _VAULT_ROW: Final = row(VAULT, autoname="name", autoname_length=50, defaults={"f
 
 
 def _delete_vault(cloud: Cloud, made: str, state: Props) -> None:
-    """Remove a vault, with the recovery points in it where the program says so."""
+    """Delete a vault, with its recovery points if ``forceDestroy`` is set."""
     if state.get("forceDestroy"):
         _empty_vault(cloud.at(state.get("region")), made)
     if _VAULT_ROW.delete is not None:
@@ -58,7 +58,7 @@ def _empty_vault(cloud: Cloud, name: str) -> None:
         for point in points:
             cloud.backup.delete_recovery_point(BackupVaultName=name, RecoveryPointArn=point)
     except ClientError as error:
-        # An emulator that makes no recovery points has none to delete.
+        # The emulator creates no recovery points, so there are none to delete.
         if not_emulated(error) is None:
             raise
 
@@ -78,7 +78,7 @@ LOCK: Final = ApiType(
         ),
     ),
     deletes=(Call("DeleteBackupVaultLockConfiguration", fixed=_VAULT),),
-    # Shown as the date on which the days are over.
+    # Returned as the date on which the period ends.
     reads={"changeableForDays": ""},
     outputs={"backupVaultArn": "BackupVaultArn"},
 )
@@ -104,7 +104,7 @@ PLAN: Final = ApiType(
     "@",
     "BackupPlanId",
     changes=(
-        # A version is written whole.
+        # A version contains the whole plan.
         Call(
             "UpdateBackupPlan",
             names={"name": "BackupPlan.BackupPlanName"},

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: clusters of Kafka's brokers, and what they are set to."""
+"""Rows of the aws plugin for MSK clusters and configurations."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ CONFIGURATION: Final = ApiType(
     "@",
     "Arn",
     changes=(
-        # A revision is written whole.
+        # A revision contains all properties.
         Call("UpdateConfiguration", frozenset({"description", "serverProperties"}), fixed=_CONFIGURATION),
     ),
     deletes=(Call("DeleteConfiguration", fixed=_CONFIGURATION),),
@@ -42,7 +42,7 @@ def _send_login(login: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _show_login(live: Mapping[str, Any]) -> dict[str, Any]:
-    """Show what is switched on; the API names the rest as well."""
+    """Return only enabled settings; the API also returns disabled ones."""
     sasl = live.get("Sasl") or {}
     on = {name: True for name, word in (("iam", "Iam"), ("scram", "Scram")) if (sasl.get(word) or {}).get("Enabled")}
     authorities = (live.get("Tls") or {}).get("CertificateAuthorityArnList")
@@ -73,7 +73,7 @@ def _show_encryption(live: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_defaults(encryption: Any) -> Any:
-    """Return an encryption with what the API fills in where the program leaves it out."""
+    """Return encryption settings with the API's defaults."""
     if not isinstance(encryption, dict):
         return encryption
     transit = {"clientBroker": "TLS", "inCluster": True, **(encryption.get("encryptionInTransit") or {})}
@@ -137,7 +137,7 @@ CLUSTER: Final = ApiType(
         Call("TagResource", frozenset(), fixed={"ResourceArn": "{id}"}),
         Call("UntagResource", frozenset(), fixed={"ResourceArn": "{id}"}),
     ),
-    # botocore knows no waiter for either.
+    # botocore has no waiter for either.
     wait={**_PATIENCE, "acceptors": [_state("ACTIVE", "success"), _state("FAILED", "failure")]},
     wait_gone={
         **_PATIENCE,

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: KMS."""
+"""Rows of the aws plugin for KMS keys and aliases."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: Aurora's clusters and instances."""
+"""Rows of the aws plugin for Aurora clusters and instances."""
 
 from typing import Any, Final
 
@@ -48,7 +48,7 @@ _CHANGED: Final = frozenset(
 
 
 def _last_snapshot(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Name a last snapshot only where one is to be taken."""
+    """Set a final snapshot identifier only if a final snapshot is to be taken."""
     if arguments.get("SkipFinalSnapshot"):
         arguments.pop("FinalDBSnapshotIdentifier", None)
     return arguments
@@ -86,7 +86,7 @@ CLUSTER: Final = ApiType(
                 )
             },
         ),
-        # Saying again that the password is managed would make a new one.
+        # Sending the setting again would rotate the managed password.
         Call(
             "ModifyDBCluster",
             frozenset({"manageMasterUserPassword", "masterUserSecretKmsKeyId"}),

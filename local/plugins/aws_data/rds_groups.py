@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: what clusters of databases share, their subnets and their parameters."""
+"""Rows of the aws plugin for RDS subnet groups and parameter groups."""
 
 from dataclasses import replace
 from typing import Final
@@ -76,7 +76,7 @@ _PARAMETERS_ROW: Final = row(
 
 
 def _update_parameters(cloud: Cloud, made: str, old: Props, new: Props) -> Props | None:
-    """Set what is written, after parameters that are no longer written have their own values again."""
+    """Set the declared parameters, after resetting those that are no longer declared."""
     kept = {parameter["name"] for parameter in new.get("parameters") or []}
     gone = [parameter for parameter in old.get("parameters") or [] if parameter["name"] not in kept]
     told: Props = {}

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: S3 buckets and their settings."""
+"""Rows of the aws plugin for S3 buckets and their settings."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -67,7 +67,7 @@ def _delete_bucket(cloud: Cloud, name: str, state: Props) -> None:
 
 
 def empty_bucket(cloud: Cloud, name: str, prefix: str = "", only: str = "") -> None:
-    """Delete every version of every object below a prefix, or of one key, and all unfinished uploads."""
+    """Delete all versions of all objects below a prefix, or of one key, and all incomplete multipart uploads."""
     while objects := _first_versions(cloud, name, prefix, only):
         answer = cloud.s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
         for error in answer.get("Errors", []):
@@ -78,7 +78,7 @@ def empty_bucket(cloud: Cloud, name: str, prefix: str = "", only: str = "") -> N
 
 
 def _first_versions(cloud: Cloud, name: str, prefix: str, only: str) -> list[dict[str, str]]:
-    # Always the first page: a marker whose object has been deleted ends the listing early.
+    # Always the first page: a marker of a deleted object ends the listing early.
     page = cloud.s3.list_object_versions(Bucket=name, Prefix=only or prefix)
     listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
     return [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in listed if only in ("", item["Key"])]
@@ -91,7 +91,7 @@ def setting(
     remove: Callable[[Cloud, str], Any],
     **settings: Any,
 ) -> Row[Cloud]:
-    """Return the row of a bucket's setting, which is written whole and has the bucket's name as its id."""
+    """Return the row of a bucket setting, which is replaced as a whole and has the bucket's name as its id."""
 
     def create(cloud: Cloud, inputs: Props) -> str:
         put(cloud, inputs["bucket"], inputs)
@@ -141,7 +141,7 @@ def _show_versioning(cloud: Cloud, bucket: str, _inputs: Props) -> Props | None:
 
 
 def _suspend_versioning(cloud: Cloud, bucket: str) -> None:
-    # Versioning that was ever on can only be suspended.
+    # Versioning can only be suspended once it has been enabled.
     if cloud.s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled":
         cloud.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
 

@@ -1,4 +1,4 @@
-"""Row of the aws plugin: how long a bucket keeps its objects."""
+"""Row of the aws plugin for S3 lifecycle configurations."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ _SPECIAL: Final = {"id": "ID", "and": "And", "tags": "Tags"}
 
 
 def _sent(value: Any) -> Any:
-    """Return a lifecycle rule in AWS's spelling."""
+    """Return a lifecycle rule in the API's form."""
     if isinstance(value, list):
         return [_sent(item) for item in value]
     if not isinstance(value, dict):
@@ -21,7 +21,7 @@ def _sent(value: Any) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    """Return a lifecycle rule in the official provider's spelling."""
+    """Return a lifecycle rule in the official provider's form."""
     if isinstance(value, list):
         return [_shown(item) for item in value]
     if not isinstance(value, dict):
@@ -46,7 +46,7 @@ def _show_lifecycle(cloud: Cloud, bucket: str, _inputs: Props) -> Props | None:
 
 
 def _rule_meaning(rules: Any) -> Any:
-    """Return lifecycle rules without what says nothing: empty filters and numbers that are zero."""
+    """Return lifecycle rules without empty filters and zero values."""
     if isinstance(rules, dict):
         bare = {name: _rule_meaning(item) for name, item in rules.items()}
         return {name: item for name, item in bare.items() if item not in ("", None, 0, {}, [])}

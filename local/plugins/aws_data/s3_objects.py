@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: S3 objects."""
+"""Rows of the aws plugin for S3 objects."""
 
 import base64
 from pathlib import Path
@@ -67,7 +67,7 @@ def _read(cloud: Cloud, key: str, inputs: Props) -> Props | None:
         return None
     shown = {ours: live.get(theirs) for ours, theirs in _HEADERS.items() if ours != "metadata"}
     etag = live["ETag"].strip('"')
-    # The server shows no content, but another etag than the last says that somebody else wrote it.
+    # The content is not read, but a changed ETag shows that somebody else has written the object.
     written = inputs.get("etag", etag) == etag
     shown |= {name: inputs[name] if written else None for name in _CONTENT if name in inputs}
     return {
@@ -106,7 +106,7 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         replace=frozenset({"bucket", "key", "region"}),
         defaults={"forceDestroy": False},
         autoname="key",
-        # What the server computes; the etag an object gets under KMS is no digest of its content.
+        # Computed by the server; with KMS the ETag is not a digest of the content.
         computed=("arn", "etag", "region", "tagsAll", "versionId"),
         volatile=("etag", "tagsAll", "versionId"),
         identify=lambda made: {"bucket": made.partition("/")[0], "key": made.partition("/")[2]},

@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: records of access to buckets, their locks and copies, and an account's guard."""
+"""Rows of the aws plugin for S3 access logging, object lock, replication and account public access block."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,7 +21,7 @@ def _setting(
     remove: Call,
     always: Mapping[str, str] | None = None,
 ) -> ApiType:
-    """Return the type of a bucket's setting, which is written whole."""
+    """Return the type of a bucket setting, which is replaced as a whole."""
     return ApiType(
         token,
         "s3",
@@ -49,7 +49,7 @@ LOCK: Final = _setting(
     "ObjectLockConfiguration",
     "ObjectLockConfiguration",
     frozenset({"rule"}),
-    # A lock stays switched on for good; what goes is how long objects are held by default.
+    # Object lock cannot be disabled: only the default retention is removed.
     Call("PutObjectLockConfiguration", fixed={**_BUCKET, "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled"}}),
     {"ObjectLockConfiguration.ObjectLockEnabled": "Enabled"},
 )

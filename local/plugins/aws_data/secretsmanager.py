@@ -1,4 +1,4 @@
-"""Rows of the aws plugin: secrets, without what is in them."""
+"""Rows of the aws plugin for Secrets Manager secrets, without their values."""
 
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ _SECRET: Final = {"SecretId": "{id}"}
 
 
 def _at_once(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Delete without recovery where the window is no day long, as the API says it in other words."""
+    """Replace a recovery window of 0 days by the API's flag for deletion without recovery."""
     if arguments.get("RecoveryWindowInDays") == 0:
         return {"SecretId": arguments["SecretId"], "ForceDeleteWithoutRecovery": True}
     return arguments
