@@ -1,4 +1,4 @@
-"""Start a plugin by the name of its executable, with the engine's protocol and without the rest of the SDK.
+"""Entry point of the plugins, by executable name, with only the protocol modules of the SDK.
 
 The protocol's modules lie inside the SDK, whose own import takes a third of a plugin's start, and the engine starts
 plugins one after the other.
@@ -17,7 +17,7 @@ _MODULES = {
 
 
 def _leave_out() -> None:
-    """Put hollow packages in the place of those that hold ``pulumi.runtime.proto``."""
+    """Replace the parent packages of ``pulumi.runtime.proto`` by empty packages."""
     for name in _AROUND_PROTOCOL:
         spec = find_spec(name)
         if spec is None:

@@ -1,4 +1,4 @@
-"""The vault resource plugin: official types and ids over hvac, against OpenBao or Vault."""
+"""vault resource plugin: the official types and ids with hvac, for OpenBao or Vault."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _ROWS: Final[Mapping[str, Row[Vault]]] = {
 
 
 class VaultProvider(TableProvider[Vault]):
-    """Vault's resource types."""
+    """Provider of the Vault resource types."""
 
     name = "vault"
     version = "7.14.0"
@@ -33,13 +33,13 @@ class VaultProvider(TableProvider[Vault]):
 
     @override
     def configure(self, config: Props) -> None:
-        """Take address, token and certificate; nothing is contacted yet."""
+        """Set address, token and certificate, without a request."""
         self._config = decode_config(config)
         self._vault = None
 
     @override
     def client(self) -> Vault:
-        """Return the client, made at the first use."""
+        """Return the client, created at the first use."""
         if self._vault is None:
             self._vault = connect(self._config, self._environment)
         return self._vault
@@ -51,7 +51,7 @@ class VaultProvider(TableProvider[Vault]):
 
     @override
     def check(self, request: Request) -> Checked:
-        """Check as all rows do; a namespace of a single resource is not supported."""
+        """Check the inputs; a namespace of a single resource is not supported."""
         checked = super().check(request)
         if request.inputs.get("namespace"):
             reason = "set the namespace of the provider: this plugin knows none of single resources"
@@ -60,7 +60,7 @@ class VaultProvider(TableProvider[Vault]):
 
     @override
     def fault(self, error: Exception, row: Row[Vault], request: Request) -> PluginError | None:
-        """Say what Vault says."""
+        """Return the error of Vault."""
         address = self._config.get("address") or self._environment.get("VAULT_ADDR", "")
         return explain(error, str(address), f"{request.name} ({row.token})")
 

@@ -1,1 +1,1 @@
-"""The Python language host of the Pulumi engine."""
+"""Python language host of the Pulumi engine."""

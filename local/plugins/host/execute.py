@@ -1,6 +1,6 @@
-"""Run a Pulumi program against the engine; started by the language host as a script.
+"""Executor of Pulumi programs; started by the language host as a script.
 
-It stands alone: the program's own virtual environment need hold nothing but the SDK.
+It has no other imports: the program's own virtual environment needs only the SDK.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _own_frames(error: BaseException, program: Path) -> str:
-    """Format a traceback from the program's first line on, without the machinery around it."""
+    """Format a traceback from the program's first frame on, without frames of the host and SDK."""
     frames = traceback.extract_tb(error.__traceback__)
     mine = [i for i, frame in enumerate(frames) if Path(frame.filename).is_relative_to(program)]
     kept = frames[mine[0] :] if mine else frames
@@ -41,7 +41,7 @@ def _own_frames(error: BaseException, program: Path) -> str:
 
 
 def _say_less() -> None:
-    """Keep the SDK's debug messages from the engine, unless the environment asks for them (``PULUMI_PYTHON_DEBUG``).
+    """Suppress the SDK's debug messages to the engine, unless ``PULUMI_PYTHON_DEBUG`` is set.
 
     Each is a request of its own that the program waits for, several for each resource, and the engine drops all of
     them without ``--debug``.
@@ -73,11 +73,11 @@ def main() -> int:
         )
     )
     _say_less()
-    # What a program imports and declares stays to its end: looking for what may go finds nothing.
+    # Imports and resources live until the end of the program: garbage collection would find nothing.
     gc.disable()
     sys.argv = [str(program), *args.arguments]
     sys.path.insert(0, str(folder))
-    # A program that fails leaves resources unawaited; asyncio's remarks on that help nobody.
+    # A failing program leaves resources unawaited; asyncio's warnings about that are not helpful.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

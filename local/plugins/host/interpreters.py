@@ -1,4 +1,4 @@
-"""Which Python runs a program: what ``runtime.options`` of its Pulumi.yaml says."""
+"""Python interpreter of a program, from ``runtime.options`` of its Pulumi.yaml."""
 
 import os
 import sys
@@ -58,7 +58,7 @@ def _inside(environment: Path) -> Path:
 
 
 def install_command(options: Mapping[str, Any], root: Path, program: Path) -> list[list[str]]:
-    """Return the commands that install a program's dependencies; none where it names none."""
+    """Return the commands that install a program's dependencies; empty if it has none."""
     uses_uv = str(options.get("toolchain", "")).lower() == "uv"
     if uses_uv or (program / "uv.lock").exists():
         return [["uv", "sync"]]

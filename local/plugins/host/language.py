@@ -1,4 +1,4 @@
-"""The Python language host: runs programs and policy packs for the Pulumi engine."""
+"""Python language host: runs programs and policy packs for the Pulumi engine."""
 
 import json
 import os
@@ -37,7 +37,7 @@ print(json.dumps([[n, d.version, n.lower().replace("_", "-") in needed] for n, d
 
 
 class Host(language_pb2_grpc.LanguageRuntimeServicer):
-    """Serve the engine that started this process."""
+    """Language host service for the engine that started this process."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
@@ -68,7 +68,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        # The engine reads this process's output; the program writes to it as well.
+        # The engine reads this process's output, to which the program writes too.
         process = self._start(command, request.pwd or str(program), environment)
         context.add_callback(lambda: _stop(process))
         code = process.wait()
@@ -80,7 +80,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
     @override
     def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        """Run a plugin written in Python, such as a policy pack, and stream what it prints."""
+        """Run a plugin written in Python, such as a policy pack, and stream its output."""
         try:
             python = _python(request.info)
         except UserError as error:
@@ -101,7 +101,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
     @override
     def InstallDependencies(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        """Install what the program needs, and say what is done."""
+        """Install the program's dependencies, and stream the output."""
         folder = Path(request.directory or request.info.program_directory)
         root = Path(request.info.root_directory or folder)
         commands = interpreters.install_command(_options(request.info), root, folder)
@@ -123,23 +123,23 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
     # --- facts ---------------------------------------------------------------------------
     @override
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Learn the engine's address."""
+        """Receive the engine's address."""
         self._engine = request.engine_address or self._engine
         return language_pb2.LanguageHandshakeResponse()
 
     @override
     def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Return the SDK's version, with which this host keeps step."""
+        """Return the SDK's version as this host's version."""
         return plugin_pb2.PluginInfo(version=version("pulumi"))
 
     @override
     def GetRequiredPackages(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Name none: the engine then takes the plugins that it finds when they are needed."""
+        """Return no packages: the engine then uses the plugins that it finds when they are needed."""
         return language_pb2.GetRequiredPackagesResponse()
 
     @override
     def GetRequiredPlugins(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Name none, as above."""
+        """Return no plugins, for the same reason."""
         return language_pb2.GetRequiredPluginsResponse()
 
     @override
@@ -154,7 +154,7 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
     @override
     def GetProgramDependencies(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """List the installed packages; only those that no other needs, unless all are asked for."""
+        """List the installed packages; only those that no other requires, unless transitive ones are requested."""
         try:
             command = [str(_python(request.info)), "-P", "-c", _LIST_PACKAGES]
         except UserError as error:
@@ -169,18 +169,18 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
 
     @override
     def RuntimeOptionsPrompts(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Ask nothing: new projects are not made here."""
+        """Return no prompts: new projects are not supported."""
         return language_pb2.RuntimeOptionsResponse()
 
     # --- the end -------------------------------------------------------------------------
     @override
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """End what runs."""
+        """Stop the running processes."""
         self.cancel()
         return empty_pb2.Empty()
 
     def cancel(self) -> None:
-        """End every process that this host started."""
+        """Stop all processes that this host started."""
         with self._lock:
             running = list(self._running)
         for process in running:
@@ -215,7 +215,7 @@ def _said(text: str) -> Any:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process gently, then surely."""
+    """Terminate a process, and kill it if it does not exit."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -225,7 +225,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Yield what a process prints, as it prints it."""
+    """Yield the output of a process as it is printed."""
     lines: queue.Queue[tuple[str, bytes]] = queue.Queue()
 
     def pump(stream: Any, name: str) -> None:
@@ -246,7 +246,7 @@ def _output(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def main() -> None:
-    """Serve until the engine is done."""
+    """Serve until the engine stops the host."""
     host = Host(engine_argument(sys.argv[1:]))
 
     def register(server: grpc.Server) -> None:

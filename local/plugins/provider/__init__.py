@@ -1,1 +1,1 @@
-"""What the resource plugins share: the gRPC face, property values, differences, tables of resource types."""
+"""Shared code of the resource plugins: gRPC service, property values, diffs, tables of resource types."""

@@ -1,4 +1,4 @@
-"""What the resource plugins share: a provider as plain Python over dictionaries.
+"""Base class of the resource plugins: a provider in plain Python with dictionaries.
 
 A plugin subclasses :class:`Provider`, fills in ``check``, ``diff``, ``create``, ``read``,
 ``update`` and ``delete``, and calls :func:`run`. It sees plain values; this module keeps
@@ -58,11 +58,11 @@ __all__ = [
 
 
 class PluginError(Exception):
-    """An operation failed; the text is what the user reads, in one sentence."""
+    """Error of an operation, shown to the user as one sentence."""
 
 
 class InitError(PluginError):
-    """An object exists but did not become ready; its state is kept, and the update fails.
+    """Error: an object was created but did not become ready; its state is kept, and the update fails.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class InitError(PluginError):
 
 @dataclass(frozen=True)
 class Request:
-    """What the engine asks about one resource; a call leaves what it does not use empty.
+    """Request of the engine for one resource; fields that a call does not use are empty.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Checked:
-    """Inputs with defaults and names filled in, or what is wrong with them."""
+    """Result of check: inputs with defaults and names, or failures."""
 
     inputs: Props
     failures: tuple[Failure, ...] = ()
@@ -139,7 +139,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Created:
-    """A new object."""
+    """Result of create."""
 
     id: str
     state: Props
@@ -147,7 +147,7 @@ class Created:
 
 @dataclass(frozen=True)
 class Read:
-    """An object as it is; an empty ``id`` says that it is gone."""
+    """Result of read; an empty ``id`` means that the object does not exist."""
 
     id: str = ""
     state: Props = field(default_factory=dict)
@@ -155,7 +155,7 @@ class Read:
 
 
 class Provider(ABC):
-    """Base of the plugins: override what the plugin supports."""
+    """Base class of providers: override the supported operations."""
 
     name: str
     version: str
@@ -169,11 +169,11 @@ class Provider(ABC):
         return Checked(request.inputs)
 
     def diff_config(self, request: Request) -> Diff:
-        """Compare two configurations; a change of configuration replaces nothing."""
+        """Compare two configurations; a change never requires a replacement."""
         return Diff(differences(request.old_inputs, request.inputs))
 
     def configure(self, config: Props) -> None:
-        """Take the configuration; connect lazily, so that a preview works without a server."""
+        """Set the configuration; connect lazily, so that a preview works without a server."""
         self.config = config
 
     # --- resources -----------------------------------------------------------------------
@@ -191,29 +191,29 @@ class Provider(ABC):
 
     @abstractmethod
     def create(self, request: Request) -> Created:
-        """Make the object; at preview, return what can be foretold with an empty id."""
+        """Create the object; in a preview, return the outputs that are known, with an empty id."""
 
     @abstractmethod
     def read(self, request: Request) -> Read:
-        """Return the object as it is now."""
+        """Return the current object."""
 
     @abstractmethod
     def update(self, request: Request) -> Props:
-        """Change the object in place and return its state."""
+        """Update the object in place and return its state."""
 
     @abstractmethod
     def delete(self, request: Request) -> None:
-        """Remove the object; one that is gone already is no error."""
+        """Delete the object; a missing one is not an error."""
 
     def invoke(self, token: str, args: Props) -> Props:
-        """Answer a function call of the program; a plugin without functions knows none."""
+        """Handle a function call of the program; by default there are no functions."""
         raise PluginError(
             f"the embedded {self.name} plugin does not know the function {token} of {len(args)} arguments"
         )
 
 
 def decode_config(config: Mapping[str, Any]) -> Props:
-    """Undo the JSON encoding that SDKs apply to configuration values that are not strings."""
+    """Decode the JSON that SDKs use for configuration values other than strings."""
     decoded: Props = {}
     for key, value in config.items():
         decoded[key] = value

@@ -1,4 +1,4 @@
-"""Differences between two property maps, by property path."""
+"""Detailed diffs of property maps, by property path."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 
 class Kind(Enum):
-    """What happened to a property."""
+    """Kind of change of a property."""
 
     ADD = "add"
     UPDATE = "update"
@@ -22,7 +22,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Diff:
-    """What an update would change.
+    """Result of diff: the changes of an update.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Diff:
 
 
 def path_text(path: Path) -> str:
-    """Write a path as Pulumi does: ``spec.ports[0].port``, ``metadata.labels["a.b/c"]``."""
+    """Return a path in Pulumi's notation: ``spec.ports[0].port``, ``metadata.labels["a.b/c"]``."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -90,13 +90,13 @@ def _same(old: Any, new: Any) -> bool:
     if old is UNKNOWN or new is UNKNOWN:
         return old is new
     if isinstance(old, Special) and isinstance(new, Special):
-        # Assets are the same when their contents are; the engine gives each its hash.
+        # Assets are equal if their contents are; the engine provides their hashes.
         return bool(old.fields.get("hash", old.fields) == new.fields.get("hash", new.fields))
     return isinstance(old, bool) == isinstance(new, bool) and bool(old == new)
 
 
 def under(path: Path, roots: Iterable[Path]) -> bool:
-    """Return whether a path is, or lies below, one of some roots (``"*"`` stands for any step)."""
+    """Return whether a path equals or is below one of the roots (``"*"`` matches any step)."""
     return any(
         len(path) >= len(root) and all(want in ("*", step) for want, step in zip(root, path, strict=False))
         for root in roots

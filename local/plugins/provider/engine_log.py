@@ -1,4 +1,4 @@
-"""Lines to the engine's log, shown beside the resource that they are about."""
+"""Client of the engine's log, with lines attached to a resource."""
 
 from collections.abc import Callable
 
@@ -9,19 +9,19 @@ from local.plugins.provider.server import dial
 
 
 class Log:
-    """Lines to the engine about one resource."""
+    """Log of one resource."""
 
     def __init__(self, send: "Callable[[engine_pb2.LogSeverity.ValueType, str, str, bool], None]", urn: str) -> None:
         self._send = send
         self._urn = urn
 
     def warn(self, text: str) -> None:
-        """Show a warning that stays."""
+        """Log a persistent warning."""
         self._send(engine_pb2.WARNING, text, self._urn, False)
 
 
 class EngineLog:
-    """The engine's log, reached at the address that it gave when it started the plugin."""
+    """Log of the engine, at the address with which it started the plugin."""
 
     def __init__(self, address: str) -> None:
         self._stub = engine_pb2_grpc.EngineStub(dial(address)) if address else None

@@ -1,12 +1,12 @@
-"""IAM policy documents, compared as IAM does: order and the short form of a list of one mean nothing."""
+"""Normaliser of IAM policy documents: ignores order, and the short form of one-element lists, as IAM does."""
 
 import json
 import re
 from typing import Any, Final
 
-# Elements of which IAM takes a text for a list of one, and whose order means nothing.
+# Elements that may be a string or a list, and whose order is irrelevant.
 _SETS: Final = frozenset({"Action", "NotAction", "Resource", "NotResource"})
-# Names of actions have no case.
+# Action names are case-insensitive.
 _ACTIONS: Final = frozenset({"Action", "NotAction"})
 _ROOT: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):root")
 _PRINCIPALS: Final = frozenset({"Principal", "NotPrincipal"})
@@ -18,7 +18,7 @@ def is_policy(document: Any) -> bool:
 
 
 def canonical(document: Any) -> Any:
-    """Return a policy document in one form, which equivalent documents share.
+    """Return the canonical form of a policy document, equal for equivalent documents.
 
     The order of statements means nothing either, since a denial always wins.
     """
@@ -44,14 +44,14 @@ def _statement(statement: Any) -> Any:
 
 def _principal(value: Any) -> Any:
     if isinstance(value, dict):
-        # An account's root stands for the account.
+        # The root of an account means the account.
         return {kind: sorted({_ROOT.sub(r"\1", name) for name in _set(names)}) for kind, names in value.items()}
-    # Everybody has two spellings.
+    # There are two notations for everyone.
     return {"AWS": ["*"]} if value == "*" else value
 
 
 def _set(value: Any) -> Any:
-    # Conditions may have true and 5 for "true" and "5".
+    # Conditions may have true and 5 instead of "true" and "5".
     return sorted({item if isinstance(item, str) else json.dumps(item) for item in _listed(value)})
 
 

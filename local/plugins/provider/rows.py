@@ -1,4 +1,4 @@
-"""Rows of the plugins' tables: what is particular to one resource type, and when two of its values mean the same."""
+"""Rows of the plugins' tables: definition of one resource type, and equivalence of its values."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -15,7 +15,7 @@ EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, False, 0)
 
 @dataclass(frozen=True)
 class Made:
-    """A new object of which the creation tells more than the id.
+    """Result of a creation with outputs in addition to the id.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Row(Generic[Client]):
-    """One resource type.
+    """Definition of one resource type.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Row(Generic[Client]):
 
 
 def plain(inputs: Props) -> Props:
-    """Return inputs without the engine's own marks, however deep."""
+    """Return inputs without the engine's internal properties, at any depth."""
     return {name: _plain(value) for name, value in inputs.items() if not name.startswith("__")}
 
 
@@ -140,7 +140,7 @@ def _plain(value: Any) -> Any:
 
 
 def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
-    """Return whether two values of an input mean the same."""
+    """Return whether two values of an input are equivalent."""
     if has_unknowns(old) or has_unknowns(new):
         return False
     if name in row.alike:
@@ -159,7 +159,7 @@ def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
 
 
 def completed(row: "Row[Any]", state: Props) -> Props:
-    """Return a state with what the official provider writes in addition, or it would see a difference."""
+    """Return a state with the additional fields of the official provider, which otherwise shows a diff."""
     whole = dict(state)
     for name, value in row.filled.items():
         if not isinstance(value, Mapping):
@@ -170,7 +170,7 @@ def completed(row: "Row[Any]", state: Props) -> Props:
 
 
 def foretold(row: "Row[Any]", inputs: Props, known: Props) -> Props:
-    """Return inputs with the computed parts that they will have: as they are known, or unknown."""
+    """Return inputs with their computed parts at preview: known values, or unknown."""
     told = dict(inputs)
     for name, part in row.nested:
         if isinstance(told.get(name), dict):
@@ -180,7 +180,7 @@ def foretold(row: "Row[Any]", inputs: Props, known: Props) -> Props:
 
 
 def forget_defaults(old: Props, new: Props, request: Request) -> None:
-    """Drop defaults that only one side filled in: the plugins that wrote them may know different ones."""
+    """Remove defaults that only one side has, since different plugins may have written them."""
     for name in request.old_inputs.get(DEFAULTS, []):
         if name not in new:
             old.pop(name, None)
@@ -190,7 +190,7 @@ def forget_defaults(old: Props, new: Props, request: Request) -> None:
 
 
 def bare(value: Any) -> Any:
-    """Return a value without the nested parts that say nothing, which one side writes and the other leaves out."""
+    """Return a value without empty nested parts, which only one side may write."""
     if isinstance(value, dict):
         return {name: bare(item) for name, item in value.items() if item not in EMPTY and bare(item) != {}}
     return [bare(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""A gRPC server that an engine starts, talks to and stops."""
+"""gRPC server of a plugin, started and stopped by the engine."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from types import FrameType
 
 import grpc
 
-# Waits for readiness hold a thread each, and the engine may ask for many resources at once.
+# Each wait for readiness needs a thread, and the engine may process many resources concurrently.
 _THREADS = 256
-# State of a large object passes the 4 MiB that gRPC allows by default.
+# The state of a large object may exceed gRPC's default limit of 4 MiB.
 _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _PARENT_CHECK_SECONDS = 1.0
-# The engine kills a plugin that is not gone within five seconds.
+# The engine kills a plugin that does not exit within five seconds.
 _GRACE_SECONDS = 4.0
 
 
@@ -25,12 +25,12 @@ def dial(address: str) -> grpc.Channel:
 
 
 def engine_argument(arguments: list[str]) -> str:
-    """Return the engine's address, the first argument that is not a flag."""
+    """Return the engine's address: the first argument that is not an option."""
     return next((a for a in arguments if not a.startswith("-")), "")
 
 
 def serve(register: Callable[[grpc.Server], None], cancel: Callable[[], None]) -> None:
-    """Serve on a free local port, print the port, and return when the engine is done.
+    """Serve on a free local port, print the port, and return when the engine stops the plugin.
 
     The engine keeps its plugins away from the terminal's interrupts: it asks them to cancel,
     and interrupts a plugin itself when it has no more use for it.
@@ -54,5 +54,5 @@ def serve(register: Callable[[grpc.Server], None], cancel: Callable[[], None]) -
     cancel()
     server.stop(_GRACE_SECONDS).wait()
     sys.stdout.flush()
-    # A thread that still waits on a server elsewhere must not hold the process.
+    # A thread that still waits for a remote server must not keep the process alive.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The gRPC face of a provider: wire messages in, plain requests to the provider, and back."""
+"""gRPC servicer of a provider: converts between protocol messages and plain requests."""
 
 import sys
 import traceback
@@ -35,7 +35,7 @@ _KINDS = {
 
 
 def _fail(context: grpc.ServicerContext, text: str, detail: any_pb2.Any | None = None) -> NoReturn:
-    """End the call with an error that the engine shows as it is."""
+    """Abort the call with an error that the engine shows unchanged."""
     if detail is not None:
         status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text, details=[detail])
         packed = ("grpc-status-details-bin", status.SerializeToString())
@@ -45,7 +45,7 @@ def _fail(context: grpc.ServicerContext, text: str, detail: any_pb2.Any | None =
 
 
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what a provider raises into a gRPC error of one sentence."""
+    """Convert exceptions of a provider to gRPC errors of one sentence."""
 
     @wraps(method)
     def call(self: "Servicer", message: Any, context: grpc.ServicerContext) -> Any:
@@ -54,7 +54,7 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         except (PluginError, UserError) as error:
             text = str(error)
         except Exception as error:
-            # A fault of the plugin itself: the trace goes to its own log, one line to the user.
+            # A bug in the plugin: the stack trace goes to its log, one line to the user.
             traceback.print_exc(file=sys.stderr)
             text = f"the {self.provider.name} plugin failed: {type(error).__name__}: {error}"
         return _fail(context, text)
@@ -63,7 +63,7 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Serve one provider."""
+    """gRPC service of one provider."""
 
     def __init__(self, provider: Provider, log: EngineLog) -> None:
         self.provider = provider
@@ -83,7 +83,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def _outputs(self, state: Props, request: Request) -> struct_pb2.Struct:
-        """Wrap outputs: what came in secret, or is always secret, goes out secret."""
+        """Wrap outputs: values that came in as secrets, or are always secret, are secrets."""
         marked: set[Path] = set(self.provider.secret_paths(request))
         marked |= project_secrets(request.secrets)
         return wrap(state, marked)
@@ -91,12 +91,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     # --- the provider itself -------------------------------------------------------------
     @override
     def Handshake(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Say what this provider understands."""
+        """Return the supported features."""
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
     @override
     def GetPluginInfo(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Return the version of the official plugin that this one stands in for."""
+        """Return the version of the official plugin that this one replaces."""
         return plugin_pb2.PluginInfo(version=self.provider.version)
 
     @override
@@ -123,7 +123,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Configure(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Hand over the configuration."""
+        """Configure the provider."""
         self.provider.configure(unwrap(message.args).plain)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
@@ -132,16 +132,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Invoke(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Answer a function call."""
+        """Handle a function call."""
         answer = self.provider.invoke(message.tok, unwrap(message.args).plain)
         response = provider_pb2.InvokeResponse()
-        # ``return`` is a word of Python, so the field has no attribute of that name.
+        # ``return`` is a keyword in Python, so the field is not available as an attribute.
         getattr(response, "return").CopyFrom(wrap(answer))
         return response
 
     @override
     def Cancel(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Do nothing: no operation waits for long."""
+        """Do nothing: no operation takes long."""
         return empty_pb2.Empty()
 
     # --- resources -----------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Diff(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Say what an update would change."""
+        """Return the changes of an update."""
         request = self._request(
             message,
             unwrap(message.news),
@@ -184,7 +184,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Create(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Make an object."""
+        """Create an object."""
         request = self._request(message, unwrap(message.properties))
         try:
             created = self.provider.create(request)
@@ -196,14 +196,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Read(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Return an object as it is."""
+        """Read an object."""
         olds = unwrap(message.inputs)
         state = unwrap(message.properties)
         request = self._request(message, olds, old_inputs=olds.plain, state=state.plain)
         read = self.provider.read(request)
         if not read.id:
             return provider_pb2.ReadResponse()
-        # What was secret in the old state stays secret, wherever the new state has it.
+        # Secrets of the old state stay secret in the new state.
         marked = {*project_secrets(state.secrets), *project_secrets(olds.secrets), *self.provider.secret_paths(request)}
         return provider_pb2.ReadResponse(
             id=read.id,
@@ -214,7 +214,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Update(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Change an object in place."""
+        """Update an object in place."""
         request = self._request(
             message,
             unwrap(message.news),
@@ -227,7 +227,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @override
     @_guarded
     def Delete(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Remove an object."""
+        """Delete an object."""
         request = self._request(
             message,
             old_inputs=unwrap(message.old_inputs).plain,

@@ -1,4 +1,4 @@
-"""Providers as tables: what all rows have in common, such as names, differences, previews and drift."""
+"""Table-driven provider: common behaviour of all rows, such as names, diffs, previews and drift."""
 
 import hashlib
 import json
@@ -40,17 +40,17 @@ from local.plugins.provider.rows import (
 
 
 class TableProvider(Provider, Generic[Client]):
-    """A provider that is a table of rows over one client."""
+    """Provider defined by a table of rows and one client."""
 
     rows: Mapping[str, Row[Client]]
 
     @abstractmethod
     def client(self) -> Client:
-        """Return the client, connecting at the first use."""
+        """Return the client, connected at the first use."""
 
     @abstractmethod
     def fault(self, error: Exception, row: Row[Client], request: Request) -> PluginError | None:
-        """Turn a client's exception into one sentence; nothing for a fault of the plugin itself."""
+        """Return a client's exception as one sentence; None for a bug in the plugin."""
 
     def row(self, request: Request) -> Row[Client]:
         """Return the row of a resource."""
@@ -71,7 +71,7 @@ class TableProvider(Provider, Generic[Client]):
     # --- check and diff ------------------------------------------------------------------
     @override
     def check(self, request: Request) -> Checked:
-        """Fill in defaults and the name, and report what is missing."""
+        """Fill in defaults and the name, and report missing inputs."""
         row = self.row(request)
         inputs, filled = dict(request.inputs), []
         inputs.pop(DEFAULTS, None)
@@ -105,7 +105,7 @@ class TableProvider(Provider, Generic[Client]):
 
     @override
     def diff(self, request: Request) -> Diff:
-        """Compare inputs, by meaning where two spellings say the same."""
+        """Compare inputs, ignoring differences between equivalent values."""
         row = self.row(request)
         old, new = plain(request.old_inputs), plain(request.inputs)
         forget_defaults(old, new, request)
@@ -120,13 +120,13 @@ class TableProvider(Provider, Generic[Client]):
         return Diff(changes, replaces, delete_before_replace=bool(replaces) and self._same_place(row, old, new))
 
     def _same_place(self, row: Row[Client], old: Props, new: Props) -> bool:
-        """Return whether a replacement would have the place of the object that it replaces."""
+        """Return whether a replacement would have the same name as the replaced object."""
         return row.delete_before_replace or (bool(row.autoname) and old.get(row.autoname) == new.get(row.autoname))
 
     # --- objects -------------------------------------------------------------------------
     @override
     def create(self, request: Request) -> Created:
-        """Make the object and read it back."""
+        """Create the object and read it."""
         row, inputs = self.row(request), plain(request.inputs)
         if request.preview:
             return Created("", {**dict.fromkeys((*row.computed, *row.optional), UNKNOWN), **foretold(row, inputs, {})})
@@ -136,7 +136,7 @@ class TableProvider(Provider, Generic[Client]):
             told = {**made.outputs, **self._settle(row, request, made.id, {**inputs, **made.outputs})}
             return Created(made.id, self._state(row, request, made.id, inputs, told))
         except PluginError as error:
-            # The object exists: forgetting it now would leave it behind.
+            # The object exists: without its state it would be orphaned.
             raise InitError([str(error)], {**inputs, **made.outputs, "id": made.id}, id=made.id) from error
 
     def _settle(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Props:
@@ -146,7 +146,7 @@ class TableProvider(Provider, Generic[Client]):
 
     @override
     def update(self, request: Request) -> Props:
-        """Change the object in place and read it back."""
+        """Update the object in place and read it."""
         row, old, new = self.row(request), plain(request.old_inputs), plain(request.inputs)
         if request.preview:
             shown = (*row.computed, *row.optional, *row.kept)
@@ -174,7 +174,7 @@ class TableProvider(Provider, Generic[Client]):
 
     @override
     def read(self, request: Request) -> Read:
-        """Return the object as it is, and as inputs what somebody else changed."""
+        """Return the current object, with external changes in its inputs."""
         row, old = self.row(request), plain(request.old_inputs)
         known = old or row.identify(request.id)
         live = self._call(row, request, lambda: row.read(self.client(), request.id, {**plain(request.state), **known}))
@@ -196,7 +196,7 @@ class TableProvider(Provider, Generic[Client]):
         return Read(request.id, completed(row, state), {**inputs, **marks})
 
     def _drifted(self, row: Row[Client], request: Request, old: Props, live: Props) -> Props:
-        """Return the inputs as the object shows them; what means the same keeps its spelling."""
+        """Return the live inputs; equivalent values keep the program's form."""
         inputs = dict(old)
         for name, value in live.items():
             if name in row.write_only or name in row.computed:

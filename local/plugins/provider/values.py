@@ -1,4 +1,4 @@
-"""Pulumi property values as plain Python: secrets, unknowns and assets survive the round trip."""
+"""Conversion of Pulumi property values to plain Python and back, with secrets, unknowns and assets."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 
 
 class Unknown:
-    """A value that is known only after other resources have been made."""
+    """Unknown value, which is known only after other resources have been created."""
 
     def __repr__(self) -> str:
         return "<unknown>"
@@ -31,26 +31,26 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True)
 class Special:
-    """An asset, an archive or a resource reference, passed through as it came."""
+    """Asset, archive or resource reference, passed through unchanged."""
 
     fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Values:
-    """Plain properties, and the paths at which they came in as secrets."""
+    """Plain properties, with the paths of secrets."""
 
     plain: Props
     secrets: frozenset[Path] = frozenset()
 
     @property
     def has_unknowns(self) -> bool:
-        """Whether some value, however deep, is not known yet."""
+        """Whether any value, at any depth, is unknown."""
         return has_unknowns(self.plain)
 
 
 def has_unknowns(value: Any) -> bool:
-    """Return whether some value, however deep, is not known yet."""
+    """Return whether any value, at any depth, is unknown."""
     if isinstance(value, dict):
         return any(has_unknowns(item) for item in value.values())
     if isinstance(value, list):
@@ -59,7 +59,7 @@ def has_unknowns(value: Any) -> bool:
 
 
 def unwrap(struct: struct_pb2.Struct) -> Values:
-    """Turn a wire structure into plain values; nulls in maps are dropped, as official plugins do."""
+    """Convert a protobuf structure to plain values; nulls in maps are dropped, as in official plugins."""
     secrets: set[Path] = set()
     plain = {
         key: _unwrap(item, (key,), secrets)
@@ -99,7 +99,7 @@ def _unwrap_map(fields: Mapping[str, struct_pb2.Value], path: Path, secrets: set
 
 
 def wrap(plain: Mapping[str, Any], secrets: Iterable[Path] = ()) -> struct_pb2.Struct:
-    """Turn plain values into a wire structure with a secret at each of the given paths that exists."""
+    """Convert plain values to a protobuf structure, with secrets at the given paths that exist."""
     marked = frozenset(secrets)
     return struct_pb2.Struct(fields={k: _wrap(v, (k,), marked) for k, v in plain.items()})
 
@@ -133,7 +133,7 @@ def _wrap_plain(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.
 
 
 def project_secrets(secrets: Iterable[Path]) -> frozenset[Path]:
-    """Widen secret paths to the nearest list: a server may reorder a list, so all of it is secret."""
+    """Extend secret paths to the nearest list: a server may reorder a list, so all of it is secret."""
     projected: set[Path] = set()
     for path in secrets:
         cut = next((i for i, step in enumerate(path) if isinstance(step, int)), len(path))

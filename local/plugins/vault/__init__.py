@@ -1,1 +1,1 @@
-"""The vault resource plugin: one table from resource type to Vault's API."""
+"""vault resource plugin: one table from resource type to the Vault API."""

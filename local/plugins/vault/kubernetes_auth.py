@@ -1,4 +1,4 @@
-"""Rows of the vault plugin: who logs in by Kubernetes, and transit keys."""
+"""Rows of the vault plugin for the Kubernetes auth method, and transit keys."""
 
 from typing import Any, Final
 
@@ -145,7 +145,7 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         "vault:kubernetes/authBackendConfig:AuthBackendConfig",
         lambda inputs: f"auth/{trimmed(inputs, 'backend', 'kubernetes')}/config",
         _KUBERNETES_CONFIG,
-        # Vault has no call that unsets it: it goes with its login method.
+        # Vault has no call that deletes it: it is removed with its auth method.
         keep_when_deleted=True,
         identity=("backend",),
         required=("kubernetesHost",),

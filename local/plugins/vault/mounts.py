@@ -1,4 +1,4 @@
-"""Rows of the vault plugin: what Vault mounts (secrets engines, login methods) and its policies.
+"""Rows of the vault plugin for mounts (secrets engines and auth methods) and policies.
 
 A changed path moves the mount with its keys. The engine keeps the id that a resource was made with, so the path is
 what says where a mount is.
@@ -37,7 +37,7 @@ _AUTH_TUNE: Final[Names] = {
     "passthroughRequestHeaders": "passthrough_request_headers",
     "allowedResponseHeaders": "allowed_response_headers",
 }
-# Lists that the official provider shows when they are empty too.
+# Lists that the official provider also writes if they are empty.
 _AUDITED: Final = ("auditNonHmacRequestKeys", "auditNonHmacResponseKeys")
 _UNTUNED: Final = {"default_lease_ttl": "0", "max_lease_ttl": "0", "token_type": "default-service"}
 
@@ -106,7 +106,7 @@ def _read_auth(vault: Vault, made: str, inputs: Props) -> Props | None:
 
 
 def _tuned(vault: Vault, path: str) -> Props:
-    """Return the settings in force, of which the official provider leaves out empty lists."""
+    """Return the effective settings, without empty lists, as in the official provider."""
     live = vault.get(f"sys/auth/{path}/tune") or {}
     texts = {name: duration(live.get(_AUTH_TUNE[name], 0)) for name in ("defaultLeaseTtl", "maxLeaseTtl")}
     rest = {name: live[theirs] for name, theirs in _AUTH_TUNE.items() if name not in texts and live.get(theirs)}
@@ -114,13 +114,13 @@ def _tuned(vault: Vault, path: str) -> Props:
 
 
 def _tune(tuned: Props, config: Props, written: Props | None) -> Props:
-    """Return the settings that the program names, or all; a duration that is the same keeps its spelling."""
+    """Return the settings that the program sets, or all; an equal duration keeps the program's notation."""
     if written is None:
         return tuned
     shown: Props = {}
     for name, value in written.items():
         shown[name] = tuned.get(name, [] if isinstance(value, list) else None)
-        # Zero is the server's own limit, which is what is in force then.
+        # Zero means the server's default, which is then in force.
         if name.endswith("Ttl") and seconds(value) in (config.get(_AUTH_TUNE[name]), seconds(tuned[name])):
             shown[name] = value
     return shown
@@ -132,7 +132,7 @@ def _update_auth(vault: Vault, made: str, old: Props, new: Props) -> None:
     if path != before:
         remount(vault, f"auth/{before}", f"auth/{path}")
     tune = body(new.get("tune", {}), _AUTH_TUNE, old.get("tune", {}))
-    # What was taken away falls back to the server's default, which these two write in their own way.
+    # A removed setting falls back to the server's default, for which these two have special values.
     tune |= {name: value for name, value in _UNTUNED.items() if tune.get(name) == ""}
     vault.put(f"sys/auth/{path}/tune", {**tune, **body(new, {"description": "description"}, old)})
 

@@ -1,4 +1,4 @@
-"""Rows of the vault plugin: authorities, and who gets certificates of them."""
+"""Rows of the vault plugin for PKI: certificate authorities and roles."""
 
 from typing import Final
 
@@ -41,7 +41,7 @@ _ROLE: Final[Names] = {
     "serverFlag": "server_flag",
     "ttl": "ttl",
 }
-# Defaults of the official provider, which replaces an authority whose state lacks one.
+# Defaults of the official provider, which replaces a CA whose state lacks one.
 _ROOT_FILLED: Final = {
     "format": "pem",
     "keyBits": 2048,
@@ -85,7 +85,7 @@ def _read_root(vault: Vault, made: str, inputs: Props) -> Props | None:
     try:
         live = vault.get(made)
     except hvac.exceptions.InternalServerError as error:
-        # So Vault and OpenBao call an issuer that is gone.
+        # Message of Vault and OpenBao for a missing issuer.
         if "unable to find PKI issuer" not in str(error):
             raise
         return None
@@ -108,10 +108,10 @@ def _delete(vault: Vault, made: str, _state: Props) -> None:
     vault.remove(made)
 
 
-# --- who gets certificates -----------------------------------------------------------------
+# --- roles --------------------------------------------------------------------------------
 def _shown_role(live: Props) -> Props:
     found = pick(live, _ROLE)
-    # Durations are text in the program and seconds on the server.
+    # Durations are strings in the program and seconds on the server.
     return {name: str(value) if name in ("ttl", "maxTtl") else value for name, value in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Rows of the vault plugin: key-value secrets, and databases whose users Vault makes."""
+"""Rows of the vault plugin for key-value secrets, and database connections and roles."""
 
 import json
 from typing import Final

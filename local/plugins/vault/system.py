@@ -1,4 +1,4 @@
-"""Rows of the vault plugin: what a server has once, such as audit devices and limits on requests."""
+"""Rows of the vault plugin for system settings: audit devices and quotas."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ from local.plugins.provider.common import PluginError, Props
 from local.plugins.provider.rows import Made, Row
 from local.plugins.vault.vault_api import Names, Vault, body, pick, seconds, trimmed
 
-# Set where the server had the device already: it goes with the server's own configuration, not with the stack.
+# Set if the server already had the device: it belongs to the server's configuration, not to the stack.
 ADOPTED: Final = "adopted"
 _QUOTA: Final[Names] = {
     "path": "path",
@@ -20,9 +20,9 @@ _QUOTA: Final[Names] = {
 
 # --- audit devices -----------------------------------------------------------------------
 def _create_audit(vault: Vault, inputs: Props) -> Made:
-    """Enable a device; one that the server's own configuration has by the same path and options is taken as it is.
+    """Enable a device; one with the same path and options in the server's configuration is adopted.
 
-    OpenBao refuses to have devices made by its API.
+    OpenBao does not allow creating devices through its API.
     """
     path = trimmed(inputs, "path", inputs["type"])
     live = _device(vault, path)
@@ -44,7 +44,7 @@ def _told(options: Props) -> str:
 
 
 def _same(name: str, live: Props, written: Props) -> bool:
-    """Return whether an option is as written; a file without a leading slash lies in the server's folder."""
+    """Return whether an option is as written; a relative file path is in the server's folder."""
     ours, theirs = str(written[name]), str(live.get(name))
     inside = name == "file_path" and not ours.startswith("/") and theirs.endswith(f"/{ours}")
     return ours == theirs or inside
@@ -64,7 +64,7 @@ def _read_audit(vault: Vault, path: str, inputs: Props) -> Props | None:
     return {
         "description": live.get("description", ""),
         "local": live.get("local", False),
-        # The server adds options of its own.
+        # The server adds further options.
         "options": {name: written[name] if _same(name, options, written) else options.get(name) for name in written}
         if written
         else options,

@@ -1,4 +1,4 @@
-"""The Vault API as the rows use it: paths, durations and the few calls that every mount shares."""
+"""Vault API client of the rows: paths, durations and common calls of mounts."""
 
 import json
 import re
@@ -24,32 +24,32 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Vault:
-    """A Vault or OpenBao server with a token."""
+    """Client of a Vault or OpenBao server with a token."""
 
     http: hvac.Client
 
     def get(self, path: str) -> Props | None:
-        """Return the data at a path, or nothing when there is none."""
+        """Return the data at a path, or None if there is none."""
         try:
             answer = self.http.read(path)
         except hvac.exceptions.InvalidPath:
             return None
         except hvac.exceptions.InvalidRequest as error:
-            # Below a mount that is gone, Vault speaks of a wrong request and not of a missing path.
+            # Below a missing mount, Vault returns an invalid request instead of a missing path.
             if "no handler for route" in str(error) or "unsupported path" in str(error):
                 return None
             raise
         return dict(answer["data"]) if answer and answer.get("data") is not None else None
 
     def put(self, path: str, body: Mapping[str, Any]) -> Props:
-        """Write to a path and return what the server answers."""
+        """Write to a path and return the response."""
         answer = _patiently(self.http.write_data)(
             path, data={name: value for name, value in body.items() if value is not None}
         )
         return dict(answer) if isinstance(answer, dict) else {}
 
     def remove(self, path: str) -> None:
-        """Delete a path; one that is gone already is no error."""
+        """Delete a path; a missing one is not an error."""
         try:
             self.http.delete(path)
         except hvac.exceptions.InvalidPath:
@@ -60,7 +60,7 @@ class Vault:
 
 
 def remount(vault: Vault, old: str, new: str) -> None:
-    """Move a mount with all that it holds; the server does it in the background."""
+    """Move a mount with its content; the server does this in the background."""
     moved = vault.put("sys/remount", {"from": old, "to": new})
     migration = moved["data"]["migration_id"]
     for attempt in Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.1), retry=retry_if_exception_type(TryAgain)):
@@ -76,14 +76,14 @@ def _is_upgrading(error: BaseException) -> bool:
     return isinstance(error, hvac.exceptions.InvalidRequest) and "Upgrading from non-versioned" in str(error)
 
 
-# A fresh version 2 key-value mount refuses writes until it has upgraded itself.
+# A new version 2 key-value mount rejects writes until its upgrade has finished.
 _patiently: Final = retry(
     retry=retry_if_exception(_is_upgrading), stop=stop_after_delay(30), wait=wait_fixed(0.2), reraise=True
 )
 
 
 def connect(config: Props, environment: Mapping[str, str]) -> Vault:
-    """Return a client from provider configuration, and the usual variables where that is silent."""
+    """Return a client from provider configuration, with the usual environment variables as defaults."""
     address = config.get("address") or environment.get("VAULT_ADDR")
     token = config.get("token") or environment.get("VAULT_TOKEN")
     if not address:
@@ -103,7 +103,7 @@ def connect(config: Props, environment: Mapping[str, str]) -> Vault:
 
 
 def explain(error: Exception, address: str, name: str) -> PluginError | None:
-    """Say in one sentence what Vault refused."""
+    """Return a Vault error as one sentence."""
     if isinstance(error, hvac.exceptions.VaultError):
         reasons = "; ".join(
             str(reason).strip().replace("\n", " ") for reason in (error.errors or [error.text or error])
@@ -136,7 +136,7 @@ def seconds(value: Any) -> int:
 
 
 def duration(value: int) -> str:
-    """Return seconds as Go writes a duration, such as ``768h0m0s``."""
+    """Return seconds in Go's notation of durations, such as ``768h0m0s``."""
     minutes, rest = divmod(value, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -150,12 +150,12 @@ def trimmed(inputs: Props, name: str, default: str = "") -> str:
 
 
 def pick(source: Props, names: Mapping[str, str]) -> Props:
-    """Return what a server shows, under official names; what it leaves out is nothing."""
+    """Return values of a response under official names; missing ones are None."""
     return {ours: source.get(theirs) for ours, theirs in names.items()}
 
 
 def body(inputs: Props, names: Mapping[str, str], old: Props | None = None) -> Props:
-    """Return inputs under the server's names; an input that was taken away is emptied."""
+    """Return inputs under the server's names; a removed input is cleared."""
     sent = {theirs: inputs[ours] for ours, theirs in names.items() if ours in inputs}
     for ours, theirs in names.items():
         if old is not None and ours in old and ours not in inputs:
@@ -164,7 +164,7 @@ def body(inputs: Props, names: Mapping[str, str], old: Props | None = None) -> P
 
 
 def text(value: Any) -> str:
-    """Return a value as the official provider shows it in a map of text."""
+    """Return a value as in the official provider's maps of strings."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
