@@ -1,1 +1,1 @@
-"""Production applied from nothing on the emulators."""
+"""Rehearsal of production: the prod stack applied from an empty state on the emulators."""

@@ -1,4 +1,4 @@
-"""Production rehearsed on this machine, from nothing.
+"""Rehearsal of production on this machine, from an empty state.
 
 The real engine, with the AWS API emulator and OpenBao in the place
 of AWS and Vault, and the embedded cluster in the place of EKS's API server.
@@ -38,13 +38,13 @@ _RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 def home() -> Home:
-    """Return the home of rehearsals, beside the everyday one; a shell of a rehearsal names it already."""
+    """Return the home of rehearsals, next to the everyday one; in a shell of a rehearsal it is set already."""
     usual = Home.default().root
     return Home(usual.with_name(f"{usual.name.removesuffix(SUFFIX)}{SUFFIX}"))
 
 
 def configuration() -> dict[str, Any]:
-    """Return the configuration of production with what differs here: where Vault is, and where it keeps records."""
+    """Return the configuration of production with the rehearsal's Vault address and audit files."""
     content: dict[str, Any] = yaml.safe_load((REPOSITORY / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))
     content["config"][f"{PROJECT}:endpoints"]["vault"] = {"url": BAO_URL, "network": f"{NODE_IP}/32"}
     content["config"][f"{PROJECT}:vault"]["auditFiles"] = list(openbao.AUDIT_FILES)
@@ -58,7 +58,7 @@ def stack() -> Stack:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What a rehearsal came to.
+    """Result of a rehearsal.
 
     Parameters
     ----------
@@ -75,12 +75,12 @@ class Rehearsal:
     only_declared: Mapping[str, list[str]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return a dictionary for JSON."""
         return asdict(self)
 
 
 def only_declared(state: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return by mark the resources of a state that were declared and checked, and do not run.
+    """Return the resources of a state that were only declared and validated, by mark.
 
     The aws plugin says it in an output; a release of Helm has an empty chart (``local/cluster/charts.py``).
     """
@@ -94,11 +94,11 @@ def only_declared(state: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def write_configuration() -> None:
-    """Write the folder in which the rehearsal's stack has its file."""
+    """Write the folder with the stack file of the rehearsal."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     project = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text(encoding="utf-8"))
-    # Without a folder of the engine's own, it writes the salt into the rehearsal's file.
+    # Without a separate configuration folder, the engine writes the salt into the rehearsal's file.
     beside = {key: project[key] for key in ("name", "runtime")}
     (FOLDER / "Pulumi.yaml").write_text(yaml.safe_dump(beside), encoding="utf-8")
     stack().config.write_text(yaml.safe_dump(configuration(), sort_keys=False), encoding="utf-8")
@@ -135,12 +135,12 @@ def _stopped(own: Home) -> Path:
 
 
 def interrupted() -> bool:
-    """Return whether a rehearsal that was kept or killed had stopped the everyday environment."""
+    """Return whether a kept or killed rehearsal has stopped the everyday environment."""
     return _stopped(home()).exists()
 
 
 def end(own: Home, tell: Tell) -> None:
-    """Stop the rehearsal's environment and forget it."""
+    """Stop the rehearsal's environment and delete it."""
     if own.root.exists():
         tell("clearing the rehearsal")
         lifecycle.stop(own)
@@ -148,7 +148,7 @@ def end(own: Home, tell: Tell) -> None:
 
 
 def run(built: lifecycle.Built, steps: Steps) -> Rehearsal:
-    """Apply production from an empty state, under the policy pack, and see that a second run would change nothing.
+    """Apply production from an empty state, with the policy pack, and check that a second run changes nothing.
 
     Raises
     ------
@@ -172,5 +172,5 @@ def run(built: lifecycle.Built, steps: Steps) -> Rehearsal:
 
 
 def state_file() -> Path:
-    """Return where the last rehearsal left its state, for the evidence and for audits."""
+    """Return the state file of the last rehearsal, for the evidence and for audits."""
     return FOLDER / "state.json"

@@ -1,1 +1,1 @@
-"""The Pulumi CLI on the environment: updates, what they wait for, recovery, and the variables for a shell."""
+"""Pulumi CLI in the environment: updates, wait conditions, recovery, and variables for a shell."""

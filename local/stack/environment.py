@@ -1,4 +1,4 @@
-"""The variables by which ordinary tools find the environment (`eval "$(make -s env)"`)."""
+"""Environment variables for standard tools (`eval "$(make -s env)"`)."""
 
 import os
 import shutil
@@ -20,12 +20,12 @@ _KUBERNETES = "pulumi-resource-kubernetes"
 
 
 def _pulumi_home(home: Home) -> Path:
-    """Return Pulumi's own folder in this environment, apart from the user's: it names this clone's plugins."""
+    """Return the environment's Pulumi home, separate from the user's, since it links to this clone's plugins."""
     return home.pulumi / "home"
 
 
 def _official(home: Home, plugin: str, kept_in: str) -> Path | None:
-    """Return the official plugin of the SDK's version, where the user has installed it."""
+    """Return the official plugin of the SDK's version, if the user has installed it."""
     for folder in (os.environ.get("PULUMI_HOME"), Path.home() / ".pulumi"):
         if folder and Path(folder) != _pulumi_home(home):
             found = Path(folder) / "plugins" / kept_in / plugin
@@ -35,7 +35,7 @@ def _official(home: Home, plugin: str, kept_in: str) -> Path | None:
 
 
 def link_commands(home: Home, tools: dict[str, Path]) -> None:
-    """Put the commands that a user calls into the home's ``bin``, and plugins where the engine finds them.
+    """Link user commands into the home's ``bin``, and plugins into the folders where the engine looks for them.
 
     The engine takes a language host that lies beside its own executable, and resource plugins from its plugin folder
     by name and version. It finds them on ``PATH`` too, but every command then warns of it.
@@ -56,7 +56,7 @@ def link_commands(home: Home, tools: dict[str, Path]) -> None:
 
 
 def _link_providers(home: Home, providers: Iterable[Path]) -> None:
-    """Put the providers into the engine's plugin folder, by the versions of their SDKs."""
+    """Link the providers into the engine's plugin folder, with the versions of their SDKs."""
     folder = _pulumi_home(home) / "plugins"
     wanted = set()
     for provider in providers:
@@ -64,12 +64,12 @@ def _link_providers(home: Home, providers: Iterable[Path]) -> None:
         kept_in = f"resource-{name}-v{version(f'pulumi-{name}')}"
         place = folder / kept_in / provider.name
         place.parent.mkdir(parents=True, exist_ok=True)
-        # What is no link was put there by `pulumi plugin install`, and is the official one.
+        # A folder that is not a link comes from `pulumi plugin install` and has the official plugin.
         if place.is_symlink() or not place.exists():
             _link(place, _official(home, provider.name, kept_in) or provider)
         wanted.add(place)
     for place in set(folder.glob("resource-*/pulumi-resource-*")) - wanted:
-        # Of another version of the SDK: the engine would take it for what the state names.
+        # A link for another SDK version: the engine would use it for the version in the state.
         if place.is_symlink():
             shutil.rmtree(place.parent)
 
@@ -81,7 +81,7 @@ def _link(link: Path, target: Path) -> None:
 
 
 def _same_file(path: Path, target: Path) -> None:
-    """Make a path a file of its own with another's content: an executable is told the place that a link leads to."""
+    """Hard-link or copy a file, since an executable started through a symbolic link sees the link's target."""
     if path.exists() and not path.is_symlink() and os.path.samestat(path.stat(), target.stat()):
         return
     path.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def _same_file(path: Path, target: Path) -> None:
 
 
 def variables(home: Home) -> dict[str, str]:
-    """Return the variables, without secrets: those stay in files that only the owner reads."""
+    """Return the variables, without secrets, which stay in files that only the owner can read."""
     authority = str(home.pki / "ca.crt")
     return {
         "HMLOPS_HOME": str(home.root),
@@ -111,22 +111,22 @@ def variables(home: Home) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{home.pulumi}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.pulumi / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # `pulumi import` would write code from the plugins' schemas, which these have not, and end with 1.
+        # `pulumi import` would generate code from schemas, which these plugins do not have, and exit with 1.
         "PULUMI_OPTION_GENERATE_CODE": "false",
-        # What the stack declares wins over what somebody changed by hand, or an update that was killed left behind.
+        # The stack's values take precedence over manual changes and leftovers of a killed update.
         "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
-        # In a fresh clone the engine takes the salt that the state has, and not a new one.
+        # In a fresh clone the engine uses the salt of the state instead of a new one.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     }
 
 
 def search_path(home: Home) -> str:
-    """Return the folders of commands that come before the user's own."""
+    """Return the folders that precede the user's own in PATH."""
     return f"{home.root / 'bin'}:{REPOSITORY / '.venv' / 'bin'}"
 
 
 def export(home: Home) -> str:
-    """Return the lines that a shell evaluates; it reads the token from its file itself."""
+    """Return the export lines for a shell, which reads the token from its file."""
     lines = [f"export {name}='{value}'" for name, value in variables(home).items()]
     lines.append(f"export PATH='{search_path(home)}':\"$PATH\"")
     lines += [f"export {name}=\"$(cat '{token_file(home)}')\"" for name in ("VAULT_TOKEN", "BAO_TOKEN")]
@@ -134,7 +134,7 @@ def export(home: Home) -> str:
 
 
 def process(home: Home) -> dict[str, str]:
-    """Return the whole environment of a command that is run for the user."""
+    """Return the complete environment of a command that is run for the user."""
     token = token_file(home).read_text().strip()
     own = {**variables(home), "VAULT_TOKEN": token, "BAO_TOKEN": token}
     return {**os.environ, **own, **charts.variables(home), "PATH": f"{search_path(home)}:{os.environ.get('PATH', '')}"}

@@ -1,4 +1,4 @@
-"""Run the first round of a CronJob's Job, wait for it, and say why it failed."""
+"""Runs of CronJobs as Jobs: creation, waiting, logs and the reason of a failure."""
 
 import copy
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _REASON_LENGTH = 300
 
 
 def connect(home: Home) -> client.ApiClient:
-    """Return a client of the cluster under the administrator's identity."""
+    """Return a client of the cluster with the administrator's identity."""
     settings = client.Configuration()
     load: Any = config.load_kube_config
     load(config_file=str(home.kubeconfig), client_configuration=settings)
@@ -26,7 +26,7 @@ def connect(home: Home) -> client.ApiClient:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a CronJob's Job.
+    """Run of a CronJob as a Job.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def _read(api: client.ApiClient, run: Run) -> Any:
 
 
 def delete(api: client.ApiClient, run: Run) -> None:
-    """Delete the Job with its pods, and wait until it is gone."""
+    """Delete the Job with its pods, and wait until it has been deleted."""
     client.BatchV1Api(api).delete_namespaced_job(run.name, run.namespace, propagation_policy="Foreground")
     wait = Retrying(stop=stop_after_delay(90), wait=wait_fixed(0.5), retry=retry_if_result(lambda job: job is not None))
     wait(lambda: _read(api, run))
@@ -87,7 +87,7 @@ def _pods(api: client.ApiClient, run: Run) -> list[Any]:
 
 
 def logs(api: client.ApiClient, run: Run) -> str:
-    """Return what the Job's last container printed; empty where the node no longer has it."""
+    """Return the log of the Job's last container; empty if the node no longer has it."""
     for pod in _pods(api, run):
         try:
             text: str = client.CoreV1Api(api).read_namespaced_pod_log(
@@ -100,7 +100,7 @@ def logs(api: client.ApiClient, run: Run) -> str:
 
 
 def _why(api: client.ApiClient, run: Run) -> str:
-    """Return the most telling sentence about a Job that does not get on."""
+    """Return the most specific reason why a Job does not progress."""
     core = client.CoreV1Api(api)
     for pod in _pods(api, run):
         statuses = [*(pod.status.init_container_statuses or []), *(pod.status.container_statuses or [])]
@@ -126,7 +126,7 @@ def _why(api: client.ApiClient, run: Run) -> str:
 
 
 def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None], seconds: int = JOB_SECONDS) -> bool:
-    """Run the Job unless it has run; wait until it is complete.
+    """Run the Job unless it has run already; wait until it is complete.
 
     Returns
     -------

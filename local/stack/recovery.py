@@ -1,4 +1,4 @@
-"""Take up what an interrupted `pulumi up` had begun to create, so that nothing is made twice.
+"""Recovery of an interrupted `pulumi up`: adopts resources in creation, so that none is created twice.
 
 The engine notes each creation before it asks a server for it. When it is killed between the two notes, the
 object may exist without the state knowing it. Each is looked for: what exists is taken up, the rest forgotten.
@@ -50,7 +50,7 @@ def _alias(inputs: Inputs, _known: frozenset[str]) -> str:
 
 
 def _key(inputs: Inputs, known: frozenset[str]) -> str:
-    """Find a key of this description that no resource of the state is."""
+    """Find a KMS key with this description that is not in the state."""
     service = boto3.client("kms")
     for page in service.get_paginator("list_keys").paginate():
         for entry in page["Keys"]:
@@ -63,7 +63,7 @@ def _key(inputs: Inputs, known: frozenset[str]) -> str:
 
 
 def _vault() -> hvac.Client:
-    # hvac reads the variables of the authority when it is imported, which is before they are set.
+    # hvac reads the CA variables at import time, before they are set.
     return hvac.Client(verify=os.environ["VAULT_CACERT"])
 
 
@@ -106,7 +106,7 @@ def _kubernetes(home: Home, inputs: Inputs) -> str:
 
 
 def existing(home: Home, resource: Mapping[str, Any], known: frozenset[str]) -> str:
-    """Return the id under which a resource that was being created exists; empty if it does not."""
+    """Return the id of a resource whose creation was interrupted; empty if it does not exist."""
     kind, inputs = str(resource["type"]), resource.get("inputs", {})
     if kind.startswith("kubernetes:"):
         return _kubernetes(home, inputs)
@@ -122,13 +122,13 @@ def existing(home: Home, resource: Mapping[str, Any], known: frozenset[str]) -> 
 
 
 def interrupted(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the resources whose creation was noted but not finished."""
+    """Return the resources with a pending creation."""
     pending = state["deployment"].get("pending_operations") or []
     return [operation["resource"] for operation in pending if operation["type"] == "creating"]
 
 
 def repaired(home: Home, state: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the state with the interrupted creations settled, and the URNs that it gained.
+    """Return the state with the pending creations resolved, and the adopted URNs.
 
     What exists is noted with its id, for a refresh to read; what does not is forgotten.
     """

@@ -1,4 +1,4 @@
-"""A stack in the environment: the real Pulumi CLI on a file backend of this machine."""
+"""Pulumi stack of the environment: the Pulumi CLI with a file backend on this machine."""
 
 import json
 import secrets
@@ -27,7 +27,7 @@ HOSPITALS = f"{PROJECT}:hospitals"
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack of one home.
+    """Pulumi stack of one home.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Stack:
 
     @property
     def _this(self) -> tuple[str, ...]:
-        """The arguments that name the stack, and its file where it is not in its usual place."""
+        """Arguments that select the stack, and its file if it is not in the default place."""
         elsewhere = () if self.config.parent == REPOSITORY else ("--config-file", str(self.config))
         return ("--stack", self.name, *elsewhere)
 
@@ -59,7 +59,7 @@ class Stack:
         return done.stdout
 
     def select(self) -> None:
-        """Create the stack where it is missing, with a passphrase of this machine, and select it.
+        """Create the stack if it is missing, with a passphrase of this machine, and select it.
 
         Raises
         ------
@@ -71,19 +71,19 @@ class Stack:
             write_secret(passphrase, secrets.token_urlsafe(32).encode())
         if self.config == CONFIG:
             link_overlay(self.home)
-        # The engine writes the salt into its own file of the project's folder.
+        # The engine writes the salt into its own file in the project's folder.
         self._ask("stack", "select", "--create", self.name, cwd=self.config.parent)
         self.release_dead_lock()
 
     def release_dead_lock(self) -> None:
-        """Take away the lock of an update whose process is gone."""
+        """Remove the lock of an update whose process has ended."""
         for path in (self.home.pulumi / ".pulumi" / "locks").rglob("*.json"):
             holder = json.loads(path.read_text()).get("pid")
             if not _is_pulumi(holder):
                 path.unlink()
 
     def recover(self) -> bool:
-        """Take up the creations of an update that was killed; tell whether there were any."""
+        """Adopt resources that a killed update was creating; return whether there were any."""
         state = self.exported()
         if not recovery.interrupted(state):
             return False
@@ -99,11 +99,11 @@ class Stack:
 
     @property
     def log(self) -> Path:
-        """What the engine said at the last update."""
+        """Log file of the last update."""
         return self.home.logs / f"update-{self.name}.log"
 
     def up(self, tell: Progress, *, again: str = "make up") -> None:
-        """Run `pulumi up`, judged by the policy pack; show what it came to, and keep its own output in a log.
+        """Run `pulumi up` with the policy pack; show the result, and write its output to a log.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class Stack:
         tell(f"the engine's own output: {self.log}")
 
     def unchanged(self, *options: str) -> bool:
-        """Return whether what is deployed is what is declared."""
+        """Return whether the deployed state equals the declared one."""
         return self._run("preview", *self._this, "--expect-no-changes", *options).returncode == 0
 
     def outputs(self) -> dict[str, Any]:
@@ -153,20 +153,20 @@ class Stack:
 
     @property
     def overlay(self) -> Path:
-        """The engine's own file of the stack."""
+        """Overlay: the engine's own file of the stack."""
         return self.config.parent / OVERLAY / self.config.name
 
     @property
     def kept(self) -> Path:
-        """The file of the environment that clones link their overlay to."""
+        """File in the environment to which the overlays of all clones are linked."""
         return self.home.pulumi / self.config.name
 
     def declared(self) -> list[dict[str, Any]]:
-        """Return the hospitals' entries as the project's file has them."""
+        """Return the hospitals' entries of the project's file."""
         return list(_config(self.config)[HOSPITALS])
 
     def hospitals(self) -> list[dict[str, Any]]:
-        """Return the hospitals' entries with what the overlay says of them."""
+        """Return the hospitals' entries, merged with the overlay."""
         over = (_config(self.overlay) if self.overlay.exists() else {}).get(HOSPITALS) or {}
         return [{**entry, **(over.get(entry["name"]) or {})} for entry in self.declared()]
 
@@ -175,7 +175,7 @@ class Stack:
         return [entry for entry in self.hospitals() if not entry.get("leaving")]
 
     def set_release(self, hospital: str, release: str) -> None:
-        """Name the release that the hospital serves, as a user would.
+        """Set the release of a hospital in the overlay, as a user would.
 
         Raises
         ------
@@ -191,28 +191,28 @@ class Stack:
         self.set_field(hospital, "release", release)
 
     def unset_release(self, hospital: str) -> None:
-        """Let the hospital serve no release."""
+        """Remove the release of a hospital from the overlay."""
         self.unset_field(hospital, "release")
 
     def set_field(self, hospital: str, field: str, value: str) -> None:
-        """Set a field of the hospital in the overlay; points lead into sections."""
+        """Set a field of the hospital in the overlay; dots separate nested fields."""
         self._ask("config", "set", *self._this, "--path", f"{HOSPITALS}.{hospital}.{field}", value)
 
     def unset_field(self, hospital: str, field: str) -> None:
-        """Take a field of the hospital out of the overlay."""
+        """Remove a field of the hospital from the overlay."""
         self._ask("config", "rm", *self._this, "--path", f"{HOSPITALS}.{hospital}.{field}")
 
 
 def _config(file: Path) -> dict[str, Any]:
-    """Return what a stack's file says under ``config``."""
+    """Return the ``config`` section of a stack's file."""
     content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
     return dict(content.get("config") or {})
 
 
 def link_overlay(home: Home) -> None:
-    """Let this clone's overlay of the dev stack be the file that the environment keeps for all clones.
+    """Link this clone's overlay of the dev stack to the environment's file, which all clones share.
 
-    A file that is there already, as for a cluster of the user's own, stays.
+    An existing file, such as for the user's own cluster, is kept.
     """
     kept, link = Stack(home).kept, CONFIG.parent / OVERLAY / CONFIG.name
     if link.is_symlink() and link.readlink() != kept:
@@ -223,7 +223,7 @@ def link_overlay(home: Home) -> None:
 
 
 def require_local_cluster() -> None:
-    """Refuse to start the embedded cluster for a stack that is configured for another one.
+    """Check that the stack is configured for the embedded cluster.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def _is_pulumi(pid: object) -> bool:
 
 
 def explain(output: str, home: Home) -> str:
-    """Return what Pulumi said as one sentence with the mend."""
+    """Return an error of Pulumi as one sentence with the fix."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if "incorrect passphrase" in output:
         return (
@@ -261,7 +261,7 @@ def explain(output: str, home: Home) -> str:
 
 
 def remove_state(home: Home) -> None:
-    """Forget the clone's overlay with the home that keeps it."""
+    """Remove the clone's overlay together with the home that has its file."""
     link = CONFIG.parent / OVERLAY / CONFIG.name
     if link.is_symlink() and link.readlink() == Stack(home).kept:
         link.unlink()

@@ -1,4 +1,4 @@
-"""An update by the Pulumi CLI: its output goes to a log, what it came to is a line, what stopped it a few."""
+"""Update by the Pulumi CLI: its output in a log file, a summary line, and the errors."""
 
 import json
 import re
@@ -26,13 +26,13 @@ _DONE = {
     "discard": "forgotten",
     "same": "unchanged",
 }
-# Errors of the engine that say no more than that there are others.
+# Errors of the engine that only refer to other errors.
 _FOLLOWING = ("update failed", "preview failed", "resource had errors")
 
 
 @dataclass
 class Events:
-    """What the engine tells of an update, event by event (``--event-log``)."""
+    """Events of an update from the engine (``--event-log``)."""
 
     done: int = 0
     changes: Counter[str] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Events:
     advisory: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, line: str) -> None:
-        """Take one event; a line that is none is left to the log."""
+        """Process one event; a line that is not an event is ignored."""
         try:
             event = json.loads(line)
         except ValueError:
@@ -71,13 +71,13 @@ class Events:
 
     @property
     def changed(self) -> str:
-        """What happened to how many resources."""
+        """Summary of the resource changes."""
         known = [f"{self.changes[op]:,} {word}" for op, word in _DONE.items() if self.changes[op]]
         return ", ".join(known) or "nothing declared"
 
     @property
     def judged(self) -> str:
-        """What the policy pack found."""
+        """Summary of the policy pack's findings."""
         return f"policy pack: {len(self.advisory)} advisory, {len(self.exempt)} exempt, none refused"
 
 
@@ -91,7 +91,7 @@ def run(
     tell: Progress,
     name: str,
 ) -> Events:
-    """Run an update and return what the engine told of it.
+    """Run an update and return its events.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def run(
     """
     events.unlink(missing_ok=True)
     found, ended = Events(), threading.Event()
-    # The option is there for tools that follow an update, such as Pulumi's own Automation API.
+    # The option is intended for tools that follow an update, such as Pulumi's Automation API.
     debugging = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}
     tell(name)
     reader = threading.Thread(target=_follow, args=(events, found, ended, tell, name), daemon=True)
@@ -141,7 +141,7 @@ def run(
 
 
 def failure(found: Events, log: Path) -> str:
-    """Return what stopped an update, and where the rest of its output is."""
+    """Return the errors of an update, and the path of its log."""
     errors = list(found.errors) or _said(log)
     shown = [line for error in errors[:MOST_ERRORS] for line in _indented(error)]
     more = [f"  and {len(errors) - MOST_ERRORS} more"] if len(errors) > MOST_ERRORS else []
@@ -149,7 +149,7 @@ def failure(found: Events, log: Path) -> str:
 
 
 def _ended(engine: "subprocess.Popen[bytes]", tell: Progress) -> int:
-    """Wait for the engine; an interrupt reaches it too, and it then ends what it has begun."""
+    """Wait for the engine; it also receives an interrupt, and then completes the operations in progress."""
     try:
         return engine.wait()
     except KeyboardInterrupt:
@@ -163,7 +163,7 @@ def _ended(engine: "subprocess.Popen[bytes]", tell: Progress) -> int:
 
 
 def _follow(file: Path, found: Events, ended: threading.Event, tell: Progress, name: str) -> None:
-    """Read events as they come, to the last one."""
+    """Read events as they arrive, until the last one."""
     rest, place = "", 0
     while True:
         last = ended.wait(EVENTS_SECONDS)
@@ -182,14 +182,14 @@ def _follow(file: Path, found: Events, ended: threading.Event, tell: Progress, n
 
 
 def _said(log: Path) -> list[str]:
-    """Return the engine's errors of which it tells no event, such as that another update holds the stack."""
+    """Return errors that the engine only prints, such as that another update has locked the stack."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     first = next((place for place, line in enumerate(lines) if line.startswith("error:")), max(0, len(lines) - 3))
     return ["\n".join(lines[first:]).removeprefix("error: ")] if lines[first:] else ["the engine said nothing"]
 
 
 def _of(urn: str, text: str) -> str:
-    """Return an error with the resource that it is of."""
+    """Return an error with its resource."""
     kind, _, name = urn.rpartition("::")
     what = f"{name} ({kind.rpartition('::')[2].rpartition('$')[2]})" if name else ""
     return f"{what}: {text}" if what and not what.endswith("(pulumi:pulumi:Stack)") else text
@@ -200,7 +200,7 @@ def _plain(text: str) -> str:
 
 
 def _indented(error: str) -> list[str]:
-    """Return the lines of an error that say what happened: of a stack trace, the last."""
+    """Return the relevant lines of an error: for a stack trace, the last one."""
     lines = [line.rstrip() for line in error.splitlines() if line.strip()]
     if any(line.startswith("Traceback") for line in lines):
         lines = [lines[0], *lines[-2:]]

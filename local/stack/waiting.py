@@ -1,4 +1,4 @@
-"""Why an update waits: the warnings about the objects that it waits for, and about what was made for them.
+"""Warning events of the objects that an update waits for, and of their dependent objects.
 
 The provider shows events of the object itself. What keeps an InferenceService from being ready happens to the
 ReplicaSet that is refused a pod by a quota, or to the pod that no node has room for.
@@ -28,7 +28,7 @@ State = Mapping[str, Any]
 
 
 def waited_for(state: State) -> set[tuple[str, str, str]]:
-    """Return kind, namespace and name of the Kubernetes objects that an update works on, or could not finish."""
+    """Return kind, namespace and name of the Kubernetes objects with pending or failed operations."""
     deployment = state["deployment"]
     at_work = [operation["resource"] for operation in deployment.get("pending_operations") or []]
     unfinished = [entry for entry in deployment.get("resources") or [] if entry.get("initErrors")]
@@ -41,7 +41,7 @@ def waited_for(state: State) -> set[tuple[str, str, str]]:
 
 
 def _made_for(api: client.ApiClient, namespace: str, roots: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return kind and name of some objects of a namespace and of all that they own, however indirectly."""
+    """Return kind and name of the given objects of a namespace, and of all objects that they own, also indirectly."""
     apps, batch, core = client.AppsV1Api(api), client.BatchV1Api(api), client.CoreV1Api(api)
     listed: dict[str, Any] = {
         "Deployment": apps.list_namespaced_deployment(namespace),
@@ -71,7 +71,7 @@ def _when(event: Any) -> datetime:
 
 @dataclass(frozen=True)
 class Warned:
-    """What the cluster last warned of about one object for one reason."""
+    """Latest warning event of one object with one reason."""
 
     subject: str
     reason: str
@@ -79,7 +79,7 @@ class Warned:
     when: datetime
 
     def __str__(self) -> str:
-        """Return it as a line."""
+        """Return the warning as one line."""
         return f"{self.subject}: {self.reason}: {self.text}"
 
 
@@ -90,7 +90,7 @@ def _warned(event: Any) -> Warned:
 
 
 def warnings(home: Home, state: State, since: datetime) -> list[Warned]:
-    """Return what the cluster has warned of since a time, about the objects waited for and their own, oldest first."""
+    """Return the warning events since a time, for the objects waited for and their dependents, oldest first."""
     namespaces: dict[str, set[tuple[str, str]]] = {}
     for kind, namespace, name in waited_for(state):
         namespaces.setdefault(namespace, set()).add((kind, name))
@@ -103,7 +103,7 @@ def warnings(home: Home, state: State, since: datetime) -> list[Warned]:
                 if subject in mine and _when(event) >= since:
                     found.append(_warned(event))
     found.sort(key=lambda warned: warned.when)
-    # A message that names another pod each time is the same warning: the newest is kept.
+    # Messages that only differ in the pod's name are the same warning: the newest is kept.
     newest = {(warned.subject, warned.reason): warned for warned in found}
     return list(newest.values())[-_LINES:]
 
@@ -112,7 +112,7 @@ def warnings(home: Home, state: State, since: datetime) -> list[Warned]:
 def explained(
     home: Home, state: Callable[[], State], say: Callable[[str], None]
 ) -> Iterator[Callable[[], list[Warned]]]:
-    """While an update runs, say what it waits for when it takes long, each thing once.
+    """Context manager that shows the warnings of a long update while it runs, each once.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def explained(
         try:
             return warnings(home, state(), began)
         except (ApiException, HTTPError, OSError, UserError):
-            return []  # the update itself says what does not answer
+            return []  # the update itself reports what does not respond
 
     ended, said = threading.Event(), set[tuple[str, str]]()
 

@@ -1,1 +1,1 @@
-"""The tools that the environment runs on, and their builds from pinned Go modules."""
+"""Tools of the environment, and their builds from pinned Go modules."""

@@ -1,4 +1,4 @@
-"""Build the Go tools once, into a cache keyed by everything that goes into them.
+"""Builds of the Go tools, cached by a digest of all inputs.
 
 A build happens in a folder of its own and is renamed into place with the checksums of its
 files, so that an interrupted or damaged build is never used.
@@ -41,7 +41,7 @@ def _key(tool: GoTool) -> str:
 
 
 def folder(tool: GoTool) -> Path:
-    """Return where the cache keeps this build of the tool."""
+    """Return the cache folder of this build of the tool."""
     return cache() / "tools" / f"{tool.name}-{tool.version}-{_key(tool)}"
 
 
@@ -71,7 +71,7 @@ def go() -> str:
 
 
 def go_environment() -> dict[str, str]:
-    """Return the environment of Go's commands: everything that they fetch and build is in the cache."""
+    """Return the environment variables of Go's commands, with modules and build results in the cache."""
     kept = cache() / "go"
     return {
         **os.environ,
@@ -124,7 +124,7 @@ def _compile(tool: GoTool, target: Path) -> None:
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the cache's lock, so that two builds do not meet."""
+    """Hold the cache's lock, so that only one build runs."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -132,7 +132,7 @@ def locked(root: Path) -> Iterator[None]:
 
 
 def check_disk(root: Path) -> None:
-    """Refuse to build on a disk that is nearly full.
+    """Check that the disk has enough space for a build.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def check_disk(root: Path) -> None:
 
 
 def build(tool: GoTool, *, progress: Progress) -> Path:
-    """Return the folder of the built tool, building it first where the cache lacks it.
+    """Return the folder of the tool, building it if it is not in the cache.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def build(tool: GoTool, *, progress: Progress) -> Path:
 
 
 def _on_path(tool: GoTool) -> Path | None:
-    """Return the folder of a matching binary that the machine already has."""
+    """Return the folder of a binary with the right version on PATH, if there is one."""
     if not tool.probe:
         return None
     name = next(iter(tool.packages))
@@ -189,13 +189,13 @@ def _on_path(tool: GoTool) -> Path | None:
 
 
 def _fetch(tool: GoTool) -> None:
-    """Download what a build will need; whether it came is for the build to say."""
+    """Download the modules of a build; errors are reported by the build."""
     command = [go(), "list", "-deps", *tool.packages.values()]
     subprocess.run(command, cwd=tool.module, env=go_environment(), capture_output=True, check=False)
 
 
 def build_all(*, progress: Progress) -> dict[str, Path]:
-    """Return tool name to the folder of its binaries, for every Go tool.
+    """Build all Go tools and return the folders of their binaries by tool.
 
     While one is compiled, the sources of the next are downloaded.
     """

@@ -1,4 +1,4 @@
-"""Which tools the embedded environment runs on, and where each comes from."""
+"""Catalogue of the embedded environment's tools, with their sources and versions."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ _KUBERNETES_COMMANDS = (
 
 @dataclass(frozen=True)
 class GoTool:
-    """A tool built from a Go module below ``local/go``, whose ``go.sum`` pins every source.
+    """Tool built from a Go module below ``local/go``, whose ``go.sum`` pins all sources.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class GoTool:
 
     @property
     def module(self) -> Path:
-        """The folder of the tool's ``go.mod``."""
+        """Folder of the tool's ``go.mod``."""
         return GO_MODULES / (self.source or self.name)
 
 
@@ -105,7 +105,7 @@ GO_TOOLS = (
         linker_values={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{PULUMI_VERSION}"},
         probe=("version",),
     ),
-    # In the CLI's module, so that what both are made of is downloaded and compiled once.
+    # In the CLI's module, so that shared packages are downloaded and compiled once.
     GoTool(
         name="pulumi-kubernetes",
         version=KUBERNETES_PROVIDER_VERSION,
@@ -116,7 +116,7 @@ GO_TOOLS = (
     ),
 )
 
-# Command -> Debian package: the runtime and what programs the kernel's network.
+# Command -> Debian package: the container runtime, and tools that configure the kernel's network.
 APT_TOOLS = {
     "/usr/bin/containerd": "containerd",
     "/usr/sbin/runc": "runc",
