@@ -1,7 +1,7 @@
 """Chart repositories of a rehearsal, which replace the public ones because these may be unreachable.
 
-The charts have the names and versions that the platform's table pins, and nothing in them. Helm fetches and installs
-them for real; what they would run does not run here.
+The charts have the names and versions that the platform's table pins, and are empty. Helm really fetches and installs
+them; their workloads do not run here.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """CRDs of the charts that production installs, so that a rehearsal applies and validates their objects.
 
-The charts themselves do not run here. The types come as YAML from the Go modules of their makers, each pinned by
-``local/go/crds``, and no others than those that the stack declares objects of.
+The charts themselves do not run here. The CRDs are YAML files of the upstream Go modules, each pinned by
+``local/go/crds``; only those with objects in the stack are used.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Host setup and cleanup: addresses, forwarding, control groups, mounts and nftables rules.
 
-Everything here is repeatable: a run that was killed leaves mounts, addresses, rules and
-control groups, and the next start or ``make down`` clears them.
+Everything here is idempotent: a killed run leaves mounts, addresses, rules and
+control groups, which the next start or ``make down`` removes.
 """
 
 import contextlib

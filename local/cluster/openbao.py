@@ -1,9 +1,9 @@
 """OpenBao server: configuration, initialisation, and the operator's token for Pulumi.
 
-It unseals itself with a key file (``seal "static"``), so a crash costs a restart and nobody's help. On its
-first start it makes by itself the one account of this module, the keeper, and revokes its root token before
-anybody could have seen it: there is none to keep. The keeper may do two things, write the operator's policy
-and issue the operator's token; its password lies beside the seal's key, and both lie as safe as the data.
+It unseals itself with a key file (``seal "static"``), so a crash needs only a restart. On its
+first start it creates the account of this module, the keeper, and revokes its root token, which is never
+shown or stored. The keeper may only write the operator's policy and issue the operator's
+token; its password is next to the seal's key, and both are as protected as the data.
 """
 
 import contextlib
@@ -132,8 +132,8 @@ def _first_requests(home: Home) -> list[dict[str, object]]:
 def prepare(home: Home, url: str = BAO_URL) -> Path:
     """Prepare a start, and return the path of the configuration.
 
-    Data without the mark that :func:`initialise_and_unseal` leaves come from a first start that was cut
-    short: nobody had a token then, so nothing was stored, and the next start begins anew.
+    Data without the mark of :func:`initialise_and_unseal` come from an interrupted first
+    start: there was no token yet, so nothing was stored, and the next start initialises again.
 
     Raises
     ------

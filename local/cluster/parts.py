@@ -50,13 +50,13 @@ class Part:
     Parameters
     ----------
     program
-        What the supervisor runs.
+        The supervised process.
     healthy
-        Returns an empty string, or what is wrong.
+        Health check: returns an empty string, or the problem.
     ports
         Addresses that must be free before it starts.
     role
-        What it is, for the status table.
+        Description for the status table.
     """
 
     program: Program

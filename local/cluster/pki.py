@@ -32,12 +32,12 @@ class Identity:
     common_name, groups
         The Kubernetes user and its groups.
     authority
-        ``ca``, ``etcd-ca`` or ``front-proxy-ca``: etcd and the aggregation layer trust an
-        authority of their own, so that no cluster certificate opens them.
+        ``ca``, ``etcd-ca`` or ``front-proxy-ca``: etcd and the aggregation layer trust
+        separate CAs, so that no cluster certificate gives access to them.
     names
         DNS names and addresses; a server where not empty.
     kubeconfig
-        Whether the part speaks to the API server as a client.
+        Whether the part is a client of the API server.
     """
 
     name: str

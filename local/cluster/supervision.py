@@ -32,7 +32,7 @@ class Program:
     environment
         Further variables.
     version
-        A digest of the files that the process reads when it starts; another one restarts it.
+        Digest of the files that the process reads at its start; a change restarts it.
     """
 
     name: str

@@ -30,11 +30,11 @@ class Finding:
     Parameters
     ----------
     hospital, subject
-        Whose it is, and what.
+        The hospital, and its model server or CronJob.
     state
-        What it is like, where nothing is wrong.
+        State of a healthy subject.
     problem, advice
-        What is wrong, and one command or step that helps; empty where nothing is.
+        The problem, and a command or step that fixes it; empty if healthy.
     """
 
     hospital: str
@@ -102,15 +102,15 @@ def findings(
     Parameters
     ----------
     cluster
-        What the API server says.
+        Objects of the API server.
     hospitals
         The entries of the stack's file.
     models
-        The release that each hospital's entry names.
+        Release of each hospital's entry.
     asked
-        Asks a model server for its model.
+        Function that queries a model server.
     now
-        The present moment.
+        Current time.
     """
     moment = now or datetime.now(UTC)
     return [

@@ -95,7 +95,7 @@ class Landing:
 def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
     """Upload the bundles to the raw bucket, as an EHR export would, unless they are there already.
 
-    File names may hold names of patients, so the objects are named by their content.
+    File names may contain patient names, so object keys are digests of the content.
     """
     raw = bucket(hospital, "raw")
     contents = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundles(folder)}

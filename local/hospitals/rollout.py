@@ -46,8 +46,8 @@ class Summary:
 def _settle_releases(stack: Stack, store: Any) -> None:
     """Replace configured releases that do not exist.
 
-    A hospital without one gets the newest finished one, so that a fresh clone keeps what is served. One whose bucket
-    holds none any more, as after `pulumi destroy`, is to be trained again.
+    A hospital without a release gets the newest finished one, so that a fresh clone keeps the served release. If its
+    bucket has none, as after `pulumi destroy`, the model is trained again.
     """
     fixed = {entry["name"] for entry in stack.declared() if entry.get("release")}
     buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
@@ -113,7 +113,7 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
 def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     """Deploy, train, release, serve and score; completed steps are skipped.
 
-    Where the environment has an EHR, the first hospital's records come from it.
+    If the environment has an EHR, it is the source of the first hospital.
 
     Raises
     ------

@@ -31,7 +31,7 @@ def remark(metrics: Mapping[str, Any]) -> str:
     Parameters
     ----------
     metrics : mapping
-        The release's ``metrics.json``; one from before evaluations said so is judged by its ROC-AUC.
+        The release's ``metrics.json``; for older releases without this field, the ROC-AUC decides.
     """
     evaluation = metrics.get("evaluation") or {}
     why = evaluation.get("not_evaluated")

@@ -1,8 +1,8 @@
 """Pod addresses from the CNI library's cache of results.
 
 The kubelet reports a pod's address about a second after the pod's first container has started; the container runtime
-records the address, and the pod that it gave it to, before. Reading that record spares a starting pod a second in which
-all of its packets would be dropped, and tells at once when an address has gone from one pod to another.
+records the pod's address earlier. With this record, packets of a starting pod are not dropped for that second, and the
+reassignment of an address to another pod is detected immediately.
 """
 
 import json

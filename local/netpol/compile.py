@@ -3,7 +3,7 @@
 Every packet, also of an established connection and in both directions, is evaluated by the real endpoints of its
 connection as conntrack knows them: who opened it (``ct original ip saddr``), who answers after a Service's address was
 translated (``ct reply ip saddr``) and on which port (``ct reply proto-src``). So a changed policy holds for running
-connections at once, replies need no rule of their own, and no packet is trusted for being part of something older.
+connections immediately, replies need no separate rule, and no packet is allowed only because its connection is older.
 """
 
 import hashlib

@@ -33,13 +33,13 @@ class Controller:
     Parameters
     ----------
     store, leases
-        What the cluster is.
+        State of the cluster.
     enforcer, network
-        The owner of the rules, and where pods are.
+        The owner of the rules, and the pod network.
     health, report
-        Where the state and its changes are said.
+        Health state, and log of its changes.
     note
-        Takes the policies that are closed because they cannot be enforced as they are written.
+        Receives the policies that are closed because they cannot be enforced as written.
     """
 
     def __init__(

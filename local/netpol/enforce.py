@@ -20,7 +20,7 @@ class Enforcer:
     Parameters
     ----------
     nft
-        The command that reaches the kernel, such as ``("nft",)``.
+        The nft command, such as ``("nft",)``.
     """
 
     def __init__(self, nft: Sequence[str] = ("nft",)) -> None:
@@ -31,8 +31,8 @@ class Enforcer:
     def apply(self, ruleset: Ruleset) -> bool:
         """Replace all rules in one transaction, unless they are in force already.
 
-        The base chains stay and only their rules change, so that there is no moment at which a packet finds a hook
-        without rules. Objects have a name of their own in each ruleset and replace those of the last one.
+        The base chains are kept and only their rules change, so that a hook is never without rules. Objects have
+        different names in each ruleset and replace those of the last one.
         """
         if ruleset.text == self._text:
             return False

@@ -58,9 +58,9 @@ class Events:
     Parameters
     ----------
     recorder
-        Where they are written.
+        Writer of the events.
     report
-        Takes what goes wrong.
+        Receives errors.
     clock
         Returns seconds.
     """

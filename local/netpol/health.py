@@ -15,10 +15,10 @@ class Health:
     Parameters
     ----------
     problem
-        Why the cluster's present state is not enforced; empty where it is.
+        Reason why the cluster's current state is not enforced; empty if it is.
     closed
-        Each object that is not enforced as it is written, and why: its own pods are denied traffic, which restarting
-        the controller would not change.
+        Objects that are not enforced as written, with the reason: traffic of their pods is denied, which a restart
+        of the controller would not change.
     """
 
     problem: str = "the first full list is still under way; pods are denied everything"

@@ -1,7 +1,7 @@
 """Isolation of NetworkPolicies that the kernel rejects, so that the others are still enforced.
 
-It is found by halving, and its own pods are closed in its directions, as if it allowed nothing. Candidates are only
-checked: until the search has ended, the last rules stay in force.
+Such a policy is found by bisection, and its pods are closed in its directions, as if it allowed nothing. Candidates
+are only checked: until the search has ended, the last rules stay in force.
 """
 
 import time
@@ -35,7 +35,7 @@ class Isolation:
     enforcer
         The owner of the rules.
     network
-        Where pods are.
+        The pod network.
     clock
         Returns seconds.
     """

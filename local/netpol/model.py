@@ -102,7 +102,7 @@ class Policy:
     rules
         What it allows by direction; a direction without an entry is not isolated by it.
     problem
-        Why it is not enforced as written; empty where it is.
+        Reason why it is not enforced as written; empty if it is.
     """
 
     namespace: str

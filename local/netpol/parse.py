@@ -1,7 +1,7 @@
 """Strict parser of NetworkPolicy objects.
 
-A value that the API does not define, be it of a later version, could mean anything: the policy that holds it denies its
-pods everything, in the directions that it names where these are clear and in both where they are not.
+A value that the API does not define, such as one of a later version, has an unknown meaning: the policy then denies all
+traffic of its pods, in its policyTypes if these are valid and otherwise in both directions.
 """
 
 from collections.abc import Iterable

@@ -57,8 +57,8 @@ class _Table(Generic[T]):
 class Store:
     """Store of the objects of all watches.
 
-    A watch that lost its connection makes the whole store stale: pods that it goes on to report would otherwise be
-    judged without the policies that came with them.
+    A watch that lost its connection makes the whole store stale: new pods would otherwise be
+    evaluated without the policies that were created with them.
     """
 
     def __init__(self) -> None:

@@ -33,8 +33,8 @@ class Api(Protocol):
 class ClusterApi:
     """Client of the API server, with the kubeconfig's identity.
 
-    The client's generic request is used, not its models: these cost seconds and a hundred megabytes to import, and
-    every event would be built from them only to be taken apart.
+    The client's generic request is used, not its models: these take seconds and 100 MB to import, and are not needed
+    to read the events.
     """
 
     def __init__(self, kubeconfig: str) -> None:

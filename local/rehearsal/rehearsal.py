@@ -1,10 +1,10 @@
 """Rehearsal of production on this machine, from an empty state.
 
-The real engine, with the AWS API emulator and OpenBao in the place
-of AWS and Vault, and the embedded cluster in the place of EKS's API server.
+It uses the real engine, with the AWS API emulator and OpenBao instead
+of AWS and Vault, and the embedded cluster instead of an EKS API server.
 
-A rehearsal has a home of its own. One environment can run at a time, so the everyday one is stopped meanwhile, with
-its data kept, and started again at the end.
+A rehearsal has a separate home. Only one environment can run at a time, so the everyday one is stopped during a
+rehearsal, with its data kept, and started again at the end.
 """
 
 import json

@@ -37,8 +37,8 @@ def _official(home: Home, plugin: str, kept_in: str) -> Path | None:
 def link_commands(home: Home, tools: dict[str, Path]) -> None:
     """Link user commands into the home's ``bin``, and plugins into the folders where the engine looks for them.
 
-    The engine takes a language host that lies beside its own executable, and resource plugins from its plugin folder
-    by name and version. It finds them on ``PATH`` too, but every command then warns of it.
+    The engine uses a language host next to its own executable, and resource plugins from its plugin folder
+    by name and version. It also finds them on ``PATH``, but then prints a warning with every command.
     """
     folder = home.root / "bin"
     folder.mkdir(parents=True, exist_ok=True)

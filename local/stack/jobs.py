@@ -31,9 +31,9 @@ class Run:
     Parameters
     ----------
     namespace, cronjob
-        Whose template it follows.
+        The CronJob whose template is used.
     key
-        What the run is about; the same key is the same run, which is not repeated.
+        Key of the run; a run with the same key is not repeated.
     """
 
     namespace: str

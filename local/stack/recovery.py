@@ -1,8 +1,8 @@
 """Recovery of an interrupted `pulumi up`: adopts resources in creation, so that none is created twice.
 
-The engine notes each creation before it asks a server for it. When it is killed between the two notes, the
-object may exist without the state knowing it. Each is looked for: what exists is taken up, the rest forgotten.
-Kinds that are not listed are written in place by their servers, so that creating them again is harmless.
+The engine records each creation before and after the request to the server. If it is killed in between, the
+object may exist without being in the state. Existing objects are adopted, and the records of others are removed.
+Types that are not listed have idempotent creations, so creating them again is harmless.
 """
 
 import os
@@ -130,7 +130,7 @@ def interrupted(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def repaired(home: Home, state: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return the state with the pending creations resolved, and the adopted URNs.
 
-    What exists is noted with its id, for a refresh to read; what does not is forgotten.
+    Existing objects are recorded with their ids, for a refresh to read; the others are removed.
     """
     deployment = state["deployment"]
     resources = list(deployment.get("resources") or [])

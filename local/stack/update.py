@@ -100,13 +100,13 @@ def run(
     cwd, variables
         Where and in which environment it runs.
     log
-        What gets the whole of the engine's output.
+        File for the engine's complete output.
     events
-        A file for its events, which is gone afterwards.
+        File for its events, which is deleted afterwards.
     tell
-        What shows the progress.
+        Function that shows the progress.
     name
-        What is updated, in words.
+        Name of what is updated.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Warning events of the objects that an update waits for, and of their dependent objects.
 
-The provider shows events of the object itself. What keeps an InferenceService from being ready happens to the
-ReplicaSet that is refused a pod by a quota, or to the pod that no node has room for.
+The provider shows events of the object itself. The reason why an InferenceService is not ready is in events
+of a ReplicaSet that exceeds a quota, or of a pod that cannot be scheduled.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """Builds of the Go tools, cached by a digest of all inputs.
 
-A build happens in a folder of its own and is renamed into place with the checksums of its
+A build uses a separate folder and is renamed into place with the checksums of its
 files, so that an interrupted or damaged build is never used.
 """
 

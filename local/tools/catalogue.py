@@ -51,7 +51,7 @@ class GoTool:
         Arguments that make the binary of this name on PATH print its version; such a binary
         is used instead when it prints ``version``. Empty: always built.
     resources
-        A module and a folder of its source that is kept beside the binaries, such as the
+        A module and a folder of its source that is stored with the binaries, such as the
         manifests that a controller is installed with.
     """
 

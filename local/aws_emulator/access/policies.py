@@ -59,7 +59,7 @@ def judge(document: str, ask: Ask, principal: Principal | None = None, delegate:
     principal
         The caller, for policies that name principals (of buckets, keys and roles).
     delegate
-        Whether an Allow for the whole account (its root) speaks for the caller.
+        Whether an Allow for the whole account (its root) applies to the caller.
     """
     verdict = Verdict.SILENT
     for statement in as_list(json.loads(document).get("Statement", [])):

@@ -1,7 +1,7 @@
 """EKS access entries: IAM principals with access to a cluster, and their Kubernetes users and groups.
 
-The embedded cluster knows the policy ``AmazonEKSClusterAdminPolicy``, as the group ``system:masters``; it refuses the
-association of any other, which only EKS's own authorizer could hold to.
+The embedded cluster supports the policy ``AmazonEKSClusterAdminPolicy``, as the group ``system:masters``; it rejects
+the association of any other, which only EKS's own authorizer can enforce.
 """
 
 import time
@@ -27,9 +27,9 @@ class AccessEntries:
     Parameters
     ----------
     clusters
-        Where they are kept.
+        Registry of the clusters.
     state
-        Who exists in IAM.
+        Reader of IAM users and roles.
     """
 
     def __init__(self, clusters: Clusters, state: State) -> None:

@@ -56,7 +56,7 @@ class Clusters:
     Parameters
     ----------
     face
-        The cluster that stands for them; without one, none can be made.
+        Endpoint of the embedded cluster; without it, no cluster can be created.
     """
 
     def __init__(self, face: Face | None) -> None:

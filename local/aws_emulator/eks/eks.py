@@ -27,9 +27,9 @@ class Eks:
     Parameters
     ----------
     clusters
-        Where clusters are kept.
+        Registry of the clusters.
     state
-        Who exists in IAM.
+        Reader of IAM users and roles.
     """
 
     def __init__(self, clusters: Clusters, state: State) -> None:

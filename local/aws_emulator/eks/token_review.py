@@ -1,6 +1,6 @@
 """TokenReview webhook for tokens of ``aws eks get-token``, with the rules of EKS.
 
-Such a token is the presigned address of STS's ``GetCallerIdentity`` with the cluster's name among the signed headers.
+Such a token is the presigned URL of STS's ``GetCallerIdentity`` with the cluster's name among the signed headers.
 """
 
 import json
@@ -43,11 +43,11 @@ class Reviewer:
     Parameters
     ----------
     authority
-        Who signs with which key.
+        Callers by access key.
     clusters
-        Whom each cluster lets in.
+        Clusters with their access entries.
     host
-        Where STS is, as tokens must name it.
+        Host of STS that tokens must have.
     """
 
     authority: Authority

@@ -23,7 +23,7 @@ def names_in(template: Any) -> set[str]:
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
     """Fill a template with values; None if a name has no value.
 
-    A text that is one name becomes the value itself, of whatever type.
+    A template of only one name becomes the value itself, of any type.
     """
     if isinstance(template, dict):
         filled = {name: fill(item, values) for name, item in template.items()}

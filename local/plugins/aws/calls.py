@@ -14,32 +14,32 @@ NOT_EMULATED: Final = "notEmulated"
 class Call:
     """API operation of a type.
 
-    Inputs find their places by themselves where the names are alike; the rest is said here.
+    Inputs are mapped to arguments by name; exceptions are declared here.
 
     Parameters
     ----------
     operation
         The API's name of it, such as ``CreateVpc``.
     only
-        The inputs that this call takes; without it, all for which it has a place.
+        The inputs that this call takes; by default all that it has an argument for.
     names
         By input, its place among the arguments, such as ``ResourcesVpcConfig`` or ``Data.ImageId``; an empty place
         keeps the input out of the call.
     inside
-        The argument inside of which the other inputs have their places.
+        The argument that contains the other inputs.
     fixed
         Arguments by place; ``{name}`` in them stands for an input, an output, ``id``, ``account``, ``region`` or
         ``partition``. An argument whose name has no value is left out.
     needs
-        Names without a value of which the call is not made.
+        Names that must have a value for the call to be made.
     sets
         By input that is a set, the places of what a change adds and of what it removes.
     asked
-        An input that asks for the call by being true and is not sent.
+        An input that triggers the call if true and is not sent.
     denied
-        An input that asks for the call by being false and is not sent.
+        An input that triggers the call if false and is not sent.
     finish
-        The last word on the arguments, where one depends on another.
+        Function that completes the arguments, if one depends on another.
     """
 
     operation: str
@@ -79,7 +79,7 @@ class Tags:
     shown
         Where tags are in what the read call shows, or in the answer of ``read``.
     read
-        A call of its own that shows the tags.
+        A separate call that returns the tags.
     """
 
     add: Call

@@ -1,6 +1,6 @@
 """Executor of Pulumi programs; started by the language host as a script.
 
-It has no other imports: the program's own virtual environment needs only the SDK.
+It depends only on the SDK, so the program's own virtual environment needs nothing else.
 """
 
 import argparse
@@ -43,8 +43,8 @@ def _own_frames(error: BaseException, program: Path) -> str:
 def _say_less() -> None:
     """Suppress the SDK's debug messages to the engine, unless ``PULUMI_PYTHON_DEBUG`` is set.
 
-    Each is a request of its own that the program waits for, several for each resource, and the engine drops all of
-    them without ``--debug``.
+    Each message is a request that the program waits for, several per resource, and the engine discards them
+    without ``--debug``.
     """
     if not os.environ.get("PULUMI_PYTHON_DEBUG"):
         vars(pulumi.log)["debug"] = lambda *_parts, **_more: None

@@ -44,14 +44,14 @@ class Row(Generic[Client]):
     delete
         Removes the object; gets its state. Absent where the object goes with its owner.
     settle
-        Finishes an object that exists now; when it fails, the object is kept. Like an update, it may return ``kept``
+        Waits until a created object is ready; if it fails, the object is kept. Like an update, it may return ``kept``
         outputs.
     notice
-        Says what the user must know of a state once it is written.
+        Returns a warning about a state after it has been written.
     judge
-        Says what is wrong with inputs: the name of one and a sentence.
+        Validates inputs: returns the name of an invalid one and a sentence.
     required
-        Inputs without which nothing works.
+        Required inputs.
     replace
         Inputs that cannot change in place.
     replaces
@@ -68,13 +68,13 @@ class Row(Generic[Client]):
         Outputs that the official provider writes where neither the program nor the server says a value; those that
         are maps complete a map of the state.
     computed
-        Outputs that nobody can set; unknown at preview until the object exists.
+        Outputs that cannot be set; unknown at preview until the object exists.
     volatile
         Computed outputs that an update may change.
     optional
         Inputs that the server fills in when the program leaves them out.
     kept
-        Outputs that only a change tells; they stay in the state, and every call gets them.
+        Sticky outputs, returned only by a change; they stay in the state, and every call gets them.
     nested
         Computed parts of inputs, unknown at preview until the object exists.
     json
@@ -82,17 +82,17 @@ class Row(Generic[Client]):
     unordered
         Lists that are sets.
     alike
-        By input, what two spellings that mean the same have in common.
+        By input, the normaliser that maps equivalent values to the same value.
     server_spelling
         Inputs whose output is what the server makes of them.
     unsupported
-        Inputs that this plugin does not know, and what to do instead.
+        Inputs that this plugin does not support, with an alternative.
     secret
         Outputs that are always secret.
     write_only
-        Inputs that the server never shows.
+        Inputs that the server never returns.
     identify
-        Returns the inputs that an id tells, for a read without state.
+        Returns the inputs contained in an id, for a read without state.
     """
 
     token: str
