@@ -99,13 +99,17 @@ docs: .venv/.synced ## generate docs/settings.md from the types of the settings
 	@$(PYTHON) -m infra.settings.reference > docs/settings.md
 
 .PHONY: test-unit
-test-unit: .venv/.synced-tests ## tests that need nothing but Python
-	@.venv/bin/pytest tests/unit --numprocesses 2 --dist loadfile
+test-unit: .venv/.synced-tests ## tests that need nothing but Python, in minutes
+	@.venv/bin/pytest tests/unit -m "not process" --numprocesses 2 --dist loadfile
+
+.PHONY: test-processes
+test-processes: .venv/.synced-tests ## tests that run a server, an engine or a process of their own, without the environment
+	@.venv/bin/pytest tests/unit -m process --numprocesses 2 --dist loadfile
 
 .PHONY: test-fhir-server
 test-fhir-server: .venv/.synced-tests ## ingestion from a real FHIR server, HAPI FHIR (minutes; needs Java 17 and Maven)
 	@.venv/bin/pytest tests/peer/test_fhir_server.py -s -rs
 
 .PHONY: test
-test: lint test-unit ## all tests; brings the environment up and leaves it as it found it
+test: lint test-unit test-processes ## all tests; brings the environment up and leaves it as it found it
 	@.venv/bin/pytest tests/integration

@@ -10,7 +10,7 @@ import pytest
 from tests.support.repository import REPOSITORY
 
 ROOTS = ("hmlops", "infra", "workloads", "services", "model", "policy_pack", "local", "bench")
-MOST_MODULES = 15
+MOST_MODULES = 17
 MOST_LEVELS = 3
 
 

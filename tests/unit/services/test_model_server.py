@@ -33,6 +33,8 @@ from tests.support.gates_world import prepared, published
 from tests.support.model_world import world
 from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 NAME = "readmission-risk-v1"
 T = TypeVar("T")
 

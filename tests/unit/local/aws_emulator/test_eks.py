@@ -18,6 +18,8 @@ from botocore.signers import RequestSigner
 
 from tests.support.aws_emulator_server import CLUSTER, ISSUER, Emulator
 
+pytestmark = pytest.mark.process
+
 ACCOUNT = "123456789012"
 ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 DEPLOYER = f"arn:aws:iam::{ACCOUNT}:user/hmlops-admin"

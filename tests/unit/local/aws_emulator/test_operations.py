@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 
 from tests.support.aws_emulator_server import Emulator
 
+pytestmark = pytest.mark.process
+
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/auditor"
 

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.aws_emulator_server import ISSUER, Emulator
 from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 TRAINER = "system:serviceaccount:north-data:trainer"
 HOST = ISSUER.removeprefix("https://")
 

@@ -17,6 +17,8 @@ from local.paths import REPOSITORY, Home
 from tests.support.openbao_server import client as connected
 from tests.support.openbao_server import free_url, home_with_certificates, server
 
+pytestmark = pytest.mark.process
+
 SECRET = "not-for-the-audit-log"
 
 

@@ -11,6 +11,8 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from local.cluster.supervision import Program, Supervisor, render
 from local.paths import Home
 
+pytestmark = pytest.mark.process
+
 SLEEP = Program("sleeper", ("/bin/sleep", "300"))
 
 

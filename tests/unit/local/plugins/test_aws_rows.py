@@ -13,6 +13,8 @@ from tests.support import aws_rows_cluster, aws_rows_network, aws_rows_stores, a
 from tests.support.aws_emulator_server import Emulator
 from tests.support.aws_rows_world import Example, Thing, World, provider
 
+pytestmark = pytest.mark.process
+
 EXAMPLES: dict[str, Example] = {
     **aws_rows_network.EXAMPLES,
     **aws_rows_cluster.EXAMPLES,

@@ -17,6 +17,8 @@ from tests.support.bao_server import ROOT as ROOT_TOKEN
 from tests.support.bao_server import bao
 from tests.support.openbao_server import World, plugged
 
+pytestmark = pytest.mark.process
+
 MOUNT = "vault:index/mount:Mount"
 ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 ROLE = "vault:pkiSecret/secretBackendRole:SecretBackendRole"

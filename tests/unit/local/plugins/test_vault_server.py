@@ -8,6 +8,8 @@ from local.cluster import openbao
 from local.plugins.provider.common import PluginError, Props
 from tests.support.openbao_server import World, plugged
 
+pytestmark = pytest.mark.process
+
 AUDIT = "vault:index/audit:Audit"
 QUOTA = "vault:index/quotaRateLimit:QuotaRateLimit"
 

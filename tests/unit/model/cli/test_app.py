@@ -11,6 +11,8 @@ import pytest
 from model.cli.app import app, main
 from tests.support.model_world import world
 
+pytestmark = pytest.mark.process
+
 COMMANDS = ("synthesize", "ingest", "features", "train", "evaluate", "release", "verify", "score", "card", "reidentify")
 
 

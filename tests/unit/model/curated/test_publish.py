@@ -16,6 +16,8 @@ from model.io import storage
 from tests.support.model_world import RING
 from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 # Runs an ingest that kills itself, as a power cut would, at one of the writes of publishing.
 DIES = """
 import os, signal, sys

@@ -14,6 +14,8 @@ from model.errors import UserError
 from tests.support.bao_server import HOSPITAL, Bao, bao
 from tests.support.model_world import bundle, write_bundle
 
+pytestmark = pytest.mark.process
+
 MOUNT = f"{HOSPITAL}/transit"
 
 

@@ -21,6 +21,8 @@ from tests.support.feature_world import hospital
 from tests.support.model_world import RING
 from tests.unit.model.definitions.test_codes import reference_data
 
+pytestmark = pytest.mark.process
+
 
 def test_both_engines_give_the_same_table(tmp_path: Path) -> None:
     """On a synthetic hospital and, where they are, on bundles that nobody on this project wrote; equal to the bit."""

@@ -12,6 +12,8 @@ from model.fhir_server.land import Mode
 from model.fhir_server.landing import Landing
 from tests.support.fhir_server import TYPES, FhirServer, busy, landed, resource
 
+pytestmark = pytest.mark.process
+
 
 class DeathError(BaseException):
     """Nothing after this runs."""

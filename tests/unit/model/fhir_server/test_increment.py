@@ -20,6 +20,8 @@ from model.fhir_server.increment import MOST_REPEATED, repeated
 from model.fhir_server.land import Mode
 from tests.support.fhir_server import TYPES, FhirServer, busy, landed, resource
 
+pytestmark = pytest.mark.process
+
 DAY = 86400
 START = datetime(2025, 1, 10, tzinfo=UTC)
 PATIENTS, SYSTEM = "Patient/$export", "$export"

@@ -17,6 +17,8 @@ from model.identity_store.store import Recorder, find, inside, recorder, store_f
 from tests.support.bao_server import HOSPITAL, Bao, bao
 from tests.support.model_world import RING
 
+pytestmark = pytest.mark.process
+
 KEY = bytes(range(32))
 MRN = "MRN88412267"
 

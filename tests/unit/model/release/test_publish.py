@@ -383,6 +383,7 @@ release(Path(run), version="v1", to=to, signer=LocalSigner(Path(key)))
 """
 
 
+@pytest.mark.process
 def test_a_killed_release_is_none_and_the_next_run_finishes_it(tmp_path: Path) -> None:
     whole = released(tmp_path)
     expected, total = contents(whole.place), len(contents(whole.place))
@@ -399,6 +400,7 @@ def test_a_killed_release_is_none_and_the_next_run_finishes_it(tmp_path: Path) -
         assert contents(str(place)) == expected
 
 
+@pytest.mark.process
 def test_two_releases_at_once_are_one(tmp_path: Path) -> None:
     LocalSigner(tmp_path / "key")
     if not (world().run / EVALUATION_FILE).exists():

@@ -28,6 +28,8 @@ from model.tracking.store import DATABASE, URI, shown
 from model.training.run import read_test
 from tests.support.model_world import world
 
+pytestmark = pytest.mark.process
+
 EXPERIMENT = "readmission-risk/north"
 REGISTERED = "readmission-risk-north"
 

@@ -13,6 +13,8 @@ from model.errors import UserError
 from model.training.run import check_folder, read_run, read_test
 from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 WRITER = """
 import hashlib, sys
 from pathlib import Path
