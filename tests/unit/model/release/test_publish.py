@@ -145,7 +145,7 @@ def test_an_added_file_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
     (place / "inner").rmdir()
     (place / files.POLICY_FILE).rename(tmp_path / "elsewhere")
     (place / files.POLICY_FILE).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="a link"):
+    with pytest.raises(UserError, match="a symlink"):
         verify(str(place))
 
 
