@@ -136,16 +136,16 @@ def test_an_added_file_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
     place = Path(released(tmp_path).place)
     for name in ("extra.txt", ".hidden"):
         (place / name).write_text("x")
-        with pytest.raises(UserError, match="a file that was not released"):
+        with pytest.raises(UserError, match="an unlisted file"):
             verify(str(place))
         (place / name).unlink()
     (place / "inner").mkdir()
-    with pytest.raises(UserError, match="a file that was not released"):
+    with pytest.raises(UserError, match="an unlisted file"):
         verify(str(place))
     (place / "inner").rmdir()
     (place / files.POLICY_FILE).rename(tmp_path / "elsewhere")
     (place / files.POLICY_FILE).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="a link"):
+    with pytest.raises(UserError, match="a symlink"):
         verify(str(place))
 
 
