@@ -35,6 +35,8 @@ from model.training.run import read_pipeline, read_run
 from tests.support.gates_world import ANSWERS, OFFICER, prepared, published
 from tests.support.model_world import RING, bundle, world, write_bundle
 
+pytestmark = pytest.mark.process
+
 
 def released(tmp_path: Path, version: str = "v1") -> Released:
     if not (world().run / EVALUATION_FILE).exists():
@@ -383,7 +385,6 @@ release(Path(run), version="v1", to=to, signer=LocalSigner(Path(key)))
 """
 
 
-@pytest.mark.process
 def test_a_killed_release_is_none_and_the_next_run_finishes_it(tmp_path: Path) -> None:
     whole = released(tmp_path)
     expected, total = contents(whole.place), len(contents(whole.place))
@@ -400,7 +401,6 @@ def test_a_killed_release_is_none_and_the_next_run_finishes_it(tmp_path: Path) -
         assert contents(str(place)) == expected
 
 
-@pytest.mark.process
 def test_two_releases_at_once_are_one(tmp_path: Path) -> None:
     LocalSigner(tmp_path / "key")
     if not (world().run / EVALUATION_FILE).exists():
