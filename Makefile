@@ -103,7 +103,7 @@ test-unit: .venv/.synced-tests ## tests that need nothing but Python, in minutes
 	@.venv/bin/pytest tests/unit -m "not process" --numprocesses 2 --dist loadfile
 
 .PHONY: test-processes
-test-processes: .venv/.synced-tests ## tests that run a server, an engine or a process of their own, without the environment
+test-processes: .venv/.synced-tests ## tests that run a server, an engine or training to a release, without the environment
 	@.venv/bin/pytest tests/unit -m process --numprocesses 2 --dist loadfile
 
 .PHONY: test-fhir-server

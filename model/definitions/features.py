@@ -1,7 +1,6 @@
 """Feature definitions and value sets (``features.yaml``, ``comorbidities.yaml``, ``measurements.yaml``), typed."""
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.definitions.units import UNITS_FILE, Conversion, Substance, units
+from model.io.yaml_tables import content_digest
 
 HERE = Path(__file__).parent
 DEFINITIONS_FILE = HERE / "features.yaml"
@@ -204,12 +204,11 @@ def conversions() -> dict[str, Mapping[str, Conversion]]:
 @functools.cache
 def measurements_digest() -> str:
     """Return the hash of the measurements' table."""
-    return hashlib.sha256(MEASUREMENTS_FILE.read_bytes()).hexdigest()
+    return content_digest(MEASUREMENTS_FILE.read_bytes())
 
 
 @functools.cache
 def digest() -> str:
     """Return the hash of the tables: two feature files with the same hash mean the same."""
     files = (DEFINITIONS_FILE, MEASUREMENTS_FILE, COMORBIDITIES_FILE, UNITS_FILE)
-    content = b"".join(file.read_bytes() for file in files)
-    return hashlib.sha256(content).hexdigest()
+    return content_digest(*(file.read_bytes() for file in files))

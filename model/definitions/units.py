@@ -1,7 +1,6 @@
 """Units of measurement (``units.yaml``): the UCUM code of a spelling, and conversion between units."""
 
 import functools
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,8 @@ from typing import Annotated, NamedTuple
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from model.io.yaml_tables import content_digest
 
 UNITS_FILE = Path(__file__).parent / "units.yaml"
 LONGEST = 64
@@ -247,4 +248,4 @@ def _exact(rows: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
 def units() -> Units:
     """Read the table that ships with the package."""
     content = UNITS_FILE.read_bytes()
-    return Units(UnitTable.model_validate(yaml.safe_load(content)), hashlib.sha256(content).hexdigest())
+    return Units(UnitTable.model_validate(yaml.safe_load(content)), content_digest(content))

@@ -1,7 +1,6 @@
 """Subgroup attributes (``groups.yaml``), from US Core extensions and Coverage."""
 
 import functools
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.deid.vocabulary import same_uri
+from model.io.yaml_tables import content_digest
 
 GROUPS_FILE = Path(__file__).parent / "groups.yaml"
 CATEGORY = "ombCategory"
@@ -170,7 +170,7 @@ def groups() -> Groups:
     table = GroupTable.model_validate(yaml.safe_load(content))
     return Groups(
         table=table,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=content_digest(content),
         category_of={(name, code): word for name, row in table.categories.items() for code, word in row.codes.items()},
         payer_systems={same_uri(uri): system for system in table.payers.systems for uri in system.uris},
         payer_words={_plain(word): payer for payer, words in table.payers.words.items() for word in words},

@@ -15,6 +15,7 @@ from model.definitions.features import conversions, measurements_digest
 from model.definitions.units import units
 from model.deid.measures import Measures, Reason
 from model.deid.vocabulary import Meaning, System, Translation, Vocabulary
+from model.io.yaml_tables import content_digest
 
 RULES_FILE = Path(__file__).parent / "rules.yaml"
 NOWHERE = "000"
@@ -113,7 +114,7 @@ class AllowList:
 def allow_list() -> AllowList:
     """Read the allow list that ships with the package."""
     content = RULES_FILE.read_bytes()
-    digests = (hashlib.sha256(content).hexdigest(), units().digest, measurements_digest())
+    digests = (content_digest(content), units().digest, measurements_digest())
     table = RuleTable.model_validate(yaml.safe_load(content))
     by_type: dict[str, list[tuple[tuple[str, ...], Rule]]] = {}
     for rule in table.rules:

@@ -1,7 +1,6 @@
 """FHIR profile of ingestion (``model/fhir/profile.yaml``), compiled to one check a resource type."""
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from model.deid.subject import moment_of
+from model.io.yaml_tables import content_digest
 
 PROFILE_FILE = Path(__file__).parent / "profile.yaml"
 
@@ -81,7 +81,7 @@ def profile() -> Profile:
 @functools.cache
 def digest() -> str:
     """Return the hash of the table."""
-    return hashlib.sha256(PROFILE_FILE.read_bytes()).hexdigest()
+    return content_digest(PROFILE_FILE.read_bytes())
 
 
 def broken_rules(resource: dict[str, Any], kind: str) -> Iterator[Rule]:

@@ -1,7 +1,6 @@
 """Use of a record by status, intent and modifiers (``model/fhir/record_use.yaml``)."""
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model.fhir.resource_types import ACCEPTED
+from model.io.yaml_tables import content_digest
 
 RECORD_USE_FILE = Path(__file__).parent / "record_use.yaml"
 PRESENT = "present"
@@ -123,7 +123,7 @@ def record_use() -> RecordUse:
 @functools.cache
 def digest() -> str:
     """Return the hash of the table."""
-    return hashlib.sha256(RECORD_USE_FILE.read_bytes()).hexdigest()
+    return content_digest(RECORD_USE_FILE.read_bytes())
 
 
 def rule_for(resource: dict[str, Any], kind: str) -> Rule:

@@ -1,13 +1,14 @@
 """FHIR resource types of ingestion (``resource_types.yaml``)."""
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from model.io.yaml_tables import content_digest
 
 RESOURCE_TYPES_FILE = Path(__file__).parent / "resource_types.yaml"
 Release = Literal["DSTU2", "STU3", "R5"]
@@ -53,7 +54,7 @@ def resource_types() -> dict[str, ResourceType]:
 @functools.cache
 def digest() -> str:
     """Return the hash of the table."""
-    return hashlib.sha256(RESOURCE_TYPES_FILE.read_bytes()).hexdigest()
+    return content_digest(RESOURCE_TYPES_FILE.read_bytes())
 
 
 NEEDED = tuple(name for name, row in resource_types().items() if row.needed)

@@ -1,9 +1,28 @@
-"""Validation errors of YAML tables, with field and line."""
+"""YAML tables: digests of their content, and validation errors with field and line."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 
 import yaml
 from pydantic import ValidationError
+
+
+def content_digest(*tables: bytes) -> str:
+    """Return the hash of what tables say, whatever their comments and layout.
+
+    Parameters
+    ----------
+    *tables : bytes
+        Their YAML.
+
+    Examples
+    --------
+    >>> content_digest(b"{a: 1, b: 2}") == content_digest(b"{b: 2, a: 1}  # the same")
+    True
+    """
+    content = [yaml.safe_load(table) for table in tables]
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def fault_text(fault: ValidationError, text: str = "") -> str:

@@ -30,6 +30,8 @@ from model.training.run import read_fit, read_run
 from model.training.train import train
 from services.model_server import ReadmissionModel
 
+pytestmark = pytest.mark.process
+
 ROWS = 700
 T = TypeVar("T")
 

@@ -406,16 +406,16 @@ def test_areas_fall_into_fifths_by_rank(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("021,4\n", "does not begin with the header"),
-        ("", "does not begin with the header"),
+        ("021,4\n", "must begin with the header"),
+        ("", "must begin with the header"),
         ("zip3,index\n021,1\n", "has 1 areas, too few for 5 parts"),
         ("zip3,index\n21,4\n", "Line 2 .* no three-digit ZIP"),
         ("zip3,index\n02115,4\n", "Line 2 .* no three-digit ZIP"),
         ("zip3,index\n021,4\n021,5\n", "line 3 twice"),
-        ("zip3,index\n021,PH\n", "Line 2 .* no number"),
-        ("zip3,index\n021,nan\n", "Line 2 .* no number"),
+        ("zip3,index\n021,PH\n", "Line 2 .* non-numeric index"),
+        ("zip3,index\n021,nan\n", "Line 2 .* non-numeric index"),
         ("zip3,index\n021,4,7\n", "Line 2 .* must have two columns"),
-        ("zip3;index\n021;4\n", "does not begin with the header"),
+        ("zip3;index\n021;4\n", "must begin with the header"),
     ],
 )
 def test_a_wrong_deprivation_table_is_one_sentence_and_publishes_nothing(

@@ -35,6 +35,8 @@ from model.training.run import RUN_FILE, TEST_FILE, dumped, read_fit, read_run, 
 from tests.support.model_world import world
 from tests.unit.model.evaluation.test_figures import discharges
 
+pytestmark = pytest.mark.process
+
 SIGNATURE = b"\x89PNG\r\n"
 
 
@@ -223,5 +225,5 @@ def test_a_model_without_a_risk_is_refused(tmp_path: Path) -> None:
     run = json.loads((folder / RUN_FILE).read_text())
     (folder / PIPELINE_FILE).write_bytes(content)
     (folder / RUN_FILE).write_text(json.dumps(run | {"pipeline_sha256": hashlib.sha256(content).hexdigest()}))
-    with pytest.raises(GateError, match="no risk for"):
+    with pytest.raises(GateError, match="prediction is not finite for"):
         evaluate(folder)

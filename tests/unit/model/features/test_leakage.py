@@ -137,7 +137,7 @@ def test_a_moment_without_a_stay_is_one_sentence(tmp_path: Any) -> None:
         build_as_of(str(hospital()), out=out, at="2021-06-01", patient="nobody")
     with pytest.raises(UserError, match="No patient has a stay"):
         build_as_of(str(hospital()), out=out, at="1950-06-01T00:00:00Z")
-    with pytest.raises(UserError, match="must be a moment"):
+    with pytest.raises(UserError, match="must be a time"):
         build_as_of(str(hospital()), out=out, at="yesterday")
 
 

@@ -175,7 +175,7 @@ def test_a_token_endpoint_that_talks_nonsense_is_one_sentence(server: FhirServer
     with pytest.raises(UserError, match="answered 200; check the client's registration"):
         run(server, tmp_path, smart(server))
     server.fault("token", changed(lambda _: b'{"access_token": "x", "token_type": "mac"}'))
-    with pytest.raises(UserError, match="no bearer token"):
+    with pytest.raises(UserError, match="not a bearer token"):
         run(server, tmp_path, smart(server))
 
 
@@ -271,10 +271,10 @@ def test_credentials_come_from_a_private_file(server: FhirServer, tmp_path: Path
         ([1], 0o600, "is not a JSON object"),
         ({"auth": "telepathy", "secret": "hunter2"}, 0o600, "cannot be used: see auth; its fields are auth, client"),
         ({"auth": "none", "hunter2": "x"}, 0o600, r"cannot be used: see .*; its fields are"),
-        ({"auth": "client-secret", "client": "x"}, 0o600, "has no secret, which client-secret needs"),
-        ({"auth": "smart-backend-services"}, 0o600, "has no client and no key, which smart-backend-services needs"),
-        ({"auth": "mutual-tls", "certificate": "x"}, 0o600, "has no certificate_key"),
-        ({"auth": "none", "client": "x"}, 0o600, "The client of .* is not that of --client"),
+        ({"auth": "client-secret", "client": "x"}, 0o600, "lacks secret, which client-secret needs"),
+        ({"auth": "smart-backend-services"}, 0o600, "lacks client and key, which smart-backend-services needs"),
+        ({"auth": "mutual-tls", "certificate": "x"}, 0o600, "lacks certificate_key"),
+        ({"auth": "none", "client": "x"}, 0o600, "The client of .* differs from --client"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path, values: object, mode: int, said: str) -> None:

@@ -35,6 +35,8 @@ from model.training.run import read_pipeline, read_run
 from tests.support.gates_world import ANSWERS, OFFICER, prepared, published
 from tests.support.model_world import RING, bundle, world, write_bundle
 
+pytestmark = pytest.mark.process
+
 
 def released(tmp_path: Path, version: str = "v1") -> Released:
     if not (world().run / EVALUATION_FILE).exists():
@@ -136,16 +138,16 @@ def test_an_added_file_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
     place = Path(released(tmp_path).place)
     for name in ("extra.txt", ".hidden"):
         (place / name).write_text("x")
-        with pytest.raises(UserError, match="a file that was not released"):
+        with pytest.raises(UserError, match="an unlisted file"):
             verify(str(place))
         (place / name).unlink()
     (place / "inner").mkdir()
-    with pytest.raises(UserError, match="a file that was not released"):
+    with pytest.raises(UserError, match="an unlisted file"):
         verify(str(place))
     (place / "inner").rmdir()
     (place / files.POLICY_FILE).rename(tmp_path / "elsewhere")
     (place / files.POLICY_FILE).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="a link"):
+    with pytest.raises(UserError, match="a symlink"):
         verify(str(place))
 
 
@@ -383,7 +385,6 @@ release(Path(run), version="v1", to=to, signer=LocalSigner(Path(key)))
 """
 
 
-@pytest.mark.process
 def test_a_killed_release_is_none_and_the_next_run_finishes_it(tmp_path: Path) -> None:
     whole = released(tmp_path)
     expected, total = contents(whole.place), len(contents(whole.place))
@@ -400,7 +401,6 @@ def test_a_killed_release_is_none_and_the_next_run_finishes_it(tmp_path: Path) -
         assert contents(str(place)) == expected
 
 
-@pytest.mark.process
 def test_two_releases_at_once_are_one(tmp_path: Path) -> None:
     LocalSigner(tmp_path / "key")
     if not (world().run / EVALUATION_FILE).exists():

@@ -73,7 +73,7 @@ def test_a_stay_that_is_over_is_scored_as_it_ended(tmp_path: Path) -> None:
         ([patient()], "no inpatient encounter"),
         ([patient(), encounter("2024-01-01T08:00:00Z", "2024-01-05T08:00:00Z", "exp")], "died in hospital"),
         ([patient(), encounter("2024-01-01T08:00:00Z", "2024-01-05T08:00:00Z", "hosp")], "went to hospice"),
-        ([patient(), patient("p2")], "about 2 patients"),
+        ([patient(), patient("p2")], "holds 2 patients"),
     ],
 )
 def test_what_cannot_be_scored_is_one_sentence(tmp_path: Path, resources: list[dict[str, Any]], sentence: str) -> None:

@@ -135,7 +135,7 @@ def test_a_server_that_is_down_is_one_sentence_and_nothing_is_lost(run: Path, mo
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     before = {path.name for path in run.iterdir()}
     with pytest.raises(
-        UserError, match=r"MLflow at http://127\.0\.0\.1:9 did not take the record .* is whole"
+        UserError, match=r"MLflow at http://127\.0\.0\.1:9 did not accept the record .* is complete"
     ) as fault:
         record_evaluation(run)
     assert "secret" not in str(fault.value)
@@ -144,7 +144,7 @@ def test_a_server_that_is_down_is_one_sentence_and_nothing_is_lost(run: Path, mo
 
 def test_a_folder_that_cannot_hold_the_file_is_one_sentence(run: Path) -> None:
     (run.parent / DATABASE).write_bytes(b"not a database")
-    with pytest.raises(UserError, match="did not take the record"):
+    with pytest.raises(UserError, match="did not accept the record"):
         record_training(run)
 
 

@@ -50,5 +50,5 @@ def test_a_kill_leaves_a_whole_run(tmp_path: Path, turns: int) -> None:
 
 def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text(json.dumps("mine"))
-    with pytest.raises(UserError, match="something else than a training run"):
+    with pytest.raises(UserError, match="is not the folder of a training run"):
         check_folder(tmp_path)

@@ -20,6 +20,8 @@ from model.training.split import is_test
 from model.training.train import train
 from tests.support.model_world import world
 
+pytestmark = pytest.mark.process
+
 
 def part(tmp_path: Path, table: pa.Table) -> str:
     pq.write_table(table, tmp_path / "part.parquet")
