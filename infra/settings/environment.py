@@ -70,7 +70,7 @@ class Environment(Section):
     alarms: Email = Field(description="E-mail address that is notified of alarms.")
     operators: tuple[PrincipalArn, ...] = Field(
         (),
-        description="IAM roles or users that may read and write hospitals' data besides the workloads; only in tier "
+        description="IAM roles or users that may read and write hospitals' data in addition to the workloads; only in tier "
         "`development`.",
     )
     deployer: PrincipalArn = Field(
