@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +145,16 @@ def keys(store: Any, name: str, prefix: str) -> list[str]:
 
 def train(api: Any, landing: Landing, tell: Tell, seconds: int = jobs.JOB_SECONDS) -> None:
     """Run ingest, features and training on the landed data; skip steps that have run with this code."""
-    hospital = landing.hospital
-    key = hashlib.sha256(f"{landing.key} {code_digest(REPOSITORY / 'model')}".encode()).hexdigest()[:10]
-    for zone, cronjob in (("phi", "ingest"), ("data", "features"), ("data", "train")):
+    steps = (("phi", "ingest"), ("data", "features"), ("data", "train"))
+    _run(api, landing.hospital, landing.key, steps, tell, seconds)
+
+
+def _run(
+    api: Any, hospital: str, landed: str, steps: Iterable[tuple[str, str]], tell: Tell, seconds: int = jobs.JOB_SECONDS
+) -> None:
+    """Run CronJobs of a hospital, by zone and name, unless they have run on this data with this code."""
+    key = hashlib.sha256(f"{landed} {code_digest(REPOSITORY / 'model')}".encode()).hexdigest()[:10]
+    for zone, cronjob in steps:
         jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, key), tell=tell, seconds=seconds)
 
 
@@ -176,16 +183,26 @@ def release_document(store: Any, hospital: str, digest: str, name: str) -> dict[
 def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:
     """Score one patient from inside the cluster; the result is the Job's last line."""
     run = Run(f"{hospital}-serving", "score", release.partition("@")[2][:12])
-    jobs.ensure(api, run, tell=tell)
-    answer = _answer(api, run)
+    # The node has no logs of containers from before its last start.
+    answer = _answer(api, run) if jobs.is_complete(api, run) else None
     if answer is None:
-        # The node has no logs of containers from before its last start.
+        # Features that older code wrote may have other definitions.
+        _run(api, hospital, _landed(storage(), hospital), (("phi", "ingest"), ("data", "features")), tell)
         jobs.delete(api, run)
         jobs.ensure(api, run, tell=tell)
         answer = _answer(api, run)
     if answer is None:
         raise UserError(f"Job {run.namespace}/{run.name} is complete and printed no score: read its log with kubectl.")
     return answer
+
+
+def _landed(store: Any, hospital: str) -> str:
+    """Return the key of the landed data; empty if a server is the source."""
+    try:
+        body = store.get_object(Bucket=bucket(hospital, "raw"), Key=_RECORD)["Body"]
+    except store.exceptions.NoSuchKey:
+        return ""
+    return str(json.loads(body.read()).get("key", ""))
 
 
 def _answer(api: Any, run: Run) -> dict[str, Any] | None:

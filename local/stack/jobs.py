@@ -73,8 +73,16 @@ def _read(api: client.ApiClient, run: Run) -> Any:
         raise
 
 
+def is_complete(api: client.ApiClient, run: Run) -> bool:
+    """Return whether the Job has run and succeeded."""
+    job = _read(api, run)
+    return job is not None and _outcome(job) == "Complete"
+
+
 def delete(api: client.ApiClient, run: Run) -> None:
-    """Delete the Job with its pods, and wait until it has been deleted."""
+    """Delete the Job with its pods, if it exists, and wait until it has been deleted."""
+    if _read(api, run) is None:
+        return
     client.BatchV1Api(api).delete_namespaced_job(run.name, run.namespace, propagation_policy="Foreground")
     wait = Retrying(stop=stop_after_delay(90), wait=wait_fixed(0.5), retry=retry_if_result(lambda job: job is not None))
     wait(lambda: _read(api, run))

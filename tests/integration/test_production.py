@@ -38,7 +38,7 @@ def rehearsed(home: Home) -> Iterator[dict[str, Any]]:
     try:
         told = _local("rehearse", "--keep", "--json")
         os.environ.update(environment.process(rehearsal.home()))
-        found: dict[str, Any] = json.loads(told[told.index("\n{\n") :])
+        found: dict[str, Any] = json.loads(told)
         yield found
     finally:
         os.environ.clear()

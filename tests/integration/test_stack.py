@@ -82,7 +82,7 @@ def test_an_update_that_fails_names_its_errors_and_the_file(home: Home) -> None:
             stack.up(tell)
     finally:
         stack.set_release("north", release)
-    assert "hospital north names release v1@ffffffffffff" in str(refusal.value)
+    assert "release v1@ffffffffffff of hospital north" in str(refusal.value)
     assert f"All of its output is in {stack.log}." in str(refusal.value)
     assert len(str(refusal.value).splitlines()) < 10
     assert set(steps()) == {"same"}

@@ -27,7 +27,7 @@ def destroyed(home: Home) -> Iterator[None]:
     done = subprocess.run([sys.executable, "-m", "local", "up"], cwd=REPOSITORY, check=False)
     assert done.returncode == 0
     assert set(steps()) == {"same"}
-    assert CONFIG.read_text() != before
+    assert CONFIG.read_text() == before
 
 
 def test_the_cluster_holds_nothing_of_the_stack(home: Home) -> None:
