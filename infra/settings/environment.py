@@ -70,8 +70,8 @@ class Environment(Section):
     alarms: Email = Field(description="E-mail address that is notified of alarms.")
     operators: tuple[PrincipalArn, ...] = Field(
         (),
-        description="IAM roles or users that may read and write hospitals' data in addition to the workloads; only in tier "
-        "`development`.",
+        description="IAM roles or users that may read and write hospitals' data in addition to the workloads; only in "
+        "tier `development`.",
     )
     deployer: PrincipalArn = Field(
         description="IAM role or user that runs Pulumi; on EKS it gets access to the cluster."
