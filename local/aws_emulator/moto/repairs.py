@@ -9,7 +9,7 @@ from moto.core.responses import ActionResult
 from moto.guardduty.models import Detector
 from moto.logs.metric_filters import MetricFilters
 from moto.s3.exceptions import ReplicationConfigurationNotFoundError
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, FakeDeleteMarker
 from moto.s3.responses import S3Response
 
 from local.aws_emulator.moto import databases, streaming
@@ -76,6 +76,10 @@ def _told_replication(self: Any) -> Any:
     return self.serialized(ActionResult({"ReplicationConfiguration": {"Role": kept["Role"], "Rules": rules}}))
 
 
+def _dispose(_self: Any, garbage: bool = False) -> None:
+    """Free nothing: a delete marker has no content, and moto frees each version of a key when versioning is off."""
+
+
 # Object, attribute name, replacement.
 REPAIRS: tuple[tuple[Any, str, Any], ...] = (
     *databases.REPAIRS,
@@ -84,5 +88,6 @@ REPAIRS: tuple[tuple[Any, str, Any], ...] = (
     (Detector, "update", _update_features),
     (MetricFilters, "add_filter", _put_filter),
     (S3Response, "get_bucket_replication", _told_replication),
+    (FakeDeleteMarker, "dispose", _dispose),
     (FakeBucket, "_log_permissions_enabled_policy", staticmethod(_lets_logs_in)),
 )

@@ -259,6 +259,19 @@ def test_a_presigned_address_works_until_it_is_altered(emulator: Emulator) -> No
         assert caught.value.code == 403
 
 
+def test_a_deleted_object_goes_for_good_when_versioning_is_off(emulator: Emulator) -> None:
+    s3 = emulator.client("s3")
+    s3.put_bucket_versioning(Bucket="north-raw", VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket="north-raw", Key="gone", Body=b"1")["VersionId"]
+    marker = s3.delete_object(Bucket="north-raw", Key="gone")["VersionId"]
+    s3.put_bucket_versioning(Bucket="north-raw", VersioningConfiguration={"Status": "Suspended"})
+    named = [{"Key": "gone", "VersionId": one} for one in (version, marker)]
+    assert "Errors" not in s3.delete_objects(Bucket="north-raw", Delete={"Objects": named})
+    left = s3.list_object_versions(Bucket="north-raw", Prefix="gone")
+    assert not left.get("Versions")
+    assert not left.get("DeleteMarkers")
+
+
 def test_everything_survives_a_kill(tmp_path: Path) -> None:
     emulator = Emulator(tmp_path / "own")
     emulator.start()
