@@ -20,8 +20,8 @@ import yaml
 
 from bench.support.curves import Png, draw
 from bench.support.figures import Figure, Json, at_most, show
+from bench.support.samples import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 FLOOR = REPOSITORY / "bench" / "floor"
 _HOSPITALS = "healthcare-mlops:hospitals"
 _START_GOAL = 10.0

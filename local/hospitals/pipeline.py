@@ -100,13 +100,7 @@ def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
     raw = bucket(hospital, "raw")
     contents = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundles(folder)}
     key = hashlib.sha256("".join(sorted(contents.values())).encode()).hexdigest()[:10]
-    try:
-        record = json.loads(store.get_object(Bucket=raw, Key=_RECORD)["Body"].read())
-    except store.exceptions.NoSuchKey:
-        record = {}
-    except (ClientError, BotoCoreError) as error:
-        raise UserError(f"Bucket {raw} cannot be read ({error}): run `make status`, then `make up` again.") from error
-    if record.get("key") == key:
+    if _landed(store, hospital) == key:
         return Landing(hospital, key, fresh=False)
     tell(f"{hospital}: {len(contents)} files to the landing zone")
     wanted = {f"{_LANDING}{digest}{_suffix(path)}": path for path, digest in contents.items()}
@@ -121,6 +115,18 @@ def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
         store.delete_object(Bucket=raw, Key=name)
     store.put_object(Bucket=raw, Key=_RECORD, Body=json.dumps({"key": key, "files": len(contents)}).encode())
     return Landing(hospital, key, fresh=True)
+
+
+def _landed(store: Any, hospital: str) -> str:
+    """Return the key of the landed data; empty if there is none, as for a hospital whose source is a server."""
+    raw = bucket(hospital, "raw")
+    try:
+        record = json.loads(store.get_object(Bucket=raw, Key=_RECORD)["Body"].read())
+    except store.exceptions.NoSuchKey:
+        return ""
+    except (ClientError, BotoCoreError) as error:
+        raise UserError(f"Bucket {raw} cannot be read ({error}): run `make status`, then `make up` again.") from error
+    return str(record.get("key", ""))
 
 
 def clear_landing(store: Any, hospital: str) -> None:
@@ -194,15 +200,6 @@ def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:
     if answer is None:
         raise UserError(f"Job {run.namespace}/{run.name} is complete and printed no score: read its log with kubectl.")
     return answer
-
-
-def _landed(store: Any, hospital: str) -> str:
-    """Return the key of the landed data; empty if a server is the source."""
-    try:
-        body = store.get_object(Bucket=bucket(hospital, "raw"), Key=_RECORD)["Body"]
-    except store.exceptions.NoSuchKey:
-        return ""
-    return str(json.loads(body.read()).get("key", ""))
 
 
 def _answer(api: Any, run: Run) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from bench.leaks.canaries import CANARIES
 from bench.leaks.hospital import write_hospital, write_unfit
 from bench.leaks.planting import Planter, elements, turns
 from bench.leaks.scanner import Scanner
+from bench.support.samples import shared
 from model.curated.run import ingest
 from model.deid import rules
 from model.deid.groups import groups
@@ -25,7 +26,6 @@ from model.fhir.validation import faults_of
 from model.identity_store.envelope import LocalWrapping
 from model.identity_store.store import Recorder
 from tests.support.model_world import RING, bundle, write_bundle
-from tests.support.repository import SHARED_DATA
 
 PATIENTS, FILLS = 20, 18
 FILLED = 40
@@ -192,12 +192,12 @@ def test_a_hole_in_the_allow_list_is_found(
 def _hostile_strings() -> tuple[list[str], set[str]]:
     """Return sentences with identifiers in them, and these identifiers as people who know marked them."""
     sentences, marked = [], set()
-    queries = SHARED_DATA / "deid" / "asq-phi" / "synthetic_clinical_queries_first_525.txt"
+    queries = shared("deid") / "asq-phi" / "synthetic_clinical_queries_first_525.txt"
     for block in queries.read_text().split("===QUERY===")[1:]:
         text, _, tags = block.partition("===PHI_TAGS===")
         sentences.append(" ".join(text.split()))
         marked |= {json.loads(line)["value"] for line in tags.splitlines() if line.startswith("{")}
-    folder = SHARED_DATA / "deid" / "pydeid"
+    folder = shared("deid") / "pydeid"
     for name in ("test.csv", "test_more.csv", "basic_usage_tutorial.csv"):
         with (folder / name).open(newline="") as stream:
             sentences += [" ".join(row[-1].split()) for row in csv.reader(stream) if row]
@@ -207,8 +207,8 @@ def _hostile_strings() -> tuple[list[str], set[str]]:
 
 
 def test_no_marked_identifier_of_a_note_leaves(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    if not (SHARED_DATA / "deid").is_dir():
-        pytest.skip(f"the reference data is not at {SHARED_DATA}")
+    if not shared("deid").is_dir():
+        pytest.skip(f"the reference data is not at {shared('deid')}")
     sentences, marked = _hostile_strings()
     assert len(sentences) > 500
     assert len(marked) > 500

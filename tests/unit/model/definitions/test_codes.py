@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from bench.support.samples import shared
 from model.definitions.features import definitions
 from model.deid.check_digits import mod10, verhoeff
 from tests.support.feature_world import day, history, stay
-from tests.support.repository import SHARED_DATA
 
 # IUPAC standard atomic weights (2021), abridged.
 WEIGHTS = {"C": 12.011, "H": 1.008, "N": 14.007, "O": 15.999}
@@ -182,7 +182,7 @@ def test_the_tables_hold_real_codes() -> None:
 
 
 def reference_data() -> Path:
-    return SHARED_DATA / "synthea-r4"
+    return shared("synthea-r4")
 
 
 def test_every_charlson_condition_of_the_sample_is_mapped() -> None:
