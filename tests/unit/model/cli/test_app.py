@@ -8,19 +8,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from model.cli.app import app, main
+from model.cli.app import app
+from tests.support.model_command import call
 from tests.support.model_world import world
 
 pytestmark = pytest.mark.process
 
 COMMANDS = ("synthesize", "ingest", "features", "train", "evaluate", "release", "verify", "score", "card", "reidentify")
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["python -m model", *words])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
 
 
 def test_the_words_are_those_of_the_contract() -> None:

@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.cli.app import main
 from model.errors import UserError
 from model.fhir.discovery import LANDING_STATE as STATE
 from model.fhir_server import Landed, bring, land
@@ -21,6 +19,7 @@ from model.fhir_server.credentials import Credentials
 from model.fhir_server.download import Lines, unzipped
 from model.io import storage
 from tests.support.fhir_server import TYPES, FhirServer, landed, resource
+from tests.support.model_command import call
 
 
 @pytest.fixture
@@ -31,13 +30,6 @@ def server(running: FhirServer) -> FhirServer:
     for kind in TYPES:
         running.resources[kind] = [resource(kind, number) for number in range(4)]
     return running
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["python -m model", *words])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
 
 
 def test_the_command_reads_a_server(

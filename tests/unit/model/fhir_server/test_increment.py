@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.cli.app import main
 from model.errors import UserError
 from model.fhir.discovery import LANDING_STATE as STATE
 from model.fhir_server import Landed, land
@@ -19,6 +17,7 @@ from model.fhir_server.credentials import Credentials
 from model.fhir_server.increment import MOST_REPEATED, repeated
 from model.fhir_server.land import Mode
 from tests.support.fhir_server import TYPES, FhirServer, busy, landed, resource
+from tests.support.model_command import call
 
 pytestmark = pytest.mark.process
 
@@ -171,13 +170,6 @@ def test_how_deletions_come_to_light_is_said(server: FhirServer, tmp_path: Path)
     entry = {"request": {"method": "DELETE", "url": "Condition/condition-1"}}
     server.deleted = [{"resourceType": "Bundle", "type": "transaction", "entry": [entry]}]
     assert run(server, tmp_path, mode=Mode.EXPORT).deletions_found == "listed by the server"
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["python -m model", *words])
-    with pytest.raises(SystemExit) as left:
-        main()
-    return int(left.value.code or 0)
 
 
 def test_the_command_says_how_deletions_come_to_light(
