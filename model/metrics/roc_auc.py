@@ -22,7 +22,7 @@ def roc_auc(scores: Floats, label: Labels) -> float:
 
 
 def spread(scores: Floats, label: Labels, patient: npt.NDArray[Any], resamples: int) -> Interval:
-    """Return the ROC-AUC with its interval from so many draws of patients."""
+    """Return the ROC-AUC with its interval from bootstrap draws of patients."""
     ranking = Ranking(label, scores)
     drawn = Resamples(patient, count=resamples).measure(lambda weights: {"": ranking.tally(weights).roc_auc()})
     return drawn.spread("")

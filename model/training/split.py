@@ -39,7 +39,7 @@ def split(data: Dataset, *, return_days: int) -> Split:
     data : Dataset
         The discharges.
     return_days : int
-        The readmission window: an outcome is known so many days after the discharge.
+        The readmission window in days: an outcome is known that long after the discharge.
     """
     rule = settings().split
     test = is_test(data.patient, parts=rule.test_parts)
