@@ -7,7 +7,7 @@ from typing import Literal
 import pulumi
 from pulumi_aws import s3
 
-from infra.blocks.bucket_policy import bucket_policy
+from infra.blocks.bucket_policy import WriteOnce, bucket_policy
 from infra.settings import Settings
 
 NONCURRENT_DAYS = 30
@@ -70,6 +70,8 @@ class BucketArgs:
         Whether the bucket may be deleted: with its objects, or, where object lock forbids that, from the state alone.
     access_logs
         The bucket of the same region that receives its server access logs; None for that bucket itself.
+    write_once
+        Objects that are written once, by named principals.
     """
 
     settings: Settings
@@ -81,6 +83,7 @@ class BucketArgs:
     services: tuple[str, ...] = ()
     deletable: bool = False
     access_logs: pulumi.Input[str] | None = None
+    write_once: tuple[WriteOnce, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,9 @@ class Bucket(pulumi.ComponentResource):
             name,
             bucket=bucket.bucket,
             policy=pulumi.Output.all(bucket.arn, args.key_arn).apply(
-                lambda arns: bucket_policy(arns[0], arns[1], args.settings.account, args.principals, args.services)
+                lambda arns: bucket_policy(
+                    arns[0], arns[1], args.settings.account, args.principals, args.services, args.write_once
+                )
             ),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[public_access_block])),
         )

@@ -1,6 +1,7 @@
 """S3 bucket policies: denied requests, and AWS services that deliver objects."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from infra.blocks.iam_policy import Statement, policy_document
 
@@ -22,8 +23,32 @@ _OBJECT_ACTIONS = (
 )
 
 
+@dataclass(frozen=True)
+class WriteOnce:
+    """Objects below a key prefix that are written once.
+
+    Parameters
+    ----------
+    prefix
+        The key prefix.
+    writers
+        ARNs of the only principals that create them.
+    restorers
+        ARNs of principals that write copies of them, such as AWS Backup and replication, without a condition.
+    """
+
+    prefix: str
+    writers: tuple[str, ...]
+    restorers: tuple[str, ...] = ()
+
+
 def bucket_policy(
-    arn: str, key_arn: str | None, account: str, principals: Sequence[str] | None, services: Sequence[str]
+    arn: str,
+    key_arn: str | None,
+    account: str,
+    principals: Sequence[str] | None,
+    services: Sequence[str],
+    write_once: Sequence[WriteOnce] = (),
 ) -> str:
     """Return a bucket policy that restricts what IAM allows, and allows delivery by AWS services.
 
@@ -39,6 +64,8 @@ def bucket_policy(
         ARNs of all principals that may access objects; None leaves access to IAM.
     services
         AWS services that deliver objects, such as ``logging.s3.amazonaws.com``.
+    write_once
+        Objects that are written once, by named principals.
     """
     objects = f"{arn}/*"
     both = [arn, objects]
@@ -51,6 +78,8 @@ def bucket_policy(
         statements.append(_deny("NamedOnly", list(_OBJECT_ACTIONS), both, _all_but(principals)))
         other_account: dict[str, object] = {"StringNotEquals": {"aws:PrincipalAccount": account}, **_NOT_A_SERVICE}
         statements.append(_deny("ThisAccountOnly", "s3:*", both, other_account))
+    for once in write_once:
+        statements += _written_once(arn, once)
     for service in services:
         statements += _delivery(service, arn, account)
     return policy_document(*statements)
@@ -85,6 +114,24 @@ def _key_only(objects: str, key_arn: str) -> list[Statement]:
     return [
         _deny("KmsOnly", "s3:PutObject", [objects], {"Null": {sse: "false"}, "StringNotEquals": {sse: "aws:kms"}}),
         _deny("OwnKeyOnly", "s3:PutObject", [objects], {"Null": {key: "false"}, "StringNotEquals": {key: key_arn}}),
+    ]
+
+
+def _written_once(arn: str, once: WriteOnce) -> list[Statement]:
+    """Return the statements that refuse other writers, and writes without ``If-None-Match``.
+
+    Source: Amazon S3 User Guide, "Enforce conditional writes on Amazon S3 buckets". Parts of a multipart upload have
+    no such header, which its completion needs.
+    """
+    objects, name = [f"{arn}/{once.prefix}*"], "".join(part.capitalize() for part in once.prefix.split("/"))
+    conditional: dict[str, object] = {
+        "Null": {"s3:if-none-match": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+        **_all_but(once.restorers),
+    }
+    return [
+        _deny(f"{name}WritersOnly", "s3:PutObject", objects, _all_but((*once.writers, *once.restorers))),
+        _deny(f"{name}WrittenOnce", "s3:PutObject", objects, conditional),
     ]
 
 

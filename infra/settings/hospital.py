@@ -18,6 +18,7 @@ from infra.settings.fields import (
     TimeZone,
     Url,
     Written,
+    matching,
     retention_days,
 )
 from infra.settings.network import port
@@ -68,6 +69,24 @@ class Release:
 ReleaseName = Annotated[
     Release, Written("version@digest as the release step printed it, such as v1@3f9c2d4be071", Release.read)
 ]
+
+
+CandidateDigest = Annotated[
+    str, matching(r"[0-9a-f]{12}", "the 12 digits that the training Job printed, such as 3f9c2d4be071")
+]
+ReleaseVersion = Annotated[str, matching(r"v[1-9][0-9]{0,3}", "a version such as v1")]
+Approver = Annotated[
+    str, matching(r"[a-z][a-z0-9-]*:[^\x00-\x1f\x7f]+", "ROLE:NAME, such as clinical-safety-officer:jane.doe")
+]
+
+
+class Promotion(Section):
+    """Approved candidate that the next run of the `release` Job publishes."""
+
+    candidate: CandidateDigest = Field(description="Digest of the candidate, as the training Job printed it.")
+    version: ReleaseVersion = Field("v1", description="Version of the release.")
+    approved_by: Approver = Field(description="Approver, as `ROLE:NAME`; the role is one that the gates profile names.")
+    reason: Text = Field(description="Reason for the approval.")
 
 
 class Fhir(Section):
@@ -152,6 +171,9 @@ class Hospital(Section):
     fhir: Fhir = Field(description="Source of its records.")
     release: ReleaseName | None = Field(
         None, description="Model release that it serves; without one it has no InferenceService."
+    )
+    promotion: Promotion | None = Field(
+        None, description="Approved candidate that the next run of the `release` Job publishes."
     )
     retention: Retention = Field(Retention(), description="How long its data is kept.")
     contact: Contact | None = Field(None, description="Contacts and agreement; required in production.")

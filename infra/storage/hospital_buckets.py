@@ -1,11 +1,12 @@
 """Buckets of a hospital: one a data class, each with its KMS key and, in production, a replica."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
 from infra.blocks.bucket import NONCURRENT_DAYS, Bucket, BucketArgs, BucketRef, ObjectLock, Retention
+from infra.blocks.bucket_policy import WriteOnce
 from infra.blocks.kms_key import DataKey, DataKeyArgs
 from infra.blocks.providers import AwsAccount
 from infra.blocks.workload_roles import BucketGrant, WorkloadRole, readers_and_writers, role_arn
@@ -38,6 +39,8 @@ class HospitalStorageArgs:
         The role of AWS Backup.
     access_logs
         Buckets that receive server access logs.
+    write_once
+        Key prefixes whose objects are written once, by the workloads that may write there.
     """
 
     settings: Settings
@@ -47,6 +50,7 @@ class HospitalStorageArgs:
     grants: Mapping[str, Sequence[BucketGrant]]
     backup_role: BackupRole
     access_logs: AccessLogs
+    write_once: Mapping[DataClass, Sequence[str]] = field(default_factory=dict)
 
 
 class HospitalStorage(pulumi.ComponentResource):
@@ -64,7 +68,15 @@ class HospitalStorage(pulumi.ComponentResource):
         primary = _Region("", settings.region, args.access_logs.primary, "daily", child)
         depends_on = [*args.roles, args.backup_role, *([replication_role] if replication_role else [])]
         self.buckets = {
-            data: _bucket(name, args, data, primary, _principals(args, data, replication_role), depends_on)
+            data: _bucket(
+                name,
+                args,
+                data,
+                primary,
+                _principals(args, data, replication_role),
+                depends_on,
+                _write_once(args, data),
+            )
             for data in DataClass
         }
         if replication_role:
@@ -117,6 +129,21 @@ def _principals(args: HospitalStorageArgs, data: DataClass, replication_role: Re
     return _Principals((*readers, *replication, *deployer), (*writers, args.backup_role.arn, *operators))
 
 
+def _write_once(args: HospitalStorageArgs, data: DataClass) -> tuple[WriteOnce, ...]:
+    return tuple(
+        WriteOnce(
+            prefix,
+            tuple(
+                role_arn(args.settings, args.hospital.name, workload)
+                for workload, grants in args.grants.items()
+                if any(grant.data is data and grant.prefix == prefix and grant.access.writes for grant in grants)
+            ),
+            (args.backup_role.arn,),
+        )
+        for prefix in args.write_once.get(data, ())
+    )
+
+
 def _bucket(
     name: str,
     args: HospitalStorageArgs,
@@ -124,6 +151,7 @@ def _bucket(
     region: _Region,
     principals: _Principals,
     depends_on: Sequence[pulumi.Resource],
+    write_once: tuple[WriteOnce, ...] = (),
 ) -> BucketRef:
     settings, hospital = args.settings, args.hospital
     resource_name = f"{name}-{data}{region.suffix}"
@@ -154,6 +182,7 @@ def _bucket(
             principals=(*principals.readers, *principals.writers),
             deletable=deletable,
             access_logs=region.access_logs,
+            write_once=write_once,
         ),
         region.opts,
     )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,18 +102,39 @@ def read(place: str, *, named: str | None = None) -> ReleaseFiles:
             f"The release at {place} was changed or its folder renamed: its digest is {digest[:DIGEST_CHARACTERS]}, "
             f"not {wanted}; fetch it again and keep the folder's name."
         )
+    contents = listed_contents(place, file_list, beside={LIST_FILE, SIGNATURE_FILE})
+    missing = NEEDED - contents.keys()
+    if missing:
+        raise UserError(f"The release at {place} is incomplete: {', '.join(sorted(missing))} is missing.")
+    return ReleaseFiles(digest=digest, contents=contents, listed=file_list)
+
+
+def listed_contents(place: str, file_list: bytes, *, beside: AbstractSet[str]) -> dict[str, bytes]:
+    """Return the contents of all listed files; one that is missing, changed, added or linked refuses the whole.
+
+    Parameters
+    ----------
+    place : str
+        The folder or S3 prefix.
+    file_list : bytes
+        The file list.
+    beside : set of str
+        Names that may exist without being listed.
+
+    Raises
+    ------
+    UserError
+        If the files are not those of the list.
+    """
     hashes = _hashes(file_list, place)
-    _refuse_strangers(place, hashes.keys() | {LIST_FILE, SIGNATURE_FILE})
+    _refuse_strangers(place, hashes.keys() | beside)
     contents: dict[str, bytes] = {}
     for name, sha256 in hashes.items():
         content = storage.read_if_any(storage.join(place, name))
         if content is None or hashlib.sha256(content).hexdigest() != sha256:
             raise UserError(f"The release at {place} was changed: {name} is not what was released; fetch it again.")
         contents[name] = content
-    missing = NEEDED - contents.keys()
-    if missing:
-        raise UserError(f"The release at {place} is incomplete: {', '.join(sorted(missing))} is missing.")
-    return ReleaseFiles(digest=digest, contents=contents, listed=file_list)
+    return contents
 
 
 def _folder(place: str) -> str:
@@ -134,7 +156,7 @@ def _hashes(file_list: bytes, place: str) -> dict[str, str]:
     return dict(rows)
 
 
-def _refuse_strangers(place: str, known: frozenset[str] | set[str]) -> None:
+def _refuse_strangers(place: str, known: AbstractSet[str]) -> None:
     """Refuse a file that was not released, and a link in place of a file."""
     if storage.is_s3(place):
         prefix = place.rstrip("/") + "/"

@@ -11,6 +11,7 @@ from model.cli.ingest import ingest
 from model.cli.reidentify import reidentify
 from model.cli.release import release
 from model.cli.score import score
+from model.cli.submit import submit
 from model.cli.synthesize import synthesize
 from model.cli.train import train
 from model.cli.verify import verify
@@ -29,7 +30,7 @@ def about() -> None:
     """FHIR in, a signed readmission-risk release out. Any path may be local or s3://bucket/prefix."""
 
 
-for command in (synthesize, ingest, features, train, evaluate, release, verify, score, card, reidentify):
+for command in (synthesize, ingest, features, train, evaluate, submit, release, verify, score, card, reidentify):
     app.command()(command)
 
 

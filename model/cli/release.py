@@ -11,7 +11,10 @@ from model.tracking.option import Track
 
 
 def release(
-    run_dir: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="Folder of the run, or a candidate: its folder or S3 prefix, or that of all: the newest."),
+    ],
     version: Annotated[str, typer.Option(help="Version, such as v1.")],
     to: Annotated[str, typer.Option(help="Folder or S3 prefix; the release lies at TO/VERSION/DIGEST12.")],
     hospital: Annotated[str | None, typer.Option(help="Hospital whose Vault key signs; default: the run's.")] = None,
@@ -28,25 +31,27 @@ def release(
     as_json: Json = False,
 ) -> None:
     """Publish a run that passed its gates as an immutable, signed folder."""
+    from model.release.candidate import run_folder
     from model.release.card import read_answers
     from model.release.publish import release as run
     from model.release.signing import signer
     from model.training.run import read_run
 
-    whose = hospital or read_run(run_dir).hospitals[0]
-    done = run(
-        run_dir,
-        version=version,
-        to=to,
-        signer=signer(whose, key_file),
-        approved_by=approve,
-        reason=reason,
-        answers=read_answers(card_answers),
-    )
-    if track:
-        from model.tracking.registry import record_release
+    with run_folder(source) as run_dir:
+        whose = hospital or read_run(run_dir).hospitals[0]
+        done = run(
+            run_dir,
+            version=version,
+            to=to,
+            signer=signer(whose, key_file),
+            approved_by=approve,
+            reason=reason,
+            answers=read_answers(card_answers),
+        )
+        if track:
+            from model.tracking.registry import record_release
 
-        record_release(run_dir, done, promote=promote)
+            record_release(run_dir, done, promote=promote)
     text = f"{done.release} at {done.place}" + ("" if done.changed else " (already published)")
     text += f"; NOT EVALUATED: {done.not_evaluated}" if done.not_evaluated else ""
     for sentence in done.warnings:

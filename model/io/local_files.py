@@ -1,5 +1,6 @@
 """Local files: atomic writes, listing in a stable order."""
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -15,6 +16,23 @@ HALF = ".part-"
 
 def write(target: Path, chunks: Iterable[bytes], mode: int) -> None:
     """Write a file whole: a reader sees the old bytes or the new ones."""
+    with _scratch(target, chunks, mode) as scratch:
+        scratch.replace(target)
+
+
+def create(target: Path, content: bytes) -> bool:
+    """Write a file whole that does not exist yet; return whether it was written."""
+    with _scratch(target, [content], 0o644) as scratch:
+        try:
+            target.hardlink_to(scratch)
+        except FileExistsError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _scratch(target: Path, chunks: Iterable[bytes], mode: int) -> Iterator[Path]:
+    """Give a complete file under a temporary name beside its target."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=HALF)
@@ -26,7 +44,7 @@ def write(target: Path, chunks: Iterable[bytes], mode: int) -> None:
                 stream.flush()
                 os.fsync(stream.fileno())
             scratch.chmod(mode)
-            scratch.replace(target)
+            yield scratch
         finally:
             scratch.unlink(missing_ok=True)
     except OSError as fault:

@@ -95,6 +95,22 @@ def put(place: str, content: bytes) -> None:
         client().put_object(Bucket=bucket, Key=key, Body=content, ContentType=_kind(key))
 
 
+def create(place: str, content: bytes) -> bool:
+    """Write an object that does not exist yet; return whether it was written."""
+    from botocore.exceptions import ClientError
+
+    bucket, key = _split(place)
+    with _explained(place):
+        try:
+            client().put_object(Bucket=bucket, Key=key, Body=content, ContentType=_kind(key), IfNoneMatch="*")
+        except ClientError as fault:
+            # 409: another request writes the same key at this moment.
+            if fault.response.get("Error", {}).get("Code") in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                return False
+            raise
+    return True
+
+
 def put_stream(place: str, stream: IO[bytes]) -> None:
     """Write an object from a stream, without holding it in memory."""
     bucket, key = _split(place)

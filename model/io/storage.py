@@ -142,6 +142,21 @@ def write(place: str, content: bytes, *, private: bool = False) -> None:
     local_files.write(Path(place), [content], 0o600 if private else 0o644)
 
 
+def create(place: str, content: bytes) -> None:
+    """Publish a file whole that must not exist with another content.
+
+    In a bucket this is a conditional write (``If-None-Match: *``), so that of two writers one is refused.
+
+    Raises
+    ------
+    UserError
+        If a file with another content exists, or the storage cannot be written.
+    """
+    created = s3.create(place, content) if is_s3(place) else local_files.create(Path(place), content)
+    if not created and read(place) != content:
+        raise UserError(f"{place} exists with another content, and is written once; nothing was replaced.")
+
+
 def put_file(place: str, path: Path) -> None:
     """Publish a finished local file whole, moving it, without holding it in memory."""
     if is_s3(place):

@@ -184,15 +184,16 @@ def _refused(evaluation: Mapping[str, Any], judged: Collection[str]) -> list[Ver
 def _publish(place: str, contents: Mapping[str, bytes], file_list: bytes, signer: Signer) -> str:
     """Write the files, check them where they lie, and sign last: what has no signature is no release.
 
-    A run that was cut short is finished by the next one. Two at once write the same bytes under the same names.
+    Each file is written once. A run that was cut short is finished by the next one; two at once write the same bytes
+    under the same names.
     """
     signature = signer.sign(file_list)
     check(signature, file_list, signer.public_keys().values())
     for name, content in contents.items():
-        storage.write(storage.join(place, name), content)
-    storage.write(storage.join(place, files.LIST_FILE), file_list)
+        storage.create(storage.join(place, name), content)
+    storage.create(storage.join(place, files.LIST_FILE), file_list)
     files.read(place)
-    storage.write(storage.join(place, files.SIGNATURE_FILE), _json(asdict(signature)))
+    storage.create(storage.join(place, files.SIGNATURE_FILE), _json(asdict(signature)))
     return signature.signer
 
 

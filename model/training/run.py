@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
 from model.artifact.files import PIPELINE_FILE
+from model.artifact.loading import load
 from model.dataset.columns import Column
 from model.dataset.dataset import Dataset, matrix, seconds
 from model.definitions.window import UNRECORDED_DAYS
@@ -181,11 +182,12 @@ def _read(path: Path) -> Dataset:
 
 
 def read_pipeline(folder: Path, run: Run) -> Pipeline:
-    """Return the fitted pipeline; a file that is not the one that was trained is not loaded."""
+    """Return the fitted pipeline; a file that is not the one that was trained, or names other code, is not loaded."""
     content = (folder / PIPELINE_FILE).read_bytes()
     if hashlib.sha256(content).hexdigest() != run.pipeline_sha256:
         raise UserError(f"{folder / PIPELINE_FILE} is not the pipeline that was trained; run train again.")
-    return joblib.load(io.BytesIO(content))
+    pipeline: Pipeline = load(content).pipeline
+    return pipeline
 
 
 def dumped(pipeline: Pipeline) -> bytes:

@@ -71,7 +71,9 @@ def test_status_finds_every_part_and_hospital_well(home: Home) -> None:
     assert {row["name"] for row in found["parts"]} == set(PARTS)
     seen = {(entry["hospital"], entry["subject"].partition(" ")[0]) for entry in found["hospitals"]}
     hospitals = [entry["name"] for entry in Stack(home).working()]
-    assert seen >= {(name, step) for name in hospitals for step in ("model", "ingest", "features", "train", "score")}
+    assert seen >= {
+        (name, step) for name in hospitals for step in ("model", "ingest", "features", "train", "release", "score")
+    }
     assert (code, found["well"], found["running"]) == (0, True, True)
 
 

@@ -19,8 +19,21 @@ from local.hospitals.pipeline import bucket
 from local.paths import API_PORT, AWS_PORT, BAO_PORT, BAO_URL, NODE_IP, Home
 from local.stack import jobs
 
-ZONE = {"ingestor": "phi", "features": "data", "trainer": "data", "model-server": "serving", "planner": "serving"}
-CRONJOB = {"ingestor": "ingest", "features": "features", "trainer": "train", "planner": "score"}
+ZONE = {
+    "ingestor": "phi",
+    "features": "data",
+    "trainer": "data",
+    "promoter": "data",
+    "model-server": "serving",
+    "planner": "serving",
+}
+CRONJOB = {
+    "ingestor": "ingest",
+    "features": "features",
+    "trainer": "train",
+    "promoter": "release",
+    "planner": "score",
+}
 AUDIENCE = "sts.amazonaws.com"
 CONNECT = """
 import json, socket, sys
@@ -110,12 +123,32 @@ def test_a_role_of_north_does_not_read_what_is_not_its_own(
     assert refused(error)
 
 
-def test_the_model_server_does_not_write_models(api: client.ApiClient) -> None:
+@pytest.mark.parametrize("workload", ["model-server", "trainer", "ingestor"])
+def test_nobody_but_promotion_writes_releases(api: client.ApiClient, workload: str) -> None:
     with pytest.raises(ClientError) as error:
-        assume(api, "north", "model-server").put_object(
-            Bucket=bucket("north", "models"), Key="readmission/v1/forged", Body=b""
+        assume(api, "north", workload).put_object(
+            Bucket=bucket("north", "models"), Key="readmission/v1/forged", Body=b"", IfNoneMatch="*"
         )
     assert refused(error)
+
+
+def test_promotion_replaces_no_file_of_a_release(api: client.ApiClient) -> None:
+    promoter, models = assume(api, "north", "promoter"), bucket("north", "models")
+    key = promoter.list_objects_v2(Bucket=models, Prefix="readmission/")["Contents"][0]["Key"]
+    for condition, code in (({}, "AccessDenied"), ({"IfNoneMatch": "*"}, "PreconditionFailed")):
+        with pytest.raises(ClientError) as error:
+            promoter.put_object(Bucket=models, Key=key, Body=b"", **condition)
+        assert error.value.response["Error"]["Code"] == code
+    for deletion in (promoter.delete_object, assume(api, "north", "trainer").delete_object):
+        with pytest.raises(ClientError) as error:
+            deletion(Bucket=models, Key=key)
+        assert refused(error)
+
+
+def test_training_signs_nothing(api: client.ApiClient, vault: hvac.Client) -> None:
+    for role in ("north-trainer", "north-promoter"):
+        with pytest.raises((hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest)):
+            vault.auth.kubernetes.login(role, token(api, "north", "trainer", None))
 
 
 def test_a_token_of_north_does_not_assume_a_role_of_south(api: client.ApiClient) -> None:
@@ -146,7 +179,7 @@ def test_vault_hashes_for_the_ingestor_of_the_same_hospital_alone(api: client.Ap
     ("hospital", "workload", "role"),
     [
         ("north", "ingestor", "south-ingestor"),
-        ("north", "ingestor", "north-trainer"),
+        ("north", "ingestor", "north-promoter"),
         ("north", "planner", "north-ingestor"),
     ],
 )
@@ -228,7 +261,8 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
     allowed = {
         ("north", "planner"): {north, AWS},
         ("south", "planner"): {south, AWS},
-        ("north", "trainer"): {VAULT, AWS},
+        ("north", "trainer"): {AWS},
+        ("north", "promoter"): {VAULT, AWS},
         ("north", "features"): {AWS},
         ("south", "ingestor"): {VAULT, AWS},
     }

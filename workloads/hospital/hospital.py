@@ -24,6 +24,7 @@ from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.pipeline.features import features
 from workloads.pipeline.ingest import ingest
+from workloads.pipeline.promotion import promotion
 from workloads.pipeline.reidentify import reidentify
 from workloads.pipeline.training import training
 from workloads.platform.charts import CERT_MANAGER
@@ -106,6 +107,7 @@ class HospitalService(pulumi.ComponentResource):
                 grants={self._workloads[key].service_account: workload_table.table().grants(key) for key in roles},
                 backup_role=args.backup_role,
                 access_logs=args.monitoring.access_logs,
+                write_once=workload_table.table().write_once(),
             ),
             child,
         )
@@ -202,7 +204,7 @@ class HospitalService(pulumi.ComponentResource):
             release=args.release,
             prerequisites=(args.platform, zones, storage, vault, *certificate_authority, *accounts.values()),
         )
-        for declare in (ingest, reidentify, features, training, inference_service, planning):
+        for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
             declare(context, self)
         if settings.gateway:
             HospitalGateway(

@@ -1,4 +1,4 @@
-"""CronJob of training: trains and evaluates a candidate and, when it passes its gates, releases and signs it."""
+"""CronJob of training: trains and evaluates a model and, when it passes its gates, stores it as a candidate."""
 
 import pulumi
 
@@ -8,22 +8,16 @@ from workloads.blocks.pod import TMP_FOLDER
 from workloads.pipeline.features import FEATURE_TABLE
 from workloads.zones.workload_table import TRAINING
 
-VERSION = "v1"
-# No MLflow server is in reach of the pod; reports and releases go to the models bucket.
+# No MLflow server is in reach of the pod; reports, candidates and releases go to buckets.
 NO_TRACKING = "--no-track"
-CANDIDATE = f"{TMP_FOLDER}/candidate"
+RUN = f"{TMP_FOLDER}/candidate"
 
 
 def training(context: HospitalContext, parent: pulumi.Resource) -> None:
     """Declare the weekly CronJob of training."""
     feature_table, profile = context.s3_url("features", FEATURE_TABLE), context.settings.tier.gates_profile
-    train = context.model_command("train", feature_table, "--out", CANDIDATE, "--profile", profile, NO_TRACKING)
+    train = context.model_command("train", feature_table, "--out", RUN, "--profile", profile, NO_TRACKING)
     # Published before the gates are checked, since the report explains a failure.
-    evaluate = context.model_command("evaluate", CANDIDATE, "--publish", context.s3_url("reports"), NO_TRACKING)
-    release = context.model_command(
-        "release",
-        *(CANDIDATE, "--version", VERSION, "--hospital", context.hospital.name),
-        *("--to", context.s3_url("releases")),
-        NO_TRACKING,
-    )
-    cron_job(context, TRAINING, release, parent, init_containers=(train, evaluate))
+    evaluate = context.model_command("evaluate", RUN, "--publish", context.s3_url("reports"), NO_TRACKING)
+    submit = context.model_command("submit", RUN, "--to", context.s3_url("candidates"))
+    cron_job(context, TRAINING, submit, parent, init_containers=(train, evaluate))

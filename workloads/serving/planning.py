@@ -6,7 +6,7 @@ from workloads.blocks.cron_job import cron_job
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
 from workloads.pipeline.features import FEATURE_TABLE
-from workloads.pipeline.training import VERSION
+from workloads.pipeline.promotion import VERSION
 from workloads.serving.inference_service import inference_url, model_name
 from workloads.zones.workload_table import PLANNING
 

@@ -1,5 +1,6 @@
 """The workload table: rows of ``workloads.yaml``, which documents the fields."""
 
+from collections import defaultdict
 from dataclasses import field
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from infra.vault.hospital import VaultPolicyRule
 
 TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
-INGEST, REIDENTIFY, FEATURES, TRAINING = "ingest", "reidentify", "features", "training"
+INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "features", "training", "promotion"
 MODEL_SERVER, PLANNING, GATEWAY = "model-server", "planning", "gateway"
 _STRICT = ConfigDict(extra="forbid")
 
@@ -27,10 +28,11 @@ Count = Annotated[int, Field(ge=0, le=100)]
 
 @validated(frozen=True, config=_STRICT)
 class Location:
-    """Objects below a key prefix in the bucket of a data class."""
+    """Objects below a key prefix in the bucket of a data class; with ``write_once`` none is replaced."""
 
     data: DataClass
     prefix: Annotated[str, Field(pattern=r"^([a-z0-9-]+/)*$")]
+    write_once: bool = False
 
 
 @validated(frozen=True, config=_STRICT)
@@ -104,6 +106,14 @@ class WorkloadTable:
                     f"workload {name} shares the ServiceAccount {workload.service_account} with another workload of "
                     "workloads.yaml; choose another name"
                 )
+
+    def write_once(self) -> dict[DataClass, list[str]]:
+        """Return the key prefixes whose objects are written once, by data class."""
+        found: dict[DataClass, list[str]] = defaultdict(list)
+        for location in self.locations.values():
+            if location.write_once:
+                found[location.data].append(location.prefix)
+        return dict(found)
 
     def grants(self, workload: str) -> tuple[BucketGrant, ...]:
         """Return the S3 permissions of a workload."""

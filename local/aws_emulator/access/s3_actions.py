@@ -224,6 +224,12 @@ def context(request: Request) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {
         f"s3:{name}": (request.header(name),) for name in _CONTEXT_HEADERS if request.header(name)
     }
+    # Start and parts of a multipart upload create no object; its completion (POST) does.
+    creates = request.method == ("POST" if "uploadId" in request.parameters else "PUT")
+    found["s3:objectcreationoperation"] = (str(creates).lower(),)
+    for name in ("if-match", "if-none-match"):
+        if request.header(name):
+            found[f"s3:{name}"] = (request.header(name),)
     for name in ("prefix", "delimiter", "max-keys", "versionId"):
         if name in request.parameters:
             found[f"s3:{name}".lower()] = (request.parameters[name],)

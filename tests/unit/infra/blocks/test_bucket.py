@@ -9,7 +9,7 @@ import pulumi
 import pytest
 
 from infra.blocks.bucket import Bucket, BucketArgs, Retention
-from infra.blocks.bucket_policy import bucket_policy
+from infra.blocks.bucket_policy import WriteOnce, bucket_policy
 from infra.settings import DataClass
 from local.aws_emulator.access.policies import Ask, Principal, Verdict, judge
 from tests.support.mocked_stack import Declared, Mocks, Stack, declare, run, settings
@@ -23,7 +23,7 @@ DATA = ("GetObject", "GetObjectVersion", "PutObject", "PutObjectRetention", "Del
 CARES = ("PutBucketPolicy", "DeleteBucketPolicy", "GetBucketVersioning", "PutLifecycleConfiguration", "ListBucket")
 
 
-def denied(policy: str, who: str, action: str, **more: str) -> bool:
+def denied(policy: str, who: str, action: str, key: str = "a", **more: str) -> bool:
     seen = {
         "aws:securetransport": "true",
         "aws:principalarn": who,
@@ -32,7 +32,7 @@ def denied(policy: str, who: str, action: str, **more: str) -> bool:
         **{name.replace("_", ":", 1): value for name, value in more.items()},
     }
     context = {name: (value,) for name, value in seen.items()}
-    resource = ARN if "Bucket" in action else f"{ARN}/a"
+    resource = ARN if "Bucket" in action else f"{ARN}/{key}"
     principal = Principal(who, ACCOUNT, frozenset({who}))
     return judge(policy, Ask(f"s3:{action}", resource, context), principal) is Verdict.DENY
 
@@ -82,6 +82,31 @@ def test_a_service_delivers_for_this_account_alone() -> None:
         assert statement["Sid"].isalnum()
     # Amazon's own key encrypts, so no statement asks for another.
     assert not any("KeyOnly" in statement["Sid"] or "KmsOnly" in statement["Sid"] for statement in said)
+
+
+BACKUP = f"arn:aws:iam::{ACCOUNT}:role/backup"
+ONCE = bucket_policy(ARN, None, ACCOUNT, None, [], [WriteOnce("releases/", (READER,), (BACKUP,))])
+
+
+@pytest.mark.parametrize(
+    ("who", "condition", "creates", "refused"),
+    [
+        (READER, "*", "true", False),
+        (READER, "", "true", True),
+        (READER, "", "false", False),
+        (OTHER, "*", "true", True),
+        (OTHER, "", "false", True),
+        (BACKUP, "", "true", False),
+    ],
+    ids=["creates", "replaces", "part of an upload", "other creates", "other's part", "restores"],
+)
+def test_what_is_written_once_is_created_by_its_writers_alone(
+    who: str, condition: str, creates: str, refused: bool
+) -> None:
+    more = {"s3_objectcreationoperation": creates, **({"s3_if-none-match": condition} if condition else {})}
+    assert denied(ONCE, who, "PutObject", "releases/v1/a", **more) is refused
+    assert not denied(ONCE, who, "PutObject", "reports/a", **more)
+    assert not denied(ONCE, who, "GetObject", "releases/v1/a")
 
 
 def test_a_bucket_of_logs_has_amazon_s_own_key_and_records_nothing_of_itself(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_tokens_are_trusted_by_the_issuer_of_the_cluster(prod: Stack) -> None:
 
 def test_pods_reach_aws_only_inside_the_vpc(prod: Stack, tmp_path: Path) -> None:
     policies = [policy for policy in prod.of("NetworkPolicy") if policy.metadata["name"].endswith("-to-aws")]
-    assert len(policies) == 6
+    assert len(policies) == 7
     for policy in policies:
         [rule] = policy.inputs["spec"]["egress"]
         assert rule["to"] == [{"ipBlock": {"cidr": "10.40.0.0/16"}}]

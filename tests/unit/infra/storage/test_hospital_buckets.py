@@ -160,8 +160,14 @@ def allows(stack: Stack, role: str, action: str, resource: str) -> bool:
         ("trainer", "s3:GetObject", "raw/landing/a.json", False),
         ("trainer", "s3:GetObject", "curated/features/features.parquet", True),
         ("trainer", "s3:GetObject", "curated/tables/stay.parquet", False),
-        ("trainer", "s3:PutObject", "models/readmission/v1/x/model.joblib", True),
-        ("trainer", "s3:DeleteObject", "models/readmission/v1/x/model.joblib", False),
+        ("trainer", "s3:PutObject", "curated/candidates/x/run.json", True),
+        ("trainer", "s3:PutObject", "models/reports/x/report.html", True),
+        ("trainer", "s3:PutObject", "models/readmission/v1/x/model.joblib", False),
+        ("promoter", "s3:GetObject", "curated/candidates/x/run.json", True),
+        ("promoter", "s3:PutObject", "curated/candidates/x/run.json", False),
+        ("promoter", "s3:GetObject", "curated/features/features.parquet", False),
+        ("promoter", "s3:PutObject", "models/readmission/v1/x/model.joblib", True),
+        ("promoter", "s3:DeleteObject", "models/readmission/v1/x/model.joblib", False),
         ("model-server", "s3:GetObject", "models/readmission/v1/x/model.joblib", True),
         ("model-server", "s3:PutObject", "models/readmission/v1/x/model.joblib", False),
         ("planner", "s3:GetObject", "curated/features/features.parquet", True),
@@ -226,7 +232,7 @@ def test_vault_rules_name_keys_that_the_hospital_has() -> None:
 
 
 def test_a_vault_policy_reads_as_vault_writes_it() -> None:
-    first = policy_text("north", VAULT_RULES["trainer"]).split("\n\n")[0]
+    first = policy_text("north", VAULT_RULES["promoter"]).split("\n\n")[0]
     assert first == 'path "north/transit/sign/release-signing" {\n  capabilities = ["update"]\n}'
 
 

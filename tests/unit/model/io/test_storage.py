@@ -102,3 +102,13 @@ def test_ingest_and_features_work_on_s3_as_on_disk(bucket: str, tmp_path: Path) 
     near = build(str(tmp_path / "out"), out=str(tmp_path / "features.parquet"))
     assert (far.discharges, far.labelled) == (near.discharges, near.labelled)
     assert far.discharges > 0
+
+
+@pytest.mark.parametrize("kind", ["local", "s3"])
+def test_what_is_written_once_is_never_replaced(kind: str, bucket: str, tmp_path: Path) -> None:
+    place = storage.join(bucket if kind == "s3" else str(tmp_path), "a", "x.json")
+    storage.create(place, b"first")
+    storage.create(place, b"first")
+    with pytest.raises(UserError, match="written once; nothing was replaced"):
+        storage.create(place, b"other")
+    assert storage.read(place) == b"first"

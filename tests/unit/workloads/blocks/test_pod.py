@@ -9,7 +9,7 @@ import pytest
 from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
 from tests.support.service_accounts import GRANTS
 
-VAULT_USERS = {"ingestor", "reidentifier", "trainer"}
+VAULT_USERS = {"ingestor", "reidentifier", "promoter"}
 
 
 def released(written: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def test_jobs_never_run_twice_at_once_or_for_ever(stack: Stack) -> None:
         assert spec["concurrencyPolicy"] == "Forbid"
         assert run["activeDeadlineSeconds"] <= 7200
         assert run["backoffLimit"] <= 3
-        assert spec["suspend"] is job.name.endswith(("-score", "-reidentify"))
+        assert spec["suspend"] is job.name.endswith(("-score", "-reidentify", "-release"))
         # A run that was started by hand must stay until somebody has read its log.
         assert "ttlSecondsAfterFinished" not in run
 

@@ -21,8 +21,8 @@ def prod(tmp_path: Path) -> Settings:
 
 def test_a_zone_of_cron_jobs_admits_each_twice(prod: Settings) -> None:
     quota = zone_quotas(prod, prod.hospitals[0])["data"]
-    assert (quota.pods, quota.container, quota.load_balancers) == (4, JOB, 0)
-    assert quota.total == Resources(requests=Amount.of(2000, 4096), limits=Amount.of(4000, 8192))
+    assert (quota.pods, quota.container, quota.load_balancers) == (6, JOB, 0)
+    assert quota.total == Resources(requests=Amount.of(3000, 6144), limits=Amount.of(6000, 12288))
 
 
 def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(prod: Settings) -> None:
