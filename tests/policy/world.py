@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from policy_pack.settings import Evidence, Level, Settings, load
@@ -30,13 +31,15 @@ def config(names: Sequence[str]) -> dict[str, Any]:
 
 CONFIG = config(HOSPITALS)
 ADDRESSES = read(CONFIG)
+ACCESS = Path(__file__).with_name("access.yaml")
 
 
 def settings() -> Settings:
     """Return settings with every control on, those of the proposed rule included."""
     done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
     profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
-    return load().model_copy(update={"exemptions": (), "today": TODAY, "evidence": done, "profiles": profiles})
+    changes = {"exemptions": (), "today": TODAY, "evidence": done, "profiles": profiles, "access": ACCESS}
+    return load().model_copy(update=changes)
 
 
 def vault(hospital: str) -> list[Resource]:
