@@ -14,11 +14,12 @@ from policy_pack.evidence.network.data_flow import DataFlow, data_flow
 from policy_pack.evidence.network.network_map import NetworkMap, network_map
 from policy_pack.evidence.risks import Risk, risks
 from policy_pack.evidence.state_reader import StackState
-from policy_pack.facts import database_access, rbac_access, vault_access
+from policy_pack.facts import database_access, rbac_access
 from policy_pack.facts.access import Access, merge_access
 from policy_pack.facts.iam.access import IamAccess
 from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.facts.rbac_access import ClusterPermission
+from policy_pack.facts.vault import access as vault_access
 from policy_pack.settings import Exemption, Settings
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.external_endpoints import Addresses

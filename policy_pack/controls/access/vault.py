@@ -4,7 +4,7 @@ from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.facts.iam.conditions import requires_mfa
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.trust import is_assumed_by_people
-from policy_pack.facts.vault_policies import policy_paths
+from policy_pack.facts.vault.policies import policy_paths
 from policy_pack.facts.zone_table import SHARED
 from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, not_yet_known, violation
 from policy_pack.stack.graph import Resource

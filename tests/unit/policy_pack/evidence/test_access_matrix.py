@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_pack.facts import database_access, rbac_access, vault_access
+from policy_pack.facts import database_access, rbac_access
 from policy_pack.facts.access import Access
 from policy_pack.facts.iam.access import IamAccess
 from policy_pack.facts.iam.conditions import Outcome, evaluate
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.wildcards import matches, overlap
+from policy_pack.facts.vault import access as vault_access
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import View
 from tests.policy.builders import STACK, build, document, tags
@@ -226,7 +227,10 @@ def path(place: str, *capabilities: str) -> str:
     [
         (path("north/transit/hmac/pseudonym", "update"), {"pseudonymise"}),
         (path("north/transit/hmac/pseudonym", "read"), set()),
-        (path("north/transit/+/pseudonym", "update"), {"pseudonymise", "sign", "decrypt", "encrypt"}),
+        (
+            path("north/transit/+/pseudonym", "update"),
+            {"pseudonymise", "sign", "decrypt", "encrypt", "rewrap", "verify", "manage"},
+        ),
         (path("north/transit/hmac/*", "update") + path("north/transit/hmac/pseudonym", "deny"), {"pseudonymise"}),
         (path("north/transit/hmac/pse*", "deny") + path("north/transit/hmac/*", "update"), set()),
         (path("south/transit/hmac/pseudonym", "update"), set()),
@@ -241,13 +245,13 @@ def test_vault_applies_the_most_specific_path(policy: str, verbs: set[str]) -> N
     assert {one.principal.label for one in found} <= {"ServiceAccount north-phi/ingestor"}
 
 
-def test_a_policy_without_role_grants_nothing() -> None:
+def test_a_policy_without_role_is_that_of_a_token_made_elsewhere() -> None:
     other = build(
         "vault:index/policy:Policy",
         "south",
         {"name": "south", "policy": path("north/transit/hmac/pseudonym", "update")},
     )
-    assert vault(path("x/y", "read"), other) == []
+    assert [one.principal.label for one in vault(path("x/y", "read"), other)] == ["a token with Vault policy south"]
 
 
 def test_access_to_system_paths_is_listed() -> None:
@@ -257,7 +261,8 @@ def test_access_to_system_paths_is_listed() -> None:
 
 def test_database_credentials_have_the_privileges_of_their_statements() -> None:
     creation = [
-        'CREATE ROLE "{{name}}" LOGIN; GRANT SELECT, INSERT ON worklist.visits TO "{{name}}";',
+        """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""",
+        'GRANT SELECT, INSERT ON worklist.visits TO "{{name}}";',
         "GRANT readers TO {{name}}",
         "GRANT nonsense",
     ]
