@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _TOKEN = re.compile(
     r"""
@@ -17,12 +18,12 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 LOGIN = "{{name}}"
-_PASSWORD, _EXPIRATION = "'{{password}}'", "'{{expiration}}'"
+_PASSWORD, _EXPIRATION = "{{password}}", "{{expiration}}"
 _WORDS_SHOWN = 6
 # Options of a role that give nothing.
-_PLAIN = frozenset("WITH LOGIN NOLOGIN INHERIT NOINHERIT ENCRYPTED".split())
-_REFUSING = frozenset("NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS".split())
-_GIVING = frozenset("SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS".split())
+_PLAIN = frozenset(["WITH", "LOGIN", "NOLOGIN", "INHERIT", "NOINHERIT", "ENCRYPTED"])
+_REFUSING = frozenset(["NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE", "NOREPLICATION", "NOBYPASSRLS"])
+_GIVING = frozenset(["SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "BYPASSRLS"])
 _MEMBERS = ("IN", "ROLE", "GROUP", "ADMIN", "USER")
 ROLE_OPTION = "role option"
 
@@ -93,7 +94,8 @@ def _words(statement: str) -> list[_Word]:
         if match.lastgroup == "quoted":
             words.append(_Word(match[0][1:-1].replace('""', '"'), quoted=True))
         elif match.lastgroup != "space":
-            words.append(_Word(match[0], match.lastgroup == "text"))
+            is_text = match.lastgroup == "text"
+            words.append(_Word(match[0][1:-1] if is_text else match[0], is_text))
         position = match.end()
     return words
 
@@ -196,30 +198,34 @@ def _role(words: list[_Word], *, created: bool) -> Iterator[Privilege]:
     """Return what the options of CREATE ROLE or ALTER ROLE give."""
     if words[0].text != LOGIN:
         yield Privilege("create or change", ROLE_OPTION, f"role {words[0].text}")
-    position, password, expires = 1, False, False
-    while position < len(words):
-        word = words[position]
-        if word.keyword in _PLAIN | _REFUSING:
-            position += 1
-        elif word.keyword in _GIVING:
-            yield Privilege(word.text.lower(), ROLE_OPTION, word.text.upper())
-            position += 1
-        elif word.keyword == "PASSWORD":
-            password = words[position + 1].text == _PASSWORD
-            position += 2
-        elif _starts(words[position:], "VALID", "UNTIL"):
-            expires = words[position + 2].text == _EXPIRATION
-            position += 3
-        elif _starts(words[position:], "CONNECTION", "LIMIT"):
-            position += 3
-        elif word.keyword in _MEMBERS:
-            position += 2 if word.keyword == "IN" else 1
-            for name in _names(words[position:]):
+    options = words[1:]
+    if created:
+        yield from _missing(options)
+    while options:
+        if options[0].keyword in _MEMBERS:
+            for name in _names(options[2 if options[0].keyword == "IN" else 1 :]):
                 yield Privilege("all privileges of the role", "role", f"role {name}")
-            position = len(words)
-        else:
-            raise _UnreadError
-    if created and not password:
+            return
+        if options[0].keyword in _GIVING:
+            yield Privilege(options[0].text.lower(), ROLE_OPTION, options[0].keyword)
+        options = options[_length(options) :]
+
+
+def _length(options: list[_Word]) -> int:
+    """Return the number of words of the first option."""
+    if options[0].keyword in _PLAIN | _REFUSING | _GIVING:
+        return 1
+    if options[0].keyword == "PASSWORD":
+        return 2
+    if _starts(options, "VALID", "UNTIL") or _starts(options, "CONNECTION", "LIMIT"):
+        return 3
+    raise _UnreadError
+
+
+def _missing(options: list[_Word]) -> Iterator[Privilege]:
+    """Return what a new login lacks: a password that Vault generates, and the end of its lease."""
+    pairs = {(word.keyword, value.text) for word, value in pairwise(options)}
+    if ("PASSWORD", _PASSWORD) not in pairs:
         yield Privilege("a password that is not generated", ROLE_OPTION, "PASSWORD")
-    if created and not expires:
+    if ("UNTIL", _EXPIRATION) not in pairs:
         yield Privilege("a login that does not expire", ROLE_OPTION, "VALID UNTIL")

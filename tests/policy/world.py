@@ -46,11 +46,14 @@ def vault(hospital: str) -> list[Resource]:
     """Return the Vault resources of one hospital."""
     found = [
         build("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
-        build(
-            "vault:transit/secretBackendKey:SecretBackendKey",
-            f"{hospital}-pseudonym",
-            {"backend": f"{hospital}/transit", "name": "pseudonym", "deletionAllowed": False},
-            protect=True,
+        *(
+            build(
+                "vault:transit/secretBackendKey:SecretBackendKey",
+                f"{hospital}-{key}",
+                {"backend": f"{hospital}/transit", "name": key, "deletionAllowed": False},
+                protect=True,
+            )
+            for key in ("pseudonym", "release-signing")
         ),
     ]
     for workload, zone, path in (

@@ -310,7 +310,7 @@ def platform() -> list[Resource]:
             "viewer",
             {
                 "metadata": {"name": "viewer", "namespace": "north-data"},
-                "roleRef": {"kind": "Role", "name": "viewer"},
+                "roleRef": {"kind": "ClusterRole", "name": "viewer"},
                 "subjects": [{"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data"}],
             },
         ),

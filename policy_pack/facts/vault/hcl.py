@@ -55,9 +55,10 @@ def parse(text: str) -> Object:
     """Return the root object of a text in HCL or JSON."""
     if text.lstrip().startswith("{"):
         try:
-            return _of_json(json.loads(text, object_pairs_hook=_Pairs))
+            pairs = json.loads(text, object_pairs_hook=_Pairs)
         except json.JSONDecodeError as error:
             raise HclError(f"not valid JSON at line {error.lineno}") from None
+        return Object(tuple(Item((key,), _of_json(item)) for key, item in pairs))
     return _Parser(text).root()
 
 

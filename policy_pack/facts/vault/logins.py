@@ -154,6 +154,6 @@ def _is_bound(resource: Resource, kind: LoginKind) -> bool:
         if value is UNKNOWN or not value:
             continue
         texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-        if value is True or not any("*" == str(text).strip() for text in texts):
+        if value is True or not any(str(text).strip() == "*" for text in texts):
             return True
     return False

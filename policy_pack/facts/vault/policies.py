@@ -8,7 +8,9 @@ from typing import Any
 from policy_pack.facts.vault.hcl import HclError, Item, Object, parse
 from policy_pack.stack.values import NotKnownError, View
 
-CAPABILITIES = frozenset(("create", "read", "update", "delete", "list", "patch", "sudo", "scan", "recover", "subscribe"))
+CAPABILITIES = frozenset(
+    ("create", "read", "update", "delete", "list", "patch", "sudo", "scan", "recover", "subscribe")
+)
 DENY = "deny"
 _LEGACY = {
     "deny": frozenset((DENY,)),
