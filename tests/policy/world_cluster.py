@@ -315,6 +315,20 @@ def platform() -> list[Resource]:
             },
         ),
         build(
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
+            "token-review",
+            {"rules": [{"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}]},
+        ),
+        build(
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
+            "token-review",
+            {
+                "metadata": {"name": "token-review"},
+                "roleRef": {"kind": "ClusterRole", "name": "token-review"},
+                "subjects": [{"kind": "ServiceAccount", "name": "ingestor", "namespace": "north-phi"}],
+            },
+        ),
+        build(
             "kubernetes:core/v1:ConfigMap",
             "settings",
             {"metadata": {"name": "settings", "namespace": "north-data"}, "data": {"LOG_LEVEL": "info"}},

@@ -12,11 +12,24 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Beyond:
-    """Equal grants of one resource that the table does not allow, and the sentence about them."""
+    """Equal grants of one resource that the table does not allow.
+
+    Parameters
+    ----------
+    source
+        The URN of the resource.
+    message
+        The sentence about them.
+    certain
+        False where a value that decides is not known yet.
+    own
+        Whether the principal is in the table, and the data is of its own hospital or of none.
+    """
 
     source: str
     message: str
     certain: bool
+    own: bool
 
 
 def beyond(grants: Iterable[Grant], table: AccessTable) -> list[Beyond]:
@@ -28,8 +41,13 @@ def beyond(grants: Iterable[Grant], table: AccessTable) -> list[Beyond]:
             continue
         groups[grant.source, who, grant.data.name, scope, grant.certain].append(grant)
     return [
-        Beyond(source, _message(sorted(set(group)), who, data, table), certain)
-        for (source, who, data, _, certain), group in sorted(groups.items())
+        Beyond(
+            source,
+            _message(sorted(set(group)), who, data, table),
+            certain,
+            own=who in table.principals and scope is not Scope.EVERY,
+        )
+        for (source, who, data, scope, certain), group in sorted(groups.items())
     ]
 
 

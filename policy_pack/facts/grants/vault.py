@@ -28,7 +28,7 @@ def grants(context: AccessContext) -> Iterator[Grant]:
         data = context.data(row.place, resource_name(one.resource))
         for subject in _subjects(one.login, context):
             path = _path(subject, one.login, one.rule, f"{resource_name(one.resource)}: {one.label}")
-            yield Grant(subject, data, Verb(one.request.verb), path, one.login.source, one.rule.certain)
+            yield Grant(subject, data, Verb(one.request.verb), path, one.login.source, one.certain)
     for other in computed.other:
         for subject in _subjects(other.login, context):
             yield from _of_other_path(subject, other, context)
@@ -44,7 +44,7 @@ def acting(context: AccessContext) -> Iterator[Acting]:
             for subject in _subjects(one.login, context):
                 path = _path(subject, one.login, one.rule, f"{resource_name(one.resource)}: {one.label}")
                 target = Target(used.name, used.hospital)
-                yield Acting(subject, target, path, one.login.source, one.rule.certain)
+                yield Acting(subject, target, path, one.login.source, one.certain)
 
 
 def used_subject(resource: Resource, context: AccessContext) -> Subject:
@@ -74,11 +74,11 @@ def _of_other_path(subject: Subject, other: OtherPath, context: AccessContext) -
     rule = other.rule
     path = _path(subject, other.login, rule, f"{rule.path}: {', '.join(sorted(rule.capabilities))}")
     if rule.path == "*":
-        yield Grant(subject, Data(EVERYTHING), None, path, other.login.source, rule.certain)
+        yield Grant(subject, Data(EVERYTHING), None, path, other.login.source, other.certain)
         return
     data = context.data(PATH, rule.path)
     for verb in _verbs(rule):
-        yield Grant(subject, data, verb, path, other.login.source, rule.certain)
+        yield Grant(subject, data, verb, path, other.login.source, other.certain)
 
 
 def _verbs(rule: PathRule) -> list[Verb]:

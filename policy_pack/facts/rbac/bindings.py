@@ -24,6 +24,7 @@ ACCESS_POLICY = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 EVERY_NAMESPACE = "every namespace"
 MASTERS = "system:masters"
 SERVICE_ACCOUNT, USER, GROUP, IAM = "ServiceAccount", "user", "group", "IAM principal"
+_AWS_AUTH = ("mapRoles", "mapUsers", "mapAccounts")
 _NOT_KNOWN = "(not known yet)"
 
 
@@ -76,21 +77,31 @@ def held_roles(graph: Graph) -> list[Held]:
     """Return every role that somebody holds."""
     roles = Roles(graph)
     entries = _Entries(graph)
+    bound: set[RoleKey] = set()
     return [
-        *(held for resource in graph.of(*_BINDING_KINDS) for held in _of_binding(resource, roles, entries)),
+        *(held for resource in graph.of(*_BINDING_KINDS) for held in _of_binding(resource, roles, entries, bound)),
+        *(held for key, urn in roles.declared().items() if key not in bound for held in _unbound(key, urn, roles)),
         *(held for name in roles.extended() for held in _of_default_binding(name, roles, entries, graph)),
         *(held for association in graph.of(ACCESS_POLICY) for held in _of_access_policy(association, roles, graph)),
         *entries.held(roles),
     ]
 
 
-def _of_binding(resource: Resource, roles: Roles, entries: "_Entries") -> Iterator[Held]:
+def _unbound(key: RoleKey, urn: str, roles: Roles) -> Iterator[Held]:
+    """Return what a role that no binding of the stack names grants to whoever is bound to it elsewhere."""
+    holder = Holder("whoever is bound to", f"{key.kind} {key.name}")
+    via = f"{key.kind} {key.name}, which the stack does not bind"
+    yield Held(holder, key.namespace or EVERY_NAMESPACE, roles.of(key), via, urn)
+
+
+def _of_binding(resource: Resource, roles: Roles, entries: "_Entries", bound: set[RoleKey]) -> Iterator[Held]:
     for body in objects(resource):
         binding = resource.kind.rpartition("/")[2].removesuffix("List")
         namespace = known_text(body.at("metadata.namespace"))
         everywhere = binding.startswith("Cluster")
         kind, name = known_text(body.at("roleRef.kind")), known_text(body.at("roleRef.name"))
         key = RoleKey(kind, "" if kind == CLUSTER_ROLE else namespace, name)
+        bound.add(key)
         certain = all(
             body.at(path).known for path in ("roleRef.kind", "roleRef.name", "subjects", "metadata.namespace")
         )
@@ -106,7 +117,8 @@ def _of_binding(resource: Resource, roles: Roles, entries: "_Entries") -> Iterat
 def _holders(subject: View, namespace: str, entries: "_Entries") -> Iterator[Holder]:
     kind, name = known_text(subject.at("kind")), known_text(subject.at("name")) or _NOT_KNOWN
     if kind == SERVICE_ACCOUNT:
-        yield Holder(kind, f"{known_text(subject.at('namespace')) or namespace}/{name}")
+        known = subject.at("namespace").known
+        yield Holder(kind, f"{known_text(subject.at('namespace')) or (namespace if known else _NOT_KNOWN)}/{name}")
     elif kind == "Group":
         yield from entries.of_group(name)
     else:
@@ -129,10 +141,9 @@ def _of_access_policy(association: Resource, roles: Roles, graph: Graph) -> Iter
     grants = roles.of(RoleKey(CLUSTER_ROLE, "", name)) if name else None
     via = f"EKS access policy {policy or _NOT_KNOWN}"
     scope = association.at("accessScope")
-    certain = (
-        view.known and scope.known and all(known for known in (scope.at("type").known, scope.at("namespaces").known))
-    )
     holder = iam_holder(association, "principalArn", graph)
+    known = (view, scope.at("type"), scope.at("namespaces"))
+    certain = holder.name != _NOT_KNOWN and all(_is_known(one) for one in known)
     if not view.known:
         grants = tuple(RoleGrant(one) for one in all_permissions())
     for namespace in _scope(scope, graph):
@@ -152,7 +163,7 @@ def _scope(scope: View, graph: Graph) -> list[str]:
 def iam_holder(resource: Resource, path: str, graph: Graph) -> Holder:
     """Return the IAM principal that a property names: the URN of a role of the stack, or an ARN."""
     role = graph.target(resource, path, (IAM_ROLE,), ROLE_KEYS)
-    return Holder(IAM, role.urn if role else known_text(resource.at(path)) or resource.name)
+    return Holder(IAM, role.urn if role else known_text(resource.at(path)) or _NOT_KNOWN)
 
 
 class _Entries:
@@ -162,6 +173,7 @@ class _Entries:
         self._groups: dict[str, list[Holder]] = defaultdict(list)
         self._users: dict[str, list[Holder]] = defaultdict(list)
         self._nodes: list[tuple[Holder, str, str]] = []
+        self._not_known: list[tuple[Holder, str, str]] = []
         self._urns: dict[Holder, str] = {}
         self._by_arn = {
             known_text(role.at("arn")): role.urn for role in graph.of(IAM_ROLE) if known_text(role.at("arn"))
@@ -169,11 +181,17 @@ class _Entries:
         for entry in graph.of(ACCESS_ENTRY):
             holder = iam_holder(entry, "principalArn", graph)
             self._add(holder, known_texts(entry.at("kubernetesGroups")), known_text(entry.at("userName")), entry.urn)
-            if entry.at("type").raw not in (None, "", "STANDARD"):
-                text = known_text(entry.at("type")) or _NOT_KNOWN
-                self._nodes.append((holder, f"access entry of type {text}: the identity of a node", entry.urn))
+            unknown = [name for name in ("kubernetesGroups", "userName", "type") if not _is_known(entry.at(name))]
+            unknown += ["principalArn"] if holder.name == _NOT_KNOWN else []
+            self._not_known += [(holder, f"access entry, {name} {_NOT_KNOWN}", entry.urn) for name in unknown]
+            kind = entry.at("type")
+            if kind.known and kind.text() not in ("", "STANDARD"):
+                self._nodes.append((holder, f"access entry of type {kind.text()}: the identity of a node", entry.urn))
         for config in graph.of(CONFIG_MAP, f"{CONFIG_MAP}Patch"):
-            if known_text(config.at("metadata.name")) == "aws-auth":
+            name = config.at("metadata.name")
+            if not name.known and any(not config.at("data").key(field).absent for field in _AWS_AUTH):
+                self._not_known.append((Holder(IAM, _NOT_KNOWN), "a ConfigMap that may be aws-auth", config.urn))
+            if known_text(name) == "aws-auth":
                 self._read_aws_auth(config)
 
     def _add(self, holder: Holder, groups: list[str], user: str, source: str) -> None:
@@ -186,14 +204,16 @@ class _Entries:
     def _read_aws_auth(self, config: Resource) -> None:
         for field, arn_field in (("mapRoles", "rolearn"), ("mapUsers", "userarn")):
             for one in _documents(config.at("data").key(field)):
-                arn = str(one.get(arn_field))
-                holder = Holder(IAM, self._by_arn.get(arn, arn), ("aws-auth",))
+                arn = one.get(arn_field)
                 groups = [str(group) for group in one.get("groups") or ()]
+                if not isinstance(arn, str):
+                    arn, groups = "an entry that cannot be read", [MASTERS]
+                holder = Holder(IAM, self._by_arn.get(arn, arn), ("aws-auth",))
                 self._add(holder, groups, str(one.get("username") or ""), config.urn)
                 if "system:nodes" in groups:
                     self._nodes.append((holder, "aws-auth: the identity of a node", config.urn))
             if not config.at("data").key(field).known:
-                self._nodes.append((Holder(IAM, _NOT_KNOWN), f"aws-auth: {field} is not known yet", config.urn))
+                self._not_known.append((Holder(IAM, _NOT_KNOWN), f"aws-auth: {field}", config.urn))
         for one in _documents(config.at("data").key("mapAccounts")):
             holder = Holder(IAM, f"every principal of account {one.get('value')}", ("aws-auth",))
             self._nodes.append((holder, "aws-auth: mapAccounts", config.urn))
@@ -218,8 +238,14 @@ class _Entries:
         for holder in self._groups.get(MASTERS, ()):
             via = f"group {MASTERS}"
             yield Held(holder, EVERY_NAMESPACE, everything, via, self._urns[holder])
+        for holder, via, source in self._not_known:
+            yield Held(holder, EVERY_NAMESPACE, everything, via, source, certain=False)
         for holder, via, source in self._nodes:
             yield Held(holder, EVERY_NAMESPACE, (RoleGrant("control nodes"),), via, source)
+
+
+def _is_known(view: View) -> bool:
+    return view.known and all(item.known for item in view.items())
 
 
 def _documents(view: View) -> list[dict[str, Any]]:

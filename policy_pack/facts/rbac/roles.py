@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policy_pack.facts.network.selectors import matches
 from policy_pack.facts.rbac.table import ANY, Rule, all_permissions, builtin_roles, permissions_of
@@ -52,6 +52,7 @@ class _Declared:
     grants: tuple[RoleGrant, ...]
     labels: dict[str, str]
     selectors: tuple[View, ...]
+    source: str
 
 
 class Roles:
@@ -61,7 +62,7 @@ class Roles:
         self._declared: dict[RoleKey, list[_Declared]] = defaultdict(list)
         for resource in graph.of(*_ROLE_KINDS):
             for body in objects(resource):
-                self._declared[_key(resource, body)].append(_declared(body))
+                self._declared[_key(resource, body)].append(_declared(body, resource.urn))
         self._cache: dict[RoleKey, tuple[RoleGrant, ...] | None] = {}
 
     def of(self, key: RoleKey) -> tuple[RoleGrant, ...] | None:
@@ -74,6 +75,10 @@ class Roles:
     def extended(self) -> list[str]:
         """Return the default roles that the stack changes, whose default bindings then grant the change."""
         return [name for name in builtin_roles().bindings if RoleKey(CLUSTER_ROLE, "", name) in self._declared]
+
+    def declared(self) -> dict[RoleKey, str]:
+        """Return the roles of the stack, with the URN of the resource that declares each."""
+        return {key: one[0].source for key, one in self._declared.items()}
 
     def _of(self, key: RoleKey) -> tuple[RoleGrant, ...] | None:
         own = self._declared.get(key, [])
@@ -95,13 +100,25 @@ class Roles:
             if other.kind != CLUSTER_ROLE or other.name == name:
                 continue
             labels = [one.labels for one in declared]
-            if any(one.get(target) == "true" for one in labels for target in targets) or any(
-                _selects(selector, one) for selector in selectors for one in labels
-            ):
+            if any(one.get(target) == "true" for one in labels for target in targets):
                 yield from self.of(other) or ()
+            else:
+                yield from _selected(selectors, labels, self.of(other) or ())
         for other_name, permissions in builtin_roles().roles.items():
-            if other_name != name and any(_selects(one, _builtin_labels(other_name)) for one in selectors):
-                yield from (RoleGrant(permission) for permission in _expanded(permissions))
+            if other_name != name:
+                grants = tuple(RoleGrant(permission) for permission in _expanded(permissions))
+                yield from _selected(selectors, [_builtin_labels(other_name)], grants)
+
+
+def _selected(
+    selectors: list[View], labels: list[dict[str, str]], grants: tuple[RoleGrant, ...]
+) -> Iterator[RoleGrant]:
+    """Return the grants of a role that a selector includes; one that is not known yet may include every role."""
+    selected = [_selects(selector, one) for selector in selectors for one in labels]
+    if True in selected:
+        yield from grants
+    elif None in selected:
+        yield from (replace(grant, certain=False) for grant in grants)
 
 
 def _builtin_labels(name: str) -> dict[str, str]:
@@ -113,10 +130,12 @@ def _expanded(permissions: tuple[str, ...]) -> tuple[str, ...]:
     return all_permissions() if permissions == ("*",) else permissions
 
 
-def _selects(selector: View, labels: dict[str, str]) -> bool:
+def _selects(selector: View, labels: dict[str, str]) -> bool | None:
     try:
         return matches(selector.whole() or {}, labels)
-    except (NotKnownError, ValueError, KeyError, AttributeError):
+    except NotKnownError:
+        return None
+    except (ValueError, KeyError, AttributeError):
         return True  # what cannot be evaluated counts as selected
 
 
@@ -132,11 +151,11 @@ def _key(resource: Resource, body: View) -> RoleKey:
     return RoleKey(kind, namespace, known_text(body.at("metadata.name")) or resource.name)
 
 
-def _declared(body: View) -> _Declared:
+def _declared(body: View, source: str) -> _Declared:
     raw = body.at("metadata.labels").raw
     labels = {key: value for key, value in raw.items() if isinstance(value, str)} if isinstance(raw, dict) else {}
     grants = [grant for rule in body.at("rules").items() for grant in _of_rule(rule)]
-    return _Declared(tuple(grants), labels, tuple(body.at("aggregationRule.clusterRoleSelectors").items()))
+    return _Declared(tuple(grants), labels, tuple(body.at("aggregationRule.clusterRoleSelectors").items()), source)
 
 
 def _of_rule(view: View) -> list[RoleGrant]:

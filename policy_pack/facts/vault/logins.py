@@ -14,6 +14,11 @@ from policy_pack.stack.text import known_text
 from policy_pack.stack.values import UNKNOWN, View
 
 ANYBODY = "anyone who reaches Vault"
+_SERVICE_ACCOUNTS = (
+    "boundServiceAccountNames",
+    "boundServiceAccountNamespaces",
+    "boundServiceAccountNamespaceSelector",
+)
 _ROOT, _DEFAULT = "root", "default"
 
 
@@ -31,12 +36,15 @@ class Login:
         The rules of its policies.
     source
         URN of the resource.
+    certain
+        False where who can log in is not known yet.
     """
 
     name: str
     principals: tuple[Principal, ...]
     acl: Acl
     source: str
+    certain: bool = True
 
 
 class Logins:
@@ -46,14 +54,18 @@ class Logins:
         self._graph = graph
         self._policies: dict[str, list[PathRule]] = defaultdict(list)
         self._urns: dict[str, str] = {}
+        self._unnamed: list[str] = []
         for policy in graph.of(VAULT_POLICY):
             name = known_text(policy.at("name")) or policy.name
             self._policies[name] += policy_rules(policy.at("policy"), policy.name)
             self._urns[name] = policy.urn
+            self._unnamed += [] if policy.at("name").known else [name]
         self._cluster = {known_text(cluster.at("endpoint")) for cluster in graph.of(EKS)} - {""}
         self._used: set[str] = set()
+        self._not_known = False
         self.all = [login for resource in self._resources() for login in self._of(resource)]
-        self.all += [self._unused(name) for name in sorted(self._policies.keys() - self._used - {_DEFAULT})]
+        unused = self._policies.keys() - self._used - {_DEFAULT}
+        self.all += [self._unused(name) for name in sorted({*unused, *self._unnamed})]
 
     def _resources(self) -> list[Resource]:
         known = [*self._graph.of(*table().logins, *table().any_path)]
@@ -74,7 +86,9 @@ class Logins:
         name = known_text(resource.at(kind.name)) or resource.name
         rules = [everything(resource.name)] if resource.kind in table().any_path else list(self._rules(resource, kind))
         principals = tuple(self._principals(resource, kind, name))
-        yield Login(f"Vault role {name}", principals, Acl(rules), resource.urn)
+        fields = (*kind.bounds, *_SERVICE_ACCOUNTS) if resource.kind == VAULT_KUBERNETES_ROLE else kind.bounds
+        certain = all(_is_known(resource.at(field)) for field in fields)
+        yield Login(f"Vault role {name}", principals, Acl(rules), resource.urn, certain)
 
     def _rules(self, resource: Resource, kind: LoginKind) -> Iterator[PathRule]:
         views = [item for field in kind.policies for item in resource.at(field).items()]
@@ -92,6 +106,7 @@ class Logins:
         if name is UNKNOWN:
             target = self._graph.target(resource, view.path.partition("[")[0], (VAULT_POLICY,), ("name", "id"))
             if target is None:
+                self._not_known = True
                 yield everything("a policy that is not known yet", certain=False)
                 return
             name = known_text(target.at("name")) or target.name
@@ -104,7 +119,9 @@ class Logins:
     def _unused(self, name: str) -> Login:
         """Return the holder of a policy that no login of the stack has: a token made elsewhere can."""
         principal = Principal("a token with Vault policy", name)
-        return Login(f"Vault policy {name}", (principal,), Acl(self._policies[name]), self._urns[name])
+        # A login whose policies are not known yet may have it.
+        certain = not self._not_known and name not in self._unnamed
+        return Login(f"Vault policy {name}", (principal,), Acl(self._policies[name]), self._urns[name], certain)
 
     # --- who can log in --------------------------------------------------------------------------
     def _principals(self, resource: Resource, kind: LoginKind, name: str) -> Iterator[Principal]:
@@ -119,8 +136,7 @@ class Logins:
 
     def _service_accounts(self, role: Resource) -> Iterator[Principal]:
         names, namespaces = (
-            [_or_any(item) for item in role.at(field).items() or [View("*")]]
-            for field in ("boundServiceAccountNames", "boundServiceAccountNamespaces")
+            [_or_any(item) for item in role.at(field).items() or [View("*")]] for field in _SERVICE_ACCOUNTS[:2]
         )
         selector = role.at("boundServiceAccountNamespaceSelector")
         if not selector.known or selector.text():
@@ -139,6 +155,10 @@ class Logins:
             if known_text(config.at("backend")).strip("/") == backend and host and self._cluster:
                 return "" if host in self._cluster else host
         return ""
+
+
+def _is_known(view: View) -> bool:
+    return view.known and all(item.known for item in view.items())
 
 
 def _or_any(item: View) -> str:

@@ -34,6 +34,11 @@ class Granted:
     request: Request
     rule: PathRule
 
+    @property
+    def certain(self) -> bool:
+        """Whether both who can log in and the rule are known."""
+        return self.login.certain and self.rule.certain
+
 
 @dataclass(frozen=True)
 class OtherPath:
@@ -41,6 +46,11 @@ class OtherPath:
 
     login: Login
     rule: PathRule
+
+    @property
+    def certain(self) -> bool:
+        """Whether both who can log in and the rule are known."""
+        return self.login.certain and self.rule.certain
 
 
 @dataclass(frozen=True)
