@@ -104,6 +104,8 @@ class Settings(_Strict):
         The exemptions.
     releases
         A folder with model releases, so that gates are also checked on the files of a release.
+    access
+        The table of access; ``--policy-pack-config`` cannot name another one.
     today
         The date by which ages and exemptions are evaluated.
     """
@@ -116,6 +118,7 @@ class Settings(_Strict):
     evidence: Evidence = Evidence()
     exemptions: tuple[Exemption, ...] = ()
     releases: Path | None = None
+    access: Path = FOLDER / "access.yaml"
     today: Day = Field(default_factory=lambda: datetime.now(UTC).date())
 
     def phi(self, data_class: str) -> bool:

@@ -114,6 +114,8 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         """Apply ``--policy-pack-config``; levels may be raised and not lowered."""
         changes = json_format.MessageToDict(request.policyConfig[EXEMPTIONS].properties).get("settings")
         try:
+            if changes and "access" in changes:
+                raise PackError("--policy-pack-config: access: change the table of access, policy_pack/access.yaml.")
             # Settings that the configuration does not have stay as in the file of the pack.
             own = self._settings.model_dump(mode="json")
             settings = parse({**own, **changes}, "--policy-pack-config") if changes else self._settings

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from policy_pack.evidence.cluster_reader import OWNER_REFERENCES
-from policy_pack.facts.rbac_access import BINDINGS, ROLES
+from policy_pack.facts.rbac.bindings import BINDINGS
+from policy_pack.facts.rbac.roles import ROLES
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import NAMESPACE, NETWORK_POLICY, SERVICE_ACCOUNT

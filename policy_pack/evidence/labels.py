@@ -4,7 +4,8 @@ import re
 
 from policy_pack.facts.data_stores import kinds
 from policy_pack.facts.database_access import CONNECTION
-from policy_pack.facts.vault_access import MOUNT, table
+from policy_pack.facts.vault.requests import MOUNT
+from policy_pack.facts.vault.table import table
 from policy_pack.stack.graph import STACK, Graph, Resource
 from policy_pack.stack.text import display_name, known_text
 

@@ -14,11 +14,12 @@ from policy_pack.evidence.network.data_flow import DataFlow, data_flow
 from policy_pack.evidence.network.network_map import NetworkMap, network_map
 from policy_pack.evidence.risks import Risk, risks
 from policy_pack.evidence.state_reader import StackState
-from policy_pack.facts import database_access, rbac_access, vault_access
+from policy_pack.facts import database_access
 from policy_pack.facts.access import Access, merge_access
 from policy_pack.facts.iam.access import IamAccess
 from policy_pack.facts.ownership import OwnershipIndex
-from policy_pack.facts.rbac_access import ClusterPermission
+from policy_pack.facts.rbac.permissions import ClusterPermission, cluster_permissions
+from policy_pack.facts.vault import access as vault_access
 from policy_pack.settings import Exemption, Settings
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.external_endpoints import Addresses
@@ -96,7 +97,7 @@ def report(
     iam = IamAccess(actual)
     vault = vault_access.access(actual)
     access = merge_access([*iam.access(), *vault, *database_access.access(actual, vault)])
-    rbac = rbac_access.cluster_permissions(actual)
+    rbac = cluster_permissions(actual)
     evaluation = evaluate(Evaluator(settings, addresses), graph)
     controls = control_results(graph, evaluation, settings)
     network = network_map(StackContext(actual, settings, addresses))

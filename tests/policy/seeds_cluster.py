@@ -26,8 +26,11 @@ _BUDGET = "k8s:policy/PodDisruptionBudget"
 _CONFIG = "k8s:core/ConfigMap"
 _STORAGE = "k8s:storage.k8s.io/StorageClass"
 _HELM = "k8s:helm.sh/Release"
+_ADMISSION, _CERTIFICATES = "admissionregistration.k8s.io", "certificates.k8s.io"
+_AGGREGATED = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
 _VROLE = "vault:kubernetes/authBackendRole:AuthBackendRole"
 _VPOLICY = "vault:index/policy:Policy"
+_VKEY = "vault:transit/secretBackendKey:SecretBackendKey"
 _VCONFIG = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
 _JWT = "vault:jwt/authBackend:AuthBackend"
 _JWT_ROLE = "vault:jwt/authBackendRole:AuthBackendRole"
@@ -60,41 +63,93 @@ def _raw_for_curated(old: str) -> str:
 
 
 ACCESS: list[Seed] = [
-    seed("AC-10", _ROLE, "rules[0].verbs", ["*"]),
-    seed("AC-10", _ROLE, "rules[0].resources", ["*"]),
-    seed("AC-10", _ROLE, "rules[0].apiGroups", ["*"]),
-    seed("AC-10", _ROLE, "rules[0].resources", ["secrets"]),
-    seed("AC-10", _ROLE, "rules[0].verbs", ["escalate"]),
-    seed("AC-10", _ROLE, "rules[0].verbs", ["impersonate"]),
-    seed("AC-10", _ROLE, "rules[0].resources", ["pods/exec"]),
-    seed("AC-10", _ROLE, "rules[0].resources", ["nodes/proxy"]),
-    seed("AC-10", _ROLE, "rules[0]", rule(resources=["serviceaccounts/token"], verbs=["create"])),
-    seed("AC-10", _ROLE, "rules[0]", rule(resources=["mutatingwebhookconfigurations"], verbs=["patch"])),
-    seed("AC-10", _ROLE, "rules[0]", rule(resources=["services/status"], verbs=["patch"])),
+    *(seed("AC-10", _ROLE, "rules[0].verbs", [verb], name="viewer") for verb in ("*", "create", "escalate", "bind")),
+    *(
+        seed("AC-10", _ROLE, "rules[0].resources", [resource], name="viewer")
+        for resource in ("*", "secrets", "pods/exec", "*/exec", "pods/*", "*/*")
+    ),
+    seed("AC-10", _ROLE, "rules[0]", rule(resources=["pods/log"]), name="viewer"),
     seed(
         "AC-10",
         _ROLE,
         "rules[0]",
-        rule(resources=["certificatesigningrequests/approval"], apiGroups=["certificates.k8s.io"], verbs=["update"]),
+        rule(resources=["unheard"], apiGroups=["new.example"], verbs=["patch"]),
+        name="viewer",
     ),
-    seed("AC-13", _BINDING, "subjects[0].name", "default"),
-    seed("AC-11", _BINDING, "roleRef.name", "cluster-admin"),
+    *(
+        seed("AC-10", _ROLE, "rules[0]", rule(**parts), name="viewer")
+        for parts in (
+            {"resources": ["serviceaccounts/token"], "verbs": ["create"]},
+            {"resources": ["serviceaccounts"], "verbs": ["impersonate"]},
+            {"resources": ["services/status"], "verbs": ["patch"]},
+            {"resources": ["pods/ephemeralcontainers"], "verbs": ["patch"]},
+            {"resources": ["secrets"], "resourceNames": ["fhir"]},
+            {"resources": ["secrets"], "verbs": ["watch"]},
+            {"resources": ["inferenceservices"], "apiGroups": ["serving.kserve.io"], "verbs": ["create"]},
+            {"resources": ["rollouts"], "apiGroups": ["argoproj.io"], "verbs": ["create"]},
+            {"resources": ["networkpolicies"], "apiGroups": ["networking.k8s.io"], "verbs": ["delete"]},
+            {"resources": ["rolebindings"], "apiGroups": ["rbac.authorization.k8s.io"], "verbs": ["create"]},
+        )
+    ),
+    *(
+        seed("AC-10", _ROLE, "rules[0]", rule(**parts), name="token-review")
+        for parts in (
+            {"resources": ["nodes/proxy"]},
+            {"resources": ["users"], "verbs": ["impersonate"]},
+            {"resources": ["groups"], "verbs": ["impersonate"], "resourceNames": ["system:masters"]},
+            {"resources": ["userextras/scopes"], "apiGroups": ["authentication.k8s.io"], "verbs": ["impersonate"]},
+            {
+                "resources": ["mutatingwebhookconfigurations"],
+                "apiGroups": ["admissionregistration.k8s.io"],
+                "verbs": ["patch"],
+            },
+            {"resources": ["persistentvolumes"], "verbs": ["create"]},
+            {"resources": ["nodes"], "verbs": ["patch"]},
+            {
+                "resources": ["certificatesigningrequests/approval"],
+                "apiGroups": ["certificates.k8s.io"],
+                "verbs": ["update"],
+            },
+            {"resources": ["signers"], "apiGroups": [_CERTIFICATES], "verbs": ["sign"]},
+            {"resources": [], "apiGroups": [], "nonResourceURLs": ["/logs/*"]},
+            {"resources": [], "apiGroups": [], "nonResourceURLs": ["*"]},
+        )
+    ),
+    seed("AC-10", _ROLE, "aggregationRule", {"clusterRoleSelectors": [{}]}, name="viewer"),
+    seed("AC-10", _BINDING, "roleRef.name", "cluster-admin"),
+    seed("AC-10", _BINDING, "roleRef.name", "undeclared"),
+    seed("AC-11", _BINDING, "subjects[0].name", "default"),
     seed("AC-11", _BINDING, "subjects[0]", subject(kind="Group", name="system:authenticated")),
+    seed("AC-11", _BINDING, "subjects[0]", subject(kind="Group", name="system:serviceaccounts:north-data")),
+    seed("AC-11", _BINDING, "subjects[0]", subject(kind="User", name="system:serviceaccount:south-data:trainer")),
     seed("AC-11", _BINDING, "subjects[0].name", "system:anonymous"),
     seed("AC-11", _BINDING, "subjects[0].namespace", "south-data"),
+    seed("AC-11", _BINDING, "metadata.namespace", "south-phi"),
+    seed("AC-11", _ROLE, "metadata", {"name": "system:basic-user"}, name="viewer", hides=False),
+    seed("AC-11", _ROLE, "metadata", {"name": "more", "labels": _AGGREGATED}, name="viewer", hides=False),
     seed("AC-12", _VPOLICY, "policy", policy("north/kv/x", "sudo")),
     seed("AC-12", _VPOLICY, "policy", policy("*")),
     seed("AC-12", _VPOLICY, "policy", policy("secret/*")),
     seed("AC-12", _VPOLICY, "policy", policy("south/kv/data/x"), name="north-*"),
+    seed("AC-12", _VPOLICY, "policy", policy("+/transit/hmac/pseudonym", "update"), name="north-ingestor"),
+    seed("AC-12", _VPOLICY, "policy", policy("north/transit/hmac/*", "update"), name="north-ingestor"),
+    seed("AC-12", _VPOLICY, "policy", policy("{{identity.entity.name}}/transit/hmac/pseudonym", "update")),
+    seed("AC-12", _VPOLICY, "policy", policy("north/transit/export/hmac-key/pseudonym"), name="north-*"),
+    seed("AC-12", _VPOLICY, "policy", policy("auth/token/create", "update")),
     seed("AC-12", _VPOLICY, "policy", '{"path": {"sys/*": {"capabilities": ["read"]}}}'),
+    seed("AC-12", _VPOLICY, "name", "default", name="north-ingestor"),
     seed("AC-12", _VROLE, "boundServiceAccountNames", ["*"]),
+    seed("AC-12", _VROLE, "boundServiceAccountNames", ["ingest*"]),
     seed("AC-12", _VROLE, "boundServiceAccountNames", []),
     seed("AC-12", _VROLE, "boundServiceAccountNamespaces", ["*"]),
     seed("AC-12", _VROLE, "boundServiceAccountNamespaces[0]", "elsewhere"),
     seed("AC-12", _VROLE, "boundServiceAccountNamespaces[0]", "south-phi", name="north-ingestor"),
+    seed("AC-12", _VROLE, "boundServiceAccountNamespaceSelector", "{}", hides=False),
     seed("AC-12", _VROLE, "tokenTtl", 0),
     seed("AC-12", _VROLE, "tokenPolicies", ["root"]),
     seed("AC-12", _VROLE, "tokenPolicies[0]", "undeclared"),
+    seed("AC-12", _JWT_ROLE, "tokenPolicies", ["north-ingestor"]),
+    *(seed("AC-12", _VKEY, flag, True) for flag in ("exportable", "allowPlaintextBackup")),
     seed("AC-13", _JOB, f"{_POD}.serviceAccountName", "default"),
     seed("AC-13", _JOB, f"{_POD}.serviceAccountName", GONE),
     seed("AC-13", _JOB, f"{_POD}.automountServiceAccountToken", True),

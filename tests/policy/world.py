@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from policy_pack.settings import Evidence, Level, Settings, load
@@ -30,24 +31,29 @@ def config(names: Sequence[str]) -> dict[str, Any]:
 
 CONFIG = config(HOSPITALS)
 ADDRESSES = read(CONFIG)
+ACCESS = Path(__file__).with_name("access.yaml")
 
 
 def settings() -> Settings:
     """Return settings with every control on, those of the proposed rule included."""
     done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
     profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
-    return load().model_copy(update={"exemptions": (), "today": TODAY, "evidence": done, "profiles": profiles})
+    changes = {"exemptions": (), "today": TODAY, "evidence": done, "profiles": profiles, "access": ACCESS}
+    return load().model_copy(update=changes)
 
 
 def vault(hospital: str) -> list[Resource]:
     """Return the Vault resources of one hospital."""
     found = [
         build("vault:index/mount:Mount", f"{hospital}-kv", {"path": f"{hospital}/kv", "type": "kv"}, protect=True),
-        build(
-            "vault:transit/secretBackendKey:SecretBackendKey",
-            f"{hospital}-pseudonym",
-            {"backend": f"{hospital}/transit", "name": "pseudonym", "deletionAllowed": False},
-            protect=True,
+        *(
+            build(
+                "vault:transit/secretBackendKey:SecretBackendKey",
+                f"{hospital}-{key}",
+                {"backend": f"{hospital}/transit", "name": key, "deletionAllowed": False},
+                protect=True,
+            )
+            for key in ("pseudonym", "release-signing")
         ),
     ]
     for workload, zone, path in (

@@ -310,8 +310,22 @@ def platform() -> list[Resource]:
             "viewer",
             {
                 "metadata": {"name": "viewer", "namespace": "north-data"},
-                "roleRef": {"kind": "Role", "name": "viewer"},
+                "roleRef": {"kind": "ClusterRole", "name": "viewer"},
                 "subjects": [{"kind": "ServiceAccount", "name": "trainer", "namespace": "north-data"}],
+            },
+        ),
+        build(
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
+            "token-review",
+            {"rules": [{"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}]},
+        ),
+        build(
+            "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding",
+            "token-review",
+            {
+                "metadata": {"name": "token-review"},
+                "roleRef": {"kind": "ClusterRole", "name": "token-review"},
+                "subjects": [{"kind": "ServiceAccount", "name": "ingestor", "namespace": "north-phi"}],
             },
         ),
         build(

@@ -1,102 +1,28 @@
-"""Vault policies and auth roles, the break-glass role, and the length of sessions."""
+"""Tokens of Vault, the break-glass role, and the length of sessions."""
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.facts.iam.conditions import requires_mfa
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.trust import is_assumed_by_people
-from policy_pack.facts.vault_policies import policy_paths
-from policy_pack.facts.zone_table import SHARED
-from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, not_yet_known, violation
+from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, not_yet_known, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
-    NAMESPACE,
     ROLE,
     VAULT_AUTH_METHOD,
     VAULT_JWT_ROLE,
     VAULT_KUBERNETES_ROLE,
-    VAULT_POLICY,
 )
-from policy_pack.stack.values import NotKnownError, View
+from policy_pack.stack.values import NotKnownError
 
 _MAX_SECONDS, _INTERACTIVE_SECONDS = 3600, 900
 _INTERACTIVE_METHODS = ("userpass", "ldap", "oidc", "jwt", "okta", "radius")
 QUOTA = "vault:index/quotaRateLimit:QuotaRateLimit"
 
 
-@resource_check("AC-12", VAULT_POLICY)
-def vault_policies_are_limited_to_mounts(policy: Resource) -> Findings:
-    """Refuse sudo, and paths that are not limited to a mount."""
-    document = policy.at("policy")
-    for path, capabilities in policy_paths(document):
-        if "sudo" in capabilities:
-            yield violation(f"allows sudo on {path}", document.path)
-        if path.startswith(("*", "+")) or path in ("secret/*", "sys/*") or not path:
-            yield violation(f"has the path {path}, which is not limited to a mount", document.path)
-
-
 @resource_check("AC-12", VAULT_KUBERNETES_ROLE)
-def vault_roles_bind_exact_accounts(role: Resource) -> Findings:
-    """Require exact ServiceAccounts and namespaces, and a token TTL."""
-    for field in ("boundServiceAccountNames", "boundServiceAccountNamespaces"):
-        yield from expect(
-            role.at(field),
-            lambda names: is_set(names) and not any("*" in name for name in names),
-            f"{field} is empty or has a wildcard",
-        )
+def vault_tokens_expire(role: Resource) -> Findings:
+    """Require a token TTL."""
     yield from expect(role.at("tokenTtl"), between(1, _MAX_SECONDS), "token_ttl is not between 1 s and 1 h")
-    yield from expect(role.at("tokenPolicies"), lambda names: not names or "root" not in names, "has the root policy")
-
-
-@join_check("AC-12", VAULT_KUBERNETES_ROLE)
-def vault_roles_stay_in_their_hospital(role: Resource, context: StackContext) -> Findings:
-    """Require that every path of a role's policies is below the hospital of its namespaces.
-
-    A role of the platform, such as cert-manager's, has the name of its hospital as a prefix.
-    """
-    for namespace in role.at("boundServiceAccountNamespaces").items():
-        yield from guarded(_policies_below_hospital(role, namespace, context), namespace.path)
-
-
-def _policies_below_hospital(role: Resource, namespace: View, context: StackContext) -> Findings:
-    namespaces = context.graph.where("metadata.name", namespace.text(), NAMESPACE)
-    hospital = context.label(namespaces[0], "hospital") if namespaces else ""
-    if hospital == SHARED:
-        role_name = role.at("roleName").text()
-        names: list[str] = context.graph.memo("hospitals", lambda _: _hospitals(context))
-        hospital = next((name for name in names if role_name.startswith(f"{name}-")), "")
-    if not hospital:
-        yield violation(
-            f"is bound to namespace {namespace.text()}, which belongs to no hospital of this stack", namespace.path
-        )
-        return
-    for name in role.at("tokenPolicies").items():
-        yield from guarded(_policy_below_hospital(name, hospital, role, context), name.path)
-
-
-def _hospitals(context: StackContext) -> list[str]:
-    """Return the hospitals of the stack, longest names first: the name of one may begin with another."""
-    roles = {context.label(namespace_resource, "hospital") for namespace_resource in context.graph.of(NAMESPACE)} - {
-        "",
-        SHARED,
-    }
-    return sorted(roles, key=len, reverse=True)
-
-
-def _policy_below_hospital(name: View, hospital: str, role: Resource, context: StackContext) -> Findings:
-    if name.known:
-        policy = next(iter(context.graph.where("name", name.text(), VAULT_POLICY)), None)
-    else:
-        policy = context.graph.target(role, "tokenPolicies", (VAULT_POLICY,), ("name", "id"))
-        if policy is None:
-            yield not_yet_known(name.path)
-            return
-    if policy is None:
-        if name.value != "default":
-            yield violation(f"has the policy {name.text()}, which this stack does not declare", name.path)
-        return
-    for path, _ in policy_paths(policy.at("policy")):
-        if not path.startswith(f"{hospital}/"):
-            yield violation(f"has access to {path} by policy {policy.name}, outside hospital {hospital}", name.path)
 
 
 # --- break glass -------------------------------------------------------------------------------------

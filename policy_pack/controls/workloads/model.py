@@ -8,7 +8,7 @@ from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.evaluation import allowed_arns
 from policy_pack.facts.iam.trust import service_account
 from policy_pack.facts.releases import ReleaseMetadata, local_path, read
-from policy_pack.facts.vault_policies import policy_paths
+from policy_pack.facts.vault.policies import policy_paths
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, matches, violation
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import (

@@ -8,7 +8,7 @@ from policy_pack.facts.database_access import databases_by_login
 from policy_pack.facts.iam.conditions import transport_requirement
 from policy_pack.facts.iam.policies import resource_policy
 from policy_pack.facts.ownership import OwnershipIndex
-from policy_pack.facts.vault_access import vault_resources
+from policy_pack.facts.vault.access import vault_resources
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import DATABASES, KEY

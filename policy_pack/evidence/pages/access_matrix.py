@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from policy_pack.evidence.report import Report
 from policy_pack.facts.access import Access
-from policy_pack.facts.rbac_access import ClusterPermission
+from policy_pack.facts.rbac.permissions import ClusterPermission
 
 # The verbs that disclose the contents of a store.
 DISCLOSING = ("read", "decrypt", "select", "connect", "export", "restore", "generate credentials")

@@ -187,7 +187,19 @@ def test_configuration_leaves_what_it_does_not_name(analyzer: Analyzer) -> None:
     assert ("VM-03", proto.MANDATORY) in level_of(one(analyzer, {}, "aws:eks/addon:Addon"))
 
 
-def test_a_wrong_configuration_is_refused_in_one_sentence(analyzer: Analyzer) -> None:
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"exemptions": [{"control": "AC-05"}]}, "--policy-pack-config: exemptions.0.resource: field required."),
+        (
+            {"access": "/tmp/access.yaml"},
+            "--policy-pack-config: access: change the table of access, policy_pack/access.yaml.",
+        ),
+    ],
+)
+def test_a_wrong_configuration_is_refused_in_one_sentence(
+    analyzer: Analyzer, changes: dict[str, Any], message: str
+) -> None:
     messages: list[str] = []
 
     class Context:
@@ -195,12 +207,10 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(analyzer: Analyzer) ->
             messages.append(details)
             raise RuntimeError(code.name)
 
-    policy_config = {
-        "EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": {"exemptions": [{"control": "AC-05"}]}}))
-    }
+    policy_config = {"EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": changes}))}
     with pytest.raises(RuntimeError, match="INVALID_ARGUMENT"):
         analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=policy_config), Context())
-    assert messages == ["--policy-pack-config: exemptions.0.resource: field required."]
+    assert messages == [message]
 
 
 @pytest.fixture
@@ -218,7 +228,7 @@ def served() -> Iterator[grpc.Channel]:
 
 def test_the_folder_answers_the_engine(served: grpc.Channel) -> None:
     stub: Any = analyzer_pb2_grpc.AnalyzerStub(served)
-    assert len(stub.GetAnalyzerInfo(empty_pb2.Empty()).policies) == 78
+    assert len(stub.GetAnalyzerInfo(empty_pb2.Empty()).policies) == len(table().rows) + 1
     stub.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config={"x:endpoints": json.dumps({})}))
     request = proto.AnalyzeRequest(type=BLOCK, urn="urn:pulumi:prod::x::t::a", name="a", properties=struct({}))
     assert len(stub.Analyze(request).diagnostics) == 4

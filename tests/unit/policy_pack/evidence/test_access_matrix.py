@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_pack.facts import database_access, rbac_access, vault_access
+from policy_pack.facts import database_access
 from policy_pack.facts.access import Access
 from policy_pack.facts.iam.access import IamAccess
 from policy_pack.facts.iam.conditions import Outcome, evaluate
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.wildcards import matches, overlap
+from policy_pack.facts.rbac.permissions import cluster_permissions
+from policy_pack.facts.vault import access as vault_access
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import View
 from tests.policy.builders import STACK, build, document, tags
@@ -226,7 +228,10 @@ def path(place: str, *capabilities: str) -> str:
     [
         (path("north/transit/hmac/pseudonym", "update"), {"pseudonymise"}),
         (path("north/transit/hmac/pseudonym", "read"), set()),
-        (path("north/transit/+/pseudonym", "update"), {"pseudonymise", "sign", "decrypt", "encrypt"}),
+        (
+            path("north/transit/+/pseudonym", "update"),
+            {"pseudonymise", "sign", "decrypt", "encrypt", "rewrap", "verify", "manage"},
+        ),
         (path("north/transit/hmac/*", "update") + path("north/transit/hmac/pseudonym", "deny"), {"pseudonymise"}),
         (path("north/transit/hmac/pse*", "deny") + path("north/transit/hmac/*", "update"), set()),
         (path("south/transit/hmac/pseudonym", "update"), set()),
@@ -241,13 +246,13 @@ def test_vault_applies_the_most_specific_path(policy: str, verbs: set[str]) -> N
     assert {one.principal.label for one in found} <= {"ServiceAccount north-phi/ingestor"}
 
 
-def test_a_policy_without_role_grants_nothing() -> None:
+def test_a_policy_without_role_is_that_of_a_token_made_elsewhere() -> None:
     other = build(
         "vault:index/policy:Policy",
         "south",
         {"name": "south", "policy": path("north/transit/hmac/pseudonym", "update")},
     )
-    assert vault(path("x/y", "read"), other) == []
+    assert [one.principal.label for one in vault(path("x/y", "read"), other)] == ["a token with Vault policy south"]
 
 
 def test_access_to_system_paths_is_listed() -> None:
@@ -257,7 +262,8 @@ def test_access_to_system_paths_is_listed() -> None:
 
 def test_database_credentials_have_the_privileges_of_their_statements() -> None:
     creation = [
-        'CREATE ROLE "{{name}}" LOGIN; GRANT SELECT, INSERT ON worklist.visits TO "{{name}}";',
+        """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""",
+        'GRANT SELECT, INSERT ON worklist.visits TO "{{name}}";',
         "GRANT readers TO {{name}}",
         "GRANT nonsense",
     ]
@@ -309,7 +315,7 @@ def test_kubernetes_roles_grant_what_they_list() -> None:
     resource_names = {**SECRETS, "resourceNames": ["fhir"]}
     exec_ = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}
     harmless = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
-    found = rbac_access.cluster_permissions(
+    found = cluster_permissions(
         Graph(
             [
                 *rbac("Role", "a", [resource_names, harmless], TRAINER, "north-data"),
@@ -321,6 +327,7 @@ def test_kubernetes_roles_grant_what_they_list() -> None:
     assert [(one.namespace, one.principal.label, one.permission, one.resource_names) for one in found.permissions] == [
         ("every namespace", "group operators", "execute commands in pods", ()),
         ("north-data", "ServiceAccount north-data/trainer", "read Secrets", ("fhir",)),
+        ("north-data", "ServiceAccount north-data/trainer", "read other objects", ()),
     ]
     assert found.unresolved == ()
 
@@ -328,8 +335,8 @@ def test_kubernetes_roles_grant_what_they_list() -> None:
 def test_a_missing_role_is_listed_and_a_default_role_is_known() -> None:
     [_, lost] = rbac("Role", "lost", [], TRAINER, "north-data")
     [_, edit] = rbac("ClusterRole", "edit", [], TRAINER)
-    found = rbac_access.cluster_permissions(Graph([lost, edit], STACK))
-    assert found.unresolved == ("north-data/lost: Role lost",)
+    found = cluster_permissions(Graph([lost, edit], STACK))
+    assert found.unresolved == ("Role lost by RoleBinding north-data/lost",)
     assert {"read Secrets", "execute commands in pods"} <= {one.permission for one in found.permissions}
     assert "grant permissions" not in {one.permission for one in found.permissions}
 
@@ -340,7 +347,7 @@ def test_the_group_of_an_access_entry_is_its_role_s_principals() -> None:
         "aws:eks/accessEntry:AccessEntry", "ops", {"principalArn": arn("ops"), "kubernetesGroups": ["operators"]}
     )
     bound = rbac("ClusterRole", "reader", [SECRETS], {"kind": "Group", "name": "operators"})
-    found = rbac_access.cluster_permissions(Graph([*role("ops", trust=people), entry, *bound], STACK))
+    found = cluster_permissions(Graph([*role("ops", trust=people), entry, *bound], STACK))
     [one] = found.permissions
     assert one.principal.label == f"people of account {ACCOUNT} that its policies allow"
     assert one.through[1:] == ("group operators", "role ops")

@@ -1,0 +1,1 @@
+"""Kubernetes RBAC: what roles permit, who holds them, and what both grant."""

@@ -1,0 +1,1 @@
+"""Access in Vault: policies as Vault reads them, logins, and what both grant."""
