@@ -31,6 +31,7 @@ EBS_VOLUME = "aws:ebs/volume:Volume"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 LOAD_BALANCERS = (LOAD_BALANCER, "aws:alb/loadBalancer:LoadBalancer")
+LISTENERS = ("aws:lb/listener:Listener", "aws:alb/listener:Listener")
 RDS_INSTANCE = "aws:rds/instance:Instance"
 RDS_CLUSTER = "aws:rds/cluster:Cluster"
 RDS_CLUSTER_INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
@@ -47,9 +48,21 @@ INGRESS = "k8s:networking.k8s.io/Ingress"
 INFERENCE_SERVICE = "k8s:serving.kserve.io/InferenceService"
 SERVING_RUNTIMES = ("k8s:serving.kserve.io/ServingRuntime", "k8s:serving.kserve.io/ClusterServingRuntime")
 GATEWAY = "k8s:gateway.networking.k8s.io/Gateway"
+GATEWAY_CLASS = "k8s:gateway.networking.k8s.io/GatewayClass"
 HTTP_ROUTE = "k8s:gateway.networking.k8s.io/HTTPRoute"
+ROUTE_KINDS = (
+    HTTP_ROUTE,
+    "k8s:gateway.networking.k8s.io/GRPCRoute",
+    "k8s:gateway.networking.k8s.io/TLSRoute",
+    "k8s:gateway.networking.k8s.io/TCPRoute",
+    "k8s:gateway.networking.k8s.io/UDPRoute",
+)
+REFERENCE_GRANT = "k8s:gateway.networking.k8s.io/ReferenceGrant"
+ENVOY_PROXY = "k8s:gateway.envoyproxy.io/EnvoyProxy"
 CLIENT_POLICY = "k8s:gateway.envoyproxy.io/ClientTrafficPolicy"
 SECURITY_POLICY = "k8s:gateway.envoyproxy.io/SecurityPolicy"
+TRAFFIC_POLICY = "k8s:gateway.envoyproxy.io/BackendTrafficPolicy"
+CERTIFICATE = "k8s:cert-manager.io/Certificate"
 DISRUPTION_BUDGET = "k8s:policy/PodDisruptionBudget"
 HELM_CHARTS = ("k8s:helm.sh/Release", "k8s:helm.sh/Chart")
 

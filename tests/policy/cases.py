@@ -102,7 +102,20 @@ CASES = [
         number=1,
     ),
     _seed("AUD-01 Trail dropped", "has no CloudTrail trail", "no trail records"),
-    _seed("AUTH-01 security.istio.io/AuthorizationPolicy spec.rules", "allows every request"),
+    _seed(
+        "TX-03 gateway.envoyproxy.io/ClientTrafficPolicy spec.tls.clientValidation.optional",
+        "the VPC and linked networks -> Gateway north-platform/gateway listener https:443 lacks mutual-tls",
+        "the client certificate is optional (clientValidation.optional)",
+    ),
+    _seed(
+        "SEG-12 gateway.envoyproxy.io/EnvoyProxy spec.provider.kubernetes.envoyService.annotations",
+        "the internet -> Gateway north-platform/gateway listener https:443 (its load balancer is public",
+        "is not an entry point of exposure.yaml",
+    ),
+    _seed(
+        "AUTH-01 SecurityPolicy added",
+        "lacks token: no JWT is validated (jwt.providers) (HTTPRoute north-platform/model: SecurityPolicy extra)",
+    ),
     _release("ML-01", "has no model card", leave_out="MODEL_CARD.md"),
     _release("ML-01", "have no approval", approved=False),
     _release("ML-02", "have gates that did not pass", passed=False),

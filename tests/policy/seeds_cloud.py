@@ -19,9 +19,6 @@ _LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 _LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 _LOGGING = "aws:s3/bucketLogging:BucketLogging"
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
-_SG = "aws:ec2/securityGroup:SecurityGroup"
-_SG_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
-_SG_INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 _DEFAULT_SG = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 _ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 _BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -129,37 +126,11 @@ ACCESS: list[Seed] = [
 ]
 
 NETWORK: list[Seed] = [
-    seed("SEG-05", _SG, "ingress[0].cidrBlocks", ["0.0.0.0/0"]),
-    seed("SEG-05", _SG, "ingress[0].fromPort", 20),
-    seed("SEG-05", _SG, "ingress[0].protocol", "-1"),
-    seed("SEG-05", _SG, "ingress[0].ipv6CidrBlocks", ["::/0"]),
-    seed("SEG-05", _SG_RULE, "cidrBlocks", ["0.0.0.0/0"]),
-    seed("SEG-05", _SG_INGRESS, "toPort", 8443).here(),
-    seed("SEG-05", _SG_INGRESS, "tags", {}).here(),
     absent("SEG-05", "aws:wafv2/webAclAssociation:WebAclAssociation", "resourceArn"),
     seed("SEG-05", _BALANCER, "loadBalancerType", "application", name="relay"),
     absent("SEG-06", _DEFAULT_SG, "vpcId"),
     seed("SEG-06", _DEFAULT_SG, "ingress", [{"protocol": "-1", "self": True}]),
     seed("SEG-06", _DEFAULT_SG, "egress", [{"protocol": "-1"}]),
-    seed("SEG-07", "aws:ec2/subnet:Subnet", "mapPublicIpOnLaunch", True),
-    seed("SEG-07", _TEMPLATE, "networkInterfaces[0].associatePublicIpAddress", "true"),
-    seed("SEG-07", _INSTANCE, "associatePublicIpAddress", True),
-    seed("SEG-07", "aws:ec2/eip:Eip", "instance", "i-1"),
-    extra(
-        "SEG-07",
-        build("aws:ec2/launchConfiguration:LaunchConfiguration", "x", {"associatePublicIpAddress": True}),
-    ),
-    seed("SEG-07", _MEMBER, "publiclyAccessible", True),
-    seed("SEG-07", _DATABASE, "publiclyAccessible", True),
-    seed("SEG-08", "aws:ec2/route:Route", "routeTableId", "rtb-private"),
-    seed(
-        "SEG-08",
-        "aws:ec2/routeTable:RouteTable",
-        "routes",
-        [{"cidrBlock": "0.0.0.0/0", "gatewayId": "igw-1"}],
-        name="private",
-    ),
-    seed("SEG-08", "aws:ec2/subnet:Subnet", f"tags.{{{PREFIX}/tier}}", "private", name="public"),
     absent("SEG-09", _ENDPOINT, "vpcId", name="*kms"),
     seed("SEG-09", _ENDPOINT, "serviceName", "com.amazonaws.us-east-1.ec2"),
     seed("SEG-09", _ENDPOINT, "policy", GONE),

@@ -11,14 +11,9 @@ _POD = "spec.jobTemplate.spec.template.spec"
 _C = f"{_POD}.containers[0]"
 _SA = "k8s:core/ServiceAccount"
 _SERVICE = "k8s:core/Service"
-_INGRESS = "k8s:networking.k8s.io/Ingress"
 _IS = "k8s:serving.kserve.io/InferenceService"
 _RUNTIME = "k8s:serving.kserve.io/ServingRuntime"
-_GATEWAY = "k8s:gateway.networking.k8s.io/Gateway"
-_CLIENT = "k8s:gateway.envoyproxy.io/ClientTrafficPolicy"
 _PEER = "k8s:security.istio.io/PeerAuthentication"
-_TOKENS = "k8s:security.istio.io/RequestAuthentication"
-_RULES = "k8s:security.istio.io/AuthorizationPolicy"
 _ROLE = "k8s:rbac.authorization.k8s.io/ClusterRole"
 _BINDING = "k8s:rbac.authorization.k8s.io/RoleBinding"
 _ALERTS = "k8s:monitoring.coreos.com/PrometheusRule"
@@ -162,11 +157,6 @@ ACCESS: list[Seed] = [
     seed("AC-16", _JWT_ROLE, "tokenTtl", 3600),
     seed("AC-17", "vault:index/quotaRateLimit:QuotaRateLimit", "path", "kv"),
     absent("AC-17", "vault:index/quotaRateLimit:QuotaRateLimit"),
-    absent("AUTH-01", _TOKENS),
-    absent("AUTH-01", _RULES),
-    *(seed("AUTH-01", _TOKENS, f"spec.jwtRules[0].{field}", GONE) for field in ("issuer", "audiences", "jwksUri")),
-    seed("AUTH-01", _RULES, "spec.rules[0].from[0].source.requestPrincipals", ["*"]),
-    seed("AUTH-01", _RULES, "spec.rules", [{}]),
     seed("AUTH-02", "vault:identity/mfaLoginEnforcement:MfaLoginEnforcement", "authMethodTypes", ["oidc"]),
     seed("AUTH-03", _VCONFIG, "disableLocalCaJwt", GONE),
     seed("AUTH-03", _VCONFIG, "issuer", "https://cluster").with_("disableIssValidation", True),
@@ -233,19 +223,8 @@ SEGMENTS: list[Seed] = [
     ),
     seed("SEG-04", _CONFIG, "metadata.namespace", GONE),
     seed("SEG-04", _JOB, "metadata.namespace", "default"),
-    seed("SEG-11", _SERVICE, "spec.type", "LoadBalancer"),
-    seed("SEG-11", _SERVICE, "spec.type", "NodePort"),
-    seed("SEG-11", _SERVICE, "spec.externalIPs", ["198.51.100.7"]),
-    seed("SEG-11", _INGRESS, "metadata.annotations.{nginx.ingress.kubernetes.io/server-snippet}", "x", hides=False),
     seed("TX-03", _PEER, "spec.mtls.mode", "PERMISSIVE"),
     seed("TX-03", _PEER, "spec.portLevelMtls", {"9090": {"mode": "DISABLE"}}),
-    seed("TX-04", _GATEWAY, "spec.listeners[0].protocol", "HTTP"),
-    seed("TX-04", _GATEWAY, "spec.listeners[0].tls.certificateRefs", []),
-    seed("TX-04", _GATEWAY, "spec.listeners[0].tls.certificateRefs[0].name", "other"),
-    seed("TX-04", _CLIENT, "spec.tls.minVersion", "1.0"),
-    seed("TX-04", _INGRESS, "spec.tls", GONE),
-    seed("TX-04", _INGRESS, "spec.tls[0].secretName", GONE),
-    seed("TX-04", _INGRESS, "metadata.annotations", {}),
 ]
 
 PODS: list[Seed] = [
@@ -317,8 +296,6 @@ PODS: list[Seed] = [
 ]
 
 MODELS: list[Seed] = [
-    seed("AUD-08", "k8s:gateway.networking.k8s.io/HTTPRoute", "spec.rules[0].backendRefs[0].name", "other"),
-    absent("AUD-08", "k8s:gateway.networking.k8s.io/HTTPRoute"),
     seed("AUD-08", _IS, "spec.predictor.logger.url", "http://sink.elsewhere.svc"),
     seed("AUD-08", _IS, "spec.predictor.logger.url", "http://sink.south-phi.svc", name="north-*"),
     seed("INT-04", _IS, "spec.predictor.model.storageUri", "s3://hmlops-prod-north-models/readmission/latest"),

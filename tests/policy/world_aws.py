@@ -3,7 +3,7 @@
 from typing import Any
 
 from policy_pack.stack.graph import Resource
-from tests.policy.builders import PREFIX, build, document, tags
+from tests.policy.builders import build, document, tags
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -278,13 +278,13 @@ def network() -> list[Resource]:
         ),
         build(
             "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-            "public",
+            "hospital",
             {
                 "ipProtocol": "tcp",
                 "fromPort": 443,
                 "toPort": 443,
-                "cidrIpv4": "0.0.0.0/0",
-                "tags": {f"{PREFIX}/public-alb": "true"},
+                "cidrIpv4": "10.50.0.0/24",
+                "cidrIpv6": "fd00:50::/64",
             },
         ),
         build(
@@ -319,7 +319,12 @@ def network() -> list[Resource]:
             build(
                 "aws:ec2/vpcEndpoint:VpcEndpoint",
                 service,
-                own | {"serviceName": f"com.amazonaws.{REGION}.{service}", "policy": policy},
+                own
+                | {
+                    "serviceName": f"com.amazonaws.{REGION}.{service}",
+                    "subnetIds": ["subnet-private"],
+                    "policy": policy,
+                },
             )
             for service in _ENDPOINTS
         ),
@@ -330,6 +335,7 @@ def network() -> list[Resource]:
             "gateway",
             {
                 "arn": "arn:balancer",
+                "internal": True,
                 "accessLogs": {"enabled": True, "bucket": "logs"},
                 "enableDeletionProtection": True,
                 "tags": tags(),
@@ -340,6 +346,7 @@ def network() -> list[Resource]:
             "relay",
             {
                 "arn": "arn:relay",
+                "internal": True,
                 "loadBalancerType": "network",
                 "enableCrossZoneLoadBalancing": True,
                 "accessLogs": {"enabled": True, "bucket": "logs"},
@@ -351,12 +358,28 @@ def network() -> list[Resource]:
         build(
             "aws:lb/listener:Listener",
             "https",
-            {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06", "certificateArn": "arn:cert"},
+            {
+                "loadBalancerArn": "arn:balancer",
+                "protocol": "HTTPS",
+                "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
+                "certificateArn": "arn:cert",
+                "mutualAuthentication": {"mode": "verify", "trustStoreArn": "arn:trust"},
+            },
         ),
         build(
             "aws:lb/listener:Listener",
             "http",
-            {"protocol": "HTTP", "defaultActions": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}]},
+            {
+                "arn": "arn:http",
+                "loadBalancerArn": "arn:balancer",
+                "protocol": "HTTP",
+                "defaultActions": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}],
+            },
+        ),
+        build(
+            "aws:lb/listenerRule:ListenerRule",
+            "http",
+            {"listenerArn": "arn:http", "actions": [{"type": "redirect", "redirect": {"protocol": "HTTPS"}}]},
         ),
         build("aws:acm/certificate:Certificate", "gateway", {"domainName": "x.example"}),
         build("aws:wafv2/webAcl:WebAcl", "gateway", {"arn": "arn:waf"}),

@@ -1,4 +1,4 @@
-"""The cluster of the compliant stack: zones, NetworkPolicies, pods, a model, and a gateway with its policies."""
+"""The cluster of the compliant stack: zones, NetworkPolicies, pods, a model, and gateways with their policies."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads@{DIGEST}"
 RELEASE = "0123456789abcdef"
 MODEL_PORT = 8080
 CLINIC = "10.50.0.0/24"
+_CLIENT = "%DOWNSTREAM_PEER_FINGERPRINT_256%"
 PLACES = {"aws": "10.40.0.0/16:443", "vault": "10.41.0.0/24:8200", "fhir": "10.50.0.0/24:443"}
 
 
@@ -39,6 +40,7 @@ def namespace(hospital: str, zone: str) -> list[Resource]:
         f"{PREFIX}/data-class": "raw" if zone == "phi" else "curated",
         f"{PREFIX}/owner": "platform",
         f"{PREFIX}/phi": "true",
+        "istio-injection": "enabled",
     }
     notes = {f"{PREFIX}/{key}": "told" for key in ("baa", "security-contact", "notify")}
     closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
@@ -221,65 +223,106 @@ def model(hospital: str) -> list[Resource]:
             f"{hospital}-model",
             {"metadata": meta("model", hospital, zone), "spec": {"groups": [{"name": "model", "rules": alerts}]}},
         ),
+    ]
+
+
+def gateway(hospital: str) -> list[Resource]:
+    """Return the gateway of a hospital, with its certificate, its policies and its route to the model."""
+    zone, model_service, secret = "platform", "readmission-risk-v1-predictor", {"kind": "Secret", "name": "gateway-tls"}
+    target = {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gateway"}]}
+    listener = {
+        "name": "https",
+        "protocol": "HTTPS",
+        "port": 443,
+        "tls": {"mode": "Terminate", "certificateRefs": [secret]},
+        "allowedRoutes": {"namespaces": {"from": "Same"}},
+    }
+    provider = {
+        "name": "idp",
+        "issuer": "https://idp",
+        "audiences": ["risk"],
+        "remoteJWKS": {"uri": "https://idp/keys"},
+    }
+    principal = {"jwt": {"provider": "idp", "claims": [{"name": "client_id", "values": [f"{hospital}-ehr"]}]}}
+    security = {
+        "jwt": {"providers": [provider]},
+        "authorization": {"defaultAction": "Deny", "rules": [{"action": "Allow", "principal": principal}]},
+    }
+    limit = {"limit": {"requests": 300, "unit": "Minute"}}
+    route = {
+        "parentRefs": [{"name": "gateway"}],
+        "rules": [{"backendRefs": [{"name": model_service, "namespace": f"{hospital}-serving", "port": 80}]}],
+    }
+    source = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": f"{hospital}-{zone}"}
+    specs: dict[str, tuple[str, dict[str, Any]]] = {
+        "cert-manager.io/v1:Certificate": (
+            "gateway",
+            {"secretName": "gateway-tls", "issuerRef": {"kind": "ClusterIssuer", "name": f"{hospital}-gateway"}},
+        ),
+        "gateway.networking.k8s.io/v1:Gateway": ("gateway", {"gatewayClassName": "hospitals", "listeners": [listener]}),
+        "gateway.envoyproxy.io/v1alpha1:ClientTrafficPolicy": (
+            "gateway",
+            {**target, "tls": {"minVersion": "1.3", "clientValidation": {"caCertificateRefs": [secret]}}},
+        ),
+        "gateway.envoyproxy.io/v1alpha1:SecurityPolicy": ("gateway", {**target, **security}),
+        "gateway.envoyproxy.io/v1alpha1:BackendTrafficPolicy": (
+            "gateway",
+            {**target, "rateLimit": {"local": {"rules": [limit]}}},
+        ),
+        "gateway.networking.k8s.io/v1:HTTPRoute": ("model", route),
+    }
+    objects = [
+        build(f"kubernetes:{kind}", f"{hospital}-gateway", {"metadata": meta(name, hospital, zone), "spec": spec})
+        for kind, (name, spec) in specs.items()
+    ]
+    issuer = {"vault": {"server": "https://vault.example:8200", "path": f"{hospital}/pki/sign/envoy"}}
+    grant = {"from": [source], "to": [{"group": "", "kind": "Service", "name": model_service}]}
+    return [
+        *objects,
         build(
-            "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
-            f"{hospital}-model",
-            {
-                "metadata": meta("model", hospital, zone),
-                "spec": {"rules": [{"backendRefs": [{"name": name, "namespace": f"{hospital}-{zone}"}]}]},
-            },
+            "kubernetes:cert-manager.io/v1:ClusterIssuer",
+            f"{hospital}-gateway",
+            {"metadata": {"name": f"{hospital}-gateway"}, "spec": issuer},
         ),
         build(
-            "kubernetes:security.istio.io/v1:RequestAuthentication",
-            f"{hospital}-model",
-            {
-                "metadata": meta("model", hospital, zone),
-                "spec": {"jwtRules": [{"issuer": "https://idp", "audiences": ["risk"], "jwksUri": "https://idp/keys"}]},
-            },
-        ),
-        build(
-            "kubernetes:security.istio.io/v1:AuthorizationPolicy",
-            f"{hospital}-model",
-            {
-                "metadata": meta("model", hospital, zone),
-                "spec": {"action": "ALLOW", "rules": [{"from": [{"source": {"requestPrincipals": ["idp/planner"]}}]}]},
-            },
+            "kubernetes:gateway.networking.k8s.io/v1beta1:ReferenceGrant",
+            f"{hospital}-gateway",
+            {"metadata": meta("gateway", hospital, "serving"), "spec": grant},
         ),
     ]
 
 
 def platform() -> list[Resource]:
     """Return the shared resources of the cluster."""
-    name = "gateway"
-    notes = {"cert-manager.io/cluster-issuer": "internal"}
-    https = {"name": "https", "protocol": "HTTPS", "port": 443, "tls": {"certificateRefs": [{"name": "gateway"}]}}
-    policy = {
-        "targetRef": {"name": name},
-        "tls": {"minVersion": "1.3", "clientValidation": {"caCertificateRefs": [{"name": "ca"}]}},
+    annotations = {"service.beta.kubernetes.io/aws-load-balancer-internal": "true"}
+    log = {
+        "format": {"type": "JSON", "json": {"time": "%START_TIME%", "answer": "%RESPONSE_CODE%", "client": _CLIENT}},
+        "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
     }
+    proxy = {
+        "provider": {
+            "type": "Kubernetes",
+            "kubernetes": {"envoyService": {"type": "LoadBalancer", "annotations": annotations}},
+        },
+        "telemetry": {"accessLog": {"settings": [log]}},
+    }
+    reference = {
+        "group": "gateway.envoyproxy.io",
+        "kind": "EnvoyProxy",
+        "name": "hospitals",
+        "namespace": "envoy-gateway-system",
+    }
+    controller = "gateway.envoyproxy.io/gatewayclass-controller"
     return [
         build(
-            "kubernetes:gateway.networking.k8s.io/v1:Gateway",
-            name,
-            {"metadata": {"name": name}, "spec": {"listeners": [https]}},
+            "kubernetes:gateway.networking.k8s.io/v1:GatewayClass",
+            "hospitals",
+            {"metadata": {"name": "hospitals"}, "spec": {"controllerName": controller, "parametersRef": reference}},
         ),
         build(
-            "kubernetes:cert-manager.io/v1:Certificate",
-            name,
-            {"metadata": {"name": name}, "spec": {"secretName": "gateway"}},
-        ),
-        build(
-            "kubernetes:gateway.envoyproxy.io/v1alpha1:ClientTrafficPolicy",
-            name,
-            {"metadata": {"name": name, "labels": {f"{PREFIX}/hospital": "shared"}}, "spec": policy},
-        ),
-        build(
-            "kubernetes:networking.k8s.io/v1:Ingress",
-            "docs",
-            {
-                "metadata": {"name": "docs", "namespace": "docs", "annotations": notes},
-                "spec": {"tls": [{"secretName": "docs"}]},
-            },
+            "kubernetes:gateway.envoyproxy.io/v1alpha1:EnvoyProxy",
+            "hospitals",
+            {"metadata": {"name": "hospitals", "namespace": "envoy-gateway-system"}, "spec": proxy},
         ),
         build(
             "kubernetes:core/v1:Service",
@@ -359,4 +402,4 @@ def hospital(name: str) -> list[Resource]:
     jobs = [
         resource for workload in table.workload_zones if workload != "model-server" for resource in job(name, workload)
     ]
-    return [*homes, *policies(name), *jobs, *model(name)]
+    return [*homes, *policies(name), *jobs, *model(name), *gateway(name)]

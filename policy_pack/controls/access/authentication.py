@@ -1,4 +1,4 @@
-"""Authentication of applications, people and pods."""
+"""Authentication of people and pods; entry_points authenticates the applications that request predictions."""
 
 from policy_pack.controls.rules import join_check, resource_check
 from policy_pack.facts.iam.conditions import requires_mfa
@@ -7,82 +7,18 @@ from policy_pack.facts.iam.trust import allows_people, is_single_sign_on
 from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
-    INFERENCE_SERVICE,
     ROLE,
-    SECURITY_POLICY,
     VAULT_AUTH_METHOD,
     VAULT_JWT_AUTH,
     VAULT_JWT_ROLE,
     VAULT_KUBERNETES_CONFIG,
     VAULT_KUBERNETES_ROLE,
 )
-from policy_pack.stack.pods import namespace
 from policy_pack.stack.values import View
 
-_REQUEST = "k8s:security.istio.io/RequestAuthentication"
-_AUTHORIZATION = "k8s:security.istio.io/AuthorizationPolicy"
 _ENFORCEMENT = "vault:identity/mfaLoginEnforcement:MfaLoginEnforcement"
 _ALGORITHMS = {"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}
 _PEOPLE_AUTH_METHODS = ("userpass", "ldap", "oidc", "okta", "radius")
-
-
-@join_check("AUTH-01", INFERENCE_SERVICE)
-def models_authenticate_clients(service: Resource, context: StackContext) -> Findings:
-    """Require JWT validation, and an authorization rule that names the client applications of the model."""
-    namespace_name = namespace(service).text()
-    tokens = context.graph.where("metadata.namespace", namespace_name, _REQUEST)
-    rules = context.graph.where("metadata.namespace", namespace_name, _AUTHORIZATION)
-    policies = [policy for policy in context.graph.of(SECURITY_POLICY) if _is_of_hospital(policy, service, context)]
-    if not (any(_issuers(policy) for policy in tokens) or any(_providers(policy) for policy in policies)):
-        yield violation("accepts requests without a validated JWT (issuer, audience and JWKS)")
-    if not (any(_names_clients(policy) for policy in rules) or any(_authorizes(policy) for policy in policies)):
-        yield violation("has no authorization rule that names its client applications")
-
-
-@resource_check("AUTH-01", _AUTHORIZATION)
-def no_policy_allows_every_request(policy: Resource) -> Findings:
-    """Refuse an AuthorizationPolicy that allows every request."""
-    allows = policy.at("spec.action").value in (None, "ALLOW")
-    if allows and any(rule.value == {} for rule in policy.at("spec.rules").items()):
-        yield violation("allows every request", "spec.rules")
-
-
-def _is_of_hospital(policy: Resource, service: Resource, context: StackContext) -> bool:
-    """Return whether a SecurityPolicy belongs to the service's hospital."""
-    return context.label(policy, "hospital") in (context.label(service, "hospital"), "shared")
-
-
-def _issuers(policy: Resource) -> bool:
-    rules = policy.at("spec.jwtRules").items()
-    return bool(rules) and all(
-        not rule.at(field).absent for rule in rules for field in ("issuer", "audiences", "jwksUri")
-    )
-
-
-def _providers(policy: Resource) -> bool:
-    providers = policy.at("spec.jwt.providers").items()
-    return bool(providers) and all(
-        not provider.at(field).absent for provider in providers for field in ("issuer", "audiences", "remoteJWKS.uri")
-    )
-
-
-def _names_clients(policy: Resource) -> bool:
-    sources = [
-        name.text()
-        for rule in policy.at("spec.rules").items()
-        for origin in rule.at("from").items()
-        for field in ("principals", "requestPrincipals")
-        for name in origin.at("source").key(field).items()
-    ]
-    return (
-        policy.at("spec.action").value in (None, "ALLOW") and bool(sources) and not any("*" in name for name in sources)
-    )
-
-
-def _authorizes(policy: Resource) -> bool:
-    rules = policy.at("spec.authorization.rules").items()
-    names_claims = all(not rule.at("principal.jwt.claims").absent for rule in rules)
-    return policy.at("spec.authorization.defaultAction").text() == "Deny" and bool(rules) and names_claims
 
 
 @resource_check("AUTH-02", ROLE)

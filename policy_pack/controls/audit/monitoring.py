@@ -5,8 +5,7 @@ import re
 from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.stack.checks import Findings, StackContext, expect, is_not_true, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import HTTP_ROUTE, INFERENCE_SERVICE, NAMESPACE, VAULT_AUDIT
-from policy_pack.stack.pods import namespace
+from policy_pack.stack.kinds import INFERENCE_SERVICE, NAMESPACE, VAULT_AUDIT
 
 _DETECTOR = "aws:guardduty/detector:Detector"
 _FEATURE = "aws:guardduty/detectorFeature:DetectorFeature"
@@ -21,7 +20,6 @@ _IN_EACH_REGION = {
 }
 _RECORDER = "aws:cfg/recorder:Recorder"
 _STATUS = "aws:cfg/recorderStatus:RecorderStatus"
-_VIRTUAL_SERVICE = "k8s:networking.istio.io/VirtualService"
 _HOST = re.compile(r"^\w+://[^./:]+\.([^./:]+)")
 
 
@@ -100,30 +98,6 @@ def alarms_have_actions(alarm: Resource) -> Findings:
     """Require an action for every alarm."""
     yield from expect(alarm.at("alarmActions"), is_set, "has no alarm action")
     yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its alarm actions are disabled")
-
-
-@join_check("AUD-08", INFERENCE_SERVICE)
-def predictions_have_audit_records(service: Resource, context: StackContext) -> Findings:
-    """Require a gateway route, as the gateway writes the audit record."""
-    name, namespace_name = service.at("metadata.name").text(), namespace(service).text()
-    if not any(
-        name in target
-        for route in context.graph.of(HTTP_ROUTE, _VIRTUAL_SERVICE)
-        for target in _backends(route, namespace_name)
-    ):
-        yield violation("has no gateway route, so its predictions have no audit record")
-
-
-def _backends(route: Resource, namespace_name: str) -> list[str]:
-    route_namespace = namespace(route).text()
-    targets = [target for rule in route.at("spec.rules").items() for target in rule.at("backendRefs").items()]
-    backends = [t.at("name").text() for t in targets if (t.at("namespace").text() or route_namespace) == namespace_name]
-    hosts = [
-        target.at("destination.host").text()
-        for rule in route.at("spec.http").items()
-        for target in rule.at("route").items()
-    ]
-    return [*backends, *(host for host in hosts if f".{namespace_name}." in f"{host}.")]
 
 
 @join_check("AUD-08", INFERENCE_SERVICE)

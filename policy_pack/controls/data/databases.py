@@ -1,4 +1,4 @@
-"""Databases: availability, logs, monitoring, public access and patches."""
+"""Databases: availability, logs, monitoring and patches."""
 
 from policy_pack.controls.rules import context_check, join_check, resource_check
 from policy_pack.stack.checks import (
@@ -7,7 +7,6 @@ from policy_pack.stack.checks import (
     between,
     expect,
     has_all,
-    is_not_true,
     not_yet_known,
     violation,
 )
@@ -57,12 +56,6 @@ def databases_have_enhanced_monitoring(database: Resource) -> Findings:
     yield from expect(
         database.at("monitoringInterval"), between(1, 60), "has no Enhanced Monitoring (monitoringInterval)"
     )
-
-
-@resource_check("SEG-07", RDS_INSTANCE, RDS_CLUSTER_INSTANCE)
-def databases_are_private(database: Resource) -> Findings:
-    """Refuse databases that are publicly accessible."""
-    yield from expect(database.at("publiclyAccessible"), is_not_true, "is publicly accessible")
 
 
 @resource_check("VM-03", RDS_INSTANCE, RDS_CLUSTER_INSTANCE)

@@ -1,68 +1,50 @@
 """Network segmentation in AWS: security groups, public addresses, routes, VPC endpoints, and the EKS endpoint."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
+from policy_pack.controls.network.entry_points import found_public
 from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.facts.exposure.aws_services import aws_services
+from policy_pack.facts.exposure.entry_points import compared
+from policy_pack.facts.exposure.internet_routes import ROUTE, TABLES, exposed_by, internet_routes
+from policy_pack.facts.exposure.security_groups import (
+    GROUP_RULE,
+    GROUPS,
+    INGRESS_RULE,
+    MINIMUM_PREFIX,
+    admitted_networks,
+    ingress_rules,
+)
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.scope import is_unrestricted
-from policy_pack.facts.network.policies import is_any_address
 from policy_pack.stack.checks import (
     Findings,
     StackContext,
     expect,
     guarded,
     is_empty,
-    is_not_true,
     is_set,
     not_yet_known,
     violation,
 )
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import EC2_INSTANCE, EKS, ID_KEYS, LAUNCH_TEMPLATE, LOAD_BALANCERS, VPC
-from policy_pack.stack.values import View
+from policy_pack.stack.kinds import EKS, ID_KEYS, LOAD_BALANCERS, VPC
 
-_GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
-_GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
-_INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-_SUBNET, _TABLE, _ROUTE = "aws:ec2/subnet:Subnet", "aws:ec2/routeTable:RouteTable", "aws:ec2/route:Route"
-_ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
-_INTERNET_GATEWAY = "aws:ec2/internetGateway:InternetGateway"
 _ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 _REQUIRED_SERVICES = ("s3", "kms", "sts", "ecr.api", "ecr.dkr", "logs", "secretsmanager")
 _WEB_ACL_ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
 _REMOTE_SHELLS = (22, 3389)
-_MINIMUM_PREFIX = 8
 
 
-@context_check("SEG-05", *_GROUPS)
-def security_groups_refuse_the_internet(group: Resource, context: StackContext) -> Findings:
-    """Refuse ingress from the internet, except on port 443 of the public load balancer, and all SSH and RDP."""
-    public = context.label(group, "public-alb") == "true"
-    for rule in group.at("ingress").items():
-        yield from guarded(_ingress(rule, ("cidrBlocks", "ipv6CidrBlocks"), public), rule.path)
-
-
-@context_check("SEG-05", _GROUP_RULE, _INGRESS_RULE)
-def security_group_rules_refuse_the_internet(rule: Resource, context: StackContext) -> Findings:
-    """Refuse the same in security group rules that are resources of their own."""
-    public = context.label(rule, "public-alb") == "true"
-    if rule.kind == _INGRESS_RULE:
-        yield from _ingress(View(rule.props), ("cidrIpv4", "cidrIpv6"), public, protocol="ipProtocol")
-    elif rule.at("type").text() == "ingress":
-        yield from _ingress(View(rule.props), ("cidrBlocks", "ipv6CidrBlocks"), public)
-
-
-def _ingress(rule: View, fields: tuple[str, ...], public: bool, protocol: str = "protocol") -> Findings:
-    all_protocols = rule.at(protocol).text() in ("-1", "all")
-    first = 0 if all_protocols else int(rule.at("fromPort").value or 0)
-    last = 65535 if all_protocols else int(rule.at("toPort").value or 65535)
-    networks = [item for field in fields for item in rule.at(field).items()]
-    for port in _REMOTE_SHELLS:
-        if networks and first <= port <= last:
-            yield violation(f"allows ingress on port {port}; use SSM Session Manager", rule.path)
-    for network in networks:
-        if is_any_address(network.text()) and not (public and first == last == 443):
-            yield violation(f"allows ingress from {network.text()}", network.path)
+@context_check("SEG-05", *GROUPS, GROUP_RULE, INGRESS_RULE)
+def security_groups_refuse_the_internet(resource: Resource, context: StackContext) -> Findings:
+    """Refuse ingress from networks outside the VPC and those linked with it, and all SSH and RDP of networks."""
+    for rule in ingress_rules(resource):
+        for port in _REMOTE_SHELLS:
+            if (rule.networks or rule.prefix_lists) and rule.admits(port):
+                yield violation(f"allows ingress on port {port}; use SSM Session Manager", rule.path)
+        for entry in admitted_networks(rule, context.graph):
+            yield from compared(entry, "SEG-05")
 
 
 @join_check("SEG-05", *LOAD_BALANCERS)
@@ -85,54 +67,19 @@ def default_security_groups_are_empty(vpc: Resource, context: StackContext) -> F
             yield from guarded(expect(group.at(field), is_empty, f"has {field} rules"), resource=group)
 
 
-@resource_check("SEG-07", _SUBNET, EC2_INSTANCE, LAUNCH_TEMPLATE, "aws:ec2/launchConfiguration:LaunchConfiguration")
+@resource_check("SEG-07", *aws_services())
 def nothing_has_a_public_address(resource: Resource) -> Findings:
-    """Refuse public addresses by default."""
-    for field in ("mapPublicIpOnLaunch", "associatePublicIpAddress"):
-        yield from expect(resource.at(field), is_not_true, f"{field} is true")
-    for interface in resource.at("networkInterfaces").items():
-        yield from expect(interface.at("associatePublicIpAddress"), is_not_true, "associates a public IP address")
+    """Refuse public addresses of instances, tasks, databases, and of everything in a subnet."""
+    yield from found_public(resource, "SEG-07")
 
 
-@resource_check("SEG-07", "aws:ec2/eip:Eip")
-def instances_have_no_elastic_ip(address: Resource) -> Findings:
-    """Refuse elastic IP addresses of instances; NAT gateways may have one."""
-    yield from expect(address.at("instance"), is_empty, "gives an instance an elastic IP address")
-
-
-@join_check("SEG-08", _TABLE, _ROUTE)
-def private_subnets_have_no_internet_route(resource: Resource, context: StackContext) -> Findings:
-    """Refuse a default route to an internet gateway, except for subnets tagged tier: public."""
-    routes = resource.at("routes").items() if resource.kind == _TABLE else [View(resource.props)]
-    table = resource if resource.kind == _TABLE else context.graph.target(resource, "routeTableId", (_TABLE,), ID_KEYS)
-    for route in routes:
-        yield from guarded(_route(resource, route, table, context), route.path)
-
-
-def _route(resource: Resource, route: View, table: Resource | None, context: StackContext) -> Findings:
-    field = "routes" if resource.kind == _TABLE else "gatewayId"
-    by_gateway = any(
-        context.graph.get(u) in context.graph.of(_INTERNET_GATEWAY) for u in resource.depends.get(field, ())
-    )
-    gateway = route.at("gatewayId")
-    to_internet = gateway.text().startswith("igw-") if gateway.known else by_gateway
-    destinations = {
-        route.at(f).text() for f in ("cidrBlock", "destinationCidrBlock", "ipv6CidrBlock", "destinationIpv6CidrBlock")
-    }
-    if not (to_internet or (by_gateway and not gateway.absent)) or not destinations & {"0.0.0.0/0", "::/0"}:
-        return
-    if table is None and not resource.at("routeTableId").known:
-        yield not_yet_known("routeTableId")
-        return
-    subnets = _subnets(table, context) if table else []
-    if not subnets or any(context.label(subnet, "tier") != "public" for subnet in subnets):
-        yield violation("routes subnets that are not tagged tier: public to an internet gateway", route.path)
-
-
-def _subnets(table: Resource, context: StackContext) -> list[Resource]:
-    associations = context.attached(table, _ASSOCIATION, "routeTableId", ID_KEYS)
-    subnets = [context.graph.target(tie, "subnetId", (_SUBNET,), ID_KEYS) for tie in associations]
-    return [subnet for subnet in subnets if subnet]
+@join_check("SEG-08", *TABLES, ROUTE)
+def only_nat_gateways_have_internet_routes(resource: Resource, context: StackContext) -> Findings:
+    """Refuse a route to an internet gateway from a subnet with anything but NAT gateways in it."""
+    for route in internet_routes(resource, context.graph):
+        exposed = ", ".join(exposed_by(route, context))
+        if exposed:
+            yield violation(f"routes the internet to {exposed}; keep only NAT gateways in such a subnet", route.path)
 
 
 @join_check("SEG-09", VPC)
@@ -168,9 +115,13 @@ def the_api_is_private(cluster: Resource) -> Findings:
         return
     networks = cluster.at("vpcConfig.publicAccessCidrs")
     yield from expect(networks, is_set, "the API server is public")
-    for network in networks.items():
-        yield from expect(network, _is_limited, "the API server is public for a network larger than /8")
+    yield from expect(networks, _are_limited, "the API server is public for more than a few named networks")
 
 
-def _is_limited(network: str) -> bool:
-    return ip_network(network, strict=False).prefixlen >= _MINIMUM_PREFIX
+def _are_limited(texts: list[str]) -> bool:
+    """Return whether networks, taken together, contain none that is larger than the largest named network."""
+    networks = [ip_network(text, strict=False) for text in texts]
+    first = list(collapse_addresses(network for network in networks if isinstance(network, IPv4Network)))
+    second = list(collapse_addresses(network for network in networks if isinstance(network, IPv6Network)))
+    small = all(network.prefixlen >= MINIMUM_PREFIX[4] for network in first)
+    return small and all(network.prefixlen >= MINIMUM_PREFIX[6] for network in second)

@@ -16,7 +16,6 @@ from policy_pack.stack.checks import (
     StackContext,
     expect,
     guarded,
-    is_empty,
     is_set,
     not_yet_known,
     one_of,
@@ -41,10 +40,6 @@ _NAMESPACED = (
     "k8s:rbac.authorization.k8s.io/Role",
     "k8s:rbac.authorization.k8s.io/RoleBinding",
 )
-_INTERNAL = {
-    "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal",
-    "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
-}
 
 
 @join_check("SEG-01", NAMESPACE)
@@ -130,20 +125,6 @@ def nothing_is_in_the_default_namespace(resource: Resource) -> Findings:
         return
     message = "is in the default namespace, which is not in a zone"
     yield from expect(namespace(resource), lambda name: is_set(name) and name != "default", message)
-
-
-@context_check("SEG-11", SERVICE)
-def services_are_internal(service: Resource, context: StackContext) -> Findings:
-    """Refuse Services that are reachable from outside, except internal load balancers of the platform zone."""
-    yield from expect(service.at("spec.externalIPs"), is_empty, "has external IP addresses")
-    kind = service.at("spec.type").text()
-    if kind == "NodePort":
-        yield violation("opens a port on every node", "spec.type")
-    if kind == "LoadBalancer":
-        annotations = service.at("metadata.annotations")
-        internal = any(annotations.key(name).text() == value for name, value in _INTERNAL.items())
-        if context.label(service, "zone") != "platform" or not internal:
-            yield violation("is a load balancer outside the platform zone, or is not internal", "spec.type")
 
 
 @resource_check("SEG-11", INGRESS)

@@ -1,55 +1,63 @@
-"""Encryption in transit: TLS at load balancers, buckets and gateways, and mutual TLS between pods."""
+"""Encryption in transit: TLS at load balancers and buckets, mutual TLS between pods; entry_points has the gateways."""
+
+from collections.abc import Iterable, Iterator
 
 from policy_pack.controls.rules import join_check, resource_check
+from policy_pack.facts.exposure.load_balancers import LISTENER_RULES, TLS_POLICIES, redirects_to_https
 from policy_pack.facts.iam.conditions import transport_requirement
 from policy_pack.facts.iam.documents import policy_statements
 from policy_pack.facts.network.policies import INGRESS as INGRESS_TYPE
-from policy_pack.facts.network.topology import topology
+from policy_pack.facts.network.topology import PodGroup, topology
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import (
     Findings,
     StackContext,
     expect,
-    guarded,
     is_set,
     matches,
     not_yet_known,
     one_of,
     violation,
 )
-from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import (
-    BUCKET,
-    BUCKET_KEYS,
-    BUCKET_POLICY,
-    CLIENT_POLICY,
-    GATEWAY,
-    INGRESS,
-    NAMESPACE,
-)
-from policy_pack.stack.values import View
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, LISTENERS, NAMESPACE
+from policy_pack.stack.pods import pod
 
 _PEER_AUTHENTICATION = "k8s:security.istio.io/PeerAuthentication"
-_CERTIFICATE = "k8s:cert-manager.io/Certificate"
-_ISSUERS = ("cert-manager.io/issuer", "cert-manager.io/cluster-issuer")
-_TLS_POLICIES = r"ELBSecurityPolicy-(TLS13-1-[23]|FS-1-2|TLS-1-2).*"
+# Labels and annotations by which the mesh takes pods in, and leaves pods or ports out.
+_INJECT = "sidecar.istio.io/inject"
+_AMBIENT = "istio.io/dataplane-mode"
+_EXCLUDED_TRAFFIC = "traffic.sidecar.istio.io/"
 _OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject")
 _MINIMUM_TLS = 1.2
 _MTLS_ZONES = ("phi", "serving")
 
 
-@resource_check("TX-01", "aws:lb/listener:Listener", "aws:alb/listener:Listener")
+@resource_check("TX-01", *LISTENERS)
 def listeners_use_tls(listener: Resource) -> Findings:
     """Refuse plain HTTP except as a redirect, and TLS before 1.2."""
     protocol = listener.at("protocol")
     if protocol.value == "HTTP":
+        if listener.at("defaultActions").absent:
+            yield violation("serves plain HTTP", protocol.path)
         for action in listener.at("defaultActions").items():
             yield from expect(action.at("type"), one_of("redirect"), "serves plain HTTP")
             yield from expect(action.at("redirect.protocol"), one_of("HTTPS"), "redirects to plain HTTP")
         return
     yield from expect(protocol, one_of("HTTPS", "TLS"), "does not use TLS")
-    yield from expect(listener.at("sslPolicy"), matches(_TLS_POLICIES), "allows TLS before 1.2")
+    yield from expect(listener.at("sslPolicy"), matches(TLS_POLICIES), "allows TLS before 1.2")
     yield from expect(listener.at("certificateArn"), is_set, "has no certificate")
+
+
+@join_check("TX-01", *LISTENER_RULES)
+def rules_of_plain_listeners_redirect(rule: Resource, context: StackContext) -> Findings:
+    """Refuse rules by which a listener of plain HTTP does more than redirect; its own TLS is checked with it."""
+    listener = context.graph.target(rule, "listenerArn", LISTENERS, ("arn", "id"))
+    if listener is not None and listener.at("protocol").value != "HTTP":
+        return
+    for action in rule.at("actions").items():
+        if not redirects_to_https(action):
+            yield violation("serves plain HTTP, or its listener is not in this stack", action.path)
 
 
 @join_check("TX-02", BUCKET)
@@ -65,35 +73,58 @@ def buckets_require_tls_1_2(bucket: Resource, context: StackContext) -> Findings
 
 @join_check("TX-03", NAMESPACE)
 def zones_use_mutual_tls(zone_namespace: Resource, context: StackContext) -> Findings:
-    """Require strict mutual TLS in the serving and PHI zones, in the mesh or at the gateway.
+    """Require mutual TLS on every connection that pods of the serving and PHI zones accept, the gateway's included.
 
-    A zone whose pods accept no connections does not need it.
+    The client certificate at the gateway protects the connection to the gateway only. A zone whose pods accept no
+    connections needs no mutual TLS.
     """
-    zone = context.label(zone_namespace, "zone")
-    if zone not in _MTLS_ZONES:
-        return
     name = zone_namespace.at("metadata.name").text()
+    if context.label(zone_namespace, "zone") not in _MTLS_ZONES:
+        return
     network = topology(context, zones())
     groups = network.by_namespace.get(name, ())
-    if not any(group.ingress or INGRESS_TYPE not in group.isolated for group in groups):
+    accepted = dict.fromkeys(connection for group in groups for connection in _accepted(group))
+    if not accepted:
         if network.is_unknown(name):
             yield not_yet_known(f"Ingress policies of {name}", zone_namespace)
         return
-    in_mesh = any(_strict(peer) for peer in context.graph.where("metadata.namespace", name, _PEER_AUTHENTICATION))
-    at_gateway = zone == "serving" and any(
-        _requires_client_certificate(policy, zone_namespace, context) for policy in context.graph.of(CLIENT_POLICY)
-    )
-    if not (in_mesh or at_gateway):
-        yield violation("its pods accept connections without a client certificate")
+    strict = any(_is_strict(peer) for peer in context.graph.where("metadata.namespace", name, _PEER_AUTHENTICATION))
+    if not strict:
+        yield violation(f"its pods accept connections without a client certificate: {_listed(accepted)}")
+        return
+    outside = [group.label for group in groups if not _in_mesh(group, zone_namespace)]
+    if outside:
+        yield violation(
+            f"pods that are not in the mesh accept connections without a client certificate: {_listed(outside)}"
+        )
 
 
-def _strict(peer: Resource) -> bool:
+def _accepted(group: PodGroup) -> Iterator[str]:
+    """Return the connections that pods accept: the policy that allows each, and the pods."""
+    if INGRESS_TYPE not in group.isolated:
+        yield f"anything -> {group.label}"
+    for policy, rule in group.ingress:
+        ports = ", ".join(dict.fromkeys(ports.label for ports in rule.port_ranges(group.named_ports)))
+        yield f"{policy.resource.name} -> {group.label}:{ports}"
+
+
+def _listed(items: Iterable[str]) -> str:
+    return "; ".join(sorted(items))
+
+
+def _is_strict(peer: Resource) -> bool:
     return peer.at("spec.selector").absent and peer.at("spec.mtls.mode").text() == "STRICT"
 
 
-def _requires_client_certificate(policy: Resource, zone_namespace: Resource, context: StackContext) -> bool:
-    matches_hospital = context.label(policy, "hospital") in ("", "shared", context.label(zone_namespace, "hospital"))
-    return matches_hospital and not policy.at("spec.tls.clientValidation.caCertificateRefs").absent
+def _in_mesh(group: PodGroup, zone_namespace: Resource) -> bool:
+    """Return whether the mesh adds its proxy to pods, without which its policies have no effect."""
+    if group.labels.get(_INJECT) == "false" or group.labels.get(_AMBIENT) == "none":
+        return False
+    annotations = pod(group.resource).annotations.whole() or {} if group.resource else {}
+    if any(str(name).startswith(_EXCLUDED_TRAFFIC) for name in annotations) or annotations.get(_INJECT) == "false":
+        return False
+    labels = zone_namespace.at("metadata.labels").whole() or {}
+    return labels.get("istio-injection") == "enabled" or labels.get(_AMBIENT) == "ambient"
 
 
 @resource_check("TX-03", _PEER_AUTHENTICATION)
@@ -102,50 +133,6 @@ def mutual_tls_has_no_exceptions(peer: Resource) -> Findings:
     yield from expect(peer.at("spec.mtls.mode"), one_of("STRICT"), "allows plain text")
     for port, entry in peer.at("spec.portLevelMtls").fields():
         yield from expect(entry.at("mode"), one_of("STRICT"), f"allows plain text on port {port}")
-
-
-@join_check("TX-04", GATEWAY)
-def gateways_have_certificates(gateway: Resource, context: StackContext) -> Findings:
-    """Require TLS 1.2 or newer on every listener, with a certificate of cert-manager."""
-    for listener in gateway.at("spec.listeners").items():
-        yield from guarded(_listener(gateway, listener, context), listener.path)
-    if not any(_requires_tls_1_2(policy, gateway) for policy in context.graph.of(CLIENT_POLICY)):
-        yield violation("has no minimum TLS version of 1.2 (ClientTrafficPolicy tls.minVersion)")
-
-
-def _listener(gateway: Resource, listener: View, context: StackContext) -> Findings:
-    yield from expect(listener.at("protocol"), one_of("HTTPS", "TLS"), "a listener does not use TLS")
-    certificates = listener.at("tls.certificateRefs")
-    yield from expect(certificates, is_set, "a listener has no certificate")
-    annotations = gateway.at("metadata.annotations")
-    if any(not annotations.key(issuer).absent for issuer in _ISSUERS):
-        return
-    issued = context.graph.memo("certificates", _issued_secrets)
-    for certificate in certificates.items():
-        yield from expect(
-            certificate.at("name"), lambda name: name in issued, "its certificate is not issued by cert-manager"
-        )
-
-
-def _issued_secrets(graph: Graph) -> set[str]:
-    return {certificate.at("spec.secretName").text() for certificate in graph.of(_CERTIFICATE)}
-
-
-def _requires_tls_1_2(policy: Resource, gateway: Resource) -> bool:
-    references = [policy.at("spec.targetRef"), *policy.at("spec.targetRefs").items()]
-    applies = gateway.at("metadata.name").text() in [target.at("name").text() for target in references]
-    return applies and policy.at("spec.tls.minVersion").text() in ("1.2", "1.3")
-
-
-@resource_check("TX-04", INGRESS)
-def ingresses_have_certificates(ingress: Resource) -> Findings:
-    """Require TLS with a certificate of cert-manager."""
-    yield from expect(ingress.at("spec.tls"), is_set, "does not use TLS")
-    for entry in ingress.at("spec.tls").items():
-        yield from expect(entry.at("secretName"), is_set, "has no certificate")
-    annotations = ingress.at("metadata.annotations").value or {}
-    if not any(issuer in annotations for issuer in _ISSUERS):
-        yield violation("its certificate is not issued by cert-manager", "metadata.annotations")
 
 
 @resource_check("TX-04", "aws:acm/certificate:Certificate")

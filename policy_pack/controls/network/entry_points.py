@@ -1,0 +1,143 @@
+"""Entry points from outside, compared with the table of those that may exist and what must protect each."""
+
+from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.facts.exposure.aws_services import aws_services, public_resources
+from policy_pack.facts.exposure.cluster_services import (
+    EXTENSIONS,
+    extensions,
+    host_ports,
+    ingresses,
+    reference_grants,
+    services,
+)
+from policy_pack.facts.exposure.entry_points import compared
+from policy_pack.facts.exposure.gateways import listeners, routed_services
+from policy_pack.facts.exposure.load_balancers import load_balancers
+from policy_pack.stack.checks import Findings, StackContext, guarded, violation
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import (
+    GATEWAY,
+    INFERENCE_SERVICE,
+    INGRESS,
+    LOAD_BALANCERS,
+    REFERENCE_GRANT,
+    SERVICE,
+)
+from policy_pack.stack.pods import CONTAINER_OWNERS, namespace
+
+_PREDICTOR = "-predictor"
+
+
+def found_public(resource: Resource, control: str) -> Findings:
+    """Yield what a control has to say about an AWS resource that clients outside can reach by itself."""
+    for entries in public_resources(resource):
+        yield from guarded(finding for entry in entries for finding in compared(entry, control))
+
+
+@resource_check("SEG-12", *aws_services())
+def aws_services_are_allowed(resource: Resource) -> Findings:
+    """Refuse AWS services that clients outside can reach, and links to other networks, unless the table has them."""
+    yield from found_public(resource, "SEG-12")
+
+
+@context_check("SEG-12", INGRESS)
+def ingresses_are_allowed(ingress: Resource, context: StackContext) -> Findings:
+    """Refuse Ingresses that the table does not have."""
+    for entry in ingresses(ingress, context):
+        yield from compared(entry, "SEG-12")
+
+
+@context_check("SEG-12", *EXTENSIONS)
+def extensions_are_allowed(resource: Resource, context: StackContext) -> Findings:
+    """Refuse objects that change what a gateway accepts, as their effect is not evaluated."""
+    for entry in extensions(resource, context):
+        yield from compared(entry, "SEG-12")
+
+
+@context_check("SEG-12", REFERENCE_GRANT)
+def reference_grants_are_allowed(grant: Resource, context: StackContext) -> Findings:
+    """Refuse ReferenceGrants to other namespaces, kinds and objects than those of the table."""
+    for entry in reference_grants(grant, context):
+        yield from compared(entry, "SEG-12")
+
+
+@context_check("SEG-11", SERVICE)
+def services_are_internal(service: Resource, context: StackContext) -> Findings:
+    """Refuse Services that are reachable from outside the cluster, or that lead there."""
+    for entry in services(service, context):
+        yield from compared(entry, "SEG-11")
+
+
+@context_check("SEG-11", *CONTAINER_OWNERS)
+def pods_use_no_ports_of_nodes(owner: Resource, context: StackContext) -> Findings:
+    """Refuse pods that listen on the network of their nodes."""
+    for entry in host_ports(owner, context):
+        yield from compared(entry, "SEG-11")
+
+
+@join_check("SEG-12", GATEWAY)
+def listeners_are_allowed(gateway: Resource, context: StackContext) -> Findings:
+    """Refuse listeners, routes and backends that the table does not have, and requests without a rate limit."""
+    yield from _listeners(gateway, context, "SEG-12")
+
+
+@join_check("TX-03", GATEWAY)
+def listeners_require_client_certificates(gateway: Resource, context: StackContext) -> Findings:
+    """Require a verified client certificate on every listener."""
+    yield from _listeners(gateway, context, "TX-03")
+
+
+@join_check("TX-04", GATEWAY)
+def listeners_use_tls(gateway: Resource, context: StackContext) -> Findings:
+    """Require TLS 1.2 or newer on every listener, with a certificate of cert-manager."""
+    yield from _listeners(gateway, context, "TX-04")
+
+
+@join_check("AUTH-01", GATEWAY)
+def listeners_authenticate_clients(gateway: Resource, context: StackContext) -> Findings:
+    """Require a validated JWT and an authorization rule on every route of every listener."""
+    yield from _listeners(gateway, context, "AUTH-01")
+
+
+@join_check("AUD-08", GATEWAY)
+def listeners_record_requests(gateway: Resource, context: StackContext) -> Findings:
+    """Require an audit record of every request."""
+    yield from _listeners(gateway, context, "AUD-08")
+
+
+def _listeners(gateway: Resource, context: StackContext, control: str) -> Findings:
+    for entry in listeners(gateway, context):
+        yield from guarded(compared(entry, control), entry.property_path)
+
+
+@join_check("SEG-12", *LOAD_BALANCERS)
+def load_balancers_are_allowed(load_balancer: Resource, context: StackContext) -> Findings:
+    """Refuse load balancers that are reachable from the internet."""
+    for entry in load_balancers(load_balancer, context):
+        yield from compared(entry, "SEG-12")
+
+
+@join_check("TX-03", *LOAD_BALANCERS)
+def load_balancers_require_client_certificates(load_balancer: Resource, context: StackContext) -> Findings:
+    """Require a verified client certificate on every listener of a load balancer."""
+    for entry in load_balancers(load_balancer, context):
+        yield from compared(entry, "TX-03")
+
+
+@join_check("AUTH-01", INFERENCE_SERVICE)
+def models_are_behind_a_gateway(service: Resource, context: StackContext) -> Findings:
+    """Require a gateway that routes to the model, as the gateway authenticates its clients."""
+    if not _is_routed(service, context):
+        yield violation("accepts requests without a validated JWT, as no gateway routes requests to it")
+
+
+@join_check("AUD-08", INFERENCE_SERVICE)
+def predictions_have_audit_records(service: Resource, context: StackContext) -> Findings:
+    """Require a gateway that routes to the model, as the gateway writes the audit record."""
+    if not _is_routed(service, context):
+        yield violation("has no gateway route, so its predictions have no audit record")
+
+
+def _is_routed(service: Resource, context: StackContext) -> bool:
+    name, own = service.at("metadata.name").text(), namespace(service).text()
+    return bool({(own, name), (own, f"{name}{_PREDICTOR}")} & routed_services(context))

@@ -1,0 +1,1 @@
+"""Entry points: by what a client outside can reach the stack, and the protections in effect there."""

@@ -1,0 +1,88 @@
+"""Entry points of Kubernetes objects other than gateways: Services, Ingresses, ports of nodes, and ReferenceGrants."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from policy_pack.facts.exposure.entry_points import EntryPoint
+from policy_pack.facts.exposure.gateway_objects import GROUP, label_of, object_namespace
+from policy_pack.facts.exposure.load_balancer_scheme import scheme
+from policy_pack.facts.exposure.table import AllowedEntryPoint, Reach, in_hospital
+from policy_pack.stack import pods
+from policy_pack.stack.checks import StackContext
+from policy_pack.stack.graph import Resource
+
+_ALB_SCHEME = "alb.ingress.kubernetes.io/scheme"
+# They change what a gateway accepts, or add listeners and backends to it.
+EXTENSIONS = (
+    "k8s:gateway.envoyproxy.io/EnvoyPatchPolicy",
+    "k8s:gateway.envoyproxy.io/EnvoyExtensionPolicy",
+    "k8s:gateway.envoyproxy.io/HTTPRouteFilter",
+    "k8s:gateway.envoyproxy.io/Backend",
+    "k8s:gateway.networking.k8s.io/ListenerSet",
+    "k8s:gateway.networking.x-k8s.io/XListenerSet",
+)
+
+
+def _entry(kind: str, resource: Resource, context: StackContext, reach: Reach, why: str, path: str) -> EntryPoint:
+    label, namespace = label_of(resource, context.graph), object_namespace(resource, context.graph)
+    return EntryPoint(kind, resource, label, reach, why, namespace, path)
+
+
+def services(service: Resource, context: StackContext) -> Iterator[EntryPoint]:
+    """Return how a Service is reachable from outside the cluster, or leads there."""
+    entry = partial(_entry, "service", service, context)
+    if not service.at("spec.externalIPs").absent:
+        yield entry(Reach.INTERNET, "has external IP addresses", "spec.externalIPs")
+    kind, annotations = service.at("spec.type").text() or "ClusterIP", service.at("metadata.annotations")
+    match kind:
+        case "ClusterIP":
+            return
+        case "ExternalName":
+            yield entry(Reach.CLUSTER, "leads to a name outside the cluster", "spec.externalName")
+        case "LoadBalancer":
+            reach, why = scheme(annotations.whole() or {}, service.at("spec.loadBalancerClass").text())
+            yield entry(reach, why or "is a load balancer", "spec.type")
+        case _:
+            yield entry(Reach.INTERNET, f"type {kind} opens a port of every node", "spec.type")
+
+
+def ingresses(ingress: Resource, context: StackContext) -> Iterator[EntryPoint]:
+    """Return an Ingress, whose load balancer is public unless an annotation makes it internal."""
+    internal = ingress.at("metadata.annotations").key(_ALB_SCHEME).text() == "internal"
+    reach, why = (Reach.VPC, "") if internal else (Reach.INTERNET, f"has no annotation {_ALB_SCHEME}: internal")
+    yield _entry("ingress", ingress, context, reach, why, "spec")
+
+
+def host_ports(owner: Resource, context: StackContext) -> Iterator[EntryPoint]:
+    """Return the ports of nodes that pods listen on."""
+    entry = partial(_entry, "host-port", owner, context)
+    spec = pods.spec(owner).at("hostNetwork")
+    if spec.value not in (None, False):
+        yield entry(Reach.VPC, "its pods listen on the network of their nodes", spec.path)
+    for container in pods.containers(owner):
+        for port in container.at("ports").items():
+            if not port.at("hostPort").absent and port.at("hostPort").value != 0:
+                yield entry(Reach.VPC, f"port {port.at('hostPort').text()} of its nodes", port.path)
+
+
+def extensions(resource: Resource, context: StackContext) -> Iterator[EntryPoint]:
+    """Return an extension of a gateway."""
+    yield _entry("gateway-extension", resource, context, Reach.CLUSTER, "", "spec")
+
+
+def reference_grants(grant: Resource, context: StackContext) -> Iterator[EntryPoint]:
+    """Return a ReferenceGrant, by which objects of other namespaces may refer to those of its own."""
+    label, namespace = label_of(grant, context.graph), object_namespace(grant, context.graph)
+    excess = partial(_beyond_grant, grant, namespace)
+    yield EntryPoint("reference-grant", grant, label, Reach.CLUSTER, "", namespace, "spec", excess=excess)
+
+
+def _beyond_grant(grant: Resource, namespace: str, row: AllowedEntryPoint) -> Iterator[str]:
+    allowed, hospital = row.grants_to, row.hospital(namespace) or ""
+    for source in grant.at("spec.from").items():
+        who = (source.at("group").text(), source.at("kind").text(), source.at("namespace").text())
+        if allowed is None or who != (GROUP, allowed.kind, in_hospital(allowed.namespace, hospital)):
+            yield f"admits {who[1]} of {who[2] or 'no namespace'}"
+    for target in grant.at("spec.to").items():
+        if target.at("kind").text() != "Service" or target.at("name").absent:
+            yield f"gives access to every {target.at('kind').text() or 'object'} instead of one named Service"

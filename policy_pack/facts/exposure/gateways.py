@@ -1,0 +1,248 @@
+"""The listeners of gateways as entry points, with the routes that lead on from them and the protections of each."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from policy_pack.facts.exposure.certificates import authority_of, untrusted
+from policy_pack.facts.exposure.effective_policies import Scope, effective
+from policy_pack.facts.exposure.entry_points import PLACE, EntryPoint
+from policy_pack.facts.exposure.envoy_service import Proxy, proxy_of
+from policy_pack.facts.exposure.gateway_objects import (
+    Target,
+    kind_name,
+    label_of,
+    object_namespace,
+    routes_of,
+    target_of,
+)
+from policy_pack.facts.exposure.protections import (
+    access_log,
+    authorization,
+    client_validation,
+    part,
+    rate_limit,
+    tls_settings,
+    token_validation,
+)
+from policy_pack.facts.exposure.route_backends import backends, leads_beyond
+from policy_pack.facts.exposure.table import AllowedEntryPoint, Protection, exposure
+from policy_pack.stack.checks import StackContext
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import CLIENT_POLICY, GATEWAY, HELM_CHARTS, SECURITY_POLICY, TRAFFIC_POLICY
+from policy_pack.stack.values import View
+
+_RATE_LIMIT_SERVICE = "values.config.envoyGateway.rateLimit.backend"
+_ENVOY_GATEWAY_CHART = "gateway-helm"
+_FRONTEND = "spec.tls.frontend"
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A listener of a gateway, with the proxy of the gateway."""
+
+    gateway: Resource
+    view: View
+    proxy: Proxy
+    context: StackContext
+
+    @property
+    def name(self) -> str:
+        """The name, by which policies and routes refer to it."""
+        return self.view.at("name").text()
+
+    @property
+    def label(self) -> str:
+        """The listener for messages."""
+        where = f"{self.name}:{self.view.at('port').text()}"
+        return f"{label_of(self.gateway, self.context.graph)} listener {where}"
+
+    def routes(self) -> Iterator[Resource]:
+        """Return the routes that refer to this listener."""
+        for parent in routes_of(self.gateway, self.context.graph):
+            if parent.section in ("", self.name) and parent.port in (None, int(self.view.at("port").value or 0)):
+                yield parent.route
+
+    def scopes(self) -> Iterator[Scope]:
+        """Return what policies protect: every rule of every route, and the gateway itself where it has no route."""
+        own = [
+            (target_of(self.gateway, self.context.graph, self.name), {}),
+            (target_of(self.gateway, self.context.graph), labels_of(self.gateway)),
+        ]
+        routes = list(self.routes())
+        if not routes:
+            yield Scope("every route", own)
+        for route in routes:
+            label, whole = label_of(route, self.context.graph), target_of(route, self.context.graph)
+            above: list[tuple[Target, Mapping[str, str]]] = [(whole, labels_of(route)), *own]
+            rules = [rule.at("name").text() for rule in route.at("spec.rules").items()]
+            yield Scope(label, above)
+            for rule in filter(None, rules):
+                target = Target(whole.kind, whole.namespace, whole.name, rule)
+                yield Scope(f"{label} rule {rule}", [(target, {}), *above])
+
+
+def labels_of(resource: Resource) -> Mapping[str, str]:
+    """Return the labels of an object."""
+    labels: Mapping[str, str] = resource.at("metadata.labels").whole() or {}
+    return labels
+
+
+def listeners(gateway: Resource, context: StackContext) -> Iterator[EntryPoint]:
+    """Return the listeners of a gateway as entry points."""
+    proxy = proxy_of(gateway, context.graph)
+    for view in gateway.at("spec.listeners").items():
+        listener = Listener(gateway, view, proxy, context)
+        yield EntryPoint(
+            "gateway-listener",
+            gateway,
+            listener.label,
+            proxy.reach,
+            proxy.why,
+            object_namespace(gateway, context.graph),
+            view.path,
+            gaps=partial(_gaps, listener),
+            excess=partial(_excess, listener),
+        )
+
+
+def _excess(listener: Listener, row: AllowedEntryPoint) -> Iterator[str]:
+    """Yield what a listener has beyond its row: settings that are not evaluated, other routes, other backends."""
+    graph = listener.context.graph
+    namespace = object_namespace(listener.gateway, graph)
+    yield from listener.proxy.unsupported
+    for path in ("spec.allowedListeners", "spec.defaultScope"):
+        if not listener.gateway.at(path).absent:
+            yield f"has {path}, by which objects of other namespaces extend it"
+    for route in listener.routes():
+        label = label_of(route, graph)
+        if kind_name(route) not in row.routes:
+            yield f"has a route of a kind that its row does not name{PLACE}{label}"
+        if object_namespace(route, graph) != namespace:
+            yield f"has a route of another namespace{PLACE}{label}"
+        yield from (f"{text}{PLACE}{label}" for text in leads_beyond(route, row, listener.gateway, listener.context))
+
+
+def _gaps(listener: Listener, protection: Protection) -> Iterator[str]:
+    match protection:
+        case Protection.MUTUAL_TLS:
+            yield from _terminates(listener)
+            yield from _mutual_tls(listener)
+        case Protection.TLS:
+            yield from _terminates(listener)
+            yield from _tls(listener)
+        case Protection.TOKEN:
+            yield from _of_policies(listener, SECURITY_POLICY, token_validation)
+        case Protection.AUTHORIZATION:
+            yield from _of_policies(listener, SECURITY_POLICY, authorization)
+        case Protection.RATE_LIMIT:
+            service = _has_rate_limit_service(listener.context)
+            limited = partial(rate_limit, table=exposure(), global_service=service)
+            yield from _of_policies(listener, TRAFFIC_POLICY, limited)
+        case Protection.RECORD:
+            yield from access_log(listener.proxy.spec, exposure())
+            traffic = part(listener.proxy.spec, "provider", "kubernetes", "envoyService", "externalTrafficPolicy")
+            if traffic not in (None, "Local"):
+                yield f"client addresses are those of nodes (envoyService.externalTrafficPolicy is {traffic})"
+
+
+def _of_policies(listener: Listener, kind: str, gaps: Any) -> Iterator[str]:
+    """Yield the gaps of every policy that can be in effect for a route of a listener."""
+    for scope in listener.scopes():
+        for policy in effective(listener.context.graph, kind, scope):
+            yield from (f"{gap}{PLACE}{scope.label}: {policy.label}" for gap in gaps(policy.spec))
+
+
+def _client_policies(listener: Listener) -> Iterator[tuple[Mapping[str, Any], str]]:
+    graph = listener.context.graph
+    own = target_of(listener.gateway, graph)
+    scope = Scope("", [(own._replace(section=listener.name), {}), (own, labels_of(listener.gateway))])
+    yield from ((policy.spec, policy.label) for policy in effective(graph, CLIENT_POLICY, scope))
+
+
+def _terminates(listener: Listener) -> Iterator[str]:
+    protocol = listener.view.at("protocol").text()
+    if protocol != "HTTPS":
+        yield f"its protocol is {protocol or 'not set'} instead of HTTPS"
+    if listener.view.at("tls.mode").value not in (None, "Terminate"):
+        yield "it passes TLS through, so the gateway does not see the requests"
+
+
+def _mutual_tls(listener: Listener) -> Iterator[str]:
+    own = _authorities(listener, listener.view.at("tls.certificateRefs").whole() or ())
+    frontend = listener.gateway.at(_FRONTEND).whole() or {}
+    for spec, label in _client_policies(listener):
+        if not part(spec, "tls", "clientValidation") and frontend:
+            yield from _frontend(listener, frontend, own)
+            continue
+        yield from (f"{gap}{PLACE}{label}" for gap in client_validation(spec))
+        references = part(spec, "tls", "clientValidation", "caCertificateRefs") or ()
+        yield from (f"{gap}{PLACE}{label}" for gap in _foreign_authorities(listener, references, own))
+
+
+def _frontend(listener: Listener, frontend: Mapping[str, Any], own: set[str]) -> Iterator[str]:
+    """Yield why the validation that the Gateway itself has does not require a valid client certificate."""
+    port = listener.view.at("port").value
+    by_port = [row["tls"] for row in frontend.get("perPort") or () if row.get("port") == port]
+    validation = (by_port or [frontend.get("default") or {}])[0].get("validation") or {}
+    if not validation.get("caCertificateRefs"):
+        yield f"no client certificate is requested ({_FRONTEND})"
+    if validation.get("mode", "AllowValidOnly") != "AllowValidOnly":
+        yield f"the client certificate is optional ({_FRONTEND})"
+    yield from _foreign_authorities(listener, validation.get("caCertificateRefs") or (), own)
+
+
+def _authorities(listener: Listener, references: Any) -> set[str]:
+    graph = listener.context.graph
+    namespace = object_namespace(listener.gateway, graph)
+    return {authority_of(reference, namespace, graph) for reference in references} - {""}
+
+
+def _foreign_authorities(listener: Listener, references: Any, own: set[str]) -> Iterator[str]:
+    """Yield certificate authorities of clients other than the one that issues the gateway's own certificate."""
+    graph = listener.context.graph
+    for reference in references:
+        authority = authority_of(reference, object_namespace(listener.gateway, graph), graph)
+        if not authority or authority not in own:
+            yield f"clients of another certificate authority are accepted ({reference.get('name')})"
+
+
+def _tls(listener: Listener) -> Iterator[str]:
+    graph = listener.context.graph
+    certificates = listener.view.at("tls.certificateRefs").whole() or ()
+    if not certificates:
+        yield "it has no certificate (tls.certificateRefs)"
+    for reference in certificates:
+        yield from untrusted(reference, object_namespace(listener.gateway, graph), graph)
+    for spec, label in _client_policies(listener):
+        yield from (f"{gap}{PLACE}{label}" for gap in tls_settings(spec))
+
+
+def _has_rate_limit_service(context: StackContext) -> bool:
+    charts = context.graph.of(*HELM_CHARTS)
+    own = [chart for chart in charts if chart.at("chart").text().rpartition("/")[2] == _ENVOY_GATEWAY_CHART]
+    return any(not chart.at(_RATE_LIMIT_SERVICE).absent for chart in own)
+
+
+def routed_services(context: StackContext) -> set[tuple[str, str]]:
+    """Return the Services, by namespace and name, to which a gateway of the stack really routes requests."""
+    found: set[tuple[str, str]] = context.graph.memo("routed services", lambda _: set(_routed(context)))
+    return found
+
+
+def _routed(context: StackContext) -> Iterator[tuple[str, str]]:
+    for gateway in context.graph.of(GATEWAY):
+        for view in gateway.at("spec.listeners").items():
+            listener = Listener(gateway, view, proxy_of(gateway, context.graph), context)
+            for route in listener.routes():
+                if listener_admits(listener, route):
+                    yield from ((one.namespace, one.name) for one in backends(route, context) if one.granted)
+
+
+def listener_admits(listener: Listener, route: Resource) -> bool:
+    """Return whether a listener admits a route by its namespace; a selector of namespaces is not evaluated."""
+    source = listener.view.at("allowedRoutes.namespaces.from").text() or "Same"
+    graph = listener.context.graph
+    same = object_namespace(route, graph) == object_namespace(listener.gateway, graph)
+    return source == "All" or (source == "Same" and same)

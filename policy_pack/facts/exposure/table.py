@@ -1,0 +1,152 @@
+"""The table of entry points ``exposure.yaml``: which may exist, and what must protect each."""
+
+import re
+from enum import IntEnum, StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+
+from policy_pack.errors import PackError
+from policy_pack.settings import FOLDER
+
+TABLE = FOLDER / "exposure.yaml"
+_HOSPITAL = "{hospital}"
+
+
+class Reach(IntEnum):
+    """Where the clients of an entry point can be, from near to far."""
+
+    CLUSTER = 0
+    VPC = 1
+    INTERNET = 2
+
+
+class Protection(StrEnum):
+    """A protection of an entry point."""
+
+    MUTUAL_TLS = "mutual-tls"
+    TLS = "tls"
+    TOKEN = "token"
+    AUTHORIZATION = "authorization"
+    RATE_LIMIT = "rate-limit"
+    RECORD = "record"
+
+
+def reach_of(value: Any) -> Any:
+    """Return the reach that a table names; other values are left to the validation."""
+    names = {reach.name.lower(): reach for reach in Reach}
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProtectionRow(_Row):
+    """What a protection means, and the control under which a missing one is reported."""
+
+    control: str
+    means: str
+
+
+class KindRow(_Row):
+    """A kind of entry points, and the control that refuses one that no row allows."""
+
+    control: str
+    title: str
+
+
+class Destination(_Row):
+    """The workload that routes may lead to, and its namespace."""
+
+    namespace: str
+    workload: str
+
+
+class Grantee(_Row):
+    """The kind of route to which a ReferenceGrant may give access, and its namespace."""
+
+    kind: str
+    namespace: str
+
+
+class AllowedEntryPoint(_Row):
+    """An entry point that may exist; ``exposure.yaml`` documents the fields."""
+
+    kind: str
+    reached_from: Annotated[Reach, BeforeValidator(reach_of)]
+    reason: str
+    namespace: str | None = None
+    routes: tuple[str, ...] = ()
+    leads_to: Destination | None = None
+    grants_to: Grantee | None = None
+    requires: tuple[Protection, ...] = ()
+
+    def hospital(self, namespace: str) -> str | None:
+        """Return the hospital of a namespace that the row allows; None where the row does not allow it."""
+        if self.namespace is None:
+            return "" if not namespace else None
+        pattern = re.escape(self.namespace).replace(re.escape(_HOSPITAL), "(.+)")
+        match = re.fullmatch(pattern, namespace)
+        if match is None:
+            return None
+        return match[1] if match.groups() else ""
+
+
+class ExposureTable(_Row):
+    """The table of entry points."""
+
+    protections: dict[Protection, ProtectionRow]
+    max_requests_per_minute: int
+    record_contains: tuple[str, ...]
+    kinds: dict[str, KindRow]
+    entry_points: tuple[AllowedEntryPoint, ...]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ExposureTable":
+        missing = [protection for protection in Protection if protection not in self.protections]
+        if missing:
+            raise ValueError(f"protections has no row for {', '.join(missing)}")
+        unknown = sorted({row.kind for row in self.entry_points} - set(self.kinds))
+        if unknown:
+            raise ValueError(f"kinds has no row for {', '.join(unknown)}")
+        return self
+
+    def allowing(self, kind: str, namespace: str, reach: Reach) -> AllowedEntryPoint | None:
+        """Return the row that allows an entry point; None where there is none."""
+        rows = (row for row in self.entry_points if row.kind == kind and reach <= row.reached_from)
+        return next((row for row in rows if row.hospital(namespace) is not None), None)
+
+
+def in_hospital(template: str, hospital: str) -> str:
+    """Return a name of the table with the hospital's name in it."""
+    return template.replace(_HOSPITAL, hospital)
+
+
+def read(path: Path) -> ExposureTable:
+    """Read the table of entry points.
+
+    Raises
+    ------
+    PackError
+        When the file does not exist or is not such a table.
+    """
+    try:
+        return ExposureTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError:
+        raise PackError(f"{path} does not exist; the check of entry points needs it.") from None
+    except yaml.YAMLError:
+        raise PackError(f"{path} is not YAML; correct the file.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(step) for step in first["loc"]) or "the file"
+        raise PackError(f"{path}: {place}: {first['msg']}; correct the file.") from None
+
+
+@cache
+def exposure() -> ExposureTable:
+    """Return the pack's table of entry points."""
+    return read(TABLE)
