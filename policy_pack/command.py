@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from policy_pack.controls.rows import table
+from policy_pack.engine import overrides
 from policy_pack.engine.aws_rules import aws_rules
 from policy_pack.engine.evaluate import Evaluation, Evaluator, Status, evaluate
 from policy_pack.errors import PackError
-from policy_pack.settings import DEFAULT, Settings, load
+from policy_pack.settings import DEFAULT, Settings
 from policy_pack.stack import external_endpoints, state
+from policy_pack.stack.text import printable
 
 if TYPE_CHECKING:
     from policy_pack.evidence.destruction import Destruction
@@ -28,9 +32,10 @@ app = typer.Typer(
     help="HIPAA technical safeguards of a stack. With the engine: pulumi preview --policy-pack policy_pack.",
     add_completion=False,
     no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-SettingsFile = Annotated[Path, typer.Option("--settings", help="Settings of the pack, with its exemptions.")]
+SettingsFile = Annotated[Path, typer.Option("--settings", help="Stricter settings than those of the pack.")]
 _COLOURS = {Status.REFUSED: "red", Status.ADVISORY: "yellow", Status.UNKNOWN: "cyan", Status.EXEMPT: "magenta"}
 
 
@@ -48,7 +53,7 @@ def check(
 
     def run() -> Evaluation:
         addresses = external_endpoints.read_file(stack_file) if stack_file else None
-        return evaluate(Evaluator(load(settings_file), addresses), state.read(state_file))
+        return evaluate(Evaluator(overrides.read(settings_file), addresses), state.read(state_file))
 
     evaluation = _or_exit(run)
     if as_json:
@@ -77,7 +82,8 @@ def evidence(
     # The policy server of the engine starts without the modules of the page.
     from policy_pack.evidence.pages.write import write
 
-    report = _or_exit(lambda: write(stack, out, load(settings_file), state_file, stack_file, with_cluster=live))
+    settings = _or_exit(lambda: overrides.read(settings_file))
+    report = _or_exit(lambda: write(stack, out, settings, state_file, stack_file, with_cluster=live))
     counts = ", ".join(f"{number} {status}" for status, number in report.control_counts.items() if number)
     Console().print(f"{out / 'index.html'}: {len(report.assets)} resources, controls: {counts}.", highlight=False)
 
@@ -100,10 +106,10 @@ def destruction(
 
     def run() -> "Destruction":
         if not live:
-            return compare(stack, hospital, before, after, load(settings_file))
+            return compare(stack, hospital, before, after, overrides.read(settings_file))
         from policy_pack.evidence.aws_account import check as check_account
 
-        return compare(stack, hospital, before, after, load(settings_file), check_account)
+        return compare(stack, hospital, before, after, overrides.read(settings_file), check_account)
 
     result = _or_exit(run)
     if as_json:
@@ -116,7 +122,7 @@ def destruction(
 @app.command()
 def controls(settings_file: SettingsFile = DEFAULT, as_json: AsJson = False) -> None:
     """List the controls with their citations."""
-    settings = _or_exit(lambda: load(settings_file))
+    settings = _or_exit(lambda: overrides.read(settings_file))
     rows = [_row(control.id, settings) for control in table().rows.values()]
     if as_json:
         typer.echo(json.dumps({"controls": rows}, sort_keys=True, default=str))
@@ -142,10 +148,11 @@ def _row(control_id: str, settings: Settings) -> dict[str, Any]:
 def _show_destruction(result: "Destruction") -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     heads = ("disposition", "kind", "name", "data class", "detail")
-    output = Table(*heads, title=f"Hospital {result.hospital}", title_justify="left")
+    output = Table(*heads, title=Text(f"Hospital {printable(result.hospital)}"), title_justify="left")
     for one in result.resources:
         if one.problem or one.detail or one.data_class:
-            output.add_row(one.disposition, one.kind, one.name, one.data_class, one.problem or one.detail)
+            cells = (one.disposition, one.kind, one.name, one.data_class, one.problem or one.detail)
+            output.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(output)
     counts = Counter(str(one.disposition) for one in result.resources)
     text = ", ".join(f"{number} {disposition}" for disposition, number in sorted(counts.items()))
@@ -156,22 +163,29 @@ def _or_exit(run: Callable[[], T]) -> T:
     try:
         return run()
     except PackError as error:
-        Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
-        raise typer.Exit(2) from None
+        message = str(error)
+    except Exception as error:
+        # A traceback would print values of the stack.
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        message = f"the input cannot be evaluated ({type(error).__name__} in {where}); export the state again."
+    Console(stderr=True, highlight=False).print(f"error: {printable(message)}", markup=False, soft_wrap=True)
+    raise typer.Exit(2)
 
 
 def _show(evaluation: Evaluation) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     rows = table().rows
     if evaluation.results:
-        title = f"Stack {evaluation.stack}"
+        title = Text(f"Stack {printable(evaluation.stack)}")
         output = Table("status", "control", "resource", "finding", title=title, title_justify="left")
         for result in evaluation.results:
             colour = _COLOURS[result.status]
             control = rows.get(result.control)
             label = f"{result.control} {control.title}" if control else result.control
-            text = result.text.removeprefix(f"{result.name}: ")
-            output.add_row(f"[{colour}]{result.status}[/]", label, result.name, text.replace("[", "\\["))
+            name = printable(result.name)
+            text = result.text.removeprefix(f"{name}: ")
+            output.add_row(Text(str(result.status), colour), label, Text(name), Text(text))
         console.print(output)
     counts = ", ".join(f"{len(evaluation.of(status))} {status}" for status in Status)
     console.print(f"{evaluation.resources} resources, {len(rows)} controls: {counts}.", highlight=False)

@@ -1,19 +1,33 @@
 """Settings of the pack: conventions of the stacks, profiles, allowed services and exemptions."""
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from policy_pack import clock
 from policy_pack.errors import PackError
 
+HIPAA: Final = "hipaa"
+NPRM: Final = "nprm-2025"
 FOLDER = Path(__file__).parent
 DEFAULT = FOLDER / "settings.yaml"
+"""The reviewed file: it alone may exempt, lower a level or allow a service."""
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
@@ -36,32 +50,57 @@ class Level(StrEnum):
     OFF = "off"
 
 
+def _level(value: object) -> object:
+    """Return the level as text: YAML 1.1 reads ``off`` as false."""
+    return Level.OFF if value is False else value
+
+
+WrittenLevel = Annotated[Level, BeforeValidator(_level)]
+_WILDCARDS = re.compile(r"\[[^\]]*\]|[*?]")
+_SPECIFIC = re.compile(r"[^\W_]{3,}")
+
+
 class Exemption(_Strict):
-    """An exemption from one control, with a reason and an expiry date.
+    """An exemption from one control, with a reason, an approver and an expiry date.
 
     Parameters
     ----------
     control
         The id of the control.
-    resource
-        A glob pattern for the URN or the name of resources.
-    reason, owner
-        The reason, and who is responsible.
-    expires
-        The last day on which it is in force.
-    stacks
-        The stacks to which it applies; none means all.
     kind
-        The kind of resource to which it applies; while the stack has none of the kind, no finding has to match.
+        The kind (type without version) of the resources.
+    resource
+        A glob pattern for the name of the resources, or a URN.
+    reason, owner, approver, ticket
+        The reason, who is responsible, who else approved it, and where that is recorded.
+    expires
+        The last day on which it is in force, at most a year ahead.
+    stacks
+        The stacks to which it applies.
     """
 
     control: Text
+    kind: Text
     resource: Text
     reason: Text
     owner: Text
+    approver: Text
+    ticket: Text
     expires: Day
-    stacks: tuple[str, ...] = ()
-    kind: str = ""
+    stacks: tuple[Text, ...] = Field(min_length=1)
+
+    @field_validator("resource")
+    @classmethod
+    def _specific(cls, pattern: str) -> str:
+        if not any(_SPECIFIC.search(part) for part in _WILDCARDS.split(pattern)):
+            raise ValueError("matches any name; name the resource, or at least three letters of it")
+        return pattern
+
+    @model_validator(mode="after")
+    def _two_people(self) -> Self:
+        if self.owner.casefold() == self.approver.casefold():
+            raise ValueError("owner and approver must be different")
+        return self
 
 
 class Evidence(_Strict):
@@ -83,8 +122,8 @@ class Services(_Strict):
     denied_ports: dict[int, str]
 
 
-class Settings(_Strict):
-    """The settings of the pack.
+class Written(_Strict):
+    """The settings that a file may have.
 
     Parameters
     ----------
@@ -93,7 +132,7 @@ class Settings(_Strict):
     synthetic
         Stacks with synthetic data only, where deletion protection and clinical gates are not required.
     profiles
-        The level of each profile of controls.
+        The level of each profile of controls; the rule in force (``hipaa``) is mandatory.
     data_classes
         Data classes of buckets, and whether each contains PHI.
     services
@@ -104,22 +143,51 @@ class Settings(_Strict):
         The exemptions.
     releases
         A folder with model releases, so that gates are also checked on the files of a release.
-    access
-        The table of access; ``--policy-pack-config`` cannot name another one.
-    today
-        The date by which ages and exemptions are evaluated.
     """
 
     prefix: Text = "healthcare-mlops"
     synthetic: tuple[str, ...] = ()
-    profiles: dict[str, Level] = Field(default_factory=dict)
+    profiles: dict[str, WrittenLevel] = Field(default_factory=dict)
     data_classes: dict[str, bool] = Field(default_factory=dict)
     services: Services
     evidence: Evidence = Evidence()
     exemptions: tuple[Exemption, ...] = ()
     releases: Path | None = None
+
+    @field_validator("profiles")
+    @classmethod
+    def _in_force(cls, profiles: dict[str, Level]) -> dict[str, Level]:
+        unknown = sorted(profiles.keys() - {HIPAA, NPRM})
+        if unknown:
+            raise ValueError(f"unknown profile {unknown[0]}; use {HIPAA} or {NPRM}")
+        if profiles.get(HIPAA, Level.MANDATORY) is not Level.MANDATORY:
+            raise ValueError("hipaa is the rule in force and stays mandatory; exempt single resources instead")
+        return profiles
+
+
+class Settings(Written):
+    """The settings of the pack, with the table of access and the date of the evaluation.
+
+    Parameters
+    ----------
+    access
+        The table of access.
+    today
+        The date by which ages and exemptions are evaluated.
+    clock_problem
+        Why the clock of this machine is wrong; empty where it is not known to be.
+    """
+
     access: Path = FOLDER / "access.yaml"
-    today: Day = Field(default_factory=lambda: datetime.now(UTC).date())
+    today: Day = Field(default_factory=clock.today)
+    clock_problem: str = ""
+
+    def not_before(self, earliest: clock.Earliest | None) -> "Settings":
+        """Return the settings of a date that is no earlier than another, which has passed."""
+        if earliest is None or earliest.day <= self.today:
+            return self
+        problem = f"the clock of this machine says {self.today}, but {earliest.source} on {earliest.day}"
+        return self.model_copy(update={"today": earliest.day, "clock_problem": problem})
 
     def phi(self, data_class: str) -> bool:
         """Return whether a data class contains PHI; an unknown class does."""
@@ -143,13 +211,17 @@ def load(path: Path = DEFAULT) -> Settings:
     PackError
         When the file does not exist or has an unknown setting.
     """
+    return parse(document(path), str(path)).not_before(clock.earliest(DEFAULT))
+
+
+def document(path: Path) -> Any:
+    """Return the content of a settings file as plain values; raises `PackError` when it cannot be read."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PackError(f"{path} cannot be read ({error.strerror}); use a settings file of the policy pack.") from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise PackError(f"{path} is neither YAML nor JSON; correct the file.") from None
-    return parse(document, str(path))
 
 
 def parse(document: Any, source: str) -> Settings:
@@ -158,8 +230,12 @@ def parse(document: Any, source: str) -> Settings:
         raise PackError(f"{source} must be a map of settings, such as exemptions: [].")
     values = {"services": _services(), **(document or {})}
     try:
-        return Settings.model_validate(values)
+        written = Written.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(step) for step in first["loc"]) or "the file"
-        raise PackError(f"{source}: {path}: {first['msg'].lower()}.") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise PackError(f"{source}: {path}: {message[:1].lower()}{message[1:]}.") from None
+    except RecursionError:
+        raise PackError(f"{source} is nested too deeply; correct the file.") from None
+    return Settings(**dict(written))

@@ -9,10 +9,9 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.settings import Level, Settings
+from policy_pack.settings import NPRM, Level, Settings
 
 TABLE = Path(__file__).with_name("controls.yaml")
-NPRM = "nprm-2025"
 FRAMEWORK = "HIPAA Security Rule"
 _STRICT = ConfigDict(extra="forbid")
 

@@ -4,15 +4,19 @@ The server of the policy SDK reads every resource again for each stack policy, a
 value. This one uses the same protocol, reads the stack once, and evaluates all controls on that one graph.
 """
 
+import functools
 import json
 import os
 import sys
 import threading
+import traceback
+from collections.abc import Callable
 from concurrent import futures
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import grpc
-from google.protobuf import empty_pb2, json_format
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi.runtime.proto import analyzer_pb2_grpc, plugin_pb2
 from typing_extensions import override
@@ -20,9 +24,12 @@ from typing_extensions import override
 from policy_pack.controls.rows import FRAMEWORK, Control, Severity, table
 from policy_pack.engine.aws_rules import aws_rules
 from policy_pack.engine.evaluate import EXEMPTIONS, Evaluator, Result, Status, by_scope
+from policy_pack.engine.overrides import WEIGHT, stricter
 from policy_pack.errors import PackError
-from policy_pack.settings import Level, Settings, load, parse
+from policy_pack.settings import Level, Settings, load
 from policy_pack.stack import external_endpoints, stack_config, wire
+from policy_pack.stack.text import printable
+from policy_pack.stack.values import NotKnownError, View
 
 NAME = "healthcare-mlops-hipaa"
 VERSION = "0.1.0"
@@ -35,7 +42,27 @@ _SEVERITIES = {
     Severity.HIGH: proto.POLICY_SEVERITY_HIGH,
     Severity.CRITICAL: proto.POLICY_SEVERITY_CRITICAL,
 }
-_EXEMPTIONS_TEXT = "Every exemption has an owner and an expiry date, is in force, and matches a finding"
+_EXEMPTIONS_TEXT = "Every exemption has an owner, an approver and an expiry date, is in force, and matches a finding"
+T = TypeVar("T")
+
+
+def _answers(method: Callable[[Any, Any, Any], T]) -> Callable[[Any, Any, Any], T]:
+    """Return a method of the service whose errors are one sentence; the engine would print a traceback with values."""
+
+    @functools.wraps(method)
+    def answer(self: Any, request: Any, context: Any) -> T:
+        try:
+            return method(self, request, context)
+        except PackError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, printable(str(error)))
+            raise
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
+            context.abort(grpc.StatusCode.INTERNAL, f"the policy pack cannot evaluate this request ({where})")
+            raise
+
+    return answer
 
 
 class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
@@ -52,19 +79,21 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
 
     # --- evaluation ---------------------------------------------------------------------------
     @override
+    @_answers
     def Analyze(self, request: proto.AnalyzeRequest, context: Any) -> proto.AnalyzeResponse:
         """Evaluate a resource before it is created."""
         results = self._current_evaluator().evaluate_resource(wire.new_resource(request), self._stack)
         return proto.AnalyzeResponse(diagnostics=[self._diagnostic(result) for result in results])
 
     @override
+    @_answers
     def AnalyzeStack(self, request: proto.AnalyzeStackRequest, context: Any) -> proto.AnalyzeResponse:
         """Evaluate the stack by the checks that need all of it; single resources were evaluated before."""
         graph = wire.graph(request.resources, self._stack)
         results = by_scope(self._current_evaluator().evaluate_stack(graph), whole_stack=True)
         diagnostics = [self._diagnostic(result) for result in results]
         for control in self._lowered:
-            message = f"{control} may not be lowered by configuration; add an exemption with owner and expiry date."
+            message = f"{control} may not be lowered by configuration; exempt single resources in settings.yaml."
             root = graph.root
             diagnostics.append(
                 self._diagnostic(Result(EXEMPTIONS, root.urn, root.name, message, "", Status.REFUSED, True))
@@ -110,20 +139,12 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         return proto.AnalyzerHandshakeResponse()
 
     @override
+    @_answers
     def Configure(self, request: proto.ConfigureAnalyzerRequest, context: Any) -> empty_pb2.Empty:
         """Apply ``--policy-pack-config``; levels may be raised and not lowered."""
-        changes = json_format.MessageToDict(request.policyConfig[EXEMPTIONS].properties).get("settings")
-        try:
-            if changes and "access" in changes:
-                raise PackError("--policy-pack-config: access: change the table of access, policy_pack/access.yaml.")
-            # Settings that the configuration does not have stay as in the file of the pack.
-            own = self._settings.model_dump(mode="json")
-            settings = parse({**own, **changes}, "--policy-pack-config") if changes else self._settings
-        except PackError as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-            raise
+        changes = _sent_settings(request.policyConfig[EXEMPTIONS])
+        settings = stricter(self._settings, changes, "--policy-pack-config") if changes else self._settings
         rows = table().rows
-        weight = {Level.OFF: 0, Level.ADVISORY: 1, Level.MANDATORY: 2}
         requested = {
             name: _level(policy.enforcementLevel) for name, policy in request.policyConfig.items() if name in rows
         }
@@ -134,12 +155,15 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         with self._lock:
             self._settings, self._evaluator = settings, None
             self._lowered = [
-                name for name, level in changed.items() if weight[level] < weight[rows[name].effective_level(settings)]
+                name for name, level in changed.items() if WEIGHT[level] < WEIGHT[rows[name].effective_level(settings)]
             ]
+            if request.policyConfig[EXEMPTIONS].enforcementLevel == proto.DISABLED:
+                self._lowered.append(EXEMPTIONS)
             self._level_overrides = {name: level for name, level in changed.items() if name not in self._lowered}
         return empty_pb2.Empty()
 
     @override
+    @_answers
     def ConfigureStack(
         self, request: proto.AnalyzerStackConfigureRequest, context: Any
     ) -> proto.AnalyzerStackConfigureResponse:
@@ -159,7 +183,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def _current_evaluator(self) -> Evaluator:
         with self._lock:
             if self._evaluator is None:
-                config = self._config or json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
+                config = self._config or _config_of_environment()
                 addresses = external_endpoints.read(stack_config.of_engine(self._stack, config))
                 self._evaluator = Evaluator(self._settings, addresses, self._level_overrides)
             return self._evaluator
@@ -198,6 +222,25 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         )
 
 
+def _sent_settings(policy: proto.PolicyConfig) -> Any:
+    """Return the settings in ``--policy-pack-config``; raises `PackError` where a part of them is not known."""
+    try:
+        return View(wire.properties(policy.properties)[0]).key("settings").whole()
+    except NotKnownError:
+        raise PackError("--policy-pack-config has a setting whose value is not known; write the value.") from None
+
+
+def _config_of_environment() -> dict[str, Any]:
+    """Return the configuration that the engine passes in the environment; raises `PackError` where it is not a map."""
+    try:
+        config = json.loads(os.environ.get("PULUMI_CONFIG") or "{}")
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise PackError("PULUMI_CONFIG is not a JSON object; unset it.")
+    return config
+
+
 def _level(sent: proto.EnforcementLevel.ValueType) -> Level:
     if sent in (proto.MANDATORY, proto.REMEDIATE):
         return Level.MANDATORY
@@ -207,8 +250,12 @@ def _level(sent: proto.EnforcementLevel.ValueType) -> Level:
 def serve() -> None:
     """Serve the engine until it ends this process; the port is printed on stdout, as the engine expects."""
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
+    try:
+        analyzer = Analyzer()
+    except PackError as error:
+        sys.exit(f"error: {printable(str(error))}")
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=_THREADS), options=options)
-    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(), server)
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(analyzer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     sys.stdout.write(f"{port}\n")

@@ -1,74 +1,25 @@
 """Evaluation of all controls on a stack: findings with severity level, exemption and status."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from typing import Any
 
 from policy_pack.controls.rows import Control, table
 from policy_pack.controls.rules import ANY, Rule, rules
-from policy_pack.settings import Exemption, Level, Settings
+from policy_pack.engine import redaction
+from policy_pack.engine.exemptions import EXEMPTIONS, ExemptionMatcher
+from policy_pack.engine.results import Result, Status
+from policy_pack.settings import Level, Settings
 from policy_pack.stack.checks import Finding, FindingKind, StackContext, not_yet_known, violation
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import NotKnownError
 
-EXEMPTIONS = "EXEMPTIONS"
-_FORM_ERRORS = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+__all__ = ["EXEMPTIONS", "Evaluation", "Evaluator", "Result", "Status", "by_scope", "evaluate"]
 
-
-class Status(StrEnum):
-    """The effect of a result on the update."""
-
-    REFUSED = "refused"
-    ADVISORY = "advisory"
-    UNKNOWN = "not yet known"
-    EXEMPT = "exempt"
-
-
-@dataclass(frozen=True)
-class Result:
-    """One finding with its status.
-
-    Parameters
-    ----------
-    control
-        The id of the control.
-    urn, name
-        The resource.
-    message, path
-        What is wrong, and where in the resource.
-    status
-        The effect on the update.
-    whole_stack
-        Whether the check needs the whole stack.
-    exemption
-        The exemption that covers it.
-    """
-
-    control: str
-    urn: str
-    name: str
-    message: str
-    path: str
-    status: Status
-    whole_stack: bool
-    exemption: Exemption | None = None
-
-    @property
-    def blocks(self) -> bool:
-        """Whether it stops the update."""
-        return self.status is Status.REFUSED
-
-    @property
-    def text(self) -> str:
-        """The message with resource, path and exemption."""
-        text = f"{self.name}: {self.message}" + (f" [{self.path}]" if self.path else "")
-        if self.exemption:
-            text += f" - exempt until {self.exemption.expires} by {self.exemption.owner}: {self.exemption.reason}"
-        return text
+_FORM_ERRORS = (ArithmeticError, AttributeError, LookupError, re.error, RecursionError, TypeError, ValueError)
 
 
 class Evaluator:
@@ -120,21 +71,22 @@ class Evaluator:
     def evaluate_resource(self, resource: Resource, stack: str = "") -> list[Result]:
         """Evaluate one resource before it is created, by the checks that need no other resource."""
         context = StackContext(Graph([resource], stack), self._settings, self._addresses)
-        exemptions = ExemptionMatcher(self._settings, context.graph.stack, self._controls)
+        exemptions = ExemptionMatcher(self._settings, context.graph, self._controls)
         return [exemptions.apply(result) for result in self._check(resource, context, whole_stack=False)]
 
     def evaluate_stack(self, graph: Graph) -> list[Result]:
         """Evaluate a stack by all checks, and its exemptions."""
-        context = StackContext(graph, self._settings, self._addresses)
+        settings = self._settings.not_before(graph.changed)
+        context = StackContext(graph, settings, self._addresses)
         subjects = graph.resources if graph.root in graph.resources else [*graph.resources, graph.root]
-        exemptions = ExemptionMatcher(self._settings, graph.stack, self._controls)
+        exemptions = ExemptionMatcher(settings, graph, self._controls)
         results = [
             exemptions.apply(result)
             for resource in subjects
             for whole_stack in (False, True)
             for result in self._check(resource, context, whole_stack=whole_stack)
         ]
-        return [*results, *exemptions.violations(graph)]
+        return [*results, *exemptions.violations()]
 
     def _check(self, resource: Resource, context: StackContext, *, whole_stack: bool) -> Iterator[Result]:
         for rule in (*self._by_kind.get(resource.kind, ()), *self._any_kind):
@@ -146,7 +98,14 @@ class Evaluator:
             subject = finding.resource or resource
             status = Status.UNKNOWN if finding.kind is FindingKind.UNKNOWN else _status(self._levels[rule.control])
             yield Result(
-                rule.control, subject.urn, subject.name, finding.message, finding.path, status, rule.whole_stack
+                control=rule.control,
+                urn=subject.urn,
+                name=subject.name,
+                message=redaction.message(finding.message, context.graph),
+                path=redaction.path(finding.path, subject),
+                status=status,
+                whole_stack=rule.whole_stack,
+                kind=subject.kind,
             )
 
 
@@ -161,50 +120,7 @@ def _findings(rule: Rule, resource: Resource, context: StackContext) -> Iterator
     except NotKnownError as unknown:
         yield not_yet_known(unknown.path)
     except _FORM_ERRORS as error:
-        yield violation(f"cannot be evaluated: a value has an unexpected form ({type(error).__name__}: {error})")
-
-
-class ExemptionMatcher:
-    """The exemptions of a stack, applied to its results."""
-
-    def __init__(self, settings: Settings, stack: str, controls: Collection[str]) -> None:
-        self._controls = controls
-        self._today = settings.today
-        self._exemptions = [one for one in settings.exemptions if not one.stacks or stack in one.stacks]
-        self._used: set[int] = set()
-
-    def apply(self, result: Result) -> Result:
-        """Return a result with the exemption that covers it, if there is one in force."""
-        if result.status not in (Status.REFUSED, Status.ADVISORY):
-            return result
-        for position, exemption in enumerate(self._exemptions):
-            if exemption.control == result.control and _covers(exemption, result):
-                self._used.add(position)
-                if exemption.expires >= self._today:
-                    return replace(result, status=Status.EXEMPT, exemption=exemption)
-        return result
-
-    def violations(self, graph: Graph) -> Iterator[Result]:
-        """Return the exemptions that have expired, that match no finding, or that name an unknown control."""
-        for position, exemption in enumerate(self._exemptions):
-            if exemption.control not in table().rows:
-                yield self._violation(graph, exemption, "names an unknown control")
-            elif exemption.expires < self._today:
-                reason = f"expired on {exemption.expires}; correct the resource or renew the exemption"
-                yield self._violation(graph, exemption, reason)
-            elif exemption.kind and not graph.of(exemption.kind):
-                continue
-            elif position not in self._used and exemption.control in self._controls:
-                yield self._violation(graph, exemption, "matches no finding; remove it")
-
-    @staticmethod
-    def _violation(graph: Graph, exemption: Exemption, reason: str) -> Result:
-        message = f"the exemption of {exemption.control} for {exemption.resource} ({exemption.owner}) {reason}"
-        return Result(EXEMPTIONS, graph.root.urn, graph.root.name, message, "", Status.REFUSED, whole_stack=True)
-
-
-def _covers(exemption: Exemption, result: Result) -> bool:
-    return fnmatchcase(result.name, exemption.resource) or fnmatchcase(result.urn, exemption.resource)
+        yield violation(f"cannot be evaluated: a value has an unexpected form ({type(error).__name__})")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from policy_pack.errors import PackError
 from policy_pack.stack import stack_config
 
 # An endpoint that only connects to workloads has no port; the port is that of the flow.
@@ -46,8 +47,23 @@ class Addresses:
 
 
 def read(config: Mapping[str, Any]) -> Addresses:
-    """Return the addresses in a stack's configuration; its keys may have the prefix of the project."""
-    settings = stack_config.merged({}, config)
+    """Return the addresses in a stack's configuration; its keys may have the prefix of the project.
+
+    Raises
+    ------
+    PackError
+        When a value has another form than the configuration of a stack.
+    """
+    try:
+        return _addresses(stack_config.merged({}, config))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise PackError(
+            "The configuration of the stack has an invalid endpoint, network, gateway or hospital; correct it as in "
+            "docs/settings.md."
+        ) from None
+
+
+def _addresses(settings: Mapping[str, Any]) -> Addresses:
     shared = {
         name: endpoint
         for name, endpoint_settings in (settings.get("endpoints") or {}).items()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from policy_pack.clock import Earliest
 from policy_pack.stack.values import UNKNOWN, NotKnownError, View
 
 STACK = "pulumi:pulumi:Stack"
@@ -74,10 +75,19 @@ class Resource:
 
 
 class Graph:
-    """The resources of one stack, with the joins that checks need; immutable."""
+    """The resources of one stack, with the joins that checks need; immutable.
 
-    def __init__(self, resources: Iterable[Resource], stack: str = "") -> None:
+    Parameters
+    ----------
+    resources, stack
+        The resources, and the name of the stack; by default that of the first URN.
+    changed
+        When the stack was last changed, where that is known.
+    """
+
+    def __init__(self, resources: Iterable[Resource], stack: str = "", changed: Earliest | None = None) -> None:
         self.resources = list(resources)
+        self.changed = changed
         self.stack = stack or _stack_of(self.resources)
         self._by_urn = {resource.urn: resource for resource in self.resources}
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)

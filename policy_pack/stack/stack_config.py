@@ -36,26 +36,37 @@ def of_file(path: Path) -> dict[str, Any]:
 
 
 def merged(document: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both merged, without the prefix of the project: the overlay overrides, hospitals by name and field."""
+    """Return both merged, without the prefix of the project: the overlay overrides, hospitals by name and field.
+
+    Raises
+    ------
+    PackError
+        When a hospital is not a map with a name.
+    """
     base, overrides = _without_prefix(document), _without_prefix(overlay)
     by_name = overrides.get(_HOSPITALS)
     if isinstance(by_name, Mapping):
         entries = base.get(_HOSPITALS) or ()
-        overrides[_HOSPITALS] = [{**entry, **(by_name.get(entry["name"]) or {})} for entry in entries]
+        try:
+            overrides[_HOSPITALS] = [{**entry, **(by_name.get(entry["name"]) or {})} for entry in entries]
+        except (KeyError, TypeError):
+            raise PackError("hospitals: each hospital must be a map with a name; correct the configuration.") from None
     return {**base, **overrides}
 
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+    except (OSError, yaml.YAMLError, ValueError, RecursionError):
         raise PackError(f"{path} cannot be read; use the configuration file of the stack.") from None
-    base: Mapping[str, Any] = (document or {}).get("config") or {}
-    return base
+    base = document.get("config") if isinstance(document, Mapping) else document
+    if base is not None and not isinstance(base, Mapping):
+        raise PackError(f"{path} has no map config; use the configuration file of the stack.")
+    return base or {}
 
 
 def _without_prefix(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.removeprefix(_PREFIX): _value(value) for key, value in config.items()}
+    return {str(key).removeprefix(_PREFIX): _value(value) for key, value in config.items()}
 
 
 def _value(value: Any) -> Any:
@@ -63,6 +74,6 @@ def _value(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in "[{":
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return value

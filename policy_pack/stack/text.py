@@ -5,6 +5,17 @@ from typing import Any
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.values import UNKNOWN, View
 
+_LONGEST = 2000
+# The engine's own colour markup.
+_MARKUP = "<{%"
+
+
+def printable(text: str) -> str:
+    """Return text that a terminal prints as it is: control characters are escaped, and long text is cut."""
+    cut = f"{text[:_LONGEST]}…" if len(text) > _LONGEST else text
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return escaped.replace(_MARKUP, "< {%")
+
 
 def known_text(view: View) -> str:
     """Return a text value; empty where it is not known, or not text."""

@@ -93,6 +93,12 @@ CASES = [
         _dates(_OLD_DATES),
         ("scan was on 2026-01-01, over 180", "test was on 2025-01-01, over 365"),
     ),
+    Case(
+        "VM-02",
+        "in the future",
+        _dates(Evidence(vulnerability_scan=date(2999, 1, 1))),
+        ("the last vulnerability scan, 2999-01-01, is in the future",),
+    ),
     _seed("AC-12 AuthBackendRole tokenPolicies", "policy root -> *", "cannot be compared"),
     _seed("AC-12 Policy policy", "policy north-ingestor -> *", number=1),
     _seed("AC-12 Policy policy", "secret/*: read", number=2),

@@ -34,11 +34,22 @@ ADDRESSES = read(CONFIG)
 ACCESS = Path(__file__).with_name("access.yaml")
 
 
+# The content of a settings file, for commands; stricter than the settings of the pack.
+SETTINGS_FILE: dict[str, Any] = {"synthetic": [], "exemptions": []}
+
+
 def settings() -> Settings:
     """Return settings with every control on, those of the proposed rule included."""
     done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
     profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
-    changes = {"exemptions": (), "today": TODAY, "evidence": done, "profiles": profiles, "access": ACCESS}
+    changes = {
+        "exemptions": (),
+        "today": TODAY,
+        "clock_problem": "",
+        "evidence": done,
+        "profiles": profiles,
+        "access": ACCESS,
+    }
     return load().model_copy(update=changes)
 
 

@@ -40,6 +40,8 @@ def scans_tests_and_audits_are_recent(context: StackContext) -> Findings:
         last: date | None = getattr(context.settings.evidence, field)
         if last is None:
             yield violation(f"has no date of the last {what} (settings: evidence.{field})")
+        elif last > context.settings.today:
+            yield violation(f"the date of the last {what}, {last}, is in the future")
         elif (context.settings.today - last).days > days:
             yield violation(f"the last {what} was on {last}, over {days} days ago")
 

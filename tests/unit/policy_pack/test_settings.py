@@ -6,86 +6,126 @@ from typing import Any
 
 import pytest
 
-from policy_pack.controls.rows import NPRM, table
-from policy_pack.engine.evaluate import EXEMPTIONS, Status
+from policy_pack.clock import Earliest, earliest
+from policy_pack.controls.rows import table
+from policy_pack.engine.evaluate import EXEMPTIONS, Result, Status
 from policy_pack.errors import PackError
-from policy_pack.settings import Evidence, Level, Settings, load, parse
+from policy_pack.settings import DEFAULT, NPRM, Evidence, Level, Settings, load, parse
 from policy_pack.stack.graph import Graph
+from policy_pack.stack.values import UNKNOWN
 from tests.policy import world
 from tests.policy.builders import STACK, changed
-from tests.policy.evaluation import exempting, results, statuses
+from tests.policy.evaluation import GIVEN, exempting, results, statuses
 from tests.policy.releases import release, served
 
 RESOURCES = list(world.resources())
-GIVEN = {"control": "AC-05", "resource": "x", "reason": "r", "owner": "o", "expires": "2027-01-01"}
+NAME = "hmlops-prod-north-raw"
+BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+[BLOCKED] = [r for r in RESOURCES if r.name == NAME and r.kind == BLOCK]
 
 
-def broken() -> Graph:
-    target = next(
-        r for r in RESOURCES if r.name == "hmlops-prod-north-raw" and r.kind.endswith("BucketPublicAccessBlock")
-    )
-    return Graph([changed(target, "blockPublicAcls", False) if r is target else r for r in RESOURCES], STACK)
+def broken(value: object = False) -> Graph:
+    return Graph([changed(r, "blockPublicAcls", value) if r is BLOCKED else r for r in RESOURCES], STACK)
+
+
+def exemption_results(settings: Settings, graph: Graph) -> list[Result]:
+    return [result for result in results(graph, settings, "AC-05") if result.control == EXEMPTIONS]
 
 
 def exemption_messages(settings: Settings, graph: Graph) -> list[str]:
-    return [result.message for result in results(graph, settings, "AC-05") if result.control == EXEMPTIONS]
+    return [result.message for result in exemption_results(settings, graph)]
 
 
-@pytest.mark.parametrize("glob", ["hmlops-prod-*", "*BucketPublicAccessBlock::hmlops-prod-north-raw"])
-def test_an_exemption_matches_name_or_urn(glob: str) -> None:
-    found = results(broken(), exempting("AC-05", resource=glob), "AC-05")
+@pytest.mark.parametrize("resource", ["hmlops-prod-*-raw", NAME, BLOCKED.urn])
+def test_an_exemption_matches_a_name_or_a_urn(resource: str) -> None:
+    found = results(broken(), exempting({"resource": resource}), "AC-05")
     [exempt] = [result for result in found if result.status is Status.EXEMPT]
-    assert "exempt until 2027-01-01 by tester: a test" in exempt.text
+    assert "exempt until 2027-01-01 by tester, approved by reviewer in T-1: a test" in exempt.text
     assert not any(result.blocks for result in found)
 
 
-def test_an_exemption_of_another_resource_covers_nothing() -> None:
-    found = results(broken(), exempting("AC-05", resource="hmlops-prod-south-*"), "AC-05")
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"resource": "hmlops-prod-south-*"},
+        {"kind": "aws:s3/bucket:Bucket"},
+        {"resource": "urn:pulumi:prod::*"},
+        {"control": "AC-06"},
+        {"stacks": ["dev"]},
+    ],
+)
+def test_an_exemption_of_something_else_covers_nothing(parts: dict[str, object]) -> None:
+    found = results(broken(), exempting(parts), "AC-05")
     assert Status.REFUSED in statuses(found, "AC-05")
 
 
-def test_an_expired_exemption_covers_nothing_and_is_refused_itself() -> None:
-    settings = exempting("AC-05", expires="2026-11-21")
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ({"expires": "2026-11-21"}, "expired on 2026-11-21; correct the resource or renew the exemption"),
+        ({"expires": "2027-11-24"}, "expires on 2027-11-24; set a date at most a year ahead"),
+        ({"stacks": ["prod", "production"]}, "names the stack production, which has no Pulumi.production.yaml"),
+        ({"control": "AC-99"}, "names an unknown control"),
+        ({"kind": "aws:s3/bucket:Buckett"}, "names the kind aws:s3/bucket:Buckett, which no control evaluates"),
+    ],
+)
+def test_an_invalid_exemption_covers_nothing_and_is_refused_itself(parts: dict[str, object], expected: str) -> None:
+    settings = exempting(parts)
     assert Status.REFUSED in statuses(results(broken(), settings, "AC-05"), "AC-05")
-    assert any("expired on 2026-11-21" in message for message in exemption_messages(settings, broken()))
+    [invalid] = exemption_results(settings, broken())
+    assert expected in invalid.message
+    assert invalid.status is Status.REFUSED
 
 
-def test_an_exemption_holds_on_its_last_day() -> None:
-    found = results(broken(), exempting("AC-05", expires=str(world.TODAY)), "AC-05")
+@pytest.mark.parametrize("expires", ["2026-11-22", "2027-11-23"])
+def test_an_exemption_holds_on_its_last_day_and_for_a_year(expires: str) -> None:
+    found = results(broken(), exempting({"expires": expires}), "AC-05")
     assert statuses(found, "AC-05") == {Status.EXEMPT}
 
 
 def test_an_exemption_of_nothing_is_refused() -> None:
-    assert any("matches no finding" in message for message in exemption_messages(exempting("AC-05"), world.graph()))
+    assert any("matches no finding" in message for message in exemption_messages(exempting({}), world.graph()))
 
 
 @pytest.mark.parametrize(
-    ("kind", "refused"), [("k8s:batch/Job", False), ("k8s:serving.kserve.io/InferenceService", True)]
+    ("graph", "missing"),
+    [
+        (broken(UNKNOWN), "a value of it"),
+        (Graph([r for r in RESOURCES if r.kind != BLOCK], STACK), "the first BucketPublicAccessBlock of the stack"),
+    ],
 )
-def test_an_exemption_of_a_kind_waits_for_the_first_of_it(kind: str, refused: bool) -> None:
-    found = exemption_messages(exempting("AC-05", kind=kind), world.graph())
-    assert any("matches no finding" in message for message in found) is refused
+def test_an_exemption_whose_subject_is_not_known_yet_is_not_unused(graph: Graph, missing: str) -> None:
+    [result] = exemption_results(exempting({}), graph)
+    assert result.status is Status.UNKNOWN
+    assert f"is not yet known to be needed: {missing} is missing" in result.message
 
 
-def test_an_exemption_of_an_unknown_control_is_refused() -> None:
-    assert any(
-        "names an unknown control" in message for message in exemption_messages(exempting("AC-99"), world.graph())
-    )
-
-
-def test_an_exemption_for_another_stack_has_no_effect() -> None:
-    settings = exempting("AC-05", stacks=["dev"])
-    assert exemption_messages(settings, world.graph()) == []
-    assert Status.REFUSED in statuses(results(broken(), settings, "AC-05"), "AC-05")
+@pytest.mark.parametrize(
+    "resource", ["*", "**", "?*", "*-*", "[a-z]*", "[!abc]*", "*::*", "ab*", "*a*b*c*", "[north]*"]
+)
+def test_a_pattern_that_matches_any_name_is_refused(resource: str) -> None:
+    with pytest.raises(PackError, match=r"exemptions\.0\.resource: matches any name; name the resource"):
+        parse({"exemptions": [{**GIVEN, "resource": resource}]}, "settings.yaml")
 
 
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        ({"exemptions": [{key: value for key, value in GIVEN.items() if key != "expires"}]}, "expires: field required"),
+        *(
+            ({"exemptions": [{key: value for key, value in GIVEN.items() if key != left}]}, f"{left}: field required")
+            for left in GIVEN
+        ),
         ({"exemptions": [{**GIVEN, "owner": " "}]}, "owner"),
+        ({"exemptions": [{**GIVEN, "stacks": []}]}, "stacks"),
+        ({"exemptions": [{**GIVEN, "approver": "Tester"}]}, "owner and approver must be different"),
+        ({"exemptions": [{**GIVEN, "expires": "2027-13-01"}]}, "expires"),
         ({"exemption": []}, "exemption: extra inputs"),
+        ({"today": "2020-01-01"}, "today: extra inputs"),
         ({"profiles": {"hipaa": "perhaps"}}, "profiles.hipaa"),
+        ({"profiles": {"hipaa": "off"}}, "hipaa is the rule in force and stays mandatory"),
+        ({"profiles": {"hipaa": False}}, "hipaa is the rule in force and stays mandatory"),
+        ({"profiles": {"hipaa": "advisory"}}, "hipaa is the rule in force and stays mandatory"),
+        ({"profiles": {"hippa": "off"}}, "unknown profile hippa; use hipaa or nprm-2025"),
         ([], "must be a map"),
     ],
 )
@@ -99,6 +139,45 @@ def test_a_wrong_setting_is_refused_in_one_sentence(written: Any, expected: str)
 def test_missing_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PackError, match="cannot be read"):
         load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a: 2026-99-99", b"[" * 5000, b"{a: &a [*a]}", b"a: [", b"3"])
+def test_a_file_that_is_no_settings_is_refused_in_one_sentence(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_bytes(content)
+    with pytest.raises(PackError) as refused:
+        load(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_off_as_written_in_yaml_switches_the_proposal_off(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_text("profiles: {hipaa: mandatory, nprm-2025: off}")
+    assert load(path).profiles == {"hipaa": Level.MANDATORY, NPRM: Level.OFF}
+
+
+def test_a_clock_behind_a_date_that_has_passed_is_refused() -> None:
+    passed = Earliest(date(2027, 1, 2), "the last commit was made")
+    settings = exempting({}).not_before(passed)
+    assert settings.today == passed.day
+    assert Status.REFUSED in statuses(results(broken(), settings, "AC-05"), "AC-05")
+    clock, exemption = exemption_messages(settings, broken())
+    assert clock == (
+        "the clock of this machine says 2026-11-22, but the last commit was made on 2027-01-02; correct the clock"
+    )
+    assert "expired on 2027-01-01" in exemption
+    assert exempting({}).not_before(Earliest(world.TODAY, "today")) == exempting({})
+
+
+def test_a_clock_behind_the_last_change_of_the_stack_is_refused() -> None:
+    graph = Graph(broken().resources, STACK, changed=Earliest(date(2027, 1, 2), "the stack was changed"))
+    messages = exemption_messages(exempting({}), graph)
+    assert any("but the stack was changed on 2027-01-02" in message for message in messages)
+
+
+def test_the_settings_know_their_last_commit() -> None:
+    assert load().today >= earliest(DEFAULT).day
+    assert load().clock_problem == ""
 
 
 @pytest.mark.parametrize(

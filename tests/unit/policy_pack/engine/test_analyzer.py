@@ -1,5 +1,6 @@
 """The pack as the engine calls it, beside what the policy SDK's own server does with unknown values."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import empty_pb2, struct_pb2
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi.runtime.proto import analyzer_pb2_grpc
 from pulumi_policy import EnforcementLevel, ReportViolation, StackValidationArgs, StackValidationPolicy
@@ -18,6 +21,7 @@ from policy_pack.controls.rows import table
 from policy_pack.engine.analyzer import Analyzer
 from policy_pack.stack.wire import SECRET, SIGNATURE, UNKNOWNS
 from tests.policy import world
+from tests.policy.evaluation import GIVEN
 from tests.support.repository import REPOSITORY
 
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -165,52 +169,130 @@ def test_a_control_may_not_be_lowered_by_configuration(analyzer: Analyzer) -> No
     assert any("AC-05 may not be lowered" in d.message and d.enforcementLevel == proto.MANDATORY for d in found)
 
 
-def test_exemptions_come_from_configuration(analyzer: Analyzer) -> None:
-    policy_config = {
-        "control": "AC-05",
-        "resource": "a",
-        "reason": "a website",
-        "owner": "web",
-        "expires": "2999-01-01",
-    }
-    configure(analyzer, "AC-05", proto.MANDATORY, exemptions=[policy_config])
-    [found] = one(analyzer, WHOLE | {"blockPublicAcls": False})
-    assert found.enforcementLevel == proto.ADVISORY
-    assert "exempt until 2999-01-01 by web: a website" in found.message
+class Context:
+    """The context of a call, which keeps the message with which it ends."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, str]] = []
+
+    def abort(self, code: grpc.StatusCode, details: str) -> None:
+        self.messages.append((code.name, details))
+        raise RuntimeError(code.name)
 
 
-def test_configuration_leaves_what_it_does_not_name(analyzer: Analyzer) -> None:
-    configure(analyzer, "AC-05", proto.MANDATORY, synthetic=["prod"])
-    bucket = {"bucket": "x", "forceDestroy": True}
-    found = [d.policyName for d in one(analyzer, bucket, "aws:s3/bucket:Bucket")]
-    assert "INT-03" not in found
-    assert ("VM-03", proto.MANDATORY) in level_of(one(analyzer, {}, "aws:eks/addon:Addon"))
+def refusal(analyzer: Analyzer, settings: Any) -> str:
+    """Return the message with which the analyzer refuses settings."""
+    context = Context()
+    policy_config = {"EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": settings}))}
+    with pytest.raises(RuntimeError, match="INVALID_ARGUMENT"):
+        analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=policy_config), context)
+    [(_, message)] = context.messages
+    return message
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("settings", "message"),
     [
-        ({"exemptions": [{"control": "AC-05"}]}, "--policy-pack-config: exemptions.0.resource: field required."),
-        (
-            {"access": "/tmp/access.yaml"},
-            "--policy-pack-config: access: change the table of access, policy_pack/access.yaml.",
-        ),
+        ({"exemptions": [GIVEN]}, "exemptions is weaker than in settings.yaml; change that file in a review."),
+        ({"synthetic": ["prod"]}, "synthetic is weaker than in settings.yaml; change that file in a review."),
+        ({"profiles": {"nprm-2025": False}}, "profiles is weaker than in settings.yaml; change that file in a review."),
+        ({"exemptions": [{"control": "AC-05"}]}, "exemptions.0.kind: field required."),
+        (["exemptions"], "must be a map of settings, such as profiles: {nprm-2025: mandatory}."),
     ],
 )
-def test_a_wrong_configuration_is_refused_in_one_sentence(
-    analyzer: Analyzer, changes: dict[str, Any], message: str
+def test_configuration_that_is_weaker_or_wrong_is_refused(analyzer: Analyzer, settings: Any, message: str) -> None:
+    assert refusal(analyzer, settings).removeprefix("--policy-pack-config").lstrip(": ") == message
+
+
+def test_configuration_may_be_stricter_and_leaves_what_it_does_not_name() -> None:
+    analyzer = Analyzer()
+    analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="dev"), None)
+    forced = ({"bucket": "x", "forceDestroy": True}, "aws:s3/bucket:Bucket")
+    assert "INT-03" not in {d.policyName for d in one(analyzer, *forced)}
+    configure(analyzer, "AC-05", proto.MANDATORY, synthetic=[])
+    assert ("INT-03", proto.MANDATORY) in level_of(one(analyzer, *forced))
+    assert ("VM-03", proto.ADVISORY) in level_of(one(analyzer, {}, "aws:eks/addon:Addon"))
+
+
+def test_the_check_of_exemptions_cannot_be_disabled(analyzer: Analyzer) -> None:
+    configure(analyzer, "EXEMPTIONS", proto.DISABLED)
+    found = analyzer.AnalyzeStack(stack(), None).diagnostics
+    assert any("EXEMPTIONS may not be lowered" in d.message and d.enforcementLevel == proto.MANDATORY for d in found)
+
+
+@pytest.mark.parametrize("config", [{"hospitals": '[{"fhir": 3}]'}, {"endpoints": "[1]"}, {"networks": '{"vpc": "x"}'}])
+def test_a_wrong_configuration_of_the_stack_is_refused_in_one_sentence(
+    analyzer: Analyzer, config: dict[str, str]
 ) -> None:
-    messages: list[str] = []
-
-    class Context:
-        def abort(self, code: grpc.StatusCode, details: str) -> None:
-            messages.append(details)
-            raise RuntimeError(code.name)
-
-    policy_config = {"EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": changes}))}
+    analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="none", config=config), None)
+    context = Context()
     with pytest.raises(RuntimeError, match="INVALID_ARGUMENT"):
-        analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=policy_config), Context())
-    assert messages == [message]
+        analyzer.AnalyzeStack(stack(), context)
+    [(_, message)] = context.messages
+    assert message.startswith("The configuration of the stack has an invalid")
+
+
+# --- any input -------------------------------------------------------------------------------------
+CANARY = "canary-7f3a"
+TYPES = sorted({resource.type for resource in world.resources()})
+SECRETS = [{SIGNATURE: SECRET, "value": value} for value in (CANARY, 730031, True, {"a": [CANARY]}, None)]
+scalars = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(), st.sampled_from(sorted(UNKNOWNS)),
+    st.text(max_size=20), st.sampled_from(["[red]x[/]", "\x1b[31m", "<{%fg 1%}>", "a" * 10**5, "{", "*"]),
+)  # fmt: skip
+values = st.recursive(
+    st.one_of(scalars, st.sampled_from(SECRETS)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@st.composite
+def resources(draw: st.DrawFn) -> proto.AnalyzerResource:
+    """Return a resource of the compliant stack with other values for some of its properties."""
+    resource = draw(st.sampled_from(world.resources()))
+    changed = draw(st.dictionaries(st.sampled_from(sorted(resource.props) or ["x"]), values, max_size=3))
+    name = draw(st.sampled_from([resource.name, "[bold]x", "\x1b]0;x\x07", ""]))
+    return proto.AnalyzerResource(
+        type=draw(st.sampled_from([resource.type, *TYPES, "", ":::"])),
+        urn=draw(st.sampled_from([resource.urn, "", name])),
+        name=name,
+        properties=struct({**resource.props, **changed}),
+    )
+
+
+@given(st.lists(resources(), max_size=6))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_stack_is_answered_without_a_secret_or_a_control_character(
+    analyzer: Analyzer, given_resources: list[proto.AnalyzerResource]
+) -> None:
+    answers = [analyzer.AnalyzeStack(proto.AnalyzeStackRequest(resources=given_resources), Context())]
+    for one_of_them in given_resources:
+        request = proto.AnalyzeRequest(
+            type=one_of_them.type, urn=one_of_them.urn, name=one_of_them.name, properties=one_of_them.properties
+        )
+        answers.append(analyzer.Analyze(request, Context()))
+    for diagnostic in (diagnostic for answer in answers for diagnostic in answer.diagnostics):
+        assert CANARY not in diagnostic.message
+        assert "730031" not in diagnostic.message
+        assert all(line.isprintable() for line in diagnostic.message.split("\n"))
+        assert "<{%" not in diagnostic.message
+
+
+@given(values, st.text(max_size=10))
+@settings(max_examples=30, deadline=None)
+def test_any_configuration_is_taken_or_refused_in_one_sentence(value: Any, key: str) -> None:
+    analyzer, context = Analyzer(world.settings()), Context()
+    policy_config = {"EXEMPTIONS": proto.PolicyConfig(properties=struct({"settings": value, key: value}))}
+    with contextlib.suppress(RuntimeError):
+        analyzer.Configure(proto.ConfigureAnalyzerRequest(policyConfig=policy_config), context)
+    with contextlib.suppress(RuntimeError):
+        analyzer.ConfigureStack(
+            proto.AnalyzerStackConfigureRequest(stack=key, config={key: json.dumps(value)}), context
+        )
+        analyzer.AnalyzeStack(stack(), context)
+    assert {code for code, _ in context.messages} <= {"INVALID_ARGUMENT"}
+    assert all(message.isprintable() for _, message in context.messages)
 
 
 @pytest.fixture
