@@ -45,6 +45,8 @@ class ClusterAccess(pulumi.ComponentResource):
                 cluster_name=args.cluster_name,
                 principal_arn=arn,
                 type="STANDARD",
+                # By this group the admission policies know them.
+                kubernetes_groups=[f"{names.DOMAIN}:{administrator}"],
                 tags=names.tags(args.settings.environment, phi=False),
                 opts=child,
             )

@@ -12,6 +12,7 @@ Json = Mapping[str, Any]
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 FINISHED = frozenset({"Succeeded", "Failed"})
 LAST_PORT = 65535
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 class Direction(Enum):
@@ -197,4 +198,6 @@ def _pod_address(status: Json) -> IPv4Address | None:
 
 def parse_namespace(source: Json) -> Namespace:
     """Read a namespace."""
-    return Namespace(source["metadata"]["name"], source["metadata"].get("labels") or {})
+    name = source["metadata"]["name"]
+    # As the API server sets it: no other value of this label counts.
+    return Namespace(name, {**(source["metadata"].get("labels") or {}), NAMESPACE_NAME_LABEL: name})

@@ -197,6 +197,7 @@ class Pods:
         self._core: Any = client.CoreV1Api(api)
         self._batch: Any = client.BatchV1Api(api)
         self._made: list[tuple[str, str]] = []
+        self._namespaces: list[str] = []
 
     def run(self, hospital: str, workload: str, code: str, *arguments: str) -> tuple[str, str]:
         namespace = f"{hospital}-{ZONE[workload]}"
@@ -211,6 +212,39 @@ class Pods:
         self._made.append((name, namespace))
         return name, namespace
 
+    def outsider(self, likeness: str, workload: str, code: str, *arguments: str) -> tuple[str, str]:
+        """Start a pod with the labels of a workload, in a new namespace with the labels of another."""
+        labels = self._core.read_namespace(likeness).metadata.labels
+        name = f"forged-{uuid.uuid4().hex[:8]}"
+        own = {key: value for key, value in labels.items() if key != "kubernetes.io/metadata.name"}
+        self._core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels=own)))
+        self._namespaces.append(name)
+        template = self._batch.read_namespaced_cron_job(CRONJOB[workload], likeness).spec.job_template.spec.template
+        container = copy.deepcopy(template.spec.containers[0])
+        container.env, container.volume_mounts, container.args = None, None, ["-c", code, *arguments]
+        spec = client.V1PodSpec(
+            containers=[container],
+            restart_policy="Never",
+            automount_service_account_token=False,
+            security_context=template.spec.security_context,
+        )
+        metadata = client.V1ObjectMeta(name=name, labels=template.metadata.labels)
+        self._core.create_namespaced_pod(name, client.V1Pod(metadata=metadata, spec=spec))
+        return name, name
+
+    def rename(self, namespace: str, name: str) -> str:
+        """Try to give a namespace another's name as its label, and return what the API server keeps."""
+        labels = {"metadata": {"labels": {"kubernetes.io/metadata.name": name}}}
+        kept = self._core.patch_namespace(namespace, labels).metadata.labels
+        return str(kept["kubernetes.io/metadata.name"])
+
+    def said(self, name: str, namespace: str) -> dict[str, bool]:
+        """Return what a pod found, once it has ended."""
+        self.wait(name, namespace, "Succeeded", "Failed")
+        found: dict[str, bool] = json.loads(self._core.read_namespaced_pod_log(name, namespace).splitlines()[-1])
+        self._core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+        return found
+
     def wait(self, name: str, namespace: str, *phases: str) -> Any:
         wait = Retrying(
             stop=stop_after_delay(90),
@@ -221,10 +255,7 @@ class Pods:
 
     def connect(self, hospital: str, workload: str, targets: list[str]) -> dict[str, bool]:
         name, namespace = self.run(hospital, workload, CONNECT, json.dumps(targets))
-        self.wait(name, namespace, "Succeeded", "Failed")
-        found: dict[str, bool] = json.loads(self._core.read_namespaced_pod_log(name, namespace).splitlines()[-1])
-        self._core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
-        return found
+        return self.said(name, namespace)
 
     def listener(self, hospital: str, workload: str) -> str:
         name, namespace = self.run(hospital, workload, LISTEN)
@@ -243,6 +274,8 @@ class Pods:
             except client.exceptions.ApiException as error:
                 if error.status != 404:
                     raise
+        for namespace in self._namespaces:
+            self._core.delete_namespace(namespace)
 
 
 @pytest.fixture(scope="module")
@@ -268,3 +301,14 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
     }
     found = {who: {target for target, opened in pods.connect(*who, everything).items() if opened} for who in allowed}
     assert found == allowed
+
+
+def test_a_namespace_with_forged_labels_reaches_no_pod_of_a_zone(pods: Pods) -> None:
+    targets = [pods.model_server("north"), pods.listener("north", "ingestor"), KUBERNETES]
+    name, namespace = pods.outsider("north-serving", "planner", CONNECT, json.dumps(targets))
+    assert pods.said(name, namespace) == dict.fromkeys(targets, False) | {KUBERNETES: True}
+
+
+def test_the_api_server_alone_sets_the_label_by_which_zones_are_selected(pods: Pods) -> None:
+    _, namespace = pods.outsider("north-serving", "planner", "pass")
+    assert pods.rename(namespace, "north-serving") == namespace

@@ -12,7 +12,7 @@ RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
 def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
     """Return a peer that selects one workload."""
     return {
-        "namespaceSelector": {"matchLabels": world_cluster.labels(hospital, zone)},
+        "namespaceSelector": world_cluster.by_name(f"{hospital}-{zone}"),
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
     }
 
@@ -21,7 +21,7 @@ def platform(name: str) -> tuple[Resource, dict[str, Any]]:
     """Return a namespace of the platform, and a peer that selects all its pods."""
     labels = {f"{PREFIX}/hospital": "shared", "kubernetes.io/metadata.name": name}
     namespace = build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": labels}})
-    return namespace, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    return namespace, {"namespaceSelector": world_cluster.by_name(name)}
 
 
 def admitting(source: dict[str, Any], target: dict[str, Any], port: int, *more: Resource) -> Graph:
@@ -30,8 +30,7 @@ def admitting(source: dict[str, Any], target: dict[str, Any], port: int, *more: 
 
 
 def _policy(name: str, at: dict[str, Any], spec: dict[str, Any]) -> Resource:
-    labels = at["namespaceSelector"]["matchLabels"]
-    namespace = f"{labels[f'{PREFIX}/hospital']}-{labels[f'{PREFIX}/zone']}"
+    namespace = at["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
     return build(
         "kubernetes:networking.k8s.io/v1:NetworkPolicy",
         name,

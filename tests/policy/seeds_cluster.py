@@ -32,6 +32,7 @@ _JWT_ROLE = "vault:jwt/authBackendRole:AuthBackendRole"
 _LABELS = "metadata.labels"
 _NOTES = f"metadata.annotations.{{{PREFIX}/"
 _EVERYBODY = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+_FORGEABLE = {"matchLabels": {f"{PREFIX}/hospital": "north", f"{PREFIX}/zone": "serving"}}
 _PAPERS = ("signature", "model-card", "training-data", "approval")
 _KEY_TEXT = "-----BEGIN PRIVATE KEY-----\nMIIx\n-----END PRIVATE KEY-----"
 _WORKLOAD = f"{_POD[: -len('.spec')]}.metadata.labels.{{app.kubernetes.io/name}}"
@@ -180,6 +181,11 @@ SEGMENTS: list[Seed] = [
     seed("SEG-01", _NP, "metadata.namespace", "elsewhere", name="*-default-deny"),
     seed("SEG-02", _NP, "spec.egress[0].to", _EVERYBODY, name="*-to-*"),
     seed("SEG-02", _NP, "spec.egress[0].to", [{"namespaceSelector": {}}], name="*-to-aws"),
+    *(
+        seed(control, _NP, f"spec.{rule}[0].namespaceSelector", _FORGEABLE, name=name)
+        for control in ("SEG-02", "SEG-03")
+        for rule, name in (("egress[0].to", "*-planner-to-m*"), ("ingress[0].from", "*-from-planner"))
+    ),
     seed("SEG-02", _NP, "spec.egress[0].ports", GONE, name="*-to-aws"),
     seed("SEG-02", _NP, "spec.egress[0].to", GONE, name="*-to-vault"),
     seed("SEG-02", _NP, "spec.ingress[0].from", GONE, name="*-from-*"),

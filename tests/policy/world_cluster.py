@@ -20,6 +20,10 @@ def labels(hospital: str, zone: str, workload: str = "") -> dict[str, str]:
     return {name: value for name, value in known.items() if value}
 
 
+def by_name(namespace: str) -> dict[str, Any]:
+    return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+
+
 def meta(name: str, hospital: str, zone: str, workload: str = "", **notes: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": name,
@@ -84,7 +88,7 @@ def policies(hospital: str) -> list[Resource]:
     """Return both ends of every flow of the zone table."""
     table, found = zones(), []
     dns = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "namespaceSelector": by_name("kube-system"),
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
     }
     for flow in table.flows:
@@ -105,7 +109,7 @@ def policies(hospital: str) -> list[Resource]:
         ends = ((flow.source, flow.target, "Egress"), (flow.target, flow.source, "Ingress"))
         for one, other, direction in ends:
             peer = {
-                "namespaceSelector": {"matchLabels": labels(hospital, table.workload_zones[other])},
+                "namespaceSelector": by_name(f"{hospital}-{table.workload_zones[other]}"),
                 "podSelector": {"matchLabels": {"app.kubernetes.io/name": other}},
             }
             found.append(opening(hospital, one, other, direction, peer, [{"port": flow.port, "protocol": "TCP"}]))

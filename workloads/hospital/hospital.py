@@ -28,6 +28,7 @@ from workloads.pipeline.promotion import promotion
 from workloads.pipeline.reidentify import reidentify
 from workloads.pipeline.training import training
 from workloads.platform.charts import CERT_MANAGER
+from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs
@@ -220,6 +221,7 @@ class HospitalService(pulumi.ComponentResource):
                 context.options(self),
             )
         if args.cluster.installs_platform:
+            PlatformFlows(f"{name}-platform-flows", settings, hospital, context.options(self))
             alerts = AlertsArgs(hospital, settings.gateway is not None, zones.namespaces)
             Alerts(f"{name}-alerts", alerts, context.options(self))
 

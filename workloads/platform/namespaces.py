@@ -1,4 +1,4 @@
-"""Namespaces of the platform, with default-deny and the NetworkPolicies of ``charts.yaml`` and the zone table."""
+"""Namespaces of the platform, with the NetworkPolicies of ``charts.yaml`` and, for each hospital, of the zone table."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as networking
 
 from infra.cluster.cluster import Cluster
-from infra.settings import Settings, names
+from infra.settings import Hospital, Settings, names
 from workloads.platform import charts
 from workloads.zones import flow_table, network_policies
 from workloads.zones.flow_table import Direction, Peer, PodSelector, Port
 from workloads.zones.namespaces import namespace_labels
-from workloads.zones.workload_table import GATEWAY, Workload
+from workloads.zones.workload_table import GATEWAY
 
 ZONE = "platform"
 HOLDS = "none"
@@ -77,7 +77,7 @@ def policy_rules(
     namespace: str, row: charts.PlatformNamespace, args: PlatformNamespacesArgs
 ) -> list[PlatformPolicyRule]:
     """Return the NetworkPolicy rules of a namespace."""
-    settings, cluster = args.settings, args.cluster
+    cluster = args.cluster
     # The API server and the kubelets have addresses of the VPC, as the VPC endpoints have.
     vpc = cluster.aws.network
     servers = {
@@ -91,34 +91,46 @@ def policy_rules(
         webhook = Peer(vpc, (Port(row.webhook_port),))
         rules.append(PlatformPolicyRule("from-api", {}, Direction.INGRESS, webhook))
     if row.internal:
-        same_namespace = Peer(PodSelector(flow_table.namespace_name_label(namespace), ()), ())
+        same_namespace = Peer(PodSelector(namespace, ()), ())
         rules.append(PlatformPolicyRule("to-inside", {}, Direction.EGRESS, same_namespace))
         rules.append(PlatformPolicyRule("from-inside", {}, Direction.INGRESS, same_namespace))
-    return rules + _flow_rules(namespace, settings)
+    return rules
 
 
-def _flow_rules(namespace: str, settings: Settings) -> list[PlatformPolicyRule]:
-    """Return the platform's end of the zone table's flows between this namespace and hospitals' pods."""
+class PlatformFlows(pulumi.ComponentResource):
+    """The platform's end of a hospital's flows, as NetworkPolicies that are created and destroyed with the hospital."""
+
+    def __init__(
+        self, name: str, settings: Settings, hospital: Hospital, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("healthcare-mlops:workloads:PlatformFlows", name, None, opts)
+        for namespace, rule in hospital_rules(settings, hospital.name):
+            networking.NetworkPolicy(
+                f"{hospital.name}-{namespace}-{rule.name}",
+                metadata=ObjectMetaArgs(name=rule.name, namespace=namespace, labels=names.labels(hospital.name, ZONE)),
+                spec=network_policies.allow(rule.pod_labels, rule.direction, rule.peer),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({})
+
+
+def hospital_rules(settings: Settings, hospital: str) -> list[tuple[str, PlatformPolicyRule]]:
+    """Return the platform's end of the zone table's flows with one hospital's pods, each with its namespace."""
     table = flow_table.table()
     rules = []
     for flow in table.flows:
         if settings.gateway is None and GATEWAY in (flow.source, flow.target):
             continue
         client, port = table.pods.get(flow.source), table.port(flow)
-        if client and client.namespace == namespace and port:
+        if client and port:
             target = table.workloads[flow.target]
-            peer = Peer(_in_all_hospitals(target), (Port(port),))
-            name = f"to-{target.service_account}"
-            rules.append(PlatformPolicyRule(name, dict(client.labels), Direction.EGRESS, peer))
+            peer = Peer(flow_table.workload_pods(hospital, target), (Port(port),))
+            name = f"to-{hospital}-{target.service_account}"
+            rules.append((client.namespace, PlatformPolicyRule(name, dict(client.labels), Direction.EGRESS, peer)))
         server = table.pods.get(flow.target)
-        if server and server.namespace == namespace and server.port:
+        if server and server.port:
             source = table.workloads[flow.source]
-            peer = Peer(_in_all_hospitals(source), (Port(server.port),))
-            name = f"from-{source.service_account}"
-            rules.append(PlatformPolicyRule(name, dict(server.labels), Direction.INGRESS, peer))
+            peer = Peer(flow_table.workload_pods(hospital, source), (Port(server.port),))
+            name = f"from-{hospital}-{source.service_account}"
+            rules.append((server.namespace, PlatformPolicyRule(name, dict(server.labels), Direction.INGRESS, peer)))
     return rules
-
-
-def _in_all_hospitals(workload: Workload) -> PodSelector:
-    """Return the pods of a workload in the zone of each hospital; policies of the zone restrict its own end."""
-    return PodSelector(((f"{names.DOMAIN}/zone", workload.zone),), ((names.WORKLOAD_LABEL, workload.service_account),))

@@ -1,4 +1,4 @@
-"""Platform that hospitals share: namespaces, Helm charts, gateway class, and KServe's storage initializer.
+"""Platform that hospitals share: admission policies, namespaces, charts, gateway class, KServe's storage initializer.
 
 A cluster outside the stack already has the charts; `local/` installs KServe in the embedded one.
 """
@@ -10,6 +10,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import Cluster
 from infra.settings import Settings, names
+from workloads.admission.admission_policies import AdmissionPolicies
 from workloads.blocks import pod
 from workloads.platform.charts import Charts, ChartsArgs
 from workloads.platform.gateway_class import CLASS, Gateways, GatewaysArgs
@@ -28,6 +29,7 @@ class Platform(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(providers={"kubernetes": cluster.provider})
         super().__init__("healthcare-mlops:workloads:Platform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        AdmissionPolicies(f"{name}-admission", settings, cluster, child)
         depends_on: list[pulumi.Resource] = []
         if cluster.installs_platform:
             namespaces = PlatformNamespaces(f"{name}-grounds", PlatformNamespacesArgs(settings, cluster), child)

@@ -108,9 +108,9 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True)
 class PodSelector:
-    """Labels of namespaces, and of pods in them."""
+    """Pods with some labels in one namespace, which is selected by its name: other labels can be forged."""
 
-    namespace_labels: tuple[tuple[str, str], ...]
+    namespace: str
     pod_labels: tuple[tuple[str, str], ...]
 
 
@@ -177,29 +177,23 @@ def endpoint_peers(settings: Settings, cluster: Cluster, hospital: Hospital) -> 
 
 def dns_peer(cluster: Cluster) -> Peer:
     """Return the cluster's DNS pods, over UDP and TCP."""
-    pods = PodSelector(namespace_name_label("kube-system"), (("k8s-app", "kube-dns"),))
+    pods = PodSelector("kube-system", (("k8s-app", "kube-dns"),))
     return Peer(pods, (Port(cluster.dns_port, "UDP"), Port(cluster.dns_port, "TCP")))
 
 
 def _platform_peer(endpoint: str) -> Peer:
     pods = table().pods[endpoint]
     ports = (Port(pods.port),) if pods.port else ()
-    return Peer(PodSelector(namespace_name_label(pods.namespace), tuple(pods.labels.items())), ports)
+    return Peer(PodSelector(pods.namespace, tuple(pods.labels.items())), ports)
 
 
-def namespace_name_label(namespace: str) -> tuple[tuple[str, str], ...]:
-    """Return the label that the API server sets to the name of each namespace."""
-    return (("kubernetes.io/metadata.name", namespace),)
+def workload_pods(hospital: str, workload: Workload) -> PodSelector:
+    """Return the pods of a hospital's workload."""
+    return PodSelector(names.namespace(hospital, workload.zone), ((names.WORKLOAD_LABEL, workload.service_account),))
 
 
 def policy_rules(zones: ZoneTable, hospital: str, endpoints: dict[str, Peer | None]) -> list[PolicyRule]:
     """Return the rules for both ends of each flow, between pods of one hospital."""
-
-    def selector(workload: Workload) -> PodSelector:
-        labels = names.labels(hospital, workload.zone)
-        namespace = tuple((key, value) for key, value in labels.items() if key.startswith(names.DOMAIN))
-        return PodSelector(namespace, ((names.WORKLOAD_LABEL, workload.service_account),))
-
     rules = []
     for flow in zones.flows:
         source, target, port = zones.workloads.get(flow.source), zones.workloads.get(flow.target), zones.port(flow)
@@ -207,13 +201,13 @@ def policy_rules(zones: ZoneTable, hospital: str, endpoints: dict[str, Peer | No
         if target:
             caller = source.service_account if source else flow.source
             endpoint = endpoints.get(flow.source)
-            peer = selector(source) if source else endpoint.selector if endpoint else None
+            peer = workload_pods(hospital, source) if source else endpoint.selector if endpoint else None
             if peer is not None:
                 pods = target.service_account
                 rules.append(PolicyRule(target.zone, pods, Direction.INGRESS, caller, Peer(peer, ports)))
         if source:
             callee = target.service_account if target else flow.target
-            destination = Peer(selector(target), ports) if target else endpoints[flow.target]
+            destination = Peer(workload_pods(hospital, target), ports) if target else endpoints[flow.target]
             if destination:
                 rules.append(PolicyRule(source.zone, source.service_account, Direction.EGRESS, callee, destination))
     return rules

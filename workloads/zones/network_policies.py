@@ -7,6 +7,9 @@ from pulumi_kubernetes.networking import v1 as networking
 
 from workloads.zones.flow_table import Direction, Peer, PodSelector
 
+# The API server sets it to the name of each namespace and rejects any other value.
+NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+
 
 def default_deny() -> networking.NetworkPolicySpecArgs:
     """Return the policy that denies ingress and egress of all pods of a namespace."""
@@ -39,7 +42,7 @@ def allow(pod_labels: Mapping[str, str], direction: Direction, peer: Peer) -> ne
 def _peer(peer: Peer) -> networking.NetworkPolicyPeerArgs:
     if isinstance(peer.selector, PodSelector):
         return networking.NetworkPolicyPeerArgs(
-            namespace_selector=_label_selector(dict(peer.selector.namespace_labels)),
+            namespace_selector=_label_selector({NAMESPACE_NAME_LABEL: peer.selector.namespace}),
             pod_selector=_label_selector(dict(peer.selector.pod_labels)),
         )
     return networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=peer.selector))

@@ -70,7 +70,7 @@ def _by_namespace(graph: Graph) -> dict[str, list[Resource]]:
 
 @resource_check("SEG-03", NETWORK_POLICY)
 def policies_restrict_their_peers(policy: Resource) -> Findings:
-    """Refuse rules that allow everyone or large networks, and DNS to anything but kube-dns."""
+    """Refuse rules that allow everyone, large networks or namespaces by forgeable labels, and DNS to other pods."""
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for rule in policy.at(f"spec.{direction}").items():
             yield from guarded(_rule(rule, peers), rule.path)
@@ -91,6 +91,9 @@ def _peer(view: View, *, dns: bool) -> Findings:
     if peer.is_everyone:
         yield violation("a peer without selectors allows everyone", view.path)
         return
+    if peer.namespace_selector is not None and peer.namespace_names is None:
+        message = f"selects namespaces by labels that their creator sets; select them by {NAMESPACE_NAME_LABEL}"
+        yield violation(message, f"{view.path}.namespaceSelector")
     if peer.cidr is not None and ip_network(peer.cidr, strict=False).prefixlen < _MINIMUM_PREFIX:
         yield violation(f"allows the network {peer.cidr}", f"{view.path}.ipBlock.cidr")
     if dns and not peer.in_kube_dns_namespace:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from policy_pack.controls.rules import stack_check
 from policy_pack.facts.network.connections import connections, is_declared
 from policy_pack.facts.network.policies import (
+    ANY_NAMESPACE_PODS,
     EGRESS,
     INGRESS,
     NAMESPACE_NAME_LABEL,
@@ -126,12 +127,14 @@ def _undeclared_pods(group: PodGroup, rule_peer: _RulePeer, network: Topology, t
     peer = rule_peer.peer
     if peer.cidr is not None or peer.namespace_selector is None:
         return
-    if not network.declares(peer):
-        name = peer.namespace_name
-        other = f"pods of namespace {name}" if name else "pods with these labels in any namespace"
-        yield rule_peer.violation(group, other, "the stack does not declare them")
+    if peer.namespace_names is None:
+        yield rule_peer.violation(group, ANY_NAMESPACE_PODS, f"the namespace is not selected by {NAMESPACE_NAME_LABEL}")
         return
-    selected = network.selected_namespaces(peer.namespace_selector)
+    if not network.declares(peer):
+        unknown = ", ".join(sorted(peer.namespace_names - network.namespaces.keys()))
+        yield rule_peer.violation(group, f"pods of namespace {unknown}", "the stack does not declare them")
+        return
+    selected = network.selected_namespaces(peer)
     shared = sorted(one.name for one in selected if one.hospital == SHARED)
     if shared and not _is_platform_flow(group, rule_peer, table):
         yield rule_peer.violation(group, f"pods of namespace {', '.join(shared)}", "is not in the zone table")

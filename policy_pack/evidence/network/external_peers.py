@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from policy_pack.facts.network.policies import Peer, is_inside
+from policy_pack.facts.network.policies import ANY_NAMESPACE_PODS, Peer, is_inside
 from policy_pack.facts.network.ports import PortRange
 from policy_pack.facts.network.topology import PodGroup, Topology
 from policy_pack.facts.zone_table import DNS, DNS_PORTS, ZoneTable
@@ -77,6 +77,6 @@ def _name(peer: Peer, network: Topology) -> str | None:
         return peer.cidr
     if peer.namespace_selector is None or network.declares(peer):
         return None
-    if peer.namespace_name is None:
-        return "pods with these labels in any namespace"
-    return DNS if peer.is_kube_dns else f"pods of namespace {peer.namespace_name}"
+    if peer.namespace_names is None:
+        return ANY_NAMESPACE_PODS
+    return DNS if peer.is_kube_dns else f"pods of namespace {', '.join(sorted(peer.namespace_names))}"

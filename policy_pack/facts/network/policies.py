@@ -16,6 +16,8 @@ from policy_pack.stack.values import View
 INGRESS, EGRESS = "Ingress", "Egress"
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 DNS_NAMESPACE, DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
+# How messages and the network map name a peer whose namespace labels anybody can set.
+ANY_NAMESPACE_PODS = "pods with these labels in any namespace"
 _DNS_PORT_NAMES = ("dns", "dns-tcp")
 
 
@@ -43,26 +45,25 @@ class Peer:
         return selector
 
     @property
-    def namespace_labels(self) -> Mapping[str, str]:
-        """The labels that the namespace selector requires."""
-        labels: Mapping[str, str] = (self.namespace_selector or {}).get("matchLabels") or {}
-        return labels
+    def namespace_names(self) -> frozenset[str] | None:
+        """The namespaces that the selector can match, by their names; None where it does not require a name.
 
-    @property
-    def namespace_name(self) -> str | None:
-        """The namespace, where it is selected by its name."""
-        return self.namespace_labels.get(NAMESPACE_NAME_LABEL)
-
-    @property
-    def selects_zone(self) -> bool:
-        """Whether the namespace selector requires a hospital and a zone."""
-        names = {key.rpartition("/")[2] for key in self.namespace_labels if "/" in key}
-        return {"hospital", "zone"} <= names
+        The API server sets the label of the name. Whoever creates a namespace sets every other label.
+        """
+        selector = self.namespace_selector or {}
+        name = (selector.get("matchLabels") or {}).get(NAMESPACE_NAME_LABEL)
+        required = [frozenset({name})] if name is not None else []
+        required += [
+            frozenset(one.get("values") or ())
+            for one in selector.get("matchExpressions") or ()
+            if (one.get("key"), one.get("operator")) == (NAMESPACE_NAME_LABEL, "In")
+        ]
+        return frozenset.intersection(*required) if required else None
 
     @property
     def in_kube_dns_namespace(self) -> bool:
         """Whether the peer is in the namespace of kube-dns."""
-        return self.namespace_name == DNS_NAMESPACE
+        return self.namespace_names == frozenset({DNS_NAMESPACE})
 
     @property
     def has_kube_dns_labels(self) -> bool:

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from policy_pack.facts.network.policies import (
     EGRESS,
@@ -98,21 +97,20 @@ class Topology:
     by_namespace: dict[str, list[PodGroup]] = field(default_factory=lambda: defaultdict(list))
     unknown: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
-    _by_label: dict[tuple[str, str], list[Namespace]] = field(default_factory=lambda: defaultdict(list))
 
-    def selected_namespaces(self, selector: Mapping[str, Any]) -> Iterator[Namespace]:
-        """Return the namespaces that a selector matches."""
-        name = (selector.get("matchLabels") or {}).get(NAMESPACE_NAME_LABEL)
-        if name:
-            candidates = [self.namespaces[name]] if name in self.namespaces else []
+    def selected_namespaces(self, peer: Peer) -> Iterator[Namespace]:
+        """Return the namespaces that a peer's namespace selector matches."""
+        selector, wanted = peer.namespace_selector or {}, peer.namespace_names
+        if wanted is None:
+            candidates = list(self.namespaces.values())
         else:
-            candidates = self._candidates(selector)
+            candidates = [self.namespaces[name] for name in sorted(wanted) if name in self.namespaces]
         return (candidate for candidate in candidates if matches(selector, candidate.labels))
 
     def selected_pods(self, peer: Peer, policy: NetworkPolicy) -> Iterator[PodGroup]:
         """Return the pods that a peer selects; without a namespace selector they are in the policy's namespace."""
         selector = peer.namespace_selector
-        names = [policy.namespace] if selector is None else [one.name for one in self.selected_namespaces(selector)]
+        names = [policy.namespace] if selector is None else [one.name for one in self.selected_namespaces(peer)]
         for name in names:
             yield from (group for group in self.by_namespace.get(name, ()) if matches(peer.pod_selector, group.labels))
 
@@ -121,19 +119,8 @@ class Topology:
         return bool({ANY_NAMESPACE, name} & self.unknown)
 
     def declares(self, peer: Peer) -> bool:
-        """Return whether the stack declares all namespaces of a peer: by name, or by hospital and zone."""
-        return peer.namespace_name in self.namespaces if peer.namespace_name else peer.selects_zone
-
-    def _candidates(self, selector: Mapping[str, Any]) -> list[Namespace]:
-        """Return the namespaces with the rarest label of a selector, so that not every namespace is compared."""
-        labels = list((selector.get("matchLabels") or {}).items())
-        if not labels:
-            return list(self.namespaces.values())
-        if not self._by_label:
-            for one in self.namespaces.values():
-                for label in one.labels.items():
-                    self._by_label[label].append(one)
-        return min((self._by_label.get(label, []) for label in labels), key=len)
+        """Return whether a peer selects namespaces by name, and the stack declares all of them."""
+        return peer.namespace_names is not None and peer.namespace_names <= self.namespaces.keys()
 
 
 def topology(context: StackContext, table: ZoneTable) -> Topology:

@@ -107,6 +107,14 @@ def test_a_pod_without_policies_is_not_isolated() -> None:
             {
                 "podSelector": {},
                 "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"healthcare-mlops/hospital": "north"}}}]}],
+            },
+            "the namespace is not selected by kubernetes.io/metadata.name",
+        ),
+        (
+            {
+                "podSelector": {},
+                "policyTypes": ["Ingress"],
                 "ingress": [
                     {"from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]}
                 ],

@@ -62,17 +62,18 @@ def test_charts_run_in_namespaces_that_the_stack_closes(prod: Stack) -> None:
 
 def test_platform_pods_reach_hospitals_only_by_the_zone_table(prod: Stack) -> None:
     ways = [
-        (policy.metadata["namespace"], peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"], ports)
+        (policy.metadata["namespace"], peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"], home, ports)
         for policy in prod.of("NetworkPolicy")
-        if policy.metadata["labels"]["healthcare-mlops/hospital"] == "shared"
+        if policy.metadata["namespace"] in table().namespaces
         for peers, ports in _rules(policy.inputs["spec"])
         for peer in peers
-        if "healthcare-mlops/zone" in peer.get("namespaceSelector", {}).get("matchLabels", {})
+        for home in peer.get("namespaceSelector", {}).get("matchLabels", {}).values()
+        if home.startswith("north-")
     ]
     assert sorted(ways) == [
-        ("envoy-gateway-system", "envoy", [18000]),
-        ("monitoring", "envoy", [19001]),
-        ("monitoring", "model-server", [8082]),
+        ("envoy-gateway-system", "envoy", "north-platform", [18000]),
+        ("monitoring", "envoy", "north-platform", [19001]),
+        ("monitoring", "model-server", "north-serving", [8082]),
     ]
 
 

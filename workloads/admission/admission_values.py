@@ -1,0 +1,63 @@
+"""Values of the admission table's open variables, from the tables of zones, workloads and node classes."""
+
+import json
+from collections.abc import Mapping
+
+from infra.blocks.workload_roles import TOKEN_AUDIENCE
+from infra.cluster.cluster import Cluster
+from infra.settings import Settings, names
+from workloads.admission.admission_table import AdmissionTable
+from workloads.zones.flow_table import ZoneTable
+from workloads.zones.workload_table import GATEWAY, Workload
+
+# Kubernetes adds these two to every pod.
+_ADDED_TOLERATIONS = [
+    {"key": f"node.kubernetes.io/{state}", "operator": "Exists", "value": "", "effect": "NoExecute"}
+    for state in ("not-ready", "unreachable")
+]
+# A token without an audience is for the API server, and Vault reviews it there.
+_API_SERVER = ""
+
+
+def values(table: AdmissionTable, zones: ZoneTable, settings: Settings, cluster: Cluster) -> dict[str, str]:
+    """Return the CEL expression of each open variable; JSON is CEL."""
+    registries = sorted({image.rpartition("/")[0] + "/" for _, image in cluster.images})
+    gateway, kind = table.gateway, settings.cluster
+    found: dict[str, object] = {
+        "accounts": {zone: _accounts(table, zones.workloads, zone) for zone in zones.zones},
+        "audiences": {**_audiences(zones.workloads), gateway.service_account: [gateway.audience]},
+        "registries": {
+            zone: [*registries, *(gateway.registries if _is_gateways(zones, zone) else ())] for zone in zones.zones
+        },
+        "tagged": {zone: list(gateway.tagged_images if _is_gateways(zones, zone) else ()) for zone in zones.zones},
+        "selectors": {zone: cluster.placement(zone).node_selector for zone in zones.zones},
+        "tolerations": {zone: [*cluster.placement(zone).tolerations, *_ADDED_TOLERATIONS] for zone in zones.zones},
+        "deployers": [table.deployers[kind]],
+        "administrators": [table.administrators[kind]],
+        "kserve": table.kserve[kind],
+        "gateway_controller": table.gateway_controller,
+        "cleaners": list(table.cleaners),
+        "buckets": f"{names.stem(settings.environment)}-",
+    }
+    return {name: json.dumps(value) for name, value in found.items()}
+
+
+def _accounts(table: AdmissionTable, workloads: Mapping[str, Workload], zone: str) -> dict[str, str]:
+    """Return the pods' label of each ServiceAccount of a zone; Envoy Gateway names the account as the Gateway."""
+    return {
+        table.gateway.service_account if name == GATEWAY else workload.service_account: workload.service_account
+        for name, workload in workloads.items()
+        if workload.zone == zone
+    }
+
+
+def _audiences(workloads: Mapping[str, Workload]) -> dict[str, list[str]]:
+    return {
+        workload.service_account: [TOKEN_AUDIENCE, *([_API_SERVER] if workload.vault else [])]
+        for workload in workloads.values()
+        if workload.has_role
+    }
+
+
+def _is_gateways(zones: ZoneTable, zone: str) -> bool:
+    return zones.workloads[GATEWAY].zone == zone
