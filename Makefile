@@ -80,7 +80,7 @@ deploy: .venv/.synced ## change what is deployed, judged by the policy pack (STA
 .PHONY: audit
 audit: .venv/.synced ## judge what is deployed, from the exported state (STACK=prod)
 	@state=$$(mktemp) && trap 'rm -f "$$state"' EXIT && { $(ENGINE) stack export --stack $(STACK) --file "$$state"; } && \
-	$(PYTHON) -m policy_pack check --state "$$state" --stack-config Pulumi.$(STACK).yaml
+	$(PYTHON) -m policy_pack check --state "$$state" --stack-config Pulumi.$(STACK).yaml $${VAULT_TOKEN:+--live-vault}
 
 .PHONY: lint
 lint: .venv/.synced-tests ## style and strict types, and the workflow

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from urllib3.exceptions import HTTPError
 
-from local.cluster import host
+from local.cluster import audit_devices, host
 from local.cluster.parts import NETPOL_HEALTH_URL, Part, parts
 from local.cluster.supervision import Supervisor
 from local.hospitals.hospital_status import Cluster, Finding, findings, reader
@@ -25,6 +25,7 @@ from local.tools.catalogue import GO_TOOLS
 
 _API = ("kube-apiserver", "etcd")
 _STORAGE = "aws"
+_VAULT = "openbao"
 # Width if the output is not a terminal, such as a file.
 _WIDTH = 160
 NOT_RUNNING = "The environment is not running: run `make up`."
@@ -85,6 +86,8 @@ def status(home: Home) -> Status:
     answering = {row.name for row in rows if not row.problem}
     if "netpol" in answering:
         rows += _closed_policies()
+    if _VAULT in answering:
+        rows += _audit_devices(home)
     hospitals = _hospitals(home) if answering.issuperset((*_API, _STORAGE)) else []
     return Status(True, tuple(rows), tuple(hospitals))
 
@@ -108,6 +111,12 @@ def _closed_policies() -> list[Row]:
         return []
     advice = "correct the named field; `kubectl describe networkpolicy` shows the Event"
     return [Row("netpol", "NetworkPolicy", "", 0, line, advice) for line in lines[1:]]
+
+
+def _audit_devices(home: Home) -> list[Row]:
+    """Return the audit devices of OpenBao as a part, if they are not those of its configuration."""
+    problem = audit_devices.problem(home)
+    return [Row(_VAULT, "audit devices", "", 0, problem, "`make down`, then `make up`")] if problem else []
 
 
 def _hospitals(home: Home) -> list[Finding]:

@@ -44,7 +44,8 @@ def link_commands(home: Home, tools: dict[str, Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"kubectl": tools["kubernetes"] / "kubectl", "bao": REPOSITORY / ".venv" / "bin" / "bao"}
     found = shutil.which(_HOST)
-    if found is None or Path(found).resolve() == LAUNCHER:
+    # A shell with `make env` of another clone finds that clone's.
+    if found is None or Path(found) == folder / _HOST or Path(found).resolve() == LAUNCHER:
         wanted[_HOST] = PLUGINS / _HOST
     for present in folder.iterdir():
         if present.name not in wanted and present.name != "pulumi":
