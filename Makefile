@@ -28,7 +28,7 @@ $(UV):
 	@python3 -m venv $(CACHE)/uv 2>/dev/null || { apt-get install -y -qq python3-venv >/dev/null && python3 -m venv $(CACHE)/uv; }
 	@$(CACHE)/uv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
 
-.venv/.synced: pyproject.toml uv.lock | $(UV)
+.venv/.synced: pyproject.toml local/pyproject.toml uv.lock | $(UV)
 	@$(UV) sync --frozen --quiet
 	@touch $@
 
