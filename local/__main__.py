@@ -93,17 +93,17 @@ def rehearse(
             tell("tools and images")
             built = prepare(tell)
         try:
-            found = None if end else rehearsal.run(built, steps)
+            rehearsed = None if end else rehearsal.run(built, steps)
         finally:
             if not keep:
                 with steps() as tell:
                     rehearsal.end(rehearsal.home(), tell)
                     if was_up:
                         lifecycle.start(usual, built, tell)
-    if found and as_json:
-        print(json.dumps(found.as_dict(), indent=2))
-    elif found:
-        screen.show_rehearsal(found)
+    if rehearsed and as_json:
+        print(json.dumps(rehearsed.as_dict(), indent=2))
+    elif rehearsed:
+        screen.show_rehearsal(rehearsed)
 
 
 @app.command()
@@ -119,22 +119,22 @@ def images() -> None:
 def status(as_json: Json = False) -> None:
     """Show whether parts, models and Jobs are well, and what to do if not; exit with 1 when something is not."""
     home = Home.default()
-    found = status_of.status(home)
+    environment_status = status_of.status(home)
     if as_json:
-        print(json.dumps(found.as_dict(), indent=2))
+        print(json.dumps(environment_status.as_dict(), indent=2))
     else:
-        status_of.show(home, found)
-    raise typer.Exit(1 if found.problems else 0)
+        status_of.show(home, environment_status)
+    raise typer.Exit(1 if environment_status.problems else 0)
 
 
 @app.command()
 def logs(name: Annotated[str, typer.Argument(help="Name of a part, as `make status` lists it.")] = "") -> None:
     """Show the end of a part's log."""
     home = Home.default()
-    known = sorted(path.stem for path in home.logs.glob("*.log"))
-    if name not in known:
+    parts = sorted(path.stem for path in home.logs.glob("*.log"))
+    if name not in parts:
         raise UserError(
-            f"There is no log of {name or 'no name'}: say `make logs NAME=…` with one of {', '.join(known)}."
+            f"There is no log of {name or 'no name'}: say `make logs NAME=…` with one of {', '.join(parts)}."
         )
     subprocess.run(["tail", "-n", "100", str(home.logs / f"{name}.log")], check=False)
 

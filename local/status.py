@@ -81,8 +81,8 @@ def status(home: Home) -> Status:
     if not home.pki.exists() or not supervisor.running():
         return Status(running=False)
     states = supervisor.states()
-    known = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
-    rows = [_row(home, part, states.get(name)) for name, part in known.items()]
+    all_parts = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
+    rows = [_row(home, part, states.get(name)) for name, part in all_parts.items()]
     answering = {row.name for row in rows if not row.problem}
     if "netpol" in answering:
         rows += _closed_policies()
@@ -130,19 +130,19 @@ def _hospitals(home: Home) -> list[Finding]:
         return [Finding("all", "hospitals", problem=problem, advice="`make logs NAME=kube-apiserver`")]
 
 
-def show(home: Home, found: Status) -> None:
+def show(home: Home, environment: Status) -> None:
     """Print the parts, the hospitals, and the advice for each problem."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    if not found.running:
+    if not environment.running:
         console.print(NOT_RUNNING)
         return
-    console.print(_table(("PART", "WHAT", "WHERE", "UP", "HEALTH"), map(_part, found.parts)))
-    if found.hospitals:
+    console.print(_table(("PART", "WHAT", "WHERE", "UP", "HEALTH"), map(_part, environment.parts)))
+    if environment.hospitals:
         console.print()
-        console.print(_table(("HOSPITAL", "WHAT", "STATE"), map(_hospital, found.hospitals)))
+        console.print(_table(("HOSPITAL", "WHAT", "STATE"), map(_hospital, environment.hospitals)))
     memory = sum(host.memory().values()) / 2**30
     console.print(f"\nmemory {memory:.1f} GiB, data in {home.root}", soft_wrap=True)
-    for where, problem, advice in found.problems:
+    for where, problem, advice in environment.problems:
         console.print(f"[red]not well[/]  {escape(f'{where}: {problem}; {advice}')}", soft_wrap=True)
 
 

@@ -64,9 +64,9 @@ class Journal:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.execute("pragma wal_autocheckpoint = 500")
-        found = self._db.execute("pragma quick_check").fetchone()[0]
-        if found != "ok":
-            raise self._corrupt(str(found).splitlines()[0])
+        check = self._db.execute("pragma quick_check").fetchone()[0]
+        if check != "ok":
+            raise self._corrupt(str(check).splitlines()[0])
         self._db.executescript(_SCHEMA)
         self.secret = bytes.fromhex(self._fact("secret", secrets.token_hex(32)))
         if self._fact("format", _FORMAT) != _FORMAT:

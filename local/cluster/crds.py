@@ -67,9 +67,9 @@ def fetched() -> list[Path]:
 
 def _entries(text: str) -> list[dict[str, str]]:
     """Return the JSON objects in the output of Go."""
-    decoder, found, at = json.JSONDecoder(), [], 0
+    decoder, entries, at = json.JSONDecoder(), [], 0
     while at < len(text.rstrip()):
         entry, end = decoder.raw_decode(text, at)
-        found.append(entry)
+        entries.append(entry)
         at = end + len(text[end:]) - len(text[end:].lstrip())
-    return found
+    return entries

@@ -150,14 +150,14 @@ def _delegate(group: Path) -> None:
 
 def marked() -> dict[int, str]:
     """Return the processes of the environment: part name by process id."""
-    found = {}
+    names = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             name = process.environ().get(MARK)
             if name:
-                found[process.pid] = name
-    found.pop(os.getpid(), None)
-    return found
+                names[process.pid] = name
+    names.pop(os.getpid(), None)
+    return names
 
 
 def contained() -> Iterator[int]:
@@ -170,11 +170,11 @@ def contained() -> Iterator[int]:
 
 def memory() -> dict[int, int]:
     """Return the proportional memory in bytes by process id, for the parts and the pods."""
-    found = {}
+    bytes_by_process = {}
     for pid in {*marked(), *contained()}:
         with contextlib.suppress(psutil.Error):
-            found[pid] = psutil.Process(pid).memory_full_info().pss
-    return found
+            bytes_by_process[pid] = psutil.Process(pid).memory_full_info().pss
+    return bytes_by_process
 
 
 def _alive() -> bool:

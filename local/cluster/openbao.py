@@ -187,8 +187,8 @@ def _operator_token(home: Home, url: str) -> str:
             client.sys.create_or_update_acl_policy(OPERATOR, OPERATOR_POLICY.read_text())
             token = _renewed(home, url)
             if token is None:
-                made = client.auth.token.create(role_name=OPERATOR, policies=[OPERATOR])
-                token = str(made["auth"]["client_token"])
+                created = client.auth.token.create(role_name=OPERATOR, policies=[OPERATOR])
+                token = str(created["auth"]["client_token"])
                 _write_secret(token_file(home), token.encode())
         finally:
             with contextlib.suppress(VaultError, requests.RequestException):

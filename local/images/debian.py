@@ -89,19 +89,19 @@ def sources(targets: str) -> list[str]:
     UserError
         If no Debian mirror is configured.
     """
-    found: dict[str, None] = {}
+    source_lines: dict[str, None] = {}
     for line in targets.splitlines():
         address, codename, component, origin = line.split("|")
         name, _, pocket = codename.partition("-")
         suffix = codename.removeprefix(name)
         if component == "main" and origin == "Debian" and name and suffix in POCKETS:
-            found[f"deb {address} {RELEASE}{'-' if pocket else ''}{pocket} main"] = None
-    if not found:
+            source_lines[f"deb {address} {RELEASE}{'-' if pocket else ''}{pocket} main"] = None
+    if not source_lines:
         raise UserError(
             "apt knows no Debian mirror to make images from: add one to /etc/apt/sources.list.d "
             "and run `apt-get update`"
         )
-    return list(found)
+    return list(source_lines)
 
 
 def settings(dump: str) -> str:

@@ -86,13 +86,13 @@ def only_declared(state: Mapping[str, Any]) -> dict[str, list[str]]:
 
     The aws plugin says it in an output; a release of Helm has an empty chart (``local/cluster/charts.py``).
     """
-    found: dict[str, list[str]] = {mark: [] for mark in MARKS}
+    resources: dict[str, list[str]] = {mark: [] for mark in MARKS}
     for entry in state["deployment"]["resources"]:
         if (entry.get("outputs") or {}).get(_NOT_EMULATED):
-            found[_NOT_EMULATED].append(entry["urn"].split("::", 2)[2])
+            resources[_NOT_EMULATED].append(entry["urn"].split("::", 2)[2])
         if entry["type"] == _RELEASE:
-            found[_NOT_RUN].append(entry["urn"].split("::", 2)[2])
-    return {mark: sorted(names) for mark, names in found.items()}
+            resources[_NOT_RUN].append(entry["urn"].split("::", 2)[2])
+    return {mark: sorted(names) for mark, names in resources.items()}
 
 
 def write_configuration() -> None:

@@ -121,7 +121,9 @@ CASES = [
         "device second logs secrets as raw values",
         "declares 1 Vault audit devices",
     ),
-    _vault("some requests", (_FIRST, _device("second", file_path="/b", filter="x")), "records only some of the requests"),
+    _vault(
+        "some requests", (_FIRST, _device("second", file_path="/b", filter="x")), "records only some of the requests"
+    ),
     _vault("another server", (_FIRST, _SECOND), "other Vault audit devices", "): second", live=(_FIRST,)),
     Case(
         "AUD-06",

@@ -70,7 +70,7 @@ def _merge(documents: list[str], statements: list[Props], overriding: bool) -> l
         listed = json.loads(text).get("Statement", [])
         for statement in listed if isinstance(listed, list) else [listed]:
             sid = statement.get("Sid")
-            same = [i for i, known in enumerate(statements) if sid and known.get("Sid") == sid]
+            same = [i for i, earlier in enumerate(statements) if sid and earlier.get("Sid") == sid]
             if same and overriding:
                 statements[same[0]] = statement
             else:

@@ -45,7 +45,7 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         replace=frozenset({"name", "namespace"}),
         autoname="name",
         optional=("path", "interval"),
-        alike={
+        normalisers={
             "path": lambda path: str(path).strip("/"),
             "interval": seconds,
             "blockInterval": seconds,
