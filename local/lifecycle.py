@@ -58,7 +58,7 @@ def exclusive(home: Home) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"Another `make up` or `make down` works on {home.root}: wait for it, then run this again."
+                f"Another `make up` or `make down` uses {home.root}: wait until it ends, then run this again."
             ) from error
         yield
 

@@ -114,7 +114,7 @@ def show_rehearsal(rehearsal: Rehearsal) -> None:
     )
     for mark, why in MARKS.items():
         named = rehearsal.only_declared[mark]
-        console.print(f"{len(named)} checked and not run: {why}")
+        console.print(f"{len(named)} validated and not run: {why}")
         for name in named:
             console.print(f"  - {name}", soft_wrap=True)
     console.print(

@@ -67,7 +67,7 @@ def require() -> None:
         )
     if not cgroup_roots():
         raise UserError(
-            f"{CGROUPS} offers neither cgroup v2 nor the v1 controllers cpu, memory and pids: "
+            f"{CGROUPS} has neither cgroup v2 nor the v1 controllers cpu, memory and pids: "
             "mount them (`mount -t cgroup2 none /sys/fs/cgroup`) and run `make up` again."
         )
 
@@ -118,7 +118,7 @@ def check_network() -> None:
             if taken.overlaps(network):
                 raise UserError(
                     f"The address {address} of {interface} overlaps {network}, which the embedded cluster uses: "
-                    f"take it off ({interface}) while the environment runs."
+                    f"remove it ({interface}) while the environment runs."
                 )
 
 
@@ -195,7 +195,7 @@ def kill_all() -> None:
         _kill_until_gone()
     except RetryError as error:
         raise UserError(
-            f"Processes {sorted(marked())} of the environment do not end: look at them with `ps`, "
+            f"Processes {sorted(marked())} of the environment do not end: inspect them with `ps`, "
             "then run `make down` again."
         ) from error
 
@@ -241,7 +241,7 @@ def check_pointer(home: Home) -> None:
         return
     if marked():
         raise UserError(
-            f"The environment of {other.root} runs on this machine, and there can be one: "
+            f"The environment of {other.root} runs on this machine, which can run only one: "
             f"stop it with `HMLOPS_HOME={other.root} make down`."
         )
     clear(other)

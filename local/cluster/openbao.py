@@ -247,8 +247,8 @@ def _check_secrets(home: Home) -> None:
     for path in (_seal_key(home), _password(home)):
         if _mark(home).exists() and not path.is_file():
             raise UserError(
-                f"OpenBao's data in {_data(home)} cannot be opened without {path}, which is gone: "
-                "put it back, or run `make clean` to begin with an empty one"
+                f"OpenBao's data in {_data(home)} cannot be opened without {path}, which is missing: "
+                "restore it, or run `make clean` to start with an empty one"
             )
 
 

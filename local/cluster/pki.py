@@ -105,7 +105,7 @@ def _pem(key: PrivateKey) -> bytes:
 def _load_key(path: Path) -> PrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise TypeError(f"{path} holds a key of an unexpected kind")
+        raise TypeError(f"{path} has a key of an unexpected type")
     return key
 
 

@@ -43,7 +43,7 @@ def java() -> str:
     home = os.environ.get("JAVA_HOME")
     program = shutil.which("java", path=str(Path(home, "bin"))) if home else shutil.which("java")
     if program is None:
-        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, and there is no java: {_INSTALL}.")
+        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, which is not installed: {_INSTALL}.")
     output = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < LEAST_JAVA:
@@ -66,10 +66,10 @@ def build(progress: Progress) -> Path:
             return built
         maven = shutil.which("mvn")
         if maven is None:
-            raise UserError(f"The FHIR server is built by Maven, and there is no mvn: {_INSTALL}.")
+            raise UserError(f"The FHIR server is built by Maven, which is not installed: {_INSTALL}.")
         check_disk(built.parent)
         shutil.rmtree(built, ignore_errors=True)
-        progress("building the FHIR server (290 MiB from Maven Central at the first time)")
+        progress("building the FHIR server (the first time, 290 MiB from Maven Central)")
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=built.parent) as name:
             partial = Path(name, "project")
             shutil.copytree(PROJECT, partial)

@@ -76,10 +76,12 @@ def bundles(folder: Path) -> list[Path]:
         If there is no such folder, or no FHIR file in it.
     """
     if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}: give FHIR= a folder of FHIR bundles ({', '.join(_SUFFIXES)}).")
+        raise UserError(
+            f"The folder {folder} does not exist: set FHIR= to a folder of FHIR bundles ({', '.join(_SUFFIXES)})."
+        )
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(_SUFFIXES))
     if not files:
-        raise UserError(f"{folder} holds no FHIR file ({', '.join(_SUFFIXES)}): give FHIR= a folder that does.")
+        raise UserError(f"{folder} has no FHIR files ({', '.join(_SUFFIXES)}): set FHIR= to a folder of FHIR bundles.")
     return files
 
 

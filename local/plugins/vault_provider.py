@@ -56,7 +56,7 @@ class VaultProvider(TableProvider[Vault]):
         """Check the inputs; a namespace of a single resource is not supported."""
         checked = super().check(request)
         if request.inputs.get("namespace"):
-            reason = "set the namespace of the provider: this plugin knows none of single resources"
+            reason = "set the namespace of the provider: this plugin does not support it on single resources"
             return Checked(checked.inputs, (*checked.failures, Failure("namespace", reason)))
         return checked
 

@@ -31,7 +31,7 @@ SUFFIX = "-rehearsal"
 FOLDER = REPOSITORY / "build" / "rehearsal"
 _NOT_EMULATED, _NOT_RUN = "notEmulated", "notRun"
 MARKS = {
-    _NOT_EMULATED: "the AWS API emulator does not know it",
+    _NOT_EMULATED: "the AWS API emulator does not support it",
     _NOT_RUN: "an empty chart of its name and version was installed",
 }
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -117,7 +117,7 @@ def begin(built: lifecycle.Built, tell: Tell) -> Stack:
     usual, own = Home.default(), home()
     end(own, tell)
     if Supervisor(usual).running():
-        tell(f"stopping the environment of {usual.root}; its data stays")
+        tell(f"stopping the environment of {usual.root}; its data is kept")
         lifecycle.stop(usual)
         own.root.mkdir(parents=True)
         _stopped(own).touch()
@@ -144,7 +144,7 @@ def interrupted() -> bool:
 def end(own: Home, tell: Tell) -> None:
     """Stop the rehearsal's environment and delete it."""
     if own.root.exists():
-        tell("clearing the rehearsal")
+        tell("removing the rehearsal")
         lifecycle.stop(own)
         shutil.rmtree(own.root)
 
@@ -161,13 +161,13 @@ def run(built: lifecycle.Built, steps: Steps) -> Rehearsal:
         chosen = begin(built, tell)
     with steps() as tell:
         chosen.up(tell, again=AGAIN)
-        tell("looking for changes that a second run would make")
+        tell("checking that a second run changes nothing")
         unchanged = chosen.unchanged()
     state = chosen.exported()
     (FOLDER / "state.json").write_text(json.dumps(state), encoding="utf-8")
     if not unchanged:
         raise UserError(
-            "A second `pulumi up` would change what the first one made: look at `pulumi preview --diff --stack prod` "
+            "A second `pulumi up` would change something: see `pulumi preview --diff --stack prod` "
             f"with --config-file {chosen.config}."
         )
     return Rehearsal(len(state["deployment"]["resources"]), unchanged, only_declared(state))

@@ -161,7 +161,7 @@ def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None], seco
         raise UserError(f"Job {run.namespace}/{run.name} did not end in {seconds} s: {_why(api, run)}.") from error
     if outcome == "Failed":
         raise UserError(
-            f"Job {run.namespace}/{run.name} failed: {_why(api, run)} (all of it: "
+            f"Job {run.namespace}/{run.name} failed: {_why(api, run)} (full log: "
             f"`kubectl logs -n {run.namespace} job/{run.name} --all-containers`)."
         )
     return True

@@ -185,8 +185,8 @@ class Stack:
         [entry] = [entry for entry in self.declared() if entry["name"] == hospital]
         if entry.get("release"):
             raise UserError(
-                f"{hospital} is to serve {release}, and its entry in {self.config.name} names {entry['release']}: "
-                "take `release` out of the entry, or put the new one there."
+                f"{hospital} is about to serve {release}, but its entry in {self.config.name} has {entry['release']}: "
+                "remove `release` from the entry, or change it there."
             )
         self.set_field(hospital, "release", release)
 

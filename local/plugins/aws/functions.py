@@ -117,7 +117,9 @@ def _object(cloud: Cloud, args: Props) -> Props:
     try:
         text = None if body is None else body.decode()
     except UnicodeDecodeError as error:
-        raise PluginError(f"the object {key} in the bucket {bucket} says that it is {kind}, but is no text") from error
+        raise PluginError(
+            f"the object {key} in the bucket {bucket} has the content type {kind}, but is not text"
+        ) from error
     return {
         **args,
         "arn": f"arn:{cloud.partition}:s3:::{bucket}/{key}",
@@ -152,12 +154,12 @@ def call(cloud: Cloud, token: str, args: Props) -> Props:
     Raises
     ------
     PluginError
-        When this plugin does not know the function.
+        When this plugin does not support the function.
     """
     function = _FUNCTIONS.get(token)
     if function is None:
         raise PluginError(
-            f"the embedded aws plugin does not know the function {token}: install the official plugin or add it to "
+            f"the embedded aws plugin does not support the function {token}: install the official plugin or add it to "
             "local/plugins/aws/functions.py"
         )
     return function(cloud, args)

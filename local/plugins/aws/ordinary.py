@@ -99,7 +99,7 @@ class _Life:
         object_id = self._id(inputs, values) or jmespath.search(str(kind.id), answer)
         if not object_id:
             why = "; ".join(jmespath.search("Unsuccessful[].Error.Message", answer) or [f"there is no {kind.id}"])
-            raise PluginError(f"{kind.create.operation} made nothing: {why}")
+            raise PluginError(f"{kind.create.operation} created nothing: {why}")
         return CreationResult(str(object_id))
 
     def _id(self, inputs: Props, values: Props) -> str:
@@ -162,7 +162,7 @@ class _Life:
         for name in (name for name in taken(self.kind, call, old) if name not in new):
             emptying[name] = [] if name in call.sets else emptied(self.kind, call, name)
             if emptying[name] is None:
-                raise PluginError(f"{name} cannot be taken away once it is set: write the value that it is to have")
+                raise PluginError(f"{name} cannot be removed once it is set: set its value")
         return emptying
 
     def _tag(self, cloud: Cloud, object_id: str, old: dict[str, str], new: dict[str, str], inputs: Props) -> None:

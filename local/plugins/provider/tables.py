@@ -57,8 +57,8 @@ class TableProvider(Provider, Generic[Client]):
         row = self.rows.get(request.type)
         if row is None:
             raise PluginError(
-                f"the embedded {self.name} plugin does not know the type {request.type}: install the official plugin "
-                f"(pulumi plugin install resource {self.name} {self.version}) or add a row for it in local/plugins"
+                f"the embedded {self.name} plugin does not support the type {request.type}: install the official "
+                f"plugin (pulumi plugin install resource {self.name} {self.version}) or add a row in local/plugins"
             )
         return row
 
@@ -219,7 +219,7 @@ class TableProvider(Provider, Generic[Client]):
     def _state(self, row: Row[Client], request: Request, object_id: str, inputs: Props, outputs: Props) -> Props:
         live = self._call(row, request, lambda: row.read(self.client(), object_id, {**inputs, **outputs}))
         if live is None:
-            raise PluginError(f"{request.name} ({request.type}, {object_id}) was gone right after it was written")
+            raise PluginError(f"{request.name} ({request.type}, {object_id}) did not exist right after it was written")
         shown = {name: value for name, value in live.items() if value is not None}
         spelled = {name: shown[name] for name in row.server_spelling if name in shown}
         state = completed(row, {**outputs, **shown, **inputs, **spelled, "id": object_id})

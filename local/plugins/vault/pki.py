@@ -73,8 +73,8 @@ _TOLD: Final = ("certificate", "issuerId", "issuingCa", "keyId", "serialNumber")
 def _create_root(vault: Vault, inputs: Props) -> str:
     if inputs["type"] != "internal":
         raise PluginError(
-            f"the authority of {inputs['backend']} is of type {inputs['type']}: this plugin makes none but internal "
-            "ones, whose key never leaves Vault"
+            f"the authority of {inputs['backend']} is of type {inputs['type']}: this plugin supports only "
+            "internal ones, whose key never leaves Vault"
         )
     backend = trimmed(inputs, "backend")
     object_id = vault.put(f"{backend}/root/generate/internal", body(inputs, _ROOT))

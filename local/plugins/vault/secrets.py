@@ -30,7 +30,7 @@ def _create_secret(vault: Vault, inputs: Props) -> str:
 
 def _write_secret(vault: Vault, object_id: str, old: Props, new: Props) -> None:
     if "dataJson" not in new:
-        raise PluginError(f"the secret {object_id} has no dataJson, the only form of data that this plugin knows")
+        raise PluginError(f"the secret {object_id} has no dataJson, the only form of data that this plugin supports")
     if old.get("dataJson") != new["dataJson"]:
         options = {**new.get("options", {}), **({"cas": new["cas"]} if "cas" in new else {})}
         vault.put(object_id, {"data": _json_object(new["dataJson"], object_id), "options": options or None})
@@ -49,7 +49,7 @@ def _json_object(text: str, object_id: str) -> Props:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise PluginError(f"the dataJson of the secret {object_id} is no JSON object")
+        raise PluginError(f"the dataJson of the secret {object_id} is not a JSON object")
     return value
 
 

@@ -50,6 +50,6 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
             "interval": seconds,
             "blockInterval": seconds,
         },
-        unsupported={name: "no server that this plugin knows has it" for name in ("groupBy", "secondaryRate")},
+        unsupported={name: "no server that this plugin supports has it" for name in ("groupBy", "secondaryRate")},
     ),
 )
