@@ -38,7 +38,7 @@ class Row(Generic[Client]):
     create
         Makes the object from its inputs and returns its id, or more.
     read
-        Returns the object's properties under their official names, or nothing when it is gone.
+        Returns the object's properties under their official names, or None when it does not exist.
     update
         Changes the object from old to new inputs; absent where every change is a replacement.
     delete
