@@ -28,7 +28,7 @@ $(UV):
 	@python3 -m venv $(CACHE)/uv 2>/dev/null || { apt-get install -y -qq python3-venv >/dev/null && python3 -m venv $(CACHE)/uv; }
 	@$(CACHE)/uv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
 
-.venv/.synced: pyproject.toml uv.lock | $(UV)
+.venv/.synced: pyproject.toml local/pyproject.toml uv.lock | $(UV)
 	@$(UV) sync --frozen --quiet
 	@touch $@
 
@@ -80,7 +80,7 @@ deploy: .venv/.synced ## change what is deployed, judged by the policy pack (STA
 .PHONY: audit
 audit: .venv/.synced ## judge what is deployed, from the exported state (STACK=prod)
 	@state=$$(mktemp) && trap 'rm -f "$$state"' EXIT && { $(ENGINE) stack export --stack $(STACK) --file "$$state"; } && \
-	$(PYTHON) -m policy_pack check --state "$$state" --stack-config Pulumi.$(STACK).yaml
+	$(PYTHON) -m policy_pack check --state "$$state" --stack-config Pulumi.$(STACK).yaml $${VAULT_TOKEN:+--live-vault}
 
 .PHONY: lint
 lint: .venv/.synced-tests ## style and strict types, and the workflow

@@ -47,7 +47,6 @@ def configuration(hospitals: int) -> dict[str, Any]:
     config = written["config"]
     vault = os.environ["VAULT_ADDR"]
     config["healthcare-mlops:endpoints"]["vault"] = {"url": vault, "network": f"{urlsplit(vault).hostname}/32"}
-    config["healthcare-mlops:vault"]["auditFiles"] = ["audit/first.log", "audit/second.log"]
     first = config[_HOSPITALS][0]
     entries = []
     for number in range(hospitals):

@@ -50,7 +50,7 @@ def up(
     require_local_cluster()
     host.require()
     if ehr and fhir is not None:
-        raise UserError("Give one of EHR=1, which brings its own population, and FHIR=folder.")
+        raise UserError("Use either EHR=1, which has its own population, or FHIR=folder.")
     steps = steps_on(errors)
     with lifecycle.exclusive(home):
         with steps() as tell:
@@ -93,17 +93,17 @@ def rehearse(
             tell("tools and images")
             built = prepare(tell)
         try:
-            found = None if end else rehearsal.run(built, steps)
+            rehearsed = None if end else rehearsal.run(built, steps)
         finally:
             if not keep:
                 with steps() as tell:
                     rehearsal.end(rehearsal.home(), tell)
                     if was_up:
                         lifecycle.start(usual, built, tell)
-    if found and as_json:
-        print(json.dumps(found.as_dict(), indent=2))
-    elif found:
-        screen.show_rehearsal(found)
+    if rehearsed and as_json:
+        print(json.dumps(rehearsed.as_dict(), indent=2))
+    elif rehearsed:
+        screen.show_rehearsal(rehearsed)
 
 
 @app.command()
@@ -119,23 +119,21 @@ def images() -> None:
 def status(as_json: Json = False) -> None:
     """Show whether parts, models and Jobs are well, and what to do if not; exit with 1 when something is not."""
     home = Home.default()
-    found = status_of.status(home)
+    environment_status = status_of.status(home)
     if as_json:
-        print(json.dumps(found.as_dict(), indent=2))
+        print(json.dumps(environment_status.as_dict(), indent=2))
     else:
-        status_of.show(home, found)
-    raise typer.Exit(1 if found.problems else 0)
+        status_of.show(home, environment_status)
+    raise typer.Exit(1 if environment_status.problems else 0)
 
 
 @app.command()
 def logs(name: Annotated[str, typer.Argument(help="Name of a part, as `make status` lists it.")] = "") -> None:
     """Show the end of a part's log."""
     home = Home.default()
-    known = sorted(path.stem for path in home.logs.glob("*.log"))
-    if name not in known:
-        raise UserError(
-            f"There is no log of {name or 'no name'}: say `make logs NAME=…` with one of {', '.join(known)}."
-        )
+    parts = sorted(path.stem for path in home.logs.glob("*.log"))
+    if name not in parts:
+        raise UserError(f"Unknown part {name!r}: run `make logs NAME=…` with one of {', '.join(parts)}.")
     subprocess.run(["tail", "-n", "100", str(home.logs / f"{name}.log")], check=False)
 
 
@@ -155,14 +153,14 @@ def env() -> None:
 
 @app.command()
 def down() -> None:
-    """Stop everything and take back what it did to this machine; the data stays."""
+    """Stop everything and undo its changes to this machine; the data is kept."""
     home = Home.default()
     with lifecycle.exclusive(home), steps_on(errors)() as tell:
         tell("stopping")
         lifecycle.stop(home)
     left = lifecycle.remains()
     if left:
-        raise UserError(f"Left behind on this machine: {'; '.join(left[:5])}. Run `make down` again.")
+        raise UserError(f"Not removed from this machine: {'; '.join(left[:5])}. Run `make down` again.")
     errors.print("stopped; `make up` starts it again with its data")
 
 
@@ -173,7 +171,7 @@ def clean() -> None:
     home = Home.default()
     remove_state(home)
     shutil.rmtree(home.root)
-    errors.print("forgotten")
+    errors.print("all data of the environment deleted")
 
 
 def main(prog_name: str = "python -m local") -> int:
@@ -186,7 +184,7 @@ def main(prog_name: str = "python -m local") -> int:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
         if code == INTERRUPTED:
-            errors.print("interrupted; run it again to go on from here")
+            errors.print("interrupted; run it again to continue")
         return code
     return 0
 

@@ -58,7 +58,7 @@ def exclusive(home: Home) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(
-                f"Another `make up` or `make down` works on {home.root}: wait for it, then run this again."
+                f"Another `make up` or `make down` uses {home.root}: wait until it ends, then run this again."
             ) from error
         yield
 
@@ -174,43 +174,43 @@ def start(home: Home, built: Built, progress: Progress) -> None:
     host.prepare(home)
     control_plane.write(home)
     node.write(home, built.tools["cni"], built.images["pause"].reference)
-    known = parts(home, built.tools)
+    all_parts = parts(home, built.tools)
     if cold:
-        check_ports(known.values())
+        check_ports(all_parts.values())
     if ehr_state.population(home):
         ehr_build.build(progress)
-    supervisor.configure(part.program for part in known.values())
-    if "ehr" in known:
+    supervisor.configure(part.program for part in all_parts.values())
+    if "ehr" in all_parts:
         # It takes as long as all others together, and no other part depends on it.
         supervisor.start("ehr")
     if cold:
         progress("starting the container runtime")
-        _revive_runtime(home, supervisor, known["containerd"])
-    _start(home, supervisor, [known["containerd"]])
+        _revive_runtime(home, supervisor, all_parts["containerd"])
+    _start(home, supervisor, [all_parts["containerd"]])
     with ThreadPoolExecutor(1) as background:
         images = background.submit(container_runtime.import_images, home, built.images)
         progress("starting state, secrets and the AWS emulator")
-        _start(home, supervisor, (known[name] for name in _FIRST if name in known))
+        _start(home, supervisor, (all_parts[name] for name in _FIRST if name in all_parts))
         openbao.initialise_and_unseal(home)
         progress("starting the Kubernetes control plane")
-        _start(home, supervisor, [known["kube-apiserver"]])
+        _start(home, supervisor, [all_parts["kube-apiserver"]])
         images.result()
-    _install(home, built, supervisor, known, progress)
-    if "ehr" in known:
+    _install(home, built, supervisor, all_parts, progress)
+    if "ehr" in all_parts:
         progress("starting the EHR")
-        wait_healthy(home, known["ehr"], EHR_START_SECONDS)
+        wait_healthy(home, all_parts["ehr"], EHR_START_SECONDS)
 
 
-def _install(home: Home, built: Built, supervisor: Supervisor, known: dict[str, Part], progress: Progress) -> None:
+def _install(home: Home, built: Built, supervisor: Supervisor, all_parts: dict[str, Part], progress: Progress) -> None:
     kubernetes, kserve = built.tools["kubernetes"], built.tools["kserve"] / "config"
     coredns = built.images["coredns"].reference
     stamp, wanted = home.run / "addons", addons.digest(home, kserve, coredns)
     installed = stamp.exists() and stamp.read_text() == wanted
     if not installed:
         addons.before_kserve(home, kubernetes, kserve, coredns)
-    _start(home, supervisor, (known[name] for name in _CLIENTS))
+    _start(home, supervisor, (all_parts[name] for name in _CLIENTS))
     progress("starting the node and KServe")
-    _start(home, supervisor, (known[name] for name in (*_NODE, "kserve")))
+    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve")))
     if installed:
         return
     addons.after_kserve(home, kubernetes, kserve)
@@ -235,12 +235,14 @@ def stop(home: Home) -> None:
 
 def remains() -> list[str]:
     """Return remains of the environment on the host; empty after `make down`."""
-    found = [f"process {pid} ({name})" for pid, name in host.marked().items()]
-    found += [f"contained process {pid}" for pid in host.contained()]
-    found += [f"mount {point}" for point in host.mounts(Home.default().root)]
+    remaining = [f"process {pid} ({name})" for pid, name in host.marked().items()]
+    remaining += [f"contained process {pid}" for pid in host.contained()]
+    remaining += [f"mount {point}" for point in host.mounts(Home.default().root)]
     rules = run("nft", "list", "ruleset", check=False).splitlines()
-    found += [f"rule {line.strip()}" for line in rules if any(name in line for name in _RULES)]
-    found += [f"address {line}" for line in run("ip", "-o", "addr").splitlines() if f"{NODE_IP}/" in line]
-    found += [f"link {line.split()[1]}" for line in run("ip", "-o", "link").splitlines() if "veth" in line]
-    found += [f"control group {root / host.CGROUP}" for root in host.cgroup_roots() if (root / host.CGROUP).exists()]
-    return found
+    remaining += [f"rule {line.strip()}" for line in rules if any(name in line for name in _RULES)]
+    remaining += [f"address {line}" for line in run("ip", "-o", "addr").splitlines() if f"{NODE_IP}/" in line]
+    remaining += [f"link {line.split()[1]}" for line in run("ip", "-o", "link").splitlines() if "veth" in line]
+    remaining += [
+        f"control group {root / host.CGROUP}" for root in host.cgroup_roots() if (root / host.CGROUP).exists()
+    ]
+    return remaining

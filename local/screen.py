@@ -91,8 +91,8 @@ def _hospitals(hospitals: Sequence[HospitalSummary]) -> Table:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for one in hospitals:
         risk = f"{_figure(one.score.get('risk'))} ({one.score.get('decision')})"
-        told = remark(one.metrics) or str(one.score.get("caution") or "")
-        table.add_row(one.name, one.release, _figure(one.metrics.get("roc_auc")), risk, escape(_short(told, 40)))
+        caution = remark(one.metrics) or str(one.score.get("caution") or "")
+        table.add_row(one.name, one.release, _figure(one.metrics.get("roc_auc")), risk, escape(_short(caution, 40)))
     return table
 
 
@@ -106,13 +106,15 @@ def _short(text: str, width: int = 105) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def show_rehearsal(found: Rehearsal) -> None:
+def show_rehearsal(rehearsal: Rehearsal) -> None:
     """Print the result of a rehearsal, and the resources that were only declared."""
     console = Console(highlight=False)
-    console.print(f"\n[bold]production rehearsed[/]  {found.resources} resources, a second run would change nothing\n")
+    console.print(
+        f"\n[bold]production rehearsed[/]  {rehearsal.resources} resources, a second run would change nothing\n"
+    )
     for mark, why in MARKS.items():
-        named = found.only_declared[mark]
-        console.print(f"{len(named)} checked and not run: {why}")
+        named = rehearsal.only_declared[mark]
+        console.print(f"{len(named)} validated and not run: {why}")
         for name in named:
             console.print(f"  - {name}", soft_wrap=True)
     console.print(

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from urllib3.exceptions import HTTPError
 
-from local.cluster import host
+from local.cluster import audit_devices, host
 from local.cluster.parts import NETPOL_HEALTH_URL, Part, parts
 from local.cluster.supervision import Supervisor
 from local.hospitals.hospital_status import Cluster, Finding, findings, reader
@@ -25,6 +25,7 @@ from local.tools.catalogue import GO_TOOLS
 
 _API = ("kube-apiserver", "etcd")
 _STORAGE = "aws"
+_VAULT = "openbao"
 # Width if the output is not a terminal, such as a file.
 _WIDTH = 160
 NOT_RUNNING = "The environment is not running: run `make up`."
@@ -80,11 +81,13 @@ def status(home: Home) -> Status:
     if not home.pki.exists() or not supervisor.running():
         return Status(running=False)
     states = supervisor.states()
-    known = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
-    rows = [_row(home, part, states.get(name)) for name, part in known.items()]
+    all_parts = parts(home, {tool.name: build.folder(tool) for tool in GO_TOOLS})
+    rows = [_row(home, part, states.get(name)) for name, part in all_parts.items()]
     answering = {row.name for row in rows if not row.problem}
     if "netpol" in answering:
         rows += _closed_policies()
+    if _VAULT in answering:
+        rows += _audit_devices(home)
     hospitals = _hospitals(home) if answering.issuperset((*_API, _STORAGE)) else []
     return Status(True, tuple(rows), tuple(hospitals))
 
@@ -110,6 +113,12 @@ def _closed_policies() -> list[Row]:
     return [Row("netpol", "NetworkPolicy", "", 0, line, advice) for line in lines[1:]]
 
 
+def _audit_devices(home: Home) -> list[Row]:
+    """Return the audit devices of OpenBao as a part, if they are not those of its configuration."""
+    problem = audit_devices.problem(home)
+    return [Row(_VAULT, "audit devices", "", 0, problem, "`make down`, then `make up`")] if problem else []
+
+
 def _hospitals(home: Home) -> list[Finding]:
     entries = Stack(home).hospitals()
     models = {model.hospital: model for model in served(home)}
@@ -121,19 +130,19 @@ def _hospitals(home: Home) -> list[Finding]:
         return [Finding("all", "hospitals", problem=problem, advice="`make logs NAME=kube-apiserver`")]
 
 
-def show(home: Home, found: Status) -> None:
+def show(home: Home, environment: Status) -> None:
     """Print the parts, the hospitals, and the advice for each problem."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    if not found.running:
+    if not environment.running:
         console.print(NOT_RUNNING)
         return
-    console.print(_table(("PART", "WHAT", "WHERE", "UP", "HEALTH"), map(_part, found.parts)))
-    if found.hospitals:
+    console.print(_table(("PART", "WHAT", "WHERE", "UP", "HEALTH"), map(_part, environment.parts)))
+    if environment.hospitals:
         console.print()
-        console.print(_table(("HOSPITAL", "WHAT", "STATE"), map(_hospital, found.hospitals)))
+        console.print(_table(("HOSPITAL", "WHAT", "STATE"), map(_hospital, environment.hospitals)))
     memory = sum(host.memory().values()) / 2**30
     console.print(f"\nmemory {memory:.1f} GiB, data in {home.root}", soft_wrap=True)
-    for where, problem, advice in found.problems:
+    for where, problem, advice in environment.problems:
         console.print(f"[red]not well[/]  {escape(f'{where}: {problem}; {advice}')}", soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -45,14 +45,21 @@ def check(
     settings_file: SettingsFile = DEFAULT,
     stack_file: Annotated[
         Path | None,
-        typer.Option("--stack-config", help="Pulumi.<stack>.yaml, with the addresses of external endpoints."),
+        typer.Option("--stack-config", help="Pulumi.<stack>.yaml: addresses of external endpoints, audit devices."),
     ] = None,
+    live_vault: Annotated[
+        bool, typer.Option("--live-vault", help="Also compare the audit devices of the Vault server of VAULT_ADDR.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a deployed stack without engine or AWS account; exit 1 when a control refuses it, 2 on invalid input."""
 
     def run() -> Evaluation:
         addresses = external_endpoints.read_file(stack_file) if stack_file else None
+        if live_vault and addresses:
+            from policy_pack.evidence.vault_server import audit_devices
+
+            addresses = replace(addresses, live_audit_devices=audit_devices())
         return evaluate(Evaluator(overrides.read(settings_file), addresses), state.read(state_file))
 
     evaluation = _or_exit(run)

@@ -1,6 +1,5 @@
-"""Server-wide configuration of Vault: audit devices, Kubernetes auth method, rate limit of logins."""
+"""Server-wide configuration of Vault: Kubernetes auth method, rate limit of logins."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -12,7 +11,6 @@ from infra.settings import Settings
 AUTH_PATH = "kubernetes"
 # Per client address and second; a pod logs in once in 15 minutes.
 LOGIN_RATE = 20
-AUDIT_DEVICES = ("first", "second", "third")
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class KubernetesAuth:
 
 
 def kubernetes_auth(settings: Settings, cluster: Cluster) -> KubernetesAuth:
-    """Declare the audit devices and the Kubernetes auth method.
+    """Declare the Kubernetes auth method; audit devices belong to the configuration of the server.
 
     Vault reviews each token with that token (TokenReview), so it holds no credential of the cluster. User lockout does
     not apply to token logins; the rate limit bounds attempts.
@@ -45,8 +43,7 @@ def kubernetes_auth(settings: Settings, cluster: Cluster) -> KubernetesAuth:
         "vault", address=settings.endpoints.vault.url, namespace=settings.vault.namespace, skip_child_token=True
     )
     opts = pulumi.ResourceOptions(provider=provider)
-    audited = pulumi.ResourceOptions(provider=provider, depends_on=_audit_devices(settings.vault.audit_files, provider))
-    backend = vault.AuthBackend("kubernetes", type="kubernetes", path=AUTH_PATH, opts=audited)
+    backend = vault.AuthBackend("kubernetes", type="kubernetes", path=AUTH_PATH, opts=opts)
     vault.QuotaRateLimit(
         "logins", name="logins", path=backend.path.apply(lambda path: f"auth/{path}/"), rate=LOGIN_RATE, opts=opts
     )
@@ -59,21 +56,3 @@ def kubernetes_auth(settings: Settings, cluster: Cluster) -> KubernetesAuth:
         opts=opts,
     )
     return KubernetesAuth(provider, config.backend.apply(str), cluster.audience)
-
-
-def _audit_devices(files: Sequence[str], provider: vault.Provider) -> list[vault.Audit]:
-    """Declare the file audit devices, whose log entries contain HMACs of values; a managed Vault has none.
-
-    Vault denies a request that no device can log, so with several devices one may fail.
-    """
-    return [
-        vault.Audit(
-            name,
-            type="file",
-            path=name,
-            description="HMAC of every value",
-            options={"file_path": file, "mode": "0600"},
-            opts=pulumi.ResourceOptions(provider=provider),
-        )
-        for name, file in zip(AUDIT_DEVICES, files, strict=False)
-    ]

@@ -53,19 +53,19 @@ def write_credentials(path: Path, access_key: str, secret_key: str) -> None:
             file.write(text.getvalue())
         fresh.replace(path)
     except OSError as error:
-        raise UserError(f"Cannot write {path} ({error.strerror}); check the folder's rights.") from None
+        raise UserError(f"Cannot write {path} ({error.strerror}); check the permissions of the folder.") from None
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until the process receives a stop signal."""
     host, separator, port = arguments.address.rpartition(":")
     if not separator or not port.isdigit():
-        raise UserError(f"'{arguments.address}' is no address; write it as 172.31.250.1:4566.")
+        raise UserError(f"'{arguments.address}' is not an address; write it as 172.31.250.1:4566.")
     for path in (arguments.oidc_keys, arguments.eks_authority):
         if path is not None and not path.is_file():
-            raise UserError(f"The file {path} is missing; run `make up` to make the keys again.")
+            raise UserError(f"The file {path} is missing; run `make up` to create the keys again.")
     if bool(arguments.eks_endpoint) != bool(arguments.eks_authority):
-        raise UserError("--eks-endpoint and --eks-authority belong together; give both or none.")
+        raise UserError("--eks-endpoint and --eks-authority must be set together.")
     server = Server(host.strip("[]"), int(port), tls_context(arguments.cert, arguments.key))
     journal = Journal(arguments.data)
     cluster = None

@@ -52,27 +52,27 @@ class Journal:
                     f"The journal {self.path} is in use by another emulator; stop that one first."
                 ) from None
             raise UserError(
-                f"The journal {self.path} cannot be opened ({error}); check the disk and its rights."
+                f"The journal {self.path} cannot be opened ({error}); check the disk and its permissions."
             ) from None
         except sqlite3.DatabaseError as error:
             raise self._corrupt(str(error)) from None
         except OSError as error:
-            raise UserError(f"The journal {self.path} cannot be opened ({error.strerror}); check its rights.") from None
+            raise UserError(
+                f"The journal {self.path} cannot be opened ({error.strerror}); check its permissions."
+            ) from None
 
     def _open(self) -> None:
         self._db.execute("pragma locking_mode = exclusive")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.execute("pragma wal_autocheckpoint = 500")
-        found = self._db.execute("pragma quick_check").fetchone()[0]
-        if found != "ok":
-            raise self._corrupt(str(found).splitlines()[0])
+        check = self._db.execute("pragma quick_check").fetchone()[0]
+        if check != "ok":
+            raise self._corrupt(str(check).splitlines()[0])
         self._db.executescript(_SCHEMA)
         self.secret = bytes.fromhex(self._fact("secret", secrets.token_hex(32)))
         if self._fact("format", _FORMAT) != _FORMAT:
-            raise UserError(
-                f"The journal {self.path} is of another version; move it away and run `pulumi up --refresh`."
-            )
+            raise UserError(f"The journal {self.path} has another version; move it away and run `pulumi up --refresh`.")
 
     def _corrupt(self, reason: str) -> UserError:
         return UserError(

@@ -39,7 +39,7 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
         context.load_cert_chain(certificate, key)
     except (ssl.SSLError, OSError) as error:
         raise UserError(
-            f"{certificate} and {key} are no certificate and its key ({error}); issue them again."
+            f"{certificate} and {key} are not a certificate and its key ({error}); issue them again."
         ) from None
     return context
 

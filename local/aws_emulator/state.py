@@ -72,8 +72,8 @@ class State:
 
     def bucket_policy(self, bucket: str) -> str | None:
         """Return a bucket's policy."""
-        found = s3_backends[ACCOUNT][PARTITION].buckets.get(bucket)
-        return found.policy.decode() if found is not None and found.policy else None
+        bucket_state = s3_backends[ACCOUNT][PARTITION].buckets.get(bucket)
+        return bucket_state.policy.decode() if bucket_state is not None and bucket_state.policy else None
 
     def has_bucket(self, bucket: str) -> bool:
         """Return whether a bucket exists."""
@@ -81,21 +81,21 @@ class State:
 
     def bucket_encryption(self, bucket: str) -> Encryption:
         """Return the default encryption of a bucket."""
-        found = s3_backends[ACCOUNT][PARTITION].buckets.get(bucket)
-        if found is None or not found.encryption:
+        bucket_state = s3_backends[ACCOUNT][PARTITION].buckets.get(bucket)
+        if bucket_state is None or not bucket_state.encryption:
             return Encryption()
-        rule = found.encryption["Rule"]["ApplyServerSideEncryptionByDefault"]
+        rule = bucket_state.encryption["Rule"]["ApplyServerSideEncryptionByDefault"]
         kms = rule["SSEAlgorithm"].startswith("aws:kms")
         return Encryption(rule.get("KMSMasterKeyID") or "" if kms else "")
 
     def object_encryption(self, bucket: str, key: str, version: str) -> Encryption:
         """Return the encryption of an object that may not exist."""
         try:
-            found = s3_backends[ACCOUNT][PARTITION].get_object(bucket, key, version_id=version or None)
+            stored = s3_backends[ACCOUNT][PARTITION].get_object(bucket, key, version_id=version or None)
         except S3ClientError:
             return Encryption()
-        kms = found is not None and (found.encryption or "").startswith("aws:kms")
-        return Encryption(found.kms_key_id or "" if found is not None and kms else "")
+        kms = stored is not None and (stored.encryption or "").startswith("aws:kms")
+        return Encryption(stored.kms_key_id or "" if stored is not None and kms else "")
 
     def kms_key(self, region: str, name: str) -> tuple[str, str, str] | None:
         """Return ARN, state and policy of the key that an id, ARN or alias names."""

@@ -67,18 +67,20 @@ def _registry(path: str, name: str, version: str) -> dict[str, Answer]:
     }
     manifest = Answer(json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST, **parts}).encode(), _MANIFEST)
     tags = Answer(json.dumps({"name": path, "tags": [version]}).encode(), "application/json")
-    found = {f"blobs/{blob.digest}": blob for blob in (layer, config)}
-    found |= {"tags/list": tags, f"manifests/{version}": manifest, f"manifests/{manifest.digest}": manifest}
-    return {"/v2/": Answer(b"{}", "application/json")} | {f"/v2/{path}/{key}": value for key, value in found.items()}
+    answers_by_path = {f"blobs/{blob.digest}": blob for blob in (layer, config)}
+    answers_by_path |= {"tags/list": tags, f"manifests/{version}": manifest, f"manifests/{manifest.digest}": manifest}
+    return {"/v2/": Answer(b"{}", "application/json")} | {
+        f"/v2/{path}/{key}": value for key, value in answers_by_path.items()
+    }
 
 
 def answers(charts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Answer]]:
     """Return the responses by host and path, for the rows of the platform's table."""
-    found: dict[str, dict[str, Answer]] = {}
+    answers_by_host: dict[str, dict[str, Answer]] = {}
     for row in charts:
         chart, version = str(row["chart"]), str(row["version"])
         place = urlsplit(row.get("repository") or chart)
-        host = found.setdefault(_HOSTS.get(place.netloc, place.netloc), {})
+        host = answers_by_host.setdefault(_HOSTS.get(place.netloc, place.netloc), {})
         if place.scheme == "oci":
             path = place.path.strip("/")
             host |= _registry(path, path.rpartition("/")[2], version)
@@ -89,7 +91,7 @@ def answers(charts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Answer]]
             folder = place.path.rstrip("/")
             host[f"{folder}/index.yaml"] = Answer(yaml.safe_dump(index).encode(), "application/yaml")
             host[f"{folder}/{file}"] = Answer(archive(chart, version))
-    return found
+    return answers_by_host
 
 
 def known() -> dict[str, dict[str, Answer]]:

@@ -59,17 +59,17 @@ def fetched() -> list[Path]:
     if done.returncode != 0 or missing:
         lines = [entry["Error"] for entry in _entries(done.stdout) if "Error" in entry] or done.stderr.splitlines()
         raise UserError(
-            f"The types of production's charts were not fetched ({lines[-1] if lines else 'no reason given'}): check "
-            "the network or GOPROXY, then run `make up` again."
+            f"The CRDs of production's charts could not be downloaded ({lines[-1] if lines else 'no reason given'}): "
+            "check the network or GOPROXY, then run `make up` again."
         )
     return [folders[module] / folder / f"{name}.yaml" for module, (folder, names) in TYPES.items() for name in names]
 
 
 def _entries(text: str) -> list[dict[str, str]]:
     """Return the JSON objects in the output of Go."""
-    decoder, found, at = json.JSONDecoder(), [], 0
+    decoder, entries, at = json.JSONDecoder(), [], 0
     while at < len(text.rstrip()):
         entry, end = decoder.raw_decode(text, at)
-        found.append(entry)
+        entries.append(entry)
         at = end + len(text[end:]) - len(text[end:].lstrip())
-    return found
+    return entries

@@ -67,7 +67,7 @@ def require() -> None:
         )
     if not cgroup_roots():
         raise UserError(
-            f"{CGROUPS} offers neither cgroup v2 nor the v1 controllers cpu, memory and pids: "
+            f"{CGROUPS} has neither cgroup v2 nor the v1 controllers cpu, memory and pids: "
             "mount them (`mount -t cgroup2 none /sys/fs/cgroup`) and run `make up` again."
         )
 
@@ -118,7 +118,7 @@ def check_network() -> None:
             if taken.overlaps(network):
                 raise UserError(
                     f"The address {address} of {interface} overlaps {network}, which the embedded cluster uses: "
-                    f"take it off ({interface}) while the environment runs."
+                    f"remove it ({interface}) while the environment runs."
                 )
 
 
@@ -150,14 +150,14 @@ def _delegate(group: Path) -> None:
 
 def marked() -> dict[int, str]:
     """Return the processes of the environment: part name by process id."""
-    found = {}
+    names = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             name = process.environ().get(MARK)
             if name:
-                found[process.pid] = name
-    found.pop(os.getpid(), None)
-    return found
+                names[process.pid] = name
+    names.pop(os.getpid(), None)
+    return names
 
 
 def contained() -> Iterator[int]:
@@ -170,11 +170,11 @@ def contained() -> Iterator[int]:
 
 def memory() -> dict[int, int]:
     """Return the proportional memory in bytes by process id, for the parts and the pods."""
-    found = {}
+    bytes_by_process = {}
     for pid in {*marked(), *contained()}:
         with contextlib.suppress(psutil.Error):
-            found[pid] = psutil.Process(pid).memory_full_info().pss
-    return found
+            bytes_by_process[pid] = psutil.Process(pid).memory_full_info().pss
+    return bytes_by_process
 
 
 def _alive() -> bool:
@@ -195,7 +195,7 @@ def kill_all() -> None:
         _kill_until_gone()
     except RetryError as error:
         raise UserError(
-            f"Processes {sorted(marked())} of the environment do not end: look at them with `ps`, "
+            f"Processes {sorted(marked())} of the environment do not end: inspect them with `ps`, "
             "then run `make down` again."
         ) from error
 
@@ -241,7 +241,7 @@ def check_pointer(home: Home) -> None:
         return
     if marked():
         raise UserError(
-            f"The environment of {other.root} runs on this machine, and there can be one: "
+            f"The environment of {other.root} runs on this machine, which can run only one: "
             f"stop it with `HMLOPS_HOME={other.root} make down`."
         )
     clear(other)

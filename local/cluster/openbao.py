@@ -56,6 +56,14 @@ def audit_logs(home: Home) -> tuple[Path, ...]:
     return tuple(folder(home) / file for file in AUDIT_FILES)
 
 
+def audit_options(root: Path | None = None) -> dict[str, dict[str, str]]:
+    """Return the options of each audit device, with paths relative to OpenBao's folder or below it."""
+    return {
+        name: {"file_path": str(root / file) if root else file, "mode": "0600"}
+        for name, file in zip(AUDIT_DEVICES, AUDIT_FILES, strict=True)
+    }
+
+
 def command(home: Home) -> list[str]:
     """Return the command of the server, which prepares its folder and executes ``bao server``."""
     return [sys.executable, "-m", "local.cluster.openbao", str(home.root)]
@@ -89,15 +97,8 @@ def configuration(home: Home, url: str = BAO_URL) -> str:
         },
         "seal": {"static": {"current_key_id": "1", "current_key": f"file://{_seal_key(home)}"}},
         "audit": [
-            {
-                "file": {
-                    path.stem: {
-                        "description": "HMAC of every value",
-                        "options": {"file_path": str(path), "mode": "0600"},
-                    }
-                }
-            }
-            for path in audit_logs(home)
+            {"file": {name: {"description": "HMAC of every value", "options": options}}}
+            for name, options in audit_options(folder(home)).items()
         ],
         # The only password has 256 random bits; a lockout would only affect a login that comes too early.
         "user_lockout": {"userpass": {"disable_lockout": "true"}},
@@ -186,8 +187,8 @@ def _operator_token(home: Home, url: str) -> str:
             client.sys.create_or_update_acl_policy(OPERATOR, OPERATOR_POLICY.read_text())
             token = _renewed(home, url)
             if token is None:
-                made = client.auth.token.create(role_name=OPERATOR, policies=[OPERATOR])
-                token = str(made["auth"]["client_token"])
+                created = client.auth.token.create(role_name=OPERATOR, policies=[OPERATOR])
+                token = str(created["auth"]["client_token"])
                 _write_secret(token_file(home), token.encode())
         finally:
             with contextlib.suppress(VaultError, requests.RequestException):
@@ -246,8 +247,8 @@ def _check_secrets(home: Home) -> None:
     for path in (_seal_key(home), _password(home)):
         if _mark(home).exists() and not path.is_file():
             raise UserError(
-                f"OpenBao's data in {_data(home)} cannot be opened without {path}, which is gone: "
-                "put it back, or run `make clean` to begin with an empty one"
+                f"OpenBao's data in {_data(home)} cannot be opened without {path}, which is missing: "
+                "restore it, or run `make clean` to start with an empty one"
             )
 
 

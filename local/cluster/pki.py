@@ -105,7 +105,7 @@ def _pem(key: PrivateKey) -> bytes:
 def _load_key(path: Path) -> PrivateKey:
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise TypeError(f"{path} holds a key of an unexpected kind")
+        raise TypeError(f"{path} has a key of an unexpected type")
     return key
 
 
@@ -155,7 +155,7 @@ def _authority(pki: Path, name: str) -> tuple[x509.Certificate, PrivateKey]:
     if not (certificate.exists() and secret.exists()):
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(f"healthcare-mlops {name}")
-        made = (
+        issued = (
             _builder(subject, subject, key, CA_LIFE)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(authority=True), critical=True)
@@ -163,7 +163,7 @@ def _authority(pki: Path, name: str) -> tuple[x509.Certificate, PrivateKey]:
             .sign(key, hashes.SHA256())
         )
         write_secret(secret, _pem(key))
-        write_secret(certificate, made.public_bytes(serialization.Encoding.PEM))
+        write_secret(certificate, issued.public_bytes(serialization.Encoding.PEM))
     return x509.load_pem_x509_certificate(certificate.read_bytes()), _load_key(secret)
 
 
@@ -197,9 +197,9 @@ def _issue(pki: Path, identity: Identity, authority: x509.Certificate, authority
     if identity.names:
         names = x509.SubjectAlternativeName([_general_name(name) for name in identity.names])
         builder = builder.add_extension(names, critical=False)
-    made = builder.sign(authority_key, hashes.SHA256())
+    certificate = builder.sign(authority_key, hashes.SHA256())
     write_secret(pki / f"{identity.name}.key", _pem(key))
-    write_secret(pki / f"{identity.name}.crt", made.public_bytes(serialization.Encoding.PEM))
+    write_secret(pki / f"{identity.name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def kubeconfig(pki: Path, name: str) -> bytes:

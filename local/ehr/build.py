@@ -25,11 +25,11 @@ _INSTALL = "`apt-get install openjdk-17-jdk-headless maven`, or set JAVA_HOME an
 def folder() -> Path:
     """Return the cache folder of this build of the server, by HAPI's version and the project's content."""
     pom = (PROJECT / "pom.xml").read_text(encoding="utf-8")
-    found = _VERSION.search(pom)
+    version = _VERSION.search(pom)
     digest = hashlib.sha256()
     for path in sorted(path for path in PROJECT.rglob("*") if path.is_file()):
         digest.update(str(path.relative_to(PROJECT)).encode() + path.read_bytes())
-    return cache() / "ehr" / f"hapi-fhir-{found[1] if found else 'unknown'}-{digest.hexdigest()[:12]}"
+    return cache() / "ehr" / f"hapi-fhir-{version[1] if version else 'unknown'}-{digest.hexdigest()[:12]}"
 
 
 def java() -> str:
@@ -41,14 +41,14 @@ def java() -> str:
         If there is none, or an older one.
     """
     home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java", path=str(Path(home, "bin"))) if home else shutil.which("java")
-    if found is None:
-        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, and there is no java: {_INSTALL}.")
-    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
+    program = shutil.which("java", path=str(Path(home, "bin"))) if home else shutil.which("java")
+    if program is None:
+        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, which is not installed: {_INSTALL}.")
+    output = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < LEAST_JAVA:
-        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, and {found} is older: {_INSTALL}.")
-    return found
+        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, and {program} is older: {_INSTALL}.")
+    return program
 
 
 def build(progress: Progress) -> Path:
@@ -66,10 +66,10 @@ def build(progress: Progress) -> Path:
             return built
         maven = shutil.which("mvn")
         if maven is None:
-            raise UserError(f"The FHIR server is built by Maven, and there is no mvn: {_INSTALL}.")
+            raise UserError(f"The FHIR server is built by Maven, which is not installed: {_INSTALL}.")
         check_disk(built.parent)
         shutil.rmtree(built, ignore_errors=True)
-        progress("building the FHIR server (290 MiB from Maven Central at the first time)")
+        progress("building the FHIR server (the first time, 290 MiB from Maven Central)")
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=built.parent) as name:
             partial = Path(name, "project")
             shutil.copytree(PROJECT, partial)

@@ -45,7 +45,8 @@ def put_bundle(client: httpx.Client, path: Path) -> int:
         answer = client.post("/", json=under_own_ids(bundle))
     except httpx.TransportError as fault:
         raise UserError(
-            f"The EHR hung up while it was filled ({type(fault).__name__}): see `make logs NAME=ehr`, then run again."
+            f"The EHR closed the connection while data was loaded ({type(fault).__name__}): "
+            "see `make logs NAME=ehr`, then run again."
         ) from None
     if not answer.is_success:
         raise UserError(f"The EHR answered {answer.status_code} to a bundle: read `make logs NAME=ehr`.")

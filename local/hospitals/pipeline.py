@@ -76,11 +76,13 @@ def bundles(folder: Path) -> list[Path]:
         If there is no such folder, or no FHIR file in it.
     """
     if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}: give FHIR= a folder of FHIR bundles ({', '.join(_SUFFIXES)}).")
-    found = sorted(path for path in folder.rglob("*") if path.name.endswith(_SUFFIXES))
-    if not found:
-        raise UserError(f"{folder} holds no FHIR file ({', '.join(_SUFFIXES)}): give FHIR= a folder that does.")
-    return found
+        raise UserError(
+            f"The folder {folder} does not exist: set FHIR= to a folder of FHIR bundles ({', '.join(_SUFFIXES)})."
+        )
+    files = sorted(path for path in folder.rglob("*") if path.name.endswith(_SUFFIXES))
+    if not files:
+        raise UserError(f"{folder} has no FHIR files ({', '.join(_SUFFIXES)}): set FHIR= to a folder of FHIR bundles.")
+    return files
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,8 @@ def releases(store: Any, hospital: str) -> list[str]:
 def release_document(store: Any, hospital: str, digest: str, name: str) -> dict[str, Any]:
     """Return a JSON file of a release."""
     body = store.get_object(Bucket=bucket(hospital, "models"), Key=f"{_RELEASES}{digest}/{name}")["Body"]
-    found: dict[str, Any] = json.loads(body.read())
-    return found
+    document: dict[str, Any] = json.loads(body.read())
+    return document
 
 
 def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def _settle_releases(stack: Stack, store: Any) -> None:
     buckets = {entry["Name"] for entry in store.list_buckets()["Buckets"]}
     for entry in stack.working():
         name, named = entry["name"], entry.get("release")
-        known = pipeline.bucket(name, "models") in buckets
-        present = pipeline.releases(store, name) if known else []
+        has_bucket = pipeline.bucket(name, "models") in buckets
+        present = pipeline.releases(store, name) if has_bucket else []
         if not named and present:
             stack.set_release(name, f"v1@{present[-1]}")
         elif named and not present and name not in fixed:
@@ -99,15 +99,17 @@ def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
 def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
     outputs = stack.outputs()
     store = pipeline.storage()
-    found = []
+    summaries = []
     with jobs.connect(home) as api, steps() as tell:
         for entry in stack.working():
             name, release = entry["name"], entry["release"]
             metrics = pipeline.release_document(store, name, release.partition("@")[2], pipeline.METRICS_FILE)
             endpoint = outputs["hospitals"][name]["modelUrl"]
-            found.append(HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell)))
+            summaries.append(
+                HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell))
+            )
     server = {"FHIR": EHR_URL} if ehr_state.population(home) else {}
-    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, **server}, tuple(found))
+    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, **server}, tuple(summaries))
 
 
 def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:

@@ -45,12 +45,12 @@ def served(home: Home) -> list[Served]:
     if not openbao.token_file(home).exists():
         return []
     os.environ.update(environment.process(home))
-    store, found = pipeline.storage(), []
+    store, models = pipeline.storage(), []
     for entry in Stack(home).working():
         release = entry.get("release")
         if release:
-            found.append(Served(entry["name"], release, _remark(store, entry["name"], release)))
-    return found
+            models.append(Served(entry["name"], release, _remark(store, entry["name"], release)))
+    return models
 
 
 def _remark(store: Any, hospital: str, release: str) -> str:

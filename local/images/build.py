@@ -47,7 +47,7 @@ def build_all(
     out
         The folder of the lock file.
     progress
-        Told in one line what is built.
+        Function that shows the progress.
     go
         The Go command.
     coredns

@@ -89,19 +89,19 @@ def sources(targets: str) -> list[str]:
     UserError
         If no Debian mirror is configured.
     """
-    found: dict[str, None] = {}
+    source_lines: dict[str, None] = {}
     for line in targets.splitlines():
         address, codename, component, origin = line.split("|")
         name, _, pocket = codename.partition("-")
         suffix = codename.removeprefix(name)
         if component == "main" and origin == "Debian" and name and suffix in POCKETS:
-            found[f"deb {address} {RELEASE}{'-' if pocket else ''}{pocket} main"] = None
-    if not found:
+            source_lines[f"deb {address} {RELEASE}{'-' if pocket else ''}{pocket} main"] = None
+    if not source_lines:
         raise UserError(
-            "apt knows no Debian mirror to make images from: add one to /etc/apt/sources.list.d "
+            "apt has no Debian mirror from which images can be built: add one to /etc/apt/sources.list.d "
             "and run `apt-get update`"
         )
-    return list(found)
+    return list(source_lines)
 
 
 def settings(dump: str) -> str:
@@ -188,12 +188,12 @@ def _run(command: Iterable[str]) -> str:
             env={**os.environ, "LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"},
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"the images' base layer could not be made: {error}") from error
+        raise UserError(f"the images' base layer could not be built: {error}") from error
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
         print("\n".join(lines[-SHOWN:]), file=sys.stderr)
         raise UserError(
-            f"the images' base layer could not be made: {arguments[0]} ended with "
+            f"the images' base layer could not be built: {arguments[0]} ended with "
             f"{done.returncode}; check that apt's mirror is reachable (`apt-get update`)"
         )
     return done.stdout

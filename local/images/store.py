@@ -56,7 +56,7 @@ class LayerStore:
     root
         The folder that holds them.
     progress
-        Told in one line what is built.
+        Function that shows the progress.
     """
 
     def __init__(self, root: Path, progress: Progress) -> None:

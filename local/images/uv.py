@@ -95,8 +95,8 @@ def _uv(arguments: list[str], what: str) -> str:
             env=environment,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{what} could not be had: {error}") from error
+        raise UserError(f"{what} could not be downloaded: {error}") from error
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise UserError(f"{what} could not be had: uv says: {' '.join(' '.join(lines).split())}")
+        raise UserError(f"{what} could not be downloaded: uv says: {' '.join(' '.join(lines).split())}")
     return done.stdout

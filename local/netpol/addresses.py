@@ -60,25 +60,25 @@ class Leases:
         if changed == self._seen:
             return False
         before = self._known
-        known, whole = self._read() if changed else ({}, True)
+        leases, whole = self._read() if changed else ({}, True)
         with self._lock:
-            self._known = known
+            self._known = leases
         # A file that is still being written is read again, although the folder does not change.
         self._seen = changed if whole else -1
-        return known != before
+        return leases != before
 
     def _read(self) -> tuple[dict[str, Lease | None], bool]:
-        known: dict[str, Lease | None] = {}
+        leases: dict[str, Lease | None] = {}
         whole = True
         for path in self._folder.iterdir():
             if path.name in self._known:
-                known[path.name] = self._known[path.name]
+                leases[path.name] = self._known[path.name]
                 continue
             try:
-                known[path.name] = parse_lease(path.read_text(), path.stat().st_mtime_ns)
+                leases[path.name] = parse_lease(path.read_text(), path.stat().st_mtime_ns)
             except (OSError, ValueError):
                 whole = False
-        return known, whole
+        return leases, whole
 
     def current(self) -> Mapping[IPv4Address, str]:
         """Return the pod uid by address."""

@@ -147,8 +147,8 @@ class _Cluster:
         if peers.namespaces is None:
             return [own]
         # An unknown namespace matches no selector, not even an empty one.
-        known: Iterable[Namespace] = self._labels.values()
-        return [namespace.name for namespace in known if peers.namespaces.matches(namespace.labels)]
+        candidates: Iterable[Namespace] = self._labels.values()
+        return [namespace.name for namespace in candidates if peers.namespaces.matches(namespace.labels)]
 
     def named_port(self, protocol: str, name: str) -> list[str]:
         """Return the pods' addresses with their port numbers for a named port."""

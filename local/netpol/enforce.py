@@ -95,6 +95,6 @@ class Enforcer:
             raise EnforcementError(f"nft {arguments[0]} took longer than {NFT_TIMEOUT} s") from error
         if done.returncode:
             if "Operation not permitted" in done.stderr:
-                raise UserError("nft may not change the firewall: run the environment as root")
+                raise UserError("nft is not permitted to change the firewall: run the environment as root")
             raise EnforcementError(done.stderr.strip()[:500])
         return done.stdout

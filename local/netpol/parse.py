@@ -135,7 +135,7 @@ def _network(text: Any) -> IPv4Network | IPv6Network:
     try:
         return ip_network(f"{address}{slash}{length}", strict=False)
     except ValueError:
-        raise UndefinedError(f"{text!r} is not a range of addresses") from None
+        raise UndefinedError(f"{text!r} is not a CIDR block") from None
 
 
 def _as_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network:
@@ -143,7 +143,7 @@ def _as_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network:
         return network
     mapped = network.network_address.ipv4_mapped
     if mapped is None or network.prefixlen < _MAPPED:
-        raise UndefinedError(f"the exception {network} does not lie in an IPv4 range")
+        raise UndefinedError(f"the exception {network} is not in an IPv4 CIDR block")
     return IPv4Network((IPv4Address(mapped), network.prefixlen - _MAPPED))
 
 
@@ -151,7 +151,7 @@ def _port(source: Json) -> Port:
     _known(source, "a port", "protocol", "port", "endPort")
     protocol, port, end = source.get("protocol") or "TCP", source.get("port"), source.get("endPort")
     if protocol not in PROTOCOLS:
-        raise UndefinedError(f"the protocol {protocol!r} is none of {', '.join(PROTOCOLS)}")
+        raise UndefinedError(f"the protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
     if port is None and end is None:
         return Port(protocol)
     if isinstance(port, str) and port and end is None:
@@ -164,7 +164,7 @@ def _port(source: Json) -> Port:
 
 def _number(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= LAST_PORT:
-        raise UndefinedError(f"{value!r} is not the number of a port")
+        raise UndefinedError(f"{value!r} is not a port number")
     return value
 
 

@@ -98,14 +98,14 @@ class AwsProvider(TableProvider[Cloud]):
     @override
     def diff(self, request: Request) -> Diff:
         """Compare inputs, and the provider's default tags with the resource's."""
-        found = super().diff(request)
+        difference = super().diff(request)
         row, had = self.row(request), request.state.get("tagsAll")
         watched = "tagsAll" in row.computed and row.update is not None and isinstance(had, dict)
-        seen = {str(path[0]) for path in found.changes} | set(request.ignore_changes)
+        seen = {str(path[0]) for path in difference.changes} | set(request.ignore_changes)
         if not watched or self._cloud is None or seen & {"tags", "tagsAll"} or has_unknowns(request.inputs):
-            return found
+            return difference
         changes = differences({"tagsAll": had}, {"tagsAll": self._cloud.all_tags(request.inputs)})
-        return replace(found, changes={**found.changes, **changes})
+        return replace(difference, changes={**difference.changes, **changes})
 
     @override
     def update(self, request: Request) -> Props:
@@ -130,10 +130,10 @@ class AwsProvider(TableProvider[Cloud]):
         except PluginError:
             raise
         except Exception as error:
-            told = explain(error, token)
-            if told is None:
+            explained = explain(error, token)
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error
 
     @override
     def fault(self, error: Exception, row: Row[Cloud], request: Request) -> PluginError | None:

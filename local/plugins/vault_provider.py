@@ -6,7 +6,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from local.plugins.provider.common import Checked, Failure, PluginError, Props, Request, decode_config
+from local.plugins.provider.common import Checked, Failure, PluginError, Props, Read, Request, decode_config
 from local.plugins.provider.rows import Row
 from local.plugins.provider.servicer import run
 from local.plugins.provider.tables import TableProvider
@@ -16,6 +16,8 @@ from local.plugins.vault.vault_api import Vault, connect, explain
 _ROWS: Final[Mapping[str, Row[Vault]]] = {
     row.token: row for row in (*mounts.ROWS, *kubernetes_auth.ROWS, *pki.ROWS, *secrets.ROWS, *system.ROWS)
 }
+_OF_THE_SERVER: Final = frozenset({"vault:index/audit:Audit"})
+"""Types whose objects belong to the server's configuration: they are removed from older states without a request."""
 
 
 class VaultProvider(TableProvider[Vault]):
@@ -54,9 +56,20 @@ class VaultProvider(TableProvider[Vault]):
         """Check the inputs; a namespace of a single resource is not supported."""
         checked = super().check(request)
         if request.inputs.get("namespace"):
-            reason = "set the namespace of the provider: this plugin knows none of single resources"
+            reason = "set the namespace of the provider: this plugin does not support it on single resources"
             return Checked(checked.inputs, (*checked.failures, Failure("namespace", reason)))
         return checked
+
+    @override
+    def read(self, request: Request) -> Read:
+        """Read the object."""
+        return Read() if request.type in _OF_THE_SERVER else super().read(request)
+
+    @override
+    def delete(self, request: Request) -> None:
+        """Remove the object."""
+        if request.type not in _OF_THE_SERVER:
+            super().delete(request)
 
     @override
     def fault(self, error: Exception, row: Row[Vault], request: Request) -> PluginError | None:

@@ -31,7 +31,7 @@ SUFFIX = "-rehearsal"
 FOLDER = REPOSITORY / "build" / "rehearsal"
 _NOT_EMULATED, _NOT_RUN = "notEmulated", "notRun"
 MARKS = {
-    _NOT_EMULATED: "the AWS API emulator does not know it",
+    _NOT_EMULATED: "the AWS API emulator does not support it",
     _NOT_RUN: "an empty chart of its name and version was installed",
 }
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -44,10 +44,12 @@ def home() -> Home:
 
 
 def configuration() -> dict[str, Any]:
-    """Return the configuration of production with the rehearsal's Vault address and audit files."""
+    """Return the configuration of production with the rehearsal's Vault address and audit devices."""
     content: dict[str, Any] = yaml.safe_load((REPOSITORY / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))
     content["config"][f"{PROJECT}:endpoints"]["vault"] = {"url": BAO_URL, "network": f"{NODE_IP}/32"}
-    content["config"][f"{PROJECT}:vault"]["auditFiles"] = list(openbao.AUDIT_FILES)
+    content["config"][f"{PROJECT}:vault"] = {
+        "auditDevices": [{"name": name, "options": options} for name, options in openbao.audit_options().items()]
+    }
     return content
 
 
@@ -84,13 +86,13 @@ def only_declared(state: Mapping[str, Any]) -> dict[str, list[str]]:
 
     The aws plugin says it in an output; a release of Helm has an empty chart (``local/cluster/charts.py``).
     """
-    found: dict[str, list[str]] = {mark: [] for mark in MARKS}
+    resources: dict[str, list[str]] = {mark: [] for mark in MARKS}
     for entry in state["deployment"]["resources"]:
         if (entry.get("outputs") or {}).get(_NOT_EMULATED):
-            found[_NOT_EMULATED].append(entry["urn"].split("::", 2)[2])
+            resources[_NOT_EMULATED].append(entry["urn"].split("::", 2)[2])
         if entry["type"] == _RELEASE:
-            found[_NOT_RUN].append(entry["urn"].split("::", 2)[2])
-    return {mark: sorted(names) for mark, names in found.items()}
+            resources[_NOT_RUN].append(entry["urn"].split("::", 2)[2])
+    return {mark: sorted(names) for mark, names in resources.items()}
 
 
 def write_configuration() -> None:
@@ -115,7 +117,7 @@ def begin(built: lifecycle.Built, tell: Tell) -> Stack:
     usual, own = Home.default(), home()
     end(own, tell)
     if Supervisor(usual).running():
-        tell(f"stopping the environment of {usual.root}; its data stays")
+        tell(f"stopping the environment of {usual.root}; its data is kept")
         lifecycle.stop(usual)
         own.root.mkdir(parents=True)
         _stopped(own).touch()
@@ -142,7 +144,7 @@ def interrupted() -> bool:
 def end(own: Home, tell: Tell) -> None:
     """Stop the rehearsal's environment and delete it."""
     if own.root.exists():
-        tell("clearing the rehearsal")
+        tell("removing the rehearsal")
         lifecycle.stop(own)
         shutil.rmtree(own.root)
 
@@ -159,13 +161,13 @@ def run(built: lifecycle.Built, steps: Steps) -> Rehearsal:
         chosen = begin(built, tell)
     with steps() as tell:
         chosen.up(tell, again=AGAIN)
-        tell("looking for changes that a second run would make")
+        tell("checking that a second run changes nothing")
         unchanged = chosen.unchanged()
     state = chosen.exported()
     (FOLDER / "state.json").write_text(json.dumps(state), encoding="utf-8")
     if not unchanged:
         raise UserError(
-            "A second `pulumi up` would change what the first one made: look at `pulumi preview --diff --stack prod` "
+            "A second `pulumi up` would change something: see `pulumi preview --diff --stack prod` "
             f"with --config-file {chosen.config}."
         )
     return Rehearsal(len(state["deployment"]["resources"]), unchanged, only_declared(state))

@@ -28,9 +28,9 @@ def _official(home: Home, plugin: str, kept_in: str) -> Path | None:
     """Return the official plugin of the SDK's version, if the user has installed it."""
     for folder in (os.environ.get("PULUMI_HOME"), Path.home() / ".pulumi"):
         if folder and Path(folder) != _pulumi_home(home):
-            found = Path(folder) / "plugins" / kept_in / plugin
-            if found.is_file():
-                return found
+            program = Path(folder) / "plugins" / kept_in / plugin
+            if program.is_file():
+                return program
     return None
 
 
@@ -43,8 +43,9 @@ def link_commands(home: Home, tools: dict[str, Path]) -> None:
     folder = home.root / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"kubectl": tools["kubernetes"] / "kubectl", "bao": REPOSITORY / ".venv" / "bin" / "bao"}
-    found = shutil.which(_HOST)
-    if found is None or Path(found).resolve() == LAUNCHER:
+    host = shutil.which(_HOST)
+    # A shell with `make env` of another clone finds that clone's.
+    if host is None or Path(host) == folder / _HOST or Path(host).resolve() == LAUNCHER:
         wanted[_HOST] = PLUGINS / _HOST
     for present in folder.iterdir():
         if present.name not in wanted and present.name != "pulumi":

@@ -90,8 +90,8 @@ def delete(api: client.ApiClient, run: Run) -> None:
 
 def _pods(api: client.ApiClient, run: Run) -> list[Any]:
     selector = f"batch.kubernetes.io/job-name={run.name}"
-    found = client.CoreV1Api(api).list_namespaced_pod(run.namespace, label_selector=selector).items
-    return sorted(found, key=lambda pod: pod.metadata.creation_timestamp, reverse=True)
+    pods = client.CoreV1Api(api).list_namespaced_pod(run.namespace, label_selector=selector).items
+    return sorted(pods, key=lambda pod: pod.metadata.creation_timestamp, reverse=True)
 
 
 def logs(api: client.ApiClient, run: Run) -> str:
@@ -122,10 +122,9 @@ def _why(api: client.ApiClient, run: Run) -> str:
                     text = core.read_namespaced_pod_log(pod.metadata.name, run.namespace, container=status.name)
                 except ApiException:
                     text = ""
-                said = [line for line in text.splitlines() if line.strip()]
-                return (
-                    f"{status.name} ended with {ended.exit_code}: {said[-1][:_REASON_LENGTH] if said else ended.reason}"
-                )
+                lines = [line for line in text.splitlines() if line.strip()]
+                reason = lines[-1][:_REASON_LENGTH] if lines else ended.reason
+                return f"{status.name} ended with {ended.exit_code}: {reason}"
     events = core.list_namespaced_event(run.namespace).items
     about = [
         event for event in events if str(event.involved_object.name).startswith(run.name) and event.type == "Warning"
@@ -162,7 +161,7 @@ def ensure(api: client.ApiClient, run: Run, *, tell: Callable[[str], None], seco
         raise UserError(f"Job {run.namespace}/{run.name} did not end in {seconds} s: {_why(api, run)}.") from error
     if outcome == "Failed":
         raise UserError(
-            f"Job {run.namespace}/{run.name} failed: {_why(api, run)} (all of it: "
+            f"Job {run.namespace}/{run.name} failed: {_why(api, run)} (full log: "
             f"`kubectl logs -n {run.namespace} job/{run.name} --all-containers`)."
         )
     return True

@@ -49,15 +49,15 @@ def _alias(inputs: Inputs, _known: frozenset[str]) -> str:
     return next((name for page in pages for entry in page["Aliases"] if entry["AliasName"] == name), "")
 
 
-def _key(inputs: Inputs, known: frozenset[str]) -> str:
+def _key(inputs: Inputs, known_ids: frozenset[str]) -> str:
     """Find a KMS key with this description that is not in the state."""
     service = boto3.client("kms")
     for page in service.get_paginator("list_keys").paginate():
         for entry in page["Keys"]:
-            if entry["KeyId"] in known:
+            if entry["KeyId"] in known_ids:
                 continue
-            found = service.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
-            if found["Enabled"] and found.get("Description") == inputs.get("description"):
+            description = service.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
+            if description["Enabled"] and description.get("Description") == inputs.get("description"):
                 return str(entry["KeyId"])
     return ""
 
@@ -105,7 +105,7 @@ def _kubernetes(home: Home, inputs: Inputs) -> str:
     return f"{namespace}/{name}" if namespace else str(name)
 
 
-def existing(home: Home, resource: Mapping[str, Any], known: frozenset[str]) -> str:
+def existing(home: Home, resource: Mapping[str, Any], known_ids: frozenset[str]) -> str:
     """Return the id of a resource whose creation was interrupted; empty if it does not exist."""
     kind, inputs = str(resource["type"]), resource.get("inputs", {})
     if kind.startswith("kubernetes:"):
@@ -114,7 +114,7 @@ def existing(home: Home, resource: Mapping[str, Any], known: frozenset[str]) -> 
     if find is None:
         return ""
     try:
-        return find(inputs, known)
+        return find(inputs, known_ids)
     except ClientError as error:
         if error.response["Error"]["Code"] in _ABSENT:
             return ""
@@ -134,11 +134,11 @@ def repaired(home: Home, state: Mapping[str, Any]) -> tuple[dict[str, Any], list
     """
     deployment = state["deployment"]
     resources = list(deployment.get("resources") or [])
-    known = frozenset(str(entry.get("id", "")) for entry in resources)
+    known_ids = frozenset(str(entry.get("id", "")) for entry in resources)
     urns = {entry["urn"] for entry in resources}
     gained = []
     for resource in interrupted(state):
-        identity = existing(home, resource, known)
+        identity = existing(home, resource, known_ids)
         if identity and resource["urn"] not in urns:
             gained.append({**resource, "id": identity, "outputs": resource.get("inputs", {})})
     settled = {**deployment, "resources": [*resources, *gained], "pending_operations": []}

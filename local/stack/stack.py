@@ -120,7 +120,7 @@ class Stack:
         command = ["pulumi", "--non-interactive", "up", *self._this, "--yes", "--skip-preview", *PACK]
         with waiting.explained(self.home, self.exported, tell) as warnings:
             try:
-                found = update.run(
+                events = update.run(
                     [*command, "--suppress-outputs"],
                     cwd=REPOSITORY,
                     variables=environment.process(self.home),
@@ -133,8 +133,8 @@ class Stack:
                 lines = [str(fault), *(f"The cluster warns of {warned}" for warned in warnings())]
                 lines.append(f"Correct what it names, then run `{again}` again: it goes on from where it stopped.")
                 raise UserError("\n".join(lines)) from None
-        tell(f"update of {self.name}: {found.changed}")
-        tell(found.judged)
+        tell(f"update of {self.name}: {events.changed}")
+        tell(events.judged)
         tell(f"the engine's own output: {self.log}")
 
     def unchanged(self, *options: str) -> bool:
@@ -143,13 +143,13 @@ class Stack:
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
-        found: dict[str, Any] = json.loads(self._ask("stack", "output", "--stack", self.name, "--json"))
-        return found
+        outputs: dict[str, Any] = json.loads(self._ask("stack", "output", "--stack", self.name, "--json"))
+        return outputs
 
     def exported(self) -> dict[str, Any]:
         """Return the stack's state."""
-        found: dict[str, Any] = json.loads(self._ask("stack", "export", "--stack", self.name))
-        return found
+        state: dict[str, Any] = json.loads(self._ask("stack", "export", "--stack", self.name))
+        return state
 
     @property
     def overlay(self) -> Path:
@@ -185,8 +185,8 @@ class Stack:
         [entry] = [entry for entry in self.declared() if entry["name"] == hospital]
         if entry.get("release"):
             raise UserError(
-                f"{hospital} is to serve {release}, and its entry in {self.config.name} names {entry['release']}: "
-                "take `release` out of the entry, or put the new one there."
+                f"{hospital} is about to serve {release}, but its entry in {self.config.name} has {entry['release']}: "
+                "remove `release` from the entry, or change it there."
             )
         self.set_field(hospital, "release", release)
 

@@ -57,23 +57,23 @@ class Events:
         elif "summaryEvent" in event:
             self.changes = Counter(event["summaryEvent"].get("resourceChanges") or {})
 
-    def _diagnostic(self, said: Mapping[str, str]) -> None:
-        text = _plain(said.get("message", ""))
-        if said.get("severity") == "error" and not text.startswith(_FOLLOWING):
-            self.errors[_of(said.get("urn", ""), text)] = None
+    def _diagnostic(self, event: Mapping[str, str]) -> None:
+        text = _plain(event.get("message", ""))
+        if event.get("severity") == "error" and not text.startswith(_FOLLOWING):
+            self.errors[_of(event.get("urn", ""), text)] = None
 
-    def _policy(self, said: Mapping[str, str]) -> None:
-        text = _plain(said.get("message", ""))
-        if said.get("enforcementLevel") == "mandatory":
-            self.errors[_of(said.get("resourceUrn", ""), f"{said.get('policyName')} {text}")] = None
+    def _policy(self, event: Mapping[str, str]) -> None:
+        text = _plain(event.get("message", ""))
+        if event.get("enforcementLevel") == "mandatory":
+            self.errors[_of(event.get("resourceUrn", ""), f"{event.get('policyName')} {text}")] = None
         else:
-            (self.exempt if _EXEMPT in text else self.advisory).add((said.get("policyName", ""), text))
+            (self.exempt if _EXEMPT in text else self.advisory).add((event.get("policyName", ""), text))
 
     @property
     def changed(self) -> str:
         """Summary of the resource changes."""
-        known = [f"{self.changes[op]:,} {word}" for op, word in _DONE.items() if self.changes[op]]
-        return ", ".join(known) or "nothing declared"
+        counts = [f"{self.changes[op]:,} {word}" for op, word in _DONE.items() if self.changes[op]]
+        return ", ".join(counts) or "nothing declared"
 
     @property
     def judged(self) -> str:
@@ -114,11 +114,11 @@ def run(
         When it fails, with the engine's own errors.
     """
     events.unlink(missing_ok=True)
-    found, ended = Events(), threading.Event()
+    read_events, ended = Events(), threading.Event()
     # The option is intended for tools that follow an update, such as Pulumi's Automation API.
     debugging = {**variables, "PULUMI_DEBUG_COMMANDS": "true"}
     tell(name)
-    reader = threading.Thread(target=_follow, args=(events, found, ended, tell, name), daemon=True)
+    reader = threading.Thread(target=_follow, args=(events, read_events, ended, tell, name), daemon=True)
     with log.open("w", encoding="utf-8") as stream:
         log.chmod(0o600)
         engine = subprocess.Popen(
@@ -136,13 +136,13 @@ def run(
             reader.join()
             events.unlink(missing_ok=True)
     if code != 0:
-        raise UserError(failure(found, log))
-    return found
+        raise UserError(failure(read_events, log))
+    return read_events
 
 
-def failure(found: Events, log: Path) -> str:
+def failure(events: Events, log: Path) -> str:
     """Return the errors of an update, and the path of its log."""
-    errors = list(found.errors) or _said(log)
+    errors = list(events.errors) or _said(log)
     shown = [line for error in errors[:MOST_ERRORS] for line in _indented(error)]
     more = [f"  and {len(errors) - MOST_ERRORS} more"] if len(errors) > MOST_ERRORS else []
     return "\n".join(["`pulumi up` did not finish:", *shown, *more, f"All of its output is in {log}."])
@@ -153,7 +153,7 @@ def _ended(engine: "subprocess.Popen[bytes]", tell: Progress) -> int:
     try:
         return engine.wait()
     except KeyboardInterrupt:
-        tell("interrupted: the engine ends what it has begun; press again to end it at once")
+        tell("interrupted: the engine completes operations in progress; press again to stop it immediately")
         try:
             engine.wait()
         except KeyboardInterrupt:
@@ -162,7 +162,7 @@ def _ended(engine: "subprocess.Popen[bytes]", tell: Progress) -> int:
         raise
 
 
-def _follow(file: Path, found: Events, ended: threading.Event, tell: Progress, name: str) -> None:
+def _follow(file: Path, events: Events, ended: threading.Event, tell: Progress, name: str) -> None:
     """Read events as they arrive, until the last one."""
     rest, place = "", 0
     while True:
@@ -174,11 +174,11 @@ def _follow(file: Path, found: Events, ended: threading.Event, tell: Progress, n
                 place = stream.tell()
         *lines, rest = rest.split("\n")
         for line in lines:
-            found.take(line)
+            events.take(line)
         if last:
             return
         if lines:
-            tell.count(f"{name}: {found.done:,} resources")
+            tell.count(f"{name}: {events.done:,} resources")
 
 
 def _said(log: Path) -> list[str]:

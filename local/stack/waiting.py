@@ -32,12 +32,12 @@ def waited_for(state: State) -> set[tuple[str, str, str]]:
     deployment = state["deployment"]
     at_work = [operation["resource"] for operation in deployment.get("pending_operations") or []]
     unfinished = [entry for entry in deployment.get("resources") or [] if entry.get("initErrors")]
-    found = set()
+    objects = set()
     for resource in (*at_work, *unfinished):
         about = resource.get("inputs", {}).get("metadata", {})
         if resource["type"].startswith("kubernetes:") and about.get("namespace") and about.get("name"):
-            found.add((resource["type"].rpartition(":")[2], about["namespace"], about["name"]))
-    return found
+            objects.add((resource["type"].rpartition(":")[2], about["namespace"], about["name"]))
+    return objects
 
 
 def _made_for(api: client.ApiClient, namespace: str, roots: set[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -55,18 +55,18 @@ def _made_for(api: client.ApiClient, namespace: str, roots: set[tuple[str, str]]
         (kind, str(item.metadata.name)): {
             (str(owner.kind), str(owner.name)) for owner in item.metadata.owner_references or []
         }
-        for kind, found in listed.items()
-        for item in found.items
+        for kind, objects in listed.items()
+        for item in objects.items
     }
-    known = set(roots)
-    while more := {thing for thing, above in owners.items() if thing not in known and above & known}:
-        known |= more
-    return known
+    related = set(roots)
+    while more := {thing for thing, above in owners.items() if thing not in related and above & related}:
+        related |= more
+    return related
 
 
 def _when(event: Any) -> datetime:
-    found: datetime = event.last_timestamp or event.event_time or event.metadata.creation_timestamp
-    return found
+    time: datetime = event.last_timestamp or event.event_time or event.metadata.creation_timestamp
+    return time
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,17 @@ def warnings(home: Home, state: State, since: datetime) -> list[Warned]:
     namespaces: dict[str, set[tuple[str, str]]] = {}
     for kind, namespace, name in waited_for(state):
         namespaces.setdefault(namespace, set()).add((kind, name))
-    found: list[Warned] = []
+    warnings: list[Warned] = []
     with jobs.connect(home) as api:
         for namespace, roots in namespaces.items():
             mine = _made_for(api, namespace, roots)
             for event in client.CoreV1Api(api).list_namespaced_event(namespace, field_selector="type=Warning").items:
                 subject = (str(event.involved_object.kind), str(event.involved_object.name))
                 if subject in mine and _when(event) >= since:
-                    found.append(_warned(event))
-    found.sort(key=lambda warned: warned.when)
+                    warnings.append(_warned(event))
+    warnings.sort(key=lambda warned: warned.when)
     # Messages that only differ in the pod's name are the same warning: the newest is kept.
-    newest = {(warned.subject, warned.reason): warned for warned in found}
+    newest = {(warned.subject, warned.reason): warned for warned in warnings}
     return list(newest.values())[-_LINES:]
 
 
@@ -136,14 +136,14 @@ def explained(
         except (ApiException, HTTPError, OSError, UserError):
             return []  # the update itself reports what does not respond
 
-    ended, said = threading.Event(), set[tuple[str, str]]()
+    ended, shown = threading.Event(), set[tuple[str, str]]()
 
     def watch() -> None:
         pause = FIRST_SECONDS
         while not ended.wait(pause):
             for warned in look():
-                if (warned.subject, warned.reason) not in said:
-                    said.add((warned.subject, warned.reason))
+                if (warned.subject, warned.reason) not in shown:
+                    shown.add((warned.subject, warned.reason))
                     say(f"still waiting: {warned}")
             pause = AGAIN_SECONDS
 

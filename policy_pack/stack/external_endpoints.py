@@ -1,4 +1,4 @@
-"""Addresses of external endpoints, read from the configuration of a stack."""
+"""Addresses of external endpoints and audit devices of Vault, read from the configuration of a stack."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from policy_pack.errors import PackError
-from policy_pack.stack import stack_config
+from policy_pack.stack import audit_devices, stack_config
+from policy_pack.stack.audit_devices import AuditDevice
 
 # An endpoint that only connects to workloads has no port; the port is that of the flow.
 _ANY_PORT = 0
@@ -35,11 +36,17 @@ class Addresses:
         By hospital and endpoint.
     unused
         Endpoints that a hospital does not have, such as the FHIR server of one that delivers files.
+    audit_devices
+        The audit devices of the Vault server, as declared.
+    live_audit_devices
+        The audit devices that the Vault server has; None where it was not asked.
     """
 
     shared: Mapping[str, Endpoint]
     by_hospital: Mapping[tuple[str, str], Endpoint]
     unused: frozenset[tuple[str, str]] = frozenset()
+    audit_devices: tuple[AuditDevice, ...] = ()
+    live_audit_devices: tuple[AuditDevice, ...] | None = None
 
     def of(self, hospital: str, endpoint: str) -> Endpoint | None:
         """Return the address of an endpoint for a hospital."""
@@ -89,7 +96,7 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         endpoint = _endpoint(fhir.get("url", ""), hospital.get("network"))
         if endpoint:
             by_hospital[hospital["name"], "fhir"] = endpoint
-    return Addresses(shared, by_hospital, frozenset(unused))
+    return Addresses(shared, by_hospital, frozenset(unused), audit_devices.read(settings))
 
 
 def read_file(path: Path) -> Addresses:

@@ -179,4 +179,4 @@ def test_the_log_of_a_part_that_is_not_there_is_one_sentence() -> None:
     done = local("logs", "nothing")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "There is no log of nothing" in done.stderr
+    assert "Unknown part 'nothing'" in done.stderr

@@ -214,7 +214,7 @@ def test_faults_are_one_sentence_and_leave_a_usable_state(stack: Stack) -> None:
     assert "strange (vault:index/mount:Mount): Vault at" in text
     (stack.folder / "__main__.py").write_text("import pulumi_aws as aws\naws.iot.ThingType('strange')\n")
     text += stack.pulumi("up", "--yes", "--skip-preview", ok=False)
-    assert "the embedded aws plugin does not know the type aws:iot/thingType:ThingType" in text
+    assert "the embedded aws plugin does not support the type aws:iot/thingType:ThingType" in text
     assert "Traceback" not in text
     (stack.folder / "__main__.py").write_text("")
     stack.pulumi("up", "--yes", "--skip-preview")

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from policy_pack.controls.rules import Rule
 from policy_pack.engine.evaluate import Evaluator, Result
 from policy_pack.settings import Evidence, Settings
+from policy_pack.stack.audit_devices import AuditDevice, device
+from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.flows import admitting, platform, pods, with_flow
@@ -27,11 +29,12 @@ class Case:
     title: str
     make: Callable[[], StackAndSettings]
     messages: tuple[str, ...]
+    addresses: Addresses | None = world.ADDRESSES
 
     def evaluate(self, rule_set: Sequence[Rule] | None = None) -> list[Result]:
         """Return the results of the control, by the checks of the pack or by others."""
         graph, settings = self.make()
-        evaluator = Evaluator(settings, world.ADDRESSES, controls=(self.control,), rule_set=rule_set)
+        evaluator = Evaluator(settings, self.addresses, controls=(self.control,), rule_set=rule_set)
         return evaluator.evaluate_stack(Graph(graph.resources, graph.stack))
 
 
@@ -59,6 +62,18 @@ def _release(control: str, *messages: str, **parts: Any) -> Case:
     return Case(control, messages[0], make, messages)
 
 
+def _device(name: str, kind: str = "file", **options: str) -> AuditDevice:
+    return device(name, kind, options)
+
+
+def _vault(
+    title: str, devices: tuple[AuditDevice, ...], *messages: str, live: tuple[AuditDevice, ...] | None = None
+) -> Case:
+    """Return a case of the compliant stack with other audit devices in its configuration."""
+    addresses = replace(world.ADDRESSES, audit_devices=devices, live_audit_devices=live)
+    return Case("AUD-06", title, lambda: (world.graph(), world.settings()), messages, addresses)
+
+
 def _allowed_flow(title: str, source: dict[str, object], target: dict[str, object], messages: str) -> Case:
     return Case("SEG-02", title, lambda: (with_flow(source, target, 8080), world.settings()), (messages,))
 
@@ -78,7 +93,7 @@ def _unmeshed(source: dict[str, Any], target: dict[str, Any]) -> StackAndSetting
 _OLD_DATES = Evidence(
     vulnerability_scan=date(2026, 1, 1), penetration_test=date(2025, 1, 1), compliance_audit=world.TODAY
 )
-_VAULT = "vault:kubernetes/authBackendRole:AuthBackendRole"
+_FIRST, _SECOND = _device("first", file_path="/vault/1/audit.log"), _device("second", file_path="/vault/2/audit.log")
 
 CASES = [
     Case(
@@ -121,6 +136,26 @@ CASES = [
     _seed(
         "AUTH-01 SecurityPolicy added",
         "lacks token: no JWT is validated (jwt.providers) (HTTPRoute north-platform/model: SecurityPolicy extra)",
+    ),
+    _vault("no device", (), "declares 0 Vault audit devices"),
+    _vault("one device", (_FIRST,), "declares 1 Vault audit devices"),
+    _vault("one name", (_FIRST, _device("first", "syslog")), "declares Vault's audit device first more than once"),
+    _vault(
+        "raw values",
+        (_FIRST, _device("second", file_path="/b", log_raw="true")),
+        "device second logs secrets as raw values",
+        "declares 1 Vault audit devices",
+    ),
+    _vault(
+        "some requests", (_FIRST, _device("second", file_path="/b", filter="x")), "records only some of the requests"
+    ),
+    _vault("another server", (_FIRST, _SECOND), "other Vault audit devices", "): second", live=(_FIRST,)),
+    Case(
+        "AUD-06",
+        "no configuration",
+        lambda: (world.graph(), world.settings()),
+        ("evaluated without its configuration",),
+        None,
     ),
     _release("ML-01", "has no model card", leave_out="MODEL_CARD.md"),
     _release("ML-01", "have no approval", approved=False),

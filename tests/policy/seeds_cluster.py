@@ -1,5 +1,6 @@
 """Seeded violations of the controls over Kubernetes, models and Vault, one property at a time."""
 
+from policy_pack.stack.graph import Resource
 from tests.policy.builders import GONE, PREFIX, build, document
 from tests.policy.seed import Seed, absent, extra, seed
 from tests.policy.world_aws import key_arn
@@ -52,6 +53,11 @@ def subject(**parts: object) -> dict[str, object]:
 
 def policy(path: str, capability: str = "read") -> str:
     return f'path "{path}" {{\n  capabilities = ["{capability}"]\n}}\n'
+
+
+def _audit_device(**options: str) -> Resource:
+    """Return an audit device that a stack declares with the options of the server's own, and with others."""
+    return build("vault:index/audit:Audit", "file", {"type": "file", "options": {"file_path": "/vault/a", **options}})
 
 
 def _raw_for_curated(old: str) -> str:
@@ -166,9 +172,8 @@ ACCESS: list[Seed] = [
     seed("AUTH-03", _JWT, "jwtSupportedAlgs", GONE),
     seed("AUTH-03", _JWT, "jwtSupportedAlgs[0]", "HS256"),
     seed("AUTH-03", _JWT_ROLE, "boundAudiences", []),
-    absent("AUD-06", "vault:index/audit:Audit"),
-    seed("AUD-06", "vault:index/audit:Audit", "options.log_raw", "true"),
-    seed("AUD-06", "vault:index/audit:Audit", "options.hmac_accessor", "false"),
+    extra("AUD-06", _audit_device(log_raw="true")),
+    extra("AUD-06", _audit_device(hmac_accessor="false")),
     seed("INT-03", "vault:transit/secretBackendKey:SecretBackendKey", "deletionAllowed", True),
     seed("INT-03", "vault:index/mount:Mount", "", None).unprotected(),
 ]

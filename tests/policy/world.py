@@ -17,11 +17,17 @@ TODAY = date(2026, 11, 22)
 
 
 def config(names: Sequence[str]) -> dict[str, Any]:
-    """Return the addresses of external endpoints in a stack's configuration."""
+    """Return a stack's configuration, with the addresses of external endpoints and Vault's audit devices."""
     return {
         "endpoints": {"vault": {"url": "https://vault.example:8200", "network": "10.41.0.0/24"}},
         "networks": {"vpc": "10.40.0.0/16"},
         "gateway": {"domain": "risk.example"},
+        "vault": {
+            "auditDevices": [
+                {"name": "disk", "type": "file", "options": {"file_path": "/vault/audit.log", "mode": "0600"}},
+                {"name": "collector", "type": "socket", "options": {"address": "audit.example:9000"}},
+            ]
+        },
         "hospitals": [
             {"name": name, "network": "10.50.0.0/24", "fhir": {"url": f"https://fhir.{name}.example/r4"}}
             for name in names
@@ -117,8 +123,6 @@ def _vault_platform() -> list[Resource]:
             "ci",
             {"roleType": "oidc", "boundAudiences": ["vault"], "tokenTtl": 600, "tokenMaxTtl": 900},
         ),
-        build("vault:index/audit:Audit", "file", {"type": "file", "options": {"file_path": "/vault/audit.log"}}),
-        build("vault:index/audit:Audit", "socket", {"type": "socket", "options": {"address": "audit:9000"}}),
     ]
 
 

@@ -123,16 +123,16 @@ class Authority:
     ) -> None:
         """Check the use of the KMS key with which S3 encrypts an object."""
         if need.action in ("s3:GetObject", "s3:GetObjectVersion") and request.method != "HEAD":
-            found, action = self.state.object_encryption(need.bucket, need.key, need.version), "kms:Decrypt"
+            encryption, action = self.state.object_encryption(need.bucket, need.key, need.version), "kms:Decrypt"
         elif need.action == "s3:PutObject" and request.method in ("PUT", "POST"):
-            found, action = self._new_object_encryption(request, need.bucket), "kms:GenerateDataKey"
+            encryption, action = self._new_object_encryption(request, need.bucket), "kms:GenerateDataKey"
         else:
             return
-        if not found.key:
+        if not encryption.key:
             return
-        key = self.state.kms_key(region, found.key)
+        key = self.state.kms_key(region, encryption.key)
         if key is None:
-            raise AwsError("KMS.NotFoundException", f"Key '{found.key}' does not exist", 400)
+            raise AwsError("KMS.NotFoundException", f"Key '{encryption.key}' does not exist", 400)
         arn, state, policy = key
         if state != "Enabled":
             raise AwsError("KMS.KMSInvalidStateException", f"{arn} is {state}.", 400)

@@ -172,10 +172,10 @@ def _bucket_needs(request: Request, bucket: str, sub: str) -> list[Need]:
 def _delete_needs(request: Request, bucket: str) -> list[Need]:
     try:
         objects = as_list(xmltodict.parse(request.body, strip_whitespace=False)["Delete"]["Object"])
-        found = [Need(*_deletion(bucket, item)) for item in objects]
+        needs = [Need(*_deletion(bucket, item)) for item in objects]
     except (ExpatError, KeyError, TypeError, AttributeError):
         return [Need(UNCLASSIFIED, bucket)]
-    return [*found, *_bypass(request, bucket, "*")]
+    return [*needs, *_bypass(request, bucket, "*")]
 
 
 def _deletion(bucket: str, item: dict[str, str]) -> tuple[str, str, str, str]:
@@ -196,13 +196,13 @@ def _object_needs(request: Request, bucket: str, key: str, sub: str) -> list[Nee
     version = request.parameters.get("versionId", "")
     if version and action in _VERSIONED | _VERSIONED_DELETE:
         action = action.replace("Object", "ObjectVersion")
-    found = [Need(f"s3:{action}", bucket, key, version), *_bypass(request, bucket, key)]
+    needs = [Need(f"s3:{action}", bucket, key, version), *_bypass(request, bucket, key)]
     if action == "PutObject":
-        found += [Need(f"s3:{extra}", bucket, key) for header, extra in _EXTRA.items() if request.header(header)]
+        needs += [Need(f"s3:{extra}", bucket, key) for header, extra in _EXTRA.items() if request.header(header)]
         grants = any(name.startswith("x-amz-grant-") for name, _ in request.headers)
-        found += [Need("s3:PutObjectAcl", bucket, key)] if grants else []
-        found += _source_needs(request)
-    return found
+        needs += [Need("s3:PutObjectAcl", bucket, key)] if grants else []
+        needs += _source_needs(request)
+    return needs
 
 
 def _source_needs(request: Request) -> list[Need]:
@@ -221,19 +221,19 @@ def _source_needs(request: Request) -> list[Need]:
 
 def context(request: Request) -> dict[str, tuple[str, ...]]:
     """Return the ``s3:`` condition keys of a request."""
-    found: dict[str, tuple[str, ...]] = {
+    keys: dict[str, tuple[str, ...]] = {
         f"s3:{name}": (request.header(name),) for name in _CONTEXT_HEADERS if request.header(name)
     }
     # Start and parts of a multipart upload create no object; its completion (POST) does.
     creates = request.method == ("POST" if "uploadId" in request.parameters else "PUT")
-    found["s3:objectcreationoperation"] = (str(creates).lower(),)
+    keys["s3:objectcreationoperation"] = (str(creates).lower(),)
     for name in ("if-match", "if-none-match"):
         if request.header(name):
-            found[f"s3:{name}"] = (request.header(name),)
+            keys[f"s3:{name}"] = (request.header(name),)
     for name in ("prefix", "delimiter", "max-keys", "versionId"):
         if name in request.parameters:
-            found[f"s3:{name}".lower()] = (request.parameters[name],)
-    found["s3:tlsversion"] = (request.tls,)
-    found["s3:authtype"] = ("REST-QUERY-STRING" if "X-Amz-Signature" in request.parameters else "REST-HEADER",)
-    found["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
-    return found
+            keys[f"s3:{name}".lower()] = (request.parameters[name],)
+    keys["s3:tlsversion"] = (request.tls,)
+    keys["s3:authtype"] = ("REST-QUERY-STRING" if "X-Amz-Signature" in request.parameters else "REST-HEADER",)
+    keys["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
+    return keys

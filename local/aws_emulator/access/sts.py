@@ -88,12 +88,12 @@ class TokenService:
             message = f"No OpenIDConnect provider found in your account for {self.issuer.url}"
             raise AwsError("InvalidIdentityToken", message, 400)
         audiences = [claims["aud"]] if isinstance(claims["aud"], str) else list(claims["aud"])
-        known = [audience for audience in audiences if audience in provider[1]]
-        if not known:
+        accepted = [audience for audience in audiences if audience in provider[1]]
+        if not accepted:
             raise AwsError("InvalidIdentityToken", "Incorrect token audience", 400)
         context = {
             f"{self.issuer.host}:sub".lower(): (str(claims["sub"]),),
-            f"{self.issuer.host}:aud".lower(): tuple(known),
+            f"{self.issuer.host}:aud".lower(): tuple(accepted),
             "aws:federatedprovider": (provider[0],),
             "sts:rolesessionname": (name,),
         }
@@ -103,7 +103,7 @@ class TokenService:
         session = Session(arn, name, _limits(form), str(claims["sub"]))
         extra = (
             f"<SubjectFromWebIdentityToken>{escape(session.subject)}</SubjectFromWebIdentityToken>"
-            f"<Audience>{escape(known[0])}</Audience><Provider>{escape(provider[0])}</Provider>"
+            f"<Audience>{escape(accepted[0])}</Audience><Provider>{escape(provider[0])}</Provider>"
         )
         return self._issue("AssumeRoleWithWebIdentity", session, form, extra)
 
@@ -145,11 +145,11 @@ class TokenService:
         if int(seconds) > self.authority.state.longest_session(session.role):
             reason = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
             raise AwsError("ValidationError", reason, 400)
-        made = self.authority.sessions.issue(session, int(seconds))
+        issued = self.authority.sessions.issue(session, int(seconds))
         role = self.authority.state.role(session.role)
         identity = f"{role[1] if role else ''}:{session.name}"
         user = f"<AssumedRoleUser><Arn>{escape(session.arn)}</Arn><AssumedRoleId>{escape(identity)}</AssumedRoleId>"
-        return _answer(operation, f"{_credentials(made)}{user}</AssumedRoleUser>{extra}")
+        return _answer(operation, f"{_credentials(issued)}{user}</AssumedRoleUser>{extra}")
 
 
 def _role_and_session(form: Mapping[str, str]) -> tuple[str, str]:
@@ -165,10 +165,10 @@ def _limits(form: Mapping[str, str]) -> tuple[str, ...]:
     return (form["Policy"],) if form.get("Policy") else ()
 
 
-def _credentials(made: Credentials) -> str:
+def _credentials(issued: Credentials) -> str:
     return (
-        f"<Credentials><AccessKeyId>{made.access_key}</AccessKeyId><SecretAccessKey>{made.secret_key}</SecretAccessKey>"
-        f"<SessionToken>{made.token}</SessionToken><Expiration>{made.expires:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials>"
+        f"<Credentials><AccessKeyId>{issued.access_key}</AccessKeyId><SecretAccessKey>{issued.secret_key}</SecretAccessKey>"
+        f"<SessionToken>{issued.token}</SessionToken><Expiration>{issued.expires:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials>"
     )
 
 

@@ -119,13 +119,13 @@ class AccessEntries:
             message = f"Not emulated: {policy} with the scope {asked['accessScope']['type']}"
             raise AwsError("NotEmulated", message, 501)
         entry.policies[policy] = _association(policy)
-        told = {"clusterName": cluster.name, "principalArn": entry.principal}
-        return {**told, "associatedAccessPolicy": entry.policies[policy]}
+        answer = {"clusterName": cluster.name, "principalArn": entry.principal}
+        return {**answer, "associatedAccessPolicy": entry.policies[policy]}
 
     def _associated(self, cluster: Cluster, asked: Asked) -> dict[str, Any]:
         entry = _entry(cluster, asked)
-        told = {"clusterName": cluster.name, "principalArn": entry.principal}
-        return {**told, "associatedAccessPolicies": list(entry.policies.values())}
+        answer = {"clusterName": cluster.name, "principalArn": entry.principal}
+        return {**answer, "associatedAccessPolicies": list(entry.policies.values())}
 
     def _disassociate(self, cluster: Cluster, asked: Asked) -> dict[str, Any]:
         policies = _entry(cluster, asked).policies
@@ -149,11 +149,11 @@ class AccessEntries:
 
 
 def _entry(cluster: Cluster, asked: Asked) -> AccessEntry:
-    found = cluster.entries.get(str(asked["principalArn"]))
-    if found is None:
+    entry = cluster.entries.get(str(asked["principalArn"]))
+    if entry is None:
         message = f"The specified principalArn could not be found: {asked['principalArn']}"
         raise AwsError("ResourceNotFoundException", message, 404)
-    return found
+    return entry
 
 
 def _refuse_reserved(asked: Asked) -> None:

@@ -74,10 +74,10 @@ class Clusters:
         AwsError
             When there is none of that name.
         """
-        found = self._known.get((region, name))
-        if found is None:
+        cluster = self._known.get((region, name))
+        if cluster is None:
             raise AwsError("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
-        return found
+        return cluster
 
     def vpc(self, region: str, asked: Mapping[str, Any]) -> str:
         """Return the VPC of the subnets that a new cluster asks for.
@@ -91,25 +91,25 @@ class Clusters:
             raise AwsError("NotEmulated", "Not emulated: EKS clusters, without a cluster that stands for them", 501)
         subnets = (asked.get("resourcesVpcConfig") or {}).get("subnetIds") or []
         zones = ec2_backends[ACCOUNT][region].subnets.values()
-        known = {name: subnet.vpc_id for zone in zones for name, subnet in zone.items()}
-        if not subnets or not set(subnets) <= set(known):
+        vpc_by_subnet = {name: subnet.vpc_id for zone in zones for name, subnet in zone.items()}
+        if not subnets or not set(subnets) <= set(vpc_by_subnet):
             raise AwsError("InvalidParameterException", f"The subnets {subnets} do not all exist", 400)
-        return str(known[subnets[0]])
+        return str(vpc_by_subnet[subnets[0]])
 
     def adopt(self, region: str, name: str, vpc: str, asked: Mapping[str, Any]) -> Cluster:
         """Complete a cluster that moto has just created with the settings of the request."""
         access = asked.get("accessConfig") or {}
-        made = _moto(region, name)
+        moto_cluster = _moto(region, name)
         ec2 = ec2_backends[ACCOUNT][region]
         group = ec2.create_security_group(f"eks-cluster-sg-{name}", f"EKS cluster {name}", vpc_id=vpc).id
-        network = {"endpointPublicAccess": True, "endpointPrivateAccess": False, **made.resources_vpc_config}
+        network = {"endpointPublicAccess": True, "endpointPrivateAccess": False, **moto_cluster.resources_vpc_config}
         network.setdefault("publicAccessCidrs", ["0.0.0.0/0"] if network["endpointPublicAccess"] else [])
-        made.resources_vpc_config = {**network, "vpcId": vpc, "clusterSecurityGroupId": group}
+        moto_cluster.resources_vpc_config = {**network, "vpcId": vpc, "clusterSecurityGroupId": group}
         if self._face is not None:
-            made.endpoint = self._face.endpoint
-            made.certificate_authority = {"data": b64encode(self._face.authority.read_bytes()).decode()}
-            made.identity = {"oidc": {"issuer": self._face.issuer}}
-        made.upgrade_policy = asked.get("upgradePolicy") or {"supportType": "EXTENDED"}
+            moto_cluster.endpoint = self._face.endpoint
+            moto_cluster.certificate_authority = {"data": b64encode(self._face.authority.read_bytes()).decode()}
+            moto_cluster.identity = {"oidc": {"issuer": self._face.issuer}}
+        moto_cluster.upgrade_policy = asked.get("upgradePolicy") or {"supportType": "EXTENDED"}
         cluster = Cluster(
             name=name,
             region=region,
@@ -123,9 +123,9 @@ class Clusters:
 
     def change(self, cluster: Cluster, before: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
         """Complete an update by moto with the settings of the request; moto treats part of a setting as the whole."""
-        made = _moto(cluster.region, cluster.name)
-        made.resources_vpc_config = {**before, **made.resources_vpc_config}
-        made.upgrade_policy = asked.get("upgradePolicy") or made.upgrade_policy
+        moto_cluster = _moto(cluster.region, cluster.name)
+        moto_cluster.resources_vpc_config = {**before, **moto_cluster.resources_vpc_config}
+        moto_cluster.upgrade_policy = asked.get("upgradePolicy") or moto_cluster.upgrade_policy
         if asked.get("accessConfig"):
             cluster.mode = asked["accessConfig"]["authenticationMode"]
             _show_access(cluster)

@@ -54,8 +54,8 @@ class Eks:
         }
         if operation in own:
             return own[operation](call, asked, moto)
-        made = self._entries.perform(operation, call.region, asked)
-        return moto(call) if made is None else _json(made)
+        answer = self._entries.perform(operation, call.region, asked)
+        return moto(call) if answer is None else _json(answer)
 
     def _create(self, call: Call, asked: Mapping[str, Any], moto: Perform) -> Answer:
         vpc = self._clusters.vpc(call.region, asked)
@@ -115,5 +115,5 @@ def _describe(call: Call, cluster: Cluster, moto: Perform) -> Answer:
 
 
 def _updated(kind: str) -> Answer:
-    made = {"id": str(mock_random.uuid4()), "status": "Successful", "type": kind, "params": [], "errors": []}
-    return _json({"update": {**made, "createdAt": time.time()}})
+    update = {"id": str(mock_random.uuid4()), "status": "Successful", "type": kind, "params": [], "errors": []}
+    return _json({"update": {**update, "createdAt": time.time()}})

@@ -22,9 +22,9 @@ _delete_plan = BackupBackend.delete_backup_plan
 
 def _delete_plan_for_good(self: Any, backup_plan_id: str) -> Any:
     """Delete a backup plan, which moto would otherwise still return, with its name still in use."""
-    told = _delete_plan(self, backup_plan_id)
+    answer = _delete_plan(self, backup_plan_id)
     del self.plans[backup_plan_id]
-    return told
+    return answer
 
 
 _update_detector = Detector.update

@@ -27,9 +27,9 @@ class _Found(dict[str, Any]):
     @override
     def pop(self, arn: str, *_: Any) -> Any:
         """Take one out, which has to be there."""
-        found = self[arn]
+        cluster = self[arn]
         del self[arn]
-        return found
+        return cluster
 
 
 _begin: Final = KafkaBackend.__init__
@@ -43,9 +43,9 @@ def _begin_with_absent(self: Any, *args: Any, **kwargs: Any) -> None:
 
 def _create_ready(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Create a cluster that is active as soon as the request returns."""
-    told = _create(self, *args, **kwargs)
-    self.clusters[told[0]].state = "ACTIVE"
-    return told
+    cluster = _create(self, *args, **kwargs)
+    self.clusters[cluster[0]].state = "ACTIVE"
+    return cluster
 
 
 # --- bootstrap brokers -------------------------------------------------------------------
@@ -54,7 +54,7 @@ def _brokers(self: Any) -> str:
     cluster = self.kafka_backend.clusters[arn]
     zone = f"{cluster.cluster_name}.{cluster.cluster_id[:6]}.c1.kafka.{cluster.region_name}.amazonaws.com"
     login = cluster.client_authentication or {}
-    sasl = {name for name, told in (login.get("sasl") or {}).items() if told.get("enabled")}
+    sasl = {name for name, method in (login.get("sasl") or {}).items() if method.get("enabled")}
     doors = [_DOORS[name] for name in sorted(sasl & set(_DOORS))] or [_TLS]
     numbers = range(1, (cluster.number_of_broker_nodes or 0) + 1)
     return json.dumps({door: ",".join(f"b-{n}.{zone}:{port}" for n in numbers) for door, port in doors})
@@ -62,9 +62,9 @@ def _brokers(self: Any) -> str:
 
 # --- configurations ----------------------------------------------------------------------
 def _revise(self: Any, kept: dict[str, Any], number: int) -> None:
-    told = {"revision": number, "creationTime": iso_8601_datetime_with_milliseconds(utcnow())}
+    revision = {"revision": number, "creationTime": iso_8601_datetime_with_milliseconds(utcnow())}
     described = self._get_param("description")
-    kept["latestRevision"] = {**told, **({"description": described} if described else {})}
+    kept["latestRevision"] = {**revision, **({"description": described} if described else {})}
 
 
 def _create_configuration(self: Any) -> str:

@@ -48,8 +48,8 @@ def parse(template: str, text: str) -> Props:
         f"(?P<{part[1:-1]}>.+?)" if part.startswith("{") else re.escape(part)
         for part in re.split(r"(\{\w+\})", template)
     )
-    found = re.fullmatch(pattern, text)
-    return dict(found.groupdict()) if found else {}
+    match = re.fullmatch(pattern, text)
+    return dict(match.groupdict()) if match else {}
 
 
 # --- arguments ---------------------------------------------------------------------------
@@ -62,9 +62,9 @@ def place(kind: ApiType, call: Call, name: str) -> str | None:
     if name in call.names:
         return call.names[name] or None
     shape = input_shape(kind.service, call.operation)
-    found = member(members(shape), name)
-    if found is not None:
-        return None if found in call.fixed else found
+    place_name = member(members(shape), name)
+    if place_name is not None:
+        return None if place_name in call.fixed else place_name
     inner = member(members(at(shape, call.inside)), name) if call.inside else None
     return f"{call.inside}.{inner}" if inner is not None else None
 
@@ -104,22 +104,22 @@ def arguments(
     kind: ApiType, call: Call, inputs: Props, values: Mapping[str, Any], problems: list[str]
 ) -> dict[str, Any]:
     """Return a call's arguments; inputs that the API does not have are added to ``problems``."""
-    shape, made = input_shape(kind.service, call.operation), dict[str, Any]()
+    shape, request = input_shape(kind.service, call.operation), dict[str, Any]()
     for name in taken(kind, call, inputs):
         where = str(place(kind, call, name))
         if name in call.sets:
             for side, items in _set_change(call, name, inputs[name], values.get(f"old {name}")):
-                _put(made, side, send(at(shape, side), reworded(items, name, kind.words), name, problems))
+                _put(request, side, send(at(shape, side), reworded(items, name, kind.words), name, problems))
         elif name in kind.forms and inputs[name] is not UNKNOWN:
-            _put(made, where, kind.forms[name].sent(inputs[name]))
+            _put(request, where, kind.forms[name].sent(inputs[name]))
         else:
-            _put(made, where, send(at(shape, where), reworded(inputs[name], name, kind.words), name, problems))
+            _put(request, where, send(at(shape, where), reworded(inputs[name], name, kind.words), name, problems))
     for where, template in call.fixed.items():
         filled = fill(template, values)
         if filled is not None:
             number = isinstance(filled, int | float) and not isinstance(filled, bool)
-            _put(made, where, str(filled) if number and at(shape, where).type_name == "string" else filled)
-    return call.finish(made)
+            _put(request, where, str(filled) if number and at(shape, where).type_name == "string" else filled)
+    return call.finish(request)
 
 
 def _set_change(call: Call, name: str, new: Any, old: Any) -> list[tuple[str, Any]]:
@@ -136,12 +136,12 @@ def _set_change(call: Call, name: str, new: Any, old: Any) -> list[tuple[str, An
     return [(where, items) for where, items in sides if items]
 
 
-def _put(made: dict[str, Any], where: str, value: Any) -> None:
+def _put(request: dict[str, Any], where: str, value: Any) -> None:
     """Set a value at a path, such as ``Rules[0].Name``."""
     step, _, rest = where.partition(".")
     name, _, index = step.partition("[")
     if index:
-        items = made.setdefault(name, [])
+        items = request.setdefault(name, [])
         if not rest:
             items.append(value)
             return
@@ -149,10 +149,10 @@ def _put(made: dict[str, Any], where: str, value: Any) -> None:
             items.append({})
         _put(items[0], rest, value)
     elif rest:
-        _put(made.setdefault(name, {}), rest, value)
+        _put(request.setdefault(name, {}), rest, value)
     else:
-        both = isinstance(made.get(name), dict) and isinstance(value, dict)
-        made[name] = {**made[name], **value} if both else value
+        both = isinstance(request.get(name), dict) and isinstance(value, dict)
+        request[name] = {**request[name], **value} if both else value
 
 
 def emptied(kind: ApiType, call: Call, name: str) -> Any:
@@ -191,22 +191,22 @@ def plain_tags(live: Any) -> dict[str, str]:
 
 
 # --- validation --------------------------------------------------------------------------
-def judge(kind: ApiType, inputs: Props) -> Iterator[tuple[str, str]]:
+def validate(kind: ApiType, inputs: Props) -> Iterator[tuple[str, str]]:
     """Validate inputs against the API's model, before any request."""
     for name in inputs:
         if not known(kind, name):
             yield name, f"{name} is no input of {kind.token} that this plugin can hand to AWS; leave it out"
-    told: dict[str, None] = {}
+    reported: dict[str, None] = {}
     for call in (kind.create, *kind.changes):
         if call is not kind.create and not taken(kind, call, inputs):
             continue
         problems: list[str] = []
         # Values that are only known later are not validated.
         opened = {**dict.fromkeys(names_in(dict(call.fixed)), UNKNOWN), **inputs}
-        made = arguments(kind, call, inputs, opened, problems)
+        request = arguments(kind, call, inputs, opened, problems)
         if call is kind.create and kind.tags and kind.tags.sent and inputs.get("tags") not in (None, UNKNOWN):
-            _put(made, kind.tags.sent, spelled_tags(kind, call, kind.tags.sent, inputs["tags"]))
-        wrong = problems or faults(input_shape(kind.service, call.operation), made)
-        told |= dict.fromkeys(f"{call.operation}: {text}" for text in wrong)
-    for text in told:
+            _put(request, kind.tags.sent, spelled_tags(kind, call, kind.tags.sent, inputs["tags"]))
+        wrong = problems or faults(input_shape(kind.service, call.operation), request)
+        reported |= dict.fromkeys(f"{call.operation}: {text}" for text in wrong)
+    for text in reported:
         yield "", text

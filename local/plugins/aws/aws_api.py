@@ -141,15 +141,15 @@ class Cloud:
         try:
             account = self.account
         except Exception as error:
-            told = explain(error, "the AWS account")
-            if told is None:
+            explained = explain(error, "the AWS account")
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error
         if (allowed and account not in allowed) or account in forbidden:
             wanted = f"only {', '.join(allowed)}" if allowed else f"not {account}"
             raise PluginError(
                 f"these credentials belong to the AWS account {account}, but the provider allows {wanted}: "
-                "take the other account's credentials, or correct the account in the stack's configuration"
+                "use credentials of the other account, or correct the account in the stack's configuration"
             )
 
     def all_tags(self, inputs: Props) -> dict[str, str]:
@@ -215,8 +215,8 @@ def found(call: Callable[..., Any], **arguments: Any) -> Any:
     try:
         return call(**arguments)
     except botocore.exceptions.ClientError as error:
-        told = error.response["Error"]
-        gone = _GONE.search(told["Code"]) or _GONE_WORDS.search(told.get("Message", ""))
+        details = error.response["Error"]
+        gone = _GONE.search(details["Code"]) or _GONE_WORDS.search(details.get("Message", ""))
         if gone and not_emulated(error) is None:
             return None
         raise
@@ -232,9 +232,9 @@ def not_emulated(error: botocore.exceptions.ClientError) -> NotEmulatedError | N
 def explain(error: Exception, name: str) -> PluginError | None:
     """Return an AWS error as one sentence."""
     if isinstance(error, botocore.exceptions.ClientError):
-        told = error.response["Error"]
-        text = " ".join(str(told.get("Message", "")).split())
-        return PluginError(f"{name}: AWS refused {error.operation_name}: {told['Code']}: {text}")
+        details = error.response["Error"]
+        text = " ".join(str(details.get("Message", "")).split())
+        return PluginError(f"{name}: AWS refused {error.operation_name}: {details['Code']}: {text}")
     if isinstance(error, botocore.exceptions.NoCredentialsError | botocore.exceptions.PartialCredentialsError):
         return PluginError(f"{name}: no AWS credentials; set AWS_SHARED_CREDENTIALS_FILE or accessKey and secretKey")
     if isinstance(error, botocore.exceptions.BotoCoreError):

@@ -70,7 +70,7 @@ def _merge(documents: list[str], statements: list[Props], overriding: bool) -> l
         listed = json.loads(text).get("Statement", [])
         for statement in listed if isinstance(listed, list) else [listed]:
             sid = statement.get("Sid")
-            same = [i for i, known in enumerate(statements) if sid and known.get("Sid") == sid]
+            same = [i for i, earlier in enumerate(statements) if sid and earlier.get("Sid") == sid]
             if same and overriding:
                 statements[same[0]] = statement
             else:
@@ -117,7 +117,9 @@ def _object(cloud: Cloud, args: Props) -> Props:
     try:
         text = None if body is None else body.decode()
     except UnicodeDecodeError as error:
-        raise PluginError(f"the object {key} in the bucket {bucket} says that it is {kind}, but is no text") from error
+        raise PluginError(
+            f"the object {key} in the bucket {bucket} has the content type {kind}, but is not text"
+        ) from error
     return {
         **args,
         "arn": f"arn:{cloud.partition}:s3:::{bucket}/{key}",
@@ -152,12 +154,12 @@ def call(cloud: Cloud, token: str, args: Props) -> Props:
     Raises
     ------
     PluginError
-        When this plugin does not know the function.
+        When this plugin does not support the function.
     """
     function = _FUNCTIONS.get(token)
     if function is None:
         raise PluginError(
-            f"the embedded aws plugin does not know the function {token}: install the official plugin or add it to "
+            f"the embedded aws plugin does not support the function {token}: install the official plugin or add it to "
             "local/plugins/aws/functions.py"
         )
     return function(cloud, args)

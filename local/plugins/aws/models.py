@@ -48,12 +48,12 @@ def faults(shape: Any, arguments: Any) -> list[str]:
     """Return the validation errors of arguments, one sentence each; unknown values are not validated."""
     if shape is None:
         return []
-    told = list(_faults(shape, arguments, ""))
-    if not told and not has_unknowns(arguments):
+    messages = list(_faults(shape, arguments, ""))
+    if not messages and not has_unknowns(arguments):
         report = ParamValidator().validate(arguments, shape)
         if report.has_errors():
-            told = report.generate_report().splitlines()
-    return told
+            messages = report.generate_report().splitlines()
+    return messages
 
 
 def _faults(shape: Any, value: Any, where: str) -> Iterator[str]:

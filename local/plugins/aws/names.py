@@ -46,9 +46,9 @@ def member(names: Iterable[str], official: str) -> str | None:
     >>> member(["VpcId"], "vpc") is None
     True
     """
-    known = list(names)
-    exact = [name for name in known if name.lower() == official.lower()]
-    close = [name for name in known if _singular(name) == _singular(official)]
+    candidates = list(names)
+    exact = [name for name in candidates if name.lower() == official.lower()]
+    close = [name for name in candidates if _singular(name) == _singular(official)]
     return exact[0] if exact else close[0] if len(close) == 1 else None
 
 
@@ -181,8 +181,8 @@ def show(shape: Any, value: Any, like: Any = None) -> Any:
             return show(shape.member, value[0], like) if len(value) == 1 else _show_list(shape, value, []) or None
         return _show_list(shape, value, like if isinstance(like, list) else [])
     if kind == "map":
-        known = like if isinstance(like, dict) else {}
-        return {name: show(shape.value, item, known.get(name)) for name, item in value.items()}
+        spelled = like if isinstance(like, dict) else {}
+        return {name: show(shape.value, item, spelled.get(name)) for name, item in value.items()}
     return _show_scalar(value, like)
 
 

@@ -43,18 +43,18 @@ def written(kind: ApiType, live: Any, inputs: Props) -> Props:
     shape, shown = _shape(kind), Props()
     skipped = {"tags", "tagsAll", "region", *kind.outputs, *kind.derived}
     for name in [*(name for name in inputs if name not in skipped and known(kind, name)), *kind.filled]:
-        where, given = _shown_at(kind, shape, name), inputs.get(name)
+        where, input_value = _shown_at(kind, shape, name), inputs.get(name)
         if not where:
-            shown[name] = given
+            shown[name] = input_value
             continue
         if name in kind.forms:
             value = jmespath.search(where, live)
             shown[name] = None if value is None else kind.forms[name].shown(value)
         else:
-            shown[name] = _look(kind, live, where, name, given)
-        if shown[name] is None and given in EMPTY:
+            shown[name] = _look(kind, live, where, name, input_value)
+        if shown[name] is None and input_value in EMPTY:
             # A value missing in the response is empty.
-            shown[name] = given
+            shown[name] = input_value
     for path, where in kind.nested.items():
         name, _, part = path.partition(".")
         if isinstance(shown.get(name), dict):

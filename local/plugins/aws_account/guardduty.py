@@ -104,7 +104,7 @@ def _enabler(inputs: Props) -> str:
 
 def _switched_on(state: Mapping[str, Any]) -> list[str]:
     words = {"ec2": "EC2", "ecr": "ECR", "lambda": "LAMBDA", "lambdaCode": "LAMBDA_CODE"}
-    return [words[name] for name, told in state.items() if name in words and told["status"] == "ENABLED"]
+    return [words[name] for name, feature in state.items() if name in words and feature["status"] == "ENABLED"]
 
 
 INSPECTOR: Final = ApiType(

@@ -87,8 +87,8 @@ def _put_role_policy(cloud: Cloud, inputs: Props) -> str:
     return f"{role}:{name}"
 
 
-def _read_role_policy(cloud: Cloud, made: str, _inputs: Props) -> Props | None:
-    role, _, name = made.partition(":")
+def _read_role_policy(cloud: Cloud, object_id: str, _inputs: Props) -> Props | None:
+    role, _, name = object_id.partition(":")
     live = found(cloud.iam.get_role_policy, RoleName=role, PolicyName=name)
     return None if live is None else {"name": name, "policy": _text(live["PolicyDocument"]), "role": role}
 
@@ -97,14 +97,14 @@ def _update_role_policy(cloud: Cloud, _made: str, _old: Props, new: Props) -> No
     _put_role_policy(cloud, new)
 
 
-def _delete_role_policy(cloud: Cloud, made: str, _state: Props) -> None:
-    role, _, name = made.partition(":")
+def _delete_role_policy(cloud: Cloud, object_id: str, _state: Props) -> None:
+    role, _, name = object_id.partition(":")
     found(cloud.iam.delete_role_policy, RoleName=role, PolicyName=name)
 
 
 # --- managed policies --------------------------------------------------------------------
 def _create_policy(cloud: Cloud, inputs: Props) -> str:
-    made = cloud.iam.create_policy(
+    object_id = cloud.iam.create_policy(
         PolicyName=inputs["name"],
         PolicyDocument=inputs["policy"],
         **given(
@@ -113,7 +113,7 @@ def _create_policy(cloud: Cloud, inputs: Props) -> str:
             Tags=pairs(cloud.all_tags(inputs)) or None,
         ),
     )
-    return str(made["Policy"]["Arn"])
+    return str(object_id["Policy"]["Arn"])
 
 
 def _read_policy(cloud: Cloud, arn: str, inputs: Props) -> Props | None:
@@ -163,16 +163,16 @@ def _attach(cloud: Cloud, inputs: Props) -> str:
     return f"{inputs['role']}/{inputs['policyArn']}"
 
 
-def _read_attachment(cloud: Cloud, made: str, _inputs: Props) -> Props | None:
-    role, _, arn = made.partition("/")
+def _read_attachment(cloud: Cloud, object_id: str, _inputs: Props) -> Props | None:
+    role, _, arn = object_id.partition("/")
     attached = found(cloud.iam.list_attached_role_policies, RoleName=role) or {"AttachedPolicies": []}
     if arn not in [policy["PolicyArn"] for policy in attached["AttachedPolicies"]]:
         return None
     return {"policyArn": arn, "role": role}
 
 
-def _detach(cloud: Cloud, made: str, _state: Props) -> None:
-    role, _, arn = made.partition("/")
+def _detach(cloud: Cloud, object_id: str, _state: Props) -> None:
+    role, _, arn = object_id.partition("/")
     found(cloud.iam.detach_role_policy, RoleName=role, PolicyArn=arn)
 
 
@@ -182,13 +182,13 @@ def _without_scheme(url: Any) -> str:
 
 
 def _create_oidc(cloud: Cloud, inputs: Props) -> str:
-    made = cloud.iam.create_open_id_connect_provider(
+    object_id = cloud.iam.create_open_id_connect_provider(
         Url=inputs["url"],
         ClientIDList=inputs["clientIdLists"],
         ThumbprintList=inputs.get("thumbprintLists", []),
         **given(Tags=pairs(cloud.all_tags(inputs)) or None),
     )
-    return str(made["OpenIDConnectProviderArn"])
+    return str(object_id["OpenIDConnectProviderArn"])
 
 
 def _read_oidc(cloud: Cloud, arn: str, inputs: Props) -> Props | None:
@@ -291,7 +291,7 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         computed=("arn", "tagsAll"),
         volatile=("tagsAll",),
         unordered=frozenset({"clientIdLists", "thumbprintLists"}),
-        alike={"url": _without_scheme},
+        normalisers={"url": _without_scheme},
         server_spelling=frozenset({"url"}),
         delete_before_replace=True,
     ),

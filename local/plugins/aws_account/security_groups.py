@@ -48,30 +48,30 @@ DEFAULT_GROUP: Final = ApiType(
 )
 
 
-def _revoke(cloud: Cloud, made: str, inputs: Props) -> None:
+def _revoke(cloud: Cloud, object_id: str, inputs: Props) -> None:
     """Revoke all rules of a group."""
     ec2 = cloud.at(inputs.get("region")).ec2
-    live = ec2.describe_security_groups(GroupIds=[made])["SecurityGroups"][0]
+    live = ec2.describe_security_groups(GroupIds=[object_id])["SecurityGroups"][0]
     if live.get("IpPermissions"):
-        ec2.revoke_security_group_ingress(GroupId=made, IpPermissions=live["IpPermissions"])
+        ec2.revoke_security_group_ingress(GroupId=object_id, IpPermissions=live["IpPermissions"])
     if live.get("IpPermissionsEgress"):
-        ec2.revoke_security_group_egress(GroupId=made, IpPermissions=live["IpPermissionsEgress"])
+        ec2.revoke_security_group_egress(GroupId=object_id, IpPermissions=live["IpPermissionsEgress"])
 
 
-def _emptied(made: Row[Cloud], always: bool) -> Row[Cloud]:
+def _emptied(row: Row[Cloud], always: bool) -> Row[Cloud]:
     """Return the row of a group whose rules are revoked after creation, and optionally at every update."""
-    settle: Callable[[Cloud, str, Props], Props | None] | None = made.settle
-    update: Callable[[Cloud, str, Props, Props], Props | None] | None = made.update
+    wait: Callable[[Cloud, str, Props], Props | None] | None = row.wait_until_ready
+    update: Callable[[Cloud, str, Props, Props], Props | None] | None = row.update
 
-    def settled(cloud: Cloud, group: str, inputs: Props) -> Props | None:
+    def emptied(cloud: Cloud, group: str, inputs: Props) -> Props | None:
         _revoke(cloud, group, inputs)
-        return settle(cloud, group, inputs) if settle else None
+        return wait(cloud, group, inputs) if wait else None
 
     def updated(cloud: Cloud, group: str, old: Props, new: Props) -> Props | None:
         _revoke(cloud, group, new)
         return update(cloud, group, old, new) if update else None
 
-    return replace(made, settle=settled, update=updated if always else update)
+    return replace(row, wait_until_ready=emptied, update=updated if always else update)
 
 
 def _describe(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from local.plugins.provider.rows import Row
 _TOPIC: Final = {"ResourceArn": "{id}"}
 
 
-def _attribute(operation: str, name: str, key: str, subject: str, given: str = "{id}") -> Call:
+def _attribute(operation: str, name: str, key: str, subject: str, attribute: str = "{id}") -> Call:
     """Return the call that sets one attribute of a topic or subscription."""
     return Call(
         operation,
         frozenset({name}),
         names={name: "AttributeValue"},
-        fixed={subject: given, "AttributeName": key},
+        fixed={subject: attribute, "AttributeName": key},
     )
 
 

@@ -43,12 +43,12 @@ VAULT: Final = ApiType(
 _VAULT_ROW: Final = row(VAULT, autoname="name", autoname_length=50, defaults={"forceDestroy": False})
 
 
-def _delete_vault(cloud: Cloud, made: str, state: Props) -> None:
+def _delete_vault(cloud: Cloud, object_id: str, state: Props) -> None:
     """Delete a vault, with its recovery points if ``forceDestroy`` is set."""
     if state.get("forceDestroy"):
-        _empty_vault(cloud.at(state.get("region")), made)
+        _empty_vault(cloud.at(state.get("region")), object_id)
     if _VAULT_ROW.delete is not None:
-        _VAULT_ROW.delete(cloud, made, state)
+        _VAULT_ROW.delete(cloud, object_id, state)
 
 
 def _empty_vault(cloud: Cloud, name: str) -> None:

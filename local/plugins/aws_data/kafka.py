@@ -64,8 +64,10 @@ def _send_encryption(encryption: Mapping[str, Any]) -> dict[str, Any]:
 
 def _show_encryption(live: Mapping[str, Any]) -> dict[str, Any]:
     key, transit = (live.get("EncryptionAtRest") or {}).get("DataVolumeKMSKeyId"), live.get("EncryptionInTransit") or {}
-    told = {name: transit.get(word) for name, word in (("clientBroker", "ClientBroker"), ("inCluster", "InCluster"))}
-    shown = {name: value for name, value in told.items() if value is not None}
+    settings = {
+        name: transit.get(word) for name, word in (("clientBroker", "ClientBroker"), ("inCluster", "InCluster"))
+    }
+    shown = {name: value for name, value in settings.items() if value is not None}
     return {
         **({"encryptionAtRestKmsKeyArn": key} if key else {}),
         **({"encryptionInTransit": shown} if shown else {}),
@@ -153,6 +155,6 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         autoname="clusterName",
         autoname_length=64,
         volatile=("currentVersion",),
-        alike={"clientAuthentication": bare, "encryptionInfo": _with_defaults},
+        normalisers={"clientAuthentication": bare, "encryptionInfo": _with_defaults},
     ),
 )

@@ -12,7 +12,7 @@ def _kms_tags(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 def _create_key(cloud: Cloud, inputs: Props) -> str:
-    made = cloud.kms.create_key(
+    answer = cloud.kms.create_key(
         **given(
             Description=inputs.get("description", ""),
             KeyUsage=inputs.get("keyUsage"),
@@ -23,10 +23,10 @@ def _create_key(cloud: Cloud, inputs: Props) -> str:
             Tags=_kms_tags(cloud.all_tags(inputs)) or None,
         )
     )["KeyMetadata"]["KeyId"]
-    _set_rotation(cloud, made, inputs)
+    _set_rotation(cloud, answer, inputs)
     if inputs.get("isEnabled") is False:
-        cloud.kms.disable_key(KeyId=made)
-    return str(made)
+        cloud.kms.disable_key(KeyId=answer)
+    return str(answer)
 
 
 def _set_rotation(cloud: Cloud, key: str, inputs: Props) -> None:
@@ -151,6 +151,6 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         autoname_prefix="alias/",
         computed=("arn", "region", "targetKeyArn"),
         volatile=("targetKeyArn",),
-        alike={"targetKeyId": _key_id},
+        normalisers={"targetKeyId": _key_id},
     ),
 )

@@ -75,24 +75,24 @@ _PARAMETERS_ROW: Final = row(
 )
 
 
-def _update_parameters(cloud: Cloud, made: str, old: Props, new: Props) -> Props | None:
+def _update_parameters(cloud: Cloud, object_id: str, old: Props, new: Props) -> Props | None:
     """Set the declared parameters, after resetting those that are no longer declared."""
     kept = {parameter["name"] for parameter in new.get("parameters") or []}
     gone = [parameter for parameter in old.get("parameters") or [] if parameter["name"] not in kept]
-    told: Props = {}
+    outputs: Props = {}
     if gone and not new.get(NOT_EMULATED):
         reset = [{"ParameterName": each["name"], "ApplyMethod": "pending-reboot"} for each in gone]
         try:
             cloud.at(new.get("region")).rds.reset_db_cluster_parameter_group(
-                DBClusterParameterGroupName=made, Parameters=reset
+                DBClusterParameterGroupName=object_id, Parameters=reset
             )
         except ClientError as error:
             if not_emulated(error) is None:
                 raise
-            told = {NOT_EMULATED: True}
+            outputs = {NOT_EMULATED: True}
     if _PARAMETERS_ROW.update is not None:
-        told |= _PARAMETERS_ROW.update(cloud, made, old, new) or {}
-    return told or None
+        outputs |= _PARAMETERS_ROW.update(cloud, object_id, old, new) or {}
+    return outputs or None
 
 
 ROWS: Final[tuple[Row[Cloud], ...]] = (

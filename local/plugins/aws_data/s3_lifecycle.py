@@ -60,6 +60,6 @@ ROWS: Final[tuple[Row[Cloud], ...]] = (
         _show_lifecycle,
         lambda cloud, bucket: cloud.s3.delete_bucket_lifecycle(Bucket=bucket),
         required=("rules",),
-        alike={"rules": _rule_meaning},
+        normalisers={"rules": _rule_meaning},
     ),
 )

@@ -40,7 +40,9 @@ def _content(inputs: Props) -> bytes:
             return Path(str(source.fields["path"])).read_bytes()
         except OSError as error:
             raise PluginError(f"the asset {source.fields['path']} cannot be read: {error.strerror}") from error
-    raise PluginError("an S3 object's source must be a file or a text asset; archives and remote assets are not known")
+    raise PluginError(
+        "an S3 object's source must be a file or a text asset; archives and remote assets are not supported"
+    )
 
 
 def _put(cloud: Cloud, inputs: Props) -> None:

@@ -87,9 +87,9 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             yield language_pb2.RunPluginResponse(stderr=f"{error}\n".encode())
             yield language_pb2.RunPluginResponse(exitcode=1)
             return
-        given = dict(entry.split("=", 1) for entry in request.env if "=" in entry)
+        variables = dict(entry.split("=", 1) for entry in request.env if "=" in entry)
         command = [str(python), "-u", request.info.program_directory, *request.args]
-        process = self._start(command, request.pwd, given or dict(os.environ), subprocess.PIPE)
+        process = self._start(command, request.pwd, variables or dict(os.environ), subprocess.PIPE)
         context.add_callback(lambda: _stop(process))
         for stream, data in _output(process):
             printed = language_pb2.RunPluginResponse()
@@ -160,12 +160,12 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
         except UserError as error:
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
-        found = [
+        dependencies = [
             language_pb2.DependencyInfo(name=name, version=number)
             for name, number, needed in json.loads(answer.stdout)
             if request.transitiveDependencies or not needed
         ]
-        return language_pb2.GetProgramDependenciesResponse(dependencies=found)
+        return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
 
     @override
     def RuntimeOptionsPrompts(self, request: Any, context: grpc.ServicerContext) -> Any:

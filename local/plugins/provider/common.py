@@ -208,7 +208,7 @@ class Provider(ABC):
     def invoke(self, token: str, args: Props) -> Props:
         """Handle a function call of the program; by default there are no functions."""
         raise PluginError(
-            f"the embedded {self.name} plugin does not know the function {token} of {len(args)} arguments"
+            f"the embedded {self.name} plugin does not support the function {token} of {len(args)} arguments"
         )
 
 

@@ -58,32 +58,32 @@ def differences(old: Any, new: Any, path: Path = ()) -> dict[Path, Kind]:
     A value that is not known yet differs from every known one.
     """
     if isinstance(old, dict) and isinstance(new, dict):
-        found: dict[Path, Kind] = {}
+        changes: dict[Path, Kind] = {}
         for key in sorted({*old, *new}):
             where = (*path, key)
             if key not in old:
-                found[where] = Kind.ADD
+                changes[where] = Kind.ADD
             elif key not in new:
-                found[where] = Kind.DELETE
+                changes[where] = Kind.DELETE
             else:
-                found.update(differences(old[key], new[key], where))
-        return found
+                changes.update(differences(old[key], new[key], where))
+        return changes
     if isinstance(old, list) and isinstance(new, list):
         return _list_differences(old, new, path)
     return {} if _same(old, new) else {path: Kind.UPDATE}
 
 
 def _list_differences(old: list[Any], new: list[Any], path: Path) -> dict[Path, Kind]:
-    found: dict[Path, Kind] = {}
+    changes: dict[Path, Kind] = {}
     for index in range(max(len(old), len(new))):
         where = (*path, index)
         if index >= len(old):
-            found[where] = Kind.ADD
+            changes[where] = Kind.ADD
         elif index >= len(new):
-            found[where] = Kind.DELETE
+            changes[where] = Kind.DELETE
         else:
-            found.update(differences(old[index], new[index], where))
-    return found
+            changes.update(differences(old[index], new[index], where))
+    return changes
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -29,17 +29,17 @@ def canonical(document: Any) -> Any:
 def _statement(statement: Any) -> Any:
     if not isinstance(statement, dict):
         return statement
-    made = {name: _set(value) if name in _SETS else value for name, value in statement.items()}
-    for name in _ACTIONS & made.keys():
-        made[name] = sorted({action.lower() for action in made[name]})
-    for name in _PRINCIPALS & made.keys():
-        made[name] = _principal(made[name])
-    if isinstance(made.get("Condition"), dict):
-        made["Condition"] = {
+    normalised = {name: _set(value) if name in _SETS else value for name, value in statement.items()}
+    for name in _ACTIONS & normalised.keys():
+        normalised[name] = sorted({action.lower() for action in normalised[name]})
+    for name in _PRINCIPALS & normalised.keys():
+        normalised[name] = _principal(normalised[name])
+    if isinstance(normalised.get("Condition"), dict):
+        normalised["Condition"] = {
             operator: {key: _set(value) for key, value in keys.items()} if isinstance(keys, dict) else keys
-            for operator, keys in made["Condition"].items()
+            for operator, keys in normalised["Condition"].items()
         }
-    return made
+    return normalised
 
 
 def _principal(value: Any) -> Any:

@@ -14,13 +14,13 @@ EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, False, 0)
 
 
 @dataclass(frozen=True)
-class Made:
+class CreationResult:
     """Result of a creation with outputs in addition to the id.
 
     Parameters
     ----------
     outputs
-        Outputs that a later read does not show, as the row's ``kept``.
+        Outputs that a later read does not show, as the row's ``sticky``.
     """
 
     id: str
@@ -38,17 +38,17 @@ class Row(Generic[Client]):
     create
         Makes the object from its inputs and returns its id, or more.
     read
-        Returns the object's properties under their official names, or nothing when it is gone.
+        Returns the object's properties under their official names, or None when it does not exist.
     update
         Changes the object from old to new inputs; absent where every change is a replacement.
     delete
         Removes the object; gets its state. Absent where the object goes with its owner.
-    settle
-        Waits until a created object is ready; if it fails, the object is kept. Like an update, it may return ``kept``
+    wait_until_ready
+        Waits until a created object is ready; if it fails, the object is kept. Like an update, it may return ``sticky``
         outputs.
-    notice
+    warning
         Returns a warning about a state after it has been written.
-    judge
+    validate
         Validates inputs: returns the name of an invalid one and a sentence.
     required
         Required inputs.
@@ -73,7 +73,7 @@ class Row(Generic[Client]):
         Computed outputs that an update may change.
     optional
         Inputs that the server fills in when the program leaves them out.
-    kept
+    sticky
         Sticky outputs, returned only by a change; they stay in the state, and every call gets them.
     nested
         Computed parts of inputs, unknown at preview until the object exists.
@@ -81,7 +81,7 @@ class Row(Generic[Client]):
         Inputs that hold JSON text, compared by meaning; policy documents as IAM compares them.
     unordered
         Lists that are sets.
-    alike
+    normalisers
         By input, the normaliser that maps equivalent values to the same value.
     server_spelling
         Inputs whose output is what the server makes of them.
@@ -96,13 +96,13 @@ class Row(Generic[Client]):
     """
 
     token: str
-    create: Callable[[Client, Props], str | Made]
+    create: Callable[[Client, Props], str | CreationResult]
     read: Callable[[Client, str, Props], Props | None]
     update: Callable[[Client, str, Props, Props], Props | None] | None = None
     delete: Callable[[Client, str, Props], None] | None = None
-    settle: Callable[[Client, str, Props], Props | None] | None = None
-    notice: Callable[[Props], str] = lambda _: ""
-    judge: Callable[[Props], Iterable[tuple[str, str]]] = lambda _: ()
+    wait_until_ready: Callable[[Client, str, Props], Props | None] | None = None
+    warning: Callable[[Props], str] = lambda _: ""
+    validate: Callable[[Props], Iterable[tuple[str, str]]] = lambda _: ()
     required: tuple[str, ...] = ()
     replace: frozenset[str] = frozenset()
     replaces: Callable[[str], bool] = lambda _: False
@@ -115,11 +115,11 @@ class Row(Generic[Client]):
     computed: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()
+    sticky: tuple[str, ...] = ()
     nested: tuple[tuple[str, str], ...] = ()
     json: frozenset[str] = frozenset()
     unordered: frozenset[str] = frozenset()
-    alike: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    normalisers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     server_spelling: frozenset[str] = frozenset()
     unsupported: Mapping[str, str] = field(default_factory=dict)
     secret: tuple[str, ...] = ()
@@ -143,8 +143,8 @@ def same(row: "Row[Any]", name: str, old: Any, new: Any) -> bool:
     """Return whether two values of an input are equivalent."""
     if has_unknowns(old) or has_unknowns(new):
         return False
-    if name in row.alike:
-        return bool(row.alike[name](old) == row.alike[name](new))
+    if name in row.normalisers:
+        return bool(row.normalisers[name](old) == row.normalisers[name](new))
     if name in row.json and isinstance(old, str) and isinstance(new, str):
         try:
             before, after = json.loads(old), json.loads(new)
@@ -169,14 +169,14 @@ def completed(row: "Row[Any]", state: Props) -> Props:
     return whole
 
 
-def foretold(row: "Row[Any]", inputs: Props, known: Props) -> Props:
+def known_at_preview(row: "Row[Any]", inputs: Props, state: Props) -> Props:
     """Return inputs with their computed parts at preview: known values, or unknown."""
-    told = dict(inputs)
+    outputs = dict(inputs)
     for name, part in row.nested:
-        if isinstance(told.get(name), dict):
-            before = known.get(name)
-            told[name] = {part: before.get(part, UNKNOWN) if isinstance(before, dict) else UNKNOWN, **told[name]}
-    return told
+        if isinstance(outputs.get(name), dict):
+            before = state.get(name)
+            outputs[name] = {part: before.get(part, UNKNOWN) if isinstance(before, dict) else UNKNOWN, **outputs[name]}
+    return outputs
 
 
 def forget_defaults(old: Props, new: Props, request: Request) -> None:

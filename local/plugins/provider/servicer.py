@@ -70,12 +70,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self.engine = log
 
     def _request(self, message: Any, inputs: Values | None = None, **fields: Any) -> Request:
-        known = inputs or Values({})
+        new_inputs = inputs or Values({})
         return Request(
             urn=message.urn,
             log=self.engine.about(message.urn),
-            inputs=known.plain,
-            secrets=known.secrets,
+            inputs=new_inputs.plain,
+            secrets=new_inputs.secrets,
             preview=getattr(message, "preview", False),
             id=getattr(message, "id", ""),
             ignore_changes=tuple(getattr(message, "ignoreChanges", ())),

@@ -28,12 +28,12 @@ from local.plugins.provider.rows import (
     DEFAULTS,
     EMPTY,
     Client,
-    Made,
+    CreationResult,
     Row,
     bare,
     completed,
-    foretold,
     forget_defaults,
+    known_at_preview,
     plain,
     same,
 )
@@ -54,13 +54,13 @@ class TableProvider(Provider, Generic[Client]):
 
     def row(self, request: Request) -> Row[Client]:
         """Return the row of a resource."""
-        found = self.rows.get(request.type)
-        if found is None:
+        row = self.rows.get(request.type)
+        if row is None:
             raise PluginError(
-                f"the embedded {self.name} plugin does not know the type {request.type}: install the official plugin "
-                f"(pulumi plugin install resource {self.name} {self.version}) or add a row for it in local/plugins"
+                f"the embedded {self.name} plugin does not support the type {request.type}: install the official "
+                f"plugin (pulumi plugin install resource {self.name} {self.version}) or add a row in local/plugins"
             )
-        return found
+        return row
 
     @override
     def secret_paths(self, request: Request) -> Iterable[Path]:
@@ -89,13 +89,13 @@ class TableProvider(Provider, Generic[Client]):
         inputs[DEFAULTS] = sorted(filled)
         failures = tuple(Failure(name, f"missing required property '{name}' of {request.name}") for name in missing)
         strange = tuple(Failure(name, row.unsupported[name]) for name in row.unsupported if inputs.get(name))
-        judged = () if missing else tuple(Failure(name, text) for name, text in row.judge(plain(inputs)))
-        return Checked(inputs, (*failures, *strange, *judged))
+        invalid = () if missing else tuple(Failure(name, text) for name, text in row.validate(plain(inputs)))
+        return Checked(inputs, (*failures, *strange, *invalid))
 
     def _name(self, row: Row[Client], request: Request) -> str:
-        given = request.old_inputs.get(row.autoname)
-        if given and row.autoname in request.old_inputs.get(DEFAULTS, [row.autoname]):
-            return str(given)
+        name = request.old_inputs.get(row.autoname)
+        if name and row.autoname in request.old_inputs.get(DEFAULTS, [row.autoname]):
+            return str(name)
         if request.proposed_name:
             return request.proposed_name
         tail = hashlib.sha256(request.random_seed or request.urn.encode()).hexdigest()[:7]
@@ -129,40 +129,44 @@ class TableProvider(Provider, Generic[Client]):
         """Create the object and read it."""
         row, inputs = self.row(request), plain(request.inputs)
         if request.preview:
-            return Created("", {**dict.fromkeys((*row.computed, *row.optional), UNKNOWN), **foretold(row, inputs, {})})
+            unknown = dict.fromkeys((*row.computed, *row.optional), UNKNOWN)
+            return Created("", {**unknown, **known_at_preview(row, inputs, {})})
         answer = self._call(row, request, lambda: row.create(self.client(), inputs))
-        made = answer if isinstance(answer, Made) else Made(id=answer)
+        creation = answer if isinstance(answer, CreationResult) else CreationResult(id=answer)
         try:
-            told = {**made.outputs, **self._settle(row, request, made.id, {**inputs, **made.outputs})}
-            return Created(made.id, self._state(row, request, made.id, inputs, told))
+            state = {**inputs, **creation.outputs}
+            outputs = {**creation.outputs, **self._wait_until_ready(row, request, creation.id, state)}
+            return Created(creation.id, self._state(row, request, creation.id, inputs, outputs))
         except PluginError as error:
             # The object exists: without its state it would be orphaned.
-            raise InitError([str(error)], {**inputs, **made.outputs, "id": made.id}, id=made.id) from error
+            raise InitError([str(error)], {**inputs, **creation.outputs, "id": creation.id}, id=creation.id) from error
 
-    def _settle(self, row: Row[Client], request: Request, made: str, inputs: Props) -> Props:
-        settle = row.settle
-        told = self._call(row, request, lambda: settle(self.client(), made, inputs)) if settle else None
-        return dict(told or {})
+    def _wait_until_ready(self, row: Row[Client], request: Request, object_id: str, inputs: Props) -> Props:
+        wait = row.wait_until_ready
+        outputs = self._call(row, request, lambda: wait(self.client(), object_id, inputs)) if wait else None
+        return dict(outputs or {})
 
     @override
     def update(self, request: Request) -> Props:
         """Update the object in place and read it."""
         row, old, new = self.row(request), plain(request.old_inputs), plain(request.inputs)
         if request.preview:
-            shown = (*row.computed, *row.optional, *row.kept)
-            kept = {name: request.state[name] for name in shown if name in request.state}
+            shown = (*row.computed, *row.optional, *row.sticky)
+            sticky = {name: request.state[name] for name in shown if name in request.state}
             return {
-                **kept,
+                **sticky,
                 **dict.fromkeys(row.volatile, UNKNOWN),
-                **foretold(row, new, request.state),
+                **known_at_preview(row, new, request.state),
                 "id": request.id,
             }
         change = row.update
         if change is None:
             raise PluginError(f"{request.type} cannot be changed in place")
-        kept = {name: request.state[name] for name in row.kept if name in request.state}
-        told = self._call(row, request, lambda: change(self.client(), request.id, {**old, **kept}, {**new, **kept}))
-        return self._state(row, request, request.id, new, {**kept, **(told or {})})
+        sticky = {name: request.state[name] for name in row.sticky if name in request.state}
+        outputs = self._call(
+            row, request, lambda: change(self.client(), request.id, {**old, **sticky}, {**new, **sticky})
+        )
+        return self._state(row, request, request.id, new, {**sticky, **(outputs or {})})
 
     @override
     def delete(self, request: Request) -> None:
@@ -176,20 +180,22 @@ class TableProvider(Provider, Generic[Client]):
     def read(self, request: Request) -> Read:
         """Return the current object, with external changes in its inputs."""
         row, old = self.row(request), plain(request.old_inputs)
-        known = old or row.identify(request.id)
-        live = self._call(row, request, lambda: row.read(self.client(), request.id, {**plain(request.state), **known}))
+        known_inputs = old or row.identify(request.id)
+        live = self._call(
+            row, request, lambda: row.read(self.client(), request.id, {**plain(request.state), **known_inputs})
+        )
         if live is None:
             return Read()
         shown = {name: value for name, value in live.items() if value is not None}
         if not request.old_inputs:
-            told = {n: v for n, v in shown.items() if n not in row.computed and v not in EMPTY}
+            imported = {n: v for n, v in shown.items() if n not in row.computed and v not in EMPTY}
             return Read(
                 request.id,
                 completed(row, {**shown, "id": request.id}),
-                {**row.identify(request.id), **told, DEFAULTS: []},
+                {**row.identify(request.id), **imported, DEFAULTS: []},
             )
         inputs = self._drifted(row, request, old, live)
-        hidden = {name: value for name, value in request.state.items() if name in row.write_only or name in row.kept}
+        hidden = {name: value for name, value in request.state.items() if name in row.write_only or name in row.sticky}
         state = {**hidden, **shown, **inputs}
         state |= {name: shown[name] for name in row.server_spelling if name in shown} | {"id": request.id}
         marks = {name: value for name, value in request.old_inputs.items() if name == DEFAULTS}
@@ -210,15 +216,15 @@ class TableProvider(Provider, Generic[Client]):
                 inputs[name] = value
         return inputs
 
-    def _state(self, row: Row[Client], request: Request, made: str, inputs: Props, told: Props) -> Props:
-        live = self._call(row, request, lambda: row.read(self.client(), made, {**inputs, **told}))
+    def _state(self, row: Row[Client], request: Request, object_id: str, inputs: Props, outputs: Props) -> Props:
+        live = self._call(row, request, lambda: row.read(self.client(), object_id, {**inputs, **outputs}))
         if live is None:
-            raise PluginError(f"{request.name} ({request.type}, {made}) was gone right after it was written")
+            raise PluginError(f"{request.name} ({request.type}, {object_id}) did not exist right after it was written")
         shown = {name: value for name, value in live.items() if value is not None}
         spelled = {name: shown[name] for name in row.server_spelling if name in shown}
-        state = completed(row, {**told, **shown, **inputs, **spelled, "id": made})
-        if row.notice(state):
-            request.log.warn(f"{request.name} ({request.type}): {row.notice(state)}")
+        state = completed(row, {**outputs, **shown, **inputs, **spelled, "id": object_id})
+        if row.warning(state):
+            request.log.warn(f"{request.name} ({request.type}): {row.warning(state)}")
         return state
 
     def _call(self, row: Row[Client], request: Request, call: Callable[[], Any]) -> Any:
@@ -227,7 +233,7 @@ class TableProvider(Provider, Generic[Client]):
         except PluginError:
             raise
         except Exception as error:
-            told = self.fault(error, row, request)
-            if told is None:
+            explained = self.fault(error, row, request)
+            if explained is None:
                 raise
-            raise told from error
+            raise explained from error

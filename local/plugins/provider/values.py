@@ -13,7 +13,7 @@ UNKNOWN_STRING: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 Props = dict[str, Any]
 Path = tuple[str | int, ...]
-"""Where a value lies: map keys and list positions, outermost first."""
+"""The path of a value: map keys and list positions, outermost first."""
 
 
 class Unknown:

@@ -22,17 +22,17 @@ def simple(
         vault.put(path(inputs), body(inputs, names))
         return path(inputs)
 
-    def read(vault: Vault, made: str, inputs: Props) -> Props | None:
-        live = vault.get(made)
+    def read(vault: Vault, object_id: str, inputs: Props) -> Props | None:
+        live = vault.get(object_id)
         if live is None:
             return None
         return {**{name: inputs[name] for name in identity if name in inputs}, **pick(live, names)}
 
-    def update(vault: Vault, made: str, old: Props, new: Props) -> None:
-        vault.put(made, body(new, names, old))
+    def update(vault: Vault, object_id: str, old: Props, new: Props) -> None:
+        vault.put(object_id, body(new, names, old))
 
-    def delete(vault: Vault, made: str, _state: Props) -> None:
-        vault.remove(made)
+    def delete(vault: Vault, object_id: str, _state: Props) -> None:
+        vault.remove(object_id)
 
     replace = frozenset({*identity, "namespace"})
     return Row(token, create, read, update, None if keep_when_deleted else delete, replace=replace, **settings)
@@ -66,8 +66,8 @@ _KUBERNETES_ROLE: Final[Names] = {
 }
 
 
-def _identify_login_role(made: str) -> Props:
-    backend, _, name = made.removeprefix("auth/").rpartition("/role/")
+def _identify_login_role(object_id: str) -> Props:
+    backend, _, name = object_id.removeprefix("auth/").rpartition("/role/")
     return {"backend": backend, "roleName": name}
 
 
@@ -90,20 +90,20 @@ _KEY_CONFIG: Final[Names] = {
 
 
 def _create_key(vault: Vault, inputs: Props) -> str:
-    made = f"{trimmed(inputs, 'backend')}/keys/{inputs['name']}"
+    object_id = f"{trimmed(inputs, 'backend')}/keys/{inputs['name']}"
     once = {"exportable": "exportable", "allowPlaintextBackup": "allow_plaintext_backup"}
-    vault.put(made, body(inputs, {**_KEY_FIXED, **once}))
+    vault.put(object_id, body(inputs, {**_KEY_FIXED, **once}))
     config = body(inputs, _KEY_CONFIG)
     if config:
-        vault.put(f"{made}/config", config)
-    return made
+        vault.put(f"{object_id}/config", config)
+    return object_id
 
 
-def _read_key(vault: Vault, made: str, inputs: Props) -> Props | None:
-    live = vault.get(made)
+def _read_key(vault: Vault, object_id: str, inputs: Props) -> Props | None:
+    live = vault.get(object_id)
     if live is None:
         return None
-    backend, _, name = made.rpartition("/keys/")
+    backend, _, name = object_id.rpartition("/keys/")
     derived = bool(live.get("derived"))
     return {
         "backend": inputs.get("backend", backend),
@@ -132,12 +132,12 @@ def _key_version(version: Any) -> Props:
     return {"id": str(version)}
 
 
-def _update_key(vault: Vault, made: str, old: Props, new: Props) -> None:
-    vault.put(f"{made}/config", body(new, _KEY_CONFIG, old))
+def _update_key(vault: Vault, object_id: str, old: Props, new: Props) -> None:
+    vault.put(f"{object_id}/config", body(new, _KEY_CONFIG, old))
 
 
-def _delete_key(vault: Vault, made: str, _state: Props) -> None:
-    vault.remove(made)
+def _delete_key(vault: Vault, object_id: str, _state: Props) -> None:
+    vault.remove(object_id)
 
 
 ROWS: Final[tuple[Row[Vault], ...]] = (

@@ -50,8 +50,8 @@ def _create_mount(vault: Vault, inputs: Props) -> str:
     return path
 
 
-def _read_mount(vault: Vault, made: str, _inputs: Props) -> Props | None:
-    path = trimmed(_inputs, "path", made)
+def _read_mount(vault: Vault, object_id: str, _inputs: Props) -> Props | None:
+    path = trimmed(_inputs, "path", object_id)
     live = (vault.get("sys/mounts") or {}).get(f"{path}/")
     if live is None:
         return None
@@ -71,16 +71,16 @@ def _read_mount(vault: Vault, made: str, _inputs: Props) -> Props | None:
     }
 
 
-def _update_mount(vault: Vault, made: str, old: Props, new: Props) -> None:
-    path, before = trimmed(new, "path"), trimmed(old, "path", made)
+def _update_mount(vault: Vault, object_id: str, old: Props, new: Props) -> None:
+    path, before = trimmed(new, "path"), trimmed(old, "path", object_id)
     if path != before:
         remount(vault, before, path)
     names = {**_MOUNT_TUNE, "description": "description", "options": "options"}
     vault.put(f"sys/mounts/{path}/tune", body(new, names, old))
 
 
-def _delete_mount(vault: Vault, made: str, state: Props) -> None:
-    vault.remove(f"sys/mounts/{trimmed(state, 'path', made)}")
+def _delete_mount(vault: Vault, object_id: str, state: Props) -> None:
+    vault.remove(f"sys/mounts/{trimmed(state, 'path', object_id)}")
 
 
 def _create_auth(vault: Vault, inputs: Props) -> str:
@@ -90,8 +90,8 @@ def _create_auth(vault: Vault, inputs: Props) -> str:
     return path
 
 
-def _read_auth(vault: Vault, made: str, inputs: Props) -> Props | None:
-    path = trimmed(inputs, "path", made)
+def _read_auth(vault: Vault, object_id: str, inputs: Props) -> Props | None:
+    path = trimmed(inputs, "path", object_id)
     live = (vault.get("sys/auth") or {}).get(f"{path}/")
     if live is None:
         return None
@@ -126,8 +126,8 @@ def _tune(tuned: Props, config: Props, written: Props | None) -> Props:
     return shown
 
 
-def _update_auth(vault: Vault, made: str, old: Props, new: Props) -> None:
-    before = trimmed(old, "path", made)
+def _update_auth(vault: Vault, object_id: str, old: Props, new: Props) -> None:
+    before = trimmed(old, "path", object_id)
     path = trimmed(new, "path", before)
     if path != before:
         remount(vault, f"auth/{before}", f"auth/{path}")
@@ -137,8 +137,8 @@ def _update_auth(vault: Vault, made: str, old: Props, new: Props) -> None:
     vault.put(f"sys/auth/{path}/tune", {**tune, **body(new, {"description": "description"}, old)})
 
 
-def _delete_auth(vault: Vault, made: str, state: Props) -> None:
-    vault.remove(f"sys/auth/{trimmed(state, 'path', made)}")
+def _delete_auth(vault: Vault, object_id: str, state: Props) -> None:
+    vault.remove(f"sys/auth/{trimmed(state, 'path', object_id)}")
 
 
 def _create_policy(vault: Vault, inputs: Props) -> str:

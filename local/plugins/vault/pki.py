@@ -73,17 +73,17 @@ _TOLD: Final = ("certificate", "issuerId", "issuingCa", "keyId", "serialNumber")
 def _create_root(vault: Vault, inputs: Props) -> str:
     if inputs["type"] != "internal":
         raise PluginError(
-            f"the authority of {inputs['backend']} is of type {inputs['type']}: this plugin makes none but internal "
-            "ones, whose key never leaves Vault"
+            f"the authority of {inputs['backend']} is of type {inputs['type']}: this plugin supports only "
+            "internal ones, whose key never leaves Vault"
         )
     backend = trimmed(inputs, "backend")
-    made = vault.put(f"{backend}/root/generate/internal", body(inputs, _ROOT))
-    return f"{backend}/issuer/{made['data']['issuer_id']}"
+    object_id = vault.put(f"{backend}/root/generate/internal", body(inputs, _ROOT))
+    return f"{backend}/issuer/{object_id['data']['issuer_id']}"
 
 
-def _read_root(vault: Vault, made: str, inputs: Props) -> Props | None:
+def _read_root(vault: Vault, object_id: str, inputs: Props) -> Props | None:
     try:
-        live = vault.get(made)
+        live = vault.get(object_id)
     except hvac.exceptions.InternalServerError as error:
         # Message of Vault and OpenBao for a missing issuer.
         if "unable to find PKI issuer" not in str(error):
@@ -91,8 +91,8 @@ def _read_root(vault: Vault, made: str, inputs: Props) -> Props | None:
         return None
     if live is None:
         return None
-    backend, _, issuer = made.rpartition("/issuer/")
-    known = vault.get(f"{backend}/cert/{issuer}") or {}
+    backend, _, issuer = object_id.rpartition("/issuer/")
+    certificate = vault.get(f"{backend}/cert/{issuer}") or {}
     return {
         **inputs,
         "backend": backend,
@@ -100,37 +100,37 @@ def _read_root(vault: Vault, made: str, inputs: Props) -> Props | None:
         "issuerId": issuer,
         "issuingCa": live["certificate"],
         "keyId": live.get("key_id"),
-        "serialNumber": live.get("serial_number") or known.get("serial_number"),
+        "serialNumber": live.get("serial_number") or certificate.get("serial_number"),
     }
 
 
-def _delete(vault: Vault, made: str, _state: Props) -> None:
-    vault.remove(made)
+def _delete(vault: Vault, object_id: str, _state: Props) -> None:
+    vault.remove(object_id)
 
 
 # --- roles --------------------------------------------------------------------------------
 def _shown_role(live: Props) -> Props:
-    found = pick(live, _ROLE)
+    shown = pick(live, _ROLE)
     # Durations are strings in the program and seconds on the server.
-    return {name: str(value) if name in ("ttl", "maxTtl") else value for name, value in found.items()}
+    return {name: str(value) if name in ("ttl", "maxTtl") else value for name, value in shown.items()}
 
 
 def _create_role(vault: Vault, inputs: Props) -> str:
-    made = f"{trimmed(inputs, 'backend')}/roles/{inputs['name']}"
-    vault.put(made, body(inputs, _ROLE))
-    return made
+    object_id = f"{trimmed(inputs, 'backend')}/roles/{inputs['name']}"
+    vault.put(object_id, body(inputs, _ROLE))
+    return object_id
 
 
-def _read_role(vault: Vault, made: str, inputs: Props) -> Props | None:
-    live = vault.get(made)
+def _read_role(vault: Vault, object_id: str, inputs: Props) -> Props | None:
+    live = vault.get(object_id)
     if live is None:
         return None
-    backend, _, name = made.rpartition("/roles/")
+    backend, _, name = object_id.rpartition("/roles/")
     return {"backend": inputs.get("backend", backend), "name": name, **_shown_role(live)}
 
 
-def _update_role(vault: Vault, made: str, old: Props, new: Props) -> None:
-    vault.put(made, body(new, _ROLE, old))
+def _update_role(vault: Vault, object_id: str, old: Props, new: Props) -> None:
+    vault.put(object_id, body(new, _ROLE, old))
 
 
 ROWS: Final[tuple[Row[Vault], ...]] = (
@@ -154,7 +154,7 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         replace=frozenset({"backend", "name", "namespace"}),
         filled=_ROLE_FILLED,
         autoname="name",
-        alike={"ttl": seconds, "maxTtl": seconds},
+        normalisers={"ttl": seconds, "maxTtl": seconds},
         unordered=frozenset({"allowedDomains", "keyUsages", "extKeyUsages"}),
     ),
 )

@@ -23,79 +23,79 @@ _DATABASE_ROLE: Final[Names] = {
 
 # --- key-value secrets -------------------------------------------------------------------
 def _create_secret(vault: Vault, inputs: Props) -> str:
-    made = f"{trimmed(inputs, 'mount')}/data/{trimmed(inputs, 'name')}"
-    _write_secret(vault, made, {}, inputs)
-    return made
+    object_id = f"{trimmed(inputs, 'mount')}/data/{trimmed(inputs, 'name')}"
+    _write_secret(vault, object_id, {}, inputs)
+    return object_id
 
 
-def _write_secret(vault: Vault, made: str, old: Props, new: Props) -> None:
+def _write_secret(vault: Vault, object_id: str, old: Props, new: Props) -> None:
     if "dataJson" not in new:
-        raise PluginError(f"the secret {made} has no dataJson, the only form of data that this plugin knows")
+        raise PluginError(f"the secret {object_id} has no dataJson, the only form of data that this plugin supports")
     if old.get("dataJson") != new["dataJson"]:
         options = {**new.get("options", {}), **({"cas": new["cas"]} if "cas" in new else {})}
-        vault.put(made, {"data": _json_object(new["dataJson"], made), "options": options or None})
+        vault.put(object_id, {"data": _json_object(new["dataJson"], object_id), "options": options or None})
     if old.get("customMetadata") != new.get("customMetadata"):
         names = {"maxVersions": "max_versions", "casRequired": "cas_required", "data": "custom_metadata"}
         sent = body(new.get("customMetadata", {}), names, old.get("customMetadata", {}))
         if "deleteVersionAfter" in new.get("customMetadata", {}):
             sent["delete_version_after"] = f"{new['customMetadata']['deleteVersionAfter']}s"
-        vault.put(made.replace("/data/", "/metadata/", 1), sent)
+        vault.put(object_id.replace("/data/", "/metadata/", 1), sent)
 
 
-def _json_object(text: str, made: str) -> Props:
+def _json_object(text: str, object_id: str) -> Props:
 
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise PluginError(f"the dataJson of the secret {made} is no JSON object")
-    return found
+        value = None
+    if not isinstance(value, dict):
+        raise PluginError(f"the dataJson of the secret {object_id} is not a JSON object")
+    return value
 
 
-def _read_secret(vault: Vault, made: str, inputs: Props) -> Props | None:
+def _read_secret(vault: Vault, object_id: str, inputs: Props) -> Props | None:
 
     if inputs.get("disableRead"):
-        return {"path": made}
-    live = vault.get(made)
+        return {"path": object_id}
+    live = vault.get(object_id)
     if live is None or live.get("data") is None:
         return None
-    mount, _, name = made.partition("/data/")
+    mount, _, name = object_id.partition("/data/")
     data = {key: text(value) for key, value in live["data"].items()}
     shown = {key: text(value) for key, value in live.get("metadata", {}).items() if not isinstance(value, dict | None)}
     return {
         "mount": inputs.get("mount", mount),
         "name": inputs.get("name", name),
-        "path": made,
+        "path": object_id,
         "data": data,
         "dataJson": json.dumps(live["data"], separators=(",", ":"), sort_keys=True),
         "metadata": shown,
     }
 
 
-def _delete_secret(vault: Vault, made: str, state: Props) -> None:
-    vault.remove(made.replace("/data/", "/metadata/", 1) if state.get("deleteAllVersions") else made)
+def _delete_secret(vault: Vault, object_id: str, state: Props) -> None:
+    vault.remove(object_id.replace("/data/", "/metadata/", 1) if state.get("deleteAllVersions") else object_id)
 
 
 def _create_kv(vault: Vault, inputs: Props) -> str:
-    made = f"{trimmed(inputs, 'mount')}/config"
-    _update_kv(vault, made, {}, inputs)
-    return made
+    object_id = f"{trimmed(inputs, 'mount')}/config"
+    _update_kv(vault, object_id, {}, inputs)
+    return object_id
 
 
-def _update_kv(vault: Vault, made: str, old: Props, new: Props) -> None:
+def _update_kv(vault: Vault, object_id: str, old: Props, new: Props) -> None:
     sent = body(new, {"maxVersions": "max_versions", "casRequired": "cas_required"}, old)
     if "deleteVersionAfter" in {**old, **new}:
         sent["delete_version_after"] = f"{new.get('deleteVersionAfter', 0)}s"
-    vault.put(made, sent)
+    vault.put(object_id, sent)
 
 
-def _read_kv(vault: Vault, made: str, inputs: Props) -> Props | None:
-    live = vault.get(made)
+def _read_kv(vault: Vault, object_id: str, inputs: Props) -> Props | None:
+    live = vault.get(object_id)
     if live is None:
         return None
     return {
-        "mount": inputs.get("mount", made.removesuffix("/config")),
+        "mount": inputs.get("mount", object_id.removesuffix("/config")),
         "maxVersions": live.get("max_versions", 0),
         "casRequired": live.get("cas_required", False),
         "deleteVersionAfter": seconds(live.get("delete_version_after") or 0),
@@ -123,25 +123,27 @@ _POSTGRESQL_SECRET: Final[Names] = {"password": "password", "privateKey": "priva
 
 
 def _create_connection(vault: Vault, inputs: Props) -> str:
-    made = f"{trimmed(inputs, 'backend')}/config/{inputs['name']}"
-    _update_connection(vault, made, {}, inputs)
-    return made
+    object_id = f"{trimmed(inputs, 'backend')}/config/{inputs['name']}"
+    _update_connection(vault, object_id, {}, inputs)
+    return object_id
 
 
-def _update_connection(vault: Vault, made: str, old: Props, new: Props) -> None:
+def _update_connection(vault: Vault, object_id: str, old: Props, new: Props) -> None:
     if "postgresql" not in new:
-        raise PluginError(f"the database connection {made} has no postgresql block, the only engine of this plugin")
+        raise PluginError(
+            f"the database connection {object_id} has no postgresql block, the only engine of this plugin"
+        )
     engine = body(new["postgresql"], {**_POSTGRESQL, **_POSTGRESQL_SECRET}, old.get("postgresql", {}))
     plugin = new.get("pluginName", "postgresql-database-plugin")
     verify = new.get("verifyConnection", True)
-    vault.put(made, {"plugin_name": plugin, "verify_connection": verify, **body(new, _CONNECTION, old), **engine})
+    vault.put(object_id, {"plugin_name": plugin, "verify_connection": verify, **body(new, _CONNECTION, old), **engine})
 
 
-def _read_connection(vault: Vault, made: str, inputs: Props) -> Props | None:
-    live = vault.get(made)
+def _read_connection(vault: Vault, object_id: str, inputs: Props) -> Props | None:
+    live = vault.get(object_id)
     if live is None:
         return None
-    backend, _, name = made.rpartition("/config/")
+    backend, _, name = object_id.rpartition("/config/")
     details = live.get("connection_details", {})
     written = inputs.get("postgresql", {})
     engine = {ours: value for ours, value in pick(details, _POSTGRESQL).items() if value is not None}
@@ -157,8 +159,8 @@ def _read_connection(vault: Vault, made: str, inputs: Props) -> Props | None:
     }
 
 
-def _delete_path(vault: Vault, made: str, _state: Props) -> None:
-    vault.remove(made)
+def _delete_path(vault: Vault, object_id: str, _state: Props) -> None:
+    vault.remove(object_id)
 
 
 ROWS: Final[tuple[Row[Vault], ...]] = (

@@ -69,7 +69,7 @@ def remount(vault: Vault, old: str, new: str) -> None:
             if status == "in-progress":
                 raise TryAgain
     if status != "success":
-        raise PluginError(f"Vault did not move the mount {old} to {new} (status {status}): its log says why")
+        raise PluginError(f"Vault did not move the mount {old} to {new} (status {status}): see its log")
 
 
 def _is_upgrading(error: BaseException) -> bool:
@@ -131,7 +131,7 @@ def seconds(value: Any) -> int:
         return int(text)
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
     if not parts or "".join(a + b for a, b in parts) != text:
-        raise PluginError(f"'{text}' is no duration; write it as 30s, 15m or 1h30m")
+        raise PluginError(f"'{text}' is not a duration; write it as 30s, 15m or 1h30m")
     return int(sum(float(number) * _UNITS[unit] for number, unit in parts))
 
 

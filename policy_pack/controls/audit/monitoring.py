@@ -1,11 +1,11 @@
-"""Vault audit devices, GuardDuty, Security Hub, AWS Config, alarms, and audit records of predictions."""
+"""GuardDuty, Security Hub, AWS Config, alarms, and audit records of predictions."""
 
 import re
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
-from policy_pack.stack.checks import Findings, StackContext, expect, is_not_true, is_set, is_true, violation
+from policy_pack.stack.checks import Findings, StackContext, expect, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import INFERENCE_SERVICE, NAMESPACE, VAULT_AUDIT
+from policy_pack.stack.kinds import INFERENCE_SERVICE, NAMESPACE
 
 _DETECTOR = "aws:guardduty/detector:Detector"
 _FEATURE = "aws:guardduty/detectorFeature:DetectorFeature"
@@ -21,30 +21,6 @@ _IN_EACH_REGION = {
 _RECORDER = "aws:cfg/recorder:Recorder"
 _STATUS = "aws:cfg/recorderStatus:RecorderStatus"
 _HOST = re.compile(r"^\w+://[^./:]+\.([^./:]+)")
-
-
-@stack_check("AUD-06")
-def vault_has_two_audit_devices(context: StackContext) -> Findings:
-    """Require two audit devices in different failure domains, where the stack uses Vault."""
-    if not context.graph.uses("vault"):
-        return
-    devices = {
-        (device.at("type").text(), device.at("options.file_path").text(), device.at("options.address").text())
-        for device in context.graph.of(VAULT_AUDIT)
-    }
-    if len(devices) < 2:
-        yield violation(f"has {len(devices)} Vault audit devices; with fewer than two, a failed device blocks Vault")
-
-
-@resource_check("AUD-06", VAULT_AUDIT)
-def audit_devices_use_hmac(device: Resource) -> Findings:
-    """Refuse audit devices that log raw values."""
-    yield from expect(device.at("options.log_raw"), is_not_true, "logs secrets as raw values (log_raw)")
-    yield from expect(
-        device.at("options.hmac_accessor"),
-        lambda value: value in (None, True, "true"),
-        "logs token accessors without HMAC",
-    )
 
 
 @stack_check("AUD-07")

@@ -115,6 +115,13 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.fixture
+def stack_file(tmp_path: Path) -> str:
+    path = tmp_path / "Pulumi.prod.yaml"
+    path.write_text(json.dumps({"config": world.CONFIG}))
+    return str(path)
+
+
+@pytest.fixture
 def settings_file(tmp_path: Path) -> str:
     path = tmp_path / "settings.json"
     path.write_text(json.dumps(world.SETTINGS_FILE))
@@ -127,33 +134,36 @@ def written(tmp_path: Path, state: Any) -> str:
     return str(path)
 
 
-def test_a_compliant_deployed_stack_passes(tmp_path: Path, settings_file: str) -> None:
+def test_a_compliant_deployed_stack_passes(tmp_path: Path, settings_file: str, stack_file: str) -> None:
     state = written(tmp_path, exported(list(world.resources())))
-    code, output = run("check", "--state", state, "--settings", settings_file, "--json")
+    code, output = run("check", "--state", state, "--settings", settings_file, "--stack-config", stack_file, "--json")
     answer = json.loads(output)
     assert (code, answer["refused"], answer["counts"]["refused"]) == (0, False, 0)
     assert answer["resources"] == len(world.resources())
 
 
-def test_a_deployed_stack_that_drifted_is_refused(tmp_path: Path, settings_file: str) -> None:
+def test_a_deployed_stack_that_drifted_is_refused(tmp_path: Path, settings_file: str, stack_file: str) -> None:
     target = next(r for r in world.resources() if r.kind.endswith("BucketPublicAccessBlock"))
     drifted = [changed(r, "blockPublicAcls", False) if r is target else r for r in world.resources()]
     state = written(tmp_path, exported(drifted))
-    code, output = run("check", "--state", state, "--settings", settings_file, "--json")
+    code, output = run("check", "--state", state, "--settings", settings_file, "--stack-config", stack_file, "--json")
     [results] = [result for result in json.loads(output)["results"] if result["status"] == "refused"]
     assert code == 1
     assert (results["control"], results["name"], results["path"]) == ("AC-05", target.name, "blockPublicAcls")
-    code, output = run("check", "--state", state, "--settings", settings_file)
+    code, output = run("check", "--state", state, "--settings", settings_file, "--stack-config", stack_file)
     assert code == 1
     assert "AC-05" in output
     assert "1 refused" in output
 
 
-def test_resources_pending_deletion_are_not_evaluated(tmp_path: Path, settings_file: str) -> None:
+def test_resources_pending_deletion_are_not_evaluated(tmp_path: Path, settings_file: str, stack_file: str) -> None:
     state = exported(list(world.resources()))
     gone = {"urn": "urn:pulumi:prod::x::aws:iam/user:User::x", "type": "aws:iam/user:User", "delete": True}
     state["deployment"]["resources"].append(gone)
-    assert run("check", "--state", written(tmp_path, state), "--settings", settings_file)[0] == 0
+    assert (
+        run("check", "--state", written(tmp_path, state), "--settings", settings_file, "--stack-config", stack_file)[0]
+        == 0
+    )
 
 
 def test_an_encrypted_secret_is_a_secret() -> None:

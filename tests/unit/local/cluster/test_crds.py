@@ -68,5 +68,5 @@ def test_files_are_found_in_the_modules(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_registry_that_does_not_answer_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "go", lambda: "go")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answering('{"Path": "x", "Error": "dial tcp"}', 1))
-    with pytest.raises(UserError, match=r"were not fetched \(dial tcp\): check the network or GOPROXY"):
+    with pytest.raises(UserError, match=r"could not be downloaded \(dial tcp\): check the network or GOPROXY"):
         crds.fetched()

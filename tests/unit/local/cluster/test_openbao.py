@@ -11,7 +11,7 @@ import pytest
 from hvac.exceptions import Forbidden
 from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
 
-from local.cluster import openbao
+from local.cluster import audit_devices, openbao
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from tests.support.openbao_server import client as connected
@@ -51,6 +51,7 @@ def test_the_operator_lays_out_a_hospital_and_nothing_else(home: Home) -> None:
             client.secrets.transit.generate_hmac(
                 name="pseudonym", hash_input="cGF0aWVudA==", mount_point="north/transit"
             )
+        assert audit_devices.problem(home, url) == ""
         child = client.auth.token.create(ttl="5m")["auth"]
         assert set(child["token_policies"]) == {"default", "hmlops-operator"}
     for path in openbao.audit_logs(home):

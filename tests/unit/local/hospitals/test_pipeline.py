@@ -17,12 +17,12 @@ def test_bundles_are_found_in_every_form(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="There is no folder"):
+    with pytest.raises(UserError, match="does not exist: set FHIR="):
         bundles(tmp_path / "absent")
 
 
 def test_a_folder_without_fhir_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no FHIR file"):
+    with pytest.raises(UserError, match="has no FHIR files"):
         bundles(tmp_path)
 
 

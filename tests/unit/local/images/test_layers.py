@@ -232,7 +232,7 @@ def test_apt_sources_follow_the_machine(tmp_path: Path) -> None:
         "deb https://mirror.example/debian/ bookworm main",
         "deb https://mirror.example/security/ bookworm-security main",
     ]
-    with pytest.raises(UserError, match="apt knows no Debian mirror"):
+    with pytest.raises(UserError, match="apt has no Debian mirror"):
         debian.sources("")
 
 

@@ -97,7 +97,7 @@ def test_a_closed_policy_is_named_in_health_log_and_events(tmp_path: Path) -> No
     store.put(Kind.POLICIES, {"metadata": meta, "spec": {"ingress": [{"ports": [{"protocol": "ICMP"}]}]}})
     for _ in range(2):
         some.step()
-    line = "NetworkPolicy n/p closes its pods: the protocol 'ICMP' is none of TCP, UDP, SCTP"
+    line = "NetworkPolicy n/p closes its pods: the protocol 'ICMP' is not one of TCP, UDP, SCTP"
     assert (health.problem, health.closed) == ("", (line,))
     assert said.count(line) == 1
     assert [policy.name for policy in noted[0]] == ["p"]

@@ -105,7 +105,7 @@ def test_what_the_api_does_not_define_closes_the_policys_own_pods(spec: Any, dir
 def test_an_unclear_rule_leaves_the_selection_as_it_is() -> None:
     spec = {"podSelector": {"matchLabels": {"app": "a"}}, "ingress": [{"ports": [{"protocol": "ICMP"}]}]}
     policy = parse_policy({"metadata": {"namespace": "n", "name": "p"}, "spec": spec})
-    assert policy.problem == "the protocol 'ICMP' is none of TCP, UDP, SCTP"
+    assert policy.problem == "the protocol 'ICMP' is not one of TCP, UDP, SCTP"
     assert [pod.name for pod in PODS if policy.pods.matches(pod.labels)] == ["p0", "p1"]
 
 

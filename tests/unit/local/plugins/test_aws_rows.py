@@ -22,7 +22,7 @@ EXAMPLES: dict[str, Example] = {
     **aws_rows_stores.EXAMPLES,
 }
 
-ORDINARY = {token for token, row in AwsProvider.rows.items() if NOT_EMULATED in row.kept}
+ORDINARY = {token for token, row in AwsProvider.rows.items() if NOT_EMULATED in row.sticky}
 
 
 @pytest.fixture(scope="module")

@@ -240,5 +240,5 @@ def test_an_unknown_function_says_so(stub: provider_pb2_grpc.ResourceProviderStu
         stub.Invoke(provider_pb2.InvokeRequest(tok="things:index:find", args=wrap({"a": 1})))
     assert (
         caught.value.details()
-        == "the embedded things plugin does not know the function things:index:find of 1 arguments"
+        == "the embedded things plugin does not support the function things:index:find of 1 arguments"
     )

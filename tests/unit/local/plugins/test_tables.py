@@ -116,7 +116,7 @@ def test_a_policy_given_as_an_object_becomes_text(sample: Sample) -> None:
 
 def test_an_unknown_type_says_what_to_do(sample: Sample) -> None:
     with pytest.raises(
-        PluginError, match=r"does not know the type test:index:Other.*pulumi plugin install resource test"
+        PluginError, match=r"does not support the type test:index:Other.*pulumi plugin install resource test"
     ):
         sample.check(request(urn=URN.replace("Thing", "Other")))
 

@@ -25,7 +25,7 @@ def test_durations(text: str | int, wanted: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "1x", "1h 30m"])
 def test_what_is_no_duration_says_so(text: str) -> None:
-    with pytest.raises(PluginError, match="is no duration"):
+    with pytest.raises(PluginError, match="is not a duration"):
         vault_api.seconds(text)
 
 
@@ -141,5 +141,5 @@ def test_policy_documents() -> None:
 
 
 def test_an_unknown_function_says_what_to_do() -> None:
-    with pytest.raises(PluginError, match="does not know the function aws:ec2/getVpc:getVpc"):
+    with pytest.raises(PluginError, match="does not support the function aws:ec2/getVpc:getVpc"):
         functions.call(aws_api.connect({}, {}), "aws:ec2/getVpc:getVpc", {})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.cluster import openbao
-from local.plugins.provider.common import PluginError, Props
+from local.plugins.provider.common import EngineLog, Request
 from tests.support.openbao_server import World, plugged
 
 pytestmark = pytest.mark.process
@@ -20,47 +20,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def _device(file: str, **options: str) -> Props:
-    return {"path": "first", "type": "file", "options": {"file_path": file, "mode": "0600", **options}}
-
-
-def test_a_device_of_the_server_s_own_configuration_is_taken_as_it_is(world: World) -> None:
-    inputs = _device(openbao.AUDIT_FILES[0])
-    made, state = world.create(AUDIT, inputs)
-    assert (made, state["adopted"], state["options"]) == ("first", True, inputs["options"])
-    read = world.read(AUDIT, made, inputs, state)
-    assert read.id == "first"
-    assert read.inputs["options"] == inputs["options"]
-    assert read.state["adopted"]
-    world.provider.delete(world.request(AUDIT, inputs, id=made, old_inputs=inputs, state=state))
-    assert "first/" in world.http.sys.list_enabled_audit_devices()["data"]
-
-
-def test_the_same_device_by_its_whole_path_is_the_same(world: World) -> None:
-    assert world.home
-    _, state = world.create(AUDIT, _device(str(openbao.audit_logs(world.home)[0])))
-    assert state["adopted"]
-
-
-@pytest.mark.parametrize(
-    ("inputs", "told"),
-    [
-        (_device("elsewhere/first.log"), "not file_path elsewhere/first.log"),
-        (_device("first.lo"), "not file_path first.lo"),
-        (_device("/audit/first.log"), "not file_path /audit/first.log"),
-        (_device("audit/first.log", log_raw="true"), "log_raw true"),
-        ({"path": "first", "type": "syslog", "options": {"tag": "vault"}}, "of type file"),
-    ],
-)
-def test_another_device_at_its_place_is_refused(world: World, inputs: Props, told: str) -> None:
-    with pytest.raises(PluginError, match=r"audit device first already.*correct vault\.auditFiles") as refused:
-        world.create(AUDIT, inputs)
-    assert told in str(refused.value)
-
-
-def test_a_device_that_the_server_lacks_is_its_own_configuration_s_to_make(world: World) -> None:
-    with pytest.raises(PluginError, match=r"Vault at https://.* says: .*permission denied"):
-        world.create(AUDIT, {**_device("audit/third.log"), "path": "third"})
+def test_an_older_state_s_audit_device_is_removed_from_it_alone(world: World) -> None:
+    urn = f"urn:pulumi:dev::p::{AUDIT}::first"
+    [name, *_] = openbao.AUDIT_DEVICES
+    request = Request(urn, EngineLog("").about(urn), id=name, state={"path": name})
+    world.provider.delete(request)
+    assert f"{name}/" in world.http.sys.list_enabled_audit_devices()["data"]
+    assert world.provider.read(request).id == ""
 
 
 def test_a_limit_is_made_changed_and_taken_away(world: World) -> None:

@@ -78,7 +78,7 @@ def test_clean_takes_the_link_away_and_no_other_environment_s(stack: Stack, tmp_
 
 
 def test_a_release_that_the_user_s_file_names_is_not_set(stack: Stack) -> None:
-    with pytest.raises(UserError, match=r"its entry in Pulumi\.dev\.yaml names v1@abc"):
+    with pytest.raises(UserError, match=r"its entry in Pulumi\.dev\.yaml has v1@abc"):
         stack.set_release("south", "v1@new")
 
 

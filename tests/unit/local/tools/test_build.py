@@ -110,5 +110,5 @@ def test_a_missing_compiler_is_named(
     tool: GoTool, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(UserError, match="No Go compiler is on PATH"):
+    with pytest.raises(UserError, match="no Go compiler is on PATH"):
         build.build(tool, progress=tell)
