@@ -16,6 +16,8 @@ ROLES = (f"{_GROUP}/Role", f"{_GROUP}/ClusterRole")
 _ROLE_KINDS = tuple(f"{kind}{form}" for kind in ROLES for form in ("", "Patch", "List"))
 _FIELDS = ("apiGroups", "resources", "verbs", "nonResourceURLs")
 _DEFAULT_LABEL = {"kubernetes.io/bootstrapping": "rbac-defaults"}
+# The roles edit and view are themselves part of wider ones.
+_AGGREGATED_INTO = {"edit": "admin", "view": "edit"}
 _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 
@@ -68,7 +70,6 @@ class Roles:
     def of(self, key: RoleKey) -> tuple[RoleGrant, ...] | None:
         """Return what a role grants; None for a role that neither the stack nor every cluster has."""
         if key not in self._cache:
-            self._cache[key] = None  # ends a cycle of aggregation
             self._cache[key] = self._of(key)
         return self._cache[key]
 
@@ -81,48 +82,50 @@ class Roles:
         return {key: one[0].source for key, one in self._declared.items()}
 
     def _of(self, key: RoleKey) -> tuple[RoleGrant, ...] | None:
-        own = self._declared.get(key, [])
-        builtin = builtin_roles().roles.get(key.name) if key.kind == CLUSTER_ROLE else None
-        if builtin is None and not own:
+        if key not in self._declared and (key.kind != CLUSTER_ROLE or key.name not in builtin_roles().roles):
             return None
-        grants = [RoleGrant(name) for name in _expanded(builtin or ())]
-        grants += [grant for one in own for grant in one.grants]
-        if key.kind == CLUSTER_ROLE:
-            selectors = [selector for one in own for selector in one.selectors]
-            grants += self._aggregated(key.name, selectors)
+        if key.kind != CLUSTER_ROLE:
+            return tuple(dict.fromkeys(self._own(key)))
+        # The roles that it includes by aggregation, through any number of steps.
+        certain, pending = {key.name: True}, [key.name]
+        while pending:
+            name = pending.pop()
+            for other, selected in self._included(name):
+                if not certain.get(other) and (other not in certain or (selected and certain[name])):
+                    certain[other] = selected and certain[name]
+                    pending.append(other)
+        grants = [
+            grant if is_certain else replace(grant, certain=False)
+            for name, is_certain in certain.items()
+            for grant in self._own(RoleKey(CLUSTER_ROLE, "", name))
+        ]
         return tuple(dict.fromkeys(grants))
 
-    def _aggregated(self, name: str, selectors: list[View]) -> Iterator[RoleGrant]:
-        """Return what a ClusterRole has by aggregation; admin, edit and view aggregate by a label of their own."""
-        wider = {"admin": ("admin", "edit", "view"), "edit": ("edit", "view")}.get(name, (name,))
-        targets = [label for one in wider if (label := builtin_roles().aggregated.get(one))]
-        for other, declared in self._declared.items():
-            if other.kind != CLUSTER_ROLE or other.name == name:
-                continue
-            labels = [one.labels for one in declared]
-            if any(one.get(target) == "true" for one in labels for target in targets):
-                yield from self.of(other) or ()
-            else:
-                yield from _selected(selectors, labels, self.of(other) or ())
-        for other_name, permissions in builtin_roles().roles.items():
-            if other_name != name:
-                grants = tuple(RoleGrant(permission) for permission in _expanded(permissions))
-                yield from _selected(selectors, [_builtin_labels(other_name)], grants)
+    def _own(self, key: RoleKey) -> Iterator[RoleGrant]:
+        builtin = builtin_roles().roles.get(key.name, ()) if key.kind == CLUSTER_ROLE else ()
+        yield from (RoleGrant(name) for name in _expanded(builtin))
+        for one in self._declared.get(key, ()):
+            yield from one.grants
 
-
-def _selected(
-    selectors: list[View], labels: list[dict[str, str]], grants: tuple[RoleGrant, ...]
-) -> Iterator[RoleGrant]:
-    """Return the grants of a role that a selector includes; one that is not known yet may include every role."""
-    selected = [_selects(selector, one) for selector in selectors for one in labels]
-    if True in selected:
-        yield from grants
-    elif None in selected:
-        yield from (replace(grant, certain=False) for grant in grants)
+    def _included(self, name: str) -> Iterator[tuple[str, bool]]:
+        """Return the ClusterRoles that one includes, and whether that is certain."""
+        own = self._declared.get(RoleKey(CLUSTER_ROLE, "", name), [])
+        selectors = [selector for one in own for selector in one.selectors]
+        label = builtin_roles().aggregated.get(name)
+        if not selectors and not label:
+            return
+        labels = [(one, _builtin_labels(one)) for one in builtin_roles().roles]
+        labels += [(key.name, d.labels) for key, one in self._declared.items() if key.kind == CLUSTER_ROLE for d in one]
+        for other, values in labels:
+            answers = [_selects(selector, values) for selector in selectors]
+            if True in answers or (label and values.get(label) == "true"):
+                yield other, True
+            elif None in answers:
+                yield other, False
 
 
 def _builtin_labels(name: str) -> dict[str, str]:
-    target = name.removeprefix("system:aggregate-to-")
+    target = _AGGREGATED_INTO.get(name) or name.removeprefix("system:aggregate-to-")
     return _DEFAULT_LABEL | ({f"{_AGGREGATE}{target}": "true"} if target != name else {})
 
 
