@@ -14,6 +14,7 @@ _CERTIFICATE, _ISSUER = "k8s:cert-manager.io/Certificate", "k8s:cert-manager.io/
 _SERVICE, _JOB = f"{_CORE}Service", "k8s:batch/CronJob"
 _IS = "k8s:serving.kserve.io/InferenceService"
 _NS = f"{_CORE}Namespace"
+_CHART = "k8s:helm.sh/Release"
 _POD = "spec.jobTemplate.spec.template"
 _LISTENER = "spec.listeners[0]"
 _VALIDATION = "spec.tls.clientValidation"
@@ -79,6 +80,8 @@ MUTUAL_TLS: list[Seed] = [
     seed("TX-03", _GATEWAY, f"{_LISTENER}.tls.mode", "Passthrough"),
     seed("TX-03", _GATEWAY, "spec.listeners", lambda old: [*old, _HTTP_LISTENER]),
     seed("TX-03", _ISSUER, "spec.vault.path", GONE, hides=False),
+    seed("TX-03", _ISSUER, "spec.vault.path", "south/pki/sign/envoy", name="north-*"),
+    seed("TX-03", _CERTIFICATE, "spec.issuerRef.name", "south-gateway", name="north-*"),
     seed("TX-03", _ISSUER, "spec", {"selfSigned": {}}),
     seed("TX-03", _NS, "metadata.labels.{istio-injection}", "disabled", name="*-serving"),
     seed(
@@ -219,6 +222,11 @@ DECLARED: list[Seed] = [
     extra("SEG-12", _object("gateway.envoyproxy.io/v1alpha1:EnvoyExtensionPolicy", "north-platform", {})),
     extra("SEG-12", _object("gateway.networking.k8s.io/v1:ListenerSet", "north-platform", {})),
     extra("SEG-12", _object("networking.k8s.io/v1:Ingress", "north-serving", {"tls": [{"secretName": "x"}]})),
+    seed("SEG-12", _GATEWAY, f"{_LISTENER}.allowedRoutes.namespaces.from", "All"),
+    seed("SEG-12", _PROXY, "spec.provider.type", "Host"),
+    seed("SEG-12", _LISTENERS, "loadBalancerArn", "arn:elsewhere"),
+    seed("SEG-12", _CHART, "values.ingress.enabled", True, hides=False),
+    seed("SEG-12", _CHART, "values.grafana", {"httpRoute": {"enabled": "true"}}, hides=False),
     seed("SEG-12", _BALANCER, "internal", False),
     seed("SEG-12", _BALANCER, "internal", GONE),
     *(
@@ -249,6 +257,9 @@ DECLARED: list[Seed] = [
 ]
 
 SERVICES: list[Seed] = [
+    seed("SEG-11", _CHART, "values.service.type", "NodePort", hides=False),
+    seed("SEG-11", _CHART, "values.service.externalIPs", ["198.51.100.7"], hides=False),
+    seed("SEG-11", _CHART, "values.hostNetwork", True, hides=False),
     *(seed("SEG-11", _SERVICE, "spec.type", kind) for kind in ("LoadBalancer", "NodePort", "ExternalName")),
     seed("SEG-11", _SERVICE, "spec.externalIPs", ["198.51.100.7"]),
     seed("SEG-11", _JOB, f"{_POD}.spec.hostNetwork", True),
@@ -294,6 +305,7 @@ CLOUD: list[Seed] = [
     extra("SEG-07", build("aws:ecs/service:Service", "x", {"networkConfiguration": {"assignPublicIp": True}})),
     seed("SEG-07", "aws:rds/clusterInstance:ClusterInstance", "publiclyAccessible", True),
     seed("SEG-07", "aws:rds/instance:Instance", "publiclyAccessible", True),
+    seed("SEG-07", "aws:rds/cluster:Cluster", "enableHttpEndpoint", True),
     seed("SEG-08", "aws:ec2/route:Route", "routeTableId", "rtb-private"),
     seed("SEG-08", "aws:ec2/route:Route", "routeTableId", "rtb-private").with_("destinationCidrBlock", "8.0.0.0/7"),
     seed(

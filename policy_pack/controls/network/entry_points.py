@@ -2,6 +2,7 @@
 
 from policy_pack.controls.rules import context_check, join_check, resource_check
 from policy_pack.facts.exposure.aws_services import aws_services, public_resources
+from policy_pack.facts.exposure.chart_values import chart_values
 from policy_pack.facts.exposure.cluster_services import (
     EXTENSIONS,
     extensions,
@@ -12,13 +13,15 @@ from policy_pack.facts.exposure.cluster_services import (
 )
 from policy_pack.facts.exposure.entry_points import compared
 from policy_pack.facts.exposure.gateways import listeners, routed_services
-from policy_pack.facts.exposure.load_balancers import load_balancers
+from policy_pack.facts.exposure.load_balancers import listeners_elsewhere, load_balancers
 from policy_pack.stack.checks import Findings, StackContext, guarded, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
     GATEWAY,
+    HELM_CHARTS,
     INFERENCE_SERVICE,
     INGRESS,
+    LISTENERS,
     LOAD_BALANCERS,
     REFERENCE_GRANT,
     SERVICE,
@@ -75,6 +78,20 @@ def pods_use_no_ports_of_nodes(owner: Resource, context: StackContext) -> Findin
         yield from compared(entry, "SEG-11")
 
 
+@resource_check("SEG-11", *HELM_CHARTS)
+def charts_have_no_external_services(chart: Resource) -> Findings:
+    """Refuse values of a chart that make Services reachable from outside, or pods listen on their nodes."""
+    for entry in chart_values(chart):
+        yield from compared(entry, "SEG-11")
+
+
+@resource_check("SEG-12", *HELM_CHARTS)
+def charts_have_no_routes(chart: Resource) -> Findings:
+    """Refuse values of a chart that switch on an Ingress or a route."""
+    for entry in chart_values(chart):
+        yield from compared(entry, "SEG-12")
+
+
 @join_check("SEG-12", GATEWAY)
 def listeners_are_allowed(gateway: Resource, context: StackContext) -> Findings:
     """Refuse listeners, routes and backends that the table does not have, and requests without a rate limit."""
@@ -114,6 +131,13 @@ def _listeners(gateway: Resource, context: StackContext, control: str) -> Findin
 def load_balancers_are_allowed(load_balancer: Resource, context: StackContext) -> Findings:
     """Refuse load balancers that are reachable from the internet."""
     for entry in load_balancers(load_balancer, context):
+        yield from compared(entry, "SEG-12")
+
+
+@join_check("SEG-12", *LISTENERS)
+def load_balancers_of_listeners_are_allowed(listener: Resource, context: StackContext) -> Findings:
+    """Refuse listeners of load balancers that are not in the stack."""
+    for entry in listeners_elsewhere(listener, context):
         yield from compared(entry, "SEG-12")
 
 

@@ -10,11 +10,11 @@ from policy_pack.stack.graph import Resource
 _CLIENTS = {Reach.CLUSTER: "the cluster", Reach.VPC: "the VPC and linked networks", Reach.INTERNET: "the internet"}
 # Between a reason and its place.
 PLACE = " @ "
-Gaps = Callable[[Protection], Iterable[str]]
+Gaps = Callable[[Protection, AllowedEntryPoint], Iterable[str]]
 Excess = Callable[[AllowedEntryPoint], Iterable[str]]
 
 
-def _no_protection(protection: Protection) -> Iterator[str]:
+def _no_protection(protection: Protection, _: AllowedEntryPoint) -> Iterator[str]:
     yield f"{protection} cannot be computed for this kind of entry point"
 
 
@@ -84,11 +84,11 @@ def compared(entry: EntryPoint, control: str) -> Findings:
         )
     for protection in row.requires:
         if table.protections[protection].control == control:
-            yield from guarded(_missing(entry, protection), entry.property_path, entry.resource)
+            yield from guarded(_missing(entry, protection, row), entry.property_path, entry.resource)
 
 
-def _missing(entry: EntryPoint, protection: Protection) -> Findings:
-    for reason in grouped(entry.gaps(protection)):
+def _missing(entry: EntryPoint, protection: Protection, row: AllowedEntryPoint) -> Findings:
+    for reason in grouped(entry.gaps(protection, row)):
         yield violation(f"{entry.path} lacks {protection}: {reason}", entry.property_path, entry.resource)
 
 

@@ -60,6 +60,9 @@ def proxy_of(gateway: Resource, graph: Graph) -> Proxy:
         return Proxy(Reach.INTERNET, f"controller {controller} does not apply Envoy Gateway's policies", {}, ())
     envoy_proxy = _envoy_proxy(gateway, gateway_class, graph)
     settings = View(envoy_proxy.props if envoy_proxy else {})
+    provider = settings.at("spec.provider.type").text()
+    if provider not in ("", "Kubernetes"):
+        return Proxy(Reach.INTERNET, f"the provider {provider} of EnvoyProxy is not evaluated", {}, ())
     reach, why = _reach(gateway, settings.at(_SERVICE))
     unsupported = tuple(f"has {path} of EnvoyProxy, which is not evaluated" for path in _present(settings))
     return Proxy(reach, why, settings.at("spec").value or {}, unsupported)

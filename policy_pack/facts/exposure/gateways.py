@@ -27,7 +27,7 @@ from policy_pack.facts.exposure.protections import (
     token_validation,
 )
 from policy_pack.facts.exposure.route_backends import backends, leads_beyond
-from policy_pack.facts.exposure.table import AllowedEntryPoint, Protection, exposure
+from policy_pack.facts.exposure.table import AllowedEntryPoint, Protection, exposure, in_hospital
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import CLIENT_POLICY, GATEWAY, HELM_CHARTS, SECURITY_POLICY, TRAFFIC_POLICY
@@ -115,6 +115,9 @@ def _excess(listener: Listener, row: AllowedEntryPoint) -> Iterator[str]:
     for path in ("spec.allowedListeners", "spec.defaultScope"):
         if not listener.gateway.at(path).absent:
             yield f"has {path}, by which objects of other namespaces extend it"
+    source = listener.view.at("allowedRoutes.namespaces.from").text()
+    if source not in ("", "Same"):
+        yield f"admits routes of other namespaces (allowedRoutes.namespaces.from is {source})"
     for route in listener.routes():
         label = label_of(route, graph)
         if kind_name(route) not in row.routes:
@@ -124,11 +127,11 @@ def _excess(listener: Listener, row: AllowedEntryPoint) -> Iterator[str]:
         yield from (f"{text}{PLACE}{label}" for text in leads_beyond(route, row, listener.gateway, listener.context))
 
 
-def _gaps(listener: Listener, protection: Protection) -> Iterator[str]:
+def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) -> Iterator[str]:
     match protection:
         case Protection.MUTUAL_TLS:
             yield from _terminates(listener)
-            yield from _mutual_tls(listener)
+            yield from _mutual_tls(listener, row)
         case Protection.TLS:
             yield from _terminates(listener)
             yield from _tls(listener)
@@ -169,43 +172,39 @@ def _terminates(listener: Listener) -> Iterator[str]:
         yield "it passes TLS through, so the gateway does not see the requests"
 
 
-def _mutual_tls(listener: Listener) -> Iterator[str]:
-    own = _authorities(listener, listener.view.at("tls.certificateRefs").whole() or ())
+def _mutual_tls(listener: Listener, row: AllowedEntryPoint) -> Iterator[str]:
     frontend = listener.gateway.at(_FRONTEND).whole() or {}
     for spec, label in _client_policies(listener):
         if not part(spec, "tls", "clientValidation") and frontend:
-            yield from _frontend(listener, frontend, own)
+            yield from _frontend(listener, frontend, row)
             continue
         yield from (f"{gap}{PLACE}{label}" for gap in client_validation(spec))
         references = part(spec, "tls", "clientValidation", "caCertificateRefs") or ()
-        yield from (f"{gap}{PLACE}{label}" for gap in _foreign_authorities(listener, references, own))
+        yield from (f"{gap}{PLACE}{label}" for gap in _other_authorities(listener, references, row))
 
 
-def _frontend(listener: Listener, frontend: Mapping[str, Any], own: set[str]) -> Iterator[str]:
+def _frontend(listener: Listener, frontend: Mapping[str, Any], row: AllowedEntryPoint) -> Iterator[str]:
     """Yield why the validation that the Gateway itself has does not require a valid client certificate."""
     port = listener.view.at("port").value
-    by_port = [row["tls"] for row in frontend.get("perPort") or () if row.get("port") == port]
+    by_port = [entry["tls"] for entry in frontend.get("perPort") or () if entry.get("port") == port]
     validation = (by_port or [frontend.get("default") or {}])[0].get("validation") or {}
     if not validation.get("caCertificateRefs"):
         yield f"no client certificate is requested ({_FRONTEND})"
     if validation.get("mode", "AllowValidOnly") != "AllowValidOnly":
         yield f"the client certificate is optional ({_FRONTEND})"
-    yield from _foreign_authorities(listener, validation.get("caCertificateRefs") or (), own)
+    yield from _other_authorities(listener, validation.get("caCertificateRefs") or (), row)
 
 
-def _authorities(listener: Listener, references: Any) -> set[str]:
+def _other_authorities(listener: Listener, references: Any, row: AllowedEntryPoint) -> Iterator[str]:
+    """Yield certificate authorities of clients other than the hospital's."""
     graph = listener.context.graph
     namespace = object_namespace(listener.gateway, graph)
-    return {authority_of(reference, namespace, graph) for reference in references} - {""}
-
-
-def _foreign_authorities(listener: Listener, references: Any, own: set[str]) -> Iterator[str]:
-    """Yield certificate authorities of clients other than the one that issues the gateway's own certificate."""
-    graph = listener.context.graph
+    own = in_hospital(row.authority, row.hospital(namespace) or "")
     for reference in references:
-        authority = authority_of(reference, object_namespace(listener.gateway, graph), graph)
-        if not authority or authority not in own:
-            yield f"clients of another certificate authority are accepted ({reference.get('name')})"
+        authority = authority_of(reference, namespace, graph)
+        if not own or not authority.startswith(own):
+            name = View(reference).at("name").text()
+            yield f"clients of another certificate authority than {own or 'one of the table'} are accepted ({name})"
 
 
 def _tls(listener: Listener) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from policy_pack.facts.exposure.entry_points import PLACE, EntryPoint
-from policy_pack.facts.exposure.table import Protection, Reach
+from policy_pack.facts.exposure.table import AllowedEntryPoint, Protection, Reach
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import LISTENERS, LOAD_BALANCERS
@@ -23,6 +23,17 @@ def load_balancers(load_balancer: Resource, context: StackContext) -> Iterator[E
     yield EntryPoint("load-balancer", load_balancer, label, reach, why, "", "internal", gaps=gaps)
 
 
+def listeners_elsewhere(listener: Resource, context: StackContext) -> Iterator[EntryPoint]:
+    """Return a listener of a load balancer that is not in the stack, which can be public."""
+    reference = listener.at("loadBalancerArn")
+    if context.graph.target(listener, "loadBalancerArn", LOAD_BALANCERS, _ARN_KEYS) is None:
+        # An unknown reference is read here, and checked at the update.
+        why = f"its load balancer {reference.text()} is not in this stack"
+        yield EntryPoint(
+            "load-balancer", listener, f"listener {listener.name}", Reach.INTERNET, why, "", reference.path
+        )
+
+
 def listeners_of(load_balancer: Resource, context: StackContext) -> list[Resource]:
     """Return the listeners of a load balancer; raises `NotKnownError` where a reference is not known yet."""
     kinds = [kind for kind in LOAD_BALANCERS if kind != load_balancer.kind]
@@ -33,7 +44,9 @@ def listeners_of(load_balancer: Resource, context: StackContext) -> list[Resourc
     ]
 
 
-def _gaps(load_balancer: Resource, context: StackContext, protection: Protection) -> Iterator[str]:
+def _gaps(
+    load_balancer: Resource, context: StackContext, protection: Protection, _: AllowedEntryPoint
+) -> Iterator[str]:
     if protection is Protection.TLS:
         # Control TX-01 evaluates each listener, whether its load balancer is in the stack or not.
         return
