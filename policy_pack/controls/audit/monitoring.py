@@ -1,9 +1,20 @@
 """Vault audit devices, GuardDuty, Security Hub, AWS Config, alarms, and audit records of predictions."""
 
 import re
+from collections.abc import Iterator
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
-from policy_pack.stack.checks import Findings, StackContext, expect, is_not_true, is_set, is_true, violation
+from policy_pack.facts.records.deliveries import CHANNEL
+from policy_pack.stack.checks import (
+    Findings,
+    StackContext,
+    expect,
+    is_empty,
+    is_not_true,
+    is_true,
+    one_of,
+    violation,
+)
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import HTTP_ROUTE, INFERENCE_SERVICE, NAMESPACE, VAULT_AUDIT
 from policy_pack.stack.pods import namespace
@@ -22,31 +33,42 @@ _IN_EACH_REGION = {
 _RECORDER = "aws:cfg/recorder:Recorder"
 _STATUS = "aws:cfg/recorderStatus:RecorderStatus"
 _VIRTUAL_SERVICE = "k8s:networking.istio.io/VirtualService"
+# A path whose records are discarded.
+_KEPT_NOWHERE = ("", None, "discard", "/dev/null")
 _HOST = re.compile(r"^\w+://[^./:]+\.([^./:]+)")
 
 
 @stack_check("AUD-06")
 def vault_has_two_audit_devices(context: StackContext) -> Findings:
-    """Require two audit devices in different failure domains, where the stack uses Vault."""
+    """Require two audit devices with different destinations, where the stack uses Vault."""
     if not context.graph.uses("vault"):
         return
-    devices = {
-        (device.at("type").text(), device.at("options.file_path").text(), device.at("options.address").text())
-        for device in context.graph.of(VAULT_AUDIT)
-    }
+    devices = {destination for device in context.graph.of(VAULT_AUDIT) if (destination := _destination(device))}
     if len(devices) < 2:
         yield violation(f"has {len(devices)} Vault audit devices; with fewer than two, a failed device blocks Vault")
 
 
+def _destination(device: Resource) -> tuple[str, str] | None:
+    """Return the type and the destination of an audit device; None where its records are kept nowhere."""
+    type_ = device.at("type").text()
+    options = device.at("options")
+    destination = options.at({"file": "file_path", "socket": "address"}.get(type_, "tag")).text()
+    kept = type_ != "file" or destination not in _KEPT_NOWHERE
+    return (type_, destination) if kept else None
+
+
 @resource_check("AUD-06", VAULT_AUDIT)
-def audit_devices_use_hmac(device: Resource) -> Findings:
-    """Refuse audit devices that log raw values."""
-    yield from expect(device.at("options.log_raw"), is_not_true, "logs secrets as raw values (log_raw)")
-    yield from expect(
-        device.at("options.hmac_accessor"),
-        lambda value: value in (None, True, "true"),
-        "logs token accessors without HMAC",
-    )
+def audit_devices_record_everything(device: Resource) -> Findings:
+    """Refuse audit devices that log raw values, or leave requests out."""
+    options = device.at("options")
+    yield from expect(options.at("log_raw"), is_not_true, "logs secrets as raw values (log_raw)")
+    yield from expect(options.at("hmac_accessor"), one_of(None, True, "true"), "logs token accessors without HMAC")
+    yield from expect(options.at("filter"), is_empty, "leaves requests out (filter)")
+    yield from expect(options.at("elide_list_responses"), is_not_true, "leaves out the keys of lists")
+    if device.at("type").text() == "file":
+        yield from expect(
+            options.at("file_path"), lambda path: path not in _KEPT_NOWHERE, "keeps its records nowhere (file_path)"
+        )
 
 
 @stack_check("AUD-07")
@@ -58,10 +80,40 @@ def the_account_is_monitored(context: StackContext) -> Findings:
     for kind, message in _IN_EACH_REGION.items():
         for region in sorted(regions - {_region(service) for service in context.graph.of(kind)}):
             yield violation(f"{message} in {region or 'its region'}")
-    if not context.graph.of(_RECORDER):
-        yield violation("has no AWS Config recorder")
-    elif not any(status.at("isEnabled").value is True for status in context.graph.of(_STATUS)):
-        yield violation("does not start its AWS Config recorder")
+    for text in _recorder_problems(context):
+        yield violation(text)
+
+
+def _recorder_problems(context: StackContext) -> Iterator[str]:
+    """Return what keeps AWS Config from recording every resource and delivering the record."""
+    recorders = context.graph.of(_RECORDER)
+    if not recorders:
+        yield "has no AWS Config recorder"
+        return
+    if not context.graph.of(CHANNEL):
+        yield "has no delivery channel for its AWS Config recorder"
+    started = [status for status in context.graph.of(_STATUS) if status.at("isEnabled").value is True]
+    names = {status.at("name").text() for status in started}
+    if not any(recorder.at("name").text() in names for recorder in recorders):
+        yield "does not start its AWS Config recorder"
+
+
+@resource_check("AUD-07", _RECORDER)
+def recorders_record_everything(recorder: Resource) -> Findings:
+    """Require a recorder of all resource types, those of global services included."""
+    group = recorder.at("recordingGroup")
+    yield from expect(group.at("allSupported"), one_of(None, True), "does not record all resource types")
+    yield from expect(group.at("resourceTypes"), is_empty, "records some resource types only")
+    yield from expect(group.at("exclusionByResourceTypes"), is_empty, "leaves out resource types")
+    strategies = [one.at("useOnly") for one in group.at("recordingStrategies").items()]
+    for strategy in strategies:
+        yield from expect(strategy, one_of(None, "ALL_SUPPORTED_RESOURCE_TYPES"), "does not record all resource types")
+    if not group.absent:
+        global_types = group.at("includeGlobalResourceTypes")
+        yield from expect(global_types, is_true, "leaves out resources of global services such as IAM")
+    mode = recorder.at("recordingMode")
+    yield from expect(mode.at("recordingFrequency"), one_of(None, "CONTINUOUS"), "does not record continuously")
+    yield from expect(mode.at("recordingModeOverride"), is_empty, "records some resource types less often")
 
 
 def _region(resource: Resource) -> str:
@@ -93,13 +145,6 @@ def detectors_have_all_features(detector: Resource, context: StackContext) -> Fi
     for feature, what in _FEATURES.items():
         if feature not in enabled:
             yield violation(f"does not monitor {what} ({feature})")
-
-
-@resource_check("AUD-07", "aws:cloudwatch/metricAlarm:MetricAlarm")
-def alarms_have_actions(alarm: Resource) -> Findings:
-    """Require an action for every alarm."""
-    yield from expect(alarm.at("alarmActions"), is_set, "has no alarm action")
-    yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its alarm actions are disabled")
 
 
 @join_check("AUD-08", INFERENCE_SERVICE)
