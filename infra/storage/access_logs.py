@@ -45,7 +45,7 @@ def _bucket(name: str, suffix: str, settings: Settings, opts: pulumi.ResourceOpt
             f"{names.stem(settings.environment)}-{names.SHARED}-{DATA}{suffix}",
             names.tags(settings.environment, names.SHARED, phi=False, data_class=DATA),
             None,
-            Retention(days=AUDIT_LOG_DAYS),
+            Retention(AUDIT_LOG_DAYS, AUDIT_LOG_DAYS),
             services=(_LOG_DELIVERY,),
         ),
         opts,

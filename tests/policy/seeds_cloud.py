@@ -111,7 +111,7 @@ ACCESS: list[Seed] = [
     seed("AC-15", _ROLE, f"tags.{{{PREFIX}/break-glass}}", "true", name="reader"),
     seed("AC-15", _ROLE, "maxSessionDuration", 7200, name="break-glass"),
     seed("AC-15", _ROLE, _DOCUMENT, statement(0, Condition=GONE), name="break-glass"),
-    seed("AC-15", "aws:cloudwatch/eventRule:EventRule", "eventPattern", "{}", hides=False),
+    seed("AC-15", "aws:cloudwatch/eventRule:EventRule", "eventPattern", "{}", name="break-glass*", hides=False),
     seed("AC-16", _ROLE, "maxSessionDuration", 43200, name="reader"),
     seed("AUTH-02", _ROLE, _DOCUMENT, statement(0, Condition=GONE), name="reader"),
     *(
@@ -250,7 +250,7 @@ WATCH: list[Seed] = [
     absent("AUD-04", "aws:ec2/flowLog:FlowLog", "vpcId"),
     seed("AUD-04", "aws:ec2/flowLog:FlowLog", "trafficType", "REJECT"),
     seed("AUD-04", "aws:ec2/flowLog:FlowLog", "logDestination", "arn:elsewhere"),
-    seed("AUD-04", "aws:cloudwatch/logGroup:LogGroup", "kmsKeyId", GONE),
+    seed("AUD-04", "aws:cloudwatch/logGroup:LogGroup", "kmsKeyId", GONE, name="*flow"),
     absent("AUD-05", _LOGGING, "bucket"),
     seed("AUD-05", "aws:lb/loadBalancer:LoadBalancer", "accessLogs.enabled", False),
     seed("AUD-05", "aws:lb/loadBalancer:LoadBalancer", "accessLogs.bucket", GONE),

@@ -21,7 +21,7 @@ def role_arn(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
 
-def key(name: str, hospital: str = "", data: str = "") -> Resource:
+def key(name: str, hospital: str = "", data: str = "", statements: tuple[dict[str, Any], ...] = ()) -> Resource:
     administer = ["kms:Describe*", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey"]
     use = ["kms:Decrypt", "kms:GenerateDataKey"]
     props = {
@@ -32,6 +32,7 @@ def key(name: str, hospital: str = "", data: str = "") -> Resource:
         "policy": document(
             {"Effect": "Allow", "Principal": {"AWS": role_arn("key-admin")}, "Action": administer, "Resource": "*"},
             {"Effect": "Allow", "Principal": {"AWS": role_arn("key-user")}, "Action": use, "Resource": "*"},
+            *statements,
         ),
         "tags": tags(hospital, data),
     }
@@ -329,7 +330,11 @@ def network() -> list[Resource]:
             for service in _ENDPOINTS
         ),
         build("aws:ec2/eip:Eip", "nat", {"domain": "vpc"}),
-        build("aws:ec2/flowLog:FlowLog", "vpc", own | {"trafficType": "ALL", "logDestination": "arn:logs:flow"}),
+        build(
+            "aws:ec2/flowLog:FlowLog",
+            "vpc",
+            own | {"trafficType": "ALL", "logDestination": "arn:logs:flow", "iamRoleArn": role_arn("flow")},
+        ),
         build(
             "aws:lb/loadBalancer:LoadBalancer",
             "gateway",

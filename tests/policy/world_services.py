@@ -1,10 +1,16 @@
 """The AWS services of the compliant stack: EKS, data stores, monitoring and backups."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from policy_pack.facts.records.table import records
 from policy_pack.stack.graph import Resource
-from tests.policy.builders import build, tags
+from tests.policy.builders import build, document, tags
 from tests.policy.world_aws import CLASSES, REGION, key, key_arn, role_arn
 
 _KEY = key_arn("platform")
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 _LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
 
@@ -112,7 +118,7 @@ def stores() -> list[Resource]:
             },
         ),
         build("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": _KEY, "tags": tags()}),
-        build("aws:sns/topic:Topic", "alarms", {"kmsMasterKeyId": _KEY, "tags": tags()}),
+        *_alarm_topic(),
         build("aws:sqs/queue:Queue", "work", {"kmsMasterKeyId": _KEY, "tags": tags()}),
         build("aws:rds/cluster:Cluster", "warehouse", database | {"clusterIdentifier": "warehouse"}, protect=True),
         *(
@@ -140,6 +146,65 @@ def stores() -> list[Resource]:
     ]
 
 
+def _alarm_topic() -> list[Resource]:
+    services = {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
+    publish = {"Effect": "Allow", "Principal": services, "Action": "sns:Publish", "Resource": TOPIC}
+    use = {"Effect": "Allow", "Principal": services, "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
+    return [
+        key("alarms", statements=(use,)),
+        build("aws:sns/topic:Topic", "alarms", {"arn": TOPIC, "kmsMasterKeyId": key_arn("alarms"), "tags": tags()}),
+        build("aws:sns/topicPolicy:TopicPolicy", "alarms", {"arn": TOPIC, "policy": document(publish)}),
+        build(
+            "aws:sns/topicSubscription:TopicSubscription",
+            "alarms",
+            {"topic": TOPIC, "protocol": "email", "endpoint": "security@hospitals.example"},
+        ),
+    ]
+
+
+def _alarms() -> list[Resource]:
+    """Return a metric filter with its alarm for each event of the record table, and a rule for each notice."""
+    found = []
+    for number, event in enumerate(records().alarms):
+        name, metric = f"alarm-{number}", {"name": f"metric-{number}", "namespace": "alarms", "value": "1"}
+        found += [
+            build(
+                "aws:cloudwatch/logMetricFilter:LogMetricFilter",
+                name,
+                {"logGroupName": "trail", "pattern": _pattern(event.record), "metricTransformation": metric},
+            ),
+            build(
+                "aws:cloudwatch/metricAlarm:MetricAlarm",
+                name,
+                {
+                    "namespace": "alarms",
+                    "metricName": f"metric-{number}",
+                    "statistic": "Sum",
+                    "period": 300,
+                    "evaluationPeriods": 1,
+                    "threshold": event.count,
+                    "comparisonOperator": "GreaterThanOrEqualToThreshold",
+                    "alarmActions": [TOPIC],
+                    "actionsEnabled": True,
+                },
+            ),
+        ]
+    for number, notice in enumerate(records().notices):
+        name = f"notice-{number}-failed"
+        pattern = {"source": [notice.event["source"]], "detail-type": [notice.event["detail-type"]]}
+        rule = {"name": name, "state": "ENABLED", "eventPattern": json.dumps(pattern)}
+        found += [
+            build("aws:cloudwatch/eventRule:EventRule", name, rule),
+            build("aws:cloudwatch/eventTarget:EventTarget", name, {"rule": name, "arn": TOPIC}),
+        ]
+    return found
+
+
+def _pattern(record: Mapping[str, Any]) -> str:
+    tests = [f'($.{name} = "{value}")' for name, value in record.items() if isinstance(value, str)]
+    return f"{{ {' && '.join(tests)} }}"
+
+
 def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
     """Return logs, detectors and alarms."""
     values = [f"arn:aws:s3:::hmlops-prod-{name}-{data}/" for name in hospitals for data in CLASSES]
@@ -151,13 +216,19 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
             {"arn": "arn:logs:flow", "kmsKeyId": _KEY, "retentionInDays": 400, "tags": tags()},
         ),
         build(
+            "aws:cloudwatch/logGroup:LogGroup",
+            "trail",
+            {"arn": "arn:logs:trail", "name": "trail", "kmsKeyId": _KEY, "retentionInDays": 400, "tags": tags()},
+        ),
+        build(
             "aws:cloudtrail/trail:Trail",
             "trail",
             {
                 "isMultiRegionTrail": True,
                 "enableLogFileValidation": True,
                 "kmsKeyId": _KEY,
-                "cloudWatchLogsGroupArn": "arn:logs:trail",
+                "s3BucketName": f"hmlops-prod-{hospitals[0]}-audit",
+                "cloudWatchLogsGroupArn": "arn:logs:trail:*",
                 "enableLogging": True,
                 "eventSelectors": [
                     {"readWriteType": "All", "dataResources": [{"type": "AWS::S3::Object", "values": values}]}
@@ -170,14 +241,23 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
             build(feature, name.lower(), {"detectorId": "d-1", "name": name, "status": "ENABLED"})
             for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING")
         ),
-        build(
-            "aws:cloudwatch/metricAlarm:MetricAlarm",
-            "denied",
-            {"alarmActions": ["arn:aws:sns:us-east-1:1:alarms"], "actionsEnabled": True},
-        ),
+        *_alarms(),
         build("aws:securityhub/account:Account", "hub", {}),
-        build("aws:cfg/recorder:Recorder", "recorder", {"roleArn": role_arn("x")}),
-        build("aws:cfg/recorderStatus:RecorderStatus", "recorder", {"isEnabled": True}),
+        build(
+            "aws:cfg/recorder:Recorder",
+            "recorder",
+            {
+                "name": "default",
+                "roleArn": role_arn("x"),
+                "recordingGroup": {"allSupported": True, "includeGlobalResourceTypes": True},
+            },
+        ),
+        build(
+            "aws:cfg/deliveryChannel:DeliveryChannel",
+            "recorder",
+            {"s3BucketName": f"hmlops-prod-{hospitals[0]}-audit"},
+        ),
+        build("aws:cfg/recorderStatus:RecorderStatus", "recorder", {"name": "default", "isEnabled": True}),
     ]
 
 

@@ -1,9 +1,19 @@
 """GuardDuty, Security Hub, AWS Config, alarms, and audit records of predictions."""
 
 import re
+from collections.abc import Iterator
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
-from policy_pack.stack.checks import Findings, StackContext, expect, is_set, is_true, violation
+from policy_pack.facts.records.deliveries import CHANNEL
+from policy_pack.stack.checks import (
+    Findings,
+    StackContext,
+    expect,
+    is_empty,
+    is_true,
+    one_of,
+    violation,
+)
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import INFERENCE_SERVICE, NAMESPACE
 
@@ -32,10 +42,40 @@ def the_account_is_monitored(context: StackContext) -> Findings:
     for kind, message in _IN_EACH_REGION.items():
         for region in sorted(regions - {_region(service) for service in context.graph.of(kind)}):
             yield violation(f"{message} in {region or 'its region'}")
-    if not context.graph.of(_RECORDER):
-        yield violation("has no AWS Config recorder")
-    elif not any(status.at("isEnabled").value is True for status in context.graph.of(_STATUS)):
-        yield violation("does not start its AWS Config recorder")
+    for text in _recorder_problems(context):
+        yield violation(text)
+
+
+def _recorder_problems(context: StackContext) -> Iterator[str]:
+    """Return what keeps AWS Config from recording every resource and delivering the record."""
+    recorders = context.graph.of(_RECORDER)
+    if not recorders:
+        yield "has no AWS Config recorder"
+        return
+    if not context.graph.of(CHANNEL):
+        yield "has no delivery channel for its AWS Config recorder"
+    started = [status for status in context.graph.of(_STATUS) if status.at("isEnabled").value is True]
+    names = {status.at("name").text() for status in started}
+    if not any(recorder.at("name").text() in names for recorder in recorders):
+        yield "does not start its AWS Config recorder"
+
+
+@resource_check("AUD-07", _RECORDER)
+def recorders_record_everything(recorder: Resource) -> Findings:
+    """Require a recorder of all resource types, those of global services included."""
+    group = recorder.at("recordingGroup")
+    yield from expect(group.at("allSupported"), one_of(None, True), "does not record all resource types")
+    yield from expect(group.at("resourceTypes"), is_empty, "records some resource types only")
+    yield from expect(group.at("exclusionByResourceTypes"), is_empty, "leaves out resource types")
+    strategies = [one.at("useOnly") for one in group.at("recordingStrategies").items()]
+    for strategy in strategies:
+        yield from expect(strategy, one_of(None, "ALL_SUPPORTED_RESOURCE_TYPES"), "does not record all resource types")
+    if not group.absent:
+        global_types = group.at("includeGlobalResourceTypes")
+        yield from expect(global_types, is_true, "leaves out resources of global services such as IAM")
+    mode = recorder.at("recordingMode")
+    yield from expect(mode.at("recordingFrequency"), one_of(None, "CONTINUOUS"), "does not record continuously")
+    yield from expect(mode.at("recordingModeOverride"), is_empty, "records some resource types less often")
 
 
 def _region(resource: Resource) -> str:
@@ -67,13 +107,6 @@ def detectors_have_all_features(detector: Resource, context: StackContext) -> Fi
     for feature, what in _FEATURES.items():
         if feature not in enabled:
             yield violation(f"does not monitor {what} ({feature})")
-
-
-@resource_check("AUD-07", "aws:cloudwatch/metricAlarm:MetricAlarm")
-def alarms_have_actions(alarm: Resource) -> Findings:
-    """Require an action for every alarm."""
-    yield from expect(alarm.at("alarmActions"), is_set, "has no alarm action")
-    yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its alarm actions are disabled")
 
 
 @join_check("AUD-08", INFERENCE_SERVICE)

@@ -4,6 +4,8 @@ import re
 from fnmatch import fnmatchcase
 
 from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.facts.records.deliveries import record_buckets
+from policy_pack.facts.records.table import records
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
@@ -59,7 +61,9 @@ def buckets_have_a_lifecycle(bucket: Resource, context: StackContext) -> Finding
 @join_check("INT-02", BUCKET)
 def buckets_have_object_lock(bucket: Resource, context: StackContext) -> Findings:
     """Require object lock for buckets of audit records and models."""
-    modes = _LOCKS.get(context.label(bucket, "data-class"))
+    delivered = record_buckets(context.graph).get(bucket.urn)
+    data_class = "audit" if delivered == "CloudTrail" else context.label(bucket, "data-class")
+    modes = _LOCKS.get(data_class)
     if modes is None:
         return
     configurations = context.attached(bucket, BUCKET_LOCK, "bucket", BUCKET_KEYS)
@@ -69,6 +73,11 @@ def buckets_have_object_lock(bucket: Resource, context: StackContext) -> Finding
         yield from expect(
             lock.at("rule.defaultRetention.mode"), one_of(*modes), f"its object lock mode is not {' or '.join(modes)}"
         )
+        period = lock.at("rule.defaultRetention")
+        days = (period.at("days").value or 0) + 365 * (period.at("years").value or 0)
+        least = records().bucket_days if data_class == "audit" else 1
+        if days < least:
+            yield violation(f"its object lock holds for {days} days, fewer than {least}", period.path)
 
 
 @context_check("INT-03", *_PROTECTED)

@@ -1,0 +1,65 @@
+"""Alarms: each event of the record table that must alarm a person reaches one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from policy_pack.controls.rules import join_check, resource_check, stack_check
+from policy_pack.facts.records.alarms import ALARM, AlarmPaths
+from policy_pack.facts.records.table import AlarmedEvent, Notice, records
+from policy_pack.facts.records.topics import TOPIC
+from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, violation
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import ROLE
+from policy_pack.stack.text import known_text
+
+_BREAK_GLASS = "BREAK_GLASS_ROLE"
+
+
+@resource_check("AUD-07", ALARM)
+def alarms_have_actions(alarm: Resource) -> Findings:
+    """Require an action for every alarm."""
+    yield from expect(alarm.at("alarmActions"), is_set, "has no alarm action")
+    yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its alarm actions are disabled")
+
+
+@join_check("AUD-07", TOPIC)
+def topics_of_alarms_reach_a_person(topic: Resource, context: StackContext) -> Findings:
+    """Require that a topic which alarms or rules notify brings their messages to a person."""
+    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    for service in paths.publishers(topic):
+        reason = paths.topic_problem(topic, service)
+        if reason:
+            yield violation(f"{reason}, so its alarms reach nobody")
+
+
+@stack_check("AUD-07")
+def events_raise_alarms(context: StackContext) -> Findings:
+    """Require an alarm that reaches a person for each event of the table, where the stack uses AWS."""
+    if not context.graph.uses("aws"):
+        return
+    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    roles = [role for role in context.graph.of(ROLE) if context.label(role, "break-glass") == "true"]
+    arn = known_text(roles[0].at("arn")) if roles else ""
+    for event in records().alarms:
+        yield from guarded(_alarmed(replace(event, record=_filled_in(event.record, arn)), paths), event.name)
+    for notice in records().notices:
+        yield from guarded(_notified(notice, paths), notice.name)
+
+
+def _alarmed(event: AlarmedEvent, paths: AlarmPaths) -> Findings:
+    if not paths.raises_alarm(event):
+        yield violation(f"no alarm reaches a person for {event.name} ({event.record['eventName']})")
+
+
+def _notified(notice: Notice, paths: AlarmPaths) -> Findings:
+    if not paths.notifies(notice):
+        yield violation(f"no event rule reaches a person for {notice.name} ({notice.event['source']})")
+
+
+def _filled_in(record: Mapping[str, Any], role_arn: str) -> Mapping[str, Any]:
+    """Return a record with the ARN of the break-glass role."""
+    return {
+        key: _filled_in(value, role_arn) if isinstance(value, Mapping) else role_arn if value == _BREAK_GLASS else value
+        for key, value in record.items()
+    }

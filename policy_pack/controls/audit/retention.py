@@ -1,0 +1,67 @@
+"""How long records are kept: log groups, the buckets to which records are delivered, and AWS Config."""
+
+from policy_pack.controls.rules import join_check, resource_check
+from policy_pack.facts.records.deliveries import record_buckets
+from policy_pack.facts.records.table import records
+from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, one_of
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_LIFECYCLE, LOG_GROUP
+from policy_pack.stack.values import View
+
+_CONFIG_RETENTION = "aws:cfg/retentionConfiguration:RetentionConfiguration"
+
+
+@resource_check("AUD-03", LOG_GROUP)
+def logs_are_kept_one_year(group: Resource) -> Findings:
+    """Require a retention of at least one year; without retention logs are kept forever."""
+    yield from expect(
+        group.at("retentionInDays"),
+        lambda days: not days or days >= records().log_days,
+        "has a retention of less than one year",
+    )
+    # Groups of the class DELIVERY keep their events for two days.
+    yield from expect(
+        group.at("logGroupClass"),
+        one_of(None, "", "STANDARD", "INFREQUENT_ACCESS"),
+        "is of a class that keeps its events for days",
+    )
+
+
+@resource_check("AUD-03", _CONFIG_RETENTION)
+def configuration_history_is_kept_six_years(retention: Resource) -> Findings:
+    """Require that AWS Config keeps its history for six years."""
+    days = retention.at("retentionPeriodInDays")
+    yield from expect(
+        days, lambda value: value is None or value >= records().bucket_days, "keeps the history for less than six years"
+    )
+
+
+@join_check("AUD-03", BUCKET)
+def audit_records_are_kept_six_years(bucket: Resource, context: StackContext) -> Findings:
+    """Require that no record expires before six years, where records are kept or delivered.
+
+    A rule counts in full, whatever its filter is: it selects some records.
+    """
+    if context.label(bucket, "data-class") != "audit" and bucket.urn not in record_buckets(context.graph):
+        return
+    for lifecycle in context.attached(bucket, BUCKET_LIFECYCLE, "bucket", BUCKET_KEYS):
+        for rule in lifecycle.at("rules").items():
+            yield from guarded(_retention(rule), rule.path, lifecycle)
+    for rule in bucket.at("lifecycleRules").items():
+        yield from guarded(_retention(rule), rule.path)
+
+
+def _retention(rule: View) -> Findings:
+    if rule.at("status").value == "Disabled" or rule.at("enabled").value is False:
+        return
+    for destination, what in (
+        ("expiration.days", "records"),
+        ("noncurrentVersionExpiration.noncurrentDays", "noncurrent versions"),
+        ("noncurrentVersionExpiration.days", "noncurrent versions"),
+    ):
+        yield from expect(
+            rule.at(destination),
+            lambda days: days is None or days >= records().bucket_days,
+            f"{what} expire before six years",
+        )
+    yield from expect(rule.at("expiration.date"), is_empty, "records expire on a date, whatever their age")

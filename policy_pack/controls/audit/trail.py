@@ -1,0 +1,66 @@
+"""CloudTrail: a complete trail, to which every event of the record table is delivered."""
+
+from collections.abc import Iterator
+
+from policy_pack.controls.rules import join_check, resource_check, stack_check
+from policy_pack.facts.data_stores import arn_of
+from policy_pack.facts.records.table import RecordedEvent, records
+from policy_pack.facts.records.trail import TRAIL, reaches
+from policy_pack.stack.checks import Findings, StackContext, expect, is_set, is_true, violation
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import BUCKET
+
+_FUNCTION = "aws:lambda/function:Function"
+_FIELDS = {
+    "isMultiRegionTrail": (is_true, "is not a multi-region trail"),
+    "includeGlobalServiceEvents": (
+        lambda value: value is not False,
+        "leaves out global services such as IAM",
+    ),
+    "enableLogFileValidation": (is_true, "has no log file validation"),
+    "kmsKeyId": (is_set, "is not encrypted with a customer-managed KMS key"),
+    "s3BucketName": (is_set, "has no bucket for its log files"),
+    "cloudWatchLogsGroupArn": (is_set, "does not send its events to CloudWatch Logs"),
+    "enableLogging": (lambda value: value is not False, "is switched off"),
+}
+
+
+@resource_check("AUD-01", TRAIL)
+def trails_are_complete(trail: Resource) -> Findings:
+    """Require a multi-region trail with a KMS key, log file validation and CloudWatch Logs."""
+    for field, (predicate, message) in _FIELDS.items():
+        yield from expect(trail.at(field), predicate, message)
+
+
+@stack_check("AUD-01")
+def management_events_are_recorded(context: StackContext) -> Findings:
+    """Require a trail where the stack uses AWS, and that each management event of the table reaches one."""
+    if not context.graph.uses("aws"):
+        return
+    trails = context.graph.of(TRAIL)
+    if not trails:
+        yield violation("has no CloudTrail trail")
+        return
+    for event in records().events:
+        if event.category == "Management" and not _recorded(trails, event):
+            yield violation(f"no trail records {event.name} ({event.source} {event.event})")
+
+
+@join_check("AUD-01", BUCKET, _FUNCTION)
+def data_events_are_recorded(store: Resource, context: StackContext) -> Findings:
+    """Require that each data event of the table, of every store that it is about, reaches a trail."""
+    trails = context.graph.of(TRAIL)
+    for event in _data_events(store, context):
+        if not _recorded(trails, event, arn_of(store)):
+            yield violation(f"no trail records {event.name} ({event.event})")
+
+
+def _data_events(store: Resource, context: StackContext) -> Iterator[RecordedEvent]:
+    events = [event for event in records().events if event.of == store.kind]
+    if any(event.phi for event in events) and not context.settings.phi(context.label(store, "data-class")):
+        return
+    yield from events
+
+
+def _recorded(trails: list[Resource], event: RecordedEvent, arn: str = "") -> bool:
+    return any(reaches(trail, event, arn) for trail in trails)

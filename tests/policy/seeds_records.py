@@ -1,0 +1,122 @@
+"""Seeded violations of the controls over records and recovery, one property at a time."""
+
+import json
+from typing import Any
+
+from tests.policy.builders import GONE
+from tests.policy.seed import absent, seed
+
+_TRAIL = "aws:cloudtrail/trail:Trail"
+_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+_FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
+_ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+_RULE = "aws:cloudwatch/eventRule:EventRule"
+_TARGET = "aws:cloudwatch/eventTarget:EventTarget"
+_TOPIC = "aws:sns/topic:Topic"
+_TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
+_SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+_FLOW_LOG = "aws:ec2/flowLog:FlowLog"
+_RECORDER = "aws:cfg/recorder:Recorder"
+_LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+_LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+_OTHER = "arn:aws:sns:us-east-1:123456789012:other"
+
+
+def _denied(policy: str) -> str:
+    document = json.loads(policy)
+    document["Statement"].append({"Effect": "Deny", "Principal": "*", "Action": "sns:*", "Resource": "*"})
+    return json.dumps(document)
+
+
+def _of_another_account(policy: str) -> str:
+    document = json.loads(policy)
+    for statement in document["Statement"]:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": "210987654321"}}
+    return json.dumps(document)
+
+
+def _without_services(policy: str) -> str:
+    document = json.loads(policy)
+    document["Statement"] = [one for one in document["Statement"] if "Service" not in one["Principal"]]
+    return json.dumps(document)
+
+
+def _selector(**changes: Any) -> Any:
+    return lambda selectors: [{**selector, **changes} for selector in selectors]
+
+
+RECORDS = [
+    seed("AUD-01", _TRAIL, "includeGlobalServiceEvents", False),
+    seed("AUD-01", _TRAIL, "s3BucketName", GONE),
+    seed("AUD-01", _TRAIL, "eventSelectors", _selector(includeManagementEvents=False)).here(),
+    seed("AUD-01", _TRAIL, "eventSelectors", _selector(readWriteType="ReadOnly")).here(),
+    seed("AUD-01", _TRAIL, "eventSelectors", _selector(excludeManagementEventSources=["kms.amazonaws.com"])).here(),
+    seed("AUD-01", _TRAIL, "eventSelectors[0].dataResources[0].type", "AWS::Lambda::Function").here(),
+    seed(
+        "AUD-01", _TRAIL, "eventSelectors[0].dataResources[0].values", ["arn:aws:s3:::hmlops-prod-north-raw/a"]
+    ).here(),
+    seed("AUD-03", _GROUP, "logGroupClass", "DELIVERY"),
+    seed("AUD-03", _LIFECYCLE, "rules[0].expiration", {"date": "2027-01-01"}, name="*audit"),
+    seed("AUD-03", _LIFECYCLE, "rules[0].filter", {"prefix": "old/"}, name="*audit", hides=False).with_(
+        "rules[0].expiration", {"days": 30}
+    ),
+    seed("INT-02", _LOCK, "rule.defaultRetention.days", 30, name="*audit"),
+    seed("INT-02", _LOCK, "rule.defaultRetention.days", GONE, name="*models"),
+    seed("AUD-04", _FLOW_LOG, "logFormat", "${srcaddr} ${dstaddr}"),
+    seed("AUD-04", _FLOW_LOG, "iamRoleArn", GONE),
+    seed("AUD-04", _FLOW_LOG, "logDestinationType", "s3"),
+    seed("AUD-07", _RECORDER, "recordingGroup.allSupported", False),
+    seed("AUD-07", _RECORDER, "recordingGroup.includeGlobalResourceTypes", False),
+    seed("AUD-07", _RECORDER, "recordingGroup.resourceTypes", ["AWS::EC2::Instance"]),
+    seed("AUD-07", _RECORDER, "recordingGroup.exclusionByResourceTypes", [{"resourceTypes": ["AWS::IAM::Role"]}]),
+    seed(
+        "AUD-07",
+        _RECORDER,
+        "recordingGroup.recordingStrategies",
+        [{"useOnly": "INCLUSION_BY_RESOURCE_TYPES"}],
+        hides=False,
+    ),
+    seed("AUD-07", _RECORDER, "recordingMode.recordingFrequency", "DAILY"),
+    seed("AUD-07", _RECORDER, "recordingMode.recordingModeOverride", {"recordingFrequency": "DAILY"}),
+    absent("AUD-07", "aws:cfg/deliveryChannel:DeliveryChannel"),
+    absent("AUD-07", _FILTER),
+    seed("AUD-07", _FILTER, "logGroupName", "other"),
+    seed("AUD-07", _FILTER, "pattern", "{ $.eventName = Nothing }"),
+    seed("AUD-07", _FILTER, "pattern", "not a pattern"),
+    seed("AUD-07", _FILTER, "metricTransformation.name", "other"),
+    seed("AUD-07", _FILTER, "metricTransformation.namespace", "other"),
+    seed("AUD-07", _FILTER, "metricTransformation.value", "0"),
+    seed("AUD-07", _FILTER, "metricTransformation.value", "$.size"),
+    seed("AUD-07", _FILTER, "metricTransformation.dimensions", {"user": "$.userIdentity.arn"}),
+    seed("AUD-07", _ALARM, "alarmActions", [_OTHER]),
+    seed("AUD-07", _ALARM, "metricName", "other"),
+    seed("AUD-07", _ALARM, "namespace", "other"),
+    seed("AUD-07", _ALARM, "threshold", 1000),
+    seed("AUD-07", _ALARM, "comparisonOperator", "LessThanThreshold"),
+    seed("AUD-07", _ALARM, "statistic", "Minimum"),
+    seed("AUD-07", _ALARM, "period", 86400),
+    seed("AUD-07", _ALARM, "evaluationPeriods", 5),
+    seed("AUD-07", _ALARM, "datapointsToAlarm", 2),
+    seed("AUD-07", _ALARM, "dimensions", {"x": "y"}),
+    seed("AUD-07", _ALARM, "unit", "Bytes"),
+    seed("AUD-07", _ALARM, "metricQueries", [{"id": "m"}]),
+    seed("AUD-07", _RULE, "state", "DISABLED", name="*-failed"),
+    seed("AUD-07", _RULE, "isEnabled", False, name="*-failed"),
+    seed("AUD-07", _RULE, "eventBusName", "other", name="*-failed"),
+    seed("AUD-07", _RULE, "eventPattern", '{"source": ["aws.other"]}', name="*-failed"),
+    seed("AUD-07", _TARGET, "arn", _OTHER),
+    seed("AUD-07", _TARGET, "rule", "other"),
+    absent("AUD-07", _TARGET),
+    seed("AUD-07", _SUBSCRIPTION, "protocol", "sqs"),
+    seed("AUD-07", _SUBSCRIPTION, "endpoint", ""),
+    seed("AUD-07", _SUBSCRIPTION, "filterPolicy", '{"severity": ["high"]}'),
+    seed("AUD-07", _SUBSCRIPTION, "topic", _OTHER),
+    absent("AUD-07", _SUBSCRIPTION, "topic"),
+    seed("AUD-07", _TOPIC_POLICY, "policy", _denied),
+    seed("AUD-07", _TOPIC_POLICY, "policy", _of_another_account),
+    seed("AUD-07", _TOPIC_POLICY, "policy", _without_services),
+    absent("AUD-07", _TOPIC_POLICY),
+    seed("AUD-07", "aws:kms/key:Key", "policy", _without_services, name="*alarms"),
+    seed("AUD-07", _TOPIC, "kmsMasterKeyId", "alias/aws/sns"),
+    seed("AUD-07", _GROUP, "logGroupClass", "INFREQUENT_ACCESS", name="*trail"),
+]
