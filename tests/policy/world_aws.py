@@ -33,7 +33,7 @@ def key(name: str, hospital: str = "", data: str = "") -> Resource:
             {"Effect": "Allow", "Principal": {"AWS": role_arn("key-admin")}, "Action": administer, "Resource": "*"},
             {"Effect": "Allow", "Principal": {"AWS": role_arn("key-user")}, "Action": use, "Resource": "*"},
         ),
-        "tags": tags(hospital, data),
+        "tags": tags(hospital, data, phi=str(CLASSES.get(data, False)).lower()),
     }
     return build("aws:kms/key:Key", name, props, protect=True)
 

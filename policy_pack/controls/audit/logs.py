@@ -2,6 +2,7 @@
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.facts.data_stores import arn_of
+from policy_pack.facts.structure import AUDIT, holds_phi, may_hold
 from policy_pack.stack.checks import (
     Findings,
     StackContext,
@@ -58,7 +59,7 @@ def the_account_has_a_trail(context: StackContext) -> Findings:
 @join_check("AUD-01", BUCKET)
 def trails_record_data_events(bucket: Resource, context: StackContext) -> Findings:
     """Require that a trail records S3 data events, read and write, of every PHI bucket."""
-    if not context.settings.phi(context.label(bucket, "data-class")):
+    if not holds_phi(bucket, context):
         return
     trails = context.graph.of(_TRAIL)
     if not any(_records(trail, bucket) for trail in trails):
@@ -118,7 +119,7 @@ def logs_are_kept_one_year(group: Resource) -> Findings:
 @join_check("AUD-03", BUCKET)
 def audit_records_are_kept_six_years(bucket: Resource, context: StackContext) -> Findings:
     """Require that nothing in the audit bucket, noncurrent versions included, expires before six years."""
-    if context.label(bucket, "data-class") != "audit":
+    if not may_hold(bucket, AUDIT, context):
         return
     for lifecycle in context.attached(bucket, BUCKET_LIFECYCLE, "bucket", BUCKET_KEYS):
         for rule in lifecycle.at("rules").items():
@@ -168,7 +169,7 @@ def _flow_log(log: Resource, context: StackContext) -> Findings:
 @join_check("AUD-05", BUCKET)
 def buckets_have_access_logs(bucket: Resource, context: StackContext) -> Findings:
     """Require server access logging of every PHI bucket, except the bucket of the access logs."""
-    if not context.settings.phi(context.label(bucket, "data-class")):
+    if not holds_phi(bucket, context):
         return
     logging = context.attached(bucket, BUCKET_LOGGING, "bucket", BUCKET_KEYS)
     log_sources = context.graph.referrers(bucket, BUCKET_LOGGING, "targetBucket", BUCKET_KEYS)

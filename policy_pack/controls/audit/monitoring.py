@@ -3,6 +3,7 @@
 import re
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
+from policy_pack.facts.structure import hospital_of, zone_of
 from policy_pack.stack.checks import Findings, StackContext, expect, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import INFERENCE_SERVICE, NAMESPACE
@@ -28,19 +29,14 @@ def the_account_is_monitored(context: StackContext) -> Findings:
     """Require GuardDuty and Security Hub in every region, and an AWS Config recorder, where the stack uses AWS."""
     if not context.graph.uses("aws"):
         return
-    regions = {_region(resource) for resource in context.graph if resource.package == "aws"}
+    regions = {context.region(resource) for resource in context.graph if resource.package == "aws"}
     for kind, message in _IN_EACH_REGION.items():
-        for region in sorted(regions - {_region(service) for service in context.graph.of(kind)}):
+        for region in sorted(regions - {context.region(service) for service in context.graph.of(kind)}):
             yield violation(f"{message} in {region or 'its region'}")
     if not context.graph.of(_RECORDER):
         yield violation("has no AWS Config recorder")
     elif not any(status.at("isEnabled").value is True for status in context.graph.of(_STATUS)):
         yield violation("does not start its AWS Config recorder")
-
-
-def _region(resource: Resource) -> str:
-    """Return the region of a resource, or of its provider."""
-    return str(resource.props.get("region") or resource.provider.get("region") or "")
 
 
 @resource_check("AUD-07", _DETECTOR)
@@ -85,9 +81,9 @@ def payloads_stay_in_the_phi_zone(service: Resource, context: StackContext) -> F
             continue
         host = _HOST.match(logger.at("url").text())
         namespaces = context.graph.where("metadata.name", host[1], NAMESPACE) if host else []
-        hospital = context.label(service, "hospital")
+        hospital = hospital_of(service, context)
         if not any(
-            context.label(namespace_name, "zone") == "phi" and context.label(namespace_name, "hospital") == hospital
-            for namespace_name in namespaces
+            zone_of(receiver, context) == "phi" and hospital_of(receiver, context) == hospital
+            for receiver in namespaces
         ):
             yield violation("logs payloads, which are PHI, outside its hospital's PHI zone", f"spec.{part}.logger")
