@@ -72,6 +72,11 @@ class StackContext:
         labels = resource.at("metadata.labels" if resource.package == "kubernetes" else "tags")
         return labels.key(f"{self.settings.prefix}/{name}").text()
 
+    @staticmethod
+    def region(resource: Resource) -> str:
+        """Return the AWS region of a resource, or of its provider."""
+        return str(resource.props.get("region") or resource.provider.get("region") or "")
+
     def annotation(self, resource: Resource, name: str) -> View:
         """Return an annotation of a Kubernetes object, with the prefix of the settings."""
         return resource.at("metadata.annotations").key(f"{self.settings.prefix}/{name}")

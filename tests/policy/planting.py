@@ -120,7 +120,7 @@ class Stack:
             return Outcome.FOUND_ALREADY
         if self._exempted(self.graph, seed.control) & touched or self._exempted(graph, seed.control) & touched:
             return Outcome.EXEMPT
-        return Outcome.OTHERWISE if self._found_at_all(graph) - self._found_before else Outcome.SURVIVES
+        return Outcome.OTHERWISE if self.finds_more(graph) else Outcome.SURVIVES
 
     def _exempted(self, graph: Graph, control: str) -> set[str]:
         """Return the URNs of resources that are exempt from a control."""
@@ -129,6 +129,10 @@ class Stack:
 
     def _found_at_all(self, graph: Graph) -> set[tuple[str, str, str]]:
         return {_told(r) for r in Evaluator(self.settings, self.addresses).evaluate_stack(graph) if r.status in BROKEN}
+
+    def finds_more(self, graph: Graph) -> bool:
+        """Return whether a changed stack has a finding that this stack has not."""
+        return bool(self._found_at_all(graph) - self._found_before)
 
     @cached_property
     def _found_before(self) -> set[tuple[str, str, str]]:

@@ -1,5 +1,12 @@
 """All seeds."""
 
-from tests.policy import seeds_cloud, seeds_cluster, seeds_exposure, seeds_records
+from tests.policy import pod_changes, seeds_cloud, seeds_cluster, seeds_exposure, seeds_records, seeds_types
 
-SEEDS = [*seeds_cloud.SEEDS, *seeds_cluster.SEEDS, *seeds_exposure.SEEDS, *seeds_records.RECORDS]
+SEEDS = [
+    *seeds_cloud.SEEDS,
+    *seeds_cluster.SEEDS,
+    *seeds_exposure.SEEDS,
+    *seeds_records.RECORDS,
+    *seeds_types.SEEDS,
+    *pod_changes.SEEDS,
+]

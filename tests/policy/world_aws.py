@@ -34,7 +34,7 @@ def key(name: str, hospital: str = "", data: str = "", statements: tuple[dict[st
             {"Effect": "Allow", "Principal": {"AWS": role_arn("key-user")}, "Action": use, "Resource": "*"},
             *statements,
         ),
-        "tags": tags(hospital, data),
+        "tags": tags(hospital, data, phi=str(CLASSES.get(data, False)).lower()),
     }
     return build("aws:kms/key:Key", name, props, protect=True)
 

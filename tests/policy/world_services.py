@@ -61,7 +61,7 @@ def cluster() -> list[Resource]:
                 "accessScope": {"type": "cluster"},
             },
         ),
-        build("aws:ebs/volume:Volume", "scratch", ebs | {"tags": tags("shared", "models")}),
+        build("aws:ebs/volume:Volume", "scratch", ebs | {"tags": tags("shared", "models", backup="daily")}),
         build(
             "aws:ec2/instance:Instance",
             "bastion",
@@ -70,7 +70,7 @@ def cluster() -> list[Resource]:
                 "rootBlockDevice": dict(ebs),
                 "ebsBlockDevices": [dict(ebs)],
                 "iamInstanceProfile": "bastion",
-                "tags": tags("shared", "models"),
+                "tags": tags("shared", "models", backup="daily"),
             },
         ),
         build("aws:iam/instanceProfile:InstanceProfile", "bastion", {"name": "bastion", "role": "bastion"}),

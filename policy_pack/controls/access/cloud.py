@@ -6,6 +6,7 @@ from policy_pack.facts.iam.documents import Statement, policy_statements, statem
 from policy_pack.facts.iam.policies import POLICY_ATTACHMENTS, documents
 from policy_pack.facts.iam.scope import decrypts_with_every_key, full_service_actions, reads_every_bucket
 from policy_pack.facts.iam.trust import POD_IDENTITY, is_web_identity
+from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, IAM_POLICIES, KEY, ROLE
@@ -197,7 +198,7 @@ def bucket_policies_have_no_public_access(resource: Resource) -> Findings:
 @join_check("AC-08", BUCKET)
 def phi_buckets_deny_unlisted_principals(bucket: Resource, context: StackContext) -> Findings:
     """Require the policy of a PHI bucket to deny principals or VPC endpoints that it does not list."""
-    if not context.settings.phi(context.label(bucket, "data-class")):
+    if not holds_phi(bucket, context):
         return
     policy = policy_statements(context.attached(bucket, BUCKET_POLICY, "bucket", BUCKET_KEYS))
     if not any(_denies_unlisted(statement) for statement in policy):

@@ -72,7 +72,7 @@ def _decoded(value: str) -> str:
 def no_credentials_in_environments(resource: Resource) -> Findings:
     """Refuse credentials as plain values of environment variables."""
     for container in containers(resource):
-        for entry in container.at("env").items():
+        for entry in container.view.at("env").items():
             value = entry.at("value")
             if _is_secret(value.path, resource.secrets):
                 continue
@@ -86,8 +86,8 @@ def no_credentials_in_environments(resource: Resource) -> Findings:
 def secrets_are_mounted_as_files(resource: Resource) -> Findings:
     """Refuse Secrets in environment variables, which child processes and crash reports include; mount them as files."""
     for container in containers(resource):
-        from_secrets = [entry.at("valueFrom.secretKeyRef") for entry in container.at("env").items()]
-        from_secrets += [entry.at("secretRef") for entry in container.at("envFrom").items()]
+        from_secrets = [entry.at("valueFrom.secretKeyRef") for entry in container.view.at("env").items()]
+        from_secrets += [entry.at("secretRef") for entry in container.view.at("envFrom").items()]
         for reference in from_secrets:
             yield from expect(reference, is_empty, "has a Secret in an environment variable")
 

@@ -1,11 +1,22 @@
-"""Ownership tags, agreements and contacts, and the allow list of services and regions."""
+"""Ownership tags, and the agreement and contacts of each hospital."""
 
-from policy_pack.controls.rules import ANY, context_check
+from policy_pack.controls.rules import context_check, join_check
+from policy_pack.facts.structure import (
+    hospital_of,
+    hospital_of_namespace,
+    namespace_name,
+    structural_classes,
+    zone_of,
+    zone_of_namespace,
+)
 from policy_pack.stack.checks import Findings, StackContext, expect, is_set, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, DATABASES, EKS, KEY, NAMESPACE, NODE_GROUP, REPOSITORY, ROLE, VPC
+from policy_pack.stack.pods import pods
+from policy_pack.stack.resource_types import resource_types
 
 _DATA_STORES = (BUCKET, *DATABASES, "aws:msk/cluster:Cluster", "aws:efs/fileSystem:FileSystem", "aws:ebs/volume:Volume")
+_LABELLED = tuple(f"k8s:{name}" for name in resource_types().kubernetes)
 _TAGGED = (
     *_DATA_STORES,
     KEY,
@@ -44,6 +55,51 @@ def namespaces_have_ownership_labels(namespace_object: Resource, context: StackC
     yield from expect(labels.key(f"{prefix}/phi"), one_of("true", "false"), "has no label phi that is true or false")
 
 
+@join_check("INV-01", *_TAGGED)
+def tags_agree_with_the_structure(resource: Resource, context: StackContext) -> Findings:
+    """Refuse tags of hospital, data class and phi that differ from what the program's structure shows."""
+    tags, prefix = resource.at("tags"), context.settings.prefix
+    tag, classes = context.label(resource, "data-class"), structural_classes(resource, context)
+    if tag and tag not in context.settings.data_classes:
+        yield violation(
+            f"has the data class {tag}, which is not known; describe it in data_classes of settings.yaml: "
+            f"`{tag}: true` if it contains PHI, else `{tag}: false`",
+            tags.key(f"{prefix}/data-class").path,
+        )
+    elif tag and classes and tag not in classes:
+        shown = " and ".join(sorted(classes))
+        yield violation(
+            f"has the tag data-class {tag}, and by name or content it is {shown}", tags.key(f"{prefix}/data-class").path
+        )
+    if tag and context.label(resource, "phi") == "false" and context.settings.phi(tag):
+        yield violation(f"has the tag phi false, and the data class {tag} contains PHI", tags.key(f"{prefix}/phi").path)
+    yield from _hospital_agrees(resource, context)
+
+
+@join_check("INV-01", *_LABELLED)
+def labels_agree_with_the_structure(resource: Resource, context: StackContext) -> Findings:
+    """Refuse labels of hospital and zone that differ from the namespace, on objects and on their pods."""
+    name = namespace_name(resource)
+    zone = zone_of_namespace(name)
+    if not zone:
+        return
+    structure = {"hospital": hospital_of_namespace(name), "zone": zone}
+    holders = [resource.at("metadata.labels"), *(pod.labels for pod in pods(resource))]
+    for labels in holders:
+        for label, expected in structure.items():
+            view = labels.key(f"{context.settings.prefix}/{label}")
+            yield from expect(
+                view, one_of(None, expected), f"has another {label} as label than its namespace {name}: {expected}"
+            )
+
+
+def _hospital_agrees(resource: Resource, context: StackContext) -> Findings:
+    tag, hospital = context.label(resource, "hospital"), hospital_of(resource, context)
+    if tag and hospital and tag != hospital:
+        path = resource.at("tags").key(f"{context.settings.prefix}/hospital").path
+        yield violation(f"has the tag hospital {tag}, and it belongs to {hospital}", path)
+
+
 _CONTACT = {
     "baa": "has no business associate agreement (annotation baa)",
     "security-contact": "has no security contact (annotation security-contact)",
@@ -54,38 +110,6 @@ _CONTACT = {
 @context_check("INV-02", NAMESPACE)
 def hospitals_have_agreement_and_contact(namespace_object: Resource, context: StackContext) -> Findings:
     """Require an agreement and contacts on the namespace of each hospital's PHI zone."""
-    if context.label(namespace_object, "zone") == "phi":
+    if zone_of(namespace_object, context) == "phi":
         for name, message in _CONTACT.items():
             yield from expect(context.annotation(namespace_object, name), is_set, message)
-
-
-@context_check("INV-03", ANY)
-def services_are_allowed(resource: Resource, context: StackContext) -> Findings:
-    """Refuse providers and AWS services that are not on the allow list."""
-    services = context.settings.services
-    package, _, rest = resource.type.partition(":")
-    if package == "pulumi" and rest.startswith("providers:"):
-        package, rest = rest.removeprefix("providers:"), ""
-    if package not in services.packages:
-        yield violation(f"uses the provider {package}, which is not allowed")
-    elif package == "aws" and rest:
-        module = rest.partition("/")[0].partition(":")[0]
-        if module not in services.aws:
-            yield violation(f"uses the AWS service {module}, which is not allowed")
-
-
-@context_check("INV-03", "pulumi:providers:aws")
-def provider_regions_are_allowed(provider: Resource, context: StackContext) -> Findings:
-    """Refuse regions that are not on the allow list."""
-    yield from expect(
-        provider.at("region"), one_of(*context.settings.services.regions), "is in a region that is not allowed"
-    )
-
-
-@context_check("INV-03", BUCKET, KEY, EKS, VPC, *DATABASES)
-def resource_regions_are_allowed(resource: Resource, context: StackContext) -> Findings:
-    """Refuse regions of single resources that are not on the allow list."""
-    region = resource.at("region")
-    yield from expect(
-        region, lambda name: not name or name in context.settings.services.regions, "is in a region that is not allowed"
-    )

@@ -1,6 +1,7 @@
 """EKS control plane logs, flow logs and access logs."""
 
 from policy_pack.controls.rules import join_check, resource_check
+from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import (
     Findings,
     StackContext,
@@ -80,7 +81,7 @@ def _has_flow_fields(log_format: object) -> bool:
 @join_check("AUD-05", BUCKET)
 def buckets_have_access_logs(bucket: Resource, context: StackContext) -> Findings:
     """Require server access logging of every PHI bucket, except the bucket of the access logs."""
-    if not context.settings.phi(context.label(bucket, "data-class")):
+    if not holds_phi(bucket, context):
         return
     logging = context.attached(bucket, BUCKET_LOGGING, "bucket", BUCKET_KEYS)
     log_sources = context.graph.referrers(bucket, BUCKET_LOGGING, "targetBucket", BUCKET_KEYS)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.facts.records.deliveries import CHANNEL
+from policy_pack.facts.structure import hospital_of, zone_of
 from policy_pack.stack.checks import (
     Findings,
     StackContext,
@@ -38,9 +39,9 @@ def the_account_is_monitored(context: StackContext) -> Findings:
     """Require GuardDuty and Security Hub in every region, and an AWS Config recorder, where the stack uses AWS."""
     if not context.graph.uses("aws"):
         return
-    regions = {_region(resource) for resource in context.graph if resource.package == "aws"}
+    regions = {context.region(resource) for resource in context.graph if resource.package == "aws"}
     for kind, message in _IN_EACH_REGION.items():
-        for region in sorted(regions - {_region(service) for service in context.graph.of(kind)}):
+        for region in sorted(regions - {context.region(service) for service in context.graph.of(kind)}):
             yield violation(f"{message} in {region or 'its region'}")
     for text in _recorder_problems(context):
         yield violation(text)
@@ -78,11 +79,6 @@ def recorders_record_everything(recorder: Resource) -> Findings:
     yield from expect(mode.at("recordingModeOverride"), is_empty, "records some resource types less often")
 
 
-def _region(resource: Resource) -> str:
-    """Return the region of a resource, or of its provider."""
-    return str(resource.props.get("region") or resource.provider.get("region") or "")
-
-
 @resource_check("AUD-07", _DETECTOR)
 def detectors_are_enabled(detector: Resource) -> Findings:
     """Refuse a detector that is switched off."""
@@ -118,9 +114,9 @@ def payloads_stay_in_the_phi_zone(service: Resource, context: StackContext) -> F
             continue
         host = _HOST.match(logger.at("url").text())
         namespaces = context.graph.where("metadata.name", host[1], NAMESPACE) if host else []
-        hospital = context.label(service, "hospital")
+        hospital = hospital_of(service, context)
         if not any(
-            context.label(namespace_name, "zone") == "phi" and context.label(namespace_name, "hospital") == hospital
-            for namespace_name in namespaces
+            zone_of(receiver, context) == "phi" and hospital_of(receiver, context) == hospital
+            for receiver in namespaces
         ):
             yield violation("logs payloads, which are PHI, outside its hospital's PHI zone", f"spec.{part}.logger")

@@ -3,6 +3,7 @@
 from policy_pack.controls.rules import join_check, resource_check
 from policy_pack.facts.records.deliveries import record_buckets
 from policy_pack.facts.records.table import records
+from policy_pack.facts.structure import AUDIT, may_hold
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, one_of
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_LIFECYCLE, LOG_GROUP
@@ -42,7 +43,7 @@ def audit_records_are_kept_six_years(bucket: Resource, context: StackContext) ->
 
     A rule counts in full, whatever its filter is: it selects some records.
     """
-    if context.label(bucket, "data-class") != "audit" and bucket.urn not in record_buckets(context.graph):
+    if not may_hold(bucket, AUDIT, context) and bucket.urn not in record_buckets(context.graph):
         return
     for lifecycle in context.attached(bucket, BUCKET_LIFECYCLE, "bucket", BUCKET_KEYS):
         for rule in lifecycle.at("rules").items():

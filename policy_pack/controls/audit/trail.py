@@ -6,6 +6,7 @@ from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.facts.data_stores import arn_of
 from policy_pack.facts.records.table import RecordedEvent, records
 from policy_pack.facts.records.trail import TRAIL, reaches
+from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, expect, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET
@@ -57,7 +58,7 @@ def data_events_are_recorded(store: Resource, context: StackContext) -> Findings
 
 def _data_events(store: Resource, context: StackContext) -> Iterator[RecordedEvent]:
     events = [event for event in records().events if event.of == store.kind]
-    if any(event.phi for event in events) and not context.settings.phi(context.label(store, "data-class")):
+    if any(event.phi for event in events) and not holds_phi(store, context):
         return
     yield from events
 

@@ -7,6 +7,7 @@ from typing import Any
 from policy_pack.controls.rules import context_check, join_check, resource_check, stack_check
 from policy_pack.facts.backups import PLAN, SELECTION, selects
 from policy_pack.facts.network.selectors import matches as selector_matches
+from policy_pack.facts.structure import holds_phi, zone_of
 from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
@@ -35,7 +36,7 @@ _SERVERS = ("k8s:apps/Deployment", "k8s:apps/StatefulSet")
 @join_check("BCP-01", BUCKET, *DATABASES, EBS_VOLUME, EC2_INSTANCE, "aws:efs/fileSystem:FileSystem")
 def phi_stores_have_backups(store: Resource, context: StackContext) -> Findings:
     """Require that a backup plan selects every PHI store."""
-    if not context.settings.phi(context.label(store, "data-class")):
+    if not holds_phi(store, context):
         return
     if not any(selects(selection, store) for selection in context.graph.of(SELECTION)):
         yield violation("contains PHI, and no backup plan selects it")
@@ -96,7 +97,7 @@ def restores_are_tested(context: StackContext) -> Findings:
 @join_check("BCP-03", BUCKET)
 def phi_buckets_are_replicated(bucket: Resource, context: StackContext) -> Findings:
     """Require replication of PHI buckets with a KMS key of the other region."""
-    if not context.settings.phi(context.label(bucket, "data-class")):
+    if not holds_phi(bucket, context):
         return
     replications = context.attached(bucket, BUCKET_REPLICATION, "bucket", BUCKET_KEYS)
     targets = context.graph.referrers(bucket, BUCKET_REPLICATION, "rules", ("arn",))
@@ -114,10 +115,15 @@ def _rule(rule: View) -> Findings:
 
 
 # --- high availability ---------------------------------------------------------------------------
+def _is_clinical(resource: Resource, context: StackContext) -> bool:
+    """Return whether a server is one of clinical serving: an InferenceService always is, wherever it runs."""
+    return resource.kind == INFERENCE_SERVICE or zone_of(resource, context) == "serving"
+
+
 @context_check("BCP-04", INFERENCE_SERVICE, *_SERVERS)
 def serving_has_two_replicas(resource: Resource, context: StackContext) -> Findings:
     """Require two replicas spread over availability zones for clinical servers, except with synthetic data."""
-    if context.label(resource, "zone") != "serving" or context.synthetic:
+    if context.synthetic or not _is_clinical(resource, context):
         return
     replicas_path = "spec.predictor.minReplicas" if resource.kind == INFERENCE_SERVICE else "spec.replicas"
     yield from expect(resource.at(replicas_path), between(2, 1000), "has fewer than two replicas")
@@ -136,7 +142,7 @@ def serving_has_a_fallback(service: Resource, context: StackContext) -> Findings
 @join_check("BCP-04", INFERENCE_SERVICE, *_SERVERS)
 def serving_has_disruption_budgets(resource: Resource, context: StackContext) -> Findings:
     """Require a PodDisruptionBudget for clinical servers, except with synthetic data."""
-    if context.label(resource, "zone") != "serving" or context.synthetic:
+    if context.synthetic or not _is_clinical(resource, context):
         return
     labels = pod(resource).labels.whole() or {}
     namespace_name = namespace(resource).text()

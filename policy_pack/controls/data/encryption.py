@@ -172,9 +172,11 @@ def _volume(volume: View) -> Findings:
 
 @stack_check("ENC-04")
 def volumes_are_encrypted_by_default(context: StackContext) -> Findings:
-    """Require EBS encryption by default, so that volumes created by others are encrypted as well."""
-    if context.graph.of(EKS, NODE_GROUP, EC2_INSTANCE, EBS_VOLUME) and not context.graph.of(_ENCRYPTION_BY_DEFAULT):
-        yield violation("has no EBS encryption by default (EncryptionByDefault)")
+    """Require EBS encryption by default in each region with volumes, for volumes that others create as well."""
+    used = {context.region(resource) for resource in context.graph.of(EKS, NODE_GROUP, EC2_INSTANCE, EBS_VOLUME)}
+    for region in sorted(used - {context.region(default) for default in context.graph.of(_ENCRYPTION_BY_DEFAULT)}):
+        where = f" in {region}" if region else ""
+        yield violation(f"has no EBS encryption by default (EncryptionByDefault){where}")
 
 
 @resource_check("ENC-04", _ENCRYPTION_BY_DEFAULT)
@@ -182,15 +184,6 @@ def encryption_by_default_is_enabled(enabled_by: Resource) -> Findings:
     """Refuse EBS encryption by default that is switched off."""
     yield from expect(
         enabled_by.at("enabled"), lambda value: value is not False, "EBS encryption by default is switched off"
-    )
-
-
-@resource_check("ENC-04", "k8s:storage.k8s.io/StorageClass")
-def storage_classes_encrypt(storage: Resource) -> Findings:
-    """Require encryption of volumes that pods claim."""
-    yield from expect(storage.at("parameters.encrypted"), is_true, "its volumes are not encrypted")
-    yield from expect(
-        storage.at("parameters.kmsKeyId"), is_set, "its volumes are not encrypted with a customer-managed KMS key"
     )
 
 

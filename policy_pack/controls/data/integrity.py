@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from policy_pack.controls.rules import context_check, join_check, resource_check
 from policy_pack.facts.records.deliveries import record_buckets
 from policy_pack.facts.records.table import records
+from policy_pack.facts.structure import data_classes, hospital_of, may_hold
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
@@ -62,7 +63,8 @@ def buckets_have_a_lifecycle(bucket: Resource, context: StackContext) -> Finding
 def buckets_have_object_lock(bucket: Resource, context: StackContext) -> Findings:
     """Require object lock for buckets of audit records and models."""
     delivered = record_buckets(context.graph).get(bucket.urn)
-    data_class = "audit" if delivered == "CloudTrail" else context.label(bucket, "data-class")
+    classes = (name for name in _LOCKS if may_hold(bucket, name, context))
+    data_class = "audit" if delivered == "CloudTrail" else next(classes, "")
     modes = _LOCKS.get(data_class)
     if modes is None:
         return
@@ -124,9 +126,9 @@ def models_are_in_their_hospital_s_bucket(service: Resource, context: StackConte
     if not buckets:
         yield violation(f"its model is in {release['bucket']}, which is not a bucket of this stack", uri.path)
     for bucket in buckets:
-        if context.label(bucket, "data-class") != "models":
+        if data_classes(bucket, context) != {"models"}:
             yield violation(f"its model is in {bucket.name}, which is not for the data class models", uri.path)
-        if context.label(bucket, "hospital") != context.label(service, "hospital"):
+        if hospital_of(bucket, context) != hospital_of(service, context):
             yield violation(f"its model is in {bucket.name}, which belongs to another hospital", uri.path)
 
 
@@ -146,8 +148,8 @@ def images_have_digests(resource: Resource, context: StackContext) -> Findings:
     """Require every image by digest, from an allowed registry."""
     registries = context.settings.services.registries
     for container in containers(resource):
-        image = container.at("image")
-        if image.known and image.absent and resource.kind == INFERENCE_SERVICE:
+        image = container.view.at("image")
+        if container.merged and image.known and image.absent:
             continue
         yield from expect(image, _has_digest, "its image has no digest")
         yield from expect(

@@ -44,9 +44,7 @@ _NAMESPACED = (
 
 @join_check("SEG-01", NAMESPACE)
 def zones_have_a_default_deny_policy(zone_namespace: Resource, context: StackContext) -> Findings:
-    """Require a default-deny NetworkPolicy, for ingress and egress of every pod, in the namespaces of zones."""
-    if not context.label(zone_namespace, "zone"):
-        return
+    """Require a default-deny NetworkPolicy, for ingress and egress of every pod, in every namespace."""
     name = zone_namespace.at("metadata.name").text()
     by_namespace: dict[str, list[Resource]] = context.graph.memo("policies by namespace", _by_namespace)
     policies = by_namespace.get(name, [])

@@ -8,6 +8,7 @@ from policy_pack.facts.iam.conditions import transport_requirement
 from policy_pack.facts.iam.documents import policy_statements
 from policy_pack.facts.network.policies import INGRESS as INGRESS_TYPE
 from policy_pack.facts.network.topology import PodGroup, topology
+from policy_pack.facts.structure import zone_of
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import (
     Findings,
@@ -79,7 +80,7 @@ def zones_use_mutual_tls(zone_namespace: Resource, context: StackContext) -> Fin
     connections needs no mutual TLS.
     """
     name = zone_namespace.at("metadata.name").text()
-    if context.label(zone_namespace, "zone") not in _MTLS_ZONES:
+    if zone_of(zone_namespace, context) not in _MTLS_ZONES:
         return
     network = topology(context, zones())
     groups = network.by_namespace.get(name, ())

@@ -1,10 +1,11 @@
-"""Pod security, node hardening, and allowed ports."""
+"""Pod security: the restricted Pod Security Standard, resources, and what else a pod can set, wherever pods are."""
 
-from policy_pack.controls.rules import context_check, join_check, resource_check, stack_check
-from policy_pack.facts.network.selectors import matches_labels
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from policy_pack.controls.rules import resource_check
 from policy_pack.stack.checks import (
     Findings,
-    StackContext,
     between,
     expect,
     guarded,
@@ -15,19 +16,10 @@ from policy_pack.stack.checks import (
     one_of,
     violation,
 )
-from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import EKS, INFERENCE_SERVICE, LAUNCH_TEMPLATE, NODE_GROUP, SERVICE, SERVING_RUNTIMES
-from policy_pack.stack.pods import (
-    CONTAINER_OWNERS,
-    LONG_RUNNING_SERVERS,
-    POD_OWNERS,
-    POD_TEMPLATES,
-    containers,
-    namespace,
-    pod,
-    spec,
-)
-from policy_pack.stack.values import NotKnownError, View
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.pods import CONTAINER_OWNERS, LONG_RUNNING_SERVERS, Container, Pod, pods
+from policy_pack.stack.resource_types import resource_types
+from policy_pack.stack.values import View
 
 _HOST_NAMESPACES = ("hostPID", "hostIPC", "hostNetwork")
 _VOLUMES = {
@@ -41,189 +33,209 @@ _VOLUMES = {
     "secret",
 }
 _SECCOMP = ("RuntimeDefault", "Localhost")
+_SELINUX_TYPES = (None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_SAFE_SYSCTLS = {
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+}
 _MIN_USER, _MAX_USER = 10_000, 2**31 - 1
 _ALLOWED_CAPABILITIES = ("NET_BIND_SERVICE",)
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle.postStart", "lifecycle.preStop")
+_HANDLERS = ("httpGet", "tcpSocket")
+_SYSTEM_PRIORITY = "system-"
 
 
 @resource_check("CM-01", *CONTAINER_OWNERS)
 def pods_are_restricted(resource: Resource) -> Findings:
     """Require the restricted Pod Security Standard."""
-    pod_spec = spec(resource)
+    for pod in pods(resource):
+        yield from guarded(_pod(pod), pod.spec.path)
+        for container in pod.containers:
+            yield from guarded(_container(container, pod.spec), container.view.path)
+        if not pod.own_containers and (pod.whole or pod.containers):
+            yield from _security(pod.spec.at("securityContext"), pod.spec.at("securityContext"))
+
+
+def _pod(pod: Pod) -> Findings:
     for field in _HOST_NAMESPACES:
         yield from expect(
-            pod_spec.at(field), is_not_true, f"shares the {field.removeprefix('host')} namespace of the node"
+            pod.spec.at(field), is_not_true, f"shares the {field.removeprefix('host')} namespace of the node"
         )
-    for volume in pod_spec.at("volumes").items():
+    shared = pod.spec.at("shareProcessNamespace")
+    yield from expect(shared, is_not_true, "its containers can read each other's memory and files")
+    for volume in pod.spec.at("volumes").items():
         yield from guarded(_volume(volume), volume.path)
-    for container in containers(resource):
-        yield from guarded(_container(container, pod_spec), container.path)
-    if resource.kind in POD_OWNERS and not is_set(pod_spec.at("containers").raw):
-        yield from _security(pod_spec.at("securityContext"), pod_spec.at("securityContext"))
+    context = pod.spec.at("securityContext")
+    for sysctl in context.at("sysctls").items():
+        yield from expect(sysctl.at("name"), lambda name: name in _SAFE_SYSCTLS, "sets an unsafe sysctl")
+    for field in ("fsGroup", "runAsGroup"):
+        yield from expect(context.at(field), lambda group: group != 0, f"{field} is the group of root")
+    for group in context.at("supplementalGroups").items():
+        yield from expect(group, lambda number: number != 0, "is in the group of root")
+    yield from _kernel_security(context)
 
 
 def _volume(volume: View) -> Findings:
     kinds = {name for name, view in volume.fields() if view.raw is not None} - {"name"}
     for kind in sorted(kinds - _VOLUMES):
         yield violation(f"mounts a volume of type {kind}", volume.path)
+    if "csi" in kinds:
+        drivers = resource_types().inline_csi_drivers
+        driver = volume.at("csi.driver")
+        yield from expect(driver, lambda name: name in drivers, "mounts a volume of a CSI driver that was not reviewed")
 
 
-def _container(container: View, pod_spec: View) -> Findings:
-    if not container.known:
-        yield not_yet_known(container.path)
+def _kernel_security(context: View) -> Findings:
+    """Yield whether a security context switches AppArmor, SELinux or Windows isolation off."""
+    yield from expect(context.at("appArmorProfile.type"), one_of(None, *_SECCOMP), "has no AppArmor profile")
+    yield from expect(context.at("seLinuxOptions.type"), one_of(*_SELINUX_TYPES), "has a custom SELinux type")
+    for field in ("user", "role"):
+        yield from expect(context.at(f"seLinuxOptions.{field}"), is_empty, f"has a custom SELinux {field}")
+    yield from expect(context.at("windowsOptions.hostProcess"), is_not_true, "is a process of the node")
+
+
+def _container(container: Container, pod_spec: View) -> Findings:
+    view = container.view
+    if not view.known:
+        yield not_yet_known(view.path)
         return
-    own = container.at("securityContext")
+    own = view.at("securityContext")
     yield from expect(own.at("privileged"), is_not_true, "a container is privileged")
-    yield from expect(
-        own.at("allowPrivilegeEscalation"), lambda value: value is False, "a container allows privilege escalation"
+    yield from _set(
+        container,
+        "allowPrivilegeEscalation",
+        lambda value: value is False,
+        "a container allows privilege escalation",
     )
     yield from expect(own.at("procMount"), one_of(None, "Default"), "a container has an unmasked /proc (procMount)")
-    drop = own.at("capabilities.drop")
-    yield from expect(drop, lambda names: bool(names) and "ALL" in names, "a container does not drop all capabilities")
+    yield from _set(
+        container,
+        "capabilities.drop",
+        lambda names: bool(names) and "ALL" in names,
+        "a container does not drop all capabilities",
+    )
     for added in own.at("capabilities.add").items():
         yield from expect(added, one_of(*_ALLOWED_CAPABILITIES), "a container adds capabilities")
-    for port in container.at("ports").items():
+    for port in view.at("ports").items():
         yield from expect(port.at("hostPort"), one_of(None, 0), "a container uses a host port")
-    yield from _security(own, pod_spec.at("securityContext"))
+        yield from expect(port.at("hostIP"), is_empty, "a container uses an address of the node")
+    yield from expect(own.at("runAsGroup"), lambda group: group != 0, "runAsGroup is the group of root")
+    yield from _kernel_security(own)
+    yield from _probe_hosts(view)
+    yield from _security(own, pod_spec.at("securityContext"), merged=container.merged)
 
 
-def _security(own: View, pod_context: View) -> Findings:
+def _set(container: Container, path: str, predicate: Callable[[Any], bool], message: str) -> Findings:
+    """Check a property of a security context; a container that is merged over another one need not set it."""
+    view = container.view.at(f"securityContext.{path}")
+    if not (container.merged and view.known and view.raw is None):
+        yield from expect(view, predicate, message)
+
+
+def _probe_hosts(container: View) -> Findings:
+    """Yield whether the kubelet sends a probe or a lifecycle hook to another host than the pod."""
+    for probe in _PROBES:
+        for handler in _HANDLERS:
+            yield from expect(
+                container.at(f"{probe}.{handler}.host"), is_empty, f"its {probe} makes the node call another host"
+            )
+
+
+def _security(own: View, pod_context: View, *, merged: bool = False) -> Findings:
     """Yield whether a container can run as root or without seccomp; its own security context overrides the pod's."""
     non_root = own.at("runAsNonRoot")
     if non_root.known and non_root.raw is None:
         non_root = pod_context.at("runAsNonRoot")
-    yield from expect(non_root, lambda value: value is True, "runAsNonRoot is not true")
+    if not (merged and non_root.known and non_root.raw is None):
+        yield from expect(non_root, lambda value: value is True, "runAsNonRoot is not true")
     for user in (own.at("runAsUser"), pod_context.at("runAsUser")):
         yield from expect(user, lambda value: value != 0, "runs as root")
     profile = own.at("seccompProfile.type")
     if profile.known and profile.raw is None:
         profile = pod_context.at("seccompProfile.type")
-    yield from expect(profile, one_of(*_SECCOMP), "has no seccomp profile (RuntimeDefault or Localhost)")
+    if not (merged and profile.known and profile.raw is None):
+        yield from expect(profile, one_of(*_SECCOMP), "has no seccomp profile (RuntimeDefault or Localhost)")
+
+
+@resource_check("CM-01", *CONTAINER_OWNERS)
+def pods_have_reviewed_fields(resource: Resource) -> Findings:
+    """Refuse fields of pods and containers that were not reviewed, such as runtimeClassName and nodeName."""
+    types = resource_types()
+    for pod in pods(resource):
+        known = types.pod_fields | set(pod.place.fields) | set(pod.place.merged)
+        yield from guarded(_fields(pod.spec, known), pod.spec.path)
+        for container in pod.containers:
+            reviewed = types.container_fields | (types.model_fields if pod.place.merged else frozenset())
+            yield from guarded(_fields(container.view, reviewed), container.view.path)
+        yield from guarded(_scheduling(pod), pod.spec.path)
+        yield from guarded(_injection(pod), pod.annotations.path)
+
+
+def _fields(view: View, reviewed: Iterable[str]) -> Findings:
+    for name, field in view.fields():
+        if name not in reviewed and (not field.known or is_set(field.raw)):
+            yield violation(f"sets {name}, which was not reviewed (resource_types.yaml)", field.path)
+
+
+def _scheduling(pod: Pod) -> Findings:
+    """Yield a priority of the system, and tolerations of every taint, by which a pod gets on to any node."""
+    priority = pod.spec.at("priorityClassName")
+    yield from expect(
+        priority, lambda name: not str(name or "").startswith(_SYSTEM_PRIORITY), "has a priority of the system"
+    )
+    for toleration in pod.spec.at("tolerations").items():
+        yield from expect(toleration.at("key"), is_set, "tolerates every taint, so it can run on any node")
+
+
+def _injection(pod: Pod) -> Findings:
+    prefixes = resource_types().injecting_annotations
+    for holder in (pod.annotations, pod.labels):
+        for name, view in holder.fields():
+            if name.startswith(prefixes):
+                yield violation(f"{name} lets an injector change its containers", view.path)
 
 
 @resource_check("CM-02", *CONTAINER_OWNERS)
 def containers_have_limits(resource: Resource) -> Findings:
     """Require a read-only root file system, and resource requests and limits."""
-    for container in containers(resource):
-        is_model = resource.kind == INFERENCE_SERVICE and container.path.endswith(".model")
-        if not is_model:
-            yield from expect(
-                container.at("securityContext.readOnlyRootFilesystem"),
-                lambda v: v is True,
-                "its root file system is not read-only",
+    for pod in pods(resource):
+        for container in pod.containers:
+            yield from _set(
+                container, "readOnlyRootFilesystem", lambda v: v is True, "its root file system is not read-only"
             )
-        for side in ("requests", "limits"):
-            for what in ("cpu", "memory"):
-                yield from expect(container.at(f"resources.{side}.{what}"), is_set, f"has no {side} for {what}")
+            for side in ("requests", "limits") if not container.merged else ():
+                for what in ("cpu", "memory"):
+                    view = container.view.at(f"resources.{side}.{what}")
+                    yield from expect(view, is_set, f"has no {side} for {what}")
 
 
-@resource_check("CM-02", *POD_OWNERS)
+@resource_check("CM-02", *CONTAINER_OWNERS)
 def users_are_not_of_the_node(resource: Resource) -> Findings:
     """Require a user id that no user of a node has."""
-    pod_spec = spec(resource)
-    pod_user = pod_spec.at("securityContext.runAsUser")
-    for container in containers(resource):
-        own = container.at("securityContext.runAsUser")
-        user = pod_user if own.known and own.raw is None else own
-        yield from expect(
-            user, between(_MIN_USER, _MAX_USER), "runs as a user id below 10000, which a user of the node may have"
-        )
+    for pod in pods(resource):
+        pod_user = pod.spec.at("securityContext.runAsUser")
+        for container in pod.containers:
+            own = container.view.at("securityContext.runAsUser")
+            user = pod_user if own.known and own.raw is None else own
+            if user.known and user.raw is None and (container.merged or not pod.whole):
+                continue
+            yield from expect(
+                user, between(_MIN_USER, _MAX_USER), "runs as a user id below 10000, which a user of the node may have"
+            )
 
 
 @resource_check("CM-02", *LONG_RUNNING_SERVERS)
 def servers_have_probes(resource: Resource) -> Findings:
     """Require liveness and readiness probes of servers."""
-    for container in spec(resource).at("containers").items():
-        for probe in ("livenessProbe", "readinessProbe"):
-            yield from expect(container.at(probe), is_set, f"has no {probe}")
-
-
-@resource_check("CM-03", LAUNCH_TEMPLATE)
-def nodes_require_imdsv2(template: Resource) -> Findings:
-    """Require IMDSv2 with a hop limit of 1, and no SSH key."""
-    options = template.at("metadataOptions")
-    yield from expect(options.at("httpTokens"), one_of("required"), "allows IMDSv1")
-    yield from expect(
-        options.at("httpPutResponseHopLimit"),
-        between(1, 1),
-        "has a hop limit over 1, so pods can use the credentials of the node",
-    )
-    yield from expect(template.at("keyName"), is_empty, "has an SSH key")
-
-
-@resource_check("CM-03", NODE_GROUP)
-def nodes_have_no_remote_access(group: Resource) -> Findings:
-    """Refuse remote access, and require a launch template, which alone can require IMDSv2."""
-    yield from expect(group.at("remoteAccess"), is_empty, "allows remote access by SSH")
-    yield from expect(group.at("launchTemplate"), is_set, "has no launch template that requires IMDSv2")
-
-
-@context_check("CM-03", EKS)
-def cluster_version_is_supported(cluster: Resource, context: StackContext) -> Findings:
-    """Require a Kubernetes version in standard support."""
-    versions = context.settings.services.eks_versions
-    yield from expect(cluster.at("version"), one_of(*versions), "its Kubernetes version is not in standard support")
-
-
-_MALWARE = ("EBS_MALWARE_PROTECTION", "RUNTIME_MONITORING", "EKS_RUNTIME_MONITORING")
-
-
-@stack_check("CM-04")
-def nodes_have_malware_protection(context: StackContext) -> Findings:
-    """Require malware protection or runtime monitoring of nodes, where the stack has nodes."""
-    if not context.graph.of(EKS, NODE_GROUP):
-        return
-    features = context.graph.of("aws:guardduty/detectorFeature:DetectorFeature")
-    has_feature = any(f.at("name").text() in _MALWARE and f.at("status").text() == "ENABLED" for f in features)
-    plans = context.graph.of("aws:guardduty/malwareProtectionPlan:MalwareProtectionPlan")
-    agents = [d for d in context.graph.of("k8s:apps/DaemonSet") if context.label(d, "purpose") == "runtime-protection"]
-    if not (has_feature or plans or agents):
-        yield violation("has neither malware protection nor runtime monitoring of its nodes")
-
-
-@context_check("CM-05", SERVICE)
-def service_ports_are_allowed(service: Resource, context: StackContext) -> Findings:
-    """Refuse Service ports of remote shells, plain-text protocols and management interfaces."""
-    for port in service.at("spec.ports").items():
-        yield from _port(port.at("port"), context)
-        yield from _port(port.at("targetPort"), context)
-
-
-@context_check("CM-05", *POD_TEMPLATES, *SERVING_RUNTIMES)
-def container_ports_are_allowed(resource: Resource, context: StackContext) -> Findings:
-    """Refuse the same container ports."""
-    for container in containers(resource):
-        for port in container.at("ports").items():
-            yield from _port(port.at("containerPort"), context)
-
-
-def _port(view: View, context: StackContext) -> Findings:
-    denied = context.settings.services.denied_ports
-    yield from expect(view, lambda port: port not in denied, "uses a port that is not allowed")
-
-
-@join_check("CM-05", SERVICE)
-def service_targets_are_declared(service: Resource, context: StackContext) -> Findings:
-    """Refuse a target port that no container of the selected pods declares, where the stack declares such pods."""
-    selector = service.at("spec.selector").whole() or {}
-    namespace_name = namespace(service).text()
-    declared_ports: set[object] = set()
-    for resource in context.graph.memo("pods by namespace", _pods_by_namespace).get(namespace_name, ()):
-        labels = pod(resource).labels.whole() or {}
-        if selector and matches_labels(selector, labels):
-            ports = [port for container in containers(resource) for port in container.at("ports").items()]
-            declared_ports |= {port.at(field).value for port in ports for field in ("containerPort", "name")}
-    for port in service.at("spec.ports").items() if declared_ports else ():
-        target = port.at("targetPort")
-        if target.known and target.raw is None:
-            target = port.at("port")
-        yield from expect(target, lambda value: value in declared_ports, "targets a port that no container declares")
-
-
-def _pods_by_namespace(graph: Graph) -> dict[str, list[Resource]]:
-    by_namespace: dict[str, list[Resource]] = {}
-    for resource in graph.of(*POD_OWNERS):
-        try:
-            by_namespace.setdefault(namespace(resource).text(), []).append(resource)
-        except NotKnownError:
-            continue
-    return by_namespace
+    for pod in pods(resource):
+        for container in pod.own_containers:
+            for probe in ("livenessProbe", "readinessProbe") if container.main else ():
+                yield from expect(container.view.at(probe), is_set, f"has no {probe}")

@@ -8,6 +8,7 @@ from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.evaluation import allowed_arns
 from policy_pack.facts.iam.trust import service_account
 from policy_pack.facts.releases import ReleaseMetadata, local_path, read
+from policy_pack.facts.structure import may_hold, zone_of
 from policy_pack.facts.vault.policies import policy_paths
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, matches, violation
 from policy_pack.stack.graph import Graph, Resource
@@ -127,7 +128,7 @@ def _concerns(expression: str, name: str, namespace_name: str, alert_namespace: 
 @join_check("ML-04", *POD_OWNERS)
 def training_has_no_raw_phi(resource: Resource, context: StackContext) -> Findings:
     """Refuse access to raw PHI, or to pseudonymisation keys, in the zone where models are trained."""
-    if context.label(resource, "zone") != "data":
+    if zone_of(resource, context) != "data":
         return
     account = (namespace(resource).text(), pod(resource).spec.at("serviceAccountName").text())
     for role in context.graph.memo("roles by account", _roles).get(account, ()):
@@ -160,7 +161,7 @@ def _reads_raw(policy: Resource, context: StackContext) -> Findings:
 
 def _raw(graph: Graph, context: StackContext, kind: str) -> dict[str, str]:
     """Return names by ARN of the buckets or keys of raw PHI."""
-    return {arn_of(one): one.name for one in graph.of(kind) if context.label(one, "data-class") == "raw"}
+    return {arn_of(one): one.name for one in graph.of(kind) if may_hold(one, "raw", context)}
 
 
 def _pseudonymisation(account: tuple[str, str], context: StackContext) -> Findings:

@@ -56,11 +56,12 @@ def ingresses(ingress: Resource, context: StackContext) -> Iterator[EntryPoint]:
 def host_ports(owner: Resource, context: StackContext) -> Iterator[EntryPoint]:
     """Return the ports of nodes that pods listen on."""
     entry = partial(_entry, "host-port", owner, context)
-    spec = pods.spec(owner).at("hostNetwork")
-    if spec.value not in (None, False):
-        yield entry(Reach.VPC, "its pods listen on the network of their nodes", spec.path)
+    for declared in pods.pods(owner):
+        spec = declared.spec.at("hostNetwork")
+        if spec.value not in (None, False):
+            yield entry(Reach.VPC, "its pods listen on the network of their nodes", spec.path)
     for container in pods.containers(owner):
-        for port in container.at("ports").items():
+        for port in container.view.at("ports").items():
             if not port.at("hostPort").absent and port.at("hostPort").value != 0:
                 yield entry(Reach.VPC, f"port {port.at('hostPort').text()} of its nodes", port.path)
 

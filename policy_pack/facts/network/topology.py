@@ -169,9 +169,9 @@ def _add_namespace(result: Topology, resource: Resource, context: StackContext) 
 def _runtime_containers(context: StackContext) -> dict[tuple[str, str], list[View]]:
     """Return the containers of model servers, which KServe takes from their ServingRuntime, by namespace and name."""
     return {
-        (namespace(runtime).text() if namespace(runtime).known else "", runtime.at("metadata.name").text()): list(
-            containers(runtime)
-        )
+        (namespace(runtime).text() if namespace(runtime).known else "", runtime.at("metadata.name").text()): [
+            container.view for container in containers(runtime)
+        ]
         for runtime in context.graph.of(*SERVING_RUNTIMES)
         if runtime.at("metadata.name").known
     }
@@ -181,7 +181,7 @@ def _pod_group(result: Topology, resource: Resource, runtimes: Mapping[tuple[str
     own = result.namespaces.get(namespace(resource).text())
     if own is None:
         return None
-    declared = list(containers(resource))
+    declared = [container.view for container in containers(resource)]
     if resource.kind == INFERENCE_SERVICE:
         runtime = resource.at("spec.predictor.model.runtime").text()
         declared += runtimes.get((own.name, runtime), runtimes.get(("", runtime), []))

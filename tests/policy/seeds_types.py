@@ -1,0 +1,116 @@
+"""Seeded violations of the allow list of resource types, and of volumes and nodes of Karpenter."""
+
+from typing import Any
+
+from policy_pack.stack.graph import Resource
+from tests.policy.builders import build, put
+from tests.policy.seed import Seed, extra, seed
+from tests.policy.world_cluster import container, pod
+
+_META = {"name": "x", "namespace": "north-data"}
+_MAPPING = {"deviceName": "/dev/xvda", "ebs": {"encrypted": True, "kmsKeyID": "arn:key"}}
+_OPTIONS = {"httpTokens": "required", "httpPutResponseHopLimit": 1}
+_CLASS = {"metadata": {"name": "default"}, "spec": {"metadataOptions": _OPTIONS, "blockDeviceMappings": [_MAPPING]}}
+_TEMPLATE = {"metadata": {}, "spec": pod("trainer", container("main", server=True))}
+
+
+def _object(type_: str, **props: Any) -> Resource:
+    return build(f"kubernetes:{type_}", "x", {"metadata": _META, **props})
+
+
+def _node_class(path: str, value: object) -> Resource:
+    return build("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "default", put(_CLASS, path, value))
+
+
+# Types that nobody reviewed: kinds, groups, versions, patches, lists, dynamic types, plugins and other providers.
+REFUSED_TYPES = (
+    "kubernetes:example.com/v1:Widget",
+    "kubernetes:apps/v1beta2:Deployment",
+    "kubernetes:policy/v1beta1:PodDisruptionBudget",
+    "kubernetes:apps/v1:DeploymentPatch",
+    "kubernetes:core/v1:ConfigMapPatch",
+    "kubernetes:example.com/v1:WidgetPatch",
+    "kubernetes:core/v1:List",
+    "kubernetes:core/v1:PodList",
+    "kubernetes:core/v1:Endpoints",
+    "kubernetes:core/v1:Node",
+    "kubernetes:discovery.k8s.io/v1:EndpointSlice",
+    "kubernetes:node.k8s.io/v1:RuntimeClass",
+    "kubernetes:scheduling.k8s.io/v1:PriorityClass",
+    "kubernetes:apiregistration.k8s.io/v1:APIService",
+    "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
+    "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration",
+    "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration",
+    "kubernetes:certificates.k8s.io/v1:CertificateSigningRequest",
+    "kubernetes:argoproj.io/v1alpha1:Application",
+    "kubernetes:argoproj.io/v1alpha1:Workflow",
+    "kubernetes:argoproj.io/v1alpha1:CronWorkflow",
+    "kubernetes:sparkoperator.k8s.io/v1beta2:SparkApplication",
+    "kubernetes:serving.kserve.io/v1alpha1:InferenceGraph",
+    "kubernetes:serving.kserve.io/v1alpha1:LLMInferenceService",
+    "kubernetes:serving.kserve.io/v1alpha2:InferenceService",
+    "kubernetes:serving.kserve.io/v1alpha1:TrainedModel",
+    "kubernetes:gateway.envoyproxy.io/v1alpha1:EnvoyPatchPolicy",
+    "kubernetes:gateway.networking.k8s.io/v1alpha2:TCPRoute",
+    "kubernetes:monitoring.coreos.com/v1:Prometheus",
+    "kubernetes:helm.sh/v2:Chart",
+    "kubernetes:yaml/v3:ConfigGroup",
+    "kubernetes:cilium.io/v2:CiliumNetworkPolicy",
+    "pulumi-python:dynamic:Resource",
+    "pulumi-nodejs:dynamic:Resource",
+    "pulumi:pulumi:StackReference",
+    "pulumi:providers:command",
+    "pulumi:providers:healthcare-mlops",
+    "command:local:Command",
+    "docker:index/container:Container",
+    "random:index/randomPassword:RandomPassword",
+    "tls:index/privateKey:PrivateKey",
+    "eks:index:Cluster",
+    "awsx:ec2:Vpc",
+    "aws-native:s3:Bucket",
+    "aws:ec2/networkInterface:NetworkInterface",
+    "aws:eks/fargateProfile:FargateProfile",
+    "aws:iam/samlProvider:SamlProvider",
+    "aws:ssm/association:Association",
+    "aws:rds/proxy:Proxy",
+    "vault:index/token:Token",
+    "vault:generic/secret:Secret",
+    "vault:approle/authBackendRole:AuthBackendRole",
+)
+
+_ENVOY = "spec.provider.kubernetes.envoyDeployment"
+SEEDS: list[Seed] = [
+    *(extra("INV-03", build(type_, "x", {"metadata": {"namespace": "north-data"}})) for type_ in REFUSED_TYPES),
+    extra("INV-03", _object("core/v1:ConfigMap", kind="Pod", apiVersion="v1", data={})),
+    extra("INV-03", _object("core/v1:ConfigMap", kind="ConfigMap", apiVersion="v2", data={})),
+    extra("INV-03", build("pulumi:providers:vault", "other", {"pluginDownloadURL": "https://evil.example"})),
+    extra("INV-03", build("pulumi:providers:kubernetes", "other", {"renderYamlToDirectory": "/tmp/x"})),
+    extra("INV-03", _object("gateway.envoyproxy.io/v1alpha1:EnvoyProxy", **put({}, f"{_ENVOY}.patch", {"value": {}}))),
+    extra("INV-03", _object("serving.kserve.io/v1beta1:InferenceService", spec={"router": {"containers": [{}]}})),
+    extra("INV-03", _object("helm.sh/v3:Release", values={"server": {"extraInitContainers": [{"name": "x"}]}})),
+    extra("INV-03", _object("argoproj.io/v1alpha1:Rollout", spec={})),
+    extra("INV-03", _object("argoproj.io/v1alpha1:Rollout", spec={"workloadRef": {"kind": "Deployment", "name": "y"}})),
+    extra("CM-01", _object("serving.kserve.io/v1beta1:InferenceService", spec={"predictor": {}})),
+    extra("CM-01", _object("core/v1:PersistentVolume", spec={"hostPath": {"path": "/"}})),
+    extra("CM-01", _object("core/v1:PersistentVolume", spec={"local": {"path": "/"}})),
+    extra("CM-01", _object("core/v1:PersistentVolume", spec={"nfs": {"server": "x", "path": "/"}})),
+    extra("ENC-04", _object("core/v1:PersistentVolume", spec={"csi": {"driver": "hostpath.csi.k8s.io"}})),
+    extra("ENC-04", _object("snapshot.storage.k8s.io/v1:VolumeSnapshotClass", driver="x.csi")),
+    extra("ENC-04", _object("snapshot.storage.k8s.io/v1:VolumeSnapshotContent", spec={"driver": "x.csi"})),
+    seed("ENC-04", "k8s:storage.k8s.io/StorageClass", "provisioner", "rancher.io/local-path"),
+    extra("CM-03", _node_class("spec.metadataOptions.httpTokens", "optional")),
+    extra("CM-03", _node_class("spec.metadataOptions.httpPutResponseHopLimit", 2)),
+    extra("CM-03", _node_class("spec.userData", "#!/bin/sh")),
+    extra("ENC-04", _node_class("spec.blockDeviceMappings", [])),
+    extra("ENC-04", _node_class("spec.blockDeviceMappings[0].ebs.encrypted", False)),
+    extra("ENC-04", _node_class("spec.blockDeviceMappings[0].ebs.kmsKeyID", "")),
+    extra("SEG-07", _node_class("spec.associatePublicIPAddress", True)),
+    extra(
+        "CM-03",
+        build(
+            "kubernetes:karpenter.sh/v1:NodePool",
+            "x",
+            {"metadata": {"name": "x"}, "spec": {"template": {"spec": {"nodeClassRef": {"name": "elsewhere"}}}}},
+        ),
+    ),
+]

@@ -1,0 +1,61 @@
+"""Labels and tags: without one, or with another value, a resource has a finding or keeps every control."""
+
+from itertools import islice
+
+import pytest
+
+from policy_pack.stack.graph import Graph
+from tests.policy import recorded, world
+from tests.policy.builders import GONE, PREFIX, STACK, build, changed
+from tests.policy.evaluation import BROKEN, results, statuses
+from tests.policy.labels import changes, lost, sample
+from tests.policy.planting import Stack, own
+
+EVERY = 16
+
+
+@pytest.fixture(scope="module", params=["dev", "prod"])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    return own(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def test_no_label_takes_a_resource_out_of_a_control(stack: Stack) -> None:
+    every_change = [change for resource in sample(stack.graph) for change in changes(resource)]
+    assert len(every_change) > 300
+    hidden = {change.title: lost(stack, change) for change in islice(every_change, 0, None, EVERY)}
+    assert {title: controls for title, controls in hidden.items() if controls} == {}
+
+
+@pytest.mark.parametrize("value", [GONE, "models", "access-logs", "configuration"])
+@pytest.mark.parametrize("control", ["AC-08", "AUD-01", "AUD-05", "BCP-01", "BCP-03"])
+def test_a_phi_bucket_with_another_class_as_tag_keeps_its_controls(control: str, value: object) -> None:
+    [raw] = [r for r in world.resources() if r.kind == "aws:s3/bucket:Bucket" and r.name.endswith("north-raw")]
+    relabelled = changed(raw, f"tags.{{{PREFIX}/data-class}}", value)
+    attached = ("BucketPolicy", "BucketLogging", "BucketReplicationConfig", "Trail", "Selection")
+    kept = [r for r in world.resources() if r is not raw and not r.type.endswith(attached)]
+    assert statuses(results(Graph([*kept, relabelled], STACK), None, control), control) & BROKEN
+
+
+def test_a_bucket_without_tag_and_structure_is_one_of_the_most_sensitive_class() -> None:
+    strange = build("aws:s3/bucket:Bucket", "strange", {"bucket": "strange", "arn": "arn:aws:s3:::strange"})
+    found = {
+        result.control for result in results(Graph([*world.resources(), strange], STACK)) if result.name == "strange"
+    }
+    assert {"AC-08", "AUD-05", "BCP-01", "BCP-03", "INT-02"} <= found
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "text"),
+    [
+        ("data-class", "models", "has the tag data-class models, and by name or content it is raw"),
+        ("hospital", "south", "has the tag hospital south, and it belongs to north"),
+        ("phi", "false", "has the tag phi false, and the data class raw contains PHI"),
+        ("data-class", "exports", "describe it in data_classes of settings.yaml: `exports: true` if it contains PHI"),
+    ],
+)
+def test_a_tag_that_differs_from_the_structure_is_refused(label: str, value: str, text: str) -> None:
+    resources = recorded.unchanged("dev").graph().resources
+    [raw] = [r for r in resources if r.kind == "aws:s3/bucket:Bucket" and r.name == "north-raw"]
+    relabelled = changed(raw, f"tags.{{{PREFIX}/{label}}}", value)
+    graph = Graph([*(r for r in resources if r is not raw), relabelled], "dev")
+    assert any(text in result.message for result in results(graph, None, "INV-01"))
