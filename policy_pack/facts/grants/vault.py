@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from policy_pack.facts.grants.acting import Acting, Target
 from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject, Verb
+from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject
 from policy_pack.facts.principals import Principal
 from policy_pack.facts.vault.logins import Login
 from policy_pack.facts.vault.policies import PathRule
 from policy_pack.facts.vault.requests import OtherPath, requests, resource_name
 from policy_pack.facts.vault.table import table
+from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.values import UNKNOWN
 
