@@ -16,7 +16,7 @@ from policy_pack.evidence.risks import Risk, risks
 from policy_pack.evidence.state_reader import StackState
 from policy_pack.facts import database_access
 from policy_pack.facts.access import Access, merge_access
-from policy_pack.facts.iam.access import IamAccess
+from policy_pack.facts.iam.matrix import IamAccess
 from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.facts.rbac.permissions import ClusterPermission, cluster_permissions
 from policy_pack.facts.vault import access as vault_access

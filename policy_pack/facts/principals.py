@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 AWS_PRINCIPAL = "AWS principal"
+AWS_SERVICE = "AWS service"
+SERVICE_ACCOUNT = "ServiceAccount"
+PEOPLE = "people"
+TOKEN_SUBJECT = "token subject"
+ANOTHER_ACCOUNT = "another account"
 
 
 @dataclass(frozen=True, order=True)
@@ -20,8 +25,11 @@ class Principal:
     @property
     def namespace(self) -> str:
         """The namespace of a ServiceAccount; empty for others."""
-        return self.name.partition("/")[0] if self.kind == "ServiceAccount" else ""
+        return self.name.partition("/")[0] if self.kind == SERVICE_ACCOUNT else ""
 
 
 NOBODY = Principal("no principal", "of this stack")
 ANYONE = Principal("anyone", "(Principal: *)")
+OTHERS = Principal("another principal", "of the account")
+"""A principal of the account that the stack does not declare, whatever its own policies allow."""
+UNKNOWN_TRUST = Principal("unknown", "(the trust policy is not in the state)")

@@ -95,7 +95,7 @@ ACCESS: list[Seed] = [
     seed("AC-08", _BUCKET_POLICY, "policy", added(**_ANYBODY)),
     seed("AC-08", _BUCKET_POLICY, "policy", without(*_NARROWING), name="*raw"),
     seed("AC-08", _BUCKET_POLICY, "policy", testing("aws:PrincipalArn", Action="s3:PutObject"), name="*audit"),
-    seed("AC-18", _BUCKET_POLICY, "policy", added(**_ANYBODY)),
+    seed("AC-18", _BUCKET_POLICY, "policy", without(*_NARROWING), name="*raw"),
     seed("AC-09", _KEY, "policy", GONE),
     seed("AC-09", _KEY, "policy", statement(0, Principal="*", Condition=GONE)),
     seed("AC-09", _KEY, "policy", statement(0, Action="kms:*")),

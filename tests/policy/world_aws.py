@@ -21,6 +21,12 @@ def role_arn(name: str) -> str:
     return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
 
+def users(hospital: str, data: str) -> list[str]:
+    """Return the ARNs of the roles of a hospital that use its data of a class; without one, of a user of keys."""
+    names = [f"hmlops-prod-{hospital}-{workload}" for workload, (_, used) in GRANTS.items() if used == data]
+    return [role_arn(name) for name in names or ["key-user"]]
+
+
 def key(name: str, hospital: str = "", data: str = "", statements: tuple[dict[str, Any], ...] = ()) -> Resource:
     administer = ["kms:Describe*", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey"]
     use = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -31,7 +37,7 @@ def key(name: str, hospital: str = "", data: str = "", statements: tuple[dict[st
         "deletionWindowInDays": 30,
         "policy": document(
             {"Effect": "Allow", "Principal": {"AWS": role_arn("key-admin")}, "Action": administer, "Resource": "*"},
-            {"Effect": "Allow", "Principal": {"AWS": role_arn("key-user")}, "Action": use, "Resource": "*"},
+            {"Effect": "Allow", "Principal": {"AWS": users(hospital, data)}, "Action": use, "Resource": "*"},
             *statements,
         ),
         "tags": tags(hospital, data, phi=str(CLASSES.get(data, False)).lower()),
@@ -58,7 +64,7 @@ def bucket(hospital: str, data: str) -> list[Resource]:
     statements = [
         deny("s3:*", {"Bool": {"aws:SecureTransport": "false"}}),
         deny("s3:*", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
-        deny("s3:*", {"StringNotEquals": {"aws:PrincipalArn": [role_arn("ingestor")]}}),
+        deny("s3:*", {"StringNotEquals": {"aws:PrincipalArn": users(hospital, data)}}),
     ]
     found = [
         key(f"{hospital}-{data}", hospital, data),

@@ -1,6 +1,7 @@
 """Tokens of Vault, the break-glass role, and the length of sessions."""
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
+from policy_pack.facts.database_access import ROLE as DATABASE_ROLE
 from policy_pack.facts.iam.conditions import requires_mfa
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.trust import is_assumed_by_people
@@ -74,10 +75,17 @@ def _is_alarm_for(source: Resource, role: str) -> bool:
 def vault_tokens_have_a_maximum_ttl(role: Resource) -> Findings:
     """Require a maximum TTL of tokens, and a short TTL for interactive logins."""
     yield from expect(role.at("tokenMaxTtl"), between(1, _MAX_SECONDS), "token_max_ttl is not between 1 s and 1 h")
+    yield from expect(role.at("tokenPeriod"), lambda value: not value, "token_period lets a token be renewed forever")
     if role.kind == VAULT_JWT_ROLE and role.at("roleType").text() in ("", "oidc"):
         yield from expect(
             role.at("tokenTtl"), between(1, _INTERACTIVE_SECONDS), "token_ttl of interactive logins is over 15 min"
         )
+
+
+@resource_check("AC-16", DATABASE_ROLE)
+def database_credentials_expire(role: Resource) -> Findings:
+    """Require a maximum TTL of database credentials."""
+    yield from expect(role.at("maxTtl"), between(1, _MAX_SECONDS), "max_ttl of credentials is not between 1 s and 1 h")
 
 
 @resource_check("AC-16", ROLE)

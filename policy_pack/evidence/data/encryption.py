@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from policy_pack.evidence.data.inventory import holds_phi
-from policy_pack.facts.data_stores import EncryptionKeys, Kind, Store, is_encrypted, kinds
+from policy_pack.facts.data_stores import EncryptionKeys, Kind, is_encrypted, kinds
 from policy_pack.facts.database_access import databases_by_login
 from policy_pack.facts.iam.conditions import transport_requirement
-from policy_pack.facts.iam.policies import resource_policy
+from policy_pack.facts.iam.targets import has_policy, resource_policy
 from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.facts.vault.access import vault_resources
 from policy_pack.settings import Settings
@@ -85,7 +85,7 @@ def _row(
         key=keys.key_name(resource),
         rotation=("yearly" if known_true(key.at("enableKeyRotation")) else "never") if key else "",
         deletion_window=f"{days} days" if isinstance(days, int) else "30 days" if key else "",
-        in_transit=kind.transport or _in_transit(graph, resource, kind),
+        in_transit=kind.transport or _in_transit(graph, resource),
     )
 
 
@@ -110,17 +110,17 @@ def _external(resource: Resource, store: str, owners: OwnershipIndex, settings: 
     )
 
 
-def _in_transit(graph: Graph, resource: Resource, kind: Kind) -> str:
+def _in_transit(graph: Graph, resource: Resource) -> str:
     if resource.kind == _KAFKA:
         plain = known_text(resource.at("encryptionInfo.encryptionInTransit.clientBroker")) not in ("", "TLS")
         return "TLS or plain text" if plain else "TLS only"
     if resource.kind in DATABASES:
         return _database(graph, resource)
-    return _by_policy(graph, resource, kind) if kind.policy else UNKNOWN
+    return _by_policy(graph, resource) if has_policy(resource) else UNKNOWN
 
 
-def _by_policy(graph: Graph, resource: Resource, kind: Kind) -> str:
-    policy = resource_policy(graph, Store(resource, kind, "", "")) or []
+def _by_policy(graph: Graph, resource: Resource) -> str:
+    policy = resource_policy(graph, resource).statements or ()
     required = transport_requirement(item.statement for item in policy)
     if not required.tls_only:
         return "TLS or plain text"

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.facts.grants.grant import Verb
+from policy_pack.facts.verbs import Verb
 from policy_pack.settings import Text
 
 HOSPITAL = "{hospital}"
@@ -67,12 +67,22 @@ class DataClass:
 
 @validated(frozen=True, config=_STRICT)
 class Row:
-    """One row: some principals may use some data, for a reason."""
+    """One row: some principals may use some data, for a reason; with stacks, in these alone."""
 
     who: tuple[Text, ...]
     data: tuple[Text, ...]
     verbs: tuple[Verb, ...]
     hospital: Scope
+    reason: Text
+    stacks: tuple[Text, ...] = ()
+
+
+@validated(frozen=True, config=_STRICT)
+class ActingRow:
+    """One row: some principals may act as others, and so do what these may do, for a reason."""
+
+    who: tuple[Text, ...]
+    acts_as: tuple[Text, ...]
     reason: Text
 
 
@@ -81,6 +91,7 @@ class _File:
     principals: Mapping[str, NamedPrincipal]
     data: Mapping[str, DataClass]
     access: tuple[Row, ...]
+    acting: tuple[ActingRow, ...] = ()
 
     @model_validator(mode="after")
     def _rows_name_what_is_described(self) -> "_File":
@@ -89,6 +100,11 @@ class _File:
             unknown += [data for data in row.data if data not in self.data]
             if unknown:
                 raise ValueError(f"a row names {unknown[0]}, which is neither in principals nor in data")
+        acting = {who for one in self.acting for who in (*one.who, *one.acts_as)}
+        if acting - self.principals.keys():
+            raise ValueError(
+                f"a row of acting names {min(acting - self.principals.keys())}, which is not in principals"
+            )
         return self
 
 
@@ -103,24 +119,29 @@ class Permission:
 
 
 class AccessTable:
-    """The table of access, indexed."""
+    """The table of access of a stack, indexed."""
 
-    def __init__(self, file: _File) -> None:
+    def __init__(self, file: _File, stack: str) -> None:
         self.principals = file.principals
         self.data = file.data
-        self.rows = file.access
+        self.rows = tuple(row for row in file.access if not row.stacks or stack in row.stacks)
         self.permissions = frozenset(
             Permission(who, data, verb, row.hospital)
-            for row in file.access
+            for row in self.rows
             for who in row.who
             for data in row.data
             for verb in row.verbs
         )
+        self._acting = {(who, other) for row in file.acting for who in row.who for other in row.acts_as}
         self._names = {identity: name for name, one in file.principals.items() for identity in one.identities}
 
     def name_of(self, identity: str) -> str:
         """Return the name of a principal in the table; the identity itself where the table has none."""
         return self._names.get(identity, identity)
+
+    def may_act(self, who: str, other: str) -> bool:
+        """Return whether a row allows a principal to act as another one."""
+        return (who, other) in self._acting
 
     def allows(self, who: str, data: str, verb: Verb, scope: Scope) -> bool:
         """Return whether a row allows a verb on data of some scope; ``every`` includes the principal's own hospital."""
@@ -129,6 +150,6 @@ class AccessTable:
 
 
 @cache
-def access_table(path: Path) -> AccessTable:
-    """Return the table of a file."""
-    return AccessTable(TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8"))))
+def access_table(path: Path, stack: str = "") -> AccessTable:
+    """Return the table of a file, as it applies to a stack."""
+    return AccessTable(TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8"))), stack)

@@ -69,7 +69,14 @@ def with_acting(grants: Iterable[Grant], acting: Iterable[Acting]) -> list[Grant
         steps[one.subject].append(one)
     found = _Subjects([*by_subject, *steps])
     indirect = [
-        _through(grant, subject, path, source, certain)
+        replace(
+            grant,
+            subject=subject,
+            path=(*path, *grant.path),
+            source=source,
+            certain=grant.certain and certain,
+            acted=other,
+        )
         for subject in steps
         for other, path, source, certain in _reached(subject, steps, found)
         for grant in by_subject.get(other, ())
@@ -116,7 +123,3 @@ def _reached(
                         pending.append(reached)
                         if only_certain or not reached[3]:
                             yield reached
-
-
-def _through(grant: Grant, subject: Subject, path: tuple[str, ...], source: str, certain: bool) -> Grant:
-    return replace(grant, subject=subject, path=(*path, *grant.path), source=source, certain=grant.certain and certain)

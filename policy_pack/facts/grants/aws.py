@@ -1,27 +1,161 @@
-"""Grants of AWS: bucket policies."""
+"""Grants of AWS: what policies, key policies, trust policies and delegations allow, as grants of the table's words."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.grant import ANONYMOUS, EVERYTHING, Data, Grant, Subject, Verb
-from policy_pack.facts.iam.documents import statements
-from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY
-from policy_pack.stack.values import NotKnownError
+from policy_pack.facts.grants.grant import (
+    ANONYMOUS,
+    ANOTHER_PRINCIPAL,
+    EVERYTHING,
+    FOREIGN_PRINCIPAL,
+    Data,
+    Grant,
+    Subject,
+)
+from policy_pack.facts.grants.public_access import PublicAccess
+from policy_pack.facts.iam.access import AccountAccess, AwsAccess, Holder
+from policy_pack.facts.iam.actions import Action, Level
+from policy_pack.facts.iam.assumption import Assumption
+from policy_pack.facts.iam.evaluation import Allowed
+from policy_pack.facts.iam.policies import Unreadable
+from policy_pack.facts.iam.targets import Target
+from policy_pack.facts.iam.wildcards import matches, overlap
+from policy_pack.facts.principals import (
+    ANOTHER_ACCOUNT,
+    ANYONE,
+    AWS_PRINCIPAL,
+    AWS_SERVICE,
+    OTHERS,
+    PEOPLE,
+    SERVICE_ACCOUNT,
+    UNKNOWN_TRUST,
+    Principal,
+)
+from policy_pack.facts.verbs import Verb
+from policy_pack.stack.graph import Graph, Resource
+
+_NAMED_ACTIONS = 3
+_OF_NOBODY = Assumption(Principal("a principal", "that policies of another stack allow"), ())
+
+
+def account_access(graph: Graph) -> AccountAccess:
+    """Return all access in the AWS account, computed once for a stack."""
+    access: AccountAccess = graph.memo("account access", AccountAccess)
+    return access
 
 
 def grants(context: AccessContext) -> Iterator[Grant]:
-    """Return what bucket policies grant to everyone."""
-    for policy in context.graph.of(BUCKET_POLICY):
-        bucket = context.graph.target(policy, "bucket", (BUCKET,), BUCKET_KEYS)
-        name = bucket.name if bucket else policy.name
-        try:
-            document = statements(policy.at("policy"))
-        except NotKnownError:
-            path = (ANONYMOUS, f"bucket policy {policy.name}")
-            yield Grant(Subject(ANONYMOUS), Data(EVERYTHING), None, path, policy.urn, certain=False)
-            continue
-        for position, statement in enumerate(document, start=1):
-            if statement.allows and statement.any_principal and not statement.conditions:
-                for part in context.parts("bucket", name):
-                    path = (ANONYMOUS, f"{name}: allowed by the bucket's statement {position}")
-                    yield Grant(Subject(ANONYMOUS), part.data, Verb.READ, path, policy.urn)
+    """Return what anyone may do with buckets, keys, databases, roles and other targets of the AWS account."""
+    if not context.graph.uses("aws"):
+        return
+    account = account_access(context.graph)
+    public = PublicAccess(context.graph)
+    for access in account.access():
+        if access.holder.caller.account != account.account:
+            access = public.without_public(access)
+        yield from _grants(context, access)
+    holders = {holder.identity.urn: holder for holder in account.holders if holder.identity}
+    for resource, unreadable in account.unreadable():
+        yield from _unreadable(context, resource, unreadable, holders.get(resource.urn))
+
+
+def _grants(context: AccessContext, access: AwsAccess) -> Iterator[Grant]:
+    target, holder = access.target, access.holder
+    for allowed in access.allowed:
+        by_verb: dict[tuple[Verb, Level], list[Action]] = defaultdict(list)
+        for action in allowed.actions:
+            if action.verb:
+                by_verb[action.verb, action.level].append(action)
+        for (verb, level), actions in by_verb.items():
+            place = f"{target.kind.place} {_part(target, allowed)}: {_named(actions)}"
+            label = allowed.by.statement.label
+            statement = f"{allowed.by.policy}, statement {label}" if label else allowed.by.policy
+            for data in _data(context, target, allowed, level):
+                for assumption in _assumptions(holder, allowed):
+                    subject = subject_of(context, assumption.principal, holder.identity)
+                    path = (*_steps(assumption), statement, place)
+                    source, certain = allowed.by.source or target.resource.urn, access.certain and assumption.known
+                    yield Grant(subject, data, verb, path, source, certain)
+
+
+def _assumptions(holder: Holder, allowed: Allowed) -> tuple[Assumption, ...]:
+    """Return who has an Allow: for one that is open to every principal of the account, another principal of it."""
+    if holder.identity and allowed.by_resource and allowed.by.statement.any_principal:
+        return (Assumption(OTHERS, ("every principal of the account",)),)
+    return holder.assumptions or (_OF_NOBODY,)
+
+
+def _steps(assumption: Assumption) -> tuple[str, ...]:
+    if assumption.principal.kind in (SERVICE_ACCOUNT, AWS_SERVICE, PEOPLE):
+        return (assumption.principal.label, *assumption.path)
+    return assumption.path
+
+
+def _named(actions: list[Action]) -> str:
+    names = sorted((action.name for action in actions), key=lambda name: (len(name), name))
+    more = f" and {len(names) - _NAMED_ACTIONS} more" if len(names) > _NAMED_ACTIONS else ""
+    return f"{', '.join(names[:_NAMED_ACTIONS])}{more}"
+
+
+def _part(target: Target, allowed: Allowed) -> str:
+    """Return the name of a target, with the prefix of its contents that is allowed."""
+    contents = target.patterns.get(Level.CONTENTS, "")
+    prefix = f"{target.arn}/"
+    if contents and allowed.part != contents and allowed.part.startswith(prefix):
+        return f"{target.resource.name}/{allowed.part.removeprefix(prefix)}"
+    return target.resource.name
+
+
+def _data(context: AccessContext, target: Target, allowed: Allowed, level: Level) -> Iterator[Data]:
+    """Return the data of the parts of a target that an Allow reaches."""
+    parts = context.parts(target.kind.place, target.resource.name)
+    if level is not Level.CONTENTS or len(parts) == 1:
+        yield parts[-1].data
+        return
+    objects = f"{target.arn}/"
+    prefixed = [part for part in parts if part.prefix]
+    for part in prefixed:
+        if overlap(allowed.part, f"{objects}{part.prefix}*"):
+            yield part.data
+    if not any(matches(f"{objects}{part.prefix}*", allowed.part) for part in prefixed):
+        yield parts[-1].data
+
+
+def subject_of(context: AccessContext, principal: Principal, identity: Resource | None) -> Subject:
+    """Return a principal of AWS as the table of access names it; ``identity`` is the role that it has assumed."""
+    if principal.kind == SERVICE_ACCOUNT:
+        return context.service_account(*principal.name.split("/", 1))
+    if principal.kind in (AWS_SERVICE, PEOPLE) and identity:
+        return context.role(identity.name, principal.name if principal.kind == AWS_SERVICE else "people")
+    if principal.kind == AWS_SERVICE:
+        return context.service(principal.name)
+    if principal == OTHERS or principal.kind == PEOPLE:
+        return Subject(ANOTHER_PRINCIPAL)
+    if principal.kind == ANOTHER_ACCOUNT or principal == ANYONE:
+        return Subject(FOREIGN_PRINCIPAL)
+    if principal.kind == ANONYMOUS:
+        return Subject(ANONYMOUS)
+    if principal == UNKNOWN_TRUST and identity:
+        return Subject(f"whoever can assume role {identity.name}")
+    if principal.kind == AWS_PRINCIPAL:
+        return Subject(f"{AWS_PRINCIPAL} {principal.name.rpartition(':')[2]}")
+    return Subject(principal.label)
+
+
+def _unreadable(
+    context: AccessContext, resource: Resource, unreadable: Unreadable, holder: Holder | None
+) -> Iterator[Grant]:
+    """Return the grants of a policy that cannot be computed: everything, to whom it concerns."""
+    reason = (
+        "is not known yet" if unreadable.known_later else "cannot be read: give a policy document that the stack has"
+    )
+    step = f"{unreadable.policy} {reason}"
+    if holder is None:
+        path: tuple[str, ...] = ("anyone", step, resource.name)
+        yield Grant(Subject(ANONYMOUS), Data(EVERYTHING), None, path, unreadable.source, not unreadable.known_later)
+        return
+    for assumption in holder.assumptions or (_OF_NOBODY,):
+        subject = subject_of(context, assumption.principal, resource)
+        path = (*_steps(assumption), step)
+        yield Grant(subject, Data(EVERYTHING), None, path, unreadable.source, not unreadable.known_later)

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from policy_pack.facts.grants.access_table import AccessTable, Permission, Scope
-from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject, Verb
+from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject
+from policy_pack.facts.verbs import Verb
 
 _NAMED = 3
 
@@ -38,6 +39,9 @@ def beyond(grants: Iterable[Grant], table: AccessTable) -> list[Beyond]:
     for grant in grants:
         who, scope = table.name_of(grant.subject.name), Scope.of(grant.subject.hospital, grant.data.hospital)
         if grant.verb and grant.data.name != EVERYTHING and table.allows(who, grant.data.name, grant.verb, scope):
+            continue
+        # What the other principal may do is compared where it is that one's own.
+        if grant.acted and table.may_act(who, table.name_of(grant.acted.name)):
             continue
         groups[grant.source, who, grant.data.name, scope, grant.certain].append(grant)
     return [

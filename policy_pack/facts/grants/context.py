@@ -43,7 +43,7 @@ class AccessContext:
 
     def __init__(self, graph: Graph, settings: Settings) -> None:
         self.graph = graph
-        self.table: AccessTable = access_table(settings.access)
+        self.table: AccessTable = access_table(settings.access, graph.stack)
         self.hospitals = _hospitals(graph, settings.prefix)
         self._longest_first = sorted(self.hospitals, key=len, reverse=True)
         self._known: dict[tuple[str, str], tuple[Part, ...]] = {}
@@ -77,7 +77,7 @@ class AccessContext:
 
     # --- data ------------------------------------------------------------------------------------
     def parts(self, kind: str, name: str) -> tuple[Part, ...]:
-        """Return the parts of a place and their data, longest prefix first.
+        """Return the parts of a place and their data, longest prefix first; the first class that fits is the class.
 
         A place that the table does not describe is one part, whose data class no row can allow.
         """
@@ -90,14 +90,15 @@ class AccessContext:
         return self.parts(kind, name)[-1].data
 
     def _parts(self, kind: str, name: str) -> tuple[Part, ...]:
-        parts = [
-            Part(place.prefix, Data(place.data, match.groupdict().get("hospital") or ""))
-            for place in self._places[kind]
-            if (match := place.pattern.fullmatch(name))
-        ]
-        if not any(not part.prefix for part in parts):
-            parts.append(Part("", Data(f"{kind} {name} (not described in access.yaml)", self.split(name)[0])))
-        return tuple(sorted(parts, key=lambda part: (-len(part.prefix), part.data)))
+        by_prefix: dict[str, Part] = {}
+        for place in self._places[kind]:
+            match = place.pattern.fullmatch(name)
+            if match and place.prefix not in by_prefix:
+                data = Data(place.data, match.groupdict().get("hospital") or "")
+                by_prefix[place.prefix] = Part(place.prefix, data)
+        rest = Data(f"{kind} {name} (not described in access.yaml)", self.split(name)[0])
+        by_prefix.setdefault("", Part("", rest))
+        return tuple(sorted(by_prefix.values(), key=lambda part: -len(part.prefix)))
 
     @cached_property
     def _places(self) -> dict[str, list[_Place]]:

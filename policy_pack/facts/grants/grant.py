@@ -1,7 +1,8 @@
 """A grant: what a principal may do to data, with the path by which it may."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from policy_pack.facts.verbs import Verb
 
 ANOTHER_PRINCIPAL = "another principal of the account"
 """A principal of the AWS account that the stack does not declare, with every permission by its own policies."""
@@ -10,23 +11,6 @@ ANONYMOUS = "anonymous"
 
 EVERYTHING = "*"
 """The data class of a grant whose scope cannot be computed: it counts as a grant of all data."""
-
-
-class Verb(StrEnum):
-    """What a grant allows.
-
-    ``list`` shows the names of objects without their content. ``write`` includes encryption with a key. ``sign``
-    includes the creation of pseudonyms and certificates. ``administer`` is everything that changes who has access,
-    how data is protected, or how long it is kept.
-    """
-
-    LIST = "list"
-    READ = "read"
-    WRITE = "write"
-    DELETE = "delete"
-    DECRYPT = "decrypt"
-    SIGN = "sign"
-    ADMINISTER = "administer"
 
 
 @dataclass(frozen=True, order=True)
@@ -64,6 +48,8 @@ class Grant:
     certain
         False where a value that decides is not known before the update; the grant counts, and is reported as
         not yet known.
+    acted
+        The other principal as which the principal acts, where the grant is that one's.
     """
 
     subject: Subject
@@ -72,3 +58,4 @@ class Grant:
     path: tuple[str, ...]
     source: str
     certain: bool = True
+    acted: Subject | None = None

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from policy_pack.facts.grants.acting import Acting, Target
 from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.grant import ANONYMOUS, EVERYTHING, Data, Grant, Subject, Verb
-from policy_pack.facts.iam.trust import role_principals
+from policy_pack.facts.grants.grant import ANONYMOUS, EVERYTHING, Data, Grant, Subject
+from policy_pack.facts.iam.assumption import role_principals
 from policy_pack.facts.principals import NOBODY, Principal
 from policy_pack.facts.rbac.bindings import (
     EVERY_NAMESPACE,
@@ -20,6 +20,7 @@ from policy_pack.facts.rbac.bindings import (
 )
 from policy_pack.facts.rbac.roles import RoleGrant
 from policy_pack.facts.rbac.table import Acts, all_permissions, permission
+from policy_pack.facts.verbs import Verb
 from policy_pack.stack.kinds import NAMESPACE
 from policy_pack.stack.text import known_text
 

@@ -4,19 +4,29 @@ from collections.abc import Iterator
 
 from policy_pack.facts.grants.acting import Acting, Target
 from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject, Verb
+from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject
 from policy_pack.facts.principals import Principal
 from policy_pack.facts.vault.logins import Login
 from policy_pack.facts.vault.policies import PathRule
-from policy_pack.facts.vault.requests import OtherPath, requests, resource_name
+from policy_pack.facts.vault.requests import MOUNT, OtherPath, requests, resource_name
 from policy_pack.facts.vault.table import table
+from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.values import UNKNOWN
+from policy_pack.stack.kinds import VAULT_AUTH_METHOD, VAULT_JWT_AUTH
+from policy_pack.stack.text import known_text
+from policy_pack.stack.values import UNKNOWN, View
 
 ADMINISTRATOR = "Vault administrator"
 """Whoever holds a token of Vault's operators, such as the deployer: may do everything that a key's flags allow."""
+AUDIT_READER, STATE_READER = "reader of Vault's audit log", "reader of the stack's state"
 PATH = "vault-path"
 _KEY = "vault:transit/secretBackendKey:SecretBackendKey"
+_MOUNTS = (MOUNT, "vault:database/secretsMount:SecretsMount", VAULT_AUTH_METHOD, VAULT_JWT_AUTH)
+_AUTHORITIES = (
+    "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
+    "vault:pkiSecret/secretBackendIntermediateCertRequest:SecretBackendIntermediateCertRequest",
+)
+_AUDITED = ("auditNonHmacRequestKeys", "auditNonHmacResponseKeys")
 _DISCLOSING_FLAGS = ("exportable", "allowPlaintextBackup")
 
 
@@ -34,6 +44,10 @@ def grants(context: AccessContext) -> Iterator[Grant]:
             yield from _of_other_path(subject, other, context)
     for key in context.graph.of(_KEY):
         yield from _disclosing(key, context)
+    for mount in context.graph.of(*_MOUNTS):
+        yield from _audited(mount, context)
+    for authority in context.graph.of(*_AUTHORITIES):
+        yield from _exported(authority, context)
 
 
 def acting(context: AccessContext) -> Iterator[Acting]:
@@ -98,3 +112,27 @@ def _disclosing(key: Resource, context: AccessContext) -> Iterator[Grant]:
             path = (ADMINISTRATOR, f"key {name}: {flag}")
             data = context.data("vault-key", name)
             yield Grant(Subject(ADMINISTRATOR), data, Verb.READ, path, key.urn, value is not UNKNOWN)
+
+
+def _audited(mount: Resource, context: AccessContext) -> Iterator[Grant]:
+    """Return what readers of Vault's audit log see, where a mount writes values to it that are not hashed."""
+    place = known_text(mount.at("path")) or mount.name
+    for view in [view for name in _AUDITED for view in (mount.at(name), *_tunes(mount, name))]:
+        if not view.known or view.items():
+            path = (AUDIT_READER, f"mount {place}: {view.path}")
+            data = context.data(PATH, f"{place}/*")
+            yield Grant(Subject(AUDIT_READER), data, Verb.READ, path, mount.urn, view.known)
+
+
+def _tunes(mount: Resource, name: str) -> list[View]:
+    return [item.key(name) for item in mount.at("tune").items()]
+
+
+def _exported(authority: Resource, context: AccessContext) -> Iterator[Grant]:
+    """Return what readers of the stack's state can do with a certificate authority whose key Vault gives away."""
+    kind = authority.at("type")
+    if not kind.known or kind.text() not in ("internal", "existing", "kms"):
+        place = known_text(authority.at("backend")) or authority.name
+        path = (STATE_READER, f"certificate authority {place}: its key is {known_text(kind) or 'not known yet'}")
+        data = context.data(PATH, f"{place}/*")
+        yield Grant(Subject(STATE_READER), data, Verb.ADMINISTER, path, authority.urn, kind.known)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from policy_pack.facts.database_access import CONNECTION, role_privileges
 from policy_pack.facts.database_access import ROLE as DATABASE_ROLE
 from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject, Verb
+from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject
 from policy_pack.facts.grants.vault import used_subject
 from policy_pack.facts.postgres_statements import Privilege
 from policy_pack.facts.vault.certificates import PKI_ROLE, certificates
 from policy_pack.facts.vault.requests import resource_name
+from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.text import known_text
 from policy_pack.stack.values import UNKNOWN, leaves

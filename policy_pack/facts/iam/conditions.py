@@ -1,11 +1,17 @@
 """Condition elements of IAM statements: whether they are met, and what they require of a request."""
 
-from collections.abc import Iterable, Mapping
+import ipaddress
+import operator as operators
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 
 from policy_pack.facts.iam.documents import Statement
 from policy_pack.facts.iam.wildcards import matches
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class Outcome(Enum):
@@ -16,7 +22,11 @@ class Outcome(Enum):
     DEPENDS = "depends on the request"
 
 
-def evaluate(statement: Statement, context: Mapping[str, str]) -> Outcome:
+Context = Mapping[str, str | None]
+"""Values of condition keys, in lower case, that every request of a caller has; None is a key that no request has."""
+
+
+def evaluate(statement: Statement, context: Context) -> Outcome:
     """Return whether all conditions of a statement are met.
 
     Parameters
@@ -24,21 +34,39 @@ def evaluate(statement: Statement, context: Mapping[str, str]) -> Outcome:
     statement
         The statement.
     context
-        Values of the condition keys, in lower case, that every request of the principal has.
+        The condition keys of the caller's requests. A key that is not among them may have any value.
     """
-    outcomes = [_outcome(operator, values, context.get(key.lower())) for operator, key, values in statement.conditions]
+    outcomes = [_outcome(operator, key, values, context) for operator, key, values in statement.conditions]
     if Outcome.NOT_MET in outcomes:
         return Outcome.NOT_MET
     return Outcome.DEPENDS if Outcome.DEPENDS in outcomes else Outcome.MET
 
 
-def request_conditions(statement: Statement, context: Mapping[str, str]) -> list[str]:
+def request_conditions(statement: Statement, context: Context) -> list[str]:
     """Return the conditions that depend on the request, as text."""
     return [
         f"{key} {operator} {', '.join(values)}"
         for operator, key, values in statement.conditions
-        if _outcome(operator, values, context.get(key.lower())) is Outcome.DEPENDS
+        if _outcome(operator, key, values, context) is Outcome.DEPENDS
     ]
+
+
+def substituted(pattern: str, context: Context) -> str | None:
+    """Return a text with its policy variables replaced; None where the value of one depends on the request."""
+    if "${" not in pattern:
+        return pattern
+    texts: list[str] = []
+    position = 0
+    for variable in _VARIABLE.finditer(pattern):
+        name, _, default = variable[1].partition(",")
+        value = name if name in ("*", "?", "$") else context.get(name.strip().lower(), "")
+        if value is None:
+            value = default.strip().strip("'")
+        if not value:
+            return None
+        texts += [pattern[position : variable.start()], value]
+        position = variable.end()
+    return "".join([*texts, pattern[position:]])
 
 
 def requires_mfa(statement: Statement) -> bool:
@@ -91,18 +119,82 @@ def transport_requirement(statements: Iterable[Statement], actions: Iterable[str
     return TransportRequirement(plain, max(versions, default=None))
 
 
-def _outcome(operator: str, values: tuple[str, ...], actual: str | None) -> Outcome:
-    name = operator.rpartition(":")[2].removesuffix("IfExists")
-    if name == "Null" and actual is not None:
-        return Outcome.MET if "false" in values else Outcome.NOT_MET
-    if actual is None or not name.startswith(("String", "Arn", "Bool")):
+def _outcome(operator: str, key: str, values: tuple[str, ...], context: Context) -> Outcome:
+    quantifier, _, name = operator.rpartition(":")
+    base = name.removesuffix("IfExists")
+    if key.lower() not in context or quantifier not in ("", "ForAllValues", "ForAnyValue"):
         return Outcome.DEPENDS
-    equal = any(_equal(name, value, actual) for value in values)
-    return Outcome.MET if equal is not ("Not" in name) else Outcome.NOT_MET
+    actual = context[key.lower()]
+    if base == "Null":
+        wanted = {value.lower() for value in values}
+        return Outcome.DEPENDS if len(wanted) != 1 else _result((actual is None) is (wanted == {"true"}))
+    if actual is None:
+        if quantifier == "ForAnyValue":
+            return _result(name != base)
+        return _result(name != base or quantifier == "ForAllValues" or "Not" in base)
+    test = _COMPARE.get(base.replace("Not", "", 1))
+    if test is None:
+        return Outcome.DEPENDS
+    return _compared(test, values, actual, context, negated="Not" in base)
 
 
-def _equal(operator: str, value: str, actual: str) -> bool:
-    if "IgnoreCase" in operator or operator == "Bool":
-        return value.lower() == actual.lower()
-    # All ARN operators compare as patterns.
-    return matches(value, actual) if "Like" in operator or operator.startswith("Arn") else value == actual
+def _compared(test: "_Test", values: tuple[str, ...], actual: str, context: Context, *, negated: bool) -> Outcome:
+    """Return whether one of some values compares with the actual value, or none of them where negated."""
+    texts = [substituted(value, context) for value in values]
+    try:
+        hits = [test(actual, text) for text in texts if text is not None]
+    except ValueError:
+        return Outcome.DEPENDS
+    if True in hits:
+        return _result(not negated)
+    return Outcome.DEPENDS if None in texts or None in hits else _result(negated)
+
+
+def _result(met: bool) -> Outcome:
+    return Outcome.MET if met else Outcome.NOT_MET
+
+
+def _arn_like(actual: str, pattern: str) -> bool | None:
+    """Return whether an ARN matches a pattern, part by part; None where this differs from a match of the whole."""
+    parts, patterns = actual.split(":", 5), pattern.split(":", 5)
+    by_part = len(parts) == len(patterns) and all(matches(p, part) for part, p in zip(parts, patterns, strict=True))
+    return by_part if by_part == matches(pattern, actual) else None
+
+
+def _date(text: str) -> float:
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _in_network(actual: str, network: str) -> bool:
+    return ipaddress.ip_address(actual) in ipaddress.ip_network(network, strict=False)
+
+
+_Test = Callable[[str, str], bool | None]
+_ORDER: dict[str, Callable[[float, float], bool]] = {
+    "Equals": operators.eq,
+    "LessThan": operators.lt,
+    "LessThanEquals": operators.le,
+    "GreaterThan": operators.gt,
+    "GreaterThanEquals": operators.ge,
+}
+
+
+def _ordered(read: Callable[[str], float], compare: Callable[[float, float], bool]) -> _Test:
+    return lambda actual, value: compare(read(actual), read(value))
+
+
+_COMPARE: dict[str, _Test] = {
+    "StringEquals": lambda actual, value: actual == value,
+    "StringEqualsIgnoreCase": lambda actual, value: actual.lower() == value.lower(),
+    "StringLike": lambda actual, value: matches(value, actual),
+    "ArnEquals": _arn_like,
+    "ArnLike": _arn_like,
+    "Bool": lambda actual, value: actual.lower() == value.lower(),
+    "BinaryEquals": lambda actual, value: actual == value,
+    "IpAddress": _in_network,
+    **{f"Numeric{name}": _ordered(float, compare) for name, compare in _ORDER.items()},
+    **{f"Date{name}": _ordered(_date, compare) for name, compare in _ORDER.items()},
+}

@@ -23,9 +23,11 @@ class Statement:
     negated
         The elements that are written as NotAction, NotResource or NotPrincipal.
     principals
-        (type, value) pairs of Principal; the type is ``*`` for ``"Principal": "*"``.
+        (type, value) pairs of Principal or NotPrincipal; the type is ``*`` for ``"Principal": "*"``.
     conditions
         (operator, key, values) as written in the document.
+    label
+        The Sid, or the number in the document.
     """
 
     allows: bool
@@ -34,6 +36,7 @@ class Statement:
     negated: frozenset[str]
     principals: tuple[tuple[str, str], ...]
     conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+    label: str = ""
 
     def covers(self, action: str) -> bool:
         """Return whether the statement applies to an action, by Action or by NotAction."""
@@ -47,7 +50,7 @@ class Statement:
     @property
     def any_principal(self) -> bool:
         """Whether Principal is ``*``."""
-        return any(value == "*" for _, value in self.principals)
+        return "Principal" not in self.negated and any(value == "*" for _, value in self.principals)
 
     @property
     def any_resource(self) -> bool:
@@ -77,7 +80,7 @@ def statements(view: View) -> list[Statement]:
         return []
     if not isinstance(document, Mapping):
         raise ValueError("a policy document is a map")
-    return [_statement(entry) for entry in _list(document.get("Statement"))]
+    return [_statement(entry, number) for number, entry in enumerate(_list(document.get("Statement")), start=1)]
 
 
 def policy_statements(policies: Iterable[Resource]) -> list[Statement]:
@@ -85,17 +88,19 @@ def policy_statements(policies: Iterable[Resource]) -> list[Statement]:
     return [statement for policy in policies for statement in statements(policy.at("policy"))]
 
 
-def _statement(entry: Mapping[str, Any]) -> Statement:
+def _statement(entry: Mapping[str, Any], number: int) -> Statement:
     conditions = entry.get("Condition") or {}
     return Statement(
-        allows=entry.get("Effect") == "Allow",
+        # Another effect than these two is rejected by AWS; it counts as the one that grants.
+        allows=entry.get("Effect") != "Deny",
         actions=_texts(entry.get("Action", entry.get("NotAction"))),
         resources=_texts(entry.get("Resource", entry.get("NotResource"))),
         negated=frozenset(element for element in ("Action", "Resource", "Principal") if f"Not{element}" in entry),
-        principals=_principals(entry.get("Principal")),
+        principals=_principals(entry.get("Principal", entry.get("NotPrincipal"))),
         conditions=tuple(
             (operator, key, _texts(values)) for operator, keys in conditions.items() for key, values in keys.items()
         ),
+        label=str(entry.get("Sid") or number),
     )
 
 

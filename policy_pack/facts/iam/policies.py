@@ -1,49 +1,98 @@
-"""The policies that apply to a role or to a data store: identity, resource and key policies, permissions boundaries."""
+"""The policies of identities: roles, users and groups with their inline, attached and AWS managed policies."""
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from policy_pack.facts.data_stores import Store
 from policy_pack.facts.iam.documents import Statement, statements
+from policy_pack.facts.iam.managed_policies import is_managed_by_aws, managed_policy
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import KEY, ROLE, ROLE_KEYS, ROLE_POLICY
+from policy_pack.stack.kinds import ROLE, ROLE_KEYS, ROLE_POLICY
 from policy_pack.stack.text import known_text, known_texts
 from policy_pack.stack.values import NotKnownError, View
 
-POLICY_ATTACHMENTS = ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "aws:iam/policyAttachment:PolicyAttachment")
-_MANAGED_POLICY = "aws:iam/policy:Policy"
+USER, GROUP, MANAGED_POLICY = "aws:iam/user:User", "aws:iam/group:Group", "aws:iam/policy:Policy"
+_ROLE_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+_ANY_ATTACHMENT = "aws:iam/policyAttachment:PolicyAttachment"
+POLICY_ATTACHMENTS = (_ROLE_ATTACHMENT, _ANY_ATTACHMENT)
 _POLICY_KEYS = ("arn", "id")
+# Kinds that give policies to an identity: the properties that name the identities, and its kind.
+_GIVES = {
+    ROLE_POLICY: ((("role", ROLE),)),
+    "aws:iam/userPolicy:UserPolicy": (("user", USER),),
+    "aws:iam/groupPolicy:GroupPolicy": (("group", GROUP),),
+    _ROLE_ATTACHMENT: (("role", ROLE),),
+    "aws:iam/userPolicyAttachment:UserPolicyAttachment": (("user", USER),),
+    "aws:iam/groupPolicyAttachment:GroupPolicyAttachment": (("group", GROUP),),
+    _ANY_ATTACHMENT: (("roles", ROLE), ("users", USER), ("groups", GROUP)),
+    "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive": (("roleName", ROLE),),
+    "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive": (("userName", USER),),
+    "aws:iam/groupPolicyAttachmentsExclusive:GroupPolicyAttachmentsExclusive": (("groupName", GROUP),),
+}
+_INLINE = (ROLE_POLICY, "aws:iam/userPolicy:UserPolicy", "aws:iam/groupPolicy:GroupPolicy")
 
 
 @dataclass(frozen=True)
 class PolicyStatement:
-    """A statement, and the name of its policy."""
+    """A statement, the name of its policy, and the resource that has it."""
 
     statement: Statement
     policy: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
-class RolePolicies:
-    """The policies of a role.
+class Unreadable:
+    """A policy whose statements cannot be computed: its name, its resource, and whether the update will tell."""
+
+    policy: str
+    source: str
+    known_later: bool
+
+
+@dataclass(frozen=True)
+class IdentityPolicies:
+    """The policies of a role, a user or a group.
 
     Parameters
     ----------
-    role
-        The role.
+    identity
+        The role, user or group.
     statements
-        Statements of its inline and attached policies.
+        Statements of its inline and attached policies, and of its groups.
     boundary
-        Statements of its permissions boundary; None where it has none, or none that is known.
-    unresolved
-        Policies whose document is not in the state, such as AWS managed policies.
+        Statements of its permissions boundary; None where it has none, or none that can be read.
+    unreadable
+        Policies whose document is not known, or is no policy document.
     """
 
-    role: Resource
+    identity: Resource
     statements: tuple[PolicyStatement, ...]
-    boundary: tuple[PolicyStatement, ...] | None
-    unresolved: tuple[str, ...]
+    boundary: tuple[PolicyStatement, ...] | None = None
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass
+class _Collected:
+    statements: list[PolicyStatement] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def add(self, holder: Resource, document: View, name: str) -> None:
+        found = parsed(holder, document, name)
+        if isinstance(found, Unreadable):
+            self.unreadable.append(found)
+        else:
+            self.statements += found
+
+
+def parsed(holder: Resource, document: View, name: str) -> list[PolicyStatement] | Unreadable:
+    """Return the statements of a policy document, or that it cannot be read."""
+    try:
+        return [PolicyStatement(statement, name, holder.urn) for statement in statements(document)]
+    except NotKnownError:
+        return Unreadable(name, holder.urn, known_later=True)
+    except (ValueError, AttributeError, TypeError):
+        return Unreadable(name, holder.urn, known_later=False)
 
 
 def documents(resource: Resource) -> list[View]:
@@ -53,91 +102,92 @@ def documents(resource: Resource) -> list[View]:
     return [*own, *inline]
 
 
-def role_policies(graph: Graph) -> list[RolePolicies]:
-    """Return the policies of every role."""
-    by_role = defaultdict(list)
-    for policy in graph.of(ROLE_POLICY, *POLICY_ATTACHMENTS):
-        for role in _roles(graph, policy):
-            by_role[role.urn].append(policy)
-    return [_resolved(graph, role, by_role[role.urn]) for role in sorted(graph.of(ROLE), key=lambda role: role.urn)]
+def identity_policies(graph: Graph) -> list[IdentityPolicies]:
+    """Return the policies of every role, user and group, those of a user with the policies of its groups."""
+    given: dict[str, list[Resource]] = defaultdict(list)
+    for kind, references in _GIVES.items():
+        for policy in graph.of(kind):
+            for path, of in references:
+                for identity in _named(graph, policy, path, of):
+                    given[identity.urn].append(policy)
+    own = {one.urn: _collected(graph, one, given[one.urn]) for one in graph.of(ROLE, USER, GROUP)}
+    for user, group in _memberships(graph):
+        own[user.urn].statements += own[group.urn].statements
+        own[user.urn].unreadable += own[group.urn].unreadable
+    return [_resolved(graph, one, own[one.urn]) for one in sorted(graph.of(ROLE, USER, GROUP), key=lambda r: r.urn)]
 
 
-def _roles(graph: Graph, policy: Resource) -> Iterator[Resource]:
-    role = graph.target(policy, "role", (ROLE,), ROLE_KEYS)
-    if role:
-        yield role
-    names = known_texts(policy.at("roles"))
-    yield from (role for role in graph.of(ROLE) if names and known_text(role.at("name")) in names)
+def _named(graph: Graph, resource: Resource, path: str, kind: str) -> Iterator[Resource]:
+    """Return the identities that a property names: one, or a list."""
+    one = graph.target(resource, path, (kind,), ROLE_KEYS)
+    if one:
+        yield one
+        return
+    for name in known_texts(resource.at(path)):
+        yield from (identity for identity in graph.of(kind) if name in (known_text(identity.at(k)) for k in ROLE_KEYS))
 
 
-def _resolved(graph: Graph, role: Resource, policies: list[Resource]) -> RolePolicies:
-    unresolved: list[str] = []
-    by_name: list[tuple[str, View]] = []
+def _memberships(graph: Graph) -> Iterator[tuple[Resource, Resource]]:
+    for kind in ("aws:iam/groupMembership:GroupMembership", "aws:iam/userGroupMembership:UserGroupMembership"):
+        for membership in graph.of(kind):
+            users = [*_named(graph, membership, "users", USER), *_named(graph, membership, "user", USER)]
+            groups = [*_named(graph, membership, "groups", GROUP), *_named(graph, membership, "group", GROUP)]
+            yield from ((user, group) for user in users for group in groups)
+
+
+def _collected(graph: Graph, identity: Resource, policies: list[Resource]) -> _Collected:
+    collected = _Collected()
     for policy in policies:
-        if policy.kind == ROLE_POLICY:
-            by_name.append((policy.name, policy.at("policy")))
-        else:
-            _attach(graph, policy, "policyArn", known_text(policy.at("policyArn")), by_name, unresolved)
-    for inline in role.at("inlinePolicies").items():
-        by_name.append((known_text(inline.at("name")) or role.name, inline.at("policy")))
-    for arn in known_texts(role.at("managedPolicyArns")):
-        _attach(graph, role, "managedPolicyArns", arn, by_name, unresolved)
-    all_statements: list[PolicyStatement] = []
-    for name, document in by_name:
-        parsed = _parsed(name, document)
-        if parsed is None:
-            unresolved.append(name)
-        all_statements += parsed or ()
-    bound = graph.target(role, "permissionsBoundary", (_MANAGED_POLICY,), _POLICY_KEYS)
-    boundary = _parsed(bound.name, bound.at("policy")) if bound else None
-    return RolePolicies(
-        role,
-        tuple(all_statements),
-        tuple(boundary) if boundary is not None else None,
-        tuple(sorted(set(unresolved))),
-    )
+        if policy.kind in _INLINE:
+            collected.add(policy, policy.at("policy"), f"policy {policy.name}")
+            continue
+        for path in ("policyArn", "policyArns"):
+            for view in policy.at(path).items():
+                _attach(graph, policy, path, view, collected)
+    for inline in identity.at("inlinePolicies").items():
+        name = known_text(inline.at("name")) or identity.name
+        collected.add(identity, inline.at("policy"), f"policy {name}")
+    for view in identity.at("managedPolicyArns").items():
+        _attach(graph, identity, "managedPolicyArns", view, collected)
+    return collected
 
 
-def _attach(
-    graph: Graph, by: Resource, path: str, arn: str, by_name: list[tuple[str, View]], unresolved: list[str]
-) -> None:
-    named = next((policy for policy in graph.of(_MANAGED_POLICY) if arn and known_text(policy.at("arn")) == arn), None)
-    policy = named or graph.target(by, path, (_MANAGED_POLICY,), _POLICY_KEYS)
+def _attach(graph: Graph, by: Resource, path: str, view: View, collected: _Collected) -> None:
+    """Add the statements of an attached policy: of the stack, or managed by AWS."""
+    arn = known_text(view)
+    policy = _policy_by_arn(graph).get(arn) or graph.target(by, path, (MANAGED_POLICY,), _POLICY_KEYS)
     if policy:
-        by_name.append((policy.name, policy.at("policy")))
+        collected.add(policy, policy.at("policy"), f"policy {policy.name}")
+        return
+    document = managed_policy(arn) if is_managed_by_aws(arn) else None
+    if document is not None:
+        collected.add(by, View(document), f"policy {arn.rpartition('/')[2]} of AWS")
     else:
-        unresolved.append(arn or by.name)
+        collected.unreadable.append(Unreadable(arn or f"policy of {by.name}", by.urn, known_later=not view.known))
 
 
-def resource_policy(graph: Graph, store: Store) -> list[PolicyStatement] | None:
-    """Return the statements of a store's resource policy; None where it has none and the AWS default applies."""
-    by_name: list[tuple[str, View]] = []
-    inline = store.resource.at("policy")
-    if not inline.known or not inline.absent:
-        by_name.append((store.resource.name, inline))
-    if store.kind.policy:
-        keys = ("bucket", "id", "url", "arn")
-        policies = graph.referrers(store.resource, store.kind.policy.kind, store.kind.policy.by, keys)
-        by_name += [(policy.name, policy.at("policy")) for policy in policies]
-    all_statements = [statement for name, document in by_name for statement in _parsed(name, document) or ()]
-    return all_statements if by_name else None
+def _policy_by_arn(graph: Graph) -> dict[str, Resource]:
+    def compute(graph: Graph) -> dict[str, Resource]:
+        return {arn: policy for policy in graph.of(MANAGED_POLICY) if (arn := known_text(policy.at("arn")))}
+
+    index: dict[str, Resource] = graph.memo("managed policies by ARN", compute)
+    return index
 
 
-def delegates_to_account(store: Store, policy: list[PolicyStatement] | None) -> bool:
-    """Return whether identity policies alone can allow access: everywhere but for KMS keys without such a statement."""
-    if store.resource.kind != KEY or policy is None:
-        return True
-    return any(
-        item.statement.allows
-        and item.statement.covers("kms:Decrypt")
-        and any(kind == "AWS" and value.endswith(":root") for kind, value in item.statement.principals)
-        for item in policy
-    )
+def _resolved(graph: Graph, identity: Resource, own: _Collected) -> IdentityPolicies:
+    boundary = _boundary(graph, identity)
+    unique = tuple(dict.fromkeys(own.unreadable))
+    return IdentityPolicies(identity, tuple(own.statements), boundary, unique)
 
 
-def _parsed(name: str, document: View) -> list[PolicyStatement] | None:
-    """Return the statements of a document; None where it is not known, or not a policy document."""
-    try:
-        return [PolicyStatement(statement, name) for statement in statements(document)]
-    except (NotKnownError, ValueError, AttributeError):
+def _boundary(graph: Graph, identity: Resource) -> tuple[PolicyStatement, ...] | None:
+    """Return the statements of a permissions boundary; one that cannot be read limits nothing."""
+    arn = known_text(identity.at("permissionsBoundary"))
+    policy = graph.target(identity, "permissionsBoundary", (MANAGED_POLICY,), _POLICY_KEYS)
+    if policy:
+        found = parsed(policy, policy.at("policy"), f"boundary {policy.name}")
+    elif (document := managed_policy(arn) if is_managed_by_aws(arn) else None) is not None:
+        found = parsed(identity, View(document), f"boundary {arn.rpartition('/')[2]}")
+    else:
         return None
+    return None if isinstance(found, Unreadable) else tuple(found)

@@ -3,6 +3,8 @@
 import re
 from functools import cache
 
+_WILDCARD = re.compile(r"[*?]")
+
 
 def matches(pattern: str, text: str) -> bool:
     """Return whether a pattern matches a text; of two patterns, whether the first matches all that the second does.
@@ -14,6 +16,11 @@ def matches(pattern: str, text: str) -> bool:
 
 def overlap(one: str, other: str) -> bool:
     """Return whether some text matches both patterns."""
+    start, other_start = literal_prefix(one), literal_prefix(other)
+    if not start.startswith(other_start) and not other_start.startswith(start):
+        return False
+    if "*" not in one and "?" not in one:
+        return matches(other, one)
     before = [True] + [False] * len(other)
     for column, sign in enumerate(other):
         before[column + 1] = before[column] and sign == "*"
@@ -28,9 +35,20 @@ def overlap(one: str, other: str) -> bool:
     return before[-1]
 
 
+def arns_overlap(one: str, other: str) -> bool:
+    """Return whether some ARN matches both patterns; between two patterns of whole ARNs, part by part.
+
+    A ``*`` for a region or an account matches no text of the parts that follow it.
+    """
+    parts, others = one.split(":", 5), other.split(":", 5)
+    if len(parts) < 6 or len(others) < 6:
+        return overlap(one, other)
+    return all(overlap(part, other_part) for part, other_part in zip(parts, others, strict=True))
+
+
 def literal_prefix(pattern: str) -> str:
     """Return the part of a pattern before its first wildcard."""
-    return re.split(r"[*?]", pattern, maxsplit=1)[0]
+    return _WILDCARD.split(pattern, maxsplit=1)[0]
 
 
 @cache

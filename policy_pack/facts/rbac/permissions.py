@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from policy_pack.facts.iam.trust import role_principals
+from policy_pack.facts.iam.assumption import role_principals
 from policy_pack.facts.principals import AWS_PRINCIPAL, Principal
 from policy_pack.facts.rbac.bindings import EVERY_NAMESPACE, IAM, Held, held_roles
 from policy_pack.facts.rbac.table import permission

@@ -149,12 +149,13 @@ class Logins:
 
     def _foreign_host(self, role: Resource) -> str:
         """Return the API server that a role's auth method trusts, where that is not the stack's own cluster."""
-        backend = known_text(role.at("backend")).strip("/")
-        for config in self._graph.of(VAULT_KUBERNETES_CONFIG):
-            host = known_text(config.at("kubernetesHost"))
-            if known_text(config.at("backend")).strip("/") == backend and host and self._cluster:
-                return "" if host in self._cluster else host
-        return ""
+        configs = self._graph.of(VAULT_KUBERNETES_CONFIG)
+        backend = (known_text(role.at("backend")) or "kubernetes").strip("/")
+        own = [one for one in configs if (known_text(one.at("backend")) or "kubernetes").strip("/") == backend]
+        if configs and not own and role.at("backend").known:
+            return f"of auth/{backend}, which the stack does not configure"
+        hosts = {known_text(config.at("kubernetesHost")) for config in own} - {"", *self._cluster}
+        return min(hosts) if hosts and self._cluster else ""
 
 
 def _is_known(view: View) -> bool:

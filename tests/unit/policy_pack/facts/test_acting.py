@@ -3,7 +3,8 @@
 import pytest
 
 from policy_pack.facts.grants.acting import Acting, Target, with_acting
-from policy_pack.facts.grants.grant import Data, Grant, Subject, Verb
+from policy_pack.facts.grants.grant import Data, Grant, Subject
+from policy_pack.facts.verbs import Verb
 
 PERSON, INGEST = Subject("person"), Subject("ServiceAccount phi/ingestor", "north")
 TRAINER, FOREIGN = Subject("ServiceAccount data/trainer", "north"), Subject("ServiceAccount phi/ingestor", "south")

@@ -7,7 +7,8 @@ import pytest
 from policy_pack.facts.grants.access_table import AccessTable, access_table
 from policy_pack.facts.grants.comparison import beyond, missing
 from policy_pack.facts.grants.context import AccessContext, Part
-from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject, Verb
+from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject
+from policy_pack.facts.verbs import Verb
 from tests.policy import world
 
 TABLE = """
@@ -33,8 +34,8 @@ def table(tmp_path: Path) -> AccessTable:
     return access_table(file)
 
 
-def read(subject: Subject, data: Data, source: str = "urn:1", **more: bool) -> Grant:
-    return Grant(subject, data, Verb.READ, (subject.name, f"{data.hospital}-{data.name}"), source, **more)
+def read(subject: Subject, data: Data, source: str = "urn:1", *, certain: bool = True) -> Grant:
+    return Grant(subject, data, Verb.READ, (subject.name, f"{data.hospital}-{data.name}"), source, certain)
 
 
 def test_what_the_table_allows_is_not_beyond_it(table: AccessTable) -> None:

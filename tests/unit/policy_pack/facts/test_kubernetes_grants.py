@@ -7,9 +7,10 @@ import pytest
 from policy_pack.facts.grants.comparison import beyond
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.evaluators import all_grants
-from policy_pack.facts.grants.grant import ANONYMOUS, EVERYTHING, Grant, Verb
+from policy_pack.facts.grants.grant import ANONYMOUS, EVERYTHING, Grant
 from policy_pack.facts.grants.kubernetes import ANY_ACCOUNT
 from policy_pack.facts.rbac.table import Rule, permissions_of
+from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
 from tests.policy import world

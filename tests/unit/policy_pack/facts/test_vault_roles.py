@@ -1,0 +1,121 @@
+"""Grants of database roles and PKI roles, to their users and to whoever can use them."""
+
+from typing import Any
+
+import pytest
+
+from infra.vault.database_secrets import creation_statements
+from policy_pack.facts.grants.context import AccessContext
+from policy_pack.facts.grants.evaluators import all_grants
+from policy_pack.facts.grants.grant import EVERYTHING, Grant, Verb
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.values import UNKNOWN
+from tests.policy import world
+from tests.policy.builders import STACK, build
+
+DATABASE_ROLE = "vault:database/secretBackendRole:SecretBackendRole"
+STATEMENTS = creation_statements("north", "SELECT")
+READER = "database login database/reader"
+
+
+def grants(*resources: Resource) -> set[Grant]:
+    found = all_grants(AccessContext(Graph([*world.resources(), *resources], STACK), world.settings()))
+    return {
+        one
+        for one in found
+        if "database" in one.data.name or one.data.name == EVERYTHING or "certificate" in one.data.name
+    }
+
+
+def reader(statements: Any, **more: Any) -> Resource:
+    values = {"backend": "north/database", "name": "reader", "dbName": "main", "creationStatements": statements, **more}
+    return build(DATABASE_ROLE, "north-reader", values)
+
+
+def connection(username: Any = "vault_north", database: str = "north") -> Resource:
+    url = f"postgresql://{{{{username}}}}:{{{{password}}}}@db:5432/{database}?sslmode=verify-full"
+    postgresql = {"connectionUrl": url, "username": username}
+    values = {"backend": "north/database", "name": "main", "postgresql": postgresql}
+    return build("vault:database/secretBackendConnection:SecretBackendConnection", "main", values)
+
+
+def places(found: set[Grant], subject: str) -> set[tuple[str, Verb | None]]:
+    return {
+        (one.data.name.removesuffix(" (not described in access.yaml)"), one.verb)
+        for one in found
+        if one.subject.name == subject
+    }
+
+
+def test_a_database_role_has_the_privileges_of_its_statements() -> None:
+    found = grants(connection(), reader(STATEMENTS))
+    assert places(found, READER) == {
+        ("database north", Verb.LIST),
+        ("database north/readmission", Verb.LIST),
+        ("database north/readmission", Verb.READ),
+    }
+    assert places(found, "Vault connection database") == {("database-account north/vault", Verb.ADMINISTER)}
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        ('GRANT SELECT ON ALL TABLES IN SCHEMA secret TO "{{name}}"', ("database north/secret", Verb.READ)),
+        ('GRANT CONNECT ON DATABASE south TO "{{name}}"', ("database south", Verb.LIST)),
+        ('GRANT DELETE ON readmission.t TO "{{name}}"', ("database north/readmission", Verb.DELETE)),
+        ('GRANT TRIGGER ON readmission.t TO "{{name}}"', ("database north/readmission", Verb.ADMINISTER)),
+        ('GRANT ALL ON readmission.t TO "{{name}}"', ("database north/readmission", Verb.ADMINISTER)),
+        ('ALTER ROLE "{{name}}" BYPASSRLS', ("database north (BYPASSRLS)", Verb.ADMINISTER)),
+        ('GRANT rds_superuser TO "{{name}}"', ("database north (role rds_superuser)", Verb.ADMINISTER)),
+        ("DO $$ something $$", (EVERYTHING, None)),
+    ],
+)
+def test_a_wider_statement_is_a_wider_grant(statement: str, place: tuple[str, Verb | None]) -> None:
+    for field in ("creationStatements", "renewStatements"):
+        more = {"renewStatements": [statement]} if field == "renewStatements" else {}
+        statements = [*STATEMENTS, statement] if not more else STATEMENTS
+        assert place in places(grants(connection(), reader(statements, **more)), READER)
+
+
+def test_another_database_or_account_is_another_place() -> None:
+    assert ("database south/readmission", Verb.READ) in places(
+        grants(connection(database="south"), reader(STATEMENTS)), READER
+    )
+    assert ("database ?/readmission", Verb.READ) in places(grants(reader(STATEMENTS)), READER)
+    account = grants(connection(username="administrator"))
+    assert places(account, "Vault connection database") == {("database-account north/administrator", Verb.ADMINISTER)}
+
+
+def test_statements_that_are_not_known_yet_are_not_certain() -> None:
+    found = {one for one in grants(connection(), reader(UNKNOWN)) if one.subject.name == READER}
+    assert {(one.data.name, one.certain) for one in found} == {(EVERYTHING, False)}
+
+
+def test_whoever_can_generate_credentials_has_the_grants_of_the_login() -> None:
+    text = 'path "north/database/creds/reader" { capabilities = ["read"] }'
+    policy = build("vault:index/policy:Policy", "reader", {"name": "reader", "policy": text})
+    role = {
+        "roleName": "r",
+        "boundServiceAccountNames": ["planner"],
+        "boundServiceAccountNamespaces": ["south-serving"],
+    }
+    login = build("vault:kubernetes/authBackendRole:AuthBackendRole", "r", {**role, "tokenPolicies": ["reader"]})
+    found = grants(connection(), reader(STATEMENTS), policy, login)
+    [one] = [g for g in found if g.subject.name == "ServiceAccount serving/planner" and g.verb is Verb.READ]
+    assert (one.subject.hospital, one.data.hospital) == ("south", "north")
+    assert one.path[-2:] == (READER, "database role north-reader: select on ALL TABLES IN SCHEMA readmission")
+
+
+def test_certificates_of_another_hospital_are_that_hospital_s() -> None:
+    values = {
+        "backend": "north/pki",
+        "name": "envoy",
+        "allowedDomains": ["north.example", "south.example"],
+        "maxTtl": "1h",
+    }
+    narrow = {"allowLocalhost": False, "allowIpSans": False, "clientFlag": False}
+    role = build("vault:pkiSecret/secretBackendRole:SecretBackendRole", "envoy", {**values, **narrow})
+    assert {(one.data.name.partition(" (")[0], one.data.hospital) for one in grants(role)} == {
+        ("server-certificate north/pki/own.example", "north"),
+        ("server-certificate south.example of another hospital", "south"),
+    }
