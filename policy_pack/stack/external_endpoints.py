@@ -1,6 +1,6 @@
 """Addresses of external endpoints, read from the configuration of a stack."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -23,6 +23,16 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class TokenSettings:
+    """The tokens that gateways accept: issuer, audience, URL of the signing keys, and applications by hospital."""
+
+    issuer: str
+    audience: str
+    keys: str
+    applications: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Addresses:
     """The addresses of external endpoints.
 
@@ -34,11 +44,17 @@ class Addresses:
         By hospital and endpoint.
     unused
         Endpoints that a hospital does not have, such as the FHIR server of one that delivers files.
+    tokens
+        The tokens that gateways accept; None where the configuration does not have them.
+    vault
+        The URL of Vault; empty where the configuration does not have it.
     """
 
     shared: Mapping[str, Endpoint]
     by_hospital: Mapping[tuple[str, str], Endpoint]
     unused: frozenset[tuple[str, str]] = frozenset()
+    tokens: TokenSettings | None = None
+    vault: str = ""
 
     def of(self, hospital: str, endpoint: str) -> Endpoint | None:
         """Return the address of an endpoint for a hospital."""
@@ -73,7 +89,15 @@ def read(config: Mapping[str, Any]) -> Addresses:
         endpoint = _endpoint(fhir.get("url", ""), hospital.get("network"))
         if endpoint:
             by_hospital[hospital["name"], "fhir"] = endpoint
-    return Addresses(shared, by_hospital, frozenset(unused))
+    vault = ((settings.get("endpoints") or {}).get("vault") or {}).get("url", "")
+    return Addresses(shared, by_hospital, frozenset(unused), _tokens(gateway, settings.get("hospitals") or ()), vault)
+
+
+def _tokens(gateway: Mapping[str, Any], hospitals: Iterable[Mapping[str, Any]]) -> TokenSettings | None:
+    if not gateway.get("issuer"):
+        return None
+    applications = {entry["name"]: tuple(entry.get("applications") or ()) for entry in hospitals}
+    return TokenSettings(gateway["issuer"], gateway.get("audience", ""), gateway.get("jwksUri", ""), applications)
 
 
 def read_file(path: Path) -> Addresses:
