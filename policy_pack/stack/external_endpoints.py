@@ -1,6 +1,6 @@
 """Addresses of external endpoints and audit devices of Vault, read from the configuration of a stack."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -25,6 +25,16 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class TokenSettings:
+    """The tokens that gateways accept: issuer, audience, URL of the signing keys, and applications by hospital."""
+
+    issuer: str
+    audience: str
+    keys: str
+    applications: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
 class Addresses:
     """The addresses of external endpoints.
 
@@ -40,6 +50,10 @@ class Addresses:
         The audit devices of the Vault server, as declared.
     live_audit_devices
         The audit devices that the Vault server has; None where it was not asked.
+    tokens
+        The tokens that gateways accept; None where the configuration does not have them.
+    vault
+        The URL of Vault; empty where the configuration does not have it.
     """
 
     shared: Mapping[str, Endpoint]
@@ -47,6 +61,8 @@ class Addresses:
     unused: frozenset[tuple[str, str]] = frozenset()
     audit_devices: tuple[AuditDevice, ...] = ()
     live_audit_devices: tuple[AuditDevice, ...] | None = None
+    tokens: TokenSettings | None = None
+    vault: str = ""
 
     def of(self, hospital: str, endpoint: str) -> Endpoint | None:
         """Return the address of an endpoint for a hospital."""
@@ -96,7 +112,22 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         endpoint = _endpoint(fhir.get("url", ""), hospital.get("network"))
         if endpoint:
             by_hospital[hospital["name"], "fhir"] = endpoint
-    return Addresses(shared, by_hospital, frozenset(unused), audit_devices.read(settings))
+    vault = ((settings.get("endpoints") or {}).get("vault") or {}).get("url", "")
+    return Addresses(
+        shared,
+        by_hospital,
+        frozenset(unused),
+        audit_devices.read(settings),
+        tokens=_tokens(gateway, settings.get("hospitals") or ()),
+        vault=vault,
+    )
+
+
+def _tokens(gateway: Mapping[str, Any], hospitals: Iterable[Mapping[str, Any]]) -> TokenSettings | None:
+    if not gateway.get("issuer"):
+        return None
+    applications = {entry["name"]: tuple(entry.get("applications") or ()) for entry in hospitals}
+    return TokenSettings(gateway["issuer"], gateway.get("audience", ""), gateway.get("jwksUri", ""), applications)
 
 
 def read_file(path: Path) -> Addresses:

@@ -82,6 +82,7 @@ MUTUAL_TLS: list[Seed] = [
     seed("TX-03", _ISSUER, "spec.vault.path", GONE, hides=False),
     seed("TX-03", _ISSUER, "spec.vault.path", "south/pki/sign/envoy", name="north-*"),
     seed("TX-03", _CERTIFICATE, "spec.issuerRef.name", "south-gateway", name="north-*"),
+    seed("TX-03", _ISSUER, "spec.vault.server", "https://elsewhere.example"),
     seed("TX-03", _ISSUER, "spec", {"selfSigned": {}}),
     seed("TX-03", _NS, "metadata.labels.{istio-injection}", "disabled", name="*-serving"),
     seed(
@@ -125,6 +126,11 @@ CLIENTS: list[Seed] = [
     absent("AUTH-01", _SECURITY),
     *(seed("AUTH-01", _SECURITY, f"{_PROVIDER}.{field}", GONE) for field in ("issuer", "audiences", "remoteJWKS")),
     seed("AUTH-01", _SECURITY, f"{_PROVIDER}.audiences", [""]),
+    seed("AUTH-01", _SECURITY, f"{_PROVIDER}.audiences", lambda old: [*old, "account"]),
+    seed("AUTH-01", _SECURITY, f"{_PROVIDER}.issuer", "https://elsewhere.example"),
+    seed("AUTH-01", _SECURITY, f"{_PROVIDER}.remoteJWKS.uri", "https://elsewhere.example/keys"),
+    seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0].values", ["south-ehr"], name="north-*"),
+    seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0]", {"name": "iss", "values": ["https://idp"]}),
     seed("AUTH-01", _SECURITY, f"{_PROVIDER}.remoteJWKS.uri", "http://idp/keys"),
     seed("AUTH-01", _SECURITY, "spec.jwt", GONE),
     seed("AUTH-01", _SECURITY, "spec.jwt.optional", True),
@@ -166,6 +172,7 @@ CLIENTS: list[Seed] = [
     seed("AUD-08", _PROXY, f"{_LOG}.settings[0].sinks", []),
     seed("AUD-08", _PROXY, f"{_LOG}.settings[0].sinks[0].file.path", "/dev/null"),
     seed("AUD-08", _PROXY, f"{_LOG}.settings[0].format.json", {"time": "%START_TIME%"}),
+    seed("AUD-08", _PROXY, f"{_LOG}.settings[0].format.type", "Text"),
     seed("AUD-08", _PROXY, f"{_ENVOY_SERVICE}.externalTrafficPolicy", "Cluster"),
 ]
 
@@ -189,6 +196,7 @@ DECLARED: list[Seed] = [
     seed("SEG-12", _PROXY, "spec.extraArgs", ["--config-yaml", "admin: {}"]),
     seed("SEG-12", _CLASS, "spec.controllerName", "example.com/other"),
     seed("SEG-12", _CLASS, "spec.parametersRef", GONE),
+    seed("SEG-12", _CLASS, "spec.parametersRef.kind", "Other"),
     seed("SEG-12", _CLASS, "metadata.name", "others", hides=False),
     seed("SEG-12", _GATEWAY, "metadata.namespace", "north-serving", name="north-*"),
     seed("SEG-12", _GATEWAY, "spec.addresses", [{"type": "IPAddress", "value": "198.51.100.7"}]),
@@ -203,6 +211,17 @@ DECLARED: list[Seed] = [
     seed("SEG-12", _ROUTE, "spec.rules[0].backendRefs[0].name", "other"),
     seed("SEG-12", _ROUTE, "spec.rules[0].backendRefs[0].namespace", "south-serving", name="north-*"),
     seed("SEG-12", _ROUTE, "spec.rules[0].backendRefs[0].kind", "Backend"),
+    *(
+        seed("SEG-12", _ROUTE, f"spec.rules[0].{path}", value)
+        for path, value in (
+            ("matches", GONE),
+            ("matches[0].path.value", "/v2/models/"),
+            ("matches[0].path.value", "/v2/repository"),
+            ("matches[0].path.type", "RegularExpression"),
+            ("matches[0].path", GONE),
+            ("filters", [{"type": "URLRewrite", "urlRewrite": {"path": {"replaceFullPath": "/v2/repository"}}}]),
+        )
+    ),
     seed("SEG-12", _ROUTE, "spec.rules[0].filters", [{"type": "ExtensionRef", "extensionRef": {"name": "x"}}]),
     seed(
         "SEG-12",

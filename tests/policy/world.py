@@ -21,7 +21,12 @@ def config(names: Sequence[str]) -> dict[str, Any]:
     return {
         "endpoints": {"vault": {"url": "https://vault.example:8200", "network": "10.41.0.0/24"}},
         "networks": {"vpc": "10.40.0.0/16"},
-        "gateway": {"domain": "risk.example"},
+        "gateway": {
+            "domain": "risk.example",
+            "issuer": "https://idp",
+            "jwksUri": "https://idp/keys",
+            "audience": "risk",
+        },
         "vault": {
             "auditDevices": [
                 {"name": "disk", "type": "file", "options": {"file_path": "/vault/audit.log", "mode": "0600"}},
@@ -29,7 +34,12 @@ def config(names: Sequence[str]) -> dict[str, Any]:
             ]
         },
         "hospitals": [
-            {"name": name, "network": "10.50.0.0/24", "fhir": {"url": f"https://fhir.{name}.example/r4"}}
+            {
+                "name": name,
+                "network": "10.50.0.0/24",
+                "fhir": {"url": f"https://fhir.{name}.example/r4"},
+                "applications": [f"{name}-ehr"],
+            }
             for name in names
         ],
     }

@@ -11,7 +11,13 @@ IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads@{DIGEST}"
 RELEASE = "0123456789abcdef"
 MODEL_PORT = 8080
 CLINIC = "10.50.0.0/24"
-_CLIENT = "%DOWNSTREAM_PEER_FINGERPRINT_256%"
+_RECORD = {
+    "time": "%START_TIME%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ_WITHOUT_QUERY(:PATH)%",
+    "answer": "%RESPONSE_CODE%",
+    "client": "%DOWNSTREAM_PEER_FINGERPRINT_256%",
+}
 PLACES = {"aws": "10.40.0.0/16:443", "vault": "10.41.0.0/24:8200", "fhir": "10.50.0.0/24:443"}
 
 
@@ -255,7 +261,12 @@ def gateway(hospital: str) -> list[Resource]:
     limit = {"limit": {"requests": 300, "unit": "Minute"}}
     route = {
         "parentRefs": [{"name": "gateway"}],
-        "rules": [{"backendRefs": [{"name": model_service, "namespace": f"{hospital}-serving", "port": 80}]}],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/v2/models/readmission-risk-v1"}}],
+                "backendRefs": [{"name": model_service, "namespace": f"{hospital}-serving", "port": 80}],
+            }
+        ],
     }
     source = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "namespace": f"{hospital}-{zone}"}
     specs: dict[str, tuple[str, dict[str, Any]]] = {
@@ -300,7 +311,7 @@ def platform() -> list[Resource]:
     """Return the shared resources of the cluster."""
     annotations = {"service.beta.kubernetes.io/aws-load-balancer-internal": "true"}
     log = {
-        "format": {"type": "JSON", "json": {"time": "%START_TIME%", "answer": "%RESPONSE_CODE%", "client": _CLIENT}},
+        "format": {"type": "JSON", "json": _RECORD},
         "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
     }
     proxy = {

@@ -22,8 +22,11 @@ def untrusted(reference: Reference, namespace: str, graph: Graph) -> Iterator[st
         yield f"its certificate is not issued by cert-manager ({name})"
 
 
-def authority_of(reference: Reference, namespace: str, graph: Graph) -> str:
-    """Return the path of the certificate authority in Vault whose certificates a Secret contains; empty for others."""
+def authority_of(reference: Reference, namespace: str, graph: Graph, vault: str = "") -> str:
+    """Return the path of the certificate authority in Vault whose certificates a Secret contains; empty for others.
+
+    With the URL of a Vault, authorities of other servers are others too.
+    """
     if _other_place(reference, namespace):
         return ""
     certificate = _certificate(namespace, View(reference).at("name").text(), graph)
@@ -34,7 +37,9 @@ def authority_of(reference: Reference, namespace: str, graph: Graph) -> str:
     if kind not in _ISSUERS:
         return ""
     found = named(graph, _ISSUERS[kind], "" if kind == "ClusterIssuer" else namespace, issuer.at("name").text())
-    return found.at("spec.vault.path").text() if found else ""
+    if found is None or (vault and found.at("spec.vault.server").text() != vault):
+        return ""
+    return found.at("spec.vault.path").text()
 
 
 def _other_place(reference: Reference, namespace: str) -> bool:

@@ -72,7 +72,7 @@ def _envoy_proxy(gateway: Resource, gateway_class: Resource, graph: Graph) -> Re
     """Return the EnvoyProxy of the gateway itself, or else of its class."""
     own, shared = gateway.at("spec.infrastructure.parametersRef"), gateway_class.at("spec.parametersRef")
     reference = shared if own.absent else own
-    if reference.absent or reference.at("group").text() != _ENVOY_GROUP:
+    if (reference.at("group").text(), reference.at("kind").text()) != (_ENVOY_GROUP, "EnvoyProxy"):
         return None
     namespace = object_namespace(gateway, graph) if reference is own else reference.at("namespace").text()
     return named(graph, ENVOY_PROXY, namespace, reference.at("name").text())

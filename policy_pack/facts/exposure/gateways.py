@@ -136,9 +136,11 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
             yield from _terminates(listener)
             yield from _tls(listener)
         case Protection.TOKEN:
-            yield from _of_policies(listener, SECURITY_POLICY, token_validation)
+            tokens = listener.context.addresses.tokens if listener.context.addresses else None
+            yield from _of_policies(listener, SECURITY_POLICY, partial(token_validation, tokens=tokens))
         case Protection.AUTHORIZATION:
-            yield from _of_policies(listener, SECURITY_POLICY, authorization)
+            allowed = partial(authorization, applications=_applications(listener, row))
+            yield from _of_policies(listener, SECURITY_POLICY, allowed)
         case Protection.RATE_LIMIT:
             service = _has_rate_limit_service(listener.context)
             limited = partial(rate_limit, table=exposure(), global_service=service)
@@ -148,6 +150,15 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
             traffic = part(listener.proxy.spec, "provider", "kubernetes", "envoyService", "externalTrafficPolicy")
             if traffic not in (None, "Local"):
                 yield f"client addresses are those of nodes (envoyService.externalTrafficPolicy is {traffic})"
+
+
+def _applications(listener: Listener, row: AllowedEntryPoint) -> tuple[str, ...] | None:
+    """Return the hospital's applications; None where the stack's configuration does not have those of gateways."""
+    addresses = listener.context.addresses
+    if addresses is None or addresses.tokens is None:
+        return None
+    hospital = row.hospital(object_namespace(listener.gateway, listener.context.graph)) or ""
+    return addresses.tokens.applications.get(hospital, ())
 
 
 def _of_policies(listener: Listener, kind: str, gaps: Any) -> Iterator[str]:
@@ -200,8 +211,9 @@ def _other_authorities(listener: Listener, references: Any, row: AllowedEntryPoi
     graph = listener.context.graph
     namespace = object_namespace(listener.gateway, graph)
     own = in_hospital(row.authority, row.hospital(namespace) or "")
+    vault = listener.context.addresses.vault if listener.context.addresses else ""
     for reference in references:
-        authority = authority_of(reference, namespace, graph)
+        authority = authority_of(reference, namespace, graph, vault)
         if not own or not authority.startswith(own):
             name = View(reference).at("name").text()
             yield f"clients of another certificate authority than {own or 'one of the table'} are accepted ({name})"

@@ -4,10 +4,11 @@ The meaning of the fields is that of Envoy Gateway 1.9 and of the Gateway API 1.
 counts as no protection.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from policy_pack.facts.exposure.table import ExposureTable
+from policy_pack.stack.external_endpoints import TokenSettings
 from policy_pack.stack.values import View
 
 Spec = Mapping[str, Any]
@@ -73,8 +74,11 @@ def tls_settings(spec: Spec) -> Iterator[str]:
         yield f"weak cryptography is allowed ({', '.join(weak)})"
 
 
-def token_validation(spec: Spec) -> Iterator[str]:
-    """Yield why a SecurityPolicy does not validate issuer, audience and signature of a JWT on every request."""
+def token_validation(spec: Spec, tokens: TokenSettings | None = None) -> Iterator[str]:
+    """Yield why a SecurityPolicy does not validate issuer, audience and signature of a JWT on every request.
+
+    Where the stack's configuration has the tokens of its gateways, only those are valid.
+    """
     jwt = spec.get("jwt") or {}
     providers = jwt.get("providers") or ()
     if not providers:
@@ -84,13 +88,25 @@ def token_validation(spec: Spec) -> Iterator[str]:
             yield f"requests without a valid JWT are accepted (jwt.{field})"
     for provider in providers:
         name = provider.get("name") or "?"
-        if not provider.get("issuer"):
-            yield f"the issuer is not validated (JWT provider {name})"
-        audiences = provider.get("audiences") or ()
-        if not audiences or not all(audiences):
-            yield f"the audience is not validated (JWT provider {name})"
-        if not _has_keys(provider):
-            yield f"the signing keys do not come from an https URL or from the cluster (JWT provider {name})"
+        yield from (f"{gap} (JWT provider {name})" for gap in _provider(provider, tokens))
+
+
+def _provider(provider: Spec, tokens: TokenSettings | None) -> Iterator[str]:
+    issuer, audiences = provider.get("issuer"), list(provider.get("audiences") or ())
+    if not issuer:
+        yield "the issuer is not validated"
+    if not audiences or not all(audiences):
+        yield "the audience is not validated"
+    if not _has_keys(provider):
+        yield "the signing keys do not come from an https URL or from the cluster"
+    if tokens is None:
+        return
+    if issuer != tokens.issuer:
+        yield "the issuer is not the one of the stack's configuration"
+    if audiences != [tokens.audience]:
+        yield "the audience is not the one of the stack's configuration"
+    if part(provider, "remoteJWKS", "uri") != tokens.keys:
+        yield "the signing keys are not those of the stack's configuration"
 
 
 def _has_keys(provider: Spec) -> bool:
@@ -101,8 +117,8 @@ def _has_keys(provider: Spec) -> bool:
     return bool(local.get("inline") or part(local, "valueRef", "name"))
 
 
-def authorization(spec: Spec) -> Iterator[str]:
-    """Yield why a SecurityPolicy allows requests that no claim of a token names."""
+def authorization(spec: Spec, applications: Collection[str] | None = None) -> Iterator[str]:
+    """Yield why a SecurityPolicy allows requests that no claim of a token names, or those of other applications."""
     rules = spec.get("authorization")
     if rules is None:
         yield "every request with a token is allowed (authorization)"
@@ -117,6 +133,10 @@ def authorization(spec: Spec) -> Iterator[str]:
         claims = principal.get("claims") or ()
         if principal.get("provider") not in providers or not any(_names_values(claim) for claim in claims):
             yield f"a rule allows requests by something other than a claim of the token (authorization.rules[{number}])"
+        elif applications is not None and not any(
+            set(claim.get("values") or ()) <= set(applications) for claim in claims
+        ):
+            yield f"a rule allows other applications than the hospital's (authorization.rules[{number}])"
 
 
 def _names_values(claim: Spec) -> bool:
@@ -159,10 +179,16 @@ def access_log(spec: Spec, table: ExposureTable) -> Iterator[str]:
     if not complete:
         yield "no access log of every request goes to the standard output (telemetry.accessLog.settings)"
         return
-    texts = [str(View(setting.get("format")).whole()) for setting in complete]
+    texts = [_logged(View(setting.get("format")).whole() or {}) for setting in complete]
     missing = [word for word in table.record_contains if not any(word in text for text in texts)]
     if missing:
         yield f"the access log does not contain {', '.join(missing)} (telemetry.accessLog.settings)"
+
+
+def _logged(log_format: Spec) -> str:
+    """Return the format of a log, in the field that its type names."""
+    field = {"JSON": "json", "Text": "text"}.get(log_format.get("type") or "", "")
+    return str(log_format.get(field) or "")
 
 
 def _records_all(setting: Spec) -> bool:

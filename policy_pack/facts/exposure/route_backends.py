@@ -23,7 +23,6 @@ _EVALUATED_FILTERS = (
     "ResponseHeaderModifier",
     "RequestMirror",
     "RequestRedirect",
-    "URLRewrite",
     "CORS",
 )
 
@@ -82,9 +81,23 @@ def leads_beyond(route: Resource, row: AllowedEntryPoint, gateway: Resource, con
         elif workloads_behind(backend, context) != {workload}:
             yield f"leads to {backend.label}, which is not only {workload}"
     for rule in route.at("spec.rules").items():
+        yield from _other_paths(rule, row)
         for entry in (*rule.at("filters").items(), *_backend_filters(rule)):
             if entry.at("type").text() not in _EVALUATED_FILTERS:
                 yield f"has the filter {entry.at('type').text()}, which is not evaluated"
+
+
+def _other_paths(rule: View, row: AllowedEntryPoint) -> Iterator[str]:
+    """Yield the paths of a rule that are not below those of its row."""
+    if row.leads_to is None or not row.leads_to.paths:
+        return
+    if rule.at("matches").absent:
+        yield "leads every path to its backend"
+    for match in rule.at("matches").items():
+        kind, value = match.at("path.type").text() or "PathPrefix", match.at("path.value").text() or "/"
+        below = any(value.startswith(prefix) and value != prefix for prefix in row.leads_to.paths)
+        if kind not in ("PathPrefix", "Exact") or not below:
+            yield f"leads the path {value} ({kind}) to its backend"
 
 
 def _backend_filters(rule: View) -> Iterator[View]:

@@ -60,10 +60,11 @@ class KindRow(_Row):
 
 
 class Destination(_Row):
-    """The workload that routes may lead to, and its namespace."""
+    """The workload that routes may lead to, its namespace, and what the paths of requests must begin with."""
 
     namespace: str
     workload: str
+    paths: tuple[str, ...] = ()
 
 
 class Grantee(_Row):

@@ -243,6 +243,7 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
         {"vault": Endpoint("10.1.2.3/32", 8200), "aws": Endpoint("10.40.0.0/16", 443)},
         {("north", "fhir"): Endpoint("10.50.0.0/24", 443)},
         frozenset({("north", "issuer"), ("north", "gateway-control")}),
+        vault="https://10.1.2.3:8200",
     )
     gateway = {"jwksUri": "https://login.example/keys", "network": "10.41.1.0/24"}
     asked = read_places({**config, "healthcare-mlops:gateway": gateway})
