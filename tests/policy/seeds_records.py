@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from tests.policy.builders import GONE
-from tests.policy.seed import absent, seed
+from tests.policy.builders import GONE, PREFIX, build
+from tests.policy.seed import absent, extra, seed
 
 _TRAIL = "aws:cloudtrail/trail:Trail"
 _GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -19,6 +19,13 @@ _FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 _RECORDER = "aws:cfg/recorder:Recorder"
 _LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 _LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
+_PLAN = "aws:backup/plan:Plan"
+_SELECTION = "aws:backup/selection:Selection"
+_VAULT_LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
+_DRILL = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
+_REGION = "aws:backup/regionSettings:RegionSettings"
+_REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+_CLASS = f"aws:ResourceTag/{PREFIX}/data-class"
 _OTHER = "arn:aws:sns:us-east-1:123456789012:other"
 
 
@@ -60,6 +67,38 @@ RECORDS = [
     seed("AUD-03", _LIFECYCLE, "rules[0].filter", {"prefix": "old/"}, name="*audit", hides=False).with_(
         "rules[0].expiration", {"days": 30}
     ),
+    *(
+        seed("BCP-01", _PLAN, "rules[0].schedule", expression)
+        for expression in (
+            "cron(0 3 * * ? 2020)",
+            "cron(0 3 1-30 * ? *)",
+            "cron(0 3 ? * MON-FRI *)",
+            "cron(0 3 * 1 ? *)",
+        )
+    ),
+    seed("BCP-01", _PLAN, "rules[0].schedule", GONE),
+    seed("BCP-01", _PLAN, "rules[0].targetVaultName", "other"),
+    seed("BCP-01", _PLAN, "rules[0].completionWindow", 30).with_("rules[0].startWindow", 60),
+    seed("BCP-01", _PLAN, "rules[0].copyActions[0].lifecycle", {"deleteAfter": 1}, hides=False),
+    seed("BCP-01", _PLAN, "rules[0].copyActions[0].destinationVaultArn", "nothing"),
+    seed("BCP-01", _SELECTION, "planId", "other"),
+    seed("BCP-01", _SELECTION, "iamRoleArn", "", hides=False),
+    seed("BCP-01", _SELECTION, "notResources", ["arn:aws:s3:::*"], name="b*"),
+    seed("BCP-01", _SELECTION, "conditions", [{"stringNotEquals": [{"key": _CLASS, "value": "raw"}]}], name="b*"),
+    seed("BCP-01", _SELECTION, "resources", ["arn:aws:s3:::other"]),
+    seed("BCP-01", _SELECTION, "selectionTags", [{"type": "STRINGEQUALS", "key": "other", "value": "x"}]),
+    seed("BCP-01", _VAULT_LOCK, "minRetentionDays", 365),
+    seed("BCP-01", _VAULT_LOCK, "maxRetentionDays", 7),
+    extra("BCP-01", build(_REGION, "x", {"resourceTypeOptInPreference": {"S3": False}})),
+    seed("BCP-02", _VAULT_LOCK, "changeableForDays", GONE),
+    seed("BCP-02", _VAULT_LOCK, "minRetentionDays", 1),
+    seed("BCP-02", _DRILL, "scheduleExpression", "cron(0 9 1 1 ? *)"),
+    seed("BCP-02", _DRILL, "recoveryPointSelection.includeVaults", []),
+    seed("BCP-02", _DRILL, "recoveryPointSelection.excludeVaults", ["*"]),
+    seed("BCP-02", _DRILL, "recoveryPointSelection.recoveryPointTypes", []),
+    seed("BCP-03", _REPLICATION, "rules[0].filter", {"prefix": "part/"}),
+    seed("BCP-03", _REPLICATION, "rules[0].filter", {"tag": {"key": "a", "value": "b"}}),
+    seed("BCP-03", _REPLICATION, "rules[0].sourceSelectionCriteria", GONE),
     seed("INT-02", _LOCK, "rule.defaultRetention.days", 30, name="*audit"),
     seed("INT-02", _LOCK, "rule.defaultRetention.days", GONE, name="*models"),
     seed("AUD-04", _FLOW_LOG, "logFormat", "${srcaddr} ${dstaddr}"),

@@ -267,19 +267,40 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
     away = "arn:aws:backup:us-west-2:1:backup-vault:dr"
     rule = {
         "ruleName": "daily",
+        "targetVaultName": "vault",
         "schedule": "cron(0 3 * * ? *)",
         "lifecycle": {"deleteAfter": 90},
         "copyActions": [{"destinationVaultArn": away}],
     }
+    weekly = {"ruleName": "weekly", "targetVaultName": "vault", "schedule": "cron(0 3 ? * SUN *)"}
+    selection = {"planId": "plan-1", "iamRoleArn": role_arn("backup")}
     return [
         build("aws:backup/vault:Vault", "vault", {"name": "vault", "kmsKeyArn": _KEY, "tags": tags()}, protect=True),
-        build("aws:backup/vaultLockConfiguration:VaultLockConfiguration", "vault", {"backupVaultName": "vault"}),
-        build("aws:backup/plan:Plan", "plan", {"rules": [rule]}),
-        build("aws:backup/selection:Selection", "buckets", {"resources": chosen}),
+        build(
+            "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+            "vault",
+            {"backupVaultName": "vault", "minRetentionDays": 35, "changeableForDays": 3},
+        ),
+        build("aws:backup/plan:Plan", "plan", {"id": "plan-1", "rules": [rule, weekly]}),
+        build("aws:backup/selection:Selection", "buckets", {**selection, "resources": chosen}),
         build(
             "aws:backup/selection:Selection",
             "databases",
-            {"selectionTags": [{"type": "STRINGEQUALS", "key": "healthcare-mlops/backup", "value": "daily"}]},
+            selection
+            | {"selectionTags": [{"type": "STRINGEQUALS", "key": "healthcare-mlops/backup", "value": "daily"}]},
         ),
-        build("aws:backup/restoreTestingPlan:RestoreTestingPlan", "drill", {"name": f"drill_{REGION}"}),
+        build(
+            "aws:backup/restoreTestingPlan:RestoreTestingPlan",
+            "drill",
+            {
+                "name": "drill",
+                "scheduleExpression": "cron(0 9 1 * ? *)",
+                "recoveryPointSelection": {"includeVaults": ["*"], "recoveryPointTypes": ["SNAPSHOT"]},
+            },
+        ),
+        build(
+            "aws:backup/restoreTestingSelection:RestoreTestingSelection",
+            "drill",
+            {"restoreTestingPlanName": "drill", "protectedResourceType": "S3", "iamRoleArn": role_arn("backup")},
+        ),
     ]
