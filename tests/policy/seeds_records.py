@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.policy.builders import GONE, PREFIX, build
-from tests.policy.seed import absent, extra, seed
+from tests.policy.seed import Seed, absent, extra, seed
 
 _TRAIL = "aws:cloudtrail/trail:Trail"
 _GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -26,6 +26,10 @@ _DRILL = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
 _REGION = "aws:backup/regionSettings:RegionSettings"
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 _CLASS = f"aws:ResourceTag/{PREFIX}/data-class"
+_MSK = "aws:msk/cluster:Cluster"
+_CONFIGURATION = "aws:msk/configuration:Configuration"
+_CLUSTER_GROUP = "aws:rds/clusterParameterGroup:ClusterParameterGroup"
+_GROUP_OF = "aws:rds/parameterGroup:ParameterGroup"
 _OTHER = "arn:aws:sns:us-east-1:123456789012:other"
 
 
@@ -52,7 +56,52 @@ def _selector(**changes: Any) -> Any:
     return lambda selectors: [{**selector, **changes} for selector in selectors]
 
 
+def _parameter(name: str, value: str | None) -> Any:
+    """Return a change of one parameter of a group; None removes it."""
+
+    def change(old: list[dict[str, str]]) -> list[dict[str, str]]:
+        kept = [one for one in old if one["name"] != name]
+        return kept if value is None else [*kept, {"name": name, "value": value}]
+
+    return change
+
+
+def _parameters(control: str, name: str, *values: str | None) -> list[Seed]:
+    return [
+        seed(control, kind, "parameters", _parameter(name, value))
+        for kind in (_CLUSTER_GROUP, _GROUP_OF)
+        for value in values
+    ]
+
+
 RECORDS = [
+    *_parameters("ENC-07", "rds.force_ssl", "0", None),
+    *_parameters("ENC-07", "ssl_min_protocol_version", "TLSv1", None),
+    *_parameters("AUTH-05", "password_encryption", "md5", None),
+    *_parameters("AUTH-05", "rds.accepted_password_auth_method", "md5+scram"),
+    *_parameters("AUD-05", "shared_preload_libraries", "pg_stat_statements", None),
+    *_parameters("AUD-05", "pgaudit.log", "ddl", "none", None),
+    *_parameters("AUD-05", "log_connections", "0"),
+    *_parameters("AUD-05", "log_disconnections", None),
+    *_parameters("AUD-05", "pgaudit.log_parameter", "1"),
+    *_parameters("AUD-05", "log_statement", "all"),
+    *(
+        seed(control, "aws:rds/cluster:Cluster", "dbClusterParameterGroupName", "default.aurora-postgresql16")
+        for control in ("ENC-07", "AUD-05", "AUTH-05")
+    ),
+    seed("ENC-07", "aws:rds/cluster:Cluster", "engine", "aurora-mysql"),
+    *(
+        seed(control, "aws:rds/clusterInstance:ClusterInstance", "dbParameterGroupName", "other")
+        for control in ("ENC-07", "AUD-05", "AUTH-05")
+    ),
+    seed("AUTH-05", _MSK, "clientAuthentication.unauthenticated", True),
+    seed("AUTH-05", _MSK, "clientAuthentication.sasl", GONE),
+    seed("AUTH-05", _MSK, "configurationInfo.arn", "other"),
+    seed("AUTH-05", _MSK, "configurationInfo.revision", 7, hides=False),
+    seed("AUTH-05", _CONFIGURATION, "serverProperties", "auto.create.topics.enable=false"),
+    seed("AUTH-05", _CONFIGURATION, "serverProperties", "allow.everyone.if.no.acl.found=false"),
+    seed("AUD-05", _MSK, "loggingInfo.brokerLogs.cloudwatchLogs.enabled", False),
+    seed("AUD-05", _MSK, "loggingInfo.brokerLogs.cloudwatchLogs.logGroup", "", hides=False),
     seed("AUD-01", _TRAIL, "includeGlobalServiceEvents", False),
     seed("AUD-01", _TRAIL, "s3BucketName", GONE),
     seed("AUD-01", _TRAIL, "eventSelectors", _selector(includeManagementEvents=False)).here(),
