@@ -149,7 +149,8 @@ def _replication(name: str, own: dict[str, Any]) -> Resource:
         "bucket": f"arn:aws:s3:::{name}-dr",
         "encryptionConfiguration": {"replicaKmsKeyId": f"arn:aws:kms:us-west-2:{ACCOUNT}:key/dr"},
     }
-    rules = [{"status": "Enabled", "destination": destination}]
+    encrypted = {"sseKmsEncryptedObjects": {"status": "Enabled"}}
+    rules = [{"status": "Enabled", "destination": destination, "sourceSelectionCriteria": encrypted}]
     return build("aws:s3/bucketReplicationConfig:BucketReplicationConfig", name, own | {"role": "x", "rules": rules})
 
 

@@ -10,6 +10,15 @@ from tests.policy.builders import build, document, tags
 from tests.policy.world_aws import CLASSES, REGION, key, key_arn, role_arn
 
 _KEY = key_arn("platform")
+_PARAMETERS = {
+    "rds.force_ssl": "1",
+    "ssl_min_protocol_version": "TLSv1.2",
+    "password_encryption": "scram-sha-256",
+    "shared_preload_libraries": "pg_stat_statements,pgaudit",
+    "pgaudit.log": "ddl,role,read,write",
+    "log_connections": "1",
+    "log_disconnections": "1",
+}
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 _LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
@@ -105,6 +114,7 @@ def stores() -> list[Resource]:
         "enabledCloudwatchLogsExports": ["postgresql"],
         "tags": tags("shared", "curated", phi="true", backup="daily"),
     }
+    parameters = {"parameters": [{"name": name, "value": value} for name, value in _PARAMETERS.items()]}
     machine = {"monitoringInterval": 60, "publiclyAccessible": False, "autoMinorVersionUpgrade": True}
     return [
         build(
@@ -120,7 +130,14 @@ def stores() -> list[Resource]:
         build("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": _KEY, "tags": tags()}),
         *_alarm_topic(),
         build("aws:sqs/queue:Queue", "work", {"kmsMasterKeyId": _KEY, "tags": tags()}),
-        build("aws:rds/cluster:Cluster", "warehouse", database | {"clusterIdentifier": "warehouse"}, protect=True),
+        build("aws:rds/clusterParameterGroup:ClusterParameterGroup", "warehouse", {"name": "warehouse"} | parameters),
+        build("aws:rds/parameterGroup:ParameterGroup", "worklist", {"name": "worklist"} | parameters),
+        build(
+            "aws:rds/cluster:Cluster",
+            "warehouse",
+            database | {"clusterIdentifier": "warehouse", "dbClusterParameterGroupName": "warehouse"},
+            protect=True,
+        ),
         *(
             build(
                 "aws:rds/clusterInstance:ClusterInstance",
@@ -129,8 +146,22 @@ def stores() -> list[Resource]:
             )
             for zone in ("a", "b")
         ),
-        build("aws:rds/instance:Instance", "worklist", database | machine | {"multiAz": True}, protect=True),
+        build(
+            "aws:rds/instance:Instance",
+            "worklist",
+            database | machine | {"multiAz": True, "parameterGroupName": "worklist"},
+            protect=True,
+        ),
         build("aws:rds/snapshot:Snapshot", "worklist", {"sharedAccounts": ["123456789012"]}),
+        build(
+            "aws:msk/configuration:Configuration",
+            "events",
+            {
+                "arn": "arn:kafka:configuration",
+                "latestRevision": 1,
+                "serverProperties": "allow.everyone.if.no.acl.found=false\nauto.create.topics.enable = false\n",
+            },
+        ),
         build(
             "aws:msk/cluster:Cluster",
             "events",
@@ -139,6 +170,9 @@ def stores() -> list[Resource]:
                     "encryptionAtRestKmsKeyArn": _KEY,
                     "encryptionInTransit": {"clientBroker": "TLS", "inCluster": True},
                 },
+                "clientAuthentication": {"sasl": {"iam": True}},
+                "configurationInfo": {"arn": "arn:kafka:configuration", "revision": 1},
+                "loggingInfo": {"brokerLogs": {"cloudwatchLogs": {"enabled": True, "logGroup": "kafka"}}},
                 "tags": tags("shared", "raw", phi="true"),
             },
             protect=True,
@@ -267,19 +301,40 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
     away = "arn:aws:backup:us-west-2:1:backup-vault:dr"
     rule = {
         "ruleName": "daily",
+        "targetVaultName": "vault",
         "schedule": "cron(0 3 * * ? *)",
         "lifecycle": {"deleteAfter": 90},
         "copyActions": [{"destinationVaultArn": away}],
     }
+    weekly = {"ruleName": "weekly", "targetVaultName": "vault", "schedule": "cron(0 3 ? * SUN *)"}
+    selection = {"planId": "plan-1", "iamRoleArn": role_arn("backup")}
     return [
         build("aws:backup/vault:Vault", "vault", {"name": "vault", "kmsKeyArn": _KEY, "tags": tags()}, protect=True),
-        build("aws:backup/vaultLockConfiguration:VaultLockConfiguration", "vault", {"backupVaultName": "vault"}),
-        build("aws:backup/plan:Plan", "plan", {"rules": [rule]}),
-        build("aws:backup/selection:Selection", "buckets", {"resources": chosen}),
+        build(
+            "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+            "vault",
+            {"backupVaultName": "vault", "minRetentionDays": 35, "changeableForDays": 3},
+        ),
+        build("aws:backup/plan:Plan", "plan", {"id": "plan-1", "rules": [rule, weekly]}),
+        build("aws:backup/selection:Selection", "buckets", {**selection, "resources": chosen}),
         build(
             "aws:backup/selection:Selection",
             "databases",
-            {"selectionTags": [{"type": "STRINGEQUALS", "key": "healthcare-mlops/backup", "value": "daily"}]},
+            selection
+            | {"selectionTags": [{"type": "STRINGEQUALS", "key": "healthcare-mlops/backup", "value": "daily"}]},
         ),
-        build("aws:backup/restoreTestingPlan:RestoreTestingPlan", "drill", {"name": f"drill_{REGION}"}),
+        build(
+            "aws:backup/restoreTestingPlan:RestoreTestingPlan",
+            "drill",
+            {
+                "name": "drill",
+                "scheduleExpression": "cron(0 9 1 * ? *)",
+                "recoveryPointSelection": {"includeVaults": ["*"], "recoveryPointTypes": ["SNAPSHOT"]},
+            },
+        ),
+        build(
+            "aws:backup/restoreTestingSelection:RestoreTestingSelection",
+            "drill",
+            {"restoreTestingPlanName": "drill", "protectedResourceType": "S3", "iamRoleArn": role_arn("backup")},
+        ),
     ]

@@ -1,14 +1,11 @@
 """Backups, restore tests, replication to a second region, and high availability."""
 
-import re
-from collections.abc import Callable
-from typing import Any
-
-from policy_pack.controls.rules import context_check, join_check, resource_check, stack_check
-from policy_pack.facts.backups import PLAN, SELECTION, selects
+from policy_pack.controls.rules import context_check, join_check, stack_check
+from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, plans_of
 from policy_pack.facts.network.selectors import matches as selector_matches
+from policy_pack.facts.schedules import schedule
 from policy_pack.facts.structure import holds_phi, zone_of
-from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_set, violation
+from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, is_empty, is_set, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
     BACKUP_VAULT,
@@ -25,73 +22,86 @@ from policy_pack.stack.kinds import (
 from policy_pack.stack.pods import namespace, pod
 from policy_pack.stack.values import View
 
-_LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
-_CRON = re.compile(r"cron\((\S+) (\S+) (\S+) (\S+) (\S+) (\S+)\)")
-_RATE = re.compile(r"rate\((\d+) (hour|hours|day|days)\)")
-_RETENTION_DAYS = 35
+_STORES = (BUCKET, *DATABASES, EBS_VOLUME, EC2_INSTANCE, "aws:efs/fileSystem:FileSystem")
+_RESTORE_PLAN = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
+_RESTORE_SELECTION = "aws:backup/restoreTestingSelection:RestoreTestingSelection"
 _SERVERS = ("k8s:apps/Deployment", "k8s:apps/StatefulSet")
 
 
 # --- backups -------------------------------------------------------------------------------------
-@join_check("BCP-01", BUCKET, *DATABASES, EBS_VOLUME, EC2_INSTANCE, "aws:efs/fileSystem:FileSystem")
+@join_check("BCP-01", *_STORES)
 def phi_stores_have_backups(store: Resource, context: StackContext) -> Findings:
-    """Require that a backup plan selects every PHI store."""
-    if not holds_phi(store, context):
-        return
-    if not any(selects(selection, store) for selection in context.graph.of(SELECTION)):
+    """Require that a backup plan covers every PHI store."""
+    if holds_phi(store, context) and not _plans(context).covering(store):
         yield violation("contains PHI, and no backup plan selects it")
 
 
-@resource_check("BCP-01", PLAN)
-def plans_are_daily(plan: Resource) -> Findings:
-    """Require a daily backup with a retention of 35 days."""
-    for rule in plan.at("rules").items():
-        yield from expect(rule.at("schedule"), _daily, "does not run daily")
-        retention = rule.at("lifecycle.deleteAfter")
-        yield from expect(
-            retention, lambda days: days is None or days >= _RETENTION_DAYS, "has a retention of less than 35 days"
-        )
+@join_check("BCP-01", PLAN)
+def plans_make_the_required_backups(plan: Resource, context: StackContext) -> Findings:
+    """Require daily backups, kept for 35 days and copied to another region, of every PHI store that a plan covers.
+
+    One rule of one of its plans is enough for a store.
+    """
+    plans = _plans(context)
+    for store in context.graph.of(*_STORES):
+        if not context.settings.phi(context.label(store, "data-class")):
+            continue
+        covering = plans.covering(store)
+        if plan in covering and plans.unprotected(store):
+            for problem in plans.problems(plan):
+                yield violation(problem.message, problem.path)
+            return
 
 
-@context_check("BCP-01", PLAN)
-def plans_copy_to_another_region(plan: Resource, context: StackContext) -> Findings:
-    """Require a copy in another region, by the region in its ARN."""
-    for rule in plan.at("rules").items():
-        copies = rule.at("copyActions")
-        yield from expect(copies, is_set, "has no copy action to another region")
-        for copy in copies.items():
-            region = str(plan.provider.get("region") or context.settings.services.regions[0])
-            yield from expect(copy.at("destinationVaultArn"), _in_another_region(region), "copies to its own region")
-
-
-def _in_another_region(region: str) -> Callable[[Any], bool]:
-    return lambda arn: f":{region}:" not in str(arn)
-
-
-def _daily(schedule: str) -> bool:
-    rate = _RATE.fullmatch(schedule or "")
-    if rate:
-        return int(rate[1]) <= (24 if rate[2].startswith("hour") else 1)
-    cron = _CRON.fullmatch(schedule or "")
-    return cron is not None and cron[3] in ("*", "?") and cron[4] == "*" and cron[5] in ("*", "?")
+def _plans(context: StackContext) -> BackupPlans:
+    return plans_of(context.graph, context.settings.services.regions[0])
 
 
 @join_check("BCP-02", BACKUP_VAULT)
 def backup_vaults_are_locked(vault: Resource, context: StackContext) -> Findings:
-    """Require a vault lock, so that no recovery point is deleted early."""
-    if not context.attached(vault, _LOCK, "backupVaultName", ID_KEYS):
+    """Require a vault lock in compliance mode, so that nobody deletes a recovery point early."""
+    locks = context.attached(vault, LOCK, "backupVaultName", ID_KEYS)
+    if not locks:
         yield violation("has no vault lock")
+    for lock in locks:
+        # Without a grace time the lock is in governance mode, which administrators can remove.
+        yield from guarded(
+            expect(lock.at("changeableForDays"), between(3, 36500), "its lock can be removed (changeableForDays)"),
+            resource=lock,
+        )
+        shortest = lock.at("minRetentionDays")
+        yield from guarded(
+            expect(shortest, between(RETENTION_DAYS, 36500), "its lock keeps recovery points for less than 35 days"),
+            resource=lock,
+        )
 
 
 @stack_check("BCP-02")
 def restores_are_tested(context: StackContext) -> Findings:
-    """Require a scheduled restore test, where the stack has data in AWS."""
+    """Require a restore test that runs every month, where the stack has data in AWS."""
     if not context.graph.of(BUCKET, *DATABASES):
         return
-    drills = [job for job in context.graph.of("k8s:batch/CronJob") if context.label(job, "purpose") == "restore-drill"]
-    plans = context.graph.of("aws:backup/restoreTestingPlan:RestoreTestingPlan")
-    if not plans and not any(drill.at("spec.suspend").value is not True for drill in drills):
-        yield violation("has no restore test (CronJob with label purpose: restore-drill, or a RestoreTestingPlan)")
+    plans = context.graph.of(_RESTORE_PLAN)
+    if not plans:
+        yield violation("has no restore test (RestoreTestingPlan)")
+    elif not any(_tests_restores(plan, context) for plan in plans):
+        yield violation("has no restore test that runs every month, with a selection and a vault")
+
+
+def _tests_restores(plan: Resource, context: StackContext) -> bool:
+    selected = [
+        selection
+        for selection in context.graph.referrers(plan, _RESTORE_SELECTION, "restoreTestingPlanName", ID_KEYS)
+        if not selection.at("protectedResourceType").absent
+    ]
+    points = plan.at("recoveryPointSelection")
+    return (
+        bool(selected)
+        and schedule(plan.at("scheduleExpression").text()).monthly
+        and not points.at("includeVaults").absent
+        and points.at("excludeVaults").absent
+        and not points.at("recoveryPointTypes").absent
+    )
 
 
 @join_check("BCP-03", BUCKET)
@@ -110,6 +120,13 @@ def phi_buckets_are_replicated(bucket: Resource, context: StackContext) -> Findi
 
 def _rule(rule: View) -> Findings:
     yield from expect(rule.at("status"), lambda value: value == "Enabled", "is switched off")
+    selected = rule.at("filter")
+    yield from expect(selected.at("prefix"), is_empty, "replicates some objects only (filter)")
+    yield from expect(rule.at("prefix"), is_empty, "replicates some objects only (prefix)")
+    for path in ("tag", "and"):
+        yield from expect(selected.at(path), is_empty, "replicates some objects only (filter)")
+    encrypted = rule.at("sourceSelectionCriteria.sseKmsEncryptedObjects.status")
+    yield from expect(encrypted, lambda value: value == "Enabled", "leaves objects encrypted with KMS out")
     key = rule.at("destination.encryptionConfiguration.replicaKmsKeyId")
     yield from expect(key, is_set, "its replicas are not encrypted with a customer-managed KMS key")
 
