@@ -1,11 +1,14 @@
 """The compliant stack: two hospitals on AWS, Kubernetes and Vault, without findings."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from policy_pack.engine import overrides
 from policy_pack.settings import Evidence, Level, Settings, load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph, Resource
@@ -52,6 +55,12 @@ ACCESS = Path(__file__).with_name("access.yaml")
 
 # The content of a settings file, for commands; stricter than the settings of the pack.
 SETTINGS_FILE: dict[str, Any] = {"synthetic": [], "exemptions": []}
+
+
+def its_table() -> AbstractContextManager[object]:
+    """Let commands compare with the table of access of this stack, which no settings file can name."""
+    read = overrides.read
+    return mock.patch.object(overrides, "read", lambda path: read(path).model_copy(update={"access": ACCESS}))
 
 
 def settings() -> Settings:

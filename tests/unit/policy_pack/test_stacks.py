@@ -1,6 +1,7 @@
 """The program's own stacks before the pack, and the pack's commands on exported states."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,10 +123,11 @@ def stack_file(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def settings_file(tmp_path: Path) -> str:
+def settings_file(tmp_path: Path) -> Iterator[str]:
     path = tmp_path / "settings.json"
     path.write_text(json.dumps(world.SETTINGS_FILE))
-    return str(path)
+    with world.its_table():
+        yield str(path)
 
 
 def written(tmp_path: Path, state: Any) -> str:
