@@ -26,8 +26,8 @@ def folders(project: Path, modules: Collection[str]) -> dict[str, Path]:
         lines = [entry["Error"] for entry in entries if "Error" in entry] or done.stderr.splitlines()
         reason = lines[-1] if lines else "no reason given"
         raise UserError(
-            f"The modules of production's charts could not be downloaded ({reason}): check the network or GOPROXY, then "
-            "run the command again."
+            f"The modules of production's charts could not be downloaded ({reason}): check the network or GOPROXY, "
+            "then run the command again."
         )
     return found
 
