@@ -11,6 +11,7 @@ KUBERNETES_VERSION = "v1.36.3"
 PULUMI_VERSION = "3.246.0"
 KUBERNETES_PROVIDER_VERSION = "4.25.0"
 KSERVE_VERSION = "v0.20.0"
+HELM_VERSION = "v3.22.0"
 
 _KUBERNETES_LINKER_VALUES = {
     "k8s.io/component-base/version.gitVersion": KUBERNETES_VERSION,
@@ -115,6 +116,9 @@ GO_TOOLS = (
         resources=(_KUBERNETES_PROVIDER, "cmd/pulumi-resource-kubernetes"),
     ),
 )
+
+# Renders charts for the policy pack (`make test-charts`); the environment does not need it.
+HELM = GoTool(name="helm", version=HELM_VERSION, packages={"helm": "helm.sh/helm/v3/cmd/helm"})
 
 # Command -> Debian package: the container runtime, and tools that configure the kernel's network.
 APT_TOOLS = {

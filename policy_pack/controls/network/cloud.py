@@ -23,7 +23,6 @@ from policy_pack.stack.checks import (
     expect,
     guarded,
     is_empty,
-    is_set,
     not_yet_known,
     violation,
 )
@@ -114,14 +113,13 @@ def the_api_is_private(cluster: Resource) -> Findings:
     if access.value is False:
         return
     networks = cluster.at("vpcConfig.publicAccessCidrs")
-    yield from expect(networks, is_set, "the API server is public")
-    yield from expect(networks, _are_limited, "the API server is public for more than a few named networks")
+    yield from expect(networks, _are_limited, "the API server is public, for more than a few named networks")
 
 
-def _are_limited(texts: list[str]) -> bool:
-    """Return whether networks, taken together, contain none that is larger than the largest named network."""
-    networks = [ip_network(text, strict=False) for text in texts]
+def _are_limited(texts: list[str] | None) -> bool:
+    """Return whether there are networks, and these, taken together, contain none larger than a named network."""
+    networks = [ip_network(text, strict=False) for text in texts or ()]
     first = list(collapse_addresses(network for network in networks if isinstance(network, IPv4Network)))
     second = list(collapse_addresses(network for network in networks if isinstance(network, IPv6Network)))
     small = all(network.prefixlen >= MINIMUM_PREFIX[4] for network in first)
-    return small and all(network.prefixlen >= MINIMUM_PREFIX[6] for network in second)
+    return bool(networks) and small and all(network.prefixlen >= MINIMUM_PREFIX[6] for network in second)
