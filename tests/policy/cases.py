@@ -158,6 +158,8 @@ CASES = [
         None,
     ),
     _release("ML-01", "has no model card", leave_out="MODEL_CARD.md"),
+    _release("ML-01", "has no row 4.ii", missing="4.ii"),
+    _release("ML-01", "has no answer to 1.i", unanswered="1.i"),
     _release("ML-01", "have no approval", approved=False),
     _release("ML-02", "have gates that did not pass", passed=False),
     _release("ML-02", "have the profile demonstration", of="demonstration"),
