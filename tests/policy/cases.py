@@ -102,6 +102,13 @@ CASES = [
         _dates(Evidence()),
         ("date of the last vulnerability scan", "date of the last penetration test"),
     ),
+    Case("INV-04", "no date", _dates(Evidence()), ("has no date of the last review of inventory and network map",)),
+    Case(
+        "INV-04",
+        "long ago",
+        _dates(Evidence(inventory_review=date(2025, 1, 1))),
+        ("review of inventory and network map was on 2025-01-01, over 365 days ago",),
+    ),
     Case(
         "VM-02",
         "long ago",

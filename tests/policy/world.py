@@ -56,7 +56,7 @@ SETTINGS_FILE: dict[str, Any] = {"synthetic": [], "exemptions": []}
 
 def settings() -> Settings:
     """Return settings with every control on, those of the proposed rule included."""
-    done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
+    done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY, inventory_review=TODAY)
     profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
     changes = {
         "exemptions": (),
