@@ -104,11 +104,12 @@ class Exemption(_Strict):
 
 
 class Evidence(_Strict):
-    """The dates of the last scan, test and audit, which a stack cannot show; None where there is no date."""
+    """The dates of the last scan, test, audit and review, which a stack cannot show; None where there is no date."""
 
     vulnerability_scan: Day | None = None
     penetration_test: Day | None = None
     compliance_audit: Day | None = None
+    inventory_review: Day | None = None
 
 
 class Services(_Strict):

@@ -20,7 +20,7 @@ _REGION_SETTINGS: Final = "aws:backup/regionSettings:RegionSettings"
 _TAG: Final = "aws:ResourceTag/"
 _VAULT_ARN: Final = re.compile(r"arn:aws:backup:([a-z0-9-]+):\d*:backup-vault:.+")
 # The names of AWS Backup for kinds of stores, by which a region switches them on.
-_TYPES: Final = {
+RESOURCE_TYPES: Final = {
     BUCKET: ("S3",),
     RDS_CLUSTER: ("Aurora", "RDS"),
     RDS_INSTANCE: ("RDS",),
@@ -189,7 +189,7 @@ class BackupPlans:
 
     def _switched_off(self, store: Resource) -> bool:
         """Return whether the settings of the region leave the kind of a store out."""
-        types = _TYPES.get(store.kind, ())
+        types = RESOURCE_TYPES.get(store.kind, ())
         preferences = [one.at("resourceTypeOptInPreference") for one in self._graph.of(_REGION_SETTINGS)]
         return any(preference.key(name).value is False for preference in preferences for name in types)
 

@@ -2,15 +2,49 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 NAMES = Path(__file__).parents[2] / "model" / "artifact" / "names.json"
 _NAMES: dict[str, str] = json.loads(NAMES.read_text(encoding="utf-8"))
 FILE_LIST, SIGNATURE, MODEL_CARD, METRICS, LINEAGE = (
     _NAMES[name] for name in ("list", "signature", "card", "metrics", "lineage")
 )
+ATTRIBUTES = Path(__file__).parents[2] / "model" / "release" / "attributes.yaml"
+_CARD_ROW = re.compile(r"^\| (?P<id>\d+\.[ivx]+) \| [^|\n]* \| (?P<answer>.*?) ?\|$", re.MULTILINE)
+_NO_ANSWER = ("", "not known")
+
+
+@dataclass(frozen=True)
+class SourceAttribute:
+    """A source attribute of a predictive decision support intervention, 45 CFR 170.315(b)(11)(iv)(B).
+
+    Parameters
+    ----------
+    id, name
+        The attribute.
+    required
+        Whether it must have an answer before use on patients; the rule lets others be marked as not available.
+    """
+
+    id: str
+    name: str
+    required: bool
+
+
+@cache
+def source_attributes() -> tuple[SourceAttribute, ...]:
+    """Return the source attributes of the rule, from the table of the model card."""
+    table = yaml.safe_load(ATTRIBUTES.read_text(encoding="utf-8"))
+    rows = (row for group in table["groups"] for row in group["attributes"])
+    return tuple(
+        SourceAttribute(str(row["id"]), row["attribute"], required=not row.get("may_be_unknown")) for row in rows
+    )
 
 
 @dataclass(frozen=True)
@@ -29,6 +63,8 @@ class ReleaseMetadata:
         Whether the release was approved.
     evaluated
         Whether the release was evaluated on held-out data.
+    attributes
+        The source attributes that its model card has, and whether each has an answer.
     """
 
     problems: tuple[str, ...]
@@ -36,6 +72,7 @@ class ReleaseMetadata:
     passed: bool
     approved: bool
     evaluated: bool = True
+    attributes: tuple[tuple[str, bool], ...] = ()
 
 
 def local_path(root: Path, uri: str) -> Path:
@@ -71,7 +108,13 @@ def read(path: Path, digest: str) -> ReleaseMetadata:
         passed=evaluation.get("passed") is True,
         approved=bool((lineage.get("approval") or {}).get("by")),
         evaluated=lineage.get("evaluated", True) is True,
+        attributes=_attributes(_content(path / MODEL_CARD)),
     )
+
+
+def _attributes(card: bytes | None) -> tuple[tuple[str, bool], ...]:
+    rows = _CARD_ROW.finditer((card or b"").decode(errors="replace"))
+    return tuple((row["id"], row["answer"].partition(":")[0].strip() not in _NO_ANSWER) for row in rows)
 
 
 def _content(path: Path) -> bytes | None:

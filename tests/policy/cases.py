@@ -102,6 +102,13 @@ CASES = [
         _dates(Evidence()),
         ("date of the last vulnerability scan", "date of the last penetration test"),
     ),
+    Case("INV-04", "no date", _dates(Evidence()), ("has no date of the last review of inventory and network map",)),
+    Case(
+        "INV-04",
+        "long ago",
+        _dates(Evidence(inventory_review=date(2025, 1, 1))),
+        ("review of inventory and network map was on 2025-01-01, over 365 days ago",),
+    ),
     Case(
         "VM-02",
         "long ago",
@@ -158,6 +165,8 @@ CASES = [
         None,
     ),
     _release("ML-01", "has no model card", leave_out="MODEL_CARD.md"),
+    _release("ML-01", "has no row 4.ii", missing="4.ii"),
+    _release("ML-01", "has no answer to 1.i", unanswered="1.i"),
     _release("ML-01", "have no approval", approved=False),
     _release("ML-02", "have gates that did not pass", passed=False),
     _release("ML-02", "have the profile demonstration", of="demonstration"),

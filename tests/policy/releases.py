@@ -8,6 +8,7 @@ from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph
 from tests.policy import world, world_cluster
 from tests.policy.builders import STACK, changed
+from tests.support.cards import card
 
 
 def release(
@@ -19,11 +20,13 @@ def release(
     change: str = "",
     of: str = "clinical",
     evaluated: bool = True,
+    unanswered: str = "",
+    missing: str = "",
 ) -> Settings:
     """Write a release as the project does, and return settings with its folder."""
     approval = {"by": "cmio:X"} if approved else None
     files = {
-        "MODEL_CARD.md": b"# Card",
+        "MODEL_CARD.md": card(unanswered, missing).encode(),
         "metrics.json": json.dumps({"evaluation": {"passed": passed}}).encode(),
         "lineage.json": json.dumps({"profile": of, "approval": approval, "evaluated": evaluated}).encode(),
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build, put
-from tests.policy.seed import Seed, extra, seed
+from tests.policy.seed import Seed, absent, extra, seed
 from tests.policy.world_cluster import container, pod
 
 _META = {"name": "x", "namespace": "north-data"}
@@ -78,8 +78,34 @@ REFUSED_TYPES = (
     "vault:approle/authBackendRole:AuthBackendRole",
 )
 
+_PLAN = "aws:backup/plan:Plan"
+_DRILL = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
+_DRILL_OF = "aws:backup/restoreTestingSelection:RestoreTestingSelection"
+_SCANS = "aws:inspector2/enabler:Enabler"
+# The time limits of the proposed rule.
+_LIMITS: list[Seed] = [
+    seed("BCP-05", _DRILL, "startWindowHours", 60),
+    seed("BCP-05", _DRILL, "scheduleExpression", "cron(0 9 1 1 ? *)"),
+    seed("BCP-05", _DRILL_OF, "validationWindowHours", 96),
+    seed("BCP-05", _DRILL_OF, "restoreTestingPlanName", "elsewhere", hides=False),
+    absent("BCP-05", _DRILL_OF, name="*[sS]3"),
+    seed("BCP-06", _PLAN, "rules[0].completionWindow", 2880, hides=False),
+    seed("BCP-06", _PLAN, "rules[0].startWindow", 1440, hides=False),
+    seed("BCP-06", _PLAN, "rules[0].schedule", "rate(2 days)", hides=False),
+    seed("BCP-06", _PLAN, "rules[0].copyActions", [], hides=False),
+    seed("VM-04", _SCANS, "resourceTypes", ["LAMBDA"]),
+    absent("VM-04", _SCANS, name="*"),
+    *(
+        extra(
+            "VM-04", build("kubernetes:karpenter.sh/v1:NodePool", "x", put({}, "spec.template.spec.expireAfter", age))
+        )
+        for age in ("Never", "361h", "", "720h0m")
+    ),
+]
+
 _ENVOY = "spec.provider.kubernetes.envoyDeployment"
 SEEDS: list[Seed] = [
+    *_LIMITS,
     *(extra("INV-03", build(type_, "x", {"metadata": {"namespace": "north-data"}})) for type_ in REFUSED_TYPES),
     extra("INV-03", _object("core/v1:ConfigMap", kind="Pod", apiVersion="v1", data={})),
     extra("INV-03", _object("core/v1:ConfigMap", kind="ConfigMap", apiVersion="v2", data={})),

@@ -65,7 +65,7 @@ def its_table() -> AbstractContextManager[object]:
 
 def settings() -> Settings:
     """Return settings with every control on, those of the proposed rule included."""
-    done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY)
+    done = Evidence(vulnerability_scan=TODAY, penetration_test=TODAY, compliance_audit=TODAY, inventory_review=TODAY)
     profiles = {"hipaa": Level.MANDATORY, "nprm-2025": Level.MANDATORY}
     changes = {
         "exemptions": (),

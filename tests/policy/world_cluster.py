@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from policy_pack.facts.releases import source_attributes
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import PREFIX, build
@@ -183,6 +184,7 @@ def model(hospital: str) -> list[Resource]:
         "release_digest": RELEASE,
         "signature": "key-1",
         "model_card": "s3://models/MODEL_CARD.md",
+        "source_attributes": " ".join(attribute.id for attribute in source_attributes()),
         "training_data": "sha256:" + "b" * 64,
         "approval": "cmio:Dr. Example",
         "gates": "clinical:passed",

@@ -303,6 +303,8 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
         "ruleName": "daily",
         "targetVaultName": "vault",
         "schedule": "cron(0 3 * * ? *)",
+        "startWindow": 60,
+        "completionWindow": 480,
         "lifecycle": {"deleteAfter": 90},
         "copyActions": [{"destinationVaultArn": away}],
     }
@@ -329,12 +331,22 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
             {
                 "name": "drill",
                 "scheduleExpression": "cron(0 9 1 * ? *)",
+                "startWindowHours": 8,
                 "recoveryPointSelection": {"includeVaults": ["*"], "recoveryPointTypes": ["SNAPSHOT"]},
             },
         ),
-        build(
-            "aws:backup/restoreTestingSelection:RestoreTestingSelection",
-            "drill",
-            {"restoreTestingPlanName": "drill", "protectedResourceType": "S3", "iamRoleArn": role_arn("backup")},
+        *(
+            build(
+                "aws:backup/restoreTestingSelection:RestoreTestingSelection",
+                f"drill-{name}",
+                {
+                    "restoreTestingPlanName": "drill",
+                    "protectedResourceType": name,
+                    "iamRoleArn": role_arn("backup"),
+                    "validationWindowHours": 24,
+                },
+            )
+            for name in ("S3", "Aurora", "RDS", "EBS", "EC2")
         ),
+        build("aws:inspector2/enabler:Enabler", "scans", {"resourceTypes": ["EC2", "ECR"]}),
     ]

@@ -15,12 +15,13 @@ import yaml
 
 from infra.settings import Settings
 from infra.settings.load import settings_from
+from tests.support.cards import card
 from tests.support.repository import REPOSITORY
 
 DIGEST = "sha256:" + "a" * 64
 _LINEAGE = {"profile": "clinical", "data_digest": "d" * 64, "approval": {"by": "cmio:A. Example", "reason": "trial"}}
 _CONTENTS = {
-    "MODEL_CARD.md": "# A card",
+    "MODEL_CARD.md": card(),
     "lineage.json": json.dumps(_LINEAGE),
     "metrics.json": json.dumps({"evaluation": {"passed": True}}),
 }

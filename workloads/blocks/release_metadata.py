@@ -18,6 +18,9 @@ _NAMES: dict[str, str] = json.loads(
 )
 FILE_LIST, SIGNATURE, METRICS, LINEAGE = (_NAMES[name] for name in ("list", "signature", "metrics", "lineage"))
 MODEL_CARD = _NAMES["card"]
+# A row of the model card's table of source attributes: id, attribute, answer.
+_CARD_ROW = re.compile(r"^\| (?P<id>\d+\.[ivx]+) \| [^|\n]* \| (?P<answer>.*?) ?\|$", re.MULTILINE)
+_NO_ANSWER = ("", "not known")
 # Rule that ranks patients while the model server does not respond: the LACE index, which the evaluation compares with.
 FALLBACK = "lace"
 # The gates profile for use on patients.
@@ -39,6 +42,8 @@ class ReleaseMetadata:
         Signature of its file list, which the model server verifies with the hospital's public keys.
     model_card
         Whether it has a model card.
+    source_attributes
+        The ids of the source attributes (45 CFR 170.315(b)(11)) that the model card answers.
     training_data
         Digest of the training data.
     profile, passed
@@ -58,6 +63,7 @@ class ReleaseMetadata:
     passed: bool
     approval: str
     evaluated: bool = True
+    source_attributes: tuple[str, ...] = ()
 
     @property
     def rejection(self) -> str:
@@ -77,6 +83,7 @@ class ReleaseMetadata:
             "release_digest": self.digest,
             "signature": self.signature,
             "model_card": f"{self.url}/{MODEL_CARD}" if self.model_card else "",
+            "source_attributes": " ".join(self.source_attributes),
             "training_data": self.training_data,
             "gates": f"{self.profile}:{'passed' if self.passed else 'failed'}",
             "approval": self.approval,
@@ -127,11 +134,13 @@ def _metadata(files: "_ReleaseFiles", file_list: str, digest: str) -> ReleaseMet
         hashes = {str(row["path"]): str(row["sha256"]) for row in json.loads(file_list)["files"]}
         signature = json.loads(files.text(SIGNATURE))
         lineage, metrics = (json.loads(files.text(name, hashes[name])) for name in (LINEAGE, METRICS))
+        card = files.text(MODEL_CARD, hashes[MODEL_CARD]) if MODEL_CARD in hashes else ""
         return ReleaseMetadata(
             url=f"s3://{files.bucket}/{files.prefix}",
             digest=digest,
             signature=f"{signature['algorithm']}:{signature['signature']}",
-            model_card=MODEL_CARD in hashes,
+            model_card=bool(card),
+            source_attributes=answered(card),
             training_data=str(lineage["data_digest"]),
             profile=str(lineage["profile"]),
             passed=metrics["evaluation"]["passed"] is True,
@@ -144,6 +153,12 @@ def _metadata(files: "_ReleaseFiles", file_list: str, digest: str) -> ReleaseMet
             f"{files.context}: its files in bucket {files.bucket} do not have the format of a release; release the "
             "model again."
         ) from None
+
+
+def answered(card: str) -> tuple[str, ...]:
+    """Return the ids of the source attributes that a model card answers."""
+    rows = _CARD_ROW.finditer(card)
+    return tuple(row["id"] for row in rows if row["answer"].partition(":")[0].strip() not in _NO_ANSWER)
 
 
 @dataclass(frozen=True)

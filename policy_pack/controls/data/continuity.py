@@ -44,7 +44,7 @@ def plans_make_the_required_backups(plan: Resource, context: StackContext) -> Fi
     """
     plans = _plans(context)
     for store in context.graph.of(*_STORES):
-        if not context.settings.phi(context.label(store, "data-class")):
+        if not holds_phi(store, context):
             continue
         covering = plans.covering(store)
         if plan in covering and plans.unprotected(store):

@@ -7,7 +7,7 @@ from policy_pack.facts.data_stores import arn_of
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.evaluation import allowed_arns
 from policy_pack.facts.iam.trust import service_account
-from policy_pack.facts.releases import ReleaseMetadata, local_path, read
+from policy_pack.facts.releases import ReleaseMetadata, local_path, read, source_attributes
 from policy_pack.facts.structure import may_hold, zone_of
 from policy_pack.facts.vault.policies import policy_paths
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, matches, violation
@@ -31,7 +31,7 @@ _GATES = re.compile(r"(?P<profile>[\w-]+):passed")
 _CLINICAL = "clinical"
 _ANNOTATIONS = {
     "signature": (is_set, "its release is not signed"),
-    "model-card": (matches(r"\S+MODEL_CARD\S*"), "its release has no model card"),
+    "model-card": (is_set, "its release has no model card"),
     "training-data": (
         matches(r"(sha256:)?[0-9a-f]{64}"),
         "has no hash of its training data (annotation training-data)",
@@ -41,9 +41,17 @@ _ANNOTATIONS = {
 
 @context_check("ML-01", INFERENCE_SERVICE)
 def models_have_release_annotations(service: Resource, context: StackContext) -> Findings:
-    """Require the annotations of signature, model card, training data and approval."""
+    """Require the annotations of signature, model card with its source attributes, training data and approval."""
     for name, (predicate, message) in _ANNOTATIONS.items():
         yield from expect(context.annotation(service, name), predicate, message)
+    answers = context.annotation(service, "source-attributes")
+    answered = answers.text().split()
+    if not answered:
+        yield violation("its model card has no source attributes (annotation source-attributes)", answers.path)
+    elif not context.synthetic:
+        for attribute in source_attributes():
+            if attribute.required and attribute.id not in answered:
+                yield violation(f"its model card has no answer to {attribute.id}, {attribute.name}", answers.path)
     if not context.synthetic:
         yield from expect(context.annotation(service, "approval"), is_set, "its release is not approved")
 
@@ -68,6 +76,12 @@ def releases_are_complete(service: Resource, context: StackContext) -> Findings:
     if metadata:
         for subject in metadata.problems:
             yield violation(f"its release {subject}")
+        answers = dict(metadata.attributes)
+        for attribute in source_attributes():
+            if attribute.id not in answers:
+                yield violation(f"the model card of its release has no row {attribute.id}, {attribute.name}")
+            elif attribute.required and not answers[attribute.id] and not context.synthetic:
+                yield violation(f"the model card of its release has no answer to {attribute.id}, {attribute.name}")
         if not metadata.approved and not context.synthetic:
             yield violation("the files of its release have no approval")
 

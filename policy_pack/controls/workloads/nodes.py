@@ -1,5 +1,7 @@
 """Nodes: IMDSv2, remote access, the Kubernetes version, malware protection, and the node classes of Karpenter."""
 
+import re
+
 from policy_pack.controls.rules import context_check, join_check, resource_check, stack_check
 from policy_pack.stack.checks import (
     Findings,
@@ -14,12 +16,16 @@ from policy_pack.stack.checks import (
     violation,
 )
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import EKS, LAUNCH_TEMPLATE, NODE_GROUP
+from policy_pack.stack.kinds import EC2_INSTANCE, EKS, LAUNCH_TEMPLATE, NODE_GROUP, REPOSITORY
 from policy_pack.stack.values import View
 
 _NODE_CLASS = "k8s:karpenter.k8s.aws/EC2NodeClass"
 _NODE_POOL = "k8s:karpenter.sh/NodePool"
 _FEATURE = "aws:guardduty/detectorFeature:DetectorFeature"
+_INSPECTOR = "aws:inspector2/enabler:Enabler"
+_DURATION = re.compile(r"(?=\d)(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+_HOURS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600}
+_PATCH_HOURS = 15 * 24
 _MALWARE = ("EBS_MALWARE_PROTECTION", "RUNTIME_MONITORING", "EKS_RUNTIME_MONITORING")
 
 
@@ -86,6 +92,32 @@ def cluster_version_is_supported(cluster: Resource, context: StackContext) -> Fi
     """Require a Kubernetes version in standard support."""
     versions = context.settings.services.eks_versions
     yield from expect(cluster.at("version"), one_of(*versions), "its Kubernetes version is not in standard support")
+
+
+@stack_check("VM-04")
+def machines_and_images_are_scanned(context: StackContext) -> Findings:
+    """Require Amazon Inspector for instances and images, in each region that has them."""
+    scanned = {
+        (context.region(enabler), item.text())
+        for enabler in context.graph.of(_INSPECTOR)
+        for item in enabler.at("resourceTypes").items()
+    }
+    for name, kinds in (("EC2", (NODE_GROUP, EC2_INSTANCE)), ("ECR", (REPOSITORY,))):
+        for region in sorted({context.region(resource) for resource in context.graph.of(*kinds)}):
+            if (region, name) not in scanned:
+                yield violation(f"does not scan {name} with Amazon Inspector" + (f" in {region}" if region else ""))
+
+
+@resource_check("VM-04", _NODE_POOL)
+def nodes_are_replaced_in_time(pool: Resource) -> Findings:
+    """Require that Karpenter replaces nodes, with the latest image, within 15 days."""
+    age = pool.at("spec.template.spec.expireAfter")
+    yield from expect(age, _at_most_15_days, "does not replace its nodes within 15 days (expireAfter of 360h or less)")
+
+
+def _at_most_15_days(duration: object) -> bool:
+    parts = _DURATION.fullmatch(str(duration))
+    return parts is not None and sum(int(parts[unit] or 0) * hours for unit, hours in _HOURS.items()) <= _PATCH_HOURS
 
 
 @stack_check("CM-04")

@@ -37,13 +37,23 @@ _MAX_AGES = {
 def scans_tests_and_audits_are_recent(context: StackContext) -> Findings:
     """Require recent dates of vulnerability scan, penetration test and compliance audit."""
     for field, (what, days) in _MAX_AGES.items():
-        last: date | None = getattr(context.settings.evidence, field)
-        if last is None:
-            yield violation(f"has no date of the last {what} (settings: evidence.{field})")
-        elif last > context.settings.today:
-            yield violation(f"the date of the last {what}, {last}, is in the future")
-        elif (context.settings.today - last).days > days:
-            yield violation(f"the last {what} was on {last}, over {days} days ago")
+        yield from _recent(context, field, what, days)
+
+
+@stack_check("INV-04")
+def the_inventory_was_reviewed(context: StackContext) -> Findings:
+    """Require a recent date of the review of inventory and network map."""
+    yield from _recent(context, "inventory_review", "review of inventory and network map", 365)
+
+
+def _recent(context: StackContext, field: str, what: str, days: int) -> Findings:
+    last: date | None = getattr(context.settings.evidence, field)
+    if last is None:
+        yield violation(f"has no date of the last {what} (settings: evidence.{field})")
+    elif last > context.settings.today:
+        yield violation(f"the date of the last {what}, {last}, is in the future")
+    elif (context.settings.today - last).days > days:
+        yield violation(f"the last {what} was on {last}, over {days} days ago")
 
 
 @resource_check("VM-03", "aws:eks/addon:Addon")

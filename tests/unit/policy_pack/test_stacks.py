@@ -199,7 +199,7 @@ def test_controls_are_listed_with_paragraphs() -> None:
     rows = {row["id"]: row for row in json.loads(output)["controls"]}
     assert code == 0
     assert rows.keys() == table().rows.keys()
-    assert rows["AC-17"]["citation"] == "164.312(a)(2)(v) (proposed, unverified)"
+    assert rows["AC-17"]["citation"] == "45 CFR 164.308(a)(5)(ii)(C); 164.312(a)(2)(v) (proposed, unverified)"
     assert rows["VM-02"]["proposed"] == ["164.312(h)(2)(iii) (proposed)", "164.308(a)(14) (proposed, unverified)"]
     assert rows["VM-02"]["not_in_stack"].startswith("declared only")
 

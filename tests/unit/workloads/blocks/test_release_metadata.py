@@ -10,8 +10,10 @@ import pulumi
 import pytest
 
 from infra.settings import SettingsError
+from policy_pack.facts.releases import source_attributes
+from tests.support.cards import card
 from tests.support.mocked_stack import RELEASE, RELEASE_DIGEST, RELEASE_FILES, Stack, declare, settings
-from workloads.blocks.release_metadata import ReleaseMetadata
+from workloads.blocks.release_metadata import ReleaseMetadata, answered
 
 PREFIX = "healthcare-mlops/"
 
@@ -36,6 +38,7 @@ def test_a_server_tells_what_its_release_says_of_itself(tmp_path: Path) -> None:
     assert found == {
         "signature": "ed25519:c2lnbmVk",
         "model-card": f"{place}/MODEL_CARD.md",
+        "source-attributes": " ".join(attribute.id for attribute in source_attributes()),
         "training-data": "d" * 64,
         "gates": "clinical:passed",
         "approval": "cmio:A. Example",
@@ -134,6 +137,13 @@ def test_development_serves_a_demonstration_and_says_that_it_was_not_evaluated(
 
     found = notes(declare(settings("dev", tmp_path, change), files))
     assert (found["gates"], found["evaluated"]) == ("demonstration:passed", "false")
+
+
+def test_a_source_attribute_without_answer_is_not_one_that_the_card_answers() -> None:
+    ids = [attribute.id for attribute in source_attributes()]
+    assert list(answered(card())) == ids
+    assert list(answered(card(unanswered="1.i", missing="2.i"))) == [i for i in ids if i not in ("1.i", "2.i")]
+    assert answered("# A card") == ()
 
 
 def test_what_a_release_lacks_is_not_told() -> None:
