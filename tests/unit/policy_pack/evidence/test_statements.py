@@ -7,6 +7,7 @@ import pytest
 
 from policy_pack.errors import PackError
 from policy_pack.evidence.statements import Subject, subjects
+from tests.support.repository import REPOSITORY
 
 TODAY = date(2026, 11, 29)
 AGREEMENTS = """
@@ -62,3 +63,9 @@ def test_a_wrong_statement_is_refused_in_one_sentence(name: str, text: str, mess
         stated(tmp_path, "north")
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_statements_of_the_project_are_read() -> None:
+    found = {subject.file: subject for subject in subjects(REPOSITORY / "statements" / "prod", ("north",), TODAY)}
+    assert all(subject.stated for subject in found.values())
+    assert all(subject.missing == () for subject in found.values())
