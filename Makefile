@@ -95,8 +95,9 @@ lint-workflow:
 	@$(ACTIONLINT)
 
 .PHONY: docs
-docs: .venv/.synced ## generate docs/settings.md from the types of the settings
+docs: .venv/.synced ## generate docs/settings.md from the types of the settings, and docs/controls.md from the controls
 	@$(PYTHON) -m infra.settings.reference > docs/settings.md
+	@$(PYTHON) -m policy_pack.evidence.reference > docs/controls.md
 
 .PHONY: test-unit
 test-unit: .venv/.synced-tests ## tests that need nothing but Python, in minutes

@@ -6,6 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -84,15 +85,34 @@ def evidence(
     live: Annotated[
         bool, typer.Option("--live", help="Also read the cluster of KUBECONFIG, and report drift from the state.")
     ] = False,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of the period whose changes are counted.")
+    ] = None,
+    sign_key: Annotated[
+        Path | None, typer.Option(help="Ed25519 private key (PEM) that signs the digests of the files.")
+    ] = None,
 ) -> None:
     """Write the compliance evidence: inventory, network, data flow, access, encryption, controls and risks."""
     # The policy server of the engine starts without the modules of the page.
-    from policy_pack.evidence.pages.write import write
+    from policy_pack.evidence.pages.write import EvidenceArgs, write
 
-    settings = _or_exit(lambda: overrides.read(settings_file))
-    report = _or_exit(lambda: write(stack, out, settings, state_file, stack_file, with_cluster=live))
+    first_day = since.date() if since else None
+    args = EvidenceArgs(stack, state_file, stack_file, with_cluster=live, since=first_day, sign_key=sign_key)
+    report = _or_exit(lambda: write(args, out, overrides.read(settings_file)))
     counts = ", ".join(f"{number} {status}" for status, number in report.control_counts.items() if number)
     Console().print(f"{out / 'index.html'}: {len(report.assets)} resources, controls: {counts}.", highlight=False)
+
+
+@app.command()
+def verify(
+    out: Annotated[Path, typer.Option("--out", help="Folder with the evidence.")],
+    key_file: Annotated[Path, typer.Option("--key", help="Public key (PEM) of the signer.")],
+) -> None:
+    """Verify that the files of evidence are unchanged, and signed by a key; exit 2 when they are not."""
+    from policy_pack.evidence.signature import verify as verify_signature
+
+    signer = _or_exit(lambda: verify_signature(out, key_file))
+    Console().print(f"{out}: unchanged, signed by key {signer}.", highlight=False, soft_wrap=True)
 
 
 @app.command()

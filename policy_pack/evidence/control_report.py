@@ -8,6 +8,7 @@ from enum import StrEnum
 from policy_pack.controls.rows import Control, table
 from policy_pack.controls.rules import ANY, rules
 from policy_pack.engine.evaluate import EXEMPTIONS, Evaluation, Result, Status
+from policy_pack.evidence.frameworks import Requirements, requirements
 from policy_pack.settings import Level, Settings
 from policy_pack.stack.graph import STACK, Graph
 
@@ -55,6 +56,8 @@ class ControlResult:
         How to correct a violation.
     not_in_stack
         What the stack alone cannot show.
+    requirements
+        The requirements of other frameworks that it serves.
     """
 
     id: str
@@ -69,6 +72,7 @@ class ControlResult:
     findings: tuple[ControlFinding, ...]
     remediation: str
     not_in_stack: str
+    requirements: Requirements
 
 
 def control_results(graph: Graph, evaluation: Evaluation, settings: Settings) -> list[ControlResult]:
@@ -109,6 +113,7 @@ def _result(
         findings=tuple(_finding(result) for result in results),
         remediation=control.remediation,
         not_in_stack=control.not_in_stack,
+        requirements=requirements(control.id),
     )
 
 
@@ -146,6 +151,9 @@ def _evaluated_text(kinds: Mapping[str, int], modules: Sequence[str]) -> str:
 
 def _finding(result: Result) -> ControlFinding:
     exemption = result.exemption
-    text = f"until {exemption.expires}, owner {exemption.owner}: {exemption.reason}" if exemption else ""
+    text = ""
+    if exemption:
+        approval = f"approved by {exemption.approver} in {exemption.ticket}"
+        text = f"until {exemption.expires}, owner {exemption.owner}, {approval}: {exemption.reason}"
     message = result.message + (f" [{result.path}]" if result.path else "")
     return ControlFinding(str(result.status), result.name, message, text)

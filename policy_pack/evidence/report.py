@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 from policy_pack.engine.evaluate import Evaluator, evaluate
@@ -12,8 +14,10 @@ from policy_pack.evidence.data.inventory import Asset, inventory
 from policy_pack.evidence.drift import Drift, drift, with_cluster
 from policy_pack.evidence.network.data_flow import DataFlow, data_flow
 from policy_pack.evidence.network.network_map import NetworkMap, network_map
+from policy_pack.evidence.provenance import Provenance, provenance
 from policy_pack.evidence.risks import Risk, risks
 from policy_pack.evidence.state_reader import StackState
+from policy_pack.evidence.statements import Subject, subjects
 from policy_pack.facts import database_access
 from policy_pack.facts.access import Access, merge_access
 from policy_pack.facts.iam.matrix import IamAccess
@@ -53,6 +57,12 @@ class Report:
         Differences between the state and the cluster.
     labels
         The text for each store, by URN.
+    provenance
+        The date, the period and the tool of the evaluation.
+    statements
+        What people stated, by subject.
+    signed_by
+        The fingerprint of the key that signs the evidence; empty where none does.
     """
 
     stack: str
@@ -74,6 +84,9 @@ class Report:
     risks: tuple[Risk, ...]
     drift: tuple[Drift, ...]
     labels: Mapping[str, str]
+    provenance: Provenance
+    statements: tuple[Subject, ...]
+    signed_by: str
 
     @property
     def not_emulated(self) -> list[Asset]:
@@ -87,11 +100,35 @@ class Report:
         return {**values, "not_emulated": [asset.urn for asset in self.not_emulated]}
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What the evidence has in addition to the stack.
+
+    Parameters
+    ----------
+    cluster
+        The objects of the cluster; None where it was not read.
+    statements
+        The folder of what people stated; None where there is none.
+    since
+        The first day of the period whose changes are counted.
+    signed_by
+        The fingerprint of the key that signs the evidence.
+    """
+
+    cluster: Sequence[Resource] | None = None
+    statements: Path | None = None
+    since: date | None = None
+    signed_by: str = ""
+
+
 def report(
-    state: StackState, settings: Settings, addresses: Addresses | None, cluster: Sequence[Resource] | None = None
+    state: StackState, settings: Settings, addresses: Addresses | None, sources: Sources | None = None
 ) -> Report:
     """Return the evidence of a stack; permissions and NetworkPolicies are the cluster's where it was read."""
-    graph = state.graph
+    sources = sources or Sources()
+    graph, cluster = state.graph, sources.cluster
+    settings = settings.not_before(graph.changed)
     actual = with_cluster(graph, cluster, settings) if cluster is not None else graph
     owners = OwnershipIndex(actual, settings)
     iam = IamAccess(actual)
@@ -117,11 +154,14 @@ def report(
         cross_hospital=tuple(_cross_hospital(access, actual, owners)),
         unresolved=_unresolved(iam, actual, rbac.unresolved),
         controls=tuple(controls),
-        exemptions=tuple(one for one in settings.exemptions if not one.stacks or graph.stack in one.stacks),
+        exemptions=tuple(one for one in settings.exemptions if graph.stack in one.stacks),
         exemption_violations=tuple(exemption_violations(evaluation)),
         risks=tuple(risks(controls)),
         drift=tuple(drift(graph, cluster, settings)) if cluster is not None else (),
         labels=labels.store_labels(actual, {one.store for one in access} | {row.urn for row in rows}),
+        provenance=provenance(settings.today, sources.since, state.changed, state.digest),
+        statements=subjects(sources.statements, tuple(owners.hospitals), settings.today) if sources.statements else (),
+        signed_by=sources.signed_by,
     )
 
 

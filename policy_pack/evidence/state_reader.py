@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from policy_pack.errors import PackError
+from policy_pack.evidence.provenance import digest
 from policy_pack.stack import state
 from policy_pack.stack.graph import Graph, canonical
 from policy_pack.stack.stack_config import PROJECT
@@ -28,10 +29,13 @@ class StackState:
         Its resources.
     changed
         The time of the last change by URN, where the state has it.
+    digest
+        The digest of its resources, with their secrets redacted.
     """
 
     graph: Graph
     changed: Mapping[str, str]
+    digest: str = ""
 
 
 def read(stack: str, file: Path | None = None) -> StackState:
@@ -52,7 +56,7 @@ def read(stack: str, file: Path | None = None) -> StackState:
             f"{file or 'The state'} is of stack {graph.stack} and not of {stack}; use --stack {graph.stack}."
         )
     changed = {str(entry["urn"]): _time(entry) for entry in redacted if not entry.get("delete")}
-    return StackState(graph, changed)
+    return StackState(graph, changed, digest(redacted))
 
 
 def _exported(stack: str) -> list[Mapping[str, Any]]:

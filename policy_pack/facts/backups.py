@@ -177,15 +177,27 @@ class BackupPlans:
     def _vault(self, rule: View) -> Iterator[PlanProblem]:
         """Return why backups are not accepted by the vault of a rule."""
         name = rule.at("targetVaultName")
-        vaults = [vault for vault in self._graph.of(BACKUP_VAULT) if vault.at("name").raw == name.value]
-        if not vaults:
+        if not self._vaults(name.text()):
             yield PlanProblem("has a target vault that the stack does not have", name.path)
-        days = rule.at("lifecycle.deleteAfter").value
-        for vault in vaults:
+        if not self._accepts(name.text(), rule.at("lifecycle.deleteAfter")):
+            yield PlanProblem("has a retention that the lock of its vault refuses", rule.path)
+        for copy in rule.at("copyActions").items():
+            vault = copy.at("destinationVaultArn").text().rpartition(":")[2]
+            if not self._accepts(vault, copy.at("lifecycle.deleteAfter")):
+                yield PlanProblem("has copies with a retention that the lock of their vault refuses", copy.path)
+
+    def _vaults(self, name: str) -> list[Resource]:
+        return [vault for vault in self._graph.of(BACKUP_VAULT) if name and vault.at("name").raw == name]
+
+    def _accepts(self, vault_name: str, kept: View) -> bool:
+        """Return whether the locks of the vaults with a name accept a retention; none is forever."""
+        days = kept.value
+        for vault in self._vaults(vault_name):
             for lock in self._graph.referrers(vault, LOCK, "backupVaultName", ID_KEYS):
                 least, most = lock.at("minRetentionDays").value or 1, lock.at("maxRetentionDays").value
                 if (days is not None and days < least) or (most is not None and (days is None or days > most)):
-                    yield PlanProblem("has a retention that the lock of its vault refuses", rule.path)
+                    return False
+        return True
 
     def _switched_off(self, store: Resource) -> bool:
         """Return whether the settings of the region leave the kind of a store out."""

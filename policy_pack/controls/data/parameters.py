@@ -151,6 +151,9 @@ def brokers_have_secure_properties(cluster: Resource, context: StackContext) -> 
     kind = "aws:msk/configuration:Configuration"
     arn = cluster.at("configurationInfo.arn")
     configuration = context.graph.target(cluster, arn.path, (kind,), ("arn",))
+    own = configuration.at("arn").raw if configuration else None
+    if arn.known and isinstance(own, str) and own != arn.raw:
+        configuration = None
     if configuration is None:
         yield violation("has no configuration of this stack", arn.path) if arn.known else not_yet_known(arn.path)
         return

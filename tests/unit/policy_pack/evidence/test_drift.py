@@ -11,7 +11,7 @@ import pytest
 from policy_pack.errors import PackError
 from policy_pack.evidence import cluster_reader
 from policy_pack.evidence.drift import Drift, drift
-from policy_pack.evidence.report import Report, report
+from policy_pack.evidence.report import Report, Sources, report
 from policy_pack.evidence.state_reader import StackState
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
@@ -123,7 +123,7 @@ def test_a_difference_is_reported(change: Callable[[Objects], None], expected: D
 
 def evidence(dev: Graph, items: Objects) -> Report:
     addresses = read_file(REPOSITORY / "Pulumi.dev.yaml")
-    return report(StackState(dev, {}), load(), addresses, read(dev, items))
+    return report(StackState(dev, {}), load(), addresses, Sources(read(dev, items)))
 
 
 def test_connections_and_permissions_come_from_the_cluster(dev: Graph) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from typer.testing import CliRunner
 
 from policy_pack.command import app
@@ -172,7 +174,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
     assert "url(http" not in page
     text = " ".join(read.text)
     assert "No workload of one hospital has access to another hospital's data" in text
-    for head in ("Data flow of hospital north", "Network map of hospital south", "7. Risk assessment"):
+    for head in ("Data flow of hospital north", "Network map of hospital south", "8. Risk assessment"):
         assert head in text
 
 
@@ -320,3 +322,44 @@ def test_without_the_engine_a_state_is_required(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PackError, match="--state"):
         sources.read("prod")
+
+
+def test_the_evidence_has_its_provenance_and_what_people_stated(tmp_path: Path) -> None:
+    folder = tmp_path / "statements" / "prod"
+    folder.mkdir(parents=True)
+    (folder / "incidents.yaml").write_text("stated: {by: A. Example, date: 2026-11-20}\nentries: []")
+    _, _, out = run_evidence(tmp_path, state())
+    document = json.loads((out / "evidence.json").read_text())
+    provenance = document["provenance"]
+    assert provenance["date"] == str(load().today)
+    assert provenance["tool"] == "healthcare-mlops-hipaa 0.1.0"
+    assert len(provenance["state_digest"]) == 64
+    assert document["signed_by"] == ""
+    text = (out / "index.html").read_text()
+    assert f"As of {load().today}; computed by healthcare-mlops-hipaa 0.1.0" in text
+    assert "These files are not signed." in text
+    assert "stated by A. Example on 2026-11-20 (incidents.yaml)" in text
+    assert "north: not stated" in text
+    assert "Not stated: there is no restore-drills.yaml." in text
+
+
+def test_signed_evidence_of_a_period_is_verified_by_the_pack(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key.pem").write_bytes(pem)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "key.pub").write_bytes(public)
+    (tmp_path / "state.json").write_text(json.dumps(state()))
+    out = tmp_path / "out"
+    arguments = ["evidence", "--stack", "prod", "--out", str(out), "--state", str(tmp_path / "state.json")]
+    more = ["--since", "2026-11-02", "--sign-key", str(tmp_path / "key.pem")]
+    written = CliRunner().invoke(app, [*arguments, *more])
+    assert written.exit_code == 0, written.output
+    provenance = json.loads((out / "evidence.json").read_text())["provenance"]
+    assert (provenance["since"], provenance["changed"]) == ("2026-11-02", len(world.resources()))
+    verify = ["verify", "--out", str(out), "--key", str(tmp_path / "key.pub")]
+    assert CliRunner().invoke(app, verify).exit_code == 0
+    (out / "index.html").write_text("other")
+    refused = CliRunner().invoke(app, verify)
+    assert refused.exit_code == 2
+    assert "index.html was changed after the evidence was written" in refused.output
