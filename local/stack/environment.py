@@ -112,8 +112,6 @@ def variables(home: Home) -> dict[str, str]:
         "PULUMI_BACKEND_URL": f"file://{home.pulumi}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(home.pulumi / "passphrase"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        # `pulumi import` would generate code from schemas, which these plugins do not have, and exit with 1.
-        "PULUMI_OPTION_GENERATE_CODE": "false",
         # The stack's values take precedence over manual changes and leftovers of a killed update.
         "PULUMI_K8S_ENABLE_PATCH_FORCE": "true",
         # In a fresh clone the engine uses the salt of the state instead of a new one.

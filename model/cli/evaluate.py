@@ -24,7 +24,8 @@ def evaluate(
     from model.artifact.files import REPORT_FILE
     from model.evaluation.run import evaluate as run
     from model.evaluation.run import keep_report, refuse
-    from model.metrics.figures import Counts, Figures
+    from model.metrics.figure_parts import Counts
+    from model.metrics.figures import Figures
 
     done = run(run_dir, baseline=baseline)
     kept = keep_report(run_dir, publish) if publish else None

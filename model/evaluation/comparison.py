@@ -1,11 +1,11 @@
 """Comparison with the deployed release on the same discharges."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from model.dataset.dataset import Dataset, Floats
+from model.metrics.figures import ChampionFigures
 from model.metrics.ranking import Ranking, ratio
 from model.metrics.resampling import RESAMPLES, Resamples
 from model.scoring import Scorer
@@ -46,16 +46,15 @@ def champion(place: str, run: Run, test: Dataset) -> Champion:
     return Champion(name, risk, note=note)
 
 
-def compared(test: Dataset, risk: Floats, other: Champion, *, resamples: int = RESAMPLES) -> dict[str, Any]:
+def compared(test: Dataset, risk: Floats, other: Champion, *, resamples: int = RESAMPLES) -> ChampionFigures:
     """Return the champion's figures and the difference, both models on the same draws of patients.
 
     ``over_roc_auc`` is the new model's less the champion's, so above 0 is better; so is ``over_brier``, which is the
     champion's error less the new model's.
     """
-    comparison: dict[str, Any] = {"release": other.name, "why": other.why, "note": other.note}
     names = ("roc_auc", "over_roc_auc", "brier", "over_brier")
     if other.risk is None:
-        return comparison | dict.fromkeys(names)
+        return ChampionFigures(release=other.name, why=other.why, note=other.note, **dict.fromkeys(names))
     mine, theirs = Ranking(test.label, risk), Ranking(test.label, other.risk)
     losses = np.column_stack([(risk - test.label) ** 2, (other.risk - test.label) ** 2])
 
@@ -70,4 +69,5 @@ def compared(test: Dataset, risk: Floats, other: Champion, *, resamples: int = R
         }
 
     measured = Resamples(test.patient, count=resamples).measure(measure)
-    return comparison | {name: measured.interval(name) for name in names}
+    intervals = {name: measured.interval(name) for name in names}
+    return ChampionFigures(release=other.name, why=other.why, note=other.note, **intervals)

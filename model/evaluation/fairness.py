@@ -2,16 +2,18 @@
 
 import warnings
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.dataset.dataset import Dataset
 from model.evaluation.sample import number
+from model.metrics.figures import AttributeFairness, GroupRates
 
 
-def fairness(test: Dataset, alert: npt.NDArray[np.bool_], small: Collection[str]) -> dict[str, Any]:
+def fairness(
+    test: Dataset, alert: npt.NDArray[np.bool_], small: Collection[str]
+) -> dict[str, AttributeFairness | None]:
     """Return for each attribute the rates of its groups and the gaps between them.
 
     Demographic parity compares alert rates; equalized odds compares how many readmissions are found and how many
@@ -36,7 +38,7 @@ def fairness(test: Dataset, alert: npt.NDArray[np.bool_], small: Collection[str]
 
 def _attribute(
     attribute: str, test: Dataset, alert: npt.NDArray[np.bool_], small: Collection[str]
-) -> dict[str, Any] | None:
+) -> AttributeFairness | None:
     # Fairlearn brings pandas and takes a second to load: only an evaluation needs it.
     from fairlearn import metrics
 
@@ -63,14 +65,14 @@ def _attribute(
         )
         gap, share = frame.difference(), frame.ratio()
     groups = {
-        str(name): {rate: number(value) for rate, value in row.items()}
+        str(name): GroupRates(**{rate: number(value) for rate, value in row.items()})
         for name, row in frame.by_group.to_dict("index").items()
     }
-    return {
-        "groups": groups,
-        "demographic_parity_difference": number(gap["alert_rate"]),
-        "demographic_parity_ratio": number(share["alert_rate"]),
-        "equalized_odds_difference": number(max(gap["true_positive_rate"], gap["false_positive_rate"])),
-        "equal_opportunity_difference": number(gap["true_positive_rate"]),
-        "false_positive_rate_difference": number(gap["false_positive_rate"]),
-    }
+    return AttributeFairness(
+        groups=groups,
+        demographic_parity_difference=number(gap["alert_rate"]),
+        demographic_parity_ratio=number(share["alert_rate"]),
+        equalized_odds_difference=number(max(gap["true_positive_rate"], gap["false_positive_rate"])),
+        equal_opportunity_difference=number(gap["true_positive_rate"]),
+        false_positive_rate_difference=number(gap["false_positive_rate"]),
+    )

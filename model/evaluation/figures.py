@@ -1,7 +1,6 @@
 """Metrics of an evaluation."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,8 @@ from model.evaluation.subgroups import Subgroups
 from model.gates import SmallGroup
 from model.metrics import thresholds
 from model.metrics.figure_names import BENEFITS
+from model.metrics.figure_parts import Counts, Spread
+from model.metrics.figures import Benefit, DecisionPoint, Figures, LaterFigures
 from model.metrics.ranking import Ranking
 from model.metrics.resampling import RESAMPLES, Measured, Resamples
 
@@ -26,8 +27,8 @@ def figures(
     small: SmallGroup | None = None,
     resamples: int = RESAMPLES,
     baseline: str = LACE,
-) -> dict[str, Any]:
-    """Return all figures as plain values; one that cannot be computed is null.
+) -> Figures:
+    """Return all figures; one that cannot be computed is None.
 
     Parameters
     ----------
@@ -50,14 +51,30 @@ def figures(
     measured = Resamples(test.patient, count=resamples).measure(
         lambda weights: everyone.measure(weights) | subgroups.measure(weights) | later.measure(weights)
     )
-    return {
-        "counts": _counts(test),
-        "resamples": resamples,
-        "baseline_name": baseline,
-        **everyone.summary(measured),
-        **subgroups.summary(measured),
-        "later": later.summary(measured),
-    }
+    at_high = at_band(measured, HIGH, bands[HIGH])
+    gaps = subgroups.gaps(measured)
+    described = subgroups.described(measured)
+    return Figures(
+        counts=_counts(test),
+        resamples=resamples,
+        baseline_name=baseline,
+        **plain(measured),
+        f1=at_high.intervals.f1 if at_high.intervals else None,
+        lace_roc_auc=measured.interval("lace_roc_auc"),
+        over_lace=measured.interval("over_lace"),
+        calibration=calibration(measured),
+        at_high=at_high,
+        bands={name: at_band(measured, name, threshold) for name, threshold in bands.items()},
+        net_benefit=everyone.benefit(measured),
+        decision_curve=everyone.decision_curve(measured),
+        subgroups=described,
+        too_small=tuple(f"{group.group} ({group.why})" for group in described if group.small),
+        gaps=gaps,
+        largest_gap=gaps.roc_auc.largest if gaps.roc_auc else None,
+        sure_gap=gaps.roc_auc.sure if gaps.roc_auc else None,
+        fairness=subgroups.fairness,
+        later=later.summary(measured),
+    )
 
 
 class _Everyone:
@@ -103,44 +120,30 @@ class _Everyone:
             "curve_lace": thresholds.net_benefit(tally, np.full(len(self._sweep), place), self._sweep),
         }
 
-    def summary(self, measured: Measured) -> dict[str, Any]:
-        at_high = at_band(measured, HIGH, self._high)
-        return {
-            **plain(measured),
-            "f1": at_high["intervals"]["f1"],
-            "lace_roc_auc": measured.interval("lace_roc_auc"),
-            "over_lace": measured.interval("over_lace"),
-            "calibration": calibration(measured),
-            "at_high": at_high,
-            "at": {name: at_band(measured, name, threshold) for name, threshold in self._sample.bands.items()},
-            "net_benefit": self._benefit(measured),
-            "decision_curve": self._decision_curve(measured),
-        }
-
-    def _benefit(self, measured: Measured) -> dict[str, Any]:
+    def benefit(self, measured: Measured) -> Benefit:
         names = dict(zip(BENEFITS, ("net_benefit", "over_all", "over_default"), strict=False))
         spreads = {key: measured.interval(f"{HIGH}:{name}") for key, name in names.items()}
         all_treated = number(measured.value[f"{HIGH}:net_benefit"] - measured.value[f"{HIGH}:over_all"])
-        return {
-            "threshold": self._high,
-            "treat_all": all_treated,
+        return Benefit(
+            threshold=self._high,
+            treat_all=all_treated,
             **spreads,
-            "over_lace": measured.interval("over_lace_benefit"),
-        }
+            over_lace=measured.interval("over_lace_benefit"),
+        )
 
-    def _decision_curve(self, measured: Measured) -> list[dict[str, float | None]]:
-        bands = measured.band("curve")
-        return [
-            {
-                "threshold": round(float(threshold), 6),
-                "model": number(measured.value["curve"][i]),
-                "low": (bands[i] or {}).get("low"),
-                "high": (bands[i] or {}).get("high"),
-                "treat_all": number(measured.value["curve_all"][i]),
-                "lace": number(measured.value["curve_lace"][i]),
-            }
+    def decision_curve(self, measured: Measured) -> tuple[DecisionPoint, ...]:
+        bands = [interval or Spread() for interval in measured.band("curve")]
+        return tuple(
+            DecisionPoint(
+                threshold=round(float(threshold), 6),
+                model=number(measured.value["curve"][i]),
+                low=bands[i].low,
+                high=bands[i].high,
+                treat_all=number(measured.value["curve_all"][i]),
+                lace=number(measured.value["curve_lace"][i]),
+            )
             for i, threshold in enumerate(self._sweep)
-        ]
+        )
 
 
 class _Later:
@@ -150,27 +153,27 @@ class _Later:
         self._rows = test.later
         part = test.rows(test.later)
         self._counts = _counts(part)
-        self._why = small.too_small(len(part), self._counts["readmissions"])
+        self._why = small.too_small(len(part), self._counts.readmissions)
         self._sample = None if self._why else Sample(part.label, risk[test.later], bands)
 
     def measure(self, weights: Floats) -> dict[str, Floats]:
         if self._sample is None:
             return {}
-        return {f"later:{name}": found for name, found in self._sample.measure(weights[:, self._rows]).items()}
+        return {f"later:{name}": values for name, values in self._sample.measure(weights[:, self._rows]).items()}
 
-    def summary(self, measured: Measured) -> dict[str, Any] | None:
+    def summary(self, measured: Measured) -> LaterFigures | None:
         if not self._rows.any():
             return None
         if self._sample is None:
-            return {"counts": self._counts, "why": self._why}
+            return LaterFigures(counts=self._counts, why=self._why)
         mine = measured.below("later:")
-        return {
-            "counts": self._counts,
+        return LaterFigures(
+            counts=self._counts,
             **plain(mine),
-            "calibration": calibration(mine),
-            "at_high": at_band(mine, HIGH, self._sample.bands[HIGH]),
-        }
+            calibration=calibration(mine),
+            at_high=at_band(mine, HIGH, self._sample.bands[HIGH]),
+        )
 
 
-def _counts(data: Dataset) -> dict[str, int]:
-    return {"discharges": len(data), "patients": data.patients, "readmissions": int(data.label.sum())}
+def _counts(data: Dataset) -> Counts:
+    return Counts(discharges=len(data), patients=data.patients, readmissions=int(data.label.sum()))

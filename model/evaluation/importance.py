@@ -1,7 +1,6 @@
 """Permutation importance of the features, and the stability of coefficients."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -11,6 +10,7 @@ from model.dataset.dataset import Dataset, Floats
 from model.dataset.prepared_columns import origins
 from model.io.console import progress
 from model.metrics.calibration import EDGE
+from model.metrics.figures import FeatureImportance, Importance
 from model.metrics.ranking import Labels
 from model.metrics.resampling import Measured, Resamples
 from model.metrics.roc_auc import roc_auc
@@ -22,7 +22,7 @@ FIRST = 10
 SEED = 20240502
 
 
-def importance(pipeline: Pipeline, test: Dataset) -> dict[str, Any]:
+def importance(pipeline: Pipeline, test: Dataset) -> tuple[Importance, float | None]:
     """Return the permutation importance of each feature on held-out discharges, and how stable it is.
 
     A feature's values are permuted among the discharges; what the model then loses is
@@ -38,16 +38,16 @@ def importance(pipeline: Pipeline, test: Dataset) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``features``, the most important first; ``stability``: the mean rank correlation between draws of patients
-        and all of them. Nothing where the discharges have one outcome only.
+    Importance, float
+        The features, and the mean rank correlation of their importance between draws of patients and all of them.
+        No features and None where the discharges have one outcome only.
     """
     if len(np.unique(test.label)) < 2:
-        return {"features": [], "stability": {"rank_correlation": None}}
+        return Importance(features=()), None
     part = test if len(test) <= ROWS else test.rows(np.sort(_chance().permutation(len(test))[:ROWS]))
     rises, drops = _losses(pipeline, part)
     drawn = Resamples(part.patient, count=DRAWS).measure(lambda weights: {"rise": (weights @ rises) / _total(weights)})
-    return _told(pipeline, part.names, drawn, drops)
+    return _ranked(pipeline, part.names, drawn, drops)
 
 
 def _losses(pipeline: Pipeline, part: Dataset) -> tuple[Floats, Floats]:
@@ -68,26 +68,27 @@ def _losses(pipeline: Pipeline, part: Dataset) -> tuple[Floats, Floats]:
     return rises, drops
 
 
-def _told(pipeline: Pipeline, names: Sequence[str], drawn: Measured, drops: Floats) -> dict[str, Any]:
+def _ranked(
+    pipeline: Pipeline, names: Sequence[str], drawn: Measured, drops: Floats
+) -> tuple[Importance, float | None]:
     value, draws = np.asarray(drawn.value["rise"]), drawn.draws["rise"]
     weights = coefficients(pipeline, len(names))
     first = np.argsort(-draws, axis=1, kind="stable")[:, :FIRST]
     spreads = drawn.band("rise")
-    features = [
-        {
-            "feature": names[place],
-            "log_loss_rise": spreads[place],
-            "auc_drop": float(drops[place]),
-            "among_first": float((first == place).any(axis=1).mean()),
-            "helps": float((draws[:, place] > 0).mean()),
-            "coefficients": weights[place],
-        }
+    features = tuple(
+        FeatureImportance(
+            feature=names[place],
+            log_loss_rise=spreads[place],
+            auc_drop=float(drops[place]),
+            among_first=float((first == place).any(axis=1).mean()),
+            helps=float((draws[:, place] > 0).mean()),
+            coefficients=tuple(weights[place]),
+        )
         for place in np.argsort(-value, kind="stable")
-    ]
+    )
     ranks, usual = rankdata(draws, axis=1), rankdata(value)
-    alike = [_correlation(row, usual) for row in ranks]
-    known = [found for found in alike if np.isfinite(found)]
-    return {"features": features, "stability": {"rank_correlation": float(np.mean(known)) if known else None}}
+    correlations = [value for value in (_correlation(row, usual) for row in ranks) if np.isfinite(value)]
+    return Importance(features=features), float(np.mean(correlations)) if correlations else None
 
 
 def coefficients(pipeline: Pipeline, features: int) -> list[list[float]]:

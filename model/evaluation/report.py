@@ -3,12 +3,13 @@
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.definitions.window import within
-from model.metrics.figures import Benefit, Counts, Figures
+from model.evaluation.evaluation import Evaluation
+from model.metrics.figure_parts import Counts, Spread
+from model.metrics.figures import Benefit, Figures
 from model.training.run import Run
 
 TEMPLATE = "report.html"
@@ -30,15 +31,15 @@ CALIBRATION = {
 }
 
 
-def report(run: Run, evaluation: dict[str, Any], pictures: Mapping[str, bytes]) -> str:
+def report(run: Run, evaluation: Evaluation, pictures: Mapping[str, bytes]) -> str:
     """Return the report as a page that needs no other file.
 
     Parameters
     ----------
     run : Run
         What was trained.
-    evaluation : dict
-        What was found.
+    evaluation : Evaluation
+        Its evaluation.
     pictures : dict of bytes
         The PNG files by name.
     """
@@ -57,7 +58,7 @@ def report(run: Run, evaluation: dict[str, Any], pictures: Mapping[str, bytes]) 
         "thousands": "{:,}".format,
         "short": "{:.4g}".format,
     }
-    name = evaluation["baseline_name"]
+    name = evaluation.baseline_name
     inlined = {name: f"data:image/png;base64,{base64.b64encode(png).decode()}" for name, png in pictures.items()}
     return world.get_template(TEMPLATE).render(
         run=run,
@@ -70,7 +71,7 @@ def report(run: Run, evaluation: dict[str, Any], pictures: Mapping[str, bytes]) 
         unknown=UNKNOWN,
         verdict=verdict(run, evaluation),
         benefit=benefit(evaluation),
-        refused=[gate for gate in evaluation["gates"] if not gate["passed"]],
+        refused=[gate for gate in evaluation.gates if not gate.passed],
     )
 
 
@@ -84,14 +85,13 @@ def percent(value: float | None, digits: int = 1) -> str:
     return UNKNOWN if value is None else f"{value:.{digits}%}"
 
 
-def spread(found: Mapping[str, float] | None, digits: int = 3) -> str:
+def spread(interval: Spread | None, digits: int = 3) -> str:
     """Return the bounds of an interval."""
-    return "" if not found else f"{found['low']:.{digits}f} to {found['high']:.{digits}f}"
+    return "" if interval is None else f"{interval.low:.{digits}f} to {interval.high:.{digits}f}"
 
 
-def verdict(run: Run, evaluation: dict[str, Any]) -> str:
+def verdict(run: Run, figures: Figures) -> str:
     """Return the evaluation in one sentence."""
-    figures = Figures.of(evaluation)
     counts, auc, over = figures.counts or Counts(), figures.roc_auc, figures.over_lace
     text = (
         f"On {counts.discharges:,} discharges of {counts.patients:,} patients held out from training, "
@@ -103,11 +103,11 @@ def verdict(run: Run, evaluation: dict[str, Any]) -> str:
     return text + (f", {over.value:+.3f} against {figures.baseline_name}." if over else ".")
 
 
-def benefit(evaluation: dict[str, Any]) -> str:
+def benefit(figures: Figures) -> str:
     """Return what the net benefit means, in words."""
-    found = Figures.of(evaluation).net_benefit or Benefit()
-    threshold, model = found.threshold, found.model.whole if found.model else None
-    over = found.over_default.whole if found.over_default else None
+    net = figures.net_benefit or Benefit()
+    threshold, model = net.threshold, net.model.whole if net.model else None
+    over = net.over_default.whole if net.over_default else None
     if model is None or over is None or threshold is None or not 0 < threshold < 1:
         return "There are too few outcomes to weigh readmissions found against needless follow-up."
     return (

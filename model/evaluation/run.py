@@ -14,6 +14,7 @@ from model.dataset.dataset import Dataset, Floats
 from model.errors import GateError, UserError
 from model.evaluation.comparison import champion, compared
 from model.evaluation.data_contract import data_contract
+from model.evaluation.evaluation import Evaluation
 from model.evaluation.figures import LACE, figures
 from model.evaluation.importance import importance
 from model.evaluation.stability import stability
@@ -68,17 +69,23 @@ def evaluate(folder: Path, *, baseline: str | None = None, today: date | None = 
         raise GateError("There are no test discharges; add patients and train again.")
     pipeline = read_pipeline(folder, run)
     risk = _risks(pipeline, test)
-    evaluation = _found(run, pipeline, fit, test, risk)
-    evaluation["baseline"] = compared(test, risk, champion(baseline, run, test)) if baseline else None
+    bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
+    metrics = figures(test, risk, bands, small=table.small_group, baseline=run.baseline_name)
+    features, rank_correlation = importance(pipeline, test)
+    evaluation = Evaluation(
+        **{name: getattr(metrics, name) for name in metrics.model_fields_set},
+        baseline=compared(test, risk, champion(baseline, run, test)) if baseline else None,
+        curves=curves(test, risk),
+        importance=features,
+        stability=stability(pipeline, fit, test, rank_correlation),
+        data_contract=data_contract(run, fit, test),
+        pipeline_sha256=run.pipeline_sha256,
+        profile=run.profile,
+        not_evaluated=not_evaluated(metrics, table.evaluated),
+    )
     judged = verdicts(table, run.profile, evaluation, today=today)
-    evaluation |= {
-        "pipeline_sha256": run.pipeline_sha256,
-        "profile": run.profile,
-        "not_evaluated": not_evaluated(evaluation, table.evaluated),
-        **as_judged([_compared_with(verdict, run) for verdict in judged]),
-    }
-    _write(folder, run, evaluation)
-    return evaluation
+    evaluation = evaluation.judged([_compared_with(verdict, run) for verdict in judged])
+    return _write(folder, run, evaluation)
 
 
 def as_judged(judged: list[Verdict]) -> dict[str, Any]:
@@ -122,19 +129,6 @@ def _risks(pipeline: Pipeline, test: Dataset) -> Floats:
     return risk
 
 
-def _found(run: Run, pipeline: Pipeline, fit: Dataset, test: Dataset, risk: Floats) -> dict[str, Any]:
-    table = table_of_run(run.gates)
-    bands = {name: run.thresholds[name] for name, band in table.policy.items() if band.top_share < 1}
-    leans = importance(pipeline, test)
-    return {
-        **figures(test, risk, bands, small=table.small_group, baseline=run.baseline_name),
-        "curves": curves(test, risk),
-        "importance": {"features": leans["features"]},
-        "stability": {**leans["stability"], **stability(pipeline, fit, test)},
-        "data_contract": data_contract(run, fit, test),
-    }
-
-
 def _compared_with(verdict: Verdict, run: Run) -> Verdict:
     """Name what the model was compared with, where that is not LACE."""
     if LACE not in verdict.name or run.baseline_name == LACE:
@@ -142,8 +136,8 @@ def _compared_with(verdict: Verdict, run: Run) -> Verdict:
     return verdict.model_copy(update={"demand": f"{verdict.demand} over {run.baseline_name}, as the table has no LACE"})
 
 
-def _write(folder: Path, run: Run, evaluation: dict[str, Any]) -> None:
-    """Write pictures and report, and last the evaluation, which says that they are whole."""
+def _write(folder: Path, run: Run, evaluation: Evaluation) -> dict[str, Any]:
+    """Write pictures and report, and last the evaluation, which says that they are whole; return what it has."""
     # Matplotlib takes a second to load: only an evaluation needs it.
     from model.evaluation.plots import plots
     from model.evaluation.report import report
@@ -152,5 +146,7 @@ def _write(folder: Path, run: Run, evaluation: dict[str, Any]) -> None:
     for name, png in pictures.items():
         storage.write(str(folder / PLOTS_FOLDER / name), png)
     storage.write(str(folder / REPORT_FILE), report(run, evaluation, pictures).encode())
-    text = json.dumps(evaluation, indent=2, sort_keys=True, allow_nan=False)
+    written = evaluation.written()
+    text = json.dumps(written, indent=2, sort_keys=True, allow_nan=False)
     storage.write(str(folder / EVALUATION_FILE), text.encode())
+    return written

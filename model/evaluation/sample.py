@@ -8,6 +8,14 @@ import numpy as np
 from model.dataset.dataset import Floats
 from model.metrics.calibration import EDGE, Calibration
 from model.metrics.figure_names import AT_THRESHOLD, CALIBRATION, PLAIN
+from model.metrics.figure_parts import (
+    AlertFigures,
+    AlertIntervals,
+    CalibrationBin,
+    CalibrationFigures,
+    CalibrationIntervals,
+    Spread,
+)
 from model.metrics.ranking import Labels, Ranking, Tally, ratio
 from model.metrics.resampling import Measured
 from model.metrics.thresholds import at, net_benefit, treat_all
@@ -60,15 +68,15 @@ class Sample:
         return found
 
 
-def plain(measured: Measured) -> dict[str, Any]:
+def plain(measured: Measured) -> dict[str, Spread | None]:
     """Return the figures of discrimination and of error, each with its interval."""
     return {name: measured.interval(name) for name in PLAIN}
 
 
-def calibration(measured: Measured) -> dict[str, Any] | None:
+def calibration(measured: Measured) -> CalibrationFigures | None:
     """Return what was found of the calibration, or nothing where the sample cannot tell it."""
     intervals = {name: measured.interval(name) for name in CALIBRATION}
-    values: dict[str, Any] = {name: found["value"] for name, found in intervals.items() if found}
+    values = {name: interval.value for name, interval in intervals.items() if interval}
     if len(values) < len(CALIBRATION):
         return None
     rows = zip(
@@ -79,17 +87,17 @@ def calibration(measured: Measured) -> dict[str, Any] | None:
         strict=True,
     )
     bins = [
-        {"risk": float(risk), "observed": float(observed), "discharges": int(size), "interval": spread}
+        CalibrationBin(risk=float(risk), observed=float(observed), discharges=int(size), interval=spread)
         for risk, observed, size, spread in rows
     ]
-    return {**values, "intervals": intervals, "bins": bins}
+    return CalibrationFigures(**values, intervals=CalibrationIntervals(**intervals), bins=tuple(bins))
 
 
-def at_band(measured: Measured, name: str, threshold: float) -> dict[str, Any]:
+def at_band(measured: Measured, name: str, threshold: float) -> AlertFigures:
     """Return what alerting from a threshold means; a figure that is undefined is null."""
     intervals = {figure: measured.interval(f"{name}:{figure}") for figure in AT_THRESHOLD}
     values = {figure: number(measured.value[f"{name}:{figure}"]) for figure in AT_THRESHOLD}
-    return {"threshold": threshold, **values, "intervals": intervals}
+    return AlertFigures(threshold=threshold, **values, intervals=AlertIntervals(**intervals))
 
 
 def number(value: Any) -> float | None:

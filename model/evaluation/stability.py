@@ -4,8 +4,6 @@ The bootstrap assessment of instability of Riley and Collins (Biom J 2023;65:220
 same held-out discharges, and its risks are held against those of the model of all training patients.
 """
 
-from typing import Any
-
 import numpy as np
 from scipy.stats import spearmanr
 from sklearn.base import clone
@@ -14,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from model.dataset.dataset import Dataset, Floats
 from model.evaluation.importance import coefficients
 from model.io.console import progress
+from model.metrics.figures import StabilityFigures
 from model.metrics.resampling import Resamples
 
 REFITS = 10
@@ -21,7 +20,9 @@ PATIENTS = 6000
 SEED = 20240503
 
 
-def stability(pipeline: Pipeline, fit: Dataset, test: Dataset) -> dict[str, Any]:
+def stability(
+    pipeline: Pipeline, fit: Dataset, test: Dataset, rank_correlation: float | None = None
+) -> StabilityFigures:
     """Return how far risks and coefficients move when the model is fitted on other patients.
 
     Parameters
@@ -32,10 +33,12 @@ def stability(pipeline: Pipeline, fit: Dataset, test: Dataset) -> dict[str, Any]
         The training discharges; those of at most ``PATIENTS`` patients are used.
     test : Dataset
         The discharges to predict.
+    rank_correlation : float, optional
+        That of the features' importance over draws of patients.
 
     Returns
     -------
-    dict
+    StabilityFigures
         ``risk_shift``: the mean absolute change of a risk; ``score_correlation``: the mean rank correlation of the
         risks; ``same_sign``: for each feature how often its coefficients kept their sign, null for trees.
     """
@@ -57,12 +60,13 @@ def stability(pipeline: Pipeline, fit: Dataset, test: Dataset) -> dict[str, Any]
                 alike.append(float(spearmanr(risk, usual).statistic) if np.ptp(risk) and np.ptp(usual) else np.nan)
                 kept.append(_signs(again, len(test.names)) == signs)
     known = [value for value in alike if np.isfinite(value)]
-    return {
-        "refits": len(shifts),
-        "risk_shift": float(np.mean(shifts)) if shifts else None,
-        "score_correlation": float(np.mean(known)) if known else None,
-        "same_sign": _shares(test.names, signs, np.array(kept)),
-    }
+    return StabilityFigures(
+        rank_correlation=rank_correlation,
+        refits=len(shifts),
+        risk_shift=float(np.mean(shifts)) if shifts else None,
+        score_correlation=float(np.mean(known)) if known else None,
+        same_sign=_shares(test.names, signs, np.array(kept)),
+    )
 
 
 def _shares(names: tuple[str, ...], signs: Floats, kept: Floats) -> dict[str, float] | None:

@@ -6,7 +6,8 @@ from typing import Any
 from model.gates.exceptions import signed_by
 from model.gates.table import Enough, GateTable, Profile
 from model.gates.verdict import Verdict
-from model.metrics.figures import Counts, Figures
+from model.metrics.figure_parts import Counts
+from model.metrics.figures import Figures
 
 
 def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> str:

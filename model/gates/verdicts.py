@@ -10,7 +10,8 @@ from model.gates.conditions import evaluated_verdict
 from model.gates.exceptions import GateException
 from model.gates.table import Gate, GateTable, Profile, Straddle
 from model.gates.verdict import Verdict
-from model.metrics.figures import Figures, Spread
+from model.metrics.figure_parts import Spread
+from model.metrics.figures import Figures
 
 Evaluation = Figures | Mapping[str, Any]
 

@@ -1,142 +1,37 @@
-"""Metrics of an evaluation, typed: for gates by name, and for reports and cards.
+"""Metrics of an evaluation, typed: written by the evaluation, and read by gates by name, by reports and by cards.
 
 An evaluation is JSON that may be old, cut short or forged. What is not of its type is unknown here, and an unknown
 figure passes no gate.
 """
 
-import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Any, Self, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
 from model.metrics.figure_names import RECORDED
-
-
-def _number(found: object) -> float | None:
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        return None
-    return float(found)
-
-
-def _count(found: object) -> int:
-    return found if isinstance(found, int) and not isinstance(found, bool) else 0
-
-
-def _yes_or_no(found: object) -> bool | None:
-    return found if isinstance(found, bool) else None
-
-
-def _text(found: object) -> str:
-    return found if isinstance(found, str) else ""
-
-
-def _section(found: object) -> object:
-    return found if isinstance(found, Mapping | Figure) else None
-
-
-def _given(found: object) -> object:
-    return found if found is None or isinstance(found, Mapping | Figure) else {}
-
-
-def _by_name(found: object) -> object:
-    given = found if isinstance(found, Mapping) else {}
-    return {name: part for name, part in given.items() if isinstance(name, str) and _section(part) is not None}
-
-
-Part = TypeVar("Part")
-Number = Annotated[float | None, BeforeValidator(_number)]
-Count = Annotated[int, BeforeValidator(_count)]
-YesOrNo = Annotated[bool | None, BeforeValidator(_yes_or_no)]
-Text = Annotated[str, BeforeValidator(_text)]
-Section = Annotated[Part | None, BeforeValidator(_section)]
-Given = Annotated[Part | None, BeforeValidator(_given)]
-ByName = Annotated[Mapping[str, Part], BeforeValidator(_by_name)]
-
-
-class Figure(BaseModel):
-    """A part of an evaluation; what it does not name is left aside."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Spread(Figure):
-    """A metric with its 95 % interval."""
-
-    value: Number = None
-    low: Number = None
-    high: Number = None
-
-    @property
-    def whole(self) -> tuple[float, float, float] | None:
-        """Value, low and high; nothing where one is unknown or the ends are in disorder."""
-        if self.value is None or self.low is None or self.high is None or self.low > self.high:
-            return None
-        return self.value, self.low, self.high
-
-
-class Counts(Figure):
-    """How many discharges, patients and readmissions the figures are of."""
-
-    discharges: Count = 0
-    patients: Count = 0
-    readmissions: Count = 0
-
-
-class CalibrationIntervals(Figure):
-    """The figures of the calibration with their intervals."""
-
-    slope: Section[Spread] = None
-    intercept: Section[Spread] = None
-    ece: Section[Spread] = None
-
-
-class CalibrationFigures(Figure):
-    """Slope, intercept in the large and expected error of the risks."""
-
-    slope: Number = None
-    intercept: Number = None
-    ece: Number = None
-    intervals: Section[CalibrationIntervals] = None
-
-
-class AlertIntervals(Figure):
-    """What alerting means, with its intervals."""
-
-    alert_rate: Section[Spread] = None
-    sensitivity: Section[Spread] = None
-    specificity: Section[Spread] = None
-    precision: Section[Spread] = None
-    npv: Section[Spread] = None
-    f1: Section[Spread] = None
-    net_benefit: Section[Spread] = None
-
-
-class AlertFigures(Figure):
-    """What alerting from a threshold means."""
-
-    threshold: Number = None
-    alert_rate: Number = None
-    sensitivity: Number = None
-    specificity: Number = None
-    precision: Number = None
-    npv: Number = None
-    f1: Number = None
-    net_benefit: Number = None
-    intervals: Section[AlertIntervals] = None
-
-
-class SampleFigures(Figure):
-    """The figures of some discharges."""
-
-    counts: Section[Counts] = None
-    roc_auc: Section[Spread] = None
-    pr_auc: Section[Spread] = None
-    brier: Section[Spread] = None
-    brier_skill: Section[Spread] = None
-    log_loss: Section[Spread] = None
-    calibration: Section[CalibrationFigures] = None
-    at_high: Section[AlertFigures] = None
+from model.metrics.figure_parts import (
+    AlertFigures,
+    ByName,
+    ByNameOrNone,
+    Count,
+    Figure,
+    Given,
+    Label,
+    Number,
+    Numbers,
+    Points,
+    Rows,
+    SampleFigures,
+    Section,
+    Shares,
+    Size,
+    Sizes,
+    Spread,
+    Text,
+    Texts,
+    YesOrNo,
+)
 
 
 class Benefit(Figure):
@@ -158,8 +53,9 @@ class Gap(Spread):
 
 
 class GapOfAttributes(Gap):
-    """The largest gap over the attributes, and that of each."""
+    """The largest gap over the attributes, the attribute that has it, and the gap of each."""
 
+    attribute: Label = None
     by: ByName[Gap] = Field(default_factory=dict)
 
 
@@ -170,6 +66,90 @@ class Gaps(Figure):
     calibration: Section[GapOfAttributes] = None
     sensitivity: Section[GapOfAttributes] = None
     alert_rate: Section[GapOfAttributes] = None
+
+
+class Subgroup(Figure):
+    """The figures of the patients who have one value of an attribute; withheld, with the reason, if they are few."""
+
+    group: Text = ""
+    attribute: Text = ""
+    name: Text = ""
+    discharges: Count = 0
+    readmissions: Count = 0
+    small: YesOrNo = None
+    why: Text = ""
+    roc_auc: Section[Spread] = None
+    brier: Number = None
+    observed_less_predicted: Section[Spread] = None
+    slope: Section[Spread] = None
+    alert_rate: Section[Spread] = None
+    sensitivity: Section[Spread] = None
+    specificity: Section[Spread] = None
+    precision: Section[Spread] = None
+
+
+class GroupRates(Figure):
+    """The rates of one group, as Fairlearn computes them."""
+
+    alert_rate: Number = None
+    true_positive_rate: Number = None
+    false_positive_rate: Number = None
+
+
+class AttributeFairness(Figure):
+    """Fairlearn's comparison of the groups of one attribute."""
+
+    groups: ByName[GroupRates] = Field(default_factory=dict)
+    demographic_parity_difference: Number = None
+    demographic_parity_ratio: Number = None
+    equalized_odds_difference: Number = None
+    equal_opportunity_difference: Number = None
+    false_positive_rate_difference: Number = None
+
+
+class DecisionPoint(Figure):
+    """The net benefit at one threshold: of the model with its interval, of alerting for everybody, and of LACE."""
+
+    threshold: Number = None
+    model: Number = None
+    low: Number = None
+    high: Number = None
+    treat_all: Number = None
+    lace: Number = None
+
+
+class RiskDistribution(Figure):
+    """Edges of equal bins of risk, and how many discharges of each outcome are in each."""
+
+    edges: Numbers = ()
+    readmitted: Sizes = ()
+    others: Sizes = ()
+
+
+class Curves(Figure):
+    """Points of the curves: pairs of false and true positive rate, and pairs of sensitivity and precision."""
+
+    roc: Points = ()
+    lace_roc: Points = ()
+    precision_recall: Points = ()
+    spread: Section[RiskDistribution] = None
+
+
+class FeatureImportance(Figure):
+    """What the model loses without a feature, and how sure that is over draws of patients."""
+
+    feature: Text = ""
+    log_loss_rise: Section[Spread] = None
+    auc_drop: Number = None
+    among_first: Number = None
+    helps: Number = None
+    coefficients: Numbers = ()
+
+
+class Importance(Figure):
+    """The features, the most important first."""
+
+    features: Rows[FeatureImportance] = ()
 
 
 class ChampionFigures(Figure):
@@ -188,7 +168,8 @@ class DataContractFigures(Figure):
     """How the held-out data keeps to the model's contract."""
 
     missingness_drift: Number = None
-    constant_features: Number = None
+    drifted_feature: Label = None
+    constant_features: Size = None
     same_definitions: YesOrNo = None
 
 
@@ -196,36 +177,57 @@ class StabilityFigures(Figure):
     """How far the model moves with the patients it is trained on."""
 
     rank_correlation: Number = None
+    refits: Count = 0
     risk_shift: Number = None
+    score_correlation: Number = None
+    same_sign: Shares = None
+
+
+class LaterFigures(SampleFigures):
+    """The figures of the discharges after the cut in time, or why they are withheld."""
+
+    why: Text = ""
 
 
 class Figures(SampleFigures):
     """All metrics of an evaluation."""
 
+    resamples: Count = 0
     baseline_name: Text = ""
     f1: Section[Spread] = None
     lace_roc_auc: Section[Spread] = None
     over_lace: Section[Spread] = None
-    later: Section[SampleFigures] = None
+    later: Section[LaterFigures] = None
+    bands: ByName[AlertFigures] = Field(default_factory=dict, alias="at")
     net_benefit: Section[Benefit] = None
+    decision_curve: Rows[DecisionPoint] = ()
+    subgroups: Rows[Subgroup] = ()
+    too_small: Texts = ()
+    fairness: ByNameOrNone[AttributeFairness] = Field(default_factory=dict)
     largest_gap: Number = None
     sure_gap: Number = None
     gaps: Section[Gaps] = None
     baseline: Given[ChampionFigures] = None
     data_contract: Section[DataContractFigures] = None
     stability: Section[StabilityFigures] = None
+    curves: Section[Curves] = None
+    importance: Section[Importance] = None
 
     @classmethod
-    def of(cls, evaluation: "Mapping[str, Any] | Figures") -> "Figures":
+    def of(cls, evaluation: "Mapping[str, Any] | Figures") -> Self:
         """Return the figures of an evaluation as it is written."""
-        return evaluation if isinstance(evaluation, Figures) else cls.model_validate(dict(evaluation))
+        return evaluation if isinstance(evaluation, cls) else cls.model_validate(dict(evaluation))
 
     def at(self, name: str) -> "Spread | float | bool | None":
         """Return a figure by the name that gates have for it, such as ``gaps.sensitivity.by.sex``."""
-        found: object = self
+        part: object = self
         for step in name.split("."):
-            found = found.get(step) if isinstance(found, Mapping) else getattr(found, step, None)
-        return found if isinstance(found, Spread | float | int) else None
+            part = part.get(step) if isinstance(part, Mapping) else getattr(part, step, None)
+        return part if isinstance(part, Spread | float | int) else None
+
+
+_NOT_FOR_GATES = frozenset({"resamples", "refits", "score_correlation", "curves", "importance"})
+"""Parts that reports show, and no gate asks for; nor for a part that is a list or a map."""
 
 
 def _names(part: type[Figure], prefix: str = "") -> Iterator[str]:
@@ -233,13 +235,19 @@ def _names(part: type[Figure], prefix: str = "") -> Iterator[str]:
     for name, field in part.model_fields.items():
         kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if isinstance(kind, type)]
         section = next((kind for kind in kinds if issubclass(kind, Figure)), None)
+        if name in _NOT_FOR_GATES:
+            continue
         if section is not None and name == "by":
             for attribute in RECORDED:
                 yield from _names(section, f"{prefix}{name}.{attribute}.")
-        elif section is not None:
+        elif section is not None and type(None) in kinds and not _is_collection(field.annotation):
             yield from _names(section, f"{prefix}{name}.")
-        elif not any(issubclass(kind, str) for kind in kinds):
+        elif kinds[0] in (float, int, bool) and not _is_collection(field.annotation):
             yield f"{prefix}{name}"
+
+
+def _is_collection(annotation: object) -> bool:
+    return get_origin(annotation) in (tuple, Mapping)
 
 
 PATHS = frozenset(_names(Figures))

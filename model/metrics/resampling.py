@@ -5,13 +5,14 @@ Bootstrap Methods and their Application, 1997, section 3.8). A draw is a row of 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.dataset.dataset import Floats
+from model.metrics.figure_parts import Spread
 
 RESAMPLES = 500
 SEED = 20240501
@@ -91,11 +92,12 @@ class Measured:
         low, high = np.percentile(defined, LEVEL) if len(defined) else (value, value)
         return Interval(value, float(low), float(high))
 
-    def interval(self, name: str) -> dict[str, float] | None:
+    def interval(self, name: str) -> Spread | None:
         """Return a figure with its interval, or nothing where it, or too many of its draws, are undefined."""
         if not np.isfinite(self.value[name]) or len(self._defined(name)) < DEFINED * len(self.draws[name]):
             return None
-        return asdict(self.spread(name))
+        interval = self.spread(name)
+        return Spread(value=interval.value, low=interval.low, high=interval.high)
 
     def _defined(self, name: str) -> Floats:
         draws = self.draws[name]
@@ -106,7 +108,7 @@ class Measured:
         drawn = self.draws[one] - self.draws[other]
         return float(np.percentile(drawn[np.isfinite(drawn)], LEVEL[1]))
 
-    def band(self, name: str) -> list[dict[str, float] | None]:
+    def band(self, name: str) -> list[Spread | None]:
         """Return the interval of each point of a curve."""
         points = np.asarray(self.value[name])
         return [Measured({"": points[i]}, {"": self.draws[name][:, i]}).interval("") for i in range(len(points))]

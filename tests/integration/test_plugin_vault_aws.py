@@ -132,7 +132,6 @@ def stack(emulator: Emulator, bao: hvac.Client, tmp_path_factory: pytest.TempPat
         "PULUMI_CONFIG_PASSPHRASE": "test",
         "PULUMI_HOME": str(folder / "home"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_OPTION_GENERATE_CODE": "false",
         "PYTHONWARNINGS": "ignore",
         "VAULT_ADDR": bao.url,
         "VAULT_TOKEN": "root",
@@ -195,6 +194,7 @@ def test_what_is_there_is_imported(stack: Stack, bao: hvac.Client) -> None:
     bao.sys.enable_secrets_engine("transit", path="south/transit")
     text = stack.pulumi("import", "vault:index/mount:Mount", "south", "south/transit", "--yes", "--protect=false")
     assert "error" not in text
+    assert '# resource south "vault:index/mount:Mount" {' in text
     [made] = [r for r in stack.resources() if r["type"] == "vault:index/mount:Mount"]
     assert (made["id"], made["inputs"]["type"]) == ("south/transit", "transit")
     stack.pulumi("up", "--yes", "--skip-preview")

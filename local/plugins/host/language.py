@@ -26,6 +26,8 @@ _STOP_SECONDS = 5.0
 _SHOWN = 32
 """Exit code of a program that says: the user has seen why. It is the SDK's own."""
 
+_IMPORTED = "Declare what was imported, here in Pulumi's own language with the inputs that this plugin's schema has:"
+
 _LIST_PACKAGES = """
 import json, re
 from importlib.metadata import distributions
@@ -166,6 +168,13 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
             if request.transitiveDependencies or not needed
         ]
         return language_pb2.GetProgramDependenciesResponse(dependencies=dependencies)
+
+    @override
+    def GenerateProgram(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Return the definition of imported resources as a comment; the official language host generates Python."""
+        lines = [_IMPORTED, *(line for _, text in sorted(request.source.items()) for line in text.splitlines())]
+        program = "".join(f"# {line}".rstrip() + "\n" for line in lines)
+        return language_pb2.GenerateProgramResponse(source={"__main__.py": program.encode()})
 
     @override
     def RuntimeOptionsPrompts(self, request: Any, context: grpc.ServicerContext) -> Any:

@@ -164,6 +164,10 @@ class Provider(ABC):
         self.config: Props = {}
 
     # --- the provider itself -------------------------------------------------------------
+    def schema(self) -> str:
+        """Return the package schema as JSON; by default without types."""
+        return json.dumps({"name": self.name, "version": self.version})
+
     def check_config(self, request: Request) -> Checked:
         """Validate the configuration of a provider resource."""
         return Checked(request.inputs)

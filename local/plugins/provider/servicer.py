@@ -101,8 +101,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @override
     def GetSchema(self, message: Any, context: grpc.ServicerContext) -> Any:
-        """Return an empty schema: SDKs carry their own."""
-        return provider_pb2.GetSchemaResponse(schema="{}")
+        """Return the schema of the supported types."""
+        return provider_pb2.GetSchemaResponse(schema=self.provider.schema())
 
     @override
     @_guarded

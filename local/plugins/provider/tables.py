@@ -37,6 +37,7 @@ from local.plugins.provider.rows import (
     plain,
     same,
 )
+from local.plugins.provider.schema import schema
 
 
 class TableProvider(Provider, Generic[Client]):
@@ -61,6 +62,11 @@ class TableProvider(Provider, Generic[Client]):
                 f"plugin (pulumi plugin install resource {self.name} {self.version}) or add a row in local/plugins"
             )
         return row
+
+    @override
+    def schema(self) -> str:
+        """Return the package schema with the types of the table."""
+        return schema(self.name, self.version, self.rows)
 
     @override
     def secret_paths(self, request: Request) -> Iterable[Path]:

@@ -1,12 +1,15 @@
-"""Which interpreter runs a program."""
+"""Which interpreter runs a program, and what an import shows."""
 
 import sys
+import unittest.mock
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from local.errors import UserError
 from local.plugins.host.interpreters import find, install_command
+from local.plugins.host.language import Host
 
 
 @pytest.fixture
@@ -64,3 +67,12 @@ def test_dependencies_are_installed_with_what_the_program_has(project: Path) -> 
     assert installed[1:3] == ["-m", "pip"]
     (project / "uv.lock").touch()
     assert install_command({}, project, project) == [["uv", "sync"]]
+
+
+def test_what_was_imported_is_shown_as_a_comment() -> None:
+    request = SimpleNamespace(source={"b.pp": "resource b {\n}", "a.pp": "resource a {\n\n}"})
+    answer = Host("").GenerateProgram(request, unittest.mock.Mock())
+    [(name, text)] = answer.source.items()
+    lines = text.decode().splitlines()
+    assert name == "__main__.py"
+    assert lines[1:] == ["# resource a {", "#", "# }", "# resource b {", "# }"]

@@ -21,13 +21,13 @@ from sklearn.metrics import (
 )
 
 from model.dataset.dataset import Dataset, Floats
-from model.evaluation.figures import figures
 from model.gates import SmallGroup
 from model.metrics.calibration import Calibration
 from model.metrics.figure_names import RECORDED
 from model.metrics.figures import PATHS
 from model.metrics.ranking import Ranking
 from model.metrics.resampling import Resamples
+from tests.support.written_figures import figures
 
 BANDS = {"high": 0.3, "medium": 0.15}
 ROWS = 3000

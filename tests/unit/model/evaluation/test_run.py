@@ -20,19 +20,16 @@ from sklearn.pipeline import Pipeline
 from model.artifact.files import PIPELINE_FILE, REPORT_FILE
 from model.dataset.dataset import Dataset
 from model.errors import GateError, UserError
-from model.evaluation.comparison import Champion, champion, compared
-from model.evaluation.data_contract import data_contract
-from model.evaluation.figures import figures
-from model.evaluation.importance import importance
+from model.evaluation.comparison import Champion, champion
+from model.evaluation.evaluation import Evaluation
 from model.evaluation.plots import plots
 from model.evaluation.report import benefit, report
 from model.evaluation.run import EVALUATION_FILE, evaluate, keep_report, read_evaluation
-from model.evaluation.stability import stability
-from model.metrics.curves import curves
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.training.run import RUN_FILE, TEST_FILE, dumped, read_fit, read_run, read_test
 from tests.support.model_world import world
+from tests.support.written_figures import compared, curves, data_contract, figures, importance, stability
 from tests.unit.model.evaluation.test_figures import discharges
 
 pytestmark = pytest.mark.process
@@ -110,7 +107,7 @@ def test_a_refused_run_says_so_first() -> None:
     found = evaluated()
     gate = {"name": "discrimination", "passed": False, "judged": True, "value": 0.5, "found": "", "why": "chance"}
     refused = found | {"passed": False, "gates": [gate | {"demand": "at least 0.58", "missed_by": 0.08}]}
-    page = report(read_run(world().run), refused, {})
+    page = report(read_run(world().run), Evaluation.of(refused), {})
     assert "Refused by the profile demonstration: discrimination." in page
     assert ">0.08<" in page
 
@@ -120,16 +117,24 @@ def test_figures_that_are_unknown_are_told_as_such() -> None:
     one = replace(data, label=np.zeros(300, dtype=np.int64), groups={})
     unknown = found | figures(one, risk, {"high": 0.3}, resamples=20) | {"curves": curves(one, risk)}
     unknown["importance"] = {"features": []}
-    pictures = plots(unknown)
+    evaluation = Evaluation.of(unknown)
+    pictures = plots(evaluation)
     assert set(pictures) == {"decision_curve.png"}
-    page = report(read_run(world().run), unknown, pictures)
+    page = report(read_run(world().run), evaluation, pictures)
     assert "too few to tell" in page
     assert "of one kind only" in page
-    assert "too few outcomes" in benefit(unknown | {"net_benefit": found["net_benefit"] | {"model": None}})
+    partial = unknown | {"net_benefit": found["net_benefit"] | {"model": None}}
+    assert "too few outcomes" in benefit(Evaluation.of(partial))
+
+
+def test_an_evaluation_that_was_read_is_written_with_the_same_figures() -> None:
+    evaluated()
+    written = json.loads((world().run / EVALUATION_FILE).read_text(encoding="utf-8"))
+    assert Evaluation.of(written).written() == written
 
 
 def test_pictures_are_png() -> None:
-    assert all(png.startswith(SIGNATURE) for png in plots(evaluated()).values())
+    assert all(png.startswith(SIGNATURE) for png in plots(Evaluation.of(evaluated())).values())
 
 
 def test_importance_finds_what_tells_and_agrees_with_scikit_learn() -> None:

@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from model.dataset.dataset import Dataset
-from model.evaluation.figures import figures
 from model.gates import Gate, Verdict, gate_table, judge
+from tests.support.written_figures import figures
 
 Found = dict[str, Any]
 

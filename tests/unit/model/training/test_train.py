@@ -11,7 +11,6 @@ from model.artifact.files import PIPELINE_FILE
 from model.dataset.dataset import labelled
 from model.definitions.features import LABEL, definitions
 from model.errors import GateError, UserError
-from model.evaluation.figures import figures
 from model.evaluation.run import evaluate
 from model.features.build import load
 from model.gates import gate_table
@@ -19,6 +18,7 @@ from model.training.run import RUN_FILE, read_pipeline, read_run, read_test
 from model.training.split import is_test
 from model.training.train import train
 from tests.support.model_world import world
+from tests.support.written_figures import figures
 
 pytestmark = pytest.mark.process
 
