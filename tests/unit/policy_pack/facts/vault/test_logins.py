@@ -6,8 +6,9 @@ import pytest
 
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.evaluators import all_grants
-from policy_pack.facts.grants.grant import EVERYTHING, Grant, Verb
+from policy_pack.facts.grants.grant import EVERYTHING, Grant
 from policy_pack.facts.vault.table import table
+from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
 from tests.policy import world
