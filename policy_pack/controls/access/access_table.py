@@ -54,7 +54,7 @@ def _beyond(context: StackContext, control: str) -> Iterator[Finding]:
         access = AccessContext(graph, context.settings)
         return beyond(all_grants(access), access.table)
 
-    computed: list[Beyond] = context.graph.memo("beyond the table of access", compute)
+    computed: list[Beyond] = context.graph.memo(f"beyond {context.settings.access}", compute)
     for one in computed:
         if _control(one, context.graph) == control:
             kind = FindingKind.VIOLATION if one.certain else FindingKind.UNKNOWN

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Iterator
 
-from policy_pack.facts.grants import aws, kubernetes, vault, vault_roles
+from policy_pack.facts.grants import aws, cluster_objects, kubernetes, vault, vault_roles
 from policy_pack.facts.grants.acting import Acting, with_acting
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.grant import Grant
 
 Evaluate = Callable[[AccessContext], Iterator[Grant]]
 Acts = Callable[[AccessContext], Iterator[Acting]]
-EVALUATORS: tuple[Evaluate, ...] = (aws.grants, kubernetes.grants, vault.grants, vault_roles.grants)
-ACTING: tuple[Acts, ...] = (kubernetes.acting, vault.acting)
+EVALUATORS: tuple[Evaluate, ...] = (
+    aws.grants,
+    kubernetes.grants,
+    cluster_objects.grants,
+    vault.grants,
+    vault_roles.grants,
+)
+ACTING: tuple[Acts, ...] = (kubernetes.acting, cluster_objects.acting, vault.acting)
 
 
 def all_grants(context: AccessContext) -> Iterator[Grant]:

@@ -168,5 +168,7 @@ def _without_account(arn: str) -> str:
 
 
 def _kubernetes(context: AccessContext) -> _Kubernetes:
-    computed: _Kubernetes = context.graph.memo("kubernetes access", lambda _: _Kubernetes(context))
+    computed: _Kubernetes = context.graph.memo(
+        f"kubernetes access {sorted(context.hospitals)}", lambda _: _Kubernetes(context)
+    )
     return computed
