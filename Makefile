@@ -78,9 +78,10 @@ deploy: .venv/.synced ## change what is deployed, judged by the policy pack (STA
 	@$(ENGINE) up --stack $(STACK) --yes --skip-preview --policy-pack policy_pack
 
 .PHONY: audit
-audit: .venv/.synced ## judge what is deployed, from the exported state (STACK=prod)
+audit: .venv/.synced ## judge what is deployed: the exported state, and the live Vault, AWS and cluster (STACK=prod)
 	@state=$$(mktemp) && trap 'rm -f "$$state"' EXIT && { $(ENGINE) stack export --stack $(STACK) --file "$$state"; } && \
-	$(PYTHON) -m policy_pack check --state "$$state" --stack-config Pulumi.$(STACK).yaml $${VAULT_TOKEN:+--live-vault}
+	$(PYTHON) -m policy_pack check --state "$$state" --stack-config Pulumi.$(STACK).yaml \
+	$${VAULT_TOKEN:+--live vault} $${KUBECONFIG:+--live cluster} $${AWS_SHARED_CREDENTIALS_FILE:+--live aws}
 
 .PHONY: lint
 lint: .venv/.synced-tests ## style and strict types, and the workflow

@@ -4,9 +4,10 @@ import json
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, replace
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -26,6 +27,8 @@ from policy_pack.stack.text import printable
 
 if TYPE_CHECKING:
     from policy_pack.evidence.destruction import Destruction
+    from policy_pack.stack.graph import Graph
+    from policy_pack.stack.live import Live
 
 T = TypeVar("T")
 
@@ -40,6 +43,28 @@ SettingsFile = Annotated[Path, typer.Option("--settings", help="Stricter setting
 _COLOURS = {Status.REFUSED: "red", Status.ADVISORY: "yellow", Status.UNKNOWN: "cyan", Status.EXEMPT: "magenta"}
 
 
+class Server(StrEnum):
+    """Servers that can be compared with a state."""
+
+    VAULT = "vault"
+    AWS = "aws"
+    CLUSTER = "cluster"
+
+
+def _read(servers: Collection[Server], graph: "Graph") -> "Live":
+    """Return what the servers have, by the environment's credentials."""
+    from policy_pack.evidence import aws_permissions, cluster_reader, vault_server
+    from policy_pack.stack.live import Live
+
+    vault = Server.VAULT in servers
+    return Live(
+        audit_devices=vault_server.audit_devices() if vault else None,
+        vault=vault_server.permissions() if vault else None,
+        aws=aws_permissions.read(graph) if Server.AWS in servers else None,
+        cluster=tuple(cluster_reader.read(graph)) if Server.CLUSTER in servers else None,
+    )
+
+
 @app.command()
 def check(
     state_file: Annotated[Path, typer.Option("--state", help="The output of `pulumi stack export`.")],
@@ -48,20 +73,22 @@ def check(
         Path | None,
         typer.Option("--stack-config", help="Pulumi.<stack>.yaml: addresses of external endpoints, audit devices."),
     ] = None,
-    live_vault: Annotated[
-        bool, typer.Option("--live-vault", help="Also compare the audit devices of the Vault server of VAULT_ADDR.")
-    ] = False,
+    live: Annotated[
+        list[Server] | None,
+        typer.Option("--live", help="Also compare the permissions of a server with the state; may be repeated."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a deployed stack without engine or AWS account; exit 1 when a control refuses it, 2 on invalid input."""
 
     def run() -> Evaluation:
         addresses = external_endpoints.read_file(stack_file) if stack_file else None
-        if live_vault and addresses:
-            from policy_pack.evidence.vault_server import audit_devices
-
-            addresses = replace(addresses, live_audit_devices=audit_devices())
-        return evaluate(Evaluator(overrides.read(settings_file), addresses), state.read(state_file))
+        graph = state.read(state_file)
+        if live and addresses is None:
+            raise PackError("--live needs --stack-config Pulumi.<stack>.yaml.")
+        if live and addresses:
+            addresses = replace(addresses, live=_read(live, graph))
+        return evaluate(Evaluator(overrides.read(settings_file), addresses), graph)
 
     evaluation = _or_exit(run)
     if as_json:

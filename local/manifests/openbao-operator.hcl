@@ -55,5 +55,13 @@ path "sys/policies/acl/*" { capabilities = ["create", "read", "update", "delete"
 path "sys/policies/acl/hmlops-*" { capabilities = ["deny"] }
 path "sys/policies/acl/default" { capabilities = ["read"] }
 
+# Who else may log in, for the audit of what the server has beside the state.
+path "auth/+/users" { capabilities = ["list"] }
+path "auth/token/roles" { capabilities = ["list"] }
+path "identity/entity/id" { capabilities = ["list"] }
+path "identity/entity/id/*" { capabilities = ["read"] }
+path "identity/group/id" { capabilities = ["list"] }
+path "identity/group/id/*" { capabilities = ["read"] }
+
 # The official provider works with a short-lived child of the token that it is given.
 path "auth/token/create" { capabilities = ["create", "update"] }

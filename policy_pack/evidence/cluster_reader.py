@@ -28,7 +28,6 @@ _ALWAYS_READ = (
 )
 _ALWAYS_READ_NAMES = {name.partition(".")[0] for name in _ALWAYS_READ}
 _SECRET = "secret"
-OWNER_REFERENCES = "ownerReferences"
 
 
 def kubectl(arguments: list[str]) -> str:
@@ -42,10 +41,10 @@ def kubectl(arguments: list[str]) -> str:
     try:
         process = subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False)
     except OSError:
-        raise PackError("kubectl is not on the PATH; install it, or omit --live.") from None
+        raise PackError("kubectl is not on the PATH; install it, or omit --live cluster.") from None
     if process.returncode != 0:
         reason = (process.stderr.strip().splitlines() or ["no reason given"])[-1].rstrip(".")
-        raise PackError(f"The cluster cannot be read ({reason}); set KUBECONFIG, or omit --live.")
+        raise PackError(f"The cluster cannot be read ({reason}); set KUBECONFIG, or omit --live cluster.")
     return process.stdout
 
 

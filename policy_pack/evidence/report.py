@@ -11,7 +11,6 @@ from policy_pack.evidence import labels
 from policy_pack.evidence.control_report import ControlResult, control_counts, control_results, exemption_violations
 from policy_pack.evidence.data.encryption import EncryptionRow, encryption
 from policy_pack.evidence.data.inventory import Asset, inventory
-from policy_pack.evidence.drift import Drift, drift, with_cluster
 from policy_pack.evidence.network.data_flow import DataFlow, data_flow
 from policy_pack.evidence.network.network_map import NetworkMap, network_map
 from policy_pack.evidence.provenance import Provenance, provenance
@@ -20,6 +19,7 @@ from policy_pack.evidence.state_reader import StackState
 from policy_pack.evidence.statements import Subject, subjects
 from policy_pack.facts import database_access
 from policy_pack.facts.access import Access, merge_access
+from policy_pack.facts.cluster_drift import Drift, drift, with_cluster
 from policy_pack.facts.iam.matrix import IamAccess
 from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.facts.rbac.permissions import ClusterPermission, cluster_permissions

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from policy_pack.errors import PackError
 from policy_pack.stack import audit_devices, stack_config
 from policy_pack.stack.audit_devices import AuditDevice
+from policy_pack.stack.live import Live
 
 # An endpoint that only connects to workloads has no port; the port is that of the flow.
 _ANY_PORT = 0
@@ -48,8 +49,8 @@ class Addresses:
         Endpoints that a hospital does not have, such as the FHIR server of one that delivers files.
     audit_devices
         The audit devices of the Vault server, as declared.
-    live_audit_devices
-        The audit devices that the Vault server has; None where it was not asked.
+    live
+        What was read from the servers; None where none was asked.
     tokens
         The tokens that gateways accept; None where the configuration does not have them.
     vault
@@ -60,7 +61,7 @@ class Addresses:
     by_hospital: Mapping[tuple[str, str], Endpoint]
     unused: frozenset[tuple[str, str]] = frozenset()
     audit_devices: tuple[AuditDevice, ...] = ()
-    live_audit_devices: tuple[AuditDevice, ...] | None = None
+    live: Live | None = None
     tokens: TokenSettings | None = None
     vault: str = ""
 

@@ -103,7 +103,9 @@ def namespace(resource: Resource) -> View:
 def undescribed_pods(resource: Resource) -> Iterator[View]:
     """Return lists of containers at paths that the table does not have."""
     described = {container.view.path.rpartition("[")[0] for pod in pods(resource) for container in pod.containers}
-    yield from _undescribed(View(resource.props), described)
+    # The Kubernetes provider keeps copies of the inputs in the state (`__inputs`).
+    props = {key: value for key, value in resource.props.items() if not key.startswith("__")}
+    yield from _undescribed(View(props), described)
 
 
 def _undescribed(view: View, described: set[str]) -> Iterator[View]:

@@ -13,6 +13,7 @@ from policy_pack.settings import Evidence, Settings
 from policy_pack.stack.audit_devices import AuditDevice, device
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph
+from policy_pack.stack.live import Live
 from tests.policy import world
 from tests.policy.flows import admitting, platform, pods, with_flow
 from tests.policy.releases import release, served
@@ -70,7 +71,7 @@ def _vault(
     title: str, devices: tuple[AuditDevice, ...], *messages: str, live: tuple[AuditDevice, ...] | None = None
 ) -> Case:
     """Return a case of the compliant stack with other audit devices in its configuration."""
-    addresses = replace(world.ADDRESSES, audit_devices=devices, live_audit_devices=live)
+    addresses = replace(world.ADDRESSES, audit_devices=devices, live=Live(audit_devices=live))
     return Case("AUD-06", title, lambda: (world.graph(), world.settings()), messages, addresses)
 
 

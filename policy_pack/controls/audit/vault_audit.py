@@ -58,7 +58,8 @@ def vault_has_two_audit_devices(context: StackContext) -> Findings:
             "blocks Vault",
             "vault.auditDevices",
         )
-    yield from _differences(declared, context.addresses.live_audit_devices)
+    live = context.addresses.live
+    yield from _differences(declared, live.audit_devices if live else None)
 
 
 @resource_check("AUD-06", VAULT_AUDIT)

@@ -7,6 +7,7 @@ import pytest
 from policy_pack.engine.evaluate import Evaluator, Status
 from policy_pack.stack.audit_devices import AuditDevice, device
 from policy_pack.stack.graph import Graph
+from policy_pack.stack.live import Live
 from tests.policy import world
 from tests.policy.builders import STACK, build
 
@@ -15,7 +16,7 @@ SECOND = device("second", "file", {"file_path": "/vault/2/audit.log", "mode": "0
 
 
 def messages(*devices: AuditDevice, live: tuple[AuditDevice, ...] | None = None) -> list[str]:
-    addresses = replace(world.ADDRESSES, audit_devices=devices, live_audit_devices=live)
+    addresses = replace(world.ADDRESSES, audit_devices=devices, live=Live(audit_devices=live))
     evaluator = Evaluator(world.settings(), addresses, controls=("AUD-06",))
     return [result.message for result in evaluator.evaluate_stack(world.graph())]
 

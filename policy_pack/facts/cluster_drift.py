@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from policy_pack.evidence.cluster_reader import OWNER_REFERENCES
 from policy_pack.facts.rbac.bindings import BINDINGS
 from policy_pack.facts.rbac.roles import ROLES
 from policy_pack.settings import Settings
@@ -14,9 +13,13 @@ from policy_pack.stack.pods import POD_OWNERS
 from policy_pack.stack.text import display_name, known_text
 from policy_pack.stack.values import UNKNOWN
 
+OWNER_REFERENCES = "ownerReferences"
+_BOOTSTRAPPING = "kubernetes.io/bootstrapping"
 _CLUSTER_ROLE_BINDING = BINDINGS[1]
 # In these kinds an added field grants access, so every field is compared; in others only those of the state.
 _FULLY_COMPARED = (NETWORK_POLICY, *ROLES, *BINDINGS)
+GRANTING_KINDS = (*_FULLY_COMPARED, NAMESPACE, SERVICE_ACCOUNT)
+"""Kinds of objects that give a permission or allow a connection."""
 _IGNORED_FIELDS = ("apiVersion", "kind", "metadata", "status", "id")
 # Objects that Kubernetes creates in each namespace.
 _CREATED_BY_KUBERNETES = {(SERVICE_ACCOUNT, "default"), ("k8s:core/ConfigMap", "kube-root-ca.crt")}
@@ -48,6 +51,23 @@ def drift(graph: Graph, cluster: Sequence[Resource], settings: Settings) -> list
         if key not in declared and _is_relevant(resource, namespaces, settings):
             differences.add(Drift(_label(resource), "not in the state", ""))
     return sorted(differences)
+
+
+def undeclared_bindings(graph: Graph, cluster: Sequence[Resource], settings: Settings) -> list[tuple[str, str]]:
+    """Return kind and name of bindings outside of the hospitals' namespaces that the state does not have.
+
+    Those that Kubernetes itself creates are left out.
+    """
+    namespaces = _namespaces(graph)
+    declared = {_key(resource) for resource in graph if resource.kind in BINDINGS}
+    return sorted(
+        (resource.kind.rpartition("/")[2], display_name(resource))
+        for resource in cluster
+        if resource.kind in BINDINGS
+        and _key(resource) not in declared
+        and not _is_relevant(resource, namespaces, settings)
+        and resource.at("metadata.labels").key(_BOOTSTRAPPING).absent
+    )
 
 
 def with_cluster(graph: Graph, cluster: Sequence[Resource], settings: Settings) -> Graph:

@@ -10,9 +10,9 @@ import pytest
 
 from policy_pack.errors import PackError
 from policy_pack.evidence import cluster_reader
-from policy_pack.evidence.drift import Drift, drift
 from policy_pack.evidence.report import Report, Sources, report
 from policy_pack.evidence.state_reader import StackState
+from policy_pack.facts.cluster_drift import Drift, drift
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
 from policy_pack.stack.graph import Graph, Resource
