@@ -66,6 +66,8 @@ SECURITY_POLICY = "k8s:gateway.envoyproxy.io/SecurityPolicy"
 TRAFFIC_POLICY = "k8s:gateway.envoyproxy.io/BackendTrafficPolicy"
 CERTIFICATE = "k8s:cert-manager.io/Certificate"
 DISRUPTION_BUDGET = "k8s:policy/PodDisruptionBudget"
+ADMISSION_POLICY = "k8s:admissionregistration.k8s.io/ValidatingAdmissionPolicy"
+ADMISSION_BINDING = "k8s:admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding"
 HELM_CHARTS = ("k8s:helm.sh/Release", "k8s:helm.sh/Chart")
 
 VAULT_POLICY = "vault:index/policy:Policy"

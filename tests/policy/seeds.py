@@ -1,8 +1,17 @@
 """All seeds."""
 
-from tests.policy import pod_changes, seeds_cloud, seeds_cluster, seeds_exposure, seeds_records, seeds_types
+from tests.policy import (
+    pod_changes,
+    seeds_admission,
+    seeds_cloud,
+    seeds_cluster,
+    seeds_exposure,
+    seeds_records,
+    seeds_types,
+)
 
 SEEDS = [
+    *seeds_admission.SEEDS,
     *seeds_cloud.SEEDS,
     *seeds_cluster.SEEDS,
     *seeds_exposure.SEEDS,

@@ -1,7 +1,9 @@
 """The cluster of the compliant stack: zones, NetworkPolicies, pods, a model, and gateways with their policies."""
 
+import json
 from typing import Any
 
+from policy_pack.facts.admission_table import RequiredPolicy, admission_table
 from policy_pack.facts.releases import source_attributes
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.graph import Resource
@@ -309,6 +311,53 @@ def gateway(hospital: str) -> list[Resource]:
     ]
 
 
+def admission() -> list[Resource]:
+    """Return the policies of the admission table, and their bindings."""
+    table = admission_table()
+    values: dict[str, Any] = {
+        "accounts": table.accounts,
+        "audiences": table.audiences,
+        "registries": {zone: ["hmlops.local/"] for zone in table.accounts},
+        "tagged": {zone: [] for zone in table.accounts},
+        "selectors": {zone: {} for zone in table.accounts},
+        "tolerations": {zone: [] for zone in table.accounts},
+        "deployers": ["system:masters"],
+        "administrators": ["system:masters"],
+        "kserve": sorted(table.kserve)[0],
+        "buckets": "hmlops-prod-",
+        **table.constants,
+    }
+    return [one for required in table.policies for one in _admission_policy(required, values)]
+
+
+def _admission_policy(required: RequiredPolicy, values: dict[str, Any]) -> list[Resource]:
+    name, api = f"healthcare-mlops-{required.name}", "kubernetes:admissionregistration.k8s.io/v1"
+    rules = [
+        {"apiGroups": [group], "apiVersions": ["*"], "operations": sorted(required.operations), "resources": [resource]}
+        for group, resource in sorted(required.resources)
+    ]
+    variables = [
+        {"name": key, "expression": json.dumps(values[key]) if text is None else text}
+        for key, text in required.variables.items()
+    ]
+    condition = [{"name": "condition", "expression": required.condition}] if required.condition else []
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": rules},
+        "matchConditions": condition,
+        "variables": variables,
+        "validations": [{"expression": expression} for expression in required.rules.values()],
+    }
+    own = [{"key": f"{PREFIX}/hospital", "operator": "Exists"}]
+    bound: dict[str, Any] = {"policyName": name, "validationActions": ["Deny", "Audit"]}
+    if not required.everywhere:
+        bound["matchResources"] = {"namespaceSelector": {"matchExpressions": own}}
+    return [
+        build(f"{api}:ValidatingAdmissionPolicy", name, {"metadata": {"name": name}, "spec": spec}),
+        build(f"{api}:ValidatingAdmissionPolicyBinding", name, {"metadata": {"name": name}, "spec": bound}),
+    ]
+
+
 def platform() -> list[Resource]:
     """Return the shared resources of the cluster."""
     annotations = {"service.beta.kubernetes.io/aws-load-balancer-internal": "true"}
@@ -331,6 +380,7 @@ def platform() -> list[Resource]:
     }
     controller = "gateway.envoyproxy.io/gatewayclass-controller"
     return [
+        *admission(),
         build(
             "kubernetes:gateway.networking.k8s.io/v1:GatewayClass",
             "hospitals",

@@ -10,6 +10,9 @@ from workloads.admission.admission_table import Policy, table
 from workloads.admission.admission_values import values
 from workloads.zones import flow_table
 
+# API groups without a dot.
+_PLAIN_GROUPS = ("apps", "batch", "policy")
+
 
 class AdmissionPolicies(pulumi.ComponentResource):
     """Policies with a binding each; the API server denies what they refuse, and records it in the audit log."""
@@ -59,9 +62,9 @@ def _resource_rules(policy: Policy) -> list[admission.NamedRuleWithOperationsArg
     """Return one rule for each API group of a policy's resources."""
     by_group: dict[str, list[str]] = {}
     for resource in policy.resources:
-        # A group has a dot or is one of Kubernetes' own; what follows a name of the core group is a subresource.
+        # What follows a name of the core group is a subresource.
         first, _, rest = resource.partition("/")
-        group, plural = (first, rest) if "." in first or first in ("apps", "batch") else ("", resource)
+        group, plural = (first, rest) if "." in first or first in _PLAIN_GROUPS else ("", resource)
         by_group.setdefault(group, []).append(plural)
     return [
         admission.NamedRuleWithOperationsArgs(

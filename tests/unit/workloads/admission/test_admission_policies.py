@@ -8,6 +8,7 @@ import pytest
 from tests.support.mocked_stack import DIGEST, Stack, declare, settings
 from tests.support.service_accounts import ZONES
 from workloads.admission.admission_table import table
+from workloads.zones import workload_table
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,9 @@ def test_accounts_are_those_of_the_workload_table(dev: Stack) -> None:
 
 def test_only_workloads_that_log_in_to_vault_have_a_token_of_the_api_server(dev: Stack) -> None:
     audiences = value(dev, "pods", "audiences")
-    assert {account for account, own in audiences.items() if "" in own} == {"ingestor", "reidentifier", "trainer"}
+    logging_in = {row.service_account for row in workload_table.table().workloads.values() if row.vault}
+    assert {account for account, own in audiences.items() if "" in own} == logging_in
+    assert audiences["features"] == ["sts.amazonaws.com"]
 
 
 def test_images_are_from_the_registry_of_the_stack(dev: Stack, prod: Stack) -> None:

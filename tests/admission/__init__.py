@@ -1,0 +1,1 @@
+"""What the policy pack refuses before an update, tried at the API server as well."""
