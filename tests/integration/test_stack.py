@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,3 +270,35 @@ def test_an_update_that_is_killed_is_taken_up_and_nothing_is_made_twice(home: Ho
     pulumi("up", "--yes", "--skip-preview", config=east)
     assert set(steps(east)) == {"same"}
     assert keys_of("east") == len(DataClass)
+
+
+def test_a_permission_that_the_state_does_not_have_is_a_finding_of_the_audit() -> None:
+    vault = hvac.Client(
+        url=os.environ["VAULT_ADDR"], token=os.environ["VAULT_TOKEN"], verify=os.environ["VAULT_CACERT"]
+    )
+    iam, role = boto3.client("iam"), "hmlops-dev-north-planner"
+    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    vault.adapter.put("/v1/sys/policies/acl/rogue", json={"policy": 'path "north/*" { capabilities = ["update"] }'})
+    iam.put_role_policy(RoleName=role, PolicyName="rogue", PolicyDocument=json.dumps(document))
+    try:
+        found = audited()
+    finally:
+        vault.adapter.delete("/v1/sys/policies/acl/rogue")
+        iam.delete_role_policy(RoleName=role, PolicyName="rogue")
+    assert [one["message"].partition(" is not")[0] for one in found if one["control"] == "AC-19"] == [
+        f"AWS inline policy role/{role}/rogue",
+        "Vault policy rogue",
+    ]
+    assert audited() == []
+
+
+def audited() -> list[dict[str, Any]]:
+    """Return what the nightly audit refuses."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "state.json")
+        file.write_text(json.dumps(state()), encoding="utf-8")
+        live = ("--live", "vault", "--live", "aws", "--live", "cluster")
+        result = CliRunner().invoke(
+            app, ["check", "--state", str(file), "--stack-config", str(CONFIG), *live, "--json"]
+        )
+    return [one for one in json.loads(result.stdout)["results"] if one["status"] == "refused"]

@@ -12,8 +12,8 @@ from policy_pack.engine.evaluate import Evaluator, Result
 from policy_pack.settings import Evidence, Settings
 from policy_pack.stack.audit_devices import AuditDevice, device
 from policy_pack.stack.external_endpoints import Addresses
-from policy_pack.stack.graph import Graph
-from policy_pack.stack.live import Live
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.live import AWS, VAULT, Live, Permission
 from tests.policy import world
 from tests.policy.flows import admitting, platform, pods, with_flow
 from tests.policy.releases import release, served
@@ -73,6 +73,19 @@ def _vault(
     """Return a case of the compliant stack with other audit devices in its configuration."""
     addresses = replace(world.ADDRESSES, audit_devices=devices, live=Live(audit_devices=live))
     return Case("AUD-06", title, lambda: (world.graph(), world.settings()), messages, addresses)
+
+
+def _binding(kind: str, namespace: str = "") -> Resource:
+    metadata = {"name": "rogue", **({"namespace": namespace} if namespace else {})}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    props = {"metadata": metadata, "roleRef": role, "subjects": [{"kind": "User", "name": "mallory"}]}
+    return Resource(f"cluster::{kind}", f"kubernetes:rbac.authorization.k8s.io/v1:{kind}", "rogue", props)
+
+
+def _live(title: str, *messages: str, **servers: Any) -> Case:
+    """Return a case of the compliant stack beside servers that have more than it."""
+    addresses = replace(world.ADDRESSES, live=Live(**servers))
+    return Case("AC-19", title, lambda: (world.graph(), world.settings()), messages, addresses)
 
 
 def _allowed_flow(title: str, source: dict[str, object], target: dict[str, object], messages: str) -> Case:
@@ -144,6 +157,20 @@ CASES = [
     _seed(
         "AUTH-01 SecurityPolicy added",
         "lacks token: no JWT is validated (jwt.providers) (HTTPRoute north-platform/model: SecurityPolicy extra)",
+    ),
+    _live(
+        "other permissions",
+        "Vault policy rogue is not in the state",
+        "AWS key grant arn:aws:kms:us-east-1:1:key/k/g is not in the state",
+        "Vault policy north-ingestor differs from the state",
+        vault=(Permission(VAULT, "policy", "rogue"), Permission(VAULT, "policy", "north-ingestor", "path")),
+        aws=(Permission(AWS, "key grant", "arn:aws:kms:us-east-1:1:key/k/g"),),
+    ),
+    _live(
+        "other objects",
+        "cluster: ClusterRoleBinding rogue is not in the state",
+        "cluster: RoleBinding north-phi/rogue not in the state",
+        cluster=(_binding("ClusterRoleBinding"), _binding("RoleBinding", "north-phi")),
     ),
     _vault("no device", (), "declares 0 Vault audit devices"),
     _vault("one device", (_FIRST,), "declares 1 Vault audit devices"),
