@@ -7,10 +7,11 @@ Vault, or anything else.
 from collections.abc import Iterator
 
 from policy_pack.controls.rules import stack_check
-from policy_pack.facts.grants.comparison import Beyond, beyond
+from policy_pack.facts.grants.comparison import Beyond, beyond, missing, unused
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.evaluators import all_grants
-from policy_pack.stack.checks import Finding, FindingKind, Findings, StackContext
+from policy_pack.facts.grants.grant import Grant
+from policy_pack.stack.checks import Finding, FindingKind, Findings, StackContext, violation
 from policy_pack.stack.graph import STACK, Graph
 from policy_pack.stack.kinds import CONFIG_MAP
 
@@ -49,10 +50,19 @@ def nothing_is_granted_beyond_the_table(context: StackContext) -> Findings:
     yield from _beyond(context, _OTHERS)
 
 
+@stack_check(_OTHERS)
+def the_table_allows_workloads_nothing_in_vain(context: StackContext) -> Findings:
+    """Refuse rows of the table about a workload of the stack that nothing grants."""
+    access, grants = _computed(context)
+    data = {grant.data for grant in grants}
+    for permission in missing(grants, access.table, access.workloads(), data):
+        yield violation(unused(permission), "", context.graph.root)
+
+
 def _beyond(context: StackContext, control: str) -> Iterator[Finding]:
-    def compute(graph: Graph) -> list[Beyond]:
-        access = AccessContext(graph, context.settings)
-        return beyond(all_grants(access), access.table)
+    def compute(_: Graph) -> list[Beyond]:
+        access, grants = _computed(context)
+        return beyond(grants, access.table)
 
     computed: list[Beyond] = context.graph.memo(f"beyond {context.settings.access}", compute)
     for one in computed:
@@ -60,6 +70,17 @@ def _beyond(context: StackContext, control: str) -> Iterator[Finding]:
             kind = FindingKind.VIOLATION if one.certain else FindingKind.UNKNOWN
             message = one.message if one.certain else f"not yet known, counts as granted: {one.message}"
             yield Finding(kind, message, "", context.graph.get(one.source) or context.graph.root)
+
+
+def _computed(context: StackContext) -> tuple[AccessContext, list[Grant]]:
+    """Return all grants of a stack, computed once."""
+
+    def compute(graph: Graph) -> tuple[AccessContext, list[Grant]]:
+        access = AccessContext(graph, context.settings)
+        return access, list(all_grants(access))
+
+    computed: tuple[AccessContext, list[Grant]] = context.graph.memo("all grants", compute)
+    return computed
 
 
 def _control(one: Beyond, graph: Graph) -> str:

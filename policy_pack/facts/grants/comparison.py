@@ -79,10 +79,19 @@ def _rule(who: str, data: str, table: AccessTable) -> str:
     return f"access.yaml lets {who} {' and '.join(rules)}" if rules else f"access.yaml does not let {who} use {data}"
 
 
+def unused(permission: Permission) -> str:
+    """Return the sentence about a permission of the table that nothing grants."""
+    whose = {Scope.OWN: "its own hospital", Scope.EVERY: "every hospital", Scope.NONE: "no hospital"}[permission.scope]
+    return (
+        f"access.yaml lets {permission.who} {permission.verb} {permission.data} of {whose}, and nothing grants it; "
+        "remove it from the table, or declare the grant"
+    )
+
+
 def missing(
     grants: Iterable[Grant], table: AccessTable, subjects: Iterable[Subject], data: Iterable[Data]
 ) -> Iterator[Permission]:
-    """Return what the table allows and nothing grants, of principals and data that the stack declares."""
+    """Return what the table allows and nothing grants, of workloads and data that the stack declares."""
     granted: set[Permission] = set()
     for grant in grants:
         if not grant.certain:

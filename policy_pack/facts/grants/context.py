@@ -10,7 +10,7 @@ from policy_pack.facts.grants.grant import Data, Subject
 from policy_pack.facts.zone_table import SHARED
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph
-from policy_pack.stack.kinds import NAMESPACE
+from policy_pack.stack.kinds import NAMESPACE, SERVICE_ACCOUNT
 from policy_pack.stack.text import known_text
 
 
@@ -74,6 +74,11 @@ class AccessContext:
                 if name.startswith(f"{hospital}{separator}"):
                     return hospital, name[len(hospital) + 1 :]
         return "", name
+
+    def workloads(self) -> list[Subject]:
+        """Return the ServiceAccounts that the stack declares."""
+        accounts = ((known_text(one.at("metadata.namespace")), one) for one in self.graph.of(SERVICE_ACCOUNT))
+        return [self.service_account(place, known_text(one.at("metadata.name"))) for place, one in accounts]
 
     # --- data ------------------------------------------------------------------------------------
     def parts(self, kind: str, name: str) -> tuple[Part, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from policy_pack.facts.grants import aws, cluster_objects, kubernetes, vault, vault_roles
+from policy_pack.facts.grants import aws, aws_shares, cluster_objects, kubernetes, vault, vault_roles
 from policy_pack.facts.grants.acting import Acting, with_acting
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.grant import Grant
@@ -11,6 +11,7 @@ Evaluate = Callable[[AccessContext], Iterator[Grant]]
 Acts = Callable[[AccessContext], Iterator[Acting]]
 EVALUATORS: tuple[Evaluate, ...] = (
     aws.grants,
+    aws_shares.grants,
     kubernetes.grants,
     cluster_objects.grants,
     vault.grants,

@@ -28,7 +28,8 @@ from policy_pack.stack.kinds import ROLE
 from policy_pack.stack.text import known_text
 
 ANONYMOUS = Principal("anonymous", "(no credentials)")
-_ENCRYPTED = ("bucket", "secret", "queue", "topic")
+# A topic decrypts for its subscribers; these do not.
+_ENCRYPTED = ("bucket", "secret", "queue")
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def _names(statement: Statement, by: Caller, *, own_account: bool) -> bool:
         return False
     values = {value for _, value in statement.principals}
     if "Principal" in statement.negated:
-        return not values & by.names
+        return not values & {"*", *by.names}
     everyone = "*" in values and not by.service
     return (
         everyone
@@ -146,7 +146,7 @@ def _concerns(statement: Statement, by: Caller) -> bool:
     """Return whether a Deny of a target's policy is certainly about a caller."""
     values = {value for _, value in statement.principals}
     if "Principal" in statement.negated:
-        return not values & (by.names | by.account_names)
+        return not values & {"*", *by.names, *by.account_names}
     return "*" in values or bool(values & (by.names | by.account_names))
 
 

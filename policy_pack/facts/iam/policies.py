@@ -29,6 +29,8 @@ _GIVES = {
     "aws:iam/userPolicyAttachmentsExclusive:UserPolicyAttachmentsExclusive": (("userName", USER),),
     "aws:iam/groupPolicyAttachmentsExclusive:GroupPolicyAttachmentsExclusive": (("groupName", GROUP),),
 }
+# Kinds whose policy documents are evaluated as those of identities.
+POLICY_HOLDERS = frozenset({*_GIVES, MANAGED_POLICY, USER, GROUP})
 _INLINE = (ROLE_POLICY, "aws:iam/userPolicy:UserPolicy", "aws:iam/groupPolicy:GroupPolicy")
 
 
