@@ -26,6 +26,9 @@ _ADMISSION, _CERTIFICATES = "admissionregistration.k8s.io", "certificates.k8s.io
 _AGGREGATED = {"rbac.authorization.k8s.io/aggregate-to-view": "true"}
 _VROLE = "vault:kubernetes/authBackendRole:AuthBackendRole"
 _VPOLICY = "vault:index/policy:Policy"
+_DATABASE_ROLE = "vault:database/secretBackendRole:SecretBackendRole"
+_CONNECTION = "vault:database/secretBackendConnection:SecretBackendConnection"
+_PKI_ROLE = "vault:pkiSecret/secretBackendRole:SecretBackendRole"
 _VKEY = "vault:transit/secretBackendKey:SecretBackendKey"
 _VCONFIG = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
 _JWT = "vault:jwt/authBackend:AuthBackend"
@@ -152,6 +155,33 @@ ACCESS: list[Seed] = [
     seed("AC-12", _VROLE, "tokenPolicies[0]", "undeclared"),
     seed("AC-12", _JWT_ROLE, "tokenPolicies", ["north-ingestor"]),
     *(seed("AC-12", _VKEY, flag, True) for flag in ("exportable", "allowPlaintextBackup")),
+    *(
+        seed("AC-12", _DATABASE_ROLE, "creationStatements[1]", statement)
+        for statement in (
+            'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{{name}}"',
+            'GRANT DELETE ON ALL TABLES IN SCHEMA readmission TO "{{name}}"',
+            'GRANT rds_superuser TO "{{name}}"',
+            'ALTER ROLE "{{name}}" BYPASSRLS',
+            "SELECT grant_everything()",
+        )
+    ),
+    seed("AC-12", _CONNECTION, "postgresql.username", "administrator"),
+    seed("AC-12", _CONNECTION, "postgresql.connectionUrl", "postgresql://db:5432/platform"),
+    *(
+        seed("AC-12", _PKI_ROLE, flag, True)
+        for flag in (
+            "allowAnyName",
+            "allowSubdomains",
+            "allowGlobDomains",
+            "allowIpSans",
+            "codeSigningFlag",
+            "clientFlag",
+        )
+    ),
+    seed("AC-12", _PKI_ROLE, "allowedUriSans", ["spiffe://*"]),
+    seed("AC-12", _PKI_ROLE, "clientFlag", True, name="*-gateway"),
+    seed("AC-12", _PKI_ROLE, "allowedDomains", ["other.example"], name="*-gateway"),
+    seed("AC-12", _PKI_ROLE, "maxTtl", "315360000"),
     seed("AC-13", _JOB, f"{_POD}.serviceAccountName", "default"),
     seed("AC-13", _JOB, f"{_POD}.serviceAccountName", GONE),
     seed("AC-13", _JOB, f"{_POD}.automountServiceAccountToken", True),
@@ -161,6 +191,8 @@ ACCESS: list[Seed] = [
     seed("AC-14", _CONFIG, "metadata.name", "aws-auth").with_("data", {"mapRoles": "groups: [system:masters]"}),
     seed("AC-16", _VROLE, "tokenMaxTtl", 0),
     seed("AC-16", _VROLE, "tokenMaxTtl", 86400),
+    seed("AC-16", _VROLE, "tokenPeriod", 3600),
+    seed("AC-16", _DATABASE_ROLE, "maxTtl", 86400),
     seed("AC-16", _JWT_ROLE, "tokenTtl", 3600),
     seed("AC-17", "vault:index/quotaRateLimit:QuotaRateLimit", "path", "kv"),
     absent("AC-17", "vault:index/quotaRateLimit:QuotaRateLimit"),

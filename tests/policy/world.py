@@ -117,6 +117,52 @@ def vault(hospital: str) -> list[Resource]:
     return found
 
 
+def vault_roles(hospital: str) -> list[Resource]:
+    """Return the database role and the PKI role of one hospital, with the connection to its database."""
+    url = f"postgresql://{{{{username}}}}:{{{{password}}}}@db:5432/{hospital}?sslmode=verify-full"
+    statements = [
+        "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';",
+        'GRANT SELECT ON ALL TABLES IN SCHEMA readmission TO "{{name}}";',
+    ]
+    return [
+        build(
+            "vault:database/secretBackendConnection:SecretBackendConnection",
+            f"{hospital}-database",
+            {
+                "backend": f"{hospital}/database",
+                "name": "readmission",
+                "postgresql": {"connectionUrl": url, "username": f"vault_{hospital}"},
+            },
+        ),
+        build(
+            "vault:database/secretBackendRole:SecretBackendRole",
+            f"{hospital}-database-analyst",
+            {
+                "backend": f"{hospital}/database",
+                "name": "analyst",
+                "dbName": "readmission",
+                "creationStatements": statements,
+                "maxTtl": 3600,
+            },
+        ),
+        build(
+            "vault:pkiSecret/secretBackendRole:SecretBackendRole",
+            f"{hospital}-pki-gateway",
+            {
+                "backend": f"{hospital}/pki",
+                "name": "gateway",
+                "allowedDomains": [f"{hospital}.example"],
+                "allowBareDomains": True,
+                "allowLocalhost": False,
+                "allowIpSans": False,
+                "serverFlag": True,
+                "clientFlag": False,
+                "maxTtl": "2592000",
+            },
+        ),
+    ]
+
+
 def _vault_platform() -> list[Resource]:
     return [
         build("vault:index/authBackend:AuthBackend", "kubernetes", {"type": "kubernetes", "path": "kubernetes"}),
@@ -165,7 +211,7 @@ def resources() -> tuple[Resource, ...]:
     own = [
         resource
         for name in HOSPITALS
-        for resource in (*world_aws.hospital(name), *world_cluster.hospital(name), *vault(name))
+        for resource in (*world_aws.hospital(name), *world_cluster.hospital(name), *vault(name), *vault_roles(name))
     ]
     return (*platform(), *own)
 

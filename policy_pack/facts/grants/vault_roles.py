@@ -1,6 +1,7 @@
 """Grants of database roles and PKI roles of Vault: privileges in PostgreSQL, and names of certificates."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from policy_pack.facts.database_access import CONNECTION, role_privileges
 from policy_pack.facts.database_access import ROLE as DATABASE_ROLE
@@ -44,6 +45,14 @@ def grants(context: AccessContext) -> Iterator[Grant]:
         yield from _of_pki_role(role, context)
 
 
+@dataclass(frozen=True)
+class _Database:
+    """A database by its name; ``?`` where the stack does not tell, or not yet."""
+
+    name: str
+    certain: bool = True
+
+
 class _Databases:
     """The databases that connections name in their URL."""
 
@@ -52,21 +61,22 @@ class _Databases:
             (known_text(one.at("backend")), known_text(one.at("name")) or one.name): one for one in graph.of(CONNECTION)
         }
 
-    def of(self, role: Resource) -> str:
-        """Return the database of a role; ``?`` where the stack does not tell."""
+    def of(self, role: Resource) -> "_Database":
+        """Return the database of a role."""
         connection = self._by_key.get((known_text(role.at("backend")), known_text(role.at("dbName"))))
-        return self.name(connection) if connection else "?"
+        return self.name(connection) if connection else _Database("?", role.at("dbName").known)
 
     @staticmethod
-    def name(connection: Resource) -> str:
+    def name(connection: Resource) -> "_Database":
         """Return the database of a connection."""
         urls = [value for path, value in leaves(connection.props) if path.endswith(".connectionUrl")]
         if len(urls) != 1 or not isinstance(urls[0], str):
-            return "?"
-        return urls[0].partition("?")[0].rpartition("/")[2] or "?"
+            certain = not any(url is UNKNOWN for url in urls) and connection.at("postgresql").known
+            return _Database("?", certain)
+        return _Database(urls[0].partition("?")[0].rpartition("/")[2] or "?")
 
 
-def _of_database_role(role: Resource, database: str, context: AccessContext) -> Iterator[Grant]:
+def _of_database_role(role: Resource, database: _Database, context: AccessContext) -> Iterator[Grant]:
     subject = used_subject(role, context)
     read, unread = role_privileges(role)
     statements = role.at("creationStatements")
@@ -74,9 +84,9 @@ def _of_database_role(role: Resource, database: str, context: AccessContext) -> 
         path = (subject.name, f"database role {role.name}: statements that are not known yet")
         yield Grant(subject, Data(EVERYTHING), None, path, role.urn, certain=False)
     for one in read:
-        place, verb = _place(one, database)
+        place, verb = _place(one, database.name)
         path = (subject.name, f"database role {role.name}: {one.privilege} on {one.object}")
-        yield Grant(subject, context.data(DATABASE, place), verb, path, role.urn)
+        yield Grant(subject, context.data(DATABASE, place), verb, path, role.urn, database.certain)
     for text in unread:
         path = (subject.name, f"database role {role.name}: a statement that is not understood, {text} …")
         yield Grant(subject, Data(EVERYTHING), None, path, role.urn)
@@ -92,14 +102,15 @@ def _place(privilege: Privilege, database: str) -> tuple[str, Verb]:
     return f"{database} ({privilege.object})", Verb.ADMINISTER
 
 
-def _of_account(resource: Resource, subject: Subject, via: str, database: str, context: AccessContext) -> Grant:
+def _of_account(resource: Resource, subject: Subject, via: str, database: _Database, context: AccessContext) -> Grant:
     """Return the account of the database that a connection or a static role uses, which can do what the account can."""
     names = [value for path, value in leaves(resource.props) if path.rpartition(".")[2] == "username"]
     name = names[0] if names and isinstance(names[0], str) else "?"
+    certain = database.certain and not any(one is UNKNOWN for one in names)
     account = name.removesuffix(f"_{subject.hospital}") if subject.hospital else name
-    data = context.data("database-account", f"{database}/{account}")
-    path = (subject.name, f"{via}: account {name} of database {database}")
-    return Grant(subject, data, Verb.ADMINISTER, path, resource.urn, certain=not any(one is UNKNOWN for one in names))
+    data = context.data("database-account", f"{database.name}/{account}")
+    path = (subject.name, f"{via}: account {name} of database {database.name}")
+    return Grant(subject, data, Verb.ADMINISTER, path, resource.urn, certain=certain)
 
 
 def _of_pki_role(role: Resource, context: AccessContext) -> Iterator[Grant]:

@@ -64,8 +64,8 @@ def certificates(role: Resource, graph: Graph) -> Iterator[Certificate]:
     """Return what a PKI role can issue."""
     for domain in role.at("allowedDomains").items():
         name = _text(domain)
-        for use in _uses(role):
-            yield Certificate(use, name, f"{use} certificates for {name}", domain.known)
+        for use, certain in _uses(role).items():
+            yield Certificate(use, name, f"{use} certificates for {name}", domain.known and certain)
     yield from _widened(role)
     for field, allowed, title in _LISTS:
         for item in role.at(field).items():
@@ -80,19 +80,21 @@ def _widened(role: Resource) -> Iterator[Certificate]:
     below_domains = role.at("allowSubdomains").raw
     for field, (default, widened) in _WIDENING.items():
         value = role.at(field).raw
-        known = value is not UNKNOWN
+        known = value is not UNKNOWN and (field != "allowWildcardCertificates" or below_domains is not UNKNOWN)
         # Wildcards need a domain below which they may be.
         harmless = field == "allowWildcardCertificates" and below_domains is not UNKNOWN and not _is_true(below_domains)
         if not harmless and (not known or _is_true(default if value is None else value)):
             yield Certificate("other", widened, f"{field} allows {widened}", known)
 
 
-def _uses(role: Resource) -> list[str]:
-    """Return the uses of certificates; without a declaration Vault issues for both."""
-    uses = [
-        use for field, use in (("serverFlag", "server"), ("clientFlag", "client")) if role.at(field).raw is not False
-    ]
-    return sorted({*uses, *(_USES[_text(item)] for item in role.at("extKeyUsages").items() if _text(item) in _USES)})
+def _uses(role: Resource) -> dict[str, bool]:
+    """Return the uses of certificates, and whether each is certain; without a declaration Vault issues for both."""
+    flags = {"server": role.at("serverFlag").raw, "client": role.at("clientFlag").raw}
+    uses = {use: value is not UNKNOWN for use, value in flags.items() if value is UNKNOWN or value is not False}
+    for item in role.at("extKeyUsages").items():
+        if _text(item) in _USES:
+            uses[_USES[_text(item)]] = True
+    return uses
 
 
 def _lasting(role: Resource, graph: Graph) -> Iterator[Certificate]:
