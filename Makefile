@@ -108,6 +108,10 @@ test-unit: .venv/.synced-tests ## tests that need nothing but Python, in minutes
 test-processes: .venv/.synced-tests ## tests that run a server, an engine or training to a release, without the environment
 	@.venv/bin/pytest tests/unit -m process --numprocesses 2 --dist loadfile
 
+.PHONY: test-charts
+test-charts: .venv/.synced-tests ## render the platform's charts with Helm and evaluate their objects (builds Helm once, in minutes)
+	@.venv/bin/python -m tests.charts
+
 .PHONY: test-fhir-server
 test-fhir-server: .venv/.synced-tests ## ingestion from a real FHIR server, HAPI FHIR (minutes; needs Java 17 and Maven)
 	@.venv/bin/pytest tests/peer/test_fhir_server.py -s -rs
