@@ -20,6 +20,7 @@ from policy_pack.controls.rows import table
 from policy_pack.engine import overrides
 from policy_pack.engine.aws_rules import aws_rules
 from policy_pack.engine.evaluate import Evaluation, Evaluator, Status, evaluate
+from policy_pack.engine.exempted import by_exemption
 from policy_pack.errors import PackError
 from policy_pack.settings import DEFAULT, Settings
 from policy_pack.stack import external_endpoints, state
@@ -234,12 +235,19 @@ def _show(evaluation: Evaluation) -> None:
         title = Text(f"Stack {printable(evaluation.stack)}")
         output = Table("status", "control", "resource", "finding", title=title, title_justify="left")
         for result in evaluation.results:
+            if result.status is Status.EXEMPT:
+                continue
             colour = _COLOURS[result.status]
             control = rows.get(result.control)
             label = f"{result.control} {control.title}" if control else result.control
             name = printable(result.name)
             text = result.text.removeprefix(f"{name}: ")
             output.add_row(Text(str(result.status), colour), label, Text(name), Text(text))
+        for group in by_exemption(evaluation.results):
+            control = rows.get(group.exemption.control)
+            label = f"{group.exemption.control} {control.title}" if control else group.exemption.control
+            cells = Text(str(Status.EXEMPT), _COLOURS[Status.EXEMPT]), label, Text(group.names), Text(group.text)
+            output.add_row(*cells)
         console.print(output)
     counts = ", ".join(f"{len(evaluation.of(status))} {status}" for status in Status)
     console.print(f"{evaluation.resources} resources, {len(rows)} controls: {counts}.", highlight=False)

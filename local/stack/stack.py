@@ -102,6 +102,11 @@ class Stack:
         """Log file of the last update."""
         return self.home.logs / f"update-{self.name}.log"
 
+    @property
+    def findings(self) -> Path:
+        """File with the policy pack's findings of the last update."""
+        return self.home.logs / f"policy-{self.name}.txt"
+
     def up(self, tell: Progress, *, again: str = "make up") -> None:
         """Run `pulumi up` with the policy pack; show the result, and write its output to a log.
 
@@ -134,7 +139,9 @@ class Stack:
                 lines.append(f"Correct what it names, then run `{again}` again: it goes on from where it stopped.")
                 raise UserError("\n".join(lines)) from None
         tell(f"update of {self.name}: {events.changed}")
+        self.findings.write_text(events.findings, encoding="utf-8")
         tell(events.judged)
+        tell(f"its findings: {self.findings}")
         tell(f"the engine's own output: {self.log}")
 
     def unchanged(self, *options: str) -> bool:

@@ -16,7 +16,7 @@ EVENTS_SECONDS = 0.3
 MOST_ERRORS = 10
 MOST_LINES = 4
 _COLOUR = re.compile(r"<\{%.*?%\}>")
-_EXEMPT = " - exempt until "
+_EXEMPT = re.compile(r"(\d+) findings? on .* - exempt until ")
 _DONE = {
     "create": "created",
     "import": "imported",
@@ -67,7 +67,7 @@ class Events:
         if event.get("enforcementLevel") == "mandatory":
             self.errors[_of(event.get("resourceUrn", ""), f"{event.get('policyName')} {text}")] = None
         else:
-            (self.exempt if _EXEMPT in text else self.advisory).add((event.get("policyName", ""), text))
+            (self.exempt if _EXEMPT.search(text) else self.advisory).add((event.get("policyName", ""), text))
 
     @property
     def changed(self) -> str:
@@ -77,8 +77,19 @@ class Events:
 
     @property
     def judged(self) -> str:
-        """Summary of the policy pack's findings."""
-        return f"policy pack: {len(self.advisory)} advisory, {len(self.exempt)} exempt, none refused"
+        """Summary of the policy pack's findings; exempt ones are one event for each exemption."""
+        counts = [int(match[1]) for _, text in self.exempt if (match := _EXEMPT.search(text))]
+        exempt = f"{sum(counts)} exempt by {len(counts)} exemptions" if counts else "none exempt"
+        return f"policy pack: {len(self.advisory)} advisory, {exempt}, none refused"
+
+    @property
+    def findings(self) -> str:
+        """All findings of the policy pack that stop nothing, as text: advisory ones first."""
+        return "".join(
+            f"{status} {control} {text}\n\n"
+            for status, found in (("advisory", self.advisory), ("exempt", self.exempt))
+            for control, text in sorted(found)
+        )
 
 
 def run(

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent import futures
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from typing_extensions import override
 from policy_pack.controls.rows import FRAMEWORK, Control, Severity, table
 from policy_pack.engine.aws_rules import aws_rules
 from policy_pack.engine.evaluate import EXEMPTIONS, Evaluator, Result, Status, by_scope
+from policy_pack.engine.exempted import ExemptFindings, by_exemption
 from policy_pack.engine.overrides import WEIGHT, stricter
 from policy_pack.errors import PackError
 from policy_pack.settings import Level, Settings, load
@@ -83,15 +84,19 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def Analyze(self, request: proto.AnalyzeRequest, context: Any) -> proto.AnalyzeResponse:
         """Evaluate a resource before it is created."""
         results = self._current_evaluator().evaluate_resource(wire.new_resource(request), self._stack)
-        return proto.AnalyzeResponse(diagnostics=[self._diagnostic(result) for result in results])
+        return proto.AnalyzeResponse(diagnostics=[self._diagnostic(result) for result in _not_exempt(results)])
 
     @override
     @_answers
     def AnalyzeStack(self, request: proto.AnalyzeStackRequest, context: Any) -> proto.AnalyzeResponse:
-        """Evaluate the stack by the checks that need all of it; single resources were evaluated before."""
+        """Evaluate the stack by the checks that need all of it; single resources were evaluated before.
+
+        Exempt findings, those of single resources included, are one diagnostic for each exemption.
+        """
         graph = wire.graph(request.resources, self._stack)
-        results = by_scope(self._current_evaluator().evaluate_stack(graph), whole_stack=True)
-        diagnostics = [self._diagnostic(result) for result in results]
+        results = self._current_evaluator().evaluate_stack(graph)
+        diagnostics = [self._diagnostic(result) for result in _not_exempt(by_scope(results, whole_stack=True))]
+        diagnostics += [self._exempt_diagnostic(group, graph.root.urn) for group in by_exemption(results)]
         for control in self._lowered:
             message = f"{control} may not be lowered by configuration; exempt single resources in settings.yaml."
             root = graph.root
@@ -206,6 +211,19 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             remediation_steps=row.remediation,
         )
 
+    def _exempt_diagnostic(self, group: ExemptFindings, urn: str) -> proto.AnalyzeDiagnostic:
+        row = table().rows[group.exemption.control]
+        return proto.AnalyzeDiagnostic(
+            policyName=row.id,
+            policyPackName=NAME,
+            policyPackVersion=VERSION,
+            description=row.check,
+            message=f"{row.title} ({row.citation(self._settings)})\n{group.text}",
+            urn=urn,
+            enforcementLevel=proto.ADVISORY,
+            severity=_SEVERITIES[row.severity],
+        )
+
     def _diagnostic(self, result: Result) -> proto.AnalyzeDiagnostic:
         row = table().rows.get(result.control)
         cited = f" ({row.citation(self._settings)})" if row else ""
@@ -220,6 +238,10 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             enforcementLevel=proto.MANDATORY if result.blocks else proto.ADVISORY,
             severity=_SEVERITIES[row.severity if row else Severity.HIGH],
         )
+
+
+def _not_exempt(results: Iterable[Result]) -> list[Result]:
+    return [result for result in results if result.status is not Status.EXEMPT]
 
 
 def _sent_settings(policy: proto.PolicyConfig) -> Any:

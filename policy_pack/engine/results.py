@@ -57,8 +57,10 @@ class Result:
     def text(self) -> str:
         """The message with resource, path and exemption."""
         text = f"{printable(self.name)}: {self.message}" + (f" [{self.path}]" if self.path else "")
-        if self.exemption:
-            one = self.exemption
-            approval = f"approved by {one.approver} in {one.ticket}"
-            text += f" - exempt until {one.expires} by {one.owner}, {approval}: {one.reason}"
-        return text
+        return text + (f" - {exempt_note(self.exemption)}" if self.exemption else "")
+
+
+def exempt_note(exemption: Exemption) -> str:
+    """Return an exemption as text: until when, by whom, and why."""
+    approval = f"approved by {exemption.approver} in {exemption.ticket}"
+    return f"exempt until {exemption.expires} by {exemption.owner}, {approval}: {exemption.reason}"

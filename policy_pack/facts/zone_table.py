@@ -11,6 +11,7 @@ from policy_pack.errors import PackError
 
 TABLE = Path(__file__).parents[2] / "workloads" / "zones.yaml"
 WORKLOADS = TABLE.with_name("workloads.yaml")
+PLATFORM = TABLE.parent / "platform" / "charts.yaml"
 DNS = "dns"
 DNS_PORTS = (53, 5353)
 # The label value of what belongs to no single hospital.
@@ -131,3 +132,12 @@ def _workloads(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, st
 def zones() -> ZoneTable:
     """Return the project's zone table."""
     return read(TABLE)
+
+
+@cache
+def platform_namespaces() -> frozenset[str]:
+    """Return the described namespaces of the platform, which belong to no hospital."""
+    try:
+        return frozenset(yaml.safe_load(PLATFORM.read_text(encoding="utf-8"))["namespaces"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise PackError(f"{PLATFORM} has no namespaces of the platform ({error}); correct the file.") from None

@@ -67,10 +67,12 @@ def test_an_update_is_a_few_lines_and_touches_nothing_that_git_tracks(home: Home
         stack.up(tell)
     lines = seen.getvalue().splitlines()
     assert re.fullmatch(r" +\d+ s  update of dev: \d+ unchanged", lines[1])
-    assert re.fullmatch(r" +\d+ s  policy pack: \d+ advisory, \d+ exempt, none refused", lines[2])
-    assert lines[3].endswith(str(stack.log))
-    assert len(lines) == 4
+    assert re.fullmatch(r" +\d+ s  policy pack: \d+ advisory, \d+ exempt by \d+ exemptions, none refused", lines[2])
+    assert lines[3].endswith(str(stack.findings))
+    assert lines[4].endswith(str(stack.log))
+    assert len(lines) == 5
     assert "exempt until" in stack.log.read_text()
+    assert "exempt until" in stack.findings.read_text()
     assert tracked() == before
 
 

@@ -18,7 +18,7 @@ from policy_pack.facts.network.policies import (
 )
 from policy_pack.facts.network.ports import PortRange
 from policy_pack.facts.network.topology import PodGroup, Topology, topology
-from policy_pack.facts.zone_table import DNS, DNS_PORTS, SHARED, ZoneTable, zones
+from policy_pack.facts.zone_table import DNS, DNS_PORTS, SHARED, ZoneTable, platform_namespaces, zones
 from policy_pack.stack.checks import Finding, Findings, StackContext, not_yet_known, violation
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Resource
@@ -31,11 +31,14 @@ def only_declared_flows_are_allowed(context: StackContext) -> Findings:
     network = topology(context, table)
     yield from network.findings
     for group in network.pod_groups:
-        yield from _zone(group, table)
         yield from _isolation(group, network)
-        yield from _external_peers(group, network, table, context)
+        # Pods of the platform are not workloads of the zone table: what they exchange with hospitals' pods is.
+        if group.namespace.name not in platform_namespaces():
+            yield from _zone(group, table)
+            yield from _external_peers(group, network, table, context)
     for connection in connections(network):
-        if not is_declared(connection, table):
+        ends = {connection.source.namespace.name, connection.target.namespace.name}
+        if not ends <= platform_namespaces() and not is_declared(connection, table):
             resource = connection.egress_policy.resource
             yield violation(f"{connection.path} is allowed, and is not in the zone table", "", resource)
 
@@ -45,7 +48,11 @@ def _zone(group: PodGroup, table: ZoneTable) -> Findings:
     """Yield whether pods are a workload of the zone table, and in its zone."""
     zone = table.workload_zones.get(group.workload)
     if zone is None:
-        yield violation(f"{group.label} is not a workload of the zone table", "", group.resource)
+        message = (
+            f"{group.label} is not a workload of the zone table; describe it in workloads/workloads.yaml, or its "
+            "namespace in workloads/platform/charts.yaml"
+        )
+        yield violation(message, "", group.resource)
     elif zone != group.namespace.zone:
         actual = f"zone {group.namespace.zone}" if group.namespace.zone else "no zone"
         yield violation(f"{group.label} runs in {actual}; its zone in the zone table is {zone}", "", group.resource)

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from policy_pack.facts.network.ports import ALL_PORTS, PortRange, all_ports
-from policy_pack.facts.network.selectors import matches_all
+from policy_pack.facts.network.selectors import matches_all, normalized
 from policy_pack.facts.zone_table import DNS_PORTS
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import NAMESPACE
@@ -36,13 +36,12 @@ class Peer:
     def namespace_selector(self) -> Mapping[str, Any] | None:
         """The namespace selector; None where it is absent, so that the peer is in the policy's own namespace."""
         selector: Mapping[str, Any] | None = self.written.get("namespaceSelector")
-        return selector
+        return None if selector is None else normalized(selector)
 
     @property
     def pod_selector(self) -> Mapping[str, Any]:
         """The pod selector; empty where it is absent."""
-        selector: Mapping[str, Any] = self.written.get("podSelector") or {}
-        return selector
+        return normalized(self.written.get("podSelector") or {})
 
     @property
     def namespace_names(self) -> frozenset[str] | None:

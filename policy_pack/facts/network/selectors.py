@@ -16,6 +16,20 @@ def matches_labels(selector: Mapping[str, str], labels: Mapping[str, str]) -> bo
     return all(labels.get(key) == value for key, value in selector.items())
 
 
+def normalized(selector: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a label selector with ``In`` of one value as a label, which means the same."""
+    labels = dict(selector.get("matchLabels") or {})
+    others = []
+    for expression in selector.get("matchExpressions") or ():
+        key, values = expression.get("key"), expression.get("values") or ()
+        if expression.get("operator") == "In" and len(values) == 1 and labels.get(key, values[0]) == values[0]:
+            labels[key] = values[0]
+        else:
+            others.append(expression)
+    parts = {"matchLabels": labels, "matchExpressions": others}
+    return {name: part for name, part in parts.items() if part}
+
+
 def matches_all(selector: Mapping[str, Any]) -> bool:
     """Return whether a label selector has no requirement."""
     return not any(selector.values())

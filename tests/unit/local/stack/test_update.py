@@ -42,9 +42,12 @@ def test_changes_are_one_line() -> None:
 
 
 def test_findings_are_counted_once_each() -> None:
-    exempt = policy("Keys\nnorth: is weak - exempt until 2027-01-01 by secops: synthetic")
-    found = told(exempt, exempt, policy("Keys\nnorth: not yet known"), policy("Keys\nsouth: may be weak"))
-    assert found.judged == "policy pack: 2 advisory, 1 exempt, none refused"
+    exempt = policy("Keys\n3 findings on north, south - exempt until 2027-01-01 by secops: synthetic")
+    other = policy("Keys\n1 finding on west - exempt until 2027-01-01 by secops: synthetic")
+    found = told(exempt, exempt, other, policy("Keys\nnorth: not yet known"), policy("Keys\nsouth: may be weak"))
+    assert found.judged == "policy pack: 2 advisory, 4 exempt by 2 exemptions, none refused"
+    assert [line.partition(" ")[0] for line in found.findings.splitlines()[::3]] == 2 * ["advisory"] + 2 * ["exempt"]
+    assert told().judged == "policy pack: 0 advisory, none exempt, none refused"
     assert not found.errors
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,9 +20,11 @@ from pulumi_policy.policy import _PolicyAnalyzerServicer
 
 from policy_pack.controls.rows import table
 from policy_pack.engine.analyzer import Analyzer
+from policy_pack.engine.evaluate import Evaluator, Status
+from policy_pack.settings import load
 from policy_pack.stack.wire import SECRET, SIGNATURE, UNKNOWNS
-from tests.policy import world
-from tests.policy.evaluation import GIVEN
+from tests.policy import recorded, world
+from tests.policy.evaluation import GIVEN, exempting
 from tests.support.repository import REPOSITORY
 
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -138,6 +141,24 @@ def test_pulumi_secrets_are_not_plain_text(analyzer: Analyzer) -> None:
 def test_every_kind_of_unknown_is_understood(analyzer: Analyzer) -> None:
     for sentinel in UNKNOWNS:
         assert level_of(one(analyzer, WHOLE | {"blockPublicAcls": sentinel})) == [("AC-05", proto.ADVISORY)]
+
+
+def test_exempt_findings_are_one_diagnostic_for_each_exemption() -> None:
+    recording, analyzer = recorded.unchanged("dev"), Analyzer(load())
+    analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="dev"), None)
+    answer = analyzer.AnalyzeStack(proto.AnalyzeStackRequest(resources=recording.resources), None)
+    exempt = [one.message for one in answer.diagnostics if "exempt until" in one.message]
+    evaluated = Evaluator(load()).evaluate_stack(recording.graph())
+    covered = [result for result in evaluated if result.status is Status.EXEMPT]
+    assert len(exempt) == len({result.exemption for result in covered}) < len(covered)
+    assert sum(int(re.findall(r"(\d+) findings? on ", text)[0]) for text in exempt) == len(covered)
+    assert all(len(text.splitlines()) == 2 for text in exempt)
+
+
+def test_an_exempt_finding_of_a_resource_is_not_told_before_the_stack_is_known() -> None:
+    wrong = WHOLE | {"blockPublicAcls": False}
+    urn = f"urn:pulumi:prod::x::{BLOCK}::a"
+    assert one(Analyzer(exempting({"control": "AC-05", "kind": BLOCK, "resource": urn})), wrong) == []
 
 
 def test_every_control_is_listed_with_its_citation(analyzer: Analyzer) -> None:
