@@ -130,7 +130,7 @@ class BackupPlans:
         plans, unknown = [], None
         for selection, plan in self._selections:
             try:
-                if not _has_role(selection) or not selects(selection, store):
+                if not has_role(selection) or not selects(selection, store):
                     continue
                 if plan:
                     plans.append(plan)
@@ -206,7 +206,7 @@ class BackupPlans:
         return any(preference.key(name).value is False for preference in preferences for name in types)
 
 
-def _has_role(selection: Resource) -> bool:
+def has_role(selection: Resource) -> bool:
     """Return whether a selection has a role, which may not be known yet."""
     role = selection.at("iamRoleArn")
     return not role.known or not role.absent

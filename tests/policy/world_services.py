@@ -263,6 +263,7 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
                 "kmsKeyId": _KEY,
                 "s3BucketName": f"hmlops-prod-{hospitals[0]}-audit",
                 "cloudWatchLogsGroupArn": "arn:logs:trail:*",
+                "cloudWatchLogsRoleArn": role_arn("trail"),
                 "enableLogging": True,
                 "eventSelectors": [
                     {"readWriteType": "All", "dataResources": [{"type": "AWS::S3::Object", "values": values}]}

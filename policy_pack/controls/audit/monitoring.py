@@ -11,6 +11,7 @@ from policy_pack.stack.checks import (
     StackContext,
     expect,
     is_empty,
+    is_set,
     is_true,
     one_of,
     violation,
@@ -59,6 +60,12 @@ def _recorder_problems(context: StackContext) -> Iterator[str]:
     names = {status.at("name").text() for status in started}
     if not any(recorder.at("name").text() in names for recorder in recorders):
         yield "does not start its AWS Config recorder"
+
+
+@resource_check("AUD-07", CHANNEL)
+def channels_deliver(channel: Resource) -> Findings:
+    """Require the bucket to which AWS Config delivers."""
+    yield from expect(channel.at("s3BucketName"), is_set, "delivers to no bucket")
 
 
 @resource_check("AUD-07", _RECORDER)

@@ -22,6 +22,7 @@ _FIELDS = {
     "kmsKeyId": (is_set, "is not encrypted with a customer-managed KMS key"),
     "s3BucketName": (is_set, "has no bucket for its log files"),
     "cloudWatchLogsGroupArn": (is_set, "does not send its events to CloudWatch Logs"),
+    "cloudWatchLogsRoleArn": (is_set, "has no role that writes to CloudWatch Logs"),
     "enableLogging": (lambda value: value is not False, "is switched off"),
 }
 

@@ -1,7 +1,7 @@
 """Backups, restore tests, replication to a second region, and high availability."""
 
 from policy_pack.controls.rules import context_check, join_check, stack_check
-from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, plans_of
+from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, has_role, plans_of
 from policy_pack.facts.network.selectors import matches as selector_matches
 from policy_pack.facts.schedules import schedule
 from policy_pack.facts.structure import holds_phi, zone_of
@@ -92,7 +92,7 @@ def _tests_restores(plan: Resource, context: StackContext) -> bool:
     selected = [
         selection
         for selection in context.graph.referrers(plan, _RESTORE_SELECTION, "restoreTestingPlanName", ID_KEYS)
-        if not selection.at("protectedResourceType").absent
+        if not selection.at("protectedResourceType").absent and has_role(selection)
     ]
     points = plan.at("recoveryPointSelection")
     return (
@@ -114,6 +114,7 @@ def phi_buckets_are_replicated(bucket: Resource, context: StackContext) -> Findi
     if not replications and not targets:
         yield violation("is not replicated to a second region")
     for replication in replications:
+        yield from guarded(expect(replication.at("role"), is_set, "has no role that replicates"), resource=replication)
         for rule in replication.at("rules").items():
             yield from guarded(_rule(rule), rule.path, replication)
 

@@ -21,6 +21,17 @@ _TARGET: Final = "aws:cloudwatch/eventTarget:EventTarget"
 _NAMES: Final = ("name", "id", "arn")
 _ALL_LOGS: Final = ":*"
 _NOT_KNOWN: Final = ("", "\0")
+# Properties by which an alarm is evaluated in another way.
+_OTHER_EVALUATIONS: Final = (
+    "metricQueries",
+    "extendedStatistic",
+    "thresholdMetricId",
+    "evaluationCriteria",
+    "evaluationInterval",
+    "evaluationWindow",
+    "warmUpConfiguration",
+)
+_DEFAULT_BUS: Final = ("", "default")
 _CLASSES_WITH_FILTERS: Final = ("", "STANDARD")
 # The time in which an alarm must have been raised.
 _LONGEST_SECONDS: Final = 3600
@@ -99,6 +110,7 @@ class AlarmPaths:
             filter_pattern.selects(metric_filter.at("pattern").text(), event.record)
             and metric.at("namespace").value == alarm.at("namespace").value
             and metric.at("name").value == alarm.at("metricName").value
+            and metric_filter.at("applyOnTransformedLogs").value is not True
             and self._reads_trail(metric_filter)
             and _raised(alarm, metric, event.count)
             and alarm.at("actionsEnabled").value is not False
@@ -118,8 +130,11 @@ class AlarmPaths:
         rule = self._graph.target(target, "rule", (RULE,), _NAMES)
         if rule is None:
             return target.at("rule").value is None
-        return _applies(rule, notice.event) and any(
-            not self.topic_problem(topic, EVENTS) for topic in self._topics(target, "arn")
+        on_default_bus = target.at("eventBusName").text() in _DEFAULT_BUS
+        return (
+            on_default_bus
+            and _applies(rule, notice.event)
+            and any(not self.topic_problem(topic, EVENTS) for topic in self._topics(target, "arn"))
         )
 
     def _topics(self, resource: Resource, path: str) -> list[Resource]:
@@ -179,7 +194,9 @@ def _raised(alarm: Resource, metric: View, count: int) -> bool:
     unit = alarm.at("unit").text()
     if value is None or not alarm.at("dimensions").absent or not metric.at("dimensions").absent:
         return False
-    if not alarm.at("metricQueries").absent or (unit and unit != (metric.at("unit").text() or "None")):
+    if not all(alarm.at(path).absent for path in _OTHER_EVALUATIONS):
+        return False
+    if unit and unit != (metric.at("unit").text() or "None"):
         return False
     statistics = {"Sum": value * count, "SampleCount": float(count), "Maximum": value, "Average": value}
     statistic = statistics.get(alarm.at("statistic").text())
@@ -205,7 +222,7 @@ def _applies(rule: Resource, event: Mapping[str, Any]) -> bool:
     state = rule.at("state").text()
     if state not in ("", "ENABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"):
         return False
-    if rule.at("isEnabled").value is False or rule.at("eventBusName").text() not in ("", "default"):
+    if rule.at("isEnabled").value is False or rule.at("eventBusName").text() not in _DEFAULT_BUS:
         return False
     try:
         pattern = json.loads(rule.at("eventPattern").text() or "{}")

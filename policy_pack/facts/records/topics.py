@@ -31,6 +31,8 @@ def problem(graph: Graph, topic: Resource, service: str) -> str:
     subscriptions = graph.referrers(topic, _SUBSCRIPTION, "topic", _KEYS)
     if not subscriptions and graph.unresolved(_SUBSCRIPTION, "topic"):
         raise NotKnownError("topic")
+    if topic.at("fifoTopic").value is True:
+        return "is a FIFO topic, to which neither alarms nor event rules publish"
     reasons = [_subscription(subscription) for subscription in subscriptions]
     if all(reasons):
         return reasons[0] if reasons else "has no subscription"
