@@ -55,6 +55,8 @@ class Addresses:
         The tokens that gateways accept; None where the configuration does not have them.
     vault
         The URL of Vault; empty where the configuration does not have it.
+    pods
+        The network of pods, which is that of the VPC on EKS; empty where the configuration does not have it.
     """
 
     shared: Mapping[str, Endpoint]
@@ -64,6 +66,7 @@ class Addresses:
     live: Live | None = None
     tokens: TokenSettings | None = None
     vault: str = ""
+    pods: str = ""
 
     def of(self, hospital: str, endpoint: str) -> Endpoint | None:
         """Return the address of an endpoint for a hospital."""
@@ -121,6 +124,7 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         audit_devices.read(settings),
         tokens=_tokens(gateway, settings.get("hospitals") or ()),
         vault=vault,
+        pods=str((settings.get("networks") or {}).get("pods") or vpc or ""),
     )
 
 

@@ -9,6 +9,7 @@ from policy_pack.facts.network.policies import (
     ANY_NAMESPACE_PODS,
     EGRESS,
     INGRESS,
+    KUBE_DNS_PORTS,
     NAMESPACE_NAME_LABEL,
     NetworkPolicy,
     Peer,
@@ -23,6 +24,9 @@ from policy_pack.stack.checks import Finding, Findings, StackContext, not_yet_kn
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Resource
 
+# Connections of one policy that a message names.
+_NAMED = 3
+
 
 @stack_check("SEG-02")
 def only_declared_flows_are_allowed(context: StackContext) -> Findings:
@@ -36,11 +40,22 @@ def only_declared_flows_are_allowed(context: StackContext) -> Findings:
         if group.namespace.name not in platform_namespaces():
             yield from _zone(group, table)
             yield from _external_peers(group, network, table, context)
+    yield from _connections(network, table)
+
+
+def _connections(network: Topology, table: ZoneTable) -> Findings:
+    """Yield the connections that are not in the zone table, as one finding for each policy or pod that allows them."""
+    by_resource: dict[str, tuple[Resource | None, list[str]]] = {}
     for connection in connections(network):
         ends = {connection.source.namespace.name, connection.target.namespace.name}
         if not ends <= platform_namespaces() and not is_declared(connection, table):
-            resource = connection.egress_policy.resource
-            yield violation(f"{connection.path} is allowed, and is not in the zone table", "", resource)
+            policy = connection.egress_policy or connection.ingress_policy
+            resource = policy.resource if policy else connection.source.resource
+            by_resource.setdefault(resource.urn if resource else "", (resource, []))[1].append(connection.path)
+    for resource, paths in by_resource.values():
+        more = len(set(paths)) - _NAMED
+        named = "; ".join(sorted(set(paths))[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+        yield violation(f"{named} is allowed, and is not in the zone table", "", resource)
 
 
 # --- pods ----------------------------------------------------------------------------------------
@@ -111,7 +126,8 @@ def _is_ingress_endpoint(group: PodGroup, cidr: str, rule: PolicyRule, table: Zo
 
 
 def _is_dns_flow(group: PodGroup, rule: PolicyRule, table: ZoneTable) -> bool:
-    dns_only = all(ports.single and ports.first in DNS_PORTS for ports in rule.port_ranges({}))
+    ranges = rule.port_ranges(KUBE_DNS_PORTS)
+    dns_only = all(ports.single and ports.first in DNS_PORTS for ports in ranges)
     return dns_only and DNS in table.egress_endpoints(group.workload)
 
 
@@ -153,7 +169,7 @@ def _is_platform_flow(group: PodGroup, rule_peer: _RulePeer, table: ZoneTable) -
     Charts create these pods, so the stack does not declare them: namespace and labels must equal the table's.
     """
     peer, ingress = rule_peer.peer, rule_peer.ingress
-    ranges = rule_peer.rule.port_ranges(group.named_ports if ingress else {})
+    ranges = rule_peer.rule.port_ranges(group.named_ports if ingress else None)
     return any(
         peer.namespace_selector == {"matchLabels": {NAMESPACE_NAME_LABEL: pods.namespace}}
         and peer.pod_selector == {"matchLabels": pods.labels}
@@ -175,7 +191,7 @@ def _egress_networks(group: PodGroup, table: ZoneTable, context: StackContext) -
         for policy, rule in group.egress
         for peer in rule.peers or ()
         if peer.cidr is not None
-        for ports in rule.port_ranges({})
+        for ports in rule.port_ranges(None)
     ]
     addresses = context.addresses or Addresses({}, {})
     hospital = group.namespace.hospital

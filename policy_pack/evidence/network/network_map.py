@@ -99,7 +99,7 @@ def _external(group: PodGroup, network: Topology, peers: ExternalPeers) -> Itera
             yield _connection(group, EVERYWHERE, "any port", (), ingress=ingress)
         for policy, rule in rules:
             for peer in (None,) if rule.peers is None else rule.peers:
-                for ports in rule.port_ranges(group.named_ports if ingress else {}):
+                for ports in rule.port_ranges(group.named_ports if ingress else None):
                     match = peers.match(peer, ports, group, network, ingress=ingress)
                     if match:
                         name, declared = match

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Any
 
-from policy_pack.facts.network.ports import ALL_PORTS, PortRange, all_ports
+from policy_pack.facts.network.ports import ALL_PORTS, NamedPorts, PortRange, all_ports
 from policy_pack.facts.network.selectors import matches_all, normalized
 from policy_pack.facts.zone_table import DNS_PORTS
 from policy_pack.stack.graph import Graph, Resource
@@ -19,6 +19,14 @@ DNS_NAMESPACE, DNS_LABELS = "kube-system", {"k8s-app": "kube-dns"}
 # How messages and the network map name a peer whose namespace labels anybody can set.
 ANY_NAMESPACE_PODS = "pods with these labels in any namespace"
 _DNS_PORT_NAMES = ("dns", "dns-tcp")
+# The ports of kube-dns' pods by name.
+KUBE_DNS_PORTS: NamedPorts = {
+    "dns": frozenset({("UDP", 53)}),
+    "dns-tcp": frozenset({("TCP", 53)}),
+    "metrics": frozenset({("TCP", 9153)}),
+}
+_IPV4, _IPV4_MAPPED = 4, IPv6Network("::ffff:0:0/96")
+_MINIMUM_PREFIX, _MINIMUM_PREFIX_IPV6 = 8, 32
 
 
 @dataclass(frozen=True)
@@ -92,22 +100,36 @@ class PolicyRule:
     peers: tuple[Peer, ...] | None
     ports: tuple[Mapping[str, Any], ...] | None
 
-    def port_ranges(self, named: Mapping[str, int]) -> tuple[PortRange, ...]:
-        """Return the ports of the rule; names are looked up among the container ports of the target."""
+    @property
+    def has_names(self) -> bool:
+        """Whether a port is given by name, so that its number depends on the target."""
+        return any(_is_name(port.get("port")) for port in self.ports or ())
+
+    def port_ranges(self, named: NamedPorts | None) -> tuple[PortRange, ...]:
+        """Return the ports of the rule.
+
+        Parameters
+        ----------
+        named
+            The container ports of the target; None where its containers are not known, so that a name can be any port.
+        """
         if self.ports is None:
             return ALL_PORTS
-        ranges = []
+        ranges: list[PortRange] = []
         for port in self.ports:
             protocol, number = str(port.get("protocol") or "TCP"), port.get("port")
-            if number is None:
+            if number is None or (named is None and _is_name(number)):
                 ranges.append(all_ports(protocol))
-                continue
-            if isinstance(number, str) and not number.isdigit():
-                if number not in named:
-                    continue
-                number = named[number]
-            ranges.append(PortRange(protocol, int(number), int(port.get("endPort") or number)))
+            elif named is not None and _is_name(number):
+                numbers = named.get(number, frozenset())
+                ranges += (PortRange(protocol, one, one) for own, one in sorted(numbers) if own == protocol)
+            else:
+                ranges.append(PortRange(protocol, int(number), int(port.get("endPort") or number)))
         return tuple(ranges)
+
+
+def _is_name(port: object) -> bool:
+    return isinstance(port, str) and not port.isdigit()
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +186,36 @@ def allows_dns_port(rule: View) -> bool:
 
 
 def is_any_address(cidr: str) -> bool:
-    """Return whether a CIDR is every address."""
-    return ip_network(cidr, strict=False).prefixlen == 0
+    """Return whether a CIDR is every address, or so large a part that a few of them are."""
+    network = ip_network(cidr, strict=False)
+    if isinstance(network, IPv6Network) and network.overlaps(_IPV4_MAPPED):
+        return True
+    return network.prefixlen < (_MINIMUM_PREFIX if network.version == _IPV4 else _MINIMUM_PREFIX_IPV6)
+
+
+def covers(peer: Peer, pods: str) -> bool:
+    """Return whether an ``ipBlock`` has addresses of pods: CNI plugins such as that of AWS match these as well.
+
+    Parameters
+    ----------
+    peer
+        The peer.
+    pods
+        The network of pods; empty where it is not known, so that every block may have their addresses.
+    """
+    if peer.cidr is None:
+        return False
+    try:
+        block = ip_network(peer.cidr, strict=False)
+        left_out = [ip_network(cidr, strict=False) for cidr in peer.written["ipBlock"].get("except") or ()]
+    except ValueError:
+        return True
+    if not pods:
+        return block.version == _IPV4 or is_any_address(peer.cidr)
+    network = ip_network(pods, strict=False)
+    if block.version != network.version:
+        return is_any_address(peer.cidr)
+    return block.overlaps(network) and not any(is_inside(pods, str(cidr)) for cidr in left_out)
 
 
 def is_inside(cidr: str, network: str) -> bool:

@@ -1,11 +1,13 @@
 """Port ranges of NetworkPolicies and of containers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from policy_pack.stack.values import View
 
 _MAX_PORT = 65535
+# Protocol and number of container ports by name.
+NamedPorts = Mapping[str, frozenset[tuple[str, int]]]
 
 
 class PortRange(NamedTuple):
@@ -47,7 +49,11 @@ def intersection(one: Iterable[PortRange], other: Iterable[PortRange]) -> set[Po
     }
 
 
-def named_ports(containers: Iterable[View]) -> dict[str, int]:
-    """Return the container ports that have a name."""
-    ports = [port for container in containers for port in container.at("ports").items()]
-    return {port.at("name").text(): int(port.at("containerPort").value) for port in ports if not port.at("name").absent}
+def named_ports(containers: Iterable[View]) -> NamedPorts:
+    """Return the container ports that have a name; containers may give one name to several."""
+    found: dict[str, set[tuple[str, int]]] = {}
+    for port in (port for container in containers for port in container.at("ports").items()):
+        if not port.at("name").absent:
+            number = (port.at("protocol").text() or "TCP", int(port.at("containerPort").value))
+            found.setdefault(port.at("name").text(), set()).add(number)
+    return {name: frozenset(numbers) for name, numbers in found.items()}

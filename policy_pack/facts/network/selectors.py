@@ -21,7 +21,7 @@ def normalized(selector: Mapping[str, Any]) -> dict[str, Any]:
     labels = dict(selector.get("matchLabels") or {})
     others = []
     for expression in selector.get("matchExpressions") or ():
-        key, values = expression.get("key"), expression.get("values") or ()
+        key, values = expression.get("key"), list(expression.get("values") or ())
         if expression.get("operator") == "In" and len(values) == 1 and labels.get(key, values[0]) == values[0]:
             labels[key] = values[0]
         else:

@@ -14,7 +14,7 @@ from policy_pack.facts.network.policies import (
     parse,
     policy_namespace,
 )
-from policy_pack.facts.network.ports import named_ports
+from policy_pack.facts.network.ports import NamedPorts, named_ports
 from policy_pack.facts.network.selectors import matches
 from policy_pack.facts.zone_table import SHARED, ZoneTable
 from policy_pack.stack.checks import Finding, StackContext, not_yet_known, violation
@@ -46,7 +46,7 @@ class PodGroup:
     namespace, labels
         Where the pods are, and their labels.
     named_ports
-        Container ports by name.
+        Container ports by name; None where the containers are not known, or are declared elsewhere.
     resource
         The resource that declares the pods; None for a workload that the stack does not declare yet.
     egress, ingress
@@ -57,7 +57,7 @@ class PodGroup:
 
     namespace: Namespace
     labels: Mapping[str, str]
-    named_ports: Mapping[str, int]
+    named_ports: NamedPorts | None
     resource: Resource | None
     egress: list[tuple[NetworkPolicy, PolicyRule]] = field(default_factory=list)
     ingress: list[tuple[NetworkPolicy, PolicyRule]] = field(default_factory=list)
@@ -90,6 +90,8 @@ class Topology:
         Namespaces with a policy that is not known yet; ``*`` where the namespace is not known either.
     findings
         Violations and unknown values of the resources themselves.
+    pod_network
+        The network of pods; empty where the configuration does not have it.
     """
 
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -97,6 +99,7 @@ class Topology:
     by_namespace: dict[str, list[PodGroup]] = field(default_factory=lambda: defaultdict(list))
     unknown: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
+    pod_network: str = ""
 
     def selected_namespaces(self, peer: Peer) -> Iterator[Namespace]:
         """Return the namespaces that a peer's namespace selector matches."""
@@ -130,11 +133,12 @@ def topology(context: StackContext, table: ZoneTable) -> Topology:
 
 
 def _topology(context: StackContext, table: ZoneTable) -> Topology:
-    result = Topology()
+    result = Topology(pod_network=context.addresses.pods if context.addresses else "")
     for resource in context.graph.of(NAMESPACE):
         _add_namespace(result, resource, context)
     runtimes = _runtime_containers(context)
-    declared: dict[tuple[str, tuple[tuple[str, str], ...]], PodGroup] = {}
+    # Pods of equal labels and ports are one group.
+    declared: dict[tuple[object, ...], PodGroup] = {}
     for resource in context.graph.of(*POD_OWNERS):
         try:
             group = _pod_group(result, resource, runtimes)
@@ -144,7 +148,8 @@ def _topology(context: StackContext, table: ZoneTable) -> Topology:
         if group is None:
             result.findings.append(violation("is in a namespace that this stack does not declare", "", resource))
             continue
-        declared.setdefault((group.namespace.name, tuple(sorted(group.labels.items()))), group)
+        ports = None if group.named_ports is None else tuple(sorted(group.named_ports.items()))
+        declared.setdefault((group.namespace.name, tuple(sorted(group.labels.items())), ports), group)
     result.pod_groups = [*declared.values(), *_expected(result, declared.values(), table, context)]
     for group in result.pod_groups:
         result.by_namespace[group.namespace.name].append(group)
@@ -181,12 +186,19 @@ def _pod_group(result: Topology, resource: Resource, runtimes: Mapping[tuple[str
     own = result.namespaces.get(namespace(resource).text())
     if own is None:
         return None
-    declared = [container.view for container in containers(resource)]
+    declared, known = [one.view for one in containers(resource) if not _ends_before_the_pod_serves(one.view)], True
     if resource.kind == INFERENCE_SERVICE:
         runtime = resource.at("spec.predictor.model.runtime").text()
-        declared += runtimes.get((own.name, runtime), runtimes.get(("", runtime), []))
+        found = runtimes.get((own.name, runtime), runtimes.get(("", runtime)))
+        declared += found or []
+        known = found is not None
     labels = {str(key): str(value) for key, value in (pod(resource).labels.whole() or {}).items()}
-    return PodGroup(own, labels, named_ports(declared), resource)
+    return PodGroup(own, labels, named_ports(declared) if known else None, resource)
+
+
+def _ends_before_the_pod_serves(container: View) -> bool:
+    """Return whether it is an init container, and no sidecar; its ports have no names for policies."""
+    return ".initContainers[" in f".{container.path}" and container.at("restartPolicy").value != "Always"
 
 
 def _expected(
@@ -199,7 +211,7 @@ def _expected(
         for workload, zone in table.workload_zones.items():
             if own.zone == zone and own.hospital not in ("", SHARED) and (own.name, workload) not in present:
                 labels = {f"{prefix}/hospital": own.hospital, f"{prefix}/zone": zone, NAME_LABEL: workload}
-                yield PodGroup(own, labels, {}, None)
+                yield PodGroup(own, labels, None, None)
 
 
 def _add_policy(result: Topology, resource: Resource, context: StackContext) -> None:

@@ -83,6 +83,80 @@ def test_a_connection_needs_a_rule_at_both_ends() -> None:
     assert messages(one_end) == []
 
 
+def test_a_policy_that_allows_many_connections_is_one_finding() -> None:
+    everywhere = [
+        {
+            "namespaceSelector": {
+                "matchExpressions": [
+                    {
+                        "key": "kubernetes.io/metadata.name",
+                        "operator": "In",
+                        "values": ["north-phi", "south-phi", "south-serving"],
+                    }
+                ]
+            }
+        }
+    ]
+    opened = [
+        build(
+            "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+            f"in-{namespace}",
+            {
+                "metadata": {"name": "in", "namespace": namespace},
+                "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
+            },
+        )
+        for namespace in ("north-phi", "south-phi", "south-serving")
+    ]
+    spec = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": everywhere}]}
+    found = results(Graph([*with_policy(spec, "north-data"), *opened], STACK), None, "SEG-02")
+    paths = [one.message for one in found if one.name == "extra" and "ingress by in-" in one.message]
+    assert len(paths) == 1
+    assert "; and " in paths[0]
+
+
+@pytest.mark.parametrize("port", ["web", "http1"])
+def test_a_named_port_of_pods_that_are_declared_elsewhere_can_be_any_port(port: str) -> None:
+    graph = with_flow(pods("north", "serving", "planner"), pods("north", "data", "trainer"), 8080)
+    named = [
+        changed(changed(one, "spec.ingress[0].ports[0].port", port), "spec.ingress[0].ports[0].protocol", "TCP")
+        if one.name == "in"
+        else one
+        for one in graph
+        if not (one.kind == "k8s:batch/CronJob" and one.name == "north-trainer")
+    ]
+    assert any("north-data/trainer:8080" in message for message in messages(Graph(named, STACK)))
+
+
+@pytest.mark.parametrize(
+    ("block", "reaches"),
+    [
+        ({"cidr": "10.40.0.0/16"}, True),
+        ({"cidr": "10.40.3.0/24"}, True),
+        ({"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}, False),
+        ({"cidr": "0.0.0.0/0", "except": ["10.40.0.0/24"]}, True),
+        ({"cidr": "10.41.0.0/16"}, False),
+        ({"cidr": "::/0"}, True),
+        ({"cidr": "2001:db8::/48"}, False),
+    ],
+)
+def test_a_block_with_addresses_of_pods_is_a_connection_to_them(block: dict[str, Any], reaches: bool) -> None:
+    graph = with_flow(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
+    out = next(one for one in graph if one.name == "out")
+    blocked = changed(out, "spec.egress[0].to", [{"ipBlock": block}])
+    found = messages(Graph([blocked if one is out else one for one in graph], STACK))
+    assert any("planner -> north-phi/ingestor:8080 (egress by out" in message for message in found) is reaches
+
+
+def test_pods_without_an_egress_policy_reach_what_admits_them() -> None:
+    removed = [r for r in RESOURCES if not (r.kind.endswith("NetworkPolicy") and "planner-to" in r.name)]
+    bare = [r for r in removed if r.name != "north-serving-default-deny"]
+    network = topology(StackContext(Graph(bare, STACK), world.settings(), world.ADDRESSES), zones())
+    unlimited = [one for one in connections(network) if one.source.label == "north-serving/planner"]
+    assert ("north-serving/model-server", None) in [(one.target.label, one.egress_policy) for one in unlimited]
+    assert {one.target.namespace.name for one in unlimited} == {"north-serving"}
+
+
 def test_a_pod_without_policies_is_not_isolated() -> None:
     namespace = build("kubernetes:core/v1:Namespace", "bare", {"metadata": {"name": "bare", "labels": {}}})
     job = next(r for r in RESOURCES if r.name == "north-ingestor" and r.kind == "k8s:batch/CronJob")
@@ -244,6 +318,7 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
         {("north", "fhir"): Endpoint("10.50.0.0/24", 443)},
         frozenset({("north", "issuer"), ("north", "gateway-control")}),
         vault="https://10.1.2.3:8200",
+        pods="10.40.0.0/16",
     )
     gateway = {"jwksUri": "https://login.example/keys", "network": "10.41.1.0/24"}
     asked = read_places({**config, "healthcare-mlops:gateway": gateway})
