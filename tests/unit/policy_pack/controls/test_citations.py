@@ -8,6 +8,7 @@ from policy_pack.controls.rows import Control, table
 KIND = {
     "164.308(a)(1)(ii)(A)": "required",
     "164.308(a)(1)(ii)(B)": "required",
+    "164.308(a)(1)(ii)(D)": "required",
     "164.308(a)(4)(ii)(B)": "addressable",
     "164.308(a)(5)(ii)(B)": "addressable",
     "164.308(a)(5)(ii)(C)": "addressable",
