@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from tests.policy.attacks.families import FAMILIES
 from tests.policy.attacks.judge import FOLDER, Outcome
-from tests.policy.attacks.run import Judgement, page, run
+from tests.policy.attacks.run import ALL, Judgement, page, run
 from tests.policy.attacks.stacks import STACKS
 from tests.support.repository import REPOSITORY
 
@@ -29,12 +28,13 @@ def main(
     output: Annotated[Path, typer.Option(help="The file for all judgements as JSON.")] = _BUILD,
 ) -> None:
     """Judge the mutations; a run of all of them writes docs/attacks.md and the list of escapes."""
-    found = run(family or tuple(FAMILIES), stack or STACKS, sample)
+    found = run(family or ALL, stack or STACKS, sample)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps([asdict(one) for one in found], indent=0), encoding="utf-8")
-    typer.echo(page(found).split("\n\n")[2])
+    text = page(found, len(found))
+    typer.echo(text.split("\n\n")[2])
     if not (family or stack or sample):
-        PAGE.write_text(page(found), encoding="utf-8")
+        PAGE.write_text(text, encoding="utf-8")
         ESCAPES.write_text(_HEAD + listed(found), encoding="utf-8")
     raise typer.Exit(1 if any(one.outcome == Outcome.ESCAPED.value for one in found) else 0)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from tests.policy.attacks import settings
 from tests.policy.attacks.families import FAMILIES, mutations, sample
 from tests.policy.attacks.judge import Judge, Outcome
 from tests.policy.attacks.stacks import STACKS, attacked
@@ -63,23 +64,47 @@ def judged(family: str, stack: str, size: int = 0, part: int = 0, parts: int = 1
     return made
 
 
-def run(families: Sequence[str] = tuple(FAMILIES), stacks: Sequence[str] = STACKS, size: int = 0) -> list[Judgement]:
+def judged_settings() -> list[Judgement]:
+    """Return the judgements of the changes of settings."""
+
+    def outcome(change: settings.Change) -> Outcome:
+        return Outcome.ESCAPED if settings.escapes(change) else Outcome.CAUGHT
+
+    return [
+        Judgement(settings.FAMILY, change.api, change.operation, "", "settings", outcome(change).value, "")
+        for change in settings.changes()
+    ]
+
+
+ALL = (*FAMILIES, settings.FAMILY)
+
+
+def run(families: Sequence[str] = ALL, stacks: Sequence[str] = STACKS, size: int = 0) -> list[Judgement]:
     """Return the judgements of families in stacks."""
     with ProcessPoolExecutor(PROCESSES) as pool:
         tasks = [
             pool.submit(judged, family, stack, size, part, PROCESSES)
             for family in families
+            if family in FAMILIES
             for stack in stacks
             for part in range(PROCESSES)
         ]
-        return sorted(one for task in tasks for one in task.result())
+        found = [one for task in tasks for one in task.result()]
+    return sorted([*found, *(judged_settings() if settings.FAMILY in families else ())])
 
 
-def page(found: Sequence[Judgement]) -> str:
+def generated() -> int:
+    """Return the number of all mutations."""
+    graphs = sum(len(mutations(family, stack)) for family in FAMILIES for stack in STACKS)
+    return graphs + sum(1 for _ in settings.changes())
+
+
+def page(found: Sequence[Judgement], total: int) -> str:
     """Return the table of families, and the table of kinds of resources with the number of their operations."""
+    part = "" if len(found) == total else f"This page is of a sample of {len(found):,} of {total:,} mutations.\n"
     outcomes = [outcome.value for outcome in Outcome]
     end = f"{' | '.join(outcomes)} |"
-    lines = [_HEAD, f"| family | operations | generated | {end}", "|---|---|---|" + "---|" * len(outcomes)]
+    lines = [_HEAD + part, f"| family | operations | generated | {end}", "|---|---|---|" + "---|" * len(outcomes)]
     for family in (*dict.fromkeys(one.family for one in found), ""):
         of = [one for one in found if family in ("", one.family)]
         lines.append(f"| {family or 'all'} | {_numbers(of, outcomes)} |")
