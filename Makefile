@@ -112,6 +112,10 @@ test-processes: .venv/.synced-tests ## tests that run a server, an engine or tra
 test-charts: .venv/.synced-tests ## render the platform's charts with Helm and evaluate their objects (builds Helm once, in minutes)
 	@.venv/bin/python -m tests.charts
 
+.PHONY: attacks
+attacks: .venv/.synced-tests ## mutations of the stacks as an attacker makes them, and whether the policy pack catches each (minutes; writes docs/attacks.md)
+	@$(PYTHON) -m tests.policy.attacks
+
 .PHONY: test-fhir-server
 test-fhir-server: .venv/.synced-tests ## ingestion from a real FHIR server, HAPI FHIR (minutes; needs Java 17 and Maven)
 	@.venv/bin/pytest tests/peer/test_fhir_server.py -s -rs
