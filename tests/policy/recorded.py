@@ -15,7 +15,7 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 
 from policy_pack.stack import wire
 from policy_pack.stack.graph import Graph
-from tests.support.mocked_stack import declare, settings
+from tests.support.mocked_stack import run_program, settings
 
 ROOT_TYPE = "pulumi:pulumi:Stack"
 Change = Callable[[dict[str, Any]], None]
@@ -79,7 +79,7 @@ def record(stack: str, root: Path, change: Change | None = None) -> Recording:
         mock.patch.object(pulumi_mocks.MockMonitor, "RegisterResource", register_and_record),
         mock.patch.object(pulumi_mocks.MockMonitor, "ReadResource", read_and_record),
     ):
-        declare(settings(stack, root, change))
+        run_program(settings(stack, root, change))
     if not recording.resources:
         raise AssertionError("nothing was registered")
     return recording

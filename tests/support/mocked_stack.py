@@ -1,5 +1,6 @@
 """Run the stack's declarations against mocks, and keep what they declared."""
 
+import copy
 import gc
 import hashlib
 import json
@@ -33,6 +34,7 @@ RELEASE_FILES = {
 }
 RELEASE_DIGEST = hashlib.sha256(RELEASE_FILES["files.json"].encode()).hexdigest()[:12]
 RELEASE = f"v1@{RELEASE_DIGEST}"
+_DECLARED: dict[str, "Stack"] = {}
 LOCK = {name: f"hmlops.local/{name.lower()}@{DIGEST}" for name in ("workloads", "modelServer", "storageInitializer")}
 
 
@@ -180,7 +182,18 @@ def first_page() -> dict[str, Any]:
 
 
 def declare(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> Stack:
-    """Return what the program declares for some settings, once every output is known."""
+    """Return what the program declares for some settings, once every output is known.
+
+    The same settings and files are declared once in a process; each caller gets a copy.
+    """
+    key = repr((chosen, chosen.__pydantic_private__, sorted(files.items())))
+    if key not in _DECLARED:
+        _DECLARED[key] = run_program(chosen, files)
+    return copy.deepcopy(_DECLARED[key])
+
+
+def run_program(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> Stack:
+    """Run the program with some settings, and return what it declares."""
 
     async def program() -> None:
         with mock.patch("infra.settings.load.load", return_value=chosen):
