@@ -93,8 +93,9 @@ _LIMITS: list[Seed] = [
     seed("BCP-06", _PLAN, "rules[0].startWindow", 1440, hides=False),
     seed("BCP-06", _PLAN, "rules[0].schedule", "rate(2 days)", hides=False),
     seed("BCP-06", _PLAN, "rules[0].copyActions", [], hides=False),
-    seed("VM-04", _SCANS, "resourceTypes", ["LAMBDA"]),
-    absent("VM-04", _SCANS, name="*"),
+    # The program also enables it in regions without machines.
+    seed("VM-04", _SCANS, "resourceTypes", ["LAMBDA"]).here(),
+    absent("VM-04", _SCANS, name="*").here(),
     *(
         extra(
             "VM-04", build("kubernetes:karpenter.sh/v1:NodePool", "x", put({}, "spec.template.spec.expireAfter", age))
