@@ -133,6 +133,7 @@ def _queue_policy(arn: str) -> str:
         "Principal": {"Service": "events.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": arn,
+        "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:events:*:{arn.split(':')[4]}:rule/*"}},
     }
     deny_plaintext: Statement = {
         "Effect": "Deny",

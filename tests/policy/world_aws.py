@@ -65,6 +65,13 @@ def bucket(hospital: str, data: str) -> list[Resource]:
         deny("s3:*", {"Bool": {"aws:SecureTransport": "false"}}),
         deny("s3:*", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
         deny("s3:*", {"StringNotEquals": {"aws:PrincipalArn": users(hospital, data)}}),
+        *(
+            deny("s3:PutObject", {"Null": {header: "false"}, "StringNotEquals": {header: value}})
+            for header, value in {
+                "s3:x-amz-server-side-encryption": "aws:kms",
+                "s3:x-amz-server-side-encryption-aws-kms-key-id": key_arn(f"{hospital}-{data}"),
+            }.items()
+        ),
     ]
     found = [
         key(f"{hospital}-{data}", hospital, data),

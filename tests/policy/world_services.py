@@ -7,7 +7,7 @@ from typing import Any
 from policy_pack.facts.records.table import records
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build, document, tags
-from tests.policy.world_aws import CLASSES, REGION, key, key_arn, role_arn
+from tests.policy.world_aws import ACCOUNT, CLASSES, REGION, key, key_arn, role_arn
 
 _KEY = key_arn("platform")
 _PARAMETERS = {
@@ -19,7 +19,14 @@ _PARAMETERS = {
     "log_connections": "1",
     "log_disconnections": "1",
 }
+_QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
+_NO_STRANGERS = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "ecr:*",
+    "Condition": {"StringNotEquals": {"aws:PrincipalAccount": ACCOUNT}},
+}
 _LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
 
@@ -121,15 +128,24 @@ def stores() -> list[Resource]:
             "aws:ecr/repository:Repository",
             "workloads",
             {
+                "name": "workloads",
                 "encryptionConfigurations": [{"encryptionType": "KMS", "kmsKey": _KEY}],
                 "imageScanningConfiguration": {"scanOnPush": True},
                 "imageTagMutability": "IMMUTABLE",
                 "tags": tags(),
             },
         ),
+        build(
+            "aws:ecr/repositoryPolicy:RepositoryPolicy",
+            "workloads",
+            {"repository": "workloads", "policy": document(_NO_STRANGERS)},
+        ),
         build("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": _KEY, "tags": tags()}),
         *_alarm_topic(),
-        build("aws:sqs/queue:Queue", "work", {"kmsMasterKeyId": _KEY, "tags": tags()}),
+        build("aws:sqs/queue:Queue", "work", {"arn": _QUEUE, "url": "work", "kmsMasterKeyId": _KEY, "tags": tags()}),
+        build(
+            "aws:sqs/queuePolicy:QueuePolicy", "work", {"queueUrl": "work", "policy": document(_tls("sqs:*", _QUEUE))}
+        ),
         build("aws:rds/clusterParameterGroup:ClusterParameterGroup", "warehouse", {"name": "warehouse"} | parameters),
         build("aws:rds/parameterGroup:ParameterGroup", "worklist", {"name": "worklist"} | parameters),
         build(
@@ -180,14 +196,24 @@ def stores() -> list[Resource]:
     ]
 
 
+def _tls(action: str, resource: str) -> dict[str, Any]:
+    condition = {"Bool": {"aws:SecureTransport": "false"}}
+    return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource, "Condition": condition}
+
+
 def _alarm_topic() -> list[Resource]:
     services = {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
-    publish = {"Effect": "Allow", "Principal": services, "Action": "sns:Publish", "Resource": TOPIC}
-    use = {"Effect": "Allow", "Principal": services, "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
+    own = {"Effect": "Allow", "Principal": services, "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}
+    publish = own | {"Action": "sns:Publish", "Resource": TOPIC}
+    use = own | {"Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
     return [
         key("alarms", statements=(use,)),
         build("aws:sns/topic:Topic", "alarms", {"arn": TOPIC, "kmsMasterKeyId": key_arn("alarms"), "tags": tags()}),
-        build("aws:sns/topicPolicy:TopicPolicy", "alarms", {"arn": TOPIC, "policy": document(publish)}),
+        build(
+            "aws:sns/topicPolicy:TopicPolicy",
+            "alarms",
+            {"arn": TOPIC, "policy": document(publish, _tls("sns:Publish", TOPIC))},
+        ),
         build(
             "aws:sns/topicSubscription:TopicSubscription",
             "alarms",

@@ -1,11 +1,9 @@
-"""Encryption in transit: TLS at load balancers and buckets, mutual TLS between pods; entry_points has the gateways."""
+"""Encryption in transit: TLS at load balancers, mutual TLS between pods; entry_points has the gateways."""
 
 from collections.abc import Iterable, Iterator
 
 from policy_pack.controls.rules import join_check, resource_check
 from policy_pack.facts.exposure.load_balancers import LISTENER_RULES, TLS_POLICIES, redirects_to_https
-from policy_pack.facts.iam.conditions import transport_requirement
-from policy_pack.facts.iam.documents import policy_statements
 from policy_pack.facts.network.policies import INGRESS as INGRESS_TYPE
 from policy_pack.facts.network.topology import PodGroup, topology
 from policy_pack.facts.structure import zone_of
@@ -21,7 +19,7 @@ from policy_pack.stack.checks import (
     violation,
 )
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, LISTENERS, NAMESPACE
+from policy_pack.stack.kinds import LISTENERS, NAMESPACE
 from policy_pack.stack.pods import pod
 
 _PEER_AUTHENTICATION = "k8s:security.istio.io/PeerAuthentication"
@@ -29,8 +27,6 @@ _PEER_AUTHENTICATION = "k8s:security.istio.io/PeerAuthentication"
 _INJECT = "sidecar.istio.io/inject"
 _AMBIENT = "istio.io/dataplane-mode"
 _EXCLUDED_TRAFFIC = "traffic.sidecar.istio.io/"
-_OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject")
-_MINIMUM_TLS = 1.2
 _MTLS_ZONES = ("phi", "serving")
 
 
@@ -59,17 +55,6 @@ def rules_of_plain_listeners_redirect(rule: Resource, context: StackContext) -> 
     for action in rule.at("actions").items():
         if not redirects_to_https(action):
             yield violation("serves plain HTTP, or its listener is not in this stack", action.path)
-
-
-@join_check("TX-02", BUCKET)
-def buckets_require_tls_1_2(bucket: Resource, context: StackContext) -> Findings:
-    """Require a bucket policy that denies every principal requests without TLS, or with TLS before 1.2."""
-    policy = policy_statements(context.attached(bucket, BUCKET_POLICY, "bucket", BUCKET_KEYS))
-    required = transport_requirement(policy, _OBJECT_ACTIONS)
-    if not required.tls_only:
-        yield violation("its policy does not deny requests without TLS (aws:SecureTransport)")
-    if required.minimum_version is None or required.minimum_version < _MINIMUM_TLS:
-        yield violation("its policy does not deny TLS before 1.2 (s3:TlsVersion)")
 
 
 @join_check("TX-03", NAMESPACE)

@@ -1,0 +1,86 @@
+"""What the policies of buckets, queues, topics and repositories deny everybody, whatever a request says."""
+
+from policy_pack.controls.rules import join_check
+from policy_pack.facts.iam.callers import FOREIGN_ACCOUNT, caller
+from policy_pack.facts.iam.conditions import Context
+from policy_pack.facts.iam.documents import Statement, policy_statements
+from policy_pack.facts.iam.targets import resource_policy
+from policy_pack.facts.iam.weaknesses import denies_everybody
+from policy_pack.stack.checks import Findings, StackContext, not_yet_known, violation
+from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, BUCKET_SSE, REPOSITORY
+from policy_pack.stack.text import known_text
+
+_MESSAGES = {
+    "aws:sns/topic:Topic": ("sns:Publish",),
+    "aws:sqs/queue:Queue": ("sqs:SendMessage", "sqs:ReceiveMessage"),
+}
+_PLAIN: Context = {"aws:securetransport": "false"}
+_OLD: Context = {"aws:securetransport": "true", "s3:tlsversion": "1.1"}
+_OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+_IMAGES = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:PutImage", "ecr:SetRepositoryPolicy")
+_SSE = "s3:x-amz-server-side-encryption"
+_KEY_ID = f"{_SSE}-aws-kms-key-id"
+_OTHER_KEY = "arn:aws:kms:us-east-1:000000000000:key/other"
+
+
+@join_check("TX-02", BUCKET)
+def buckets_require_tls_1_2(bucket: Resource, context: StackContext) -> Findings:
+    """Require a bucket policy that denies every principal requests without TLS, or with TLS before 1.2."""
+    policy, objects = _policy(bucket, context), _objects(bucket)
+    if not denies_everybody(policy, _OBJECTS, _PLAIN, objects):
+        yield violation("its policy does not deny requests without TLS (aws:SecureTransport)")
+    if not denies_everybody(policy, _OBJECTS, _OLD, objects):
+        yield violation("its policy does not deny TLS before 1.2 (s3:TlsVersion)")
+
+
+@join_check("TX-02", *_MESSAGES)
+def messages_require_tls(resource: Resource, context: StackContext) -> Findings:
+    """Require a policy of each topic and queue that denies every principal requests without TLS."""
+    policy = resource_policy(context.graph, resource)
+    if any(one.known_later for one in policy.unreadable):
+        yield not_yet_known("policy")
+        return
+    found = [item.statement for item in policy.statements or ()]
+    arn = known_text(resource.at("arn"))
+    if not denies_everybody(found, _MESSAGES[resource.kind], _PLAIN, (arn,) if arn else ()):
+        yield violation("its policy does not deny requests without TLS (aws:SecureTransport)")
+
+
+@join_check("ENC-01", BUCKET)
+def uploads_name_no_other_key(bucket: Resource, context: StackContext) -> Findings:
+    """Require that a bucket with a key of its own denies uploads that name another key, or another encryption."""
+    rules = [
+        rule
+        for encryption in context.attached(bucket, BUCKET_SSE, "bucket", BUCKET_KEYS)
+        for rule in encryption.at("rules").items()
+    ]
+    if all(rule.at("applyServerSideEncryptionByDefault.kmsMasterKeyId").absent for rule in rules):
+        return
+    policy, objects = _policy(bucket, context), _objects(bucket)
+    if not denies_everybody(policy, ("s3:PutObject",), {_SSE: "AES256"}, objects):
+        yield violation(f"its policy does not deny uploads with another encryption than aws:kms ({_SSE})")
+    if not denies_everybody(policy, ("s3:PutObject",), {_SSE: "aws:kms", _KEY_ID: _OTHER_KEY}, objects):
+        yield violation(f"its policy does not deny uploads with another KMS key ({_KEY_ID})")
+
+
+@join_check("AC-08", REPOSITORY)
+def repositories_deny_other_accounts(repository: Resource, context: StackContext) -> Findings:
+    """Require that the policy of a repository denies principals of every other account."""
+    policy = resource_policy(context.graph, repository)
+    if any(one.known_later for one in policy.unreadable):
+        yield not_yet_known("policy")
+        return
+    found = [item.statement for item in policy.statements or ()]
+    stranger = caller(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/stranger").context
+    if not denies_everybody(found, _IMAGES, stranger):
+        yield violation("its policy does not deny principals of other accounts (aws:PrincipalAccount)")
+
+
+def _policy(bucket: Resource, context: StackContext) -> list[Statement]:
+    return policy_statements(context.attached(bucket, BUCKET_POLICY, "bucket", BUCKET_KEYS))
+
+
+def _objects(bucket: Resource) -> tuple[str, ...]:
+    name = known_text(bucket.at("bucket"))
+    return (f"arn:aws:s3:::{name}/*",) if name else ()
