@@ -176,7 +176,7 @@ def _vault_platform() -> list[Resource]:
         build(
             "vault:kubernetes/authBackendConfig:AuthBackendConfig",
             "kubernetes",
-            {"backend": "kubernetes", "disableLocalCaJwt": True},
+            {"backend": "kubernetes", "disableLocalCaJwt": True, "kubernetesCaCert": "authority"},
         ),
         build(
             "vault:jwt/authBackend:AuthBackend",

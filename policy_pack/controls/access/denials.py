@@ -6,6 +6,7 @@ from policy_pack.facts.iam.conditions import Context
 from policy_pack.facts.iam.documents import Statement, policy_statements
 from policy_pack.facts.iam.targets import resource_policy
 from policy_pack.facts.iam.weaknesses import denies_everybody
+from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, not_yet_known, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, BUCKET_SSE, REPOSITORY
@@ -18,6 +19,8 @@ _MESSAGES = {
 _PLAIN: Context = {"aws:securetransport": "false"}
 _OLD: Context = {"aws:securetransport": "true", "s3:tlsversion": "1.1"}
 _OBJECTS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+_BUCKET = ("s3:ListBucket", "s3:PutBucketPolicy")
+_STRANGER = caller(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/stranger").context
 _IMAGES = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:PutImage", "ecr:SetRepositoryPolicy")
 _SSE = "s3:x-amz-server-side-encryption"
 _KEY_ID = f"{_SSE}-aws-kms-key-id"
@@ -64,6 +67,18 @@ def uploads_name_no_other_key(bucket: Resource, context: StackContext) -> Findin
         yield violation(f"its policy does not deny uploads with another KMS key ({_KEY_ID})")
 
 
+@join_check("AC-08", BUCKET)
+def phi_buckets_deny_other_accounts(bucket: Resource, context: StackContext) -> Findings:
+    """Require that the policy of a PHI bucket denies principals of every other account, whatever they request."""
+    if not holds_phi(bucket, context):
+        return
+    policy = _policy(bucket, context)
+    own = (f"arn:aws:s3:::{name}",) if (name := known_text(bucket.at("bucket"))) else ()
+    on_objects = denies_everybody(policy, _OBJECTS, _STRANGER, _objects(bucket))
+    if not on_objects or not denies_everybody(policy, _BUCKET, _STRANGER, own):
+        yield violation("holds PHI, and its policy does not deny principals of other accounts (aws:PrincipalAccount)")
+
+
 @join_check("AC-08", REPOSITORY)
 def repositories_deny_other_accounts(repository: Resource, context: StackContext) -> Findings:
     """Require that the policy of a repository denies principals of every other account."""
@@ -72,8 +87,7 @@ def repositories_deny_other_accounts(repository: Resource, context: StackContext
         yield not_yet_known("policy")
         return
     found = [item.statement for item in policy.statements or ()]
-    stranger = caller(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/stranger").context
-    if not denies_everybody(found, _IMAGES, stranger):
+    if not denies_everybody(found, _IMAGES, _STRANGER):
         yield violation("its policy does not deny principals of other accounts (aws:PrincipalAccount)")
 
 

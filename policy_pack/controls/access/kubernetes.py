@@ -1,12 +1,15 @@
 """ServiceAccounts of workloads, and authentication at the EKS cluster."""
 
 from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.facts.iam.trust import service_account
 from policy_pack.stack.checks import Findings, StackContext, expect, is_set, violation
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import EKS, SERVICE_ACCOUNT, VAULT_KUBERNETES_ROLE
+from policy_pack.stack.kinds import EKS, ROLE, SERVICE_ACCOUNT, VAULT_KUBERNETES_ROLE
 from policy_pack.stack.pods import CONTAINER_OWNERS, POD_OWNERS, Pod, namespace, pods
+from policy_pack.stack.text import known_text
 from policy_pack.stack.values import NotKnownError
 
+_ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 _AWS_AUDIENCE = "sts.amazonaws.com"
 
 
@@ -97,6 +100,18 @@ def _users(graph: Graph) -> dict[tuple[str, str], set[str]]:
                 continue
             users.setdefault(key, set()).add(name)
     return users
+
+
+@join_check("AC-13", SERVICE_ACCOUNT)
+def service_accounts_have_their_own_role(account: Resource, context: StackContext) -> Findings:
+    """Refuse the annotation of an AWS role that is not of this stack, or that does not trust this ServiceAccount."""
+    annotation = account.at("metadata.annotations").key(_ROLE_ANNOTATION)
+    if annotation.absent:
+        return
+    roles = [role for role in context.graph.of(ROLE) if known_text(role.at("arn")) == annotation.text()]
+    key = (namespace(account).text(), account.at("metadata.name").text())
+    if not any(service_account(role.at("assumeRolePolicy")) == key for role in roles):
+        yield violation("names an AWS role that does not trust this ServiceAccount", annotation.path)
 
 
 # --- administration of the cluster -------------------------------------------------------------

@@ -105,6 +105,8 @@ def endpoint_policies_are_limited(endpoint: Resource, context: StackContext) -> 
         for text in weak_conditions(statement):
             yield violation(text, document.path)
         yield from _strangers(statement, account, document.path)
+        if _reaches_every_account(statement):
+            yield violation("reaches resources of every account; compare aws:ResourceAccount", document.path)
         if statement.allows and not _is_own(statement):
             yield violation(
                 "its endpoint policy admits principals of other accounts; compare aws:PrincipalAccount", document.path
@@ -123,6 +125,13 @@ def _is_own(statement: Statement) -> bool:
         resource.split(":", 5)[-1].startswith("*") for resource in statement.resources
     )
     return named or compared or (limited and not any("*" in action for action in statement.actions))
+
+
+def _reaches_every_account(statement: Statement) -> bool:
+    """Return whether an Allow lets data out to resources of other accounts; EC2 has images of others, and no data."""
+    if statement.conditions_on("aws:ResourceAccount") or statement.conditions_on("aws:ResourceOrgID"):
+        return False
+    return any(not action.lower().startswith("ec2:") for action in changes_everywhere(statement))
 
 
 def _account(context: StackContext) -> str:
