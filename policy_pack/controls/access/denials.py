@@ -24,6 +24,7 @@ _STRANGER = caller(f"arn:aws:iam::{FOREIGN_ACCOUNT}:role/stranger").context
 _IMAGES = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:PutImage", "ecr:SetRepositoryPolicy")
 _SSE = "s3:x-amz-server-side-encryption"
 _KEY_ID = f"{_SSE}-aws-kms-key-id"
+_OWN_KEY_ALGORITHMS = {"aws:kms", "aws:kms:dsse"}
 _OTHER_KEY = "arn:aws:kms:us-east-1:000000000000:key/other"
 
 
@@ -58,13 +59,31 @@ def uploads_name_no_other_key(bucket: Resource, context: StackContext) -> Findin
         for encryption in context.attached(bucket, BUCKET_SSE, "bucket", BUCKET_KEYS)
         for rule in encryption.at("rules").items()
     ]
-    if all(rule.at("applyServerSideEncryptionByDefault.kmsMasterKeyId").absent for rule in rules):
+    keys = [rule.at("applyServerSideEncryptionByDefault.kmsMasterKeyId") for rule in rules]
+    if all(key.absent for key in keys):
         return
     policy, objects = _policy(bucket, context), _objects(bucket)
-    if not denies_everybody(policy, ("s3:PutObject",), {_SSE: "AES256"}, objects):
+    own = {text for key in keys if (text := known_text(key))}
+    others = {_OTHER_KEY}
+    if all(key.known for key in keys):
+        others |= {value for value in _tested(policy, _KEY_ID) if not any(value.endswith(key) for key in own)}
+    algorithms = {"AES256", *_tested(policy, _SSE)} - _OWN_KEY_ALGORITHMS
+    if not all(denies_everybody(policy, ("s3:PutObject",), {_SSE: name}, objects) for name in algorithms):
         yield violation(f"its policy does not deny uploads with another encryption than aws:kms ({_SSE})")
-    if not denies_everybody(policy, ("s3:PutObject",), {_SSE: "aws:kms", _KEY_ID: _OTHER_KEY}, objects):
+    named: list[Context] = [{_SSE: "aws:kms", _KEY_ID: key} for key in others]
+    if not all(denies_everybody(policy, ("s3:PutObject",), one, objects) for one in named):
         yield violation(f"its policy does not deny uploads with another KMS key ({_KEY_ID})")
+
+
+def _tested(policy: list[Statement], key: str) -> set[str]:
+    """Return the values that the Deny statements of a policy compare a key with, exceptions among them."""
+    return {
+        value
+        for one in policy
+        for operator, name, values in one.conditions
+        if not one.allows and name.lower() == key and not operator.endswith("Null")
+        for value in values
+    }
 
 
 @join_check("AC-08", BUCKET)

@@ -127,7 +127,9 @@ def _outcome(operator: str, key: str, values: tuple[str, ...], context: Context)
     actual = context[key.lower()]
     if base == "Null":
         wanted = {value.lower() for value in values}
-        return Outcome.DEPENDS if len(wanted) != 1 else _result((actual is None) is (wanted == {"true"}))
+        if wanted not in ({"true"}, {"false"}):
+            return Outcome.DEPENDS
+        return _result((actual is None) is (wanted == {"true"}))
     if actual is None:
         if quantifier == "ForAnyValue":
             return _result(name != base)
