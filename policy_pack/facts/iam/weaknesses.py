@@ -47,7 +47,8 @@ def _is_any(base: str, values: Iterable[str]) -> bool:
 
 
 def _is_source_if_sent(statement: Statement, key: str) -> bool:
-    return key.lower() in _SOURCES and {value for _, value in statement.principals} <= _SOURCE_IF_SENT
+    named = {value for _, value in statement.principals}
+    return key.lower() in _SOURCES and bool(named) and named <= _SOURCE_IF_SENT
 
 
 def services_without_source(statement: Statement) -> list[str]:
