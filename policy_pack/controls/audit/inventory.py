@@ -16,7 +16,7 @@ from policy_pack.facts.structure import (
 from policy_pack.facts.zone_table import SHARED
 from policy_pack.stack.checks import Findings, StackContext, expect, is_set, one_of, violation
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import BUCKET, DATABASES, NAMESPACE
+from policy_pack.stack.kinds import BUCKET, DATABASES, KEY, KEY_KEYS, NAMESPACE
 from policy_pack.stack.pods import pods
 from policy_pack.stack.resource_types import resource_types
 from policy_pack.stack.text import known_text
@@ -108,6 +108,39 @@ def _hospital_agrees(resource: Resource, context: StackContext) -> Findings:
     elif tag and known and tag not in (SHARED, *known):
         names = ", ".join(sorted({SHARED, *known}))
         yield violation(f"has the tag hospital {tag}, which is none of this stack; use one of: {names}", path)
+
+
+@join_check("INV-01", *(f"k8s:{name}" for name in sorted(resource_types().cluster_wide)))
+def objects_of_the_cluster_have_their_hospital(resource: Resource, context: StackContext) -> Findings:
+    """Require the label hospital of objects outside any namespace whose name is a hospital's: nothing else shows it."""
+    named = _named_hospital(resource, context)
+    if named and resource.kind != NAMESPACE:
+        view = resource.at("metadata.labels").key(f"{context.settings.prefix}/hospital")
+        yield from expect(view, one_of(named), f"has not the label hospital {named}, to which it belongs by its name")
+
+
+@join_check("INV-01", *(f"vault:{name}" for name in sorted(resource_types().vault)))
+def paths_of_vault_are_of_the_hospital(resource: Resource, context: StackContext) -> Findings:
+    """Refuse a resource of Vault that is one hospital's by name, and another's by its path."""
+    named = _named_hospital(resource, context)
+    for field in ("path", "backend") if named else ():
+        path = resource.at(field)
+        first = path.text().strip("/").partition("/")[0]
+        if first != named and first in hospitals(context.graph):
+            yield violation(f"belongs to {named}, and its {field} to {first}", path.path)
+
+
+@join_check("INV-01", "aws:kms/alias:Alias")
+def aliases_lead_to_keys_of_the_hospital(alias: Resource, context: StackContext) -> Findings:
+    """Refuse an alias of one hospital that leads to the key of another one."""
+    named = _named_hospital(alias, context)
+    key = context.graph.target(alias, "targetKeyId", (KEY,), KEY_KEYS) if named else None
+    if key is not None and (owner := hospital_of(key, context)) not in ("", named):
+        yield violation(f"belongs to {named}, and leads to the key {key.name} of {owner}", "targetKeyId")
+
+
+def _named_hospital(resource: Resource, context: StackContext) -> str:
+    return next((name for name in hospitals(context.graph) if resource.name.startswith(f"{name}-")), "")
 
 
 _CONTACT = {
