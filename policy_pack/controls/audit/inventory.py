@@ -16,12 +16,14 @@ from policy_pack.facts.structure import (
 from policy_pack.facts.zone_table import SHARED
 from policy_pack.stack.checks import Findings, StackContext, expect, is_set, one_of, violation
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import BUCKET, DATABASES, KEY, KEY_KEYS, NAMESPACE
+from policy_pack.stack.kinds import BUCKET, DATABASES, KEY, KEY_KEYS, NAMESPACE, ROLE
 from policy_pack.stack.pods import pods
 from policy_pack.stack.resource_types import resource_types
 from policy_pack.stack.text import known_text
 
 _DATA_STORES = (BUCKET, *DATABASES, "aws:msk/cluster:Cluster", "aws:efs/fileSystem:FileSystem", "aws:ebs/volume:Volume")
+# Stores, keys and identities: whoever looks for what a hospital has looks for these.
+_OWNED = (*_DATA_STORES, KEY, ROLE)
 _LABELLED = tuple(f"k8s:{name}" for name in resource_types().kubernetes)
 
 
@@ -103,7 +105,9 @@ def _hospital_agrees(resource: Resource, context: StackContext) -> Findings:
     tag, hospital = context.label(resource, "hospital"), hospital_of(resource, context)
     path = resource.at("tags").key(f"{context.settings.prefix}/hospital").path
     known = hospitals(context.graph)
-    if tag and hospital and tag != hospital:
+    if not tag and hospital and resource.kind in _OWNED:
+        yield violation(f"has no tag hospital, and it belongs to {hospital}", path)
+    elif tag and hospital and tag != hospital:
         yield violation(f"has the tag hospital {tag}, and it belongs to {hospital}", path)
     elif tag and known and tag not in (SHARED, *known):
         names = ", ".join(sorted({SHARED, *known}))
