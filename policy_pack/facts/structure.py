@@ -105,8 +105,7 @@ def hospital_of(resource: Resource, context: StackContext) -> str:
         name = namespace_name(resource)
         hospital = hospital_of_namespace(name)
         return hospital or context.label(resource, "hospital")
-    names: list[str] = graph.memo("hospitals by structure", _hospitals)
-    named = next((name for name in names if resource.name.startswith(f"{name}-")), "")
+    named = next((name for name in hospitals(graph) if resource.name.startswith(f"{name}-")), "")
     return named or context.label(resource, "hospital")
 
 
@@ -115,6 +114,12 @@ def _ancestors(resource: Resource, graph: Graph) -> Iterator[Resource]:
     while parent is not None:
         yield parent
         parent = graph.get(parent.parent)
+
+
+def hospitals(graph: Graph) -> list[str]:
+    """Return the hospitals of a stack, longest names first."""
+    names: list[str] = graph.memo("hospitals by structure", _hospitals)
+    return names
 
 
 def _hospitals(graph: Graph) -> list[str]:

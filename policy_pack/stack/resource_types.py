@@ -66,6 +66,8 @@ class ResourceTypes:
         Reviewed drivers of persistent volumes, and of volumes that a pod declares.
     providers, engine, vault, aws
         Reviewed providers, and types of the engine, of Vault and of AWS.
+    untagged
+        Reviewed types of AWS that have no tags.
     """
 
     kubernetes: Mapping[str, Kind]
@@ -81,6 +83,13 @@ class ResourceTypes:
     engine: frozenset[str]
     vault: frozenset[str]
     aws: Mapping[str, frozenset[str]]
+    untagged: Mapping[str, frozenset[str]]
+
+    def takes_tags(self, resource: Resource) -> bool:
+        """Return whether a resource is of a reviewed type of AWS that has tags."""
+        package, module, name = _aws_token(resource)
+        reviewed = package == "aws" and name in self.aws.get(module, ())
+        return reviewed and name not in self.untagged.get(module, ())
 
     def kind(self, resource: Resource) -> Kind | None:
         """Return the row of a Kubernetes object; None where its kind was not reviewed."""
@@ -132,6 +141,12 @@ def refusal(resource: Resource, components: str) -> str | None:
     if package == "vault":
         return None if rest in types.vault else _not_reviewed(resource.type)
     return None if package == components else _not_reviewed(resource.type)
+
+
+def _aws_token(resource: Resource) -> tuple[str, str, str]:
+    """Return the package, the module and the name of a type, such as ``aws``, ``s3`` and ``Bucket``."""
+    package, _, rest = resource.kind.partition(":")
+    return package, rest.partition("/")[0].partition(":")[0], rest.rpartition(":")[2]
 
 
 def _not_reviewed(what: str) -> str:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource, canonical
+from policy_pack.stack.resource_types import resource_types
 from policy_pack.stack.values import UNKNOWN
 
 STACK = "prod"
@@ -17,8 +18,11 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 def build(type_: str, name: str, props: dict[str, Any], *, protect: bool = False, secrets: str = "") -> Resource:
-    """Return a resource; a reference ``{"->": "type::name.property"}`` in its properties is resolved by `linked`."""
-    return Resource(
+    """Return a resource; a reference ``{"->": "type::name.property"}`` in its properties is resolved by `linked`.
+
+    A resource of AWS without tags gets the ownership tags.
+    """
+    resource = Resource(
         urn=f"urn:pulumi:{STACK}::hmlops::{type_}::{name}",
         type=type_,
         name=name,
@@ -26,6 +30,9 @@ def build(type_: str, name: str, props: dict[str, Any], *, protect: bool = False
         secrets=frozenset(secrets.split()),
         protect=protect,
     )
+    if "tags" not in props and resource_types().takes_tags(resource):
+        return replace(resource, props={**props, "tags": tags()})
+    return resource
 
 
 def document(*statements: dict[str, Any]) -> str:

@@ -301,7 +301,10 @@ def gateway(hospital: str) -> list[Resource]:
         build(
             "kubernetes:cert-manager.io/v1:ClusterIssuer",
             f"{hospital}-gateway",
-            {"metadata": {"name": f"{hospital}-gateway"}, "spec": issuer},
+            {
+                "metadata": {"name": f"{hospital}-gateway", "labels": {f"{PREFIX}/hospital": hospital}},
+                "spec": issuer,
+            },
         ),
         build(
             "kubernetes:gateway.networking.k8s.io/v1beta1:ReferenceGrant",

@@ -1,5 +1,7 @@
 """Pod security: the restricted Pod Security Standard, resources, and what else a pod can set, wherever pods are."""
 
+import posixpath
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -33,6 +35,11 @@ _VOLUMES = {
     "secret",
 }
 _SECCOMP = ("RuntimeDefault", "Localhost")
+_PROPAGATION = (None, "None")
+# Directories of code, of the kernel and of the whole image, over which a volume puts what nobody reviewed.
+_COVERED = re.compile(r"/*(?:(?:bin|boot|dev|etc|lib(?:32|64)?|proc|sbin|sys|usr)/*)?")
+# Fields of a pod that its controller sets, in kinds that do not declare the whole pod.
+_OF_THE_CONTROLLER = frozenset({"restartPolicy", "serviceAccount", "serviceAccountName"})
 _SELINUX_TYPES = (None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 _SAFE_SYSCTLS = {
     "kernel.shm_rmid_forced",
@@ -127,10 +134,23 @@ def _container(container: Container, pod_spec: View) -> Findings:
     for port in view.at("ports").items():
         yield from expect(port.at("hostPort"), one_of(None, 0), "a container uses a host port")
         yield from expect(port.at("hostIP"), is_empty, "a container uses an address of the node")
+    for mount in view.at("volumeMounts").items():
+        yield from _mount(mount)
     yield from expect(own.at("runAsGroup"), lambda group: group != 0, "runAsGroup is the group of root")
     yield from _kernel_security(own)
     yield from _probe_hosts(view)
     yield from _security(own, pod_spec.at("securityContext"), merged=container.merged)
+
+
+def _mount(mount: View) -> Findings:
+    """Yield whether mounts are exchanged with the node, or a volume covers a directory of the system."""
+    propagation = mount.at("mountPropagation")
+    yield from expect(propagation, one_of(*_PROPAGATION), "exchanges mounts with its node (mountPropagation)")
+    yield from expect(
+        mount.at("mountPath"),
+        lambda path: not isinstance(path, str) or _COVERED.fullmatch(posixpath.normpath(path or ".")) is None,
+        "mounts a volume over a directory of the system; mount it at a directory of its own",
+    )
 
 
 def _set(container: Container, path: str, predicate: Callable[[Any], bool], message: str) -> Findings:
@@ -170,7 +190,8 @@ def pods_have_reviewed_fields(resource: Resource) -> Findings:
     """Refuse fields of pods and containers that were not reviewed, such as runtimeClassName and nodeName."""
     types = resource_types()
     for pod in pods(resource):
-        known = types.pod_fields | set(pod.place.fields) | set(pod.place.merged)
+        own = types.pod_fields if pod.whole else types.pod_fields - _OF_THE_CONTROLLER
+        known = own | set(pod.place.fields) | set(pod.place.merged)
         yield from guarded(_fields(pod.spec, known), pod.spec.path)
         for container in pod.containers:
             reviewed = types.container_fields | (types.model_fields if pod.place.merged else frozenset())

@@ -6,6 +6,7 @@ import pytest
 
 from policy_pack.stack.graph import Graph
 from tests.policy import recorded, world
+from tests.policy.attacks.stacks import attacked
 from tests.policy.builders import GONE, PREFIX, STACK, build, changed
 from tests.policy.evaluation import BROKEN, results, statuses
 from tests.policy.labels import changes, lost, sample
@@ -59,3 +60,39 @@ def test_a_tag_that_differs_from_the_structure_is_refused(label: str, value: str
     relabelled = changed(raw, f"tags.{{{PREFIX}/{label}}}", value)
     graph = Graph([*(r for r in resources if r is not raw), relabelled], "dev")
     assert any(text in result.message for result in results(graph, None, "INV-01"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "path", "value", "text"),
+    [
+        ("aws:guardduty/detector:Detector", "watch", "tags", {}, "has no tag owner"),
+        ("aws:iam/openIdConnectProvider:OpenIdConnectProvider", "cluster", f"tags.{{{PREFIX}/phi}}", "", "no tag phi"),
+        ("aws:cloudtrail/trail:Trail", "watch", f"tags.{{{PREFIX}/environment}}", "test", "of another stack"),
+        ("aws:iam/role:Role", "north-train", f"tags.{{{PREFIX}/hospital}}", "", "has an empty tag hospital"),
+        ("aws:cloudtrail/trail:Trail", "watch", f"tags.{{{PREFIX}/hospital}}", "none", "which is none of this stack"),
+        ("vault:index/mount:Mount", "north-kv", "path", "south/kv", "belongs to north, and its path to south"),
+        (
+            "k8s:rbac.authorization.k8s.io/ClusterRoleBinding",
+            "north-ingestor",
+            f"metadata.labels.{{{PREFIX}/hospital}}",
+            GONE,
+            "has not the label hospital north",
+        ),
+    ],
+)
+def test_a_label_that_the_structure_needs_is_required(
+    kind: str, name: str, path: str, value: object, text: str
+) -> None:
+    resources = attacked("dev").target.resources
+    [one] = [r for r in resources if r.kind == kind and (r.name == name or kind == "aws:iam/role:Role")][:1]
+    graph = Graph([*(r for r in resources if r is not one), changed(one, path, value)], "dev")
+    assert any(text in result.message for result in results(graph, None, "INV-01"))
+
+
+def test_an_alias_of_one_hospital_leads_to_no_key_of_another() -> None:
+    resources = attacked("dev").target.resources
+    [alias] = [r for r in resources if r.kind == "aws:kms/alias:Alias" and r.name == "north-audit"]
+    [other] = [r for r in resources if r.kind == "aws:kms/alias:Alias" and r.name == "south-audit"]
+    crossed = changed(alias, "targetKeyId", other.props["targetKeyId"])
+    graph = Graph([*(r for r in resources if r is not alias), crossed], "dev")
+    assert any("leads to the key" in result.message for result in results(graph, None, "INV-01"))

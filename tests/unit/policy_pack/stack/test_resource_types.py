@@ -6,6 +6,7 @@ from policy_pack.stack.graph import Graph
 from policy_pack.stack.resource_types import refusal, resource_types
 from policy_pack.stack.values import UNKNOWN
 from tests.policy import recorded
+from tests.policy.attacks import sdk
 from tests.policy.builders import PREFIX, STACK, build
 from tests.policy.evaluation import results
 from tests.policy.seeds_types import REFUSED_TYPES
@@ -65,3 +66,15 @@ def test_a_node_pool_may_have_a_node_class_of_the_stack() -> None:
     pool = build("kubernetes:karpenter.sh/v1:NodePool", "pool", {"metadata": {"name": "pool"}, "spec": spec})
     found = results(Graph([node_class, pool], STACK), None, "CM-03")
     assert [result for result in found if result.name == "pool"] == []
+
+
+def test_the_types_without_tags_are_those_of_the_provider() -> None:
+    found = {
+        f"{module}:{name}"
+        for type_ in sdk.kinds("pulumi_aws")
+        for module, name in [(type_.split(":")[1].partition("/")[0], type_.rpartition(":")[2])]
+        if name in resource_types().aws.get(module, ()) and "tags" not in sdk.resource_fields(type_)
+    }
+    listed = {f"{module}:{name}" for module, names in resource_types().untagged.items() for name in names}
+    # The tags of a group are a list, for its instances.
+    assert listed == found | {"autoscaling:Group"}
