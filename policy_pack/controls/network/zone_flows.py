@@ -41,10 +41,10 @@ def only_declared_flows_are_allowed(context: StackContext) -> Findings:
         if group.namespace.name not in platform_namespaces():
             yield from _zone(group, table)
             yield from _external_peers(group, network, table, context)
-    yield from _connections(network, table)
+    yield from _connections(network, table, context.addresses)
 
 
-def _connections(network: Topology, table: ZoneTable) -> Findings:
+def _connections(network: Topology, table: ZoneTable, addresses: Addresses | None) -> Findings:
     """Yield the connections that are not in the zone table, as one finding for each policy or pod that allows them."""
     by_resource: dict[str, tuple[Resource | None, list[str]]] = {}
     told: set[str] = set()
@@ -60,7 +60,7 @@ def _connections(network: Topology, table: ZoneTable) -> Findings:
         more = len(set(paths)) - _NAMED
         named = "; ".join(sorted(set(paths))[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
         yield violation(f"{named} is allowed, and is not in the zone table", "", resource)
-    yield from undeclared_peers(network, table, told)
+    yield from undeclared_peers(network, table, told, addresses)
 
 
 # --- pods ----------------------------------------------------------------------------------------
