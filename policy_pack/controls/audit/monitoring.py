@@ -26,9 +26,11 @@ _FEATURES = {
     "S3_DATA_EVENTS": "S3 data events",
     "RUNTIME_MONITORING": "the runtime of nodes",
 }
+_SECURITY_HUB = "aws:securityhub/account:Account"
+_ANALYZER = "aws:accessanalyzer/analyzer:Analyzer"
 _IN_EACH_REGION = {
     _DETECTOR: "has no GuardDuty detector",
-    "aws:securityhub/account:Account": "has no Security Hub",
+    _SECURITY_HUB: "has no Security Hub",
 }
 _RECORDER = "aws:cfg/recorder:Recorder"
 _STATUS = "aws:cfg/recorderStatus:RecorderStatus"
@@ -60,6 +62,19 @@ def _recorder_problems(context: StackContext) -> Iterator[str]:
     names = {status.at("name").text() for status in started}
     if not any(recorder.at("name").text() in names for recorder in recorders):
         yield "does not start its AWS Config recorder"
+
+
+@resource_check("AUD-07", _SECURITY_HUB)
+def security_hub_enables_new_controls(account: Resource) -> Findings:
+    """Require that Security Hub enables the controls that are added to its standards."""
+    enabled = account.at("autoEnableControls")
+    yield from expect(enabled, lambda value: value is not False, "does not enable new controls of its standards")
+
+
+@resource_check("AUD-07", _ANALYZER)
+def analyzers_find_access_from_outside(analyzer: Resource) -> Findings:
+    """Require analyzers of access from outside the account or the organization."""
+    yield from expect(analyzer.at("type"), one_of(None, "ACCOUNT", "ORGANIZATION"), "finds no access from outside")
 
 
 @resource_check("AUD-07", CHANNEL)

@@ -1,7 +1,7 @@
 """Backups, restore tests, replication to a second region, and high availability."""
 
 from policy_pack.controls.rules import context_check, join_check, stack_check
-from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, has_role, plans_of
+from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, has_role, meets_conditions, plans_of
 from policy_pack.facts.network.selectors import matches as selector_matches
 from policy_pack.facts.schedules import schedule
 from policy_pack.facts.structure import holds_phi, zone_of
@@ -92,7 +92,9 @@ def _tests_restores(plan: Resource, context: StackContext) -> bool:
     selected = [
         selection
         for selection in context.graph.referrers(plan, _RESTORE_SELECTION, "restoreTestingPlanName", ID_KEYS)
-        if not selection.at("protectedResourceType").absent and has_role(selection)
+        if not selection.at("protectedResourceType").absent
+        and has_role(selection)
+        and _finds_stores(selection, context)
     ]
     points = plan.at("recoveryPointSelection")
     return (
@@ -101,7 +103,14 @@ def _tests_restores(plan: Resource, context: StackContext) -> bool:
         and not points.at("includeVaults").absent
         and points.at("excludeVaults").absent
         and not points.at("recoveryPointTypes").absent
+        and (points.at("selectionWindowDays").value or 0) <= RETENTION_DAYS
     )
+
+
+def _finds_stores(selection: Resource, context: StackContext) -> bool:
+    """Return whether the conditions of a restore test's selection hold for a store of the stack."""
+    conditions = selection.at("protectedResourceConditions")
+    return conditions.absent or any(meets_conditions(conditions, store) for store in context.graph.of(*_STORES))
 
 
 @join_check("BCP-03", BUCKET)
