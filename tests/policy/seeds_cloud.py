@@ -274,7 +274,12 @@ WATCH: list[Seed] = [
     seed("BCP-01", _PLAN, "rules[0].schedule", "rate(3 days)"),
     seed("BCP-01", _PLAN, "rules[0].lifecycle.deleteAfter", 7),
     seed("BCP-01", _PLAN, "rules[0].copyActions", []),
-    seed("BCP-01", _PLAN, "rules[0].copyActions[0].destinationVaultArn", "arn:aws:backup:us-east-1:123456789012:backup-vault:x"),
+    seed(
+        "BCP-01",
+        _PLAN,
+        "rules[0].copyActions[0].destinationVaultArn",
+        "arn:aws:backup:us-east-1:123456789012:backup-vault:x",
+    ),
     absent("BCP-02", "aws:backup/vaultLockConfiguration:VaultLockConfiguration", "backupVaultName"),
     absent("BCP-02", "aws:backup/restoreTestingPlan:RestoreTestingPlan"),
     absent("BCP-03", _REPLICATION, "bucket"),

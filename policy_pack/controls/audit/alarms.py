@@ -10,7 +10,7 @@ from policy_pack.facts.records.table import AlarmedEvent, Notice, records
 from policy_pack.facts.records.topics import SUBSCRIPTION, TOPIC
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import ROLE, ROLE_KEYS
+from policy_pack.stack.kinds import ROLE
 from policy_pack.stack.text import known_text
 
 _BREAK_GLASS = "BREAK_GLASS_ROLE"
@@ -40,15 +40,6 @@ def alarms_go_to_the_configured_address(subscription: Resource, context: StackCo
     if address and (topic is None or paths.publishers(topic)):
         message = "sends alarms to another address than the configuration's (alarms)"
         yield from expect(subscription.at("endpoint"), lambda value: value == address, message)
-
-
-@join_check("AUD-07", TOPIC)
-def topics_use_roles_of_the_stack(topic: Resource, context: StackContext) -> Findings:
-    """Refuse roles for delivery logs that the stack does not have."""
-    for path in (name for name in topic.props if name.endswith("FeedbackRoleArn")):
-        role = topic.at(path)
-        if role.known and not role.absent and context.graph.target(topic, path, (ROLE,), ROLE_KEYS) is None:
-            yield violation("records deliveries by a role that the stack does not have", path)
 
 
 @join_check("AUD-07", TOPIC)

@@ -92,13 +92,12 @@ def _tests_restores(plan: Resource, context: StackContext) -> bool:
     selected = [
         selection
         for selection in context.graph.referrers(plan, _RESTORE_SELECTION, "restoreTestingPlanName", ID_KEYS)
-        if not selection.at("protectedResourceType").absent
-        and has_role(selection)
-        and _finds_stores(selection, context)
+        if not selection.at("protectedResourceType").absent and has_role(selection)
     ]
     points = plan.at("recoveryPointSelection")
     return (
         bool(selected)
+        and all(_finds_stores(selection, context) for selection in selected)
         and schedule(plan.at("scheduleExpression").text()).monthly
         and not points.at("includeVaults").absent
         and points.at("excludeVaults").absent

@@ -22,7 +22,6 @@ from policy_pack.stack.values import View
 _NODE_CLASS = "k8s:karpenter.k8s.aws/EC2NodeClass"
 _NODE_POOL = "k8s:karpenter.sh/NodePool"
 _FEATURE = "aws:guardduty/detectorFeature:DetectorFeature"
-_SCANNING = "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration"
 _INSPECTOR = "aws:inspector2/enabler:Enabler"
 _DURATION = re.compile(r"(?=\d)(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
 _HOURS = {"h": 1.0, "m": 1 / 60, "s": 1 / 3600}
@@ -107,12 +106,6 @@ def machines_and_images_are_scanned(context: StackContext) -> Findings:
         for region in sorted({context.region(resource) for resource in context.graph.of(*kinds)}):
             if (region, name) not in scanned:
                 yield violation(f"does not scan {name} with Amazon Inspector" + (f" in {region}" if region else ""))
-
-
-@resource_check("VM-04", _SCANNING)
-def registries_are_scanned_by_inspector(configuration: Resource) -> Findings:
-    """Require enhanced scanning of the registry, by Amazon Inspector, wherever it is configured."""
-    yield from expect(configuration.at("scanType"), one_of("ENHANCED"), "does not let Amazon Inspector scan images")
 
 
 @resource_check("VM-04", _NODE_POOL)
