@@ -19,6 +19,8 @@ _LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 _LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 _LOGGING = "aws:s3/bucketLogging:BucketLogging"
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+_OWN_REGION = "arn:aws:backup:us-east-1:123456789012:backup-vault:x"
+_FOREIGN_VAULT = "arn:aws:backup:us-west-2:999999999999:backup-vault:x"
 _DEFAULT_SG = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 _ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 _BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -261,6 +263,9 @@ WATCH: list[Seed] = [
     seed("AUD-07", _DATABASE, "monitoringInterval", GONE),
     seed("AUD-07", _ALARM, "alarmActions", []),
     seed("AUD-07", _ALARM, "actionsEnabled", False),
+    seed("AUD-07", _ALARM, "okActions", ["arn:aws:sns:us-east-1:999999999999:x"], hides=False),
+    seed("AUD-07", "aws:securityhub/account:Account", "autoEnableControls", False),
+    seed("AC-18", "aws:sns/topic:Topic", "sqsFailureFeedbackRoleArn", "arn:aws:iam::999999999999:role/x", hides=False),
     absent("AUD-07", "aws:guardduty/detector:Detector"),
     absent("AUD-07", "aws:securityhub/account:Account"),
     absent("AUD-07", "aws:cfg/recorder:Recorder"),
@@ -278,7 +283,11 @@ WATCH: list[Seed] = [
         "BCP-01",
         _PLAN,
         "rules[0].copyActions[0].destinationVaultArn",
-        "arn:aws:backup:us-east-1:123456789012:backup-vault:x",
+        _OWN_REGION,
+    ),
+    seed("BCP-01", _PLAN, "rules[0].copyActions[0].destinationVaultArn", _FOREIGN_VAULT),
+    seed(
+        "BCP-02", "aws:backup/restoreTestingPlan:RestoreTestingPlan", "recoveryPointSelection.selectionWindowDays", 365
     ),
     absent("BCP-02", "aws:backup/vaultLockConfiguration:VaultLockConfiguration", "backupVaultName"),
     absent("BCP-02", "aws:backup/restoreTestingPlan:RestoreTestingPlan"),

@@ -17,6 +17,7 @@ from policy_pack.facts.exposure.table import Reach
 from policy_pack.stack.checks import Findings, StackContext, violation
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import DATABASES, EKS, ID_KEYS
+from policy_pack.stack.values import NotKnownError
 
 _HTTPS = 443
 _GROUP_FIELDS = {
@@ -95,12 +96,14 @@ def rules_name_groups_of_the_stack(resource: Resource, context: StackContext) ->
 
 def _is_stranger(resource: Resource, field: str, graph: Graph) -> bool:
     """Return whether a property names a group by a text that is of no group of the stack."""
-    if resource.depends.get(field) or not resource.at(field).known or resource.at(field).absent:
+    if resource.depends.get(field) or resource.at(field).absent:
         return False
     if resource.kind in GROUPS:
         ids = {graph_id for one in graph.of(*GROUPS) if isinstance(graph_id := one.at("id").raw, str)}
         named = [group for rule in resource.at(field).items() for group in rule.at("securityGroups").items()]
-        return any(group.known and group.raw not in ids for group in named)
+        return any(group.value not in ids for group in named)
+    if not resource.at(field).known:
+        raise NotKnownError(field)
     return graph.target(resource, field, (*GROUPS, EKS), ("id", _CLUSTER_GROUP)) is None
 
 
