@@ -1,5 +1,6 @@
 """Exemptions applied to the results of a stack, and their own violations."""
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ from policy_pack.stack.stack_config import PROJECT
 
 EXEMPTIONS = "EXEMPTIONS"
 LONGEST = timedelta(days=366)
+_KIND = re.compile(r"[a-z0-9]+:\S+")
 
 
 class ExemptionMatcher:
@@ -35,7 +37,8 @@ class ExemptionMatcher:
         self._settings = settings
         self._graph = graph
         self._controls = controls
-        self._exemptions = [one for one in settings.exemptions if graph.stack in one.stacks]
+        # One that names a stack which does not exist is evaluated in all of them, since no run would report it.
+        self._exemptions = [one for one in settings.exemptions if graph.stack in one.stacks or _unknown_stacks(one)]
         self._problems = [self._problem(exemption) for exemption in self._exemptions]
         self._used: set[int] = set()
         self._awaited: set[int] = set()
@@ -73,7 +76,7 @@ class ExemptionMatcher:
     def _problem(self, exemption: Exemption) -> str:
         """Return why an exemption is not in force; empty where it is."""
         today = self._settings.today
-        unknown = sorted(set(exemption.stacks) - _stacks() - {self._graph.stack})
+        unknown = sorted(_unknown_stacks(exemption) - {self._graph.stack})
         if exemption.control not in table().rows:
             return "names an unknown control"
         if exemption.kind not in _kinds() and not self._graph.of(exemption.kind):
@@ -99,11 +102,17 @@ def _covers(exemption: Exemption, result: Result) -> bool:
     )
 
 
+def _unknown_stacks(exemption: Exemption) -> set[str]:
+    """Return the stacks that an exemption names and that have no configuration file."""
+    return set(exemption.stacks) - _stacks()
+
+
 @cache
 def _kinds() -> frozenset[str]:
     """Return the kinds that checks evaluate or join."""
     joined = [value for value in vars(kinds).values() if isinstance(value, str)]
-    return frozenset([*joined, *(kind for rule in rules() for kind in rule.kinds)])
+    found = (*joined, *(kind for rule in rules() for kind in rule.kinds))
+    return frozenset(kind for kind in found if _KIND.fullmatch(kind))
 
 
 @cache

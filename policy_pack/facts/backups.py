@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from policy_pack.facts.data_stores import arn_of
+from policy_pack.facts.iam.callers import own_account
 from policy_pack.facts.iam.wildcards import matches
 from policy_pack.facts.schedules import schedule
 from policy_pack.stack.graph import Graph, Resource
@@ -18,7 +19,7 @@ LOCK: Final = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 RETENTION_DAYS: Final = 35
 _REGION_SETTINGS: Final = "aws:backup/regionSettings:RegionSettings"
 _TAG: Final = "aws:ResourceTag/"
-_VAULT_ARN: Final = re.compile(r"arn:aws:backup:([a-z0-9-]+):\d*:backup-vault:.+")
+_VAULT_ARN: Final = re.compile(r"arn:aws:backup:([a-z0-9-]+):(\d*):backup-vault:.+")
 # The names of AWS Backup for kinds of stores, by which a region switches them on.
 RESOURCE_TYPES: Final = {
     BUCKET: ("S3",),
@@ -89,6 +90,13 @@ def _meets(operator: str, condition: View, tags: dict[str, object]) -> bool:
     value = tags.get(key.removeprefix(_TAG))
     holds = _CONDITIONS[operator](condition.at("value").text(), None if value is None else str(value))
     return key.startswith(_TAG) and holds
+
+
+def meets_conditions(conditions: View, resource: Resource) -> bool:
+    """Return whether conditions on tags hold for a resource."""
+    tags = resource.at("tags").value or {}
+    found = [(operator, one) for operator in _CONDITIONS for one in conditions.at(operator).items()]
+    return all(_meets(operator, one, tags) for operator, one in found)
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,9 @@ class BackupPlans:
         if copies.items() and not any(_is_elsewhere(copy, own) for copy in copies.items()):
             yield PlanProblem("copies to its own region", copies.path)
         for copy in copies.items():
+            if not _is_of_account(copy, own_account(self._graph)):
+                yield PlanProblem("copies to a vault of another account", copy.path)
+        for copy in copies.items():
             if not _is_kept(copy.at("lifecycle.deleteAfter")):
                 yield PlanProblem("has copies with a retention of less than 35 days", copy.path)
 
@@ -224,6 +235,11 @@ def _windows_fit(rule: View) -> bool:
 def _is_elsewhere(copy: View, region: str) -> bool:
     vault = _VAULT_ARN.fullmatch(copy.at("destinationVaultArn").text())
     return vault is not None and vault[1] != region
+
+
+def _is_of_account(copy: View, account: str) -> bool:
+    vault = _VAULT_ARN.fullmatch(copy.at("destinationVaultArn").text())
+    return vault is None or not account or vault[2] == account
 
 
 def plans_of(graph: Graph, region: str) -> BackupPlans:

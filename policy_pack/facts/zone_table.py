@@ -134,10 +134,31 @@ def zones() -> ZoneTable:
     return read(TABLE)
 
 
+@dataclass(frozen=True)
+class PlatformNamespace:
+    """A namespace of the platform: what it connects to, its webhook's port, and whether its pods may connect."""
+
+    egress: frozenset[str]
+    webhook_port: int | None
+    internal: bool
+
+
 @cache
-def platform_namespaces() -> frozenset[str]:
+def platform() -> dict[str, PlatformNamespace]:
     """Return the described namespaces of the platform, which belong to no hospital."""
     try:
-        return frozenset(yaml.safe_load(PLATFORM.read_text(encoding="utf-8"))["namespaces"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        rows = yaml.safe_load(PLATFORM.read_text(encoding="utf-8"))["namespaces"]
+        return {
+            name: PlatformNamespace(
+                frozenset(row.get("egress") or ()), row.get("webhook_port"), bool(row.get("internal"))
+            )
+            for name, row in rows.items()
+        }
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise PackError(f"{PLATFORM} has no namespaces of the platform ({error}); correct the file.") from None
+
+
+@cache
+def platform_namespaces() -> frozenset[str]:
+    """Return the names of the platform's namespaces."""
+    return frozenset(platform())

@@ -57,6 +57,8 @@ class Addresses:
         The URL of Vault; empty where the configuration does not have it.
     pods
         The network of pods, which is that of the VPC on EKS; empty where the configuration does not have it.
+    alarms
+        The address to which alarms are sent; empty where the configuration does not have it.
     """
 
     shared: Mapping[str, Endpoint]
@@ -67,6 +69,7 @@ class Addresses:
     tokens: TokenSettings | None = None
     vault: str = ""
     pods: str = ""
+    alarms: str = ""
 
     def of(self, hospital: str, endpoint: str) -> Endpoint | None:
         """Return the address of an endpoint for a hospital."""
@@ -125,6 +128,7 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         tokens=_tokens(gateway, settings.get("hospitals") or ()),
         vault=vault,
         pods=str((settings.get("networks") or {}).get("pods") or vpc or ""),
+        alarms=str(settings.get("alarms") or ""),
     )
 
 

@@ -19,6 +19,8 @@ _LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 _LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 _LOGGING = "aws:s3/bucketLogging:BucketLogging"
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+_OWN_REGION = "arn:aws:backup:us-east-1:123456789012:backup-vault:x"
+_FOREIGN_VAULT = "arn:aws:backup:us-west-2:999999999999:backup-vault:x"
 _DEFAULT_SG = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 _ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 _BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -261,6 +263,9 @@ WATCH: list[Seed] = [
     seed("AUD-07", _DATABASE, "monitoringInterval", GONE),
     seed("AUD-07", _ALARM, "alarmActions", []),
     seed("AUD-07", _ALARM, "actionsEnabled", False),
+    seed("AUD-07", _ALARM, "okActions", ["arn:aws:sns:us-east-1:999999999999:x"], hides=False),
+    seed("AUD-07", "aws:securityhub/account:Account", "autoEnableControls", False),
+    seed("AC-18", "aws:sns/topic:Topic", "sqsFailureFeedbackRoleArn", "arn:aws:iam::999999999999:role/x", hides=False),
     absent("AUD-07", "aws:guardduty/detector:Detector"),
     absent("AUD-07", "aws:securityhub/account:Account"),
     absent("AUD-07", "aws:cfg/recorder:Recorder"),
@@ -274,7 +279,16 @@ WATCH: list[Seed] = [
     seed("BCP-01", _PLAN, "rules[0].schedule", "rate(3 days)"),
     seed("BCP-01", _PLAN, "rules[0].lifecycle.deleteAfter", 7),
     seed("BCP-01", _PLAN, "rules[0].copyActions", []),
-    seed("BCP-01", _PLAN, "rules[0].copyActions[0].destinationVaultArn", "arn:aws:backup:us-east-1:1:backup-vault:x"),
+    seed(
+        "BCP-01",
+        _PLAN,
+        "rules[0].copyActions[0].destinationVaultArn",
+        _OWN_REGION,
+    ),
+    seed("BCP-01", _PLAN, "rules[0].copyActions[0].destinationVaultArn", _FOREIGN_VAULT),
+    seed(
+        "BCP-02", "aws:backup/restoreTestingPlan:RestoreTestingPlan", "recoveryPointSelection.selectionWindowDays", 365
+    ),
     absent("BCP-02", "aws:backup/vaultLockConfiguration:VaultLockConfiguration", "backupVaultName"),
     absent("BCP-02", "aws:backup/restoreTestingPlan:RestoreTestingPlan"),
     absent("BCP-03", _REPLICATION, "bucket"),

@@ -325,7 +325,7 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
 def backups(hospitals: tuple[str, ...]) -> list[Resource]:
     """Return backups of all PHI stores."""
     chosen = [f"arn:aws:s3:::hmlops-prod-{name}-{data}" for name in hospitals for data in CLASSES]
-    away = "arn:aws:backup:us-west-2:1:backup-vault:dr"
+    away = "arn:aws:backup:us-west-2:123456789012:backup-vault:dr"
     rule = {
         "ruleName": "daily",
         "targetVaultName": "vault",

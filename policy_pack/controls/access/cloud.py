@@ -1,6 +1,7 @@
 """IAM policies, roles and users, S3 public access, bucket policies and key policies."""
 
-from policy_pack.controls.rules import join_check, resource_check
+from policy_pack.controls.rules import ANY, join_check, resource_check
+from policy_pack.facts.iam.callers import account_of, own_account
 from policy_pack.facts.iam.conditions import applies_to_unlisted, equals_exactly, is_restricted_by
 from policy_pack.facts.iam.documents import Statement, policy_statements, statements
 from policy_pack.facts.iam.policies import POLICY_ATTACHMENTS, documents
@@ -10,6 +11,7 @@ from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, IAM_POLICIES, KEY, ROLE
+from policy_pack.stack.text import known_text
 from policy_pack.stack.values import View
 
 _FLAGS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -154,6 +156,18 @@ def nothing_is_public(resource: Resource) -> Findings:
     """Refuse database snapshots and SSM documents that are public."""
     for account in resource.at(_SHARED[resource.kind]).items():
         yield from expect(account, lambda value: "all" not in value.lower().split(","), "is public")
+
+
+@join_check("AC-18", ANY)
+def services_have_roles_of_the_account(resource: Resource, context: StackContext) -> Findings:
+    """Refuse roles of another account as the role of an AWS service."""
+    if resource.package != "aws":
+        return
+    for path in (name for name in resource.props if name.endswith(("roleArn", "RoleArn"))):
+        account = account_of(known_text(resource.at(path)))
+        own: str = context.graph.memo("own account", own_account)
+        if account and own and account != own:
+            yield violation("has the role of another account", path)
 
 
 @join_check("AC-06", BUCKET)

@@ -7,7 +7,7 @@ from typing import Any
 from policy_pack.controls.rules import join_check, resource_check, stack_check
 from policy_pack.facts.records.alarms import ALARM, AlarmPaths
 from policy_pack.facts.records.table import AlarmedEvent, Notice, records
-from policy_pack.facts.records.topics import TOPIC
+from policy_pack.facts.records.topics import SUBSCRIPTION, TOPIC
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import ROLE
@@ -21,6 +21,25 @@ def alarms_have_actions(alarm: Resource) -> Findings:
     """Require an action for every alarm."""
     yield from expect(alarm.at("alarmActions"), is_set, "has no alarm action")
     yield from expect(alarm.at("actionsEnabled"), lambda value: value is not False, "its alarm actions are disabled")
+
+
+@join_check("AUD-07", ALARM)
+def alarms_notify_topics_of_the_stack(alarm: Resource, context: StackContext) -> Findings:
+    """Refuse actions of alarms other than topics of the stack."""
+    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    for path in paths.strange_actions(alarm):
+        yield violation("notifies something other than a topic of the stack", path)
+
+
+@join_check("AUD-07", SUBSCRIPTION)
+def alarms_go_to_the_configured_address(subscription: Resource, context: StackContext) -> Findings:
+    """Refuse subscriptions of alarms by another address than that of the stack's configuration."""
+    address = context.addresses.alarms if context.addresses else ""
+    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    topic = context.graph.target(subscription, "topic", (TOPIC,), ("arn", "id"))
+    if address and (topic is None or paths.publishers(topic)):
+        message = "sends alarms to another address than the configuration's (alarms)"
+        yield from expect(subscription.at("endpoint"), lambda value: value == address, message)
 
 
 @join_check("AUD-07", TOPIC)

@@ -8,6 +8,7 @@ from policy_pack.stack.checks import (
     expect,
     guarded,
     has_all,
+    is_empty,
     is_set,
     is_true,
     not_yet_known,
@@ -87,6 +88,12 @@ def buckets_have_access_logs(bucket: Resource, context: StackContext) -> Finding
     log_sources = context.graph.referrers(bucket, BUCKET_LOGGING, "targetBucket", BUCKET_KEYS)
     if not logging and not log_sources:
         yield violation("has no server access logging (BucketLogging)")
+
+
+@resource_check("AUD-05", BUCKET_LOGGING)
+def access_logs_are_for_their_bucket(logging: Resource) -> Findings:
+    """Refuse grants of the access logs to others."""
+    yield from expect(logging.at("targetGrants"), is_empty, "grants its access logs to others (targetGrants)")
 
 
 @resource_check("AUD-05", *LOAD_BALANCERS)

@@ -26,9 +26,13 @@ _FEATURES = {
     "S3_DATA_EVENTS": "S3 data events",
     "RUNTIME_MONITORING": "the runtime of nodes",
 }
+_SECURITY_HUB = "aws:securityhub/account:Account"
+_STANDARD = "aws:securityhub/standardsSubscription:StandardsSubscription"
+_STANDARD_ARN = re.compile(r"arn:aws:securityhub:[a-z0-9-]*::(standards|ruleset)/[a-z0-9/.-]+")
+_ANALYZER = "aws:accessanalyzer/analyzer:Analyzer"
 _IN_EACH_REGION = {
     _DETECTOR: "has no GuardDuty detector",
-    "aws:securityhub/account:Account": "has no Security Hub",
+    _SECURITY_HUB: "has no Security Hub",
 }
 _RECORDER = "aws:cfg/recorder:Recorder"
 _STATUS = "aws:cfg/recorderStatus:RecorderStatus"
@@ -62,6 +66,29 @@ def _recorder_problems(context: StackContext) -> Iterator[str]:
         yield "does not start its AWS Config recorder"
 
 
+@resource_check("AUD-07", _SECURITY_HUB)
+def security_hub_enables_new_controls(account: Resource) -> Findings:
+    """Require that Security Hub enables the controls that are added to its standards."""
+    enabled = account.at("autoEnableControls")
+    yield from expect(enabled, lambda value: value is not False, "does not enable new controls of its standards")
+
+
+@resource_check("AUD-07", _STANDARD)
+def security_hub_has_its_standards(subscription: Resource) -> Findings:
+    """Require that a subscription names a standard of Security Hub."""
+    yield from expect(subscription.at("standardsArn"), _is_standard, "names no standard of Security Hub")
+
+
+def _is_standard(arn: object) -> bool:
+    return _STANDARD_ARN.fullmatch(str(arn)) is not None
+
+
+@resource_check("AUD-07", _ANALYZER)
+def analyzers_find_access_from_outside(analyzer: Resource) -> Findings:
+    """Require analyzers of access from outside the account or the organization."""
+    yield from expect(analyzer.at("type"), one_of(None, "ACCOUNT", "ORGANIZATION"), "finds no access from outside")
+
+
 @resource_check("AUD-07", CHANNEL)
 def channels_deliver(channel: Resource) -> Findings:
     """Require the bucket to which AWS Config delivers."""
@@ -90,6 +117,8 @@ def recorders_record_everything(recorder: Resource) -> Findings:
 def detectors_are_enabled(detector: Resource) -> Findings:
     """Refuse a detector that is switched off."""
     yield from expect(detector.at("enable"), lambda value: value is not False, "is switched off")
+    for path in ("datasources.s3Logs.enable", "datasources.kubernetes.auditLogs.enable"):
+        yield from expect(detector.at(path), lambda value: value is not False, "switches a source off")
 
 
 @join_check("AUD-07", _DETECTOR)

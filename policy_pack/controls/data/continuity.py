@@ -1,7 +1,7 @@
 """Backups, restore tests, replication to a second region, and high availability."""
 
 from policy_pack.controls.rules import context_check, join_check, stack_check
-from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, has_role, plans_of
+from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, has_role, meets_conditions, plans_of
 from policy_pack.facts.network.selectors import matches as selector_matches
 from policy_pack.facts.schedules import schedule
 from policy_pack.facts.structure import holds_phi, zone_of
@@ -97,11 +97,19 @@ def _tests_restores(plan: Resource, context: StackContext) -> bool:
     points = plan.at("recoveryPointSelection")
     return (
         bool(selected)
+        and all(_finds_stores(selection, context) for selection in selected)
         and schedule(plan.at("scheduleExpression").text()).monthly
         and not points.at("includeVaults").absent
         and points.at("excludeVaults").absent
         and not points.at("recoveryPointTypes").absent
+        and (points.at("selectionWindowDays").value or 0) <= RETENTION_DAYS
     )
+
+
+def _finds_stores(selection: Resource, context: StackContext) -> bool:
+    """Return whether the conditions of a restore test's selection hold for a store of the stack."""
+    conditions = selection.at("protectedResourceConditions")
+    return conditions.absent or any(meets_conditions(conditions, store) for store in context.graph.of(*_STORES))
 
 
 @join_check("BCP-03", BUCKET)

@@ -83,6 +83,10 @@ def keys_rotate(key: Resource, context: StackContext) -> Findings:
     )
     if symmetric:
         yield from expect(key.at("enableKeyRotation"), is_true, "has no key rotation")
+        period = key.at("rotationPeriodInDays")
+        yield from expect(period, lambda days: days is None or days <= 365, "is rotated less than once a year")
+    elif is_true(key.at("enableKeyRotation").raw):
+        yield violation("is not symmetric, so it is neither rotated nor encrypts data", "customerMasterKeySpec")
     if not context.synthetic:
         yield from expect(
             key.at("deletionWindowInDays"),

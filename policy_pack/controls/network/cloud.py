@@ -6,7 +6,15 @@ from policy_pack.controls.network.entry_points import found_public
 from policy_pack.controls.rules import context_check, join_check, resource_check
 from policy_pack.facts.exposure.aws_services import aws_services
 from policy_pack.facts.exposure.entry_points import compared
-from policy_pack.facts.exposure.internet_routes import ROUTE, TABLES, exposed_by, internet_routes
+from policy_pack.facts.exposure.internet_routes import (
+    ASSOCIATION,
+    ROUTE,
+    TABLES,
+    exposed_by,
+    internet_routes,
+    strange_ends,
+    unknown_targets,
+)
 from policy_pack.facts.exposure.security_groups import (
     GROUP_RULE,
     GROUPS,
@@ -79,6 +87,20 @@ def only_nat_gateways_have_internet_routes(resource: Resource, context: StackCon
         exposed = ", ".join(exposed_by(route, context))
         if exposed:
             yield violation(f"routes the internet to {exposed}; keep only NAT gateways in such a subnet", route.path)
+
+
+@resource_check("SEG-08", *TABLES, ROUTE)
+def the_internet_is_behind_gateways(resource: Resource) -> Findings:
+    """Refuse routes of all addresses to anything but a NAT gateway or an internet gateway."""
+    for route in unknown_targets(resource):
+        yield violation("leads all addresses to something other than a NAT gateway", route.path)
+
+
+@join_check("SEG-08", ASSOCIATION)
+def subnets_have_their_route_table(association: Resource, context: StackContext) -> Findings:
+    """Refuse associations of subnets or route tables that the stack does not have."""
+    for path in strange_ends(association, context.graph):
+        yield violation("names something that the stack does not have", path)
 
 
 @join_check("SEG-09", VPC)

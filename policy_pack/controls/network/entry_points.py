@@ -17,6 +17,7 @@ from policy_pack.facts.exposure.load_balancers import listeners_elsewhere, load_
 from policy_pack.stack.checks import Findings, StackContext, guarded, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
+    CLIENT_POLICY,
     GATEWAY,
     HELM_CHARTS,
     INFERENCE_SERVICE,
@@ -165,3 +166,12 @@ def predictions_have_audit_records(service: Resource, context: StackContext) -> 
 def _is_routed(service: Resource, context: StackContext) -> bool:
     name, own = service.at("metadata.name").text(), namespace(service).text()
     return bool({(own, name), (own, f"{name}{_PREDICTOR}")} & routed_services(context))
+
+
+@resource_check("SEG-12", CLIENT_POLICY)
+def clients_do_not_name_their_address(policy: Resource) -> Findings:
+    """Refuse the proxy protocol and headers of addresses, by which a client says where it comes from."""
+    for path in ("spec.enableProxyProtocol", "spec.proxyProtocol", "spec.clientIPDetection"):
+        value = policy.at(path)
+        if not value.absent and value.value is not False:
+            yield violation("lets clients name the address that they come from", path)

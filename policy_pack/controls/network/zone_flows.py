@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policy_pack.controls.network.policy_peers import undeclared_peers
 from policy_pack.controls.rules import stack_check
 from policy_pack.facts.network.connections import connections, is_declared
 from policy_pack.facts.network.policies import (
@@ -40,22 +41,26 @@ def only_declared_flows_are_allowed(context: StackContext) -> Findings:
         if group.namespace.name not in platform_namespaces():
             yield from _zone(group, table)
             yield from _external_peers(group, network, table, context)
-    yield from _connections(network, table)
+    yield from _connections(network, table, context.addresses)
 
 
-def _connections(network: Topology, table: ZoneTable) -> Findings:
+def _connections(network: Topology, table: ZoneTable, addresses: Addresses | None) -> Findings:
     """Yield the connections that are not in the zone table, as one finding for each policy or pod that allows them."""
     by_resource: dict[str, tuple[Resource | None, list[str]]] = {}
+    told: set[str] = set()
     for connection in connections(network):
         ends = {connection.source.namespace.name, connection.target.namespace.name}
         if not ends <= platform_namespaces() and not is_declared(connection, table):
             policy = connection.egress_policy or connection.ingress_policy
             resource = policy.resource if policy else connection.source.resource
+            both = (connection.egress_policy, connection.ingress_policy)
+            told |= {one.resource.urn for one in both if one}
             by_resource.setdefault(resource.urn if resource else "", (resource, []))[1].append(connection.path)
     for resource, paths in by_resource.values():
         more = len(set(paths)) - _NAMED
         named = "; ".join(sorted(set(paths))[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
         yield violation(f"{named} is allowed, and is not in the zone table", "", resource)
+    yield from undeclared_peers(network, table, told, addresses)
 
 
 # --- pods ----------------------------------------------------------------------------------------

@@ -20,6 +20,12 @@ def images_are_scanned(repository: Resource, context: StackContext) -> Findings:
         yield from expect(scan, lambda value: value is True, "its images are not scanned")
 
 
+@resource_check("VM-01", _SCANNING)
+def registries_are_scanned_by_inspector(configuration: Resource) -> Findings:
+    """Require enhanced scanning of the registry, by Amazon Inspector, wherever it is configured."""
+    yield from expect(configuration.at("scanType"), one_of("ENHANCED"), "does not let Amazon Inspector scan images")
+
+
 @resource_check("VM-01", REPOSITORY)
 def image_tags_are_immutable(repository: Resource) -> Findings:
     """Require immutable image tags."""

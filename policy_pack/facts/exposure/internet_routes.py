@@ -16,8 +16,9 @@ from policy_pack.stack.values import UNKNOWN, NotKnownError, View, leaves
 SUBNET = "aws:ec2/subnet:Subnet"
 TABLES = ("aws:ec2/routeTable:RouteTable", "aws:ec2/defaultRouteTable:DefaultRouteTable")
 ROUTE = "aws:ec2/route:Route"
+_DESTINATIONS = ("cidrBlock", "ipv6CidrBlock", "destinationCidrBlock", "destinationIpv6CidrBlock")
 _INTERNET_GATEWAY = "aws:ec2/internetGateway:InternetGateway"
-_ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
 _MAIN_ASSOCIATION = "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation"
 # They may refer to a subnet with a route to the internet.
 _HARMLESS = frozenset(
@@ -25,7 +26,7 @@ _HARMLESS = frozenset(
         "aws:ec2/natGateway:NatGateway",
         "aws:ec2/networkAcl:NetworkAcl",
         "aws:ec2/networkAclAssociation:NetworkAclAssociation",
-        _ASSOCIATION,
+        ASSOCIATION,
         SUBNET,
     }
 )
@@ -60,6 +61,24 @@ def _leads_to_internet(resource: Resource, route: View, field: str, graph: Graph
     return any(found.kind == _INTERNET_GATEWAY for urn in resource.depends[field] if (found := graph.get(urn)))
 
 
+def unknown_targets(resource: Resource) -> Iterator[View]:
+    """Return the routes of all addresses that lead neither to a NAT gateway nor to an internet gateway."""
+    for route in resource.at("routes").items() if resource.kind in TABLES else [View(resource.props)]:
+        networks = [route.at(path) for path in _DESTINATIONS]
+        everything = any(one.known and one.text().endswith("/0") for one in networks)
+        gateways = [route.at(path) for path in ("natGatewayId", "gatewayId")]
+        if everything and all(gateway.known and gateway.absent for gateway in gateways):
+            yield route
+
+
+def strange_ends(association: Resource, graph: Graph) -> Iterator[str]:
+    """Return the properties of an association that name no subnet or route table of the stack."""
+    for path, kinds in (("subnetId", (SUBNET,)), ("routeTableId", TABLES)):
+        named = association.at(path)
+        if named.known and not named.absent and graph.target(association, path, kinds, ID_KEYS) is None:
+            yield path
+
+
 def exposed_by(route: InternetRoute, context: StackContext) -> Iterator[str]:
     """Yield what a route exposes: subnets that are not known, and what is in the others."""
     if route.table is None:
@@ -76,7 +95,7 @@ def exposed_by(route: InternetRoute, context: StackContext) -> Iterator[str]:
 def _subnets(table: Resource, context: StackContext) -> Iterator[Resource]:
     """Return the subnets of a route table; the main table of a VPC has all that no other table has."""
     others = [kind for kind in TABLES if kind != table.kind]
-    ties = context.attached(table, _ASSOCIATION, "routeTableId", ID_KEYS, *others)
+    ties = context.attached(table, ASSOCIATION, "routeTableId", ID_KEYS, *others)
     for tie in ties:
         subnet = context.graph.target(tie, "subnetId", (SUBNET,), ID_KEYS)
         if subnet is not None:
@@ -85,7 +104,7 @@ def _subnets(table: Resource, context: StackContext) -> Iterator[Resource]:
     if is_main:
         tied = {
             found.urn
-            for tie in context.graph.of(_ASSOCIATION)
+            for tie in context.graph.of(ASSOCIATION)
             if (found := context.graph.target(tie, "subnetId", (SUBNET,), ID_KEYS))
         }
         yield from (subnet for subnet in context.graph.of(SUBNET) if subnet.urn not in tied)

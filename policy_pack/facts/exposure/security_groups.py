@@ -1,4 +1,4 @@
-"""Rules of security groups that admit clients outside the VPC, wherever they are declared."""
+"""Rules of security groups, wherever they are declared: the networks and groups that they admit or lead to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,38 +13,52 @@ from policy_pack.stack.values import NotKnownError, View
 GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
 GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+EGRESS_RULE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 _PREFIX_LIST = "aws:ec2/managedPrefixList:ManagedPrefixList"
 _PREFIX_LIST_ENTRY = "aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry"
 # A network with a shorter prefix names nobody.
 MINIMUM_PREFIX = {4: 8, 6: 32}
 _ALL_PORTS = (0, 65535)
+_INGRESS, _EGRESS = "ingress", "egress"
+_TCP = ("tcp", "6")
 
 
 @dataclass(frozen=True)
-class IngressRule:
-    """An ingress rule of a security group.
+class GroupRule:
+    """An ingress or egress rule of a security group.
 
     Parameters
     ----------
     resource, path
         Where it is declared.
     networks
-        The networks that it admits, each with its property.
+        The networks that it names, each with its property.
     prefix_lists
-        The prefix lists that it admits.
+        The prefix lists that it names.
+    groups
+        The other security groups that it names.
     ports
         The first and the last port.
+    tcp
+        Whether it is of TCP.
     """
 
     resource: Resource
     path: str
     networks: tuple[View, ...]
     prefix_lists: tuple[View, ...]
+    groups: tuple[View, ...]
     ports: tuple[int, int]
+    tcp: bool
 
     def admits(self, port: int) -> bool:
         """Return whether it admits connections of a network to a port."""
         return self.ports[0] <= port <= self.ports[1]
+
+    @property
+    def single(self) -> bool:
+        """Whether it is of one port of TCP."""
+        return self.tcp and self.ports[0] == self.ports[1]
 
     @property
     def label(self) -> str:
@@ -54,21 +68,38 @@ class IngressRule:
         return f"{ports} of {self.resource.name}"
 
 
-def ingress_rules(resource: Resource) -> Iterator[IngressRule]:
+def ingress_rules(resource: Resource) -> Iterator[GroupRule]:
     """Return the ingress rules that a resource declares."""
+    yield from _rules(resource, _INGRESS, INGRESS_RULE)
+
+
+def egress_rules(resource: Resource) -> Iterator[GroupRule]:
+    """Return the egress rules that a resource declares."""
+    yield from _rules(resource, _EGRESS, EGRESS_RULE)
+
+
+def _rules(resource: Resource, direction: str, kind: str) -> Iterator[GroupRule]:
     if resource.kind in GROUPS:
-        for rule in resource.at("ingress").items():
-            yield _rule(resource, rule, ("cidrBlocks", "ipv6CidrBlocks"), "prefixListIds", "protocol")
-    elif resource.kind == INGRESS_RULE:
-        yield _rule(resource, View(resource.props), ("cidrIpv4", "cidrIpv6"), "prefixListId", "ipProtocol")
-    elif resource.at("type").text() == "ingress":
-        yield _rule(resource, View(resource.props), ("cidrBlocks", "ipv6CidrBlocks"), "prefixListIds", "protocol")
+        for rule in resource.at(direction).items():
+            yield _rule(resource, rule, ("cidrBlocks", "ipv6CidrBlocks"), "prefixListIds", "securityGroups")
+    elif resource.kind == kind:
+        own = View(resource.props)
+        yield _rule(resource, own, ("cidrIpv4", "cidrIpv6"), "prefixListId", "referencedSecurityGroupId")
+    elif resource.kind == GROUP_RULE and resource.at("type").text() == direction:
+        own = View(resource.props)
+        yield _rule(resource, own, ("cidrBlocks", "ipv6CidrBlocks"), "prefixListIds", "sourceSecurityGroupId")
 
 
-def _rule(resource: Resource, rule: View, fields: tuple[str, ...], lists: str, protocol: str) -> IngressRule:
-    networks = tuple(item for field in fields for item in rule.at(field).items() if not item.known or not item.absent)
-    prefix_lists = tuple(item for item in rule.at(lists).items() if not item.known or not item.absent)
-    return IngressRule(resource, rule.path, networks, prefix_lists, _ports(rule, protocol))
+def _rule(resource: Resource, rule: View, fields: tuple[str, ...], lists: str, groups: str) -> GroupRule:
+    protocol = "ipProtocol" if resource.kind in (INGRESS_RULE, EGRESS_RULE) else "protocol"
+    networks = tuple(item for field in fields for item in _named(rule, field))
+    tcp = rule.at(protocol).text().lower() in _TCP
+    ports = _ports(rule, protocol)
+    return GroupRule(resource, rule.path, networks, _named(rule, lists), _named(rule, groups), ports, tcp)
+
+
+def _named(rule: View, field: str) -> tuple[View, ...]:
+    return tuple(item for item in rule.at(field).items() if not item.known or not item.absent)
 
 
 def _ports(rule: View, protocol: str) -> tuple[int, int]:
@@ -81,7 +112,7 @@ def _ports(rule: View, protocol: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def admitted_networks(rule: IngressRule, graph: Graph) -> Iterator[EntryPoint]:
+def admitted_networks(rule: GroupRule, graph: Graph) -> Iterator[EntryPoint]:
     """Return the networks of a rule as entry points."""
     for network in rule.networks:
         reach = reach_of_network(network.text())

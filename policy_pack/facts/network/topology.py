@@ -86,6 +86,8 @@ class Topology:
         Pods that the stack declares, and those of the zone table's workloads that it does not declare yet.
     by_namespace
         The same by namespace.
+    policies
+        The policies that are known.
     unknown
         Namespaces with a policy that is not known yet; ``*`` where the namespace is not known either.
     findings
@@ -97,6 +99,7 @@ class Topology:
     namespaces: dict[str, Namespace] = field(default_factory=dict)
     pod_groups: list[PodGroup] = field(default_factory=list)
     by_namespace: dict[str, list[PodGroup]] = field(default_factory=lambda: defaultdict(list))
+    policies: list[NetworkPolicy] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     pod_network: str = ""
@@ -227,6 +230,7 @@ def _add_policy(result: Topology, resource: Resource, context: StackContext) -> 
         result.unknown.add(ANY_NAMESPACE)
         result.findings.append(not_yet_known("metadata.namespace", resource))
         return
+    result.policies.append(policy)
     for group in result.by_namespace.get(name, ()):
         if matches(policy.pod_selector, group.labels):
             _add_rules(group, policy)

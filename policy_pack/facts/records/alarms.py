@@ -31,6 +31,7 @@ _OTHER_EVALUATIONS: Final = (
     "evaluationWindow",
     "warmUpConfiguration",
 )
+_ACTIONS: Final = ("alarmActions", "okActions", "insufficientDataActions")
 _DEFAULT_BUS: Final = ("", "default")
 _CLASSES_WITH_FILTERS: Final = ("", "STANDARD")
 # The time in which an alarm must have been raised.
@@ -71,6 +72,14 @@ class AlarmPaths:
         name = f"topic {topic.urn} {service}"
         reason: str = self._graph.memo(name, lambda graph: problem(graph, topic, service))
         return reason
+
+    def strange_actions(self, alarm: Resource) -> Iterable[str]:
+        """Return the properties of an alarm's actions that name something other than a topic of the stack."""
+        by_arn: dict[str, Resource] = self._graph.memo("topics by arn", _topics_by_arn)
+        for path in _ACTIONS:
+            known = [item.text() for item in alarm.at(path).items() if item.known]
+            if not alarm.depends.get(path) and any(text not in by_arn for text in known):
+                yield path
 
     def publishers(self, topic: Resource) -> list[str]:
         """Return the services whose alarms or rules notify a topic."""

@@ -15,7 +15,7 @@ TOPIC: Final = "aws:sns/topic:Topic"
 ALARMS: Final = "cloudwatch.amazonaws.com"
 EVENTS: Final = "events.amazonaws.com"
 _POLICY: Final = "aws:sns/topicPolicy:TopicPolicy"
-_SUBSCRIPTION: Final = "aws:sns/topicSubscription:TopicSubscription"
+SUBSCRIPTION: Final = "aws:sns/topicSubscription:TopicSubscription"
 _KEYS: Final = ("arn", "id")
 _USES_OF_KEY: Final = ("kms:GenerateDataKey", "kms:Decrypt")
 
@@ -28,8 +28,8 @@ def problem(graph: Graph, topic: Resource, service: str) -> str:
     NotKnownError
         When a value that decides it is not known yet.
     """
-    subscriptions = graph.referrers(topic, _SUBSCRIPTION, "topic", _KEYS)
-    if not subscriptions and graph.unresolved(_SUBSCRIPTION, "topic"):
+    subscriptions = graph.referrers(topic, SUBSCRIPTION, "topic", _KEYS)
+    if not subscriptions and graph.unresolved(SUBSCRIPTION, "topic"):
         raise NotKnownError("topic")
     if topic.at("fifoTopic").value is True:
         return "is a FIFO topic, to which neither alarms nor event rules publish"

@@ -21,7 +21,7 @@ from policy_pack.stack.values import UNKNOWN
 from tests.policy import world
 from tests.policy.builders import STACK, build, changed
 from tests.policy.evaluation import results
-from tests.policy.flows import RESOURCES, pods, with_flow
+from tests.policy.flows import RESOURCES, platform, pods, with_flow
 
 
 def messages(graph: Graph) -> list[str]:
@@ -77,10 +77,52 @@ def test_a_declared_connection_on_another_port_is_refused() -> None:
     assert any("model-server:9999" in message for message in messages(graph))
 
 
-def test_a_connection_needs_a_rule_at_both_ends() -> None:
-    graph = with_flow(pods("north", "serving", "planner"), pods("north", "phi", "ingestor"), 8080)
-    one_end = Graph([r for r in graph if r.name != "in"], STACK)
-    assert messages(one_end) == []
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (("north", "serving", "planner"), ("north", "phi", "ingestor")),
+        (("south", "serving", "planner"), ("north", "serving", "model-server")),
+        (("north", "serving", "planner"), ("south", "serving", "model-server")),
+    ],
+)
+@pytest.mark.parametrize("left_out", ["in", "out"])
+def test_one_end_of_an_undeclared_connection_is_refused(
+    left_out: str, source: tuple[str, str, str], target: tuple[str, str, str]
+) -> None:
+    graph = with_flow(pods(*source), pods(*target), 8080)
+    one_end = Graph([r for r in graph if r.name != left_out], STACK)
+    path = f"{source[0]}-{source[1]}/{source[2]} -> {target[0]}-{target[1]}/{target[2]}"
+    by = "out" if left_out == "in" else "in"
+    assert messages(one_end) == [f"{path} is allowed by {by}, and is not in the zone table"]
+
+
+def test_one_end_of_a_declared_connection_is_none() -> None:
+    graph = with_flow(pods("north", "serving", "planner"), pods("north", "serving", "model-server"), 8080)
+    assert messages(Graph([r for r in graph if r.name != "in"], STACK)) == []
+
+
+@pytest.mark.parametrize("peer", [pods("south", "phi", "stranger"), {"podSelector": {"matchLabels": {"x": "y"}}}])
+def test_a_peer_that_is_no_workload_is_refused(peer: dict[str, Any]) -> None:
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [peer], "ports": [{"port": 8080}]}]}
+    assert any("pods that are no workload" in message for message in messages(with_policy(spec)))
+
+
+def test_a_policy_of_pods_that_are_no_workload_is_refused() -> None:
+    spec = {
+        "podSelector": {"matchLabels": {"x": "y"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [pods("north", "serving", "planner")], "ports": [{"port": 8080}]}],
+    }
+    expected = "its peers -> north-phi/pods that are no workload is allowed by extra, and is not in the zone table"
+    assert messages(with_policy(spec)) == [expected]
+
+
+def test_a_policy_of_the_platform_that_admits_a_workload_without_flow_is_refused() -> None:
+    namespace, _ = platform("monitoring")
+    spec = {"podSelector": {}, "policyTypes": ["Egress"]}
+    egress = [{"to": [pods("north", "phi", "ingestor")], "ports": [{"port": 8080}]}]
+    graph = Graph([*with_policy({**spec, "egress": egress}, "monitoring"), namespace], STACK)
+    assert any("pods of monitoring -> north-phi/ingestor is allowed by extra" in one for one in messages(graph))
 
 
 def test_a_policy_that_allows_many_connections_is_one_finding() -> None:
