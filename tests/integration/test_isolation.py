@@ -222,9 +222,12 @@ class Pods:
         template = self._batch.read_namespaced_cron_job(CRONJOB[workload], likeness).spec.job_template.spec.template
         container = copy.deepcopy(template.spec.containers[0])
         container.env, container.volume_mounts, container.args = None, None, ["-c", code, *arguments]
+        account = client.V1ObjectMeta(name=workload)
+        self._core.create_namespaced_service_account(name, client.V1ServiceAccount(metadata=account))
         spec = client.V1PodSpec(
             containers=[container],
             restart_policy="Never",
+            service_account_name=workload,
             automount_service_account_token=False,
             security_context=template.spec.security_context,
         )

@@ -113,7 +113,8 @@ def _overrides(instance: Resource, graph: Graph, control: str) -> Findings:
     group = graph.target(instance, path, (kind,), _NAMES)
     if group:
         yield from _wrong(group.at("parameters"), "postgresql", control, required=False)
-    elif not instance.at(path).absent:
+    # AWS's default groups cannot be changed, and leave the cluster's parameters as they are.
+    elif not instance.at(path).absent and not instance.at(path).text().startswith("default."):
         yield violation("has a parameter group that the stack does not have", path)
 
 

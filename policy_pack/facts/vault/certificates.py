@@ -71,7 +71,8 @@ def certificates(role: Resource, graph: Graph) -> Iterator[Certificate]:
         for item in role.at(field).items():
             if _text(item) not in allowed:
                 yield Certificate("other", f"{title} {_text(item)}", f"{field} allows {_text(item)}", item.known)
-    if role.at("cnValidations").items():
+    # Vault's own default, which its provider writes into the state.
+    if {_text(item) for item in role.at("cnValidations").items()} not in (set(), {"email", "hostname"}):
         yield Certificate("other", ANY_NAME, "cnValidations changes how names are checked")
     yield from _lasting(role, graph)
 
