@@ -94,6 +94,10 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         Exempt findings, those of single resources included, are one diagnostic for each exemption.
         """
         graph = wire.graph(request.resources, self._stack)
+        # `pulumi policy analyze` does not name the stack before; its resources do.
+        with self._lock:
+            if not self._stack:
+                self._stack, self._evaluator = graph.stack, None
         results = self._current_evaluator().evaluate_stack(graph)
         diagnostics = [self._diagnostic(result) for result in _not_exempt(by_scope(results, whole_stack=True))]
         diagnostics += [self._exempt_diagnostic(group, graph.root.urn) for group in by_exemption(results)]
