@@ -1,7 +1,8 @@
 """The chain in the hospital's database: append a record, and read records."""
 
+import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.errors import AuditError, NotRecordedError
 from services.audit.records import AuditEntry, Record
+from services.database.connections import sqlstate
 
 SALT_BYTES = 32
 LOCK_MILLISECONDS = 2000
@@ -23,6 +25,14 @@ _COLUMNS = "sequence, recorded_at, login, previous_hash, hash"
 _LIMITS = (
     text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"),
     text(f"SET LOCAL statement_timeout = {STATEMENT_MILLISECONDS}"),
+)
+# Where an entry names an encounter or a patient; each is a search in the index of entries.
+_ABOUT: tuple[Callable[[str], dict[str, Any]], ...] = (
+    lambda name: {"encounter": name},
+    lambda name: {"patient": name},
+    lambda name: {"encounters": [name]},
+    lambda name: {"scores": [{"encounter": name}]},
+    lambda name: {"scores": [{"patient": name}]},
 )
 _APPEND = text(f"INSERT INTO audit.records (entry) VALUES (:entry) RETURNING {_COLUMNS}")  # noqa: S608, constants
 _KEEP = text(
@@ -64,7 +74,7 @@ def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes |
                 connection.execute(_KEEP, kept)
     except SQLAlchemyError as fault:
         # The database's text may repeat values of the entry.
-        raise NotRecordedError(f"The audit record was not written ({type(fault).__name__}).") from None
+        raise NotRecordedError(f"The audit record was not written (SQLSTATE {sqlstate(fault)}).") from None
     return record
 
 
@@ -151,10 +161,9 @@ def records(
         conditions.append("recorded_at < :until")
         values["until"] = until
     if about is not None:
-        forms = ('{{"{}": "{}"}}', '{{"scores": [{{"{}": "{}"}}]}}')
-        tests = [f"entry::jsonb @> CAST(:about{n}{kind} AS jsonb)" for n in (0, 1) for kind in ("encounter", "patient")]
+        tests = [f"entry::jsonb @> CAST(:about{number} AS jsonb)" for number in range(len(_ABOUT))]
         conditions.append(f"({' OR '.join(tests)})")
-        values |= {f"about{n}{kind}": forms[n].format(kind, about) for n in (0, 1) for kind in ("encounter", "patient")}
+        values |= {f"about{number}": json.dumps(form(about)) for number, form in enumerate(_ABOUT)}
     query = f"SELECT {_COLUMNS}, entry FROM audit.records WHERE {' AND '.join(conditions)} ORDER BY sequence"  # noqa: S608
     streamed = connection.execution_options(stream_results=True, max_row_buffer=BATCH)
     for row in streamed.execute(text(query), values):

@@ -143,6 +143,8 @@ class AuditEntry:
         The organisation that received the answer, where it is not the hospital.
     hospital, encounter, patient
         Whose data; pseudonyms of a request about one encounter.
+    encounters
+        Pseudonyms of all encounters that a list shows.
     release
         The release that answered.
     freshness_hours
@@ -171,6 +173,7 @@ class AuditEntry:
     recipient: Name | None = None
     encounter: Pseudonym | None = None
     patient: Pseudonym | None = None
+    encounters: Annotated[tuple[Pseudonym, ...], Field(max_length=MOST_SCORES)] = ()
     release: ReleaseRef | None = None
     freshness_hours: Hours | None = None
     fallback_reason: Code | None = None
@@ -187,7 +190,7 @@ class AuditEntry:
 
     def subjects(self) -> frozenset[str]:
         """Return the pseudonyms of encounters and patients that the entry names."""
-        named = {self.encounter, self.patient, *(score.encounter for score in self.scores)}
+        named = {self.encounter, self.patient, *self.encounters, *(score.encounter for score in self.scores)}
         return frozenset((named | {score.patient for score in self.scores}) - {None})  # type: ignore[arg-type]
 
 

@@ -241,11 +241,12 @@ def test_records_are_found_by_encounter_patient_and_time(database: Database, wri
         chain.append(connection, entry())
         chain.append(connection, entry(encounter=ENCOUNTER))
         chain.append(connection, entry(scores=(scored(encounter="v1-999999"), scored())))
+        chain.append(connection, entry(encounters=("v1-999999", ENCOUNTER)))
     with database.engine("audit-reader").connect() as connection:
-        assert [record.sequence for record in chain.records(connection, about=ENCOUNTER)] == [2, 3]
+        assert [record.sequence for record in chain.records(connection, about=ENCOUNTER)] == [2, 3, 4]
         assert [record.sequence for record in chain.records(connection, about=PATIENT)] == [3]
         middle = chain.get(connection, 2).recorded_at
-        assert [record.sequence for record in chain.records(connection, since=middle)] == [2, 3]
+        assert [record.sequence for record in chain.records(connection, since=middle)] == [2, 3, 4]
         assert [record.sequence for record in chain.records(connection, until=middle)] == [1]
         with pytest.raises(AuditError, match="no record 9"):
             chain.get(connection, 9)

@@ -8,7 +8,7 @@ another time. Triggers refuse every change of a record to every role, the owner 
 
 from alembic import op
 
-revision = "audit_0001"
+revision = "0001_audit_chain"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -44,8 +44,8 @@ DECLARE
     entry jsonb;
     required text[] := ARRAY['request_id', 'occurred_at', 'service', 'route', 'hospital', 'caller', 'outcome',
         'status'];
-    optional text[] := ARRAY['workflow', 'caller_role', 'purpose', 'recipient', 'encounter', 'patient', 'release',
-        'freshness_hours', 'fallback_reason', 'action', 'detail', 'scores', 'configuration'];
+    optional text[] := ARRAY['workflow', 'caller_role', 'purpose', 'recipient', 'encounter', 'patient', 'encounters',
+        'release', 'freshness_hours', 'fallback_reason', 'action', 'detail', 'scores', 'configuration'];
     head audit.records%ROWTYPE;
 BEGIN
     IF NEW.sequence IS NOT NULL OR NEW.recorded_at IS NOT NULL OR NEW.login IS NOT NULL
