@@ -135,7 +135,7 @@ def access(since: Since, until: Until = "", about: About = None, as_json: Json =
     """Review access: who made how many requests about how many encounters, and each break-glass."""
     with _connection() as connection:
         callers = review(chain.records(connection, since=moment_of(since), until=moment_of(until), about=about))
-    rows = [asdict(item) | {"encounters": len(item.encounters)} for item in callers]
+    rows = [vars(item) | {"encounters": len(item.encounters)} for item in callers]
     columns = ("caller", "role", "requests", "refused", "encounters", "purposes", "actions", "break_glass", "last")
     print_rows(rows, columns, "callers", as_json=as_json)
 

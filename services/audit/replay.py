@@ -139,7 +139,7 @@ def _in_batch(
 def _values(kept: KeptValues, score: ScoredEncounter) -> dict[str, float | str | None]:
     if kept.digest() != score.features_digest:
         raise AuditError(f"The feature values of encounter {score.encounter} were changed; run verify.")
-    values: dict[str, float | str | None] = json.loads(kept.content)
+    values: dict[str, float | str | None] = json.loads(kept.content, parse_int=float)
     return values
 
 
