@@ -28,7 +28,7 @@ from model.release.signing import LocalSigner
 from model.scoring import Scorer
 from model.scoring.latest_discharge import latest
 from services.model_server import RELEASE, ReadmissionModel
-from services.planning import ask
+from services.planning.job import ask
 from tests.support.gates_world import prepared, published
 from tests.support.model_world import world
 from tests.support.repository import REPOSITORY
