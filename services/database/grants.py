@@ -41,6 +41,8 @@ class Role(BaseModel):
         Purpose of use, a code of HL7 v3 PurposeOfUse.
     set_role
         Roles that its sessions may switch to.
+    login
+        Whether Vault gives logins that are members.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +50,7 @@ class Role(BaseModel):
     databases: tuple[Schema, ...] = Field(min_length=1)
     purpose: str = Field(pattern=r"^[A-Z]+$")
     set_role: tuple[RoleName, ...] = ()
+    login: bool = True
 
 
 class Grant(BaseModel):
@@ -67,6 +70,15 @@ class Grant(BaseModel):
         return self
 
 
+class Routine(BaseModel):
+    """A function that a role may call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: RoleName
+    function: Name
+
+
 class GrantTable(BaseModel):
     """All roles and grants."""
 
@@ -74,6 +86,7 @@ class GrantTable(BaseModel):
 
     roles: dict[RoleName, Role]
     grants: dict[Schema, tuple[Grant, ...]]
+    functions: dict[Schema, tuple[Routine, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _roles_are_declared(self) -> Self:
@@ -87,6 +100,14 @@ class GrantTable(BaseModel):
                     raise ValueError(f"{schema}.{row.table}: the owner has all privileges and needs no grant")
                 if row.role not in self.roles or schema not in self.roles[row.role].databases:
                     raise ValueError(f"{schema}.{row.table}: {row.role} is not a role of this database")
+        return self
+
+    @model_validator(mode="after")
+    def _roles_of_functions_are_declared(self) -> Self:
+        for schema, routines in self.functions.items():
+            for routine in routines:
+                if routine.role not in self.roles or schema not in self.roles[routine.role].databases:
+                    raise ValueError(f"{schema}.{routine.function}: {routine.role} is not a role of this database")
         return self
 
     def roles_of(self, schema: Schema) -> list[str]:
@@ -125,7 +146,7 @@ def apply(connection: Connection, schema: Schema, hospital: str, table: GrantTab
     Raises
     ------
     DatabaseError
-        If the table names a table or a column that the schema does not have.
+        If the table names a table or a column that the schema does not have, or a table has another owner.
     """
     table = table or read()
     existing = columns(connection, schema)
@@ -136,7 +157,10 @@ def apply(connection: Connection, schema: Schema, hospital: str, table: GrantTab
                 f"grants.yaml: {schema}.{row.table}: the schema has no {', '.join(sorted(missing))}; "
                 "correct the name, or add a migration"
             )
-    connection.execute(text(f'SET LOCAL ROLE "{role_name(hospital, OWNER)}"'))
+    owner = role_name(hospital, OWNER)
+    for name in _owned_by_others(connection, schema, owner):
+        raise DatabaseError(f"{schema}: {name} is not owned by {owner}; change its owner, or drop it")
+    connection.execute(text(f'SET LOCAL ROLE "{owner}"'))
     for statement in (*revocations(connection, schema, hospital), *_statements(table, schema, hospital)):
         connection.execute(text(statement))
     connection.execute(text("RESET ROLE"))
@@ -153,6 +177,14 @@ def columns(connection: Connection, schema: Schema) -> dict[str, frozenset[str]]
         {"schema": schema.value},
     )
     return {name: frozenset(names) for name, names in rows}
+
+
+def _owned_by_others(connection: Connection, schema: Schema, owner: str) -> list[str]:
+    query = (
+        "SELECT relname FROM pg_class WHERE relnamespace = CAST(:schema AS regnamespace) "
+        "AND pg_get_userbyid(relowner) <> :owner ORDER BY 1"
+    )
+    return list(connection.scalars(text(query), {"schema": schema.value, "owner": owner}))
 
 
 def revocations(connection: Connection, schema: Schema, hospital: str) -> list[str]:
@@ -197,4 +229,7 @@ def _statements(table: GrantTable, schema: Schema, hospital: str) -> list[str]:
         names = "" if row.columns is None else f" ({', '.join(row.columns)})"
         verbs = ", ".join(f"{verb.upper()}{names}" for verb in row.verbs)
         statements.append(f'GRANT {verbs} ON {schema}.{row.table} TO "{role_name(hospital, row.role)}"')
+    for routine in table.functions.get(schema, ()):
+        role = role_name(hospital, routine.role)
+        statements.append(f'GRANT EXECUTE ON FUNCTION {schema}.{routine.function} TO "{role}"')
     return statements
