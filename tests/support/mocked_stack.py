@@ -15,7 +15,7 @@ import pulumi
 import yaml
 
 from infra.settings import Settings
-from infra.settings.load import settings_from
+from infra.settings.files.load import settings_from
 from tests.support.cards import card
 from tests.support.repository import REPOSITORY
 
@@ -204,7 +204,7 @@ def run_program(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> S
     """Run the program with some settings, and return what it declares."""
 
     async def program() -> None:
-        with mock.patch("infra.settings.load.load", return_value=chosen):
+        with mock.patch("infra.settings.files.load.load", return_value=chosen):
             await first_page()["declare"]()
 
     return declared(program, chosen.environment, files)
