@@ -165,6 +165,14 @@ def settings(stack: str, root: Path, change: Callable[[dict[str, Any]], None] | 
     return settings_from(written, where=f"Pulumi.{stack}.yaml", root=root)
 
 
+def like(entry: Mapping[str, Any], name: str, **changed: Any) -> dict[str, Any]:
+    """Return a hospital's entry for another hospital, with its own client of the identity provider."""
+    own = copy.deepcopy({**entry, "name": name})
+    if "signIn" in own:
+        own["signIn"] |= {"client": f"{name}-worklist", "audience": f"{name}-care"}
+    return {**own, **changed}
+
+
 def configuration(stack: str) -> dict[str, Any]:
     """Return what a stack's file says, without the project's prefix and the releases that this machine made."""
     config = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text())["config"]
