@@ -18,6 +18,7 @@ from local.cluster.supervision import Supervisor
 from local.errors import UserError
 from local.hospitals import ehr_source
 from local.hospitals.rollout import roll_out
+from local.keycloak import staff
 from local.lifecycle import prepare
 from local.paths import Home
 from local.progress import Tell, steps_on
@@ -149,6 +150,18 @@ def env() -> None:
     elif stack.kept.exists():
         link_overlay(home)
     print(environment.export(home))
+
+
+@app.command()
+def one_time_password(hospital: str, username: str) -> None:
+    """Print the current one-time password of a member of the demonstration staff."""
+    home = Home.default()
+    person = staff.read(home).get((hospital, username))
+    if person is None:
+        raise UserError(f"{hospital} has no demonstration user {username}: {staff.file(home)} lists them.")
+    if not person.seed:
+        raise UserError(f"{username} has no second factor, which is why the sign-in refuses this user.")
+    print(person.code())
 
 
 @app.command()
