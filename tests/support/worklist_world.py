@@ -8,11 +8,12 @@ from functools import cached_property
 
 from sqlalchemy import Engine, text
 
-from services.care.worklist import sessions, signing_keys
+from services.care.worklist import sessions
 from services.care.worklist.placements import Placement, place
 from services.care.worklist.ports import Access, Identity, Override, PastScore, ScoresUnavailableError
 from services.care.worklist.scores import FeatureValue, Feed, Reason, Release, Score
 from services.care.worklist.settings import WorklistSettings
+from services.database import signing_keys
 from services.database.schemas import Schema, role_name
 from tests.support.postgres import Database, PostgresServer
 from tests.support.sign_in import COORDINATOR, Issuer, User
@@ -93,6 +94,17 @@ class World:
         with self.database.administrator() as connection:
             connection.execute(text(f'SET ROLE "{role_name(self.database.hospital, "owner")}"'))
             signing_keys.publish(connection, provider, self.issuer.jwks)
+
+    def reset(self) -> None:
+        """Empty the worklist, end all sessions, and forget what planning and the lookup were asked."""
+        with self.database.administrator() as connection:
+            tables = ("entries", "sessions", "forms", "drafts")
+            connection.execute(text(f"TRUNCATE {', '.join(f'care.worklist_{name}' for name in tables)} CASCADE"))
+        self.publish()
+        self.identities.known.clear()
+        self.identities.accesses.clear()
+        self.planning.overrides.clear()
+        self.planning.down = False
 
     def session(self, user: User = COORDINATOR) -> AbstractContextManager[sessions.Session]:
         return sessions.transaction(self.engine, self.database.hospital, self.issuer.token(user))

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, insert, select, text, true
+from sqlalchemy import Connection, Row, and_, func, insert, select, text, true
 from sqlalchemy.sql import Select
 
 from services.care.worklist import tables
@@ -16,6 +16,7 @@ from services.care.worklist.sessions import Session
 
 MOST_ENTRIES = 500
 MOST_VIEWS = 50
+VIEW_AGAIN_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -140,15 +141,17 @@ def views(connection: Connection, entry: Entry) -> list[View]:
 
 
 def record_view(session: Session, entry: Entry) -> None:
-    """Record that a person looked at an entry."""
-    session.connection.execute(
-        insert(tables.views).values(
-            entry=entry.id,
-            actor=session.person.subject,
-            actor_name=session.person.name,
-            break_glass=is_break_glass(session, entry),
-        )
+    """Record that a person looked at an entry, once in some minutes: they return to the page after each action."""
+    columns, person = tables.views.c, session.person
+    recent = select(columns.id).where(
+        columns.entry == entry.id,
+        columns.actor == person.subject,
+        columns.at > func.now() - VIEW_AGAIN_AFTER,
     )
+    if session.connection.execute(recent.limit(1)).first() is None:
+        glass = is_break_glass(session, entry)
+        row = {"entry": entry.id, "actor": person.subject, "actor_name": person.name, "break_glass": glass}
+        session.connection.execute(insert(tables.views).values(row))
 
 
 def is_break_glass(session: Session, entry: Entry) -> bool:

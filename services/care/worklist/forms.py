@@ -1,9 +1,13 @@
-"""Forms: their tokens, which prove that the session sent them out and make a second copy harmless."""
+"""Forms: tokens, which prove that the session sent them out and make a second copy harmless; drafts of their text.
+
+A draft is text that a person typed and has not sent, kept in care's database until they send it.
+"""
 
 import secrets
 from urllib.parse import parse_qsl
 
 from itsdangerous import BadData, URLSafeSerializer
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.care.worklist import tables
@@ -12,6 +16,8 @@ from services.care.worklist.sessions import Session
 LARGEST_BODY = 64 * 1024
 """Bytes of a form: 4,000 characters take at most 48,000 encoded."""
 TOKEN = "form_token"
+LONGEST_DRAFT = 4000
+LONGEST_NAME = 200
 
 
 class InvalidFormError(Exception):
@@ -72,6 +78,36 @@ def parse(body: bytes) -> dict[str, str]:
     except ValueError:
         raise InvalidFormError("The form could not be read; open the page again and repeat it.") from None
     return {name: value.replace("\r\n", "\n") for name, value in pairs}
+
+
+def save_draft(session: Session, form: str, content: str) -> None:
+    """Keep the text of a form; empty text deletes the draft."""
+    if not content.strip():
+        discard_draft(session, form)
+        return
+    statement = insert(tables.drafts).values(actor=session.person.subject, form=form, content=content)
+    session.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["actor", "form"], set_={"content": statement.excluded.content, "at": func.now()}
+        )
+    )
+
+
+def drafts_of(session: Session, entry: str) -> dict[str, str]:
+    """Return the person's drafts of an entry, by action."""
+    columns = tables.drafts.c
+    statement = select(columns.form, columns.content).where(
+        columns.actor == session.person.subject, columns.form.startswith(f"{entry}/", autoescape=True)
+    )
+    return {row.form.partition("/")[2]: row.content for row in session.connection.execute(statement)}
+
+
+def discard_draft(session: Session, form: str) -> None:
+    """Delete a draft, in the transaction in which its text was saved."""
+    columns = tables.drafts.c
+    session.connection.execute(
+        delete(tables.drafts).where(columns.actor == session.person.subject, columns.form == form)
+    )
 
 
 def _serializer(form_key: str) -> URLSafeSerializer:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
+from fastapi import Request
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -85,4 +87,44 @@ class Scores(Protocol):
 
     def feedback(self, override: Override) -> None:
         """Report an override; `ScoresUnavailableError` if planning does not take it now."""
+        ...
+
+
+class IdentitiesUnavailableError(Exception):
+    """The identity lookup does not answer; the list is shown without names."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the audit record of a request has: codes and pseudonyms, and no text that a person wrote.
+
+    Parameters
+    ----------
+    caller, caller_role, purpose : str, optional
+        Who asked, in which role, for what; absent if nobody proved who they are.
+    encounter : str, optional
+        The encounter of a request about one.
+    encounters : tuple of str
+        The encounters that a list shows.
+    action, detail : str, optional
+        What a person did, and its code.
+    outcome : str
+        ``answered`` or ``refused``.
+    """
+
+    caller: str | None = None
+    caller_role: str | None = None
+    purpose: str | None = None
+    encounter: str | None = None
+    encounters: tuple[str, ...] = ()
+    action: str | None = None
+    detail: str | None = None
+    outcome: str = "answered"
+
+
+class Audit(Protocol):
+    """Puts a request on record; called once for each, before its effect is committed and its answer leaves."""
+
+    def __call__(self, request: Request, facts: Facts, status: int) -> None:
+        """Append the record; raise if it is not written."""
         ...

@@ -1,7 +1,7 @@
 """Sessions: the database opens one for a token that the identity provider signed, and for nothing else."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -16,13 +16,6 @@ from tests.support.sign_in import AUDITOR, COORDINATOR, MANAGER, OTHER_UNIT, Iss
 from tests.support.worklist_world import World, scored
 
 pytestmark = pytest.mark.process
-
-
-@pytest.fixture
-def world(postgres: PostgresServer) -> Iterator[World]:
-    made = World.create(postgres)
-    yield made
-    made.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +96,7 @@ def test_nobody_writes_in_the_name_of_another(world: World) -> None:
         session.connection.execute(insert, {"entry": entry, "actor": OTHER_UNIT.subject})
 
 
-TAMPERED = {
+TAMPERED: dict[str, Callable[[Issuer], str]] = {
     "no-second-factor": lambda issuer: issuer.token(second_factor=False),
     "another-key": lambda issuer: issuer.impostor().token(),
     "another-hospital": lambda issuer: issuer.token(hospital="elsewhere"),
