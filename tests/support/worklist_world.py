@@ -95,6 +95,9 @@ class World:
             connection.execute(text(f'SET ROLE "{role_name(self.database.hospital, "owner")}"'))
             signing_keys.publish(connection, provider, self.issuer.jwks)
 
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
     def reset(self) -> None:
         """Empty the worklist, end all sessions, and forget what planning and the lookup were asked."""
         with self.database.administrator() as connection:
@@ -104,6 +107,7 @@ class World:
         self.identities.known.clear()
         self.identities.accesses.clear()
         self.planning.overrides.clear()
+        self.planning.past.clear()
         self.planning.down = False
 
     def session(self, user: User = COORDINATOR) -> AbstractContextManager[sessions.Session]:

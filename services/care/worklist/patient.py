@@ -82,14 +82,16 @@ def act(worklist: Worklist, session: Session, entry: Entry, action: str, fields:
     return Answer(back, facts)
 
 
-def save_draft(session: Session, fields: dict[str, str]) -> Answer:
+def save_draft(worklist: Worklist, session: Session, fields: dict[str, str]) -> Answer:
     """Keep the text of a field while it is typed."""
     name, _, action = fields.get("form", "").partition("/")
     if action not in ACTIONS:
         raise UnknownEntryError
     entry = entries.one(session, name)
     forms.save_draft(session, f"{entry.id}/{action}", fields.get("note", "")[: forms.LONGEST_DRAFT])
-    return Answer(Response(status_code=204, headers=HEADERS), Facts(encounter=entry.encounter, action="draft"))
+    left = max(0, int((session.ends - worklist.clock()).total_seconds()))
+    headers = HEADERS | {"Session-Seconds": str(left)}
+    return Answer(Response(status_code=204, headers=headers), Facts(encounter=entry.encounter, action="draft"))
 
 
 def _again(

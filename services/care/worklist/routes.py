@@ -133,7 +133,9 @@ def _forms(made: APIRouter, worklist: Worklist) -> None:
 def _session_forms(made: APIRouter, worklist: Worklist) -> None:
     @made.post("/drafts")
     async def save_draft(request: Request) -> Response:
-        return await _answer_form(worklist, request, patient.save_draft)
+        return await _answer_form(
+            worklist, request, lambda session, fields: patient.save_draft(worklist, session, fields)
+        )
 
     @made.post("/sign-out")
     async def sign_out(request: Request) -> Response:

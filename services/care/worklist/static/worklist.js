@@ -8,7 +8,11 @@ function saveDraft(field) {
   const value = field.value;
   const body = new URLSearchParams({ form_token: token(), form: field.dataset.draft, note: value });
   fetch("/worklist/drafts", { method: "POST", body, redirect: "error", keepalive: value.length < 15000 })
-    .then((answer) => { if (answer.ok) field.dataset.saved = value; })
+    .then((answer) => {
+      if (!answer.ok) return;
+      field.dataset.saved = value;
+      endIn(1000 * Number(answer.headers.get("session-seconds")));
+    })
     .catch(() => {});
 }
 
@@ -19,12 +23,19 @@ for (const field of document.querySelectorAll("textarea[data-draft]")) {
   field.addEventListener("change", () => { clearTimeout(timer); saveDraft(field); });
 }
 
+const warning = document.getElementById("session-warning");
+const timers = [];
+
+function endIn(left) {
+  timers.splice(0).forEach(clearTimeout);
+  warning.hidden = true;
+  timers.push(setTimeout(() => { warning.hidden = false; }, Math.max(0, left - 120000)));
+  timers.push(setTimeout(() => {
+    document.getElementById("main").replaceChildren();
+    location.replace("/worklist");
+  }, left + 2000));
+}
+
 // The difference of two times of the server: the clock of this computer does not matter.
 const { sessionEnds, now } = document.body.dataset;
-const left = Date.parse(sessionEnds) - Date.parse(now);
-const warning = document.getElementById("session-warning");
-setTimeout(() => { warning.hidden = false; }, Math.max(0, left - 120000));
-setTimeout(() => {
-  document.getElementById("main").replaceChildren();
-  location.replace("/worklist");
-}, left + 2000);
+endIn(Date.parse(sessionEnds) - Date.parse(now));
