@@ -88,7 +88,8 @@ def save_draft(worklist: Worklist, session: Session, fields: dict[str, str]) -> 
     if action not in ACTIONS:
         raise UnknownEntryError
     entry = entries.one(session, name)
-    forms.save_draft(session, f"{entry.id}/{action}", fields.get("note", "")[: forms.LONGEST_DRAFT])
+    if not forms.was_sent(session, forms.check_token(session.form_key, fields.get(forms.TOKEN, ""))):
+        forms.save_draft(session, f"{entry.id}/{action}", fields.get("note", "")[: forms.LONGEST_DRAFT])
     left = max(0, int((session.ends - worklist.clock()).total_seconds()))
     headers = HEADERS | {"Session-Seconds": str(left)}
     return Answer(Response(status_code=204, headers=headers), Facts(encounter=entry.encounter, action="draft"))

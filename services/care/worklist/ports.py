@@ -66,7 +66,19 @@ class PastScore:
 
 @dataclass(frozen=True)
 class Override:
-    """A person's coded disagreement with a score."""
+    """A person's coded disagreement with a score.
+
+    Parameters
+    ----------
+    encounter : str
+        Pseudonym.
+    record : int
+        Audit record of the score.
+    direction : str
+        ``raised`` or ``lowered``.
+    code : str
+        A code of planning's ``feedback.yaml``.
+    """
 
     encounter: str
     record: int

@@ -70,7 +70,7 @@ def test_from_claim_to_close(casey: Browser, world: World, records: Records) -> 
     assert "closed" in page
     assert "Doe, Dee" not in casey.get("/worklist").text
     assert "Doe, Dee" in casey.get("/worklist?show=closed").text
-    assert [item.code for item in world.planning.overrides] == ["frailty"]
+    assert [item.code for item in world.planning.overrides] == ["higher-risk"]
     actions = [facts.action for facts, status in records.kept if status == 303]
     assert actions == [action for action, _ in steps]
     assert all(facts.encounter == "v1-000000000001" for facts, status in records.kept if status == 303)
@@ -201,6 +201,14 @@ def test_a_draft_is_kept_while_it_is_typed_and_is_the_persons_own(
     assert casey.post("/worklist/drafts", form=f"{entry}/note", note="").status_code == 204
     assert "half a sent" not in casey.get(f"/worklist/entries/{entry}").text
     assert casey.post("/worklist/drafts", form=f"{entry}/nothing", note="x").status_code == 404
+
+
+def test_a_draft_that_comes_after_its_form_is_dropped(casey: Browser, world: World) -> None:
+    entry = world.place(1, scored(0.4))
+    token = casey.token()
+    assert casey.act(entry, "note", token=token, note="sent").status_code == 303
+    assert casey.post("/worklist/drafts", token=token, form=f"{entry}/note", note="sent").status_code == 204
+    assert "sent</textarea>" not in casey.get(f"/worklist/entries/{entry}").text
 
 
 @pytest.mark.parametrize(
@@ -356,7 +364,9 @@ def test_an_override_waits_while_planning_is_down(casey: Browser, world: World) 
     world.planning.down = False
     assert placements.send_feedback(world.engine, world.planning, print) == 1
     assert placements.send_feedback(world.engine, world.planning, print) == 0
-    assert [(item.record, item.direction, item.code) for item in world.planning.overrides] == [(77, "raised", "social")]
+    assert [(item.record, item.direction, item.code) for item in world.planning.overrides] == [
+        (77, "raised", "higher-risk")
+    ]
 
 
 def test_names_are_missing_while_the_lookup_is_down_and_the_list_is_there(
