@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from infra.vault.hospital import policy_text
+from infra.vault.hospital import VaultPolicyRule, policy_text
 from model.io.vault import Vault
 from tests.support.service_accounts import VAULT_RULES
 
@@ -25,6 +25,12 @@ BINARY = Path(sys.executable).parent / "bao"
 ROOT = "root-of-a-test"
 HOSPITAL = "north"
 PATIENCE = 30.0
+LOOKUP_KEY = "identity-lookup"
+LOOKUP_RULES = {
+    "identity-writer": ("hmac/pseudonym/*", f"encrypt/{LOOKUP_KEY}", f"hmac/{LOOKUP_KEY}/*"),
+    "care": ("hmac/pseudonym/*", f"encrypt/{LOOKUP_KEY}", f"decrypt/{LOOKUP_KEY}", f"hmac/{LOOKUP_KEY}/*"),
+}
+"""Paths of the transit engine that the writer of the identity lookup and its reader may use."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +103,21 @@ def _lay_out(server: Bao) -> None:
     mount = f"{HOSPITAL}/transit"
     root.sys.enable_secrets_engine("transit", path=mount)
     root.write_data(f"{mount}/keys/pseudonym", data={"type": "hmac", "key_size": 32})
-    root.secrets.transit.create_key(name="identity", key_type="aes256-gcm96", mount_point=mount)
+    for key in ("identity", LOOKUP_KEY):
+        root.secrets.transit.create_key(name=key, key_type="aes256-gcm96", mount_point=mount)
     root.sys.enable_auth_method("jwt", path="kubernetes")
     public = server.key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     root.write_data("auth/kubernetes/config", data={"jwt_validation_pubkeys": [public.decode()]})
-    for workload in ("ingestor", "reidentifier"):
+    lookup = {
+        workload: [VaultPolicyRule(path=f"transit/{path}", capability="update") for path in paths]
+        for workload, paths in LOOKUP_RULES.items()
+    }
+    rules = {workload: VAULT_RULES[workload] for workload in ("ingestor", "reidentifier")} | lookup
+    for workload, allowed in rules.items():
         name = f"{HOSPITAL}-{workload}"
-        root.sys.create_or_update_acl_policy(name, policy_text(HOSPITAL, VAULT_RULES[workload]))
+        root.sys.create_or_update_acl_policy(name, policy_text(HOSPITAL, allowed))
         role = {
             "role_type": "jwt",
             "user_claim": "sub",
