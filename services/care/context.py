@@ -1,19 +1,32 @@
 """What the routes of care work with: settings, clock and connections, made once for each process."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.care.settings import Settings
+from services.database.connections import sqlstate
+from services.database.errors import DatabaseError
 from services.problems import Problem
+
+RETRY = {"Retry-After": "5"}
+
+log = logging.getLogger("services.care")
 
 
 def now() -> datetime:
     """Return the time, in UTC."""
     return datetime.now(UTC)
+
+
+def unavailable() -> Problem:
+    """Return the problem of a database that does not answer."""
+    return Problem(503, "Database not available", "The database does not answer; try again.", headers=RETRY)
 
 
 @dataclass(frozen=True)
@@ -34,10 +47,17 @@ class Care:
     engine: Engine
     clock: Callable[[], datetime] = field(default=now)
 
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection in a transaction; a database that does not answer is a problem (503)."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, DatabaseError) as error:
+            log.error("The database of care does not answer (SQLSTATE %s)", sqlstate(error))
+            raise unavailable() from None
+
     def check(self) -> None:
         """Raise a problem (503) unless the database answers."""
-        try:
-            with self.engine.connect() as connection:
-                connection.execute(text("select 1"))
-        except SQLAlchemyError:
-            raise Problem(503, "Not ready", "The database does not answer; try again.") from None
+        with self.transaction() as connection:
+            connection.execute(text("select 1"))

@@ -28,7 +28,7 @@ def test_it_lives_without_the_database_and_is_not_ready(client: TestClient) -> N
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["title"] == "Not ready"
+    assert answer.json()["title"] == "Database not available"
 
 
 def test_an_unknown_path_is_a_problem(client: TestClient) -> None:
