@@ -149,6 +149,7 @@ class HospitalService(pulumi.ComponentResource):
             ZonesArgs(
                 hospital=hospital.name,
                 holds=table.holds,
+                passes=table.passes,
                 contact=hospital.contact,
                 quotas=zone_quotas(args.settings, hospital),
                 policy_rules=rules,

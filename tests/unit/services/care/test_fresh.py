@@ -11,7 +11,8 @@ from model.curated import curated_tables
 from model.curated.run import ingest
 from model.definitions.features import definitions
 from model.deid.subject import Subject, secret_input
-from model.features.build import build, build_as_of, load
+from model.features.build import build, build_as_of
+from model.features.feature_file import load
 from model.synthesis.run import synthesize
 from services.care.fresh import FeatureSource
 from services.care.history import Edition, History

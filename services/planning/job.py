@@ -1,4 +1,4 @@
-"""``python -m services.planning``: ask the model server for the risk of a patient who leaves the hospital."""
+"""``python -m services.planning score``: Job that asks the model server for the risk of one discharge."""
 
 import json
 import os
@@ -155,7 +155,3 @@ def main() -> None:
     except UserError as fault:
         print(f"error: {fault}", file=sys.stderr)
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()
