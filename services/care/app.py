@@ -1,10 +1,16 @@
 """FastAPI application of care, composed of its routers; the only service that sees names and scores together."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import PlainTextResponse
 
 from services import problems
+from services.audit.http import recorded
+from services.care import cds_hooks
 from services.care.context import Care
+from services.care.outbox import Courier, CourierThread
 from services.request_body import RequestBody
 
 FORM = "application/x-www-form-urlencoded"
@@ -19,18 +25,29 @@ def create(care: Care) -> FastAPI:
     care : Care
         What the routes work with.
     """
-    app = FastAPI(title="Care", version="1.0.0", redirect_slashes=False, docs_url=None, redoc_url=None)
-    problems.install(app)
-    app.add_middleware(RequestBody, largest=care.settings.largest_body_bytes, media_types=MEDIA_TYPES)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        courier = CourierThread(Courier(care.engine, care.cipher, care.receivers, care.clock))
+        courier.start()
+        yield
+        courier.stop()
+        care.engine.dispose()
+
+    app = FastAPI(title="Care", version="1", redirect_slashes=False, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.care = care
     for router in routers(care):
         app.include_router(router)
+    problems.install(app)
+    app.add_middleware(RequestBody, largest=care.settings.largest_body_bytes, media_types=MEDIA_TYPES)
+    # The outermost: nothing leaves without a record.
+    recorded(app, care.recorder)
     return app
 
 
 def routers(care: Care) -> tuple[APIRouter, ...]:
     """Return the routers of the application, in the order in which they are asked."""
-    return (_health(care),)
+    return (_health(care), cds_hooks.router(care))
 
 
 def _health(care: Care) -> APIRouter:

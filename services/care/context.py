@@ -1,14 +1,22 @@
 """What the routes of care work with: settings, clock and connections, made once for each process."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
+import httpx
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from model.identity_store.transit_cipher import TransitCipher
+from services.audit.http import Recorder
+from services.care.fresh import FeatureSource
+from services.care.history import History
+from services.care.outbox import Deliver
+from services.care.planning_client import PlanningClient
 from services.care.settings import Settings
 from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
@@ -39,13 +47,38 @@ class Care:
         The settings.
     engine
         Connections to the database ``care``.
+    recorder
+        Appends to the hospital's audit chain.
+    features, history
+        Fresh features, and the history that they are joined with.
+    cipher
+        The hospital's key for identities.
+    planning
+        The planning service.
+    http
+        Client for the FHIR servers of hooks, and for the EHR's authorization server.
+    receivers
+        Who gets the messages of the outbox, by kind.
     clock
         The time, in UTC.
     """
 
     settings: Settings
     engine: Engine
+    recorder: Recorder
+    features: FeatureSource
+    history: History
+    cipher: TransitCipher
+    planning: PlanningClient
+    http: httpx.Client
+    receivers: Mapping[str, Deliver] = field(default_factory=dict)
     clock: Callable[[], datetime] = field(default=now)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The hospital's time zone."""
+        name = self.settings.hmlops_time_zone
+        return ZoneInfo(name) if name else UTC
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -119,8 +119,10 @@ class FeatureSource:
             at = _moment(runs, tables, encounter, now + subject.shift)
             newest_at = _newest(runs, tables)
             table = as_known(runs, tables, at, patient)
-            excluded = _excluded(runs, patient, at) if not table.num_rows else None
             start = _start(runs, tables, encounter)
+            excluded = _excluded(runs, patient, at) if not table.num_rows else None
+            if excluded is not None and fresh is None and start is None:
+                excluded = "unknown-stay"
         newest_true = None if newest_at is None else newest_at - subject.shift
         stale = None if newest_true is None else max((now - newest_true).total_seconds() / HOUR, 0.0)
         row = _row(table, start)

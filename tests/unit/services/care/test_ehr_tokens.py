@@ -23,6 +23,7 @@ from services.care.ehr_tokens import authenticate
 from services.care.settings import Settings
 from services.database.schemas import Schema
 from services.problems import Problem
+from tests.support.care_world import offline
 from tests.support.ehr import Ehr, write_clients
 from tests.support.postgres import Database, PostgresServer
 
@@ -50,7 +51,7 @@ def database(postgres: PostgresServer) -> Database:
 
 @pytest.fixture(scope="module")
 def care(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Care:
-    return Care(settings(tmp_path_factory.mktemp("care"), EHR), database.engine("care-service"))
+    return offline(settings(tmp_path_factory.mktemp("care"), EHR), database.engine("care-service"))
 
 
 def refusal(care: Care, token: str | None) -> str:
@@ -83,7 +84,7 @@ def test_the_same_id_of_another_ehr_is_another_token(database: Database, tmp_pat
     rows = [EHR.row, other.row | {"name": "second-ehr"}]
     table = settings(tmp_path, EHR)
     object.__setattr__(table, "clients", tuple(EhrClient.model_validate(row) for row in rows))
-    both = Care(table, database.engine("care-service"))
+    both = offline(table, database.engine("care-service"))
     authenticate(both, f"Bearer {EHR.token(ADDRESS, jti='shared')}", ADDRESS)
     assert authenticate(both, f"Bearer {other.token(ADDRESS, jti='shared')}", ADDRESS).client.name == "second-ehr"
 
@@ -179,7 +180,7 @@ def test_a_token_without_kid_is_checked_with_every_key_of_the_client(database: D
     row = EHR.row | {"jwks": {"keys": [old.as_dict(private=False), EHR.key.as_dict(private=False)]}}
     table = settings(tmp_path, EHR)
     object.__setattr__(table, "clients", (EhrClient.model_validate(row),))
-    both = Care(table, database.engine("care-service"))
+    both = offline(table, database.engine("care-service"))
     claims = _claims(EHR.token(ADDRESS))
     without = jwt.encode({"alg": "ES384", "typ": "JWT"}, claims, EHR.key, algorithms=["ES384"])
     assert authenticate(both, f"Bearer {without}", ADDRESS).client.iss
@@ -202,7 +203,7 @@ def test_what_is_no_token_is_refused(care: Care, token: str) -> None:
 
 @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=30))
 def test_any_bytes_are_refused_as_problems(header: bytes, payload: bytes, signature: bytes) -> None:
-    nowhere = Care(_SETTINGS, create_engine("postgresql+psycopg://"))
+    nowhere = offline(_SETTINGS, create_engine("postgresql+psycopg://"))
     parts = (base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (header, payload, signature))
     with pytest.raises(Problem) as refused:
         authenticate(nowhere, f"Bearer {'.'.join(parts)}", ADDRESS)

@@ -41,6 +41,7 @@ def population() -> list[Stay]:
 @functools.cache
 def edition() -> Edition:
     """Give the curated tables of everything, which know more than any moment does."""
+    population()
     curated = Path(_folder().name) / "curated"
     ingest(str(Path(_folder().name) / "fhir"), hospital=HOSPITAL, out=str(curated), ring=RING)
     found = History(str(curated), HOSPITAL).edition()
@@ -50,7 +51,8 @@ def edition() -> Edition:
 
 def some_stays() -> list[Stay]:
     """Return stays of different patients, some with others before them."""
-    population_, _ = population(), edition()
+    edition()
+    population_ = population()
     later = [
         stay for number, stay in enumerate(population_) if number and population_[number - 1].patient is stay.patient
     ]
