@@ -67,6 +67,15 @@ class Grant(BaseModel):
         return self
 
 
+class Routine(BaseModel):
+    """A function that a role may call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: RoleName
+    function: Name
+
+
 class GrantTable(BaseModel):
     """All roles and grants."""
 
@@ -74,6 +83,7 @@ class GrantTable(BaseModel):
 
     roles: dict[RoleName, Role]
     grants: dict[Schema, tuple[Grant, ...]]
+    functions: dict[Schema, tuple[Routine, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _roles_are_declared(self) -> Self:
@@ -87,6 +97,14 @@ class GrantTable(BaseModel):
                     raise ValueError(f"{schema}.{row.table}: the owner has all privileges and needs no grant")
                 if row.role not in self.roles or schema not in self.roles[row.role].databases:
                     raise ValueError(f"{schema}.{row.table}: {row.role} is not a role of this database")
+        return self
+
+    @model_validator(mode="after")
+    def _roles_of_functions_are_declared(self) -> Self:
+        for schema, routines in self.functions.items():
+            for routine in routines:
+                if routine.role not in self.roles or schema not in self.roles[routine.role].databases:
+                    raise ValueError(f"{schema}.{routine.function}: {routine.role} is not a role of this database")
         return self
 
     def roles_of(self, schema: Schema) -> list[str]:
@@ -197,4 +215,7 @@ def _statements(table: GrantTable, schema: Schema, hospital: str) -> list[str]:
         names = "" if row.columns is None else f" ({', '.join(row.columns)})"
         verbs = ", ".join(f"{verb.upper()}{names}" for verb in row.verbs)
         statements.append(f'GRANT {verbs} ON {schema}.{row.table} TO "{role_name(hospital, row.role)}"')
+    for routine in table.functions.get(schema, ()):
+        role = role_name(hospital, routine.role)
+        statements.append(f'GRANT EXECUTE ON FUNCTION {schema}.{routine.function} TO "{role}"')
     return statements
