@@ -76,7 +76,7 @@ def stay_values(resource: dict[str, Any], patient_id: str, subject: Subject, zon
         encounter=subject.pseudonym("Encounter", identity),
         patient=subject.pseudonym("Patient", patient_id),
         encounter_id=identity,
-        unit=_unit(resource),
+        unit=unit_of(resource),
         started_at=_moment(moment_of(period.get("start"), zone)),
         ended_at=_moment(ended),
         open=ended is None and resource.get("status") in GOING_ON,
@@ -140,7 +140,7 @@ def _telephone(resource: dict[str, Any]) -> str | None:
     return None if first is None else str(first["value"]).strip()
 
 
-def _unit(resource: dict[str, Any]) -> str | None:
+def unit_of(resource: dict[str, Any]) -> str | None:
     """Return the latest location of an encounter: its display, or the id of the Location."""
     places = [one for one in resource.get("location") or () if isinstance(one.get("location"), dict)]
     if not places:

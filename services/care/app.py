@@ -8,9 +8,13 @@ from fastapi.responses import PlainTextResponse
 
 from services import problems
 from services.audit.http import recorded
-from services.care import cds_hooks
+from services.care import accesses
+from services.care.cds_hooks import routes as cds_hooks
 from services.care.context import Care
-from services.care.outbox import Courier, CourierThread
+from services.care.delivery.outbox import Courier, CourierThread
+from services.care.identity import IdentityLookup
+from services.care.worklist import routes as worklist
+from services.care.worklist_ports import PlanningScores, on_record
 from services.request_body import RequestBody
 
 FORM = "application/x-www-form-urlencoded"
@@ -40,6 +44,7 @@ def create(care: Care) -> FastAPI:
         app.include_router(router)
     problems.install(app)
     app.add_middleware(RequestBody, largest=care.settings.largest_body_bytes, media_types=MEDIA_TYPES)
+    app.add_middleware(accesses.AccessedIdentities)
     # The outermost: nothing leaves without a record.
     recorded(app, care.recorder)
     return app
@@ -47,7 +52,14 @@ def create(care: Care) -> FastAPI:
 
 def routers(care: Care) -> tuple[APIRouter, ...]:
     """Return the routers of the application, in the order in which they are asked."""
-    return (_health(care), cds_hooks.router(care))
+    found = [_health(care), cds_hooks.router(care)]
+    settings = care.settings.worklist
+    if settings is not None:
+        lookup, scores = IdentityLookup(care.engine, care.cipher), PlanningScores(care.planning)
+        found.append(
+            worklist.router(settings, care.engine, lookup, scores, on_record, keys=care.sign_in_keys, clock=care.clock)
+        )
+    return tuple(found)
 
 
 def _health(care: Care) -> APIRouter:

@@ -8,12 +8,12 @@ from model.identity_store.transit_cipher import TransitCipher
 from model.io.vault import Vault
 from services.audit.http import Recorder
 from services.care.context import Care
-from services.care.fresh import FeatureSource
-from services.care.history import History
-from services.care.outbox import FEEDBACK, RISK_ASSESSMENT, Deliver, NotDeliveredError, RefusedError
+from services.care.delivery.outbox import FEEDBACK, RISK_ASSESSMENT, Deliver, NotDeliveredError, RefusedError
+from services.care.delivery.write_back import FhirWriter
+from services.care.fresh.features import FeatureSource
+from services.care.fresh.history import History
 from services.care.planning_client import FeedbackRefusedError, PlanningClient, PlanningUnavailableError
 from services.care.settings import Settings
-from services.care.write_back import FhirWriter
 from services.database import connections
 
 VAULT_PATIENCE_SECONDS = 2.0

@@ -13,11 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from model.identity_store.transit_cipher import TransitCipher
 from services.audit.http import Recorder
-from services.care.fresh import FeatureSource
-from services.care.history import History
-from services.care.outbox import Deliver
+from services.care.delivery.outbox import Deliver
+from services.care.fresh.features import FeatureSource
+from services.care.fresh.history import History
 from services.care.planning_client import PlanningClient
 from services.care.settings import Settings
+from services.care.worklist.tokens import Keys
 from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 from services.problems import Problem
@@ -61,6 +62,8 @@ class Care:
         Who gets the messages of the outbox, by kind.
     clock
         The time, in UTC.
+    sign_in_keys
+        Keys of the identity provider; the worklist fetches them unless they are given.
     """
 
     settings: Settings
@@ -73,6 +76,7 @@ class Care:
     http: httpx.Client
     receivers: Mapping[str, Deliver] = field(default_factory=dict)
     clock: Callable[[], datetime] = field(default=now)
+    sign_in_keys: Keys | None = None
 
     @property
     def zone(self) -> tzinfo:

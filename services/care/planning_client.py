@@ -7,8 +7,15 @@ from uuid import UUID
 import httpx
 from pydantic import ValidationError
 
-from services.care.fresh import FreshFeatures
-from services.planning.schema import AnyScore, EncounterRequest, FeedbackRequest, ScoreRequest, ScoreResponse
+from services.care.fresh.features import FreshFeatures
+from services.planning.schema import (
+    AnyScore,
+    EncounterRequest,
+    FeedbackRequest,
+    History,
+    ScoreRequest,
+    ScoreResponse,
+)
 
 TIMEOUT_SECONDS = 3.0
 HOOK, FEEDBACK = "discharge-hook", "feedback"
@@ -69,6 +76,23 @@ class PlanningClient:
             log.error("Planning answered for another encounter")
             raise PlanningUnavailableError
         return score
+
+    def history(self, encounter: str) -> History:
+        """Return the scores of an encounter, the newest first; none of one that was never scored.
+
+        Raises
+        ------
+        PlanningUnavailableError
+            When planning does not answer.
+        """
+        try:
+            answer = self.http.get(f"/v1/scores/{encounter}", timeout=TIMEOUT_SECONDS)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return History(encounter=encounter, scores=[], feedback=[])
+            return History.model_validate_json(answer.raise_for_status().content)
+        except (httpx.HTTPError, ValidationError) as fault:
+            log.error("Planning does not answer (%s)", type(fault).__name__)
+            raise PlanningUnavailableError from None
 
     def feedback(self, content: str) -> None:
         """Deliver feedback, which :func:`feedback_content` wrote.

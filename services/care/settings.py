@@ -9,7 +9,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
 
 from model.errors import UserError
-from services.care.clients import EhrClient, read_clients
+from services.care.ehr_clients import EhrClient, read_clients
+from services.care.worklist.settings import WorklistSettings
 
 MEBIBYTE = 1 << 20
 
@@ -43,6 +44,11 @@ class Settings(BaseModel):
         JSON file with the credentials for that server.
     largest_body_bytes
         Largest body of a request.
+    hospital_title
+        The hospital's name on the worklist's pages.
+    sign_in_issuer, sign_in_audience, sign_in_acr, sign_in_ca
+        Identity provider of the coordinators: issuer, audience of access tokens, the authentication context that
+        means a second factor, and its certificate authority. Without an issuer there is no worklist.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +65,11 @@ class Settings(BaseModel):
     fhir_server: HttpUrl | None = None
     fhir_credentials: Path = Path("/vault/secrets/fhir.json")
     largest_body_bytes: int = Field(default=16 * MEBIBYTE, ge=MEBIBYTE)
+    hospital_title: str | None = Field(default=None, min_length=1, max_length=80)
+    sign_in_issuer: str | None = Field(default=None, pattern=r"^https://")
+    sign_in_audience: str | None = None
+    sign_in_acr: str = "2"
+    sign_in_ca: Path | None = None
 
     @field_validator("public_url", "planning_url")
     @classmethod
@@ -87,6 +98,21 @@ class Settings(BaseModel):
     def address(self) -> str:
         """The public address without a slash at its end."""
         return str(self.public_url).rstrip("/")
+
+    @property
+    def worklist(self) -> WorklistSettings | None:
+        """Settings of the worklist, where the hospital has one."""
+        if self.sign_in_issuer is None:
+            return None
+        return WorklistSettings(
+            hospital=self.hospital,
+            hospital_title=self.hospital_title or self.hospital.capitalize(),
+            issuer=self.sign_in_issuer,
+            audience=self.sign_in_audience or f"{self.hospital}-care",
+            acr=(self.sign_in_acr,),
+            ca=self.sign_in_ca,
+            time_zone=self.hmlops_time_zone or "UTC",
+        )
 
     @cached_property
     def clients(self) -> tuple[EhrClient, ...]:

@@ -19,7 +19,7 @@ from services.audit.records import Record
 from services.care.app import create
 from services.care.assembly import assembled
 from services.care.context import Care
-from services.care.outbox import Courier
+from services.care.delivery.outbox import Courier
 from services.care.settings import Settings
 from services.database.schemas import Schema
 from tests.support.bao_server import HOSPITAL, Bao, bao

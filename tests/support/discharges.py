@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.deid.subject import moment_of
-from services.care.patient_record import PatientRecord
+from services.care.fresh.patient_record import PatientRecord
 
 KNOWN = {
     "Encounter": ("period", "start"),

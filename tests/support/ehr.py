@@ -10,7 +10,7 @@ import yaml
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from services.care.clients import EhrClient
+from services.care.ehr_clients import EhrClient
 
 ISS = "https://ehr.north.example"
 FHIR = "https://fhir.north.example/r4"

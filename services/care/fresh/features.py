@@ -28,8 +28,8 @@ from model.features.build import as_known
 from model.features.engines import DuckDb, engine
 from model.features.expression import FRESH
 from model.fhir.record_use import record_use
-from services.care.history import Edition
-from services.care.patient_record import PatientRecord
+from services.care.fresh.history import Edition
+from services.care.fresh.patient_record import PatientRecord
 
 NO_LIMITS = dict.fromkeys(record_use().limits.shares, 1.0)
 """Shares of excluded resources say something of an extract, not of one patient."""

@@ -14,9 +14,9 @@ from model.deid.subject import Subject, secret_input
 from model.features.build import build, build_as_of
 from model.features.feature_file import load
 from model.synthesis.run import synthesize
-from services.care.fresh import FeatureSource
-from services.care.history import Edition, History
-from services.care.patient_record import PatientRecord
+from services.care.fresh.features import FeatureSource
+from services.care.fresh.history import Edition, History
+from services.care.fresh.patient_record import PatientRecord
 from tests.support.discharges import Stay, stays, write_record
 from tests.support.model_world import RING
 

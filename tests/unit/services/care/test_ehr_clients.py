@@ -7,7 +7,7 @@ import yaml
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from model.errors import UserError
-from services.care.clients import read_clients
+from services.care.ehr_clients import read_clients
 from tests.support.ehr import Ehr, write_clients
 
 Change = Callable[[dict[str, Any]], object]

@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
-from services.care.clients import EhrClient
+from services.care.ehr_clients import EhrClient
 from services.care.hooks import PREFETCH, HookRequest
 from services.problems import Problem
 

@@ -17,8 +17,8 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError, JoseError
 from sqlalchemy.dialects.postgresql import insert
 
-from services.care.clients import EhrClient
 from services.care.context import Care
+from services.care.ehr_clients import EhrClient
 from services.care.tables import EHR_JTI
 from services.problems import Problem
 

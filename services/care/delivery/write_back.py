@@ -20,7 +20,7 @@ from model.fhir_server.credentials import Credentials, credentials
 from model.fhir_server.tls import context
 from model.fhir_server.tokens import bearer
 from model.fhir_server.wire import Clock, Wire
-from services.care.outbox import NotDeliveredError, RefusedError
+from services.care.delivery.outbox import NotDeliveredError, RefusedError
 from services.planning.schema import Fallback, Scored
 
 IDENTIFIERS = "urn:hmlops:risk-assessment"

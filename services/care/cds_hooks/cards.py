@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.care.fresh import FreshFeatures
+from services.care.fresh.features import FreshFeatures
 from services.planning.feedback import codes
 from services.planning.schema import AnyScore, Fallback, NotScored, Scored
 

@@ -12,22 +12,24 @@ from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import insert
 from starlette.concurrency import run_in_threadpool
 
+from model.deid.subject import moment_of
 from model.errors import UserError
-from model.identity_store.identity_values import patient_values, stay_values
+from model.identity_store.identity_values import patient_values, stay_values, unit_of
 from model.identity_store.lookup import EHR, encrypted, write
 from services.audit.http import RequestAudit, audit
 from services.audit.records import ReleaseRef
-from services.care import write_back
-from services.care.cards import CardsResponse, card
+from services.care.cds_hooks.cards import CardsResponse, card
+from services.care.cds_hooks.ehr_tokens import Caller, authenticate
 from services.care.context import RETRY, Care
-from services.care.ehr_tokens import Caller, authenticate
-from services.care.fresh import FreshFeatures
+from services.care.delivery import write_back
+from services.care.delivery.outbox import FEEDBACK, RISK_ASSESSMENT, put
+from services.care.fresh.features import FreshFeatures
+from services.care.fresh.patient_record import PatientRecord, record_of
 from services.care.hooks import SERVICE_ID, CardFeedback, FeedbackRequest, HookRequest, description
-from services.care.outbox import FEEDBACK, RISK_ASSESSMENT, put
-from services.care.patient_record import PatientRecord, record_of
 from services.care.planning_client import HOOK, PURPOSE, PlanningUnavailableError, feedback_content
 from services.care.tables import CARD
 from services.care.tables import FEEDBACK as FEEDBACK_TABLE
+from services.care.worklist_ports import place
 from services.planning.feedback import codes
 from services.planning.schema import AnyScore, Fallback, Scored
 from services.problems import Problem
@@ -136,6 +138,8 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
             )
         )
         _write_back(care, connection, score, patient, features)
+        if care.settings.worklist is not None:
+            _place(care, connection, score, patient, features)
         record.append(**_facts(score, features))
     return answer
 
@@ -170,6 +174,17 @@ def _write_back(
     assessed = write_back.Assessed(patient.patient_id, patient.encounter_id, care.clock())
     content = write_back.content(score, assessed)
     put(connection, care.cipher, RISK_ASSESSMENT, features.encounter, content, at=care.clock())
+
+
+def _place(
+    care: Care, connection: sa.Connection, score: AnyScore | None, patient: PatientRecord, features: FreshFeatures
+) -> None:
+    """Place the discharge on the worklist; an encounter that is no stay is not placed."""
+    encounter = patient.resource("Encounter", patient.encounter_id)
+    if encounter is None or features.features is None:
+        return
+    ended = moment_of((encounter.get("period") or {}).get("end"), care.zone, end_of_day=True)
+    place(connection, features, score, unit=unit_of(encounter), ended_at=ended, now=care.clock())
 
 
 def _facts(score: AnyScore | None, features: FreshFeatures) -> dict[str, Any]:

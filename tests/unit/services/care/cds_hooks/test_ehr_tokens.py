@@ -17,9 +17,9 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import create_engine
 
-from services.care.clients import EhrClient
+from services.care.cds_hooks.ehr_tokens import authenticate
 from services.care.context import Care
-from services.care.ehr_tokens import authenticate
+from services.care.ehr_clients import EhrClient
 from services.care.settings import Settings
 from services.database.schemas import Schema
 from services.problems import Problem

@@ -17,7 +17,7 @@ from model.curated.run import ingest
 from model.deid.keys import VaultKeyring
 from model.identity_store.lookup_tables import ENCRYPTED, IDENTITY, STAY
 from model.synthesis.run import synthesize
-from services.care.history import History
+from services.care.fresh.history import History
 from services.care.tables import CARD, FEEDBACK, OUTBOX
 from tests.support.care_world import ADDRESS, FALLBACK, HOOK, SCORED, CareWorld, care_world, fixed, hook, prefetch
 from tests.support.discharges import Stay, stays, write_record
