@@ -23,6 +23,7 @@ INJECTOR_PORT = 9444
 KEYCLOAK_PORT = 8446
 WORKLIST_PORT = 8447
 WORKLIST_DOMAIN = "worklist.healthcare-mlops.example"
+POSTGRES_PORT = 5432
 
 API_URL = f"https://{NODE_IP}:{API_PORT}"
 BAO_URL = f"https://{NODE_IP}:{BAO_PORT}"
