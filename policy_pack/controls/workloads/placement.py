@@ -37,6 +37,11 @@ def pods_have_what_their_workload_has(resource: Resource, context: StackContext)
 def agents_have_the_secrets_of_their_workload(resource: Resource, context: StackContext) -> Findings:
     """Require that the annotations of Vault's agent are those of the pod's workload in the table of secrets."""
     for declared in pods(resource):
+        for container in declared.containers:
+            if container.view.at("name").value in admission_table().constants["agent_containers"]:
+                yield violation(
+                    "has the name of a container that the injector of Vault's agent adds", container.view.path
+                )
         names = [name for holder in (declared.annotations, declared.labels) for name, _ in holder.fields()]
         if any(name.startswith(PREFIX) for name in names):
             own = topology(context, zones()).namespaces.get(namespace(resource).text())
