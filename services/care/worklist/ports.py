@@ -86,6 +86,14 @@ class Override:
     code: str
 
 
+class Launches(Protocol):
+    """Launches from the EHR (SMART App Launch) that have ended at care."""
+
+    def opened(self, ticket: str) -> str | None:
+        """Return the encounter, by pseudonym, of a launch, once; none for an unknown or used ticket."""
+        ...
+
+
 class ScoresUnavailableError(Exception):
     """Planning did not answer."""
 
