@@ -57,7 +57,6 @@ def show(
         done=BREAK_GLASS_DONE if done == "break-glass" else ACTIONS[done].done if done in ACTIONS else "",
         alert=alert,
         longest=LONGEST_NOTE,
-        today=worklist.clock().astimezone(worklist.zone).date(),
     )
     detail = "break-glass" if entries.is_break_glass(session, entry) else None
     return Answer(response, Facts(encounter=entry.encounter, action=action, detail=detail))

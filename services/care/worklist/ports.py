@@ -86,6 +86,22 @@ class Override:
     code: str
 
 
+@dataclass(frozen=True)
+class Launched:
+    """What a launch from the EHR opens: the patient, and the encounter if one was open; pseudonyms."""
+
+    patient: str
+    encounter: str | None = None
+
+
+class Launches(Protocol):
+    """Launches from the EHR (SMART App Launch) that have ended at care."""
+
+    def opened(self, ticket: str) -> "Launched | None":
+        """Return what a launch opens, once; none for an unknown or used ticket."""
+        ...
+
+
 class ScoresUnavailableError(Exception):
     """Planning did not answer."""
 
