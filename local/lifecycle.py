@@ -210,7 +210,7 @@ def _install(home: Home, built: Built, supervisor: Supervisor, all_parts: dict[s
         addons.before_kserve(home, kubernetes, kserve, coredns)
     _start(home, supervisor, (all_parts[name] for name in _CLIENTS))
     progress("starting the node and KServe")
-    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve")))
+    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve", "injector")))
     if installed:
         return
     addons.after_kserve(home, kubernetes, kserve)

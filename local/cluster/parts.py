@@ -26,6 +26,7 @@ from local.paths import (
     CHARTS_PORT,
     EHR_PORT,
     EHR_URL,
+    INJECTOR_PORT,
     KUBELET_PORT,
     NODE_IP,
     POD_CIDR,
@@ -149,6 +150,25 @@ def _kserve(home: Home, folder: Path) -> Part:
         http(f"http://{_LOOPBACK}:{KSERVE_HEALTH_PORT}/readyz"),
         "InferenceService controller",
         ((_LOOPBACK, KSERVE_HEALTH_PORT),),
+    )
+
+
+def _injector(home: Home) -> Part:
+    certificate, key, images = (
+        home.pki / "injector.crt",
+        home.pki / "injector.key",
+        REPOSITORY / "build" / "images.json",
+    )
+    command = (
+        *(sys.executable, "-m", "local.injector", "--address", f"{_LOOPBACK}:{INJECTOR_PORT}"),
+        *("--cert", str(certificate), "--key", str(key), "--images", str(images)),
+        *("--vault", BAO_URL, "--vault-ca", str(home.pki / "ca.crt")),
+    )
+    return Part(
+        Program("injector", command, version=_digest([REPOSITORY / "local" / "injector", certificate, images])),
+        http(f"https://{_LOOPBACK}:{INJECTOR_PORT}/healthz"),
+        "adds Vault's agent to pods",
+        ((_LOOPBACK, INJECTOR_PORT),),
     )
 
 
@@ -300,6 +320,7 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
         _netpol(home),
         *_node(home, tools["kubernetes"]),
         _kserve(home, tools["kserve"]),
+        _injector(home),
         _metrics_server(home, tools["kubernetes"]),
     ]
     if ehr_state.population(home):

@@ -78,6 +78,7 @@ IDENTITIES = (
     Identity("netpol", "hmlops:netpol", kubeconfig=True),
     Identity("kserve", "hmlops:kserve", kubeconfig=True),
     Identity("kserve-webhook", "kserve-webhook", names=_HOST),
+    Identity("injector", "injector", names=_HOST),
     Identity("metrics-server", "hmlops:metrics-server", kubeconfig=True),
     Identity("metrics-server-serving", "metrics-server", names=("metrics-server.kube-system.svc", *_HOST)),
     Identity("health", "hmlops:health", kubeconfig=True),

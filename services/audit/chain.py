@@ -5,14 +5,13 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.errors import AuditError, NotRecordedError
-from services.audit.records import AuditEntry, Record
+from services.audit.records import AuditEntry, KeptValues, Record
 from services.database.connections import sqlstate
 
 SALT_BYTES = 32
@@ -21,6 +20,7 @@ LOCK_MILLISECONDS = 2000
 STATEMENT_MILLISECONDS = 5000
 BATCH = 1000
 
+_STREAMED = {"stream_results": True, "max_row_buffer": BATCH}
 _COLUMNS = "sequence, recorded_at, login, previous_hash, hash"
 _LIMITS = (
     text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"),
@@ -101,9 +101,9 @@ def _with_digests(
             scores.append(score)
             continue
         salt = secrets.token_bytes(SALT_BYTES)
-        digest = sha256(salt + content).digest()
-        values.append((digest, salt, content))
-        scores.append(replace(score, features_digest=digest.hex()))
+        digest = KeptValues(salt, content).digest()
+        values.append((bytes.fromhex(digest), salt, content))
+        scores.append(replace(score, features_digest=digest))
     return replace(entry, scores=tuple(scores)), values
 
 
@@ -165,6 +165,16 @@ def records(
         conditions.append(f"({' OR '.join(tests)})")
         values |= {f"about{number}": json.dumps(form(about)) for number, form in enumerate(_ABOUT)}
     query = f"SELECT {_COLUMNS}, entry FROM audit.records WHERE {' AND '.join(conditions)} ORDER BY sequence"  # noqa: S608
-    streamed = connection.execution_options(stream_results=True, max_row_buffer=BATCH)
-    for row in streamed.execute(text(query), values):
+    for row in connection.execute(text(query), values, execution_options=_STREAMED):
         yield Record(*row)
+
+
+def feature_values(connection: Connection, first: int, last: int) -> dict[tuple[int, str], KeptValues]:
+    """Return the feature values beside the records of a range of sequences, by sequence and digest."""
+    rows = connection.execute(
+        text(
+            "SELECT sequence, digest, salt, content FROM audit.feature_values WHERE sequence BETWEEN :first AND :last"
+        ),
+        {"first": first, "last": last},
+    )
+    return {(sequence, digest.hex()): KeptValues(salt, content) for sequence, digest, salt, content in rows}

@@ -188,10 +188,15 @@ class AuditEntry:
         plain["occurred_at"] = timestamp(self.occurred_at)
         return rfc8785.dumps({name: value for name, value in plain.items() if value != []}).decode()
 
+    def all_encounters(self) -> frozenset[str]:
+        """Return the pseudonyms of all encounters that the entry names."""
+        named = (self.encounter, *self.encounters, *(score.encounter for score in self.scores))
+        return frozenset(name for name in named if name is not None)
+
     def subjects(self) -> frozenset[str]:
-        """Return the pseudonyms of encounters and patients that the entry names."""
-        named = {self.encounter, self.patient, *self.encounters, *(score.encounter for score in self.scores)}
-        return frozenset((named | {score.patient for score in self.scores}) - {None})  # type: ignore[arg-type]
+        """Return the pseudonyms of all encounters and patients that the entry names."""
+        patients = (self.patient, *(score.patient for score in self.scores))
+        return self.all_encounters() | frozenset(name for name in patients if name is not None)
 
 
 _ENTRY: TypeAdapter[AuditEntry] = TypeAdapter(AuditEntry)
@@ -258,6 +263,18 @@ class Record:
             f'{{"entry":{self.entry_text},"login":"{self.login}","previous_hash":"{self.previous_hash.hex()}",'
             f'"recorded_at":"{timestamp(self.recorded_at)}","sequence":{self.sequence},"version":{VERSION}}}'
         ).encode("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True)
+class KeptValues:
+    """The feature values of a score as they are kept beside its record, with the salt of their digest."""
+
+    salt: bytes
+    content: bytes
+
+    def digest(self) -> str:
+        """Return the digest that the record holds."""
+        return hashlib.sha256(self.salt + self.content).hexdigest()
 
 
 def timestamp(moment: datetime) -> str:

@@ -84,7 +84,7 @@ def read_login(path: Path) -> Login:
     return Login(settings, version)
 
 
-def connect(login: Login) -> "psycopg.Connection[Any]":
+def connect(login: Login, statement_milliseconds: int = STATEMENT_MILLISECONDS) -> "psycopg.Connection[Any]":
     """Open a connection over TLS, with the server's name and certificate verified."""
     settings = login.settings
     return psycopg.connect(
@@ -96,7 +96,7 @@ def connect(login: Login) -> "psycopg.Connection[Any]":
         sslmode="verify-full",
         sslrootcert=settings.sslrootcert,
         connect_timeout=CONNECT_SECONDS,
-        options=f"-c TimeZone=UTC -c statement_timeout={STATEMENT_MILLISECONDS}",
+        options=f"-c TimeZone=UTC -c statement_timeout={statement_milliseconds}",
     )
 
 

@@ -41,6 +41,8 @@ class Role(BaseModel):
         Purpose of use, a code of HL7 v3 PurposeOfUse.
     set_role
         Roles that its sessions may switch to.
+    login
+        Whether Vault gives logins that are members.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +50,7 @@ class Role(BaseModel):
     databases: tuple[Schema, ...] = Field(min_length=1)
     purpose: str = Field(pattern=r"^[A-Z]+$")
     set_role: tuple[RoleName, ...] = ()
+    login: bool = True
 
 
 class Grant(BaseModel):
@@ -143,7 +146,7 @@ def apply(connection: Connection, schema: Schema, hospital: str, table: GrantTab
     Raises
     ------
     DatabaseError
-        If the table names a table or a column that the schema does not have.
+        If the table names a table or a column that the schema does not have, or a table has another owner.
     """
     table = table or read()
     existing = columns(connection, schema)
@@ -154,7 +157,10 @@ def apply(connection: Connection, schema: Schema, hospital: str, table: GrantTab
                 f"grants.yaml: {schema}.{row.table}: the schema has no {', '.join(sorted(missing))}; "
                 "correct the name, or add a migration"
             )
-    connection.execute(text(f'SET LOCAL ROLE "{role_name(hospital, OWNER)}"'))
+    owner = role_name(hospital, OWNER)
+    for name in _owned_by_others(connection, schema, owner):
+        raise DatabaseError(f"{schema}: {name} is not owned by {owner}; change its owner, or drop it")
+    connection.execute(text(f'SET LOCAL ROLE "{owner}"'))
     for statement in (*revocations(connection, schema, hospital), *_statements(table, schema, hospital)):
         connection.execute(text(statement))
     connection.execute(text("RESET ROLE"))
@@ -171,6 +177,14 @@ def columns(connection: Connection, schema: Schema) -> dict[str, frozenset[str]]
         {"schema": schema.value},
     )
     return {name: frozenset(names) for name, names in rows}
+
+
+def _owned_by_others(connection: Connection, schema: Schema, owner: str) -> list[str]:
+    query = (
+        "SELECT relname FROM pg_class WHERE relnamespace = CAST(:schema AS regnamespace) "
+        "AND pg_get_userbyid(relowner) <> :owner ORDER BY 1"
+    )
+    return list(connection.scalars(text(query), {"schema": schema.value, "owner": owner}))
 
 
 def revocations(connection: Connection, schema: Schema, hospital: str) -> list[str]:

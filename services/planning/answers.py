@@ -1,6 +1,8 @@
 """Outcomes of scoring as the answer of the service and as the audit record of the request."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from services.audit.records import ReleaseRef, ScoredEncounter, feature_bytes
@@ -36,7 +38,7 @@ def recorded(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return {
         "outcome": "answered" if fallback is None else "fallback",
         "fallback_reason": fallback.value if fallback else None,
-        "release": _release_ref(releases[0].release) if releases else None,
+        "release": release_ref(releases[0].release) if releases else None,
         "scores": tuple(_scored_encounter(outcome) for outcome in outcomes),
         "features": tuple(_features(outcome) for outcome in outcomes),
     }
@@ -45,6 +47,25 @@ def recorded(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def past_reasons(score: ModelScore) -> list[dict[str, Any]]:
     """Return the reasons of a score as the history keeps them."""
     return [reason.model_dump() for reason in _reasons(score)]
+
+
+def release_ref(release: AssignedRelease) -> ReleaseRef:
+    """Return a release as audit records name it."""
+    return ReleaseRef(
+        model=release.model,
+        version=release.version,
+        digest=release.digest,
+        preprocessing=release.preprocessing,
+        # The highest band's: from this risk on the release proposes its strongest action.
+        threshold=release.bands[0].start,
+        schema_version=str(release.schema_version),
+    )
+
+
+def thresholds(release: AssignedRelease) -> bytes:
+    """Return the thresholds of a release and who approved them, for their digest in the record of a start."""
+    content = {"bands": [asdict(band) for band in release.bands], "approvals": [asdict(a) for a in release.approvals]}
+    return json.dumps(content, sort_keys=True).encode()
 
 
 def _score(outcome: Outcome, rank: int, record: int) -> AnyScore:
@@ -111,18 +132,6 @@ def _threshold(outcome: ScoredOutcome) -> Threshold:
     band = outcome.release.band(outcome.score.risk)
     approvals = [Approval(kind=one.kind, role=one.role, name=one.name) for one in outcome.release.approvals]
     return Threshold(band=band.name, risk_from=band.start, approved_by=approvals)
-
-
-def _release_ref(release: AssignedRelease) -> ReleaseRef:
-    return ReleaseRef(
-        model=release.model,
-        version=release.version,
-        digest=release.digest,
-        preprocessing=release.preprocessing,
-        # The highest band's: from this risk on the release proposes its strongest action.
-        threshold=release.bands[0].start,
-        schema_version=str(release.schema_version),
-    )
 
 
 def _fallback_reason(outcome: Outcome) -> FallbackReason | None:

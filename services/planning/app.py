@@ -10,6 +10,7 @@ import httpx
 from fastapi import APIRouter, FastAPI, Path, Query, Request
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
 
 from model.artifact.trust import TRUSTED_KEYS, trusted_keys
 from model.errors import UserError
@@ -19,13 +20,14 @@ from services.database.errors import DatabaseError
 from services.planning import answers, history, release
 from services.planning.model_client import ModelClient
 from services.planning.online_features import OnlineFeatures
+from services.planning.refresh import Refresh
 from services.planning.schema import (
     FeedbackRequest,
     FeedbackResponse,
     Health,
     History,
     Pseudonym,
-    Purpose,
+    PurposeCode,
     Readiness,
     ScoreRequest,
     ScoreResponse,
@@ -70,6 +72,10 @@ class Planning:
         The hospital's database ``planning``.
     recorder
         Appends to the hospital's audit chain.
+    model
+        Asks the model server.
+    refresh
+        Reads release and features beside the requests.
     """
 
     settings: Settings
@@ -79,6 +85,7 @@ class Planning:
     engine: Engine
     recorder: Recorder
     model: ModelClient
+    refresh: Refresh
 
 
 def planning(settings: Settings, model_client: httpx.Client) -> Planning:
@@ -94,6 +101,7 @@ def planning(settings: Settings, model_client: httpx.Client) -> Planning:
         engine=connections.engine(settings.planning_database),
         recorder=Recorder("planning", settings.hospital, connections.engine(settings.audit_database)),
         model=model,
+        refresh=Refresh([releases.refresh, features.refresh]),
     )
 
 
@@ -102,7 +110,9 @@ def create(parts: Planning) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(parts.refresh.start)
         yield
+        parts.refresh.stop()
         parts.model.close()
         parts.engine.dispose()
 
@@ -151,7 +161,7 @@ def _scores(parts: Planning) -> APIRouter:
         request: Request,
         encounter: Annotated[Pseudonym, Path(description="Pseudonym of the encounter.")],
         workflow: Annotated[WorkflowName, Query()] = "discharge-worklist",
-        purpose: Annotated[Purpose, Query()] = "TREAT",
+        purpose: Annotated[PurposeCode, Query()] = "TREAT",
     ) -> History:
         """Return the scores of an encounter and the feedback on them, the newest first."""
         record = audit(request)

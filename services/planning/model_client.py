@@ -7,6 +7,7 @@ serves, and its decisions must be those of the release's own thresholds.
 import concurrent.futures
 import json
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -151,6 +152,7 @@ class ModelClient:
 
     def _post(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
+        end = time.monotonic() + self._budget
         with self._client.stream(
             "POST", self._url, content=body, headers=headers, timeout=self._budget, follow_redirects=False
         ) as response:
@@ -162,6 +164,8 @@ class ModelClient:
                 size += len(part)
                 if size > LARGEST_ANSWER:
                     raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE)
+                if time.monotonic() > end:
+                    raise ModelFailure(FallbackReason.MODEL_SLOW)
         return b"".join(parts)
 
 

@@ -1,13 +1,11 @@
 """Online features: the newest features file in memory, by the pseudonym of the encounter.
 
-The file is read again when it changes. While it cannot be read, the one before stays in use and its age grows, so that
-its features become stale and are never taken for fresh ones.
+The file is read again when it changes, beside the requests, so that none waits for it. While it cannot be read, the one
+before stays in use and its age grows, so that its features become stale and are never taken for fresh ones.
 """
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,8 +16,6 @@ from model.errors import UserError
 from model.features.feature_file import load
 from model.io import storage
 
-CHECK_SECONDS = 60.0
-"""How often the file is looked at for a change."""
 _INDEX, _PATIENT = "index_id", "patient_id"
 
 log = logging.getLogger("services.planning")
@@ -59,28 +55,20 @@ class OnlineFeatures:
     ----------
     place : str
         The features file, local or ``s3://``.
-    check_seconds : float
-        Seconds between two looks at the file.
-    clock : callable
-        Seconds of a monotonic clock.
     """
 
-    def __init__(
-        self, place: str, *, check_seconds: float = CHECK_SECONDS, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._place, self._check_seconds, self._clock = place, check_seconds, clock
-        self._lock = threading.Lock()
+    def __init__(self, place: str) -> None:
+        self._place = place
         self._table: _Table | None = None
-        self._checked: float | None = None
 
     @property
     def available(self) -> bool:
         """Whether a features file was ever read."""
-        return self._current() is not None
+        return self._table is not None
 
     def row(self, encounter: str, patient: str) -> FeatureRow | None:
         """Return the features of an encounter of a patient, or None where the file has none."""
-        table = self._current()
+        table = self._table
         place = None if table is None else table.places.get((encounter, patient))
         if table is None or place is None:
             return None
@@ -88,15 +76,8 @@ class OnlineFeatures:
         age = (datetime.now(UTC) - table.written) / timedelta(hours=1)
         return FeatureRow({name: row[name] for name in definitions().names}, row[BASELINE], max(age, 0.0))
 
-    def _current(self) -> _Table | None:
-        with self._lock:
-            now = self._clock()
-            if self._checked is None or now - self._checked >= self._check_seconds:
-                self._checked = now
-                self._refresh()
-            return self._table
-
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
+        """Read the file if it changed; one that cannot be read is logged, and the one before stays in use."""
         try:
             found = storage.stored(self._place)
             if found is None:

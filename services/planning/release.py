@@ -7,8 +7,6 @@ server. While they cannot be read, patients are ranked by LACE, and reading is t
 import hashlib
 import json
 import logging
-import threading
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,8 +16,6 @@ from model.artifact.trust import open_release
 from model.definitions.features import definitions
 from model.errors import UserError
 from model.scoring.contract import Contract
-
-RETRY_SECONDS = 30.0
 
 log = logging.getLogger("services.planning")
 
@@ -117,33 +113,29 @@ def read(place: str, assigned: str, trusted: Collection[str] | None) -> Assigned
 
 
 class ReleaseSource:
-    """The assigned release, read once; a failure is tried again every half minute.
+    """The assigned release, which is read once and does not change.
 
     Parameters
     ----------
     read : callable
         Reads it; a UserError says why it cannot.
-    clock : callable
-        Seconds of a monotonic clock.
     """
 
-    def __init__(self, read: Callable[[], AssignedRelease], *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._read, self._clock = read, clock
-        self._lock = threading.Lock()
+    def __init__(self, read: Callable[[], AssignedRelease]) -> None:
+        self._read = read
         self._release: AssignedRelease | None = None
-        self._tried: float | None = None
 
     def get(self) -> AssignedRelease | None:
-        """Return the release, or None while it cannot be read."""
-        with self._lock:
-            now = self._clock()
-            if self._release is None and (self._tried is None or now - self._tried >= RETRY_SECONDS):
-                self._tried = now
-                try:
-                    self._release = self._read()
-                except UserError as fault:
-                    log.warning("Assigned release: %s", fault)
-            return self._release
+        """Return the release, or None while it could not be read."""
+        return self._release
+
+    def refresh(self) -> None:
+        """Read the release if it was not read yet; a failure is logged."""
+        if self._release is None:
+            try:
+                self._release = self._read()
+            except UserError as fault:
+                log.warning("Assigned release: %s", fault)
 
 
 def _release(found: files.ReleaseFiles, lineage: Mapping[str, Any], schema: Mapping[str, Any]) -> AssignedRelease:

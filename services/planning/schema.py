@@ -14,7 +14,7 @@ from model.definitions.features import definitions
 from services.planning.feedback import codes
 from services.planning.lace import MOST_POINTS
 from services.planning.model_client import FallbackReason
-from services.workflows import table
+from services.workflows import Purpose, table
 
 MOST_ENCOUNTERS = 100
 """Encounters of one request."""
@@ -24,6 +24,7 @@ MOST_RECORD = 2**63 - 1
 
 _NAMES = tuple(definitions().names)
 _WORKFLOWS = tuple(table().workflows)
+_PURPOSES = tuple(purpose.value for purpose in Purpose)
 _EXAMPLE: JsonDict = {"encounter": "v1-4bf8edc5c7e17", "patient": "v1-9fcc3d79bb669"}
 
 
@@ -46,8 +47,10 @@ WorkflowName = Annotated[str, _one_of(_WORKFLOWS), _enumeration(_WORKFLOWS, "A w
 FeedbackCode = Annotated[
     str, _one_of(tuple(codes())), _enumeration(tuple(codes()), "A code of feedback.yaml: what the clinician did.")
 ]
-Purpose = Annotated[
-    str, Field(pattern=r"^[A-Z]{3,12}$", description="Purpose of use, HL7 v3 PurposeOfUse: that of the workflow.")
+PurposeCode = Annotated[
+    str,
+    _one_of(_PURPOSES),
+    _enumeration(_PURPOSES, "Purpose of use, HL7 v3 PurposeOfUse: that of the workflow."),
 ]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Hours = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
@@ -87,7 +90,7 @@ class ScoreRequest(_Request):
     )
 
     workflow: WorkflowName
-    purpose: Purpose
+    purpose: PurposeCode
     encounters: list[EncounterRequest] = Field(
         min_length=1, max_length=MOST_ENCOUNTERS, description="Each encounter once."
     )
@@ -246,7 +249,7 @@ class FeedbackRequest(_Request):
     )
 
     workflow: WorkflowName
-    purpose: Purpose
+    purpose: PurposeCode
     encounter: Pseudonym
     record: int = Field(ge=1, le=MOST_RECORD, description="The record of the score.")
     code: FeedbackCode

@@ -35,7 +35,15 @@ RELEASE_FILES = {
 RELEASE_DIGEST = hashlib.sha256(RELEASE_FILES["files.json"].encode()).hexdigest()[:12]
 RELEASE = f"v1@{RELEASE_DIGEST}"
 _DECLARED: dict[str, "Stack"] = {}
-LOCK = {name: f"hmlops.local/{name.lower()}@{DIGEST}" for name in ("workloads", "modelServer", "storageInitializer")}
+# The repositories that `make images` names.
+LOCK = {
+    key: f"hmlops.local/{name}@{DIGEST}"
+    for key, name in (
+        ("workloads", "workloads"),
+        ("modelServer", "model-server"),
+        ("storageInitializer", "storage-initializer"),
+    )
+}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The planning service of a small hospital: a release, a model server, the online features and its databases."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
 from model.artifact.trust import TRUSTED_KEYS
 from model.features.feature_file import load
@@ -19,7 +22,7 @@ from services.audit.records import Record
 from services.database.schemas import Schema
 from services.planning.app import create, planning
 from services.planning.settings import Settings
-from tests.support.model_servers import NAME, FaultyServer, faulty_server, released
+from tests.support.model_servers import NAME, FaultyServer, faulty_server, free_port, released
 from tests.support.model_world import world
 from tests.support.postgres import Database, PostgresServer
 
@@ -96,3 +99,23 @@ def running(made: PlanningWorld, settings: Settings | None = None) -> Iterator[T
         app = create(planning(settings or made.settings, httpx.Client()))
         with TestClient(app, raise_server_exceptions=False) as client:
             yield client
+
+
+@contextmanager
+def listening(made: PlanningWorld) -> Iterator[str]:
+    """Run the service on a port of its own, without TLS, and give its URL."""
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(TRUSTED_KEYS, made.key)
+        app = create(planning(made.settings, httpx.Client()))
+        server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            transient = retry_if_exception_type(httpx.TransportError)
+            ready = Retrying(retry=transient, stop=stop_after_delay(60), reraise=True)
+            ready(httpx.get, f"http://127.0.0.1:{port}/readyz", timeout=30).raise_for_status()
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join(60)

@@ -19,10 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, text
-from sqlalchemy.pool import NullPool
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, text
 
-from services.database import connections, grants, migrate, setup
+from services.database import connections, setup
+from services.database.administrator import Administrator
+from services.database.connections import ConnectionFile
 from services.database.schemas import Schema, database_name, role_name
 from tests.support.tls import Authority
 
@@ -59,7 +61,7 @@ class Database:
     def connection_file(self, role: str, path: Path | None = None) -> Path:
         """Write the connection file of a new login that is a member of a group role, such as ``care-service``."""
         login, password = f"{self.hospital}-{role}-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
-        with self.server.connect("postgres") as connection:
+        with self.server.administrator.autocommit() as connection:
             connection.execute(text(f"CREATE ROLE \"{login}\" LOGIN PASSWORD '{password}'"))
             connection.execute(text(f'GRANT "{role_name(self.hospital, role)}" TO "{login}"'))
         path = path or self.server.folder / f"{login}.json"
@@ -87,7 +89,7 @@ class Database:
     @contextmanager
     def administrator(self) -> Iterator[Connection]:
         """Give a connection of the superuser, in autocommit."""
-        with self.server.connect(self.name) as connection:
+        with self.server.administrator.autocommit(self.name) as connection:
             yield connection
 
 
@@ -108,30 +110,25 @@ class PostgresServer:
         """The certificate of the authority that signed the server's."""
         return self.folder / "ca.crt"
 
-    @contextmanager
-    def connect(self, database: str) -> Iterator[Connection]:
-        """Give a connection of the superuser to a database, in autocommit, and close it."""
-        url = URL.create(
-            connections.DRIVER.removesuffix("://"), ADMINISTRATOR, self.password, HOST, self.port, database,
-            {"sslmode": "verify-full", "sslrootcert": str(self.authority)},
-        )  # fmt: skip
-        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            yield connection
+    @property
+    def administrator(self) -> Administrator:
+        """The superuser's login."""
+        return Administrator(
+            ConnectionFile(
+                host=HOST,
+                port=self.port,
+                database="postgres",
+                username=ADMINISTRATOR,
+                password=SecretStr(self.password),
+                sslrootcert=str(self.authority),
+            )
+        )
 
     def hospital(self, name: str | None = None, *schemas: Schema) -> dict[Schema, Database]:
         """Create databases of a hospital, all four by default, migrated and with their grants."""
         name = name or f"h{secrets.token_hex(4)}"
-        with self.connect("postgres") as first:
-            setup.create_roles(first, name)
-            for schema in schemas or Schema:
-                setup.create_database(self.connect, first, name, schema)
-        for schema in schemas or Schema:
-            with self.connect(database_name(name, schema)) as connection:
-                connection = connection.execution_options(isolation_level="READ COMMITTED")
-                with connection.begin():
-                    migrate.upgrade(connection, schema, name)
-                    grants.apply(connection, schema, name)
+        setup.set_up(self.administrator, name, schemas or tuple(Schema))
+        setup.migrate_all(self.administrator, name, schemas or tuple(Schema))
         return {schema: Database(self, name, schema) for schema in schemas or Schema}
 
     def database(self, schema: Schema, hospital: str | None = None) -> Database:

@@ -50,13 +50,13 @@ DECLARE
 BEGIN
     IF NEW.sequence IS NOT NULL OR NEW.recorded_at IS NOT NULL OR NEW.login IS NOT NULL
         OR NEW.previous_hash IS NOT NULL OR NEW.hash IS NOT NULL THEN
-        RAISE EXCEPTION 'the database links the records of the chain; insert the entry alone' USING ERRCODE = '42501';
+        RAISE EXCEPTION 'the database links the records of the chain; insert the entry alone' USING ERRCODE = '23001';
     END IF;
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'append to the chain in a READ COMMITTED transaction' USING ERRCODE = '25001';
     END IF;
     IF session_user !~ '^[A-Za-z0-9_.@-]{1,63}$' THEN
-        RAISE EXCEPTION 'the name of the login has characters that a record cannot hold' USING ERRCODE = '42501';
+        RAISE EXCEPTION 'the name of the login has characters that a record cannot hold' USING ERRCODE = '22023';
     END IF;
     IF octet_length(NEW.entry) > 524288 THEN
         RAISE EXCEPTION 'the entry is larger than 512 KiB' USING ERRCODE = '22001';
@@ -98,15 +98,21 @@ REFUSE = """
 CREATE FUNCTION audit.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RAISE EXCEPTION '% of audit.% is refused: the chain is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = '42501';
+    RAISE EXCEPTION '% of audit.% is refused: the chain is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = '23001';
 END $$;
 REVOKE ALL ON FUNCTION audit.refuse_change() FROM PUBLIC;
-CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit.records
+CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON audit.records
+    FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit.records
     FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
-CREATE TRIGGER refuse_change BEFORE UPDATE OR TRUNCATE ON audit.feature_values
+CREATE TRIGGER refuse_change BEFORE UPDATE ON audit.feature_values
+    FOR EACH ROW EXECUTE FUNCTION audit.refuse_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit.feature_values
     FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_change();
 ALTER TABLE audit.records ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE audit.records ENABLE ALWAYS TRIGGER refuse_truncate;
 ALTER TABLE audit.feature_values ENABLE ALWAYS TRIGGER refuse_change;
+ALTER TABLE audit.feature_values ENABLE ALWAYS TRIGGER refuse_truncate;
 """
 
 # Values enter with the record that names their digest, and leave only after a record of their erasure.
@@ -134,7 +140,7 @@ BEGIN
             AND (r.entry::jsonb ->> 'encounter' = scored ->> 'encounter'
                 OR r.entry::jsonb ->> 'patient' = scored ->> 'patient')
     ) THEN
-        RAISE EXCEPTION 'no record of the erasure of these feature values' USING ERRCODE = '42501';
+        RAISE EXCEPTION 'no record of the erasure of these feature values' USING ERRCODE = '23001';
     END IF;
     RETURN OLD;
 END $$;

@@ -209,7 +209,7 @@ def test_the_owner_is_refused_too(database: Database, writer: Engine) -> None:
             "DELETE FROM audit.feature_values",
             "INSERT INTO audit.records SELECT sequence + 1, recorded_at, login, hash, hash, entry FROM audit.records",
         ):
-            assert refused(connection, statement) == "42501", statement
+            assert refused(connection, statement) == "23001", statement
     assert_linked(whole(database))
 
 

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from model.definitions.features import definitions
 from model.scoring import Scorer
 from services.audit.records import feature_bytes
+from services.audit.replay import replay
 from services.database.schemas import Schema
 from services.planning.app import LARGEST_BODY
 from services.planning.schema import MOST_ENCOUNTERS
@@ -145,6 +146,16 @@ def test_the_exact_features_are_kept_beside_the_record(hospital: PlanningWorld, 
         ).all()
     wanted = feature_bytes({name: hospital.rows[7][name] for name in scorer.names})
     assert [bytes(row[0]) for row in rows] == [wanted]
+
+
+def test_a_batch_is_replayed_bit_for_bit(hospital: PlanningWorld, client: TestClient) -> None:
+    scores = ask(client, *(hospital.encounter(number) for number in range(60)))
+    scorer = Scorer.open(str(hospital.place))
+    with hospital.reader.connect() as connection:
+        rebuilt = replay(connection, scores[0]["record"], lambda _: scorer, hospital=hospital.settings.hospital)
+    assert len(rebuilt) == 60
+    assert {one.outcome for one in rebuilt} == {"same"}
+    assert [one.rebuilt for one in rebuilt] == [score["risk"] for score in scores]
 
 
 def test_without_a_record_nothing_is_answered(hospital: PlanningWorld, tmp_path: Any) -> None:
