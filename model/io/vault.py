@@ -113,7 +113,9 @@ class Vault:
             raise UserError(
                 f"Vault refused {path} ({type(fault).__name__}); check the policy of the role {self._role}."
             ) from None
-        data: dict[str, Any] = reply["data"] if isinstance(reply, dict) else reply.json()["data"]
+        # A write that has nothing to tell is answered without a body.
+        content = reply if isinstance(reply, dict) else reply.json() if reply.content else {}
+        data: dict[str, Any] = content.get("data") or {}
         return data
 
     def _session(self) -> "Client":

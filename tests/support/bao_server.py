@@ -1,9 +1,10 @@
 """A real OpenBao in memory, on loopback, with one hospital's transit engine and the logins of its workloads."""
 
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,13 +60,27 @@ class Bao:
         """Return the product's client, to log in as a workload."""
         return Vault(self.url, f"{HOSPITAL}-{workload}", None, self.token_file(workload), patience)
 
+    def admit(self, workload: str, rules: Sequence[VaultPolicyRule]) -> None:
+        """Let a workload log in, with the rules of its policy."""
+        name = f"{HOSPITAL}-{workload}"
+        self.root.sys.create_or_update_acl_policy(name, policy_text(HOSPITAL, rules))
+        role = {
+            "role_type": "jwt",
+            "user_claim": "sub",
+            "bound_audiences": ["vault"],
+            "bound_subject": workload,
+            "token_policies": [name],
+            "token_ttl": "15m",
+        }
+        self.root.write_data(f"auth/kubernetes/role/{name}", data=role)
+
     def rotate(self, key: str) -> None:
         """Make a new version of a key."""
         self.root.secrets.transit.rotate_key(key, mount_point=f"{HOSPITAL}/transit")
 
 
 @contextmanager
-def bao(folder: Path) -> Iterator[Bao]:
+def bao(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Bao]:
     """Give a laid-out server; the policies are those that the stack writes."""
     if not BINARY.exists():
         pytest.skip(f"OpenBao is not installed at {BINARY}")
@@ -76,7 +91,8 @@ def bao(folder: Path) -> Iterator[Bao]:
     arguments = [str(BINARY), "server", "-dev", f"-dev-root-token-id={ROOT}", "-dev-no-store-token"]
     arguments.append(f"-dev-listen-address=127.0.0.1:{port}")
     with log.open("wb") as output:
-        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        environment = {**os.environ, **(environment or {})}
+        process = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, cwd=folder, env=environment)
     try:
         url = f"http://127.0.0.1:{port}"
         unseal_key = _open(url, log)
@@ -116,14 +132,4 @@ def _lay_out(server: Bao) -> None:
     }
     rules = {workload: VAULT_RULES[workload] for workload in ("ingestor", "reidentifier")} | lookup
     for workload, allowed in rules.items():
-        name = f"{HOSPITAL}-{workload}"
-        root.sys.create_or_update_acl_policy(name, policy_text(HOSPITAL, allowed))
-        role = {
-            "role_type": "jwt",
-            "user_claim": "sub",
-            "bound_audiences": ["vault"],
-            "bound_subject": workload,
-            "token_policies": [name],
-            "token_ttl": "15m",
-        }
-        root.write_data(f"auth/kubernetes/role/{name}", data=role)
+        server.admit(workload, allowed)

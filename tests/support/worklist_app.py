@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 from fastapi import FastAPI, Request
+from sqlalchemy import Engine
 
 from services import problems
 from services.care import worklist
@@ -34,14 +35,32 @@ class Records:
         self.kept.append((facts, status))
 
 
-def application(world: World, records: Records) -> FastAPI:
+@dataclass
+class Tickets:
+    """Launches from the EHR in memory; each opens once."""
+
+    encounters: dict[str, str] = field(default_factory=dict)
+
+    def opened(self, ticket: str) -> str | None:
+        return self.encounters.pop(ticket, None)
+
+
+def application(
+    world: World, records: Records, *, launches: Tickets | None = None, database: Engine | None = None
+) -> FastAPI:
     """Return an application with the worklist of a hospital."""
     app = FastAPI(redirect_slashes=False)
     problems.install(app)
-    keys = Keys(lambda: world.issuer.jwks)
-    app.include_router(
-        worklist.router(world.settings, world.engine, world.identities, world.planning, records, keys=keys)
+    router = worklist.router(
+        world.settings,
+        database or world.engine,
+        world.identities,
+        world.planning,
+        records,
+        launches=launches,
+        keys=Keys(lambda: world.issuer.jwks),
     )
+    app.include_router(router)
     return app
 
 

@@ -122,7 +122,12 @@ class HospitalService(pulumi.ComponentResource):
             HospitalDatabase(
                 f"{name}-database",
                 HospitalDatabaseArgs(
-                    hospital.name, args.auth, args.databases.postgresql, protect, closed=hospital.leaving is not None
+                    hospital=hospital.name,
+                    auth=args.auth,
+                    endpoint=args.databases.postgresql,
+                    ca=None,
+                    protect=protect,
+                    closed=hospital.leaving is not None,
                 ),
                 child,
             )

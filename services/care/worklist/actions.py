@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, update
 from services.care.worklist import codes, entries, tables
 from services.care.worklist.entries import Entry
 from services.care.worklist.forms import InvalidFormError
-from services.care.worklist.sessions import Session
+from services.care.worklist.sessions import COORDINATOR, Session
 
 LONGEST_NOTE = 4000
 Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE, strip_whitespace=True)]
@@ -70,6 +70,8 @@ class Action:
 def claim(session: Session, entry: Entry, fields: dict[str, str], _today: date) -> None:
     """Claim an entry that nobody has."""
     form = _checked(_Versioned, fields)
+    if COORDINATOR not in session.person.roles:
+        raise InvalidFormError("Only a coordinator can claim a patient; assign the patient to one.")
     _open(entry)
     if entry.assignee is not None:
         raise ConflictError(_holder(session, entry))
@@ -141,7 +143,7 @@ def override(session: Session, entry: Entry, fields: dict[str, str], _today: dat
             encounter=entry.encounter,
             record=entry.newest.score.record,
             direction=direction,
-            code=form.code,
+            code=codes.read().overrides[direction].reasons[form.code].feedback,
         )
     )
 

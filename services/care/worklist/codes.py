@@ -13,13 +13,22 @@ Words = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 Choices = Annotated[dict[Code, Words], Field(min_length=1)]
 
 
+class OverrideReason(BaseModel):
+    """A reason to override a score, and the code of planning's feedback that it is reported as."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Words
+    feedback: Code
+
+
 class Direction(BaseModel):
     """A direction in which a person overrides a score, and the reasons for it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Words
-    reasons: Choices
+    reasons: Annotated[dict[Code, OverrideReason], Field(min_length=1)]
 
 
 class Codes(BaseModel):
@@ -48,7 +57,9 @@ class Codes(BaseModel):
             "contact": self.contacts,
             "close": self.outcomes,
             "break-glass": self.break_glass,
-            "override": {code: text for item in self.overrides.values() for code, text in item.reasons.items()},
+            "override": {
+                code: reason.text for item in self.overrides.values() for code, reason in item.reasons.items()
+            },
         }.get(kind, {})
         return choices.get(code, code)
 

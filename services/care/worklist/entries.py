@@ -118,6 +118,12 @@ def one(session: Session, entry: str) -> Entry:
     return _entry(row)
 
 
+def of_encounter(session: Session, encounter: str) -> Entry | None:
+    """Return the entry of an encounter, if the person may see it."""
+    row = session.connection.execute(_entries().where(tables.entries.c.encounter == encounter)).one_or_none()
+    return None if row is None else _entry(row)
+
+
 def scores(connection: Connection, entry: Entry) -> list[DatedScore]:
     """Return the scores of an entry, newest first."""
     statement = select(tables.scores.c.scored_at, tables.scores.c.content).where(tables.scores.c.entry == entry.id)

@@ -61,6 +61,12 @@ def first_time(session: Session, nonce: str) -> bool:
     return result.one_or_none() is not None
 
 
+def was_sent(session: Session, nonce: str) -> bool:
+    """Return whether a form was sent: a draft of it that comes later is of text that is saved."""
+    statement = select(tables.forms.c.nonce).where(tables.forms.c.nonce == nonce)
+    return session.connection.execute(statement).one_or_none() is not None
+
+
 def parse(body: bytes) -> dict[str, str]:
     """Return the fields of a form; of a repeated field the last.
 

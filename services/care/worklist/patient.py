@@ -57,7 +57,6 @@ def show(
         done=BREAK_GLASS_DONE if done == "break-glass" else ACTIONS[done].done if done in ACTIONS else "",
         alert=alert,
         longest=LONGEST_NOTE,
-        today=worklist.clock().astimezone(worklist.zone).date(),
     )
     detail = "break-glass" if entries.is_break_glass(session, entry) else None
     return Answer(response, Facts(encounter=entry.encounter, action=action, detail=detail))
@@ -88,7 +87,8 @@ def save_draft(worklist: Worklist, session: Session, fields: dict[str, str]) -> 
     if action not in ACTIONS:
         raise UnknownEntryError
     entry = entries.one(session, name)
-    forms.save_draft(session, f"{entry.id}/{action}", fields.get("note", "")[: forms.LONGEST_DRAFT])
+    if not forms.was_sent(session, forms.check_token(session.form_key, fields.get(forms.TOKEN, ""))):
+        forms.save_draft(session, f"{entry.id}/{action}", fields.get("note", "")[: forms.LONGEST_DRAFT])
     left = max(0, int((session.ends - worklist.clock()).total_seconds()))
     headers = HEADERS | {"Session-Seconds": str(left)}
     return Answer(Response(status_code=204, headers=headers), Facts(encounter=entry.encounter, action="draft"))

@@ -68,6 +68,11 @@ def record_readmission(connection: Connection, encounter: str, readmitted: bool)
     return bool(connection.scalar(statement, {"encounter": encounter, "readmitted": readmitted}))
 
 
+def tidy(connection: Connection) -> None:
+    """Delete what is no longer of use: forms after two days, drafts after thirty, sessions after ninety."""
+    connection.execute(text("SELECT care.worklist_tidy()"))
+
+
 def send_feedback(database: Engine, scores: Scores, log: Callable[[str], None]) -> int:
     """Send overrides that planning does not have yet; those that it does not take stay until the next call.
 

@@ -66,12 +66,32 @@ class PastScore:
 
 @dataclass(frozen=True)
 class Override:
-    """A person's coded disagreement with a score."""
+    """A person's coded disagreement with a score.
+
+    Parameters
+    ----------
+    encounter : str
+        Pseudonym.
+    record : int
+        Audit record of the score.
+    direction : str
+        ``raised`` or ``lowered``.
+    code : str
+        A code of planning's ``feedback.yaml``.
+    """
 
     encounter: str
     record: int
     direction: str
     code: str
+
+
+class Launches(Protocol):
+    """Launches from the EHR (SMART App Launch) that have ended at care."""
+
+    def opened(self, ticket: str) -> str | None:
+        """Return the encounter, by pseudonym, of a launch, once; none for an unknown or used ticket."""
+        ...
 
 
 class ScoresUnavailableError(Exception):

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from services.care.worklist import entries, forms, lists, patient, placements, sessions, tokens
 from services.care.worklist.actions import ACTIONS
 from services.care.worklist.entries import UnknownEntryError
-from services.care.worklist.ports import Audit, Facts, Identities, Scores
+from services.care.worklist.ports import Audit, Facts, Identities, Launches, Scores
 from services.care.worklist.sessions import Session, SessionEndedError
 from services.care.worklist.settings import WorklistSettings
 from services.care.worklist.web import HEADERS, HERE, Answer, Refusal, Worklist, bearer, log, redirect
@@ -33,6 +33,7 @@ def router(
     scores: Scores,
     audit: Audit,
     *,
+    launches: Launches | None = None,
     keys: tokens.Keys | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> APIRouter:
@@ -48,6 +49,8 @@ def router(
         The identity lookup, and planning.
     audit : Audit
         Puts each request on record.
+    launches : Launches, optional
+        Launches from the EHR; without, their address is unknown.
     keys : Keys, optional
         Keys of the identity provider; fetched from it by default.
     clock : callable, optional
@@ -59,6 +62,8 @@ def router(
     _pages(made, worklist)
     _forms(made, worklist)
     _session_forms(made, worklist)
+    if launches is not None:
+        _launched(made, worklist, launches)
     return made
 
 
@@ -99,6 +104,19 @@ def _pages(made: APIRouter, worklist: Worklist) -> None:
         worklist.audit(request, Facts(action="static"), 200)
         headers = HEADERS | {"Cache-Control": "max-age=300"}
         return Response((HERE / "static" / name).read_bytes(), media_type=STATIC[name], headers=headers)
+
+
+def _launched(made: APIRouter, worklist: Worklist, launches: Launches) -> None:
+    @made.get("/launch/{ticket}")
+    def launched(request: Request, ticket: str) -> Response:
+        def work(session: Session) -> Answer:
+            encounter = launches.opened(ticket)
+            entry = entries.of_encounter(session, encounter) if encounter else None
+            if entry is None:
+                raise UnknownEntryError
+            return Answer(redirect(f"/worklist/entries/{entry.id}"), Facts(encounter=encounter, action="launch"))
+
+        return worklist.answer(request, work)
 
 
 def _forms(made: APIRouter, worklist: Worklist) -> None:

@@ -111,9 +111,11 @@ class Worklist:
 
     def page(self, name: str, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:
         """Render a page."""
+        now = self.clock()
         shared = {
             "session": session,
-            "now": self.clock(),
+            "now": now,
+            "today": now.astimezone(self.zone).date(),
             "form_token": (lambda: forms.new_token(session.form_key)) if session else (lambda: ""),
         }
         text = self.templates.get_template(f"{name}.html").render(shared | values)

@@ -19,6 +19,7 @@ EVENTS = {
     "override": "Score overridden",
     "close": "Closed",
     "reopen": "Reopened",
+    "move": "Moved from unit",
 }
 
 

@@ -116,11 +116,18 @@ RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     placed uuid;
+    unit_before text;
 BEGIN
+    SELECT unit INTO unit_before FROM care.worklist_entries WHERE encounter = place_encounter FOR UPDATE;
     INSERT INTO care.worklist_entries AS e (encounter, patient, unit, discharged_at)
     VALUES (place_encounter, place_patient, place_unit, place_discharged_at)
     ON CONFLICT (encounter) DO UPDATE SET unit = EXCLUDED.unit, discharged_at = EXCLUDED.discharged_at
     RETURNING e.id INTO placed;
+    -- Whoever sees the patient from now on also sees that they were moved.
+    IF unit_before <> place_unit THEN
+        INSERT INTO care.worklist_events (entry, actor, actor_name, kind, code)
+        VALUES (placed, session_user, 'care service', 'move', unit_before);
+    END IF;
     INSERT INTO care.worklist_scores (entry, scored_at, content) VALUES (placed, place_scored_at, score);
     RETURN placed;
 END $$;
@@ -161,6 +168,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     WHERE of_unit = ANY (s.units) AND 'coordinator' = ANY (s.roles) AND of_unit = ANY (care.worklist_units())
         AND s.seen > now() - interval '90 days'
     ORDER BY s.subject, s.seen DESC
+$$;
+
+CREATE FUNCTION care.worklist_tidy() RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+    DELETE FROM care.worklist_forms WHERE at < now() - interval '2 days';
+    DELETE FROM care.worklist_drafts WHERE at < now() - interval '30 days';
+    DELETE FROM care.worklist_sessions WHERE seen < now() - interval '90 days';
 $$;
 
 CREATE FUNCTION care.worklist_keep_draft(token text, of_form text, of_content text) RETURNS boolean
@@ -211,6 +225,7 @@ FUNCTIONS = (
     "worklist_opened()",
     "worklist_break_glass_open(text, text, text)",
     "worklist_colleagues(text)",
+    "worklist_tidy()",
     "worklist_keep_draft(text, text, text)",
 )
 NAMES = ("entries", "scores", "events", "views", "break_glass", "forms", "drafts", "feedback")

@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from services.care.worklist import codes, words
 from services.care.worklist.scores import DatedScore, FeatureValue
+from services.planning import feedback
+from services.planning.schema import NotScored
 from tests.support.worklist_world import fallback, not_scored
 from tests.unit.services.care.worklist.test_scores import AT
 
@@ -40,6 +43,14 @@ def test_reasons_of_planning_have_words_and_an_unknown_one_is_shown() -> None:
     assert words.fallback_reason(DatedScore(AT, fallback(9, "model-slow"))) == "the model was too slow"
     assert words.fallback_reason(DatedScore(AT, fallback(9, "new-reason"))) == "new-reason"
     assert words.not_scored_reason(DatedScore(AT, not_scored())) == "data that the model needs are missing"
+
+
+def test_planning_knows_every_code_and_its_reasons_have_words() -> None:
+    table = codes.read()
+    sent = {reason.feedback for direction in table.overrides.values() for reason in direction.reasons.values()}
+    assert sent <= set(feedback.codes())
+    assert set(table.fallback_reasons) == set(get_args(NotScored.model_fields["fallback_reason"].annotation)[0])
+    assert set(table.not_scored_reasons) == set(get_args(NotScored.model_fields["not_scored_reason"].annotation))
 
 
 def test_values_and_ages_in_words() -> None:

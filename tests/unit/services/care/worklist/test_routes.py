@@ -1,17 +1,23 @@
 """The pages and forms: what a coordinator sees and does, and what is refused."""
 
+import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from services.care.worklist import placements
 from services.care.worklist.ports import IdentitiesUnavailableError
+from services.database import connections
 from tests.support.sign_in import AUDITOR, MANAGER, OTHER_UNIT, User
-from tests.support.worklist_app import Records
+from tests.support.worklist_app import Records, Tickets, application, served
 from tests.support.worklist_world import World, fallback, not_scored, scored
-from tests.unit.services.care.worklist.conftest import Browser
+from tests.unit.services.care.worklist.conftest import TOKEN, Browser
 
 pytestmark = pytest.mark.process
 SECOND = User("a7d0a0b4-0000-4000-8000-000000000002", "Sam Second", "sam")
@@ -70,7 +76,7 @@ def test_from_claim_to_close(casey: Browser, world: World, records: Records) -> 
     assert "closed" in page
     assert "Doe, Dee" not in casey.get("/worklist").text
     assert "Doe, Dee" in casey.get("/worklist?show=closed").text
-    assert [item.code for item in world.planning.overrides] == ["frailty"]
+    assert [item.code for item in world.planning.overrides] == ["higher-risk"]
     actions = [facts.action for facts, status in records.kept if status == 303]
     assert actions == [action for action, _ in steps]
     assert all(facts.encounter == "v1-000000000001" for facts, status in records.kept if status == 303)
@@ -201,6 +207,14 @@ def test_a_draft_is_kept_while_it_is_typed_and_is_the_persons_own(
     assert casey.post("/worklist/drafts", form=f"{entry}/note", note="").status_code == 204
     assert "half a sent" not in casey.get(f"/worklist/entries/{entry}").text
     assert casey.post("/worklist/drafts", form=f"{entry}/nothing", note="x").status_code == 404
+
+
+def test_a_draft_that_comes_after_its_form_is_dropped(casey: Browser, world: World) -> None:
+    entry = world.place(1, scored(0.4))
+    token = casey.token()
+    assert casey.act(entry, "note", token=token, note="sent").status_code == 303
+    assert casey.post("/worklist/drafts", token=token, form=f"{entry}/note", note="sent").status_code == 204
+    assert "sent</textarea>" not in casey.get(f"/worklist/entries/{entry}").text
 
 
 @pytest.mark.parametrize(
@@ -356,7 +370,9 @@ def test_an_override_waits_while_planning_is_down(casey: Browser, world: World) 
     world.planning.down = False
     assert placements.send_feedback(world.engine, world.planning, print) == 1
     assert placements.send_feedback(world.engine, world.planning, print) == 0
-    assert [(item.record, item.direction, item.code) for item in world.planning.overrides] == [(77, "raised", "social")]
+    assert [(item.record, item.direction, item.code) for item in world.planning.overrides] == [
+        (77, "raised", "higher-risk")
+    ]
 
 
 def test_names_are_missing_while_the_lookup_is_down_and_the_list_is_there(
@@ -402,3 +418,82 @@ def test_an_unreadable_form_is_refused(casey: Browser, world: World) -> None:
     for body in (b"\xff\xfe", b"&".join(b"a=%d" % number for number in range(60))):
         answer = casey.client.post(f"/worklist/entries/{entry}/note", content=body, headers=casey.headers)
         assert answer.status_code == 400
+
+
+def test_many_claim_at_the_same_moment_and_one_wins(world: World, records: Records) -> None:
+    entry = world.place(1, scored(0.4))
+    people = [User(f"00000000-0000-4000-8000-{number:012}", f"Person {number}", f"p{number}") for number in range(6)]
+    with served(application(world, records)) as address, ThreadPoolExecutor(len(people)) as threads:
+        ready = Barrier(len(people))
+
+        def claim(user: User) -> int:
+            with httpx.Client(
+                base_url=address, headers={"Authorization": f"Bearer {world.issuer.token(user)}"}
+            ) as http:
+                token = TOKEN.findall(http.get("/worklist").text)[-1]
+                ready.wait()
+                fields = {"form_token": token, "version": "1"}
+                return http.post(f"/worklist/entries/{entry}/claim", data=fields).status_code
+
+        assert sorted(threads.map(claim, people)) == [303] + [409] * (len(people) - 1)
+
+
+def test_while_the_database_is_down_the_page_says_what_to_do(world: World, records: Records, tmp_path: Path) -> None:
+    content = json.loads(world.database.connection_file("care-service").read_text())
+    down = tmp_path / "care.json"
+    down.write_text(json.dumps(content | {"port": 1}))
+    application_without = application(world, records, database=connections.engine(down))
+    casey = Browser(TestClient(application_without), world)
+    for answer in (casey.get("/worklist"), casey.act("x", "note", token="t", note="text")):
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "60"
+        assert "Use the printed list" in answer.text
+    assert [facts.outcome for facts, _ in records.kept] == ["refused", "refused"]
+
+
+def test_a_launch_from_the_ehr_opens_the_patient_once(world: World, records: Records) -> None:
+    entry = world.place(1, scored(0.4))
+    world.place(2, scored(0.4), unit="medicine")
+    tickets = Tickets({"mine": "v1-000000000001", "other": "v1-000000000002", "unknown": "v1-00000000ffff"})
+    casey = Browser(TestClient(application(world, records, launches=tickets)), world)
+    answer = casey.get("/worklist/launch/mine")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/worklist/entries/{entry}")
+    for ticket in ("mine", "other", "unknown", "guess"):
+        assert casey.get(f"/worklist/launch/{ticket}").status_code == 404
+
+
+def test_a_manager_assigns_and_does_not_claim(client: TestClient, casey: Browser, world: World) -> None:
+    entry = world.place(1, scored(0.4))
+    casey.get("/worklist")
+    morgan = Browser(client, world, MANAGER)
+    assert morgan.act(entry, "claim").status_code == 422
+    assert ">Claim</button>" not in morgan.get(f"/worklist/entries/{entry}").text
+    assert morgan.act(entry, "assign", assignee=casey.user.subject).status_code == 303
+
+
+def test_a_patient_who_moves_to_another_unit_carries_that_with_them(
+    client: TestClient, casey: Browser, world: World
+) -> None:
+    entry = world.place(1, scored(0.4))
+    assert world.place(1, scored(0.5), unit="medicine") == entry
+    assert casey.get(f"/worklist/entries/{entry}").status_code == 404
+    page = Browser(client, world, OTHER_UNIT).get(f"/worklist/entries/{entry}").text
+    assert "Moved from unit</strong>: cardiology" in page
+    assert "50 %" in page
+    assert "40 %" in page
+
+
+def test_what_is_of_no_more_use_is_deleted(casey: Browser, world: World) -> None:
+    entry = world.place(1, scored(0.4))
+    token = casey.token()
+    casey.act(entry, "note", token=token, note="kept for good")
+    casey.post("/worklist/drafts", form=f"{entry}/close", note="never sent")
+    with world.database.administrator() as connection:
+        connection.execute(text("UPDATE care.worklist_forms SET at = at - interval '3 days'"))
+        connection.execute(text("UPDATE care.worklist_drafts SET at = at - interval '31 days'"))
+    with world.engine.begin() as connection:
+        placements.tidy(connection)
+    with world.database.administrator() as connection:
+        count = "SELECT (SELECT count(*) FROM care.worklist_forms), (SELECT count(*) FROM care.worklist_drafts)"
+        assert connection.execute(text(count)).one() == (0, 0)
+    assert "kept for good" in casey.get(f"/worklist/entries/{entry}").text
