@@ -85,6 +85,7 @@ IDENTITIES = (
     Identity("openbao", "openbao", names=_HOST),
     Identity("aws", "aws", names=_HOST),
     Identity("ehr", "ehr", names=_HOST),
+    Identity("postgres", "postgres", names=_HOST),
 )
 
 

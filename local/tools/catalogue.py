@@ -121,6 +121,7 @@ GO_TOOLS = (
 HELM = GoTool(name="helm", version=HELM_VERSION, packages={"helm": "helm.sh/helm/v3/cmd/helm"})
 
 # Command -> Debian package: the container runtime, and tools that configure the kernel's network.
+POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
 APT_TOOLS = {
     "/usr/bin/containerd": "containerd",
     "/usr/sbin/runc": "runc",
@@ -129,4 +130,6 @@ APT_TOOLS = {
     "/usr/bin/mmdebstrap": "mmdebstrap",
     "/usr/sbin/ip": "iproute2",
     "/usr/sbin/iptables": "iptables",
+    str(POSTGRES_BINARIES / "postgres"): "postgresql-15",
+    "/usr/lib/postgresql/15/lib/pgaudit.so": "postgresql-15-pgaudit",
 }
