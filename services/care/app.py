@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse
 
 from services import problems
 from services.audit.http import recorded
-from services.care import accesses
+from services.care import accesses, launch
 from services.care.cds_hooks import routes as cds_hooks
 from services.care.context import Care
 from services.care.delivery.outbox import Courier, CourierThread
@@ -52,7 +52,7 @@ def create(care: Care) -> FastAPI:
 
 def routers(care: Care) -> tuple[APIRouter, ...]:
     """Return the routers of the application, in the order in which they are asked."""
-    found = [_health(care), cds_hooks.router(care)]
+    found = [_health(care), cds_hooks.router(care), launch.router(care)]
     settings = care.settings.worklist
     if settings is not None:
         lookup, scores = IdentityLookup(care.engine, care.cipher), PlanningScores(care.planning)

@@ -140,11 +140,16 @@ class CareWorld:
 
 @contextmanager
 def care_world(
-    postgres: PostgresServer, folder: Path, *, curated: Path | None = None, **environment: str
+    postgres: PostgresServer,
+    folder: Path,
+    *,
+    curated: Path | None = None,
+    smart_iss: str = "https://fhir.north.example/r4",
+    **environment: str,
 ) -> Iterator[CareWorld]:
     """Give the world, with servers that run until its end."""
     databases = postgres.hospital(None, Schema.CARE, Schema.AUDIT)
-    ehr = Ehr(smart_iss="https://fhir.north.example/r4")
+    ehr = Ehr(smart_iss=smart_iss)
     settings = Settings.from_environment(
         {
             "HOSPITAL": HOSPITAL,

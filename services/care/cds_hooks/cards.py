@@ -61,6 +61,7 @@ class Link(_Part):
     label: str
     url: str
     type: Literal["absolute", "smart"]
+    autoLaunchable: bool = False  # noqa: N815
 
 
 class OverrideCode(_Part):

@@ -91,7 +91,9 @@ def test_a_discharge_gets_a_card_with_risk_reasons_freshness_and_approvals(world
     assert "the record of this moment" in card["detail"]
     assert "approved by clinical: clinical-safety-officer jane.doe" in card["detail"]
     assert "a clinician decides" in card["detail"]
-    assert card["links"] == [{"label": "Open the discharge worklist", "url": f"{ADDRESS}/launch", "type": "smart"}]
+    assert card["links"] == [
+        {"label": "Open the discharge worklist", "url": f"{ADDRESS}/launch", "type": "smart", "autoLaunchable": False}
+    ]
     assert {one["code"] for one in card["overrideReasons"]} >= {"lower-risk", "wrong-data"}
     (kept,) = [row for row in world.rows(CARD) if row["card"] == UUID(card["uuid"])]
     assert (kept["client"], kept["record"]) == ("north-ehr", 17)
