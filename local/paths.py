@@ -21,7 +21,7 @@ EHR_PORT = 8444
 CHARTS_PORT = 8445
 KEYCLOAK_PORT = 8446
 WORKLIST_PORT = 8447
-WORKLIST_DOMAIN = "worklist.healthcare-mlops.example"
+WORKLIST_DOMAIN = "localhost"
 
 API_URL = f"https://{NODE_IP}:{API_PORT}"
 BAO_URL = f"https://{NODE_IP}:{BAO_PORT}"
