@@ -16,11 +16,11 @@ from local import status as status_of
 from local.cluster import container_runtime, host, openbao
 from local.cluster.supervision import Supervisor
 from local.errors import UserError
-from local.hospitals import ehr_source
+from local.hospitals import ehr_source, sign_in
 from local.hospitals.rollout import roll_out
-from local.keycloak import staff
+from local.keycloak import admin, staff
 from local.lifecycle import prepare
-from local.paths import Home
+from local.paths import KEYCLOAK_URL, Home
 from local.progress import Tell, steps_on
 from local.rehearsal import rehearsal
 from local.stack import environment
@@ -76,6 +76,8 @@ def start() -> None:
     host.require()
     with lifecycle.exclusive(home), steps_on(errors)() as tell:
         _bring_up(home, tell)
+        tell("waiting for Keycloak")
+        admin.wait(KEYCLOAK_URL, home.pki / "ca.crt", sign_in.START_SECONDS)
 
 
 @app.command()

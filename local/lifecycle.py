@@ -71,11 +71,13 @@ def prepare(progress: Progress) -> Built:
     """Build or find every tool and image."""
     host.install_packages()
     lock = REPOSITORY / "build"
-    with ThreadPoolExecutor(1) as background:
+    with ThreadPoolExecutor(2) as background:
         # Packages and wheels are downloaded while the compilers work.
         layers = background.submit(build_all, cache(), lock, progress=progress)
+        keycloak = background.submit(keycloak_build.build, progress)
         tools = build.build_all(progress=progress)
         layers.result()
+        keycloak.result()
     return Built(tools, build_all(cache(), lock, progress=progress, coredns=tools["kubernetes"] / "coredns"))
 
 
@@ -184,7 +186,7 @@ def start(home: Home, built: Built, progress: Progress) -> None:
     if ehr_state.population(home):
         ehr_build.build(progress)
     if "keycloak" in all_parts:
-        keycloak_server.prepare(home, keycloak_build.build(progress))
+        keycloak_server.prepare(home, keycloak_build.folder())
     supervisor.configure(part.program for part in all_parts.values())
     for name in _SLOW & all_parts.keys():
         supervisor.start(name)

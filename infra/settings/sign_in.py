@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -57,23 +58,34 @@ class StaffGroups(Section):
 
 
 class SignIn(Section):
-    """Identity provider at which a hospital's staff sign in to the worklist (OpenID Connect, authorization code)."""
+    """Identity provider at which a hospital's staff sign in (OpenID Connect, authorization code flow with PKCE)."""
 
     issuer: Url = Field(description="Issuer, claim `iss`; its discovery document is below this address.")
+    authorization_uri: Url = Field(description="Authorization endpoint, to which the gateway redirects browsers.")
+    token_uri: Url = Field(description="Token endpoint.")
+    jwks_uri: Url = Field(description="JSON Web Key Set of the issuer.")
     network: Network | None = Field(
         None,
-        description="Network that contains the addresses of `issuer`; required where the host of `issuer` is a name.",
+        description="Network that contains the addresses of these hosts; required where a host is a name.",
     )
     client: ClientId = Field(
-        description="Client ID of the gateway; its secret is in Vault, `client_secret` of `<hospital>/kv/sign-in`."
+        description="Client ID of the gateway, a public client for which the provider requires PKCE (S256)."
     )
     audience: ClientId = Field(description="Claim `aud` of access tokens; must differ from `client`.")
-    acr: Text = Field("2", description="Claim `acr` of a session with a second factor; other sessions see no patient.")
+    second_factor: tuple[Text, ...] = Field(
+        ("2",),
+        min_length=1,
+        description="Values of the claim `acr` of a session with a second factor; other sessions see no patient.",
+    )
     groups: StaffGroups = Field(StaffGroups(), description="Groups of the identity provider, by role.")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        network_of(self.issuer, self.network)
+        called = (self.issuer, self.token_uri, self.jwks_uri)
+        for url in called:
+            network_of(url, self.network)
+        if self.network is None and len({urlsplit(url).hostname for url in called}) > 1:
+            raise ValueError("has endpoints on several hosts but no network; add network, the range of all of them")
         return self
 
     @model_validator(mode="after")

@@ -1,28 +1,19 @@
-"""Sign-in of staff: a realm in Keycloak for each hospital, its client's secret in Vault, and demonstration staff."""
+"""Sign-in of staff: a realm in Keycloak for each hospital, and demonstration staff."""
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import hvac
-from hvac.exceptions import InvalidPath
-
-from local.cluster.openbao import token_file
 from local.errors import UserError
 from local.keycloak import admin, server, staff
 from local.keycloak.realm import RealmSettings, representation
 from local.keycloak.staff import AUDITOR, COORDINATOR, MANAGER
-from local.paths import BAO_URL, KEYCLOAK_URL, Home, worklist_url
+from local.paths import KEYCLOAK_URL, Home, worklist_url
 
-SECRET = "sign-in"
-"""Path in a hospital's ``kv`` mount, of the secret that its gateway reads."""
-CLIENT_SECRET = "client_secret"
 START_SECONDS = 240
 # The defaults of `infra.settings.sign_in.StaffGroups`; a test compares them.
 GROUPS = {COORDINATOR: "care-coordinators", MANAGER: "charge-nurses", AUDITOR: "auditors"}
-ACR = "2"
-_SECRET_BYTES = 32
+SECOND_FACTOR = ("2",)
 
 
 def realms(entries: list[dict[str, Any]]) -> list[RealmSettings]:
@@ -49,7 +40,7 @@ def realms(entries: list[dict[str, Any]]) -> list[RealmSettings]:
                 name,
                 provider["client"],
                 provider["audience"],
-                str(provider.get("acr", ACR)),
+                str(provider.get("secondFactor", SECOND_FACTOR)[0]),
                 GROUPS | provider.get("groups", {}),
                 tuple(entry["units"]),
                 worklist_url(name),
@@ -82,20 +73,5 @@ def apply(home: Home, entries: list[dict[str, Any]]) -> SignIn:
     everyone = [person for listed in people.values() for person in listed]
     staff.write(home, everyone, {one.hospital: one.worklist for one in declared})
     secret = server.secret_file(home).read_text(encoding="ascii")
-    wanted = [representation(one, client_secret(home, one.hospital), people[one.hospital]) for one in declared]
+    wanted = [representation(one, people[one.hospital]) for one in declared]
     return SignIn(admin.apply(KEYCLOAK_URL, authority, secret, wanted), staff.file(home) if declared else None)
-
-
-def client_secret(home: Home, hospital: str) -> str:
-    """Return the secret of a hospital's gateway in Vault, which is created if it is missing."""
-    token = token_file(home).read_text(encoding="ascii").strip()
-    client = hvac.Client(url=BAO_URL, token=token, verify=str(home.pki / "ca.crt"))
-    kv, place = client.secrets.kv.v2, {"path": SECRET, "mount_point": f"{hospital}/kv"}
-    try:
-        kept = dict(kv.read_secret_version(**place, raise_on_deleted_version=True)["data"]["data"])
-    except InvalidPath:
-        kept = {}
-    if CLIENT_SECRET not in kept:
-        kept[CLIENT_SECRET] = secrets.token_urlsafe(_SECRET_BYTES)
-        kv.create_or_update_secret(**place, secret=kept)
-    return str(kept[CLIENT_SECRET])

@@ -38,7 +38,7 @@ class RealmSettings:
     client, audience
         Client ID of the gateway, and claim ``aud`` of access tokens.
     acr
-        Claim ``acr`` of a session with a second factor.
+        Claim ``acr`` of a session, which always has a second factor.
     groups
         Group of each role.
     units
@@ -56,15 +56,13 @@ class RealmSettings:
     worklist: str
 
 
-def representation(settings: RealmSettings, secret: str, staff: Iterable[Person]) -> Representation:
+def representation(settings: RealmSettings, staff: Iterable[Person]) -> Representation:
     """Return the realm of a hospital, with its digest.
 
     Parameters
     ----------
     settings
         The hospital's settings.
-    secret
-        Secret of the gateway's client.
     staff
         Its users.
     """
@@ -77,7 +75,7 @@ def representation(settings: RealmSettings, secret: str, staff: Iterable[Person]
         **_sessions(),
         **_protection(settings),
         **_flows(),
-        "clients": [_client(settings, secret), *map(_disabled, _UNUSED_CLIENTS)],
+        "clients": [_client(settings), *map(_disabled, _UNUSED_CLIENTS)],
         "roles": {"client": {settings.client: [{"name": role} for role in settings.groups]}},
         "groups": _groups(settings),
         "users": [_user(person, settings) for person in staff],
@@ -191,15 +189,14 @@ def _method(alias: str, value: str) -> Representation:
     return {"alias": alias, "config": reference}
 
 
-def _client(settings: RealmSettings, secret: str) -> Representation:
+def _client(settings: RealmSettings) -> Representation:
+    """Return the gateway's client: public, so that the cluster keeps no secret of it; PKCE binds codes to browsers."""
     return {
         "clientId": settings.client,
         "name": "Worklist",
         "protocol": "openid-connect",
         "enabled": True,
-        "publicClient": False,
-        "clientAuthenticatorType": "client-secret",
-        "secret": secret,
+        "publicClient": True,
         "redirectUris": [f"{settings.worklist}{CALLBACK}"],
         "webOrigins": [],
         "standardFlowEnabled": True,
@@ -213,7 +210,7 @@ def _client(settings: RealmSettings, secret: str) -> Representation:
             "pkce.code.challenge.method": "S256",
             "minimum.acr.value": settings.acr,
             "default.acr.values": settings.acr,
-            "post.logout.redirect.uris": f"{settings.worklist}/",
+            "post.logout.redirect.uris": f"{settings.worklist}/*",
             "access.token.signed.response.alg": "RS256",
             "id.token.signed.response.alg": "RS256",
         },

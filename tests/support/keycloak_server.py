@@ -68,7 +68,6 @@ class Browser:
     url: str
     settings: RealmSettings
     authority: Path
-    secret: str
     client: httpx.Client = field(init=False)
     verifier: str = field(init=False)
 
@@ -131,7 +130,8 @@ class Browser:
             "code": code,
             "redirect_uri": self.callback,
             "client_id": self.settings.client,
-            "client_secret": self.secret,
+            # Envoy sends a value, which a provider ignores for a public client.
+            "client_secret": "none",
             "code_verifier": self.verifier,
             **changed,
         }

@@ -10,7 +10,14 @@ from infra.settings import SettingsError, StaffRole
 from tests.support.mocked_stack import settings
 
 ISSUER = "https://172.31.250.1:8446/realms/north"
-PROVIDER = {"issuer": ISSUER, "client": "north-worklist", "audience": "north-care"}
+PROVIDER = {
+    "issuer": ISSUER,
+    "authorizationUri": f"{ISSUER}/protocol/openid-connect/auth",
+    "tokenUri": f"{ISSUER}/protocol/openid-connect/token",
+    "jwksUri": f"{ISSUER}/protocol/openid-connect/certs",
+    "client": "north-worklist",
+    "audience": "north-care",
+}
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -71,7 +78,7 @@ def test_a_hospital_may_have_units_and_no_worklist(tmp_path: Path) -> None:
 def test_groups_have_names_by_default(tmp_path: Path) -> None:
     north = settings("dev", tmp_path, provider()).hospitals[0]
     assert north.sign_in is not None
-    assert north.sign_in.acr == "2"
+    assert north.sign_in.second_factor == ("2",)
     assert north.sign_in.groups.by_role().keys() == set(StaffRole)
 
 
@@ -98,8 +105,13 @@ def test_hospitals_may_share_a_provider_with_clients_of_their_own(tmp_path: Path
         (provider(client="line\n"), "cannot be used here; write a client ID"),
         (provider(client=7), "hospitals[0].signIn.client cannot be used: input should be a valid string"),
         (provider(audience="north-worklist"), "hospitals[0].signIn has the client north-worklist as its audience"),
-        (provider(acr=""), "hospitals[0].signIn.acr '' cannot be used here"),
-        (provider(acr=2), "hospitals[0].signIn.acr cannot be used: input should be a valid string; correct it."),
+        (provider(secondFactor=[""]), "hospitals[0].signIn.secondFactor[0] '' cannot be used here"),
+        (provider(secondFactor=[2]), "hospitals[0].signIn.secondFactor[0] cannot be used: input should be a valid"),
+        (provider(secondFactor=[]), "hospitals[0].signIn.secondFactor cannot be used: tuple should have at least 1"),
+        (provider(secondFactor="2"), "hospitals[0].signIn.secondFactor must be a list"),
+        (provider(tokenUri="http://172.31.250.1/token"), "is not a plain https address"),
+        (provider(jwksUri="https://keys.example/jwks"), "has no network for the host keys.example; add network"),
+        (provider(jwksUri="https://172.31.250.2/jwks"), "has endpoints on several hosts but no network; add network"),
         (provider(secret="x"), "unknown setting hospitals[0].signIn.secret"),
         (provider(groups={"nurse": "nurses"}), "unknown setting hospitals[0].signIn.groups.nurse"),
         (
@@ -122,7 +134,7 @@ def test_hospitals_may_share_a_provider_with_clients_of_their_own(tmp_path: Path
         (second(issuer=ISSUER, audience="north-care"), "share issuer and client or audience of signIn"),
         (second(issuer=ISSUER, audience="north-worklist"), "share issuer and client or audience of signIn"),
         (
-            provider(issuer="https://10.245.0.9/realms/north"),
+            provider(network="10.245.0.9/32"),
             "the network of signIn of hospital north (10.245.0.9/32) overlaps networks.pods (10.245.0.0/16)",
         ),
         (provider(network="0.0.0.0/0"), "give the range of the identity provider alone."),

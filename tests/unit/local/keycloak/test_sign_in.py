@@ -15,7 +15,6 @@ from tests.support import sign_in
 from tests.support.keycloak_server import Browser, free_url, home_with_certificates, next_code, running
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
-SECRET = "secret-of-the-gateway"
 NORTH = RealmSettings(
     hospital="north",
     client="north-worklist",
@@ -44,11 +43,11 @@ class Keycloak:
 
     def apply(self, *settings: RealmSettings) -> dict[str, str]:
         people = {one.hospital: staff(one.hospital, one.units, STAFF) for one in settings}
-        realms = [representation(one, SECRET, people[one.hospital]) for one in settings]
+        realms = [representation(one, people[one.hospital]) for one in settings]
         return admin.apply(self.url, self.authority, self._secret, realms)
 
     def browser(self, settings: RealmSettings = NORTH) -> Browser:
-        return Browser(self.url, settings, self.authority, SECRET)
+        return Browser(self.url, settings, self.authority)
 
 
 @pytest.fixture(scope="module")
@@ -117,11 +116,12 @@ def test_codes_are_bound_to_client_verifier_and_address(keycloak: Keycloak) -> N
     code = browser.code(browser.sign_in(alex))
     assert code is not None
     refusals = [
-        browser.redeem(code, client_secret="another"),
-        browser.redeem(code, client_secret=None),
         browser.redeem(code, code_verifier="another" * 8),
+        browser.redeem(code, code_verifier=None),
+        browser.redeem(code, client_id="south-worklist"),
+        browser.redeem(code, redirect_uri="https://attacker.example/oauth2/callback"),
     ]
-    assert [answer.status_code in (400, 401) for answer in refusals] == [True] * 3
+    assert [answer.status_code in (400, 401) for answer in refusals] == [True] * len(refusals)
     assert "access_token" not in "".join(answer.text for answer in refusals)
 
 
@@ -134,6 +134,10 @@ def test_codes_are_bound_to_client_verifier_and_address(keycloak: Keycloak) -> N
         {"response_type": "token"},
         {"response_type": "id_token token"},
         {"client_id": "south-worklist"},
+        {"scope": "openid offline_access"},
+        {"request": "e30.e30."},
+        {"request_uri": "https://attacker.example/request"},
+        {"prompt": "none"},
         {"client_id": "account"},
         {"client_id": "admin-cli"},
     ],
@@ -190,11 +194,35 @@ def test_a_person_without_a_second_factor_gets_no_code_and_cannot_register_one(
 @pytest.mark.parametrize("username", ["casey", "jamie"])
 def test_passwords_are_not_exchanged_for_tokens(keycloak: Keycloak, username: str, client: str) -> None:
     browser = keycloak.browser()
-    secret = {"client_secret": SECRET} if client == "north-worklist" else {}
-    asked = {"grant_type": "password", "username": username, "password": person(username).password, **secret}
+    asked = {"grant_type": "password", "username": username, "password": person(username).password}
     answer = browser.client.post(f"{browser.issuer}/protocol/openid-connect/token", data={"client_id": client, **asked})
     assert answer.status_code in (400, 401)
     assert "access_token" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        ("openid-connect", {"redirect_uris": ["https://attacker.example/callback"]}),
+        ("default", {"clientId": "another", "redirectUris": ["https://attacker.example/callback"]}),
+    ],
+)
+def test_nobody_registers_a_client(keycloak: Keycloak, kind: str, wanted: dict[str, object]) -> None:
+    browser = keycloak.browser()
+    answer = browser.client.post(f"{browser.issuer}/clients-registrations/{kind}", json=wanted)
+    assert answer.status_code in (401, 403), answer.text
+
+
+def test_a_session_is_not_made_longer_by_its_refresh_token(keycloak: Keycloak) -> None:
+    browser = keycloak.browser(SOUTH)
+    tokens = browser.redeem(browser.code(browser.sign_in(person("robin", "south")))).json()
+    assert tokens["refresh_expires_in"] <= 900
+    asked = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "south-worklist"}
+    answer = browser.client.post(f"{browser.issuer}/protocol/openid-connect/token", data=asked).json()
+    first, second = (browser.claims(one["access_token"]) for one in (tokens, answer))
+    assert {name: first[name] for name in ("acr", "amr", "auth_time", "sid")} == {
+        name: second[name] for name in ("acr", "amr", "auth_time", "sid")
+    }
 
 
 def test_a_person_of_another_hospital_is_unknown(keycloak: Keycloak) -> None:
