@@ -12,8 +12,6 @@ from workloads.zones.secret_table import TABLE, SecretTable, secret_table
 from workloads.zones.workload_table import TABLE as WORKLOADS
 from workloads.zones.workload_table import WorkloadTable
 
-PLANNER = {"names": ("tls",), "hospital": "north", "service_account": "planner"}
-
 
 def test_without_secrets_there_are_no_annotations() -> None:
     assert secret_table().pod_annotations((), "north", "planner", job=True) == {}
@@ -21,7 +19,7 @@ def test_without_secrets_there_are_no_annotations() -> None:
 
 
 def test_the_files_of_a_secret_come_from_one_request() -> None:
-    request = parse(secret_table().pod_annotations(**PLANNER, job=False))
+    request = parse(secret_table().pod_annotations(("tls",), "north", "planner", job=False))
     assert request.role == "north-planner"
     assert {file.name for file in request.files} == {"tls.crt", "tls.key", "tls.ca"}
     assert len({file.template.partition("}}")[0] for file in request.files}) == 1
@@ -32,7 +30,7 @@ def test_the_files_of_a_secret_come_from_one_request() -> None:
 
 @pytest.mark.parametrize(("job", "sidecar"), [(True, False), (False, True)])
 def test_a_job_has_no_sidecar(job: bool, sidecar: bool) -> None:
-    request = parse(secret_table().pod_annotations(**PLANNER, job=job))
+    request = parse(secret_table().pod_annotations(("tls",), "north", "planner", job=job))
     assert (request.init, request.sidecar, request.init_first) == (True, sidecar, True)
     agent = secret_table().agent
     assert request.resources == {"requests": agent.requests.quantities, "limits": agent.limits.quantities}
