@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from local.cluster import addons, charts, container_runtime, control_plane, host, node, openbao, pki
+from local.cluster import addons, charts, container_runtime, control_plane, host, node, openbao, pki, postgres
 from local.cluster.host import run
 from local.cluster.parts import Part, parts
 from local.cluster.supervision import Supervisor
@@ -21,13 +21,17 @@ from local.ehr import build as ehr_build
 from local.ehr import state as ehr_state
 from local.errors import UserError
 from local.images.build import BuiltImage, build_all
+from local.keycloak import build as keycloak_build
+from local.keycloak import server as keycloak_server
 from local.paths import NODE_IP, NODE_NAME, REPOSITORY, Home, cache
 from local.tools import build
 
 START_SECONDS = 90
 EHR_START_SECONDS = 600
 _RULES = ("hmlops", "kube-proxy", "KUBE-")
-_FIRST = ("etcd", "openbao", "aws", "charts")
+_FIRST = ("etcd", "openbao", "aws", "postgres", "charts")
+# They take as long as all others together, and no other part depends on them.
+_SLOW = {"ehr", "keycloak"}
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
 _NODE = ("kubelet", "kube-proxy", "metrics-server")
 
@@ -67,11 +71,13 @@ def prepare(progress: Progress) -> Built:
     """Build or find every tool and image."""
     host.install_packages()
     lock = REPOSITORY / "build"
-    with ThreadPoolExecutor(1) as background:
+    with ThreadPoolExecutor(2) as background:
         # Packages and wheels are downloaded while the compilers work.
         layers = background.submit(build_all, cache(), lock, progress=progress)
+        keycloak = background.submit(keycloak_build.build, progress)
         tools = build.build_all(progress=progress)
         layers.result()
+        keycloak.result()
     return Built(tools, build_all(cache(), lock, progress=progress, coredns=tools["kubernetes"] / "coredns"))
 
 
@@ -179,10 +185,11 @@ def start(home: Home, built: Built, progress: Progress) -> None:
         check_ports(all_parts.values())
     if ehr_state.population(home):
         ehr_build.build(progress)
+    if "keycloak" in all_parts:
+        keycloak_server.prepare(home, keycloak_build.folder())
     supervisor.configure(part.program for part in all_parts.values())
-    if "ehr" in all_parts:
-        # It takes as long as all others together, and no other part depends on it.
-        supervisor.start("ehr")
+    for name in _SLOW & all_parts.keys():
+        supervisor.start(name)
     if cold:
         progress("starting the container runtime")
         _revive_runtime(home, supervisor, all_parts["containerd"])
@@ -192,6 +199,7 @@ def start(home: Home, built: Built, progress: Progress) -> None:
         progress("starting state, secrets and the AWS emulator")
         _start(home, supervisor, (all_parts[name] for name in _FIRST if name in all_parts))
         openbao.initialise_and_unseal(home)
+        postgres.publish_administrator(home)
         progress("starting the Kubernetes control plane")
         _start(home, supervisor, [all_parts["kube-apiserver"]])
         images.result()

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import requests
 
-from local.cluster import charts, control_plane, node, openbao
+from local.cluster import charts, control_plane, node, openbao, postgres
 from local.cluster.control_plane import CONTROLLER_PORT, ETCD_HEALTH_PORT, SCHEDULER_PORT
 from local.cluster.host import CNI_RESULTS
 from local.cluster.node import KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
 from local.cluster.supervision import Program
 from local.ehr import build as ehr_build
 from local.ehr import state as ehr_state
+from local.keycloak import build as keycloak_build
+from local.keycloak import server as keycloak_server
 from local.paths import (
     API_PORT,
     API_URL,
@@ -27,9 +29,12 @@ from local.paths import (
     EHR_PORT,
     EHR_URL,
     INJECTOR_PORT,
+    KEYCLOAK_PORT,
+    KEYCLOAK_URL,
     KUBELET_PORT,
     NODE_IP,
     POD_CIDR,
+    POSTGRES_PORT,
     REPOSITORY,
     Home,
 )
@@ -226,6 +231,19 @@ def _ehr(home: Home) -> Part:
     )
 
 
+def _keycloak(home: Home) -> Part:
+    command = keycloak_server.command(home, keycloak_build.folder())
+    # Answers as soon as realms and the database can be used.
+    check = http(keycloak_server.discovery(f"{KEYCLOAK_URL}/realms/master"))
+    version = _digest([home.pki / "keycloak.crt", REPOSITORY / "local" / "keycloak" / "server.py"])
+    return Part(
+        Program("keycloak", command, version=version),
+        check,
+        "sign-in of hospitals' staff",
+        ((NODE_IP, KEYCLOAK_PORT),),
+    )
+
+
 def _charts(home: Home) -> Part:
     certificate, key = home.pki / "charts.crt", home.pki / "charts.key"
     command = (sys.executable, "-m", "local.cluster.charts", "--cert", str(certificate), "--key", str(key))
@@ -244,11 +262,18 @@ def _openbao(home: Home) -> Part:
     version = _digest([home.pki / "openbao.crt", REPOSITORY / "local" / "cluster" / "openbao.py"])
     command = tuple(openbao.command(home))
     return Part(
-        Program("openbao", command, version=version),
+        Program("openbao", command, openbao.environment(home), version),
         check,
         "Vault-compatible secrets",
         ((NODE_IP, BAO_PORT), (_LOOPBACK, 8201)),
     )
+
+
+def _postgres(home: Home) -> Part:
+    version = _digest([home.pki / "postgres.crt", REPOSITORY / "local" / "cluster" / "postgres.py"])
+    # INT: ends sessions and writes a checkpoint; TERM would wait for the end of every session.
+    program = Program("postgres", postgres.command(home), version=version, stop_signal="INT")
+    return Part(program, lambda _: postgres.problem(), "PostgreSQL", ((NODE_IP, POSTGRES_PORT),))
 
 
 def _control_plane(home: Home, tools: dict[str, Path]) -> list[Part]:
@@ -317,14 +342,15 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
         *_control_plane(home, tools),
         _openbao(home),
         _aws(home),
+        _postgres(home),
         _netpol(home),
         *_node(home, tools["kubernetes"]),
         _kserve(home, tools["kserve"]),
         _injector(home),
         _metrics_server(home, tools["kubernetes"]),
     ]
+    # A rehearsal of production has the charts; its hospitals have their own identity providers.
+    listed.append(_charts(home) if charts.marker(home).exists() else _keycloak(home))
     if ehr_state.population(home):
         listed.append(_ehr(home))
-    if charts.marker(home).exists():
-        listed.append(_charts(home))
     return {part.name: part for part in listed}

@@ -43,6 +43,8 @@ class Role(BaseModel):
         Roles that its sessions may switch to.
     login
         Whether Vault gives logins that are members.
+    vault_role
+        Name of the role in Vault's database secrets engine; None for the role's own name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +53,7 @@ class Role(BaseModel):
     purpose: str = Field(pattern=r"^[A-Z]+$")
     set_role: tuple[RoleName, ...] = ()
     login: bool = True
+    vault_role: RoleName | None = None
 
 
 class Grant(BaseModel):

@@ -14,6 +14,15 @@ class Schema(StrEnum):
     WAREHOUSE = "warehouse"
 
 
+# Vault connects to its database: roles are of the whole server.
+VAULT_SCHEMA = Schema.PLANNING
+
+
+def vault_role(hospital: str) -> str:
+    """Return the name of Vault's login for a hospital."""
+    return f"vault_{hospital}"
+
+
 def database_name(hospital: str, schema: Schema) -> str:
     """Return the name of the database that holds a hospital's schema."""
     return f"{hospital}-{schema}"

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, text
 from services.database import grants, migrate
 from services.database.administrator import Administrator
 from services.database.grants import GrantTable
-from services.database.schemas import OWNER, Schema, database_name, role_name
+from services.database.schemas import OWNER, VAULT_SCHEMA, Schema, database_name, role_name, vault_role
 
 
 def set_up(administrator: Administrator, hospital: str, schemas: tuple[Schema, ...] = tuple(Schema)) -> None:
@@ -16,6 +16,8 @@ def set_up(administrator: Administrator, hospital: str, schemas: tuple[Schema, .
     with administrator.autocommit() as connection:
         # Two Jobs at once: the second waits for the first. The lock is the session's.
         connection.execute(text("SELECT pg_advisory_lock(hashtext(:hospital))"), {"hospital": hospital})
+        # Logins connect to the databases of their row alone, and so not to the server's own.
+        connection.execute(text(f'REVOKE ALL ON DATABASE "{administrator.settings.database}" FROM PUBLIC'))
         create_roles(connection, hospital)
         for schema in schemas:
             _create_database(connection, hospital, schema)
@@ -90,9 +92,10 @@ def _create_schema(connection: Connection, hospital: str, schema: Schema) -> Non
     grantees = connection.scalars(
         text(
             "SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END "
-            "FROM pg_database CROSS JOIN LATERAL aclexplode(datacl) WHERE datname = :name AND grantee <> datdba"
+            "FROM pg_database CROSS JOIN LATERAL aclexplode(datacl) WHERE datname = :name AND grantee <> datdba "
+            "AND pg_get_userbyid(grantee) <> :vault"
         ),
-        {"name": name},
+        {"name": name, "vault": vault_role(hospital) if schema is VAULT_SCHEMA else ""},
     )
     statements = [f'REVOKE ALL ON DATABASE "{name}" FROM {grantee} CASCADE' for grantee in grantees]
     for role in grants.read().roles_of(schema):

@@ -202,11 +202,11 @@ def _as_postgres(command: list[str], folder: Path) -> "subprocess.CompletedProce
 
 
 @contextmanager
-def temporary_server() -> Iterator[PostgresServer]:
+def temporary_server(settings: dict[str, str] | None = None) -> Iterator[PostgresServer]:
     """Run a server in a temporary folder that the user postgres may enter; pytest's folders are closed to others."""
     folder = Path("/tmp") / f"postgres-{secrets.token_hex(6)}"
     try:
-        with server(folder) as made:
+        with server(folder, settings=settings) as made:
             yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)

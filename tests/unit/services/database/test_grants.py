@@ -130,12 +130,14 @@ def test_a_role_connects_to_no_other_database(world: World, role: str, schema: S
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("other", ["postgres", "other hospital"])
 @pytest.mark.parametrize("schema", Schema)
-def test_a_role_connects_to_no_database_of_another_hospital(world: World, schema: Schema) -> None:
+def test_a_role_connects_to_no_database_of_another_hospital(world: World, schema: Schema, other: str) -> None:
     own = next(role for role, database in ROLES if database is schema)
     path = world.databases[schema].connection_file(own)
     content = path.read_text(encoding="utf-8")
-    path.write_text(content.replace(world.databases[schema].name, world.other[schema].name), encoding="utf-8")
+    name = other if other == "postgres" else world.other[schema].name
+    path.write_text(content.replace(f'"{world.databases[schema].name}"', f'"{name}"'), encoding="utf-8")
     with pytest.raises(DBAPIError, match="permission denied for database"):
         engine(path).connect()
 
