@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from fastapi import Request
 from sqlalchemy import Connection
 
 from model.definitions.features import definitions
 from services.audit.http import UNIDENTIFIED, audit
-from services.care import accesses
+from services.care import accesses, launch
+from services.care.context import Care
 from services.care.fresh.features import FreshFeatures
 from services.care.planning_client import (
     FeedbackRefusedError,
@@ -21,18 +21,11 @@ from services.care.worklist import placements, scores
 from services.care.worklist.placements import Placement
 from services.care.worklist.ports import Facts, Override, PastScore, ScoresUnavailableError
 from services.care.worklist.web import WORKFLOW
-from services.planning.schema import AnyScore, Fallback, NotScored, Scored
+from services.planning.schema import AnyScore
 
 UNKNOWN_UNIT = "unknown"
 """Unit of a stay whose record names none."""
 PLANNING_UNAVAILABLE = "planning-unavailable"
-CODES = {
-    "data-error": "wrong-data",
-    "palliative": "palliative-care",
-    "planned-care": "already-arranged",
-}
-"""Codes of planning's feedback for reasons of the worklist; for others the direction decides."""
-DIRECTIONS = {"raised": "higher-risk", "lowered": "lower-risk"}
 
 
 def on_record(request: Request, facts: Facts, status: int) -> None:
@@ -71,13 +64,25 @@ class PlanningScores:
 
     def feedback(self, override: Override) -> None:
         """Report an override."""
-        code = CODES.get(override.code, DIRECTIONS[override.direction])
         try:
-            self.planning.feedback(feedback_content(override.encounter, override.record, code))
+            self.planning.feedback(feedback_content(override.encounter, override.record, override.code))
         except FeedbackRefusedError:
             return  # another attempt would be refused again
         except PlanningUnavailableError:
             raise ScoresUnavailableError from None
+
+
+@dataclass(frozen=True)
+class SmartLaunches:
+    """Launches from the EHR, as the worklist opens them."""
+
+    care: Care
+
+    def opened(self, ticket: str) -> str | None:
+        """Return the encounter of a launch, once."""
+        with self.care.transaction() as connection:
+            found = launch.opened(connection, ticket, self.care)
+        return None if found is None else found.encounter
 
 
 def place(
@@ -119,46 +124,20 @@ def place(
 
 def worklist_score(features: FreshFeatures, score: AnyScore | None, now: datetime) -> scores.Score:
     """Return a score as the worklist shows it."""
-    data: dict[str, Any] = {
-        "freshness_hours": features.as_of_hours,
-        "features": _values(features),
-        "feeds": tuple(
-            scores.Feed(name=name, arrived_at=None if age is None else now - timedelta(hours=age))
-            for name, age in (features.feed_hours or {}).items()
-        ),
-    }
-    match score:
-        case Scored(release=release, threshold=threshold):
-            return scores.Score(
-                status="scored",
-                risk=score.risk,
-                decision=score.decision,
-                reasons=tuple(scores.Reason(**reason.model_dump()) for reason in score.reasons),
-                release=scores.Release(name=release.model, version=release.version, digest=release.digest),
-                threshold=threshold.risk_from,
-                threshold_approved_by=tuple(f"{one.kind}: {one.role} {one.name}" for one in threshold.approved_by),
-                record=score.record,
-                **data,
-            )
-        case Fallback():
-            return scores.Score(
-                status="fallback",
-                lace=score.lace,
-                fallback_reason=score.fallback_reason.value,
-                record=score.record,
-                **data,
-            )
-        case NotScored():
-            return scores.Score(
-                status="not-scored",
-                not_scored_reason=score.not_scored_reason,
-                missing=tuple(score.missing),
-                record=score.record,
-                **data,
-            )
-        case None:
-            reason = features.excluded or PLANNING_UNAVAILABLE
-            return scores.Score(status="not-scored", not_scored_reason=reason, record=0, **data)
+    feeds = tuple(
+        scores.Feed(name=name, arrived_at=None if age is None else now - timedelta(hours=age))
+        for name, age in (features.feed_hours or {}).items()
+    )
+    if score is not None:
+        return scores.from_planning(score, features=_values(features), feeds=feeds)
+    return scores.Score(
+        status="not-scored",
+        not_scored_reason=features.excluded or PLANNING_UNAVAILABLE,
+        freshness_hours=features.as_of_hours,
+        record=0,
+        features=_values(features),
+        feeds=feeds,
+    )
 
 
 def _values(features: FreshFeatures) -> tuple[scores.FeatureValue, ...]:
