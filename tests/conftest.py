@@ -1,14 +1,7 @@
-"""Servers of a whole session."""
+"""Settings of all tests."""
 
-from collections.abc import Iterator
+from hypothesis import HealthCheck, settings
 
-import pytest
-
-from tests.support.postgres import PostgresServer, temporary_server
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server, which starts with the first test that asks for it."""
-    with temporary_server() as made:
-        yield made
+# A busy machine is no fault of a test.
+settings.register_profile("project", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")

@@ -82,8 +82,8 @@ def verify(hospital: Hospital, bucket: Bucket, key_file: KeyFile = None, as_json
         for fault in report.faults:
             print(fault.sentence)
         anchored = f"to record {report.anchored}" if report.anchors else "nowhere"
-        verdict = "The chain is intact" if report.intact else f"{report.fault_count} faults"
-        print(f"{verdict}: {report.records} records, {report.anchors} anchors, anchored {anchored}.")
+        verdict = "The chain is intact" if report.intact else f"The chain has faults: {report.fault_count}"
+        print(f"{verdict}. Records: {report.records}; anchors: {report.anchors}; anchored {anchored}.")
     if not report.intact:
         raise typer.Exit(1)
 

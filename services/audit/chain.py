@@ -22,9 +22,9 @@ BATCH = 1000
 
 _STREAMED = {"stream_results": True, "max_row_buffer": BATCH}
 _COLUMNS = "sequence, recorded_at, login, previous_hash, hash"
-_LIMITS = (
-    text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"),
-    text(f"SET LOCAL statement_timeout = {STATEMENT_MILLISECONDS}"),
+_LIMITS = text(
+    f"SELECT set_config('lock_timeout', '{LOCK_MILLISECONDS}', true), "
+    f"set_config('statement_timeout', '{STATEMENT_MILLISECONDS}', true)"
 )
 # Where an entry names an encounter or a patient; each is a search in the index of entries.
 _ABOUT: tuple[Callable[[str], dict[str, Any]], ...] = (
@@ -80,8 +80,7 @@ def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes |
 
 def insert(connection: Connection, canonical: str) -> Record:
     """Insert an entry in the caller's transaction, which holds the lock of the chain from here to its end."""
-    for limit in _LIMITS:
-        connection.execute(limit)
+    connection.execute(_LIMITS)
     row = connection.execute(_APPEND, {"entry": canonical}).one()
     return Record(row[0], row[1], row[2], row[3], row[4], canonical)
 

@@ -185,11 +185,11 @@ class RecordedRequests:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http" or scope["path"] in WITHOUT_RECORD:
+        if scope["type"] != "http" or (scope["path"] in WITHOUT_RECORD and scope["method"] in {"GET", "HEAD"}):
             await self._app(scope, receive, send)
             return
         made = RequestAudit(self._recorder, scope, _request_id(scope), self._recorder.clock())
-        scope.setdefault("state", {})["audit"] = made
+        scope["state"] = {**scope.get("state", {}), "audit": made}
         held = _HeldAnswer(made, receive, send)
         try:
             await self._app(scope, receive, held.take)

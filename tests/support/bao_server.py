@@ -126,10 +126,7 @@ def _lay_out(server: Bao) -> None:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     root.write_data("auth/kubernetes/config", data={"jwt_validation_pubkeys": [public.decode()]})
-    lookup = {
-        workload: [VaultPolicyRule(path=f"transit/{path}", capability="update") for path in paths]
-        for workload, paths in LOOKUP_RULES.items()
-    }
-    rules = {workload: VAULT_RULES[workload] for workload in ("ingestor", "reidentifier")} | lookup
-    for workload, allowed in rules.items():
-        server.admit(workload, allowed)
+    for workload in ("ingestor", "reidentifier"):
+        server.admit(workload, VAULT_RULES[workload])
+    for workload, paths in LOOKUP_RULES.items():
+        server.admit(workload, [VaultPolicyRule(path=f"transit/{path}", capability="update") for path in paths])

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from services import problems
 from services.care import worklist
-from services.care.worklist.ports import Facts
+from services.care.worklist.ports import Facts, Launched
 from services.care.worklist.tokens import Keys
 from tests.support.worklist_world import World
 
@@ -39,10 +39,10 @@ class Records:
 class Tickets:
     """Launches from the EHR in memory; each opens once."""
 
-    encounters: dict[str, str] = field(default_factory=dict)
+    launched: dict[str, Launched] = field(default_factory=dict)
 
-    def opened(self, ticket: str) -> str | None:
-        return self.encounters.pop(ticket, None)
+    def opened(self, ticket: str) -> Launched | None:
+        return self.launched.pop(ticket, None)
 
 
 def application(

@@ -151,9 +151,9 @@ def scored(risk: float, *, freshness: float = 3, record: int = 1) -> Score:
         lace=9,
         decision="high" if risk >= 0.2 else "low",
         reasons=(
-            Reason(feature="chf", text="congestive heart failure", value="yes", effect="raises the risk"),
-            Reason(feature="stays", text="stays in the 6 months before admission", value=2, effect="raises the risk"),
-            Reason(feature="home", text="discharged with home health care", value="yes", effect="lowers the risk"),
+            Reason(feature="chf", text="congestive heart failure: yes, raises the risk", value="yes", effect="raises"),
+            Reason(feature="stays", text="stays in 6 months: 2, raises the risk", value=2, effect="raises"),
+            Reason(feature="home", text="home health care: yes, lowers the risk", value="yes", effect="lowers"),
         ),
         release=RELEASE,
         threshold=0.2,
@@ -163,7 +163,7 @@ def scored(risk: float, *, freshness: float = 3, record: int = 1) -> Score:
         features=(
             FeatureValue(name="age", text="age in years, 90 for all older", value=78, unit="years"),
             FeatureValue(name="stay_days", text="length of stay", value=6, unit="days"),
-            FeatureValue(name="sodium", text="last sodium of the stay", value=139, unit="mmol/L", imputed=True),
+            FeatureValue(name="sodium", text="last sodium of the stay", unit="mmol/L", imputed=True),
         ),
         missing=("last sodium of the stay",),
         feeds=(

@@ -1,6 +1,6 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,6 +19,7 @@ from infra.vault.database_secrets import HospitalDatabase, HospitalDatabaseArgs
 from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
 from infra.vault.pki import HospitalCa, HospitalCaArgs
 from infra.vault.server import KubernetesAuth
+from infra.vault.workload_pki import WorkloadCa, WorkloadCaArgs
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
@@ -37,6 +38,7 @@ from workloads.serving.planning import planning
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
+from workloads.zones.secret_table import TLS
 from workloads.zones.workload_table import GATEWAY, Workload
 
 
@@ -131,9 +133,9 @@ class HospitalService(pulumi.ComponentResource):
                 ),
                 child,
             )
-        certificate_authority = self._certificate_authority(protect)
+        certificate_authorities = [*self._certificate_authority(protect), self._workload_authority(protect)]
         if not hospital.leaving:
-            self._deploy_workloads(name, zones, roles, storage, vault, certificate_authority)
+            self._deploy_workloads(name, zones, roles, storage, vault, certificate_authorities)
         release = None if hospital.leaving else hospital.release
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
@@ -184,9 +186,9 @@ class HospitalService(pulumi.ComponentResource):
     def _vault_workloads(self) -> list[VaultWorkload]:
         hospital = self._args.hospital.name
         return [
-            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault)
+            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault_rules)
             for workload in self._workloads.values()
-            if workload.vault
+            if workload.vault_rules
         ]
 
     def _deploy_workloads(
@@ -196,7 +198,7 @@ class HospitalService(pulumi.ComponentResource):
         roles: dict[str, WorkloadRole],
         storage: HospitalStorage,
         vault: HospitalVault,
-        certificate_authority: list[HospitalCa],
+        certificate_authorities: Sequence[pulumi.Resource],
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
@@ -209,7 +211,7 @@ class HospitalService(pulumi.ComponentResource):
             buckets=storage.buckets,
             release_keys=vault.release_keys,
             release=args.release,
-            prerequisites=(args.platform, zones, storage, vault, *certificate_authority, *accounts.values()),
+            prerequisites=(args.platform, zones, storage, vault, *certificate_authorities, *accounts.values()),
         )
         for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
             declare(context, self)
@@ -248,6 +250,13 @@ class HospitalService(pulumi.ComponentResource):
             ),
             self._child,
         )
+
+    def _workload_authority(self, protect: bool) -> WorkloadCa:
+        """Declare the CA of mutual TLS between the hospital's workloads."""
+        accounts = tuple(workload.service_account for workload in self._workloads.values() if TLS in workload.secrets)
+        hospital = self._args.hospital.name
+        ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect)
+        return WorkloadCa(f"{hospital}-workload-pki", ca, self._child)
 
     def _certificate_authority(self, protect: bool) -> list[HospitalCa]:
         """Declare the CA that issues the certificates of the gateway and its clients."""

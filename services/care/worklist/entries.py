@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, text, true
 from sqlalchemy.sql import Select
 
 from services.care.worklist import tables
+from services.care.worklist.ports import Launched
 from services.care.worklist.scores import DatedScore, Score
 from services.care.worklist.sessions import Session
 
@@ -118,9 +119,13 @@ def one(session: Session, entry: str) -> Entry:
     return _entry(row)
 
 
-def of_encounter(session: Session, encounter: str) -> Entry | None:
-    """Return the entry of an encounter, if the person may see it."""
-    row = session.connection.execute(_entries().where(tables.entries.c.encounter == encounter)).one_or_none()
+def of_launch(session: Session, launched: Launched) -> Entry | None:
+    """Return the entry of a launch's encounter, or the patient's newest, if the person may see it."""
+    columns = tables.entries.c
+    encounter = launched.encounter
+    condition = columns.patient == launched.patient if encounter is None else columns.encounter == encounter
+    newest = _entries().where(condition).order_by(columns.discharged_at.desc()).limit(1)
+    row = session.connection.execute(newest).one_or_none()
     return None if row is None else _entry(row)
 
 

@@ -86,11 +86,19 @@ class Override:
     code: str
 
 
+@dataclass(frozen=True)
+class Launched:
+    """What a launch from the EHR opens: the patient, and the encounter if one was open; pseudonyms."""
+
+    patient: str
+    encounter: str | None = None
+
+
 class Launches(Protocol):
     """Launches from the EHR (SMART App Launch) that have ended at care."""
 
-    def opened(self, ticket: str) -> str | None:
-        """Return the encounter, by pseudonym, of a launch, once; none for an unknown or used ticket."""
+    def opened(self, ticket: str) -> "Launched | None":
+        """Return what a launch opens, once; none for an unknown or used ticket."""
         ...
 
 

@@ -110,11 +110,11 @@ def _launched(made: APIRouter, worklist: Worklist, launches: Launches) -> None:
     @made.get("/launch/{ticket}")
     def launched(request: Request, ticket: str) -> Response:
         def work(session: Session) -> Answer:
-            encounter = launches.opened(ticket)
-            entry = entries.of_encounter(session, encounter) if encounter else None
+            opened = launches.opened(ticket)
+            entry = entries.of_launch(session, opened) if opened else None
             if entry is None:
                 raise UnknownEntryError
-            return Answer(redirect(f"/worklist/entries/{entry.id}"), Facts(encounter=encounter, action="launch"))
+            return Answer(redirect(f"/worklist/entries/{entry.id}"), Facts(encounter=entry.encounter, action="launch"))
 
         return worklist.answer(request, work)
 

@@ -1,14 +1,10 @@
 """A score as an entry of the worklist has it: what planning answered, and the data behind it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-
-from services.planning import schema as planning
-from services.planning.schema import AnyScore
 
 Status = Literal["scored", "fallback", "not-scored"]
 
@@ -18,7 +14,7 @@ class _Part(BaseModel):
 
 
 class Reason(_Part):
-    """A feature that moved the risk, in a clinician's words."""
+    """A feature that moved the risk; the text has its meaning, value and effect."""
 
     feature: str
     text: str
@@ -87,49 +83,6 @@ class Score(_Part):
     features: tuple[FeatureValue, ...] = ()
     missing: tuple[str, ...] = ()
     feeds: tuple[Feed, ...] = ()
-
-
-def from_planning(
-    answer: AnyScore, *, lace: int | None = None, features: Sequence[FeatureValue] = (), feeds: Sequence[Feed] = ()
-) -> Score:
-    """Return the score that planning answered, with the data behind it.
-
-    Parameters
-    ----------
-    answer : Scored, Fallback or NotScored
-        Of planning.
-    lace : int, optional
-        LACE index of a stay that the model scored, if it is known.
-    features, feeds : sequence
-        The values that were sent, and when each source last sent something.
-    """
-    imputed = tuple(feature.text for feature in features if feature.imputed)
-    common: dict[str, Any] = {
-        "status": answer.status,
-        "freshness_hours": answer.freshness_hours,
-        "record": answer.record,
-        "features": tuple(features),
-        "feeds": tuple(feeds),
-        "missing": imputed,
-    }
-    if isinstance(answer, planning.Fallback):
-        return Score(**common, lace=answer.lace, fallback_reason=answer.fallback_reason)
-    if isinstance(answer, planning.NotScored):
-        common["missing"] = tuple(answer.missing) or imputed
-        return Score(**common, not_scored_reason=answer.not_scored_reason)
-    release, threshold = answer.release, answer.threshold
-    return Score(
-        **common,
-        risk=answer.risk,
-        lace=lace,
-        decision=answer.decision,
-        action=answer.action,
-        cautions=tuple(caution for caution in (release.caution, *answer.warnings) if caution),
-        reasons=tuple(Reason.model_validate(reason.model_dump()) for reason in answer.reasons),
-        release=Release(name=release.model, version=release.version, digest=release.digest),
-        threshold=threshold.risk_from,
-        threshold_approved_by=tuple(f"{approval.name} ({approval.kind})" for approval in threshold.approved_by),
-    )
 
 
 @dataclass(frozen=True)

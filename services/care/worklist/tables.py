@@ -1,4 +1,4 @@
-"""Tables of the worklist, as ``migrations/care/0102_worklist.py`` creates them."""
+"""Tables of the worklist, as ``migrations/care/0102_care_worklist.py`` creates them."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Integer, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB

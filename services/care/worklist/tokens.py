@@ -1,7 +1,7 @@
 """Access tokens of people: verified in care against the keys of the hospital's identity provider.
 
 The gateway forwards the token and has verified it; care does not rely on that, and the database verifies it a third
-time before it shows a row (``migrations/care/0101_worklist_sessions.py``).
+time before it shows a row (``migrations/care/0101_care_worklist_sessions.py``).
 """
 
 import threading

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from services.care.worklist import codes
 from services.care.worklist.scores import DatedScore, FeatureValue
 
+UNITS = {"Cel": "°C", "mm[Hg]": "mmHg", "/min": "per minute", "10*3/uL": "10³/µL"}
+"""Units of UCUM that people write otherwise."""
 EVENTS = {
     "claim": "Claimed",
     "release": "Given back",
@@ -35,18 +37,13 @@ def hours(value: float) -> str:
     return f"{round(value)} h" if value < 48 else f"{round(value / 24)} days"
 
 
-def plain(value: str | float) -> str:
-    """Return the value of a reason: numbers without a needless fraction."""
-    return value if isinstance(value, str) else f"{value:g}"
-
-
 def quantity(feature: FeatureValue) -> str:
     """Return the value of a feature with its unit."""
     if feature.value is None:
-        return "no value"
+        return "not recorded"
     if feature.unit == "0/1":
         return "yes" if feature.value else "no"
-    return f"{feature.value:g} {feature.unit}".rstrip()
+    return f"{feature.value:g} {UNITS.get(feature.unit, feature.unit)}".rstrip()
 
 
 def fallback_reason(score: DatedScore) -> str:
@@ -84,7 +81,6 @@ def filters(zone: ZoneInfo) -> dict[str, Callable[..., Any]]:
         "percent": percent,
         "hours": hours,
         "quantity": quantity,
-        "plain": plain,
         "fallback_reason": fallback_reason,
         "not_scored_reason": not_scored_reason,
         "event_words": lambda kind: EVENTS.get(kind, kind),

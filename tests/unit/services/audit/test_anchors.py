@@ -1,18 +1,20 @@
 """Anchors in a bucket with object lock: signed, never overwritten, and read in every version."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hvac
 import pytest
 from botocore.exceptions import ClientError
 
-from model.release.signing import LocalSigner
+from model.release.signing import LocalSigner, Signer, VaultSigner
 from services.audit import anchors
 from services.audit.anchors import RETENTION_DAYS, Anchor, AnchorBucket
 from services.audit.errors import AuditError
+from tests.support.bao_server import HOSPITAL, bao
 
 BUCKET = "north-audit"
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
@@ -36,7 +38,7 @@ def lock(store: Any, retention: dict[str, Any]) -> None:
     store.put_object_lock_configuration(Bucket=BUCKET, ObjectLockConfiguration=configuration)
 
 
-def keys(signer: LocalSigner) -> frozenset[str]:
+def keys(signer: Signer) -> frozenset[str]:
     return frozenset(signer.public_keys().values())
 
 
@@ -143,3 +145,34 @@ def test_only_a_trusted_key_and_this_hospital_count(signer: LocalSigner, tmp_pat
         anchors.read(content, "north", keys(LocalSigner(tmp_path / "stranger.key")))
     later = replace(ANCHOR, anchored_at=AT + timedelta(1)).signed(signer)
     assert anchors.read(later, "north", keys(signer)).anchored_at == AT + timedelta(1)
+
+
+@dataclass(frozen=True)
+class Root:
+    """Vault's transit engine with a token that may do everything."""
+
+    client: hvac.Client
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return dict(self.client.adapter.post(f"/v1/{path}", json=body)["data"])
+
+    def get(self, path: str) -> dict[str, Any]:
+        return dict(self.client.adapter.get(f"/v1/{path}")["data"])
+
+
+@pytest.mark.process
+def test_a_key_in_vault_signs_anchors_and_is_rotated(tmp_path: Path) -> None:
+    with bao(tmp_path) as server:
+        for name in ("audit-signing", "release-signing"):
+            server.root.secrets.transit.create_key(name, key_type="ed25519", mount_point=f"{HOSPITAL}/transit")
+        signer, other = (
+            VaultSigner(Root(server.root), f"{HOSPITAL}/transit", name) for name in ("audit-signing", "release-signing")
+        )
+        contents = [ANCHOR.signed(signer)]
+        server.rotate("audit-signing")
+        contents.append(ANCHOR.signed(signer))
+        trusted = keys(signer)
+        assert len(trusted) == 2
+        assert [anchors.read(content, "north", trusted) for content in contents] == [ANCHOR, ANCHOR]
+        with pytest.raises(AuditError, match="trusted key"):
+            anchors.read(ANCHOR.signed(other), "north", trusted)

@@ -226,7 +226,7 @@ def test_values_that_no_record_names_are_refused(writer: Engine) -> None:
 def test_an_append_waits_for_the_lock_for_a_limited_time(
     database: Database, writer: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chain, "_LIMITS", (text("SET LOCAL lock_timeout = 50"),))
+    monkeypatch.setattr(chain, "_LIMITS", text("SET LOCAL lock_timeout = 50"))
     with writer.connect() as holder, database.engine("audit-writer").connect() as other:
         open_transaction = holder.begin()
         chain.insert(holder, entry().canonical())

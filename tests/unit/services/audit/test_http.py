@@ -222,8 +222,10 @@ def test_a_note_that_a_record_cannot_hold_answers_nothing(client: TestClient, re
 
 def test_probes_have_no_record(client: TestClient, recorder: ListRecorder) -> None:
     assert client.get("/healthz").status_code == 200
+    assert recorder.entries == []
     assert client.get("/healthz/").status_code == 404
-    assert len(recorder.entries) == 1
+    assert client.post("/healthz").status_code == 405
+    assert [entry.status for entry in recorder.entries] == [404, 405]
 
 
 def test_a_caller_is_the_one_of_the_certificate() -> None:

@@ -86,7 +86,7 @@ def test_a_chain_is_anchored_and_verified(commands: Commands) -> None:
     commands.append(entry(hospital), entry(hospital, scores=(scored(),)), values=features())
     assert commands.run("anchor", "--once", "--key-file", commands.key)[0] == 0
     code, out, _ = commands.run("verify", "--key-file", commands.key)
-    assert (code, out) == (0, "The chain is intact: 2 records, 1 anchors, anchored to record 2.\n")
+    assert (code, out) == (0, "The chain is intact. Records: 2; anchors: 1; anchored to record 2.\n")
     [public] = LocalSigner(Path(commands.key)).public_keys().values()
     commands.patch.setenv("AUDIT_TRUSTED_KEYS", public)
     report = commands.json("verify")
@@ -104,7 +104,7 @@ def test_a_tampered_chain_fails_with_the_record(commands: Commands) -> None:
     assert code == 1
     assert out.splitlines() == [
         "Record 2 was changed: its hash does not match its content.",
-        "1 faults: 3 records, 1 anchors, anchored to record 3.",
+        "The chain has faults: 1. Records: 3; anchors: 1; anchored to record 3.",
     ]
     code, out, _ = commands.run("verify", "--key-file", commands.key, "--json")
     assert (code, json.loads(out)["faults"][0]["sequence"]) == (1, 2)

@@ -117,7 +117,7 @@ def test_a_discharge_that_planning_did_not_score_is_placed_with_the_reason(world
     finally:
         world.planning.status = 200
     found = page(world, issuer, OTHER_UNIT)
-    assert "planning service did not answer" in found.text
+    assert "lanning did not answer" in found.text
 
 
 FEATURES = FreshFeatures(

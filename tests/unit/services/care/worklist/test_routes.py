@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from services.care.worklist import placements
-from services.care.worklist.ports import IdentitiesUnavailableError
+from services.care.worklist.ports import IdentitiesUnavailableError, Launched
 from services.database import connections
 from tests.support.sign_in import AUDITOR, MANAGER, OTHER_UNIT, User
 from tests.support.worklist_app import Records, Tickets, application, served
@@ -454,11 +454,21 @@ def test_while_the_database_is_down_the_page_says_what_to_do(world: World, recor
 def test_a_launch_from_the_ehr_opens_the_patient_once(world: World, records: Records) -> None:
     entry = world.place(1, scored(0.4))
     world.place(2, scored(0.4), unit="medicine")
-    tickets = Tickets({"mine": "v1-000000000001", "other": "v1-000000000002", "unknown": "v1-00000000ffff"})
+    patient, other = f"v1-{1001:012x}", f"v1-{1002:012x}"
+    tickets = Tickets(
+        {
+            "encounter": Launched(patient, "v1-000000000001"),
+            "patient": Launched(patient),
+            "other": Launched(other, "v1-000000000002"),
+            "other-patient": Launched(other),
+            "unknown": Launched(patient, "v1-00000000ffff"),
+        }
+    )
     casey = Browser(TestClient(application(world, records, launches=tickets)), world)
-    answer = casey.get("/worklist/launch/mine")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/worklist/entries/{entry}")
-    for ticket in ("mine", "other", "unknown", "guess"):
+    for ticket in ("encounter", "patient"):
+        answer = casey.get(f"/worklist/launch/{ticket}")
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/worklist/entries/{entry}")
+    for ticket in ("encounter", "other", "other-patient", "unknown", "guess"):
         assert casey.get(f"/worklist/launch/{ticket}").status_code == 404
 
 

@@ -39,7 +39,7 @@ WRONG: dict[str, Any] = {
     "units": ["cardiology", None, [7]],
     "roles": ["coordinator", None, [7]],
     "exp": ["soon", None, True],
-    "nbf": [time.time() + 600],
+    "nbf": [2**33],
 }
 
 

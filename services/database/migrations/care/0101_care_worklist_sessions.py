@@ -11,7 +11,7 @@ RFC 7515 and 7519. PostgreSQL has no function that verifies an RSA signature, an
 
 from alembic import op
 
-revision = "0101_worklist_sessions"
+revision = "0101_care_worklist_sessions"
 down_revision = None
 branch_labels = None
 depends_on = None

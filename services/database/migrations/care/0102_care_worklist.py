@@ -7,8 +7,8 @@ can add what the model said, and read nothing back.
 
 from alembic import op
 
-revision = "0102_worklist"
-down_revision = "0101_worklist_sessions"
+revision = "0102_care_worklist"
+down_revision = "0101_care_worklist_sessions"
 branch_labels = None
 depends_on = None
 
