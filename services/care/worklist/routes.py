@@ -16,6 +16,7 @@ from services.care.worklist.ports import Audit, Facts, Identities, Launches, Sco
 from services.care.worklist.sessions import Session, SessionEndedError
 from services.care.worklist.settings import WorklistSettings
 from services.care.worklist.web import HEADERS, HERE, Answer, Refusal, Worklist, bearer, log, redirect
+from services.database import signing_keys
 
 STATIC = {"worklist.css": "text/css", "worklist.js": "text/javascript", "icon.svg": "image/svg+xml"}
 TOO_LARGE = Refusal(
@@ -56,7 +57,7 @@ def router(
     clock : callable, optional
         Returns the time.
     """
-    provider = keys or tokens.Keys(lambda: tokens.fetch_keys(settings))
+    provider = keys or tokens.Keys(lambda: signing_keys.fetch(settings.issuer, settings.ca))
     worklist = Worklist(settings, database, identities, scores, audit, provider, clock)
     made = APIRouter(prefix="/worklist", include_in_schema=False)
     _pages(made, worklist)
