@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import Request
 from sqlalchemy import Connection
@@ -19,9 +20,9 @@ from services.care.planning_client import (
 )
 from services.care.worklist import placements, scores
 from services.care.worklist.placements import Placement
-from services.care.worklist.ports import Facts, Override, PastScore, ScoresUnavailableError
+from services.care.worklist.ports import Facts, Launched, Override, PastScore, ScoresUnavailableError
 from services.care.worklist.web import WORKFLOW
-from services.planning.schema import AnyScore
+from services.planning.schema import AnyScore, Fallback, NotScored, Scored
 
 UNKNOWN_UNIT = "unknown"
 """Unit of a stay whose record names none."""
@@ -78,11 +79,11 @@ class SmartLaunches:
 
     care: Care
 
-    def opened(self, ticket: str) -> str | None:
-        """Return the encounter of a launch, once."""
+    def opened(self, ticket: str) -> Launched | None:
+        """Return what a launch opens, once."""
         with self.care.transaction() as connection:
             found = launch.opened(connection, ticket, self.care)
-        return None if found is None else found.encounter
+        return None if found is None else Launched(found.patient, found.encounter)
 
 
 def place(
@@ -124,20 +125,48 @@ def place(
 
 def worklist_score(features: FreshFeatures, score: AnyScore | None, now: datetime) -> scores.Score:
     """Return a score as the worklist shows it."""
-    feeds = tuple(
-        scores.Feed(name=name, arrived_at=None if age is None else now - timedelta(hours=age))
-        for name, age in (features.feed_hours or {}).items()
-    )
-    if score is not None:
-        return scores.from_planning(score, features=_values(features), feeds=feeds)
-    return scores.Score(
-        status="not-scored",
-        not_scored_reason=features.excluded or PLANNING_UNAVAILABLE,
-        freshness_hours=features.as_of_hours,
-        record=0,
-        features=_values(features),
-        feeds=feeds,
-    )
+    data: dict[str, Any] = {
+        "freshness_hours": features.as_of_hours,
+        "features": _values(features),
+        "feeds": tuple(
+            scores.Feed(name=name, arrived_at=None if age is None else now - timedelta(hours=age))
+            for name, age in (features.feed_hours or {}).items()
+        ),
+    }
+    match score:
+        case Scored(release=release, threshold=threshold):
+            return scores.Score(
+                status="scored",
+                risk=score.risk,
+                decision=score.decision,
+                action=score.action,
+                cautions=tuple(caution for caution in (release.caution, *score.warnings) if caution),
+                reasons=tuple(scores.Reason(**reason.model_dump()) for reason in score.reasons),
+                release=scores.Release(name=release.model, version=release.version, digest=release.digest),
+                threshold=threshold.risk_from,
+                threshold_approved_by=tuple(f"{one.kind}: {one.role} {one.name}" for one in threshold.approved_by),
+                record=score.record,
+                **data,
+            )
+        case Fallback():
+            return scores.Score(
+                status="fallback",
+                lace=score.lace,
+                fallback_reason=score.fallback_reason.value,
+                record=score.record,
+                **data,
+            )
+        case NotScored():
+            return scores.Score(
+                status="not-scored",
+                not_scored_reason=score.not_scored_reason,
+                missing=tuple(score.missing),
+                record=score.record,
+                **data,
+            )
+        case None:
+            reason = features.excluded or PLANNING_UNAVAILABLE
+            return scores.Score(status="not-scored", not_scored_reason=reason, record=0, **data)
 
 
 def _values(features: FreshFeatures) -> tuple[scores.FeatureValue, ...]:
