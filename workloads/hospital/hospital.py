@@ -1,6 +1,6 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
