@@ -110,10 +110,10 @@ def one(session: Session, entry: str) -> Entry:
         If there is none that this person may see.
     """
     try:
-        UUID(entry)
+        identifier = str(UUID(entry))
     except ValueError:
         raise UnknownEntryError from None
-    row = session.connection.execute(_entries().where(tables.entries.c.id == entry)).one_or_none()
+    row = session.connection.execute(_entries().where(tables.entries.c.id == identifier)).one_or_none()
     if row is None:
         raise UnknownEntryError
     return _entry(row)
