@@ -1,9 +1,10 @@
 """The stack's settings: types of the sections, validation, tiers and resource names."""
 
 from infra.settings.cluster import EksSettings, ExistingClusterSettings, Settings
+from infra.settings.ehr import Ehr, PublicKey
 from infra.settings.environment import Autoscaler, ClusterKind
 from infra.settings.errors import SettingsError
-from infra.settings.gateway import Gateway
+from infra.settings.gateway import Gateway, SignIn
 from infra.settings.hospital import Contact, DataClass, Hospital, Leaving, Release
 from infra.settings.images import Images
 from infra.settings.network import Endpoint, PeerNetwork
@@ -16,6 +17,7 @@ __all__ = [
     "ClusterKind",
     "Contact",
     "DataClass",
+    "Ehr",
     "EksSettings",
     "Endpoint",
     "ExistingClusterSettings",
@@ -24,9 +26,11 @@ __all__ = [
     "Images",
     "Leaving",
     "PeerNetwork",
+    "PublicKey",
     "Release",
     "Resources",
     "Settings",
     "SettingsError",
+    "SignIn",
     "VaultServer",
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from infra.settings.ehr import Ehr
 from infra.settings.fields import (
     Duration,
     Email,
@@ -185,6 +186,7 @@ class Hospital(Section):
     applications: tuple[Text, ...] = Field(
         (), description="Claim `client_id` of its programs that may call the gateway; required with `gateway`."
     )
+    ehr: Ehr | None = Field(None, description="Its EHR, which calls CDS Hooks through the gateway.")
     time_zone: TimeZone | None = Field(
         None, description="Time zone of the hospital, in which FHIR dates without a time are read."
     )
@@ -196,3 +198,8 @@ class Hospital(Section):
     keys: Mapping[DataClass, KeyAlias] = Field(
         {}, description="Aliases of its KMS keys by class of data; made from environment and name by default."
     )
+
+    @property
+    def client_certificates(self) -> tuple[str, ...]:
+        """Common names of the client certificates that its certificate authority may issue."""
+        return tuple(dict.fromkeys((*self.applications, *((self.ehr.application,) if self.ehr else ()))))

@@ -31,7 +31,7 @@ from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
-from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs
+from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_service, service_url
 from workloads.serving.planning import planning
 from workloads.zones import flow_table, workload_table
@@ -208,7 +208,8 @@ class HospitalService(pulumi.ComponentResource):
         )
         for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
             declare(context, self)
-        if settings.gateway:
+        if settings.gateway and certificate_authority:
+            [authority] = certificate_authority
             HospitalGateway(
                 f"{name}-gateway",
                 HospitalGatewayArgs(
@@ -218,6 +219,8 @@ class HospitalService(pulumi.ComponentResource):
                     auth_path=args.auth.path,
                     vault_namespace=settings.vault.namespace,
                     namespaces=zones.namespaces,
+                    authority=authority.certificate,
+                    revocation_list=authority.revocation_list,
                 ),
                 context.options(self),
             )
@@ -253,8 +256,8 @@ class HospitalService(pulumi.ComponentResource):
             hospital=hospital.name,
             auth=args.auth,
             server=workload_table.row(GATEWAY).service_account,
-            host=gateway.host(hospital.name),
-            applications=hospital.applications,
+            hosts=tuple(routes_of(gateway, hospital).hosts),
+            applications=hospital.client_certificates,
             requester=(CERT_MANAGER, CERT_MANAGER),
             protect=protect,
             closed=hospital.leaving is not None,
