@@ -4,11 +4,12 @@ from infra.settings.cluster import EksSettings, ExistingClusterSettings, Setting
 from infra.settings.ehr import Ehr, PublicKey
 from infra.settings.environment import Autoscaler, ClusterKind
 from infra.settings.errors import SettingsError
-from infra.settings.gateway import Gateway, SignIn
+from infra.settings.gateway import Gateway
 from infra.settings.hospital import Contact, DataClass, Hospital, Leaving, Release
 from infra.settings.images import Images
 from infra.settings.network import Endpoint, PeerNetwork
 from infra.settings.resources import Amount, Resources
+from infra.settings.sign_in import SignIn, StaffRole
 from infra.settings.vault import VaultServer
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SignIn",
+    "StaffRole",
     "VaultServer",
 ]

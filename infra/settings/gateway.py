@@ -9,31 +9,6 @@ from infra.settings.section import Section
 _HTTPS = 443
 
 
-class SignIn(Section):
-    """Identity provider at which people sign in (OpenID Connect, authorization code flow with PKCE).
-
-    ``{hospital}`` in a path stands for the hospital's name.
-    """
-
-    issuer: Url = Field(description="Issuer of the tokens.")
-    authorization_uri: Url = Field(description="Authorization endpoint.")
-    token_uri: Url = Field(description="Token endpoint.")
-    jwks_uri: Url = Field(description="JSON Web Key Set of the issuer.")
-    client: Text = Field("worklist", description="Client ID, of a public client.")
-    audience: Text = Field("worklist", description="Claim `aud` of the access tokens.")
-    second_factor: tuple[Text, ...] = Field(
-        ("2",), min_length=1, description="Values of the claim `acr` of a session with a second factor."
-    )
-
-    def of(self, hospital: str) -> "SignIn":
-        """Return the identity provider of a hospital."""
-        uris = {
-            name: str(getattr(self, name)).replace("{hospital}", hospital)
-            for name in ("issuer", "authorization_uri", "token_uri", "jwks_uri")
-        }
-        return self.model_copy(update=uris)
-
-
 class Gateway(Section):
     """Gateway for hospitals' programs, whose tokens name one of the ``applications`` of the hospital's entry."""
 
@@ -43,11 +18,8 @@ class Gateway(Section):
     port: int = Field(443, ge=1, le=65535, description="Port by which clients reach the gateway.")
     issuer: Url = Field(description="Claim `iss` of the tokens.")
     jwks_uri: Url = Field(description="JSON Web Key Set of the issuer.")
-    network: Network = Field(description="Network that contains the addresses of `jwksUri`, and of `signIn`.")
+    network: Network = Field(description="Network that contains the addresses of `jwksUri`.")
     audience: Text = Field(description="Claim `aud` of the tokens.")
-    sign_in: SignIn | None = Field(
-        None, description="Identity provider of people; without one, no page is reachable from outside."
-    )
 
     @property
     def jwks(self) -> Endpoint:

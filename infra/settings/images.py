@@ -5,9 +5,8 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from infra.settings.errors import SettingsError, sentence
+from infra.settings.errors import SettingsError, dotted, sentence
 from infra.settings.fields import ImageDigest
-from infra.settings.layers import dotted
 from infra.settings.section import Section
 
 

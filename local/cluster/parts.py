@@ -16,6 +16,8 @@ from local.cluster.node import KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
 from local.cluster.supervision import Program
 from local.ehr import build as ehr_build
 from local.ehr import state as ehr_state
+from local.keycloak import build as keycloak_build
+from local.keycloak import server as keycloak_server
 from local.paths import (
     API_PORT,
     API_URL,
@@ -26,6 +28,8 @@ from local.paths import (
     CHARTS_PORT,
     EHR_PORT,
     EHR_URL,
+    KEYCLOAK_PORT,
+    KEYCLOAK_URL,
     KUBELET_PORT,
     NODE_IP,
     POD_CIDR,
@@ -206,6 +210,19 @@ def _ehr(home: Home) -> Part:
     )
 
 
+def _keycloak(home: Home) -> Part:
+    command = keycloak_server.command(home, keycloak_build.folder())
+    # Answers as soon as realms and the database can be used.
+    check = http(keycloak_server.discovery(f"{KEYCLOAK_URL}/realms/master"))
+    version = _digest([home.pki / "keycloak.crt", REPOSITORY / "local" / "keycloak" / "server.py"])
+    return Part(
+        Program("keycloak", command, version=version),
+        check,
+        "sign-in of hospitals' staff",
+        ((NODE_IP, KEYCLOAK_PORT),),
+    )
+
+
 def _charts(home: Home) -> Part:
     certificate, key = home.pki / "charts.crt", home.pki / "charts.key"
     command = (sys.executable, "-m", "local.cluster.charts", "--cert", str(certificate), "--key", str(key))
@@ -302,8 +319,8 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
         _kserve(home, tools["kserve"]),
         _metrics_server(home, tools["kubernetes"]),
     ]
+    # A rehearsal of production has the charts; its hospitals have their own identity providers.
+    listed.append(_charts(home) if charts.marker(home).exists() else _keycloak(home))
     if ehr_state.population(home):
         listed.append(_ehr(home))
-    if charts.marker(home).exists():
-        listed.append(_charts(home))
     return {part.name: part for part in listed}

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from local.paths import API_SERVICE_IP, API_URL, NODE_IP, NODE_NAME, Home
+from local.secret_file import write_secret
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -63,6 +64,7 @@ IDENTITIES = (
             *_HOST,
         ),
     ),
+    Identity("keycloak", "keycloak", names=_HOST),
     Identity("apiserver-kubelet-client", "hmlops:apiserver-kubelet-client"),
     Identity("apiserver-etcd-client", "kube-apiserver", authority="etcd-ca"),
     Identity("etcd", "etcd", authority="etcd-ca", names=_HOST),
@@ -85,15 +87,6 @@ IDENTITIES = (
     Identity("aws", "aws", names=_HOST),
     Identity("ehr", "ehr", names=_HOST),
 )
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file atomically, readable only by its owner."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.touch(mode=0o600)
-    partial.write_bytes(content)
-    partial.rename(path)
 
 
 def _pem(key: PrivateKey) -> bytes:

@@ -129,7 +129,7 @@ ENVOY_GATEWAY = GoTool(
 # Renders charts for the policy pack (`make test-charts`); the environment does not need it.
 HELM = GoTool(name="helm", version=HELM_VERSION, packages={"helm": "helm.sh/helm/v3/cmd/helm"})
 
-# Command -> Debian package: the container runtime, and tools that configure the kernel's network.
+# Command -> Debian package: the container runtime, tools that configure the kernel's network, and those of Keycloak.
 APT_TOOLS = {
     "/usr/bin/containerd": "containerd",
     "/usr/sbin/runc": "runc",
@@ -138,4 +138,6 @@ APT_TOOLS = {
     "/usr/bin/mmdebstrap": "mmdebstrap",
     "/usr/sbin/ip": "iproute2",
     "/usr/sbin/iptables": "iptables",
+    "/usr/bin/java": "openjdk-17-jre-headless",
+    "/usr/bin/mvn": "maven",
 }

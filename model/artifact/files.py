@@ -96,7 +96,7 @@ def read(place: str, *, named: str | None = None) -> ReleaseFiles:
     if file_list is None:
         raise UserError(f"{place} is not a release: it has no {LIST_FILE}.")
     digest = digest_of(file_list)
-    wanted = _folder(place) if named is None else named
+    wanted = folder_name(place) if named is None else named
     if not digest.startswith(wanted) or (named is None and len(wanted) < DIGEST_CHARACTERS):
         raise UserError(
             f"The release at {place} was changed or its folder renamed: its digest is {digest[:DIGEST_CHARACTERS]}, "
@@ -137,7 +137,8 @@ def listed_contents(place: str, file_list: bytes, *, beside: AbstractSet[str]) -
     return contents
 
 
-def _folder(place: str) -> str:
+def folder_name(place: str) -> str:
+    """Return the name of a folder, or the last part of an S3 prefix."""
     return place.rstrip("/").rpartition("/")[2] if storage.is_s3(place) else Path(place).resolve().name
 
 

@@ -110,7 +110,7 @@ def fetch(place: str, folder: Path) -> None:
     file_list = storage.read_if_any(storage.join(place, LIST_FILE))
     if file_list is None:
         raise UserError(f"{place} is not a candidate: it has no {LIST_FILE}; run training again.")
-    name = place.rstrip("/").rpartition("/")[2]
+    name = files.folder_name(place)
     if len(name) != files.DIGEST_CHARACTERS or not files.digest_of(file_list).startswith(name):
         raise UserError(f"The candidate at {place} was changed: its digest is another; run training again.")
     contents = files.listed_contents(place, file_list, beside={LIST_FILE})

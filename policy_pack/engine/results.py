@@ -61,6 +61,6 @@ class Result:
 
 
 def exempt_note(exemption: Exemption) -> str:
-    """Return an exemption as text: until when, by whom, and why."""
+    """Return an exemption as text: its expiry date, owner and reason."""
     approval = f"approved by {exemption.approver} in {exemption.ticket}"
     return f"exempt until {exemption.expires} by {exemption.owner}, {approval}: {exemption.reason}"

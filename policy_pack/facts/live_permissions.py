@@ -110,16 +110,16 @@ def _login_method(resource: Resource) -> Iterator[Permission]:
     yield Permission(VAULT, "login method", path.strip("/"))
 
 
-def _role(kind: str, name: str) -> Callable[[Resource], Iterator[Permission]]:
+def _engine_role(kind: str) -> Callable[[Resource], Iterator[Permission]]:
     def permissions(resource: Resource) -> Iterator[Permission]:
-        yield Permission(VAULT, kind, f"{_text(resource, 'backend')}/{_text(resource, name)}")
+        yield Permission(VAULT, kind, f"{_text(resource, 'backend')}/{_text(resource, 'name')}")
 
     return permissions
 
 
-def _identity(kind: str) -> Callable[[Resource], Iterator[Permission]]:
+def _named(server: str, kind: str) -> Callable[[Resource], Iterator[Permission]]:
     def permissions(resource: Resource) -> Iterator[Permission]:
-        yield Permission(VAULT, kind, _text(resource, "name"))
+        yield Permission(server, kind, _text(resource, "name"))
 
     return permissions
 
@@ -131,13 +131,6 @@ def _iam_role(resource: Resource) -> Iterator[Permission]:
         yield Permission(AWS, "attached policy", f"role/{name}/{arn}")
     for inline in resource.at("inlinePolicies").raw or ():
         yield Permission(AWS, "inline policy", f"role/{name}/{inline.get('name')}", document(inline.get("policy")))
-
-
-def _holder(kind: str) -> Callable[[Resource], Iterator[Permission]]:
-    def permissions(resource: Resource) -> Iterator[Permission]:
-        yield Permission(AWS, kind, _text(resource, "name"))
-
-    return permissions
 
 
 def _inline(holder: str) -> Callable[[Resource], Iterator[Permission]]:
@@ -178,14 +171,14 @@ _DECLARED: Final[Mapping[str, Callable[[Resource], Iterator[Permission]]]] = {
     "vault:kubernetes/authBackendRole:AuthBackendRole": _login_role,
     "vault:jwt/authBackendRole:AuthBackendRole": _login_role,
     "vault:appRole/authBackendRole:AuthBackendRole": _login_role,
-    "vault:tokenauth/authBackendRole:AuthBackendRole": _identity("token role"),
-    "vault:identity/group:Group": _identity("identity group"),
-    "vault:identity/entity:Entity": _identity("identity entity"),
-    "vault:database/secretBackendRole:SecretBackendRole": _role("database role", "name"),
-    "vault:pkiSecret/secretBackendRole:SecretBackendRole": _role("PKI role", "name"),
+    "vault:tokenauth/authBackendRole:AuthBackendRole": _named(VAULT, "token role"),
+    "vault:identity/group:Group": _named(VAULT, "identity group"),
+    "vault:identity/entity:Entity": _named(VAULT, "identity entity"),
+    "vault:database/secretBackendRole:SecretBackendRole": _engine_role("database role"),
+    "vault:pkiSecret/secretBackendRole:SecretBackendRole": _engine_role("PKI role"),
     "aws:iam/role:Role": _iam_role,
-    "aws:iam/user:User": _holder("user"),
-    "aws:iam/group:Group": _holder("group"),
+    "aws:iam/user:User": _named(AWS, "user"),
+    "aws:iam/group:Group": _named(AWS, "group"),
     "aws:iam/rolePolicy:RolePolicy": _inline("role"),
     "aws:iam/userPolicy:UserPolicy": _inline("user"),
     "aws:iam/groupPolicy:GroupPolicy": _inline("group"),

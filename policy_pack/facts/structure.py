@@ -7,7 +7,7 @@ Names count as far as they are the program's own (``<hospital>-<data class>``, `
 from collections.abc import Iterator
 from functools import cache
 
-from policy_pack.facts.zone_table import SHARED, zones
+from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_LOGGING, BUCKET_REPLICATION, NAMESPACE
@@ -110,9 +110,11 @@ def hospital_of(resource: Resource, context: StackContext) -> str:
 
 
 def _ancestors(resource: Resource, graph: Graph) -> Iterator[Resource]:
-    parent = graph.get(resource.parent)
-    while parent is not None:
+    """Return the components around a resource, from inside out; each once, also where a state's parents are a cycle."""
+    parent, visited = graph.get(resource.parent), {resource.urn}
+    while parent is not None and parent.urn not in visited:
         yield parent
+        visited.add(parent.urn)
         parent = graph.get(parent.parent)
 
 
@@ -159,8 +161,3 @@ def zone_of(resource: Resource, context: StackContext) -> str:
         return context.label(resource, "zone") or _MOST_SENSITIVE_ZONE
     except NotKnownError:
         return _MOST_SENSITIVE_ZONE
-
-
-def is_shared(hospital: str) -> bool:
-    """Return whether a label names no hospital."""
-    return hospital in ("", SHARED)

@@ -143,9 +143,14 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         fhir = hospital.get("fhir") or {}
         if "path" in fhir:
             unused.add((hospital["name"], "fhir"))
-        endpoint = _endpoint(fhir.get("url", ""), hospital.get("network"))
-        if endpoint:
-            by_hospital[hospital["name"], "fhir"] = endpoint
+        people = (hospital.get("signIn") or {}) if gateway else {}
+        servers = {
+            "fhir": _endpoint(fhir.get("url", ""), hospital.get("network")),
+            "sign-in": _endpoint(people.get("issuer", ""), people.get("network")),
+        }
+        by_hospital |= {(hospital["name"], name): endpoint for name, endpoint in servers.items() if endpoint}
+        if not servers["sign-in"]:
+            unused.add((hospital["name"], "sign-in"))
     vault = ((settings.get("endpoints") or {}).get("vault") or {}).get("url", "")
     return Addresses(
         shared,
@@ -176,11 +181,11 @@ def _issuers(gateway: Mapping[str, Any], hospital: Mapping[str, Any]) -> Iterato
         url = f"https://{name}.api.{gateway.get('domain', '')}{'' if port == _HTTPS else f':{port}'}/cds-services"
         keys = [{"use": "sig", **key} for key in ehr.get("keys") or ()]
         yield TrustedIssuer(ehr["issuer"], (url, f"{url}/"), {"keys": keys}, {"iss": (ehr["issuer"],)})
-    people = gateway.get("signIn") or {}
+    people = hospital.get("signIn") or {}
     if people:
-        issuer, keys_url = (str(people.get(key, "")).replace("{hospital}", name) for key in ("issuer", "jwksUri"))
         claims = {"hospital": (name,), "acr": tuple(people.get("secondFactor") or ("2",))}
-        yield TrustedIssuer(issuer, (people.get("audience", "worklist"),), keys_url, claims, sign_in=True)
+        keys_url, audience = people.get("jwksUri", ""), people.get("audience", "")
+        yield TrustedIssuer(people.get("issuer", ""), (audience,), keys_url, claims, sign_in=True)
 
 
 def read_file(path: Path) -> Addresses:

@@ -79,7 +79,7 @@ def pods(resource: Resource) -> list[Pod]:
     row = _ROWS.get(resource.kind)
     if row is None:
         return []
-    views = [(place, view) for place in row.pods for view in _places(View(resource.props), place.at)]
+    views = [(place, view) for place in row.pods for view in View(resource.props).each(place.at)]
     declared = [_pod(view, place) for place, view in views if not (place.optional and view.known and view.raw is None)]
     return [*declared, *(pod for path in row.text for pod in _pods_of_text(resource.at(path)))]
 
@@ -145,17 +145,7 @@ def _has_no_image(view: View) -> bool:
 
 def _containers(view: View, spec: View, path: str) -> list[View]:
     start = view if path.startswith(_BESIDE) else spec
-    return [item for item in _places(start, path.removeprefix(_BESIDE)) if not item.known or item.raw is not None]
-
-
-def _places(view: View, path: str) -> list[View]:
-    """Return the values at a path, in which ``name[]`` is each item of a list."""
-    views = [view]
-    for step in path.split(".") if path else ():
-        views = [one.key(step.removesuffix("[]")) for one in views]
-        if step.endswith("[]"):
-            views = [item for one in views for item in one.items()]
-    return views
+    return [item for item in start.each(path.removeprefix(_BESIDE)) if not item.known or item.raw is not None]
 
 
 # --- pods in text -----------------------------------------------------------------------------------

@@ -121,6 +121,15 @@ class View:
             return [View(item, f"{self.path}[{position}]") for position, item in enumerate(self.raw)]
         return [] if self.raw is None else [self]
 
+    def each(self, path: str) -> list["View"]:
+        """Return the values at a dotted path below, in which ``name[]`` is each item of a list."""
+        views = [self]
+        for step in path.split(".") if path else ():
+            views = [view.key(step.removesuffix("[]")) for view in views]
+            if step.endswith("[]"):
+                views = [item for view in views for item in view.items()]
+        return views
+
     def fields(self) -> list[tuple[str, "View"]]:
         """Return keys and values of a map; raises `NotKnownError` when the map is not known."""
         return [(key, self.key(key)) for key in self.value] if isinstance(self.value, Mapping) else []

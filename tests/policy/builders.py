@@ -14,7 +14,6 @@ from policy_pack.stack.values import UNKNOWN
 
 STACK = "prod"
 PREFIX = "healthcare-mlops"
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 def build(type_: str, name: str, props: dict[str, Any], *, protect: bool = False, secrets: str = "") -> Resource:

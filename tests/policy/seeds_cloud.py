@@ -5,7 +5,6 @@ from tests.policy.seed import Seed, absent, extra, seed
 from tests.policy.world_aws import key_arn
 
 _BUCKET = "aws:s3/bucket:Bucket"
-_S3 = "aws:s3/{0}:{1}"
 _ROLE = "aws:iam/role:Role"
 _ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 _POLICY = "aws:iam/policy:Policy"

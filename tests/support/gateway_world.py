@@ -1,6 +1,7 @@
 """A hospital's gateway under test: its objects, the EHR, programs and people that call it, and stand-in services."""
 
 import json
+import socket
 import ssl
 import threading
 from base64 import b64encode
@@ -42,7 +43,6 @@ HOSPITAL = "north"
 EHR, PROGRAM = "north-ehr", "north-planner"
 EHR_ISSUER = "https://ehr.north.example"
 _ALGORITHM = "ES384"
-_LOGIN = "https://login.healthcare-mlops.example"
 
 
 def signing_key(kid: str) -> ECKey:
@@ -66,16 +66,9 @@ def token(key: ECKey, claims: Mapping[str, Any], minutes: int = 5) -> str:
 
 
 def gateway_settings(folder: Path, ehr_key: ECKey) -> tuple[Gateway, Hospital]:
-    """Return production's settings of gateways and of its first hospital, with an EHR and a sign-in."""
+    """Return production's settings of gateways and of its first hospital, with an EHR."""
 
     def change(written: dict[str, Any]) -> None:
-        realm = f"{_LOGIN}/realms/{{hospital}}"
-        written["gateway"]["signIn"] = {
-            "issuer": realm,
-            "authorizationUri": f"{realm}/auth",
-            "tokenUri": f"{realm}/token",
-            "jwksUri": f"{realm}/certs",
-        }
         written["hospitals"][0] |= {
             "applications": [PROGRAM],
             "ehr": {"application": EHR, "issuer": EHR_ISSUER, "keys": [public_members(ehr_key)]},
@@ -172,6 +165,8 @@ class World:
         A revoked certificate of the EHR.
     care, planning
         The stand-in services.
+    objects
+        The objects that the controller reads.
     """
 
     gateway: Gateway
@@ -185,6 +180,33 @@ class World:
     revoked: Pair
     care: Service
     planning: Service
+    objects: list[eg.Manifest]
+
+    def rotate(self) -> int:
+        """Replace the gateway's certificate, and return the serial number of the new one."""
+        [secret] = [one for one in self.objects if one["metadata"]["name"] == TLS_SECRET]
+        pair = _server_pair(self.authority, routes(self.gateway, self.hospital))
+        secret["data"] |= _encoded({"tls.crt": pair.certificate, "tls.key": pair.key})
+        self.controller.apply(self.objects)
+        return x509.load_pem_x509_certificate(pair.certificate).serial_number
+
+    def revoke(self, *pairs: Pair) -> None:
+        """Replace the revocation list by one with these certificates too."""
+        [listed] = [one for one in self.objects if one["metadata"]["name"] == REVOCATION_LIST]
+        listed["data"] = {"ca.crl": self.authority.revocation_list([self.revoked, *pairs]).decode()}
+        self.controller.apply(self.objects)
+
+    def serial_number(self) -> int:
+        """Return the serial number of the certificate that a new connection gets."""
+        context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
+        host = self.gateway.machine_host(HOSPITAL)
+        files = self.certificate(EHR)
+        context.load_cert_chain(files.certificate, files.key)
+        with (
+            socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection,
+            context.wrap_socket(connection, server_hostname=host) as secured,
+        ):
+            return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
 
     def certificate(self, subject: str) -> PairFiles:
         """Return a certificate of the hospital's authority for an application."""
@@ -256,7 +278,7 @@ def world(folder: Path) -> Iterator[World]:
             own.workloads["planning"].service_account: planning.port,
         }
         key_set = {"keys": [login_key.as_dict(private=False)]}
-        issuers = [gateway.issuer, *([gateway.sign_in.of(HOSPITAL).issuer] if gateway.sign_in else [])]
+        issuers = [gateway.issuer, *([hospital.sign_in.issuer] if hospital.sign_in else [])]
         stand_ins = eg.StandIns(eg.free_port(), ports, dict.fromkeys(issuers, key_set))
         manifests = [*_manifests(own, authority, revoked), *_of_gateway(own, stand_ins)]
         with eg.running(controller_folder, manifests, stand_ins.port) as controller:
@@ -272,11 +294,17 @@ def world(folder: Path) -> Iterator[World]:
                 revoked,
                 care,
                 planning,
+                manifests,
             )
 
 
 def _service_pair(authority: HospitalAuthority, service_account: str) -> Pair:
     return authority.issue(service_account, x509.UniformResourceIdentifier(spiffe_id(HOSPITAL, service_account)))
+
+
+def _server_pair(authority: HospitalAuthority, own: HospitalRoutes) -> Pair:
+    identity = x509.UniformResourceIdentifier(spiffe_id(HOSPITAL, "envoy"))
+    return authority.issue("gateway", *(x509.DNSName(host) for host in own.hosts), identity)
 
 
 def _of_gateway(own: HospitalRoutes, stand_ins: eg.StandIns) -> list[eg.Manifest]:
@@ -293,8 +321,7 @@ def _of_gateway(own: HospitalRoutes, stand_ins: eg.StandIns) -> list[eg.Manifest
 def _manifests(own: HospitalRoutes, authority: HospitalAuthority, revoked: Pair) -> list[eg.Manifest]:
     """Return the objects that the stack, cert-manager and the controller's installation declare besides."""
     namespace = f"{HOSPITAL}-{own.zone}"
-    identity = x509.UniformResourceIdentifier(spiffe_id(HOSPITAL, "envoy"))
-    server = authority.issue("gateway", *(x509.DNSName(host) for host in own.hosts), identity)
+    server = _server_pair(authority, own)
     tls = {"tls.crt": server.certificate, "tls.key": server.key, "ca.crt": authority.certificate}
     zones = sorted({row.zone for row in own.backends.values()})
     text = authority.certificate.decode()

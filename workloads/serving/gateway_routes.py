@@ -79,7 +79,7 @@ class HospitalRoutes:
         present = {
             Proof.EHR_JWT: self.hospital.ehr is not None,
             Proof.OAUTH: bool(self.hospital.applications),
-            Proof.SIGN_IN: self.gateway.sign_in is not None,
+            Proof.SIGN_IN: self.hospital.sign_in is not None,
         }
         return {name: route for name, route in self.routes.items() if present[route.proof]}
 
@@ -315,10 +315,9 @@ def _of_clients(routes: HospitalRoutes, route: Route) -> Spec:
 
 def _of_people(routes: HospitalRoutes) -> Spec:
     """Return the policy of people: sign-in, and an access token of this hospital with a second factor."""
-    if routes.gateway.sign_in is None:
-        raise ValueError("the gateway has no signIn")
-    hospital = routes.hospital.name
-    sign_in = routes.gateway.sign_in.of(hospital)
+    hospital, sign_in = routes.hospital.name, routes.hospital.sign_in
+    if sign_in is None:
+        raise ValueError(f"hospital {hospital} has no signIn")
     oidc = {
         "provider": {
             "issuer": sign_in.issuer,

@@ -79,7 +79,7 @@ def _computed(context: StackContext) -> tuple[AccessContext, list[Grant]]:
         access = AccessContext(graph, context.settings)
         return access, list(all_grants(access))
 
-    computed: tuple[AccessContext, list[Grant]] = context.graph.memo("all grants", compute)
+    computed: tuple[AccessContext, list[Grant]] = context.graph.memo(f"all grants {context.settings.access}", compute)
     return computed
 
 

@@ -165,7 +165,7 @@ def services_have_roles_of_the_account(resource: Resource, context: StackContext
         return
     for path in (name for name in resource.props if name.endswith(("roleArn", "RoleArn"))):
         account = account_of(known_text(resource.at(path)))
-        own: str = context.graph.memo("own account", own_account)
+        own = own_account(context.graph)
         if account and own and account != own:
             yield violation("has the role of another account", path)
 

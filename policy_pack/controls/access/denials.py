@@ -41,11 +41,10 @@ def buckets_require_tls_1_2(bucket: Resource, context: StackContext) -> Findings
 @join_check("TX-02", *_MESSAGES)
 def messages_require_tls(resource: Resource, context: StackContext) -> Findings:
     """Require a policy of each topic and queue that denies every principal requests without TLS."""
-    policy = resource_policy(context.graph, resource)
-    if any(one.known_later for one in policy.unreadable):
+    found = _statements(resource, context)
+    if found is None:
         yield not_yet_known("policy")
         return
-    found = [item.statement for item in policy.statements or ()]
     arn = known_text(resource.at("arn"))
     if not denies_everybody(found, _MESSAGES[resource.kind], _PLAIN, (arn,) if arn else ()):
         yield violation("its policy does not deny requests without TLS (aws:SecureTransport)")
@@ -101,13 +100,20 @@ def phi_buckets_deny_other_accounts(bucket: Resource, context: StackContext) -> 
 @join_check("AC-08", REPOSITORY)
 def repositories_deny_other_accounts(repository: Resource, context: StackContext) -> Findings:
     """Require that the policy of a repository denies principals of every other account."""
-    policy = resource_policy(context.graph, repository)
-    if any(one.known_later for one in policy.unreadable):
+    found = _statements(repository, context)
+    if found is None:
         yield not_yet_known("policy")
         return
-    found = [item.statement for item in policy.statements or ()]
     if not denies_everybody(found, _IMAGES, _STRANGER):
         yield violation("its policy does not deny principals of other accounts (aws:PrincipalAccount)")
+
+
+def _statements(resource: Resource, context: StackContext) -> list[Statement] | None:
+    """Return the statements of a resource's policy; None where they are not known yet."""
+    policy = resource_policy(context.graph, resource)
+    if any(one.known_later for one in policy.unreadable):
+        return None
+    return [item.statement for item in policy.statements or ()]
 
 
 def _policy(bucket: Resource, context: StackContext) -> list[Statement]:

@@ -39,7 +39,7 @@ _ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 @join_check("AC-01", *IAM_POLICIES, ROLE)
 def identity_policies_are_limited(resource: Resource, context: StackContext) -> Findings:
     """Refuse changes of every resource, resources of other accounts, and conditions that are always met."""
-    account = _account(context)
+    account = own_account(context.graph)
     for document in documents(resource):
         yield from guarded(_of_identity(document, account), document.path)
 
@@ -82,7 +82,7 @@ def key_policies_are_limited(key: Resource, context: StackContext) -> Findings:
 
 
 def _of_resource(document: View, context: StackContext) -> Findings:
-    account = _account(context)
+    account = own_account(context.graph)
     for statement in statements(document):
         for text in weak_conditions(statement):
             yield violation(text, document.path)
@@ -100,7 +100,7 @@ def _strangers(statement: Statement, account: str, path: str) -> Findings:
 def endpoint_policies_are_limited(endpoint: Resource, context: StackContext) -> Findings:
     """Require that an endpoint admits principals of the own account, or reaches named resources only."""
     document = endpoint.at("policy")
-    account = _account(context)
+    account = own_account(context.graph)
     for statement in statements(document):
         for text in weak_conditions(statement):
             yield violation(text, document.path)
@@ -132,8 +132,3 @@ def _reaches_every_account(statement: Statement) -> bool:
     if statement.conditions_on("aws:ResourceAccount") or statement.conditions_on("aws:ResourceOrgID"):
         return False
     return any(not action.lower().startswith("ec2:") for action in changes_everywhere(statement))
-
-
-def _account(context: StackContext) -> str:
-    account: str = context.graph.memo("own account", own_account)
-    return account

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
-from policy_pack.facts.records.alarms import ALARM, AlarmPaths
+from policy_pack.facts.records.alarms import ALARM, AlarmPaths, alarm_paths
 from policy_pack.facts.records.table import AlarmedEvent, Notice, records
 from policy_pack.facts.records.topics import SUBSCRIPTION, TOPIC
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, violation
@@ -26,7 +26,7 @@ def alarms_have_actions(alarm: Resource) -> Findings:
 @join_check("AUD-07", ALARM)
 def alarms_notify_topics_of_the_stack(alarm: Resource, context: StackContext) -> Findings:
     """Refuse actions of alarms other than topics of the stack."""
-    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    paths = alarm_paths(context.graph)
     for path in paths.strange_actions(alarm):
         yield violation("notifies something other than a topic of the stack", path)
 
@@ -35,7 +35,7 @@ def alarms_notify_topics_of_the_stack(alarm: Resource, context: StackContext) ->
 def alarms_go_to_the_configured_address(subscription: Resource, context: StackContext) -> Findings:
     """Refuse subscriptions of alarms by another address than that of the stack's configuration."""
     address = context.addresses.alarms if context.addresses else ""
-    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    paths = alarm_paths(context.graph)
     topic = context.graph.target(subscription, "topic", (TOPIC,), ("arn", "id"))
     if address and (topic is None or paths.publishers(topic)):
         message = "sends alarms to another address than the configuration's (alarms)"
@@ -45,7 +45,7 @@ def alarms_go_to_the_configured_address(subscription: Resource, context: StackCo
 @join_check("AUD-07", TOPIC)
 def topics_of_alarms_reach_a_person(topic: Resource, context: StackContext) -> Findings:
     """Require that a topic which alarms or rules notify brings their messages to a person."""
-    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    paths = alarm_paths(context.graph)
     for service in paths.publishers(topic):
         reason = paths.topic_problem(topic, service)
         if reason:
@@ -57,7 +57,7 @@ def events_raise_alarms(context: StackContext) -> Findings:
     """Require an alarm that reaches a person for each event of the table, where the stack uses AWS."""
     if not context.graph.uses("aws"):
         return
-    paths: AlarmPaths = context.graph.memo("alarm paths", AlarmPaths)
+    paths = alarm_paths(context.graph)
     roles = [role for role in context.graph.of(ROLE) if context.label(role, "break-glass") == "true"]
     arn = known_text(roles[0].at("arn")) if roles else ""
     for event in records().alarms:

@@ -14,7 +14,7 @@ from policy_pack.facts.grants.grant import (
     Subject,
 )
 from policy_pack.facts.grants.public_access import PublicAccess
-from policy_pack.facts.iam.access import AccountAccess, AwsAccess, Holder
+from policy_pack.facts.iam.access import AwsAccess, Holder, account_access
 from policy_pack.facts.iam.actions import Action, Level
 from policy_pack.facts.iam.assumption import Assumption
 from policy_pack.facts.iam.evaluation import Allowed
@@ -33,16 +33,10 @@ from policy_pack.facts.principals import (
     Principal,
 )
 from policy_pack.facts.verbs import Verb
-from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.graph import Resource
 
 _NAMED_ACTIONS = 3
 _OF_NOBODY = Assumption(Principal("a principal", "that policies of another stack allow"), ())
-
-
-def account_access(graph: Graph) -> AccountAccess:
-    """Return all access in the AWS account, computed once for a stack."""
-    access: AccountAccess = graph.memo("account access", AccountAccess)
-    return access
 
 
 def grants(context: AccessContext) -> Iterator[Grant]:
@@ -146,7 +140,7 @@ def subject_of(context: AccessContext, principal: Principal, identity: Resource 
 def _unreadable(
     context: AccessContext, resource: Resource, unreadable: Unreadable, holder: Holder | None
 ) -> Iterator[Grant]:
-    """Return the grants of a policy that cannot be computed: everything, to whom it concerns."""
+    """Return the grants of a policy that cannot be computed: everything, for its principal."""
     reason = (
         "is not known yet" if unreadable.known_later else "cannot be read: give a policy document that the stack has"
     )

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from policy_pack.facts.grants.aws import account_access, subject_of
+from policy_pack.facts.grants.aws import subject_of
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.grant import ANONYMOUS, EVERYTHING, FOREIGN_PRINCIPAL, Data, Grant, Subject
 from policy_pack.facts.grants.public_access import PublicAccess
+from policy_pack.facts.iam.access import account_access
 from policy_pack.facts.iam.actions import actions
 from policy_pack.facts.iam.callers import account_of
 from policy_pack.facts.iam.policies import POLICY_HOLDERS

@@ -35,7 +35,7 @@ def grants(context: AccessContext) -> Iterator[Grant]:
 
 
 def acting(context: AccessContext) -> Iterator[Acting]:
-    """Return as whom these servers can act, and whoever reads a Secret with the token of a ServiceAccount."""
+    """Return the principals that these servers, and readers of a ServiceAccount's token Secret, can act as."""
     for resource, server, certain in _changing(context):
         path = (server, f"{resource.name}: changes pods")
         yield Acting(Subject(server), Target("ServiceAccount *", None), path, resource.urn, certain)

@@ -1,4 +1,4 @@
-"""Grants of Kubernetes: what RBAC, EKS access entries and default groups permit, and as whom their holders can act."""
+"""Grants of Kubernetes: what RBAC, EKS access entries and default groups permit, and whom their holders can act as."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -234,6 +234,12 @@ class AccountAccess:
         )
 
 
+def account_access(graph: Graph) -> AccountAccess:
+    """Return all access in the AWS account, computed once for a stack."""
+    access: AccountAccess = graph.memo("account access", AccountAccess)
+    return access
+
+
 def _reads(one: Allowed) -> bool:
     return any(action.verb is Verb.READ for action in one.actions)
 

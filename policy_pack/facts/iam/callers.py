@@ -90,7 +90,12 @@ def account_of(principal: str) -> str:
 
 
 def own_account(graph: Graph) -> str:
-    """Return the account of a stack: of most of its roles; empty where no ARN is known."""
+    """Return the account of a stack, of most of its roles, computed once; empty where no ARN is known."""
+    account: str = graph.memo("own account", _own_account)
+    return account
+
+
+def _own_account(graph: Graph) -> str:
     accounts = Counter(account_of(known_text(role.at("arn"))) for role in graph.of(ROLE))
     accounts.pop("", None)
     return accounts.most_common(1)[0][0] if accounts else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from policy_pack.facts.access import Access, merge_access
 from policy_pack.facts.data_stores import kinds as data_stores
-from policy_pack.facts.iam.access import AccountAccess, AwsAccess
+from policy_pack.facts.iam.access import AwsAccess, account_access
 from policy_pack.facts.iam.actions import Level
 from policy_pack.facts.iam.evaluation import Allowed
 from policy_pack.facts.iam.targets import Target
@@ -19,7 +19,7 @@ class IamAccess:
     """The data stores of an AWS account, and the access that IAM allows to them."""
 
     def __init__(self, graph: Graph) -> None:
-        self._account = AccountAccess(graph)
+        self._account = account_access(graph)
         kinds = data_stores()
         self.stores = {urn: one for urn, one in self._account.targets.items() if one.resource.kind in kinds}
 

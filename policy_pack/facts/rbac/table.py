@@ -19,7 +19,7 @@ _STRICT = ConfigDict(extra="forbid")
 
 
 class Acts(StrEnum):
-    """As whom a permission lets its holder act."""
+    """The principals that a permission lets its holder act as."""
 
     NOBODY = ""
     NAMED = "named"

@@ -75,7 +75,7 @@ class AlarmPaths:
 
     def strange_actions(self, alarm: Resource) -> Iterable[str]:
         """Return the properties of an alarm's actions that name something other than a topic of the stack."""
-        by_arn: dict[str, Resource] = self._graph.memo("topics by arn", _topics_by_arn)
+        by_arn = _topics_by_arn(self._graph)
         for path in _ACTIONS:
             known = [item.text() for item in alarm.at(path).items() if item.known]
             if not alarm.depends.get(path) and any(text not in by_arn for text in known):
@@ -154,7 +154,7 @@ class AlarmPaths:
         NotKnownError
             When a name is not known, and the property depends on no topic.
         """
-        by_arn: dict[str, Resource] = self._graph.memo("topics by arn", _topics_by_arn)
+        by_arn = _topics_by_arn(self._graph)
         found = []
         for item in resource.at(path).items():
             if item.known:
@@ -168,8 +168,18 @@ class AlarmPaths:
         return found
 
 
+def alarm_paths(graph: Graph) -> AlarmPaths:
+    """Return the ways by which events of a stack reach a person, computed once."""
+    paths: AlarmPaths = graph.memo("alarm paths", AlarmPaths)
+    return paths
+
+
 def _topics_by_arn(graph: Graph) -> dict[str, Resource]:
-    return {arn: topic for topic in graph.of(TOPIC) if isinstance(arn := topic.at("arn").raw, str)}
+    def compute(stack: Graph) -> dict[str, Resource]:
+        return {arn: topic for topic in stack.of(TOPIC) if isinstance(arn := topic.at("arn").raw, str)}
+
+    topics: dict[str, Resource] = graph.memo("topics by arn", compute)
+    return topics
 
 
 def _key(namespace: View, name: View) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from policy_pack.command import app
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import world
+from tests.policy.strategies import nested
 from tests.unit.policy_pack.test_stacks import exported
 
 CANARY = "canary-7f3a"
@@ -26,11 +27,7 @@ scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
     st.sampled_from(["[red]x[/]", "\x1b[31m", "\ud800", "\u202e", "a" * 10**5, 10**400]),
 )  # fmt: skip
-values = st.recursive(
-    st.one_of(scalars, st.sampled_from(SECRETS)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-    max_leaves=6,
-)
+values = nested(st.one_of(scalars, st.sampled_from(SECRETS)))
 
 
 @st.composite

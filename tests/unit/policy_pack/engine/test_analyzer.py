@@ -25,6 +25,7 @@ from policy_pack.settings import load
 from policy_pack.stack.wire import SECRET, SIGNATURE, UNKNOWNS
 from tests.policy import recorded, world
 from tests.policy.evaluation import GIVEN, exempting
+from tests.policy.strategies import nested
 from tests.support.repository import REPOSITORY
 
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -261,11 +262,7 @@ scalars = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.floats(), st.sampled_from(sorted(UNKNOWNS)),
     st.text(max_size=20), st.sampled_from(["[red]x[/]", "\x1b[31m", "<{%fg 1%}>", "a" * 10**5, "{", "*"]),
 )  # fmt: skip
-values = st.recursive(
-    st.one_of(scalars, st.sampled_from(SECRETS)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-    max_leaves=6,
-)
+values = nested(st.one_of(scalars, st.sampled_from(SECRETS)))
 
 
 @st.composite

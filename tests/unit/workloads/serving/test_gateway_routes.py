@@ -2,13 +2,16 @@
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import tenacity
 
 from infra.settings import SettingsError
 from tests.support.gateway_pki import HospitalAuthority, write
@@ -260,6 +263,55 @@ def test_tls_before_1_2_is_refused(gateway: World) -> None:
         context.wrap_socket(connection, server_hostname=gateway.gateway.browser_host(HOSPITAL))
 
 
+@pytest.mark.process
+def test_a_new_certificate_is_served_without_a_lost_request(gateway: World) -> None:
+    before = gateway.serial_number()
+    answers: list[int] = []
+    stop = threading.Event()
+
+    def call() -> None:
+        with gateway.machines() as client:
+            while not stop.is_set():
+                answers.append(client.post(HOOK, json={}, headers=bearer(hook(gateway))).status_code)
+
+    with ThreadPoolExecutor(1) as background:
+        calling = background.submit(call)
+        try:
+            serial = gateway.rotate()
+            for attempt in tenacity.Retrying(stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.2)):
+                with attempt:
+                    assert gateway.serial_number() == serial
+        finally:
+            stop.set()
+        # An exception here is a request that was lost.
+        calling.result(timeout=60)
+    assert serial != before
+    assert set(answers) <= {200, 429}
+    assert 200 in answers
+
+
+@pytest.mark.process
+def test_a_certificate_that_is_revoked_later_is_refused_then(gateway: World, tmp_path: Path) -> None:
+    pair = gateway.authority.issue(EHR)
+    files = write(pair, tmp_path, "later")
+
+    def answered() -> bool:
+        with gateway.client(gateway.gateway.machine_host(HOSPITAL), files) as client:
+            try:
+                return client.post("/unknown").status_code == 404
+            except REFUSED:
+                return False
+
+    assert answered()
+    gateway.revoke(pair)
+    for attempt in tenacity.Retrying(stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.2)):
+        with attempt:
+            assert not answered()
+    # Others still come in.
+    with gateway.machines() as client:
+        assert client.post("/unknown").status_code == 404
+
+
 # --- people ---------------------------------------------------------------------------
 @pytest.mark.process
 def test_a_browser_without_a_session_is_sent_to_the_hospital_s_identity_provider(gateway: World) -> None:
@@ -267,7 +319,7 @@ def test_a_browser_without_a_session_is_sent_to_the_hospital_s_identity_provider
         answer = client.get("/worklist")
     location = httpx.URL(answer.headers["location"])
     assert answer.status_code == 302
-    assert str(location).startswith("https://login.healthcare-mlops.example/realms/north/auth?")
+    assert str(location).startswith("https://login.north.example/oauth2/v1/authorize?")
     assert location.params["redirect_uri"] == f"{gateway.gateway.browser_url(HOSPITAL)}/oauth2/callback"
     assert (location.params["response_type"], location.params["code_challenge_method"]) == ("code", "S256")
     assert all(
@@ -284,7 +336,7 @@ def test_a_form_or_a_script_without_a_session_is_answered_401(gateway: World) ->
 
 @pytest.mark.process
 def test_a_token_in_a_header_is_no_session(gateway: World) -> None:
-    claims = {"iss": "https://login.healthcare-mlops.example/realms/north", "aud": "worklist"}
+    claims = {"iss": "https://login.north.example", "aud": "readmission-care"}
     headers = bearer(token(gateway.login_key, {**claims, "hospital": "north", "acr": "2", "azp": "worklist"}))
     before = len(gateway.care.received)
     with gateway.browser() as client:
@@ -320,7 +372,7 @@ def test_no_object_of_a_hospital_without_ehr_programs_or_sign_in(tmp_path: Path)
     names = {name: {one.name for one in gateway_objects(routes(gateway, one))} for name, one in kept.items()}
     assert not {"discharge-hook", "feedback"} & names["ehr"]
     assert not {"scores", "note-extraction", "patient-outreach"} & names["applications"]
-    without = gateway_objects(routes(gateway.model_copy(update={"sign_in": None}), hospital))
+    without = gateway_objects(routes(gateway, replace_in(hospital, sign_in=None)))
     assert not {"worklist", "browsers"} & {one.name for one in without}
     [listeners] = [one.spec["listeners"] for one in without if one.kind == "Gateway"]
     assert [listener["name"] for listener in listeners] == ["machines"]  # type: ignore[attr-defined]

@@ -72,4 +72,13 @@ def test_a_missing_or_broken_table_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_allows_its_kind_namespace_and_clients(kind: str, namespace: str, reach: Reach, *, allowed: bool) -> None:
-    assert (exposure().allowing(kind, namespace, reach) is not None) is allowed
+    listener = "machines" if kind == "gateway-listener" else ""
+    assert (exposure().allowing(kind, namespace, reach, listener) is not None) is allowed
+
+
+@pytest.mark.parametrize(("listener", "protections"), [("machines", {"mutual-tls"}), ("browsers", {"sign-in"})])
+def test_each_listener_has_a_row_of_its_own(listener: str, protections: set[str]) -> None:
+    row = exposure().allowing("gateway-listener", "north-platform", Reach.VPC, listener)
+    assert row is not None
+    assert set(row.requires) == protections | {"tls", "token", "authorization", "rate-limit", "record"}
+    assert exposure().allowing("gateway-listener", "north-platform", Reach.VPC, "other") is None

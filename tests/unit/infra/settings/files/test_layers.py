@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from infra.settings import Hospital, Release, SettingsError
-from infra.settings.layers import HOSPITALS, OVERLAY, Layers, layers
-from infra.settings.load import load, settings_of
+from infra.settings.files.layers import HOSPITALS, OVERLAY, Layers, layers
+from infra.settings.files.load import load, settings_of
 from policy_pack.stack import external_endpoints, stack_config
 from tests.support.mocked_stack import LOCK, configuration
 from tests.support.repository import REPOSITORY

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from infra.settings.cluster import KINDS, Settings
 from infra.settings.environment import ClusterKind
 from infra.settings.errors import REFERENCE, SettingsError, sentence
-from infra.settings.layers import Layers, layers
+from infra.settings.files.layers import Layers, layers
 from infra.settings.section import has_setting
 
 _CLUSTER = "cluster"

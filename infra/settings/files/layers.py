@@ -12,15 +12,13 @@ from typing import Any
 
 import yaml
 
-from infra.settings.errors import SettingsError
+from infra.settings.errors import SettingPath, SettingsError, dotted
 
 OVERLAY = "overlay"
 """Folder of the engine's files of stacks."""
 HOSPITALS = "hospitals"
 _CONFIG = "config"
 _NAME = "name"
-
-Path_ = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
@@ -40,9 +38,9 @@ class Layers:
     values: Mapping[str, Any]
     file: str
     overlay: str = ""
-    overlaid: Mapping[Path_, str] = field(default_factory=dict)
+    overlaid: Mapping[SettingPath, str] = field(default_factory=dict)
 
-    def locate(self, path: Path_) -> tuple[str, str]:
+    def locate(self, path: SettingPath) -> tuple[str, str]:
         """Return the file of a setting and its name there."""
         for length in range(len(path), 0, -1):
             written = self.overlaid.get(path[:length])
@@ -50,19 +48,10 @@ class Layers:
                 return self.overlay, dotted((written, *path[length:]))
         return self.file, dotted(path)
 
-    def place(self, path: Path_) -> str:
+    def place(self, path: SettingPath) -> str:
         """Return the file of a setting and its name there, for a message."""
         file, name = self.locate(path)
         return f"{file}: {name}"
-
-
-def dotted(path: Path_) -> str:
-    """Return the name of a setting in messages, such as ``hospitals[0].release``."""
-    text = ""
-    for part in path:
-        name = str(part) if str(part).isprintable() else repr(part)
-        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else name
-    return text or "the configuration"
 
 
 def layers(root: Path, *, stack: str, project: str, engine: Mapping[str, Any]) -> Layers:
@@ -87,7 +76,7 @@ def layers(root: Path, *, stack: str, project: str, engine: Mapping[str, Any]) -
     if written is None:
         return Layers(engine, name)
     overlay = f"{OVERLAY}/{name}"
-    values, overlaid = dict(written), dict[Path_, str]()
+    values, overlaid = dict(written), dict[SettingPath, str]()
     for key, value in engine.items():
         if key == HOSPITALS and isinstance(value, Mapping):
             values[HOSPITALS] = _entries(written.get(HOSPITALS), value, (name, overlay), overlaid)
@@ -98,7 +87,7 @@ def layers(root: Path, *, stack: str, project: str, engine: Mapping[str, Any]) -
 
 
 def _entries(
-    written: object, overlay: Mapping[str, Any], files: tuple[str, str], overlaid: dict[Path_, str]
+    written: object, overlay: Mapping[str, Any], files: tuple[str, str], overlaid: dict[SettingPath, str]
 ) -> list[Any]:
     """Return the hospitals' entries with the overlay's values by name."""
     entries = list(written) if isinstance(written, list) else []
