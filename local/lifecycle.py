@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from local.cluster import addons, charts, container_runtime, control_plane, host, node, openbao, pki
+from local.cluster import addons, charts, container_runtime, control_plane, host, node, openbao, pki, postgres
 from local.cluster.host import run
 from local.cluster.parts import Part, parts
 from local.cluster.supervision import Supervisor
@@ -29,7 +29,7 @@ from local.tools import build
 START_SECONDS = 90
 EHR_START_SECONDS = 600
 _RULES = ("hmlops", "kube-proxy", "KUBE-")
-_FIRST = ("etcd", "openbao", "aws", "charts")
+_FIRST = ("etcd", "openbao", "aws", "postgres", "charts")
 # They take as long as all others together, and no other part depends on them.
 _SLOW = {"ehr", "keycloak"}
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
@@ -199,6 +199,7 @@ def start(home: Home, built: Built, progress: Progress) -> None:
         progress("starting state, secrets and the AWS emulator")
         _start(home, supervisor, (all_parts[name] for name in _FIRST if name in all_parts))
         openbao.initialise_and_unseal(home)
+        postgres.publish_administrator(home)
         progress("starting the Kubernetes control plane")
         _start(home, supervisor, [all_parts["kube-apiserver"]])
         images.result()
@@ -217,7 +218,7 @@ def _install(home: Home, built: Built, supervisor: Supervisor, all_parts: dict[s
         addons.before_kserve(home, kubernetes, kserve, coredns)
     _start(home, supervisor, (all_parts[name] for name in _CLIENTS))
     progress("starting the node and KServe")
-    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve")))
+    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve", "injector")))
     if installed:
         return
     addons.after_kserve(home, kubernetes, kserve)

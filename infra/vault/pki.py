@@ -58,11 +58,10 @@ class HospitalCaArgs:
 class HospitalCa(pulumi.ComponentResource):
     """Certificate authority in Vault with a PKI role for the server and one for client applications.
 
-    No workload can request client certificates; a person with the break-glass role issues them. ``certificate`` and
-    ``revocation_list`` are PEM.
+    No workload can request client certificates; a person with the break-glass role issues them. ``revocation_list``
+    is PEM.
     """
 
-    certificate: pulumi.Output[str]
     revocation_list: pulumi.Output[str]
 
     def __init__(self, name: str, args: HospitalCaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -99,7 +98,6 @@ class HospitalCa(pulumi.ComponentResource):
             client = _PkiRole(CLIENT_ROLE, args.applications, CLIENT_DAYS * DAY, server=False)
             _pki_role(f"{name}-{CLIENT_ROLE}", client, mount, after_root)
             self._requester_role(args, child)
-        self.certificate = root.certificate
         revoked = vault.generic.get_secret_output(
             # After the CA, whose creation makes the first list.
             path=pulumi.Output.all(lists.id, mount.path).apply(lambda known: f"{known[1]}/cert/crl"),

@@ -69,6 +69,11 @@ def command(home: Home) -> list[str]:
     return [sys.executable, "-m", "local.cluster.openbao", str(home.root)]
 
 
+def environment(home: Home) -> tuple[tuple[str, str], ...]:
+    """Return the variables of the server: the authority that it verifies PostgreSQL's certificate with."""
+    return (("PGSSLROOTCERT", str(home.pki / "ca.crt")),)
+
+
 def configuration(home: Home, url: str = BAO_URL) -> str:
     """Render the server's configuration.
 

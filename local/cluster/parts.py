@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from local.cluster import charts, control_plane, node, openbao
+from local.cluster import charts, control_plane, node, openbao, postgres
 from local.cluster.control_plane import CONTROLLER_PORT, ETCD_HEALTH_PORT, SCHEDULER_PORT
 from local.cluster.host import CNI_RESULTS
 from local.cluster.node import KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
@@ -28,11 +28,13 @@ from local.paths import (
     CHARTS_PORT,
     EHR_PORT,
     EHR_URL,
+    INJECTOR_PORT,
     KEYCLOAK_PORT,
     KEYCLOAK_URL,
     KUBELET_PORT,
     NODE_IP,
     POD_CIDR,
+    POSTGRES_PORT,
     REPOSITORY,
     Home,
 )
@@ -156,6 +158,25 @@ def _kserve(home: Home, folder: Path) -> Part:
     )
 
 
+def _injector(home: Home) -> Part:
+    certificate, key, images = (
+        home.pki / "injector.crt",
+        home.pki / "injector.key",
+        REPOSITORY / "build" / "images.json",
+    )
+    command = (
+        *(sys.executable, "-m", "local.injector", "--address", f"{_LOOPBACK}:{INJECTOR_PORT}"),
+        *("--cert", str(certificate), "--key", str(key), "--images", str(images)),
+        *("--vault", BAO_URL, "--vault-ca", str(home.pki / "ca.crt")),
+    )
+    return Part(
+        Program("injector", command, version=_digest([REPOSITORY / "local" / "injector", certificate, images])),
+        http(f"https://{_LOOPBACK}:{INJECTOR_PORT}/healthz"),
+        "adds Vault's agent to pods",
+        ((_LOOPBACK, INJECTOR_PORT),),
+    )
+
+
 def _metrics_server(home: Home, kubernetes: Path) -> Part:
     own = home.pki / "metrics-server.kubeconfig"
     command = (
@@ -241,11 +262,18 @@ def _openbao(home: Home) -> Part:
     version = _digest([home.pki / "openbao.crt", REPOSITORY / "local" / "cluster" / "openbao.py"])
     command = tuple(openbao.command(home))
     return Part(
-        Program("openbao", command, version=version),
+        Program("openbao", command, openbao.environment(home), version),
         check,
         "Vault-compatible secrets",
         ((NODE_IP, BAO_PORT), (_LOOPBACK, 8201)),
     )
+
+
+def _postgres(home: Home) -> Part:
+    version = _digest([home.pki / "postgres.crt", REPOSITORY / "local" / "cluster" / "postgres.py"])
+    # INT: ends sessions and writes a checkpoint; TERM would wait for the end of every session.
+    program = Program("postgres", postgres.command(home), version=version, stop_signal="INT")
+    return Part(program, lambda _: postgres.problem(), "PostgreSQL", ((NODE_IP, POSTGRES_PORT),))
 
 
 def _control_plane(home: Home, tools: dict[str, Path]) -> list[Part]:
@@ -314,9 +342,11 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
         *_control_plane(home, tools),
         _openbao(home),
         _aws(home),
+        _postgres(home),
         _netpol(home),
         *_node(home, tools["kubernetes"]),
         _kserve(home, tools["kserve"]),
+        _injector(home),
         _metrics_server(home, tools["kubernetes"]),
     ]
     # A rehearsal of production has the charts; its hospitals have their own identity providers.

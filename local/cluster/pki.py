@@ -80,12 +80,14 @@ IDENTITIES = (
     Identity("netpol", "hmlops:netpol", kubeconfig=True),
     Identity("kserve", "hmlops:kserve", kubeconfig=True),
     Identity("kserve-webhook", "kserve-webhook", names=_HOST),
+    Identity("injector", "injector", names=_HOST),
     Identity("metrics-server", "hmlops:metrics-server", kubeconfig=True),
     Identity("metrics-server-serving", "metrics-server", names=("metrics-server.kube-system.svc", *_HOST)),
     Identity("health", "hmlops:health", kubeconfig=True),
     Identity("openbao", "openbao", names=_HOST),
     Identity("aws", "aws", names=_HOST),
     Identity("ehr", "ehr", names=_HOST),
+    Identity("postgres", "postgres", names=_HOST),
 )
 
 

@@ -33,12 +33,15 @@ class Program:
         Further variables.
     version
         Digest of the files that the process reads at its start; a change restarts it.
+    stop_signal
+        Signal that ends it in order.
     """
 
     name: str
     command: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
     version: str = ""
+    stop_signal: str = "TERM"
 
 
 def _quoted(value: str) -> str:
@@ -71,6 +74,7 @@ def render(home: Home, programs: Iterable[Program]) -> str:
             "startsecs": "1",
             "startretries": "30",
             "stopwaitsecs": "10",
+            "stopsignal": program.stop_signal,
             "redirect_stderr": "true",
             "stdout_logfile": str(home.logs / f"{program.name}.log"),
             "stdout_logfile_maxbytes": "20MB",

@@ -46,6 +46,7 @@ def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
     and the model server carries nothing of what only the batch programs use.
     """
     model, serving, storage = uv.locked("model"), uv.locked("serving"), uv.locked("storage")
+    services = uv.locked("services")
     python, server = environment("python"), environment("model-server")
     debian, code = base(), layers.code()
     shared = layers.wheels("shared-wheels", model & serving)
@@ -53,7 +54,13 @@ def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
     images = [
         ImageRecipe(
             name="workloads",
-            recipes=(debian, shared, layers.wheels("model-wheels", model - serving), code),
+            recipes=(
+                debian,
+                shared,
+                layers.wheels("model-wheels", model - serving),
+                layers.wheels("service-wheels", services - model),
+                code,
+            ),
             entrypoint=("python3",),
             env=python,
             workdir="/app",
@@ -75,6 +82,13 @@ def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
             env=python,
             workdir="/app",
             lock_key="storageInitializer",
+        ),
+        ImageRecipe(
+            name="agent",
+            recipes=(debian, layers.agent()),
+            entrypoint=("vault",),
+            env=environment("agent"),
+            lock_key="agent",
         ),
         ImageRecipe(name="pause", recipes=(layers.pause(go),), entrypoint=("/pause",)),
     ]

@@ -129,7 +129,8 @@ ENVOY_GATEWAY = GoTool(
 # Renders charts for the policy pack (`make test-charts`); the environment does not need it.
 HELM = GoTool(name="helm", version=HELM_VERSION, packages={"helm": "helm.sh/helm/v3/cmd/helm"})
 
-# Command -> Debian package: the container runtime, tools that configure the kernel's network, and those of Keycloak.
+POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
+# Command -> Debian package: the container runtime, tools of the kernel's network, PostgreSQL, and what Keycloak needs.
 APT_TOOLS = {
     "/usr/bin/containerd": "containerd",
     "/usr/sbin/runc": "runc",
@@ -140,4 +141,6 @@ APT_TOOLS = {
     "/usr/sbin/iptables": "iptables",
     "/usr/bin/java": "openjdk-17-jre-headless",
     "/usr/bin/mvn": "maven",
+    str(POSTGRES_BINARIES / "postgres"): "postgresql-15",
+    "/usr/lib/postgresql/15/lib/pgaudit.so": "postgresql-15-pgaudit",
 }

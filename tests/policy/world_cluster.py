@@ -5,6 +5,7 @@ from typing import Any
 
 from policy_pack.facts.admission_table import RequiredPolicy, admission_table
 from policy_pack.facts.releases import source_attributes
+from policy_pack.facts.secret_table import secret_table
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import PREFIX, build
@@ -336,6 +337,9 @@ def admission() -> list[Resource]:
         "administrators": ["system:masters"],
         "kserve": sorted(table.kserve)[0],
         "buckets": "hmlops-prod-",
+        "injections": secret_table().annotations,
+        "agent_image": f"hmlops.local/agent@{DIGEST}",
+        "agent_script": sorted(table.agent_scripts)[0],
         **table.constants,
     }
     return [one for required in table.policies for one in _admission_policy(required, values)]

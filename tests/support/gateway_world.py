@@ -18,7 +18,7 @@ from cryptography import x509
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from infra.settings import Gateway, Hospital
+from infra.settings import Gateway, Hospital, names
 from tests.support import envoy_gateway as eg
 from tests.support.gateway_pki import HospitalAuthority, PairFiles, write
 from tests.support.mocked_stack import settings
@@ -26,15 +26,14 @@ from tests.support.tls import Pair
 from workloads.platform.gateway_class import traffic_spec
 from workloads.serving.gateway_routes import (
     AUTHORITY,
-    CLIENT_SECRET,
     NAME,
     REVOCATION_LIST,
     TLS_SECRET,
     HospitalRoutes,
     gateway_objects,
     hospital_routes,
-    spiffe_id,
 )
+from workloads.serving.gateway_security import CLIENT_SECRET
 from workloads.serving.routes import table
 from workloads.zones import workload_table
 from workloads.zones.workload_table import Workload
@@ -299,11 +298,11 @@ def world(folder: Path) -> Iterator[World]:
 
 
 def _service_pair(authority: HospitalAuthority, service_account: str) -> Pair:
-    return authority.issue(service_account, x509.UniformResourceIdentifier(spiffe_id(HOSPITAL, service_account)))
+    return authority.issue(service_account, x509.UniformResourceIdentifier(names.spiffe_uri(HOSPITAL, service_account)))
 
 
 def _server_pair(authority: HospitalAuthority, own: HospitalRoutes) -> Pair:
-    identity = x509.UniformResourceIdentifier(spiffe_id(HOSPITAL, "envoy"))
+    identity = x509.UniformResourceIdentifier(names.spiffe_uri(HOSPITAL, "envoy"))
     return authority.issue("gateway", *(x509.DNSName(host) for host in own.hosts), identity)
 
 

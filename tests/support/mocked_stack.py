@@ -42,6 +42,7 @@ LOCK = {
         ("workloads", "workloads"),
         ("modelServer", "model-server"),
         ("storageInitializer", "storage-initializer"),
+        ("agent", "agent"),
     )
 }
 

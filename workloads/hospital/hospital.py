@@ -19,6 +19,7 @@ from infra.vault.database_secrets import HospitalDatabase, HospitalDatabaseArgs
 from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
 from infra.vault.pki import HospitalCa, HospitalCaArgs
 from infra.vault.server import KubernetesAuth
+from infra.vault.workload_pki import WorkloadCa, WorkloadCaArgs
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
@@ -37,6 +38,7 @@ from workloads.serving.planning import planning
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
+from workloads.zones.secret_table import TLS
 from workloads.zones.workload_table import GATEWAY, Workload
 
 
@@ -73,6 +75,18 @@ class HospitalArgs:
     databases: Databases | None
     platform: Platform
     release: ReleaseMetadata | None
+
+
+@dataclass(frozen=True)
+class _Authorities:
+    """Certificate authorities of the gateway, in a stack with one, and of workloads."""
+
+    gateway: HospitalCa | None
+    workloads: WorkloadCa
+
+    @property
+    def declared(self) -> list[pulumi.Resource]:
+        return [*([self.gateway] if self.gateway else []), self.workloads]
 
 
 class HospitalService(pulumi.ComponentResource):
@@ -122,13 +136,18 @@ class HospitalService(pulumi.ComponentResource):
             HospitalDatabase(
                 f"{name}-database",
                 HospitalDatabaseArgs(
-                    hospital.name, args.auth, args.databases.postgresql, protect, closed=hospital.leaving is not None
+                    hospital=hospital.name,
+                    auth=args.auth,
+                    endpoint=args.databases.postgresql,
+                    ca=None,
+                    protect=protect,
+                    closed=hospital.leaving is not None,
                 ),
                 child,
             )
-        certificate_authority = self._certificate_authority(protect)
+        authorities = _Authorities(self._certificate_authority(protect), self._workload_authority(protect))
         if not hospital.leaving:
-            self._deploy_workloads(name, zones, roles, storage, vault, certificate_authority)
+            self._deploy_workloads(name, zones, roles, storage, vault, authorities)
         release = None if hospital.leaving else hospital.release
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
@@ -179,9 +198,9 @@ class HospitalService(pulumi.ComponentResource):
     def _vault_workloads(self) -> list[VaultWorkload]:
         hospital = self._args.hospital.name
         return [
-            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault)
+            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault_rules)
             for workload in self._workloads.values()
-            if workload.vault
+            if workload.vault_rules
         ]
 
     def _deploy_workloads(
@@ -191,7 +210,7 @@ class HospitalService(pulumi.ComponentResource):
         roles: dict[str, WorkloadRole],
         storage: HospitalStorage,
         vault: HospitalVault,
-        certificate_authority: list[HospitalCa],
+        authorities: "_Authorities",
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
@@ -204,12 +223,11 @@ class HospitalService(pulumi.ComponentResource):
             buckets=storage.buckets,
             release_keys=vault.release_keys,
             release=args.release,
-            prerequisites=(args.platform, zones, storage, vault, *certificate_authority, *accounts.values()),
+            prerequisites=(args.platform, zones, storage, vault, *authorities.declared, *accounts.values()),
         )
         for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
             declare(context, self)
-        if settings.gateway and certificate_authority:
-            [authority] = certificate_authority
+        if settings.gateway and authorities.gateway:
             HospitalGateway(
                 f"{name}-gateway",
                 HospitalGatewayArgs(
@@ -219,8 +237,8 @@ class HospitalService(pulumi.ComponentResource):
                     auth_path=args.auth.path,
                     vault_namespace=settings.vault.namespace,
                     namespaces=zones.namespaces,
-                    authority=authority.certificate,
-                    revocation_list=authority.revocation_list,
+                    authority=authorities.workloads.certificate,
+                    revocation_list=authorities.gateway.revocation_list,
                 ),
                 context.options(self),
             )
@@ -247,11 +265,18 @@ class HospitalService(pulumi.ComponentResource):
             self._child,
         )
 
-    def _certificate_authority(self, protect: bool) -> list[HospitalCa]:
+    def _workload_authority(self, protect: bool) -> WorkloadCa:
+        """Declare the CA of mutual TLS between the hospital's workloads."""
+        accounts = tuple(workload.service_account for workload in self._workloads.values() if TLS in workload.secrets)
+        hospital = self._args.hospital.name
+        ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect)
+        return WorkloadCa(f"{hospital}-workload-pki", ca, self._child)
+
+    def _certificate_authority(self, protect: bool) -> HospitalCa | None:
         """Declare the CA that issues the certificates of the gateway and its clients."""
         gateway, hospital, args = self._args.settings.gateway, self._args.hospital, self._args
         if gateway is None:
-            return []
+            return None
         ca = HospitalCaArgs(
             hospital=hospital.name,
             auth=args.auth,
@@ -262,4 +287,4 @@ class HospitalService(pulumi.ComponentResource):
             protect=protect,
             closed=hospital.leaving is not None,
         )
-        return [HospitalCa(f"{hospital.name}-pki", ca, self._child)]
+        return HospitalCa(f"{hospital.name}-pki", ca, self._child)

@@ -18,7 +18,6 @@ from workloads.platform.charts import CERT_MANAGER
 from workloads.serving import routes
 from workloads.serving.gateway_routes import (
     AUTHORITY,
-    CLIENT_SECRET,
     NAME,
     REVOCATION_LIST,
     TLS_SECRET,
@@ -27,6 +26,7 @@ from workloads.serving.gateway_routes import (
     gateway_objects,
     hospital_routes,
 )
+from workloads.serving.gateway_security import CLIENT_SECRET
 from workloads.serving.inference_service import MODEL
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY
@@ -54,7 +54,7 @@ class HospitalGatewayArgs:
     namespaces
         Namespaces by zone.
     authority, revocation_list
-        Certificate of the hospital's certificate authority, and its revocation list, as PEM.
+        Certificate of the authority of the hospital's workloads, and revocation list of that of its clients, as PEM.
     """
 
     gateway: Gateway

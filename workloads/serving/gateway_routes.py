@@ -4,21 +4,18 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.settings import Ehr, Gateway, Hospital, names
+from infra.settings import Gateway, Hospital, names
 from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API, proxy_spec
+from workloads.serving.gateway_security import REDIRECT, SIGN_OUT, security
 from workloads.serving.routes import SERVICE_PORT, Proof, Route
 from workloads.zones.workload_table import GATEWAY, Workload
 
 NAME = "gateway"
 TLS_SECRET = "gateway-tls"
-# An OIDC client must have a Secret; the client is public, so the value in this one is no credential.
-CLIENT_SECRET = "sign-in-client"
 REVOCATION_LIST = "gateway-revoked"
 AUTHORITY = "service-authority"
 MACHINES, BROWSERS = "machines", "browsers"
 HTTPS_PORT = 443
-CLIENT_CLAIM, HOSPITAL_CLAIM, SECOND_FACTOR_CLAIM = "client_id", "hospital", "acr"
-SIGN_OUT, REDIRECT = "/signout", "/oauth2/callback"
 _GROUP, _ENVOY_GROUP = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
 _QUEUED = "queued"
 _NOT_IMPLEMENTED = {
@@ -30,12 +27,6 @@ _NOT_IMPLEMENTED = {
 _OWN_HEADERS = [APPLICATION_HEADER, "x-forwarded-client-cert", "x-envoy-original-path"]
 # Largest payload of the table twice: a connection buffers one request.
 _CONNECTION_BUFFER = "2Mi"
-
-# Without a session, a form or a script is answered 401 instead of a redirect, which would lose what it sent.
-_NO_REDIRECT = [
-    {"name": ":method", "type": "Exact", "value": "POST"},
-    {"name": "sec-fetch-mode", "type": "RegularExpression", "value": "cors|no-cors|same-origin|websocket"},
-]
 
 Spec = dict[str, object]
 
@@ -193,19 +184,20 @@ def _backend_objects(routes: HospitalRoutes, name: str, workload: Workload) -> I
     validation = {
         "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": AUTHORITY}],
         "hostname": f"{service}.{names.namespace(hospital, workload.zone)}.svc",
-        "subjectAltNames": [{"type": "URI", "uri": spiffe_id(hospital, service)}],
+        "subjectAltNames": [{"type": "URI", "uri": names.spiffe_uri(hospital, service)}],
     }
     tls: Spec = {"targetRefs": [{"group": "", "kind": "Service", "name": service}], "validation": validation}
     yield GatewayObject("BackendTLSPolicy", API, f"{NAME}-{name}", workload.zone, tls)
 
 
-def spiffe_id(hospital: str, service_account: str) -> str:
-    """Return the SPIFFE ID of a hospital's workload."""
-    return f"spiffe://{names.PROJECT}/{hospital}/{service_account}"
-
-
 def _route_objects(routes: HospitalRoutes, name: str, route: Route) -> Iterator[GatewayObject]:
-    yield _object(routes, "SecurityPolicy", ENVOY_API, name, {**_target("HTTPRoute", name), **_security(routes, route)})
+    yield _object(
+        routes,
+        "SecurityPolicy",
+        ENVOY_API,
+        name,
+        {**_target("HTTPRoute", name), **security(routes.gateway, routes.hospital, route)},
+    )
     limit = {"requests": route.rate.burst, "unit": route.rate.per}
     traffic: Spec = {
         **_target("HTTPRoute", name),
@@ -243,106 +235,6 @@ def _path(path: str) -> Spec:
     if path.endswith("/"):
         return {"type": "PathPrefix", "value": path.removesuffix("/")}
     return {"type": "Exact", "value": path}
-
-
-def _security(routes: HospitalRoutes, route: Route) -> Spec:
-    match route.proof:
-        case Proof.EHR_JWT:
-            return _of_ehr(routes, route)
-        case Proof.OAUTH:
-            return _of_clients(routes, route)
-        case Proof.SIGN_IN:
-            return _of_people(routes)
-
-
-def _allow(name: str, provider: str, claims: Mapping[str, list[str]], **more: object) -> Spec:
-    principal = {
-        "provider": provider,
-        "claims": [{"name": claim, "values": values} for claim, values in claims.items()],
-    }
-    scopes = more.pop("scopes", None)
-    jwt = principal | ({"scopes": scopes} if scopes else {})
-    return {"name": name, "action": "Allow", "principal": {"jwt": jwt}, **more}
-
-
-def _certificate_of(application: str) -> str:
-    """Return the condition that the client's certificate is that of the application that the token names."""
-    return f"connection.subject_peer_certificate == 'CN={application}'"
-
-
-def _policy(provider: Spec, rules: list[Spec]) -> Spec:
-    return {"jwt": {"providers": [provider]}, "authorization": {"defaultAction": "Deny", "rules": rules}}
-
-
-def _of_ehr(routes: HospitalRoutes, route: Route) -> Spec:
-    """Return the policy of the EHR's routes: its issuer and key, the called URL as audience, and its certificate."""
-    ehr = routes.hospital.ehr
-    if ehr is None:
-        raise ValueError(f"hospital {routes.hospital.name} has no ehr")
-    url = routes.gateway.machine_url(routes.hospital.name)
-    audiences = [f"{url}{path}" for paths in route.paths.values() for path in paths]
-    provider: Spec = {
-        "name": "ehr",
-        "issuer": ehr.issuer,
-        "audiences": audiences,
-        "localJWKS": {"type": "Inline", "inline": _key_set(ehr)},
-        "claimToHeaders": [{"claim": "iss", "header": APPLICATION_HEADER}],
-    }
-    rule = _allow(ehr.application, "ehr", {"iss": [ehr.issuer]}, cel=_certificate_of(ehr.application))
-    return _policy(provider, [rule])
-
-
-def _key_set(ehr: Ehr) -> str:
-    return json.dumps(ehr.jwks(), sort_keys=True)
-
-
-def _of_clients(routes: HospitalRoutes, route: Route) -> Spec:
-    """Return the policy of OAuth clients: each by its client ID, with the route's scope and its own certificate."""
-    gateway = routes.gateway
-    provider: Spec = {
-        "name": "hospital",
-        "issuer": gateway.issuer,
-        "audiences": [gateway.audience],
-        "remoteJWKS": {"uri": gateway.jwks_uri},
-        "claimToHeaders": [{"claim": CLIENT_CLAIM, "header": APPLICATION_HEADER}],
-    }
-    rules = [
-        _allow(client, "hospital", {CLIENT_CLAIM: [client]}, scopes=[route.scope], cel=_certificate_of(client))
-        for client in routes.hospital.applications
-    ]
-    return _policy(provider, rules)
-
-
-def _of_people(routes: HospitalRoutes) -> Spec:
-    """Return the policy of people: sign-in, and an access token of this hospital with a second factor."""
-    hospital, sign_in = routes.hospital.name, routes.hospital.sign_in
-    if sign_in is None:
-        raise ValueError(f"hospital {hospital} has no signIn")
-    oidc = {
-        "provider": {
-            "issuer": sign_in.issuer,
-            "authorizationEndpoint": sign_in.authorization_uri,
-            "tokenEndpoint": sign_in.token_uri,
-        },
-        "clientID": sign_in.client,
-        "clientSecret": {"group": "", "kind": "Secret", "name": CLIENT_SECRET},
-        "scopes": ["openid"],
-        "redirectURL": f"{routes.gateway.browser_url(hospital)}{REDIRECT}",
-        "logoutPath": SIGN_OUT,
-        "forwardAccessToken": True,
-        "refreshToken": True,
-        "cookieConfig": {"sameSite": "Lax"},
-        "denyRedirect": {"headers": _NO_REDIRECT},
-    }
-    provider: Spec = {
-        "name": "people",
-        "issuer": sign_in.issuer,
-        "audiences": [sign_in.audience],
-        "remoteJWKS": {"uri": sign_in.jwks_uri},
-        "claimToHeaders": [{"claim": "azp", "header": APPLICATION_HEADER}],
-    }
-    claims = {HOSPITAL_CLAIM: [hospital], SECOND_FACTOR_CLAIM: list(sign_in.second_factor)}
-    return {"oidc": oidc, **_policy(provider, [_allow("people", "people", claims)])}
 
 
 def hospital_routes(

@@ -8,6 +8,7 @@ from policy_pack.facts.database_access import ROLE as DATABASE_ROLE
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject
 from policy_pack.facts.grants.vault import used_subject
+from policy_pack.facts.group_roles import GroupPrivilege, privileges
 from policy_pack.facts.postgres_statements import Privilege
 from policy_pack.facts.vault.certificates import PKI_ROLE, certificates
 from policy_pack.facts.vault.requests import resource_name
@@ -27,6 +28,8 @@ _VERBS = {
     "truncate": Verb.DELETE,
     "connect": Verb.LIST,
     "usage": Verb.LIST,
+    # A function of a schema works with the rights of its owner, within what it was written for.
+    "execute": Verb.WRITE,
 }
 
 
@@ -84,12 +87,27 @@ def _of_database_role(role: Resource, database: _Database, context: AccessContex
         path = (subject.name, f"database role {role.name}: statements that are not known yet")
         yield Grant(subject, Data(EVERYTHING), None, path, role.urn, certain=False)
     for one in read:
+        members = privileges(one.object.removeprefix("role ")) if one.kind == "role" else None
+        if members is not None:
+            yield from _of_group_role(role, subject, one.object, members, context)
+            continue
         place, verb = _place(one, database.name)
         path = (subject.name, f"database role {role.name}: {one.privilege} on {one.object}")
         yield Grant(subject, context.data(DATABASE, place), verb, path, role.urn, database.certain)
     for text in unread:
         path = (subject.name, f"database role {role.name}: a statement that is not understood, {text} …")
         yield Grant(subject, Data(EVERYTHING), None, path, role.urn)
+
+
+def _of_group_role(
+    role: Resource, subject: Subject, group: str, members: list[GroupPrivilege], context: AccessContext
+) -> Iterator[Grant]:
+    """Return what a member of a group role may do by the table of grants (grants.yaml)."""
+    for one in members:
+        place = f"{one.database}/{one.schema}" if one.schema else one.database
+        verb = _VERBS.get(one.privilege, Verb.ADMINISTER)
+        path = (subject.name, f"database role {role.name}: member of {group}", f"{one.privilege} on {one.object}")
+        yield Grant(subject, context.data(DATABASE, place), verb, path, role.urn)
 
 
 def _place(privilege: Privilege, database: str) -> tuple[str, Verb]:

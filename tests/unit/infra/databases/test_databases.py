@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.vault.database_roles import login_roles
 from infra.vault.database_secrets import creation_statements
 from tests.support.mocked_stack import Declared, Stack, declare, settings
 
@@ -69,22 +70,25 @@ def test_brokers_take_tls_and_iam_alone_and_lose_nothing(prod: Stack) -> None:
 def test_vault_makes_short_logins_of_one_hospital_s_database(prod: Stack) -> None:
     connection = one(prod, "vault:database/secretBackendConnection:SecretBackendConnection").inputs
     assert connection["postgresql"]["connectionUrl"] == (
-        "postgresql://{{username}}:{{password}}@x.rds.amazonaws.com:5432/north?sslmode=verify-full"
+        "postgresql://{{username}}:{{password}}@x.rds.amazonaws.com:5432/north-planning?sslmode=verify-full"
     )
-    assert connection["allowedRoles"] == ["reader", "writer"]
+    assert connection["allowedRoles"] == sorted(login_roles())
     roles = prod.of("SecretBackendRole")
     made = [role.inputs for role in roles if role.type == "vault:database/secretBackendRole:SecretBackendRole"]
     assert {(role["backend"], role["dbName"], role["maxTtl"]) for role in made} == {
-        ("north/database", "readmission", 3600)
+        ("north/database", "postgresql", 3600)
     }
 
 
-def test_a_login_gets_no_more_than_its_privileges() -> None:
-    assert creation_statements("north", "SELECT")[1:] == [
-        'GRANT CONNECT ON DATABASE "north" TO "{{name}}";',
-        'GRANT USAGE ON SCHEMA readmission TO "{{name}}";',
-        'GRANT SELECT ON ALL TABLES IN SCHEMA readmission TO "{{name}}";',
-    ]
+def test_a_login_is_a_member_of_one_group_role_and_gets_nothing_else() -> None:
+    [statement] = creation_statements("north", "analyst")
+    assert statement.endswith('INHERIT IN ROLE "north-analyst";')
+    assert "GRANT" not in statement
+
+
+def test_no_login_owns_tables_or_is_a_coordinator_without_the_service() -> None:
+    assert not {"owner", "coordinator"} & set(login_roles().values())
+    assert login_roles()["ml-training"] == "trainer"
 
 
 def test_a_stack_without_a_network_of_its_own_has_neither(tmp_path: Path) -> None:

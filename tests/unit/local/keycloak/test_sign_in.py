@@ -134,6 +134,10 @@ def test_codes_are_bound_to_client_verifier_and_address(keycloak: Keycloak) -> N
         {"response_type": "token"},
         {"response_type": "id_token token"},
         {"client_id": "south-worklist"},
+        {"scope": "openid offline_access"},
+        {"request": "e30.e30."},
+        {"request_uri": "https://attacker.example/request"},
+        {"prompt": "none"},
         {"client_id": "account"},
         {"client_id": "admin-cli"},
     ],
@@ -194,6 +198,31 @@ def test_passwords_are_not_exchanged_for_tokens(keycloak: Keycloak, username: st
     answer = browser.client.post(f"{browser.issuer}/protocol/openid-connect/token", data={"client_id": client, **asked})
     assert answer.status_code in (400, 401)
     assert "access_token" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        ("openid-connect", {"redirect_uris": ["https://attacker.example/callback"]}),
+        ("default", {"clientId": "another", "redirectUris": ["https://attacker.example/callback"]}),
+    ],
+)
+def test_nobody_registers_a_client(keycloak: Keycloak, kind: str, wanted: dict[str, object]) -> None:
+    browser = keycloak.browser()
+    answer = browser.client.post(f"{browser.issuer}/clients-registrations/{kind}", json=wanted)
+    assert answer.status_code in (401, 403), answer.text
+
+
+def test_a_session_is_not_made_longer_by_its_refresh_token(keycloak: Keycloak) -> None:
+    browser = keycloak.browser(SOUTH)
+    tokens = browser.redeem(browser.code(browser.sign_in(person("robin", "south")))).json()
+    assert tokens["refresh_expires_in"] <= 900
+    asked = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "south-worklist"}
+    answer = browser.client.post(f"{browser.issuer}/protocol/openid-connect/token", data=asked).json()
+    first, second = (browser.claims(one["access_token"]) for one in (tokens, answer))
+    assert {name: first[name] for name in ("acr", "amr", "auth_time", "sid")} == {
+        name: second[name] for name in ("acr", "amr", "auth_time", "sid")
+    }
 
 
 def test_a_person_of_another_hospital_is_unknown(keycloak: Keycloak) -> None:

@@ -100,11 +100,6 @@ def test_a_semicolon_in_a_text_ends_no_statement() -> None:
 
 
 def test_the_statements_of_the_program_are_understood() -> None:
-    read, unread = privileges(creation_statements("north", "SELECT, INSERT"))
+    read, unread = privileges(creation_statements("north", "analyst"))
     assert unread == []
-    assert {(one.privilege, one.schema) for one in read} == {
-        ("connect", "north"),
-        ("usage", "readmission"),
-        ("select", "readmission"),
-        ("insert", "readmission"),
-    }
+    assert read == [Privilege(MEMBER, "role", "role north-analyst")]

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from infra.vault.database_secrets import creation_statements
+from policy_pack.facts import group_roles
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.evaluators import all_grants
 from policy_pack.facts.grants.grant import EVERYTHING, Grant
+from policy_pack.facts.group_roles import GroupTable
 from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
@@ -15,7 +17,12 @@ from tests.policy import world
 from tests.policy.builders import STACK, build
 
 DATABASE_ROLE = "vault:database/secretBackendRole:SecretBackendRole"
-STATEMENTS = creation_statements("north", "SELECT")
+STATEMENTS = [
+    "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' NOINHERIT;",
+    'GRANT CONNECT ON DATABASE "north" TO "{{name}}";',
+    'GRANT USAGE ON SCHEMA readmission TO "{{name}}";',
+    'GRANT SELECT ON ALL TABLES IN SCHEMA readmission TO "{{name}}";',
+]
 READER = "database login database/reader"
 
 
@@ -78,6 +85,53 @@ def test_a_wider_statement_is_a_wider_grant(statement: str, place: tuple[str, Ve
         assert place in places(grants(connection(), reader(statements, **more)), READER)
 
 
+def program_places(group: str) -> set[tuple[str, Verb | None]]:
+    return places(grants(connection(), reader(creation_statements("north", group))), READER)
+
+
+def undescribed(place: str) -> str:
+    """Return the place of the program's databases, which the table of these tests does not describe."""
+    return f"database north-{place}"
+
+
+def test_a_member_of_a_group_role_has_what_the_table_of_grants_says() -> None:
+    assert program_places("trainer") == {
+        (undescribed("warehouse"), Verb.LIST),
+        (undescribed("warehouse/warehouse"), Verb.READ),
+    }
+    writer = {verb for place, verb in program_places("warehouse-writer") if place == undescribed("warehouse/warehouse")}
+    assert writer == {Verb.READ, Verb.WRITE, Verb.DELETE}
+
+
+def test_a_member_of_the_owner_role_administers_every_database() -> None:
+    for schema in ("care", "planning", "audit", "warehouse"):
+        assert (undescribed(f"{schema}/{schema}"), Verb.ADMINISTER) in program_places("owner")
+
+
+def test_a_member_has_the_privileges_of_roles_that_it_may_switch_to() -> None:
+    rows = GroupTable.model_validate(
+        {
+            "roles": {
+                "a": {"databases": ["care"], "purpose": "TREAT", "set_role": ["b"]},
+                "b": {"databases": ["care"], "purpose": "TREAT"},
+            },
+            "grants": {"care": [{"role": "b", "table": "t", "verbs": ["delete"]}]},
+            "functions": {"care": [{"role": "b", "function": "f"}]},
+        }
+    )
+    found = group_roles.privileges("north-a", rows) or []
+    assert [(one.privilege, one.object) for one in found] == [
+        ("connect", "database north-care"),
+        ("delete", "care.t"),
+        ("execute", "care.f"),
+    ]
+
+
+def test_a_role_that_the_table_does_not_name_is_administration() -> None:
+    assert program_places("unknown") == {("database north (role north-unknown)", Verb.ADMINISTER)}
+    assert group_roles.privileges("pg_read_all_data") is None
+
+
 def test_another_database_or_account_is_another_place() -> None:
     found = grants(connection(database="south"), reader(STATEMENTS))
     assert {one.data.hospital for one in found if one.subject.name == READER and one.verb is Verb.READ} == {"south"}
@@ -104,6 +158,29 @@ def test_whoever_can_generate_credentials_has_the_grants_of_the_login() -> None:
     [one] = [g for g in found if g.subject.name == "ServiceAccount serving/planner" and g.verb is Verb.READ]
     assert (one.subject.hospital, one.data.hospital) == ("south", "north")
     assert one.path[-2:] == (READER, "database role north-reader: select on ALL TABLES IN SCHEMA readmission")
+
+
+@pytest.mark.parametrize(
+    ("uris", "expected"),
+    [
+        (["spiffe://hmlops/north/planner"], {"workload-certificate own.planner"}),
+        (["spiffe://hmlops/south/planner"], {"other-certificate URI spiffe://hmlops/south/planner"}),
+        (["spiffe://hmlops/north/care"], {"other-certificate URI spiffe://hmlops/north/care"}),
+        (["spiffe://hmlops/north/*"], {"other-certificate URI spiffe://hmlops/north/*"}),
+        (
+            ["spiffe://hmlops/north/planner", "spiffe://hmlops/north/care"],
+            {"workload-certificate own.planner", "other-certificate URI spiffe://hmlops/north/care"},
+        ),
+    ],
+)
+def test_a_workload_s_role_issues_the_uri_of_its_own_service_account(uris: list[str], expected: set[str]) -> None:
+    values = {"backend": "north/workload-pki", "name": "planner", "allowedUriSans": uris, "maxTtl": "28800"}
+    narrow = {"allowLocalhost": False, "allowIpSans": False}
+    role = build("vault:pkiSecret/secretBackendRole:SecretBackendRole", "planner", {**values, **narrow})
+    found = [one for one in grants(role) if one.subject.name == "PKI role workload-pki/planner"]
+    named = {one.data.name.removesuffix(" (not described in access.yaml)") for one in found}
+    assert {name.replace("north/workload-pki/", "") for name in named} == expected
+    assert {one.data.hospital for one in found} == {"north"}
 
 
 def test_certificates_of_another_hospital_are_that_hospital_s() -> None:

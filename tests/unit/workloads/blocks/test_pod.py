@@ -9,7 +9,7 @@ import pytest
 from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
 from tests.support.service_accounts import GRANTS
 
-VAULT_USERS = {"ingestor", "reidentifier", "promoter"}
+VAULT_USERS = {"ingestor", "reidentifier", "promoter", "planner"}
 
 
 def released(written: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from model.errors import UserError
 from model.scoring.latest_discharge import Discharge
-from services.planning import ask, main
+from services.planning.job import ask, main
 from tests.support.model_world import world
 
 DISCHARGE = Discharge("v1-abc", "v1-def", {"age": [70.0], "sodium_last": [None]})

@@ -1,4 +1,4 @@
-"""``python -m services.planning``: ask the model server for the risk of a patient who leaves the hospital."""
+"""``python -m services.planning score``: Job that asks the model server for the risk of one discharge."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from model.errors import UserError
 from model.scoring.latest_discharge import Discharge, latest
+from services.audit.errors import NotRecordedError
 
 TIMEOUT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
@@ -152,10 +153,6 @@ def main() -> None:
     """Run the command line; faults of the user are one sentence, never a stack trace."""
     try:
         app()
-    except UserError as fault:
+    except (UserError, NotRecordedError) as fault:
         print(f"error: {fault}", file=sys.stderr)
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,142 @@
+"""``python -m services.database``: create a hospital's databases, and migrate them."""
+
+import json
+import os
+import re
+import sys
+from functools import cache
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from model.errors import UserError
+from model.io.vault import PATIENCE_SECONDS, TOKEN_FILE, Vault
+from services.database import setup as setup_module
+from services.database.administrator import Administrator
+from services.database.connections import ConnectionFile, sqlstate
+from services.database.errors import DatabaseError
+from services.database.vault_login import give_vault_its_login
+
+# The database that every server has.
+INITIAL_DATABASE = "postgres"
+HOSPITAL = re.compile(r"^[a-z]([a-z0-9-]*[a-z0-9])?$")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Hospital = Annotated[str, typer.Option(help="Name of the hospital.", envvar="HOSPITAL")]
+
+
+class AdministratorSettings(BaseModel):
+    """Where the server is, and which secret of AWS Secrets Manager has the administrator's login."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(min_length=1)
+    port: int = Field(ge=1, le=65535)
+    ca: str = Field(min_length=1)
+    secret: str = Field(min_length=1)
+
+
+class _Secret(BaseModel):
+    """The login, as RDS writes it to Secrets Manager."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    username: str = Field(min_length=1)
+    password: SecretStr
+
+
+@app.command()
+def setup(hospital: Hospital) -> None:
+    """Create the databases, schemas and roles of a hospital, and give Vault its login to the server.
+
+    Safe to run again, and after a crash.
+    """
+    login = _administrator()
+    setup_module.set_up(login, _valid(hospital))
+    given = give_vault_its_login(login, hospital, attempt=_vault(0), vault=_vault(PATIENCE_SECONDS))
+    print(f"{hospital}: databases and roles are set up; Vault {'was given a' if given else 'changed its'} password")
+
+
+@app.command()
+def migrate(hospital: Hospital) -> None:
+    """Apply the migrations of a hospital's databases, and the table of grants."""
+    setup_module.migrate_all(_administrator(), _valid(hospital))
+    print(f"{hospital}: databases are migrated, and their grants are those of the table")
+
+
+@app.command()
+def update(hospital: Hospital) -> None:
+    """Set up, then migrate: the part of an update that precedes the services."""
+    setup(hospital)
+    migrate(hospital)
+
+
+def _valid(hospital: str) -> str:
+    if not HOSPITAL.match(hospital):
+        raise DatabaseError(f"{hospital!r} is not the name of a hospital: use a DNS label")
+    return hospital
+
+
+@cache
+def _administrator() -> Administrator:
+    """Return the administrator's login, from the secret that the environment names."""
+    names = {"host": "DATABASE_HOST", "port": "DATABASE_PORT", "ca": "DATABASE_CA", "secret": "DATABASE_SECRET"}
+    try:
+        settings = AdministratorSettings.model_validate({key: os.environ.get(name) for key, name in names.items()})
+    except ValidationError as error:
+        wrong = sorted({names[str(problem["loc"][0])] for problem in error.errors()})
+        raise DatabaseError(
+            f"set the environment variables {', '.join(wrong)}; they name the server and its secret"
+        ) from None
+    secret = _read_secret(settings.secret)
+    return Administrator(
+        ConnectionFile(
+            host=settings.host,
+            port=settings.port,
+            database=INITIAL_DATABASE,
+            username=secret.username,
+            password=secret.password,
+            sslrootcert=settings.ca,
+        )
+    )
+
+
+def _read_secret(name: str) -> _Secret:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        content = boto3.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+        return _Secret.model_validate(json.loads(content))
+    except (BotoCoreError, ClientError, KeyError) as error:
+        raise DatabaseError(
+            f"the administrator's secret {name} cannot be read ({type(error).__name__}); check the role of this Job"
+        ) from None
+    except (ValueError, ValidationError):
+        raise DatabaseError(f"the secret {name} is not a login of RDS: it has no username and password") from None
+
+
+def _vault(patience: float) -> Vault:
+    address, role = os.environ.get("VAULT_ADDR"), os.environ.get("VAULT_ROLE")
+    if not address or not role:
+        raise DatabaseError("set VAULT_ADDR and VAULT_ROLE: the login of the database is kept in Vault")
+    certificate, namespace = os.environ.get("VAULT_CACERT"), os.environ.get("VAULT_NAMESPACE")
+    return Vault(address, role, certificate, TOKEN_FILE, patience, namespace)
+
+
+def main() -> None:
+    """Run a command; a problem that a person can solve is one sentence."""
+    try:
+        app()
+    except (DatabaseError, UserError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except DBAPIError as error:
+        print(f"the database refused a statement (SQLSTATE {sqlstate(error)}); see the server's log", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Public keys of the hospital's identity provider, for the database, which verifies tokens itself.
+
+Written by the owner role, in the Job that migrates: the service cannot add a key.
+"""
+
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+EXPONENT = "AQAB"
+IDLE = timedelta(minutes=15)
+LONGEST = timedelta(hours=10)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The hospital's identity provider, and how long a session of the worklist lasts.
+
+    Parameters
+    ----------
+    issuer, audience, hospital : str
+        Claims ``iss``, ``aud`` and ``hospital`` of its access tokens.
+    acr : sequence of str
+        Values of the claim ``acr`` that mean a second factor.
+    idle, longest : timedelta
+        A session ends so long after the last request, and so long after it began.
+    """
+
+    issuer: str
+    audience: str
+    hospital: str
+    acr: Sequence[str] = ("2",)
+    idle: timedelta = IDLE
+    longest: timedelta = LONGEST
+
+
+def publish(connection: Connection, provider: Provider, jwks: Mapping[str, Any]) -> None:
+    """Replace the provider and its keys in the caller's transaction, as the owner role.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of the owner of schema care.
+    provider : Provider
+        The only provider whose tokens open a session from now on.
+    jwks : mapping
+        Its JSON Web Key Set (RFC 7517). Keys other than RSA signing keys are left out.
+
+    Raises
+    ------
+    ValueError
+        If no key of the set can verify RS256 signatures.
+    """
+    keys = [key for key in jwks["keys"] if _verifies_rs256(key)]
+    if not keys:
+        raise ValueError(f"{provider.issuer}: no RSA key for signatures of 2048 bits or more in its key set")
+    connection.execute(text("DELETE FROM care.worklist_issuers"))
+    connection.execute(
+        text(
+            "INSERT INTO care.worklist_issuers (issuer, audience, hospital, acr, idle, longest) "
+            "VALUES (:issuer, :audience, :hospital, :acr, :idle, :longest)"
+        ),
+        {
+            "issuer": provider.issuer,
+            "audience": provider.audience,
+            "hospital": provider.hospital,
+            "acr": list(provider.acr),
+            "idle": provider.idle,
+            "longest": provider.longest,
+        },
+    )
+    for key in keys:
+        modulus = _modulus(key)
+        connection.execute(
+            text(
+                "INSERT INTO care.worklist_signing_keys (issuer, kid, modulus, octets) "
+                "VALUES (:issuer, :kid, CAST(:modulus AS numeric), :octets)"
+            ),
+            {
+                "issuer": provider.issuer,
+                "kid": key["kid"],
+                "modulus": str(int.from_bytes(modulus, "big")),
+                "octets": len(modulus),
+            },
+        )
+
+
+def _verifies_rs256(key: Mapping[str, Any]) -> bool:
+    return (
+        key.get("kty") == "RSA"
+        and key.get("use", "sig") == "sig"
+        and key.get("alg", "RS256") == "RS256"
+        and key.get("e") == EXPONENT
+        and "kid" in key
+        and len(_modulus(key)) >= 256
+    )
+
+
+def _modulus(key: Mapping[str, Any]) -> bytes:
+    number = str(key["n"])
+    return urlsafe_b64decode(number + "=" * (-len(number) % 4)).lstrip(b"\0")
