@@ -77,6 +77,10 @@ class HospitalCa(pulumi.ComponentResource):
             max_lease_ttl_seconds=CA_DAYS * DAY,
             opts=protected,
         )
+        # Before the CA, whose creation makes the first list with this validity.
+        lists = pkisecret.SecretBackendCrlConfig(
+            name, backend=mount.path, expiry=f"{REVOCATION_LIST_DAYS * DAY}s", disable=False, opts=child
+        )
         root = pkisecret.SecretBackendRootCert(
             name,
             backend=mount.path,
@@ -86,12 +90,9 @@ class HospitalCa(pulumi.ComponentResource):
             key_type="ec",
             key_bits=384,
             max_path_length=0,
-            opts=protected,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, depends_on=[lists]),
         )
         after_root = pulumi.ResourceOptions(parent=self, depends_on=[root])
-        lists = pkisecret.SecretBackendCrlConfig(
-            name, backend=mount.path, expiry=f"{REVOCATION_LIST_DAYS * DAY}s", disable=False, opts=after_root
-        )
         if not args.closed:
             server = _PkiRole(args.server, args.hosts, SERVER_HOURS * HOUR, server=True)
             _pki_role(f"{name}-{args.server}", server, mount, after_root)
@@ -99,8 +100,7 @@ class HospitalCa(pulumi.ComponentResource):
             _pki_role(f"{name}-{CLIENT_ROLE}", client, mount, after_root)
             self._requester_role(args, child)
         revoked = vault.generic.get_secret_output(
-            # After the CA, whose creation makes the first list.
-            path=pulumi.Output.all(lists.id, mount.path).apply(lambda known: f"{known[1]}/cert/crl"),
+            path=pulumi.Output.all(root.id, mount.path).apply(lambda known: f"{known[1]}/cert/crl"),
             opts=pulumi.InvokeOptions(parent=self),
         )
         self.revocation_list = pulumi.Output.unsecret(revoked.data.apply(lambda data: data["certificate"]))
