@@ -11,7 +11,7 @@ from infra.blocks.workload_roles import oidc_provider
 from infra.cluster.connect import connect
 from infra.databases import databases
 from infra.monitoring.account_monitoring import AccountMonitoring, AccountMonitoringArgs
-from infra.settings.load import load
+from infra.settings.files.load import load
 from infra.storage.backup import Backup, BackupArgs
 from infra.storage.backup_role import BackupRole
 from infra.vault.server import kubernetes_auth

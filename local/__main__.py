@@ -16,10 +16,11 @@ from local import status as status_of
 from local.cluster import container_runtime, host, openbao
 from local.cluster.supervision import Supervisor
 from local.errors import UserError
-from local.hospitals import ehr_source
+from local.hospitals import ehr_source, sign_in
 from local.hospitals.rollout import roll_out
+from local.keycloak import admin, staff
 from local.lifecycle import prepare
-from local.paths import Home
+from local.paths import KEYCLOAK_URL, Home
 from local.progress import Tell, steps_on
 from local.rehearsal import rehearsal
 from local.stack import environment
@@ -75,6 +76,8 @@ def start() -> None:
     host.require()
     with lifecycle.exclusive(home), steps_on(errors)() as tell:
         _bring_up(home, tell)
+        tell("waiting for Keycloak")
+        admin.wait(KEYCLOAK_URL, home.pki / "ca.crt", sign_in.START_SECONDS)
 
 
 @app.command()
@@ -149,6 +152,18 @@ def env() -> None:
     elif stack.kept.exists():
         link_overlay(home)
     print(environment.export(home))
+
+
+@app.command()
+def one_time_password(hospital: str, username: str) -> None:
+    """Print the current one-time password of a member of the demonstration staff."""
+    home = Home.default()
+    person = staff.read(home).get((hospital, username))
+    if person is None:
+        raise UserError(f"{hospital} has no demonstration user {username}: {staff.file(home)} lists them.")
+    if not person.seed:
+        raise UserError(f"{username} has no second factor, which is why the sign-in refuses this user.")
+    print(person.code())
 
 
 @app.command()

@@ -21,6 +21,8 @@ from local.ehr import build as ehr_build
 from local.ehr import state as ehr_state
 from local.errors import UserError
 from local.images.build import BuiltImage, build_all
+from local.keycloak import build as keycloak_build
+from local.keycloak import server as keycloak_server
 from local.paths import NODE_IP, NODE_NAME, REPOSITORY, Home, cache
 from local.tools import build
 
@@ -28,6 +30,8 @@ START_SECONDS = 90
 EHR_START_SECONDS = 600
 _RULES = ("hmlops", "kube-proxy", "KUBE-")
 _FIRST = ("etcd", "openbao", "aws", "postgres", "charts")
+# They take as long as all others together, and no other part depends on them.
+_SLOW = {"ehr", "keycloak"}
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
 _NODE = ("kubelet", "kube-proxy", "metrics-server")
 
@@ -67,11 +71,13 @@ def prepare(progress: Progress) -> Built:
     """Build or find every tool and image."""
     host.install_packages()
     lock = REPOSITORY / "build"
-    with ThreadPoolExecutor(1) as background:
+    with ThreadPoolExecutor(2) as background:
         # Packages and wheels are downloaded while the compilers work.
         layers = background.submit(build_all, cache(), lock, progress=progress)
+        keycloak = background.submit(keycloak_build.build, progress)
         tools = build.build_all(progress=progress)
         layers.result()
+        keycloak.result()
     return Built(tools, build_all(cache(), lock, progress=progress, coredns=tools["kubernetes"] / "coredns"))
 
 
@@ -179,10 +185,11 @@ def start(home: Home, built: Built, progress: Progress) -> None:
         check_ports(all_parts.values())
     if ehr_state.population(home):
         ehr_build.build(progress)
+    if "keycloak" in all_parts:
+        keycloak_server.prepare(home, keycloak_build.folder())
     supervisor.configure(part.program for part in all_parts.values())
-    if "ehr" in all_parts:
-        # It takes as long as all others together, and no other part depends on it.
-        supervisor.start("ehr")
+    for name in _SLOW & all_parts.keys():
+        supervisor.start(name)
     if cold:
         progress("starting the container runtime")
         _revive_runtime(home, supervisor, all_parts["containerd"])
@@ -211,7 +218,7 @@ def _install(home: Home, built: Built, supervisor: Supervisor, all_parts: dict[s
         addons.before_kserve(home, kubernetes, kserve, coredns)
     _start(home, supervisor, (all_parts[name] for name in _CLIENTS))
     progress("starting the node and KServe")
-    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve")))
+    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve", "injector")))
     if installed:
         return
     addons.after_kserve(home, kubernetes, kserve)

@@ -19,11 +19,16 @@ BAO_PORT = 8200
 AWS_PORT = 4566
 EHR_PORT = 8444
 CHARTS_PORT = 8445
+INJECTOR_PORT = 9444
+KEYCLOAK_PORT = 8446
+WORKLIST_PORT = 8447
+WORKLIST_DOMAIN = "localhost"
 POSTGRES_PORT = 5432
 
 API_URL = f"https://{NODE_IP}:{API_PORT}"
 BAO_URL = f"https://{NODE_IP}:{BAO_PORT}"
 AWS_URL = f"https://{NODE_IP}:{AWS_PORT}"
+KEYCLOAK_URL = f"https://{NODE_IP}:{KEYCLOAK_PORT}"
 EHR_URL = f"https://{NODE_IP}:{EHR_PORT}/fhir"
 
 
@@ -33,6 +38,11 @@ def _folder(variable: str, xdg: str, default: str) -> Path:
         return Path(named).expanduser()
     base = os.environ.get(xdg)
     return (Path(base) if base else Path.home() / default) / "healthcare-mlops"
+
+
+def worklist_url(hospital: str) -> str:
+    """Return the address at which a hospital's gateway serves its staff."""
+    return f"https://{hospital}.{WORKLIST_DOMAIN}:{WORKLIST_PORT}"
 
 
 def cache() -> Path:

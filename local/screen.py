@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from local.cluster.pki import write_secret
 from local.hospitals.rollout import HospitalSummary, Summary
 from local.hospitals.served import remark
 from local.paths import Home
 from local.rehearsal.rehearsal import MARKS, Rehearsal, state_file
+from local.secret_file import write_secret
 
 MOST_IN_FULL = 2
 """More hospitals than that are a row each: a screen has 50 lines."""
@@ -52,6 +52,8 @@ def show(summary: Summary, home: Home) -> None:
         console.print(_hospitals(shown))
     if len(summary.hospitals) > len(shown):
         console.print(f"and {len(summary.hospitals) - len(shown)} more")
+    if summary.staff:
+        console.print(f"\nsign-in of demonstration staff: {summary.staff}", soft_wrap=True)
     console.print(
         f"\nall figures and scores: {file}\n"
         'Next: eval "$(make -s env)", then\n'

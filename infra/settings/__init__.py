@@ -8,6 +8,7 @@ from infra.settings.hospital import Contact, DataClass, Hospital, Leaving, Relea
 from infra.settings.images import Images
 from infra.settings.network import Endpoint, PeerNetwork, PostgresqlServer
 from infra.settings.resources import Amount, Resources
+from infra.settings.sign_in import SignIn, StaffRole
 from infra.settings.vault import VaultServer
 
 __all__ = [
@@ -29,5 +30,7 @@ __all__ = [
     "Resources",
     "Settings",
     "SettingsError",
+    "SignIn",
+    "StaffRole",
     "VaultServer",
 ]

@@ -7,12 +7,23 @@ from pydantic_core import ErrorDetails
 
 REFERENCE = "docs/settings.md"
 
+SettingPath = tuple[int | str, ...]
+
 
 class SettingsError(pulumi.RunError):
     """A fault in the stack's settings; the engine prints its sentences without a stack trace."""
 
 
-def sentence(fault: ErrorDetails, locate: Callable[[tuple[int | str, ...]], tuple[str, str]]) -> str:
+def dotted(path: SettingPath) -> str:
+    """Return the name of a setting in messages, such as ``hospitals[0].release``."""
+    text = ""
+    for part in path:
+        name = str(part) if str(part).isprintable() else repr(part)
+        text += f"[{name}]" if isinstance(part, int) else f".{name}" if text else name
+    return text or "the configuration"
+
+
+def sentence(fault: ErrorDetails, locate: Callable[[SettingPath], tuple[str, str]]) -> str:
     """Return the sentence for a fault that pydantic reports; ``locate`` returns the file and the name of a setting."""
     file, name = locate(fault["loc"])
     match fault["type"]:

@@ -24,6 +24,7 @@ from infra.settings.fields import (
 from infra.settings.network import port
 from infra.settings.resources import Resources
 from infra.settings.section import Section
+from infra.settings.sign_in import SignIn, UnitName
 
 
 class DataClass(StrEnum):
@@ -185,6 +186,12 @@ class Hospital(Section):
     applications: tuple[Text, ...] = Field(
         (), description="Claim `client_id` of its programs that may call the gateway; required with `gateway`."
     )
+    sign_in: SignIn | None = Field(
+        None, description="Identity provider at which its staff sign in; without one it has no worklist."
+    )
+    units: tuple[UnitName, ...] = Field(
+        (), description="Names of its units, values of the claim `units`; required with `signIn`."
+    )
     time_zone: TimeZone | None = Field(
         None, description="Time zone of the hospital, in which FHIR dates without a time are read."
     )
@@ -196,3 +203,13 @@ class Hospital(Section):
     keys: Mapping[DataClass, KeyAlias] = Field(
         {}, description="Aliases of its KMS keys by class of data; made from environment and name by default."
     )
+
+    @model_validator(mode="after")
+    def _units_of_staff(self) -> Self:
+        names = [unit.casefold() for unit in self.units]
+        repeated = next((unit for unit in self.units if names.count(unit.casefold()) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"names the unit {repeated} more than once; keep one")
+        if self.sign_in and not self.units:
+            raise ValueError("has signIn but no units; add units, the names of the units whose staff sign in")
+        return self

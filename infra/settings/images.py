@@ -5,9 +5,8 @@ from pathlib import Path
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from infra.settings.errors import SettingsError, sentence
+from infra.settings.errors import SettingsError, dotted, sentence
 from infra.settings.fields import ImageDigest
-from infra.settings.layers import dotted
 from infra.settings.section import Section
 
 
@@ -18,6 +17,7 @@ class Images(Section):
 
     workloads: ImageDigest = Field(description="Image of the pipeline's programs.")
     model_server: ImageDigest = Field(description="Image of the model server.")
+    agent: ImageDigest = Field(description="Image of Vault's agent, which the injector adds to pods with secrets.")
     storage_initializer: ImageDigest = Field(description="Image of KServe's storage initializer.")
 
 

@@ -31,6 +31,11 @@ def role(environment: str, hospital: str, workload: str) -> str:
     return f"{stem(environment)}-{hospital}-{workload}"
 
 
+def spiffe_uri(hospital: str, service_account: str) -> str:
+    """Return the SPIFFE URI of a ServiceAccount, the name in its certificate."""
+    return f"spiffe://{PROJECT}/{hospital}/{service_account}"
+
+
 def vault_role(hospital: str, workload: str) -> str:
     """Return the name of a workload's role, and policy, in Vault."""
     return f"{hospital}-{workload}"

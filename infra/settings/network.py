@@ -27,6 +27,20 @@ def port(url: str) -> int:
     return urlsplit(url).port or 443
 
 
+def network_of(url: str, network: str | None) -> str:
+    """Return the network of a server: the given one, or the address in its URL.
+
+    Raises
+    ------
+    ValueError
+        If neither is known.
+    """
+    host = urlsplit(url).hostname or ""
+    if network is None and not _is_address(host):
+        raise ValueError(f"has no network for the host {host}; add network, the range that it answers from")
+    return network or f"{host}/32"
+
+
 class Endpoint(Section):
     """Server outside the cluster."""
 
@@ -39,13 +53,8 @@ class Endpoint(Section):
 
     @model_validator(mode="after")
     def _has_network(self) -> Self:
-        if self.answers_from is None and not _is_address(self._host):
-            raise ValueError(f"has no network for the host {self._host}; add network, the range that it answers from")
+        network_of(self.url, self.answers_from)
         return self
-
-    @property
-    def _host(self) -> str:
-        return urlsplit(self.url).hostname or ""
 
     @property
     def port(self) -> int:
@@ -55,7 +64,7 @@ class Endpoint(Section):
     @property
     def network(self) -> str:
         """The network that contains the server's addresses."""
-        return self.answers_from or f"{self._host}/32"
+        return network_of(self.url, self.answers_from)
 
 
 class PostgresqlServer(Endpoint):

@@ -112,6 +112,8 @@ def _default(field: FieldInfo) -> str:
         case Section() as section:
             pairs = section.model_dump(mode="json", by_alias=True)
             return ", ".join(f"`{key}: {value}`" for key, value in pairs.items())
+        case tuple() as values:
+            return f"`[{', '.join(map(str, values))}]`"
         case bool() as flag:
             return f"`{str(flag).lower()}`"
         case other:

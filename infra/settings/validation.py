@@ -65,3 +65,31 @@ def unreachable(hospitals: Iterable[Hospital], *, gateway: bool) -> Iterator[str
                 f"hospital {hospital.name} needs network and applications, since its programs connect through the "
                 "gateway"
             )
+
+
+def sign_in(hospitals: Iterable[Hospital], ranges: Iterable[tuple[str, IPv4Network]]) -> Iterator[str]:
+    """Yield a sentence for each identity provider whose tokens or address another part of the stack would share.
+
+    Parameters
+    ----------
+    hospitals
+        The hospitals.
+    ranges
+        Networks of the cluster, by name.
+    """
+    providers = [(hospital.name, hospital.sign_in) for hospital in hospitals if hospital.sign_in]
+    for (one, first), (other, second) in combinations(providers, 2):
+        if first.issuer == second.issuer and {first.client, first.audience} & {second.client, second.audience}:
+            yield (
+                f"hospitals {one} and {other} share issuer and client or audience of signIn, so that a token of one "
+                "would pass at the other; register a client and an audience for each"
+            )
+    own = list(ranges)
+    for name, provider in providers:
+        network = IPv4Network(provider.endpoint.network)
+        for label, taken in own:
+            if network.overlaps(taken):
+                yield (
+                    f"the network of signIn of hospital {name} ({network}) overlaps {label} ({taken}); give the range "
+                    "of the identity provider alone"
+                )

@@ -13,7 +13,7 @@ import yaml
 from local.cluster import crds
 from local.cluster.parts import METRICS_PORT, WEBHOOK_PORT
 from local.errors import UserError
-from local.paths import DNS_IP, NODE_IP, REPOSITORY, Home
+from local.paths import DNS_IP, INJECTOR_PORT, NODE_IP, REPOSITORY, Home
 
 MANIFESTS = REPOSITORY / "local" / "manifests"
 _CRDS = (
@@ -57,6 +57,7 @@ def _rendered(home: Home, coredns_image: str) -> str:
         "DNS_IP": DNS_IP,
         "NODE_IP": NODE_IP,
         "METRICS_PORT": str(METRICS_PORT),
+        "INJECTOR_PORT": str(INJECTOR_PORT),
         "CA_BUNDLE": _ca_bundle(home),
     }
     texts = [string.Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml"))]

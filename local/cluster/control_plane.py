@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from local.aws_emulator.messages import TOKEN_REVIEW
-from local.cluster.pki import write_secret
 from local.paths import API_PORT, API_URL, AWS_URL, NODE_IP, POD_CIDR, SERVICE_CIDR, Home
+from local.secret_file import write_secret
 
 ETCD_URL = "https://127.0.0.1:2379"
 _PEER_URL = "https://127.0.0.1:2380"

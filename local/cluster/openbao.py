@@ -8,7 +8,6 @@ token; its password is next to the seal's key, and both are as protected as the 
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import sys
@@ -25,6 +24,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_d
 
 from local.errors import UserError
 from local.paths import BAO_URL, REPOSITORY, Home
+from local.secret_file import write_secret
 
 KEEPER = "hmlops-keeper"
 OPERATOR = "hmlops-operator"
@@ -149,14 +149,14 @@ def prepare(home: Home, url: str = BAO_URL) -> Path:
     folder(home).mkdir(parents=True, exist_ok=True, mode=0o700)
     if not _mark(home).exists():
         shutil.rmtree(_data(home), ignore_errors=True)
-        _write_secret(_seal_key(home), secrets.token_bytes(32))
-        _write_secret(_password(home), secrets.token_urlsafe(32).encode())
+        write_secret(_seal_key(home), secrets.token_bytes(32))
+        write_secret(_password(home), secrets.token_urlsafe(32).encode())
     _check_secrets(home)
     for path in (_data(home), audit_logs(home)[0].parent):
         path.mkdir(exist_ok=True, mode=0o700)
     home.config.mkdir(parents=True, exist_ok=True)
     rendered = home.config / "openbao.json"
-    _write_secret(rendered, configuration(home, url).encode())
+    write_secret(rendered, configuration(home, url).encode())
     return rendered
 
 
@@ -194,7 +194,7 @@ def _operator_token(home: Home, url: str) -> str:
             if token is None:
                 created = client.auth.token.create(role_name=OPERATOR, policies=[OPERATOR])
                 token = str(created["auth"]["client_token"])
-                _write_secret(token_file(home), token.encode())
+                write_secret(token_file(home), token.encode())
         finally:
             with contextlib.suppress(VaultError, requests.RequestException):
                 client.auth.token.revoke_self()
@@ -255,17 +255,6 @@ def _check_secrets(home: Home) -> None:
                 f"OpenBao's data in {_data(home)} cannot be opened without {path}, which is missing: "
                 "restore it, or run `make clean` to start with an empty one"
             )
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
 
 
 def _one_line(error: BaseException | None) -> str:

@@ -16,6 +16,8 @@ from local.cluster.node import KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
 from local.cluster.supervision import Program
 from local.ehr import build as ehr_build
 from local.ehr import state as ehr_state
+from local.keycloak import build as keycloak_build
+from local.keycloak import server as keycloak_server
 from local.paths import (
     API_PORT,
     API_URL,
@@ -26,6 +28,9 @@ from local.paths import (
     CHARTS_PORT,
     EHR_PORT,
     EHR_URL,
+    INJECTOR_PORT,
+    KEYCLOAK_PORT,
+    KEYCLOAK_URL,
     KUBELET_PORT,
     NODE_IP,
     POD_CIDR,
@@ -153,6 +158,25 @@ def _kserve(home: Home, folder: Path) -> Part:
     )
 
 
+def _injector(home: Home) -> Part:
+    certificate, key, images = (
+        home.pki / "injector.crt",
+        home.pki / "injector.key",
+        REPOSITORY / "build" / "images.json",
+    )
+    command = (
+        *(sys.executable, "-m", "local.injector", "--address", f"{_LOOPBACK}:{INJECTOR_PORT}"),
+        *("--cert", str(certificate), "--key", str(key), "--images", str(images)),
+        *("--vault", BAO_URL, "--vault-ca", str(home.pki / "ca.crt")),
+    )
+    return Part(
+        Program("injector", command, version=_digest([REPOSITORY / "local" / "injector", certificate, images])),
+        http(f"https://{_LOOPBACK}:{INJECTOR_PORT}/healthz"),
+        "adds Vault's agent to pods",
+        ((_LOOPBACK, INJECTOR_PORT),),
+    )
+
+
 def _metrics_server(home: Home, kubernetes: Path) -> Part:
     own = home.pki / "metrics-server.kubeconfig"
     command = (
@@ -204,6 +228,19 @@ def _ehr(home: Home) -> Part:
         http(f"{EHR_URL}/Patient/none", accept=(404,)),
         "a hospital's FHIR server",
         ((NODE_IP, EHR_PORT),),
+    )
+
+
+def _keycloak(home: Home) -> Part:
+    command = keycloak_server.command(home, keycloak_build.folder())
+    # Answers as soon as realms and the database can be used.
+    check = http(keycloak_server.discovery(f"{KEYCLOAK_URL}/realms/master"))
+    version = _digest([home.pki / "keycloak.crt", REPOSITORY / "local" / "keycloak" / "server.py"])
+    return Part(
+        Program("keycloak", command, version=version),
+        check,
+        "sign-in of hospitals' staff",
+        ((NODE_IP, KEYCLOAK_PORT),),
     )
 
 
@@ -309,10 +346,11 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
         _netpol(home),
         *_node(home, tools["kubernetes"]),
         _kserve(home, tools["kserve"]),
+        _injector(home),
         _metrics_server(home, tools["kubernetes"]),
     ]
+    # A rehearsal of production has the charts; its hospitals have their own identity providers.
+    listed.append(_charts(home) if charts.marker(home).exists() else _keycloak(home))
     if ehr_state.population(home):
         listed.append(_ehr(home))
-    if charts.marker(home).exists():
-        listed.append(_charts(home))
     return {part.name: part for part in listed}

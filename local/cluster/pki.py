@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from local.paths import API_SERVICE_IP, API_URL, NODE_IP, NODE_NAME, Home
+from local.secret_file import write_secret
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -63,6 +64,7 @@ IDENTITIES = (
             *_HOST,
         ),
     ),
+    Identity("keycloak", "keycloak", names=_HOST),
     Identity("apiserver-kubelet-client", "hmlops:apiserver-kubelet-client"),
     Identity("apiserver-etcd-client", "kube-apiserver", authority="etcd-ca"),
     Identity("etcd", "etcd", authority="etcd-ca", names=_HOST),
@@ -78,6 +80,7 @@ IDENTITIES = (
     Identity("netpol", "hmlops:netpol", kubeconfig=True),
     Identity("kserve", "hmlops:kserve", kubeconfig=True),
     Identity("kserve-webhook", "kserve-webhook", names=_HOST),
+    Identity("injector", "injector", names=_HOST),
     Identity("metrics-server", "hmlops:metrics-server", kubeconfig=True),
     Identity("metrics-server-serving", "metrics-server", names=("metrics-server.kube-system.svc", *_HOST)),
     Identity("health", "hmlops:health", kubeconfig=True),
@@ -86,15 +89,6 @@ IDENTITIES = (
     Identity("ehr", "ehr", names=_HOST),
     Identity("postgres", "postgres", names=_HOST),
 )
-
-
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file atomically, readable only by its owner."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.touch(mode=0o600)
-    partial.write_bytes(content)
-    partial.rename(path)
 
 
 def _pem(key: PrivateKey) -> bytes:

@@ -1,25 +1,22 @@
 """Build of the FHIR server from the artifacts of its ``pom.xml``, in the user's cache."""
 
 import hashlib
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from local.errors import UserError
 from local.paths import REPOSITORY, cache
+from local.tools import maven
 from local.tools.build import Progress, check_disk, locked
 
 PROJECT = REPOSITORY / "local" / "ehr" / "java"
 MAIN = "hmlops.ehr.FhirServer"
-LEAST_JAVA = 17
+_WHAT = "The FHIR server"
 _CLASSES = Path("target", "classes")
 _CLASSPATH = "classpath"
 _ARGUMENTS = "arguments"
 _VERSION = re.compile(r"<hapi\.version>([^<]+)</hapi\.version>")
-_INSTALL = "`apt-get install openjdk-17-jdk-headless maven`, or set JAVA_HOME and put mvn on PATH"
 
 
 def folder() -> Path:
@@ -32,25 +29,6 @@ def folder() -> Path:
     return cache() / "ehr" / f"hapi-fhir-{version[1] if version else 'unknown'}-{digest.hexdigest()[:12]}"
 
 
-def java() -> str:
-    """Return the Java command.
-
-    Raises
-    ------
-    UserError
-        If there is none, or an older one.
-    """
-    home = os.environ.get("JAVA_HOME")
-    program = shutil.which("java", path=str(Path(home, "bin"))) if home else shutil.which("java")
-    if program is None:
-        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, which is not installed: {_INSTALL}.")
-    output = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', output)
-    if version is None or int(version[1]) < LEAST_JAVA:
-        raise UserError(f"The FHIR server needs Java {LEAST_JAVA}, and {program} is older: {_INSTALL}.")
-    return program
-
-
 def build(progress: Progress) -> Path:
     """Return the folder of the server, building it if it is not in the cache.
 
@@ -60,20 +38,18 @@ def build(progress: Progress) -> Path:
         If Java or Maven is missing, or Maven Central does not answer.
     """
     built = folder()
-    java()
+    maven.java(_WHAT)
     with locked(built.parent):
         if _whole(built):
             return built
-        maven = shutil.which("mvn")
-        if maven is None:
-            raise UserError(f"The FHIR server is built by Maven, which is not installed: {_INSTALL}.")
         check_disk(built.parent)
         shutil.rmtree(built, ignore_errors=True)
         progress("building the FHIR server (the first time, 290 MiB from Maven Central)")
         with tempfile.TemporaryDirectory(prefix=".partial-", dir=built.parent) as name:
             partial = Path(name, "project")
             shutil.copytree(PROJECT, partial)
-            _compile(maven, partial)
+            output = f"-Dmdep.outputFile={partial / _CLASSPATH}"
+            maven.run(partial, _WHAT, "compile", "dependency:build-classpath", output)
             classpath = (partial / _CLASSPATH).read_text(encoding="utf-8").strip()
             # The class path is too long for a command line: Java reads it from a file.
             (partial / _ARGUMENTS).write_text(f"-cp\n{built / _CLASSES}:{classpath}\n", encoding="utf-8")
@@ -96,7 +72,17 @@ def command(built: Path, *, address: str, port: int, certificate: Path, key: Pat
         JDBC URL of an H2 database.
     """
     memory = ("-Xmx768m", "-XX:MaxMetaspaceSize=320m", "-XX:+UseSerialGC")
-    return (java(), *memory, f"@{built / _ARGUMENTS}", MAIN, address, str(port), str(certificate), str(key), database)
+    return (
+        maven.java(_WHAT),
+        *memory,
+        f"@{built / _ARGUMENTS}",
+        MAIN,
+        address,
+        str(port),
+        str(certificate),
+        str(key),
+        database,
+    )
 
 
 def _whole(built: Path) -> bool:
@@ -106,14 +92,3 @@ def _whole(built: Path) -> bool:
     except OSError:
         return False
     return all(Path(entry).exists() for entry in classpath.strip().split(":"))
-
-
-def _compile(maven: str, partial: Path) -> None:
-    goals = ("compile", "dependency:build-classpath", f"-Dmdep.outputFile={partial / _CLASSPATH}")
-    command = [maven, "-B", "-q", f"-Dmaven.repo.local={cache() / 'maven'}", *goals]
-    done = subprocess.run(command, cwd=partial, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return
-    errors = [line for line in done.stdout.splitlines() if line.startswith("[ERROR]")]
-    reason = errors[0].removeprefix("[ERROR]").strip()[:300] if errors else "no output"
-    raise UserError(f"Maven could not build the FHIR server ({reason}): check the network and ~/.m2/settings.xml.")

@@ -7,8 +7,8 @@ from typing import Any
 
 from local.ehr import state as ehr_state
 from local.errors import UserError
-from local.hospitals import ehr_source, pipeline
-from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, Home
+from local.hospitals import ehr_source, pipeline, sign_in
+from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, KEYCLOAK_URL, Home
 from local.progress import Steps, Tell
 from local.stack import jobs
 from local.stack.stack import CONFIG, HOSPITALS, Stack
@@ -37,6 +37,8 @@ class Summary:
 
     endpoints: dict[str, str]
     hospitals: tuple[HospitalSummary, ...]
+    staff: str = ""
+    """File of the demonstration staff's sign-in data; empty without any."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON."""
@@ -96,7 +98,7 @@ def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
     return changed
 
 
-def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
+def _summarise(home: Home, stack: Stack, steps: Steps, staff: Path | None) -> Summary:
     outputs = stack.outputs()
     store = pipeline.storage()
     summaries = []
@@ -109,7 +111,8 @@ def _summarise(home: Home, stack: Stack, steps: Steps) -> Summary:
                 HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell))
             )
     server = {"FHIR": EHR_URL} if ehr_state.population(home) else {}
-    return Summary({"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, **server}, tuple(summaries))
+    endpoints = {"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, "Keycloak": KEYCLOAK_URL, **server}
+    return Summary(endpoints, tuple(summaries), str(staff or ""))
 
 
 def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
@@ -133,7 +136,16 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     _settle_releases(stack, pipeline.storage())
     with steps() as tell:
         stack.up(tell)
-    if _train(home, stack, fhir, steps):
+    with ThreadPoolExecutor(1) as background:
+        # Keycloak may still be starting.
+        applied = background.submit(sign_in.apply, home, stack.working())
+        if _train(home, stack, fhir, steps):
+            with steps() as tell:
+                stack.up(tell)
         with steps() as tell:
-            stack.up(tell)
-    return _summarise(home, stack, steps)
+            if not applied.done():
+                tell("waiting for Keycloak")
+            signed_in = applied.result()
+            for name, what in signed_in.done.items():
+                tell(f"{name}: sign-in {what}")
+    return _summarise(home, stack, steps, signed_in.staff)

@@ -83,6 +83,13 @@ def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
             workdir="/app",
             lock_key="storageInitializer",
         ),
+        ImageRecipe(
+            name="agent",
+            recipes=(debian, layers.agent()),
+            entrypoint=("vault",),
+            env=environment("agent"),
+            lock_key="agent",
+        ),
         ImageRecipe(name="pause", recipes=(layers.pause(go),), entrypoint=("/pause",)),
     ]
     if coredns is not None:

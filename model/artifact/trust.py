@@ -96,14 +96,14 @@ def check(signature: Signature, message: bytes, trusted: Collection[str] | None 
         raise UserError("The release's signature does not match its files; do not use it, fetch it again.") from None
 
 
-def trusted_keys() -> frozenset[str] | None:
-    """Return the public keys that ``HMLOPS_TRUSTED_KEYS`` names (base64, with commas between), or nothing."""
-    found = frozenset(os.environ.get(TRUSTED_KEYS, "").replace(",", " ").split())
+def trusted_keys(variable: str = TRUSTED_KEYS) -> frozenset[str] | None:
+    """Return the public keys that an environment variable names (base64, with commas between), or nothing."""
+    found = frozenset(os.environ.get(variable, "").replace(",", " ").split())
     for key in found:
         try:
             size = len(base64.b64decode(key, validate=True))
         except binascii.Error:
             size = 0
         if size != KEY_BYTES:
-            raise UserError(f"{TRUSTED_KEYS} must hold Ed25519 public keys in base64; correct it.")
+            raise UserError(f"{variable} must hold Ed25519 public keys in base64; correct it.")
     return found or None

@@ -13,6 +13,7 @@ from model.io.console import Json, answer
 
 if TYPE_CHECKING:
     from model.curated.ingested import Ingested
+    from model.curated.work import Identities
 
 _SERVER = "For a FHIR server:"
 _ENDS = ("used", "excluded", "refused", "not_needed", "not_in_force")
@@ -49,6 +50,14 @@ def ingest(
     identity: Annotated[
         str | None, typer.Option(help="Identity store: encrypted pseudonym-to-patient mapping, PHI zone only.")
     ] = None,
+    identity_lookup: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="IDENTITY_LOOKUP",
+            metavar="FILE",
+            help="Connection file of the database care, whose identity lookup is filled; needs Vault.",
+        ),
+    ] = None,
     deprivation: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="CSV of a deprivation index by three-digit ZIP (zip3,index), for subgroups."),
@@ -68,7 +77,6 @@ def ingest(
     """Validate and de-identify FHIR, and publish curated tables."""
     from model.curated.run import ingest as run
     from model.deid.keys import keyring
-    from model.identity_store.store import recorder
 
     ring, landed = keyring(hospital, key_file, key_version), None
     if source.lower().startswith("https://"):
@@ -99,7 +107,7 @@ def ingest(
         observed_until=observed_until,
         zone=zone,
         limits=_limits(limit or []),
-        identities=recorder(identity, hospital, key_file, source=source, out=out) if identity else None,
+        identities=_identities(identity, identity_lookup, hospital, key_file, source=source, out=out),
         deprivation=deprivation,
     )
     rate = done.read / (time.monotonic() - began)
@@ -109,6 +117,22 @@ def ingest(
         text = f"fetched {landed.files} files ({landed.mode} {landed.run}; deletions: {landed.deletions_found}); {text}"
         values["landed"] = asdict(landed)
     answer(values, text, as_json=as_json)
+
+
+def _identities(
+    identity: str | None, lookup: Path | None, hospital: str, key_file: Path | None, *, source: str, out: str
+) -> "Identities | None":
+    """Return the stores of identities that the run fills."""
+    from model.identity_store.lookup import lookup_recorder
+    from model.identity_store.recorders import Recorder, Recorders
+    from model.identity_store.store import recorder
+
+    stores: list[Recorder] = []
+    if identity:
+        stores.append(recorder(identity, hospital, key_file, source=source, out=out))
+    if lookup:
+        stores.append(lookup_recorder(lookup, hospital))
+    return Recorders(stores) if stores else None
 
 
 def _limits(given: list[str]) -> dict[str, float]:

@@ -37,6 +37,10 @@ class Identities(Protocol):
         """Keep who a pseudonym is; the last call for a patient counts."""
         ...
 
+    def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
+        """Keep which encounter a pseudonym is; the last call for an encounter counts."""
+        ...
+
     def merge(self, resource: dict[str, Any], survivor: str) -> None:
         """Keep the record numbers of a replaced patient with those of the surviving one."""
         ...
@@ -47,6 +51,10 @@ class Identities(Protocol):
 
     def forget(self, patient_id: str) -> None:
         """Keep nothing of a patient who was deleted."""
+        ...
+
+    def forget_stay(self, encounter_id: str) -> None:
+        """Keep nothing of an encounter that was deleted."""
         ...
 
     def current(self, input_digest: str) -> bool:
@@ -183,6 +191,8 @@ class Work:
         self.staging.versions.deletion(hash((kind, identity)), sequence, at)
         if self.identities is not None and kind == "Patient":
             self.identities.forget(identity)
+        elif self.identities is not None and kind == "Encounter":
+            self.identities.forget_stay(identity)
 
     def _learn(self, patients: list[str]) -> None:
         new = [patient for patient in patients if patient not in self.known]
@@ -214,8 +224,8 @@ class Work:
             staged = [(table.name, row) for row in table.rows(left)]
             if not staged:
                 self.excluded[f"{kind}.{table.why_empty(resource, left)}"] += 1
-            elif kind == "Patient" and self.identities is not None:
-                self.identities.record(resource, context.subject)
+            else:
+                self._identify(resource, owner, context.subject)
         meta = resource.get("meta") or {}
         self.staging.versions.resource(
             hash((kind, resource["id"])),
@@ -229,6 +239,14 @@ class Work:
         lineage = (piece.form, piece.sha256, sequence, context.subject.shift.days)
         for name, row in staged:
             self.staging.add(name, row + lineage)
+
+    def _identify(self, resource: dict[str, Any], owner: str, subject: Subject) -> None:
+        if self.identities is None:
+            return
+        if resource["resourceType"] == "Patient":
+            self.identities.record(resource, subject)
+        elif resource["resourceType"] == "Encounter":
+            self.identities.stay(resource, owner, subject, self.zone)
 
     def _refuse(self, piece: Piece, index: int | None, kind: str | None, faults: list[Fault]) -> None:
         self.counts["refused"] += 1

@@ -1,6 +1,5 @@
 """The ``features`` command: the feature table, one row an index discharge, from the curated tables."""
 
-import io
 import json
 import tempfile
 from collections.abc import Iterator
@@ -23,9 +22,9 @@ from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
 from model.features.engines import Engine, engine
 from model.features.expression import FRESH, expression, labelled_stays
+from model.features.feature_file import METADATA
 from model.io import storage
 
-METADATA = b"healthcare-mlops"
 DUCKDB = "duckdb"
 
 
@@ -218,20 +217,6 @@ def who_and_when(curated_place: str) -> tuple[int, datetime | None]:
         people = runs.fetch(tables["patient"].select("patient_id").distinct())
         newest = [runs.fetch(asof.newest(tables, name).as_table())["newest"][0].as_py() for name in asof.KNOWN]
     return people.num_rows, max((when for when in newest if when is not None), default=None)
-
-
-def load(place: str) -> tuple[pa.Table, dict[str, Any]]:
-    """Return a features file and what it was made from."""
-    content = storage.read(place)
-    try:
-        table = pq.read_table(io.BytesIO(content))
-        made_from: dict[str, Any] = json.loads((table.schema.metadata or {})[METADATA])
-        same = made_from["definition_digest"] == digest()
-    except (pa.ArrowInvalid, KeyError, ValueError, TypeError):
-        raise UserError(f"{place} is not a features file; make one with python -m model features.") from None
-    if not same:
-        raise UserError(f"{place} was made with other feature definitions; run python -m model features again.")
-    return table, made_from
 
 
 def schema(table: Definitions, fresh: bool = False) -> pa.Schema:

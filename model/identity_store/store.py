@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,15 @@ class Recorder:
         found = Identity(identity, tuple(_identifiers(resource)), subject.shift.days)
         self._known[identity] = (pseudonym, found)
 
+    def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
+        """Keep nothing of an Encounter: the store answers for patients alone."""
+
     def forget(self, patient_id: str) -> None:
         """Drop a deleted patient."""
         self._known.pop(patient_id, None)
+
+    def forget_stay(self, encounter_id: str) -> None:
+        """Keep nothing of an Encounter."""
 
     def current(self, input_digest: str) -> bool:
         """Return whether the published edition was made from this input."""

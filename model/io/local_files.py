@@ -5,6 +5,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -84,6 +85,19 @@ def entry(path: Path) -> Stored:
         return Stored(str(path), "", path.stat().st_size if regular else 0, regular=regular)
     except OSError as fault:
         raise UserError(f"Cannot read a file below {path.parent}: {fault.strerror}.") from None
+
+
+def stored(path: Path) -> Stored | None:
+    """Return a file's mark, size and age without reading it, or nothing when there is no such file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as fault:
+        raise UserError(f"Cannot read {path}: {fault.strerror}.") from None
+    mark = f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+    age = datetime.now(UTC) - datetime.fromtimestamp(status.st_mtime, UTC)
+    return Stored(str(path), mark, status.st_size, age)
 
 
 def _unreadable(fault: OSError) -> NoReturn:

@@ -69,6 +69,22 @@ def get(place: str) -> bytes | None:
             raise
 
 
+def stored(place: str) -> Stored | None:
+    """Return an object's mark, size and age without reading it, or nothing when there is no such object."""
+    from botocore.exceptions import ClientError
+
+    bucket, key = _split(place)
+    with _explained(place):
+        try:
+            about = client().head_object(Bucket=bucket, Key=key)
+        except ClientError as fault:
+            if fault.response.get("Error", {}).get("Code") in {"NoSuchKey", "404"}:
+                return None
+            raise
+    age = datetime.now(UTC) - about["LastModified"]
+    return Stored(place, about["ETag"].strip('"'), about["ContentLength"], age)
+
+
 def fetch(place: str, into: IO[bytes]) -> None:
     """Copy an object to a stream."""
     bucket, key = _split(place)

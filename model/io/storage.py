@@ -71,6 +71,11 @@ def entries(place: str) -> list[Stored]:
     return [local_files.entry(path) for path in ([root] if root.is_file() else sorted(local_files.everything(root)))]
 
 
+def stored(place: str) -> Stored | None:
+    """Return one file's mark, size and age without reading it, or nothing when no such file exists."""
+    return s3.stored(place) if is_s3(place) else local_files.stored(Path(place))
+
+
 def marked(stored: Stored) -> Stored:
     """Return a file with its mark."""
     return stored if stored.mark else replace(stored, mark=local_files.digest(Path(stored.place)))

@@ -73,15 +73,14 @@ class Vault:
         self._client: Client | None = None
 
     @classmethod
-    def from_environment(cls) -> "Vault | None":
+    def from_environment(cls, patience: float = PATIENCE_SECONDS) -> "Vault | None":
         """Return a client when ``VAULT_ADDR`` and ``VAULT_ROLE`` name one."""
         address, role = os.environ.get("VAULT_ADDR"), os.environ.get("VAULT_ROLE")
         if not address or not role:
             return None
         token_file = Path(os.environ.get("VAULT_TOKEN_FILE", str(TOKEN_FILE)))
-        return cls(
-            address, role, os.environ.get("VAULT_CACERT"), token_file, namespace=os.environ.get("VAULT_NAMESPACE")
-        )
+        certificate, namespace = os.environ.get("VAULT_CACERT"), os.environ.get("VAULT_NAMESPACE")
+        return cls(address, role, certificate, token_file, patience, namespace)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Write to a path and return the answer's data."""

@@ -64,20 +64,21 @@ class LocalSigner:
 class VaultSigner:
     """Signer with Vault's transit engine: the key never leaves Vault."""
 
-    def __init__(self, vault: Transit, mount: str) -> None:
+    def __init__(self, vault: Transit, mount: str, key: str = KEY_NAME) -> None:
         self._vault = vault
         self._mount = mount
+        self._key = key
 
     def sign(self, message: bytes) -> Signature:
         """Return the signature of a message."""
         body = {"input": base64.b64encode(message).decode()}
-        made: str = self._vault.post(f"{self._mount}/sign/{KEY_NAME}", body)["signature"]
+        made: str = self._vault.post(f"{self._mount}/sign/{self._key}", body)["signature"]
         _, version, text = made.split(":")
-        return Signature(ALGORITHM, f"vault {self._mount}/{KEY_NAME}", version, self.public_keys()[version], text)
+        return Signature(ALGORITHM, f"vault {self._mount}/{self._key}", version, self.public_keys()[version], text)
 
     def public_keys(self) -> dict[str, str]:
         """Return the public key of each version."""
-        keys: dict[str, Any] = self._vault.get(f"{self._mount}/keys/{KEY_NAME}")["keys"]
+        keys: dict[str, Any] = self._vault.get(f"{self._mount}/keys/{self._key}")["keys"]
         return {f"v{version}": str(key["public_key"]) for version, key in keys.items()}
 
 

@@ -13,7 +13,8 @@ from model.curated.shares import plural
 from model.definitions.features import definitions
 from model.deid.keys import KEY_BYTES, LocalKeyring
 from model.errors import UserError
-from model.features.build import build, build_at, load, who_and_when
+from model.features.build import build, build_at, who_and_when
+from model.features.feature_file import load
 from model.fhir.discovery import SUFFIXES
 from model.fhir.record_use import record_use
 

@@ -15,7 +15,7 @@ from model.dataset.columns import Column
 from model.dataset.dataset import Dataset, labelled
 from model.definitions.features import definitions
 from model.errors import UserError
-from model.features.build import load
+from model.features.feature_file import load
 from model.io.hospital_name import check_hospital
 from model.training.baseline import baseline
 from model.training.groups import groups_of, recorded_groups

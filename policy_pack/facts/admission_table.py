@@ -69,6 +69,8 @@ class AdmissionTable:
         Groups that may be deployers or administrators.
     kserve
         Users that KServe may have.
+    agent_scripts
+        Commands by which an injector starts Vault's agent.
     constants
         Values that are the same in all stacks, by variable.
     """
@@ -81,6 +83,7 @@ class AdmissionTable:
     gateway_images: tuple[str, ...]
     people: frozenset[str]
     kserve: frozenset[str]
+    agent_scripts: frozenset[str]
     constants: Mapping[str, Any]
 
 
@@ -108,8 +111,8 @@ def _table(document: dict[str, Any], rows: dict[str, Any]) -> AdmissionTable:
     for name, row in rows.items():
         account = row["service_account"]
         accounts[row["zone"]][gateway["service_account"] if name == _GATEWAY else account] = account
-        if row.get("buckets"):
-            audiences[account] = (AWS_AUDIENCE, *((API_SERVER,) if row.get("vault") else ()))
+        if row.get("buckets") or row.get("administers_database"):
+            audiences[account] = (AWS_AUDIENCE, *((API_SERVER,) if row.get("vault") or row.get("secrets") else ()))
     return AdmissionTable(
         policies=tuple(_policy(name, row, document) for name, row in document["policies"].items()),
         accounts=accounts,
@@ -119,7 +122,11 @@ def _table(document: dict[str, Any], rows: dict[str, Any]) -> AdmissionTable:
         gateway_images=tuple(gateway["tagged_images"]),
         people=frozenset({*document["deployers"].values(), *document["administrators"].values()}),
         kserve=frozenset(document["kserve"].values()),
-        constants={name: document[name] for name in ("gateway_controller", "cleaners")},
+        agent_scripts=frozenset(document["agent"]["scripts"].values()),
+        constants={
+            **{name: document[name] for name in ("gateway_controller", "cleaners")},
+            **{f"agent_{name}": document["agent"][name] for name in ("containers", "volumes", "command")},
+        },
     )
 
 

@@ -52,6 +52,8 @@ class ZoneTable:
         The endpoints that are pods of the platform.
     flows
         The allowed flows.
+    holds, passes
+        The most sensitive data class that each zone stores, and that passes through it in requests; or none.
     """
 
     zones: frozenset[str]
@@ -59,6 +61,8 @@ class ZoneTable:
     endpoints: frozenset[str]
     platform_pods: dict[str, PlatformPods]
     flows: tuple[Flow, ...]
+    holds: dict[str, str]
+    passes: dict[str, str]
 
     def ports(self, source: str, target: str) -> set[int]:
         """Return the ports on which one workload may connect to another."""
@@ -109,6 +113,9 @@ def read(path: Path, workloads: Path = WORKLOADS) -> ZoneTable:
                 )
                 for flow in document["flows"]
             ),
+            **{
+                field: {zone: str(document[field][zone]) for zone in document["zones"]} for field in ("holds", "passes")
+            },
         )
     except OSError:
         raise PackError(f"{path} does not exist; the check of zone flows needs the zone table.") from None

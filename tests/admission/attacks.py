@@ -32,12 +32,12 @@ class PodShape:
         if self.kind == "Deployment":
             template["spec"]["restartPolicy"] = "Always"
         place.update(template)
-        labels = template["metadata"]["labels"]
+        labels, annotations = template["metadata"]["labels"], template["metadata"]["annotations"]
         return {
             "apiVersion": self.api,
             "kind": self.kind,
             **body,
-            "metadata": {"name": "tried", "namespace": HOME, "labels": labels},
+            "metadata": {"name": "tried", "namespace": HOME, "labels": labels, "annotations": annotations},
         }
 
     def template(self, manifest: Json) -> Json:
@@ -80,13 +80,17 @@ def _labels(**labels: str) -> Callable[[Json], None]:
     return lambda template: template["metadata"]["labels"].update({named[key]: text for key, text in labels.items()})
 
 
+def _annotations(**annotations: str) -> Callable[[Json], None]:
+    own = {f"vault.hashicorp.com/{name}": text for name, text in annotations.items()}
+    return lambda template: template["metadata"]["annotations"].update(own)
+
+
 def _volume(**source: Any) -> Callable[[Json], None]:
     return lambda template: template["spec"]["volumes"].append({"name": "more", **source})
 
 
-def _token(audience: str | None) -> Callable[[Json], None]:
-    token: Json = {"path": "token", **({"audience": audience} if audience else {})}
-    return _volume(projected={"sources": [{"serviceAccountToken": token}]})
+def _token(audience: str) -> Callable[[Json], None]:
+    return _volume(projected={"sources": [{"serviceAccountToken": {"path": "token", "audience": audience}}]})
 
 
 def _more(field: str, **fields: Any) -> Callable[[Json], None]:
@@ -149,7 +153,15 @@ POD_ATTACKS: dict[str, Callable[[Json], None]] = {
     "node affinity": _spec(affinity={"nodeAffinity": _NODE_AFFINITY}),
     "another scheduler": _spec(schedulerName="mine"),
     "a token for another audience": _token("https://elsewhere.example"),
-    "a token for the API server": _token(None),
+    "another workload's role in Vault": _annotations(role="north-ingestor"),
+    "another hospital's role in Vault": _annotations(role="south-planner"),
+    "a secret of another workload": _annotations(**{"agent-inject-secret-fhir": "north/kv/data/fhir"}),
+    "another template of a secret": _annotations(**{"agent-inject-template-tls.key": "{{ key }}"}),
+    "another image of the agent": _annotations(**{"agent-image": f"docker.io/library/python{_DIGEST}"}),
+    "a container with the name of the agent": _more("initContainers", name="vault-agent-init"),
+    "an injector of a mesh": lambda template: template["metadata"]["annotations"].update(
+        {"sidecar.istio.io/inject": "true"}
+    ),
     "the automatic token": _spec(automountServiceAccountToken=True),
 }
 

@@ -40,6 +40,7 @@ PARTS = (
     "kube-proxy",
     "kserve",
     "metrics-server",
+    "keycloak",
 )
 
 

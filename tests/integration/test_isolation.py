@@ -295,8 +295,8 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
     north, south, phi = pods.model_server("north"), pods.model_server("south"), pods.listener("north", "ingestor")
     everything = [north, south, phi, VAULT, AWS, KUBERNETES]
     allowed = {
-        ("north", "planner"): {north, AWS},
-        ("south", "planner"): {south, AWS},
+        ("north", "planner"): {north, VAULT, AWS},
+        ("south", "planner"): {south, VAULT, AWS},
         ("north", "trainer"): {AWS},
         ("north", "promoter"): {VAULT, AWS},
         ("north", "features"): {AWS},

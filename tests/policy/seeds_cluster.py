@@ -262,6 +262,9 @@ SEGMENTS: list[Seed] = [
             (f"{PREFIX}/zone", "nowhere"),
             (f"{PREFIX}/hospital", GONE),
             (f"{PREFIX}/data-class", GONE),
+            (f"{PREFIX}/data-class", "models"),
+            (f"{PREFIX}/data-passes", GONE),
+            (f"{PREFIX}/data-passes", "none"),
         )
     ),
     seed("SEG-04", _CONFIG, "metadata.namespace", GONE),

@@ -5,6 +5,7 @@ from typing import Any
 
 from policy_pack.facts.admission_table import RequiredPolicy, admission_table
 from policy_pack.facts.releases import source_attributes
+from policy_pack.facts.secret_table import secret_table
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import PREFIX, build
@@ -50,7 +51,8 @@ def namespace(hospital: str, zone: str) -> list[Resource]:
         **labels(hospital, zone),
         "pod-security.kubernetes.io/enforce": "restricted",
         "pod-security.kubernetes.io/enforce-version": "v1.34",
-        f"{PREFIX}/data-class": "raw" if zone == "phi" else "curated",
+        f"{PREFIX}/data-class": zones().holds[zone],
+        f"{PREFIX}/data-passes": zones().passes[zone],
         f"{PREFIX}/owner": "platform",
         f"{PREFIX}/phi": "true",
         "istio-injection": "enabled",
@@ -328,6 +330,9 @@ def admission() -> list[Resource]:
         "administrators": ["system:masters"],
         "kserve": sorted(table.kserve)[0],
         "buckets": "hmlops-prod-",
+        "injections": secret_table().annotations,
+        "agent_image": f"hmlops.local/agent@{DIGEST}",
+        "agent_script": sorted(table.agent_scripts)[0],
         **table.constants,
     }
     return [one for required in table.policies for one in _admission_policy(required, values)]

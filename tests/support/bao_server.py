@@ -26,6 +26,12 @@ BINARY = Path(sys.executable).parent / "bao"
 ROOT = "root-of-a-test"
 HOSPITAL = "north"
 PATIENCE = 30.0
+LOOKUP_KEY = "identity-lookup"
+LOOKUP_RULES = {
+    "identity-writer": ("hmac/pseudonym/*", f"encrypt/{LOOKUP_KEY}", f"hmac/{LOOKUP_KEY}/*"),
+    "care": ("hmac/pseudonym/*", f"encrypt/{LOOKUP_KEY}", f"decrypt/{LOOKUP_KEY}", f"hmac/{LOOKUP_KEY}/*"),
+}
+"""Paths of the transit engine that the writer of the identity lookup and its reader may use."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,8 @@ def _lay_out(server: Bao) -> None:
     mount = f"{HOSPITAL}/transit"
     root.sys.enable_secrets_engine("transit", path=mount)
     root.write_data(f"{mount}/keys/pseudonym", data={"type": "hmac", "key_size": 32})
-    root.secrets.transit.create_key(name="identity", key_type="aes256-gcm96", mount_point=mount)
+    for key in ("identity", LOOKUP_KEY):
+        root.secrets.transit.create_key(name=key, key_type="aes256-gcm96", mount_point=mount)
     root.sys.enable_auth_method("jwt", path="kubernetes")
     public = server.key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -121,3 +128,5 @@ def _lay_out(server: Bao) -> None:
     root.write_data("auth/kubernetes/config", data={"jwt_validation_pubkeys": [public.decode()]})
     for workload in ("ingestor", "reidentifier"):
         server.admit(workload, VAULT_RULES[workload])
+    for workload, paths in LOOKUP_RULES.items():
+        server.admit(workload, [VaultPolicyRule(path=f"transit/{path}", capability="update") for path in paths])

@@ -15,7 +15,7 @@ import pulumi
 import yaml
 
 from infra.settings import Settings
-from infra.settings.load import settings_from
+from infra.settings.files.load import settings_from
 from tests.support.cards import card
 from tests.support.repository import REPOSITORY
 
@@ -42,6 +42,7 @@ LOCK = {
         ("workloads", "workloads"),
         ("modelServer", "model-server"),
         ("storageInitializer", "storage-initializer"),
+        ("agent", "agent"),
     )
 }
 
@@ -165,6 +166,14 @@ def settings(stack: str, root: Path, change: Callable[[dict[str, Any]], None] | 
     return settings_from(written, where=f"Pulumi.{stack}.yaml", root=root)
 
 
+def like(entry: Mapping[str, Any], name: str, **changed: Any) -> dict[str, Any]:
+    """Return a hospital's entry for another hospital, with its own client of the identity provider."""
+    own = copy.deepcopy({**entry, "name": name})
+    if "signIn" in own:
+        own["signIn"] |= {"client": f"{name}-worklist", "audience": f"{name}-care"}
+    return {**own, **changed}
+
+
 def configuration(stack: str) -> dict[str, Any]:
     """Return what a stack's file says, without the project's prefix and the releases that this machine made."""
     config = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text())["config"]
@@ -204,7 +213,7 @@ def run_program(chosen: Settings, files: Mapping[str, str] = RELEASE_FILES) -> S
     """Run the program with some settings, and return what it declares."""
 
     async def program() -> None:
-        with mock.patch("infra.settings.load.load", return_value=chosen):
+        with mock.patch("infra.settings.files.load.load", return_value=chosen):
             await first_page()["declare"]()
 
     return declared(program, chosen.environment, files)

@@ -63,6 +63,16 @@ class Gateway:
 
 
 @validated(frozen=True, config=_STRICT)
+class Agent:
+    """Containers that the injector of Vault's agent adds."""
+
+    containers: tuple[str, ...]
+    volumes: tuple[str, ...]
+    command: tuple[str, ...]
+    scripts: dict[ClusterKind, str]
+
+
+@validated(frozen=True, config=_STRICT)
 class AdmissionTable:
     """Users and groups, variables, and policies by name."""
 
@@ -72,6 +82,7 @@ class AdmissionTable:
     gateway_controller: str
     cleaners: tuple[str, ...]
     gateway: Gateway
+    agent: Agent
     variables: dict[str, str | None]
     pods: dict[str, Rule]
     policies: dict[str, Policy]

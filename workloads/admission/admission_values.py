@@ -37,6 +37,16 @@ def values(table: AdmissionTable, zones: ZoneTable, settings: Settings, cluster:
         "kserve": table.kserve[kind],
         "gateway_controller": table.gateway_controller,
         "cleaners": list(table.cleaners),
+        "injections": {
+            workload.service_account: workload.annotations("${hospital}")
+            for workload in zones.workloads.values()
+            if workload.secrets
+        },
+        "agent_image": cluster.images.agent,
+        "agent_containers": list(table.agent.containers),
+        "agent_volumes": list(table.agent.volumes),
+        "agent_command": list(table.agent.command),
+        "agent_script": table.agent.scripts[kind],
         "buckets": f"{names.stem(settings.environment)}-",
     }
     return {name: json.dumps(value) for name, value in found.items()}
@@ -53,7 +63,7 @@ def _accounts(table: AdmissionTable, workloads: Mapping[str, Workload], zone: st
 
 def _audiences(workloads: Mapping[str, Workload]) -> dict[str, list[str]]:
     return {
-        workload.service_account: [TOKEN_AUDIENCE, *([_API_SERVER] if workload.vault else [])]
+        workload.service_account: [TOKEN_AUDIENCE, *([_API_SERVER] if workload.vault_rules else [])]
         for workload in workloads.values()
         if workload.has_role
     }

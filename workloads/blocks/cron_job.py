@@ -58,7 +58,7 @@ def cron_job(
                 spec=batch.JobSpecArgs(
                     backoff_limit=BACKOFF_LIMIT,
                     active_deadline_seconds=job.timeout_minutes * 60,
-                    template=PodTemplateSpecArgs(metadata=ObjectMetaArgs(labels=labels), spec=spec),
+                    template=PodTemplateSpecArgs(metadata=identity.pod_metadata, spec=spec),
                 ),
             ),
         ),

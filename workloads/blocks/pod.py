@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.blocks import workload_roles
 from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY, Cluster
@@ -16,6 +17,8 @@ TOKEN_SECONDS = 3600
 AWS_TOKEN_VOLUME = "aws-token"
 VAULT_TOKEN_VOLUME = "vault-token"
 CA_VOLUME = "platform-ca"
+# Services learn that a pod is leaving before its server stops to accept.
+DRAIN_SECONDS = 5
 TMP_VOLUME = "tmp"
 TMP_FOLDER = "/tmp"
 DEFAULT_TMP_SIZE = "256Mi"
@@ -36,8 +39,8 @@ class PodIdentity:
         The IAM role.
     vault_role
         The role in Vault; None for workloads that do not log in.
-    labels
-        Labels of the pods.
+    labels, annotations
+        Labels and annotations of the pods.
     placement
         Node selector and tolerations.
     """
@@ -47,7 +50,13 @@ class PodIdentity:
     role_arn: pulumi.Output[str]
     vault_role: str | None
     labels: Mapping[str, str]
+    annotations: Mapping[str, str]
     placement: Placement
+
+    @property
+    def pod_metadata(self) -> ObjectMetaArgs:
+        """Metadata of a pod template."""
+        return ObjectMetaArgs(labels=dict(self.labels), annotations=dict(self.annotations) or None)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,19 @@ class HttpProbes:
     port: int
     liveness: str
     readiness: str
+
+
+@dataclass(frozen=True)
+class CommandProbes:
+    """Port of a mutual TLS server, and the commands of its liveness and its readiness probe.
+
+    The kubelet has no client certificate, so a command in the container asks with the pod's own.
+    """
+
+    port: int
+    liveness: Sequence[str]
+    readiness: Sequence[str]
+    drain_seconds: int = DRAIN_SECONDS
 
 
 @dataclass(frozen=True)
@@ -80,12 +102,12 @@ class Container:
     resources: Resources
     args: Sequence[pulumi.Input[str]] = ()
     env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    probes: HttpProbes | None = None
+    probes: HttpProbes | CommandProbes | None = None
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod of a Job.
+    """A pod of a Job or of a service.
 
     Parameters
     ----------
@@ -97,16 +119,19 @@ class Pod:
         Containers that run before it, in order.
     tmp_size
         Size limit of ``/tmp``, the only writable directory, which the containers share.
+    grace_seconds
+        Of a service, the time to complete requests when it is stopped; None for a Job.
     """
 
     identity: PodIdentity
     main: Container
     init_containers: Sequence[Container] = ()
     tmp_size: str = DEFAULT_TMP_SIZE
+    grace_seconds: int | None = None
 
 
 def pod_spec(cluster: Cluster, settings: Settings, pod: Pod) -> core.PodSpecArgs:
-    """Return the pod spec of a Job."""
+    """Return the pod spec of a Job or of a service."""
     env = environment(cluster, settings, pod.identity)
     mounts = volume_mounts(cluster, pod.identity)
     placement = pod.identity.placement
@@ -114,7 +139,8 @@ def pod_spec(cluster: Cluster, settings: Settings, pod: Pod) -> core.PodSpecArgs
         service_account_name=pod.identity.service_account,
         automount_service_account_token=False,
         enable_service_links=False,
-        restart_policy="Never",
+        restart_policy="Never" if pod.grace_seconds is None else "Always",
+        termination_grace_period_seconds=pod.grace_seconds,
         node_selector=placement.node_selector or None,
         tolerations=[_toleration(toleration) for toleration in placement.tolerations] or None,
         security_context=pod_security_context(),
@@ -174,10 +200,11 @@ def container_spec(
         security_context=container_security_context(),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=list(mounts) or None,
-        ports=[core.ContainerPortArgs(container_port=probes.port, name="http1", protocol="TCP")] if probes else None,
-        startup_probe=_probe(probes.readiness, probes.port, period=2, failures=60) if probes else None,
-        readiness_probe=_probe(probes.readiness, probes.port, period=5, failures=3) if probes else None,
-        liveness_probe=_probe(probes.liveness, probes.port, period=10, failures=3) if probes else None,
+        ports=[_port(probes)] if probes else None,
+        startup_probe=_probe(probes.readiness, probes, period=2, failures=60) if probes else None,
+        readiness_probe=_probe(probes.readiness, probes, period=5, failures=3) if probes else None,
+        liveness_probe=_probe(probes.liveness, probes, period=10, failures=3) if probes else None,
+        lifecycle=_lifecycle(probes) if isinstance(probes, CommandProbes) else None,
     )
 
 
@@ -257,10 +284,32 @@ def _token_volume(name: str, audience: str | None) -> core.VolumeArgs:
     return core.VolumeArgs(name=name, projected=core.ProjectedVolumeSourceArgs(sources=[source]))
 
 
-def _probe(path: str, port: int, *, period: int, failures: int) -> core.ProbeArgs:
+def _port(probes: HttpProbes | CommandProbes) -> core.ContainerPortArgs:
+    name = "http1" if isinstance(probes, HttpProbes) else "https"
+    return core.ContainerPortArgs(container_port=probes.port, name=name, protocol="TCP")
+
+
+def _lifecycle(probes: CommandProbes) -> core.LifecycleArgs:
+    """Return a pause before the server is told to stop, in which Services learn that the pod is leaving."""
+    return core.LifecycleArgs(
+        pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=probes.drain_seconds))
+    )
+
+
+def _probe(
+    probe: str | Sequence[str], probes: HttpProbes | CommandProbes, *, period: int, failures: int
+) -> core.ProbeArgs:
+    if isinstance(probe, str):
+        return core.ProbeArgs(
+            http_get=core.HTTPGetActionArgs(path=probe, port=probes.port, scheme="HTTP"),
+            period_seconds=period,
+            failure_threshold=failures,
+            timeout_seconds=2,
+        )
+    # A command starts an interpreter, so it is asked less often and has more time.
     return core.ProbeArgs(
-        http_get=core.HTTPGetActionArgs(path=path, port=port, scheme="HTTP"),
-        period_seconds=period,
+        exec_=core.ExecActionArgs(command=list(probe)),
+        period_seconds=2 * period,
         failure_threshold=failures,
-        timeout_seconds=2,
+        timeout_seconds=5,
     )

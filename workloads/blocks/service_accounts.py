@@ -64,7 +64,7 @@ class WorkloadAccount(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=child,
         )
-        if row.vault:
+        if row.vault_rules:
             self._token_review(name, row.service_account, args.namespace, labels)
         if grants:
             bucket_role_policy(name, args.role.role, grants, args.buckets, args.settings.region, child)
@@ -74,8 +74,9 @@ class WorkloadAccount(pulumi.ComponentResource):
             namespace=args.namespace,
             service_account=service_account.metadata.name,
             role_arn=args.role.arn,
-            vault_role=names.vault_role(args.hospital, row.service_account) if row.vault else None,
+            vault_role=names.vault_role(args.hospital, row.service_account) if row.vault_rules else None,
             labels=labels,
+            annotations=row.annotations(args.hospital),
             placement=args.placement,
         )
         self.register_outputs({"roleArn": args.role.arn})

@@ -1,6 +1,6 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -26,6 +26,7 @@ from infra.vault.database_secrets import HospitalDatabase, HospitalDatabaseArgs
 from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
 from infra.vault.pki import HospitalCa, HospitalCaArgs
 from infra.vault.server import KubernetesAuth
+from infra.vault.workload_pki import WorkloadCa, WorkloadCaArgs
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
@@ -45,6 +46,7 @@ from workloads.serving.planning import planning
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
+from workloads.zones.secret_table import TLS
 from workloads.zones.workload_table import GATEWAY, Workload
 
 
@@ -146,7 +148,7 @@ class HospitalService(pulumi.ComponentResource):
                 child,
             )
             prerequisites.append(engine)
-        prerequisites += self._certificate_authority(protect)
+        prerequisites += [*self._certificate_authority(protect), self._workload_authority(protect)]
         if not hospital.leaving:
             self._deploy_workloads(name, zones, roles, storage, vault, prerequisites)
         release = None if hospital.leaving else hospital.release
@@ -176,6 +178,7 @@ class HospitalService(pulumi.ComponentResource):
             ZonesArgs(
                 hospital=hospital.name,
                 holds=table.holds,
+                passes=table.passes,
                 contact=hospital.contact,
                 quotas=zone_quotas(args.settings, hospital),
                 policy_rules=rules,
@@ -205,9 +208,9 @@ class HospitalService(pulumi.ComponentResource):
     def _vault_workloads(self) -> list[VaultWorkload]:
         hospital = self._args.hospital.name
         return [
-            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault)
+            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault_rules)
             for workload in self._workloads.values()
-            if workload.vault
+            if workload.vault_rules
         ]
 
     def _deploy_workloads(
@@ -217,7 +220,7 @@ class HospitalService(pulumi.ComponentResource):
         roles: dict[str, WorkloadRole],
         storage: HospitalStorage,
         vault: HospitalVault,
-        prerequisites: list[pulumi.Resource],
+        prerequisites: Sequence[pulumi.Resource],
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
@@ -276,6 +279,13 @@ class HospitalService(pulumi.ComponentResource):
             ),
             self._child,
         )
+
+    def _workload_authority(self, protect: bool) -> WorkloadCa:
+        """Declare the CA of mutual TLS between the hospital's workloads."""
+        accounts = tuple(workload.service_account for workload in self._workloads.values() if TLS in workload.secrets)
+        hospital = self._args.hospital.name
+        ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect)
+        return WorkloadCa(f"{hospital}-workload-pki", ca, self._child)
 
     def _certificate_authority(self, protect: bool) -> list[HospitalCa]:
         """Declare the CA that issues the certificates of the gateway and its clients."""

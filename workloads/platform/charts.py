@@ -14,6 +14,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from infra.cluster.image_repositories import images
 from infra.settings import Autoscaler, Settings, names
 
 TABLE = Path(__file__).with_name("charts.yaml")
@@ -132,10 +133,14 @@ class Charts(pulumi.ComponentResource):
 
 def values(chart: Chart, settings: Settings) -> dict[str, Any]:
     """Return the values of a chart for a stack."""
+    repository, _, digest = images(settings).agent.rpartition(":")
     variables = {
         "cluster": names.stem(settings.environment),
         "region": settings.region,
         "vault": settings.endpoints.vault.url,
+        "vault_namespace": settings.vault.namespace or "",
+        "agent_repository": repository,
+        "agent_digest": digest,
     }
     return {key: _substitute(value, variables) for key, value in chart.values.items()}
 

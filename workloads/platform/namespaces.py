@@ -55,7 +55,7 @@ class PlatformNamespaces(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self.namespaces = {}
         for namespace_name, row in charts.table().namespaces.items():
-            metadata = ObjectMetaArgs(name=namespace_name, labels=namespace_labels(names.SHARED, ZONE, HOLDS))
+            metadata = ObjectMetaArgs(name=namespace_name, labels=namespace_labels(names.SHARED, ZONE, HOLDS, HOLDS))
             namespace = core.Namespace(namespace_name, metadata=metadata, opts=child).metadata.name
             self.namespaces[namespace_name] = namespace
             specs = {"default-deny": network_policies.default_deny()} | {

@@ -39,18 +39,20 @@ class PlatformPods:
 
 @validated(frozen=True, config=_STRICT)
 class ZoneTable:
-    """Zones, the data class of each, workloads, external endpoints, platform pods and flows."""
+    """Zones, the data class that each stores and that passes through it, workloads, endpoints, platform pods, flows."""
 
     zones: dict[str, str]
     holds: dict[str, DataClass | Literal["none"]]
+    passes: dict[str, DataClass | Literal["none"]]
     workloads: dict[str, Workload]
     endpoints: dict[str, str]
     pods: dict[str, PlatformPods]
     flows: tuple[Flow, ...]
 
     def __post_init__(self) -> None:
-        if self.holds.keys() != self.zones.keys():
-            raise ValueError("holds of zones.yaml must name each of its zones, and nothing else")
+        for field, classes in (("holds", self.holds), ("passes", self.passes)):
+            if classes.keys() != self.zones.keys():
+                raise ValueError(f"{field} of zones.yaml must name each of its zones, and nothing else")
         for name, workload in self.workloads.items():
             if workload.zone not in self.zones:
                 raise ValueError(f"workload {name} is in zone {workload.zone}, which zones.yaml does not define")

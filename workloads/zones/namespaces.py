@@ -26,8 +26,8 @@ class ZonesArgs:
     ----------
     hospital
         The hospital's name.
-    holds
-        The data class of each zone, or none.
+    holds, passes
+        The data class that each zone stores, and that passes through it; or none.
     contact
         Security contact and agreement, which namespaces have as annotations.
     quotas
@@ -38,6 +38,7 @@ class ZonesArgs:
 
     hospital: str
     holds: Mapping[str, str]
+    passes: Mapping[str, str]
     contact: Contact | None
     quotas: Mapping[str, ZoneQuota]
     policy_rules: Sequence[PolicyRule]
@@ -64,7 +65,7 @@ class Zones(pulumi.ComponentResource):
             full_name,
             metadata=ObjectMetaArgs(
                 name=full_name,
-                labels=namespace_labels(hospital, zone, args.holds[zone]),
+                labels=namespace_labels(hospital, zone, args.holds[zone], args.passes[zone]),
                 annotations=_contact_annotations(args.contact),
             ),
             opts=child,
@@ -111,18 +112,18 @@ class Zones(pulumi.ComponentResource):
         return ObjectMetaArgs(name=name, namespace=namespace, labels=names.labels(hospital, zone))
 
 
-def namespace_labels(hospital: str, zone: str, holds: str) -> dict[str, str]:
-    """Return the labels of a namespace: owner, data class, and Pod Security Standard "restricted".
+def namespace_labels(hospital: str, zone: str, holds: str, passes: str) -> dict[str, str]:
+    """Return the labels of a namespace: owner, data classes, and Pod Security Standard "restricted".
 
     Parameters
     ----------
     hospital, zone
         The hospital (``shared`` for platform namespaces) and its zone.
-    holds
-        The data class, or none.
+    holds, passes
+        The data class that it stores, and that passes through it; or none.
     """
     phi = holds != "none" and names.holds_phi(DataClass(holds))
-    labels = names.labels(hospital, zone, owner=names.OWNER, phi=str(phi).lower(), data_class=holds)
+    labels = names.labels(hospital, zone, owner=names.OWNER, phi=str(phi).lower(), data_class=holds, data_passes=passes)
     modes = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
     return {**labels, **modes, f"{_POD_SECURITY}/enforce-version": _POD_SECURITY_VERSION}
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from infra.settings import Amount, ExistingClusterSettings, Hospital, Resources, Settings
 from workloads.zones import flow_table
+from workloads.zones.secret_table import secret_table
 from workloads.zones.workload_table import GATEWAY, Workload
 
 _NOTHING = Resources(requests=Amount.of(0, 0), limits=Amount.of(0, 0))
@@ -60,6 +61,11 @@ def _quota(workloads: list[Workload], settings: Settings, hospital: Hospital) ->
         pods += count
         total = total.plus(size.times(count * workload.pods.containers))
         container = container.maximum(size)
+        if workload.secrets:
+            agent = secret_table().agent
+            container = container.maximum(agent)
+            # The agent of a Job ends before its container starts.
+            total = total if workload.cron_job else total.plus(agent.times(count))
     return ZoneQuota(pods, total, container, sum(workload.pods.load_balancers for workload in workloads))
 
 

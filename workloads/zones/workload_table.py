@@ -14,6 +14,7 @@ from infra.blocks.workload_roles import Access, BucketGrant
 from infra.settings import DataClass, Resources
 from infra.settings.fields import Memory
 from infra.vault.hospital import VaultPolicyRule
+from workloads.zones.secret_table import secret_table
 
 TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
@@ -77,8 +78,19 @@ class Workload:
     buckets: tuple[Permission, ...] = ()
     vault: tuple[VaultPolicyRule, ...] = ()
     ports: dict[str, PortNumber] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     cron_job: CronJob | None = None
     administers_database: bool = False
+
+    @property
+    def vault_rules(self) -> tuple[VaultPolicyRule, ...]:
+        """Rules of its Vault policy: its own, and those of its secrets."""
+        return (*self.vault, *secret_table().rules(self.secrets, self.service_account))
+
+    def annotations(self, hospital: str) -> dict[str, str]:
+        """Return the annotations of its pods, by which they get its secrets."""
+        job = self.cron_job is not None
+        return secret_table().pod_annotations(self.secrets, hospital, self.service_account, job=job)
 
     @property
     def has_role(self) -> bool:
@@ -101,6 +113,12 @@ class WorkloadTable:
                     raise ValueError(
                         f"workload {name} has a permission on the location {permission.location}, which "
                         "workloads.yaml does not define; check the spelling or add it to locations"
+                    )
+            for secret in workload.secrets:
+                if secret not in secret_table().secrets:
+                    raise ValueError(
+                        f"workload {name} has the secret {secret}, which secrets.yaml does not define; check the "
+                        "spelling or add it to secrets"
                     )
             if service_accounts.count(workload.service_account) > 1:
                 raise ValueError(

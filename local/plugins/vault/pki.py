@@ -29,6 +29,7 @@ _ROLE: Final[Names] = {
     "allowSubdomains": "allow_subdomains",
     "allowWildcardCertificates": "allow_wildcard_certificates",
     "allowedDomains": "allowed_domains",
+    "allowedUriSans": "allowed_uri_sans",
     "clientFlag": "client_flag",
     "enforceHostnames": "enforce_hostnames",
     "extKeyUsages": "ext_key_usage",
@@ -155,6 +156,6 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         filled=_ROLE_FILLED,
         autoname="name",
         normalisers={"ttl": seconds, "maxTtl": seconds},
-        unordered=frozenset({"allowedDomains", "keyUsages", "extKeyUsages"}),
+        unordered=frozenset({"allowedDomains", "allowedUriSans", "keyUsages", "extKeyUsages"}),
     ),
 )

@@ -9,10 +9,12 @@ from typing import Any
 from policy_pack.controls.rules import stack_check
 from policy_pack.facts.admission import CLUSTER, Admission, AdmissionPolicy, admission
 from policy_pack.facts.admission_table import AdmissionTable, RequiredPolicy, admission_table
+from policy_pack.facts.secret_table import secret_table
 from policy_pack.stack.checks import Findings, StackContext, not_yet_known, violation
 from policy_pack.stack.kinds import BUCKET
 
 _ADDED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _BUCKETS = re.compile(r"[a-z0-9][a-z0-9-]*-")
 # Namespaces and rules that a message names.
 _NAMED = 3
@@ -112,6 +114,9 @@ def _checks(found: Admission, table: AdmissionTable, context: StackContext) -> M
         "administrators": lambda value: bool(value) and set(value) <= table.people,
         "kserve": lambda value: value in table.kserve,
         **{name: _equals(constant) for name, constant in table.constants.items()},
+        "injections": lambda value: value == secret_table().annotations,
+        "agent_image": lambda value: _is_agent_image(value, context),
+        "agent_script": lambda value: value in table.agent_scripts,
         "buckets": lambda value: _is_buckets(value, found, context),
     }
 
@@ -125,6 +130,11 @@ def _is_registry(registry: str, zone: str, table: AdmissionTable, context: Stack
         return True
     allowed = context.settings.services.registries
     return registry.endswith("/") and any(fnmatchcase(f"{registry}image", pattern) for pattern in allowed)
+
+
+def _is_agent_image(image: str, context: StackContext) -> bool:
+    allowed = context.settings.services.registries
+    return _DIGEST.search(image) is not None and any(fnmatchcase(image, pattern) for pattern in allowed)
 
 
 def _is_buckets(value: str, found: Admission, context: StackContext) -> bool:

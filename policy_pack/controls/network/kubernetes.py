@@ -10,7 +10,7 @@ from policy_pack.facts.network.policies import (
     is_default_deny,
     policy_namespace,
 )
-from policy_pack.facts.zone_table import zones
+from policy_pack.facts.zone_table import SHARED, zones
 from policy_pack.stack.checks import (
     Findings,
     StackContext,
@@ -26,6 +26,8 @@ from policy_pack.stack.kinds import CONFIG_MAP, INGRESS, NAMESPACE, NETWORK_POLI
 from policy_pack.stack.pods import POD_OWNERS, namespace
 from policy_pack.stack.values import View
 
+# The data class of a namespace without data.
+_NO_DATA = "none"
 _POD_SECURITY = "pod-security.kubernetes.io"
 _MINIMUM_PREFIX = 8
 _NGINX = ("nginx.ingress.kubernetes.io/", "nginx.org/")
@@ -104,7 +106,7 @@ def _peer(view: View, *, dns: bool) -> Findings:
 
 @context_check("SEG-04", NAMESPACE)
 def namespaces_have_their_labels(zone_namespace: Resource, context: StackContext) -> Findings:
-    """Require the labels of Pod Security admission, zone, hospital and data class."""
+    """Require the labels of Pod Security admission, zone and hospital, and the data classes of the zone table."""
     labels, prefix = zone_namespace.at("metadata.labels"), context.settings.prefix
     enforce = labels.key(f"{_POD_SECURITY}/enforce")
     yield from expect(enforce, one_of("restricted"), "does not enforce the restricted Pod Security Standard")
@@ -112,8 +114,15 @@ def namespaces_have_their_labels(zone_namespace: Resource, context: StackContext
     yield from expect(version, is_set, "does not pin the version of the Pod Security Standard")
     zone = labels.key(f"{prefix}/zone")
     yield from expect(zone, lambda value: value in zones().zones, "its zone is not in the zone table")
-    for name in ("hospital", "data-class"):
-        yield from expect(labels.key(f"{prefix}/{name}"), is_set, f"has no label {name}")
+    hospital = labels.key(f"{prefix}/hospital")
+    yield from expect(hospital, is_set, "has no label hospital")
+    for name, classes in (("data-class", zones().holds), ("data-passes", zones().passes)):
+        label = labels.key(f"{prefix}/{name}")
+        yield from expect(label, is_set, f"has no label {name}")
+        if zone.known and hospital.known and label.known and label.text():
+            declared = _NO_DATA if hospital.text() == SHARED else classes.get(zone.text(), _NO_DATA)
+            message = f"has the label {name} {label.text()}, and zones.yaml has {declared} for its zone"
+            yield from expect(label, one_of(declared), message)
 
 
 @resource_check("SEG-04", *_NAMESPACED)

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 from policy_pack.controls.rules import join_check
 from policy_pack.facts.admission_table import API_SERVER, admission_table
 from policy_pack.facts.network.topology import NAME_LABEL, Namespace, topology
+from policy_pack.facts.secret_table import PREFIX, secret_table
 from policy_pack.facts.zone_table import SHARED, zones
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import SERVICE_ACCOUNT
-from policy_pack.stack.pods import POD_OWNERS, Pod, namespace, pod
+from policy_pack.stack.pods import CONTAINER_OWNERS, POD_OWNERS, Pod, namespace, pod, pods
 from policy_pack.stack.values import NotKnownError, View
 
 _VOLUMES = {"emptyDir", "configMap", "projected", "downwardAPI"}
@@ -30,6 +31,34 @@ def pods_have_what_their_workload_has(resource: Resource, context: StackContext)
     yield from guarded(_node_class(declared.spec, own, context), declared.spec.path)
     for volume in declared.spec.at("volumes").items():
         yield from guarded(_volume(volume, declared.spec, own), volume.path)
+
+
+@join_check("CM-01", *CONTAINER_OWNERS)
+def agents_have_the_secrets_of_their_workload(resource: Resource, context: StackContext) -> Findings:
+    """Require that the annotations of Vault's agent are those of the pod's workload in the table of secrets."""
+    for declared in pods(resource):
+        for container in declared.containers:
+            if container.view.at("name").value in admission_table().constants["agent_containers"]:
+                yield violation(
+                    "has the name of a container that the injector of Vault's agent adds", container.view.path
+                )
+        names = [name for holder in (declared.annotations, declared.labels) for name, _ in holder.fields()]
+        if any(name.startswith(PREFIX) for name in names):
+            own = topology(context, zones()).namespaces.get(namespace(resource).text())
+            account = declared.spec.at("serviceAccountName").text()
+            is_own = own is not None and own.zone == zones().workload_zones.get(account)
+            expected = secret_table().of(own.hospital, account) if own is not None and is_own else {}
+            yield from guarded(_annotations(declared, expected), declared.annotations.path)
+
+
+def _annotations(declared: Pod, expected: Mapping[str, str]) -> Findings:
+    for holder in (declared.annotations, declared.labels):
+        for name, view in holder.fields():
+            if name.startswith(PREFIX) and (name not in expected or holder is declared.labels):
+                yield violation(f"{name} gives the pod a secret that its workload does not have", view.path)
+            elif name.startswith(PREFIX):
+                message = f"{name} is not that of the workload in the table of secrets"
+                yield from expect(view, one_of(expected[name]), message)
 
 
 @join_check("CM-06", SERVICE_ACCOUNT)

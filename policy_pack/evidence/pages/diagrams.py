@@ -94,8 +94,15 @@ def _zone_groups(hospital: str, pods: Sequence[WorkloadPods], notes: Mapping[str
             _workload(one, notes.get(label))
             for label, one in sorted(by_zone[zone].items(), key=lambda item: _position(item[1].workload))
         ]
-        groups.append(Group(f"zone {zone or 'unknown'}", tuple(boxes) or (_empty(hospital, zone),), "zone"))
+        groups.append(Group(_zone_title(zone), tuple(boxes) or (_empty(hospital, zone),), "zone"))
     return groups
+
+
+def _zone_title(zone: str) -> str:
+    """Return the title of a zone; it names the data that passes through it where that is not what it stores."""
+    holds, passes = zones().holds.get(zone), zones().passes.get(zone)
+    suffix = f": stores {holds}, {passes} passes" if holds != passes else ""
+    return f"zone {zone or 'unknown'}{suffix}"
 
 
 def _workload(pods: WorkloadPods, note: str | None) -> Box:

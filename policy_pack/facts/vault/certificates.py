@@ -26,6 +26,7 @@ _WIDENING = {
     "emailProtectionFlag": (False, "e-mail"),
     "basicConstraintsValidForNonCa": (False, "basic constraints"),
 }
+_TRUST_DOMAIN = "hmlops"
 _USES = {"ServerAuth": "server", "ClientAuth": "client"}
 _KEY_USAGES = frozenset(("DigitalSignature", "KeyAgreement", "KeyEncipherment"))
 # Lists of which each item lets a certificate have more, except some.
@@ -42,7 +43,7 @@ _LISTS: tuple[tuple[str, frozenset[str], str], ...] = (
 
 @dataclass(frozen=True)
 class Certificate:
-    """A name that a certificate can have, and the use: ``server``, ``client``, or ``other``.
+    """A name that a certificate can have, and the use: ``server``, ``client``, ``workload``, or ``other``.
 
     Parameters
     ----------
@@ -69,12 +70,25 @@ def certificates(role: Resource, graph: Graph) -> Iterator[Certificate]:
     yield from _widened(role)
     for field, allowed, title in _LISTS:
         for item in role.at(field).items():
-            if _text(item) not in allowed:
+            if field == "allowedUriSans" and item.known and _text(item) == _own_uri(role):
+                name = ".".join(_own(role))
+                yield Certificate("workload", name, f"certificates for {_text(item)}")
+            elif _text(item) not in allowed:
                 yield Certificate("other", f"{title} {_text(item)}", f"{field} allows {_text(item)}", item.known)
     # Vault's own default, which its provider writes into the state.
     if {_text(item) for item in role.at("cnValidations").items()} not in (set(), {"email", "hostname"}):
         yield Certificate("other", ANY_NAME, "cnValidations changes how names are checked")
     yield from _lasting(role, graph)
+
+
+def _own(role: Resource) -> tuple[str, str]:
+    """Return the hospital of a role's mount, and the role's name: the ServiceAccount whose certificates it issues."""
+    return known_text(role.at("backend")).partition("/")[0], known_text(role.at("name"))
+
+
+def _own_uri(role: Resource) -> str:
+    hospital, service_account = _own(role)
+    return f"spiffe://{_TRUST_DOMAIN}/{hospital}/{service_account}"
 
 
 def _widened(role: Resource) -> Iterator[Certificate]:

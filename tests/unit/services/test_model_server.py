@@ -2,14 +2,8 @@
 
 import asyncio
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,20 +16,17 @@ from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_af
 
 from model.artifact import files
 from model.artifact.trust import TRUSTED_KEYS
-from model.evaluation.run import EVALUATION_FILE, evaluate
-from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.scoring import Scorer
 from model.scoring.latest_discharge import latest
 from services.model_server import RELEASE, ReadmissionModel
-from services.planning import ask
+from services.planning.job import ask
 from tests.support.gates_world import prepared, published
+from tests.support.model_servers import NAME, Server, released, serving
 from tests.support.model_world import world
-from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.process
 
-NAME = "readmission-risk-v1"
 T = TypeVar("T")
 
 
@@ -50,11 +41,7 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("release")
-    if not (world().run / EVALUATION_FILE).exists():
-        evaluate(world().run)
-    done = release(world().run, version="v1", to=str(folder), signer=LocalSigner(folder / "key"))
-    return Path(done.place)
+    return released(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture
@@ -189,46 +176,6 @@ def test_only_the_release_that_was_deployed_is_loaded(
     assert f"its digest is {place.name}, not 0123456789ab" in refused(place, caplog)
     monkeypatch.setenv(RELEASE, f"v2@{place.name}")
     assert "is v1, not the v2 that was deployed" in refused(place, caplog)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass(frozen=True)
-class Server:
-    """A model server in a process of its own."""
-
-    url: str
-    log: Path
-    figures: str
-
-
-@contextmanager
-def serving(place: Path, key: str, scratch: Path) -> Iterator[Server]:
-    port, other, figures = free_port(), free_port(), free_port()
-    env = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(scratch),
-        "PYTHONPATH": str(REPOSITORY),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "MLSERVER_HOST": "127.0.0.1",
-        "MLSERVER_HTTP_PORT": str(port),
-        "MLSERVER_GRPC_PORT": str(other),
-        "MLSERVER_METRICS_PORT": str(figures),
-        "MLSERVER_METRICS_DIR": str(scratch),
-        "MLSERVER_PARALLEL_WORKERS": "0",
-        "OMP_NUM_THREADS": "1",
-        TRUSTED_KEYS: key,
-    }
-    command = [sys.executable, "-c", "from mlserver.cli import main; main()", "start", str(place)]
-    log = scratch / "log"
-    with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=scratch, stdout=out, stderr=out) as run:
-        yield Server(f"http://127.0.0.1:{port}/v2/models/{NAME}", log, f"http://127.0.0.1:{figures}/metrics")
-        run.terminate()
-        run.wait(30)
 
 
 def test_the_real_server_never_gets_ready_with_a_stranger_s_release(place: Path, tmp_path: Path) -> None:

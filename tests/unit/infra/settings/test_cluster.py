@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from infra.settings import EksSettings, Endpoint, ExistingClusterSettings, SettingsError
-from infra.settings.load import settings_from
+from infra.settings.files.load import settings_from
 from tests.support.mocked_stack import configuration, settings
 
 PEER = {"name": "hq", "vpc": "vpc-0a1b2c3d", "account": "1" * 12, "network": "10.60.0.0/16"}

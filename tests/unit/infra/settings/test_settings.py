@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from infra.settings import Amount, ClusterKind, DataClass, Release, SettingsError
-from infra.settings.load import load, settings_from
+from infra.settings.files.load import load, settings_from
 from infra.settings.tiers import table, tier
 from tests.support.mocked_stack import DIGEST, LOCK, configuration, settings
 

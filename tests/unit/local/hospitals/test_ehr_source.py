@@ -10,14 +10,16 @@ import httpx
 import pytest
 import yaml
 
+from local.cluster import charts
 from local.cluster import parts as listing
 from local.ehr import build
 from local.ehr import state as ehr_state
 from local.ehr.fill import fill, put_bundle
 from local.errors import UserError
 from local.hospitals import ehr_source, pipeline
-from local.paths import EHR_PORT, EHR_URL, NODE_IP, Home
+from local.paths import EHR_PORT, EHR_URL, KEYCLOAK_PORT, NODE_IP, Home
 from local.stack.stack import HOSPITALS, Stack
+from local.tools import maven
 from local.tools.catalogue import GO_TOOLS
 from tests.support import mocked_stack
 
@@ -135,10 +137,10 @@ def test_a_stack_without_a_hospital_has_no_server(home: Home, stack: Stack) -> N
 
 
 def test_the_server_is_a_part_only_where_it_is_switched_on(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "java", lambda: "/usr/bin/java")
+    monkeypatch.setattr(maven, "java", lambda _: "/usr/bin/java")
     tools = {tool.name: home.root for tool in GO_TOOLS}
     for suffix in ("crt", "key"):
-        for name in ("ehr", "aws", "openbao", "netpol", "kserve", "kserve-webhook", "metrics-server"):
+        for name in ("ehr", "keycloak", "aws", "openbao", "netpol", "kserve", "kserve-webhook", "metrics-server"):
             (home.pki / f"{name}.{suffix}").touch()
         (home.pki / f"metrics-server-serving.{suffix}").touch()
     for name in ("containerd.toml", "kubelet.yaml", "kube-proxy.yaml"):
@@ -146,12 +148,18 @@ def test_the_server_is_a_part_only_where_it_is_switched_on(home: Home, monkeypat
         (home.config / name).touch()
     usual = listing.parts(home, tools)
     assert "ehr" not in usual
+    assert usual["keycloak"].ports == ((NODE_IP, KEYCLOAK_PORT),)
     (home.root / "ehr").mkdir()
     (home.root / "ehr" / "population").write_text("north-1500-abc")
     found = listing.parts(home, tools)
     assert list(found) == [*usual, "ehr"]
     assert found["ehr"].ports == ((NODE_IP, EHR_PORT),)
     assert "north-1500-abc" in found["ehr"].program.command[-1]
+    # A rehearsal of production: its hospitals have their own identity providers.
+    (home.pki / "charts.crt").touch()
+    charts.marker(home).touch()
+    assert listing.parts(home, tools).keys() - usual.keys() == {"ehr", "charts"}
+    assert "keycloak" not in listing.parts(home, tools)
 
 
 class Server:
@@ -237,7 +245,7 @@ def test_what_is_missing_is_named_with_how_to_install_it(commands: Path) -> None
     with pytest.raises(UserError, match="built by Maven, which is not installed"):
         build.build(silent)
     script(commands / "mvn", "echo '[ERROR] Could not transfer artifact'; exit 1")
-    with pytest.raises(UserError, match=r"Maven could not build the FHIR server \(Could not transfer artifact\)"):
+    with pytest.raises(UserError, match=r"The FHIR server was not built by Maven \(Could not transfer artifact\)"):
         build.build(silent)
     assert not list(build.folder().parent.glob(".partial-*"))
 
@@ -256,7 +264,7 @@ def test_it_is_built_once_and_again_when_an_artifact_is_gone(
         return subprocess.CompletedProcess(command, 0, "", "")
 
     script(commands / "mvn", "")
-    monkeypatch.setattr(build, "java", lambda: "java")
+    monkeypatch.setattr(maven, "java", lambda _: "java")
     monkeypatch.setattr(subprocess, "run", run)
     built = build.build(silent)
     assert build.build(silent) == built

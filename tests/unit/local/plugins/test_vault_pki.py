@@ -103,6 +103,27 @@ def test_a_role_signs_its_own_name_alone(tmp_path: Path) -> None:
                 world.http.write_data("north/pki/sign/envoy", data={"csr": request_for(other)})
 
 
+def test_a_workload_s_role_issues_its_own_uri_alone(tmp_path: Path) -> None:
+    with bao(tmp_path) as server:
+        provider = VaultProvider({})
+        provider.configure({"address": server.url, "token": ROOT_TOKEN})
+        world = World(None, provider, hvac.Client(url=server.url, token=ROOT_TOKEN))
+        world.create(MOUNT, {"path": "north/pki", "type": "pki", "maxLeaseTtlSeconds": 315360000})
+        world.create(ROOT, AUTHORITY)
+        own = "spiffe://hmlops/north/planner"
+        more = {"allowIpSans": False, "requireCn": False, "clientFlag": True, "ttl": "28800", "maxTtl": "28800"}
+        role = {**SERVER, **more, "name": "planner", "allowedDomains": [], "allowedUriSans": [own]}
+        made, shown = world.create(ROLE, role)
+        assert world.read(ROLE, made, role, shown).inputs["allowedUriSans"] == [own]
+        answer = world.http.write_data("north/pki/issue/planner", data={"uri_sans": own})
+        issued = x509.load_pem_x509_certificate(answer["data"]["certificate"].encode())
+        names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert [name.value for name in names] == [own]
+        for other in ({"uri_sans": "spiffe://hmlops/north/care"}, {"common_name": "north.example"}):
+            with pytest.raises(InvalidRequest):
+                world.http.write_data("north/pki/issue/planner", data={"uri_sans": own, **other})
+
+
 def test_an_authority_whose_key_would_leave_vault_is_refused(world: World) -> None:
-    with pytest.raises(PluginError, match="none but internal"):
+    with pytest.raises(PluginError, match="supports only internal"):
         world.create(ROOT, {**AUTHORITY, "type": "exported"})

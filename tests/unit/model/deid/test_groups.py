@@ -26,7 +26,8 @@ from model.deid import groups as reading
 from model.deid.groups import groups
 from model.errors import UserError
 from model.features import build as building
-from model.features.build import build, load
+from model.features.build import build
+from model.features.feature_file import load
 from model.fhir.resource_types import NEEDED
 from model.fhir_server.credentials import Auth, Credentials
 from model.fhir_server.wire import Clock, Wire

@@ -7,7 +7,8 @@ import pytest
 
 from model.definitions.features import BASELINE, LABEL, definitions
 from model.errors import UserError
-from model.features.build import build, load
+from model.features.build import build
+from model.features.feature_file import load
 from tests.support.feature_world import day, history, hospital, stay
 
 

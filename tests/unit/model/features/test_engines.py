@@ -14,8 +14,9 @@ from model.curated.run import ingest
 from model.definitions.features import definitions
 from model.errors import UserError
 from model.features import engines
-from model.features.build import build, compute, load
+from model.features.build import build, compute
 from model.features.engines import engine
+from model.features.feature_file import load
 from model.io import storage
 from tests.support.feature_world import hospital
 from tests.support.model_world import RING

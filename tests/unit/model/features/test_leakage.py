@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from model.definitions.features import GROUPS, KEYS, LABEL, definitions, group_column
 from model.errors import UserError
-from model.features.build import build, build_as_of, load, schema
+from model.features.build import build, build_as_of, schema
+from model.features.feature_file import load
 from tests.support.feature_world import MOMENTS, arrow, features, history, hospital, hospital_tables, stay
 
 MANY = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))

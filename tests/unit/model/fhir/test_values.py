@@ -11,7 +11,8 @@ from model.curated import curated_tables
 from model.curated.ingested import Ingested
 from model.curated.run import ingest
 from model.errors import GateError
-from model.features.build import build, load
+from model.features.build import build
+from model.features.feature_file import load
 from tests.support.model_world import RING, write_bundle
 
 UCUM = "http://unitsofmeasure.org"

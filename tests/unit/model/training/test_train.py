@@ -12,7 +12,7 @@ from model.dataset.dataset import labelled
 from model.definitions.features import LABEL, definitions
 from model.errors import GateError, UserError
 from model.evaluation.run import evaluate
-from model.features.build import load
+from model.features.feature_file import load
 from model.gates import gate_table
 from model.training.run import RUN_FILE, read_pipeline, read_run, read_test
 from model.training.split import is_test

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from infra.vault.database_secrets import creation_statements
-from policy_pack.facts import group_roles
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.evaluators import all_grants
 from policy_pack.facts.grants.grant import EVERYTHING, Grant
-from policy_pack.facts.group_roles import GroupTable
+from policy_pack.facts.postgres import group_roles
+from policy_pack.facts.postgres.group_roles import GroupTable
 from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
@@ -158,6 +158,29 @@ def test_whoever_can_generate_credentials_has_the_grants_of_the_login() -> None:
     [one] = [g for g in found if g.subject.name == "ServiceAccount serving/planner" and g.verb is Verb.READ]
     assert (one.subject.hospital, one.data.hospital) == ("south", "north")
     assert one.path[-2:] == (READER, "database role north-reader: select on ALL TABLES IN SCHEMA readmission")
+
+
+@pytest.mark.parametrize(
+    ("uris", "expected"),
+    [
+        (["spiffe://hmlops/north/planner"], {"workload-certificate own.planner"}),
+        (["spiffe://hmlops/south/planner"], {"other-certificate URI spiffe://hmlops/south/planner"}),
+        (["spiffe://hmlops/north/care"], {"other-certificate URI spiffe://hmlops/north/care"}),
+        (["spiffe://hmlops/north/*"], {"other-certificate URI spiffe://hmlops/north/*"}),
+        (
+            ["spiffe://hmlops/north/planner", "spiffe://hmlops/north/care"],
+            {"workload-certificate own.planner", "other-certificate URI spiffe://hmlops/north/care"},
+        ),
+    ],
+)
+def test_a_workload_s_role_issues_the_uri_of_its_own_service_account(uris: list[str], expected: set[str]) -> None:
+    values = {"backend": "north/workload-pki", "name": "planner", "allowedUriSans": uris, "maxTtl": "28800"}
+    narrow = {"allowLocalhost": False, "allowIpSans": False}
+    role = build("vault:pkiSecret/secretBackendRole:SecretBackendRole", "planner", {**values, **narrow})
+    found = [one for one in grants(role) if one.subject.name == "PKI role workload-pki/planner"]
+    named = {one.data.name.removesuffix(" (not described in access.yaml)") for one in found}
+    assert {name.replace("north/workload-pki/", "") for name in named} == expected
+    assert {one.data.hospital for one in found} == {"north"}
 
 
 def test_certificates_of_another_hospital_are_that_hospital_s() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
 from tests.support.service_accounts import DATABASE_ADMINISTRATORS, GRANTS
 
-VAULT_USERS = {"ingestor", "reidentifier", "promoter", *DATABASE_ADMINISTRATORS}
+VAULT_USERS = {"ingestor", "reidentifier", "promoter", "planner", *DATABASE_ADMINISTRATORS}
 
 
 def released(written: dict[str, Any]) -> None:

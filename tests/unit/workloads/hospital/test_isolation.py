@@ -1,6 +1,5 @@
 """However many hospitals a stack has, nothing of one reaches another, and one more is creations of its own alone."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph
 from tests.policy import recorded
-from tests.support.mocked_stack import RELEASE, configuration
+from tests.support.mocked_stack import RELEASE, configuration, like
 
 NAMES = ("north", "south", "east", "lake", "hill")
 
@@ -26,9 +25,7 @@ def with_hospitals(count: int) -> Any:
         first = written["hospitals"][0]
         entries = []
         for number, name in enumerate(NAMES[:count]):
-            entry = copy.deepcopy(first)
-            entry["name"] = name
-            entry["release"] = RELEASE
+            entry = like(first, name, release=RELEASE)
             if "network" in entry:
                 entry["network"] = f"10.50.{number}.0/24"
             entries.append(entry)

@@ -1,6 +1,5 @@
 """A hospital that leaves: nobody reaches its data but who hands it over, and what goes is what may go."""
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from policy_pack.engine.evaluate import Evaluator, Status
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read
 from tests.policy import recorded
-from tests.support.mocked_stack import Declared, Stack, configuration, declare, settings
+from tests.support.mocked_stack import Declared, Stack, configuration, declare, like, settings
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -21,8 +20,8 @@ def with_lake(leaving: str) -> Change:
     """Return a change by which a second hospital is leaving."""
 
     def change(written: dict[str, Any]) -> None:
-        entry = copy.deepcopy(written["hospitals"][0])
-        written["hospitals"].append({**entry, "name": "lake", "network": "10.50.9.0/24", "leaving": leaving})
+        lake = like(written["hospitals"][0], "lake", network="10.50.9.0/24", leaving=leaving)
+        written["hospitals"].append(lake)
 
     return change
 

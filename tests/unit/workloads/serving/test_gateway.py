@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.settings import SettingsError
-from tests.support.mocked_stack import RELEASE, Declared, Stack, configuration, declare, settings
+from tests.support.mocked_stack import RELEASE, Declared, Stack, configuration, declare, like, settings
 
 MODEL = "readmission-risk-v1"
 
@@ -14,7 +14,7 @@ MODEL = "readmission-risk-v1"
 def two(written: dict[str, Any]) -> None:
     """Give production a second hospital, and the first one a release."""
     [north] = written["hospitals"]
-    south = {**north, "name": "south", "network": "10.51.0.0/24", "applications": ["south-ehr", "south-app"]}
+    south = like(north, "south", network="10.51.0.0/24", applications=["south-ehr", "south-app"])
     south["contact"] = {"security": "secops@south.example", "baa": "BAA-2026-015"}
     south["fhir"] = {"url": "https://fhir.south.example/r4", "auth": "smart-backend-services", "client": "south-ehr"}
     written["hospitals"] = [{**north, "release": RELEASE}, south]

@@ -141,6 +141,8 @@ def test_only_the_gateway_answers_what_is_outside_of_the_cluster(tmp_path: Path)
         ({"flows": [{"source": "planning", "target": "model-server", "port": "ssh"}]}, "no port ssh of model-server"),
         ({"flows": [{"source": "planning", "target": "model-server", "port": 8080}]}, "valid string"),
         ({"holds": {"phi": "raw"}}, "holds of zones.yaml must name each"),
+        ({"passes": {"phi": "raw"}}, "passes of zones.yaml must name each"),
+        ({"passes": {"phi": "raw", "serving": "curated", "data": "curated", "platform": "some"}}, "passes.platform"),
         ({"exceptions": []}, "exceptions"),
     ],
 )

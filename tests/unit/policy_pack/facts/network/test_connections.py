@@ -22,7 +22,7 @@ from tests.policy.builders import STACK, build
 
 POD_CIDR = "10.9.0.0/16"
 SEEDS = 320
-NOTHING = ZoneTable(frozenset(), {}, frozenset(), {}, ())
+NOTHING = ZoneTable(frozenset(), {}, frozenset(), {}, (), {}, {})
 Json = dict[str, Any]
 
 

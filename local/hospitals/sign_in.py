@@ -1,0 +1,77 @@
+"""Sign-in of staff: a realm in Keycloak for each hospital, and demonstration staff."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.errors import UserError
+from local.keycloak import admin, server, staff
+from local.keycloak.realm import RealmSettings, representation
+from local.keycloak.staff import AUDITOR, COORDINATOR, MANAGER
+from local.paths import KEYCLOAK_URL, Home, worklist_url
+
+START_SECONDS = 240
+# The defaults of `infra.settings.sign_in.StaffGroups`; a test compares them.
+GROUPS = {COORDINATOR: "care-coordinators", MANAGER: "charge-nurses", AUDITOR: "auditors"}
+SECOND_FACTOR = ("2",)
+
+
+def realms(entries: list[dict[str, Any]]) -> list[RealmSettings]:
+    """Return the realms that Keycloak has for hospitals' entries; a hospital with another identity provider has none.
+
+    Raises
+    ------
+    UserError
+        If an entry names a realm of Keycloak that is not its hospital's.
+    """
+    found = []
+    for entry in entries:
+        provider = entry.get("signIn")
+        if not provider or not str(provider["issuer"]).startswith(f"{KEYCLOAK_URL}/"):
+            continue
+        name = entry["name"]
+        if provider["issuer"] != f"{KEYCLOAK_URL}/realms/{name}" or name == admin.MASTER:
+            raise UserError(
+                f"The issuer of hospital {name} is {provider['issuer']}, and Keycloak has a realm for each hospital by "
+                f"its name: write {KEYCLOAK_URL}/realms/{name}, or name another identity provider."
+            )
+        found.append(
+            RealmSettings(
+                name,
+                provider["client"],
+                provider["audience"],
+                str(provider.get("secondFactor", SECOND_FACTOR)[0]),
+                GROUPS | provider.get("groups", {}),
+                tuple(entry["units"]),
+                worklist_url(name),
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """Result of applying the realms: what was done with each changed one, and the file of the demonstration staff."""
+
+    done: dict[str, str]
+    staff: Path | None
+
+
+def apply(home: Home, entries: list[dict[str, Any]]) -> SignIn:
+    """Apply the realms of hospitals' entries.
+
+    Raises
+    ------
+    UserError
+        If Keycloak does not answer or refuses.
+    """
+    declared, authority = realms(entries), home.pki / "ca.crt"
+    admin.wait(KEYCLOAK_URL, authority, START_SECONDS)
+    kept = staff.read(home)
+    people = {one.hospital: staff.staff(one.hospital, one.units, kept) for one in declared}
+    # Before the realms: their people's secrets are in no other place.
+    everyone = [person for listed in people.values() for person in listed]
+    staff.write(home, everyone, {one.hospital: one.worklist for one in declared})
+    secret = server.secret_file(home).read_text(encoding="ascii")
+    wanted = [representation(one, people[one.hospital]) for one in declared]
+    return SignIn(admin.apply(KEYCLOAK_URL, authority, secret, wanted), staff.file(home) if declared else None)

@@ -1,0 +1,1 @@
+"""Vault Agent injector of the embedded environment: a mutating webhook that reads the annotations of HashiCorp's."""

@@ -1,0 +1,28 @@
+"""Features files: the Parquet files that ``python -m model features`` writes, and what each was made from."""
+
+import io
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from model.definitions.features import digest
+from model.errors import UserError
+from model.io import storage
+
+METADATA = b"healthcare-mlops"
+
+
+def load(place: str) -> tuple[pa.Table, dict[str, Any]]:
+    """Return a features file and what it was made from."""
+    content = storage.read(place)
+    try:
+        table = pq.read_table(io.BytesIO(content))
+        made_from: dict[str, Any] = json.loads((table.schema.metadata or {})[METADATA])
+        same = made_from["definition_digest"] == digest()
+    except (pa.ArrowInvalid, KeyError, ValueError, TypeError):
+        raise UserError(f"{place} is not a features file; make one with python -m model features.") from None
+    if not same:
+        raise UserError(f"{place} was made with other feature definitions; run python -m model features again.")
+    return table, made_from

@@ -1,0 +1,162 @@
+"""Identifying values of Patient and Encounter resources, as the identity lookup keeps them and searches for them."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from model.deid.subject import Subject, moment_of
+
+RECORD_NUMBER = "MR"
+"""Code of a medical record number (HL7 v2 table 0203)."""
+PHONE_ORDER = ("mobile", "home", "work", "temp", "")
+GOING_ON = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave"})
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class PatientValues:
+    """What the lookup keeps of a patient: pseudonym, identifying values, and the texts it is searched by."""
+
+    patient: str
+    patient_id: str
+    record_number: str | None
+    name: str | None
+    birth_date: str | None
+    telephone: str | None
+    searched: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StayValues:
+    """What the lookup keeps of an encounter: pseudonyms, unit and true times, and the texts it is searched by."""
+
+    encounter: str
+    patient: str
+    encounter_id: str
+    unit: str | None
+    started_at: str | None
+    ended_at: str | None
+    open: bool
+    searched: tuple[str, ...]
+
+
+def patient_values(resource: dict[str, Any], subject: Subject) -> PatientValues:
+    """Return the identifying values of a Patient."""
+    identity = resource["id"]
+    numbers = list(_record_numbers(resource))
+    name, parts = _name(resource)
+    birth_date = _text(resource.get("birthDate"))
+    telephone = _telephone(resource)
+    searched = [search_text("patient-id", identity)]
+    searched += [search_text("record-number", number) for number in numbers]
+    searched += [search_text("name", part) for part in parts]
+    searched += [search_text("birth-date", birth_date)] if birth_date else []
+    return PatientValues(
+        patient=subject.pseudonym("Patient", identity),
+        patient_id=identity,
+        record_number=numbers[0] if numbers else None,
+        name=name,
+        birth_date=birth_date,
+        telephone=telephone,
+        searched=tuple(dict.fromkeys(searched)),
+    )
+
+
+def stay_values(resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> StayValues:
+    """Return the identifying values of an Encounter."""
+    identity = resource["id"]
+    period = resource.get("period") or {}
+    ended = moment_of(period.get("end"), zone, end_of_day=True)
+    searched = [search_text("encounter-id", identity)]
+    searched += [search_text("discharge-day", local_day(ended, zone))] if ended else []
+    return StayValues(
+        encounter=subject.pseudonym("Encounter", identity),
+        patient=subject.pseudonym("Patient", patient_id),
+        encounter_id=identity,
+        unit=unit_of(resource),
+        started_at=_moment(moment_of(period.get("start"), zone)),
+        ended_at=_moment(ended),
+        open=ended is None and resource.get("status") in GOING_ON,
+        searched=tuple(searched),
+    )
+
+
+def search_text(kind: str, text: str) -> str:
+    """Return a value as it is indexed: with its kind, and without case, accents and repeated spaces.
+
+    Examples
+    --------
+    >>> search_text("name", "  Müller ")
+    'name|muller'
+    """
+    plain = unicodedata.normalize("NFKD", text)
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return f"{kind}|{_SPACES.sub(' ', plain).strip().casefold()}"
+
+
+def local_day(moment: datetime, zone: tzinfo) -> str:
+    """Return the hospital's day of a moment, as ISO 8601."""
+    return moment.astimezone(zone).date().isoformat()
+
+
+def _record_numbers(resource: dict[str, Any]) -> Iterator[str]:
+    """Yield the typed record numbers; when there are none, the first identifier without a type."""
+    identifiers = [one for one in resource.get("identifier") or () if _text(one.get("value"))]
+    typed = [one for one in identifiers if RECORD_NUMBER in _codes(one)]
+    for one in typed or [one for one in identifiers if not _codes(one)][:1]:
+        yield one["value"].strip()
+
+
+def _codes(identifier: dict[str, Any]) -> set[object]:
+    return {coding.get("code") for coding in (identifier.get("type") or {}).get("coding") or ()}
+
+
+def _name(resource: dict[str, Any]) -> tuple[str | None, list[str]]:
+    """Return the official or first name, and the texts under which any of the names is found."""
+    names = [one for one in resource.get("name") or () if one.get("family") or one.get("text")]
+    parts: list[str] = []
+    for one in names:
+        family, given = one.get("family") or "", " ".join(one.get("given") or ())
+        parts += [text for text in (family, given, f"{given} {family}", one.get("text") or "") if text.strip()]
+    shown = min(names, key=lambda one: one.get("use") != "official", default=None)
+    if shown is None:
+        return None, parts
+    given = " ".join(shown.get("given") or ())
+    written = ", ".join(text for text in (shown.get("family"), given) if text) if shown.get("family") else shown["text"]
+    return written, parts
+
+
+def _telephone(resource: dict[str, Any]) -> str | None:
+    phones = [
+        one
+        for one in resource.get("telecom") or ()
+        if one.get("system") in ("phone", "sms") and _text(one.get("value")) and one.get("use") != "old"
+    ]
+    order = {use: place for place, use in enumerate(PHONE_ORDER)}
+    first = min(phones, key=lambda one: order.get(one.get("use") or "", len(order)), default=None)
+    return None if first is None else str(first["value"]).strip()
+
+
+def unit_of(resource: dict[str, Any]) -> str | None:
+    """Return the latest location of an encounter: its display, or the id of the Location."""
+    places = [one for one in resource.get("location") or () if isinstance(one.get("location"), dict)]
+    if not places:
+        return None
+    current = [one for one in places if one.get("status") == "active"] or places
+    location = max(current, key=lambda one: str((one.get("period") or {}).get("start") or ""))["location"]
+    shown = _text(location.get("display"))
+    if shown:
+        return shown.strip()
+    reference = _text(location.get("reference"))
+    return reference.rpartition("/")[2] if reference else None
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None

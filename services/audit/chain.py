@@ -1,0 +1,179 @@
+"""The chain in the hospital's database: append a record, and read records."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.audit.errors import AuditError, NotRecordedError
+from services.audit.records import AuditEntry, KeptValues, Record
+from services.database.connections import sqlstate
+
+SALT_BYTES = 32
+LOCK_MILLISECONDS = 2000
+"""How long an append waits for the lock of the chain before nothing is answered."""
+STATEMENT_MILLISECONDS = 5000
+BATCH = 1000
+
+_STREAMED = {"stream_results": True, "max_row_buffer": BATCH}
+_COLUMNS = "sequence, recorded_at, login, previous_hash, hash"
+_LIMITS = text(
+    f"SELECT set_config('lock_timeout', '{LOCK_MILLISECONDS}', true), "
+    f"set_config('statement_timeout', '{STATEMENT_MILLISECONDS}', true)"
+)
+# Where an entry names an encounter or a patient; each is a search in the index of entries.
+_ABOUT: tuple[Callable[[str], dict[str, Any]], ...] = (
+    lambda name: {"encounter": name},
+    lambda name: {"patient": name},
+    lambda name: {"encounters": [name]},
+    lambda name: {"scores": [{"encounter": name}]},
+    lambda name: {"scores": [{"patient": name}]},
+)
+_APPEND = text(f"INSERT INTO audit.records (entry) VALUES (:entry) RETURNING {_COLUMNS}")  # noqa: S608, constants
+_KEEP = text(
+    "INSERT INTO audit.feature_values (sequence, digest, salt, content) VALUES (:sequence, :digest, :salt, :content)"
+)
+
+
+def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes | None] = ()) -> Record:
+    """Append a record to the chain, and commit it durably.
+
+    Parameters
+    ----------
+    connection : Connection
+        A connection to the hospital's database ``audit`` with a login of ``audit-writer``, without an open transaction.
+    entry : AuditEntry
+        What is on record.
+    features : sequence of bytes or None
+        The exact feature values of each of ``entry.scores`` (:func:`services.audit.records.feature_bytes`). They are
+        kept beside the record with a random salt, under a digest that the record holds: after their deletion the
+        digest says nothing about them.
+
+    Returns
+    -------
+    Record
+        The record, with its sequence and hash.
+
+    Raises
+    ------
+    NotRecordedError
+        If it is not on record; then nothing may be answered.
+    """
+    entry, values = _with_digests(entry, features)
+    canonical = entry.canonical()
+    try:
+        with connection.begin():
+            record = insert(connection, canonical)
+            for digest, salt, content in values:
+                kept = {"sequence": record.sequence, "digest": digest, "salt": salt, "content": content}
+                connection.execute(_KEEP, kept)
+    except SQLAlchemyError as fault:
+        # The database's text may repeat values of the entry.
+        raise NotRecordedError(f"The audit record was not written (SQLSTATE {sqlstate(fault)}).") from None
+    return record
+
+
+def insert(connection: Connection, canonical: str) -> Record:
+    """Insert an entry in the caller's transaction, which holds the lock of the chain from here to its end."""
+    connection.execute(_LIMITS)
+    row = connection.execute(_APPEND, {"entry": canonical}).one()
+    return Record(row[0], row[1], row[2], row[3], row[4], canonical)
+
+
+def _with_digests(
+    entry: AuditEntry, features: Sequence[bytes | None]
+) -> tuple[AuditEntry, list[tuple[bytes, bytes, bytes]]]:
+    if any(score.features_digest for score in entry.scores):
+        raise AuditError("The digest of feature values is computed here; give the values.")
+    if not features:
+        return entry, []
+    if len(features) != len(entry.scores):
+        raise AuditError("Give feature values, or None, for each score of the entry.")
+    values, scores = [], []
+    for score, content in zip(entry.scores, features, strict=True):
+        if content is None:
+            scores.append(score)
+            continue
+        salt = secrets.token_bytes(SALT_BYTES)
+        digest = KeptValues(salt, content).digest()
+        values.append((bytes.fromhex(digest), salt, content))
+        scores.append(replace(score, features_digest=digest))
+    return replace(entry, scores=tuple(scores)), values
+
+
+def head(connection: Connection) -> Record | None:
+    """Return the last record, or None if the chain is empty."""
+    row = connection.execute(
+        text(f"SELECT {_COLUMNS}, entry FROM audit.records ORDER BY sequence DESC LIMIT 1")  # noqa: S608, constants
+    ).one_or_none()
+    return None if row is None else Record(*row)
+
+
+def get(connection: Connection, sequence: int) -> Record:
+    """Return one record.
+
+    Raises
+    ------
+    AuditError
+        If there is none of this number.
+    """
+    row = connection.execute(
+        text(f"SELECT {_COLUMNS}, entry FROM audit.records WHERE sequence = :sequence"),  # noqa: S608, constants
+        {"sequence": sequence},
+    ).one_or_none()
+    if row is None:
+        raise AuditError(f"The chain has no record {sequence}; check the number.")
+    return Record(*row)
+
+
+def records(
+    connection: Connection,
+    *,
+    after: int = 0,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    about: str | None = None,
+) -> Iterator[Record]:
+    """Yield records in the order of the chain, without loading all of them.
+
+    Parameters
+    ----------
+    connection : Connection
+        A connection with a login of ``audit-reader``.
+    after : int
+        The sequence before the first.
+    since, until : datetime, optional
+        Recorded from the one time on, and before the other.
+    about : str, optional
+        The pseudonym of an encounter or a patient that they name.
+    """
+    conditions, values = ["sequence > :after"], dict[str, Any](after=after)
+    if since is not None:
+        conditions.append("recorded_at >= :since")
+        values["since"] = since
+    if until is not None:
+        conditions.append("recorded_at < :until")
+        values["until"] = until
+    if about is not None:
+        tests = [f"entry::jsonb @> CAST(:about{number} AS jsonb)" for number in range(len(_ABOUT))]
+        conditions.append(f"({' OR '.join(tests)})")
+        values |= {f"about{number}": json.dumps(form(about)) for number, form in enumerate(_ABOUT)}
+    query = f"SELECT {_COLUMNS}, entry FROM audit.records WHERE {' AND '.join(conditions)} ORDER BY sequence"  # noqa: S608
+    for row in connection.execute(text(query), values, execution_options=_STREAMED):
+        yield Record(*row)
+
+
+def feature_values(connection: Connection, first: int, last: int) -> dict[tuple[int, str], KeptValues]:
+    """Return the feature values beside the records of a range of sequences, by sequence and digest."""
+    rows = connection.execute(
+        text(
+            "SELECT sequence, digest, salt, content FROM audit.feature_values WHERE sequence BETWEEN :first AND :last"
+        ),
+        {"first": first, "last": last},
+    )
+    return {(sequence, digest.hex()): KeptValues(salt, content) for sequence, digest, salt, content in rows}

@@ -1,0 +1,303 @@
+"""Audit records: what one request leaves on record, in canonical JSON, and the hash that links it to the one before.
+
+An entry holds codes, pseudonyms, digests and numbers, and no text that a person wrote. The time of a request is the
+true one, so it holds no shifted date: the age of the features is in hours.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import rfc8785
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as validated
+
+from services.audit.errors import AuditError
+
+VERSION = 1
+"""Version of the record's form; part of what is hashed."""
+HASH_BYTES = 32
+GENESIS = bytes(HASH_BYTES)
+"""Previous hash of the first record."""
+MOST_SCORES = 1000
+MAX_ENTRY_BYTES = 512 * 1024
+"""Largest entry that the database accepts."""
+
+Service = Literal["care", "planning", "gateway"]
+Outcome = Literal["answered", "refused", "fallback", "failed"]
+
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$")]
+"""Subject of a token, SPIFFE URI, client id: an identifier without spaces."""
+Purpose = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,12}$")]
+"""Code of HL7 v3 PurposeOfUse."""
+Route = Annotated[
+    str, StringConstraints(pattern=r"^([A-Z]{1,12} )?(/[A-Za-z0-9_{}.:-]*)+$|^unmatched$", max_length=120)
+]
+"""Method and template of a route; never the path of a request, which names its patient."""
+Hospital = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Pseudonym = Annotated[str, StringConstraints(pattern=r"^v[0-9]{1,4}-[0-9a-f]{6,64}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ShortDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12,64}$")]
+Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Hours = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+_FROZEN = ConfigDict(extra="forbid")
+
+
+@validated(frozen=True, kw_only=True, config=_FROZEN)
+class ReleaseRef:
+    """The release that answered.
+
+    Parameters
+    ----------
+    model, version, digest
+        The model, the released version and the release's digest.
+    preprocessing
+        Digest of the preprocessing.
+    threshold
+        The threshold that decided.
+    schema_version
+        Version of the feature schema.
+    """
+
+    model: Code
+    version: Code
+    digest: ShortDigest
+    preprocessing: ShortDigest | None = None
+    threshold: Finite | None = None
+    schema_version: Code | None = None
+
+
+@validated(frozen=True, kw_only=True, config=_FROZEN)
+class ScoredEncounter:
+    """What one encounter of a request was answered with.
+
+    Parameters
+    ----------
+    encounter, patient
+        Pseudonyms.
+    status
+        Scored by the release, ranked by LACE, or not scored.
+    risk
+        The risk that was answered, a probability.
+    lace
+        The LACE index that was answered.
+    decision, fallback_reason, not_scored_reason
+        Codes.
+    freshness_hours
+        Age of the features at the time of the request.
+    features_digest
+        SHA-256 of the salt and the feature values; ``chain.append`` sets it.
+    """
+
+    encounter: Pseudonym
+    patient: Pseudonym | None = None
+    status: Literal["scored", "fallback", "not-scored"]
+    risk: Probability | None = None
+    lace: Annotated[int, Field(ge=0, le=19)] | None = None
+    decision: Code | None = None
+    fallback_reason: Code | None = None
+    not_scored_reason: Code | None = None
+    freshness_hours: Hours | None = None
+    features_digest: Digest | None = None
+
+
+@validated(frozen=True, kw_only=True, config=_FROZEN)
+class ConfigurationRef:
+    """A part of a service's configuration, at its start.
+
+    Parameters
+    ----------
+    component
+        Which part: settings, workflows, thresholds, policies, grants.
+    digest
+        SHA-256 of its content.
+    changed_by
+        Who deployed it.
+    """
+
+    component: Code
+    digest: Digest
+    changed_by: Name | None = None
+
+
+@validated(frozen=True, kw_only=True, config=_FROZEN)
+class AuditEntry:
+    """What a service says of one request, answered or refused.
+
+    Parameters
+    ----------
+    request_id, occurred_at
+        The request and the time it came in.
+    service, route, workflow
+        What was asked.
+    caller, caller_role, purpose
+        Who asked, and the purpose of use.
+    recipient
+        The organisation that received the answer, where it is not the hospital.
+    hospital, encounter, patient
+        Whose data; pseudonyms of a request about one encounter.
+    encounters
+        Pseudonyms of all encounters that a list shows.
+    release
+        The release that answered.
+    freshness_hours
+        Age of the features at the time of the request.
+    outcome, status, fallback_reason
+        What was answered, and the HTTP status.
+    action, detail
+        A person's action and details, as codes.
+    scores
+        The encounters that the answer is about.
+    configuration
+        At a service's start: its configuration.
+    """
+
+    request_id: UUID
+    occurred_at: Moment
+    service: Service
+    route: Route
+    hospital: Hospital
+    caller: Name
+    outcome: Outcome
+    status: Annotated[int, Field(ge=100, le=599)]
+    workflow: Code | None = None
+    caller_role: Code | None = None
+    purpose: Purpose | None = None
+    recipient: Name | None = None
+    encounter: Pseudonym | None = None
+    patient: Pseudonym | None = None
+    encounters: Annotated[tuple[Pseudonym, ...], Field(max_length=MOST_SCORES)] = ()
+    release: ReleaseRef | None = None
+    freshness_hours: Hours | None = None
+    fallback_reason: Code | None = None
+    action: Code | None = None
+    detail: Code | None = None
+    scores: Annotated[tuple[ScoredEncounter, ...], Field(max_length=MOST_SCORES)] = ()
+    configuration: Annotated[tuple[ConfigurationRef, ...], Field(max_length=20)] = ()
+
+    def canonical(self) -> str:
+        """Return the entry in canonical JSON (RFC 8785); what is absent is left out."""
+        plain = _ENTRY.dump_python(self, mode="json", exclude_none=True)
+        plain["occurred_at"] = timestamp(self.occurred_at)
+        return rfc8785.dumps({name: value for name, value in plain.items() if value != []}).decode()
+
+    def all_encounters(self) -> frozenset[str]:
+        """Return the pseudonyms of all encounters that the entry names."""
+        named = (self.encounter, *self.encounters, *(score.encounter for score in self.scores))
+        return frozenset(name for name in named if name is not None)
+
+    def subjects(self) -> frozenset[str]:
+        """Return the pseudonyms of all encounters and patients that the entry names."""
+        patients = (self.patient, *(score.patient for score in self.scores))
+        return self.all_encounters() | frozenset(name for name in patients if name is not None)
+
+
+_ENTRY: TypeAdapter[AuditEntry] = TypeAdapter(AuditEntry)
+
+
+def parse_entry(text: str) -> AuditEntry:
+    """Return an entry from its canonical JSON.
+
+    Raises
+    ------
+    AuditError
+        If it is not an entry, or not in canonical form.
+    """
+    try:
+        entry = _ENTRY.validate_json(text)
+    except ValidationError as fault:
+        where = ".".join(str(part) for part in fault.errors()[0]["loc"]) or "the whole"
+        raise AuditError(f"is not an audit entry ({where})") from None
+    if entry.canonical() != text:
+        raise AuditError("is not in canonical JSON")
+    return entry
+
+
+@dataclass(frozen=True)
+class Record:
+    """A link of the chain, as the database holds it.
+
+    Parameters
+    ----------
+    sequence
+        Its place in the chain, from 1, without gaps.
+    recorded_at
+        When the database recorded it; it never decreases along the chain.
+    login
+        The database login that wrote it.
+    previous_hash, hash
+        SHA-256 of the record before, and of this one.
+    entry_text
+        The entry in canonical JSON.
+    """
+
+    sequence: int
+    recorded_at: datetime
+    login: str
+    previous_hash: bytes
+    hash: bytes
+    entry_text: str
+
+    @cached_property
+    def entry(self) -> AuditEntry:
+        """The entry; AuditError if the text is not one."""
+        return parse_entry(self.entry_text)
+
+    def computed_hash(self) -> bytes:
+        """Return the hash of what the record holds."""
+        return hashlib.sha256(self.hashed()).digest()
+
+    def hashed(self) -> bytes:
+        """Return what is hashed: canonical JSON of every column but the hash.
+
+        The trigger of the table builds the same text (``services/database/migrations/audit``).
+        """
+        return (
+            f'{{"entry":{self.entry_text},"login":"{self.login}","previous_hash":"{self.previous_hash.hex()}",'
+            f'"recorded_at":"{timestamp(self.recorded_at)}","sequence":{self.sequence},"version":{VERSION}}}'
+        ).encode("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True)
+class KeptValues:
+    """The feature values of a score as they are kept beside its record, with the salt of their digest."""
+
+    salt: bytes
+    content: bytes
+
+    def digest(self) -> str:
+        """Return the digest that the record holds."""
+        return hashlib.sha256(self.salt + self.content).hexdigest()
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a time in UTC with microseconds, as records and anchors have it."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def feature_bytes(values: dict[str, float | str | None]) -> bytes:
+    """Return feature values as they are kept beside a record: canonical JSON, in which every float is exact.
+
+    Raises
+    ------
+    AuditError
+        If a value is infinite.
+    """
+    try:
+        return rfc8785.dumps({name: _number(value) for name, value in values.items()})
+    except rfc8785.CanonicalizationError:
+        raise AuditError("A feature value is not finite, so it cannot be kept; correct the features.") from None
+
+
+def _number(value: Any) -> float | str | None:
+    if value is None or isinstance(value, str):
+        return value
+    number = float(value)
+    return None if number != number else number  # NaN is a missing value

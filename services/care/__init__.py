@@ -1,0 +1,1 @@
+"""Care: the application of the PHI zone, where names and scores meet."""

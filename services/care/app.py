@@ -1,0 +1,77 @@
+"""FastAPI application of care, composed of its routers; the only service that sees names and scores together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse
+
+from services import problems
+from services.audit.http import recorded
+from services.care import accesses, launch
+from services.care.cds_hooks import routes as cds_hooks
+from services.care.context import Care
+from services.care.delivery.outbox import Courier, CourierThread
+from services.care.identity import IdentityLookup
+from services.care.worklist import routes as worklist
+from services.care.worklist_ports import PlanningScores, on_record
+from services.request_body import RequestBody
+
+FORM = "application/x-www-form-urlencoded"
+MEDIA_TYPES = frozenset({"application/json", FORM})
+
+
+def create(care: Care) -> FastAPI:
+    """Return the application.
+
+    Parameters
+    ----------
+    care : Care
+        What the routes work with.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        courier = CourierThread(Courier(care.engine, care.cipher, care.receivers, care.clock))
+        courier.start()
+        yield
+        courier.stop()
+        care.engine.dispose()
+
+    app = FastAPI(title="Care", version="1", redirect_slashes=False, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.care = care
+    for router in routers(care):
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(RequestBody, largest=care.settings.largest_body_bytes, media_types=MEDIA_TYPES)
+    app.add_middleware(accesses.AccessedIdentities)
+    # The outermost: nothing leaves without a record.
+    recorded(app, care.recorder)
+    return app
+
+
+def routers(care: Care) -> tuple[APIRouter, ...]:
+    """Return the routers of the application, in the order in which they are asked."""
+    found = [_health(care), cds_hooks.router(care), launch.router(care)]
+    settings = care.settings.worklist
+    if settings is not None:
+        lookup, scores = IdentityLookup(care.engine, care.cipher), PlanningScores(care.planning)
+        found.append(
+            worklist.router(settings, care.engine, lookup, scores, on_record, keys=care.sign_in_keys, clock=care.clock)
+        )
+    return tuple(found)
+
+
+def _health(care: Care) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/healthz", response_class=PlainTextResponse)
+    def healthz() -> str:
+        return "ok"
+
+    @router.get("/readyz", response_class=PlainTextResponse)
+    def readyz() -> str:
+        care.check()
+        return "ready"
+
+    return router

@@ -1,0 +1,134 @@
+"""Client of the planning service; what leaves care are pseudonyms, feature values and codes, and nothing else."""
+
+import logging
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+from pydantic import ValidationError
+
+from services.care.fresh.features import FreshFeatures
+from services.planning.schema import (
+    AnyScore,
+    EncounterRequest,
+    FeedbackRequest,
+    History,
+    ScoreRequest,
+    ScoreResponse,
+)
+
+TIMEOUT_SECONDS = 3.0
+HOOK, FEEDBACK = "discharge-hook", "feedback"
+PURPOSE = "TREAT"
+
+log = logging.getLogger("services.care")
+
+
+class PlanningUnavailableError(Exception):
+    """Planning did not answer, or its answer is not one."""
+
+
+class FeedbackRefusedError(Exception):
+    """Planning refused feedback for good."""
+
+
+@dataclass(frozen=True)
+class PlanningClient:
+    """Client of planning.
+
+    Parameters
+    ----------
+    http
+        Client with planning's address and the mutual TLS of the pod.
+    """
+
+    http: httpx.Client
+
+    def score(self, features: FreshFeatures, request_id: UUID | None = None) -> AnyScore:
+        """Return the score of one stay.
+
+        Parameters
+        ----------
+        features : FreshFeatures
+            The stay. Without features planning looks for the pseudonyms in the online features.
+        request_id : UUID, optional
+            The request that asks, by which the two audit records are one.
+
+        Raises
+        ------
+        PlanningUnavailableError
+            When planning does not answer, refuses, or answers something else.
+        """
+        encounter = EncounterRequest(
+            encounter=features.encounter,
+            patient=features.patient,
+            features=features.features,
+            features_as_of_hours=features.as_of_hours if features.features is not None else None,
+        )
+        body = ScoreRequest(workflow=HOOK, purpose=PURPOSE, encounters=[encounter])
+        answer = self._post("/v1/scores", body.model_dump_json(), request_id)
+        try:
+            (score,) = ScoreResponse.model_validate_json(answer.content).scores
+        except (ValidationError, ValueError):
+            log.error("Planning's answer is not a score")
+            raise PlanningUnavailableError from None
+        if score.encounter != features.encounter:
+            log.error("Planning answered for another encounter")
+            raise PlanningUnavailableError
+        return score
+
+    def history(self, encounter: str) -> History:
+        """Return the scores of an encounter, the newest first; none of one that was never scored.
+
+        Raises
+        ------
+        PlanningUnavailableError
+            When planning does not answer.
+        """
+        try:
+            answer = self.http.get(f"/v1/scores/{encounter}", timeout=TIMEOUT_SECONDS)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return History(encounter=encounter, scores=[], feedback=[])
+            return History.model_validate_json(answer.raise_for_status().content)
+        except (httpx.HTTPError, ValidationError) as fault:
+            log.error("Planning does not answer (%s)", type(fault).__name__)
+            raise PlanningUnavailableError from None
+
+    def feedback(self, content: str) -> None:
+        """Deliver feedback, which :func:`feedback_content` wrote.
+
+        Raises
+        ------
+        PlanningUnavailableError
+            When planning does not take it now.
+        FeedbackRefusedError
+            When it refuses it for good.
+        """
+        try:
+            self._post("/v1/feedback", content, None)
+        except _RefusedError as refused:
+            raise FeedbackRefusedError(str(refused)) from None
+
+    def _post(self, path: str, content: str, request_id: UUID | None) -> httpx.Response:
+        headers = {"Content-Type": "application/json"} | ({"X-Request-Id": str(request_id)} if request_id else {})
+        try:
+            answer = self.http.post(path, content=content, headers=headers, timeout=TIMEOUT_SECONDS)
+        except httpx.HTTPError as fault:
+            log.error("Planning does not answer (%s)", type(fault).__name__)
+            raise PlanningUnavailableError from None
+        if answer.status_code == httpx.codes.OK:
+            return answer
+        log.error("Planning answered %s with status %s", path, answer.status_code)
+        if answer.is_client_error and answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            raise _RefusedError(f"status {answer.status_code}")
+        raise PlanningUnavailableError
+
+
+class _RefusedError(PlanningUnavailableError):
+    """A status that another attempt would get again."""
+
+
+def feedback_content(encounter: str, record: int, code: str) -> str:
+    """Return feedback as it is sent."""
+    body = FeedbackRequest(workflow=FEEDBACK, purpose=PURPOSE, encounter=encounter, record=record, code=code)
+    return body.model_dump_json()

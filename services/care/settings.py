@@ -1,0 +1,120 @@
+"""Settings of the care application, from environment variables; none of them is a secret."""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
+
+from model.errors import UserError
+from services.care.ehr_clients import EhrClient, read_clients
+from services.care.worklist.settings import WorklistSettings
+
+MEBIBYTE = 1 << 20
+
+
+class Settings(BaseModel):
+    """Settings of one hospital's care application.
+
+    Each field is the environment variable of the same name in capitals.
+
+    Parameters
+    ----------
+    hospital
+        Short name of the hospital; part of every pseudonym.
+    public_url
+        Address at which the EHR and browsers reach this application, through the gateway.
+    planning_url
+        Address of the planning service.
+    ehr_clients
+        YAML file with the EHR clients: :class:`services.care.clients.EhrClient`.
+    curated
+        Folder or S3 prefix of the curated tables: the history that a fresh record is joined with.
+    care_database_file, audit_database_file
+        Connection files of the databases.
+    hmlops_time_zone
+        The hospital's time zone, in which a date without a time is a day.
+    key_version
+        Version of the pseudonym key in Vault.
+    fhir_server
+        FHIR server that RiskAssessments are written to; none are written unless it is set.
+    fhir_credentials
+        JSON file with the credentials for that server.
+    largest_body_bytes
+        Largest body of a request.
+    hospital_title
+        The hospital's name on the worklist's pages.
+    sign_in_issuer, sign_in_audience, sign_in_acr, sign_in_ca
+        Identity provider of the coordinators: issuer, audience of access tokens, the authentication context that
+        means a second factor, and its certificate authority. Without an issuer there is no worklist.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hospital: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")
+    public_url: HttpUrl
+    planning_url: HttpUrl
+    ehr_clients: Path
+    curated: str
+    care_database_file: Path = Path("/vault/secrets/database-care.json")
+    audit_database_file: Path = Path("/vault/secrets/database-audit.json")
+    hmlops_time_zone: str | None = None
+    key_version: int | None = Field(default=None, ge=1)
+    fhir_server: HttpUrl | None = None
+    fhir_credentials: Path = Path("/vault/secrets/fhir.json")
+    largest_body_bytes: int = Field(default=16 * MEBIBYTE, ge=MEBIBYTE)
+    hospital_title: str | None = Field(default=None, min_length=1, max_length=80)
+    sign_in_issuer: str | None = Field(default=None, pattern=r"^https://")
+    sign_in_audience: str | None = None
+    sign_in_acr: str = "2"
+    sign_in_ca: Path | None = None
+
+    @field_validator("public_url", "planning_url")
+    @classmethod
+    def _https(cls, url: HttpUrl) -> HttpUrl:
+        if url.scheme != "https":
+            raise ValueError("must be an https:// address")
+        return url
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings.
+
+        Raises
+        ------
+        UserError
+            When a variable is missing or invalid.
+        """
+        named = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
+        try:
+            return cls.model_validate(named)
+        except ValidationError as invalid:
+            faults = sorted({str(fault["loc"][0]).upper() for fault in invalid.errors(include_input=False)})
+            raise UserError(f"Missing or invalid environment variables: {', '.join(faults)}; correct them.") from None
+
+    @property
+    def address(self) -> str:
+        """The public address without a slash at its end."""
+        return str(self.public_url).rstrip("/")
+
+    @property
+    def worklist(self) -> WorklistSettings | None:
+        """Settings of the worklist, where the hospital has one."""
+        if self.sign_in_issuer is None:
+            return None
+        return WorklistSettings(
+            hospital=self.hospital,
+            hospital_title=self.hospital_title or self.hospital.capitalize(),
+            issuer=self.sign_in_issuer,
+            audience=self.sign_in_audience or f"{self.hospital}-care",
+            acr=(self.sign_in_acr,),
+            ca=self.sign_in_ca,
+            time_zone=self.hmlops_time_zone or "UTC",
+        )
+
+    @cached_property
+    def clients(self) -> tuple[EhrClient, ...]:
+        """The EHR clients."""
+        return read_clients(self.ehr_clients)

@@ -1,0 +1,216 @@
+"""Reading the worklist: what the policies of the database let the person of the transaction see."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, and_, func, insert, select, text, true
+from sqlalchemy.sql import Select
+
+from services.care.worklist import tables
+from services.care.worklist.ports import Launched
+from services.care.worklist.scores import DatedScore, Score
+from services.care.worklist.sessions import Session
+
+MOST_ENTRIES = 500
+MOST_VIEWS = 50
+VIEW_AGAIN_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A discharge on the worklist, with its newest score."""
+
+    id: str
+    encounter: str
+    unit: str
+    discharged_at: datetime
+    version: int
+    assignee: str | None
+    assignee_name: str | None
+    due_on: date | None
+    priority: str | None
+    closed_at: datetime | None
+    outcome: str | None
+    newest: DatedScore
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a person did with an entry."""
+
+    at: datetime
+    actor_name: str
+    kind: str
+    code: str | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class View:
+    """Who looked at an entry."""
+
+    at: datetime
+    actor_name: str
+    break_glass: bool
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """A coordinator of a unit who has signed in within the last months."""
+
+    subject: str
+    name: str
+
+
+class UnknownEntryError(Exception):
+    """No such entry, or none that this person may see: the two are not told apart."""
+
+
+def listed(session: Session, *, show: str = "open", unit: str = "") -> list[Entry]:
+    """Return entries in the order of the list: not scored, ranked by LACE, scored by the model; in each by risk.
+
+    Parameters
+    ----------
+    session : Session
+        The person's transaction.
+    show : str
+        ``open``, ``mine``, ``unclaimed`` or ``closed``.
+    unit : str
+        Entries of this unit alone; of all units if empty.
+    """
+    entries, subject = tables.entries.c, session.person.subject
+    condition = {
+        "mine": and_(entries.closed_at.is_(None), entries.assignee == subject),
+        "unclaimed": and_(entries.closed_at.is_(None), entries.assignee.is_(None)),
+        "closed": entries.closed_at.is_not(None),
+    }.get(show, entries.closed_at.is_(None))
+    statement = _entries().where(condition, entries.unit == unit if unit else true())
+    statement = statement.order_by(entries.discharged_at.desc()).limit(MOST_ENTRIES)
+    return sorted((_entry(row) for row in session.connection.execute(statement)), key=rank)
+
+
+def rank(entry: Entry) -> tuple[int, int, float, datetime]:
+    """Return the sort key of the list."""
+    score = entry.newest.score
+    priority = {"raised": 0, None: 1, "lowered": 2}[entry.priority]
+    measure = score.risk if score.status == "scored" else score.lace
+    return entry.newest.group, priority, -(measure or 0.0), entry.discharged_at
+
+
+def one(session: Session, entry: str) -> Entry:
+    """Return an entry by its ID.
+
+    Raises
+    ------
+    UnknownEntryError
+        If there is none that this person may see.
+    """
+    try:
+        UUID(entry)
+    except ValueError:
+        raise UnknownEntryError from None
+    row = session.connection.execute(_entries().where(tables.entries.c.id == entry)).one_or_none()
+    if row is None:
+        raise UnknownEntryError
+    return _entry(row)
+
+
+def of_launch(session: Session, launched: Launched) -> Entry | None:
+    """Return the entry of a launch's encounter, or the patient's newest, if the person may see it."""
+    columns = tables.entries.c
+    encounter = launched.encounter
+    condition = columns.patient == launched.patient if encounter is None else columns.encounter == encounter
+    newest = _entries().where(condition).order_by(columns.discharged_at.desc()).limit(1)
+    row = session.connection.execute(newest).one_or_none()
+    return None if row is None else _entry(row)
+
+
+def scores(connection: Connection, entry: Entry) -> list[DatedScore]:
+    """Return the scores of an entry, newest first."""
+    statement = select(tables.scores.c.scored_at, tables.scores.c.content).where(tables.scores.c.entry == entry.id)
+    order = (tables.scores.c.scored_at.desc(), tables.scores.c.id.desc())
+    return [_score(row.scored_at, row.content) for row in connection.execute(statement.order_by(*order).limit(50))]
+
+
+def events(connection: Connection, entry: Entry) -> list[Event]:
+    """Return what people did with an entry, newest first."""
+    columns = tables.events.c
+    statement = select(columns.at, columns.actor_name, columns.kind, columns.code, columns.note)
+    statement = statement.where(columns.entry == entry.id).order_by(columns.id.desc())
+    return [Event(*row) for row in connection.execute(statement)]
+
+
+def views(connection: Connection, entry: Entry) -> list[View]:
+    """Return who looked at an entry, newest first."""
+    columns = tables.views.c
+    statement = select(columns.at, columns.actor_name, columns.break_glass).where(columns.entry == entry.id)
+    return [View(*row) for row in connection.execute(statement.order_by(columns.id.desc()).limit(MOST_VIEWS))]
+
+
+def record_view(session: Session, entry: Entry) -> None:
+    """Record that a person looked at an entry, once in some minutes: they return to the page after each action."""
+    columns, person = tables.views.c, session.person
+    recent = select(columns.id).where(
+        columns.entry == entry.id,
+        columns.actor == person.subject,
+        columns.at > func.now() - VIEW_AGAIN_AFTER,
+    )
+    if session.connection.execute(recent.limit(1)).first() is None:
+        glass = is_break_glass(session, entry)
+        row = {"entry": entry.id, "actor": person.subject, "actor_name": person.name, "break_glass": glass}
+        session.connection.execute(insert(tables.views).values(row))
+
+
+def is_break_glass(session: Session, entry: Entry) -> bool:
+    """Return whether the person sees an entry by break-glass alone."""
+    return entry.unit not in session.person.units
+
+
+def colleagues(connection: Connection, unit: str) -> list[Colleague]:
+    """Return the coordinators to whom an entry of a unit can be assigned."""
+    rows = connection.execute(
+        text("SELECT subject, name FROM care.worklist_colleagues(:unit) ORDER BY name, subject"), {"unit": unit}
+    )
+    return [Colleague(*row) for row in rows]
+
+
+def break_glass_report(connection: Connection) -> Sequence[Row[Any]]:
+    """Return openings by break-glass that the person may see, newest first; without a patient's identity."""
+    return connection.execute(select(tables.break_glass).order_by(tables.break_glass.c.id.desc()).limit(200)).all()
+
+
+def _entries() -> Select[Any]:
+    columns = tables.scores.c
+    newest = (
+        select(columns.scored_at, columns.content)
+        .where(columns.entry == tables.entries.c.id)
+        .order_by(columns.scored_at.desc(), columns.id.desc())
+        .limit(1)
+        .lateral()
+    )
+    return select(tables.entries, newest.c.scored_at, newest.c.content).join(newest, true())
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        id=row.id,
+        encounter=row.encounter,
+        unit=row.unit,
+        discharged_at=row.discharged_at,
+        version=row.version,
+        assignee=row.assignee,
+        assignee_name=row.assignee_name,
+        due_on=row.due_on,
+        priority=row.priority,
+        closed_at=row.closed_at,
+        outcome=row.outcome,
+        newest=_score(row.scored_at, row.content),
+    )
+
+
+def _score(at: datetime, content: Any) -> DatedScore:
+    return DatedScore(at, Score.model_validate_json(json.dumps(content)))

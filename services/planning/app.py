@@ -1,0 +1,257 @@
+"""FastAPI application of discharge planning: scores, their history, feedback."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import httpx
+from fastapi import APIRouter, FastAPI, Path, Query, Request
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from model.artifact.trust import TRUSTED_KEYS, trusted_keys
+from model.errors import UserError
+from services.audit.http import Recorder, RequestAudit, audit, recorded
+from services.database import connections
+from services.database.errors import DatabaseError
+from services.planning import answers, history, release
+from services.planning.model_client import ModelClient
+from services.planning.online_features import OnlineFeatures
+from services.planning.refresh import Refresh
+from services.planning.schema import (
+    FeedbackRequest,
+    FeedbackResponse,
+    Health,
+    History,
+    Pseudonym,
+    PurposeCode,
+    Readiness,
+    ScoreRequest,
+    ScoreResponse,
+    WorkflowName,
+)
+from services.planning.scoring import Scoring
+from services.planning.settings import Settings
+from services.problems import Problem, install
+from services.request_body import RequestBody
+from services.workflows import WorkflowError, synchronous
+
+LARGEST_BODY = 1024 * 1024
+"""Bytes: the largest number of encounters with all features takes less than half."""
+DESCRIPTION = """Scores of encounters by pseudonym, from the release that was assigned to the hospital.
+A score is advice: a clinician decides, and nothing is denied by it. Where the release cannot answer, the answer says
+why and ranks by the LACE index."""
+log = logging.getLogger("services.planning")
+
+_RETRY = {"Retry-After": "1"}
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {
+    503: {"description": "A database does not answer, or the audit record was not written; nothing was answered."}
+}
+_BODY: dict[int | str, dict[str, Any]] = {
+    400: {"description": "The body is not JSON."},
+    403: {"description": "The workflow does not allow this use."},
+    413: {"description": "The body is too large."},
+    415: {"description": "The body has another media type."},
+}
+
+
+@dataclass(frozen=True)
+class Planning:
+    """What the routes need.
+
+    Attributes
+    ----------
+    settings
+        The hospital's settings.
+    scoring, releases, features
+        Scores, the assigned release, the online features.
+    engine
+        The hospital's database ``planning``.
+    recorder
+        Appends to the hospital's audit chain.
+    model
+        Asks the model server.
+    refresh
+        Reads release and features beside the requests.
+    """
+
+    settings: Settings
+    scoring: Scoring
+    releases: release.ReleaseSource
+    features: OnlineFeatures
+    engine: Engine
+    recorder: Recorder
+    model: ModelClient
+    refresh: Refresh
+
+
+def planning(settings: Settings, model_client: httpx.Client) -> Planning:
+    """Return the parts of the service; ``model_client`` verifies the model server's identity."""
+    model = ModelClient(model_client, settings.inference_url, settings.budget_milliseconds / 1000)
+    releases = release.ReleaseSource(lambda: _assigned(settings))
+    features = OnlineFeatures(settings.online_features)
+    return Planning(
+        settings=settings,
+        scoring=Scoring(releases, features, model, stale_hours=settings.stale_hours),
+        releases=releases,
+        features=features,
+        engine=connections.engine(settings.planning_database),
+        recorder=Recorder("planning", settings.hospital, connections.engine(settings.audit_database)),
+        model=model,
+        refresh=Refresh([releases.refresh, features.refresh]),
+    )
+
+
+def create(parts: Planning) -> FastAPI:
+    """Return the application."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(parts.refresh.start)
+        yield
+        parts.refresh.stop()
+        parts.model.close()
+        parts.engine.dispose()
+
+    app = FastAPI(
+        title="Discharge planning",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.include_router(_scores(parts))
+    app.include_router(_feedback(parts))
+    app.include_router(_health(parts))
+    install(app)
+    app.add_middleware(RequestBody, largest=LARGEST_BODY)
+    recorded(app, parts.recorder)
+    return app
+
+
+def _scores(parts: Planning) -> APIRouter:
+    router = APIRouter(tags=["scores"])
+
+    @router.post("/v1/scores", responses=_BODY | _UNAVAILABLE, summary="Score encounters")
+    def score(request: Request, body: ScoreRequest) -> ScoreResponse:
+        """Score encounters, and return them in the order in which to show them."""
+        record = audit(request)
+        _allow(record, body.workflow, body.purpose)
+        outcomes = parts.scoring.answer(body.encounters)
+        with _database(parts.engine) as connection:
+            on_record = record.append(**answers.recorded(outcomes))
+            history.add(connection, body.workflow, on_record.sequence, outcomes)
+        return answers.response(outcomes, on_record.sequence)
+
+    @router.get(
+        "/v1/scores/{encounter}",
+        responses={
+            403: _BODY[403],
+            404: {"description": "The hospital has no score of this encounter."},
+            **_UNAVAILABLE,
+        },
+        summary="History of an encounter",
+    )
+    def past(
+        request: Request,
+        encounter: Annotated[Pseudonym, Path(description="Pseudonym of the encounter.")],
+        workflow: Annotated[WorkflowName, Query()] = "discharge-worklist",
+        purpose: Annotated[PurposeCode, Query()] = "TREAT",
+    ) -> History:
+        """Return the scores of an encounter and the feedback on them, the newest first."""
+        record = audit(request)
+        record.note(encounter=encounter)
+        _allow(record, workflow, purpose)
+        with _database(parts.engine) as connection:
+            found = history.of_encounter(connection, encounter)
+        if not found.scores:
+            raise Problem(404, "Unknown encounter", "This hospital has no score of this encounter; check it.")
+        return History(encounter=encounter, scores=found.scores, feedback=found.feedback)
+
+    return router
+
+
+def _feedback(parts: Planning) -> APIRouter:
+    router = APIRouter(tags=["feedback"])
+
+    @router.post(
+        "/v1/feedback",
+        responses=_BODY | {404: {"description": "The record holds no score of this encounter."}} | _UNAVAILABLE,
+        summary="Feedback on a score",
+    )
+    def feedback(request: Request, body: FeedbackRequest) -> FeedbackResponse:
+        """Keep what a clinician did with a score; the same feedback sent twice is kept once."""
+        record = audit(request)
+        record.note(encounter=body.encounter, action=body.code)
+        _allow(record, body.workflow, body.purpose)
+        with _database(parts.engine) as connection:
+            if not history.has_score(connection, body.encounter, body.record):
+                raise Problem(404, "Unknown score", "This record holds no score of this encounter; check both.")
+            new = history.add_feedback(
+                connection, workflow=body.workflow, encounter=body.encounter, record=body.record, code=body.code
+            )
+            on_record = record.append(detail="new" if new else "repeated")
+        return FeedbackResponse(record=on_record.sequence, repeated=not new)
+
+    return router
+
+
+def _health(parts: Planning) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="Whether the process runs")
+    def healthz() -> Health:
+        """Return ok."""
+        return Health()
+
+    @router.get("/readyz", responses=_UNAVAILABLE, summary="Whether requests can be answered")
+    def readyz() -> Readiness:
+        """Ask both databases; nothing can be answered without them."""
+        for engine in (parts.engine, parts.recorder.engine):
+            with _database(engine) as connection:
+                connection.execute(text("SELECT 1"))
+        return Readiness(release=parts.releases.get() is not None, online_features=parts.features.available)
+
+    return router
+
+
+def _allow(record: RequestAudit, workflow: str, purpose: str) -> None:
+    """Refuse a use that the table of workflows does not describe."""
+    record.note(workflow=workflow, purpose=purpose)
+    try:
+        row = synchronous(workflow)
+    except WorkflowError as fault:
+        raise Problem(403, "Workflow not allowed", str(fault)) from None
+    if purpose != row.purpose:
+        raise Problem(403, "Purpose not allowed", f"This workflow has the purpose {row.purpose.value}; use it.")
+
+
+@contextmanager
+def _database(engine: Engine) -> Iterator[Connection]:
+    """Give a transaction; a database that does not answer is a 503, and nothing else is."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as fault:
+        raise _unavailable(f"SQLSTATE {connections.sqlstate(fault)}") from None
+    except DatabaseError as fault:
+        raise _unavailable(str(fault)) from None
+
+
+def _unavailable(reason: str) -> Problem:
+    log.error("Database unavailable: %s", reason)
+    return Problem(503, "Database unavailable", "Nothing was answered; try again.", headers=_RETRY)
+
+
+def _assigned(settings: Settings) -> release.AssignedRelease:
+    if settings.model_release is None or settings.release_files is None:
+        raise UserError("the hospital has no release yet (MODEL_RELEASE, RELEASE_FILES); patients are ranked by LACE")
+    keys = trusted_keys()
+    if keys is None:
+        raise UserError(f"{TRUSTED_KEYS} is empty, so no release can be trusted; set the hospital's public keys")
+    return release.read(settings.release_files, settings.model_release, keys)

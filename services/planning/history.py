@@ -1,0 +1,128 @@
+"""Scores that were answered, and the feedback on them, in the schema ``planning``; by pseudonym, without features."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from services.planning.answers import past_reasons
+from services.planning.schema import MOST_SCORES, PastFeedback, PastScore
+from services.planning.scoring import FallbackOutcome, NotScoredOutcome, Outcome, ScoredOutcome
+
+_METADATA = sa.MetaData(schema="planning")
+SCORES = sa.Table(
+    "scores",
+    _METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("record", sa.BigInteger),
+    sa.Column("scored_at", sa.DateTime(timezone=True)),
+    sa.Column("workflow", sa.Text),
+    sa.Column("encounter", sa.Text),
+    sa.Column("status", sa.Text),
+    sa.Column("risk", sa.Double),
+    sa.Column("decision", sa.Text),
+    sa.Column("lace", sa.SmallInteger),
+    sa.Column("reasons", JSONB),
+    sa.Column("model", sa.Text),
+    sa.Column("version", sa.Text),
+    sa.Column("digest", sa.Text),
+    sa.Column("threshold", sa.Double),
+    sa.Column("freshness_hours", sa.Double),
+    sa.Column("fallback_reason", sa.Text),
+    sa.Column("not_scored_reason", sa.Text),
+)
+FEEDBACK = sa.Table(
+    "feedback",
+    _METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("received_at", sa.DateTime(timezone=True)),
+    sa.Column("workflow", sa.Text),
+    sa.Column("encounter", sa.Text),
+    sa.Column("record", sa.BigInteger),
+    sa.Column("code", sa.Text),
+)
+
+
+@dataclass(frozen=True)
+class Past:
+    """History of one encounter, the newest first."""
+
+    scores: list[PastScore]
+    feedback: list[PastFeedback]
+
+
+def add(connection: sa.Connection, workflow: str, record: int, outcomes: Iterable[Outcome]) -> None:
+    """Add what one request was answered.
+
+    Parameters
+    ----------
+    connection : Connection
+        A transaction on the hospital's database ``planning``.
+    workflow : str
+        The use.
+    record : int
+        Sequence of the request's audit record.
+    outcomes : iterable of Outcome
+        What was answered.
+    """
+    rows = [{"record": record, "workflow": workflow} | _row(outcome) for outcome in outcomes]
+    connection.execute(sa.insert(SCORES), rows)
+
+
+def of_encounter(connection: sa.Connection, encounter: str) -> Past:
+    """Return the newest scores of an encounter and the feedback on it; nothing of one that was never asked about."""
+    scores = connection.execute(
+        sa.select(SCORES).where(SCORES.c.encounter == encounter).order_by(SCORES.c.id.desc()).limit(MOST_SCORES)
+    )
+    feedback = connection.execute(
+        sa.select(FEEDBACK).where(FEEDBACK.c.encounter == encounter).order_by(FEEDBACK.c.id.desc()).limit(MOST_SCORES)
+    )
+    left_out = {"id", "encounter"}
+    return Past(
+        [PastScore.model_validate({k: v for k, v in row.items() if k not in left_out}) for row in scores.mappings()],
+        [PastFeedback.model_validate({k: v for k, v in r.items() if k not in left_out}) for r in feedback.mappings()],
+    )
+
+
+def has_score(connection: sa.Connection, encounter: str, record: int) -> bool:
+    """Return whether a record holds a score of an encounter."""
+    found = sa.select(sa.literal(1)).where(SCORES.c.encounter == encounter, SCORES.c.record == record)
+    return connection.execute(found).first() is not None
+
+
+def add_feedback(connection: sa.Connection, *, workflow: str, encounter: str, record: int, code: str) -> bool:
+    """Add feedback on a score; return whether it is new, because a form may be sent twice."""
+    row = {"workflow": workflow, "encounter": encounter, "record": record, "code": code}
+    added = insert(FEEDBACK).values(row).on_conflict_do_nothing(constraint="feedback_once").returning(FEEDBACK.c.id)
+    return connection.execute(added).first() is not None
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(
+        ("risk", "decision", "lace", "model", "version", "digest", "threshold", "fallback_reason", "not_scored_reason")
+    )
+    row |= {
+        "encounter": outcome.request.encounter,
+        "freshness_hours": outcome.freshness_hours,
+        "reasons": [],
+    }
+    match outcome:
+        case ScoredOutcome(score=score, release=release):
+            row |= {
+                "status": "scored",
+                "risk": score.risk,
+                "decision": score.decision,
+                "reasons": past_reasons(score),
+                "model": release.model,
+                "version": release.version,
+                "digest": release.digest,
+                "threshold": release.band(score.risk).start,
+            }
+        case FallbackOutcome():
+            row |= {"status": "fallback", "lace": outcome.lace, "fallback_reason": outcome.reason.value}
+        case NotScoredOutcome():
+            fallback = outcome.fallback.value if outcome.fallback else None
+            row |= {"status": "not-scored", "not_scored_reason": outcome.reason, "fallback_reason": fallback}
+    return row

@@ -1,0 +1,80 @@
+"""The service in its pod: mutual TLS for its callers and to the model server."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from model.errors import UserError
+from services import workflows
+from services.audit.configuration import start_entry
+from services.audit.http import RecordedRequests, Recorder
+from services.planning import answers, feedback
+from services.planning.app import Planning, create, planning
+from services.planning.settings import Settings
+from services.problems import Problem
+from services.transport import ServerSettings, SpiffeId, client
+from services.transport import serve as serve_tls
+
+MODEL_SERVER = "model-server"
+"""ServiceAccount of the model server."""
+
+
+def serve(environment: Mapping[str, str]) -> None:
+    """Serve until the process is told to stop.
+
+    Parameters
+    ----------
+    environment : mapping
+        Variables of :mod:`services.planning.settings` and :mod:`services.transport.server`, ``DEPLOYED_BY``.
+
+    Raises
+    ------
+    UserError
+        If a setting is missing, or the certificate cannot be used.
+    NotRecordedError
+        If the start is not on record: then nothing could be answered.
+    """
+    settings = Settings.from_environment(environment)
+    try:
+        tls = ServerSettings.from_environment(environment)
+        model_server = client(settings.model_url, SpiffeId(settings.hospital, MODEL_SERVER), tls.files)
+    except ValueError as fault:
+        raise UserError(f"TLS_CALLERS, TLS_PORT or MODEL_URL: {fault}; correct the service's environment.") from None
+    parts = planning(settings, model_server)
+    parts.refresh.round()
+    _record_start(parts, environment.get("DEPLOYED_BY") or None)
+    # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
+    app, refusal = cast(Any, create(parts)), cast(Any, _refusal(parts.recorder))
+    serve_tls(app, tls, refusal)
+
+
+def _record_start(parts: Planning, deployed_by: str | None) -> None:
+    release = parts.releases.get()
+    components = {
+        "settings": parts.settings.model_dump_json().encode(),
+        "workflows": Path(workflows.TABLE).read_bytes(),
+        "feedback": feedback.TABLE.read_bytes(),
+        "thresholds": answers.thresholds(release) if release else b"",
+    }
+    entry = start_entry(
+        "planning",
+        parts.settings.hospital,
+        components,
+        deployed_by=deployed_by,
+        release=answers.release_ref(release) if release else None,
+        at=datetime.now(UTC),
+    )
+    parts.recorder.append(entry)
+
+
+def _refusal(recorder: Recorder) -> ASGIApp:
+    """Return what answers a workload that may not call the service: its attempt is on record too."""
+
+    async def forbidden(scope: Scope, receive: Receive, send: Send) -> None:
+        problem = Problem(403, "Caller not allowed", "This workload may not call this service.")
+        await problem.response()(scope, receive, send)
+
+    return RecordedRequests(forbidden, recorder=recorder)

@@ -1,0 +1,82 @@
+"""Settings of the planning service, from its environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.errors import UserError
+
+_VARIABLES = {
+    "hospital": "HOSPITAL",
+    "model_url": "MODEL_URL",
+    "model_name": "MODEL_NAME",
+    "model_release": "MODEL_RELEASE",
+    "release_files": "RELEASE_FILES",
+    "online_features": "ONLINE_FEATURES",
+    "planning_database": "PLANNING_DATABASE_FILE",
+    "audit_database": "AUDIT_DATABASE_FILE",
+    "budget_milliseconds": "MODEL_BUDGET_MILLISECONDS",
+    "stale_hours": "FEATURES_STALE_HOURS",
+}
+_SECRETS = Path("/vault/secrets")
+
+
+class Settings(BaseModel):
+    """Settings of one hospital's planning service.
+
+    Parameters
+    ----------
+    hospital
+        Name of the hospital.
+    model_url, model_name
+        URL of the model server, and the model's name there.
+    model_release, release_files
+        The assigned release, as ``v1@0123456789ab``, and its folder or S3 prefix. Without them every encounter is
+        ranked by LACE.
+    online_features
+        The features file, local or ``s3://``.
+    planning_database, audit_database
+        Connection files.
+    budget_milliseconds
+        Time for an answer of the model server.
+    stale_hours
+        Age from which features are stale. The features job runs each night: one missed run is not stale, two are.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    hospital: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    model_url: str = Field(pattern=r"^https?://")
+    model_name: str = Field(min_length=1)
+    model_release: Annotated[str, Field(pattern=r"^v[0-9]+(\.[0-9]+)*@[0-9a-f]{12,64}$")] | None = None
+    release_files: str | None = None
+    online_features: str = Field(min_length=1)
+    planning_database: Path = _SECRETS / "database-planning.json"
+    audit_database: Path = _SECRETS / "database-audit.json"
+    budget_milliseconds: int = Field(300, ge=10, le=5000)
+    stale_hours: float = Field(36.0, gt=0, le=24 * 14)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Return the settings that the environment has; an empty variable counts as absent.
+
+        Raises
+        ------
+        UserError
+            If a variable is missing or not what it must be.
+        """
+        values: dict[str, Any] = {
+            field: environment[variable] for field, variable in _VARIABLES.items() if environment.get(variable)
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as fault:
+            names = sorted({_VARIABLES[str(error["loc"][0])] for error in fault.errors()})
+            raise UserError(f"{', '.join(names)}: missing or not valid; correct the service's environment.") from None
+
+    @property
+    def inference_url(self) -> str:
+        """The address that the model is asked at."""
+        return f"{self.model_url.rstrip('/')}/v2/models/{self.model_name}/infer"

@@ -1,0 +1,67 @@
+"""Realms from hospitals' entries."""
+
+from typing import Any
+
+import pytest
+
+from infra.settings import SignIn
+from local.errors import UserError
+from local.hospitals import sign_in
+from local.keycloak.realm import RealmSettings
+from local.paths import KEYCLOAK_URL
+from local.stack.stack import CONFIG, HOSPITALS
+from tests.support.mocked_stack import configuration
+
+ISSUER = f"{KEYCLOAK_URL}/realms/north"
+PROVIDER = {
+    "issuer": ISSUER,
+    "authorizationUri": f"{ISSUER}/protocol/openid-connect/auth",
+    "tokenUri": f"{ISSUER}/protocol/openid-connect/token",
+    "jwksUri": f"{ISSUER}/protocol/openid-connect/certs",
+    "client": "north-worklist",
+    "audience": "north-care",
+}
+
+
+def entry(name: str = "north", **provider: Any) -> dict[str, Any]:
+    return {"name": name, "units": ["cardiology"], "signIn": {**PROVIDER, **provider}}
+
+
+def test_each_hospital_of_the_dev_stack_has_a_realm() -> None:
+    assert (CONFIG.name, HOSPITALS) == ("Pulumi.dev.yaml", "healthcare-mlops:hospitals")
+    entries = configuration("dev")["hospitals"]
+    assert [one.hospital for one in sign_in.realms(entries)] == [entry["name"] for entry in entries]
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    [realm] = sign_in.realms([entry()])
+    settings = SignIn.model_validate(PROVIDER)
+    assert realm == RealmSettings(
+        hospital="north",
+        client=settings.client,
+        audience=settings.audience,
+        acr=settings.second_factor[0],
+        groups={str(role): group for role, group in settings.groups.by_role().items()},
+        units=("cardiology",),
+        worklist=realm.worklist,
+    )
+
+
+def test_an_entry_may_name_groups_and_level() -> None:
+    [realm] = sign_in.realms([entry(groups={"auditor": "Privacy Office"}, secondFactor=["strong"])])
+    assert realm.groups["auditor"] == "Privacy Office"
+    assert realm.groups["manager"] == "charge-nurses"
+    assert realm.acr == "strong"
+
+
+def test_a_hospital_with_its_own_provider_or_none_has_no_realm() -> None:
+    own = entry(issuer="https://login.north.example")
+    assert sign_in.realms([own, {"name": "south", "fhir": {"path": "x"}}]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "issuer"), [("north", "south"), ("north", "master"), ("master", "master"), ("north", "north/")]
+)
+def test_a_realm_is_its_hospital_s(name: str, issuer: str) -> None:
+    with pytest.raises(UserError, match="Keycloak has a realm for each hospital by its name"):
+        sign_in.realms([entry(name, issuer=f"{KEYCLOAK_URL}/realms/{issuer}")])

@@ -1,0 +1,270 @@
+"""Sign-in at the real Keycloak: the code flow with both factors, what it refuses, and how realms follow the entries."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from local.errors import UserError
+from local.keycloak import admin, build, server
+from local.keycloak.realm import RealmSettings, representation
+from local.keycloak.staff import Person, staff
+from local.paths import Home
+from tests.support import sign_in
+from tests.support.keycloak_server import Browser, free_url, home_with_certificates, next_code, running
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
+NORTH = RealmSettings(
+    hospital="north",
+    client="north-worklist",
+    audience="north-care",
+    acr="2",
+    groups={"coordinator": "care-coordinators", "manager": "charge-nurses", "auditor": "auditors"},
+    units=("cardiology", "4 West"),
+    worklist="https://north.worklist.example:8447",
+)
+SOUTH = replace(
+    NORTH, hospital="south", client="south-worklist", audience="south-care", worklist="https://south.worklist.example"
+)
+STAFF = {
+    (person.hospital, person.username): person
+    for one in (NORTH, SOUTH)
+    for person in staff(one.hospital, one.units, {})
+}
+
+
+class Keycloak:
+    """The server under test, whose realms are applied as ``make up`` does."""
+
+    def __init__(self, home: Home, url: str) -> None:
+        self.url, self.authority = url, home.pki / "ca.crt"
+        self._secret = server.secret_file(home).read_text()
+
+    def apply(self, *settings: RealmSettings) -> dict[str, str]:
+        people = {one.hospital: staff(one.hospital, one.units, STAFF) for one in settings}
+        realms = [representation(one, people[one.hospital]) for one in settings]
+        return admin.apply(self.url, self.authority, self._secret, realms)
+
+    def browser(self, settings: RealmSettings = NORTH) -> Browser:
+        return Browser(self.url, settings, self.authority)
+
+
+@pytest.fixture(scope="module")
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    home, url = home_with_certificates(tmp_path_factory.mktemp("keycloak")), free_url()
+    built = build.build(lambda _: None)
+    # Killed without warning after its first start, it starts again with what was declared.
+    with running(home, built, url):
+        assert Keycloak(home, url).apply(NORTH) == {"north": "created"}
+    with running(home, built, url):
+        keycloak = Keycloak(home, url)
+        assert keycloak.apply(NORTH, SOUTH) == {"south": "created"}
+        yield keycloak
+
+
+def person(username: str, hospital: str = "north") -> Person:
+    return STAFF[hospital, username]
+
+
+def test_both_factors_give_tokens_with_the_claims_of_the_tests_issuer(keycloak: Keycloak) -> None:
+    browser, casey = keycloak.browser(), person("casey")
+    tokens = browser.redeem(browser.code(browser.sign_in(casey)))
+    assert tokens.status_code == 200
+    claims = browser.claims(tokens.json()["access_token"])
+    expected = {
+        "iss": browser.issuer,
+        "aud": "north-care",
+        "azp": "north-worklist",
+        "typ": "Bearer",
+        "sub": casey.id,
+        "name": casey.name,
+        "preferred_username": "casey",
+        "hospital": "north",
+        "units": ["cardiology"],
+        "roles": ["coordinator"],
+        "acr": "2",
+    }
+    assert {name: claims.get(name) for name in expected} == expected
+    assert sorted(claims["amr"]) == ["otp", "pwd"]
+    assert claims["exp"] - claims["iat"] == sign_in.LIFETIME
+    assert sign_in.Issuer("north").claims().keys() <= claims.keys()
+    identity = browser.claims(tokens.json()["id_token"])
+    assert (identity["aud"], identity["nonce"]) == ("north-worklist", "nonce-of-the-gateway")
+
+
+def test_a_code_is_redeemed_once(keycloak: Keycloak) -> None:
+    browser, robin = keycloak.browser(), person("robin")
+    code = browser.code(browser.sign_in(robin))
+    assert browser.redeem(code).status_code == 200
+    again = browser.redeem(code)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+
+
+def test_a_manager_has_all_units_and_is_signed_in_again_with_the_same_session(keycloak: Keycloak) -> None:
+    browser = keycloak.browser()
+    assert browser.code(browser.sign_in(person("morgan"))) is not None
+    again = browser.open()
+    claims = browser.claims(browser.redeem(browser.code(again)).json()["access_token"])
+    assert sorted(claims["units"]) == ["4 West", "cardiology"]
+    assert (claims["roles"], claims["acr"]) == (["manager"], "2")
+
+
+def test_codes_are_bound_to_client_verifier_and_address(keycloak: Keycloak) -> None:
+    alex = person("alex")
+    browser = keycloak.browser()
+    code = browser.code(browser.sign_in(alex))
+    assert code is not None
+    refusals = [
+        browser.redeem(code, code_verifier="another" * 8),
+        browser.redeem(code, code_verifier=None),
+        browser.redeem(code, client_id="south-worklist"),
+        browser.redeem(code, redirect_uri="https://attacker.example/oauth2/callback"),
+    ]
+    assert [answer.status_code in (400, 401) for answer in refusals] == [True] * len(refusals)
+    assert "access_token" not in "".join(answer.text for answer in refusals)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"code_challenge": None, "code_challenge_method": None},
+        {"code_challenge_method": "plain"},
+        {"redirect_uri": "https://attacker.example/oauth2/callback"},
+        {"response_type": "token"},
+        {"response_type": "id_token token"},
+        {"client_id": "south-worklist"},
+        {"scope": "openid offline_access"},
+        {"request": "e30.e30."},
+        {"request_uri": "https://attacker.example/request"},
+        {"prompt": "none"},
+        {"client_id": "account"},
+        {"client_id": "admin-cli"},
+    ],
+    ids=str,
+)
+def test_other_requests_for_a_code_show_no_form(keycloak: Keycloak, changed: dict[str, str | None]) -> None:
+    answer = keycloak.browser().open(**changed)
+    assert "otp" not in answer.text
+    assert 'type="password"' not in answer.text
+    assert "code=" not in answer.headers.get("location", "")
+
+
+def test_a_request_for_one_factor_is_asked_for_both(keycloak: Keycloak) -> None:
+    browser, casey = keycloak.browser(SOUTH), person("casey", "south")
+    page = browser.fill(browser.open(acr_values="1"), username=casey.username, password=casey.password)
+    assert browser.code(page) is None
+    claims = browser.claims(browser.redeem(browser.code(browser.fill(page, otp=casey.code()))).json()["access_token"])
+    assert (claims["acr"], claims["hospital"], claims["aud"]) == ("2", "south", "south-care")
+
+
+def test_a_wrong_one_time_password_and_a_used_one_are_refused(keycloak: Keycloak) -> None:
+    morgan = person("morgan", "south")
+    browser = keycloak.browser(SOUTH)
+    page = browser.password(morgan)
+    right = morgan.code()
+    wrong = browser.fill(page, otp=f"{(int(right) + 1) % 1_000_000:06d}")
+    assert browser.code(wrong) is None
+    assert browser.code(browser.fill(wrong, otp=right)) is not None
+    other = keycloak.browser(SOUTH)
+    used = other.fill(other.password(morgan), otp=right)
+    assert other.code(used) is None
+    assert other.code(other.fill(used, otp=next_code(morgan))) is not None
+
+
+def test_a_wrong_password_is_not_asked_for_a_one_time_password(keycloak: Keycloak) -> None:
+    browser = keycloak.browser(SOUTH)
+    page = browser.password(person("robin", "south"), "another password")
+    assert browser.code(page) is None
+    assert 'name="otp"' not in page.text
+
+
+@pytest.mark.parametrize("acr", [None, "0", "1", "2"])
+def test_a_person_without_a_second_factor_gets_no_code_and_cannot_register_one(
+    keycloak: Keycloak, acr: str | None
+) -> None:
+    browser, jamie = keycloak.browser(), person("jamie")
+    page = browser.fill(browser.open(acr_values=acr), username=jamie.username, password=jamie.password)
+    assert browser.code(page) is None
+    assert "<form" not in page.text
+    assert "required-action" not in page.headers.get("location", "")
+
+
+@pytest.mark.parametrize("client", ["north-worklist", "admin-cli", "account", "account-console"])
+@pytest.mark.parametrize("username", ["casey", "jamie"])
+def test_passwords_are_not_exchanged_for_tokens(keycloak: Keycloak, username: str, client: str) -> None:
+    browser = keycloak.browser()
+    asked = {"grant_type": "password", "username": username, "password": person(username).password}
+    answer = browser.client.post(f"{browser.issuer}/protocol/openid-connect/token", data={"client_id": client, **asked})
+    assert answer.status_code in (400, 401)
+    assert "access_token" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        ("openid-connect", {"redirect_uris": ["https://attacker.example/callback"]}),
+        ("default", {"clientId": "another", "redirectUris": ["https://attacker.example/callback"]}),
+    ],
+)
+def test_nobody_registers_a_client(keycloak: Keycloak, kind: str, wanted: dict[str, object]) -> None:
+    browser = keycloak.browser()
+    answer = browser.client.post(f"{browser.issuer}/clients-registrations/{kind}", json=wanted)
+    assert answer.status_code in (401, 403), answer.text
+
+
+def test_a_session_is_not_made_longer_by_its_refresh_token(keycloak: Keycloak) -> None:
+    browser = keycloak.browser(SOUTH)
+    tokens = browser.redeem(browser.code(browser.sign_in(person("robin", "south")))).json()
+    assert tokens["refresh_expires_in"] <= 900
+    asked = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "south-worklist"}
+    answer = browser.client.post(f"{browser.issuer}/protocol/openid-connect/token", data=asked).json()
+    first, second = (browser.claims(one["access_token"]) for one in (tokens, answer))
+    assert {name: first[name] for name in ("acr", "amr", "auth_time", "sid")} == {
+        name: second[name] for name in ("acr", "amr", "auth_time", "sid")
+    }
+
+
+def test_a_person_of_another_hospital_is_unknown(keycloak: Keycloak) -> None:
+    browser = keycloak.browser(SOUTH)
+    assert browser.code(browser.password(person("casey", "north"))) is None
+
+
+def test_an_account_is_locked_after_failed_attempts(keycloak: Keycloak) -> None:
+    browser, alex = keycloak.browser(SOUTH), person("alex", "south")
+    page = browser.open()
+    for _ in range(5):
+        page = browser.fill(page, username=alex.username, password="another password")
+    page = browser.fill(page, username=alex.username, password=alex.password)
+    assert 'name="otp"' not in page.text
+    assert browser.code(page) is None
+
+
+def test_the_discovery_document_offers_the_code_flow_with_pkce(keycloak: Keycloak) -> None:
+    browser = keycloak.browser()
+    document = browser.client.get(server.discovery(browser.issuer)).json()
+    assert document["issuer"] == browser.issuer
+    assert "code" in document["response_types_supported"]
+    assert "S256" in document["code_challenge_methods_supported"]
+    assert all(str(value).startswith(keycloak.url) for name, value in document.items() if name.endswith("_endpoint"))
+
+
+def test_realms_follow_the_entries(keycloak: Keycloak, tmp_path: Path) -> None:
+    east = replace(NORTH, hospital="east", client="east-worklist", audience="east-care")
+    people = {("east", one.username): one for one in staff("east", east.units, {})}
+    STAFF.update(people)
+    assert keycloak.apply(NORTH, SOUTH, east) == {"east": "created"}
+    assert keycloak.apply(NORTH, SOUTH, east) == {}
+    more = replace(east, units=("surgery", *east.units))
+    assert keycloak.apply(NORTH, SOUTH, more) == {"east": "replaced"}
+    browser, casey = keycloak.browser(more), person("casey", "east")
+    claims = browser.claims(browser.redeem(browser.code(browser.sign_in(casey))).json()["access_token"])
+    assert (claims["sub"], claims["units"]) == (casey.id, ["surgery"])
+    assert keycloak.apply(NORTH, SOUTH) == {"east": "removed"}
+    assert browser.client.get(server.discovery(browser.issuer)).status_code == 404
+    assert keycloak.browser().client.get(server.discovery(keycloak.browser().issuer)).status_code == 200
+
+
+def test_another_secret_changes_nothing(keycloak: Keycloak, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Keycloak answered 401 to POST .*/token"):
+        admin.apply(keycloak.url, keycloak.authority, "another", [])

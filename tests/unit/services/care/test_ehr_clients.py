@@ -1,0 +1,67 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from model.errors import UserError
+from services.care.ehr_clients import read_clients
+from tests.support.ehr import Ehr, write_clients
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def test_the_table_is_read(tmp_path: Path) -> None:
+    ehr = Ehr(smart_iss="https://fhir.north.example/r4")
+    (client,) = read_clients(write_clients(tmp_path / "clients.yaml", ehr))
+    assert client.iss == ehr.iss
+    assert client.algorithms == ("ES384", "RS384")
+    assert [key.kid for key in client.keys.keys] == ["ehr-1"]
+    assert client.smart is not None
+    assert client.smart.scope == "launch"
+
+
+def _keys(*keys: dict[str, Any]) -> Change:
+    return lambda row: row.update(jwks={"keys": list(keys)})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda row: row.update(name="North EHR"), "name"),
+        (lambda row: row.update(iss=""), "iss"),
+        (lambda row: row.update(algorithms=["HS256"]), "algorithms"),
+        (lambda row: row.update(algorithms=["none"]), "algorithms"),
+        (lambda row: row.update(algorithms=[]), "algorithms"),
+        (lambda row: row.update(jku="http://ehr.example/jwks"), "jku"),
+        (lambda row: row.update(smart={"iss": "http://fhir.example", "client_id": "x"}), "smart.iss"),
+        (lambda row: row.update(password="x"), "password"),
+        (_keys(), "jwks is not a JWK set"),
+        (_keys({"kty": "EC"}), "jwks is not a JWK set"),
+        (_keys(OctKey.generate_key(256).as_dict(private=True)), "jwks is not a JWK set"),
+        (_keys(ECKey.generate_key("P-384").as_dict(private=True)), "jwks has a private key"),
+        (_keys(RSAKey.generate_key(1024).as_dict(private=False)), "less than 2048 bits"),
+    ],
+)
+def test_a_fault_of_a_row_is_one_sentence(tmp_path: Path, change: Change, message: str) -> None:
+    row = Ehr().row
+    change(row)
+    file = tmp_path / "clients.yaml"
+    file.write_text(yaml.safe_dump({"clients": [row]}), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        read_clients(file)
+
+
+def test_two_clients_have_different_names_and_issuers(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="two clients have the same"):
+        read_clients(write_clients(tmp_path / "clients.yaml", Ehr(), Ehr()))
+
+
+def test_a_file_that_is_missing_or_no_yaml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_clients(tmp_path / "absent.yaml")
+    (tmp_path / "broken.yaml").write_text("[", encoding="utf-8")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_clients(tmp_path / "broken.yaml")

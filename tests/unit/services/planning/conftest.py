@@ -1,0 +1,27 @@
+"""The planning service of one hospital, for all its tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.support.planning_world import PlanningWorld, planning_world, running
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def hospital(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlanningWorld]:
+    with planning_world(postgres, tmp_path_factory.mktemp("planning")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def shared_client(hospital: PlanningWorld) -> Iterator[TestClient]:
+    with running(hospital) as client:
+        yield client
+
+
+@pytest.fixture
+def client(hospital: PlanningWorld, shared_client: TestClient) -> TestClient:
+    hospital.server.fail("none")
+    return shared_client

@@ -1,0 +1,133 @@
+"""``python -m services.planning serve`` in a process of its own, over mutual TLS."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from model.artifact.trust import TRUSTED_KEYS
+from services.transport import SpiffeId, TlsFiles, client
+from tests.support.model_servers import free_port
+from tests.support.planning_world import USE, PlanningWorld
+from tests.support.repository import REPOSITORY
+from tests.support.workload_certificates import WorkloadAuthority, files
+
+pytestmark = pytest.mark.process
+
+
+@dataclass(frozen=True)
+class Pod:
+    """The service, and certificates of its callers."""
+
+    url: str
+    log: Path
+    callers: dict[str, TlsFiles]
+    identity: SpiffeId
+
+    def client(self, caller: str) -> httpx.Client:
+        return client(self.url, self.identity, self.callers[caller], timeout=30)
+
+
+def environment(hospital: PlanningWorld, own: TlsFiles, port: int) -> dict[str, str]:
+    settings = hospital.settings
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(REPOSITORY),
+        "OMP_NUM_THREADS": "1",
+        "HOSPITAL": settings.hospital,
+        "MODEL_URL": "https://127.0.0.1:1",
+        "MODEL_NAME": settings.model_name,
+        "MODEL_RELEASE": str(settings.model_release),
+        "RELEASE_FILES": str(settings.release_files),
+        "ONLINE_FEATURES": settings.online_features,
+        "PLANNING_DATABASE_FILE": str(settings.planning_database),
+        "AUDIT_DATABASE_FILE": str(settings.audit_database),
+        "DEPLOYED_BY": "deployer",
+        TRUSTED_KEYS: hospital.key,
+        "TLS_CALLERS": f"spiffe://hmlops/{settings.hospital}/care",
+        "TLS_PORT": str(port),
+        "TLS_CERTIFICATE_FILE": str(own.certificate),
+        "TLS_KEY_FILE": str(own.key),
+        "TLS_CA_FILE": str(own.authority),
+    }
+
+
+@contextmanager
+def pod(hospital: PlanningWorld, folder: Path) -> Iterator[Pod]:
+    authority, name = WorkloadAuthority(), hospital.settings.hospital
+    certificates = {}
+    for account in ("planner", "care", "trainer"):
+        certificates[account] = files(folder / account)
+        authority.issue(certificates[account], f"spiffe://hmlops/{name}/{account}")
+    port, log = free_port(), folder / "log"
+    command = [sys.executable, "-m", "services.planning", "serve"]
+    env = environment(hospital, certificates["planner"], port)
+    with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=folder, stdout=out, stderr=out) as run:
+        made = Pod(f"https://127.0.0.1:{port}", log, certificates, SpiffeId(name, "planner"))
+        try:
+            transient = retry_if_exception_type(httpx.TransportError)
+            ready = Retrying(retry=transient, wait=wait_fixed(0.1), stop=stop_after_delay(120), reraise=True)
+            with made.client("planner") as probe:
+                ready(probe.get, "/readyz")
+            yield made
+        finally:
+            run.terminate()
+            run.wait(60)
+
+
+def test_the_service_over_mutual_tls(hospital: PlanningWorld, tmp_path: Path) -> None:
+    before, name = hospital.last(), hospital.settings.hospital
+    body = USE | {"encounters": [hospital.encounter(0)]}
+    with pod(hospital, tmp_path) as made:
+        with made.client("care") as care:
+            answer = care.post("/v1/scores", json=body)
+        with made.client("trainer") as trainer:
+            refused = trainer.post("/v1/scores", json=body)
+    assert answer.status_code == 200
+    # No model server answers in this test.
+    assert answer.json()["scores"][0]["fallback_reason"] == "model-unavailable"
+    assert (refused.status_code, refused.json()["title"]) == (403, "Caller not allowed")
+    start, answered, attempt = (record.entry for record in hospital.records(before))
+    assert (start.action, start.caller, start.release and start.release.version) == ("start", "deployer", "v1")
+    assert {part.component for part in start.configuration} == {"settings", "workflows", "feedback", "thresholds"}
+    assert (answered.caller, answered.status) == (f"spiffe://hmlops/{name}/care", 200)
+    assert (attempt.caller, attempt.status, attempt.outcome) == (f"spiffe://hmlops/{name}/trainer", 403, "refused")
+    log = made.log.read_text()
+    assert "Traceback" not in log
+    assert hospital.encounter(0)["encounter"] not in log
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("HOSPITAL", "", "HOSPITAL: missing or not valid"),
+        ("TLS_CALLERS", "care", "TLS_CALLERS, TLS_PORT or MODEL_URL"),
+        ("MODEL_URL", "http://127.0.0.1:1", "TLS_CALLERS, TLS_PORT or MODEL_URL"),
+        ("TLS_KEY_FILE", "/absent", "certificate of this workload"),
+        ("AUDIT_DATABASE_FILE", "/absent", "audit database"),
+    ],
+)
+def test_a_pod_that_cannot_serve_says_why(
+    hospital: PlanningWorld, tmp_path: Path, variable: str, value: str, message: str
+) -> None:
+    own = files(tmp_path / "planner")
+    WorkloadAuthority().issue(own, f"spiffe://hmlops/{hospital.settings.hospital}/planner")
+    done = subprocess.run(
+        [sys.executable, "-m", "services.planning", "serve"],
+        env=environment(hospital, own, free_port()) | {variable: value},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr.splitlines()[-1]

@@ -1,0 +1,54 @@
+"""Settings from the environment: each missing or wrong variable is one sentence that names it and not its value."""
+
+from pathlib import Path
+
+import pytest
+
+from model.errors import UserError
+from services.planning.settings import Settings
+
+GOOD = {
+    "HOSPITAL": "north",
+    "MODEL_URL": "https://model:8443/",
+    "MODEL_NAME": "readmission-risk-v1",
+    "MODEL_RELEASE": "v1@0123456789ab",
+    "RELEASE_FILES": "s3://models/readmission/v1/0123456789ab",
+    "ONLINE_FEATURES": "s3://curated/features/features.parquet",
+}
+
+
+def test_what_is_absent_has_its_default() -> None:
+    settings = Settings.from_environment(GOOD | {"FEATURES_STALE_HOURS": "", "UNRELATED": "x"})
+    assert settings.inference_url == "https://model:8443/v2/models/readmission-risk-v1/infer"
+    assert (settings.budget_milliseconds, settings.stale_hours) == (300, 36.0)
+    assert settings.planning_database == Path("/vault/secrets/database-planning.json")
+    assert settings.audit_database == Path("/vault/secrets/database-audit.json")
+
+
+def test_a_hospital_may_have_no_release_yet() -> None:
+    settings = Settings.from_environment(GOOD | {"MODEL_RELEASE": "", "RELEASE_FILES": ""})
+    assert settings.model_release is settings.release_files is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HOSPITAL", ""),
+        ("HOSPITAL", "North Hospital"),
+        ("MODEL_URL", "model:8443"),
+        ("MODEL_NAME", ""),
+        ("MODEL_RELEASE", "v1"),
+        ("MODEL_RELEASE", "v1@0123"),
+        ("MODEL_RELEASE", "v1@0123456789AB"),
+        ("ONLINE_FEATURES", ""),
+        ("MODEL_BUDGET_MILLISECONDS", "0"),
+        ("MODEL_BUDGET_MILLISECONDS", "soon"),
+        ("FEATURES_STALE_HOURS", "-1"),
+        ("FEATURES_STALE_HOURS", "nan"),
+    ],
+)
+def test_a_wrong_value_is_refused(name: str, value: str) -> None:
+    with pytest.raises(UserError) as refused:
+        Settings.from_environment(GOOD | {name: value})
+    assert str(refused.value).startswith(f"{name}: missing or not valid")
+    assert not value or value not in str(refused.value).replace(name, "")

@@ -1,0 +1,105 @@
+"""A service's Deployment, Service and PodDisruptionBudget, declared in place of a Job of the stack."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.support.mocked_stack import Stack, run_program, settings
+from workloads.blocks.deployment import Service, deployment, probes
+from workloads.blocks.hospital_context import HospitalContext
+from workloads.blocks.pod import Container
+from workloads.hospital import hospital as declared_hospital
+from workloads.zones import flow_table, workload_table
+from workloads.zones.workload_table import PLANNING, Pods, WorkloadTable
+
+PORT = 8443
+
+
+def table_of(**change: Any) -> WorkloadTable:
+    table = workload_table.table()
+    row = replace(table.workloads[PLANNING], cron_job=None, **change)
+    return replace(table, workloads={**table.workloads, PLANNING: row})
+
+
+def put(table: WorkloadTable, patch: pytest.MonkeyPatch) -> None:
+    zones = replace(flow_table.table(), workloads=table.workloads)
+    patch.setattr(workload_table, "table", lambda: table)
+    patch.setattr(flow_table, "table", lambda: zones)
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    changed = table_of(ports={"https": PORT}, pods=Pods(resources="job", replicas=2))
+    put(changed, monkeypatch)
+
+    def declare(context: HospitalContext, parent: pulumi.Resource) -> None:
+        container = Container(
+            PLANNING, context.cluster.images.workloads, context.settings.sizes.job, probes=probes(PLANNING)
+        )
+        deployment(context, Service(PLANNING, container), parent)
+
+    monkeypatch.setattr(declared_hospital, "planning", declare)
+    return run_program(settings("dev", tmp_path))
+
+
+def test_a_service_keeps_answering_through_updates_and_drains(stack: Stack) -> None:
+    [north] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
+    spec = north.inputs["spec"]
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    pod = spec["template"]["spec"]
+    assert (pod["restartPolicy"], pod["terminationGracePeriodSeconds"]) == ("Always", 40)
+    [container] = pod["containers"]
+    pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert 0 < pause < pod["terminationGracePeriodSeconds"]
+    [budget] = [one for one in stack.of("PodDisruptionBudget") if one.name == "north-planning"]
+    assert budget.inputs["spec"] == {"maxUnavailable": 1, "selector": spec["selector"]}
+
+
+def test_its_probes_ask_it_with_its_own_certificate(stack: Stack) -> None:
+    [north] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
+    [container] = north.inputs["spec"]["template"]["spec"]["containers"]
+    for kind, path in (("livenessProbe", "healthz"), ("readinessProbe", "readyz"), ("startupProbe", "readyz")):
+        command = container[kind]["exec"]["command"]
+        assert command == ["python3", "-m", "services.probe", f"https://127.0.0.1:{PORT}/{path}"]
+    assert container["ports"] == [{"containerPort": PORT, "name": "https", "protocol": "TCP"}]
+
+
+def test_its_service_leads_to_its_port_and_stays_in_the_cluster(stack: Stack) -> None:
+    [north] = [one for one in stack.of("Service") if one.name == "north-planning"]
+    spec = north.inputs["spec"]
+    assert spec["type"] == "ClusterIP"
+    assert spec["ports"] == [{"name": "https", "port": 443, "targetPort": PORT, "protocol": "TCP"}]
+    [deployed] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
+    assert spec["selector"] == deployed.inputs["spec"]["template"]["metadata"]["labels"]
+
+
+def test_its_pods_have_a_sidecar_that_renews_their_secrets(stack: Stack) -> None:
+    [north] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
+    annotations = north.inputs["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["vault.hashicorp.com/agent-inject"] == "true"
+    assert "vault.hashicorp.com/agent-pre-populate-only" not in annotations
+
+
+def test_the_quota_of_its_zone_has_room_for_the_agents(stack: Stack, tmp_path: Path) -> None:
+    [quota] = [one for one in stack.of("ResourceQuota") if one.metadata["namespace"] == "north-serving"]
+    [before] = [
+        one for one in run_without_secrets(tmp_path).of("ResourceQuota") if one.metadata["namespace"] == "north-serving"
+    ]
+    assert _memory(quota.inputs) == _memory(before.inputs) + 3 * 64
+
+
+def run_without_secrets(folder: Path) -> Stack:
+    with pytest.MonkeyPatch.context() as patch:
+        changed = table_of(secrets=(), pods=Pods(resources="job", replicas=2))
+        put(changed, patch)
+        patch.setattr(declared_hospital, "planning", lambda *_: None)
+        return run_program(settings("dev", folder))
+
+
+def _memory(inputs: Any) -> int:
+    text = inputs["spec"]["hard"]["requests.memory"]
+    return int(text[:-2]) * (1024 if text.endswith("Gi") else 1)

@@ -1,0 +1,106 @@
+"""The route table: rows that agree with the workflows, the zones and each other, and the routes of a hospital."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from infra.settings import Release
+from workloads.serving.routes import TABLE, WORKFLOWS, Proof, parse, table
+from workloads.zones import workload_table
+
+MODEL = "readmission-risk"
+V1 = Release("v1", "0" * 12)
+ROUTES = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+WORKFLOW_ROWS = yaml.safe_load(WORKFLOWS.read_text(encoding="utf-8"))
+
+
+def changed(route: str, change: dict[str, Any]) -> dict[str, Any]:
+    routes: dict[str, Any] = deepcopy(ROUTES)
+    routes["routes"][route] |= change
+    return routes
+
+
+def test_queued_workflows_have_a_route_that_no_workload_answers() -> None:
+    queued = {name for name, row in WORKFLOW_ROWS["workflows"].items() if row["mode"] == "queued"}
+    assert {route.workflow for route in table().routes.values() if route.queued} == queued
+
+
+def test_each_workflow_has_a_route() -> None:
+    assert {route.workflow for route in table().routes.values()} == WORKFLOW_ROWS["workflows"].keys()
+
+
+def test_each_kind_of_proof_has_a_route() -> None:
+    assert {route.proof for route in table().routes.values()} == set(Proof)
+
+
+@pytest.mark.parametrize(
+    ("route", "change", "says"),
+    [
+        ("worklist", {"workflow": "unheard-of"}, "workflow unheard-of is not described"),
+        ("worklist", {"proof": "oauth", "scope": "a.b"}, "application person proves itself by sign-in"),
+        ("worklist", {"scope": "worklist.read"}, "a scope belongs to proof oauth"),
+        ("scores", {"scope": None}, "a scope belongs to proof oauth"),
+        ("scores", {"scope": "all things"}, "scope"),
+        ("worklist", {"workload": None}, "a queued workflow has no workload"),
+        ("note-extraction", {"workload": "planning"}, "a queued workflow has no workload"),
+        ("feedback", {"models": {MODEL: ["v1"]}}, "workflow feedback asks no model"),
+        ("scores", {"models": {}}, "asks a model; add models"),
+        ("scores", {"models": {MODEL: ["latest"]}}, "models"),
+        ("feedback", {"data": "raw"}, "route feedback sends raw data, and workflow feedback allows at most curated"),
+        ("scores", {"data": "identity"}, "data"),
+        ("scores", {"paths": {}}, "paths"),
+        ("scores", {"paths": {"DELETE": ["/v1/scores"]}}, "paths"),
+        ("scores", {"paths": {"POST": ["/v1/../scores"]}}, "paths"),
+        ("scores", {"paths": {"POST": ["/"]}}, "paths"),
+        (
+            "scores",
+            {"paths": {"POST": ["/cds-services/readmission-risk"]}},
+            "both have POST /cds-services/readmission-",
+        ),
+        ("scores", {"rate": {"burst": 0, "per": "Second"}}, "rate.burst"),
+        ("scores", {"rate": {"burst": 10, "per": "Year"}}, "rate.per"),
+        ("scores", {"payload": "1GB"}, "payload"),
+        ("scores", {"timeout": 0}, "timeout"),
+        ("scores", {"cache": True}, "cache"),
+    ],
+)
+def test_a_route_that_contradicts_the_tables_is_refused(route: str, change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        parse(changed(route, change), WORKFLOW_ROWS, "raw")
+
+
+def test_a_route_sends_no_more_than_may_pass_the_gateway() -> None:
+    with pytest.raises(ValidationError, match="the gateway's zone allows at most curated"):
+        parse(ROUTES, WORKFLOW_ROWS, "curated")
+
+
+def test_a_hospital_has_the_routes_of_workloads_that_exist() -> None:
+    queued = {name for name, route in table().routes.items() if route.queued}
+    planning = {"planning": workload_table.row("planning")}
+    assert table().served({}, MODEL, V1).keys() == queued
+    assert table().served(planning, MODEL, V1).keys() == queued | {"scores"}
+
+
+@pytest.mark.parametrize(
+    ("model", "release", "routes"),
+    [
+        (MODEL, V1, {"scores"}),
+        (MODEL, Release("v9", "0" * 12), set()),
+        ("mortality", V1, set()),
+        (MODEL, None, {"scores"}),
+    ],
+)
+def test_a_release_that_a_route_does_not_name_takes_the_route_away(
+    model: str, release: Release | None, routes: set[str]
+) -> None:
+    served = table().served({"planning": workload_table.row("planning")}, model, release)
+    assert {name for name, route in served.items() if not route.queued} == routes
+
+
+def test_the_file_explains_each_of_its_fields() -> None:
+    comments = "".join(line for line in TABLE.read_text(encoding="utf-8").splitlines(keepends=True) if line[0:1] == "#")
+    fields = {field for row in ROUTES["routes"].values() for field in row} - {"rate"}
+    assert [field for field in fields if f"# {field} " not in comments] == []

@@ -1,0 +1,91 @@
+"""Deployment of a service, with its Service and PodDisruptionBudget, from its row of the workload table."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.core import v1 as core
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
+
+from workloads.blocks.hospital_context import HospitalContext
+from workloads.blocks.pod import CommandProbes, Container, Pod, pod_spec
+from workloads.zones import workload_table
+
+PORT = "https"
+# Name and number of the Service's port.
+SERVICE_PORT = 443
+# The pause before the server is told to stop, and what requests in progress then have.
+GRACE_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that answers other workloads over mutual TLS.
+
+    Parameters
+    ----------
+    workload
+        The row of the workload table, with a port ``https``.
+    container
+        Its container; :func:`probes` are commands that ask it with the pod's own certificate.
+    tmp_size
+        Size limit of ``/tmp``.
+    """
+
+    workload: str
+    container: Container
+    tmp_size: str = "64Mi"
+
+
+def probes(workload: str) -> CommandProbes:
+    """Return the probes of a service: its own ``/healthz`` and ``/readyz``, asked with the pod's certificate."""
+    port = workload_table.row(workload).ports[PORT]
+    command = ("python3", "-m", "services.probe")
+    url = f"https://127.0.0.1:{port}"
+    return CommandProbes(port, liveness=(*command, f"{url}/healthz"), readiness=(*command, f"{url}/readyz"))
+
+
+def deployment(context: HospitalContext, service: Service, parent: pulumi.Resource) -> apps.Deployment:
+    """Declare a service's Deployment, Service and PodDisruptionBudget."""
+    row, identity = workload_table.row(service.workload), context.identities[service.workload]
+    name, labels = service.workload, dict(identity.labels)
+    if PORT not in row.ports:
+        raise ValueError(f"workload {name} has no port {PORT}; add it to workloads.yaml")
+    metadata = ObjectMetaArgs(name=name, namespace=identity.namespace, labels=labels)
+    options, selector = context.options(parent), LabelSelectorArgs(match_labels=labels)
+    core.Service(
+        context.logical_name(name),
+        metadata=metadata,
+        spec=core.ServiceSpecArgs(
+            type="ClusterIP",
+            selector=labels,
+            ports=[core.ServicePortArgs(name=PORT, port=SERVICE_PORT, target_port=row.ports[PORT], protocol="TCP")],
+        ),
+        opts=options,
+    )
+    # Node drains evict one pod at a time.
+    PodDisruptionBudget(
+        context.logical_name(name),
+        metadata=metadata,
+        spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=selector),
+        opts=options,
+    )
+    pod = Pod(identity, service.container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
+    return apps.Deployment(
+        context.logical_name(name),
+        metadata=metadata,
+        spec=apps.DeploymentSpecArgs(
+            replicas=context.hospital.replicas.min if row.pods.replicas == "hospital" else row.pods.replicas,
+            selector=selector,
+            # The new pod is ready before an old one stops.
+            strategy=apps.DeploymentStrategyArgs(
+                type="RollingUpdate",
+                rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+            ),
+            template=core.PodTemplateSpecArgs(
+                metadata=identity.pod_metadata, spec=pod_spec(context.cluster, context.settings, pod)
+            ),
+        ),
+        opts=options,
+    )

@@ -1,0 +1,168 @@
+"""The route table (``routes.yaml``, which documents the fields), checked against the tables of workflows and zones."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.dataclasses import dataclass as validated
+
+from infra.settings import DataClass, Release
+from infra.settings.fields import Memory
+from workloads.zones import flow_table
+from workloads.zones.workload_table import GATEWAY, DnsLabel, Workload
+
+TABLE = Path(__file__).with_name("routes.yaml")
+WORKFLOWS = Path(__file__).parents[2] / "services" / "workflows.yaml"
+_STRICT = ConfigDict(extra="forbid")
+# From the least to the most sensitive.
+_SENSITIVITY = ("none", DataClass.CURATED, DataClass.RAW)
+
+
+class Application(StrEnum):
+    """Who calls a route."""
+
+    EHR = "ehr"
+    CLIENT = "client"
+    PERSON = "person"
+
+
+class Proof(StrEnum):
+    """How an application proves itself."""
+
+    EHR_JWT = "ehr-jwt"
+    OAUTH = "oauth"
+    SIGN_IN = "sign-in"
+
+
+_PROOFS = {
+    Application.EHR: Proof.EHR_JWT,
+    Application.CLIENT: Proof.OAUTH,
+    Application.PERSON: Proof.SIGN_IN,
+}
+Method = Literal["GET", "POST"]
+RoutePath = Annotated[str, Field(pattern=r"^(/[a-z0-9-]+)+/?$", max_length=100)]
+Version = Annotated[str, Field(pattern=r"^v[1-9][0-9]{0,3}$")]
+RequestData = Literal["none", DataClass.CURATED, DataClass.RAW]
+
+
+@validated(frozen=True, config=_STRICT)
+class Rate:
+    """Rate limit of each replica: a burst, and the time in which as many requests again are allowed."""
+
+    burst: Annotated[int, Field(ge=1, le=1000)]
+    per: Literal["Second", "Minute", "Hour"]
+
+
+@validated(frozen=True, config=_STRICT)
+class Route:
+    """A row of the table; ``routes.yaml`` documents the fields."""
+
+    application: Application
+    proof: Proof
+    workflow: str
+    data: RequestData
+    paths: Annotated[dict[Method, tuple[RoutePath, ...]], Field(min_length=1)]
+    rate: Rate
+    payload: Memory | Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}Ki$")]
+    timeout: Annotated[int, Field(ge=1, le=60)]
+    workload: str | None = None
+    scope: Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z]+)+$")] | None = None
+    models: dict[DnsLabel, tuple[Version, ...]] = Field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.proof is not _PROOFS[self.application]:
+            raise ValueError(
+                f"application {self.application} proves itself by {_PROOFS[self.application]}; correct proof"
+            )
+        if (self.scope is not None) != (self.proof is Proof.OAUTH):
+            raise ValueError("a scope belongs to proof oauth and to no other; correct one of the two")
+
+    @property
+    def queued(self) -> bool:
+        """Whether no workload answers, so that the gateway answers 501."""
+        return self.workload is None
+
+    def allows(self, model: str, release: Release) -> bool:
+        """Return whether a release of a model may answer; a route without models asks none."""
+        return not self.models or release.version in self.models.get(model, ())
+
+
+@validated(frozen=True)
+class WorkflowRow:
+    """What the gateway reads of a row of ``services/workflows.yaml``."""
+
+    data: RequestData
+    mode: Literal["synchronous", "queued"]
+    release: str | None
+
+
+@validated(frozen=True, config=_STRICT)
+class RouteTable:
+    """Routes and workflows by name, and the most sensitive data that may pass through the gateway's zone."""
+
+    routes: Annotated[dict[DnsLabel, Route], Field(min_length=1)]
+    workflows: dict[str, WorkflowRow]
+    passes: RequestData
+
+    def __post_init__(self) -> None:
+        paths: dict[tuple[str, str], str] = {}
+        for name, route in self.routes.items():
+            self._check(name, route)
+            for method, path in ((method, path) for method, listed in route.paths.items() for path in listed):
+                if (method, path) in paths:
+                    raise ValueError(f"routes {paths[method, path]} and {name} both have {method} {path}; remove one")
+                paths[method, path] = name
+
+    def _check(self, name: str, route: Route) -> None:
+        workflow = self.workflows.get(route.workflow)
+        if workflow is None:
+            raise ValueError(
+                f"route {name}: workflow {route.workflow} is not described; check the spelling or add it to "
+                "services/workflows.yaml"
+            )
+        if route.queued != (workflow.mode == "queued"):
+            raise ValueError(
+                f"route {name}: a queued workflow has no workload, and a synchronous one has; correct workload"
+            )
+        if bool(route.models) and workflow.release is None:
+            raise ValueError(f"route {name}: workflow {route.workflow} asks no model; remove models")
+        if not route.queued and workflow.release is not None and not route.models:
+            raise ValueError(f"route {name}: workflow {route.workflow} asks a model; add models")
+        for limit, owner in ((workflow.data, f"workflow {route.workflow}"), (self.passes, "the gateway's zone")):
+            if _SENSITIVITY.index(route.data) > _SENSITIVITY.index(limit):
+                raise ValueError(f"route {name} sends {route.data} data, and {owner} allows at most {limit}")
+
+    def served(self, workloads: Mapping[str, Workload], model: str, release: Release | None) -> dict[str, Route]:
+        """Return the routes of a hospital: queued ones, and those whose workload exists and may use its release.
+
+        Without a release no model answers, and the services fall back. Any other route is refused as an unknown path.
+        """
+        return {
+            name: route
+            for name, route in self.routes.items()
+            if route.queued or (route.workload in workloads and (release is None or route.allows(model, release)))
+        }
+
+
+def parse(routes: Any, workflows: Any, passes: str) -> RouteTable:
+    """Return the table of routes for a table of workflows.
+
+    Raises
+    ------
+    ValidationError
+        When the tables contradict each other.
+    """
+    table: RouteTable = TypeAdapter(RouteTable).validate_python({**routes, **workflows, "passes": passes})
+    return table
+
+
+@cache
+def table() -> RouteTable:
+    """Return the project's table of routes."""
+    routes, workflows = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in (TABLE, WORKFLOWS))
+    zones = flow_table.table()
+    return parse(routes, workflows, zones.passes[zones.workloads[GATEWAY].zone])
