@@ -1,6 +1,6 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -220,7 +220,7 @@ class HospitalService(pulumi.ComponentResource):
         roles: dict[str, WorkloadRole],
         storage: HospitalStorage,
         vault: HospitalVault,
-        prerequisites: Sequence[pulumi.Resource],
+        prerequisites: list[pulumi.Resource],
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
