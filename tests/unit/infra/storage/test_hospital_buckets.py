@@ -222,7 +222,9 @@ def test_vault_policies_stay_within_the_hospital_s_mounts(stack: Stack) -> None:
         paths = [line.split('"')[1] for line in policy.inputs["policy"].splitlines() if line.startswith("path")]
         assert paths
         assert all(
-            path.startswith(tuple(f"{hospital}/{mount}/" for mount in ("transit", "kv/data", "database", "services-pki", "pki")))
+            path.startswith(
+                tuple(f"{hospital}/{mount}/" for mount in ("transit", "kv/data", "database", "services-pki", "pki"))
+            )
             for path in paths
         )
         assert "sudo" not in policy.inputs["policy"]
