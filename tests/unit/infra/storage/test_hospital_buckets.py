@@ -222,7 +222,9 @@ def test_vault_policies_stay_within_the_hospital_s_mounts(stack: Stack) -> None:
         paths = [line.split('"')[1] for line in policy.inputs["policy"].splitlines() if line.startswith("path")]
         assert paths
         assert all(
-            path.startswith(tuple(f"{hospital}/{mount}/" for mount in ("transit", "kv/data", "database")))
+            path.startswith(
+                tuple(f"{hospital}/{mount}/" for mount in ("transit", "kv/data", "database", "services-pki", "pki"))
+            )
             for path in paths
         )
         assert "sudo" not in policy.inputs["policy"]
@@ -230,7 +232,7 @@ def test_vault_policies_stay_within_the_hospital_s_mounts(stack: Stack) -> None:
 
 def test_exactly_the_workloads_that_reach_vault_have_rules() -> None:
     reaching = {flow.source for flow in table().flows if flow.target == "vault"}
-    assert {name for name, workload in table().workloads.items() if workload.vault} == reaching
+    assert {name for name, workload in table().workloads.items() if workload.vault_rules} == reaching
 
 
 def test_vault_rules_name_keys_that_the_hospital_has() -> None:
