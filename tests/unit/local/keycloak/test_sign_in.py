@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.errors import UserError
+from local.hospitals import sign_in as hospitals_sign_in
 from local.keycloak import admin, build, keys, server
 from local.keycloak.realm import RealmSettings, representation
-from local.keycloak.staff import Person, staff
+from local.keycloak.staff import Person, read, staff
 from local.paths import Home
 from tests.support import sign_in
 from tests.support.keycloak_server import Browser, free_url, home_with_certificates, next_code, running
@@ -39,12 +41,12 @@ class Keycloak:
 
     def __init__(self, home: Home, url: str) -> None:
         self.url, self.authority = url, home.pki / "ca.crt"
-        self._home, self._secret = home, server.secret_file(home).read_text()
+        self.home, self._secret = home, server.secret_file(home).read_text()
 
     def apply(self, *settings: RealmSettings) -> dict[str, str]:
         people = {one.hospital: staff(one.hospital, one.units, STAFF) for one in settings}
         realms = [
-            representation(one, keys.signing_key(self._home, one.hospital), people[one.hospital]) for one in settings
+            representation(one, keys.signing_key(self.home, one.hospital), people[one.hospital]) for one in settings
         ]
         return admin.apply(self.url, self.authority, self._secret, realms)
 
@@ -274,3 +276,25 @@ def test_realms_follow_the_entries(keycloak: Keycloak, tmp_path: Path) -> None:
 def test_another_secret_changes_nothing(keycloak: Keycloak, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Keycloak answered 401 to POST .*/token"):
         admin.apply(keycloak.url, keycloak.authority, "another", [])
+
+
+def test_entries_become_realms_and_leave_with_their_hospitals(
+    keycloak: Keycloak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Last: its entries replace the realms of the other tests."""
+    monkeypatch.setattr(hospitals_sign_in, "KEYCLOAK_URL", keycloak.url)
+    home = keycloak.home
+    provider = {"issuer": f"{keycloak.url}/realms/west", "client": "west-worklist", "audience": "west-care"}
+    entries: list[dict[str, Any]] = [{"name": "west", "units": ["medicine"], "signIn": provider}, {"name": "own"}]
+    first = hospitals_sign_in.apply(home, entries)
+    assert first.done == {"north": "removed", "south": "removed", "west": "created"}
+    assert first.staff == home.root / "sign-in.json"
+    assert hospitals_sign_in.apply(home, entries).done == {}
+    morgan = read(home)["west", "morgan"]
+    [settings] = hospitals_sign_in.realms(entries)
+    browser = keycloak.browser(settings)
+    claims = browser.claims(browser.redeem(browser.code(browser.sign_in(morgan))).json()["access_token"])
+    assert (claims["sub"], claims["hospital"], claims["units"]) == (morgan.id, "west", ["medicine"])
+    left = hospitals_sign_in.apply(home, entries[1:])
+    assert (left.done, left.staff) == ({"west": "removed"}, None)
+    assert read(home) == {}
