@@ -1,6 +1,7 @@
 """The stack's settings: types of the sections, validation, tiers and resource names."""
 
 from infra.settings.cluster import EksSettings, ExistingClusterSettings, Settings
+from infra.settings.ehr import Ehr, PublicKey
 from infra.settings.environment import Autoscaler, ClusterKind
 from infra.settings.errors import SettingsError
 from infra.settings.gateway import Gateway
@@ -17,6 +18,7 @@ __all__ = [
     "ClusterKind",
     "Contact",
     "DataClass",
+    "Ehr",
     "EksSettings",
     "Endpoint",
     "ExistingClusterSettings",
@@ -26,6 +28,7 @@ __all__ = [
     "Leaving",
     "PeerNetwork",
     "PostgresqlServer",
+    "PublicKey",
     "Release",
     "Resources",
     "Settings",

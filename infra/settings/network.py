@@ -76,7 +76,7 @@ class PostgresqlServer(Endpoint):
     @property
     def host(self) -> str:
         """The host of the server."""
-        return self._host
+        return urlsplit(self.url).hostname or ""
 
     @property
     def port(self) -> int:

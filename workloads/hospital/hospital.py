@@ -40,7 +40,7 @@ from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
-from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs
+from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_service, service_url
 from workloads.serving.planning import planning
 from workloads.zones import flow_table, workload_table
@@ -83,6 +83,18 @@ class HospitalArgs:
     databases: Databases | None
     platform: Platform
     release: ReleaseMetadata | None
+
+
+@dataclass(frozen=True)
+class _Authorities:
+    """Certificate authorities of the gateway, in a stack with one, and of workloads."""
+
+    gateway: HospitalCa | None
+    workloads: WorkloadCa
+
+    @property
+    def declared(self) -> list[pulumi.Resource]:
+        return [*([self.gateway] if self.gateway else []), self.workloads]
 
 
 class HospitalService(pulumi.ComponentResource):
@@ -148,9 +160,10 @@ class HospitalService(pulumi.ComponentResource):
                 child,
             )
             prerequisites.append(engine)
-        prerequisites += [*self._certificate_authority(protect), self._workload_authority(protect)]
+        authorities = _Authorities(self._certificate_authority(protect), self._workload_authority(protect))
+        prerequisites += authorities.declared
         if not hospital.leaving:
-            self._deploy_workloads(name, zones, roles, storage, vault, prerequisites)
+            self._deploy_workloads(name, zones, roles, storage, vault, authorities, prerequisites)
         release = None if hospital.leaving else hospital.release
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
@@ -220,6 +233,7 @@ class HospitalService(pulumi.ComponentResource):
         roles: dict[str, WorkloadRole],
         storage: HospitalStorage,
         vault: HospitalVault,
+        authorities: "_Authorities",
         prerequisites: list[pulumi.Resource],
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
@@ -239,7 +253,7 @@ class HospitalService(pulumi.ComponentResource):
             declare(context, self)
         if self._server:
             database(context, self._server, self)
-        if settings.gateway:
+        if settings.gateway and authorities.gateway:
             HospitalGateway(
                 f"{name}-gateway",
                 HospitalGatewayArgs(
@@ -249,6 +263,8 @@ class HospitalService(pulumi.ComponentResource):
                     auth_path=args.auth.path,
                     vault_namespace=settings.vault.namespace,
                     namespaces=zones.namespaces,
+                    authority=authorities.workloads.certificate,
+                    revocation_list=authorities.gateway.revocation_list,
                 ),
                 context.options(self),
             )
@@ -287,19 +303,19 @@ class HospitalService(pulumi.ComponentResource):
         ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect)
         return WorkloadCa(f"{hospital}-workload-pki", ca, self._child)
 
-    def _certificate_authority(self, protect: bool) -> list[HospitalCa]:
+    def _certificate_authority(self, protect: bool) -> HospitalCa | None:
         """Declare the CA that issues the certificates of the gateway and its clients."""
         gateway, hospital, args = self._args.settings.gateway, self._args.hospital, self._args
         if gateway is None:
-            return []
+            return None
         ca = HospitalCaArgs(
             hospital=hospital.name,
             auth=args.auth,
             server=workload_table.row(GATEWAY).service_account,
-            host=gateway.host(hospital.name),
-            applications=hospital.applications,
+            hosts=tuple(routes_of(gateway, hospital).hosts),
+            applications=hospital.client_certificates,
             requester=(CERT_MANAGER, CERT_MANAGER),
             protect=protect,
             closed=hospital.leaving is not None,
         )
-        return [HospitalCa(f"{hospital.name}-pki", ca, self._child)]
+        return HospitalCa(f"{hospital.name}-pki", ca, self._child)

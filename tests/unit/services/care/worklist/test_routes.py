@@ -43,6 +43,18 @@ def test_the_list_is_in_the_order_of_need_and_names_patients(casey: Browser, wor
     assert "v1-" not in page.replace("readmission-risk-v1", "")
 
 
+def test_an_override_moves_a_patient_within_the_group(casey: Browser, world: World) -> None:
+    high = world.place(1, scored(0.8), name="High, Hal")
+    low = world.place(2, scored(0.1), name="Low, Lou")
+    world.place(3, scored(0.4), name="Mid, Mo")
+    world.place(4, fallback(3), name="Fall, Fay")
+    casey.act(high, "override", code="support")
+    casey.act(low, "override", code="frailty")
+    page = casey.get("/worklist").text
+    places = [page.index(name) for name in ("Fall, Fay", "Low, Lou", "Mid, Mo", "High, Hal")]
+    assert places == sorted(places)
+
+
 def test_answers_say_what_a_browser_may_do_with_them(casey: Browser, world: World) -> None:
     for path in (
         "/worklist",
