@@ -1,6 +1,7 @@
 """Client of the planning service; what leaves care are pseudonyms, feature values and codes, and nothing else."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from services.planning.schema import (
 )
 
 TIMEOUT_SECONDS = 3.0
-HOOK, FEEDBACK = "discharge-hook", "feedback"
+HOOK, WORKLIST, FEEDBACK = "discharge-hook", "discharge-worklist", "feedback"
 PURPOSE = "TREAT"
 
 log = logging.getLogger("services.care")
@@ -76,6 +77,31 @@ class PlanningClient:
             log.error("Planning answered for another encounter")
             raise PlanningUnavailableError
         return score
+
+    def score_online(self, stays: Sequence[tuple[str, str]]) -> dict[str, AnyScore]:
+        """Return the scores of stays by encounter, with the features that planning has online.
+
+        Parameters
+        ----------
+        stays : sequence
+            Pseudonyms of encounter and patient; at most `MOST_ENCOUNTERS`.
+
+        Raises
+        ------
+        PlanningUnavailableError
+            When planning does not answer, or not about all of them.
+        """
+        encounters = [EncounterRequest(encounter=encounter, patient=patient) for encounter, patient in stays]
+        body = ScoreRequest(workflow=WORKLIST, purpose=PURPOSE, encounters=encounters)
+        answer = self._post("/v1/scores", body.model_dump_json(), None)
+        try:
+            found = {score.encounter: score for score in ScoreResponse.model_validate_json(answer.content).scores}
+        except ValidationError:
+            found = {}
+        if found.keys() != {encounter for encounter, _ in stays}:
+            log.error("Planning did not answer about all stays")
+            raise PlanningUnavailableError
+        return found
 
     def history(self, encounter: str) -> History:
         """Return the scores of an encounter, the newest first; none of one that was never scored.

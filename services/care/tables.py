@@ -63,3 +63,10 @@ OUTBOX = sa.Table(
     sa.Column("refused_at", _TIME),
     sa.Column("last_fault", sa.Text),
 )
+SCORED_RUN = sa.Table(
+    "scored_run",
+    METADATA,
+    sa.Column("input_digest", sa.Text, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("scored_at", _TIME),
+)

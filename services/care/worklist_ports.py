@@ -115,12 +115,23 @@ def place(
         Placement(
             encounter=features.encounter,
             patient=features.patient,
-            unit=unit or UNKNOWN_UNIT,
+            unit=unit_name(unit) if unit else UNKNOWN_UNIT,
             discharged_at=ended_at or now,
             scored_at=now,
             score=worklist_score(features, score, now),
         ),
     )
+
+
+def unit_name(text: str) -> str:
+    """Return the name of a unit as the hospital's sign-in has it, from the words of the EHR.
+
+    Examples
+    --------
+    >>> unit_name("Internal  Medicine")
+    'internal-medicine'
+    """
+    return "-".join(text.casefold().split())
 
 
 def worklist_score(features: FreshFeatures, score: AnyScore | None, now: datetime) -> scores.Score:
