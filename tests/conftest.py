@@ -1,7 +1,19 @@
-"""Settings of all tests."""
+"""Settings of all tests, and servers of a whole session."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.postgres import PostgresServer, temporary_server
 
 # A busy machine is no fault of a test.
 settings.register_profile("project", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, which starts with the first test that asks for it."""
+    with temporary_server() as made:
+        yield made

@@ -7,7 +7,7 @@ from infra.settings.errors import SettingsError
 from infra.settings.gateway import Gateway
 from infra.settings.hospital import Contact, DataClass, Hospital, Leaving, Release
 from infra.settings.images import Images
-from infra.settings.network import Endpoint, PeerNetwork
+from infra.settings.network import Endpoint, PeerNetwork, PostgresqlServer
 from infra.settings.resources import Amount, Resources
 from infra.settings.sign_in import SignIn, StaffRole
 from infra.settings.vault import VaultServer
@@ -27,6 +27,7 @@ __all__ = [
     "Images",
     "Leaving",
     "PeerNetwork",
+    "PostgresqlServer",
     "PublicKey",
     "Release",
     "Resources",

@@ -89,6 +89,16 @@ class Promotion(Section):
     version: ReleaseVersion = Field("v1", description="Version of the release.")
     approved_by: Approver = Field(description="Approver, as `ROLE:NAME`; the role is one that the gates profile names.")
     reason: Text = Field(description="Reason for the approval.")
+    ethics_approved_by: Approver | None = Field(
+        None, description="Who approved the thresholds for the ethics committee, as `ROLE:NAME`."
+    )
+    ethics_reason: Text | None = Field(None, description="The committee's opinion or its reference.")
+
+    @model_validator(mode="after")
+    def _ethics_whole(self) -> Self:
+        if (self.ethics_approved_by is None) != (self.ethics_reason is None):
+            raise ValueError("has one of ethicsApprovedBy and ethicsReason; give both, or neither")
+        return self
 
 
 class Fhir(Section):

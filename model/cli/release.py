@@ -20,6 +20,10 @@ def release(
     hospital: Annotated[str | None, typer.Option(help="Hospital whose Vault key signs; default: the run's.")] = None,
     approve: Annotated[str | None, typer.Option(help="Approver, as ROLE:NAME.")] = None,
     reason: Annotated[str | None, typer.Option(help="Reason for the approval.")] = None,
+    ethics_approve: Annotated[
+        str | None, typer.Option(help="Who approved the thresholds for the ethics committee, as ROLE:NAME.")
+    ] = None,
+    ethics_reason: Annotated[str | None, typer.Option(help="The committee's opinion or its reference.")] = None,
     card_answers: Annotated[
         Path | None, typer.Option(help="YAML file of KEY: TEXT, the hospital's answers to the model card's questions.")
     ] = None,
@@ -46,6 +50,8 @@ def release(
             signer=signer(whose, key_file),
             approved_by=approve,
             reason=reason,
+            ethics_approved_by=ethics_approve,
+            ethics_reason=ethics_reason,
             answers=read_answers(card_answers),
         )
         if track:

@@ -8,7 +8,7 @@ from model.gates.conditions import (
     not_evaluated,
     training_verdicts,
 )
-from model.gates.exceptions import ExceptionRule, GateException
+from model.gates.exceptions import ExceptionRule, GateException, signed_by
 from model.gates.table import (
     GATES_FILE,
     Approval,
@@ -43,6 +43,7 @@ __all__ = [
     "not_evaluated",
     "refusal",
     "refuse",
+    "signed_by",
     "table_of_run",
     "table_of_version",
     "training_verdicts",

@@ -21,6 +21,7 @@ from model.gates import (
     card_verdict,
     not_evaluated,
     refuse,
+    signed_by,
     table_of_run,
     training_verdicts,
     verdicts,
@@ -72,6 +73,8 @@ def release(
     signer: Signer,
     approved_by: str | None = None,
     reason: str | None = None,
+    ethics_approved_by: str | None = None,
+    ethics_reason: str | None = None,
     answers: Mapping[str, str] | None = None,
     today: date | None = None,
 ) -> Released:
@@ -92,6 +95,8 @@ def release(
         Signing key: :func:`model.release.signing.signer`.
     approved_by, reason : str, optional
         Approver, as ``ROLE:NAME``, and the reason.
+    ethics_approved_by, ethics_reason : str, optional
+        Who approved the thresholds for the ethics committee, as ``ROLE:NAME``, and its opinion or reference.
     answers : mapping, optional
         The hospital's answers to the model card's questions, by key.
     today : date, optional
@@ -122,6 +127,7 @@ def release(
         raise UserError("--version must be like v1 or v1.2.")
     if (approved_by is None) != (reason is None):
         raise UserError("An approval needs both --approve ROLE:NAME and --reason TEXT.")
+    ethics = _ethics(ethics_approved_by, ethics_reason)
     run, evaluation = read_run(folder), _evaluation(folder)
     if evaluation.get("pipeline_sha256") != run.pipeline_sha256:
         raise UserError(f"The evaluation in {folder} is of another pipeline; run python -m model evaluate again.")
@@ -135,8 +141,8 @@ def release(
     refuse(run.profile, _refused(evaluation, {verdict.name for verdict in judged}))
     evaluation |= {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
     evaluation |= as_judged(judged)
-    approved = {"by": approved_by, "reason": reason} if approved_by else None
-    contents, written = _contents(folder, run, evaluation, version, approved, answers or {})
+    approved: dict[str, Any] = {"approval": {"by": approved_by, "reason": reason} if approved_by else None}
+    contents, written = _contents(folder, run, evaluation, version, approved | ethics, answers or {})
     refuse(run.profile, [card_verdict(profile, written.unanswered)])
     file_list = files.listed(contents)
     digest = files.digest_of(file_list)
@@ -158,9 +164,19 @@ def release(
     if read_signature(done.place) is not None:
         found = open_release(done.place, trusted=signer.public_keys().values())
         return replace(done, signer=found.signature.signer)
-    if approved:
+    if approved_by:
         _refuse_taken(storage.join(to, version), version, short)
     return replace(done, changed=True, signer=_publish(done.place, contents, file_list, signer))
+
+
+def _ethics(by: str | None, reason: str | None) -> dict[str, Any]:
+    """Return the ethics approval as the lineage has it; a release without one has no such field."""
+    if by is None and not reason:
+        return {}
+    if by is None or not (reason or "").strip():
+        raise UserError("An ethics approval needs both --ethics-approve ROLE:NAME and --ethics-reason TEXT.")
+    signed_by(by, "--ethics-approve")
+    return {"ethics_approval": {"by": by, "reason": reason}}
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:
@@ -215,12 +231,12 @@ def _contents(
     run: Run,
     evaluation: dict[str, Any],
     version: str,
-    approval: dict[str, str | None] | None,
+    approvals: Mapping[str, Any],
     answers: Mapping[str, str],
 ) -> tuple[dict[str, bytes], Card]:
     name = f"{MODEL}-{version}"
     lineage = {key: value for key, value in asdict(run).items() if key not in _ELSEWHERE}
-    lineage |= {"model": name, "version": version, "approval": approval}
+    lineage |= {"model": name, "version": version, **approvals}
     lineage |= {"evaluated": not evaluation["not_evaluated"], "not_evaluated": evaluation["not_evaluated"]}
     schema, decisions = contract(definitions(), run, trained(run.columns, read_fit(folder).values)), policy(run)
     pipeline = (folder / files.PIPELINE_FILE).read_bytes()

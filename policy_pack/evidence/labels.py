@@ -3,7 +3,7 @@
 import re
 
 from policy_pack.facts.data_stores import kinds
-from policy_pack.facts.database_access import CONNECTION
+from policy_pack.facts.postgres.logins import CONNECTION
 from policy_pack.facts.vault.requests import MOUNT
 from policy_pack.facts.vault.table import table
 from policy_pack.stack.graph import STACK, Graph, Resource

@@ -17,11 +17,11 @@ from policy_pack.evidence.provenance import Provenance, provenance
 from policy_pack.evidence.risks import Risk, risks
 from policy_pack.evidence.state_reader import StackState
 from policy_pack.evidence.statements import Subject, subjects
-from policy_pack.facts import database_access
 from policy_pack.facts.access import Access, merge_access
 from policy_pack.facts.cluster_drift import Drift, drift, with_cluster
 from policy_pack.facts.iam.matrix import IamAccess
 from policy_pack.facts.ownership import OwnershipIndex
+from policy_pack.facts.postgres import logins as database_logins
 from policy_pack.facts.rbac.permissions import ClusterPermission, cluster_permissions
 from policy_pack.facts.vault import access as vault_access
 from policy_pack.settings import Exemption, Settings
@@ -133,7 +133,7 @@ def report(
     owners = OwnershipIndex(actual, settings)
     iam = IamAccess(actual)
     vault = vault_access.access(actual)
-    access = merge_access([*iam.access(), *vault, *database_access.access(actual, vault)])
+    access = merge_access([*iam.access(), *vault, *database_logins.access(actual, vault)])
     rbac = cluster_permissions(actual)
     evaluation = evaluate(Evaluator(settings, addresses), graph)
     controls = control_results(graph, evaluation, settings)
@@ -168,7 +168,7 @@ def report(
 def _data_flows(
     access: Sequence[Access], iam: IamAccess, graph: Graph, owners: OwnershipIndex, network: NetworkMap
 ) -> tuple[DataFlow, ...]:
-    databases = database_access.databases_by_login(graph).values()
+    databases = database_logins.databases_by_login(graph).values()
     stores = [store.resource for store in iam.stores.values() if store.resource.kind not in (REPOSITORY, KEY)]
     owner_of = {resource.urn: owners.of(resource).hospital for resource in (*stores, *databases)}
     vault = frozenset(resource.urn for resource in vault_access.vault_resources(graph)) - owner_of.keys()
@@ -192,5 +192,5 @@ def _unresolved(iam: IamAccess, graph: Graph, bindings: Sequence[str]) -> tuple[
         *(f"role {role}: policy {policy}" for role, policy in iam.unresolved_policies()),
         *(f"binding {text}" for text in bindings),
         *(f"Vault policy {name}" for name in vault_access.unparsed_policies(graph)),
-        *(f"database role {text}" for text in database_access.unparsed_grants(graph)),
+        *(f"database role {text}" for text in database_logins.unparsed_grants(graph)),
     )

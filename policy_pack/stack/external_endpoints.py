@@ -14,7 +14,7 @@ from policy_pack.stack.live import Live
 
 # An endpoint that only connects to workloads has no port; the port is that of the flow.
 _ANY_PORT = 0
-_PORTS = {"https": 443, "http": 80}
+_PORTS = {"https": 443, "http": 80, "postgresql": 5432}
 _HTTPS = _PORTS["https"]
 
 
@@ -134,10 +134,11 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
     issuer = _endpoint(gateway.get("jwksUri", ""), gateway.get("network"))
     if issuer:
         shared["issuer"] = issuer
+    absent = [name for name in ("issuer", "postgresql") if name not in shared]
     by_hospital, unused = {}, set()
     for hospital in settings.get("hospitals") or ():
         # The controller of the gateway is pods of a namespace, never a network.
-        unused |= {(hospital["name"], name) for name in ("gateway-control", *(() if issuer else ("issuer",)))}
+        unused |= {(hospital["name"], name) for name in ("gateway-control", *absent)}
         if gateway and hospital.get("network"):
             by_hospital[hospital["name"], "clinic"] = Endpoint(str(ip_network(hospital["network"])), _ANY_PORT)
         fhir = hospital.get("fhir") or {}

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,9 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from model.errors import UserError
 from model.io.vault import PATIENCE_SECONDS, TOKEN_FILE, Vault
 from services.database import setup as setup_module
+from services.database import signing_keys
 from services.database.administrator import Administrator
 from services.database.connections import ConnectionFile, sqlstate
 from services.database.errors import DatabaseError
+from services.database.schemas import Schema, database_name
 from services.database.vault_login import give_vault_its_login
 
 # The database that every server has.
@@ -67,10 +70,25 @@ def migrate(hospital: Hospital) -> None:
 
 
 @app.command()
+def sign_in(hospital: Hospital) -> None:
+    """Publish the keys of the hospital's identity provider, with which the database verifies who asks."""
+    provider = signing_keys.Provider.from_environment(_valid(hospital))
+    if provider is None:
+        print(f"{hospital}: no identity provider is set, so nobody can sign in to the worklist")
+        return
+    ca = os.environ.get("SIGN_IN_CA")
+    jwks = signing_keys.fetch(provider.issuer, Path(ca) if ca else None)
+    with _administrator().transaction(database_name(hospital, Schema.CARE)) as connection:
+        signing_keys.publish_as_owner(connection, provider, jwks)
+    print(f"{hospital}: the keys of {provider.issuer} are published")
+
+
+@app.command()
 def update(hospital: Hospital) -> None:
-    """Set up, then migrate: the part of an update that precedes the services."""
+    """Set up, migrate, publish the keys of the identity provider: the part of an update that precedes the services."""
     setup(hospital)
     migrate(hospital)
+    sign_in(hospital)
 
 
 def _valid(hospital: str) -> str:
@@ -82,7 +100,7 @@ def _valid(hospital: str) -> str:
 @cache
 def _administrator() -> Administrator:
     """Return the administrator's login, from the secret that the environment names."""
-    names = {"host": "DATABASE_HOST", "port": "DATABASE_PORT", "ca": "DATABASE_CA", "secret": "DATABASE_SECRET"}
+    names = {"host": "DATABASE_HOST", "port": "DATABASE_PORT", "ca": "DATABASE_CA", "secret": "DATABASE_ADMINISTRATOR"}
     try:
         settings = AdministratorSettings.model_validate({key: os.environ.get(name) for key, name in names.items()})
     except ValidationError as error:

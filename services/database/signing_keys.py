@@ -3,17 +3,25 @@
 Written by the owner role, in the Job that migrates: the service cannot add a key.
 """
 
+import os
+import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
+import httpx
 from sqlalchemy import Connection, text
+
+from services.database.errors import DatabaseError
+from services.database.schemas import OWNER, role_name
 
 EXPONENT = "AQAB"
 IDLE = timedelta(minutes=15)
 LONGEST = timedelta(hours=10)
+FETCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,57 @@ class Provider:
     idle: timedelta = IDLE
     longest: timedelta = LONGEST
 
+    @classmethod
+    def from_environment(cls, hospital: str, environment: Mapping[str, str] = os.environ) -> Self | None:
+        """Return the provider that ``SIGN_IN_ISSUER``, ``_AUDIENCE`` and ``_ACR`` name; none without an issuer.
+
+        Raises
+        ------
+        DatabaseError
+            If there is an issuer without an audience.
+        """
+        issuer, audience = environment.get("SIGN_IN_ISSUER", ""), environment.get("SIGN_IN_AUDIENCE", "")
+        if not issuer:
+            return None
+        if not audience or not issuer.startswith("https://"):
+            raise DatabaseError("set SIGN_IN_ISSUER to an https:// address, and SIGN_IN_AUDIENCE to care's audience")
+        return cls(issuer, audience, hospital, tuple(environment.get("SIGN_IN_ACR", "2").split(",")))
+
+
+def fetch(issuer: str, ca: Path | None = None) -> dict[str, Any]:
+    """Return the key set of an identity provider, from where its discovery document says (OpenID Connect Discovery).
+
+    Parameters
+    ----------
+    issuer : str
+        Its address.
+    ca : Path, optional
+        Certificates that its certificate is verified with; the system's without.
+
+    Raises
+    ------
+    DatabaseError
+        If it does not answer, or answers something else.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        with httpx.Client(verify=context, timeout=FETCH_SECONDS) as client:
+            discovery = client.get(f"{issuer}/.well-known/openid-configuration").raise_for_status().json()
+            if discovery["issuer"] != issuer:
+                raise ValueError("another issuer")
+            return dict(client.get(discovery["jwks_uri"]).raise_for_status().json())
+    except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as fault:
+        raise DatabaseError(
+            f"the identity provider {issuer} does not give its keys ({type(fault).__name__}); check its address and CA"
+        ) from None
+
+
+def publish_as_owner(connection: Connection, provider: Provider, jwks: Mapping[str, Any]) -> None:
+    """Publish as the hospital's owner role, on a connection of a login that may become it."""
+    connection.execute(text(f'SET LOCAL ROLE "{role_name(provider.hospital, OWNER)}"'))
+    publish(connection, provider, jwks)
+    connection.execute(text("RESET ROLE"))
+
 
 def publish(connection: Connection, provider: Provider, jwks: Mapping[str, Any]) -> None:
     """Replace the provider and its keys in the caller's transaction, as the owner role.
@@ -52,12 +111,12 @@ def publish(connection: Connection, provider: Provider, jwks: Mapping[str, Any])
 
     Raises
     ------
-    ValueError
+    DatabaseError
         If no key of the set can verify RS256 signatures.
     """
-    keys = [key for key in jwks["keys"] if _verifies_rs256(key)]
+    keys = [key for key in jwks.get("keys", ()) if _verifies_rs256(key)]
     if not keys:
-        raise ValueError(f"{provider.issuer}: no RSA key for signatures of 2048 bits or more in its key set")
+        raise DatabaseError(f"{provider.issuer}: no RSA key for signatures of 2048 bits or more in its key set")
     connection.execute(text("DELETE FROM care.worklist_issuers"))
     connection.execute(
         text(

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.blocks.providers import AwsAccount
-from infra.blocks.workload_roles import OidcProvider, WorkloadRole, WorkloadRoleArgs, bucket_role_policy, reaches_phi
+from infra.blocks.workload_roles import (
+    OidcProvider,
+    WorkloadRole,
+    WorkloadRoleArgs,
+    bucket_role_policy,
+    reaches_phi,
+    secret_arn,
+)
 from infra.cluster.cluster import Cluster
 from infra.databases.databases import Databases
 from infra.monitoring.account_monitoring import AccountMonitoring
@@ -23,6 +30,7 @@ from infra.vault.workload_pki import WorkloadCa, WorkloadCaArgs
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
+from workloads.pipeline.database import database
 from workloads.pipeline.features import features
 from workloads.pipeline.ingest import ingest
 from workloads.pipeline.promotion import promotion
@@ -106,7 +114,12 @@ class HospitalService(pulumi.ComponentResource):
         )
         settings, hospital, child = args.settings, args.hospital, pulumi.ResourceOptions(parent=self)
         self._args, self._child = args, child
-        self._workloads: Mapping[str, Workload] = {} if hospital.leaving else workload_table.table().workloads
+        self._server = args.databases.server if args.databases else None
+        self._workloads: Mapping[str, Workload] = {
+            key: workload
+            for key, workload in workload_table.table().workloads.items()
+            if not hospital.leaving and (self._server or not workload.administers_database)
+        }
         zones = self._zones(name)
         roles = self._roles(name)
         leaving_closed = hospital.leaving is Leaving.CLOSED
@@ -132,8 +145,9 @@ class HospitalService(pulumi.ComponentResource):
         vault = HospitalVault(
             name, HospitalVaultArgs(hospital.name, args.auth, self._vault_workloads(), protect), child
         )
+        prerequisites: list[pulumi.Resource] = []
         if args.databases:
-            HospitalDatabase(
+            engine = HospitalDatabase(
                 f"{name}-database",
                 HospitalDatabaseArgs(
                     hospital=hospital.name,
@@ -145,9 +159,11 @@ class HospitalService(pulumi.ComponentResource):
                 ),
                 child,
             )
+            prerequisites.append(engine)
         authorities = _Authorities(self._certificate_authority(protect), self._workload_authority(protect))
+        prerequisites += authorities.declared
         if not hospital.leaving:
-            self._deploy_workloads(name, zones, roles, storage, vault, authorities)
+            self._deploy_workloads(name, zones, roles, storage, vault, authorities, prerequisites)
         release = None if hospital.leaving else hospital.release
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
@@ -162,7 +178,14 @@ class HospitalService(pulumi.ComponentResource):
         rules = []
         if not hospital.leaving:
             endpoints = flow_table.endpoint_peers(args.settings, args.cluster, hospital)
-            rules = flow_table.policy_rules(table, hospital.name, endpoints)
+            absent = {
+                workload.service_account
+                for workload in table.workloads.values()
+                if workload.administers_database and not self._server
+            }
+            rules = [
+                rule for rule in flow_table.policy_rules(table, hospital.name, endpoints) if rule.pods not in absent
+            ]
         return Zones(
             f"{name}-zones",
             ZonesArgs(
@@ -187,7 +210,7 @@ class HospitalService(pulumi.ComponentResource):
                     namespace=names.namespace(hospital, workload.zone),
                     service_account=workload.service_account,
                     oidc=args.oidc,
-                    phi=reaches_phi(workload_table.table().grants(key)),
+                    phi=workload.administers_database or reaches_phi(workload_table.table().grants(key)),
                 ),
                 self._child,
             )
@@ -211,6 +234,7 @@ class HospitalService(pulumi.ComponentResource):
         storage: HospitalStorage,
         vault: HospitalVault,
         authorities: "_Authorities",
+        prerequisites: list[pulumi.Resource],
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
@@ -223,10 +247,12 @@ class HospitalService(pulumi.ComponentResource):
             buckets=storage.buckets,
             release_keys=vault.release_keys,
             release=args.release,
-            prerequisites=(args.platform, zones, storage, vault, *authorities.declared, *accounts.values()),
+            prerequisites=(args.platform, zones, storage, vault, *prerequisites, *accounts.values()),
         )
         for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
             declare(context, self)
+        if self._server:
+            database(context, self._server, self)
         if settings.gateway and authorities.gateway:
             HospitalGateway(
                 f"{name}-gateway",
@@ -261,6 +287,11 @@ class HospitalService(pulumi.ComponentResource):
                 role=role,
                 buckets=storage.buckets,
                 placement=self._args.cluster.placement(workload.zone),
+                secret=(
+                    secret_arn(self._args.settings, self._server.secret)
+                    if self._server and workload.administers_database
+                    else None
+                ),
             ),
             self._child,
         )

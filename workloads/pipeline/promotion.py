@@ -17,7 +17,9 @@ def promotion(context: HospitalContext, parent: pulumi.Resource) -> None:
     of the profile ``clinical`` refuse.
     """
     chosen = context.hospital.promotion
-    approval = ("--approve", chosen.approved_by, "--reason", chosen.reason) if chosen else ()
+    approval: tuple[str, ...] = ("--approve", chosen.approved_by, "--reason", chosen.reason) if chosen else ()
+    if chosen and chosen.ethics_approved_by and chosen.ethics_reason:
+        approval += ("--ethics-approve", chosen.ethics_approved_by, "--ethics-reason", chosen.ethics_reason)
     release = context.model_command(
         "release",
         context.s3_url("candidates", chosen.candidate if chosen else ""),

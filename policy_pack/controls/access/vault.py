@@ -1,10 +1,10 @@
 """Tokens of Vault, the break-glass role, and the length of sessions."""
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
-from policy_pack.facts.database_access import ROLE as DATABASE_ROLE
 from policy_pack.facts.iam.conditions import requires_mfa
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.trust import is_assumed_by_people
+from policy_pack.facts.postgres.logins import ROLE as DATABASE_ROLE
 from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, not_yet_known, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (

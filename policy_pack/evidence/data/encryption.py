@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from policy_pack.evidence.data.inventory import holds_phi
 from policy_pack.facts.data_stores import EncryptionKeys, Kind, is_encrypted, kinds
-from policy_pack.facts.database_access import databases_by_login
 from policy_pack.facts.iam.conditions import transport_requirement
 from policy_pack.facts.iam.targets import has_policy, resource_policy
 from policy_pack.facts.ownership import OwnershipIndex
+from policy_pack.facts.postgres.logins import databases_by_login
 from policy_pack.facts.vault.access import vault_resources
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph, Resource

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy_pack.facts.database_access import CONNECTION, role_privileges
-from policy_pack.facts.database_access import ROLE as DATABASE_ROLE
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.grant import EVERYTHING, Data, Grant, Subject
 from policy_pack.facts.grants.vault import used_subject
-from policy_pack.facts.group_roles import GroupPrivilege, privileges
-from policy_pack.facts.postgres_statements import Privilege
+from policy_pack.facts.postgres.group_roles import GroupPrivilege, privileges
+from policy_pack.facts.postgres.logins import CONNECTION, role_privileges
+from policy_pack.facts.postgres.logins import ROLE as DATABASE_ROLE
+from policy_pack.facts.postgres.statements import Privilege
 from policy_pack.facts.vault.certificates import PKI_ROLE, certificates
 from policy_pack.facts.vault.requests import resource_name
 from policy_pack.facts.verbs import Verb

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Engine
@@ -16,6 +17,7 @@ from services.care.worklist.ports import Audit, Facts, Identities, Launches, Sco
 from services.care.worklist.sessions import Session, SessionEndedError
 from services.care.worklist.settings import WorklistSettings
 from services.care.worklist.web import HEADERS, HERE, Answer, Refusal, Worklist, bearer, log, redirect
+from services.database import signing_keys
 
 STATIC = {"worklist.css": "text/css", "worklist.js": "text/javascript", "icon.svg": "image/svg+xml"}
 TOO_LARGE = Refusal(
@@ -56,7 +58,7 @@ def router(
     clock : callable, optional
         Returns the time.
     """
-    provider = keys or tokens.Keys(lambda: tokens.fetch_keys(settings))
+    provider = keys or tokens.Keys(lambda: signing_keys.fetch(settings.issuer, settings.ca))
     worklist = Worklist(settings, database, identities, scores, audit, provider, clock)
     made = APIRouter(prefix="/worklist", include_in_schema=False)
     _pages(made, worklist)
@@ -193,14 +195,16 @@ def _check_site(request: Request) -> None:
 def _keep(worklist: Worklist, request: Request, fields: dict[str, str], draft: str, cause: Exception) -> None:
     """Keep the text of a form whose session has ended."""
     note = fields.get("note", "")[: forms.LONGEST_DRAFT]
-    if not draft or not note.strip():
+    entry, _, action = draft.partition("/")
+    if action not in ACTIONS or not note.strip():
         return
     try:
+        draft = f"{UUID(entry)}/{action}"
         _check_site(request)
         if isinstance(cause, SessionEndedError):
             forms.check_token(cause.form_key, fields.get(forms.TOKEN, ""))
-        sessions.keep_draft(worklist.database, bearer(request), draft[: forms.LONGEST_NAME], note)
-    except (forms.BadTokenError, SQLAlchemyError):
+        sessions.keep_draft(worklist.database, bearer(request), draft, note)
+    except (ValueError, forms.BadTokenError, SQLAlchemyError):
         return
 
 

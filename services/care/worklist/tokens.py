@@ -10,17 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import httpx
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from services.care.worklist.settings import WorklistSettings
+from services.database.errors import DatabaseError
 
 ALGORITHM = "RS256"
 LARGEST = 16384
-FETCH_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
 """Shortest time between two requests for the keys, however many tokens name an unknown one."""
 KEEP_SECONDS = 3600.0
@@ -105,20 +104,10 @@ class Keys:
     def _refresh(self) -> None:
         try:
             self._keys = KeySet.import_key_set(self._fetch())  # type: ignore[arg-type]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, JoseError):
+        except (DatabaseError, ValueError, KeyError, TypeError, JoseError):
             return
         finally:
             self._fetched = time.monotonic()
-
-
-def fetch_keys(settings: WorklistSettings) -> Jwks:
-    """Return the key set of the identity provider, from where its discovery document says (OpenID Connect)."""
-    verify: Any = str(settings.ca) if settings.ca else True
-    with httpx.Client(verify=verify, timeout=FETCH_SECONDS) as client:
-        discovery = client.get(f"{settings.issuer}/.well-known/openid-configuration").raise_for_status().json()
-        if discovery["issuer"] != settings.issuer:
-            raise ValueError("the discovery document has another issuer")
-        return dict(client.get(discovery["jwks_uri"]).raise_for_status().json())
 
 
 def verify(token: str, settings: WorklistSettings, keys: Keys) -> Person:

@@ -1,6 +1,8 @@
 """Local folders and S3 in the same words, and one sentence when either is out of reach."""
 
 import functools
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,19 @@ def test_what_is_written_once_is_never_replaced(kind: str, bucket: str, tmp_path
     with pytest.raises(UserError, match="written once; nothing was replaced"):
         storage.create(place, b"other")
     assert storage.read(place) == b"first"
+
+
+@pytest.mark.parametrize("kind", ["local", "s3"])
+def test_a_file_s_mark_changes_with_it(kind: str, bucket: str, tmp_path: Path) -> None:
+    place = storage.join(bucket if kind == "s3" else str(tmp_path), "a", "x.parquet")
+    assert storage.stored(place) is None
+    storage.write(place, b"one")
+    first = storage.stored(place)
+    assert first is not None
+    assert (first.place, first.size) == (place, 3)
+    assert first == replace(storage.stored(place) or first, age=first.age)
+    assert abs(first.age) < timedelta(minutes=10)
+    storage.write(place, b"two")
+    second = storage.stored(place)
+    assert second is not None
+    assert second.mark != first.mark

@@ -245,6 +245,20 @@ def test_bad_arguments_are_one_sentence(tmp_path: Path) -> None:
         latest(str(world().features), "nobody")
 
 
+@pytest.mark.parametrize(
+    ("ethics", "message"),
+    [
+        ({"ethics_approved_by": "ethics-committee:R. Roe"}, "both --ethics-approve"),
+        ({"ethics_approved_by": "ethics-committee:R. Roe", "ethics_reason": " "}, "both --ethics-approve"),
+        ({"ethics_reason": "EC-2026-014"}, "both --ethics-approve"),
+        ({"ethics_approved_by": "R. Roe", "ethics_reason": "EC-2026-014"}, "must be ROLE:NAME"),
+    ],
+)
+def test_an_ethics_approval_is_whole(tmp_path: Path, ethics: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        release(world().run, version="v1", to=str(tmp_path), signer=LocalSigner(tmp_path / "k"), **ethics)
+
+
 def test_what_is_served_is_what_was_trained(tmp_path: Path) -> None:
     scorer = Scorer.open(released(tmp_path).place)
     discharge = latest(str(world().features), "any")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_pack.facts import database_access
 from policy_pack.facts.access import Access
 from policy_pack.facts.iam.conditions import Outcome, evaluate
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.matrix import IamAccess
 from policy_pack.facts.iam.wildcards import matches, overlap
+from policy_pack.facts.postgres import logins as database_logins
 from policy_pack.facts.principals import AWS_PRINCIPAL
 from policy_pack.facts.rbac.permissions import cluster_permissions
 from policy_pack.facts.vault import access as vault_access
@@ -284,14 +284,14 @@ def test_database_credentials_have_the_privileges_of_their_statements() -> None:
     logins = vault(path("north/database/creds/planner", "read"), login, connection)
     assert [one.verb for one in logins] == ["generate credentials"]
     graph = Graph([login, connection], STACK)
-    found = database_access.access(graph, logins)
+    found = database_logins.access(graph, logins)
     assert [(one.store, one.verb, one.parts) for one in found] == [
         (connection.urn, "all privileges of the role", ("role readers",)),
         (connection.urn, "insert", ("worklist.visits",)),
         (connection.urn, "select", ("worklist.visits",)),
     ]
     assert {one.principal.label for one in found} == {"ServiceAccount north-phi/ingestor"}
-    assert database_access.unparsed_grants(graph) == ["planner: GRANT nonsense"]
+    assert database_logins.unparsed_grants(graph) == ["planner: GRANT nonsense"]
 
 
 # --- the cluster's own rights ------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from infra.vault.database_secrets import creation_statements
-from policy_pack.facts import group_roles
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.evaluators import all_grants
 from policy_pack.facts.grants.grant import EVERYTHING, Grant
-from policy_pack.facts.group_roles import GroupTable
+from policy_pack.facts.postgres import group_roles
+from policy_pack.facts.postgres.group_roles import GroupTable
 from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN

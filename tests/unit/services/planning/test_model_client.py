@@ -1,10 +1,15 @@
 """Each fault of the model server alone: the answer says which, ranks by LACE, and holds nothing of a score."""
 
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
+from model.scoring import Scorer
+from tests.support.model_servers import serving
 from tests.support.planning_world import UNKNOWN, USE, PlanningWorld, running
 
 pytestmark = pytest.mark.process
@@ -83,3 +88,19 @@ def test_it_scores_again_when_the_fault_is_over(hospital: PlanningWorld, client:
     check(hospital, ranked(hospital, client), "model-unavailable")
     hospital.server.fail("none")
     assert {score["status"] for score in ranked(hospital, client)[1:]} == {"scored"}
+
+
+def test_the_real_model_server_scores_within_the_service(hospital: PlanningWorld, tmp_path: Path) -> None:
+    scorer = Scorer.open(str(hospital.place))
+    with serving(hospital.place, hospital.key, tmp_path) as server:
+        ready = Retrying(retry=retry_if_exception(lambda _: True), wait=wait_fixed(0.1), stop=stop_after_delay(120))
+        ready(lambda: httpx.get(f"{server.url}/ready").raise_for_status())
+        with running(hospital, hospital.with_settings(model_url=server.url.partition("/v2/")[0])) as client:
+            scores = ranked(hospital, client)
+    assert [score["status"] for score in scores] == ["not-scored"] + ["scored"] * 30
+    rows = {row["index_id"]: row for row in hospital.rows}
+    for score in scores[1:]:
+        row = rows[score["encounter"]]
+        [wanted] = scorer.score(scorer.matrix({name: [row[name]] for name in scorer.names}))
+        assert (score["risk"], score["decision"]) == (wanted.risk, wanted.decision)
+        assert [reason["text"] for reason in score["reasons"]] == [reason.text for reason in wanted.reasons]

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.process
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("assigned")
-    published(made, prepared(made), **APPROVED)
+    ethics = {"ethics_approved_by": "ethics-committee:R. Roe", "ethics_reason": "EC-2026-014"}
+    published(made, prepared(made), **APPROVED, **ethics)
     return made
 
 
@@ -41,7 +42,11 @@ def test_it_says_what_the_release_says(place: Path, keys: list[str]) -> None:
     assert release.short == place.name
     assert release.contract.names == scorer.names
     assert release.schema_version == definitions().version
-    assert release.approvals == (Approval("clinical", "clinical-safety-officer", OFFICER.partition(":")[2].strip()),)
+    assert release.approvals == (
+        Approval("clinical", "clinical-safety-officer", OFFICER.partition(":")[2].strip()),
+        Approval("ethics", "ethics-committee", "R. Roe"),
+    )
+    assert "ethics approval by ethics-committee:R. Roe: EC-2026-014" in (place / files.CARD_FILE).read_text()
     for risk in (0.0, *(band.start for band in release.bands), 1.0):
         assert release.band(risk) == next(band for band in release.bands if band.start <= risk)
     assert release.bands[-1].start == 0.0

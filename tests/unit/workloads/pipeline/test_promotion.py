@@ -16,10 +16,11 @@ CHOSEN = {
     "approvedBy": "clinical-safety-officer:J. Smith",
     "reason": "reviewed on 2 May",
 }
+ETHICS = {"ethicsApprovedBy": "ethics-committee:R. Roe", "ethicsReason": "EC-2026-014"}
 
 
 def promoted(written: dict[str, Any]) -> None:
-    written["hospitals"][0]["promotion"] = CHOSEN
+    written["hospitals"][0]["promotion"] = CHOSEN | ETHICS
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def test_promotion_publishes_the_approved_candidate(stack: Stack) -> None:
         "release",
         "s3://hmlops-dev-north-curated/candidates/3f9c2d4be071",
         *("--version", "v2", "--hospital", "north", "--to", "s3://hmlops-dev-north-models/readmission/"),
-        *("--approve", "clinical-safety-officer:J. Smith", "--reason", "reviewed on 2 May", "--no-track"),
+        *("--approve", "clinical-safety-officer:J. Smith", "--reason", "reviewed on 2 May"),
+        *("--ethics-approve", "ethics-committee:R. Roe", "--ethics-reason", "EC-2026-014", "--no-track"),
     ]
     group: Any = get_command(app)
     group.commands["release"].make_context("release", spec["containers"][0]["args"][3:])
@@ -58,11 +60,20 @@ def test_promotion_publishes_the_approved_candidate(stack: Stack) -> None:
 def test_without_a_promotion_it_is_the_newest_candidate_without_an_approval(stack: Stack) -> None:
     arguments = pod(stack, "south-release")["containers"][0]["args"]
     assert arguments[3] == "s3://hmlops-dev-south-curated/candidates/"
-    assert not {"--approve", "--reason"} & set(arguments)
+    assert not {"--approve", "--reason", "--ethics-approve", "--ethics-reason"} & set(arguments)
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("candidate", "newest"), ("version", "1"), ("approvedBy", "jane.doe"), ("reason", "")]
+    ("field", "value"),
+    [
+        ("candidate", "newest"),
+        ("version", "1"),
+        ("approvedBy", "jane.doe"),
+        ("reason", ""),
+        ("ethicsApprovedBy", "jane.doe"),
+        ("ethicsApprovedBy", "ethics-committee:R. Roe"),
+        ("ethicsReason", "EC-2026-014"),
+    ],
 )
 def test_a_promotion_names_all_that_is_approved(tmp_path: Path, field: str, value: str) -> None:
     def change(written: dict[str, Any]) -> None:

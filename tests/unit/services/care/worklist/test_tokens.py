@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from services.care.worklist import tokens
 from services.care.worklist.settings import WorklistSettings
 from services.care.worklist.tokens import ExpiredTokenError, Keys, RefusedTokenError
+from services.database.errors import DatabaseError
 from tests.support.sign_in import COORDINATOR, MANAGER, Issuer
 
 ISSUER = Issuer("north")
@@ -92,7 +92,7 @@ def test_keys_are_fetched_again_for_an_unknown_one_and_not_for_each_token() -> N
     assert tokens.verify(renewed.token(), SETTINGS, keys).subject == COORDINATOR.subject
 
 
-@pytest.mark.parametrize("fault", [httpx.ConnectError("down"), ValueError("not JSON"), KeyError("keys")])
+@pytest.mark.parametrize("fault", [DatabaseError("down"), ValueError("not JSON"), KeyError("keys")])
 def test_without_an_answer_of_the_provider_nobody_enters(fault: Exception) -> None:
     def fail() -> dict[str, Any]:
         raise fault

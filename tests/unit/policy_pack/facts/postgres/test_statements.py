@@ -3,7 +3,7 @@
 import pytest
 
 from infra.vault.database_secrets import creation_statements
-from policy_pack.facts.postgres_statements import ROLE_OPTION, Privilege, privileges
+from policy_pack.facts.postgres.statements import ROLE_OPTION, Privilege, privileges
 
 LOGIN = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' NOINHERIT"""
 MEMBER = "all privileges of the role"

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-TABLE = Path(__file__).parents[2] / "services" / "database" / "grants.yaml"
+TABLE = Path(__file__).parents[3] / "services" / "database" / "grants.yaml"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 CONNECT = "connect"
 OWNS = "owner"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from policy_pack.facts.access import Access, merge_access
-from policy_pack.facts.postgres_statements import Privilege, privileges
+from policy_pack.facts.postgres.statements import Privilege, privileges
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import DATABASES
 from policy_pack.stack.text import known_text, known_texts

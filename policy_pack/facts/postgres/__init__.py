@@ -1,0 +1,1 @@
+"""PostgreSQL: statements, roles and logins, and the privileges that they give."""
