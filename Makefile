@@ -122,6 +122,10 @@ attacks: .venv/.synced-tests ## mutations of the stacks as an attacker makes the
 test-fhir-server: .venv/.synced-tests ## ingestion from a real FHIR server, HAPI FHIR (minutes; needs Java 17 and Maven)
 	@.venv/bin/pytest tests/peer/test_fhir_server.py -s -rs
 
+.PHONY: test-care-clients
+test-care-clients: .venv/.synced-tests ## third-party SMART and CDS Hooks clients against care (minutes; needs PostgreSQL and Node.js)
+	@.venv/bin/pytest tests/peer/test_care_clients.py -s -rs
+
 .PHONY: test
 test: lint test-unit test-processes ## all tests; brings the environment up and leaves it as it found it
 	@.venv/bin/pytest tests/integration

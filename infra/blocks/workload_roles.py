@@ -205,6 +205,17 @@ def bucket_role_policy(
     )
 
 
+def secret_arn(settings: Settings, secret: str) -> str:
+    """Return the ARN pattern of a secret by its name: Secrets Manager appends six characters."""
+    return f"arn:aws:secretsmanager:{settings.region}:{settings.account}:secret:{secret}-??????"
+
+
+def secret_role_policy(name: str, role: pulumi.Input[str], secret: str, opts: pulumi.ResourceOptions) -> iam.RolePolicy:
+    """Declare a role's inline policy that reads one secret of Secrets Manager."""
+    policy = policy_document({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret})
+    return iam.RolePolicy(f"{name}-secret", name="secret", role=role, policy=policy, opts=opts)
+
+
 def web_identity_trust_policy(provider_arn: str, issuer: str, subject: str) -> str:
     """Return a trust policy by which one ServiceAccount may assume the role with a token for the AWS audience."""
     claims = issuer.removeprefix("https://")

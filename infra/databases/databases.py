@@ -1,4 +1,4 @@
-"""Databases in the data subnets of the stack's VPC: Aurora PostgreSQL and MSK."""
+"""Databases: Aurora PostgreSQL and MSK in the stack's VPC, or a PostgreSQL server outside the stack."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from infra.blocks.providers import AwsAccount
 from infra.cluster.cluster import Cluster
 from infra.databases.database_args import DatabaseArgs
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings import Settings
+from infra.settings import ExistingClusterSettings, PostgresqlServer, Settings
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,16 @@ class Databases:
     ----------
     postgresql
         Host and port of PostgreSQL.
+    server
+        The server that is outside the stack, which the hospitals' Jobs set up; None for Aurora.
     """
 
     postgresql: pulumi.Output[str]
+    server: PostgresqlServer | None = None
 
 
 def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, cluster: Cluster) -> Databases | None:
-    """Declare Aurora and MSK; return None for a stack without a VPC, which has neither.
+    """Declare Aurora and MSK; a stack without a VPC has the server of its settings, or None.
 
     Parameters
     ----------
@@ -38,7 +41,8 @@ def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
     """
     network = cluster.network
     if network is None:
-        return None
+        server = settings.endpoints.postgresql if isinstance(settings, ExistingClusterSettings) else None
+        return Databases(pulumi.Output.from_input(f"{server.host}:{server.port}"), server) if server else None
     # Imported here: their modules of pulumi_aws take a second to load, which other stacks do not need.
     from infra.databases.aurora import AuroraPostgresql
     from infra.databases.msk import Kafka

@@ -1,12 +1,13 @@
 """The stack's settings: types of the sections, validation, tiers and resource names."""
 
 from infra.settings.cluster import EksSettings, ExistingClusterSettings, Settings
+from infra.settings.ehr import Ehr, PublicKey
 from infra.settings.environment import Autoscaler, ClusterKind
 from infra.settings.errors import SettingsError
 from infra.settings.gateway import Gateway
 from infra.settings.hospital import Contact, DataClass, Hospital, Leaving, Release
 from infra.settings.images import Images
-from infra.settings.network import Endpoint, PeerNetwork
+from infra.settings.network import Endpoint, PeerNetwork, PostgresqlServer
 from infra.settings.resources import Amount, Resources
 from infra.settings.sign_in import SignIn, StaffRole
 from infra.settings.vault import VaultServer
@@ -17,6 +18,7 @@ __all__ = [
     "ClusterKind",
     "Contact",
     "DataClass",
+    "Ehr",
     "EksSettings",
     "Endpoint",
     "ExistingClusterSettings",
@@ -25,6 +27,8 @@ __all__ = [
     "Images",
     "Leaving",
     "PeerNetwork",
+    "PostgresqlServer",
+    "PublicKey",
     "Release",
     "Resources",
     "Settings",

@@ -147,6 +147,14 @@ Url = Annotated[
         fault="is not a plain https address",
     ),
 ]
+PostgresqlUrl = Annotated[
+    str,
+    Written(
+        "postgresql://host[:port]",
+        matching(r"postgresql://[A-Za-z0-9.-]+(:[1-9]\d{1,4})?", "", 300).read,
+        fault="is not the address of a PostgreSQL server",
+    ),
+]
 DomainName = Annotated[
     str, matching(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", "a domain name, such as risk.hospitals.example")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from infra.settings.ehr import Ehr
 from infra.settings.fields import (
     Duration,
     Email,
@@ -196,6 +197,7 @@ class Hospital(Section):
     applications: tuple[Text, ...] = Field(
         (), description="Claim `client_id` of its programs that may call the gateway; required with `gateway`."
     )
+    ehr: Ehr | None = Field(None, description="Its EHR, which calls CDS Hooks through the gateway.")
     sign_in: SignIn | None = Field(
         None, description="Identity provider at which its staff sign in; without one it has no worklist."
     )
@@ -223,3 +225,8 @@ class Hospital(Section):
         if self.sign_in and not self.units:
             raise ValueError("has signIn but no units; add units, the names of the units whose staff sign in")
         return self
+
+    @property
+    def client_certificates(self) -> tuple[str, ...]:
+        """Common names of the client certificates that its certificate authority may issue."""
+        return tuple(dict.fromkeys((*self.applications, *((self.ehr.application,) if self.ehr else ()))))

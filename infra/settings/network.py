@@ -6,8 +6,20 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from infra.settings.fields import Account, ClusterNetwork, HospitalName, Network, Url, VpcId, VpcNetwork
+from infra.settings.fields import (
+    Account,
+    ClusterNetwork,
+    HospitalName,
+    Network,
+    PostgresqlUrl,
+    Text,
+    Url,
+    VpcId,
+    VpcNetwork,
+)
 from infra.settings.section import Section
+
+POSTGRESQL_PORT = 5432
 
 
 def port(url: str) -> int:
@@ -55,6 +67,23 @@ class Endpoint(Section):
         return network_of(self.url, self.answers_from)
 
 
+class PostgresqlServer(Endpoint):
+    """PostgreSQL server that the stack does not declare."""
+
+    url: PostgresqlUrl = Field(description="Address of the server.")
+    secret: Text = Field(description="Name of the secret in AWS Secrets Manager with the administrator's login.")
+
+    @property
+    def host(self) -> str:
+        """The host of the server."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The port of the server."""
+        return urlsplit(self.url).port or POSTGRESQL_PORT
+
+
 class Endpoints(Section):
     """Servers outside the cluster."""
 
@@ -66,6 +95,9 @@ class ExistingClusterEndpoints(Endpoints):
 
     kubernetes: Endpoint = Field(description="API server of the cluster, which is also the issuer of its tokens.")
     aws: Endpoint = Field(description="AWS APIs, as pods reach them.")
+    postgresql: PostgresqlServer | None = Field(
+        None, description="PostgreSQL server; without it hospitals have no databases."
+    )
 
 
 class PeerNetwork(Section):

@@ -1,5 +1,10 @@
-"""Vault's PKI secrets engine of a hospital: server certificate of its gateway, client certificates of applications."""
+"""Vault's PKI engine of a hospital: certificates of its gateway and of client applications, and their revocation.
 
+A client certificate is revoked in Vault (``bao write HOSPITAL/pki/revoke serial_number=…``); the next update publishes
+the revocation list to the gateway.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -10,10 +15,13 @@ from infra.settings import names
 from infra.vault.hospital import TOKEN_MAX_SECONDS, TOKEN_SECONDS, VaultPolicyRule, policy_text
 from infra.vault.server import KubernetesAuth
 
-DAY = 86400
+HOUR = 3600
+DAY = 24 * HOUR
 CA_DAYS = 3650
-SERVER_DAYS = 30
+SERVER_HOURS = 24
 CLIENT_DAYS = 90
+# A gateway refuses every client when its list has expired; Vault writes a new one for each revocation.
+REVOCATION_LIST_DAYS = 365
 CLIENT_ROLE = "program"
 
 
@@ -25,8 +33,8 @@ class HospitalCaArgs:
     ----------
     hospital, auth
         The hospital, and Vault's Kubernetes auth method.
-    server, host
-        The ServiceAccount of the server, which names its PKI role, and its only DNS name.
+    server, hosts
+        The ServiceAccount of the server, which names its PKI role, and its only DNS names.
     applications
         Names of the client applications.
     requester
@@ -40,7 +48,7 @@ class HospitalCaArgs:
     hospital: str
     auth: KubernetesAuth
     server: str
-    host: str
+    hosts: tuple[str, ...]
     applications: tuple[str, ...]
     requester: tuple[pulumi.Input[str], str]
     protect: bool
@@ -50,8 +58,11 @@ class HospitalCaArgs:
 class HospitalCa(pulumi.ComponentResource):
     """Certificate authority in Vault with a PKI role for the server and one for client applications.
 
-    No workload can request client certificates; a person with the break-glass role issues them.
+    No workload can request client certificates; a person with the break-glass role issues them. ``revocation_list``
+    is PEM.
     """
+
+    revocation_list: pulumi.Output[str]
 
     def __init__(self, name: str, args: HospitalCaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:HospitalAuthority", name, None, opts)
@@ -62,9 +73,13 @@ class HospitalCa(pulumi.ComponentResource):
             path=f"{args.hospital}/pki",
             type="pki",
             description=f"Certificates of the gateway of hospital {args.hospital} and of its programs",
-            default_lease_ttl_seconds=SERVER_DAYS * DAY,
+            default_lease_ttl_seconds=CLIENT_DAYS * DAY,
             max_lease_ttl_seconds=CA_DAYS * DAY,
             opts=protected,
+        )
+        # Before the CA, whose creation makes the first list with this validity.
+        lists = pkisecret.SecretBackendCrlConfig(
+            name, backend=mount.path, expiry=f"{REVOCATION_LIST_DAYS * DAY}s", disable=False, opts=child
         )
         root = pkisecret.SecretBackendRootCert(
             name,
@@ -75,14 +90,20 @@ class HospitalCa(pulumi.ComponentResource):
             key_type="ec",
             key_bits=384,
             max_path_length=0,
-            opts=protected,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, depends_on=[lists]),
         )
+        after_root = pulumi.ResourceOptions(parent=self, depends_on=[root])
         if not args.closed:
-            opts = pulumi.ResourceOptions(parent=self, depends_on=[root])
-            _pki_role(f"{name}-{args.server}", args.server, mount, [args.host], SERVER_DAYS, opts, server=True)
-            clients = list(args.applications)
-            _pki_role(f"{name}-{CLIENT_ROLE}", CLIENT_ROLE, mount, clients, CLIENT_DAYS, opts, server=False)
+            server = _PkiRole(args.server, args.hosts, SERVER_HOURS * HOUR, server=True)
+            _pki_role(f"{name}-{args.server}", server, mount, after_root)
+            client = _PkiRole(CLIENT_ROLE, args.applications, CLIENT_DAYS * DAY, server=False)
+            _pki_role(f"{name}-{CLIENT_ROLE}", client, mount, after_root)
             self._requester_role(args, child)
+        revoked = vault.generic.get_secret_output(
+            path=pulumi.Output.all(root.id, mount.path).apply(lambda known: f"{known[1]}/cert/crl"),
+            opts=pulumi.InvokeOptions(parent=self),
+        )
+        self.revocation_list = pulumi.Output.unsecret(revoked.data.apply(lambda data: data["certificate"]))
         self.register_outputs({"path": mount.path})
 
     def _requester_role(self, args: HospitalCaArgs, child: pulumi.ResourceOptions) -> None:
@@ -108,34 +129,34 @@ class HospitalCa(pulumi.ComponentResource):
         )
 
 
-def _pki_role(
-    resource_name: str,
-    name: str,
-    mount: vault.Mount,
-    allowed_domains: list[str],
-    days: int,
-    opts: pulumi.ResourceOptions,
-    *,
-    server: bool,
-) -> None:
-    """Declare a PKI role for exactly these names, with server or client authentication as its extended key usage."""
+@dataclass(frozen=True)
+class _PkiRole:
+    """A PKI role for exactly these names, with server or client authentication as its extended key usage."""
+
+    name: str
+    allowed_domains: Sequence[str]
+    seconds: int
+    server: bool
+
+
+def _pki_role(resource_name: str, role: _PkiRole, mount: vault.Mount, opts: pulumi.ResourceOptions) -> None:
     pkisecret.SecretBackendRole(
         resource_name,
         backend=mount.path,
-        name=name,
-        allowed_domains=allowed_domains,
+        name=role.name,
+        allowed_domains=list(role.allowed_domains),
         allow_bare_domains=True,
         allow_subdomains=False,
         allow_localhost=False,
         allow_ip_sans=False,
         allow_wildcard_certificates=False,
-        enforce_hostnames=server,
-        server_flag=server,
-        client_flag=not server,
+        enforce_hostnames=role.server,
+        server_flag=role.server,
+        client_flag=not role.server,
         key_type="ec",
         key_bits=256,
         key_usages=["DigitalSignature"],
-        ttl=str(days * DAY),
-        max_ttl=str(days * DAY),
+        ttl=str(role.seconds),
+        max_ttl=str(role.seconds),
         opts=opts,
     )

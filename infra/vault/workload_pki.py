@@ -38,8 +38,11 @@ class WorkloadCa(pulumi.ComponentResource):
     """Certificate authority of mutual TLS between workloads, with a PKI role for each ServiceAccount.
 
     A role issues certificates with exactly one name: the URI of its ServiceAccount. Its CA is not that of the
-    gateway and of client applications, so no certificate of these is accepted between workloads.
+    gateway and of client applications, so no certificate of these is accepted between workloads. ``certificate``
+    is PEM.
     """
+
+    certificate: pulumi.Output[str]
 
     def __init__(self, name: str, args: WorkloadCaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         vault_provider = pulumi.ResourceOptions(providers={"vault": args.auth.provider})
@@ -67,6 +70,7 @@ class WorkloadCa(pulumi.ComponentResource):
             max_path_length=0,
             opts=protected,
         )
+        self.certificate = root.certificate
         child = pulumi.ResourceOptions(parent=self, depends_on=[root])
         for service_account in args.service_accounts:
             _role(f"{name}-{service_account}", args.hospital, service_account, mount, child)

@@ -22,6 +22,7 @@ TYPES = {
             "gateway.envoyproxy.io_backendtrafficpolicies",
             "gateway.envoyproxy.io_clienttrafficpolicies",
             "gateway.envoyproxy.io_envoyproxies",
+            "gateway.envoyproxy.io_httproutefilters",
             "gateway.envoyproxy.io_securitypolicies",
         ),
     ),
@@ -32,6 +33,7 @@ TYPES = {
     "sigs.k8s.io/gateway-api": (
         "config/crd/standard",
         (
+            "gateway.networking.k8s.io_backendtlspolicies",
             "gateway.networking.k8s.io_gatewayclasses",
             "gateway.networking.k8s.io_gateways",
             "gateway.networking.k8s.io_httproutes",

@@ -152,8 +152,8 @@ def keys(store: Any, name: str, prefix: str) -> list[str]:
 
 
 def train(api: Any, landing: Landing, tell: Tell, seconds: int = jobs.JOB_SECONDS) -> None:
-    """Run ingest, features, training and release on the landed data; skip steps that have run with this code."""
-    steps = (("phi", "ingest"), ("data", "features"), ("data", "train"), ("data", "release"))
+    """Run database, ingest, features, train and release on the landed data; skip what has run with this code."""
+    steps = (("phi", "database"), ("phi", "ingest"), ("data", "features"), ("data", "train"), ("data", "release"))
     _run(api, landing.hospital, landing.key, steps, tell, seconds)
 
 

@@ -129,23 +129,23 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
         pipeline.bundles(fhir)
     stack = Stack(home)
     stack.select()
-    with steps() as tell:
-        tell("looking for an interrupted update")
-        stack.recover()
-    ehr_source.declare(stack, on=ehr_state.population(home) is not None)
-    _settle_releases(stack, pipeline.storage())
-    with steps() as tell:
-        stack.up(tell)
     with ThreadPoolExecutor(1) as background:
-        # Keycloak may still be starting.
         applied = background.submit(sign_in.apply, home, stack.working())
-        if _train(home, stack, fhir, steps):
-            with steps() as tell:
-                stack.up(tell)
+        with steps() as tell:
+            tell("looking for an interrupted update")
+            stack.recover()
+        ehr_source.declare(stack, on=ehr_state.population(home) is not None)
+        _settle_releases(stack, pipeline.storage())
+        # The update publishes the keys of the realms to the databases; Keycloak may still be starting.
         with steps() as tell:
             if not applied.done():
                 tell("waiting for Keycloak")
             signed_in = applied.result()
             for name, what in signed_in.done.items():
                 tell(f"{name}: sign-in {what}")
+    with steps() as tell:
+        stack.up(tell)
+    if _train(home, stack, fhir, steps):
+        with steps() as tell:
+            stack.up(tell)
     return _summarise(home, stack, steps, signed_in.staff)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from local.errors import UserError
-from local.keycloak import admin, server, staff
+from local.keycloak import admin, keys, server, staff
 from local.keycloak.realm import RealmSettings, representation
 from local.keycloak.staff import AUDITOR, COORDINATOR, MANAGER
 from local.paths import KEYCLOAK_URL, Home, worklist_url
@@ -73,5 +73,6 @@ def apply(home: Home, entries: list[dict[str, Any]]) -> SignIn:
     everyone = [person for listed in people.values() for person in listed]
     staff.write(home, everyone, {one.hospital: one.worklist for one in declared})
     secret = server.secret_file(home).read_text(encoding="ascii")
-    wanted = [representation(one, people[one.hospital]) for one in declared]
+    keys.forget_others(home, people.keys())
+    wanted = [representation(one, keys.signing_key(home, one.hospital), people[one.hospital]) for one in declared]
     return SignIn(admin.apply(KEYCLOAK_URL, authority, secret, wanted), staff.file(home) if declared else None)

@@ -49,7 +49,7 @@ def wait(url: str, authority: Path, seconds: int) -> None:
 def apply(url: str, authority: Path, secret: str, realms: Iterable[Representation]) -> dict[str, str]:
     """Create missing realms, replace changed ones, and remove the realms that are not declared.
 
-    A realm is replaced as a whole, with its sessions and the keys that sign its tokens; its people sign in again.
+    A realm is replaced as a whole, with its sessions, so that its people sign in again; the key of its tokens stays.
 
     Parameters
     ----------

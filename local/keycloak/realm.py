@@ -22,6 +22,7 @@ _FLOW, _FORMS, _LEVEL = "password and one-time password", "forms", "second facto
 _ROLE_GROUPS, _UNIT_GROUPS = "roles", "units"
 # Keycloak creates them in each realm; `admin-cli` would exchange a password for a token.
 _UNUSED_CLIENTS = ("admin-cli", "security-admin-console")
+_KEYS = "org.keycloak.keys.KeyProvider"
 _PASSWORD_POLICY = "length(14) and notUsername(undefined) and notEmail(undefined) and passwordHistory(5)"
 
 Representation = dict[str, Any]
@@ -56,13 +57,15 @@ class RealmSettings:
     worklist: str
 
 
-def representation(settings: RealmSettings, staff: Iterable[Person]) -> Representation:
+def representation(settings: RealmSettings, key: str, staff: Iterable[Person]) -> Representation:
     """Return the realm of a hospital, with its digest.
 
     Parameters
     ----------
     settings
         The hospital's settings.
+    key
+        Private key that signs its tokens, as PEM.
     staff
         Its users.
     """
@@ -75,6 +78,7 @@ def representation(settings: RealmSettings, staff: Iterable[Person]) -> Represen
         **_sessions(),
         **_protection(settings),
         **_flows(),
+        "components": {_KEYS: _keys(key)},
         "clients": [_client(settings), *map(_disabled, _UNUSED_CLIENTS)],
         "roles": {"client": {settings.client: [{"name": role} for role in settings.groups]}},
         "groups": _groups(settings),
@@ -130,6 +134,24 @@ def _protection(settings: RealmSettings) -> Representation:
         "adminEventsEnabled": True,
         "attributes": {"acr.loa.map": json.dumps({settings.acr: 2})},
     }
+
+
+def _keys(key: str) -> list[Representation]:
+    """Return the providers of the keys: of tokens, of the server's own cookies, and of what it encrypts for itself."""
+    own = {"HS512": "hmac-generated", "AES": "aes-generated"}
+    imported = {"privateKey": [key], "algorithm": ["RS256"], "priority": ["100"]}
+    return [
+        {"name": "tokens", "providerId": "rsa", "subComponents": {}, "config": imported},
+        *(
+            {
+                "name": provider,
+                "providerId": provider,
+                "subComponents": {},
+                "config": {"priority": ["100"], **({"algorithm": [algorithm]} if algorithm == "HS512" else {})},
+            }
+            for algorithm, provider in own.items()
+        ),
+    ]
 
 
 def _flows() -> Representation:

@@ -30,6 +30,7 @@ path "+/pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/pki/cert/*" { capabilities = ["read"] }
 path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete"] }
+path "+/pki/config/crl" { capabilities = ["create", "read", "update"] }
 path "+/workload-pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/workload-pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/workload-pki/cert/*" { capabilities = ["read"] }

@@ -1,9 +1,12 @@
 """vault resource plugin: the official types and ids with hvac, for OpenBao or Vault."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import hvac
+import requests
 from typing_extensions import override
 
 from local.plugins.provider.common import Checked, Failure, PluginError, Props, Read, Request, decode_config
@@ -16,6 +19,7 @@ from local.plugins.vault.vault_api import Vault, connect, explain
 _ROWS: Final[Mapping[str, Row[Vault]]] = {
     row.token: row for row in (*mounts.ROWS, *kubernetes_auth.ROWS, *pki.ROWS, *secrets.ROWS, *system.ROWS)
 }
+_READ: Final = "vault:generic/getSecret:getSecret"
 _OF_THE_SERVER: Final = frozenset({"vault:index/audit:Audit"})
 """Types whose objects belong to the server's configuration: they are removed from older states without a request."""
 
@@ -70,6 +74,22 @@ class VaultProvider(TableProvider[Vault]):
         """Remove the object."""
         if request.type not in _OF_THE_SERVER:
             super().delete(request)
+
+    @override
+    def invoke(self, token: str, args: Props) -> Props:
+        """Read data at a path; the program needs no other function."""
+        if token != _READ:
+            return super().invoke(token, args)
+        path = str(args["path"])
+        try:
+            data = self.client().get(path)
+        except (hvac.exceptions.VaultError, requests.RequestException) as error:
+            fault = explain(error, str(self._config.get("address") or ""), path)
+            raise fault if fault is not None else error from None
+        if data is None:
+            raise PluginError(f"Vault has nothing at {path}, which the program reads")
+        text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in data.items()}
+        return {**args, "data": text, "dataJson": json.dumps(data), "leaseDuration": 0, "leaseId": "", "id": path}
 
     @override
     def fault(self, error: Exception, row: Row[Vault], request: Request) -> PluginError | None:

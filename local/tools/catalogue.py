@@ -12,6 +12,7 @@ PULUMI_VERSION = "3.246.0"
 KUBERNETES_PROVIDER_VERSION = "4.25.0"
 KSERVE_VERSION = "v0.20.0"
 HELM_VERSION = "v3.22.0"
+ENVOY_GATEWAY_VERSION = "v1.9.1"
 
 _KUBERNETES_LINKER_VALUES = {
     "k8s.io/component-base/version.gitVersion": KUBERNETES_VERSION,
@@ -115,6 +116,14 @@ GO_TOOLS = (
         linker_values={f"{_KUBERNETES_PROVIDER}/pkg/version.Version": KUBERNETES_PROVIDER_VERSION},
         resources=(_KUBERNETES_PROVIDER, "cmd/pulumi-resource-kubernetes"),
     ),
+)
+
+# Configures Envoy from objects of the Gateway API.
+ENVOY_GATEWAY = GoTool(
+    name="envoy-gateway",
+    version=ENVOY_GATEWAY_VERSION,
+    packages={"envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway"},
+    resources=("github.com/envoyproxy/gateway", "charts/gateway-helm"),
 )
 
 # Renders charts for the policy pack (`make test-charts`); the environment does not need it.

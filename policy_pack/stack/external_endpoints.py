@@ -1,6 +1,6 @@
 """Addresses of external endpoints and audit devices of Vault, read from the configuration of a stack."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -14,7 +14,8 @@ from policy_pack.stack.live import Live
 
 # An endpoint that only connects to workloads has no port; the port is that of the flow.
 _ANY_PORT = 0
-_PORTS = {"https": 443, "http": 80}
+_PORTS = {"https": 443, "http": 80, "postgresql": 5432}
+_HTTPS = _PORTS["https"]
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,39 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class TokenSettings:
-    """The tokens that gateways accept: issuer, audience, URL of the signing keys, and applications by hospital."""
+class TrustedIssuer:
+    """An issuer whose tokens a hospital's gateway accepts.
+
+    Parameters
+    ----------
+    issuer
+        Claim `iss`.
+    audiences
+        Claim `aud`; one that ends in `/` stands for the URLs below it.
+    keys
+        URL of the signing keys, or the keys themselves.
+    claims
+        Claims that a request must have, each with the values that are allowed.
+    sign_in
+        Whether people sign in there.
+    """
 
     issuer: str
-    audience: str
-    keys: str
-    applications: Mapping[str, tuple[str, ...]]
+    audiences: tuple[str, ...]
+    keys: Any
+    claims: Mapping[str, tuple[str, ...]]
+    sign_in: bool = False
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    """The tokens that gateways accept, by hospital."""
+
+    issuers: Mapping[str, tuple[TrustedIssuer, ...]]
+
+    def of(self, hospital: str) -> tuple[TrustedIssuer, ...]:
+        """Return the issuers of a hospital."""
+        return self.issuers.get(hospital, ())
 
 
 @dataclass(frozen=True)
@@ -107,18 +134,24 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
     issuer = _endpoint(gateway.get("jwksUri", ""), gateway.get("network"))
     if issuer:
         shared["issuer"] = issuer
+    absent = [name for name in ("issuer", "postgresql") if name not in shared]
     by_hospital, unused = {}, set()
     for hospital in settings.get("hospitals") or ():
         # The controller of the gateway is pods of a namespace, never a network.
-        unused |= {(hospital["name"], name) for name in ("gateway-control", *(() if issuer else ("issuer",)))}
+        unused |= {(hospital["name"], name) for name in ("gateway-control", *absent)}
         if gateway and hospital.get("network"):
             by_hospital[hospital["name"], "clinic"] = Endpoint(str(ip_network(hospital["network"])), _ANY_PORT)
         fhir = hospital.get("fhir") or {}
         if "path" in fhir:
             unused.add((hospital["name"], "fhir"))
-        endpoint = _endpoint(fhir.get("url", ""), hospital.get("network"))
-        if endpoint:
-            by_hospital[hospital["name"], "fhir"] = endpoint
+        people = (hospital.get("signIn") or {}) if gateway else {}
+        servers = {
+            "fhir": _endpoint(fhir.get("url", ""), hospital.get("network")),
+            "sign-in": _endpoint(people.get("issuer", ""), people.get("network")),
+        }
+        by_hospital |= {(hospital["name"], name): endpoint for name, endpoint in servers.items() if endpoint}
+        if not servers["sign-in"]:
+            unused.add((hospital["name"], "sign-in"))
     vault = ((settings.get("endpoints") or {}).get("vault") or {}).get("url", "")
     return Addresses(
         shared,
@@ -135,8 +168,25 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
 def _tokens(gateway: Mapping[str, Any], hospitals: Iterable[Mapping[str, Any]]) -> TokenSettings | None:
     if not gateway.get("issuer"):
         return None
-    applications = {entry["name"]: tuple(entry.get("applications") or ()) for entry in hospitals}
-    return TokenSettings(gateway["issuer"], gateway.get("audience", ""), gateway.get("jwksUri", ""), applications)
+    return TokenSettings({entry["name"]: tuple(_issuers(gateway, entry)) for entry in hospitals})
+
+
+def _issuers(gateway: Mapping[str, Any], hospital: Mapping[str, Any]) -> Iterator[TrustedIssuer]:
+    """Return the issuers of a hospital: of its programs' access tokens, its EHR, and the provider of its people."""
+    name = str(hospital["name"])
+    clients = {"client_id": tuple(hospital.get("applications") or ())}
+    yield TrustedIssuer(gateway["issuer"], (gateway.get("audience", ""),), gateway.get("jwksUri", ""), clients)
+    ehr = hospital.get("ehr") or {}
+    if ehr:
+        port = gateway.get("port", _HTTPS)
+        url = f"https://{name}.api.{gateway.get('domain', '')}{'' if port == _HTTPS else f':{port}'}/cds-services"
+        keys = [{"use": "sig", **key} for key in ehr.get("keys") or ()]
+        yield TrustedIssuer(ehr["issuer"], (url, f"{url}/"), {"keys": keys}, {"iss": (ehr["issuer"],)})
+    people = hospital.get("signIn") or {}
+    if people:
+        claims = {"hospital": (name,), "acr": tuple(people.get("secondFactor") or ("2",))}
+        keys_url, audience = people.get("jwksUri", ""), people.get("audience", "")
+        yield TrustedIssuer(people.get("issuer", ""), (audience,), keys_url, claims, sign_in=True)
 
 
 def read_file(path: Path) -> Addresses:

@@ -1,5 +1,6 @@
 """FastAPI application of care, composed of its routers; the only service that sees names and scores together."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,13 +10,17 @@ from fastapi.responses import PlainTextResponse
 from services import problems
 from services.audit.http import recorded
 from services.care import accesses, launch
+from services.care.background import POLL_SECONDS, Background, Task
 from services.care.cds_hooks import routes as cds_hooks
 from services.care.context import Care
-from services.care.delivery.outbox import Courier, CourierThread
+from services.care.delivery.outbox import Courier
 from services.care.identity import IdentityLookup
+from services.care.worklist import placements
 from services.care.worklist import routes as worklist
-from services.care.worklist_ports import PlanningScores, on_record
+from services.care.worklist_ports import PlanningScores, SmartLaunches, on_record
 from services.request_body import RequestBody
+
+log = logging.getLogger("services.care")
 
 FORM = "application/x-www-form-urlencoded"
 MEDIA_TYPES = frozenset({"application/json", FORM})
@@ -32,10 +37,10 @@ def create(care: Care) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        courier = CourierThread(Courier(care.engine, care.cipher, care.receivers, care.clock))
-        courier.start()
+        background = Background(tasks(care))
+        background.start()
         yield
-        courier.stop()
+        background.stop()
         care.engine.dispose()
 
     app = FastAPI(title="Care", version="1", redirect_slashes=False, docs_url=None, redoc_url=None, lifespan=lifespan)
@@ -57,8 +62,35 @@ def routers(care: Care) -> tuple[APIRouter, ...]:
     if settings is not None:
         lookup, scores = IdentityLookup(care.engine, care.cipher), PlanningScores(care.planning)
         found.append(
-            worklist.router(settings, care.engine, lookup, scores, on_record, keys=care.sign_in_keys, clock=care.clock)
+            worklist.router(
+                settings,
+                care.engine,
+                lookup,
+                scores,
+                on_record,
+                launches=SmartLaunches(care),
+                keys=care.sign_in_keys,
+                clock=care.clock,
+            )
         )
+    return tuple(found)
+
+
+def tasks(care: Care) -> tuple[Task, ...]:
+    """Return what care does without a request."""
+    courier = Courier(care.engine, care.cipher, care.receivers, care.clock)
+    found = [Task("Delivery of messages", POLL_SECONDS, courier.deliver_due)]
+    if care.settings.worklist is not None:
+        scores = PlanningScores(care.planning)
+
+        def tidy() -> None:
+            with care.engine.begin() as connection:
+                placements.tidy(connection)
+
+        found.append(
+            Task("Delivery of overrides", 30, lambda: placements.send_feedback(care.engine, scores, log.warning))
+        )
+        found.append(Task("Removal of old drafts and sessions", 3600, tidy))
     return tuple(found)
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from model.definitions.features import definitions
 from services.audit.http import UNIDENTIFIED, audit
-from services.care import accesses
+from services.care import accesses, launch
+from services.care.context import Care
 from services.care.fresh.features import FreshFeatures
 from services.care.planning_client import (
     FeedbackRefusedError,
@@ -19,20 +20,13 @@ from services.care.planning_client import (
 )
 from services.care.worklist import placements, scores
 from services.care.worklist.placements import Placement
-from services.care.worklist.ports import Facts, Override, PastScore, ScoresUnavailableError
+from services.care.worklist.ports import Facts, Launched, Override, PastScore, ScoresUnavailableError
 from services.care.worklist.web import WORKFLOW
 from services.planning.schema import AnyScore, Fallback, NotScored, Scored
 
 UNKNOWN_UNIT = "unknown"
 """Unit of a stay whose record names none."""
 PLANNING_UNAVAILABLE = "planning-unavailable"
-CODES = {
-    "data-error": "wrong-data",
-    "palliative": "palliative-care",
-    "planned-care": "already-arranged",
-}
-"""Codes of planning's feedback for reasons of the worklist; for others the direction decides."""
-DIRECTIONS = {"raised": "higher-risk", "lowered": "lower-risk"}
 
 
 def on_record(request: Request, facts: Facts, status: int) -> None:
@@ -71,13 +65,25 @@ class PlanningScores:
 
     def feedback(self, override: Override) -> None:
         """Report an override."""
-        code = CODES.get(override.code, DIRECTIONS[override.direction])
         try:
-            self.planning.feedback(feedback_content(override.encounter, override.record, code))
+            self.planning.feedback(feedback_content(override.encounter, override.record, override.code))
         except FeedbackRefusedError:
             return  # another attempt would be refused again
         except PlanningUnavailableError:
             raise ScoresUnavailableError from None
+
+
+@dataclass(frozen=True)
+class SmartLaunches:
+    """Launches from the EHR, as the worklist opens them."""
+
+    care: Care
+
+    def opened(self, ticket: str) -> Launched | None:
+        """Return what a launch opens, once."""
+        with self.care.transaction() as connection:
+            found = launch.opened(connection, ticket, self.care)
+        return None if found is None else Launched(found.patient, found.encounter)
 
 
 def place(
@@ -133,6 +139,8 @@ def worklist_score(features: FreshFeatures, score: AnyScore | None, now: datetim
                 status="scored",
                 risk=score.risk,
                 decision=score.decision,
+                action=score.action,
+                cautions=tuple(caution for caution in (release.caution, *score.warnings) if caution),
                 reasons=tuple(scores.Reason(**reason.model_dump()) for reason in score.reasons),
                 release=scores.Release(name=release.model, version=release.version, digest=release.digest),
                 threshold=threshold.risk_from,

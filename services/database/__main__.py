@@ -100,7 +100,7 @@ def _valid(hospital: str) -> str:
 @cache
 def _administrator() -> Administrator:
     """Return the administrator's login, from the secret that the environment names."""
-    names = {"host": "DATABASE_HOST", "port": "DATABASE_PORT", "ca": "DATABASE_CA", "secret": "DATABASE_SECRET"}
+    names = {"host": "DATABASE_HOST", "port": "DATABASE_PORT", "ca": "DATABASE_CA", "secret": "DATABASE_ADMINISTRATOR"}
     try:
         settings = AdministratorSettings.model_validate({key: os.environ.get(name) for key, name in names.items()})
     except ValidationError as error:

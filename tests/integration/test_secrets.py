@@ -44,6 +44,30 @@ if {"tls.crt", "tls.key", "tls.ca"} <= files.keys():
 print(json.dumps(found))
 """
 
+SERVE = """
+import json, socket, threading
+from services import probe
+from services.transport import ServerSettings, SpiffeId, TlsFiles, client, server
+own = SpiffeId("north", "planner")
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        body = scope["tls_peer"].encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+listening = socket.create_server(("127.0.0.1", 0))
+url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+running = server(app, ServerSettings((own,), TlsFiles()))
+thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+thread.start()
+with client(url, own) as connection:
+    answer = connection.get("/x")
+found = {"peer": answer.text, "status": answer.status_code, "probe": probe.status(f"{url}/readyz")}
+running.should_exit = True
+thread.join()
+print(json.dumps(found))
+"""
+
 
 class Agents:
     """Pods of the stack's template of planning, which run a few lines of the test's."""
@@ -170,6 +194,11 @@ def test_a_job_s_certificate_is_in_memory_and_the_job_ends(agents: Agents) -> No
     pod = agents.read(name, namespace)
     assert [container.name for container in pod.spec.init_containers] == ["vault-agent-init"]
     assert pod.metadata.annotations[f"{PREFIX}agent-inject-status"] == "injected"
+
+
+def test_services_prove_who_they_are_with_the_certificates_of_vault(agents: Agents) -> None:
+    found = agents.result(*agents.start(SERVE))
+    assert found == {"peer": "spiffe://hmlops/north/planner", "status": 200, "probe": 200}
 
 
 def test_removing_the_annotations_of_a_file_removes_the_file(agents: Agents) -> None:

@@ -146,12 +146,12 @@ CASES = [
     _seed("AUD-01 Trail dropped", "has no CloudTrail trail", "no trail records"),
     _seed(
         "TX-03 gateway.envoyproxy.io/ClientTrafficPolicy spec.tls.clientValidation.optional",
-        "the VPC and linked networks -> Gateway north-platform/gateway listener https:443 lacks mutual-tls",
+        "the VPC and linked networks -> Gateway north-platform/gateway listener machines:443 lacks mutual-tls",
         "the client certificate is optional (clientValidation.optional)",
     ),
     _seed(
         "SEG-12 gateway.envoyproxy.io/EnvoyProxy spec.provider.kubernetes.envoyService.annotations",
-        "the internet -> Gateway north-platform/gateway listener https:443 (its load balancer is public",
+        "the internet -> Gateway north-platform/gateway listener machines:443 (its load balancer is public",
         "is not an entry point of exposure.yaml",
     ),
     _seed(

@@ -66,6 +66,8 @@ MUTUAL_TLS: list[Seed] = [
         for mode in ("Request", "RequireAny", "VerifyIfGiven", "Other")
     ),
     seed("TX-03", _CLIENT, f"{_VALIDATION}.allowExpiredCertificate", True),
+    seed("TX-03", _CLIENT, f"{_VALIDATION}.crl", GONE),
+    seed("TX-03", _CLIENT, f"{_VALIDATION}.crl.refs", []),
     seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs", []),
     seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs[0].name", "public-authorities"),
     seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs[0].kind", "ConfigMap"),
@@ -131,6 +133,7 @@ CLIENTS: list[Seed] = [
     seed("AUTH-01", _SECURITY, f"{_PROVIDER}.remoteJWKS.uri", "https://elsewhere.example/keys"),
     seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0].values", ["south-ehr"], name="north-*"),
     seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0]", {"name": "iss", "values": ["https://idp"]}),
+    seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0].name", "sub"),
     seed("AUTH-01", _SECURITY, f"{_PROVIDER}.remoteJWKS.uri", "http://idp/keys"),
     seed("AUTH-01", _SECURITY, "spec.jwt", GONE),
     seed("AUTH-01", _SECURITY, "spec.jwt.optional", True),
@@ -157,14 +160,6 @@ CLIENTS: list[Seed] = [
         _policy("SecurityPolicy", {"mergeType": "JSONMerge", "authorization": {"defaultAction": "Allow"}}),
     ).here(),
     extra("AUTH-01", _policy("SecurityPolicy", {}, "Gateway", "gateway")).here(),
-    seed("AUTH-01", _ROUTE, "spec.parentRefs[0].name", "other"),
-    seed("AUTH-01", _ROUTE, "spec.parentRefs[0].sectionName", "other"),
-    seed("AUTH-01", _ROUTE, "spec.rules[0].backendRefs[0].name", "other"),
-    seed("AUTH-01", _GATEWAY, f"{_LISTENER}.allowedRoutes.namespaces.from", "Selector"),
-    absent("AUTH-01", _GRANT),
-    absent("AUTH-01", _ROUTE),
-    seed("AUD-08", _ROUTE, "spec.rules[0].backendRefs[0].name", "other"),
-    absent("AUD-08", _ROUTE),
     seed("AUD-08", _PROXY, f"{_LOG}.disable", True),
     seed("AUD-08", _PROXY, f"{_LOG}.settings", []),
     seed("AUD-08", _PROXY, f"{_LOG}.settings[0].matches", ["response.code >= 500"]),
@@ -173,6 +168,15 @@ CLIENTS: list[Seed] = [
     seed("AUD-08", _PROXY, f"{_LOG}.settings[0].sinks[0].file.path", "/dev/null"),
     seed("AUD-08", _PROXY, f"{_LOG}.settings[0].format.json", {"time": "%START_TIME%"}),
     seed("AUD-08", _PROXY, f"{_LOG}.settings[0].format.type", "Text"),
+    *(
+        seed("AUD-08", _PROXY, f"{_LOG}.settings[0].format.json.more", operator)
+        for operator in (
+            "%REQ(:PATH)%",
+            "%REQ_WITHOUT_QUERY(:PATH)%",
+            "%REQ(AUTHORIZATION):20%",
+            "%RESPONSE_CODE_DETAILS%",
+        )
+    ),
     seed("AUD-08", _PROXY, f"{_ENVOY_SERVICE}.externalTrafficPolicy", "Cluster"),
 ]
 
@@ -215,8 +219,9 @@ DECLARED: list[Seed] = [
         seed("SEG-12", _ROUTE, f"spec.rules[0].{path}", value)
         for path, value in (
             ("matches", GONE),
-            ("matches[0].path.value", "/v2/models/"),
-            ("matches[0].path.value", "/v2/repository"),
+            ("matches[0].path.value", "/v1/"),
+            ("matches[0].path.value", "/v1/scores-of-all"),
+            ("matches[0].path.value", "/v1/scores/../feedback"),
             ("matches[0].path.type", "RegularExpression"),
             ("matches[0].path", GONE),
             ("filters", [{"type": "URLRewrite", "urlRewrite": {"path": {"replaceFullPath": "/v2/repository"}}}]),
@@ -236,7 +241,9 @@ DECLARED: list[Seed] = [
     seed("SEG-12", _GRANT, "spec.from[0].kind", "TCPRoute"),
     seed("SEG-12", _GRANT, "spec.to[0].name", GONE),
     seed("SEG-12", _GRANT, "spec.to[0].kind", "Secret"),
-    seed("SEG-12", _GRANT, "metadata.namespace", "north-phi", name="north-*", hides=False),
+    seed("SEG-12", _GRANT, "metadata.namespace", "north-data", name="north-*", hides=False),
+    seed("SEG-12", _GATEWAY, f"{_LISTENER}.name", "other"),
+    extra("SEG-12", _object("gateway.envoyproxy.io/v1alpha1:HTTPRouteFilter", "north-platform", {"urlRewrite": {}})),
     extra("SEG-12", _object("gateway.envoyproxy.io/v1alpha1:EnvoyPatchPolicy", "north-platform", {})),
     extra("SEG-12", _object("gateway.envoyproxy.io/v1alpha1:EnvoyExtensionPolicy", "north-platform", {})),
     extra("SEG-12", _object("gateway.networking.k8s.io/v1:ListenerSet", "north-platform", {})),

@@ -18,7 +18,7 @@ CLINIC = "10.50.0.0/24"
 _RECORD = {
     "time": "%START_TIME%",
     "method": "%REQ(:METHOD)%",
-    "path": "%REQ_WITHOUT_QUERY(:PATH)%",
+    "route": "%ROUTE_NAME%",
     "answer": "%RESPONSE_CODE%",
     "client": "%DOWNSTREAM_PEER_FINGERPRINT_256%",
 }
@@ -243,16 +243,17 @@ def model(hospital: str) -> list[Resource]:
 
 
 def gateway(hospital: str) -> list[Resource]:
-    """Return the gateway of a hospital, with its certificate, its policies and its route to the model."""
-    zone, model_service, secret = "platform", "readmission-risk-v1-predictor", {"kind": "Secret", "name": "gateway-tls"}
+    """Return the gateway of a hospital, with its certificate, its policies and its route to planning."""
+    zone, service, secret = "platform", "planner", {"kind": "Secret", "name": "gateway-tls"}
     target = {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gateway"}]}
     listener = {
-        "name": "https",
+        "name": "machines",
         "protocol": "HTTPS",
         "port": 443,
         "tls": {"mode": "Terminate", "certificateRefs": [secret]},
         "allowedRoutes": {"namespaces": {"from": "Same"}},
     }
+    validation = {"caCertificateRefs": [secret], "crl": {"refs": [{"kind": "ConfigMap", "name": "gateway-revoked"}]}}
     provider = {
         "name": "idp",
         "issuer": "https://idp",
@@ -269,8 +270,8 @@ def gateway(hospital: str) -> list[Resource]:
         "parentRefs": [{"name": "gateway"}],
         "rules": [
             {
-                "matches": [{"path": {"type": "PathPrefix", "value": "/v2/models/readmission-risk-v1"}}],
-                "backendRefs": [{"name": model_service, "namespace": f"{hospital}-serving", "port": 80}],
+                "matches": [{"path": {"type": "PathPrefix", "value": "/v1/scores"}}],
+                "backendRefs": [{"name": service, "namespace": f"{hospital}-serving", "port": 8443}],
             }
         ],
     }
@@ -283,7 +284,7 @@ def gateway(hospital: str) -> list[Resource]:
         "gateway.networking.k8s.io/v1:Gateway": ("gateway", {"gatewayClassName": "hospitals", "listeners": [listener]}),
         "gateway.envoyproxy.io/v1alpha1:ClientTrafficPolicy": (
             "gateway",
-            {**target, "tls": {"minVersion": "1.3", "clientValidation": {"caCertificateRefs": [secret]}}},
+            {**target, "tls": {"minVersion": "1.3", "clientValidation": validation}},
         ),
         "gateway.envoyproxy.io/v1alpha1:SecurityPolicy": ("gateway", {**target, **security}),
         "gateway.envoyproxy.io/v1alpha1:BackendTrafficPolicy": (
@@ -297,9 +298,15 @@ def gateway(hospital: str) -> list[Resource]:
         for kind, (name, spec) in specs.items()
     ]
     issuer = {"vault": {"server": "https://vault.example:8200", "path": f"{hospital}/pki/sign/envoy"}}
-    grant = {"from": [source], "to": [{"group": "", "kind": "Service", "name": model_service}]}
+    grant = {"from": [source], "to": [{"group": "", "kind": "Service", "name": service}]}
+    selector, port = {"app.kubernetes.io/name": service}, {"port": 8443, "targetPort": MODEL_PORT}
     return [
         *objects,
+        build(
+            "kubernetes:core/v1:Service",
+            f"{hospital}-{service}",
+            {"metadata": meta(service, hospital, "serving"), "spec": {"selector": selector, "ports": [port]}},
+        ),
         build(
             "kubernetes:cert-manager.io/v1:ClusterIssuer",
             f"{hospital}-gateway",

@@ -1,6 +1,7 @@
 """Care of a small hospital: real PostgreSQL and OpenBao, an EHR with keys, and a planning service that a test sets."""
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ import httpx
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from infra.vault.hospital import VaultPolicyRule, policy_text
 from model.io.vault import Vault
 from services.audit import chain
 from services.audit.records import Record
@@ -22,7 +24,7 @@ from services.care.context import Care
 from services.care.delivery.outbox import Courier
 from services.care.settings import Settings
 from services.database.schemas import Schema
-from tests.support.bao_server import HOSPITAL, Bao, bao
+from tests.support.bao_server import HOSPITAL, LOOKUP_KEY, LOOKUP_RULES, Bao, bao
 from tests.support.ehr import Ehr, write_clients
 from tests.support.postgres import Database, PostgresServer
 
@@ -143,16 +145,18 @@ def care_world(
     postgres: PostgresServer,
     folder: Path,
     *,
+    hospital: str | None = None,
     curated: Path | None = None,
     smart_iss: str = "https://fhir.north.example/r4",
     **environment: str,
 ) -> Iterator[CareWorld]:
     """Give the world, with servers that run until its end."""
-    databases = postgres.hospital(None, Schema.CARE, Schema.AUDIT)
+    hospital = hospital or f"h{secrets.token_hex(4)}"
+    databases = postgres.hospital(hospital, Schema.CARE, Schema.AUDIT)
     ehr = Ehr(smart_iss=smart_iss)
     settings = Settings.from_environment(
         {
-            "HOSPITAL": HOSPITAL,
+            "HOSPITAL": hospital,
             "PUBLIC_URL": ADDRESS,
             "PLANNING_URL": "https://planning.example",
             "EHR_CLIENTS": str(write_clients(folder / "clients.yaml", ehr)),
@@ -164,9 +168,20 @@ def care_world(
     )
     planning = Planning()
     with bao(folder) as server:
+        _transit(server, hospital)
         care = assembled(settings, planning.client, server.vault("care", patience=2.0))
         client = TestClient(create(care), raise_server_exceptions=False)
         yield CareWorld(care, client, ehr, planning, databases, server)
+
+
+def _transit(server: Bao, hospital: str) -> None:
+    """Give a hospital its keys, and the workload care the rights on them."""
+    mount = f"{hospital}/transit"
+    server.root.sys.enable_secrets_engine("transit", path=mount)
+    server.root.write_data(f"{mount}/keys/pseudonym", data={"type": "hmac", "key_size": 32})
+    server.root.secrets.transit.create_key(name=LOOKUP_KEY, key_type="aes256-gcm96", mount_point=mount)
+    rules = [VaultPolicyRule(path=f"transit/{path}", capability="update") for path in LOOKUP_RULES["care"]]
+    server.root.sys.create_or_update_acl_policy(f"{HOSPITAL}-care", policy_text(hospital, rules))
 
 
 def offline(settings: Settings, engine: sa.Engine) -> Care:

@@ -123,6 +123,11 @@ class Browser:
         codes = parse_qs(urlsplit(place).query).get("code", [])
         return codes[0] if codes else None
 
+    def message(self, page: httpx.Response) -> str:
+        """Return what a page says is wrong."""
+        errors = re.findall(r'id="input-error[^"]*"[^>]*>\s*(.*?)\s*<', page.text, re.S)
+        return f"{page.status_code}: {'; '.join(errors)}"
+
     def redeem(self, code: str | None, **changed: str | None) -> httpx.Response:
         """Exchange a code for tokens, as the gateway does."""
         asked = {

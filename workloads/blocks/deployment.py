@@ -1,6 +1,6 @@
 """Deployment of a service, with its Service and PodDisruptionBudget, from its row of the workload table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 from pulumi_kubernetes.apps import v1 as apps
@@ -8,9 +8,10 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
+from infra.settings import names
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import CommandProbes, Container, Pod, pod_spec
-from workloads.zones import workload_table
+from workloads.zones import flow_table, workload_table
 
 PORT = "https"
 # Name and number of the Service's port.
@@ -36,6 +37,14 @@ class Service:
     workload: str
     container: Container
     tmp_size: str = "64Mi"
+
+
+def _callers(hospital: str, workload: str) -> list[str]:
+    """Return the identities of the workloads that the zone table lets call a service."""
+    table = flow_table.table()
+    sources = {flow.source for flow in table.flows if flow.target == workload and flow.port == PORT}
+    accounts = sorted(table.workloads[source].service_account for source in sources & table.workloads.keys())
+    return [names.spiffe_uri(hospital, account) for account in accounts]
 
 
 def probes(workload: str) -> CommandProbes:
@@ -71,7 +80,12 @@ def deployment(context: HospitalContext, service: Service, parent: pulumi.Resour
         spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=selector),
         opts=options,
     )
-    pod = Pod(identity, service.container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
+    settings = {
+        "TLS_PORT": str(row.ports[PORT]),
+        "TLS_CALLERS": ",".join(_callers(context.hospital.name, name)),
+    }
+    container = replace(service.container, env={**service.container.env, **settings})
+    pod = Pod(identity, container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
     return apps.Deployment(
         context.logical_name(name),
         metadata=metadata,

@@ -224,7 +224,7 @@ def environment(cluster: Cluster, settings: Settings, identity: PodIdentity) -> 
         if settings.vault.namespace:
             values["VAULT_NAMESPACE"] = settings.vault.namespace
         if cluster.private_ca:
-            values["VAULT_CACERT"] = f"{_CA_FOLDER}/{CA_KEY}"
+            values["VAULT_CACERT"] = ca_file()
     return [core.EnvVarArgs(name=name, value=value) for name, value in values.items()]
 
 
@@ -238,8 +238,13 @@ def aws_environment(cluster: Cluster, region: str) -> dict[str, pulumi.Input[str
     if cluster.aws_url:
         values["AWS_ENDPOINT_URL"] = cluster.aws_url
     if cluster.private_ca:
-        values["AWS_CA_BUNDLE"] = f"{_CA_FOLDER}/{CA_KEY}"
+        values["AWS_CA_BUNDLE"] = ca_file()
     return values
+
+
+def ca_file() -> str:
+    """Return the path, in a container, of the CA that signs the certificates of the platform's servers."""
+    return f"{_CA_FOLDER}/{CA_KEY}"
 
 
 def volumes(cluster: Cluster, identity: PodIdentity, tmp_size: str) -> list[core.VolumeArgs]:

@@ -9,7 +9,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra.blocks.bucket import BucketRef
-from infra.blocks.workload_roles import WorkloadRole, bucket_role_policy
+from infra.blocks.workload_roles import WorkloadRole, bucket_role_policy, secret_role_policy
 from infra.cluster.node_classes import Placement
 from infra.settings import DataClass, Settings, names
 from workloads.blocks.pod import PodIdentity
@@ -34,6 +34,8 @@ class WorkloadAccountArgs:
         The hospital's buckets.
     placement
         Node selector and tolerations of its pods.
+    secret
+        ARN pattern of the secret in Secrets Manager that it reads; None for none.
     """
 
     settings: Settings
@@ -43,6 +45,7 @@ class WorkloadAccountArgs:
     role: WorkloadRole
     buckets: Mapping[DataClass, BucketRef]
     placement: Placement
+    secret: str | None = None
 
 
 class WorkloadAccount(pulumi.ComponentResource):
@@ -63,7 +66,10 @@ class WorkloadAccount(pulumi.ComponentResource):
         )
         if row.vault_rules:
             self._token_review(name, row.service_account, args.namespace, labels)
-        bucket_role_policy(name, args.role.role, grants, args.buckets, args.settings.region, child)
+        if grants:
+            bucket_role_policy(name, args.role.role, grants, args.buckets, args.settings.region, child)
+        if args.secret:
+            secret_role_policy(name, args.role.role, args.secret, child)
         self.identity = PodIdentity(
             namespace=args.namespace,
             service_account=service_account.metadata.name,

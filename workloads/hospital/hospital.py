@@ -1,12 +1,19 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
 from infra.blocks.providers import AwsAccount
-from infra.blocks.workload_roles import OidcProvider, WorkloadRole, WorkloadRoleArgs, bucket_role_policy, reaches_phi
+from infra.blocks.workload_roles import (
+    OidcProvider,
+    WorkloadRole,
+    WorkloadRoleArgs,
+    bucket_role_policy,
+    reaches_phi,
+    secret_arn,
+)
 from infra.cluster.cluster import Cluster
 from infra.databases.databases import Databases
 from infra.monitoring.account_monitoring import AccountMonitoring
@@ -23,6 +30,7 @@ from infra.vault.workload_pki import WorkloadCa, WorkloadCaArgs
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
+from workloads.pipeline.database import database
 from workloads.pipeline.features import features
 from workloads.pipeline.ingest import ingest
 from workloads.pipeline.promotion import promotion
@@ -32,7 +40,7 @@ from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
-from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs
+from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_service, service_url
 from workloads.serving.planning import planning
 from workloads.zones import flow_table, workload_table
@@ -77,6 +85,18 @@ class HospitalArgs:
     release: ReleaseMetadata | None
 
 
+@dataclass(frozen=True)
+class _Authorities:
+    """Certificate authorities of the gateway, in a stack with one, and of workloads."""
+
+    gateway: HospitalCa | None
+    workloads: WorkloadCa
+
+    @property
+    def declared(self) -> list[pulumi.Resource]:
+        return [*([self.gateway] if self.gateway else []), self.workloads]
+
+
 class HospitalService(pulumi.ComponentResource):
     """Zones, keys, buckets, roles, Vault, pipeline, model server and gateway of one hospital.
 
@@ -94,7 +114,12 @@ class HospitalService(pulumi.ComponentResource):
         )
         settings, hospital, child = args.settings, args.hospital, pulumi.ResourceOptions(parent=self)
         self._args, self._child = args, child
-        self._workloads: Mapping[str, Workload] = {} if hospital.leaving else workload_table.table().workloads
+        self._server = args.databases.server if args.databases else None
+        self._workloads: Mapping[str, Workload] = {
+            key: workload
+            for key, workload in workload_table.table().workloads.items()
+            if not hospital.leaving and (self._server or not workload.administers_database)
+        }
         zones = self._zones(name)
         roles = self._roles(name)
         leaving_closed = hospital.leaving is Leaving.CLOSED
@@ -120,8 +145,9 @@ class HospitalService(pulumi.ComponentResource):
         vault = HospitalVault(
             name, HospitalVaultArgs(hospital.name, args.auth, self._vault_workloads(), protect), child
         )
+        prerequisites: list[pulumi.Resource] = []
         if args.databases:
-            HospitalDatabase(
+            engine = HospitalDatabase(
                 f"{name}-database",
                 HospitalDatabaseArgs(
                     hospital=hospital.name,
@@ -133,9 +159,11 @@ class HospitalService(pulumi.ComponentResource):
                 ),
                 child,
             )
-        certificate_authorities = [*self._certificate_authority(protect), self._workload_authority(protect)]
+            prerequisites.append(engine)
+        authorities = _Authorities(self._certificate_authority(protect), self._workload_authority(protect))
+        prerequisites += authorities.declared
         if not hospital.leaving:
-            self._deploy_workloads(name, zones, roles, storage, vault, certificate_authorities)
+            self._deploy_workloads(name, zones, roles, storage, vault, authorities, prerequisites)
         release = None if hospital.leaving else hospital.release
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
@@ -150,7 +178,14 @@ class HospitalService(pulumi.ComponentResource):
         rules = []
         if not hospital.leaving:
             endpoints = flow_table.endpoint_peers(args.settings, args.cluster, hospital)
-            rules = flow_table.policy_rules(table, hospital.name, endpoints)
+            absent = {
+                workload.service_account
+                for workload in table.workloads.values()
+                if workload.administers_database and not self._server
+            }
+            rules = [
+                rule for rule in flow_table.policy_rules(table, hospital.name, endpoints) if rule.pods not in absent
+            ]
         return Zones(
             f"{name}-zones",
             ZonesArgs(
@@ -175,7 +210,7 @@ class HospitalService(pulumi.ComponentResource):
                     namespace=names.namespace(hospital, workload.zone),
                     service_account=workload.service_account,
                     oidc=args.oidc,
-                    phi=reaches_phi(workload_table.table().grants(key)),
+                    phi=workload.administers_database or reaches_phi(workload_table.table().grants(key)),
                 ),
                 self._child,
             )
@@ -198,7 +233,8 @@ class HospitalService(pulumi.ComponentResource):
         roles: dict[str, WorkloadRole],
         storage: HospitalStorage,
         vault: HospitalVault,
-        certificate_authorities: Sequence[pulumi.Resource],
+        authorities: "_Authorities",
+        prerequisites: list[pulumi.Resource],
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
@@ -211,11 +247,13 @@ class HospitalService(pulumi.ComponentResource):
             buckets=storage.buckets,
             release_keys=vault.release_keys,
             release=args.release,
-            prerequisites=(args.platform, zones, storage, vault, *certificate_authorities, *accounts.values()),
+            prerequisites=(args.platform, zones, storage, vault, *prerequisites, *accounts.values()),
         )
         for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
             declare(context, self)
-        if settings.gateway:
+        if self._server:
+            database(context, self._server, self)
+        if settings.gateway and authorities.gateway:
             HospitalGateway(
                 f"{name}-gateway",
                 HospitalGatewayArgs(
@@ -225,6 +263,8 @@ class HospitalService(pulumi.ComponentResource):
                     auth_path=args.auth.path,
                     vault_namespace=settings.vault.namespace,
                     namespaces=zones.namespaces,
+                    authority=authorities.workloads.certificate,
+                    revocation_list=authorities.gateway.revocation_list,
                 ),
                 context.options(self),
             )
@@ -247,6 +287,11 @@ class HospitalService(pulumi.ComponentResource):
                 role=role,
                 buckets=storage.buckets,
                 placement=self._args.cluster.placement(workload.zone),
+                secret=(
+                    secret_arn(self._args.settings, self._server.secret)
+                    if self._server and workload.administers_database
+                    else None
+                ),
             ),
             self._child,
         )
@@ -258,19 +303,19 @@ class HospitalService(pulumi.ComponentResource):
         ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect)
         return WorkloadCa(f"{hospital}-workload-pki", ca, self._child)
 
-    def _certificate_authority(self, protect: bool) -> list[HospitalCa]:
+    def _certificate_authority(self, protect: bool) -> HospitalCa | None:
         """Declare the CA that issues the certificates of the gateway and its clients."""
         gateway, hospital, args = self._args.settings.gateway, self._args.hospital, self._args
         if gateway is None:
-            return []
+            return None
         ca = HospitalCaArgs(
             hospital=hospital.name,
             auth=args.auth,
             server=workload_table.row(GATEWAY).service_account,
-            host=gateway.host(hospital.name),
-            applications=hospital.applications,
+            hosts=tuple(routes_of(gateway, hospital).hosts),
+            applications=hospital.client_certificates,
             requester=(CERT_MANAGER, CERT_MANAGER),
             protect=protect,
             closed=hospital.leaving is not None,
         )
-        return [HospitalCa(f"{hospital.name}-pki", ca, self._child)]
+        return HospitalCa(f"{hospital.name}-pki", ca, self._child)

@@ -1,6 +1,4 @@
-"""GatewayClass and EnvoyProxy of all hospitals' gateways: replicas, resources, load balancer, access log."""
-
-from dataclasses import dataclass
+"""GatewayClass of all hospitals' gateways, and the EnvoyProxy of each: replicas, load balancer, access log."""
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -17,16 +15,17 @@ ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
 # The verified client application, set by the gateway for the model server and the access log.
 APPLICATION_HEADER = "x-application"
 
-# Fields of the access log, one line a request; without query strings and bodies, which may contain PHI.
+# Fields of the access log, one line a request. Paths, query strings, bodies and user names may contain identifiers, so
+# the name of the route stands for the path; a request without a route has none.
 ACCESS_LOG = {
     "time": "%START_TIME%",
     "request": "%REQ(X-REQUEST-ID)%",
     "application": f"%REQ({APPLICATION_HEADER.upper()})%",
     "certificate": "%DOWNSTREAM_PEER_FINGERPRINT_256%",
     "method": "%REQ(:METHOD)%",
-    "path": "%REQ_WITHOUT_QUERY(:PATH)%",
+    "route": "%ROUTE_NAME%",
     "answer": "%RESPONSE_CODE%",
-    "why": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
     "milliseconds": "%DURATION%",
 }
 # Internal Network Load Balancer, which preserves client addresses.
@@ -36,43 +35,21 @@ _INTERNAL_NLB = {
 }
 
 
-@dataclass(frozen=True)
-class GatewaysArgs:
-    """Arguments of the gateway class.
-
-    Parameters
-    ----------
-    namespace
-        Namespace of Envoy Gateway.
-    """
-
-    namespace: pulumi.Input[str]
-
-
 class Gateways(pulumi.ComponentResource):
-    """GatewayClass with its EnvoyProxy configuration."""
+    """GatewayClass of hospitals' gateways; the EnvoyProxy of each is in its hospital's namespace."""
 
-    def __init__(self, name: str, args: GatewaysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:Gateways", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         gateway = workload_table.row(GATEWAY)
-        labels = names.labels(names.SHARED, gateway.zone, gateway.service_account)
-        proxy = CustomResource(
-            f"{name}-proxy",
-            api_version=ENVOY_API,
-            kind="EnvoyProxy",
-            metadata=ObjectMetaArgs(name=CLASS, namespace=args.namespace, labels=labels),
-            spec=_proxy(),
-            opts=child,
-        )
-        reference = {"group": "gateway.envoyproxy.io", "kind": "EnvoyProxy", "name": CLASS, "namespace": args.namespace}
         CustomResource(
             name,
             api_version=API,
             kind="GatewayClass",
-            metadata=ObjectMetaArgs(name=CLASS, labels=labels),
-            spec={"controllerName": CONTROLLER, "parametersRef": reference},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[proxy]),
+            metadata=ObjectMetaArgs(
+                name=CLASS, labels=names.labels(names.SHARED, gateway.zone, gateway.service_account)
+            ),
+            spec={"controllerName": CONTROLLER},
+            opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({})
 
@@ -95,7 +72,16 @@ def _resources() -> dict[str, object]:
     }
 
 
-def _proxy() -> dict[str, object]:
+def proxy_spec(namespace: str, client_certificate: str) -> dict[str, object]:
+    """Return the spec of an EnvoyProxy: pods, load balancer, access log, and the certificate for calls of services.
+
+    Parameters
+    ----------
+    namespace
+        Namespace of the gateway.
+    client_certificate
+        Name of the Secret with the certificate that Envoy presents to the hospital's services.
+    """
     security_context = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -116,6 +102,17 @@ def _proxy() -> dict[str, object]:
                 "envoyService": {"type": "LoadBalancer", "annotations": _INTERNAL_NLB},
             },
         },
+        **traffic_spec(namespace, client_certificate),
+    }
+
+
+def traffic_spec(namespace: str, client_certificate: str) -> dict[str, object]:
+    """Return what an EnvoyProxy has wherever Envoy runs: its logs and its TLS to services."""
+    certificate = {"group": "", "kind": "Secret", "name": client_certificate, "namespace": namespace}
+    return {
+        # Warnings of Envoy's components contain paths of requests.
+        "logging": {"level": {"default": "error"}},
+        "backendTLS": {"clientCertificateRef": certificate, "minVersion": "1.2"},
         "telemetry": {
             "accessLog": {
                 "settings": [

@@ -13,10 +13,9 @@ from infra.settings import Settings, names
 from workloads.admission.admission_policies import AdmissionPolicies
 from workloads.blocks import pod
 from workloads.platform.charts import Charts, ChartsArgs
-from workloads.platform.gateway_class import CLASS, Gateways, GatewaysArgs
+from workloads.platform.gateway_class import CLASS, Gateways
 from workloads.platform.namespaces import PlatformNamespaces, PlatformNamespacesArgs
 from workloads.zones import workload_table
-from workloads.zones.flow_table import table
 from workloads.zones.workload_table import MODEL_SERVER
 
 STORAGE_CONTAINER = "s3"
@@ -37,8 +36,7 @@ class Platform(pulumi.ComponentResource):
             charts = Charts(f"{name}-charts", ChartsArgs(settings, namespaces.namespaces), after_namespaces)
             depends_on.append(charts)
             if settings.gateway:
-                controller = namespaces.namespaces[table().pods["gateway-control"].namespace]
-                Gateways(CLASS, GatewaysArgs(controller), pulumi.ResourceOptions(parent=self, depends_on=[charts]))
+                Gateways(CLASS, pulumi.ResourceOptions(parent=self, depends_on=[charts]))
         CustomResource(
             STORAGE_CONTAINER,
             api_version="serving.kserve.io/v1alpha1",

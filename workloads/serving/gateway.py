@@ -1,7 +1,7 @@
-"""Gateway of a hospital: mutual TLS, JWT authentication, rate limit, and a route to the model server only.
+"""Gateway of a hospital: the routes of ``routes.yaml``, each with its own authentication, limits and backend.
 
 It runs in the hospital's platform zone. Server and client certificates are issued by the hospital's certificate
-authority in Vault, so clients of another hospital fail in the TLS handshake.
+authority in Vault, so programs of another hospital fail in the TLS handshake.
 """
 
 from collections.abc import Mapping
@@ -9,23 +9,32 @@ from dataclasses import dataclass
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import Cluster
-from infra.settings import Gateway, Hospital, Release, names
+from infra.settings import Gateway, Hospital, names
 from workloads.platform.charts import CERT_MANAGER
-from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API, replicas
-from workloads.serving.inference_service import model_name
+from workloads.serving import routes
+from workloads.serving.gateway_routes import (
+    AUTHORITY,
+    NAME,
+    REVOCATION_LIST,
+    TLS_SECRET,
+    GatewayObject,
+    HospitalRoutes,
+    gateway_objects,
+    hospital_routes,
+)
+from workloads.serving.gateway_security import CLIENT_SECRET
+from workloads.serving.inference_service import MODEL
 from workloads.zones import workload_table
-from workloads.zones.workload_table import GATEWAY, MODEL_SERVER
+from workloads.zones.workload_table import GATEWAY
 
-NAME = "gateway"
-TLS_SECRET = "gateway-tls"
-CLIENT_CLAIM = "client_id"
-HTTPS_PORT = 443
-PREDICTOR_PORT = 80
 _CERT_MANAGER_API = "cert-manager.io/v1"
-_JWT_PROVIDER = "hospital"
+# Hours: cert-manager renews the certificate, and Envoy takes it without closing a connection.
+_CERTIFICATE_HOURS, _RENEW_BEFORE_HOURS = 24, 8
+_PUBLIC_CLIENT = "public-client-without-secret"
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class HospitalGatewayArgs:
         Namespace of a managed Vault.
     namespaces
         Namespaces by zone.
+    authority, revocation_list
+        Certificate of the authority of the hospital's workloads, and revocation list of that of its clients, as PEM.
     """
 
     gateway: Gateway
@@ -52,47 +63,78 @@ class HospitalGatewayArgs:
     auth_path: pulumi.Input[str]
     vault_namespace: str | None
     namespaces: Mapping[str, pulumi.Output[str]]
+    authority: pulumi.Output[str]
+    revocation_list: pulumi.Output[str]
+
+
+def routes_of(gateway: Gateway, hospital: Hospital) -> HospitalRoutes:
+    """Return the routes of a hospital, from the route table."""
+    workloads = workload_table.table().workloads
+    return hospital_routes(gateway, hospital, routes.table().served(workloads, MODEL, hospital.release), workloads)
 
 
 class HospitalGateway(pulumi.ComponentResource):
-    """Gateway with its certificate and policies and, for a hospital with a release, the route to the model server."""
+    """Gateway with its certificate, its routes and their policies."""
 
     def __init__(self, name: str, args: HospitalGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:HospitalGateway", name, None, opts)
         self._name, self._args = name, args
         self._row = workload_table.row(GATEWAY)
-        host = args.gateway.host(args.hospital.name)
-        certificate = self._certificate(host)
-        gateway = self._custom_resource("Gateway", API, NAME, _gateway(host), depends_on=[certificate])
-        self._policies(gateway)
-        release = args.hospital.release
-        if release:
-            self._route(release, host, gateway)
-        self.url = f"https://{host}"
+        own = routes_of(args.gateway, args.hospital)
+        prerequisites: list[pulumi.Resource] = [self._certificate(own), *self._configuration(own)]
+        for one in gateway_objects(own):
+            created = self._custom_resource(one, prerequisites)
+            if one.kind in ("EnvoyProxy", "Gateway", "HTTPRouteFilter", "ReferenceGrant"):
+                prerequisites = [*prerequisites, created]
+        self.url = args.gateway.machine_url(args.hospital.name)
         self.register_outputs({"url": self.url})
 
-    def _custom_resource(
-        self,
-        kind: str,
-        api: str,
-        name: str,
-        spec: dict[str, object],
-        *,
-        depends_on: list[pulumi.Resource] | None = None,
-        zone: str | None = None,
-    ) -> CustomResource:
-        zone = zone or self._row.zone
+    def _metadata(self, name: str, zone: str) -> ObjectMetaArgs:
         labels = names.labels(self._args.hospital.name, zone, self._row.service_account)
+        return ObjectMetaArgs(name=name, namespace=self._args.namespaces[zone], labels=labels)
+
+    def _custom_resource(self, one: GatewayObject, depends_on: list[pulumi.Resource]) -> CustomResource:
+        suffix = "" if one.name == NAME else f"-{one.name.removeprefix(f'{NAME}-')}"
         return CustomResource(
-            f"{self._name}-{kind.lower()}",
-            api_version=api,
-            kind=kind,
-            metadata=ObjectMetaArgs(name=name, namespace=self._args.namespaces[zone], labels=labels),
-            spec=spec,
+            f"{self._name}-{one.kind.lower()}{suffix}",
+            api_version=one.api,
+            kind=one.kind,
+            metadata=self._metadata(one.name, one.zone),
+            spec=one.spec,
             opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
 
-    def _certificate(self, host: str) -> CustomResource:
+    def _configuration(self, own: HospitalRoutes) -> list[pulumi.Resource]:
+        """Declare what policies refer to: public certificates, the revocation list, and the name of a public client."""
+        child = pulumi.ResourceOptions(parent=self)
+        args, zones = self._args, sorted({workload.zone for workload in own.backends.values()})
+        declared: list[pulumi.Resource] = [
+            core.ConfigMap(
+                f"{self._name}-{AUTHORITY}-{zone}",
+                metadata=self._metadata(AUTHORITY, zone),
+                data={"ca.crt": args.authority},
+                opts=child,
+            )
+            for zone in zones
+        ]
+        revoked = core.ConfigMap(
+            f"{self._name}-{REVOCATION_LIST}",
+            metadata=self._metadata(REVOCATION_LIST, own.zone),
+            data={"ca.crl": args.revocation_list},
+            opts=child,
+        )
+        if not own.has_browsers:
+            return [*declared, revoked]
+        client = core.Secret(
+            f"{self._name}-{CLIENT_SECRET}",
+            metadata=self._metadata(CLIENT_SECRET, own.zone),
+            string_data={"client-secret": _PUBLIC_CLIENT},
+            opts=child,
+        )
+        return [*declared, revoked, client]
+
+    def _certificate(self, own: HospitalRoutes) -> CustomResource:
+        child = pulumi.ResourceOptions(parent=self)
         issuer = CustomResource(
             f"{self._name}-issuer",
             api_version=_CERT_MANAGER_API,
@@ -102,55 +144,11 @@ class HospitalGateway(pulumi.ComponentResource):
                 labels=names.labels(self._args.hospital.name, self._row.zone, self._row.service_account),
             ),
             spec=_issuer(self._args),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=child,
         )
-        certificate = _certificate(host, self._name)
-        return self._custom_resource("Certificate", _CERT_MANAGER_API, NAME, certificate, depends_on=[issuer])
-
-    def _policies(self, gateway: CustomResource) -> None:
-        args, target = self._args, [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": NAME}]
-        ca_certificate = {"kind": "Secret", "name": TLS_SECRET}
-        tls = {"minVersion": "1.2", "clientValidation": {"optional": False, "caCertificateRefs": [ca_certificate]}}
-        # A local rate limit applies to each replica.
-        limit = {"requests": max(1, args.gateway.requests_per_minute // replicas()), "unit": "Minute"}
-        specs: dict[str, dict[str, object]] = {
-            "ClientTrafficPolicy": {"tls": tls},
-            "SecurityPolicy": _security_policy(args.gateway, args.hospital),
-            "BackendTrafficPolicy": {
-                "rateLimit": {"type": "Local", "local": {"rules": [{"limit": limit}]}},
-                "timeout": {"http": {"requestTimeout": "10s"}},
-            },
-        }
-        for kind, spec in specs.items():
-            self._custom_resource(kind, ENVOY_API, NAME, {"targetRefs": target, **spec}, depends_on=[gateway])
-
-    def _route(self, release: Release, host: str, gateway: CustomResource) -> None:
-        model = model_name(release.version)
-        service, serving_zone = f"{model}-predictor", workload_table.row(MODEL_SERVER).zone
-        reference_grant = self._custom_resource(
-            "ReferenceGrant",
-            "gateway.networking.k8s.io/v1beta1",
-            NAME,
-            {
-                "from": [
-                    {
-                        "group": "gateway.networking.k8s.io",
-                        "kind": "HTTPRoute",
-                        "namespace": self._args.namespaces[self._row.zone],
-                    }
-                ],
-                "to": [{"group": "", "kind": "Service", "name": service}],
-            },
-            zone=serving_zone,
-        )
-        path = {"type": "PathPrefix", "value": f"/v2/models/{model}"}
-        backend = {"name": service, "namespace": self._args.namespaces[serving_zone], "port": PREDICTOR_PORT}
-        route: dict[str, object] = {
-            "parentRefs": [{"name": NAME}],
-            "hostnames": [host],
-            "rules": [{"matches": [{"path": path}], "backendRefs": [backend]}],
-        }
-        self._custom_resource("HTTPRoute", API, model, route, depends_on=[gateway, reference_grant])
+        certificate = _certificate(own.hosts, self._name)
+        certificate_object = GatewayObject("Certificate", _CERT_MANAGER_API, NAME, self._row.zone, certificate)
+        return self._custom_resource(certificate_object, [issuer])
 
 
 def _issuer(args: HospitalGatewayArgs) -> dict[str, object]:
@@ -169,40 +167,13 @@ def _issuer(args: HospitalGatewayArgs) -> dict[str, object]:
     return {"vault": vault | ({"namespace": args.vault_namespace} if args.vault_namespace else {})}
 
 
-def _certificate(host: str, issuer: str) -> dict[str, object]:
+def _certificate(hosts: list[str], issuer: str) -> dict[str, object]:
     return {
         "secretName": TLS_SECRET,
-        "dnsNames": [host],
+        "dnsNames": hosts,
         "issuerRef": {"kind": "ClusterIssuer", "name": issuer},
-        "duration": "720h",
-        "renewBefore": "240h",
+        "duration": f"{_CERTIFICATE_HOURS}h",
+        "renewBefore": f"{_RENEW_BEFORE_HOURS}h",
         "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
         "usages": ["digital signature", "server auth"],
     }
-
-
-def _gateway(host: str) -> dict[str, object]:
-    listener = {
-        "name": "https",
-        "hostname": host,
-        "port": HTTPS_PORT,
-        "protocol": "HTTPS",
-        "tls": {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": TLS_SECRET}]},
-        "allowedRoutes": {"namespaces": {"from": "Same"}},
-    }
-    return {"gatewayClassName": CLASS, "listeners": [listener]}
-
-
-def _security_policy(gateway: Gateway, hospital: Hospital) -> dict[str, object]:
-    """Return the spec of the SecurityPolicy: a valid JWT whose client is one of the hospital's applications."""
-    provider = {
-        "name": _JWT_PROVIDER,
-        "issuer": gateway.issuer,
-        "audiences": [gateway.audience],
-        "remoteJWKS": {"uri": gateway.jwks.url},
-        "claimToHeaders": [{"claim": CLIENT_CLAIM, "header": APPLICATION_HEADER}],
-    }
-    claims = [{"name": CLIENT_CLAIM, "values": list(hospital.applications)}]
-    principal = {"jwt": {"provider": _JWT_PROVIDER, "claims": claims}}
-    rule = {"name": "applications", "action": "Allow", "principal": principal}
-    return {"jwt": {"providers": [provider]}, "authorization": {"defaultAction": "Deny", "rules": [rule]}}

@@ -17,7 +17,8 @@ from workloads.platform.platform import STORAGE_CONTAINER
 from workloads.zones import workload_table
 from workloads.zones.workload_table import MODEL_SERVER
 
-RUNTIME = "readmission-risk"
+MODEL = "readmission-risk"
+RUNTIME = MODEL
 HTTP_PORT = "http"
 # Name of the volume that KServe's storage initializer fills.
 MODEL_VOLUME = "kserve-provision-location"
@@ -31,7 +32,7 @@ RUNTIME_RESOURCES = Resources(requests=Amount.of(100, 256), limits=Amount.of(500
 
 def model_name(version: str) -> str:
     """Return the name of a version of the model in the inference protocol."""
-    return f"readmission-risk-{version}"
+    return f"{MODEL}-{version}"
 
 
 def service_url(hospital: str, version: str) -> str:

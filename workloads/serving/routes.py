@@ -18,6 +18,8 @@ from workloads.zones.workload_table import GATEWAY, DnsLabel, Workload
 TABLE = Path(__file__).with_name("routes.yaml")
 WORKFLOWS = Path(__file__).parents[2] / "services" / "workflows.yaml"
 _STRICT = ConfigDict(extra="forbid")
+# Name of the port, in workloads.yaml, of a workload that answers the gateway.
+SERVICE_PORT = "https"
 # From the least to the most sensitive.
 _SENSITIVITY = ("none", DataClass.CURATED, DataClass.RAW)
 
@@ -137,15 +139,20 @@ class RouteTable:
                 raise ValueError(f"route {name} sends {route.data} data, and {owner} allows at most {limit}")
 
     def served(self, workloads: Mapping[str, Workload], model: str, release: Release | None) -> dict[str, Route]:
-        """Return the routes of a hospital: queued ones, and those whose workload exists and may use its release.
+        """Return the routes of a hospital: queued ones, and those whose workload has a port and may use its release.
 
         Without a release no model answers, and the services fall back. Any other route is refused as an unknown path.
         """
         return {
             name: route
             for name, route in self.routes.items()
-            if route.queued or (route.workload in workloads and (release is None or route.allows(model, release)))
+            if route.queued or (_serves(route, workloads) and (release is None or route.allows(model, release)))
         }
+
+
+def _serves(route: Route, workloads: Mapping[str, Workload]) -> bool:
+    workload = workloads.get(route.workload or "")
+    return workload is not None and SERVICE_PORT in workload.ports
 
 
 def parse(routes: Any, workflows: Any, passes: str) -> RouteTable:

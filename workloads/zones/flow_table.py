@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.cluster.cluster import Cluster
-from infra.settings import DataClass, Hospital, Settings, names
+from infra.settings import DataClass, Endpoint, ExistingClusterSettings, Hospital, Settings, names
 from workloads.zones import workload_table
 from workloads.zones.workload_table import Workload
 
@@ -170,17 +170,29 @@ def endpoint_peers(settings: Settings, cluster: Cluster, hospital: Hospital) -> 
         "aws": Peer(cluster.aws.network, (Port(cluster.aws.port),)),
         "vault": Peer(cluster.vault.network, (Port(cluster.vault.port),)),
         "fhir": fhir,
+        "postgresql": _postgresql_peer(settings),
         "clinic": clinic,
-        "issuer": Peer(gateway.jwks.network, (Port(gateway.jwks.port),)) if gateway else None,
+        "issuer": _server(gateway.jwks) if gateway else None,
+        "sign-in": _server(hospital.sign_in.endpoint) if gateway and hospital.sign_in else None,
         "gateway-control": _platform_peer("gateway-control") if gateway else None,
         "monitoring": _platform_peer("monitoring") if cluster.installs_platform else None,
     }
+
+
+def _server(endpoint: Endpoint) -> Peer:
+    return Peer(endpoint.network, (Port(endpoint.port),))
 
 
 def dns_peer(cluster: Cluster) -> Peer:
     """Return the cluster's DNS pods, over UDP and TCP."""
     pods = PodSelector("kube-system", (("k8s-app", "kube-dns"),))
     return Peer(pods, (Port(cluster.dns_port, "UDP"), Port(cluster.dns_port, "TCP")))
+
+
+def _postgresql_peer(settings: Settings) -> Peer | None:
+    """Return the PostgreSQL server outside the stack; no workload uses Aurora yet."""
+    server = settings.endpoints.postgresql if isinstance(settings, ExistingClusterSettings) else None
+    return Peer(server.network, (Port(server.port),)) if server else None
 
 
 def _platform_peer(endpoint: str) -> Peer:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infra.settings import Amount, Hospital, Resources, Settings
+from infra.settings import Amount, ExistingClusterSettings, Hospital, Resources, Settings
 from workloads.zones import flow_table
 from workloads.zones.secret_table import secret_table
 from workloads.zones.workload_table import GATEWAY, Workload
@@ -38,8 +38,11 @@ CLOSED_QUOTA = ZoneQuota(0, _NOTHING, Resources(requests=Amount.of(50, 64), limi
 def zone_quotas(settings: Settings, hospital: Hospital) -> dict[str, ZoneQuota]:
     """Return the quota of each zone; zones of a leaving hospital, and zones without workloads, admit no pod."""
     table = flow_table.table()
+    has_server = isinstance(settings, ExistingClusterSettings) and settings.endpoints.postgresql is not None
     deployed = {
-        name: workload for name, workload in table.workloads.items() if name != GATEWAY or settings.gateway is not None
+        name: workload
+        for name, workload in table.workloads.items()
+        if (name != GATEWAY or settings.gateway is not None) and (has_server or not workload.administers_database)
     }
     if hospital.leaving:
         deployed = {}

@@ -19,7 +19,7 @@ from workloads.zones.secret_table import secret_table
 TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
 INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "features", "training", "promotion"
-MODEL_SERVER, PLANNING, GATEWAY = "model-server", "planning", "gateway"
+MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
 _STRICT = ConfigDict(extra="forbid")
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
@@ -80,6 +80,7 @@ class Workload:
     ports: dict[str, PortNumber] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     cron_job: CronJob | None = None
+    administers_database: bool = False
 
     @property
     def vault_rules(self) -> tuple[VaultPolicyRule, ...]:
@@ -94,7 +95,7 @@ class Workload:
     @property
     def has_role(self) -> bool:
         """Whether it has an IAM role, and a ServiceAccount that the stack declares."""
-        return bool(self.buckets)
+        return bool(self.buckets) or self.administers_database
 
 
 @validated(frozen=True, config=_STRICT)

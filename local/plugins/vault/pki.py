@@ -1,4 +1,4 @@
-"""Rows of the vault plugin for PKI: certificate authorities and roles."""
+"""Rows of the vault plugin for PKI: certificate authorities, roles and revocation lists."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ import hvac
 
 from local.plugins.provider.common import PluginError, Props
 from local.plugins.provider.rows import Row
+from local.plugins.vault.kubernetes_auth import simple
 from local.plugins.vault.vault_api import Names, Vault, body, pick, seconds, trimmed
 
 _ROOT: Final[Names] = {
@@ -42,6 +43,7 @@ _ROLE: Final[Names] = {
     "serverFlag": "server_flag",
     "ttl": "ttl",
 }
+_LISTS: Final[Names] = {"autoRebuild": "auto_rebuild", "disable": "disable", "expiry": "expiry"}
 # Defaults of the official provider, which replaces a CA whose state lacks one.
 _ROOT_FILLED: Final = {
     "format": "pem",
@@ -157,5 +159,14 @@ ROWS: Final[tuple[Row[Vault], ...]] = (
         autoname="name",
         normalisers={"ttl": seconds, "maxTtl": seconds},
         unordered=frozenset({"allowedDomains", "allowedUriSans", "keyUsages", "extKeyUsages"}),
+    ),
+    simple(
+        "vault:pkiSecret/secretBackendCrlConfig:SecretBackendCrlConfig",
+        lambda inputs: f"{trimmed(inputs, 'backend')}/config/crl",
+        _LISTS,
+        keep_when_deleted=True,
+        identity=("backend",),
+        required=("backend",),
+        normalisers={"expiry": seconds},
     ),
 )

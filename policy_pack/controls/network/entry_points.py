@@ -14,6 +14,8 @@ from policy_pack.facts.exposure.cluster_services import (
 from policy_pack.facts.exposure.entry_points import compared
 from policy_pack.facts.exposure.gateways import listeners, routed_services
 from policy_pack.facts.exposure.load_balancers import listeners_elsewhere, load_balancers
+from policy_pack.facts.exposure.route_backends import WORKLOAD_LABEL
+from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import Findings, StackContext, guarded, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
@@ -27,9 +29,11 @@ from policy_pack.stack.kinds import (
     REFERENCE_GRANT,
     SERVICE,
 )
-from policy_pack.stack.pods import CONTAINER_OWNERS, namespace
+from policy_pack.stack.pods import CONTAINER_OWNERS, namespace, pod
 
 _PREDICTOR = "-predictor"
+# ServiceAccount of gateways.
+_GATEWAY = "envoy"
 
 
 def found_public(resource: Resource, control: str) -> Findings:
@@ -151,21 +155,31 @@ def load_balancers_require_client_certificates(load_balancer: Resource, context:
 
 @join_check("AUTH-01", INFERENCE_SERVICE)
 def models_are_behind_a_gateway(service: Resource, context: StackContext) -> Findings:
-    """Require a gateway that routes to the model, as the gateway authenticates its clients."""
-    if not _is_routed(service, context):
+    """Require that clients reach the model through a gateway, which authenticates them, or through a workload only."""
+    if not (_is_routed(service, context) or _has_workload_callers(service)):
         yield violation("accepts requests without a validated JWT, as no gateway routes requests to it")
 
 
 @join_check("AUD-08", INFERENCE_SERVICE)
 def predictions_have_audit_records(service: Resource, context: StackContext) -> Findings:
-    """Require a gateway that routes to the model, as the gateway writes the audit record."""
-    if not _is_routed(service, context):
+    """Require that clients reach the model through a gateway or a workload, which writes the audit record."""
+    if not (_is_routed(service, context) or _has_workload_callers(service)):
         yield violation("has no gateway route, so its predictions have no audit record")
 
 
 def _is_routed(service: Resource, context: StackContext) -> bool:
     name, own = service.at("metadata.name").text(), namespace(service).text()
     return bool({(own, name), (own, f"{name}{_PREDICTOR}")} & routed_services(context))
+
+
+def _has_workload_callers(service: Resource) -> bool:
+    """Return whether the zone table lets other workloads request predictions, and neither the gateway nor an endpoint.
+
+    Controls SEG-02 and SEG-09 compare the connections of the stack with the zone table.
+    """
+    own = pod(service).labels.key(WORKLOAD_LABEL).text()
+    callers = {flow.source for flow in zones().flows if flow.target == own} - set(zones().platform_pods)
+    return bool(callers) and callers <= zones().workload_zones.keys() - {_GATEWAY}
 
 
 @resource_check("SEG-12", CLIENT_POLICY)

@@ -7,6 +7,7 @@ from policy_pack.facts.exposure.load_balancers import LISTENER_RULES, TLS_POLICI
 from policy_pack.facts.network.policies import INGRESS as INGRESS_TYPE
 from policy_pack.facts.network.topology import PodGroup, topology
 from policy_pack.facts.structure import zone_of
+from policy_pack.facts.workload_tls import shortcomings
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import (
     Findings,
@@ -61,14 +62,15 @@ def rules_of_plain_listeners_redirect(rule: Resource, context: StackContext) -> 
 def zones_use_mutual_tls(zone_namespace: Resource, context: StackContext) -> Findings:
     """Require mutual TLS on every connection that pods of the serving and PHI zones accept, the gateway's included.
 
-    The client certificate at the gateway protects the connection to the gateway only. A zone whose pods accept no
-    connections needs no mutual TLS.
+    A mesh provides it for all pods of a namespace, or pods serve it themselves with a certificate of their
+    ServiceAccount. The client certificate at the gateway protects the connection to the gateway only. A zone whose pods
+    accept no connections needs no mutual TLS.
     """
     name = zone_namespace.at("metadata.name").text()
     if zone_of(zone_namespace, context) not in _MTLS_ZONES:
         return
     network = topology(context, zones())
-    groups = network.by_namespace.get(name, ())
+    groups = [group for group in network.by_namespace.get(name, ()) if any(shortcomings(group, context))]
     accepted = dict.fromkeys(connection for group in groups for connection in _accepted(group))
     if not accepted:
         if network.is_unknown(name):

@@ -19,6 +19,7 @@ _ENDPOINT_NOTES = {
     "fhir": "hospital's FHIR server",
     "clinic": "hospital's applications",
     "issuer": "OIDC issuer",
+    "sign-in": "identity provider of staff",
     "gateway-control": "gateway controller",
     "monitoring": "metrics, no records",
 }

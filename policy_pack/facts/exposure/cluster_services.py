@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from policy_pack.facts.exposure.entry_points import EntryPoint
-from policy_pack.facts.exposure.gateway_objects import GROUP, label_of, object_namespace
+from policy_pack.facts.exposure.gateway_objects import GROUP, answers_itself, label_of, object_namespace
 from policy_pack.facts.exposure.load_balancer_scheme import scheme
 from policy_pack.facts.exposure.table import AllowedEntryPoint, Reach, in_hospital
 from policy_pack.stack import pods
@@ -67,8 +67,9 @@ def host_ports(owner: Resource, context: StackContext) -> Iterator[EntryPoint]:
 
 
 def extensions(resource: Resource, context: StackContext) -> Iterator[EntryPoint]:
-    """Return an extension of a gateway."""
-    yield _entry("gateway-extension", resource, context, Reach.CLUSTER, "", "spec")
+    """Return an extension of a gateway; a filter that only makes the gateway answer by itself is none."""
+    if not answers_itself(resource):
+        yield _entry("gateway-extension", resource, context, Reach.CLUSTER, "", "spec")
 
 
 def reference_grants(grant: Resource, context: StackContext) -> Iterator[EntryPoint]:

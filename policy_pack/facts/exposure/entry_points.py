@@ -42,6 +42,8 @@ class EntryPoint:
         The namespace of the object; empty for what has none.
     property_path
         The property that opens it.
+    listener
+        The name of a listener; empty for other entry points.
     gaps
         The reasons why a protection is not in effect; none where it is.
     excess
@@ -55,6 +57,7 @@ class EntryPoint:
     why: str = ""
     namespace: str = ""
     property_path: str = ""
+    listener: str = ""
     gaps: Gaps = _no_protection
     excess: Excess = _nothing
 
@@ -67,7 +70,7 @@ class EntryPoint:
 def compared(entry: EntryPoint, control: str) -> Findings:
     """Yield what a control has to say about an entry point: that no row allows it, or what is missing for its row."""
     table = exposure()
-    row = table.allowing(entry.kind, entry.namespace, entry.reach)
+    row = table.allowing(entry.kind, entry.namespace, entry.reach, entry.listener)
     owns = table.kinds[entry.kind].control == control
     if row is None:
         if owns:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from policy_pack.facts.network.policies import policy_namespace
 from policy_pack.facts.network.selectors import matches
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import ROUTE_KINDS
+from policy_pack.stack.kinds import ROUTE_FILTER, ROUTE_KINDS
 from policy_pack.stack.values import NotKnownError
 
 GROUP = "gateway.networking.k8s.io"
@@ -81,6 +81,11 @@ class Policies:
                 continue
             if selector.get("kind") == target.kind and matches(selector, labels):
                 yield Attached(attached.policy, attached.spec, foreign)
+
+
+def answers_itself(resource: Resource) -> bool:
+    """Return whether an object is a filter that only makes the gateway answer by itself."""
+    return resource.kind == ROUTE_FILTER and set(resource.at("spec").whole() or {}) == {"directResponse"}
 
 
 def kind_name(resource: Resource) -> str:

@@ -23,12 +23,14 @@ from policy_pack.facts.exposure.protections import (
     client_validation,
     part,
     rate_limit,
+    sign_in,
     tls_settings,
     token_validation,
 )
 from policy_pack.facts.exposure.route_backends import backends, leads_beyond
 from policy_pack.facts.exposure.table import AllowedEntryPoint, Protection, exposure, in_hospital
 from policy_pack.stack.checks import StackContext
+from policy_pack.stack.external_endpoints import TrustedIssuer
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import CLIENT_POLICY, GATEWAY, HELM_CHARTS, SECURITY_POLICY, TRAFFIC_POLICY
 from policy_pack.stack.values import View
@@ -102,6 +104,7 @@ def listeners(gateway: Resource, context: StackContext) -> Iterator[EntryPoint]:
             proxy.why,
             object_namespace(gateway, context.graph),
             view.path,
+            listener.name,
             gaps=partial(_gaps, listener),
             excess=partial(_excess, listener),
         )
@@ -136,11 +139,13 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
             yield from _terminates(listener)
             yield from _tls(listener)
         case Protection.TOKEN:
-            tokens = listener.context.addresses.tokens if listener.context.addresses else None
-            yield from _of_policies(listener, SECURITY_POLICY, partial(token_validation, tokens=tokens))
+            valid = partial(token_validation, issuers=_issuers(listener, row))
+            yield from _of_policies(listener, SECURITY_POLICY, valid)
         case Protection.AUTHORIZATION:
-            allowed = partial(authorization, applications=_applications(listener, row))
+            allowed = partial(authorization, issuers=_issuers(listener, row))
             yield from _of_policies(listener, SECURITY_POLICY, allowed)
+        case Protection.SIGN_IN:
+            yield from _of_policies(listener, SECURITY_POLICY, partial(sign_in, issuers=_issuers(listener, row)))
         case Protection.RATE_LIMIT:
             service = _has_rate_limit_service(listener.context)
             limited = partial(rate_limit, table=exposure(), global_service=service)
@@ -152,13 +157,13 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
                 yield f"client addresses are those of nodes (envoyService.externalTrafficPolicy is {traffic})"
 
 
-def _applications(listener: Listener, row: AllowedEntryPoint) -> tuple[str, ...] | None:
-    """Return the hospital's applications; None where the stack's configuration does not have those of gateways."""
+def _issuers(listener: Listener, row: AllowedEntryPoint) -> tuple[TrustedIssuer, ...] | None:
+    """Return the issuers that the hospital trusts; None where the stack's configuration does not have those."""
     addresses = listener.context.addresses
     if addresses is None or addresses.tokens is None:
         return None
     hospital = row.hospital(object_namespace(listener.gateway, listener.context.graph)) or ""
-    return addresses.tokens.applications.get(hospital, ())
+    return addresses.tokens.of(hospital)
 
 
 def _of_policies(listener: Listener, kind: str, gaps: Any) -> Iterator[str]:

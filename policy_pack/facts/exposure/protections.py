@@ -4,11 +4,13 @@ The meaning of the fields is that of Envoy Gateway 1.9 and of the Gateway API 1.
 counts as no protection.
 """
 
+import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from policy_pack.facts.exposure.table import ExposureTable
-from policy_pack.stack.external_endpoints import TokenSettings
+from policy_pack.stack.external_endpoints import TrustedIssuer
 from policy_pack.stack.values import View
 
 Spec = Mapping[str, Any]
@@ -35,6 +37,8 @@ _CURVES = frozenset({"X25519", "X25519MLKEM768", "P-256", "P-384", "P-521"})
 _PER_MINUTE = {"Second": 60.0, "Minute": 1.0, "Hour": 1 / 60, "Day": 1 / 1440}
 _STANDARD_STREAMS = ("/dev/stdout", "/dev/stderr")
 _HTTPS = "https://"
+# A command operator of Envoy's access log, such as %REQ(:METHOD)%.
+_OPERATOR = re.compile(r"%[A-Z_0-9]+(?:\([^)]*\))?(?::\d+)?%")
 
 
 def part(spec: Spec, *keys: str) -> Any:
@@ -55,6 +59,8 @@ def client_validation(spec: Spec) -> Iterator[str]:
         yield "the client certificate is optional (clientValidation.optional)"
     if validation.get("allowExpiredCertificate") not in (None, False):
         yield "expired client certificates are accepted (clientValidation.allowExpiredCertificate)"
+    if not part(validation, "crl", "refs"):
+        yield "revoked client certificates are accepted (clientValidation.crl)"
     if not validation.get("caCertificateRefs"):
         yield "client certificates are verified by no certificate authority (clientValidation.caCertificateRefs)"
 
@@ -74,10 +80,10 @@ def tls_settings(spec: Spec) -> Iterator[str]:
         yield f"weak cryptography is allowed ({', '.join(weak)})"
 
 
-def token_validation(spec: Spec, tokens: TokenSettings | None = None) -> Iterator[str]:
+def token_validation(spec: Spec, issuers: Collection[TrustedIssuer] | None = None) -> Iterator[str]:
     """Yield why a SecurityPolicy does not validate issuer, audience and signature of a JWT on every request.
 
-    Where the stack's configuration has the tokens of its gateways, only those are valid.
+    Where the stack's configuration has the issuers of its gateways' tokens, only those are valid.
     """
     jwt = spec.get("jwt") or {}
     providers = jwt.get("providers") or ()
@@ -88,10 +94,10 @@ def token_validation(spec: Spec, tokens: TokenSettings | None = None) -> Iterato
             yield f"requests without a valid JWT are accepted (jwt.{field})"
     for provider in providers:
         name = provider.get("name") or "?"
-        yield from (f"{gap} (JWT provider {name})" for gap in _provider(provider, tokens))
+        yield from (f"{gap} (JWT provider {name})" for gap in _provider(provider, issuers))
 
 
-def _provider(provider: Spec, tokens: TokenSettings | None) -> Iterator[str]:
+def _provider(provider: Spec, issuers: Collection[TrustedIssuer] | None) -> Iterator[str]:
     issuer, audiences = provider.get("issuer"), list(provider.get("audiences") or ())
     if not issuer:
         yield "the issuer is not validated"
@@ -99,14 +105,51 @@ def _provider(provider: Spec, tokens: TokenSettings | None) -> Iterator[str]:
         yield "the audience is not validated"
     if not _has_keys(provider):
         yield "the signing keys do not come from an https URL or from the cluster"
-    if tokens is None:
+    if issuers is None:
         return
-    if issuer != tokens.issuer:
-        yield "the issuer is not the one of the stack's configuration"
-    if audiences != [tokens.audience]:
-        yield "the audience is not the one of the stack's configuration"
-    if part(provider, "remoteJWKS", "uri") != tokens.keys:
+    trusted = _trusted(provider, issuers)
+    if trusted is None:
+        yield "the issuer is not one of the stack's configuration"
+        return
+    if not all(_is_audience(audience, trusted) for audience in audiences):
+        yield "the audience is not one of the stack's configuration"
+    remote = part(provider, "remoteJWKS", "uri")
+    if (remote if remote is not None else _inline_keys(provider)) != trusted.keys:
         yield "the signing keys are not those of the stack's configuration"
+
+
+def _trusted(provider: Spec, issuers: Collection[TrustedIssuer]) -> TrustedIssuer | None:
+    return next((one for one in issuers if one.issuer == provider.get("issuer")), None)
+
+
+def _is_audience(audience: str, trusted: TrustedIssuer) -> bool:
+    return any(
+        audience == own or (own.endswith("/") and audience.startswith(own) and ".." not in audience)
+        for own in trusted.audiences
+    )
+
+
+def _inline_keys(provider: Spec) -> Any:
+    """Return the keys that a provider contains; those of a ConfigMap are not evaluated."""
+    try:
+        return json.loads(part(provider, "localJWKS", "inline") or "null")
+    except ValueError:
+        return None
+
+
+def sign_in(spec: Spec, issuers: Collection[TrustedIssuer] | None = None) -> Iterator[str]:
+    """Yield why a SecurityPolicy does not send people without a session to their identity provider."""
+    oidc = spec.get("oidc")
+    if not oidc:
+        yield "no one is asked to sign in (oidc)"
+        return
+    issuer, redirect = part(spec, "oidc", "provider", "issuer"), str(oidc.get("redirectURL") or "")
+    if oidc.get("passThroughAuthHeader"):
+        yield "a request with a token in its header needs no session (oidc.passThroughAuthHeader)"
+    if not redirect.startswith(_HTTPS):
+        yield "the address after the sign-in is not https (oidc.redirectURL)"
+    if issuers is not None and issuer not in {one.issuer for one in issuers if one.sign_in}:
+        yield "the identity provider is not the one of the stack's configuration (oidc.provider.issuer)"
 
 
 def _has_keys(provider: Spec) -> bool:
@@ -117,7 +160,7 @@ def _has_keys(provider: Spec) -> bool:
     return bool(local.get("inline") or part(local, "valueRef", "name"))
 
 
-def authorization(spec: Spec, applications: Collection[str] | None = None) -> Iterator[str]:
+def authorization(spec: Spec, issuers: Collection[TrustedIssuer] | None = None) -> Iterator[str]:
     """Yield why a SecurityPolicy allows requests that no claim of a token names, or those of other applications."""
     rules = spec.get("authorization")
     if rules is None:
@@ -125,7 +168,7 @@ def authorization(spec: Spec, applications: Collection[str] | None = None) -> It
         return
     if (rules.get("defaultAction") or "Deny") != "Deny":
         yield "requests that no rule names are allowed (authorization.defaultAction)"
-    providers = {provider.get("name") for provider in part(spec, "jwt", "providers") or ()}
+    providers = {provider.get("name"): provider for provider in part(spec, "jwt", "providers") or ()}
     for number, rule in enumerate(rules.get("rules") or ()):
         if rule.get("action") == "Deny":
             continue
@@ -133,10 +176,16 @@ def authorization(spec: Spec, applications: Collection[str] | None = None) -> It
         claims = principal.get("claims") or ()
         if principal.get("provider") not in providers or not any(_names_values(claim) for claim in claims):
             yield f"a rule allows requests by something other than a claim of the token (authorization.rules[{number}])"
-        elif applications is not None and not any(
-            set(claim.get("values") or ()) <= set(applications) for claim in claims
-        ):
+        elif issuers is not None and not _is_allowed(claims, _trusted(providers[principal["provider"]], issuers)):
             yield f"a rule allows other applications than the hospital's (authorization.rules[{number}])"
+
+
+def _is_allowed(claims: Collection[Spec], trusted: TrustedIssuer | None) -> bool:
+    """Return whether claims allow only what the stack's configuration does; an issuer without applications has none."""
+    if trusted is None:
+        return False
+    values = {claim.get("name"): set(claim.get("values") or ()) for claim in claims}
+    return all(values.get(name) and values[name] <= set(allowed) for name, allowed in trusted.claims.items())
 
 
 def _names_values(claim: Spec) -> bool:
@@ -183,6 +232,13 @@ def access_log(spec: Spec, table: ExposureTable) -> Iterator[str]:
     missing = [word for word in table.record_contains if not any(word in text for text in texts)]
     if missing:
         yield f"the access log does not contain {', '.join(missing)} (telemetry.accessLog.settings)"
+    more = {
+        item for setting in settings for item in _OPERATOR.findall(_logged(View(setting.get("format")).whole() or {}))
+    }
+    unknown = sorted(more - set(table.record_may_contain))
+    if unknown:
+        names = ", ".join(unknown)
+        yield f"the access log contains {names}, which can identify a patient (telemetry.accessLog.settings)"
 
 
 def _logged(log_format: Spec) -> str:

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from policy_pack.facts.exposure.gateway_objects import GROUP, kind_name, named, object_namespace
-from policy_pack.facts.exposure.table import AllowedEntryPoint, in_hospital
+from policy_pack.facts.exposure.gateway_objects import GROUP, answers_itself, kind_name, named, object_namespace
+from policy_pack.facts.exposure.table import AllowedEntryPoint, Destination, in_hospital
 from policy_pack.facts.network.policies import policy_namespace
 from policy_pack.facts.network.selectors import matches_labels
 from policy_pack.facts.network.topology import topology
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import INFERENCE_SERVICE, REFERENCE_GRANT, SERVICE
+from policy_pack.stack.kinds import INFERENCE_SERVICE, REFERENCE_GRANT, ROUTE_FILTER, SERVICE
 from policy_pack.stack.pods import pod
 from policy_pack.stack.values import NotKnownError, View
 
@@ -44,14 +44,19 @@ class Backend:
 
 def backends(route: Resource, context: StackContext) -> Iterator[Backend]:
     """Return the backends of a route, mirrors of requests included."""
-    own = object_namespace(route, context.graph)
     for rule in route.at("spec.rules").items():
-        for reference in _references(rule):
-            kind = reference.at("kind").text() or "Service"
-            group = reference.at("group").text()
-            namespace, name = reference.at("namespace").text() or own, reference.at("name").text()
-            granted = namespace == own or _is_granted(route, own, namespace, name, context.graph)
-            yield Backend(f"{group}/{kind}" if group else kind, namespace, name, granted)
+        yield from rule_backends(rule, route, context)
+
+
+def rule_backends(rule: View, route: Resource, context: StackContext) -> Iterator[Backend]:
+    """Return the backends of a rule of a route, mirrors of requests included."""
+    own = object_namespace(route, context.graph)
+    for reference in _references(rule):
+        kind = reference.at("kind").text() or "Service"
+        group = reference.at("group").text()
+        namespace, name = reference.at("namespace").text() or own, reference.at("name").text()
+        granted = namespace == own or _is_granted(route, own, namespace, name, context.graph)
+        yield Backend(f"{group}/{kind}" if group else kind, namespace, name, granted)
 
 
 def _references(rule: View) -> Iterator[View]:
@@ -71,32 +76,49 @@ def _mirrors(entry: View) -> Iterator[View]:
 def leads_beyond(route: Resource, row: AllowedEntryPoint, gateway: Resource, context: StackContext) -> Iterator[str]:
     """Yield where a route leads beyond the workload of its row, and filters that are not evaluated."""
     hospital = row.hospital(object_namespace(gateway, context.graph)) or ""
-    for backend in backends(route, context):
-        if row.leads_to is None:
-            yield f"leads to {backend.label}"
-            continue
-        namespace, workload = in_hospital(row.leads_to.namespace, hospital), row.leads_to.workload
-        if backend.namespace != namespace or backend.kind != "Service":
-            yield f"leads to {backend.label} instead of {workload} in {namespace}"
-        elif workloads_behind(backend, context) != {workload}:
-            yield f"leads to {backend.label}, which is not only {workload}"
+    own = object_namespace(route, context.graph)
     for rule in route.at("spec.rules").items():
-        yield from _other_paths(rule, row)
+        for backend in rule_backends(rule, route, context):
+            yield from _beyond(backend, rule, row, hospital, context)
         for entry in (*rule.at("filters").items(), *_backend_filters(rule)):
-            if entry.at("type").text() not in _EVALUATED_FILTERS:
-                yield f"has the filter {entry.at('type').text()}, which is not evaluated"
+            kind = entry.at("type").text()
+            if kind not in _EVALUATED_FILTERS and not _is_answer(entry, own, context.graph):
+                yield f"has the filter {kind}, which is not evaluated"
 
 
-def _other_paths(rule: View, row: AllowedEntryPoint) -> Iterator[str]:
-    """Yield the paths of a rule that are not below those of its row."""
-    if row.leads_to is None or not row.leads_to.paths:
+def _beyond(
+    backend: Backend, rule: View, row: AllowedEntryPoint, hospital: str, context: StackContext
+) -> Iterator[str]:
+    """Yield why a backend of a rule is not a destination of the row, and the paths that are not the destination's."""
+    allowed = [one for one in row.leads_to if in_hospital(one.namespace, hospital) == backend.namespace]
+    if not allowed or backend.kind != "Service":
+        places = [f"{one.workload} in {in_hospital(one.namespace, hospital)}" for one in row.leads_to]
+        yield f"leads to {backend.label} instead of {' or '.join(places) or 'nothing'}"
         return
+    behind = workloads_behind(backend, context)
+    destination = next((one for one in allowed if {one.workload} == behind), None)
+    if destination is None:
+        yield f"leads to {backend.label}, which is not only {' or '.join(one.workload for one in allowed)}"
+    else:
+        yield from _other_paths(rule, destination)
+
+
+def _is_answer(entry: View, namespace: str, graph: Graph) -> bool:
+    """Return whether a filter only makes the gateway answer by itself."""
+    reference = entry.at("extensionRef")
+    if entry.at("type").text() != "ExtensionRef" or reference.at("kind").text() != "HTTPRouteFilter":
+        return False
+    found = named(graph, ROUTE_FILTER, namespace, reference.at("name").text())
+    return found is not None and answers_itself(found)
+
+
+def _other_paths(rule: View, destination: Destination) -> Iterator[str]:
+    """Yield the paths of a rule that are not those of its destination."""
     if rule.at("matches").absent:
         yield "leads every path to its backend"
     for match in rule.at("matches").items():
         kind, value = match.at("path.type").text() or "PathPrefix", match.at("path.value").text() or "/"
-        below = any(value.startswith(prefix) and value != prefix for prefix in row.leads_to.paths)
-        if kind not in ("PathPrefix", "Exact") or not below:
+        if not destination.has(kind, value):
             yield f"leads the path {value} ({kind}) to its backend"
 
 

@@ -31,6 +31,7 @@ class Protection(StrEnum):
     TLS = "tls"
     TOKEN = "token"
     AUTHORIZATION = "authorization"
+    SIGN_IN = "sign-in"
     RATE_LIMIT = "rate-limit"
     RECORD = "record"
 
@@ -60,11 +61,16 @@ class KindRow(_Row):
 
 
 class Destination(_Row):
-    """The workload that routes may lead to, its namespace, and what the paths of requests must begin with."""
+    """A workload that routes may lead to, its namespace, and the paths that requests must have or be below."""
 
     namespace: str
     workload: str
-    paths: tuple[str, ...] = ()
+    paths: tuple[str, ...]
+
+    def has(self, kind: str, path: str) -> bool:
+        """Return whether a path match of a route matches only these paths and what is below them."""
+        below = any(path == own or path.startswith(f"{own}/") for own in self.paths)
+        return below and kind in ("Exact", "PathPrefix") and ".." not in path
 
 
 class Grantee(_Row):
@@ -81,8 +87,9 @@ class AllowedEntryPoint(_Row):
     reached_from: Annotated[Reach, BeforeValidator(reach_of)]
     reason: str
     namespace: str | None = None
+    listener: str | None = None
     routes: tuple[str, ...] = ()
-    leads_to: Destination | None = None
+    leads_to: tuple[Destination, ...] = ()
     grants_to: Grantee | None = None
     requires: tuple[Protection, ...] = ()
     authority: str = ""
@@ -104,6 +111,7 @@ class ExposureTable(_Row):
     protections: dict[Protection, ProtectionRow]
     max_requests_per_minute: int
     record_contains: tuple[str, ...]
+    record_may_contain: tuple[str, ...]
     kinds: dict[str, KindRow]
     entry_points: tuple[AllowedEntryPoint, ...]
 
@@ -117,9 +125,13 @@ class ExposureTable(_Row):
             raise ValueError(f"kinds has no row for {', '.join(unknown)}")
         return self
 
-    def allowing(self, kind: str, namespace: str, reach: Reach) -> AllowedEntryPoint | None:
+    def allowing(self, kind: str, namespace: str, reach: Reach, listener: str = "") -> AllowedEntryPoint | None:
         """Return the row that allows an entry point; None where there is none."""
-        rows = (row for row in self.entry_points if row.kind == kind and reach <= row.reached_from)
+        rows = (
+            row
+            for row in self.entry_points
+            if row.kind == kind and reach <= row.reached_from and row.listener in (None, listener)
+        )
         return next((row for row in rows if row.hospital(namespace) is not None), None)
 
 

@@ -26,7 +26,7 @@ _WIDENING = {
     "emailProtectionFlag": (False, "e-mail"),
     "basicConstraintsValidForNonCa": (False, "basic constraints"),
 }
-_TRUST_DOMAIN = "hmlops"
+TRUST_DOMAIN = "hmlops"
 _USES = {"ServerAuth": "server", "ClientAuth": "client"}
 _KEY_USAGES = frozenset(("DigitalSignature", "KeyAgreement", "KeyEncipherment"))
 # Lists of which each item lets a certificate have more, except some.
@@ -88,7 +88,7 @@ def _own(role: Resource) -> tuple[str, str]:
 
 def _own_uri(role: Resource) -> str:
     hospital, service_account = _own(role)
-    return f"spiffe://{_TRUST_DOMAIN}/{hospital}/{service_account}"
+    return f"spiffe://{TRUST_DOMAIN}/{hospital}/{service_account}"
 
 
 def _widened(role: Resource) -> Iterator[Certificate]:

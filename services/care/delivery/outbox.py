@@ -6,25 +6,20 @@ is kept with the reason, for a person.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 
 from model.errors import UserError
 from model.identity_store.transit_cipher import TransitCipher
 from services.care.tables import OUTBOX
-from services.database.connections import sqlstate
-from services.database.errors import DatabaseError
 
 RISK_ASSESSMENT, FEEDBACK = "risk-assessment", "feedback"
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5.0, 900.0
-POLL_SECONDS = 5.0
 MESSAGES_AT_ONCE = 20
 LEASE = timedelta(seconds=60)
 """How long a courier has for a message that it took before another takes it."""
@@ -144,30 +139,3 @@ def wait_seconds(attempts: int) -> float:
     state = RetryCallState(Retrying(), None, (), {})
     state.attempt_number = attempts
     return wait(state)
-
-
-class CourierThread:
-    """A courier that delivers every few seconds, until it is stopped."""
-
-    def __init__(self, courier: Courier, seconds: float = POLL_SECONDS) -> None:
-        self._courier = courier
-        self._seconds = seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
-
-    def start(self) -> None:
-        """Begin to deliver."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop after the message that is being delivered."""
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._courier.deliver_due()
-            except (SQLAlchemyError, DatabaseError) as fault:
-                log.error("The outbox cannot be read (SQLSTATE %s)", sqlstate(fault))
-            self._stop.wait(self._seconds)

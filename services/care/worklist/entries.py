@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, text, true
+from sqlalchemy import ColumnElement, Connection, Double, Row, and_, case, cast, func, insert, select, text, true
 from sqlalchemy.sql import Select
 
 from services.care.worklist import tables
@@ -70,7 +70,9 @@ class UnknownEntryError(Exception):
     """No such entry, or none that this person may see: the two are not told apart."""
 
 
-def listed(session: Session, *, show: str = "open", unit: str = "") -> list[Entry]:
+def listed(
+    session: Session, *, show: str = "open", unit: str = "", first: int = 0, most: int = MOST_ENTRIES
+) -> list[Entry]:
     """Return entries in the order of the list: not scored, ranked by LACE, scored by the model; in each by risk.
 
     Parameters
@@ -81,24 +83,17 @@ def listed(session: Session, *, show: str = "open", unit: str = "") -> list[Entr
         ``open``, ``mine``, ``unclaimed`` or ``closed``.
     unit : str
         Entries of this unit alone; of all units if empty.
+    first, most : int
+        Position of the first entry, and how many at most.
     """
-    entries, subject = tables.entries.c, session.person.subject
-    condition = {
-        "mine": and_(entries.closed_at.is_(None), entries.assignee == subject),
-        "unclaimed": and_(entries.closed_at.is_(None), entries.assignee.is_(None)),
-        "closed": entries.closed_at.is_not(None),
-    }.get(show, entries.closed_at.is_(None))
-    statement = _entries().where(condition, entries.unit == unit if unit else true())
-    statement = statement.order_by(entries.discharged_at.desc()).limit(MOST_ENTRIES)
-    return sorted((_entry(row) for row in session.connection.execute(statement)), key=rank)
+    statement = _entries().where(_shown(session, show, unit)).order_by(*_order()).offset(first).limit(most)
+    return [_entry(row) for row in session.connection.execute(statement)]
 
 
-def rank(entry: Entry) -> tuple[int, int, float, datetime]:
-    """Return the sort key of the list."""
-    score = entry.newest.score
-    priority = {"raised": 0, None: 1, "lowered": 2}[entry.priority]
-    measure = score.risk if score.status == "scored" else score.lace
-    return entry.newest.group, priority, -(measure or 0.0), entry.discharged_at
+def count(session: Session, *, show: str = "open", unit: str = "") -> int:
+    """Return how many entries :func:`listed` has in all."""
+    statement = select(func.count()).select_from(tables.entries).where(_shown(session, show, unit))
+    return session.connection.execute(statement).scalar_one()
 
 
 def one(session: Session, entry: str) -> Entry:
@@ -110,10 +105,10 @@ def one(session: Session, entry: str) -> Entry:
         If there is none that this person may see.
     """
     try:
-        UUID(entry)
+        identifier = str(UUID(entry))
     except ValueError:
         raise UnknownEntryError from None
-    row = session.connection.execute(_entries().where(tables.entries.c.id == entry)).one_or_none()
+    row = session.connection.execute(_entries().where(tables.entries.c.id == identifier)).one_or_none()
     if row is None:
         raise UnknownEntryError
     return _entry(row)
@@ -183,16 +178,39 @@ def break_glass_report(connection: Connection) -> Sequence[Row[Any]]:
     return connection.execute(select(tables.break_glass).order_by(tables.break_glass.c.id.desc()).limit(200)).all()
 
 
+_NEWEST = (
+    select(tables.scores.c.scored_at, tables.scores.c.content)
+    .where(tables.scores.c.entry == tables.entries.c.id)
+    .order_by(tables.scores.c.scored_at.desc(), tables.scores.c.id.desc())
+    .limit(1)
+    .lateral("newest")
+)
+
+
 def _entries() -> Select[Any]:
-    columns = tables.scores.c
-    newest = (
-        select(columns.scored_at, columns.content)
-        .where(columns.entry == tables.entries.c.id)
-        .order_by(columns.scored_at.desc(), columns.id.desc())
-        .limit(1)
-        .lateral()
+    return select(tables.entries, _NEWEST.c.scored_at, _NEWEST.c.content).join(_NEWEST, true())
+
+
+def _shown(session: Session, show: str, unit: str) -> ColumnElement[bool]:
+    columns = tables.entries.c
+    condition = {
+        "mine": and_(columns.closed_at.is_(None), columns.assignee == session.person.subject),
+        "unclaimed": and_(columns.closed_at.is_(None), columns.assignee.is_(None)),
+        "closed": columns.closed_at.is_not(None),
+    }.get(show, columns.closed_at.is_(None))
+    return and_(condition, columns.unit == unit) if unit else condition
+
+
+def _order() -> tuple[ColumnElement[Any], ...]:
+    status = _NEWEST.c.content["status"].astext
+    measure = case((status == "scored", _NEWEST.c.content["risk"].astext), else_=_NEWEST.c.content["lace"].astext)
+    return (
+        case((status == "not-scored", 0), (status == "fallback", 1), else_=2),
+        case((tables.entries.c.priority == "raised", 0), (tables.entries.c.priority == "lowered", 2), else_=1),
+        cast(measure, Double).desc().nulls_first(),
+        tables.entries.c.discharged_at,
+        tables.entries.c.id,
     )
-    return select(tables.entries, newest.c.scored_at, newest.c.content).join(newest, true())
 
 
 def _entry(row: Row[Any]) -> Entry:

@@ -17,7 +17,6 @@ LARGEST_BODY = 64 * 1024
 """Bytes of a form: 4,000 characters take at most 48,000 encoded."""
 TOKEN = "form_token"
 LONGEST_DRAFT = 4000
-LONGEST_NAME = 200
 
 
 class InvalidFormError(Exception):
@@ -83,7 +82,8 @@ def parse(body: bytes) -> dict[str, str]:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=40, errors="strict")
     except ValueError:
         raise InvalidFormError("The form could not be read; open the page again and repeat it.") from None
-    return {name: value.replace("\r\n", "\n") for name, value in pairs}
+    # PostgreSQL stores no NUL in text.
+    return {name: value.replace("\r\n", "\n").replace("\0", "\N{REPLACEMENT CHARACTER}") for name, value in pairs}
 
 
 def save_draft(session: Session, form: str, content: str) -> None:

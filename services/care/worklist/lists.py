@@ -70,10 +70,13 @@ def listing(
     """Return a page of the list, or what a search found."""
     show = show if show in SHOWS else "open"
     unit = unit if unit in session.person.units else ""
-    listed = entries.listed(session, show=show, unit=unit)
-    pages = max(1, -(-len(listed) // PAGE))
+    total = entries.count(session, show=show, unit=unit)
+    pages = max(1, -(-total // PAGE))
     page = min(max(1, page), pages)
-    shown = listed if search is not None else listed[(page - 1) * PAGE : page * PAGE]
+    if search is None:
+        shown = entries.listed(session, show=show, unit=unit, first=(page - 1) * PAGE, most=PAGE)
+    else:
+        shown = entries.listed(session, show=show, unit=unit)
     made, named = rows(worklist, session, shown)
     if search is not None:
         made = [row for row in made if _matches(row, search)]
@@ -86,7 +89,8 @@ def listing(
         unit=unit,
         page=page,
         pages=pages,
-        total=len(made) if search is not None else len(listed),
+        total=len(made) if search is not None else total,
+        searched=min(total, entries.MOST_ENTRIES) if total > entries.MOST_ENTRIES else None,
         search=search,
         named=named,
         done=done,
@@ -98,7 +102,8 @@ def printed(worklist: Worklist, session: Session, *, unit: str) -> Answer:
     """Return the list for paper: all open entries, with room to write."""
     unit = unit if unit in session.person.units else ""
     made, named = rows(worklist, session, entries.listed(session, unit=unit))
-    response = worklist.page("print", session, rows=made, unit=unit, named=named)
+    total = entries.count(session, unit=unit)
+    response = worklist.page("print", session, rows=made, unit=unit, named=named, total=total)
     return Answer(response, Facts(encounters=tuple(row.entry.encounter for row in made), action="print-list"))
 
 

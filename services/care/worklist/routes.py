@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Engine
@@ -194,14 +195,16 @@ def _check_site(request: Request) -> None:
 def _keep(worklist: Worklist, request: Request, fields: dict[str, str], draft: str, cause: Exception) -> None:
     """Keep the text of a form whose session has ended."""
     note = fields.get("note", "")[: forms.LONGEST_DRAFT]
-    if not draft or not note.strip():
+    entry, _, action = draft.partition("/")
+    if action not in ACTIONS or not note.strip():
         return
     try:
+        draft = f"{UUID(entry)}/{action}"
         _check_site(request)
         if isinstance(cause, SessionEndedError):
             forms.check_token(cause.form_key, fields.get(forms.TOKEN, ""))
-        sessions.keep_draft(worklist.database, bearer(request), draft[: forms.LONGEST_NAME], note)
-    except (forms.BadTokenError, SQLAlchemyError):
+        sessions.keep_draft(worklist.database, bearer(request), draft, note)
+    except (ValueError, forms.BadTokenError, SQLAlchemyError):
         return
 
 

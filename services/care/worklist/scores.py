@@ -102,8 +102,3 @@ class DatedScore:
         """Return whether the data are older than they may be, or of unknown age."""
         age = self.data_age_hours(now)
         return self.score.status != "not-scored" and (age is None or age > stale_after_hours)
-
-    @property
-    def group(self) -> int:
-        """Position of its group on the list: not scored, ranked by LACE, scored by the model."""
-        return {"not-scored": 0, "fallback": 1, "scored": 2}[self.score.status]

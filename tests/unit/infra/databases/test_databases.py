@@ -91,6 +91,25 @@ def test_no_login_owns_tables_or_is_a_coordinator_without_the_service() -> None:
     assert login_roles()["ml-training"] == "trainer"
 
 
-def test_a_stack_without_a_network_of_its_own_has_neither(tmp_path: Path) -> None:
-    kinds = {resource.type for resource in declare(settings("dev", tmp_path)).resources}
-    assert not [kind for kind in kinds if kind.startswith(("aws:rds/", "aws:msk/", "vault:database/"))]
+def test_a_stack_without_a_network_of_its_own_uses_the_server_of_its_settings(tmp_path: Path) -> None:
+    stack = declare(settings("dev", tmp_path))
+    assert not [resource.type for resource in stack.resources if resource.type.startswith(("aws:rds/", "aws:msk/"))]
+    connections = [one for one in stack.resources if one.type.endswith(":SecretBackendConnection")]
+    assert {one.inputs["postgresql"]["connectionUrl"] for one in connections} == {
+        f"postgresql://{{{{username}}}}:{{{{password}}}}@172.31.250.1:5432/{hospital}-planning?sslmode=verify-full"
+        for hospital in ("north", "south")
+    }
+    jobs = {one.name: one.inputs for one in stack.of("CronJob")}
+    [container] = jobs["north-database"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["-m", "services.database", "update", "--hospital", "north"]
+    policies = {one.name: one.inputs["policy"] for one in stack.of("RolePolicy")}
+    assert "secret:hmlops-postgresql-administrator-??????" in policies["north-database-setup-secret"]
+    readers = {name for name, policy in policies.items() if "hmlops-postgresql-administrator" in policy}
+    assert readers == {"north-database-setup-secret", "south-database-setup-secret"}
+
+
+def test_a_stack_without_a_server_has_no_databases(tmp_path: Path) -> None:
+    configuration = settings("dev", tmp_path)
+    endpoints = configuration.endpoints.model_copy(update={"postgresql": None})
+    stack = declare(configuration.model_copy(update={"endpoints": endpoints}))
+    assert not [one.name for one in stack.resources if "database" in one.name]

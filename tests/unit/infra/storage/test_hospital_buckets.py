@@ -10,7 +10,7 @@ from infra.blocks.workload_roles import bucket_access_policy
 from infra.settings import DataClass
 from infra.vault.hospital import KEYS, policy_text
 from tests.support.mocked_stack import Declared, Stack, declare, settings
-from tests.support.service_accounts import GRANTS, VAULT_RULES, ZONES
+from tests.support.service_accounts import DATABASE_ADMINISTRATORS, GRANTS, VAULT_RULES, ZONES
 from workloads.zones.flow_table import table
 
 HOSPITALS = ("north", "south")
@@ -23,6 +23,7 @@ SAFEGUARDS = (
     "BucketLifecycleConfiguration",
     "BucketPolicy",
 )
+ACCOUNTS = {*GRANTS, *DATABASE_ADMINISTRATORS}
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +123,18 @@ def test_roles_are_taken_by_one_service_account_alone(stack: Stack) -> None:
         assert claims.pop("172.31.250.1:6443:aud") == "sts.amazonaws.com"
         subjects += claims.values()
         assert claims.keys() == {"172.31.250.1:6443:sub"}
-    accounts = {f"{hospital}-{ZONES[name]}:{name}" for hospital in HOSPITALS for name in GRANTS}
+    accounts = {f"{hospital}-{ZONES[name]}:{name}" for hospital in HOSPITALS for name in ACCOUNTS}
     assert sorted(subjects) == sorted(f"system:serviceaccount:{account}" for account in accounts)
 
 
 def test_policies_name_only_the_hospital_s_own_objects_and_keys(stack: Stack) -> None:
     policies = by_hospital(stack, "RolePolicy")
-    assert len(policies) == len(HOSPITALS) * len(GRANTS)
+    assert len(policies) == len(HOSPITALS) * len(ACCOUNTS)
+    secrets = [policy for policy in policies if policy.name.endswith("-secret")]
+    assert {policy.name for policy in secrets} == {f"{hospital}-database-setup-secret" for hospital in HOSPITALS}
     for policy in policies:
+        if policy in secrets:
+            continue
         hospital = policy.name.partition("-")[0]
         for statement in statements(policy.inputs["policy"]):
             assert not any("*" in action for action in listed(statement["Action"]))
@@ -216,7 +221,10 @@ def test_vault_policies_stay_within_the_hospital_s_mounts(stack: Stack) -> None:
         hospital = policy.name.partition("-")[0]
         paths = [line.split('"')[1] for line in policy.inputs["policy"].splitlines() if line.startswith("path")]
         assert paths
-        assert all(path.startswith((f"{hospital}/transit/", f"{hospital}/kv/data/")) for path in paths)
+        assert all(
+            path.startswith(tuple(f"{hospital}/{mount}/" for mount in ("transit", "kv/data", "database")))
+            for path in paths
+        )
         assert "sudo" not in policy.inputs["policy"]
 
 

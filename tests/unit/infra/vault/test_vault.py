@@ -41,8 +41,9 @@ def test_a_hospital_s_authority_signs_for_its_gateway_and_its_own_programs(prod:
     declared = [role for role in stack.of("SecretBackendRole") if role.inputs["backend"] == "north/pki"]
     roles = {role.inputs["name"]: role.inputs for role in declared}
     assert roles.keys() == {"envoy", "program"}
-    assert roles["envoy"]["allowedDomains"] == ["north.risk.healthcare-mlops.example"]
-    assert tuple(roles["program"]["allowedDomains"]) == prod.hospitals[0].applications != ()
+    assert roles["envoy"]["allowedDomains"] == ["north.api.risk.healthcare-mlops.example"]
+    assert int(roles["envoy"]["maxTtl"]) == 24 * 3600
+    assert tuple(roles["program"]["allowedDomains"]) == prod.hospitals[0].client_certificates != ()
     assert (roles["envoy"]["serverFlag"], roles["envoy"]["clientFlag"]) == (True, False)
     assert (roles["program"]["serverFlag"], roles["program"]["clientFlag"]) == (False, True)
     for role in roles.values():

@@ -24,7 +24,7 @@ STAFF = staff("north", SETTINGS.units, {})
 
 @pytest.fixture
 def realm() -> dict[str, Any]:
-    return representation(SETTINGS, STAFF)
+    return representation(SETTINGS, "a key", STAFF)
 
 
 def executions(realm: dict[str, Any], alias: str) -> Iterator[dict[str, Any]]:
@@ -107,8 +107,8 @@ def test_one_coordinator_has_no_second_factor(realm: dict[str, Any]) -> None:
 
 
 def test_equal_declarations_have_equal_digests() -> None:
-    def digest(settings: RealmSettings) -> str:
-        return str(representation(settings, STAFF)["attributes"][DIGEST])
+    def digest(settings: RealmSettings, key: str = "a key") -> str:
+        return str(representation(settings, key, STAFF)["attributes"][DIGEST])
 
     changes = [
         replace(SETTINGS, client="other"),
@@ -119,4 +119,4 @@ def test_equal_declarations_have_equal_digests() -> None:
         replace(SETTINGS, groups={**SETTINGS.groups, "auditor": "Privacy Office"}),
     ]
     assert digest(SETTINGS) == digest(replace(SETTINGS))
-    assert len({digest(SETTINGS), *map(digest, changes)}) == len(changes) + 1
+    assert len({digest(SETTINGS), digest(SETTINGS, "another"), *map(digest, changes)}) == len(changes) + 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import UserError
-from local.keycloak import admin, build, server
+from local.keycloak import admin, build, keys, server
 from local.keycloak.realm import RealmSettings, representation
 from local.keycloak.staff import Person, staff
 from local.paths import Home
@@ -39,11 +39,13 @@ class Keycloak:
 
     def __init__(self, home: Home, url: str) -> None:
         self.url, self.authority = url, home.pki / "ca.crt"
-        self._secret = server.secret_file(home).read_text()
+        self._home, self._secret = home, server.secret_file(home).read_text()
 
     def apply(self, *settings: RealmSettings) -> dict[str, str]:
         people = {one.hospital: staff(one.hospital, one.units, STAFF) for one in settings}
-        realms = [representation(one, people[one.hospital]) for one in settings]
+        realms = [
+            representation(one, keys.signing_key(self._home, one.hospital), people[one.hospital]) for one in settings
+        ]
         return admin.apply(self.url, self.authority, self._secret, realms)
 
     def browser(self, settings: RealmSettings = NORTH) -> Browser:
@@ -162,10 +164,11 @@ def test_a_wrong_one_time_password_and_a_used_one_are_refused(keycloak: Keycloak
     morgan = person("morgan", "south")
     browser = keycloak.browser(SOUTH)
     page = browser.password(morgan)
-    right = morgan.code()
-    wrong = browser.fill(page, otp=f"{(int(right) + 1) % 1_000_000:06d}")
+    wrong = browser.fill(page, otp=f"{(int(morgan.code()) + 1) % 1_000_000:06d}")
     assert browser.code(wrong) is None
-    assert browser.code(browser.fill(wrong, otp=right)) is not None
+    right = morgan.code()
+    corrected = browser.fill(wrong, otp=right)
+    assert browser.code(corrected) is not None, browser.message(corrected)
     other = keycloak.browser(SOUTH)
     used = other.fill(other.password(morgan), otp=right)
     assert other.code(used) is None
@@ -256,8 +259,11 @@ def test_realms_follow_the_entries(keycloak: Keycloak, tmp_path: Path) -> None:
     assert keycloak.apply(NORTH, SOUTH, east) == {"east": "created"}
     assert keycloak.apply(NORTH, SOUTH, east) == {}
     more = replace(east, units=("surgery", *east.units))
-    assert keycloak.apply(NORTH, SOUTH, more) == {"east": "replaced"}
     browser, casey = keycloak.browser(more), person("casey", "east")
+    before = browser.client.get(f"{browser.issuer}/protocol/openid-connect/certs").json()
+    assert keycloak.apply(NORTH, SOUTH, more) == {"east": "replaced"}
+    after = browser.client.get(f"{browser.issuer}/protocol/openid-connect/certs").json()
+    assert [key["kid"] for key in after["keys"]] == [key["kid"] for key in before["keys"]]
     claims = browser.claims(browser.redeem(browser.code(browser.sign_in(casey))).json()["access_token"])
     assert (claims["sub"], claims["units"]) == (casey.id, ["surgery"])
     assert keycloak.apply(NORTH, SOUTH) == {"east": "removed"}

@@ -1,6 +1,7 @@
 """The vault plugin's rows against the real OpenBao: a hospital's authority, and who gets certificates of it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import hvac
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.process
 MOUNT = "vault:index/mount:Mount"
 ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 ROLE = "vault:pkiSecret/secretBackendRole:SecretBackendRole"
+LISTS = "vault:pkiSecret/secretBackendCrlConfig:SecretBackendCrlConfig"
+READ = "vault:generic/getSecret:getSecret"
 AUTHORITY: Props = {
     "backend": "north/pki",
     "type": "internal",
@@ -122,6 +125,24 @@ def test_a_workload_s_role_issues_its_own_uri_alone(tmp_path: Path) -> None:
         for other in ({"uri_sans": "spiffe://hmlops/north/care"}, {"common_name": "north.example"}):
             with pytest.raises(InvalidRequest):
                 world.http.write_data("north/pki/issue/planner", data={"uri_sans": own, **other})
+
+
+def test_the_program_reads_the_revocation_list_that_an_authority_publishes(world: World) -> None:
+    world.create(MOUNT, {"path": "north/pki", "type": "pki", "maxLeaseTtlSeconds": 315360000})
+    settings: Props = {"backend": "north/pki", "expiry": "31536000s", "disable": False}
+    made, state = world.create(LISTS, settings)
+    world.create(ROOT, AUTHORITY)
+    assert made == "north/pki/config/crl"
+    assert world.read(LISTS, made, settings, state).inputs == {**settings, "__defaults": []}
+    answer = world.provider.invoke(READ, {"path": "north/pki/cert/crl"})
+    listed = x509.load_pem_x509_crl(answer["data"]["certificate"].encode())
+    assert listed.issuer.rfc4514_string() == "CN=Authority of hospital north"
+    assert listed.next_update_utc is not None
+    assert listed.next_update_utc - listed.last_update_utc >= timedelta(days=364)
+    with pytest.raises(PluginError, match="has nothing at south/pki/cert/crl"):
+        world.provider.invoke(READ, {"path": "south/pki/cert/crl"})
+    with pytest.raises(PluginError, match="does not support the function"):
+        world.provider.invoke("vault:index/getRaftAutopilotState:getRaftAutopilotState", {})
 
 
 def test_an_authority_whose_key_would_leave_vault_is_refused(world: World) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from model.release.signing import LocalSigner
 from services.audit import anchors, chain
@@ -22,7 +23,7 @@ from services.audit.records import Record
 from services.audit.verify import Verification, verify
 from services.database.schemas import Schema
 from tests.support.audit_records import entry, features, scored
-from tests.support.postgres import Database, PostgresServer
+from tests.support.postgres import ADMINISTRATOR, BINARIES, HOST, Database, PostgresServer
 
 pytestmark = pytest.mark.process
 
@@ -234,3 +235,29 @@ def test_anchors_hold_nothing_of_the_records(world: World) -> None:
         "anchored_at", "hash", "hospital", "public_key", "sequence", "signature", "type",
     }  # fmt: skip
     assert world.clock.now - timedelta(minutes=1) < world.anchors()[0].anchored_at
+
+
+def run(world: World, program: str, *arguments: str) -> None:
+    server = world.database.server
+    environment = {"PGPASSWORD": server.password, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(server.authority)}
+    where = ("-h", HOST, "-p", str(server.port), "-U", ADMINISTRATOR)
+    subprocess.run([BINARIES / program, *where, *arguments], env=environment, check=True, capture_output=True)
+
+
+def test_a_restored_backup_is_the_same_chain_and_goes_on(world: World, tmp_path: Path) -> None:
+    world.append(4)
+    last = world.anchoring.anchor(None)
+    backup, restored = str(tmp_path / "audit.dump"), f"{world.database.name}-restored"
+    run(world, "pg_dump", "-Fc", "-d", world.database.name, "-f", backup)
+    run(world, "createdb", "-T", "template0", restored)
+    run(world, "pg_restore", "--exit-on-error", "-d", restored, backup)
+    server = world.database.server.administrator
+    copy = replace(world.anchoring, connect=lambda: server.transaction(restored))
+    moved = replace(world, anchoring=copy)
+    assert moved.verify().intact
+    with server.transaction(restored) as connection:
+        assert chain.insert(connection, entry(world.database.hospital).canonical()).sequence == 5
+    with copy.connect() as connection, pytest.raises(DBAPIError, match="append-only"):
+        connection.execute(text("DELETE FROM audit.records"))
+    assert copy.anchor(last) == copy.last()
+    assert moved.verify().anchored == 5

@@ -25,7 +25,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(f"AWS_{name}", value)
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ROLE_ARN", "AWS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in {"HOST": HOST, "PORT": "5432", "CA": "ca.crt", "SECRET": SECRET}.items():
+    for name, value in {"HOST": HOST, "PORT": "5432", "CA": "ca.crt", "ADMINISTRATOR": SECRET}.items():
         monkeypatch.setenv(f"DATABASE_{name}", value)
     commands._administrator.cache_clear()
     with mock_aws():

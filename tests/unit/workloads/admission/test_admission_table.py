@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from infra.settings import ClusterKind, DataClass, names
 from workloads.admission.admission_table import TABLE, AdmissionTable, table
 from workloads.platform import charts
-from workloads.serving import gateway
+from workloads.serving import gateway_routes
 from workloads.zones import workload_table
 
 TEXT = TABLE.read_text(encoding="utf-8")
@@ -52,7 +52,7 @@ def test_releases_lie_where_the_workload_table_has_them() -> None:
 def test_the_gateway_is_the_one_that_the_stack_deploys() -> None:
     chart = next(chart for chart in charts.table().charts if chart.name == "envoy-gateway")
     own = table().gateway
-    assert own.service_account == gateway.NAME
+    assert own.service_account == gateway_routes.NAME
     assert own.tagged_images == (f"docker.io/envoyproxy/gateway:{chart.version}",)
     assert own.audience.split(".")[1] == chart.namespace
     assert table().gateway_controller.split(":")[2] == chart.namespace

@@ -13,6 +13,7 @@ from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
 from workloads.hospital import hospital as declared_hospital
 from workloads.zones import flow_table, workload_table
+from workloads.zones.flow_table import Flow
 from workloads.zones.workload_table import PLANNING, Pods, WorkloadTable
 
 PORT = 8443
@@ -25,7 +26,9 @@ def table_of(**change: Any) -> WorkloadTable:
 
 
 def put(table: WorkloadTable, patch: pytest.MonkeyPatch) -> None:
-    zones = replace(flow_table.table(), workloads=table.workloads)
+    before = flow_table.table()
+    called = [Flow("gateway", "planning", "https")] if table.workloads[PLANNING].ports else []
+    zones = replace(before, workloads=table.workloads, flows=(*before.flows, *called))
     patch.setattr(workload_table, "table", lambda: table)
     patch.setattr(flow_table, "table", lambda: zones)
 
@@ -66,6 +69,13 @@ def test_its_probes_ask_it_with_its_own_certificate(stack: Stack) -> None:
         command = container[kind]["exec"]["command"]
         assert command == ["python3", "-m", "services.probe", f"https://127.0.0.1:{PORT}/{path}"]
     assert container["ports"] == [{"containerPort": PORT, "name": "https", "protocol": "TCP"}]
+
+
+def test_its_callers_are_those_of_the_zone_table(stack: Stack) -> None:
+    [north] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
+    [container] = north.inputs["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    assert (env["TLS_CALLERS"], env["TLS_PORT"]) == ("spiffe://hmlops/north/envoy", str(PORT))
 
 
 def test_its_service_leads_to_its_port_and_stays_in_the_cluster(stack: Stack) -> None:

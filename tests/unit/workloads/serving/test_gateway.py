@@ -8,7 +8,7 @@ import pytest
 from infra.settings import SettingsError
 from tests.support.mocked_stack import RELEASE, Declared, Stack, configuration, declare, like, settings
 
-MODEL = "readmission-risk-v1"
+QUEUED = {"note-extraction", "patient-outreach"}
 
 
 def two(written: dict[str, Any]) -> None:
@@ -25,20 +25,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     return declare(settings("prod", tmp_path_factory.mktemp("prod"), two))
 
 
+def every(stack: Stack, kind: str, hospital: str) -> list[Declared]:
+    return [r for r in stack.of(kind) if r.metadata["labels"].get("healthcare-mlops/hospital") == hospital]
+
+
 def of(stack: Stack, kind: str, hospital: str) -> Declared:
-    [found] = [r for r in stack.of(kind) if r.metadata["labels"].get("healthcare-mlops/hospital") == hospital]
+    [found] = every(stack, kind, hospital)
     return found
 
 
 @pytest.mark.parametrize("hospital", ["north", "south"])
 def test_each_hospital_has_a_gateway_with_a_certificate_of_its_own(stack: Stack, hospital: str) -> None:
     gateway, made = of(stack, "Gateway", hospital), of(stack, "Certificate", hospital)
-    host = f"{hospital}.risk.healthcare-mlops.example"
+    host = f"{hospital}.api.risk.healthcare-mlops.example"
     [listener] = gateway.inputs["spec"]["listeners"]
     assert gateway.metadata["namespace"] == f"{hospital}-platform"
     assert (listener["protocol"], listener["hostname"], listener["tls"]["mode"]) == ("HTTPS", host, "Terminate")
     assert [ref["name"] for ref in listener["tls"]["certificateRefs"]] == [made.inputs["spec"]["secretName"]]
     assert made.inputs["spec"]["dnsNames"] == [host]
+    assert (made.inputs["spec"]["duration"], made.inputs["spec"]["renewBefore"]) == ("24h", "8h")
     issuer = of(stack, "ClusterIssuer", hospital)
     assert made.inputs["spec"]["issuerRef"] == {"kind": "ClusterIssuer", "name": issuer.metadata["name"]}
     assert issuer.inputs["spec"]["vault"]["path"] == f"{hospital}/pki/sign/envoy"
@@ -48,62 +53,60 @@ def test_each_hospital_has_a_gateway_with_a_certificate_of_its_own(stack: Stack,
 
 @pytest.mark.parametrize("hospital", ["north", "south"])
 def test_who_shows_no_certificate_of_the_hospital_is_not_heard(stack: Stack, hospital: str) -> None:
-    tls = of(stack, "ClientTrafficPolicy", hospital).inputs["spec"]["tls"]
-    assert tls["minVersion"] == "1.2"
-    assert tls["clientValidation"]["optional"] is False
+    spec = of(stack, "ClientTrafficPolicy", hospital).inputs["spec"]
+    [target] = spec["targetRefs"]
+    assert (target["kind"], target["name"], target["sectionName"]) == ("Gateway", "gateway", "machines")
+    tls = spec["tls"]
+    assert (tls["minVersion"], tls["clientValidation"]["optional"]) == ("1.2", False)
     made = of(stack, "Certificate", hospital).inputs["spec"]["secretName"]
-    assert tls["clientValidation"]["caCertificateRefs"] == [{"kind": "Secret", "name": made}]
+    assert [reference["name"] for reference in tls["clientValidation"]["caCertificateRefs"]] == [made]
+    [revoked] = [r for r in stack.of("ConfigMap") if r.metadata["namespace"] == f"{hospital}-platform"]
+    assert [reference["name"] for reference in tls["clientValidation"]["crl"]["refs"]] == [revoked.metadata["name"]]
+    assert revoked.inputs["data"] == {"ca.crl": f"revocation list of {hospital}/pki/cert/crl"}
 
 
 @pytest.mark.parametrize(
     ("hospital", "applications"), [("north", ["north-ehr"]), ("south", ["south-ehr", "south-app"])]
 )
 def test_only_the_hospital_s_own_applications_come_in(stack: Stack, hospital: str, applications: list[str]) -> None:
-    spec = of(stack, "SecurityPolicy", hospital).inputs["spec"]
+    policies = {policy.metadata["name"]: policy for policy in every(stack, "SecurityPolicy", hospital)}
+    assert policies.keys() == QUEUED | {"gateway"}
+    assert policies["gateway"].inputs["spec"]["authorization"] == {"defaultAction": "Deny"}
+    spec = policies["note-extraction"].inputs["spec"]
     [provider] = spec["jwt"]["providers"]
     assert provider["issuer"] == "https://login.healthcare-mlops.example"
     assert provider["audiences"] == ["readmission-risk"]
     assert provider["remoteJWKS"]["uri"].startswith("https://")
     assert spec["authorization"]["defaultAction"] == "Deny"
-    [rule] = spec["authorization"]["rules"]
-    assert rule["principal"]["jwt"]["provider"] == provider["name"]
-    assert rule["principal"]["jwt"]["claims"] == [{"name": "client_id", "values": applications}]
+    rules = spec["authorization"]["rules"]
+    assert [rule["principal"]["jwt"]["claims"] for rule in rules] == [
+        [{"name": "client_id", "values": [application]}] for application in applications
+    ]
+    assert {tuple(rule["principal"]["jwt"]["scopes"]) for rule in rules} == {("notes.extract",)}
+    assert [rule["cel"] for rule in rules] == [
+        f"connection.subject_peer_certificate == 'CN={application}'" for application in applications
+    ]
 
 
-def test_policies_hold_for_the_whole_gateway(stack: Stack) -> None:
-    for kind in ("ClientTrafficPolicy", "SecurityPolicy", "BackendTrafficPolicy"):
-        for policy in stack.of(kind):
-            [target] = policy.inputs["spec"]["targetRefs"]
-            assert (target["kind"], target["name"]) == ("Gateway", "gateway"), policy.name
-            assert "sectionName" not in target
+def test_only_queued_routes_exist_until_a_workload_answers_the_others(stack: Stack) -> None:
+    assert {route.metadata["name"] for route in every(stack, "HTTPRoute", "north")} == QUEUED
+    for route in stack.of("HTTPRoute"):
+        [rule] = route.inputs["spec"]["rules"]
+        [answer] = rule["filters"]
+        assert "backendRefs" not in rule
+        assert answer["extensionRef"]["name"] == of(stack, "HTTPRouteFilter", "north").metadata["name"]
+    assert "ReferenceGrant" not in {resource.kind for resource in stack.resources}
 
 
-def test_replicas_share_the_rate_that_the_environment_allows(stack: Stack) -> None:
-    [proxy] = stack.of("EnvoyProxy")
-    replicas = proxy.inputs["spec"]["provider"]["kubernetes"]["envoyDeployment"]["replicas"]
-    rules = of(stack, "BackendTrafficPolicy", "north").inputs["spec"]["rateLimit"]["local"]["rules"]
-    assert [rule["limit"] for rule in rules] == [{"requests": 600 // replicas, "unit": "Minute"}]
-
-
-def test_only_a_release_has_a_route_and_the_grant_names_it_alone(stack: Stack) -> None:
-    [route], [grant] = stack.of("HTTPRoute"), stack.of("ReferenceGrant")
-    [rule] = route.inputs["spec"]["rules"]
-    assert route.metadata["namespace"] == "north-platform"
-    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": f"/v2/models/{MODEL}"}}]
-    assert rule["backendRefs"] == [{"name": f"{MODEL}-predictor", "namespace": "north-serving", "port": 80}]
-    assert grant.metadata["namespace"] == "north-serving"
-    assert grant.inputs["spec"]["to"] == [{"group": "", "kind": "Service", "name": f"{MODEL}-predictor"}]
-    assert [origin["namespace"] for origin in grant.inputs["spec"]["from"]] == ["north-platform"]
-
-
-def test_one_class_records_every_request_without_what_is_about_patients(stack: Stack) -> None:
-    [made], [proxy] = stack.of("GatewayClass"), stack.of("EnvoyProxy")
-    reference = made.inputs["spec"]["parametersRef"]
-    assert (reference["name"], reference["namespace"]) == (proxy.metadata["name"], "envoy-gateway-system")
+def test_every_request_is_recorded_without_what_is_about_patients(stack: Stack) -> None:
+    gateway, proxy = of(stack, "Gateway", "north"), of(stack, "EnvoyProxy", "north")
+    assert gateway.inputs["spec"]["infrastructure"]["parametersRef"]["name"] == proxy.metadata["name"]
+    assert proxy.metadata["namespace"] == gateway.metadata["namespace"]
     [record] = proxy.inputs["spec"]["telemetry"]["accessLog"]["settings"]
     fields = record["format"]["json"]
-    assert {"time", "application", "certificate", "path", "answer"} <= fields.keys()
-    assert fields["path"] == "%REQ_WITHOUT_QUERY(:PATH)%"
+    assert {"time", "application", "certificate", "route", "answer"} <= fields.keys()
+    assert not [value for value in fields.values() if "PATH" in value or "DETAILS" in value]
+    assert proxy.inputs["spec"]["logging"] == {"level": {"default": "error"}}
     service = proxy.inputs["spec"]["provider"]["kubernetes"]["envoyService"]
     assert service["annotations"]["service.beta.kubernetes.io/aws-load-balancer-internal"] == "true"
 
@@ -113,6 +116,11 @@ def test_the_platform_zone_has_room_for_the_gateway_alone(stack: Stack) -> None:
     ways_in = {home: hard["services.loadbalancers"] for home, hard in quotas.items()}
     assert {home for home, count in ways_in.items() if count != "0"} == {"north-platform", "south-platform"}
     assert quotas["north-platform"]["pods"] == "3"
+
+
+def without(written: dict[str, Any], *names: str) -> None:
+    for name in names:
+        del written["hospitals"][0][name]
 
 
 def test_without_a_gateway_there_is_none_of_it(tmp_path: Path) -> None:
@@ -129,8 +137,8 @@ def test_without_a_gateway_there_is_none_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stack_name", "change", "says"),
     [
-        ("prod", lambda c: c["hospitals"][0].pop("applications"), "hospital north needs network and applications"),
-        ("prod", lambda c: c["hospitals"][0].update(applications=[]), "hospital north needs network and applications"),
+        ("prod", lambda c: without(c, "applications", "ehr"), "hospital north needs network and applications, or ehr"),
+        ("prod", lambda c: without(c, "network"), "hospital north"),
         ("dev", lambda c: c.update(gateway=configuration("prod")["gateway"]), "gateway needs cluster: eks"),
     ],
 )

@@ -1,6 +1,7 @@
 """The route table: rows that agree with the workflows, the zones and each other, and the routes of a hospital."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from workloads.serving.routes import TABLE, WORKFLOWS, Proof, parse, table
 from workloads.zones import workload_table
 
 MODEL = "readmission-risk"
+PLANNING = {"planning": replace(workload_table.row("planning"), ports={"https": 8443})}
 V1 = Release("v1", "0" * 12)
 ROUTES = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 WORKFLOW_ROWS = yaml.safe_load(WORKFLOWS.read_text(encoding="utf-8"))
@@ -79,9 +81,10 @@ def test_a_route_sends_no_more_than_may_pass_the_gateway() -> None:
 
 def test_a_hospital_has_the_routes_of_workloads_that_exist() -> None:
     queued = {name for name, route in table().routes.items() if route.queued}
-    planning = {"planning": workload_table.row("planning")}
     assert table().served({}, MODEL, V1).keys() == queued
-    assert table().served(planning, MODEL, V1).keys() == queued | {"scores"}
+    assert table().served(PLANNING, MODEL, V1).keys() == queued | {"scores"}
+    portless = {"planning": replace(PLANNING["planning"], ports={"http": 8080})}
+    assert table().served(portless, MODEL, V1).keys() == queued
 
 
 @pytest.mark.parametrize(
@@ -96,11 +99,11 @@ def test_a_hospital_has_the_routes_of_workloads_that_exist() -> None:
 def test_a_release_that_a_route_does_not_name_takes_the_route_away(
     model: str, release: Release | None, routes: set[str]
 ) -> None:
-    served = table().served({"planning": workload_table.row("planning")}, model, release)
+    served = table().served(PLANNING, model, release)
     assert {name for name, route in served.items() if not route.queued} == routes
 
 
 def test_the_file_explains_each_of_its_fields() -> None:
     comments = "".join(line for line in TABLE.read_text(encoding="utf-8").splitlines(keepends=True) if line[0:1] == "#")
-    fields = {field for row in ROUTES["routes"].values() for field in row} - {"rate"}
+    fields = {field for row in ROUTES["routes"].values() for field in row}
     assert [field for field in fields if f"# {field} " not in comments] == []

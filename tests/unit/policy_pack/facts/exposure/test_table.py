@@ -29,7 +29,8 @@ def test_its_controls_kinds_and_workloads_exist() -> None:
     protections, kinds = exposure().protections.values(), exposure().kinds.values()
     controls = {row.control for row in protections} | {row.control for row in kinds}
     assert controls <= table().rows.keys()
-    assert {row.leads_to.workload for row in exposure().entry_points if row.leads_to} <= zones().workload_zones.keys()
+    workloads = {destination.workload for row in exposure().entry_points for destination in row.leads_to}
+    assert workloads - {"care"} <= zones().workload_zones.keys()
     assert {row.kind for row in aws_services().values()} <= exposure().kinds.keys()
 
 
@@ -71,4 +72,13 @@ def test_a_missing_or_broken_table_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_row_allows_its_kind_namespace_and_clients(kind: str, namespace: str, reach: Reach, *, allowed: bool) -> None:
-    assert (exposure().allowing(kind, namespace, reach) is not None) is allowed
+    listener = "machines" if kind == "gateway-listener" else ""
+    assert (exposure().allowing(kind, namespace, reach, listener) is not None) is allowed
+
+
+@pytest.mark.parametrize(("listener", "protections"), [("machines", {"mutual-tls"}), ("browsers", {"sign-in"})])
+def test_each_listener_has_a_row_of_its_own(listener: str, protections: set[str]) -> None:
+    row = exposure().allowing("gateway-listener", "north-platform", Reach.VPC, listener)
+    assert row is not None
+    assert set(row.requires) == protections | {"tls", "token", "authorization", "rate-limit", "record"}
+    assert exposure().allowing("gateway-listener", "north-platform", Reach.VPC, "other") is None

@@ -217,12 +217,18 @@ def known_last_night(world: CareWorld, stay: Stay, folder: Path) -> CareWorld:
     """Return the world with the tables that a night's ingestion made in the middle of the stay."""
     night = stay.start + (stay.end - stay.start) * 0.4
     write_record(folder / "fhir", stay.known_at(night))
-    ring = VaultKeyring(world.bao.vault("care"), "north/transit")
+    hospital = world.care.settings.hospital
+    ring = VaultKeyring(world.bao.vault("care"), f"{hospital}/transit")
     limits = {"Encounter.implausible-date": 1.0, "Encounter.no-date": 1.0}
     ingest(
-        str(folder / "fhir"), hospital="north", out=str(folder / "curated"), ring=ring, max_bad_share=1.0, limits=limits
+        str(folder / "fhir"),
+        hospital=hospital,
+        out=str(folder / "curated"),
+        ring=ring,
+        max_bad_share=1.0,
+        limits=limits,
     )
-    return world.at(world.care.clock, history=History(str(folder / "curated"), "north"))
+    return world.at(world.care.clock, history=History(str(folder / "curated"), hospital))
 
 
 def test_without_a_fresh_record_the_card_says_since_when_there_are_no_data(

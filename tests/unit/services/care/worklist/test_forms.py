@@ -22,7 +22,7 @@ def test_a_token_is_good_for_its_session_alone() -> None:
 @given(st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=200), max_size=10))
 def test_a_form_is_read_as_it_was_written(fields: dict[str, str]) -> None:
     assert forms.parse(urlencode(fields).encode()) == {
-        name: value.replace("\r\n", "\n") for name, value in fields.items()
+        name: value.replace("\r\n", "\n").replace("\0", "\ufffd") for name, value in fields.items()
     }
 
 

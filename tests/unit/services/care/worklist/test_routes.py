@@ -5,13 +5,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from services.care.worklist import placements
+from services.care.worklist.actions import ACTIONS
 from services.care.worklist.ports import IdentitiesUnavailableError, Launched
 from services.database import connections
 from tests.support.sign_in import AUDITOR, MANAGER, OTHER_UNIT, User
@@ -37,6 +41,18 @@ def test_the_list_is_in_the_order_of_need_and_names_patients(casey: Browser, wor
     for words in ("No model score: the model did not answer", "Stale: no data for 41 h", "LACE 12", "61 %"):
         assert words in page
     assert "v1-" not in page.replace("readmission-risk-v1", "")
+
+
+def test_an_override_moves_a_patient_within_the_group(casey: Browser, world: World) -> None:
+    high = world.place(1, scored(0.8), name="High, Hal")
+    low = world.place(2, scored(0.1), name="Low, Lou")
+    world.place(3, scored(0.4), name="Mid, Mo")
+    world.place(4, fallback(3), name="Fall, Fay")
+    casey.act(high, "override", code="support")
+    casey.act(low, "override", code="frailty")
+    page = casey.get("/worklist").text
+    places = [page.index(name) for name in ("Fall, Fay", "Low, Lou", "Mid, Mo", "High, Hal")]
+    assert places == sorted(places)
 
 
 def test_answers_say_what_a_browser_may_do_with_them(casey: Browser, world: World) -> None:
@@ -507,3 +523,60 @@ def test_what_is_of_no_more_use_is_deleted(casey: Browser, world: World) -> None
         count = "SELECT (SELECT count(*) FROM care.worklist_forms), (SELECT count(*) FROM care.worklist_drafts)"
         assert connection.execute(text(count)).one() == (0, 0)
     assert "kept for good" in casey.get(f"/worklist/entries/{entry}").text
+
+
+def test_any_character_of_a_note_is_kept_or_replaced(casey: Browser, world: World) -> None:
+    entry = world.place(1, scored(0.4))
+    assert casey.act(entry, "note", note="a\0b \N{PILE OF POO} \u202e end").status_code == 303
+    assert "a\ufffdb \N{PILE OF POO} \u202e end" in casey.get(f"/worklist/entries/{entry}").text
+
+
+@pytest.mark.parametrize("form", ["urn:uuid:{}", "{{{}}}", "{}"])
+def test_an_entry_has_one_page_however_its_id_is_written(casey: Browser, world: World, form: str) -> None:
+    entry = world.place(1, scored(0.4), name="Doe, Dee")
+    assert "Doe, Dee" in casey.get(f"/worklist/entries/{form.format(entry)}").text
+
+
+HOSTILE = st.text(alphabet=st.characters(codec="utf-8"), max_size=40)
+PLACES = st.sampled_from(["", "/search", "/print", "/break-glass", "/drafts", "/sign-out", "/entries", "/launch"])
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "DELETE"]),
+    place=PLACES,
+    rest=st.lists(st.one_of(HOSTILE, st.sampled_from([*ACTIONS, "ENTRY"])), max_size=3),
+    query=st.dictionaries(st.sampled_from(["show", "unit", "page", "done", "x"]), HOSTILE, max_size=3),
+    fields=st.dictionaries(
+        st.sampled_from(["note", "code", "version", "due_on", "assignee", "reason", "record_number", "form", "search"]),
+        st.one_of(HOSTILE, st.sampled_from(["call", "completed", "frailty", "covering", "1", "2026-12-24"])),
+        max_size=6,
+    ),
+    token=st.one_of(st.none(), HOSTILE),
+)
+def test_no_request_fails_the_service(
+    casey: Browser,
+    world: World,
+    method: str,
+    place: str,
+    rest: list[str],
+    query: dict[str, str],
+    fields: dict[str, str],
+    token: str | None,
+) -> None:
+    """Hostile input gets a page or a problem, and no fault of the service."""
+    entry = world.place(1, scored(0.4), name="Secret, Sid")
+    path = "/".join(quote(entry if part == "ENTRY" else part, safe="") for part in rest)
+    fields["form_token"] = casey.token() if token is None else token
+    answer = casey.client.request(
+        method,
+        f"/worklist{place}{'/' if path else ''}{path}",
+        params=query,
+        content=urlencode(fields),
+        headers=casey.headers,
+        follow_redirects=False,
+    )
+    assert answer.status_code < 500
+    assert "Traceback" not in answer.text
+    if casey.get("/worklist").status_code == 401:  # it signed out
+        world.reset()

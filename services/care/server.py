@@ -1,0 +1,76 @@
+"""Care in its pod: mutual TLS for the gateway, and to planning."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from model.errors import UserError
+from services import workflows
+from services.audit.configuration import start_entry
+from services.audit.http import RecordedRequests, Recorder
+from services.care.app import create
+from services.care.assembly import care
+from services.care.context import Care
+from services.care.settings import Settings
+from services.planning import feedback
+from services.problems import Problem
+from services.transport import ServerSettings, SpiffeId, client
+from services.transport import serve as serve_tls
+
+PLANNING = "planner"
+"""ServiceAccount of planning."""
+
+
+def serve(environment: Mapping[str, str]) -> None:
+    """Serve until the process is told to stop.
+
+    Parameters
+    ----------
+    environment : mapping
+        Variables of :mod:`services.care.settings`, :mod:`services.transport.server` and Vault, ``DEPLOYED_BY``.
+
+    Raises
+    ------
+    UserError
+        If a setting is missing, or a file of the settings cannot be used.
+    NotRecordedError
+        If the start is not on record: then nothing could be answered.
+    """
+    settings = Settings.from_environment(environment)
+    try:
+        tls = ServerSettings.from_environment(environment)
+        planning = client(str(settings.planning_url), SpiffeId(settings.hospital, PLANNING), tls.files)
+    except ValueError as fault:
+        raise UserError(f"TLS_CALLERS, TLS_PORT or PLANNING_URL: {fault}; correct the environment.") from None
+    parts = care(settings, planning)
+    record_start(parts, environment.get("DEPLOYED_BY") or None)
+    # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
+    app, refusal = cast(Any, create(parts)), cast(Any, _refusal(parts.recorder))
+    serve_tls(app, tls, refusal)
+
+
+def record_start(parts: Care, deployed_by: str | None) -> None:
+    """Put the configuration on record, by its digests."""
+    components = {
+        "settings": parts.settings.model_dump_json().encode(),
+        "workflows": Path(workflows.TABLE).read_bytes(),
+        "feedback": feedback.TABLE.read_bytes(),
+        "ehr-clients": parts.settings.ehr_clients.read_bytes(),
+    }
+    entry = start_entry(
+        "care", parts.settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)
+    )
+    parts.recorder.append(entry)
+
+
+def _refusal(recorder: Recorder) -> ASGIApp:
+    """Return what answers a workload that may not call the service: its attempt is on record too."""
+
+    async def forbidden(scope: Scope, receive: Receive, send: Send) -> None:
+        problem = Problem(403, "Caller not allowed", "This workload may not call this service.")
+        await problem.response()(scope, receive, send)
+
+    return RecordedRequests(forbidden, recorder=recorder)
