@@ -6,17 +6,20 @@ serves, and its decisions must be those of the release's own thresholds.
 
 import concurrent.futures
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.planning.release import AssignedRelease
+
+log = logging.getLogger("services.planning")
 
 LARGEST_ANSWER = 4 * 1024 * 1024
 """Bytes; more than any answer to a bounded request."""
@@ -49,7 +52,7 @@ class ModelReason(BaseModel):
 
     feature: str
     text: str
-    value: float | str | None
+    value: Annotated[float, Field(allow_inf_nan=False)] | str | None
     direction: Literal["raises", "lowers"]
 
 
@@ -141,7 +144,11 @@ class ModelClient:
         except (concurrent.futures.TimeoutError, httpx.TimeoutException):
             call.cancel()
             raise ModelFailure(FallbackReason.MODEL_SLOW) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        except ModelFailure:
+            raise
+        except Exception as fault:
+            # Whatever the client raises, care goes on with LACE.
+            log.warning("The model server cannot be asked: %s", type(fault).__name__)
             raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE) from None
         return _answer(content, release, count)
 
@@ -191,7 +198,7 @@ def _answer(content: bytes, release: AssignedRelease, count: int) -> ModelAnswer
         if any(len(column) != count for column in columns):
             raise ValueError("another number of scores than of encounters")
         scores = tuple(_score(row, release.band) for row in zip(*columns, strict=True))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE) from None
     return ModelAnswer(scores, response.parameters.evaluated, response.parameters.caution)
 

@@ -7,6 +7,7 @@ server. While they cannot be read, patients are ranked by LACE, and reading is t
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from model.artifact.trust import open_release
 from model.definitions.features import definitions
 from model.errors import UserError
 from model.scoring.contract import Contract
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 log = logging.getLogger("services.planning")
 
@@ -147,9 +150,16 @@ def _release(found: files.ReleaseFiles, lineage: Mapping[str, Any], schema: Mapp
         preprocessing=hashlib.sha256(found.contents[files.PIPELINE_FILE]).hexdigest(),
         schema_version=int(schema.get("x-schema-version", 0)),
         contract=Contract(schema),
-        bands=tuple(Band(str(row["name"]), float(row["from"]), str(row["action"])) for row in bands),
+        bands=tuple(Band(_code(row["name"]), float(row["from"]), str(row["action"])) for row in bands),
         approvals=tuple(_approvals(lineage)),
     )
+
+
+def _code(name: str) -> str:
+    """Return the name of a band, which audit records hold as a code."""
+    if not _CODE.fullmatch(name):
+        raise ValueError("the name of a band is not a code")
+    return name
 
 
 def _approvals(lineage: Mapping[str, Any]) -> list[Approval]:

@@ -14,6 +14,7 @@ from typing import Any
 from model.scoring import Scorer
 
 LONG_SECONDS = 30.0
+NO_NUMBER = '[{"feature": "age", "text": "age", "value": NaN, "direction": "raises"}]'
 scorer = Scorer.open(sys.argv[1])
 fault = "none"
 asked = 0
@@ -56,6 +57,8 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "risk-above-one": lambda reply: data_of(reply, "risk").__setitem__(0, 1.5),
     "risk-of-text": lambda reply: data_of(reply, "risk").__setitem__(0, "0.5"),
     "bad-reasons": lambda reply: data_of(reply, "reasons").__setitem__(0, "[{}]"),
+    "deep-reasons": lambda reply: data_of(reply, "reasons").__setitem__(0, "[" * 100_000),
+    "reason-without-number": lambda reply: data_of(reply, "reasons").__setitem__(0, NO_NUMBER),
 }
 
 

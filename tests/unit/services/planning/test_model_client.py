@@ -52,6 +52,8 @@ def check(hospital: PlanningWorld, scores: list[dict[str, Any]], reason: str) ->
         ("risk-above-one", "model-unavailable"),
         ("risk-of-text", "model-unavailable"),
         ("bad-reasons", "model-unavailable"),
+        ("deep-reasons", "model-unavailable"),
+        ("reason-without-number", "model-unavailable"),
         ("other-digest", "wrong-release"),
         ("other-version", "wrong-release"),
         ("other-model", "wrong-release"),
