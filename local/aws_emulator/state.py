@@ -9,6 +9,7 @@ from moto.kms.models import kms_backends
 from moto.kms.utils import _deserialize_ciphertext_blob
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
 
 from local.aws_emulator.messages import ACCOUNT, PARTITION
 from local.aws_emulator.moto.backend import Moto
@@ -69,6 +70,11 @@ class State:
             if provider.url.rstrip("/") == host.rstrip("/"):
                 return arn, list(provider.client_id_list)
         return None
+
+    def secret_arn(self, region: str, name: str) -> str:
+        """Return the ARN of a secret by its name or ARN; for an unknown one, the ARN without its random characters."""
+        secret = secretsmanager_backends[ACCOUNT][region].secrets.get(name)
+        return str(secret.arn) if secret else f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{name}"
 
     def bucket_policy(self, bucket: str) -> str | None:
         """Return a bucket's policy."""

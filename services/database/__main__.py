@@ -130,10 +130,16 @@ def _read_secret(name: str) -> _Secret:
         return _Secret.model_validate(json.loads(content))
     except (BotoCoreError, ClientError, KeyError) as error:
         raise DatabaseError(
-            f"the administrator's secret {name} cannot be read ({type(error).__name__}); check the role of this Job"
+            f"the administrator's secret {name} cannot be read ({_code(error)}); check the role of this Job"
         ) from None
     except (ValueError, ValidationError):
         raise DatabaseError(f"the secret {name} is not a login of RDS: it has no username and password") from None
+
+
+def _code(error: Exception) -> str:
+    """Return the code of an error of AWS, such as AccessDeniedException."""
+    response = getattr(error, "response", {})
+    return str(response.get("Error", {}).get("Code") or type(error).__name__)
 
 
 def _vault(patience: float) -> Vault:

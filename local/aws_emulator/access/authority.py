@@ -89,7 +89,16 @@ class Authority:
             for ask, policy in self._kms_asks(request, operation, signed.region, base):
                 _decide(caller, ask, policy, policy is not None)
         else:
-            _decide(caller, Ask(operations.permission(signed.service, operation), "*", base), None, False)
+            resource = self._secret(request, signed.region) if signed.service == "secretsmanager" else "*"
+            _decide(caller, Ask(operations.permission(signed.service, operation), resource, base), None, False)
+
+    def _secret(self, request: Request, region: str) -> str:
+        """Return the ARN of the secret that a request of Secrets Manager names; ``*`` where it names none."""
+        try:
+            name = json.loads(request.body or b"{}").get("SecretId")
+        except (ValueError, AttributeError):
+            raise AwsError("SerializationException", "The request body is not JSON.", 400) from None
+        return self.state.secret_arn(region, str(name)) if name else "*"
 
     def _context(self, caller: Caller, request: Request, signed: Signed) -> dict[str, tuple[str, ...]]:
         now = datetime.now(UTC)

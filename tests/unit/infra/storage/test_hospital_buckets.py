@@ -221,12 +221,8 @@ def test_vault_policies_stay_within_the_hospital_s_mounts(stack: Stack) -> None:
         hospital = policy.name.partition("-")[0]
         paths = [line.split('"')[1] for line in policy.inputs["policy"].splitlines() if line.startswith("path")]
         assert paths
-        assert all(
-            path.startswith(
-                tuple(f"{hospital}/{mount}/" for mount in ("transit", "kv/data", "database", "services-pki", "pki"))
-            )
-            for path in paths
-        )
+        mounts = tuple(f"{hospital}/{mount}/" for mount in ("transit", "kv/data", "database", "workload-pki"))
+        assert all(path.startswith(mounts) for path in paths)
         assert "sudo" not in policy.inputs["policy"]
 
 

@@ -92,6 +92,11 @@ def trainer_policy(key: str) -> dict[str, Any]:
             },
             {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": objects},
             {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": key},
+            {
+                "Effect": "Allow",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": "arn:aws:secretsmanager:us-east-1:123456789012:secret:own-??????",
+            },
         ],
     }
 
@@ -172,6 +177,17 @@ def test_keys_of_another_hospital_are_closed(emulator: Emulator) -> None:
     refused(kms.decrypt, "AccessDeniedException", CiphertextBlob=south, KeyId=own)
     refused(kms.generate_data_key, "AccessDeniedException", KeyId="alias/south", KeySpec="AES_256")
     refused(kms.schedule_key_deletion, "AccessDeniedException", KeyId=own)
+
+
+def test_secrets_of_others_are_closed(emulator: Emulator) -> None:
+    secrets, administrator = emulator.client("secretsmanager", **session(emulator)), emulator.client("secretsmanager")
+    arns = {name: administrator.create_secret(Name=name, SecretString=name)["ARN"] for name in ("own", "own-other")}
+    for name in ("own", arns["own"]):
+        assert secrets.get_secret_value(SecretId=name)["SecretString"] == "own"
+        refused(secrets.put_secret_value, "AccessDeniedException", SecretId=name, SecretString="x")
+    for name in ("own-other", arns["own-other"], "absent"):
+        refused(secrets.get_secret_value, "AccessDeniedException", SecretId=name)
+    refused(secrets.list_secrets, "AccessDeniedException")
 
 
 def test_a_bucket_policy_denies_and_allows(emulator: Emulator, trainer: Any) -> None:
