@@ -15,7 +15,7 @@ ENGINE = $(if $(STACK),,$(error name the stack: make $@ STACK=prod)) \
 ACTIONLINT = cd .github/actionlint && GOMODCACHE=$(CACHE)/go/mod GOCACHE=$(CACHE)/go/build GOFLAGS=-modcacherw \
 	go tool actionlint -config-file ../actionlint.yaml -shellcheck= -pyflakes= ../workflows/*.yaml
 # A worker whose test hangs is replaced: an exception would be caught by the test, or reproduced by Hypothesis.
-IN_PARALLEL = --numprocesses 2 --dist loadfile --timeout 600 --timeout-method thread
+IN_PARALLEL = --numprocesses 2 --dist loadfile --timeout-method thread
 KEEP ?=
 END ?=
 # The cloud's packages are large: compiled once, a preview starts in a third of the time.
@@ -104,11 +104,11 @@ docs: .venv/.synced ## generate docs/settings.md from the types of the settings,
 
 .PHONY: test-unit
 test-unit: .venv/.synced-tests ## tests that need nothing but Python, in minutes
-	@.venv/bin/pytest tests/unit -m "not process" $(IN_PARALLEL)
+	@.venv/bin/pytest tests/unit -m "not process" $(IN_PARALLEL) --timeout 600
 
 .PHONY: test-processes
 test-processes: .venv/.synced-tests ## tests that run a server, an engine or training to a release, without the environment
-	@.venv/bin/pytest tests/unit -m process $(IN_PARALLEL)
+	@.venv/bin/pytest tests/unit -m process $(IN_PARALLEL) --timeout 1800
 
 .PHONY: test-charts
 test-charts: .venv/.synced-tests ## render the platform's charts with Helm and evaluate their objects (builds Helm once, in minutes)

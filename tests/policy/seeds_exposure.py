@@ -80,7 +80,6 @@ MUTUAL_TLS: list[Seed] = [
     extra("TX-03", _policy("ClientTrafficPolicy", {"timeout": {}}, "Gateway", "gateway")).here(),
     seed("TX-03", _GATEWAY, f"{_LISTENER}.protocol", "HTTP"),
     seed("TX-03", _GATEWAY, f"{_LISTENER}.tls.mode", "Passthrough"),
-    seed("TX-03", _GATEWAY, "spec.listeners", lambda old: [*old, _HTTP_LISTENER]),
     seed("TX-03", _ISSUER, "spec.vault.path", GONE, hides=False),
     seed("TX-03", _ISSUER, "spec.vault.path", "south/pki/sign/envoy", name="north-*"),
     seed("TX-03", _CERTIFICATE, "spec.issuerRef.name", "south-gateway", name="north-*"),
@@ -182,6 +181,7 @@ CLIENTS: list[Seed] = [
 
 DECLARED: list[Seed] = [
     absent("SEG-12", _TRAFFIC),
+    seed("SEG-12", _GATEWAY, "spec.listeners", lambda old: [*old, _HTTP_LISTENER]),
     seed("SEG-12", _TRAFFIC, "spec.rateLimit", GONE),
     seed("SEG-12", _TRAFFIC, "spec.rateLimit.local.rules", []),
     seed("SEG-12", _TRAFFIC, "spec.rateLimit.local.rules[0].limit.requests", 4_000_000_000),

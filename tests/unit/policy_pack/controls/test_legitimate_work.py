@@ -95,6 +95,7 @@ def test_a_workload_elsewhere_has_a_message_that_says_what_to_describe() -> None
 
 def test_a_research_namespace_without_phi_passes() -> None:
     own = {"hospital": "shared", "zone": "platform", "data-class": "none", "owner": "research", "phi": "false"}
+    own["data-passes"] = "none"
     labels = RESTRICTED | {f"{PREFIX}/{name}": value for name, value in own.items()}
     namespace = build("kubernetes:core/v1:Namespace", "research", {"metadata": {"name": "research", "labels": labels}})
     closed = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

@@ -358,7 +358,7 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
     assert found == Addresses(
         {"vault": Endpoint("10.1.2.3/32", 8200), "aws": Endpoint("10.40.0.0/16", 443)},
         {("north", "fhir"): Endpoint("10.50.0.0/24", 443)},
-        frozenset({("north", "issuer"), ("north", "gateway-control"), ("north", "sign-in")}),
+        frozenset({("north", "issuer"), ("north", "gateway-control"), ("north", "sign-in"), ("north", "postgresql")}),
         vault="https://10.1.2.3:8200",
         pods="10.40.0.0/16",
     )

@@ -249,7 +249,9 @@ def test_an_undeclared_connection_is_marked(tmp_path: Path) -> None:
     opened = Graph([*graph, build("kubernetes:networking.k8s.io/v1:NetworkPolicy", "wide", wide)], "dev")
     found = report(StackState(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
     connections = [way for way in found.network.connections if way.target == "0.0.0.0/0"]
-    assert {way.source for way in connections} == {"north-phi/ingestor", "north-phi/reidentifier"}
+    assert {way.source for way in connections} == {
+        "north-phi/ingestor", "north-phi/reidentifier", "north-phi/database-setup",
+    }  # fmt: skip
     assert not any(way.declared for way in connections if way.source.endswith("reidentifier"))
 
 

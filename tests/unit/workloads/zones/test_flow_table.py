@@ -18,7 +18,7 @@ from workloads.zones.workload_table import GATEWAY, row
 HOSPITALS = ("north", "south")
 # The hospitals of dev have files, not servers, and nothing from outside asks them.
 ABSENT = {"fhir", "clinic", "issuer", "sign-in", "gateway-control", "monitoring"}
-PORTS = {"dns": {5353}, "vault": {8200}, "aws": {4566}}
+PORTS = {"dns": {5353}, "vault": {8200}, "aws": {4566}, "postgresql": {5432}}
 
 
 @pytest.fixture(scope="module")
