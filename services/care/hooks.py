@@ -5,6 +5,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from model.definitions.features import definitions
+
 SERVICE_ID = "readmission-risk"
 HOOK = "encounter-discharge"
 LONGEST_COMMENT = 4_000
@@ -99,7 +101,7 @@ def description() -> dict[str, Any]:
     return {
         "id": SERVICE_ID,
         "hook": HOOK,
-        "title": "Risk of readmission within 30 days",
+        "title": f"Risk of readmission within {definitions().stay.return_days} days",
         "description": "Estimates the risk of readmission when a patient is discharged, with the main reasons.",
         "prefetch": PREFETCH,
         "usageRequirements": "Without the prefetch, the FHIR server of the hook is read; it must be registered here.",

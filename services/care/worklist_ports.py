@@ -149,6 +149,7 @@ def worklist_score(features: FreshFeatures, score: AnyScore | None, now: datetim
             return scores.Score(
                 status="scored",
                 risk=score.risk,
+                return_days=release.return_days,
                 decision=score.decision,
                 action=score.action,
                 cautions=tuple(caution for caution in (release.caution, *score.warnings) if caution),

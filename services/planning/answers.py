@@ -123,6 +123,7 @@ def _release(outcome: ScoredOutcome) -> Release:
         digest=release.digest,
         preprocessing=release.preprocessing,
         schema_version=release.schema_version,
+        return_days=release.return_days,
         evaluated=answer.evaluated,
         caution=answer.caution,
     )

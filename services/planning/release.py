@@ -15,6 +15,7 @@ from typing import Any, Literal
 from model.artifact import files
 from model.artifact.trust import open_release
 from model.definitions.features import definitions
+from model.definitions.window import UNRECORDED_DAYS
 from model.errors import UserError
 from model.scoring.contract import Contract
 
@@ -53,6 +54,8 @@ class AssignedRelease:
         SHA-256 of the pipeline, which is preprocessing and model in one.
     schema_version
         Version of the feature definitions.
+    return_days
+        Readmission window that it was trained for, in days.
     contract
         The features that it takes.
     bands
@@ -66,6 +69,7 @@ class AssignedRelease:
     digest: str
     preprocessing: str
     schema_version: int
+    return_days: int
     contract: Contract
     bands: tuple[Band, ...]
     approvals: tuple[Approval, ...]
@@ -149,10 +153,18 @@ def _release(found: files.ReleaseFiles, lineage: Mapping[str, Any], schema: Mapp
         digest=found.digest,
         preprocessing=hashlib.sha256(found.contents[files.PIPELINE_FILE]).hexdigest(),
         schema_version=int(schema.get("x-schema-version", 0)),
+        return_days=_days(lineage.get("return_days", UNRECORDED_DAYS)),
         contract=Contract(schema),
         bands=tuple(Band(_code(row["name"]), float(row["from"]), str(row["action"])) for row in bands),
         approvals=tuple(_approvals(lineage)),
     )
+
+
+def _days(number: object) -> int:
+    """Return the readmission window, which is a whole number of days."""
+    if type(number) is not int or number < 1:
+        raise ValueError("the readmission window is not a number of days")
+    return number
 
 
 def _code(name: str) -> str:

@@ -119,6 +119,7 @@ class Release(_Answer):
     digest: str = Field(description="The whole SHA-256 digest of the release.")
     preprocessing: str = Field(description="SHA-256 of the preprocessing and model.")
     schema_version: int = Field(description="Version of the feature definitions.")
+    return_days: int = Field(ge=1, description="Readmission window of the risk, in days.")
     evaluated: bool = Field(description="false: the model's performance is unknown.")
     caution: str = Field(description="What to show with the risk; empty: nothing.")
 

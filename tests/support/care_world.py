@@ -36,6 +36,7 @@ RELEASE = {
     "version": "v1",
     "digest": DIGEST,
     "preprocessing": "d4" * 32,
+    "return_days": 30,
     "schema_version": 3,
     "evaluated": True,
     "caution": "",

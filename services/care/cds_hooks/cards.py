@@ -138,7 +138,7 @@ def _summary(score: AnyScore | None, features: FreshFeatures) -> str:
     match score:
         case Scored():
             stale = "" if features.fresh else "; old data"
-            return f"Readmission within 30 days: {score.risk:.0%} ({score.decision}{stale})"
+            return f"Readmission within {score.release.return_days} days: {score.risk:.0%} ({score.decision}{stale})"
         case Fallback():
             return f"No model score, ranked by LACE {score.lace} of 19: {FALLBACKS[score.fallback_reason]}"
         case NotScored():

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import httpx
 
+from model.definitions.features import definitions
 from model.errors import UserError
 from model.fhir_server.credentials import Credentials, credentials
 from model.fhir_server.tls import context
@@ -65,7 +66,8 @@ def _method(score: Scored | Fallback) -> str:
 
 
 def _prediction(score: Scored | Fallback) -> dict[str, Any]:
-    outcome = {"outcome": {"coding": [SNOMED_READMISSION], "text": "Unplanned readmission within 30 days"}}
+    days = score.release.return_days if isinstance(score, Scored) else definitions().stay.return_days
+    outcome = {"outcome": {"coding": [SNOMED_READMISSION], "text": f"Unplanned readmission within {days} days"}}
     if isinstance(score, Fallback):
         # Points are no probability.
         return outcome | {"rationale": f"LACE index {score.lace} of 19; no model score"}

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from model.definitions.features import definitions
 from services.care.worklist.ports import Override, Scores, ScoresUnavailableError
 from services.care.worklist.scores import Score
 
@@ -63,13 +64,20 @@ def place(connection: Connection, placement: Placement) -> str:
 
 
 def record_readmission(connection: Connection, encounter: str, readmitted: bool) -> bool:
-    """Record whether a patient came back within 30 days; return whether the entry exists and the 30 days are over."""
-    statement = text("SELECT care.worklist_record_readmission(:encounter, :readmitted)")
-    return bool(connection.scalar(statement, {"encounter": encounter, "readmitted": readmitted}))
+    """Record whether a patient came back within the readmission window.
+
+    Returns
+    -------
+    bool
+        Whether the entry exists and its window is over; otherwise nothing is recorded.
+    """
+    statement = text("SELECT care.worklist_record_readmission(:encounter, :readmitted, :return_days)")
+    values = {"encounter": encounter, "readmitted": readmitted, "return_days": definitions().stay.return_days}
+    return bool(connection.scalar(statement, values))
 
 
 def tidy(connection: Connection) -> None:
-    """Delete what is no longer of use: forms after two days, drafts after thirty, sessions after ninety."""
+    """Delete what is no longer of use: forms after 48 hours, drafts after 720, sessions after 90 days."""
     connection.execute(text("SELECT care.worklist_tidy()"))
 
 

@@ -20,7 +20,7 @@ FEWEST = 5
 
 @dataclass(frozen=True)
 class Readmissions:
-    """Readmissions within 30 days after discharges of a unit with an intervention."""
+    """Readmissions within the window after discharges of a unit with an intervention."""
 
     unit: str
     intervention: str
@@ -51,7 +51,7 @@ def wilson(events: int, trials: int) -> tuple[float, float]:
 
 
 def readmissions(session: Session) -> list[Readmissions]:
-    """Return the rows of the report for the units of the person, with discharges whose 30 days are over.
+    """Return the rows of the report for the units of the person, with discharges whose window is over.
 
     A discharge with two interventions counts in both rows.
     """

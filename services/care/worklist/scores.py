@@ -55,7 +55,9 @@ class Score(_Part):
     status
         ``fallback`` is ranked by LACE and is not a model's score; ``not-scored`` has neither.
     risk
-        Probability of readmission within 30 days; null unless the model scored.
+        Probability of readmission within ``return_days``; null unless the model scored.
+    return_days
+        Readmission window of the release that scored, in days.
     lace
         LACE index, 0 to 19 (van Walraven 2010, CMAJ 182:551).
     freshness_hours
@@ -68,6 +70,7 @@ class Score(_Part):
 
     status: Status
     risk: float | None = Field(default=None, ge=0, le=1)
+    return_days: int | None = Field(default=None, ge=1)
     lace: int | None = Field(default=None, ge=0, le=19)
     decision: str = ""
     action: str = ""

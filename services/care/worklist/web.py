@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from model.definitions.features import definitions
 from services.care.worklist import codes, forms, sessions, tokens, words
 from services.care.worklist.entries import UnknownEntryError
 from services.care.worklist.ports import Audit, Facts, Identities, Scores
@@ -106,7 +107,11 @@ class Worklist:
             lstrip_blocks=True,
         )
         environment.filters |= words.filters(self.zone)
-        environment.globals |= {"codes": codes.read(), "settings": self.settings}
+        environment.globals |= {
+            "codes": codes.read(),
+            "settings": self.settings,
+            "return_days": definitions().stay.return_days,
+        }
         return environment
 
     def page(self, name: str, session: Session | None, *, status: int = 200, **values: Any) -> HTMLResponse:

@@ -33,7 +33,7 @@ CREATE TABLE care.worklist_entries (
 );
 CREATE INDEX worklist_entries_open ON care.worklist_entries (unit) WHERE closed_at IS NULL;
 COMMENT ON COLUMN care.worklist_entries.id IS 'Random: addresses have it, so that no access log has a pseudonym';
-COMMENT ON COLUMN care.worklist_entries.readmitted IS 'Known when the 30 days are over; null until then';
+COMMENT ON COLUMN care.worklist_entries.readmitted IS 'Known when the readmission window is over; null until then';
 
 CREATE TABLE care.worklist_scores (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -132,11 +132,13 @@ BEGIN
     RETURN placed;
 END $$;
 
-CREATE FUNCTION care.worklist_record_readmission(of_encounter text, value boolean) RETURNS boolean
+CREATE FUNCTION care.worklist_record_readmission(of_encounter text, value boolean, return_days integer) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     WITH changed AS (
         UPDATE care.worklist_entries SET readmitted = value
-        WHERE encounter = of_encounter AND discharged_at + interval '30 days' <= now() RETURNING 1)
+        WHERE encounter = of_encounter AND return_days >= 1
+            AND discharged_at + make_interval(days => return_days) <= now()
+        RETURNING 1)
     SELECT EXISTS (SELECT FROM changed)
 $$;
 
@@ -173,7 +175,7 @@ $$;
 CREATE FUNCTION care.worklist_tidy() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
     DELETE FROM care.worklist_forms WHERE at < now() - interval '2 days';
-    DELETE FROM care.worklist_drafts WHERE at < now() - interval '30 days';
+    DELETE FROM care.worklist_drafts WHERE at < now() - interval '720 hours';
     DELETE FROM care.worklist_sessions WHERE seen < now() - interval '90 days';
 $$;
 
@@ -221,7 +223,7 @@ POLICIES = (
 
 FUNCTIONS = (
     "worklist_place(text, text, text, timestamptz, timestamptz, jsonb)",
-    "worklist_record_readmission(text, boolean)",
+    "worklist_record_readmission(text, boolean, integer)",
     "worklist_opened()",
     "worklist_break_glass_open(text, text, text)",
     "worklist_colleagues(text)",

@@ -20,7 +20,7 @@ from services.care.worklist_ports import PlanningScores, worklist_score
 from services.database import signing_keys
 from services.database.schemas import Schema, role_name
 from services.planning.schema import Scored
-from tests.support.care_world import ADDRESS, SCORED, CareWorld, Planning, care_world, hook, prefetch
+from tests.support.care_world import ADDRESS, RELEASE, SCORED, CareWorld, Planning, care_world, hook, prefetch
 from tests.support.postgres import PostgresServer
 from tests.support.sign_in import COORDINATOR, OTHER_UNIT, Issuer, User
 
@@ -131,12 +131,13 @@ FEATURES = FreshFeatures(
 
 
 def test_a_score_has_the_values_behind_it_and_when_each_feed_arrived() -> None:
-    score = worklist_score(FEATURES, Scored.model_validate(SCORED | {"encounter": ENCOUNTER}), NOW)
+    answer = SCORED | {"encounter": ENCOUNTER, "release": RELEASE | {"return_days": 45}}
+    score = worklist_score(FEATURES, Scored.model_validate(answer), NOW)
     values = {feature.name: feature for feature in score.features}
     assert (values["age"].value, values["age"].imputed, values["albumin_last"].imputed) == (71.0, False, True)
     feeds = {feed.name: feed.arrived_at for feed in score.feeds}
     assert feeds == {"labs": NOW - timedelta(hours=2), "drugs": None}
-    assert (score.status, score.risk, score.threshold) == ("scored", 0.27, 0.2)
+    assert (score.status, score.risk, score.return_days, score.threshold) == ("scored", 0.27, 45, 0.2)
 
 
 def test_overrides_go_to_planning_and_those_that_it_refuses_are_not_repeated() -> None:

@@ -47,6 +47,7 @@ def test_the_score_is_the_release_s(hospital: PlanningWorld, client: TestClient)
         assert score["release"]["digest"] == scorer.files.digest
         assert (score["release"]["model"], score["release"]["version"]) == (scorer.name, scorer.version)
         assert score["release"]["schema_version"] == definitions().version
+        assert score["release"]["return_days"] == scorer.return_days
         assert score["threshold"]["band"] == wanted.decision
         assert score["threshold"]["approved_by"] == []
         assert "lace" not in score

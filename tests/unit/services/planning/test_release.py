@@ -42,6 +42,7 @@ def test_it_says_what_the_release_says(place: Path, keys: list[str]) -> None:
     assert release.short == place.name
     assert release.contract.names == scorer.names
     assert release.schema_version == definitions().version
+    assert release.return_days == scorer.return_days
     assert release.approvals == (
         Approval("clinical", "clinical-safety-officer", OFFICER.partition(":")[2].strip()),
         Approval("ethics", "ethics-committee", "R. Roe"),
@@ -81,6 +82,8 @@ def test_one_of_another_signer_is_refused(place: Path, tmp_path: Path) -> None:
         (files.POLICY_FILE, {"bands": [{"name": "high"}]}, "do not have the format"),
         (files.POLICY_FILE, {"bands": [{"name": "very high", "from": 0, "action": ""}]}, "do not have the format"),
         (files.LINEAGE_FILE, {"approval": "jane"}, "do not have the format"),
+        (files.LINEAGE_FILE, {"return_days": 0}, "do not have the format"),
+        (files.LINEAGE_FILE, {"return_days": "45"}, "do not have the format"),
     ],
 )
 def test_one_of_another_form_is_refused(

@@ -19,7 +19,18 @@ from model.identity_store.lookup_tables import ENCRYPTED, IDENTITY, STAY
 from model.synthesis.run import synthesize
 from services.care.fresh.history import History
 from services.care.tables import CARD, FEEDBACK, OUTBOX
-from tests.support.care_world import ADDRESS, FALLBACK, HOOK, SCORED, CareWorld, care_world, fixed, hook, prefetch
+from tests.support.care_world import (
+    ADDRESS,
+    FALLBACK,
+    HOOK,
+    RELEASE,
+    SCORED,
+    CareWorld,
+    care_world,
+    fixed,
+    hook,
+    prefetch,
+)
 from tests.support.discharges import Stay, stays, write_record
 from tests.support.ehr import FHIR, Ehr
 from tests.support.postgres import PostgresServer
@@ -164,6 +175,7 @@ def test_the_identity_lookup_learns_a_patient_whom_the_night_did_not_know(world:
         (FALLBACK, "No model score, ranked by LACE 12 of 19: the model was too slow", "This is not a model score"),
         (NOT_SCORED, "Readmission risk not computed: data that the model needs are missing", "Missing: age"),
         (SCORED | {"decision": "low", "risk": 0.02}, "Readmission within 30 days: 2% (low)", "Main reasons"),
+        (SCORED | {"release": RELEASE | {"return_days": 45}}, "Readmission within 45 days: 27% (high)", "Main reasons"),
         (SCORED | {"threshold": UNAPPROVED}, "Readmission within", "approved by nobody"),
     ],
 )

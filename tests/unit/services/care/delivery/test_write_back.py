@@ -13,7 +13,7 @@ from services.care.delivery.outbox import RISK_ASSESSMENT, Courier, put, wait_se
 from services.care.delivery.write_back import Assessed, FhirWriter, content, transaction
 from services.care.tables import OUTBOX
 from services.planning.schema import Fallback, Scored
-from tests.support.care_world import FALLBACK, SCORED, CareWorld, care_world
+from tests.support.care_world import FALLBACK, RELEASE, SCORED, CareWorld, care_world
 from tests.support.ehr_server import Clock, EhrServer
 from tests.support.ehr_server import running as running_ehr
 from tests.support.postgres import PostgresServer
@@ -126,6 +126,12 @@ def test_the_content_is_not_readable_in_the_database(world: CareWorld, ehr: EhrS
     write(world)
     assert "patient-1" not in json.dumps(world.rows(OUTBOX), default=str)
     assert courier(world, ehr, Clock(NOW)).deliver_due() == 1
+
+
+def test_a_score_names_the_window_of_its_release() -> None:
+    score = SCORED | {"encounter": ENCOUNTER, "release": RELEASE | {"return_days": 45}}
+    (prediction,) = json.loads(content(Scored.model_validate(score), ASSESSED))["prediction"]
+    assert prediction["outcome"]["text"] == "Unplanned readmission within 45 days"
 
 
 def test_a_rank_by_lace_is_no_probability() -> None:

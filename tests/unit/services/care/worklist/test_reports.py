@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from model.definitions.features import definitions
 from services.care.worklist import placements, reports
 from services.care.worklist.reports import Readmissions, wilson
 from tests.support.sign_in import MANAGER
@@ -58,3 +59,27 @@ def test_rows_count_discharges_whose_days_are_over(world: World) -> None:
         ]
     with world.session(MANAGER) as session:
         assert reports.readmissions(session)[-1] == Readmissions("medicine", "home-visit", 1, 1)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("return_days", "recorded"), [(20, True), (21, False), (0, False), (-1, False), (None, False)])
+def test_a_readmission_is_recorded_when_the_window_of_the_service_is_over(
+    world: World, return_days: int | None, recorded: bool
+) -> None:
+    world.place(1, scored(0.3), hours=20 * 24 + 12)
+    statement = text("SELECT care.worklist_record_readmission(:encounter, true, :return_days)")
+    values = {"encounter": "v1-000000000001", "return_days": return_days}
+    with world.engine.begin() as connection:
+        assert connection.scalar(statement, values) is recorded
+    with world.database.administrator() as connection:
+        kept = connection.scalar(text("SELECT readmitted FROM care.worklist_entries"))
+        assert kept is (True if recorded else None)
+
+
+@pytest.mark.process
+def test_the_service_waits_for_the_window_of_the_definitions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.place(1, scored(0.3), hours=31 * 24)
+    stay = definitions().stay.model_copy(update={"return_days": 45})
+    monkeypatch.setattr(placements, "definitions", lambda: definitions().model_copy(update={"stay": stay}))
+    with world.engine.begin() as connection:
+        assert not placements.record_readmission(connection, "v1-000000000001", True)

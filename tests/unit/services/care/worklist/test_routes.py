@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from model.definitions.features import definitions
 from services.care.worklist import placements
 from services.care.worklist.actions import ACTIONS
 from services.care.worklist.ports import IdentitiesUnavailableError, Launched
@@ -41,6 +42,17 @@ def test_the_list_is_in_the_order_of_need_and_names_patients(casey: Browser, wor
     for words in ("No model score: the model did not answer", "Stale: no data for 41 h", "LACE 12", "61 %"):
         assert words in page
     assert "v1-" not in page.replace("readmission-risk-v1", "")
+
+
+def test_pages_name_the_window_of_the_score_or_of_the_definitions(casey: Browser, world: World) -> None:
+    days = definitions().stay.return_days
+    own = world.place(1, scored(0.4).model_copy(update={"return_days": 45}))
+    unknown = world.place(2, scored(0.5))
+    assert "risk within 45 days" in casey.get(f"/worklist/entries/{own}").text
+    assert f"risk within {days} days" in casey.get(f"/worklist/entries/{unknown}").text
+    page = Browser(casey.client, world, MANAGER).get("/worklist/readmissions").text
+    assert f"Readmissions within {days} days" in page
+    assert f"has its {days} days over" in page
 
 
 def test_an_override_moves_a_patient_within_the_group(casey: Browser, world: World) -> None:

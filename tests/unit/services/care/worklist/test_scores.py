@@ -31,6 +31,7 @@ def test_data_grow_old_after_the_score(score: Score, later: float, stale: bool) 
     [
         {"risk": 1.1},
         {"risk": -0.1},
+        {"return_days": 0},
         {"lace": 20},
         {"record": -1},
         {"freshness_hours": -1},
