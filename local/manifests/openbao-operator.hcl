@@ -67,6 +67,9 @@ path "identity/entity/id" { capabilities = ["list"] }
 path "identity/entity/id/*" { capabilities = ["read"] }
 path "identity/group/id" { capabilities = ["list"] }
 path "identity/group/id/*" { capabilities = ["read"] }
+path "+/pki/roles" { capabilities = ["list"] }
+path "+/workload-pki/roles" { capabilities = ["list"] }
+path "+/database/roles" { capabilities = ["list"] }
 
 # The official provider works with a short-lived child of the token that it is given.
 path "auth/token/create" { capabilities = ["create", "update"] }

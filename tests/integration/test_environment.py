@@ -39,7 +39,9 @@ PARTS = (
     "kubelet",
     "kube-proxy",
     "kserve",
+    "injector",
     "metrics-server",
+    "postgres",
     "keycloak",
 )
 

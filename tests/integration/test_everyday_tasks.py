@@ -115,7 +115,7 @@ def test_the_environments_limit_of_jobs_changes_the_jobs_and_the_zones_bounds(ho
         sizes["job"]["limits"]["memory"] = "1200Mi"
 
     preview = previewed(tmp_path, home, change)
-    expected = Counter({"update CronJob": 6, "update ResourceQuota": 3, "update LimitRange": 3})
+    expected = Counter({"update CronJob": 7, "update ResourceQuota": 3, "update LimitRange": 3})
     working = [entry["name"] for entry in Stack(home).working()]
     assert {name: changes(of(name, preview)) for name in working} == dict.fromkeys(working, expected)
     assert changes(preview).total() == len(working) * expected.total()

@@ -14,7 +14,9 @@ from tests.support.model_world import world
 
 pytestmark = pytest.mark.process
 
-COMMANDS = ("synthesize", "ingest", "features", "train", "evaluate", "release", "verify", "score", "card", "reidentify")
+COMMANDS = (
+    "synthesize", "ingest", "features", "train", "evaluate", "submit", "release", "verify", "score", "card", "reidentify",
+)  # fmt: skip
 
 
 def test_the_words_are_those_of_the_contract() -> None:

@@ -387,14 +387,14 @@ from model.io import storage
 from model.release.publish import release
 from model.release.signing import LocalSigner
 run, to, key, writes = sys.argv[1:]
-left, write = int(writes), storage.write
+left, create = int(writes), storage.create
 def dying(place, content):
     global left
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     left -= 1
-    write(place, content)
-storage.write = dying
+    create(place, content)
+storage.create = dying
 release(Path(run), version="v1", to=to, signer=LocalSigner(Path(key)))
 """
 

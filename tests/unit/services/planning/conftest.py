@@ -15,7 +15,8 @@ def hospital(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory)
         yield made
 
 
-@pytest.fixture(scope="session")
+# The keys that it trusts are in the environment while it runs: tests of other modules must not see them.
+@pytest.fixture(scope="module")
 def shared_client(hospital: PlanningWorld) -> Iterator[TestClient]:
     with running(hospital) as client:
         yield client
