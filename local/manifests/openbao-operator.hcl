@@ -29,16 +29,16 @@ path "+/transit/keys" { capabilities = ["list"] }
 path "+/pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/pki/cert/*" { capabilities = ["read"] }
-path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete"] }
+path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "+/pki/config/crl" { capabilities = ["create", "read", "update"] }
 path "+/workload-pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/workload-pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/workload-pki/cert/*" { capabilities = ["read"] }
-path "+/workload-pki/roles/*" { capabilities = ["create", "read", "update", "delete"] }
+path "+/workload-pki/roles/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 
 # Which logins of a hospital's database can be had; to take one is for the workloads' own policies.
 path "+/database/config/*" { capabilities = ["create", "read", "update", "delete"] }
-path "+/database/roles/*" { capabilities = ["create", "read", "update", "delete"] }
+path "+/database/roles/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 
 # Settings and secrets that the program itself declares.
 path "+/kv/config" { capabilities = ["create", "read", "update"] }
@@ -67,9 +67,6 @@ path "identity/entity/id" { capabilities = ["list"] }
 path "identity/entity/id/*" { capabilities = ["read"] }
 path "identity/group/id" { capabilities = ["list"] }
 path "identity/group/id/*" { capabilities = ["read"] }
-path "+/pki/roles" { capabilities = ["list"] }
-path "+/workload-pki/roles" { capabilities = ["list"] }
-path "+/database/roles" { capabilities = ["list"] }
 
 # The official provider works with a short-lived child of the token that it is given.
 path "auth/token/create" { capabilities = ["create", "update"] }

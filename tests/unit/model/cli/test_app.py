@@ -15,7 +15,8 @@ from tests.support.model_world import world
 pytestmark = pytest.mark.process
 
 COMMANDS = (
-    "synthesize", "ingest", "features", "train", "evaluate", "submit", "release", "verify", "score", "card", "reidentify",
+    "synthesize", "ingest", "features", "train", "evaluate",
+    "submit", "release", "verify", "score", "card", "reidentify",
 )  # fmt: skip
 
 
