@@ -17,6 +17,9 @@ from policy_pack.stack.kinds import BUCKET
 from policy_pack.stack.text import known_text
 
 TABLE = Path(__file__).with_name("targets.yaml")
+OTHER_SECRETS = "not of the stack"
+_SECRET = "aws:secretsmanager/secret:Secret"
+_ANY_SECRET = "arn:aws:secretsmanager:*:*:secret:*"
 _REFERENCES = ("bucket", "id", "url", "arn", "keyId", "name")
 
 
@@ -62,8 +65,11 @@ def kinds() -> dict[str, TargetKind]:
 
 
 def targets(graph: Graph) -> list[Target]:
-    """Return every target of a stack."""
-    return [_target(resource, row) for kind, row in kinds().items() for resource in graph.of(kind)]
+    """Return every target of a stack, and the secrets that others create, such as a database administrator's."""
+    declared = [_target(resource, row) for kind, row in kinds().items() for resource in graph.of(kind)]
+    secrets = kinds()[_SECRET]
+    outside = Resource(f"urn:pulumi:{graph.stack}::secrets", _SECRET, OTHER_SECRETS, {"arn": _ANY_SECRET})
+    return [*declared, _target(outside, secrets)]
 
 
 def _target(resource: Resource, row: TargetKind) -> Target:

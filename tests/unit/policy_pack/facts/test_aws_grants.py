@@ -125,6 +125,10 @@ IDENTITY = [
     adding(Action="cloudtrail:StopLogging", Resource="*"),
     adding(Action="sns:Subscribe", Resource="*"),
     adding(Action="s3:SomethingNew", Resource="arn:aws:s3:::hmlops-dev-south-curated"),
+    # Secrets that others than the stack create: of RDS, of the operator of a database.
+    adding(Action="secretsmanager:GetSecretValue", Resource="*"),
+    adding(Action="secretsmanager:GetSecretValue", Resource="arn:aws:secretsmanager:*:*:secret:rds!cluster-*"),
+    adding(Action="secretsmanager:*", Resource=f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:x-??????"),
 ]
 
 
