@@ -108,6 +108,7 @@ test-unit: .venv/.synced-tests ## tests that need nothing but Python, in minutes
 
 .PHONY: test-processes
 test-processes: .venv/.synced-tests ## tests that run a server, an engine or training to a release, without the environment
+	@.venv/bin/python -m tests.support.packages
 	@.venv/bin/pytest tests/unit -m process $(IN_PARALLEL) --timeout 1800
 
 .PHONY: test-charts

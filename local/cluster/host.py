@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -82,9 +82,20 @@ def cgroup_roots() -> list[Path]:
     return sorted({root.resolve() for root in CGROUPS.iterdir() if (root / "cgroup.procs").exists()})
 
 
-def install_packages() -> None:
-    """Install the Debian packages whose commands are missing."""
-    missing = sorted({package for command, package in APT_TOOLS.items() if not _present(command)})
+def install_packages(packages: Mapping[str, str] = APT_TOOLS) -> None:
+    """Install the Debian packages whose commands are missing.
+
+    Parameters
+    ----------
+    packages
+        Package by the path of a command or file of it.
+
+    Raises
+    ------
+    UserError
+        If apt-get is missing or fails.
+    """
+    missing = sorted({package for command, package in packages.items() if not _present(command)})
     if not missing:
         return
     if shutil.which("apt-get") is None:

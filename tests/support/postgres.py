@@ -147,7 +147,7 @@ class PostgresServer:
 def server(folder: Path, *, settings: dict[str, str] | None = None) -> Iterator[PostgresServer]:
     """Run a new server in a folder, and stop it at the end."""
     if not (BINARIES / "postgres").exists():
-        raise AssertionError("PostgreSQL 15 is not installed: run `apt-get install postgresql-15`")
+        raise AssertionError("PostgreSQL 15 is not installed: run `python -m tests.support.packages`")
     with socket.socket() as free:
         free.bind((HOST, 0))
         made = PostgresServer(folder, free.getsockname()[1], secrets.token_urlsafe(16))
