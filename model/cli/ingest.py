@@ -13,7 +13,7 @@ from model.io.console import Json, answer
 
 if TYPE_CHECKING:
     from model.curated.ingested import Ingested
-    from model.curated.work import Identities
+    from model.identity_store.recorders import Identities
 
 _SERVER = "For a FHIR server:"
 _ENDS = ("used", "excluded", "refused", "not_needed", "not_in_force")
@@ -124,10 +124,10 @@ def _identities(
 ) -> "Identities | None":
     """Return the stores of identities that the run fills."""
     from model.identity_store.lookup import lookup_recorder
-    from model.identity_store.recorders import Recorder, Recorders
+    from model.identity_store.recorders import Recorders
     from model.identity_store.store import recorder
 
-    stores: list[Recorder] = []
+    stores: list[Identities] = []
     if identity:
         stores.append(recorder(identity, hospital, key_file, source=source, out=out))
     if lookup:

@@ -16,7 +16,7 @@ from model.curated.ingested import Ingested, ingested
 from model.curated.shares import refuse_large_shares
 from model.curated.staging import Finished, Staging
 from model.curated.time_zone import Zone, zone_of
-from model.curated.work import Identities, Work, open_refusals
+from model.curated.work import Work, open_refusals
 from model.definitions.features import definitions
 from model.deid.groups import groups
 from model.deid.keys import Keyring, identity
@@ -25,6 +25,7 @@ from model.deid.subject import moment_of
 from model.errors import UserError
 from model.fhir import discovery, profile, record_use, resource_types, sources
 from model.fhir.medications import Drugs
+from model.identity_store.recorders import Identities
 from model.io import storage
 from model.io.console import progress
 from model.io.hospital_name import check_hospital

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from model.curated.resource_table import Row
 from model.curated.staging import Staging
@@ -23,47 +23,12 @@ from model.fhir.record_use import rule_for
 from model.fhir.resource_types import ACCEPTED
 from model.fhir.sources import FILE_BITS, Piece
 from model.fhir.validation import Fault, faults_of, outcome, trimmed
+from model.identity_store.recorders import Identities
 from model.linkage.attribution import Attributed, Excluded, Resolution
 from model.linkage.links import Links
 
 KNOWN_PATIENTS = 100_000
 """So many patients' secrets are remembered; those of the longest known are asked for again when they return."""
-
-
-class Identities(Protocol):
-    """Store of the mapping from pseudonym to patient."""
-
-    def record(self, resource: dict[str, Any], subject: Subject) -> None:
-        """Keep who a pseudonym is; the last call for a patient counts."""
-        ...
-
-    def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
-        """Keep which encounter a pseudonym is; the last call for an encounter counts."""
-        ...
-
-    def merge(self, resource: dict[str, Any], survivor: str) -> None:
-        """Keep the record numbers of a replaced patient with those of the surviving one."""
-        ...
-
-    def clear(self) -> None:
-        """Keep nothing of what was recorded: the run begins again."""
-        ...
-
-    def forget(self, patient_id: str) -> None:
-        """Keep nothing of a patient who was deleted."""
-        ...
-
-    def forget_stay(self, encounter_id: str) -> None:
-        """Keep nothing of an encounter that was deleted."""
-        ...
-
-    def current(self, input_digest: str) -> bool:
-        """Return whether the identities of this input were published."""
-        ...
-
-    def publish(self, input_digest: str) -> None:
-        """Publish what was recorded."""
-        ...
 
 
 @dataclass

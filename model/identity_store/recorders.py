@@ -7,32 +7,40 @@ from typing import Any, Protocol
 from model.deid.subject import Subject
 
 
-class Recorder(Protocol):
-    """What ingestion tells a store of identities (``model.curated.work.Identities``)."""
+class Identities(Protocol):
+    """Store of the mapping from pseudonym to patient."""
 
     def record(self, resource: dict[str, Any], subject: Subject) -> None:
-        """Keep a Patient."""
+        """Keep who a pseudonym is; the last call for a patient counts."""
+        ...
 
     def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
-        """Keep an Encounter."""
+        """Keep which encounter a pseudonym is; the last call for an encounter counts."""
+        ...
 
     def merge(self, resource: dict[str, Any], survivor: str) -> None:
-        """Keep a replaced Patient with the surviving one."""
+        """Keep the record numbers of a replaced patient with those of the surviving one."""
+        ...
 
     def clear(self) -> None:
-        """Keep nothing of what was recorded."""
+        """Keep nothing of what was recorded: the run begins again."""
+        ...
 
     def forget(self, patient_id: str) -> None:
-        """Drop a Patient."""
+        """Keep nothing of a patient who was deleted."""
+        ...
 
     def forget_stay(self, encounter_id: str) -> None:
-        """Drop an Encounter."""
+        """Keep nothing of an encounter that was deleted."""
+        ...
 
     def current(self, input_digest: str) -> bool:
-        """Return whether this input was published."""
+        """Return whether the identities of this input were published."""
+        ...
 
     def publish(self, input_digest: str) -> None:
         """Publish what was recorded."""
+        ...
 
 
 class Recorders:
@@ -41,7 +49,7 @@ class Recorders:
     A run that ends between two of them is repeated by the next run, because not all of them are current.
     """
 
-    def __init__(self, stores: Sequence[Recorder]) -> None:
+    def __init__(self, stores: Sequence[Identities]) -> None:
         self._stores = tuple(stores)
 
     def record(self, resource: dict[str, Any], subject: Subject) -> None:

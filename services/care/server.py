@@ -5,18 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from model.errors import UserError
 from services import workflows
+from services.audit.callers import caller_refused
 from services.audit.configuration import start_entry
-from services.audit.http import RecordedRequests, Recorder
 from services.care.app import create
 from services.care.assembly import care
 from services.care.context import Care
 from services.care.settings import Settings
 from services.planning import feedback
-from services.problems import Problem
 from services.transport import ServerSettings, SpiffeId, client
 from services.transport import serve as serve_tls
 
@@ -48,7 +45,7 @@ def serve(environment: Mapping[str, str]) -> None:
     parts = care(settings, planning)
     record_start(parts, environment.get("DEPLOYED_BY") or None)
     # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
-    app, refusal = cast(Any, create(parts)), cast(Any, _refusal(parts.recorder))
+    app, refusal = cast(Any, create(parts)), cast(Any, caller_refused(parts.recorder))
     serve_tls(app, tls, refusal)
 
 
@@ -64,13 +61,3 @@ def record_start(parts: Care, deployed_by: str | None) -> None:
         "care", parts.settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)
     )
     parts.recorder.append(entry)
-
-
-def _refusal(recorder: Recorder) -> ASGIApp:
-    """Return what answers a workload that may not call the service: its attempt is on record too."""
-
-    async def forbidden(scope: Scope, receive: Receive, send: Send) -> None:
-        problem = Problem(403, "Caller not allowed", "This workload may not call this service.")
-        await problem.response()(scope, receive, send)
-
-    return RecordedRequests(forbidden, recorder=recorder)

@@ -13,6 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from model.errors import UserError
 from model.scoring.latest_discharge import Discharge, latest
 from services.audit.errors import NotRecordedError
+from services.planning.open_inference import request_body
 
 TIMEOUT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
@@ -58,12 +59,6 @@ def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -
     UserError
         When the server refuses the request or cannot be reached in time.
     """
-    body = {
-        "inputs": [
-            {"name": name, "datatype": "FP64", "shape": [len(column), 1], "data": column}
-            for name, column in discharge.columns.items()
-        ]
-    }
     attempts = Retrying(
         retry=retry_if_exception_type(_NotYetError),
         stop=stop_after_delay(patience),
@@ -71,7 +66,7 @@ def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -
         reraise=True,
     )
     try:
-        reply = attempts(_post, url, body)
+        reply = attempts(_post, url, request_body(discharge.columns))
     except _NotYetError as fault:
         raise UserError(f"The model server at {url} does not answer ({fault}); check the InferenceService.") from None
     return _answer(discharge.patient, reply)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from services.planning.open_inference import request_body
 from services.planning.release import AssignedRelease
 
 log = logging.getLogger("services.planning")
@@ -177,11 +178,7 @@ class ModelClient:
 
 
 def _request(columns: Columns) -> bytes:
-    inputs = [
-        {"name": name, "datatype": "FP64", "shape": [len(values), 1], "data": list(values)}
-        for name, values in columns.items()
-    ]
-    return json.dumps({"inputs": inputs}, allow_nan=False).encode()
+    return json.dumps(request_body(columns), allow_nan=False).encode()
 
 
 def _answer(content: bytes, release: AssignedRelease, count: int) -> ModelAnswer:

@@ -5,16 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from model.errors import UserError
 from services import workflows
+from services.audit.callers import caller_refused
 from services.audit.configuration import start_entry
-from services.audit.http import RecordedRequests, Recorder
 from services.planning import answers, feedback
 from services.planning.app import Planning, create, planning
 from services.planning.settings import Settings
-from services.problems import Problem
 from services.transport import ServerSettings, SpiffeId, client
 from services.transport import serve as serve_tls
 
@@ -47,7 +44,7 @@ def serve(environment: Mapping[str, str]) -> None:
     parts.refresh.round()
     _record_start(parts, environment.get("DEPLOYED_BY") or None)
     # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
-    app, refusal = cast(Any, create(parts)), cast(Any, _refusal(parts.recorder))
+    app, refusal = cast(Any, create(parts)), cast(Any, caller_refused(parts.recorder))
     serve_tls(app, tls, refusal)
 
 
@@ -68,13 +65,3 @@ def _record_start(parts: Planning, deployed_by: str | None) -> None:
         at=datetime.now(UTC),
     )
     parts.recorder.append(entry)
-
-
-def _refusal(recorder: Recorder) -> ASGIApp:
-    """Return what answers a workload that may not call the service: its attempt is on record too."""
-
-    async def forbidden(scope: Scope, receive: Receive, send: Send) -> None:
-        problem = Problem(403, "Caller not allowed", "This workload may not call this service.")
-        await problem.response()(scope, receive, send)
-
-    return RecordedRequests(forbidden, recorder=recorder)

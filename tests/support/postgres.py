@@ -22,13 +22,13 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, text
 
+from local.tools.catalogue import POSTGRES_BINARIES
 from services.database import connections, setup
 from services.database.administrator import Administrator
 from services.database.connections import ConnectionFile
 from services.database.schemas import Schema, database_name, role_name
 from tests.support.tls import Authority
 
-BINARIES = Path("/usr/lib/postgresql/15/bin")
 HOST = "127.0.0.1"
 ADMINISTRATOR = "administrator"
 SETTINGS = {
@@ -138,7 +138,17 @@ class PostgresServer:
     def control(self, *arguments: str) -> None:
         """Run ``pg_ctl``: ``start``, ``stop``, ``-m immediate stop``."""
         log = self.folder / "server.log"
-        command = [str(BINARIES / "pg_ctl"), "-D", str(self.data), "-l", str(log), "-w", "-t", "60", *arguments]
+        command = [
+            str(POSTGRES_BINARIES / "pg_ctl"),
+            "-D",
+            str(self.data),
+            "-l",
+            str(log),
+            "-w",
+            "-t",
+            "60",
+            *arguments,
+        ]
         done = _as_postgres(command, self.folder)
         assert done.returncode == 0, f"pg_ctl {arguments}: {done.stdout}{log.read_text() if log.exists() else ''}"
 
@@ -146,7 +156,7 @@ class PostgresServer:
 @contextmanager
 def server(folder: Path, *, settings: dict[str, str] | None = None) -> Iterator[PostgresServer]:
     """Run a new server in a folder, and stop it at the end."""
-    if not (BINARIES / "postgres").exists():
+    if not (POSTGRES_BINARIES / "postgres").exists():
         raise AssertionError("PostgreSQL 15 is not installed: run `python -m tests.support.packages`")
     with socket.socket() as free:
         free.bind((HOST, 0))
@@ -168,7 +178,7 @@ def _initialise(made: PostgresServer, settings: dict[str, str]) -> None:
     _own(made.folder)
     done = _as_postgres(
         [
-            *(str(BINARIES / "initdb"), "-D", str(made.data), "-U", ADMINISTRATOR, "--pwfile", str(password)),
+            *(str(POSTGRES_BINARIES / "initdb"), "-D", str(made.data), "-U", ADMINISTRATOR, "--pwfile", str(password)),
             *("-A", "scram-sha-256", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"),
         ],
         made.folder,

@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from services.care.fresh.features import FreshFeatures
 from services.planning.feedback import codes
@@ -45,7 +46,7 @@ PARTS = {
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, validate_by_name=True)
 
 
 class Source(_Part):
@@ -61,7 +62,7 @@ class Link(_Part):
     label: str
     url: str
     type: Literal["absolute", "smart"]
-    autoLaunchable: bool = False  # noqa: N815
+    auto_launchable: bool = False
 
 
 class OverrideCode(_Part):
@@ -80,7 +81,7 @@ class Card(_Part):
     detail: str
     indicator: Literal["info", "warning", "critical"]
     source: Source
-    overrideReasons: list[OverrideCode]  # noqa: N815, the name of the specification
+    override_reasons: list[OverrideCode]
     links: list[Link]
 
 
@@ -123,7 +124,7 @@ def card(
         detail="\n\n".join(lines),
         indicator="info" if isinstance(score, Scored) and score.decision != HIGH else "warning",
         source=Source(label="Readmission risk service", url=address),
-        overrideReasons=[
+        override_reasons=[
             OverrideCode(code=name, system=CODE_SYSTEM, display=code.meaning)
             for name, code in codes().items()
             if code.kind == "overridden"

@@ -2,7 +2,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from model.deid.subject import Subject, secret_input
-from model.identity_store.recorders import Recorder, Recorders
+from model.identity_store.recorders import Identities, Recorders
 from tests.support.model_world import RING
 
 SUBJECT = Subject(RING.secrets([secret_input("north", "p1")])[0])
@@ -43,7 +43,7 @@ class Noting:
 
 def test_each_store_is_told_everything_in_order() -> None:
     stores = [Noting(), Noting()]
-    both: Recorder = Recorders(stores)
+    both: Identities = Recorders(stores)
     both.record({"id": "p1"}, SUBJECT)
     both.stay({"id": "e1"}, "p1", SUBJECT, UTC)
     both.merge({"id": "p0"}, "p1")

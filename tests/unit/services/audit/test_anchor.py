@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from local.tools.catalogue import POSTGRES_BINARIES
 from model.release.signing import LocalSigner
 from services.audit import anchors, chain
 from services.audit.anchor import IDLE, Anchoring, BrokenChainError
@@ -23,7 +24,7 @@ from services.audit.records import Record
 from services.audit.verify import Verification, verify
 from services.database.schemas import Schema
 from tests.support.audit_records import entry, features, scored
-from tests.support.postgres import ADMINISTRATOR, BINARIES, HOST, Database, PostgresServer
+from tests.support.postgres import ADMINISTRATOR, HOST, Database, PostgresServer
 
 pytestmark = pytest.mark.process
 
@@ -241,7 +242,7 @@ def run(world: World, program: str, *arguments: str) -> None:
     server = world.database.server
     environment = {"PGPASSWORD": server.password, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": str(server.authority)}
     where = ("-h", HOST, "-p", str(server.port), "-U", ADMINISTRATOR)
-    subprocess.run([BINARIES / program, *where, *arguments], env=environment, check=True, capture_output=True)
+    subprocess.run([POSTGRES_BINARIES / program, *where, *arguments], env=environment, check=True, capture_output=True)
 
 
 def test_a_restored_backup_is_the_same_chain_and_goes_on(world: World, tmp_path: Path) -> None:
