@@ -1,4 +1,4 @@
-"""Grants of Kubernetes: what RBAC, EKS access entries and default groups permit, and whom their holders can act as."""
+"""Grants of Kubernetes: what RBAC, EKS access entries and default groups permit, and as which principals holders act."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
