@@ -1,4 +1,4 @@
-"""Grants of Kubernetes: what RBAC, EKS access entries and default groups permit, and as which principals holders act."""
+"""Grants of Kubernetes: what RBAC, EKS access entries and default groups permit, and who holders can act as."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
