@@ -1,13 +1,13 @@
 """The chain in the hospital's database: append a record, and read records."""
 
-import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnClause, Connection, bindparam, cast, column, insert, or_, select, table, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.audit.errors import AuditError, NotRecordedError
@@ -21,7 +21,12 @@ STATEMENT_MILLISECONDS = 5000
 BATCH = 1000
 
 _STREAMED = {"stream_results": True, "max_row_buffer": BATCH}
-_COLUMNS = "sequence, recorded_at, login, previous_hash, hash"
+_SET_BY_DATABASE: tuple[ColumnClause[Any], ...] = tuple(
+    column(name) for name in ("sequence", "recorded_at", "login", "previous_hash", "hash")
+)
+_ENTRY: ColumnClause[str] = column("entry")
+_RECORDS = table("records", *_SET_BY_DATABASE, _ENTRY, schema="audit")
+_FIELDS = _RECORDS.c
 _LIMITS = text(
     f"SELECT set_config('lock_timeout', '{LOCK_MILLISECONDS}', true), "
     f"set_config('statement_timeout', '{STATEMENT_MILLISECONDS}', true)"
@@ -34,7 +39,7 @@ _ABOUT: tuple[Callable[[str], dict[str, Any]], ...] = (
     lambda name: {"scores": [{"encounter": name}]},
     lambda name: {"scores": [{"patient": name}]},
 )
-_APPEND = text(f"INSERT INTO audit.records (entry) VALUES (:entry) RETURNING {_COLUMNS}")  # noqa: S608, constants
+_APPEND = insert(_RECORDS).values(entry=bindparam("entry")).returning(*_SET_BY_DATABASE)
 _KEEP = text(
     "INSERT INTO audit.feature_values (sequence, digest, salt, content) VALUES (:sequence, :digest, :salt, :content)"
 )
@@ -68,7 +73,7 @@ def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes |
     canonical = entry.canonical()
     try:
         with connection.begin():
-            record = insert(connection, canonical)
+            record = insert_entry(connection, canonical)
             for digest, salt, content in values:
                 kept = {"sequence": record.sequence, "digest": digest, "salt": salt, "content": content}
                 connection.execute(_KEEP, kept)
@@ -78,7 +83,7 @@ def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes |
     return record
 
 
-def insert(connection: Connection, canonical: str) -> Record:
+def insert_entry(connection: Connection, canonical: str) -> Record:
     """Insert an entry in the caller's transaction, which holds the lock of the chain from here to its end."""
     connection.execute(_LIMITS)
     row = connection.execute(_APPEND, {"entry": canonical}).one()
@@ -108,9 +113,7 @@ def _with_digests(
 
 def head(connection: Connection) -> Record | None:
     """Return the last record, or None if the chain is empty."""
-    row = connection.execute(
-        text(f"SELECT {_COLUMNS}, entry FROM audit.records ORDER BY sequence DESC LIMIT 1")  # noqa: S608, constants
-    ).one_or_none()
+    row = connection.execute(select(_RECORDS).order_by(_FIELDS.sequence.desc()).limit(1)).one_or_none()
     return None if row is None else Record(*row)
 
 
@@ -122,10 +125,7 @@ def get(connection: Connection, sequence: int) -> Record:
     AuditError
         If there is none of this number.
     """
-    row = connection.execute(
-        text(f"SELECT {_COLUMNS}, entry FROM audit.records WHERE sequence = :sequence"),  # noqa: S608, constants
-        {"sequence": sequence},
-    ).one_or_none()
+    row = connection.execute(select(_RECORDS).where(_FIELDS.sequence == sequence)).one_or_none()
     if row is None:
         raise AuditError(f"The chain has no record {sequence}; check the number.")
     return Record(*row)
@@ -152,19 +152,15 @@ def records(
     about : str, optional
         The pseudonym of an encounter or a patient that they name.
     """
-    conditions, values = ["sequence > :after"], dict[str, Any](after=after)
+    query = select(_RECORDS).where(_FIELDS.sequence > after).order_by(_FIELDS.sequence)
     if since is not None:
-        conditions.append("recorded_at >= :since")
-        values["since"] = since
+        query = query.where(_FIELDS.recorded_at >= since)
     if until is not None:
-        conditions.append("recorded_at < :until")
-        values["until"] = until
+        query = query.where(_FIELDS.recorded_at < until)
     if about is not None:
-        tests = [f"entry::jsonb @> CAST(:about{number} AS jsonb)" for number in range(len(_ABOUT))]
-        conditions.append(f"({' OR '.join(tests)})")
-        values |= {f"about{number}": json.dumps(form(about)) for number, form in enumerate(_ABOUT)}
-    query = f"SELECT {_COLUMNS}, entry FROM audit.records WHERE {' AND '.join(conditions)} ORDER BY sequence"  # noqa: S608
-    for row in connection.execute(text(query), values, execution_options=_STREAMED):
+        entry = cast(_ENTRY, JSONB)
+        query = query.where(or_(*(entry.contains(form(about)) for form in _ABOUT)))
+    for row in connection.execute(query, execution_options=_STREAMED):
         yield Record(*row)
 
 

@@ -50,7 +50,7 @@ def erase(connection: Connection, entry: AuditEntry) -> tuple[Record, int]:
     named = f'{{"scores":[{{"{kind}":"{about}"}}]}}'
     try:
         with connection.begin():
-            record = chain.insert(connection, canonical)
+            record = chain.insert_entry(connection, canonical)
             values = {"erasure": record.sequence, "named": named, "kind": kind, "about": about}
             deleted = connection.execute(_DELETE, values).rowcount
     except SQLAlchemyError as fault:

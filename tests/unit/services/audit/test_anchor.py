@@ -257,7 +257,7 @@ def test_a_restored_backup_is_the_same_chain_and_goes_on(world: World, tmp_path:
     moved = replace(world, anchoring=copy)
     assert moved.verify().intact
     with server.transaction(restored) as connection:
-        assert chain.insert(connection, entry(world.database.hospital).canonical()).sequence == 5
+        assert chain.insert_entry(connection, entry(world.database.hospital).canonical()).sequence == 5
     with copy.connect() as connection, pytest.raises(DBAPIError, match="append-only"):
         connection.execute(text("DELETE FROM audit.records"))
     assert copy.anchor(last) == copy.last()

@@ -239,7 +239,7 @@ def test_an_append_waits_for_the_lock_for_a_limited_time(
     monkeypatch.setattr(chain, "_LIMITS", text("SET LOCAL lock_timeout = 50"))
     with writer.connect() as holder, database.engine("audit-writer").connect() as other:
         open_transaction = holder.begin()
-        chain.insert(holder, entry().canonical())
+        chain.insert_entry(holder, entry().canonical())
         with pytest.raises(NotRecordedError, match="was not written"):
             chain.append(other, entry())
         open_transaction.rollback()
