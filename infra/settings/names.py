@@ -42,8 +42,8 @@ def vault_role(hospital: str, workload: str) -> str:
 
 
 def certificate_path(hospital: str, workload: str) -> str:
-    """Return the path at which a hospital's certificate authority in Vault signs a workload's certificates."""
-    return f"{hospital}/pki/sign/{workload}"
+    """Return the path at which the certificate authority of a hospital's workloads in Vault signs a certificate."""
+    return f"{hospital}/workload-pki/sign/{workload}"
 
 
 def namespace(hospital: str, zone: str) -> str:

@@ -11,6 +11,7 @@ _GRANT = f"{_GW}ReferenceGrant"
 _PROXY, _CLIENT = f"{_EG}EnvoyProxy", f"{_EG}ClientTrafficPolicy"
 _SECURITY, _TRAFFIC = f"{_EG}SecurityPolicy", f"{_EG}BackendTrafficPolicy"
 _CERTIFICATE, _ISSUER = "k8s:cert-manager.io/Certificate", "k8s:cert-manager.io/ClusterIssuer"
+_AUTHORITY = f"{_CORE}ConfigMap"
 _SERVICE, _JOB = f"{_CORE}Service", "k8s:batch/CronJob"
 _IS = "k8s:serving.kserve.io/InferenceService"
 _NS = f"{_CORE}Namespace"
@@ -70,7 +71,11 @@ MUTUAL_TLS: list[Seed] = [
     seed("TX-03", _CLIENT, f"{_VALIDATION}.crl.refs", []),
     seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs", []),
     seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs[0].name", "public-authorities"),
-    seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs[0].kind", "ConfigMap"),
+    seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs[0].kind", "Secret"),
+    seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs[0]", {"kind": "Secret", "name": "gateway-tls"}),
+    seed("TX-03", _AUTHORITY, "data.{ca.crt}", "authority of south", name="north-client-authority"),
+    seed("TX-03", _AUTHORITY, "data.{ca.crt}", lambda old: f"{old}\nanother authority", name="*-client-authority"),
+    seed("TX-03", _AUTHORITY, "data", GONE, name="*-client-authority"),
     seed("TX-03", _CLIENT, f"{_VALIDATION}.caCertificateRefs[0].namespace", "south-platform", name="north-*"),
     seed("TX-03", _CLIENT, f"{_TARGET}.name", "other"),
     seed("TX-03", _CLIENT, f"{_TARGET}.kind", "ListenerSet"),
@@ -80,11 +85,6 @@ MUTUAL_TLS: list[Seed] = [
     extra("TX-03", _policy("ClientTrafficPolicy", {"timeout": {}}, "Gateway", "gateway")).here(),
     seed("TX-03", _GATEWAY, f"{_LISTENER}.protocol", "HTTP"),
     seed("TX-03", _GATEWAY, f"{_LISTENER}.tls.mode", "Passthrough"),
-    seed("TX-03", _ISSUER, "spec.vault.path", GONE, hides=False),
-    seed("TX-03", _ISSUER, "spec.vault.path", "south/pki/sign/envoy", name="north-*"),
-    seed("TX-03", _CERTIFICATE, "spec.issuerRef.name", "south-gateway", name="north-*"),
-    seed("TX-03", _ISSUER, "spec.vault.server", "https://elsewhere.example"),
-    seed("TX-03", _ISSUER, "spec", {"selfSigned": {}}),
     seed("TX-03", _NS, "metadata.labels.{istio-injection}", "disabled", name="*-serving"),
     seed(
         "TX-03", _JOB, f"{_POD}.metadata.labels.{{sidecar.istio.io/inject}}", "false", name="*-planner", hides=False
@@ -116,6 +116,11 @@ TLS: list[Seed] = [
     seed("TX-04", _GATEWAY, f"{_LISTENER}.tls.certificateRefs", []),
     seed("TX-04", _GATEWAY, f"{_LISTENER}.tls.certificateRefs[0].name", "other"),
     seed("TX-04", _GATEWAY, f"{_LISTENER}.tls.certificateRefs[0].namespace", "south-platform", name="north-*"),
+    seed("TX-04", _ISSUER, "spec.vault.path", GONE, hides=False),
+    seed("TX-04", _ISSUER, "spec.vault.path", "south/workload-pki/sign/envoy", name="north-*"),
+    seed("TX-04", _CERTIFICATE, "spec.issuerRef.name", "south-gateway", name="north-*"),
+    seed("TX-04", _ISSUER, "spec.vault.server", "https://elsewhere.example"),
+    seed("TX-04", _ISSUER, "spec", {"selfSigned": {}}),
     seed("TX-04", _CERTIFICATE, "spec.secretName", "other"),
     seed("TX-04", _CERTIFICATE, "metadata.namespace", "elsewhere"),
     absent("TX-04", _CERTIFICATE),

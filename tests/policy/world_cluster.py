@@ -253,7 +253,8 @@ def gateway(hospital: str) -> list[Resource]:
         "tls": {"mode": "Terminate", "certificateRefs": [secret]},
         "allowedRoutes": {"namespaces": {"from": "Same"}},
     }
-    validation = {"caCertificateRefs": [secret], "crl": {"refs": [{"kind": "ConfigMap", "name": "gateway-revoked"}]}}
+    clients = {"kind": "ConfigMap", "name": "client-authority"}
+    validation = {"caCertificateRefs": [clients], "crl": {"refs": [{"kind": "ConfigMap", "name": "gateway-revoked"}]}}
     provider = {
         "name": "idp",
         "issuer": "https://idp",
@@ -297,11 +298,22 @@ def gateway(hospital: str) -> list[Resource]:
         build(f"kubernetes:{kind}", f"{hospital}-gateway", {"metadata": meta(name, hospital, zone), "spec": spec})
         for kind, (name, spec) in specs.items()
     ]
-    issuer = {"vault": {"server": "https://vault.example:8200", "path": f"{hospital}/pki/sign/envoy"}}
+    issuer = {"vault": {"server": "https://vault.example:8200", "path": f"{hospital}/workload-pki/sign/envoy"}}
     grant = {"from": [source], "to": [{"group": "", "kind": "Service", "name": service}]}
     selector, port = {"app.kubernetes.io/name": service}, {"port": 8443, "targetPort": MODEL_PORT}
     return [
         *objects,
+        build("vault:index/mount:Mount", f"{hospital}-pki", {"path": f"{hospital}/pki", "type": "pki"}),
+        build(
+            "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
+            f"{hospital}-pki",
+            {"backend": f"{hospital}/pki", "type": "internal", "certificate": f"authority of {hospital}"},
+        ),
+        build(
+            "kubernetes:core/v1:ConfigMap",
+            f"{hospital}-client-authority",
+            {"metadata": meta("client-authority", hospital, zone), "data": {"ca.crt": f"authority of {hospital}"}},
+        ),
         build(
             "kubernetes:core/v1:Service",
             f"{hospital}-{service}",

@@ -26,6 +26,7 @@ from tests.support.tls import Pair
 from workloads.platform.gateway_class import traffic_spec
 from workloads.serving.gateway_routes import (
     AUTHORITY,
+    CLIENT_AUTHORITY,
     NAME,
     REVOCATION_LIST,
     TLS_SECRET,
@@ -156,8 +157,8 @@ class World:
         Port of the gateway.
     folder
         Folder of the certificates.
-    authority
-        The hospital's certificate authority.
+    authority, workloads_authority
+        The hospital's certificate authorities: of client applications, and of its workloads.
     ehr_key, login_key
         Keys of the EHR and of the identity provider.
     revoked
@@ -174,6 +175,7 @@ class World:
     port: int
     folder: Path
     authority: HospitalAuthority
+    workloads_authority: HospitalAuthority
     ehr_key: ECKey
     login_key: ECKey
     revoked: Pair
@@ -184,7 +186,7 @@ class World:
     def rotate(self) -> int:
         """Replace the gateway's certificate, and return the serial number of the new one."""
         [secret] = [one for one in self.objects if one["metadata"]["name"] == TLS_SECRET]
-        pair = _server_pair(self.authority, routes(self.gateway, self.hospital))
+        pair = _server_pair(self.workloads_authority, routes(self.gateway, self.hospital))
         secret["data"] |= _encoded({"tls.crt": pair.certificate, "tls.key": pair.key})
         self.controller.apply(self.objects)
         return x509.load_pem_x509_certificate(pair.certificate).serial_number
@@ -261,12 +263,13 @@ def bearer(text: str) -> dict[str, str]:
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
     """Run the gateway with its stand-in services."""
-    ehr_key, login_key, authority = signing_key("ehr-1"), signing_key("login-1"), HospitalAuthority("hospital north")
+    ehr_key, login_key = signing_key("ehr-1"), signing_key("login-1")
+    authority, internal = HospitalAuthority("hospital north"), HospitalAuthority("workloads of hospital north")
     gateway, hospital = gateway_settings(folder, ehr_key)
-    (folder / "ca.crt").write_bytes(authority.certificate)
+    (folder / "ca.crt").write_bytes(internal.certificate)
     own = routes(gateway, hospital)
     pairs = {
-        name: write(_service_pair(authority, row.service_account), folder, name) for name, row in own.backends.items()
+        name: write(_service_pair(internal, row.service_account), folder, name) for name, row in own.backends.items()
     }
     revoked = authority.issue(EHR)
     controller_folder = folder / "controller"
@@ -279,7 +282,7 @@ def world(folder: Path) -> Iterator[World]:
         key_set = {"keys": [login_key.as_dict(private=False)]}
         issuers = [gateway.issuer, *([hospital.sign_in.issuer] if hospital.sign_in else [])]
         stand_ins = eg.StandIns(eg.free_port(), ports, dict.fromkeys(issuers, key_set))
-        manifests = [*_manifests(own, authority, revoked), *_of_gateway(own, stand_ins)]
+        manifests = [*_manifests(own, (authority, internal), revoked), *_of_gateway(own, stand_ins)]
         with eg.running(controller_folder, manifests, stand_ins.port) as controller:
             yield World(
                 gateway,
@@ -288,6 +291,7 @@ def world(folder: Path) -> Iterator[World]:
                 stand_ins.port,
                 folder,
                 authority,
+                internal,
                 ehr_key,
                 login_key,
                 revoked,
@@ -317,13 +321,16 @@ def _of_gateway(own: HospitalRoutes, stand_ins: eg.StandIns) -> list[eg.Manifest
     return [*eg.for_host(objects, HOSPITAL, stand_ins), *services, *eg.gateway_class(NAME, namespace, proxy)]
 
 
-def _manifests(own: HospitalRoutes, authority: HospitalAuthority, revoked: Pair) -> list[eg.Manifest]:
+def _manifests(
+    own: HospitalRoutes, authorities: tuple[HospitalAuthority, HospitalAuthority], revoked: Pair
+) -> list[eg.Manifest]:
     """Return the objects that the stack, cert-manager and the controller's installation declare besides."""
     namespace = f"{HOSPITAL}-{own.zone}"
-    server = _server_pair(authority, own)
-    tls = {"tls.crt": server.certificate, "tls.key": server.key, "ca.crt": authority.certificate}
+    authority, internal = authorities
+    server = _server_pair(internal, own)
+    tls = {"tls.crt": server.certificate, "tls.key": server.key, "ca.crt": internal.certificate}
     zones = sorted({row.zone for row in own.backends.values()})
-    text = authority.certificate.decode()
+    text, clients = internal.certificate.decode(), authority.certificate.decode()
     return [
         *(eg.manifest("v1", "Namespace", name) for name in (eg.SYSTEM, namespace, *(f"{HOSPITAL}-{z}" for z in zones))),
         eg.manifest("v1", "Secret", TLS_SECRET, namespace, type="kubernetes.io/tls", data=_encoded(tls)),
@@ -336,6 +343,7 @@ def _manifests(own: HospitalRoutes, authority: HospitalAuthority, revoked: Pair)
             namespace,
             data={"ca.crl": authority.revocation_list([revoked]).decode()},
         ),
+        eg.manifest("v1", "ConfigMap", CLIENT_AUTHORITY, namespace, data={"ca.crt": clients}),
         *(eg.manifest("v1", "ConfigMap", AUTHORITY, f"{HOSPITAL}-{zone}", data={"ca.crt": text}) for zone in zones),
     ]
 

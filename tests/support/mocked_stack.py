@@ -152,6 +152,10 @@ def _outputs(declared: Declared) -> dict[str, Any]:
                 "arn": f"arn:aws:{service}:us-east-1:123456789012:{name}",
                 "url": f"https://{service}.amazonaws.com/123456789012/{name}",
             }
+        case "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert":
+            return {"certificate": f"certificate of {declared.inputs['backend']}"}
+        case "kubernetes:core/v1:ConfigMap" if "data" in declared.inputs:
+            return {}
         case "vault:transit/secretBackendKey:SecretBackendKey":
             return {"keys": [{"name": "ed25519", "public_key": f"{declared.name}-public"}]}
         case _:

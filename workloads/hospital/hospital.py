@@ -26,7 +26,7 @@ from infra.vault.database_secrets import HospitalDatabase, HospitalDatabaseArgs
 from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
 from infra.vault.pki import HospitalCa, HospitalCaArgs
 from infra.vault.server import KubernetesAuth
-from infra.vault.workload_pki import WorkloadCa, WorkloadCaArgs
+from infra.vault.workload_pki import RequestedServer, WorkloadCa, WorkloadCaArgs
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
@@ -87,14 +87,14 @@ class HospitalArgs:
 
 @dataclass(frozen=True)
 class _Authorities:
-    """Certificate authorities of the gateway, in a stack with one, and of workloads."""
+    """Certificate authorities of client applications, in a stack with a gateway, and of workloads."""
 
-    gateway: HospitalCa | None
+    clients: HospitalCa | None
     workloads: WorkloadCa
 
     @property
     def declared(self) -> list[pulumi.Resource]:
-        return [*([self.gateway] if self.gateway else []), self.workloads]
+        return [*([self.clients] if self.clients else []), self.workloads]
 
 
 class HospitalService(pulumi.ComponentResource):
@@ -253,7 +253,7 @@ class HospitalService(pulumi.ComponentResource):
             declare(context, self)
         if self._server:
             database(context, self._server, self)
-        if settings.gateway and authorities.gateway:
+        if settings.gateway and authorities.clients:
             HospitalGateway(
                 f"{name}-gateway",
                 HospitalGatewayArgs(
@@ -264,7 +264,8 @@ class HospitalService(pulumi.ComponentResource):
                     vault_namespace=settings.vault.namespace,
                     namespaces=zones.namespaces,
                     authority=authorities.workloads.certificate,
-                    revocation_list=authorities.gateway.revocation_list,
+                    client_authority=authorities.clients.certificate,
+                    revocation_list=authorities.clients.revocation_list,
                 ),
                 context.options(self),
             )
@@ -300,21 +301,26 @@ class HospitalService(pulumi.ComponentResource):
         """Declare the CA of mutual TLS between the hospital's workloads."""
         accounts = tuple(workload.service_account for workload in self._workloads.values() if TLS in workload.secrets)
         hospital = self._args.hospital.name
-        ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect)
+        ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect, self._gateway_server())
         return WorkloadCa(f"{hospital}-workload-pki", ca, self._child)
 
+    def _gateway_server(self) -> RequestedServer | None:
+        """Return the gateway, for which cert-manager requests the certificate; None without one."""
+        gateway, hospital = self._args.settings.gateway, self._args.hospital
+        if gateway is None or hospital.leaving:
+            return None
+        hosts = tuple(routes_of(gateway, hospital).hosts)
+        return RequestedServer(workload_table.row(GATEWAY).service_account, hosts, (CERT_MANAGER, CERT_MANAGER))
+
     def _certificate_authority(self, protect: bool) -> HospitalCa | None:
-        """Declare the CA that issues the certificates of the gateway and its clients."""
-        gateway, hospital, args = self._args.settings.gateway, self._args.hospital, self._args
-        if gateway is None:
+        """Declare the CA that issues the certificates of client applications."""
+        hospital, args = self._args.hospital, self._args
+        if args.settings.gateway is None:
             return None
         ca = HospitalCaArgs(
             hospital=hospital.name,
             auth=args.auth,
-            server=workload_table.row(GATEWAY).service_account,
-            hosts=tuple(routes_of(gateway, hospital).hosts),
             applications=hospital.client_certificates,
-            requester=(CERT_MANAGER, CERT_MANAGER),
             protect=protect,
             closed=hospital.leaving is not None,
         )

@@ -1,7 +1,8 @@
 """Gateway of a hospital: the routes of ``routes.yaml``, each with its own authentication, limits and backend.
 
-It runs in the hospital's platform zone. Server and client certificates are issued by the hospital's certificate
-authority in Vault, so programs of another hospital fail in the TLS handshake.
+It runs in the hospital's platform zone. Its certificate is one of the hospital's workloads, with which it calls its
+services too; client certificates are issued by another authority of the hospital, so programs of another hospital, and
+workloads, fail in the TLS handshake.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from workloads.platform.charts import CERT_MANAGER
 from workloads.serving import routes
 from workloads.serving.gateway_routes import (
     AUTHORITY,
+    CLIENT_AUTHORITY,
     NAME,
     REVOCATION_LIST,
     TLS_SECRET,
@@ -53,8 +55,10 @@ class HospitalGatewayArgs:
         Namespace of a managed Vault.
     namespaces
         Namespaces by zone.
-    authority, revocation_list
-        Certificate of the authority of the hospital's workloads, and revocation list of that of its clients, as PEM.
+    authority
+        Certificate of the authority of the hospital's workloads, as PEM.
+    client_authority, revocation_list
+        Certificate and revocation list of the authority of its client applications, as PEM.
     """
 
     gateway: Gateway
@@ -64,6 +68,7 @@ class HospitalGatewayArgs:
     vault_namespace: str | None
     namespaces: Mapping[str, pulumi.Output[str]]
     authority: pulumi.Output[str]
+    client_authority: pulumi.Output[str]
     revocation_list: pulumi.Output[str]
 
 
@@ -117,21 +122,23 @@ class HospitalGateway(pulumi.ComponentResource):
             )
             for zone in zones
         ]
-        revoked = core.ConfigMap(
-            f"{self._name}-{REVOCATION_LIST}",
-            metadata=self._metadata(REVOCATION_LIST, own.zone),
-            data={"ca.crl": args.revocation_list},
-            opts=child,
-        )
+        clients = {
+            CLIENT_AUTHORITY: {"ca.crt": args.client_authority},
+            REVOCATION_LIST: {"ca.crl": args.revocation_list},
+        }
+        declared += [
+            core.ConfigMap(f"{self._name}-{name}", metadata=self._metadata(name, own.zone), data=data, opts=child)
+            for name, data in clients.items()
+        ]
         if not own.has_browsers:
-            return [*declared, revoked]
+            return declared
         client = core.Secret(
             f"{self._name}-{CLIENT_SECRET}",
             metadata=self._metadata(CLIENT_SECRET, own.zone),
             string_data={"client-secret": _PUBLIC_CLIENT},
             opts=child,
         )
-        return [*declared, revoked, client]
+        return [*declared, client]
 
     def _certificate(self, own: HospitalRoutes) -> CustomResource:
         child = pulumi.ResourceOptions(parent=self)
@@ -146,7 +153,7 @@ class HospitalGateway(pulumi.ComponentResource):
             spec=_issuer(self._args),
             opts=child,
         )
-        certificate = _certificate(own.hosts, self._name)
+        certificate = _certificate(own, self._row.service_account, self._name)
         certificate_object = GatewayObject("Certificate", _CERT_MANAGER_API, NAME, self._row.zone, certificate)
         return self._custom_resource(certificate_object, [issuer])
 
@@ -167,13 +174,15 @@ def _issuer(args: HospitalGatewayArgs) -> dict[str, object]:
     return {"vault": vault | ({"namespace": args.vault_namespace} if args.vault_namespace else {})}
 
 
-def _certificate(hosts: list[str], issuer: str) -> dict[str, object]:
+def _certificate(own: HospitalRoutes, service_account: str, issuer: str) -> dict[str, object]:
+    """Return the certificate by which clients know the gateway, and by which its services do."""
     return {
         "secretName": TLS_SECRET,
-        "dnsNames": hosts,
+        "dnsNames": own.hosts,
+        "uris": [names.spiffe_uri(own.hospital.name, service_account)],
         "issuerRef": {"kind": "ClusterIssuer", "name": issuer},
         "duration": f"{_CERTIFICATE_HOURS}h",
         "renewBefore": f"{_RENEW_BEFORE_HOURS}h",
         "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
-        "usages": ["digital signature", "server auth"],
+        "usages": ["digital signature", "server auth", "client auth"],
     }

@@ -14,6 +14,7 @@ NAME = "gateway"
 TLS_SECRET = "gateway-tls"
 REVOCATION_LIST = "gateway-revoked"
 AUTHORITY = "service-authority"
+CLIENT_AUTHORITY = "client-authority"
 MACHINES, BROWSERS = "machines", "browsers"
 HTTPS_PORT = 443
 _GROUP, _ENVOY_GROUP = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
@@ -151,7 +152,7 @@ def _gateway_policies(routes: HospitalRoutes) -> Iterator[GatewayObject]:
     }
     validation = {
         "optional": False,
-        "caCertificateRefs": [{"group": "", "kind": "Secret", "name": TLS_SECRET}],
+        "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": CLIENT_AUTHORITY}],
         "crl": {
             "refs": [{"group": "", "kind": "ConfigMap", "name": REVOCATION_LIST}],
             "onlyVerifyLeafCertificate": True,

@@ -1,4 +1,4 @@
-"""Certificates that cert-manager issues and renews, and the certificate authority of each."""
+"""Certificates that cert-manager issues and renews, and the certificate authorities of servers and of clients."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,9 +6,12 @@ from typing import Any
 from policy_pack.facts.exposure.gateway_objects import ANY_NAMESPACE, named
 from policy_pack.facts.network.policies import policy_namespace
 from policy_pack.stack.graph import Graph, Resource
-from policy_pack.stack.kinds import CERTIFICATE
+from policy_pack.stack.kinds import CERTIFICATE, CONFIG_MAP
+from policy_pack.stack.text import known_text
 from policy_pack.stack.values import NotKnownError, View
 
+_AUTHORITY = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
+_AUTHORITY_KEY = "ca.crt"
 _ISSUERS = {"ClusterIssuer": "k8s:cert-manager.io/ClusterIssuer", "Issuer": "k8s:cert-manager.io/Issuer"}
 Reference = Mapping[str, Any]
 
@@ -20,6 +23,29 @@ def untrusted(reference: Reference, namespace: str, graph: Graph) -> Iterator[st
         yield f"its certificate is not a Secret of its namespace ({name})"
     elif _certificate(namespace, name, graph) is None:
         yield f"its certificate is not issued by cert-manager ({name})"
+
+
+def client_authority(reference: Reference, namespace: str, graph: Graph) -> str:
+    """Return the path of the certificate authority in Vault that a ConfigMap contains; empty for others.
+
+    A Secret of cert-manager contains the authority of a server, which is not that of its clients.
+
+    Raises
+    ------
+    NotKnownError
+        When the ConfigMap's certificate is not known yet.
+    """
+    if reference.get("kind") != "ConfigMap" or (reference.get("namespace") or namespace) != namespace:
+        return ""
+    found = named(graph, CONFIG_MAP, namespace, View(reference).at("name").text())
+    if found is None:
+        return ""
+    data = found.at("data").whole() or {}
+    certificate = str(data.get(_AUTHORITY_KEY) or "").strip()
+    own = [
+        one for one in graph.of(_AUTHORITY) if certificate and known_text(one.at("certificate")).strip() == certificate
+    ]
+    return f"{known_text(own[0].at('backend'))}/" if len(own) == 1 else ""
 
 
 def authority_of(reference: Reference, namespace: str, graph: Graph, vault: str = "") -> str:

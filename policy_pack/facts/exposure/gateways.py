@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from policy_pack.facts.exposure.certificates import authority_of, untrusted
+from policy_pack.facts.exposure.certificates import authority_of, client_authority, untrusted
 from policy_pack.facts.exposure.effective_policies import Scope, effective
 from policy_pack.facts.exposure.entry_points import PLACE, EntryPoint
 from policy_pack.facts.exposure.envoy_service import Proxy, proxy_of
@@ -137,7 +137,7 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
             yield from _mutual_tls(listener, row)
         case Protection.TLS:
             yield from _terminates(listener)
-            yield from _tls(listener)
+            yield from _tls(listener, row)
         case Protection.TOKEN:
             valid = partial(token_validation, issuers=_issuers(listener, row))
             yield from _of_policies(listener, SECURITY_POLICY, valid)
@@ -216,21 +216,25 @@ def _other_authorities(listener: Listener, references: Any, row: AllowedEntryPoi
     graph = listener.context.graph
     namespace = object_namespace(listener.gateway, graph)
     own = in_hospital(row.authority, row.hospital(namespace) or "")
-    vault = listener.context.addresses.vault if listener.context.addresses else ""
     for reference in references:
-        authority = authority_of(reference, namespace, graph, vault)
+        authority = client_authority(reference, namespace, graph)
         if not own or not authority.startswith(own):
             name = View(reference).at("name").text()
             yield f"clients of another certificate authority than {own or 'one of the table'} are accepted ({name})"
 
 
-def _tls(listener: Listener) -> Iterator[str]:
+def _tls(listener: Listener, row: AllowedEntryPoint) -> Iterator[str]:
     graph = listener.context.graph
+    namespace = object_namespace(listener.gateway, graph)
+    own = in_hospital(row.server_authority, row.hospital(namespace) or "")
+    vault = listener.context.addresses.vault if listener.context.addresses else ""
     certificates = listener.view.at("tls.certificateRefs").whole() or ()
     if not certificates:
         yield "it has no certificate (tls.certificateRefs)"
     for reference in certificates:
-        yield from untrusted(reference, object_namespace(listener.gateway, graph), graph)
+        yield from untrusted(reference, namespace, graph)
+        if not own or not authority_of(reference, namespace, graph, vault).startswith(own):
+            yield f"its certificate is of another certificate authority than {own or 'one of the table'}"
     for spec, label in _client_policies(listener):
         yield from (f"{gap}{PLACE}{label}" for gap in tls_settings(spec))
 

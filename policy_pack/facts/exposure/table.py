@@ -93,6 +93,7 @@ class AllowedEntryPoint(_Row):
     grants_to: Grantee | None = None
     requires: tuple[Protection, ...] = ()
     authority: str = ""
+    server_authority: str = ""
 
     def hospital(self, namespace: str) -> str | None:
         """Return the hospital of a namespace that the row allows; None where the row does not allow it."""

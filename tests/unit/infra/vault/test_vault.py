@@ -35,32 +35,38 @@ def test_a_managed_vault_is_called_in_its_namespace(prod: Settings) -> None:
     assert provider.inputs["namespace"] == "admin/hospitals"
 
 
-def test_a_hospital_s_authority_signs_for_its_gateway_and_its_own_programs(prod: Settings, stack: Stack) -> None:
+def test_a_hospital_s_authority_of_clients_signs_for_its_own_programs_alone(prod: Settings, stack: Stack) -> None:
     [root] = [root for root in stack.of("SecretBackendRootCert") if root.inputs["backend"] == "north/pki"]
     assert root.inputs["type"] == "internal"
-    declared = [role for role in stack.of("SecretBackendRole") if role.inputs["backend"] == "north/pki"]
-    roles = {role.inputs["name"]: role.inputs for role in declared}
-    assert roles.keys() == {"envoy", "program"}
-    assert roles["envoy"]["allowedDomains"] == ["north.api.risk.healthcare-mlops.example"]
-    assert int(roles["envoy"]["maxTtl"]) == 24 * 3600
-    assert tuple(roles["program"]["allowedDomains"]) == prod.hospitals[0].client_certificates != ()
-    assert (roles["envoy"]["serverFlag"], roles["envoy"]["clientFlag"]) == (True, False)
-    assert (roles["program"]["serverFlag"], roles["program"]["clientFlag"]) == (False, True)
-    for role in roles.values():
-        assert role["allowBareDomains"]
-        loose = ("allowSubdomains", "allowLocalhost", "allowIpSans", "allowWildcardCertificates")
-        assert not any(role[name] for name in loose)
-        assert int(role["maxTtl"]) <= 90 * 86400
+    [role] = [role.inputs for role in stack.of("SecretBackendRole") if role.inputs["backend"] == "north/pki"]
+    assert role["name"] == "program"
+    assert tuple(role["allowedDomains"]) == prod.hospitals[0].client_certificates != ()
+    assert (role["serverFlag"], role["clientFlag"]) == (False, True)
+    assert role["allowBareDomains"]
+    loose = ("allowSubdomains", "allowLocalhost", "allowIpSans", "allowWildcardCertificates")
+    assert not any(role[name] for name in loose)
+    assert int(role["maxTtl"]) <= 90 * 86400
+
+
+def test_the_authority_of_workloads_signs_for_the_gateway_s_hosts_and_its_own_uri(stack: Stack) -> None:
+    roles = [role.inputs for role in stack.of("SecretBackendRole") if role.inputs["backend"] == "north/workload-pki"]
+    [role] = [role for role in roles if role["name"] == "envoy"]
+    assert role["allowedDomains"] == ["north.api.risk.healthcare-mlops.example"]
+    assert role["allowedUriSans"] == ["spiffe://hmlops/north/envoy"]
+    assert int(role["maxTtl"]) == 24 * 3600
+    assert (role["serverFlag"], role["clientFlag"]) == (True, True)
+    loose = ("allowSubdomains", "allowLocalhost", "allowIpSans", "allowWildcardCertificates")
+    assert not any(role[name] for name in loose)
 
 
 def test_who_asks_for_a_gateway_s_certificate_reaches_that_path_alone(stack: Stack) -> None:
     [policy] = [policy for policy in stack.of("Policy") if policy.inputs.get("name") == "north-envoy"]
-    assert policy.inputs["policy"] == 'path "north/pki/sign/envoy" {\n  capabilities = ["update"]\n}\n'
+    assert policy.inputs["policy"] == 'path "north/workload-pki/sign/envoy" {\n  capabilities = ["update"]\n}\n'
     [role] = [role for role in stack.of("AuthBackendRole") if role.inputs["roleName"] == "north-envoy"]
     assert role.inputs["tokenPolicies"] == ["north-envoy"]
     assert role.inputs["boundServiceAccountNames"] == role.inputs["boundServiceAccountNamespaces"] == ["cert-manager"]
     [issuer] = stack.of("ClusterIssuer")
-    assert issuer.inputs["spec"]["vault"]["path"] == "north/pki/sign/envoy"
+    assert issuer.inputs["spec"]["vault"]["path"] == "north/workload-pki/sign/envoy"
     assert issuer.inputs["spec"]["vault"]["auth"]["kubernetes"]["role"] == "north-envoy"
 
 

@@ -43,10 +43,12 @@ def test_each_hospital_has_a_gateway_with_a_certificate_of_its_own(stack: Stack,
     assert (listener["protocol"], listener["hostname"], listener["tls"]["mode"]) == ("HTTPS", host, "Terminate")
     assert [ref["name"] for ref in listener["tls"]["certificateRefs"]] == [made.inputs["spec"]["secretName"]]
     assert made.inputs["spec"]["dnsNames"] == [host]
+    assert made.inputs["spec"]["uris"] == [f"spiffe://hmlops/{hospital}/envoy"]
+    assert made.inputs["spec"]["usages"] == ["digital signature", "server auth", "client auth"]
     assert (made.inputs["spec"]["duration"], made.inputs["spec"]["renewBefore"]) == ("24h", "8h")
     issuer = of(stack, "ClusterIssuer", hospital)
     assert made.inputs["spec"]["issuerRef"] == {"kind": "ClusterIssuer", "name": issuer.metadata["name"]}
-    assert issuer.inputs["spec"]["vault"]["path"] == f"{hospital}/pki/sign/envoy"
+    assert issuer.inputs["spec"]["vault"]["path"] == f"{hospital}/workload-pki/sign/envoy"
     login = issuer.inputs["spec"]["vault"]["auth"]["kubernetes"]
     assert (login["role"], login["mountPath"]) == (f"{hospital}-envoy", "/v1/auth/kubernetes")
 
@@ -58,11 +60,12 @@ def test_who_shows_no_certificate_of_the_hospital_is_not_heard(stack: Stack, hos
     assert (target["kind"], target["name"], target["sectionName"]) == ("Gateway", "gateway", "machines")
     tls = spec["tls"]
     assert (tls["minVersion"], tls["clientValidation"]["optional"]) == ("1.2", False)
-    made = of(stack, "Certificate", hospital).inputs["spec"]["secretName"]
-    assert [reference["name"] for reference in tls["clientValidation"]["caCertificateRefs"]] == [made]
-    [revoked] = [r for r in stack.of("ConfigMap") if r.metadata["namespace"] == f"{hospital}-platform"]
-    assert [reference["name"] for reference in tls["clientValidation"]["crl"]["refs"]] == [revoked.metadata["name"]]
-    assert revoked.inputs["data"] == {"ca.crl": f"revocation list of {hospital}/pki/cert/crl"}
+    own = {r.metadata["name"]: r for r in stack.of("ConfigMap") if r.metadata["namespace"] == f"{hospital}-platform"}
+    [authority] = tls["clientValidation"]["caCertificateRefs"]
+    assert authority["kind"] == "ConfigMap"
+    assert own[authority["name"]].inputs["data"] == {"ca.crt": f"certificate of {hospital}/pki"}
+    [revoked] = tls["clientValidation"]["crl"]["refs"]
+    assert own[revoked["name"]].inputs["data"] == {"ca.crl": f"revocation list of {hospital}/pki/cert/crl"}
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,13 @@ def test_certificates_that_are_expired_or_of_another_hospital_are_refused(gatewa
 
 
 @pytest.mark.process
+def test_a_workload_s_certificate_is_none_of_an_application(gateway: World, tmp_path: Path) -> None:
+    files = write(gateway.workloads_authority.issue(EHR), tmp_path, "workload")
+    with gateway.client(gateway.gateway.machine_host(HOSPITAL), files) as client, pytest.raises(REFUSED):
+        client.post(HOOK, json={}, headers=bearer(hook(gateway)))
+
+
+@pytest.mark.process
 def test_the_host_for_people_does_not_lead_to_the_routes_of_programs(gateway: World) -> None:
     with gateway.browser() as client:
         headers = bearer(hook(gateway))
