@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 CA_CONFIG_MAP = "kube-root-ca.crt"
 CA_KEY = "ca.crt"
+# Folder, in a container, of the CA that signs the certificates of the platform's servers.
+CA_FOLDER = "/var/run/secrets/ca"
+PLATFORM_CA_FILE = f"{CA_FOLDER}/{CA_KEY}"
 # NetworkPolicies apply after destination NAT of the Service address, so the port is that of the DNS pods.
 DNS_PORTS = {ClusterKind.LOCAL: 5353, ClusterKind.KIND: 53, ClusterKind.EKS: 53}
 

@@ -5,26 +5,46 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.blocks.providers import AwsAccount
-from infra.cluster.cluster import Cluster
+from infra.cluster.cluster import PLATFORM_CA_FILE, Cluster
 from infra.databases.database_args import DatabaseArgs
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings import ExistingClusterSettings, PostgresqlServer, Settings
+from infra.settings import ExistingClusterSettings, Settings
+
+
+@dataclass(frozen=True)
+class DatabaseServer:
+    """The PostgreSQL server as pods reach it; the one place that says where it is and who vouches for it.
+
+    Parameters
+    ----------
+    host, port
+        Its address.
+    ca_file
+        Path, in a container, of the certificates that its certificate is verified with.
+    secret
+        Name of the secret in AWS Secrets Manager with the administrator's login.
+    """
+
+    host: pulumi.Input[str]
+    port: int
+    ca_file: str
+    secret: str
 
 
 @dataclass(frozen=True)
 class Databases:
-    """Endpoints of the databases.
+    """The databases of a stack.
 
     Parameters
     ----------
     postgresql
-        Host and port of PostgreSQL.
+        Host and port of PostgreSQL, as Vault reaches it.
     server
-        The server that is outside the stack, which the hospitals' Jobs set up; None for Aurora.
+        The server that workloads use; None for Aurora, whose certificates no pod has.
     """
 
     postgresql: pulumi.Output[str]
-    server: PostgresqlServer | None = None
+    server: DatabaseServer | None = None
 
 
 def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, cluster: Cluster) -> Databases | None:
@@ -41,8 +61,11 @@ def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
     """
     network = cluster.network
     if network is None:
-        server = settings.endpoints.postgresql if isinstance(settings, ExistingClusterSettings) else None
-        return Databases(pulumi.Output.from_input(f"{server.host}:{server.port}"), server) if server else None
+        outside = settings.endpoints.postgresql if isinstance(settings, ExistingClusterSettings) else None
+        if outside is None:
+            return None
+        server = DatabaseServer(outside.host, outside.port, PLATFORM_CA_FILE, outside.secret)
+        return Databases(pulumi.Output.from_input(f"{outside.host}:{outside.port}"), server)
     # Imported here: their modules of pulumi_aws take a second to load, which other stacks do not need.
     from infra.databases.aurora import AuroraPostgresql
     from infra.databases.msk import Kafka

@@ -55,7 +55,7 @@ def ingest(
         typer.Option(
             envvar="IDENTITY_LOOKUP",
             metavar="FILE",
-            help="Connection file of the database care, whose identity lookup is filled; needs Vault.",
+            help="File with a login of the database care, whose identity lookup is filled; needs Vault.",
         ),
     ] = None,
     deprivation: Annotated[

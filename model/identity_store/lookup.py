@@ -21,9 +21,11 @@ from model.identity_store.identity_values import (
 )
 from model.identity_store.lookup_tables import ENCRYPTED, IDENTITY, RUN, STAY
 from model.identity_store.transit_cipher import TransitCipher
-from model.io.database import connect
+from model.io.database import DatabaseServer, connect
 from model.io.vault import Vault
 
+DATABASE = "care"
+"""The database of the hospital that holds the lookup."""
 INGEST, EHR = "ingest", "ehr"
 """Where a row is from: the nightly ingestion, or the record of one hook."""
 EHR_DAYS = 3
@@ -117,17 +119,18 @@ class LookupRecorder:
 
 
 def lookup_recorder(file: Path, hospital: str) -> LookupRecorder:
-    """Return a recorder for the database of a connection file, with the hospital's key in Vault.
+    """Return a recorder that writes with the login in a file, with the hospital's key in Vault.
 
     Raises
     ------
     UserError
-        When the environment names no Vault: identities are never written with a local key.
+        When the environment names no Vault, as identities are never written with a local key, or no database server.
     """
     vault = Vault.from_environment()
     if vault is None:
         raise UserError("--identity-lookup needs Vault; set VAULT_ADDR and VAULT_ROLE.")
-    return LookupRecorder(hospital, partial(connect, file), TransitCipher(vault, f"{hospital}/transit"))
+    connection = partial(connect, file, f"{hospital}-{DATABASE}", DatabaseServer.from_environment())
+    return LookupRecorder(hospital, connection, TransitCipher(vault, f"{hospital}/transit"))
 
 
 Rows = Mapping[sa.Table, list[dict[str, Any]]]

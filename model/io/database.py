@@ -1,23 +1,75 @@
-"""Connection to a PostgreSQL database whose login is in a file that the Vault agent writes."""
+"""Connection to a PostgreSQL database: the server is in the environment, the login in a file of the Vault agent."""
 
-import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from model.errors import UserError
 
-FIELDS = ("host", "port", "database", "username", "password", "sslrootcert")
 CONNECT_SECONDS = 10
+VARIABLES = {"host": "DATABASE_HOST", "port": "DATABASE_PORT", "ca": "DATABASE_CA"}
+"""Environment variables of the server."""
 
 
-def connect(file: Path) -> sa.Connection:
+class DatabaseServer(BaseModel):
+    """The server of a hospital's databases.
+
+    Parameters
+    ----------
+    host, port
+        Its address.
+    ca
+        Path of the certificates that its certificate is verified with.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(min_length=1)
+    port: int = Field(ge=1, le=65535)
+    ca: str = Field(min_length=1)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Return the server that the environment names.
+
+        Raises
+        ------
+        UserError
+            If a variable is missing or not what it must be.
+        """
+        try:
+            return cls.model_validate({field: environment.get(name) for field, name in VARIABLES.items()})
+        except ValidationError as fault:
+            wrong = sorted({VARIABLES[str(problem["loc"][0])] for problem in fault.errors()})
+            raise UserError(
+                f"Set the environment variables {', '.join(wrong)}; they name the database server."
+            ) from None
+
+
+class DatabaseLogin(BaseModel):
+    """A login, as the Vault agent writes it to a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    username: str = Field(min_length=1)
+    password: SecretStr = Field(min_length=1)
+
+
+def connect(file: Path, database: str, server: DatabaseServer) -> sa.Connection:
     """Open a connection over TLS, with the server's name and certificate verified.
 
     Parameters
     ----------
     file
-        A JSON file with host, port, database, username, password and sslrootcert; read each time.
+        A JSON file with username and password; read each time.
+    database
+        Name of the database.
+    server
+        Where it is.
 
     Raises
     ------
@@ -25,14 +77,14 @@ def connect(file: Path) -> sa.Connection:
         If the file is not such a file, or the database cannot be reached.
     """
     try:
-        login = json.loads(file.read_text(encoding="utf-8"))
-        host, port, database, username, password, authority = (login[name] for name in FIELDS)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{file} is not a connection file; it has the fields {', '.join(FIELDS)}.") from None
-    query = {"sslmode": "verify-full", "sslrootcert": authority, "connect_timeout": str(CONNECT_SECONDS)}
-    url = sa.URL.create("postgresql+psycopg", username, password, host, int(port), database, query)
+        login = DatabaseLogin.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        raise UserError(f"{file} is not a login of a database; it has the fields username and password.") from None
+    password = login.password.get_secret_value()
+    query = {"sslmode": "verify-full", "sslrootcert": server.ca, "connect_timeout": str(CONNECT_SECONDS)}
+    url = sa.URL.create("postgresql+psycopg", login.username, password, server.host, server.port, database, query)
     try:
         return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True).connect()
     except (sa.exc.OperationalError, ModuleNotFoundError) as fault:
         reason = type(fault).__name__
-        raise UserError(f"Cannot connect to the database of {file} ({reason}); check its address and login.") from None
+        raise UserError(f"Cannot connect to the database {database} ({reason}); check its address and login.") from None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from model.artifact.trust import trusted_keys
 from model.errors import UserError
 from model.io.console import Json
+from model.io.database import DatabaseServer
 from model.io.vault import Vault
 from model.release.signing import LocalSigner, Signer, VaultSigner
 from services.audit import chain
@@ -37,6 +38,7 @@ from services.audit.output import moment_of, print_json, print_rows
 from services.audit.records import AuditEntry, Record, ReleaseRef
 from services.audit.verify import verify as verify_chain
 from services.database import connections
+from services.database.connections import Database
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema
 
@@ -59,7 +61,8 @@ About = Annotated[str | None, typer.Option(help="Only this pseudonym of an encou
 def about() -> None:
     """Anchor and verify a hospital's audit chain, and answer questions from its records.
 
-    The database login is read from the file that AUDIT_DATABASE_FILE names.
+    The database login is read from the file that AUDIT_DATABASE_FILE names; DATABASE_HOST, DATABASE_PORT and
+    DATABASE_CA name the server.
     """
 
 
@@ -67,7 +70,7 @@ def about() -> None:
 def verify(hospital: Hospital, bucket: Bucket, key_file: KeyFile = None, as_json: Json = False) -> None:
     """Verify the whole chain against its anchors; exit code 1 if anything is wrong."""
     trusted = _trusted(hospital, key_file)
-    with _connection("REPEATABLE READ") as connection:
+    with _connection(hospital, "REPEATABLE READ") as connection:
         report = verify_chain(
             chain.records(connection),
             AnchorBucket(bucket).all(),
@@ -105,7 +108,7 @@ def replay(
     def opened(release: ReleaseRef) -> Any:
         return open_release(f"{releases.rstrip('/')}/{release.version}/{release.digest}", release, trusted_keys())
 
-    with _connection("REPEATABLE READ") as connection:
+    with _connection(hospital, "REPEATABLE READ") as connection:
         replays = replay_record(connection, record, opened, hospital=hospital)
     if as_json:
         print_json({"replays": [asdict(item) for item in replays]})
@@ -117,10 +120,10 @@ def replay(
 
 
 @app.command()
-def changes(since: Since, until: Until = "", as_json: Json = False) -> None:
+def changes(hospital: Hospital, since: Since, until: Until = "", as_json: Json = False) -> None:
     """Say which releases, thresholds and configuration changed between two times, when and by whom."""
     start, end = moment_of(since), moment_of(until)
-    with _connection() as connection:
+    with _connection(hospital) as connection:
         found = list(changes_of(chain.records(connection, until=end), start, end))
     print_rows(
         [asdict(item) for item in found],
@@ -131,9 +134,9 @@ def changes(since: Since, until: Until = "", as_json: Json = False) -> None:
 
 
 @app.command()
-def access(since: Since, until: Until = "", about: About = None, as_json: Json = False) -> None:
+def access(hospital: Hospital, since: Since, until: Until = "", about: About = None, as_json: Json = False) -> None:
     """Review access: who made how many requests about how many encounters, and each break-glass."""
-    with _connection() as connection:
+    with _connection(hospital) as connection:
         callers = review(chain.records(connection, since=moment_of(since), until=moment_of(until), about=about))
     rows = [vars(item) | {"encounters": len(item.encounters)} for item in callers]
     columns = ("caller", "role", "requests", "refused", "encounters", "purposes", "actions", "break_glass", "last")
@@ -142,6 +145,7 @@ def access(since: Since, until: Until = "", about: About = None, as_json: Json =
 
 @app.command()
 def disclosures(
+    hospital: Hospital,
     patient: Annotated[str, typer.Argument(help="The patient's pseudonym.")],
     encounter: Annotated[list[str] | None, typer.Option(help="A pseudonym of an encounter of the patient.")] = None,
     since: Annotated[str, typer.Option("--from", help="Start; six years ago by default.")] = "",
@@ -153,7 +157,7 @@ def disclosures(
     end = moment_of(until)
     start = moment_of(since) if since else end - timedelta(days=365 * YEARS + YEARS // 4 + 1)
     records: dict[int, Record] = {}
-    with _connection() as connection:
+    with _connection(hospital) as connection:
         for name in (patient, *(encounter or ())):
             records |= {item.sequence: item for item in chain.records(connection, since=start, until=end, about=name)}
     found = accounting([records[sequence] for sequence in sorted(records)], patient, encounter or ())
@@ -166,9 +170,9 @@ def disclosures(
 
 
 @app.command()
-def events(since: Since, until: Until = "", about: About = None) -> None:
+def events(hospital: Hospital, since: Since, until: Until = "", about: About = None) -> None:
     """Print records as FHIR AuditEvent resources (IHE BALP), one a line."""
-    with _connection() as connection:
+    with _connection(hospital) as connection:
         for record in chain.records(connection, since=moment_of(since), until=moment_of(until), about=about):
             print(json.dumps(audit_event(record), ensure_ascii=False))
 
@@ -197,7 +201,7 @@ def erase(
         patient=patient,
         detail=reason,
     )
-    with _connection() as connection:
+    with _connection(hospital) as connection:
         record, deleted = erase_values(connection, entry)
     if as_json:
         print_json({"record": record.sequence, "erased": deleted})
@@ -222,7 +226,7 @@ def anchor(
         store.require_lock()
     signer = _signer(hospital, key_file)
     keys = frozenset(signer.public_keys().values())
-    anchoring = Anchoring(hospital, _connection, store, signer, keys, lambda: datetime.now(UTC))
+    anchoring = Anchoring(hospital, partial(_connection, hospital), store, signer, keys, lambda: datetime.now(UTC))
     if once:
         anchoring.anchor(anchoring.last())
         return
@@ -233,8 +237,9 @@ def anchor(
 
 
 @contextmanager
-def _connection(isolation: str = "READ COMMITTED") -> Iterator[Connection]:
-    engine = connections.engine(connections.connection_path(Schema.AUDIT), pool_size=1, max_overflow=0)
+def _connection(hospital: str, isolation: str = "READ COMMITTED") -> Iterator[Connection]:
+    database = Database.of(DatabaseServer.from_environment(), hospital, Schema.AUDIT)
+    engine = connections.engine(database, connections.login_path(Schema.AUDIT), pool_size=1, max_overflow=0)
     try:
         with engine.connect() as connection:
             yield connection.execution_options(isolation_level=isolation)

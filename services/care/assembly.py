@@ -15,6 +15,7 @@ from services.care.fresh.history import History
 from services.care.planning_client import FeedbackRefusedError, PlanningClient, PlanningUnavailableError
 from services.care.settings import Settings
 from services.database import connections
+from services.database.schemas import Schema
 
 VAULT_PATIENCE_SECONDS = 2.0
 """A clinician waits: what Vault does not answer in this time is a problem (503)."""
@@ -53,10 +54,11 @@ def assembled(settings: Settings, planning: httpx.Client, vault: Vault) -> Care:
     if settings.fhir_server is not None:
         writer = FhirWriter.from_file(str(settings.fhir_server), settings.hospital, settings.fhir_credentials)
         receivers[RISK_ASSESSMENT] = writer.write
+    audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database_file)
     return Care(
         settings=settings,
-        engine=connections.engine(settings.care_database_file),
-        recorder=Recorder("care", settings.hospital, connections.engine(settings.audit_database_file)),
+        engine=connections.engine(settings.database(Schema.CARE), settings.care_database_file),
+        recorder=Recorder("care", settings.hospital, audit_engine),
         features=FeatureSource(settings.hospital, ring, settings.hmlops_time_zone),
         history=History(settings.curated, settings.hospital),
         cipher=TransitCipher(vault, mount),

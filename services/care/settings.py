@@ -9,8 +9,11 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
 
 from model.errors import UserError
+from model.io.database import DatabaseServer
 from services.care.ehr_clients import EhrClient, read_clients
 from services.care.worklist.settings import WorklistSettings
+from services.database.connections import Database
+from services.database.schemas import Schema
 
 MEBIBYTE = 1 << 20
 
@@ -32,8 +35,10 @@ class Settings(BaseModel):
         YAML file with the EHR clients: :class:`services.care.clients.EhrClient`.
     curated
         Folder or S3 prefix of the curated tables: the history that a fresh record is joined with.
+    database_server
+        The server of the hospital's databases: ``DATABASE_HOST``, ``DATABASE_PORT`` and ``DATABASE_CA``.
     care_database_file, audit_database_file
-        Connection files of the databases.
+        Files with the logins of the databases.
     hmlops_time_zone
         The hospital's time zone, in which a date without a time is a day.
     key_version
@@ -58,6 +63,7 @@ class Settings(BaseModel):
     planning_url: HttpUrl
     ehr_clients: Path
     curated: str
+    database_server: DatabaseServer
     care_database_file: Path = Path("/vault/secrets/database-care.json")
     audit_database_file: Path = Path("/vault/secrets/database-audit.json")
     hmlops_time_zone: str | None = None
@@ -88,11 +94,16 @@ class Settings(BaseModel):
             When a variable is missing or invalid.
         """
         named = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
+        server = DatabaseServer.from_environment(environment)
         try:
-            return cls.model_validate(named)
+            return cls.model_validate(named | {"database_server": server})
         except ValidationError as invalid:
             faults = sorted({str(fault["loc"][0]).upper() for fault in invalid.errors(include_input=False)})
             raise UserError(f"Missing or invalid environment variables: {', '.join(faults)}; correct them.") from None
+
+    def database(self, schema: Schema) -> Database:
+        """Return the hospital's database with a schema."""
+        return Database.of(self.database_server, self.hospital, schema)
 
     @property
     def address(self) -> str:

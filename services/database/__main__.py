@@ -13,32 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from model.errors import UserError
+from model.io.database import DatabaseLogin, DatabaseServer
 from model.io.vault import PATIENCE_SECONDS, TOKEN_FILE, Vault
 from services.database import setup as setup_module
 from services.database import signing_keys
 from services.database.administrator import Administrator
-from services.database.connections import ConnectionFile, sqlstate
+from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema, database_name
 from services.database.vault_login import give_vault_its_login
 
-# The database that every server has.
-INITIAL_DATABASE = "postgres"
 HOSPITAL = re.compile(r"^[a-z]([a-z0-9-]*[a-z0-9])?$")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Hospital = Annotated[str, typer.Option(help="Name of the hospital.", envvar="HOSPITAL")]
-
-
-class AdministratorSettings(BaseModel):
-    """Where the server is, and which secret of AWS Secrets Manager has the administrator's login."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    host: str = Field(min_length=1)
-    port: int = Field(ge=1, le=65535)
-    ca: str = Field(min_length=1)
-    secret: str = Field(min_length=1)
 
 
 class _Secret(BaseModel):
@@ -47,7 +35,7 @@ class _Secret(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     username: str = Field(min_length=1)
-    password: SecretStr
+    password: SecretStr = Field(min_length=1)
 
 
 @app.command()
@@ -100,25 +88,11 @@ def _valid(hospital: str) -> str:
 @cache
 def _administrator() -> Administrator:
     """Return the administrator's login, from the secret that the environment names."""
-    names = {"host": "DATABASE_HOST", "port": "DATABASE_PORT", "ca": "DATABASE_CA", "secret": "DATABASE_ADMINISTRATOR"}
-    try:
-        settings = AdministratorSettings.model_validate({key: os.environ.get(name) for key, name in names.items()})
-    except ValidationError as error:
-        wrong = sorted({names[str(problem["loc"][0])] for problem in error.errors()})
-        raise DatabaseError(
-            f"set the environment variables {', '.join(wrong)}; they name the server and its secret"
-        ) from None
-    secret = _read_secret(settings.secret)
-    return Administrator(
-        ConnectionFile(
-            host=settings.host,
-            port=settings.port,
-            database=INITIAL_DATABASE,
-            username=secret.username,
-            password=secret.password,
-            sslrootcert=settings.ca,
-        )
-    )
+    server, name = DatabaseServer.from_environment(), os.environ.get("DATABASE_ADMINISTRATOR")
+    if not name:
+        raise DatabaseError("set DATABASE_ADMINISTRATOR; it names the secret with the administrator's login")
+    secret = _read_secret(name)
+    return Administrator(server, DatabaseLogin(username=secret.username, password=secret.password))
 
 
 def _read_secret(name: str) -> _Secret:

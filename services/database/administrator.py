@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.pool import NullPool
 
-from services.database.connections import DRIVER, ConnectionFile, Login, connect
+from model.io.database import DatabaseLogin, DatabaseServer
+from services.database.connections import DRIVER, Database, connect
 
+# The database that every server has, before any hospital has one.
+INITIAL_DATABASE = "postgres"
 # A migration may rewrite a table.
 STATEMENT_MILLISECONDS = 600_000
 
@@ -19,14 +22,15 @@ class Administrator:
 
     Parameters
     ----------
-    settings
-        The login, and a database that exists before any hospital has one.
+    server, login
+        The server and the login.
     """
 
-    settings: ConnectionFile
+    server: DatabaseServer
+    login: DatabaseLogin
 
     @contextmanager
-    def autocommit(self, database: str | None = None) -> Iterator[Connection]:
+    def autocommit(self, database: str = INITIAL_DATABASE) -> Iterator[Connection]:
         """Give a connection to a database that commits each statement, as CREATE DATABASE needs."""
         with self._connection(database) as connection:
             yield connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -38,12 +42,11 @@ class Administrator:
             yield connection
 
     @contextmanager
-    def _connection(self, database: str | None) -> Iterator[Connection]:
-        settings = self.settings.model_copy(update={"database": database or self.settings.database})
-        login = Login(settings, ())
+    def _connection(self, database: str) -> Iterator[Connection]:
+        address = Database(self.server, database)
         engine = create_engine(
             DRIVER,
-            creator=lambda: connect(login, STATEMENT_MILLISECONDS),
+            creator=lambda: connect(address, self.login, STATEMENT_MILLISECONDS),
             poolclass=NullPool,
             hide_parameters=True,
         )

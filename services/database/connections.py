@@ -5,19 +5,19 @@ taken from the pool is compared with the file: one that was opened with an earli
 one that is in use finishes its transaction.
 """
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import ValidationError
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
+from model.io.database import DatabaseLogin, DatabaseServer
 from services.database.errors import DatabaseError
-from services.database.schemas import Schema
+from services.database.schemas import Schema, database_name
 
 DRIVER = "postgresql+psycopg://"
 CONNECT_SECONDS = 5
@@ -26,104 +26,91 @@ POOL_SIZE = 4
 POOL_OVERFLOW = 4
 
 
-class ConnectionFile(BaseModel):
-    """Content of a connection file: where the database is, and the login.
+@dataclass(frozen=True)
+class Database:
+    """A database: its server and its name."""
 
-    Parameters
-    ----------
-    host, port, database
-        The server and the database.
-    username, password
-        The login.
-    sslrootcert
-        Path of the certificates that the server's certificate is verified with.
-    """
+    server: DatabaseServer
+    name: str
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    host: str = Field(min_length=1)
-    port: int = Field(ge=1, le=65535)
-    database: str = Field(min_length=1)
-    username: str = Field(min_length=1)
-    password: SecretStr
-    sslrootcert: str = Field(min_length=1)
+    @classmethod
+    def of(cls, server: DatabaseServer, hospital: str, schema: Schema) -> "Database":
+        """Return the database with a schema of a hospital."""
+        return cls(server, database_name(hospital, schema))
 
 
 @dataclass(frozen=True)
-class Login:
-    """A connection file, and which version of it was read."""
+class FileLogin:
+    """The login in a file, and which version of the file was read."""
 
-    settings: ConnectionFile
+    login: DatabaseLogin
     version: tuple[int, ...]
 
 
-def connection_path(schema: Schema) -> Path:
-    """Return the connection file of a schema: ``<SCHEMA>_DATABASE_FILE``, or the agent's."""
+def login_path(schema: Schema) -> Path:
+    """Return the file with the login of a schema: ``<SCHEMA>_DATABASE_FILE``, or the agent's."""
     return Path(os.environ.get(f"{schema.upper()}_DATABASE_FILE", f"/vault/secrets/database-{schema}.json"))
 
 
-def read_login(path: Path) -> Login:
-    """Read a connection file.
+def read_login(path: Path) -> FileLogin:
+    """Read a login from its file.
 
     Raises
     ------
     DatabaseError
-        If it is missing, or is not a connection file.
+        If the file is missing, or is not a login.
     """
     try:
-        version = _version(path)
-        settings = ConnectionFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return FileLogin(version=_version(path), login=DatabaseLogin.model_validate_json(path.read_bytes()))
     except OSError as error:
-        raise DatabaseError(
-            f"{path}: no connection file ({error.strerror}); check that the Vault agent writes it"
-        ) from None
-    except (ValueError, ValidationError):
-        raise DatabaseError(
-            f"{path}: not a connection file; it has the fields {', '.join(ConnectionFile.model_fields)}"
-        ) from None
-    return Login(settings, version)
+        raise DatabaseError(f"{path}: no login ({error.strerror}); check that the Vault agent writes it") from None
+    except ValidationError:
+        raise DatabaseError(f"{path}: not a login of a database; it has the fields username and password") from None
 
 
-def connect(login: Login, statement_milliseconds: int = STATEMENT_MILLISECONDS) -> "psycopg.Connection[Any]":
+def connect(
+    database: Database, login: DatabaseLogin, statement_milliseconds: int = STATEMENT_MILLISECONDS
+) -> "psycopg.Connection[Any]":
     """Open a connection over TLS, with the server's name and certificate verified."""
-    settings = login.settings
+    server = database.server
     return psycopg.connect(
-        host=settings.host,
-        port=settings.port,
-        dbname=settings.database,
-        user=settings.username,
-        password=settings.password.get_secret_value(),
+        host=server.host,
+        port=server.port,
+        dbname=database.name,
+        user=login.username,
+        password=login.password.get_secret_value(),
         sslmode="verify-full",
-        sslrootcert=settings.sslrootcert,
+        sslrootcert=server.ca,
         connect_timeout=CONNECT_SECONDS,
         options=f"-c TimeZone=UTC -c statement_timeout={statement_milliseconds}",
     )
 
 
-def engine(path: Path, *, pool_size: int = POOL_SIZE, max_overflow: int = POOL_OVERFLOW) -> Engine:
+def engine(database: Database, path: Path, *, pool_size: int = POOL_SIZE, max_overflow: int = POOL_OVERFLOW) -> Engine:
     """Return an engine whose connections use the login that the file has at the time.
 
     Errors of the engine do not include parameters of statements, which may be PHI.
 
     Parameters
     ----------
+    database
+        The database.
     path
-        The connection file.
+        The file with the login.
     pool_size, max_overflow
         Connections that are kept open, and how many more may be opened under load.
     """
 
     def create() -> "psycopg.Connection[Any]":
-        login = read_login(path)
+        read = read_login(path)
         try:
-            connection = connect(login)
+            return connect(database, read.login)
         except psycopg.OperationalError:
             # A refused login while connecting has no SQLSTATE in libpq: whether the file changed decides.
             renewed = read_login(path)
-            if renewed == login:
+            if renewed == read:
                 raise
-            login, connection = renewed, connect(renewed)
-        return connection
+            return connect(database, renewed.login)
 
     made = create_engine(
         DRIVER,
@@ -137,7 +124,7 @@ def engine(path: Path, *, pool_size: int = POOL_SIZE, max_overflow: int = POOL_O
 
     @event.listens_for(made, "checkout")
     def replace_earlier_login(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
-        if dbapi_connection.info.user != read_login(path).settings.username:
+        if dbapi_connection.info.user != read_login(path).login.username:
             raise DisconnectionError("the login was replaced")
 
     return made

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, text
 
 from services.database import grants, migrate
-from services.database.administrator import Administrator
+from services.database.administrator import INITIAL_DATABASE, Administrator
 from services.database.grants import GrantTable
 from services.database.schemas import OWNER, VAULT_SCHEMA, Schema, database_name, role_name, vault_role
 
@@ -17,7 +17,7 @@ def set_up(administrator: Administrator, hospital: str, schemas: tuple[Schema, .
         # Two Jobs at once: the second waits for the first. The lock is the session's.
         connection.execute(text("SELECT pg_advisory_lock(hashtext(:hospital))"), {"hospital": hospital})
         # Logins connect to the databases of their row alone, and so not to the server's own.
-        connection.execute(text(f'REVOKE ALL ON DATABASE "{administrator.settings.database}" FROM PUBLIC'))
+        connection.execute(text(f'REVOKE ALL ON DATABASE "{INITIAL_DATABASE}" FROM PUBLIC'))
         create_roles(connection, hospital)
         for schema in schemas:
             _create_database(connection, hospital, schema)

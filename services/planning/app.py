@@ -17,6 +17,7 @@ from model.errors import UserError
 from services.audit.http import Recorder, RequestAudit, audit, recorded
 from services.database import connections
 from services.database.errors import DatabaseError
+from services.database.schemas import Schema
 from services.planning import answers, history, release
 from services.planning.model_client import ModelClient
 from services.planning.online_features import OnlineFeatures
@@ -93,13 +94,14 @@ def planning(settings: Settings, model_client: httpx.Client) -> Planning:
     model = ModelClient(model_client, settings.inference_url, settings.budget_milliseconds / 1000)
     releases = release.ReleaseSource(lambda: _assigned(settings))
     features = OnlineFeatures(settings.online_features)
+    audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
     return Planning(
         settings=settings,
         scoring=Scoring(releases, features, model, stale_hours=settings.stale_hours),
         releases=releases,
         features=features,
-        engine=connections.engine(settings.planning_database),
-        recorder=Recorder("planning", settings.hospital, connections.engine(settings.audit_database)),
+        engine=connections.engine(settings.database(Schema.PLANNING), settings.planning_database),
+        recorder=Recorder("planning", settings.hospital, audit_engine),
         model=model,
         refresh=Refresh([releases.refresh, features.refresh]),
     )

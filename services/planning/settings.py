@@ -7,6 +7,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.errors import UserError
+from model.io.database import DatabaseServer
+from services.database.connections import Database
+from services.database.schemas import Schema
 
 _VARIABLES = {
     "hospital": "HOSPITAL",
@@ -37,8 +40,10 @@ class Settings(BaseModel):
         ranked by LACE.
     online_features
         The features file, local or ``s3://``.
+    database_server
+        The server of the hospital's databases.
     planning_database, audit_database
-        Connection files.
+        Files with their logins.
     budget_milliseconds
         Time for an answer of the model server.
     stale_hours
@@ -53,6 +58,7 @@ class Settings(BaseModel):
     model_release: Annotated[str, Field(pattern=r"^v[0-9]+(\.[0-9]+)*@[0-9a-f]{12,64}$")] | None = None
     release_files: str | None = None
     online_features: str = Field(min_length=1)
+    database_server: DatabaseServer
     planning_database: Path = _SECRETS / "database-planning.json"
     audit_database: Path = _SECRETS / "database-audit.json"
     budget_milliseconds: int = Field(300, ge=10, le=5000)
@@ -70,11 +76,16 @@ class Settings(BaseModel):
         values: dict[str, Any] = {
             field: environment[variable] for field, variable in _VARIABLES.items() if environment.get(variable)
         }
+        server = DatabaseServer.from_environment(environment)
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values | {"database_server": server})
         except ValidationError as fault:
             names = sorted({_VARIABLES[str(error["loc"][0])] for error in fault.errors()})
             raise UserError(f"{', '.join(names)}: missing or not valid; correct the service's environment.") from None
+
+    def database(self, schema: Schema) -> Database:
+        """Return the hospital's database with a schema."""
+        return Database.of(self.database_server, self.hospital, schema)
 
     @property
     def inference_url(self) -> str:

@@ -160,10 +160,11 @@ def care_world(
             "HOSPITAL": hospital,
             "PUBLIC_URL": ADDRESS,
             "PLANNING_URL": "https://planning.example",
+            **postgres.environment,
             "EHR_CLIENTS": str(write_clients(folder / "clients.yaml", ehr)),
             "CURATED": str(curated or folder / "curated"),
-            "CARE_DATABASE_FILE": str(databases[Schema.CARE].connection_file("care-service")),
-            "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].connection_file("audit-writer")),
+            "CARE_DATABASE_FILE": str(databases[Schema.CARE].login_file("care-service")),
+            "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].login_file("audit-writer")),
             **environment,
         }
     )

@@ -75,8 +75,9 @@ def planning_world(postgres: PostgresServer, folder: Path) -> Iterator[PlanningW
         model_release=f"v1@{place.name}",
         release_files=str(place),
         online_features=str(world().features),
-        planning_database=databases[Schema.PLANNING].connection_file("planning-service"),
-        audit_database=databases[Schema.AUDIT].connection_file("audit-writer"),
+        database_server=postgres.address,
+        planning_database=databases[Schema.PLANNING].login_file("planning-service"),
+        audit_database=databases[Schema.AUDIT].login_file("audit-writer"),
         budget_milliseconds=LONG_BUDGET,
     )
     with faulty_server(place, folder) as server:

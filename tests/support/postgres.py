@@ -4,7 +4,7 @@ Use the fixture ``postgres`` (session) of ``tests/conftest.py``, and mark the te
 
     def test_a_row_is_kept(postgres: PostgresServer) -> None:
         database = postgres.database(Schema.CARE)          # empty, migrated, of a hospital of its own
-        engine = database.engine("care-service")           # or database.connection_file("care-service")
+        engine = database.engine("care-service")           # or database.login_file("care-service")
 """
 
 import json
@@ -23,9 +23,9 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, text
 
 from local.tools.catalogue import POSTGRES_BINARIES
+from model.io.database import VARIABLES, DatabaseLogin, DatabaseServer
 from services.database import connections, setup
 from services.database.administrator import Administrator
-from services.database.connections import ConnectionFile
 from services.database.schemas import Schema, database_name, role_name
 from tests.support.tls import Authority
 
@@ -43,6 +43,8 @@ SETTINGS = {
     "max_connections": "100",
     "log_min_error_statement": "panic",
 }
+ELSEWHERE = {"DATABASE_HOST": "postgresql.example", "DATABASE_PORT": "5432", "DATABASE_CA": "/ca.crt"}
+"""Variables of a server that no test reaches."""
 HBA = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
 
 
@@ -58,23 +60,18 @@ class Database:
     def name(self) -> str:
         return database_name(self.hospital, self.schema)
 
-    def connection_file(self, role: str, path: Path | None = None) -> Path:
-        """Write the connection file of a new login that is a member of a group role, such as ``care-service``."""
+    @property
+    def address(self) -> connections.Database:
+        return connections.Database.of(self.server.address, self.hospital, self.schema)
+
+    def login_file(self, role: str, path: Path | None = None) -> Path:
+        """Write the file of a new login that is a member of a group role, such as ``care-service``."""
         login, password = f"{self.hospital}-{role}-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
         with self.server.administrator.autocommit() as connection:
             connection.execute(text(f"CREATE ROLE \"{login}\" LOGIN PASSWORD '{password}'"))
             connection.execute(text(f'GRANT "{role_name(self.hospital, role)}" TO "{login}"'))
         path = path or self.server.folder / f"{login}.json"
-        content = json.dumps(
-            {
-                "host": HOST,
-                "port": self.server.port,
-                "database": self.name,
-                "username": login,
-                "password": password,
-                "sslrootcert": str(self.server.authority),
-            }
-        )
+        content = json.dumps({"username": login, "password": password})
         # Replaced at once, as the agent does.
         temporary = path.with_suffix(".new")
         temporary.touch(mode=0o600)
@@ -84,7 +81,7 @@ class Database:
 
     def engine(self, role: str) -> Engine:
         """Return an engine with a login of a group role."""
-        return connections.engine(self.connection_file(role))
+        return connections.engine(self.address, self.login_file(role))
 
     @contextmanager
     def administrator(self) -> Iterator[Connection]:
@@ -113,16 +110,18 @@ class PostgresServer:
     @property
     def administrator(self) -> Administrator:
         """The superuser's login."""
-        return Administrator(
-            ConnectionFile(
-                host=HOST,
-                port=self.port,
-                database="postgres",
-                username=ADMINISTRATOR,
-                password=SecretStr(self.password),
-                sslrootcert=str(self.authority),
-            )
-        )
+        login = DatabaseLogin(username=ADMINISTRATOR, password=SecretStr(self.password))
+        return Administrator(self.address, login)
+
+    @property
+    def address(self) -> DatabaseServer:
+        """The server, as a pod knows it."""
+        return DatabaseServer(host=HOST, port=self.port, ca=str(self.authority))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that name the server."""
+        return {name: str(getattr(self.address, field)) for field, name in VARIABLES.items()}
 
     def hospital(self, name: str | None = None, *schemas: Schema) -> dict[Schema, Database]:
         """Create databases of a hospital, all four by default, migrated and with their grants."""

@@ -55,18 +55,10 @@ def lay_out(server: Bao, postgres: PostgresServer) -> None:
     server.admit("database", RULES)
 
 
-def connection_file(server: Bao, postgres: PostgresServer, role: str, schema: str, path: Path) -> str:
-    """Write a connection file with a new login of Vault, as the agent does; return the lease."""
+def login_file(server: Bao, role: str, path: Path) -> str:
+    """Write a file with a new login of Vault, as the agent does; return the lease."""
     answer = server.root.read(f"{MOUNT}/creds/{role}")
-    content = {
-        "host": HOST,
-        "port": postgres.port,
-        "database": f"{HOSPITAL}-{schema}",
-        "username": answer["data"]["username"],
-        "password": answer["data"]["password"],
-        "sslrootcert": str(postgres.authority),
-    }
     temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(content), encoding="utf-8")
+    temporary.write_text(json.dumps(answer["data"]), encoding="utf-8")
     temporary.replace(path)
     return str(answer["lease_id"])

@@ -58,13 +58,14 @@ def probes(workload: str) -> CommandProbes:
 def deployment(context: HospitalContext, service: Service, parent: pulumi.Resource) -> apps.Deployment:
     """Declare a service's Deployment, Service and PodDisruptionBudget."""
     row, identity = workload_table.row(service.workload), context.identities[service.workload]
-    name, labels = service.workload, dict(identity.labels)
+    # The gateway and callers know a service by its ServiceAccount, whose name is in its certificate.
+    name, labels = row.service_account, dict(identity.labels)
     if PORT not in row.ports:
-        raise ValueError(f"workload {name} has no port {PORT}; add it to workloads.yaml")
+        raise ValueError(f"workload {service.workload} has no port {PORT}; add it to workloads.yaml")
     metadata = ObjectMetaArgs(name=name, namespace=identity.namespace, labels=labels)
     options, selector = context.options(parent), LabelSelectorArgs(match_labels=labels)
     core.Service(
-        context.logical_name(name),
+        context.logical_name(service.workload),
         metadata=metadata,
         spec=core.ServiceSpecArgs(
             type="ClusterIP",
@@ -75,19 +76,19 @@ def deployment(context: HospitalContext, service: Service, parent: pulumi.Resour
     )
     # Node drains evict one pod at a time.
     PodDisruptionBudget(
-        context.logical_name(name),
+        context.logical_name(service.workload),
         metadata=metadata,
         spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=selector),
         opts=options,
     )
     settings = {
         "TLS_PORT": str(row.ports[PORT]),
-        "TLS_CALLERS": ",".join(_callers(context.hospital.name, name)),
+        "TLS_CALLERS": ",".join(_callers(context.hospital.name, service.workload)),
     }
     container = replace(service.container, env={**service.container.env, **settings})
     pod = Pod(identity, container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
     return apps.Deployment(
-        context.logical_name(name),
+        context.logical_name(service.workload),
         metadata=metadata,
         spec=apps.DeploymentSpecArgs(
             replicas=context.hospital.replicas.min if row.pods.replicas == "hospital" else row.pods.replicas,

@@ -8,8 +8,9 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.blocks import workload_roles
-from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY, Cluster
+from infra.cluster.cluster import CA_CONFIG_MAP, CA_FOLDER, CA_KEY, PLATFORM_CA_FILE, Cluster
 from infra.cluster.node_classes import Placement
+from infra.databases.databases import DatabaseServer
 from infra.settings import Resources, Settings
 
 USER_ID = 65532
@@ -22,7 +23,6 @@ DRAIN_SECONDS = 5
 TMP_VOLUME = "tmp"
 TMP_FOLDER = "/tmp"
 DEFAULT_TMP_SIZE = "256Mi"
-_CA_FOLDER = "/var/run/secrets/ca"
 _AWS_FOLDER = "/var/run/secrets/aws"
 _VAULT_FOLDER = "/var/run/secrets/vault"
 
@@ -43,6 +43,8 @@ class PodIdentity:
         Labels and annotations of the pods.
     placement
         Node selector and tolerations.
+    database
+        The database server, for workloads with a login of it.
     """
 
     namespace: pulumi.Output[str]
@@ -52,6 +54,7 @@ class PodIdentity:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     placement: Placement
+    database: DatabaseServer | None = None
 
     @property
     def pod_metadata(self) -> ObjectMetaArgs:
@@ -214,7 +217,7 @@ def resource_requirements(resources: Resources) -> core.ResourceRequirementsArgs
 
 
 def environment(cluster: Cluster, settings: Settings, identity: PodIdentity) -> list[core.EnvVarArgs]:
-    """Return the environment variables with which clients of AWS and Vault connect and log in."""
+    """Return the environment variables with which clients of AWS, Vault and the database connect and log in."""
     values: dict[str, pulumi.Input[str]] = {
         **aws_environment(cluster, settings.region),
         "AWS_ROLE_ARN": identity.role_arn,
@@ -224,8 +227,14 @@ def environment(cluster: Cluster, settings: Settings, identity: PodIdentity) -> 
         if settings.vault.namespace:
             values["VAULT_NAMESPACE"] = settings.vault.namespace
         if cluster.private_ca:
-            values["VAULT_CACERT"] = ca_file()
+            values["VAULT_CACERT"] = PLATFORM_CA_FILE
+    if identity.database:
+        values |= _database_environment(identity.database)
     return [core.EnvVarArgs(name=name, value=value) for name, value in values.items()]
+
+
+def _database_environment(server: DatabaseServer) -> dict[str, pulumi.Input[str]]:
+    return {"DATABASE_HOST": server.host, "DATABASE_PORT": str(server.port), "DATABASE_CA": server.ca_file}
 
 
 def aws_environment(cluster: Cluster, region: str) -> dict[str, pulumi.Input[str]]:
@@ -238,13 +247,8 @@ def aws_environment(cluster: Cluster, region: str) -> dict[str, pulumi.Input[str
     if cluster.aws_url:
         values["AWS_ENDPOINT_URL"] = cluster.aws_url
     if cluster.private_ca:
-        values["AWS_CA_BUNDLE"] = ca_file()
+        values["AWS_CA_BUNDLE"] = PLATFORM_CA_FILE
     return values
-
-
-def ca_file() -> str:
-    """Return the path, in a container, of the CA that signs the certificates of the platform's servers."""
-    return f"{_CA_FOLDER}/{CA_KEY}"
 
 
 def volumes(cluster: Cluster, identity: PodIdentity, tmp_size: str) -> list[core.VolumeArgs]:
@@ -274,7 +278,7 @@ def aws_volume_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:
     """Return the mounts of the token for AWS and, with a private CA, of its certificate."""
     mounts = [core.VolumeMountArgs(name=AWS_TOKEN_VOLUME, mount_path=_AWS_FOLDER, read_only=True)]
     if cluster.private_ca:
-        mounts.append(core.VolumeMountArgs(name=CA_VOLUME, mount_path=_CA_FOLDER, read_only=True))
+        mounts.append(core.VolumeMountArgs(name=CA_VOLUME, mount_path=CA_FOLDER, read_only=True))
     return mounts
 
 

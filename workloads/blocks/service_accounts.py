@@ -1,6 +1,6 @@
 """ServiceAccount of a workload, with the permissions of its IAM role and its login to Vault."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -9,11 +9,12 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra.blocks.bucket import BucketRef
-from infra.blocks.workload_roles import WorkloadRole, bucket_role_policy, secret_role_policy
+from infra.blocks.workload_roles import BucketGrant, WorkloadRole, bucket_role_policy, secret_role_policy
 from infra.cluster.node_classes import Placement
+from infra.databases.databases import DatabaseServer
 from infra.settings import DataClass, Settings, names
 from workloads.blocks.pod import PodIdentity
-from workloads.zones import workload_table
+from workloads.zones.workload_table import Workload
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class WorkloadAccountArgs:
     ----------
     settings, hospital
         The stack's settings, and the hospital's name.
-    workload
-        The row of the workload table.
+    workload, grants
+        The row of the workload table, and its bucket permissions.
     namespace
         The namespace of its zone.
     role
@@ -34,17 +35,21 @@ class WorkloadAccountArgs:
         The hospital's buckets.
     placement
         Node selector and tolerations of its pods.
+    database
+        The database server; None for a workload that does not use it.
     secret
         ARN pattern of the secret in Secrets Manager that it reads; None for none.
     """
 
     settings: Settings
     hospital: str
-    workload: str
+    workload: Workload
+    grants: Sequence[BucketGrant]
     namespace: pulumi.Output[str]
     role: WorkloadRole
     buckets: Mapping[DataClass, BucketRef]
     placement: Placement
+    database: DatabaseServer | None = None
     secret: str | None = None
 
 
@@ -56,7 +61,7 @@ class WorkloadAccount(pulumi.ComponentResource):
     def __init__(self, name: str, args: WorkloadAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:WorkloadAccount", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        row, grants = workload_table.row(args.workload), workload_table.table().grants(args.workload)
+        row, grants = args.workload, args.grants
         labels = names.labels(args.hospital, row.zone, row.service_account)
         service_account = ServiceAccount(
             name,
@@ -78,6 +83,7 @@ class WorkloadAccount(pulumi.ComponentResource):
             labels=labels,
             annotations=row.annotations(args.hospital),
             placement=args.placement,
+            database=args.database,
         )
         self.register_outputs({"roleArn": args.role.arn})
 

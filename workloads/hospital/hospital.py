@@ -1,7 +1,6 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -115,11 +114,9 @@ class HospitalService(pulumi.ComponentResource):
         settings, hospital, child = args.settings, args.hospital, pulumi.ResourceOptions(parent=self)
         self._args, self._child = args, child
         self._server = args.databases.server if args.databases else None
-        self._workloads: Mapping[str, Workload] = {
-            key: workload
-            for key, workload in workload_table.table().workloads.items()
-            if not hospital.leaving and (self._server or not workload.administers_database)
-        }
+        self._workloads: dict[str, Workload] = (
+            {} if hospital.leaving else workload_table.table().present(database=self._server is not None)
+        )
         zones = self._zones(name)
         roles = self._roles(name)
         leaving_closed = hospital.leaving is Leaving.CLOSED
@@ -178,14 +175,8 @@ class HospitalService(pulumi.ComponentResource):
         rules = []
         if not hospital.leaving:
             endpoints = flow_table.endpoint_peers(args.settings, args.cluster, hospital)
-            absent = {
-                workload.service_account
-                for workload in table.workloads.values()
-                if workload.administers_database and not self._server
-            }
-            rules = [
-                rule for rule in flow_table.policy_rules(table, hospital.name, endpoints) if rule.pods not in absent
-            ]
+            present = replace(table, workloads=self._workloads, flows=table.flows_between(self._workloads))
+            rules = flow_table.policy_rules(present, hospital.name, endpoints)
         return Zones(
             f"{name}-zones",
             ZonesArgs(
@@ -193,7 +184,7 @@ class HospitalService(pulumi.ComponentResource):
                 holds=table.holds,
                 passes=table.passes,
                 contact=hospital.contact,
-                quotas=zone_quotas(args.settings, hospital),
+                quotas=zone_quotas(args.settings, hospital, self._workloads),
                 policy_rules=rules,
             ),
             self._child,
@@ -252,7 +243,7 @@ class HospitalService(pulumi.ComponentResource):
         for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
             declare(context, self)
         if self._server:
-            database(context, self._server, self)
+            database(context, self._server.secret, self)
         if settings.gateway and authorities.clients:
             HospitalGateway(
                 f"{name}-gateway",
@@ -283,11 +274,13 @@ class HospitalService(pulumi.ComponentResource):
             WorkloadAccountArgs(
                 settings=self._args.settings,
                 hospital=self._args.hospital.name,
-                workload=key,
+                workload=workload,
+                grants=workload_table.table().grants(key),
                 namespace=zones.namespaces[workload.zone],
                 role=role,
                 buckets=storage.buckets,
                 placement=self._args.cluster.placement(workload.zone),
+                database=self._server if workload.uses_database else None,
                 secret=(
                     secret_arn(self._args.settings, self._server.secret)
                     if self._server and workload.administers_database

@@ -2,25 +2,19 @@
 
 import pulumi
 
-from infra.settings import PostgresqlServer
 from workloads.blocks.cron_job import cron_job
 from workloads.blocks.hospital_context import HospitalContext
-from workloads.blocks.pod import Container, ca_file
+from workloads.blocks.pod import Container
 from workloads.zones.workload_table import DATABASE
 
 
-def database(context: HospitalContext, server: PostgresqlServer, parent: pulumi.Resource) -> None:
-    """Declare the CronJob that sets up and migrates the hospital's databases on a server."""
+def database(context: HospitalContext, secret: str, parent: pulumi.Resource) -> None:
+    """Declare the CronJob that sets up and migrates the hospital's databases, with the administrator's secret."""
     container = Container(
         name="database",
         image=context.cluster.images.workloads,
         resources=context.settings.sizes.job,
         args=["-m", "services.database", "update", "--hospital", context.hospital.name],
-        env={
-            "DATABASE_HOST": server.host,
-            "DATABASE_PORT": str(server.port),
-            "DATABASE_CA": ca_file(),
-            "DATABASE_ADMINISTRATOR": server.secret,
-        },
+        env={"DATABASE_ADMINISTRATOR": secret},
     )
     cron_job(context, DATABASE, container, parent)

@@ -1,8 +1,9 @@
 """ResourceQuota and LimitRange values of a hospital's zones, from the pods of the workload table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.settings import Amount, ExistingClusterSettings, Hospital, Resources, Settings
+from infra.settings import Amount, Hospital, Resources, Settings
 from workloads.zones import flow_table
 from workloads.zones.secret_table import secret_table
 from workloads.zones.workload_table import GATEWAY, Workload
@@ -35,20 +36,12 @@ class ZoneQuota:
 CLOSED_QUOTA = ZoneQuota(0, _NOTHING, Resources(requests=Amount.of(50, 64), limits=Amount.of(500, 512)))
 
 
-def zone_quotas(settings: Settings, hospital: Hospital) -> dict[str, ZoneQuota]:
-    """Return the quota of each zone; zones of a leaving hospital, and zones without workloads, admit no pod."""
-    table = flow_table.table()
-    has_server = isinstance(settings, ExistingClusterSettings) and settings.endpoints.postgresql is not None
-    deployed = {
-        name: workload
-        for name, workload in table.workloads.items()
-        if (name != GATEWAY or settings.gateway is not None) and (has_server or not workload.administers_database)
-    }
-    if hospital.leaving:
-        deployed = {}
+def zone_quotas(settings: Settings, hospital: Hospital, workloads: Mapping[str, Workload]) -> dict[str, ZoneQuota]:
+    """Return the quota of each zone for some workloads; zones without workloads admit no pod."""
+    deployed = [row for name, row in workloads.items() if name != GATEWAY or settings.gateway is not None]
     return {
-        zone: _quota([workload for workload in deployed.values() if workload.zone == zone], settings, hospital)
-        for zone in table.zones
+        zone: _quota([row for row in deployed if row.zone == zone], settings, hospital)
+        for zone in flow_table.table().zones
     }
 
 

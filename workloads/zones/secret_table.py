@@ -19,6 +19,8 @@ TLS = "tls"
 PREFIX = "vault.hashicorp.com/"
 # Readable by the user of the pod's containers, as which the agent runs.
 FILE_MODE = "0400"
+# Path, below the hospital's mounts, of logins of PostgreSQL.
+DATABASE_LOGINS = "database/creds/"
 _STRICT = ConfigDict(extra="forbid")
 
 FileName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=40)]
@@ -32,6 +34,11 @@ class Secret:
     call: str
     files: dict[FileName, str]
 
+    @property
+    def is_database_login(self) -> bool:
+        """Whether it is a login of PostgreSQL."""
+        return self.vault.path.startswith(DATABASE_LOGINS)
+
 
 @validated(frozen=True, config=_STRICT)
 class SecretTable:
@@ -41,6 +48,10 @@ class SecretTable:
     annotations: dict[str, str]
     job_annotations: dict[str, str]
     secrets: dict[str, Secret]
+
+    def without_logins(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of the secrets that are no login of PostgreSQL."""
+        return tuple(name for name in names if not self.secrets[name].is_database_login)
 
     def rules(self, names: tuple[str, ...], service_account: str) -> tuple[VaultPolicyRule, ...]:
         """Return the rules of the Vault policy of a workload with these secrets."""

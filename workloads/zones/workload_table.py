@@ -1,7 +1,7 @@
 """The workload table: rows of ``workloads.yaml``, which documents the fields."""
 
 from collections import defaultdict
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -81,6 +81,7 @@ class Workload:
     secrets: tuple[str, ...] = ()
     cron_job: CronJob | None = None
     administers_database: bool = False
+    optional_database: bool = False
 
     @property
     def vault_rules(self) -> tuple[VaultPolicyRule, ...]:
@@ -91,6 +92,17 @@ class Workload:
         """Return the annotations of its pods, by which they get its secrets."""
         job = self.cron_job is not None
         return secret_table().pod_annotations(self.secrets, hospital, self.service_account, job=job)
+
+    @property
+    def uses_database(self) -> bool:
+        """Whether it logs in to PostgreSQL."""
+        return self.administers_database or self.secrets != secret_table().without_logins(self.secrets)
+
+    def without_database(self) -> "Workload | None":
+        """Return the row for a stack without PostgreSQL; None for a workload that is nothing without it."""
+        if not self.uses_database:
+            return self
+        return replace(self, secrets=secret_table().without_logins(self.secrets)) if self.optional_database else None
 
     @property
     def has_role(self) -> bool:
@@ -120,11 +132,22 @@ class WorkloadTable:
                         f"workload {name} has the secret {secret}, which secrets.yaml does not define; check the "
                         "spelling or add it to secrets"
                     )
+            files = [file for secret in workload.secrets for file in secret_table().secrets[secret].files]
+            if twice := sorted({file for file in files if files.count(file) > 1}):
+                raise ValueError(
+                    f"workload {name} has two secrets with the file {', '.join(twice)}; remove one of them, or name "
+                    "the file otherwise in secrets.yaml"
+                )
             if service_accounts.count(workload.service_account) > 1:
                 raise ValueError(
                     f"workload {name} shares the ServiceAccount {workload.service_account} with another workload of "
                     "workloads.yaml; choose another name"
                 )
+
+    def present(self, *, database: bool) -> dict[str, Workload]:
+        """Return the workloads of a stack, with PostgreSQL or without."""
+        rows = {key: row if database else row.without_database() for key, row in self.workloads.items()}
+        return {key: row for key, row in rows.items() if row is not None}
 
     def write_once(self) -> dict[DataClass, list[str]]:
         """Return the key prefixes whose objects are written once, by data class."""

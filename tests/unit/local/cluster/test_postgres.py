@@ -20,8 +20,9 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from infra.databases import aurora
 from local.cluster import host, postgres
 from local.paths import REPOSITORY, Home
+from model.io.database import DatabaseLogin, DatabaseServer
 from services.database import connections
-from services.database.connections import ConnectionFile, Login
+from services.database.administrator import INITIAL_DATABASE
 from tests.support.tls import Authority
 
 ADDRESS = "127.0.0.1"
@@ -68,17 +69,13 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def connect(home: Home, port: int, **changes: object) -> "psycopg.Connection[tuple[object, ...]]":
-    password = (postgres.folder(home) / "administrator-password").read_text(encoding="ascii")
-    settings = ConnectionFile(
-        host=ADDRESS,
-        port=port,
-        database="postgres",
-        username=postgres.ADMINISTRATOR,
-        password=SecretStr(password),
-        sslrootcert=str(home.pki / "ca.crt"),
-    ).model_copy(update=changes)
-    return connections.connect(Login(settings, ()))
+def connect(
+    home: Home, port: int, *, password: str | None = None, ca: str | None = None
+) -> "psycopg.Connection[tuple[object, ...]]":
+    password = password or (postgres.folder(home) / "administrator-password").read_text(encoding="ascii")
+    server = DatabaseServer(host=ADDRESS, port=port, ca=ca or str(home.pki / "ca.crt"))
+    login = DatabaseLogin(username=postgres.ADMINISTRATOR, password=SecretStr(password))
+    return connections.connect(connections.Database(server, INITIAL_DATABASE), login)
 
 
 @pytest.mark.process
@@ -162,7 +159,7 @@ def test_it_takes_verified_tls_and_scram_alone_and_runs_as_its_own_user(home: Ho
         with connect(home, port) as connection:
             methods = connection.execute("SELECT DISTINCT type, auth_method FROM pg_hba_file_rules").fetchall()
             assert methods == [("hostssl", "scram-sha-256")]
-        for changes in ({"password": SecretStr("wrong")}, {"sslrootcert": "/etc/ssl/certs/ca-certificates.crt"}):
+        for changes in ({"password": "wrong"}, {"ca": "/etc/ssl/certs/ca-certificates.crt"}):
             with pytest.raises(psycopg.OperationalError):
                 connect(home, port, **changes)
         with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):

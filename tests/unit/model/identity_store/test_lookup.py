@@ -15,7 +15,7 @@ from model.identity_store.identity_values import search_text
 from model.identity_store.lookup import EHR, LookupRecorder, encrypted, lookup_recorder, write
 from model.identity_store.lookup_tables import ENCRYPTED, IDENTITY, RUN, STAY
 from model.identity_store.transit_cipher import TransitCipher
-from model.io.database import connect
+from model.io.database import DatabaseServer, connect
 from services.database.schemas import Schema
 from tests.support.bao_server import HOSPITAL, Bao, bao
 from tests.support.postgres import Database, PostgresServer
@@ -68,11 +68,15 @@ def write_bundles(folder: Path, *numbers: int) -> Path:
     return folder
 
 
+def connected(database: Database, file: Path) -> sa.Connection:
+    return connect(file, database.name, database.server.address)
+
+
 def run(server: Bao, database: Database, tmp_path: Path, *numbers: int) -> None:
     """Ingest some patients as the ingestion Job does."""
     vault = server.vault("identity-writer")
-    file = database.connection_file("identity-writer")
-    recorder = LookupRecorder(HOSPITAL, lambda: connect(file), TransitCipher(vault, MOUNT))
+    file = database.login_file("identity-writer")
+    recorder = LookupRecorder(HOSPITAL, lambda: connected(database, file), TransitCipher(vault, MOUNT))
     ingest(
         str(write_bundles(tmp_path / "fhir", *numbers)),
         hospital=HOSPITAL,
@@ -103,7 +107,7 @@ def test_an_ingestion_fills_the_lookup_and_care_reads_it(server: Bao, database: 
     ]
     assert stay["open"] is False
     assert stay["unit_index"] == cipher.index([search_text("unit", "Cardiology-4W")])[0]
-    with connect(database.connection_file("care-service")) as connection:
+    with connected(database, database.login_file("care-service")) as connection:
         assert connection.scalar(sa.select(RUN.c.hospital)) == HOSPITAL
 
 
@@ -137,7 +141,7 @@ def test_rows_of_a_hook_stay_until_ingestion_should_know_the_stay(
     server: Bao, database: Database, tmp_path: Path
 ) -> None:
     run(server, database, tmp_path, 0)
-    with connect(database.connection_file("care-service")) as connection, connection.begin():
+    with connected(database, database.login_file("care-service")) as connection, connection.begin():
         found = [dict(row) for row in connection.execute(sa.select(STAY)).mappings()]
         kept = [{name: row[name] for name in row if name not in ("source", "run", "written_at")} for row in found]
         write(connection, {STAY: [row | {"encounter": "v1-new"} for row in kept]}, source=EHR, run="hook")
@@ -174,10 +178,18 @@ def test_without_vault_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Mo
         lookup_recorder(tmp_path / "care.json", HOSPITAL)
 
 
-def test_a_login_that_is_no_connection_file_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_no_login_is_named(tmp_path: Path) -> None:
     (tmp_path / "care.json").write_text("{}")
-    with pytest.raises(UserError, match="is not a connection file"):
-        connect(tmp_path / "care.json")
+    with pytest.raises(UserError, match="is not a login"):
+        connect(tmp_path / "care.json", "north-care", DatabaseServer(host="h", port=1, ca="ca.crt"))
+
+
+def test_without_a_database_server_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ADDR", "ROLE"):
+        monkeypatch.setenv(f"VAULT_{name}", "https://127.0.0.1:1")
+    monkeypatch.setenv("DATABASE_PORT", "none")
+    with pytest.raises(UserError, match="DATABASE_CA, DATABASE_HOST, DATABASE_PORT"):
+        lookup_recorder(tmp_path / "care.json", HOSPITAL)
 
 
 def test_nothing_is_encrypted_for_nobody(server: Bao) -> None:

@@ -89,8 +89,8 @@ def test_feature_values_are_kept_under_a_salted_digest(database: Database, write
 
 
 def test_eight_threads_make_one_chain_without_gaps(database: Database, entry: Entry) -> None:
-    path = database.connection_file("audit-writer")
-    engine = connections.engine(path, pool_size=THREADS)
+    path = database.login_file("audit-writer")
+    engine = connections.engine(database.address, path, pool_size=THREADS)
 
     def work(thread: int) -> list[int]:
         with engine.connect() as connection:
@@ -105,18 +105,18 @@ def test_eight_threads_make_one_chain_without_gaps(database: Database, entry: En
     assert_linked(whole(database))
 
 
-def append_for_ever(path: Path, hospital: str, pipe: "Pipe[int, int]") -> None:
+def append_for_ever(address: connections.Database, path: Path, hospital: str, pipe: "Pipe[int, int]") -> None:
     """Append, and send the number of each record that is on record."""
-    with connections.engine(path).connect() as connection:
+    with connections.engine(address, path).connect() as connection:
         while True:
             pipe.send(chain.append(connection, audit_records.entry(hospital)).sequence)
 
 
-def killed_while_appending(path: Path, hospital: str) -> int:
+def killed_while_appending(database: Database, path: Path) -> int:
     """Kill a process that appends, and return the last number that it sent."""
     start = multiprocessing.get_context("spawn")
     reader, writer_end = start.Pipe(duplex=False)
-    process = start.Process(target=append_for_ever, args=(path, hospital, writer_end))
+    process = start.Process(target=append_for_ever, args=(database.address, path, database.hospital, writer_end))
     process.start()
     writer_end.close()
     answered: int = max(reader.recv() for _ in range(20))
@@ -131,9 +131,9 @@ def killed_while_appending(path: Path, hospital: str) -> int:
 
 
 def test_a_killed_process_leaves_an_intact_chain_with_all_that_it_answered(database: Database, entry: Entry) -> None:
-    path = database.connection_file("audit-writer")
-    answered = [killed_while_appending(path, database.hospital) for _ in range(3)]
-    with connections.engine(path).connect() as connection:
+    path = database.login_file("audit-writer")
+    answered = [killed_while_appending(database, path) for _ in range(3)]
+    with connections.engine(database.address, path).connect() as connection:
         last = chain.append(connection, entry())
     records = whole(database)
     assert_linked(records)

@@ -247,9 +247,11 @@ def test_requests_are_on_record_in_the_database(postgres: PostgresServer) -> Non
 @pytest.mark.process
 def test_without_a_database_nothing_is_answered(postgres: PostgresServer) -> None:
     database: Database = postgres.database(Schema.AUDIT)
-    path = database.connection_file("audit-writer")
+    path = database.login_file("audit-writer")
 
-    client = TestClient(application(Recorder("planning", database.hospital, connections.engine(path))))
+    client = TestClient(
+        application(Recorder("planning", database.hospital, connections.engine(database.address, path)))
+    )
     path.write_text("{}", encoding="utf-8")
     assert client.get("/number/7").status_code == 503
     path.unlink()

@@ -35,7 +35,9 @@ class Commands:
 
     def run(self, *arguments: str, role: str = "audit-reader") -> tuple[int, str, str]:
         """Return exit code, output and errors."""
-        self.patch.setenv("AUDIT_DATABASE_FILE", str(self.database.connection_file(role)))
+        self.patch.setenv("AUDIT_DATABASE_FILE", str(self.database.login_file(role)))
+        for name, value in {"HOSPITAL": self.database.hospital, **self.database.server.environment}.items():
+            self.patch.setenv(name, value)
         self.patch.setattr("sys.argv", ["audit", *arguments])
         self.capture.readouterr()
         with pytest.raises(SystemExit) as ended:
@@ -190,10 +192,10 @@ def test_a_login_that_may_not_read_is_one_sentence(commands: Commands) -> None:
         2,
         "error: The audit database answers SQLSTATE 42501; check the login and the server.\n",
     )
-    commands.patch.setattr(type(commands.database), "connection_file", lambda *_: Path("/nowhere/login.json"))
+    commands.patch.setattr(type(commands.database), "login_file", lambda *_: Path("/nowhere/login.json"))
     code, _, err = commands.run("changes", "--from", LONG_AGO)
     assert code == 2
-    assert "no connection file" in err
+    assert "no login" in err
 
 
 def test_times_are_utc_unless_they_say_otherwise() -> None:

@@ -5,6 +5,7 @@ import pytest
 from model.errors import UserError
 from services.care.settings import Settings
 from tests.support.ehr import Ehr, write_clients
+from tests.support.postgres import ELSEWHERE
 
 ENVIRONMENT = {
     "HOSPITAL": "north",
@@ -13,17 +14,18 @@ ENVIRONMENT = {
     "EHR_CLIENTS": "clients.yaml",
     "CURATED": "s3://north-curated/tables",
 }
+ALL = ENVIRONMENT | ELSEWHERE
 
 
 def test_the_environment_is_read_and_other_variables_are_ignored() -> None:
-    settings = Settings.from_environment(ENVIRONMENT | {"PATH": "/bin", "KEY_VERSION": "2"})
+    settings = Settings.from_environment(ALL | {"PATH": "/bin", "KEY_VERSION": "2"})
     assert (settings.hospital, settings.address, settings.key_version) == ("north", "https://north.example", 2)
     assert settings.fhir_server is None
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_a_missing_variable_is_named(name: str) -> None:
-    environment = {other: value for other, value in ENVIRONMENT.items() if other != name}
+    environment = {other: value for other, value in ALL.items() if other != name}
     with pytest.raises(UserError, match=f"^Missing or invalid environment variables: {name}; correct them.$"):
         Settings.from_environment(environment)
 
@@ -41,12 +43,12 @@ def test_a_missing_variable_is_named(name: str) -> None:
 )
 def test_an_invalid_variable_is_named_without_its_value(name: str, value: str) -> None:
     with pytest.raises(UserError) as refused:
-        Settings.from_environment(ENVIRONMENT | {name: value})
+        Settings.from_environment(ALL | {name: value})
     assert name in str(refused.value)
     assert value not in str(refused.value)
 
 
 def test_the_clients_are_those_of_the_table(tmp_path: Path) -> None:
     file = write_clients(tmp_path / "clients.yaml", Ehr())
-    settings = Settings.from_environment(ENVIRONMENT | {"EHR_CLIENTS": str(file)})
+    settings = Settings.from_environment(ALL | {"EHR_CLIENTS": str(file)})
     assert [client.name for client in settings.clients] == ["north-ehr"]

@@ -25,11 +25,11 @@ def user(path: Path) -> str:
 @pytest.mark.process
 def test_the_pool_follows_the_file_and_lets_a_transaction_finish(postgres: PostgresServer, tmp_path: Path) -> None:
     database = postgres.database(Schema.CARE)
-    path = database.connection_file("care-service", tmp_path / "care.json")
-    first, engine = user(path), connections.engine(path)
+    path = database.login_file("care-service", tmp_path / "care.json")
+    first, engine = user(path), connections.engine(database.address, path)
     with engine.connect() as working:
         assert working.scalar(WHO) == first
-        database.connection_file("care-service", path)
+        database.login_file("care-service", path)
         assert working.scalar(WHO) == first
     with engine.connect() as working:
         assert working.scalar(WHO) == user(path) != first
@@ -38,16 +38,15 @@ def test_the_pool_follows_the_file_and_lets_a_transaction_finish(postgres: Postg
 @pytest.mark.process
 def test_a_connection_is_encrypted_and_verified(postgres: PostgresServer, tmp_path: Path) -> None:
     database = postgres.database(Schema.CARE)
-    path = database.connection_file("care-service", tmp_path / "care.json")
-    with connections.engine(path).connect() as working:
+    path = database.login_file("care-service", tmp_path / "care.json")
+    with connections.engine(database.address, path).connect() as working:
         assert working.scalar(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
         assert working.scalar(text("SHOW TimeZone")) == "UTC"
-    content = json.loads(path.read_text(encoding="utf-8"))
     other = tmp_path / "other.crt"
     other.write_bytes(Authority(Name([NameAttribute(NameOID.COMMON_NAME, "another")])).certificate)
-    path.write_text(json.dumps(content | {"sslrootcert": str(other)}), encoding="utf-8")
+    server = database.server.address.model_copy(update={"ca": str(other)})
     with pytest.raises(OperationalError, match="certificate verify failed"):
-        connections.engine(path).connect()
+        connections.engine(connections.Database(server, database.name), path).connect()
 
 
 @pytest.mark.process
@@ -59,11 +58,14 @@ def test_an_error_names_its_code_and_no_parameter(postgres: PostgresServer) -> N
     assert "Margaret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"host": "h", "password": "hunter2", "port": "x"}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[1]", '{"username": "", "password": "hunter2"}', '{"username": "u", "password": "hunter2", "port": 1}'],
+)
 def test_a_broken_file_is_one_sentence_without_its_content(tmp_path: Path, content: str) -> None:
     path = tmp_path / "care.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(DatabaseError, match="not a connection file") as raised:
+    with pytest.raises(DatabaseError, match="not a login") as raised:
         connections.read_login(path)
     assert "hunter2" not in str(raised.value)
     assert raised.value.__suppress_context__

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from infra.vault.database_roles import login_roles
+from model.io.database import DatabaseLogin
 from services.database import connections, grants, setup, vault_login
 from services.database.schemas import Schema
 from tests.support import vault_database
@@ -35,6 +36,10 @@ def server(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -
     with bao(tmp_path_factory.mktemp("bao"), vault_database.environment(postgres)) as made:
         vault_database.lay_out(made, postgres)
         yield made
+
+
+def address(postgres: PostgresServer, schema: str) -> connections.Database:
+    return connections.Database(postgres.address, f"{HOSPITAL}-{schema}")
 
 
 def give(postgres: PostgresServer, server: Bao) -> bool:
@@ -86,8 +91,8 @@ def test_no_password_is_in_the_log_of_the_server_or_readable_in_vault(postgres: 
 def test_a_login_is_a_member_of_one_group_role(postgres: PostgresServer, given: Bao, role: str, tmp_path: Path) -> None:
     group = login_roles()[role]
     [schema] = grants.read().roles[group].databases
-    vault_database.connection_file(given, postgres, role, schema, tmp_path / "login.json")
-    with connections.engine(tmp_path / "login.json").connect() as connection:
+    vault_database.login_file(given, role, tmp_path / "login.json")
+    with connections.engine(address(postgres, schema), tmp_path / "login.json").connect() as connection:
         memberships = connection.scalars(
             text(
                 "SELECT roleid::regrole::text FROM pg_auth_members "
@@ -105,8 +110,8 @@ def test_a_revoked_login_ends_at_once_and_the_next_one_works(
     postgres: PostgresServer, given: Bao, tmp_path: Path
 ) -> None:
     path = tmp_path / "login.json"
-    lease = vault_database.connection_file(given, postgres, "analyst", Schema.WAREHOUSE, path)
-    engine = connections.engine(path)
+    lease = vault_database.login_file(given, "analyst", path)
+    engine = connections.engine(address(postgres, Schema.WAREHOUSE), path)
     query = text("SELECT count(*) FROM warehouse.load")
     with engine.connect() as connection:
         assert connection.scalar(query) == 0
@@ -117,19 +122,19 @@ def test_a_revoked_login_ends_at_once_and_the_next_one_works(
             connection.scalar(query)
     with pytest.raises(DBAPIError):
         engine.connect()
-    vault_database.connection_file(given, postgres, "analyst", Schema.WAREHOUSE, path)
+    vault_database.login_file(given, "analyst", path)
     with engine.connect() as connection:
         assert connection.scalar(query) == 0
 
 
 def test_rotation_under_load_fails_no_request(postgres: PostgresServer, given: Bao, tmp_path: Path) -> None:
     path = tmp_path / "login.json"
-    lease = vault_database.connection_file(given, postgres, "analyst", Schema.WAREHOUSE, path)
-    engine, users = connections.engine(path, pool_size=2), set()
+    lease = vault_database.login_file(given, "analyst", path)
+    engine, users = connections.engine(address(postgres, Schema.WAREHOUSE), path, pool_size=2), set()
     for number in range(200):
         if number % 20 == 10:
             # The agent's order: the new login is written, then the old one is revoked.
-            new = vault_database.connection_file(given, postgres, "analyst", Schema.WAREHOUSE, path)
+            new = vault_database.login_file(given, "analyst", path)
             given.root.sys.revoke_lease(lease)
             lease = new
         with engine.connect() as connection:
@@ -145,14 +150,13 @@ def test_vault_reads_no_table_and_changes_no_administrator(
     password = "known-to-the-test"
     with postgres.administrator.autocommit() as connection:
         vault_login._set_password(connection, f"vault_{HOSPITAL}", password)
-    own = {"username": f"vault_{HOSPITAL}", "password": SecretStr(password), "database": f"{HOSPITAL}-planning"}
-    login = postgres.administrator.settings.model_copy(update=own)
-    with connections.connect(connections.Login(login, ())) as session:
+    login = DatabaseLogin(username=f"vault_{HOSPITAL}", password=SecretStr(password))
+    with connections.connect(address(postgres, Schema.PLANNING), login) as session:
         for statement in (f'ALTER ROLE "{ADMINISTRATOR}" PASSWORD NULL', "CREATE TABLE planning.other ()"):
             with pytest.raises(psycopg.Error, match=r"must be superuser|permission denied"):
                 session.execute(statement)
             session.rollback()
     for database in (f"{HOSPITAL}-care", "postgres"):
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-            connections.connect(connections.Login(login.model_copy(update={"database": database}), ()))
+            connections.connect(connections.Database(postgres.address, database), login)
     give(postgres, given)

@@ -6,6 +6,7 @@ import pytest
 
 from model.errors import UserError
 from services.planning.settings import Settings
+from tests.support.postgres import ELSEWHERE
 
 GOOD = {
     "HOSPITAL": "north",
@@ -13,6 +14,7 @@ GOOD = {
     "MODEL_NAME": "readmission-risk-v1",
     "MODEL_RELEASE": "v1@0123456789ab",
     "RELEASE_FILES": "s3://models/readmission/v1/0123456789ab",
+    **ELSEWHERE,
     "ONLINE_FEATURES": "s3://curated/features/features.parquet",
 }
 

@@ -35,7 +35,9 @@ def put(table: WorkloadTable, patch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    changed = table_of(ports={"https": PORT}, pods=Pods(resources="job", replicas=2))
+    changed = table_of(
+        ports={"https": PORT}, secrets=("tls", "database-planning"), pods=Pods(resources="job", replicas=2)
+    )
     put(changed, monkeypatch)
 
     def declare(context: HospitalContext, parent: pulumi.Resource) -> None:
@@ -76,6 +78,20 @@ def test_its_callers_are_those_of_the_zone_table(stack: Stack) -> None:
     [container] = north.inputs["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}
     assert (env["TLS_CALLERS"], env["TLS_PORT"]) == ("spiffe://hmlops/north/envoy", str(PORT))
+
+
+def test_its_service_has_the_name_by_which_the_gateway_and_callers_know_it(stack: Stack) -> None:
+    [north] = [one for one in stack.of("Service") if one.name == "north-planning"]
+    assert north.metadata["name"] == workload_table.row(PLANNING).service_account == "planner"
+
+
+def test_its_pods_know_the_database_of_their_login(stack: Stack) -> None:
+    [north] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
+    [container] = north.inputs["spec"]["template"]["spec"]["containers"]
+    env = {one["name"]: one["value"] for one in container["env"]}
+    assert (env["DATABASE_HOST"], env["DATABASE_PORT"]) == ("172.31.250.1", "5432")
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert str(Path(env["DATABASE_CA"]).parent) in mounted
 
 
 def test_its_service_leads_to_its_port_and_stays_in_the_cluster(stack: Stack) -> None:

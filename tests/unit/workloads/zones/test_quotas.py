@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Amount, Leaving, Resources, Settings
+from infra.settings import Amount, Resources, Settings
 from infra.settings.hospital import Replicas
 from tests.support.mocked_stack import settings
 from workloads.zones.quotas import CLOSED_QUOTA, zone_quotas
+from workloads.zones.workload_table import table
 
+WITHOUT_DATABASE = table().present(database=False)
 JOB = Resources(requests=Amount.of(500, 1024), limits=Amount.of(1000, 2048))
 SERVER = Resources(requests=Amount.of(20, 64), limits=Amount.of(2000, 4096))
 
@@ -20,14 +22,14 @@ def prod(tmp_path: Path) -> Settings:
 
 
 def test_a_zone_of_cron_jobs_admits_each_twice(prod: Settings) -> None:
-    quota = zone_quotas(prod, prod.hospitals[0])["data"]
+    quota = zone_quotas(prod, prod.hospitals[0], WITHOUT_DATABASE)["data"]
     assert (quota.pods, quota.container, quota.load_balancers) == (6, JOB, 0)
     assert quota.total == Resources(requests=Amount.of(3000, 6144), limits=Amount.of(6000, 12288))
 
 
 def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(prod: Settings) -> None:
     hospital = prod.hospitals[0].model_copy(update={"replicas": Replicas(min=2, max=5), "resources": SERVER})
-    quota = zone_quotas(prod, hospital)["serving"]
+    quota = zone_quotas(prod, hospital, WITHOUT_DATABASE)["serving"]
     assert quota.pods == 5 + 1 + 2
     # The storage initializer requests more than this server, and counts instead.
     assert quota.total.requests == Amount.of(6 * 50 + 2 * 500, 6 * 128 + 2 * 1024)
@@ -36,15 +38,14 @@ def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(pro
 
 
 def test_the_platform_zone_admits_a_gateway_where_the_stack_has_one(prod: Settings) -> None:
-    quota = zone_quotas(prod, prod.hospitals[0])["platform"]
+    quota = zone_quotas(prod, prod.hospitals[0], WITHOUT_DATABASE)["platform"]
     assert (quota.pods, quota.load_balancers) == (3, 1)
     assert quota.total.limits == Amount.of(6 * 1000, 6 * 512)
     without = prod.model_copy(update={"gateway": None})
-    assert zone_quotas(without, prod.hospitals[0])["platform"] == CLOSED_QUOTA
+    assert zone_quotas(without, prod.hospitals[0], WITHOUT_DATABASE)["platform"] == CLOSED_QUOTA
 
 
-@pytest.mark.parametrize("leaving", list(Leaving))
-def test_a_leaving_hospital_has_no_pods(prod: Settings, leaving: Leaving) -> None:
-    quotas = zone_quotas(prod, prod.hospitals[0].model_copy(update={"leaving": leaving}))
+def test_without_workloads_no_zone_admits_a_pod(prod: Settings) -> None:
+    quotas = zone_quotas(prod, prod.hospitals[0], {})
     assert set(quotas.values()) == {CLOSED_QUOTA}
     assert quotas.keys() == {"phi", "serving", "data", "platform"}

@@ -1,5 +1,6 @@
 """The workload table: typed rows, and rows that are refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from infra.blocks.workload_roles import Access, BucketGrant
 from infra.settings import DataClass
-from workloads.zones.workload_table import TABLE, WorkloadTable, table
+from workloads.zones.workload_table import INGEST, PLANNING, TABLE, WorkloadTable, row, table
 
 JOB = {"zone": "data", "service_account": "new", "pods": {"resources": "job"}}
 CRON_JOB = {"name": "new", "schedule": "0 1 * * *", "timeout_minutes": 5}
@@ -85,3 +86,14 @@ def test_permissions_become_grants_on_the_location_s_prefix() -> None:
 def test_only_ingestion_reads_raw_phi() -> None:
     readers = {name for name in table().workloads for grant in table().grants(name) if grant.data is DataClass.RAW}
     assert readers == {"ingest"}
+
+
+def test_without_postgresql_some_workloads_are_absent_and_others_lose_their_login() -> None:
+    base = replace(row(PLANNING), cron_job=None, ports={}, secrets=("tls", "database-audit"))
+    assert base.uses_database
+    assert base.without_database() is None
+    optional = replace(base, optional_database=True)
+    assert optional.without_database() == replace(optional, secrets=("tls",))
+    assert "database" in table().present(database=True)
+    assert "database" not in table().present(database=False)
+    assert not row(INGEST).administers_database

@@ -17,6 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import create_engine
 
+from model.io.database import DatabaseServer
 from services.care.cds_hooks.ehr_tokens import authenticate
 from services.care.context import Care
 from services.care.ehr_clients import EhrClient
@@ -25,7 +26,7 @@ from services.database.schemas import Schema
 from services.problems import Problem
 from tests.support.care_world import offline
 from tests.support.ehr import Ehr, write_clients
-from tests.support.postgres import Database, PostgresServer
+from tests.support.postgres import ELSEWHERE, Database, PostgresServer
 
 pytestmark = pytest.mark.process
 ADDRESS = "https://north.example/cds-services/readmission-risk"
@@ -40,6 +41,7 @@ def settings(folder: Path, *ehrs: Ehr) -> Settings:
             "PLANNING_URL": "https://planning.example",
             "EHR_CLIENTS": str(write_clients(folder / "clients.yaml", *ehrs)),
             "CURATED": "curated",
+            **ELSEWHERE,
         }
     )
 
@@ -216,6 +218,7 @@ _SETTINGS = Settings(
     planning_url="https://planning.example",
     ehr_clients=Path("clients.yaml"),
     curated="curated",
+    database_server=DatabaseServer.from_environment(ELSEWHERE),
 )
 object.__setattr__(_SETTINGS, "clients", (EHR.client,))
 

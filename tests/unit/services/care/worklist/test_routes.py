@@ -1,8 +1,8 @@
 """The pages and forms: what a coordinator sees and does, and what is refused."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from urllib.parse import quote, urlencode
@@ -467,10 +467,10 @@ def test_many_claim_at_the_same_moment_and_one_wins(world: World, records: Recor
 
 
 def test_while_the_database_is_down_the_page_says_what_to_do(world: World, records: Records, tmp_path: Path) -> None:
-    content = json.loads(world.database.connection_file("care-service").read_text())
-    down = tmp_path / "care.json"
-    down.write_text(json.dumps(content | {"port": 1}))
-    application_without = application(world, records, database=connections.engine(down))
+    file = world.database.login_file("care-service", tmp_path / "care.json")
+    address = world.database.address
+    down = replace(address, server=address.server.model_copy(update={"port": 1}))
+    application_without = application(world, records, database=connections.engine(down, file))
     casey = Browser(TestClient(application_without), world)
     for answer in (casey.get("/worklist"), casey.act("x", "note", token="t", note="text")):
         assert answer.status_code == 503
