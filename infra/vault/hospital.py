@@ -15,7 +15,14 @@ from infra.vault.server import KubernetesAuth
 PSEUDONYM_KEY = "pseudonym"
 SIGNING_KEY = "release-signing"
 IDENTITY_KEY = "identity"
-KEYS = {PSEUDONYM_KEY: "hmac", SIGNING_KEY: "ed25519", IDENTITY_KEY: "aes256-gcm96"}
+# Also keyed hashes (HMAC) of the values that are searched for.
+IDENTITY_LOOKUP_KEY = "identity-lookup"
+KEYS = {
+    PSEUDONYM_KEY: "hmac",
+    SIGNING_KEY: "ed25519",
+    IDENTITY_KEY: "aes256-gcm96",
+    IDENTITY_LOOKUP_KEY: "aes256-gcm96",
+}
 HMAC_BYTES = 32
 TOKEN_SECONDS = 900
 TOKEN_MAX_SECONDS = 3600
