@@ -8,6 +8,9 @@ from infra.settings.fields import Text, Url, matching
 from infra.settings.section import Section
 
 Base64Url = Annotated[str, matching(r"[A-Za-z0-9_-]+", "base64url without padding, as in a JSON Web Key", 2000)]
+ApplicationName = Annotated[
+    str, matching(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", "small letters, digits and hyphens, at most 63 characters", 63)
+]
 _ELLIPTIC, _RSA = "EC", "RSA"
 
 
@@ -38,12 +41,22 @@ class PublicKey(Section):
         return {"use": "sig", **self.model_dump(exclude_none=True)}
 
 
+class Launch(Section):
+    """Registration of the worklist as a SMART app at the EHR, which launches it (SMART App Launch, EHR launch)."""
+
+    issuer: Url = Field(description="FHIR base that the EHR names as `iss` when it launches the worklist.")
+    client: Text = Field(description="Client ID of the worklist there, a public client with PKCE.")
+
+
 class Ehr(Section):
     """The hospital's EHR, which calls CDS Hooks through the gateway."""
 
-    application: Text = Field(description="Common name of its client certificate.")
+    application: ApplicationName = Field(
+        description="Common name of its client certificate, and its name in the audit record."
+    )
     issuer: Url = Field(description="Claim `iss` of its tokens.")
     keys: tuple[PublicKey, ...] = Field(min_length=1, description="Public keys that sign its tokens.")
+    launch: Launch | None = Field(None, description="How it launches the worklist; without it, it does not.")
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
         """Return the JSON Web Key Set."""

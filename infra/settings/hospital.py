@@ -73,6 +73,7 @@ ReleaseName = Annotated[
 ]
 
 
+Title = Annotated[str, matching(r"[^\x00-\x1f\x7f]+", "text of at most 80 characters", 80)]
 CandidateDigest = Annotated[
     str, matching(r"[0-9a-f]{12}", "the 12 digits that the training Job printed, such as 3f9c2d4be071")
 ]
@@ -180,6 +181,7 @@ class Hospital(Section):
     """Entry of a hospital."""
 
     name: HospitalName = Field(description="Name of the hospital; part of every bucket, key, role and namespace.")
+    title: Title | None = Field(None, description="Its name on the pages of the worklist; `name` by default.")
     fhir: Fhir = Field(description="Source of its records.")
     release: ReleaseName | None = Field(
         None, description="Model release that it serves; without one it has no InferenceService."
@@ -224,6 +226,16 @@ class Hospital(Section):
             raise ValueError(f"names the unit {repeated} more than once; keep one")
         if self.sign_in and not self.units:
             raise ValueError("has signIn but no units; add units, the names of the units whose staff sign in")
+        return self
+
+    @model_validator(mode="after")
+    def _launch_can_be_answered(self) -> Self:
+        launch = self.ehr.launch if self.ehr else None
+        if launch and not (self.fhir.url and port(launch.issuer) == self.fhir.port):
+            raise ValueError(
+                "has ehr.launch but no fhir.url on the same port; care connects to the port of fhir.url alone, so "
+                "correct one of the two"
+            )
         return self
 
     @property

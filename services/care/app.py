@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 
 from services import problems
 from services.audit.http import recorded
-from services.care import accesses, launch
+from services.care import accesses, launch, readmissions, todays_stays
 from services.care.background import POLL_SECONDS, Background, Task
 from services.care.cds_hooks import routes as cds_hooks
 from services.care.context import Care
@@ -87,10 +87,12 @@ def tasks(care: Care) -> tuple[Task, ...]:
             with care.engine.begin() as connection:
                 placements.tidy(connection)
 
-        found.append(
-            Task("Delivery of overrides", 30, lambda: placements.send_feedback(care.engine, scores, log.warning))
-        )
-        found.append(Task("Removal of old drafts and sessions", 3600, tidy))
+        found += [
+            Task("Scoring of today's stays", 60, lambda: todays_stays.score(care)),
+            Task("Delivery of overrides", 30, lambda: placements.send_feedback(care.engine, scores, log.warning)),
+            Task("Recording of readmissions", 3600, lambda: readmissions.record(care)),
+            Task("Removal of old drafts and sessions", 3600, tidy),
+        ]
     return tuple(found)
 
 

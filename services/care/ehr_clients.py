@@ -1,12 +1,10 @@
 """Table of EHR clients: who may call the CDS service, which keys sign for them, and which FHIR servers are theirs."""
 
-from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from model.errors import UserError
 
@@ -86,33 +84,26 @@ class EhrClient(_Strict):
         return keys
 
 
-class _Table(_Strict):
-    clients: tuple[EhrClient, ...]
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        for what in ("name", "iss"):
-            if len({getattr(client, what) for client in self.clients}) < len(self.clients):
-                raise ValueError(f"two clients have the same {what}")
-        return self
+_CLIENTS = TypeAdapter(tuple[EhrClient, ...])
 
 
-def read_clients(file: Path) -> tuple[EhrClient, ...]:
-    """Read the table of EHR clients.
+def read_clients(text: str) -> tuple[EhrClient, ...]:
+    """Read the table of EHR clients from JSON.
 
     Raises
     ------
     UserError
-        When the file cannot be read or is not such a table.
+        When it is not such a table.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError):
-        raise UserError(f"The table of EHR clients {file} cannot be read; give a YAML file.") from None
-    try:
-        return _Table.model_validate(content).clients
+        clients = _CLIENTS.validate_json(text)
     except ValidationError as invalid:
         faults = [
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in invalid.errors(include_input=False)
+            ".".join(map(str, fault["loc"])) + ": " + fault["msg"] if fault["loc"] else fault["msg"]
+            for fault in invalid.errors(include_input=False, include_url=False)
         ]
-        raise UserError(f"The table of EHR clients {file} is invalid: {'; '.join(faults)}.") from None
+        raise UserError(f"EHR_CLIENTS is invalid: {'; '.join(faults)}.") from None
+    for what in ("name", "iss"):
+        if len({getattr(client, what) for client in clients}) < len(clients):
+            raise UserError(f"EHR_CLIENTS: two clients have the same {what}; give each its own.")
+    return clients

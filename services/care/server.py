@@ -55,7 +55,7 @@ def record_start(parts: Care, deployed_by: str | None) -> None:
         "settings": parts.settings.model_dump_json().encode(),
         "workflows": Path(workflows.TABLE).read_bytes(),
         "feedback": feedback.TABLE.read_bytes(),
-        "ehr-clients": parts.settings.ehr_clients.read_bytes(),
+        "ehr-clients": parts.settings.ehr_clients.encode(),
     }
     entry = start_entry(
         "care", parts.settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)

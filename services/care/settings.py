@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, Json, ValidationError, field_validator
 
 from model.errors import UserError
 from model.io.database import DatabaseServer
@@ -32,7 +32,7 @@ class Settings(BaseModel):
     planning_url
         Address of the planning service.
     ehr_clients
-        YAML file with the EHR clients: :class:`services.care.clients.EhrClient`.
+        The EHR clients as JSON: a list of :class:`services.care.ehr_clients.EhrClient`.
     curated
         Folder or S3 prefix of the curated tables: the history that a fresh record is joined with.
     database_server
@@ -51,6 +51,8 @@ class Settings(BaseModel):
         Largest body of a request.
     hospital_title
         The hospital's name on the worklist's pages.
+    units
+        Names of the hospital's units as its sign-in has them, a JSON list.
     sign_in_issuer, sign_in_audience, sign_in_acr, sign_in_ca
         Identity provider of the coordinators: issuer, audience of access tokens, the authentication context that
         means a second factor, and its certificate authority. Without an issuer there is no worklist.
@@ -61,7 +63,7 @@ class Settings(BaseModel):
     hospital: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")
     public_url: HttpUrl
     planning_url: HttpUrl
-    ehr_clients: Path
+    ehr_clients: str
     curated: str
     database_server: DatabaseServer
     care_database_file: Path = Path("/vault/secrets/database-care.json")
@@ -72,6 +74,7 @@ class Settings(BaseModel):
     fhir_credentials: Path = Path("/vault/secrets/fhir.json")
     largest_body_bytes: int = Field(default=16 * MEBIBYTE, ge=MEBIBYTE)
     hospital_title: str | None = Field(default=None, min_length=1, max_length=80)
+    units: Json[tuple[str, ...]] = ()
     sign_in_issuer: str | None = Field(default=None, pattern=r"^https://")
     sign_in_audience: str | None = None
     sign_in_acr: str = "2"
@@ -96,10 +99,13 @@ class Settings(BaseModel):
         named = {name: environment[name.upper()] for name in cls.model_fields if name.upper() in environment}
         server = DatabaseServer.from_environment(environment)
         try:
-            return cls.model_validate(named | {"database_server": server})
+            settings = cls.model_validate(named | {"database_server": server})
         except ValidationError as invalid:
             faults = sorted({str(fault["loc"][0]).upper() for fault in invalid.errors(include_input=False)})
             raise UserError(f"Missing or invalid environment variables: {', '.join(faults)}; correct them.") from None
+        # At the start, not in the first request.
+        _ = settings.clients
+        return settings
 
     def database(self, schema: Schema) -> Database:
         """Return the hospital's database with a schema."""
@@ -120,7 +126,7 @@ class Settings(BaseModel):
             hospital_title=self.hospital_title or self.hospital.capitalize(),
             issuer=self.sign_in_issuer,
             audience=self.sign_in_audience or f"{self.hospital}-care",
-            acr=(self.sign_in_acr,),
+            acr=tuple(self.sign_in_acr.split(",")),
             ca=self.sign_in_ca,
             time_zone=self.hmlops_time_zone or "UTC",
         )

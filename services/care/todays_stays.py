@@ -68,6 +68,7 @@ def _place(care: Care, connection: sa.Connection, rows: Sequence[sa.Row[Any]], n
             FreshFeatures(row.encounter, row.patient, None, False, as_of_hours=score.freshness_hours),
             score,
             unit=unit,
+            units=care.settings.units,
             ended_at=None if ended_at is None else datetime.fromisoformat(ended_at),
             now=now,
         )

@@ -1,5 +1,6 @@
 """What the worklist needs of care: its audit records, planning's scores, and the placing of discharges."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -92,6 +93,7 @@ def place(
     score: AnyScore | None,
     *,
     unit: str | None,
+    units: Sequence[str],
     ended_at: datetime | None,
     now: datetime,
 ) -> None:
@@ -104,7 +106,9 @@ def place(
     features, score
         The stay, and planning's answer; None when planning did not answer or there is no stay to score.
     unit : str, optional
-        The unit that the patient leaves.
+        The unit that the patient leaves, in the words of the EHR.
+    units : sequence of str
+        Names of the hospital's units, as sign-in has them.
     ended_at : datetime, optional
         True time of the discharge; now when it is not recorded yet.
     now : datetime
@@ -115,7 +119,7 @@ def place(
         Placement(
             encounter=features.encounter,
             patient=features.patient,
-            unit=unit_name(unit) if unit else UNKNOWN_UNIT,
+            unit=unit_name(unit, units) if unit else UNKNOWN_UNIT,
             discharged_at=ended_at or now,
             scored_at=now,
             score=worklist_score(features, score, now),
@@ -123,15 +127,25 @@ def place(
     )
 
 
-def unit_name(text: str) -> str:
+def unit_name(text: str, units: Sequence[str]) -> str:
     """Return the name of a unit as the hospital's sign-in has it, from the words of the EHR.
+
+    Spaces, hyphens and capitals do not count. A unit that sign-in does not have is named in small letters with hyphens;
+    nobody sees its patients.
 
     Examples
     --------
-    >>> unit_name("Internal  Medicine")
+    >>> unit_name("Internal  Medicine", ["4 West", "internal-medicine"])
     'internal-medicine'
+    >>> unit_name("4 WEST", ["4 West", "internal-medicine"])
+    '4 West'
     """
-    return "-".join(text.casefold().split())
+    plain = _plain(text)
+    return next((name for name in units if _plain(name) == plain), plain)
+
+
+def _plain(name: str) -> str:
+    return "-".join(name.casefold().replace("-", " ").split())
 
 
 def worklist_score(features: FreshFeatures, score: AnyScore | None, now: datetime) -> scores.Score:

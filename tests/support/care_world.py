@@ -25,7 +25,7 @@ from services.care.delivery.outbox import Courier
 from services.care.settings import Settings
 from services.database.schemas import Schema
 from tests.support.bao_server import HOSPITAL, LOOKUP_KEY, LOOKUP_RULES, Bao, bao
-from tests.support.ehr import Ehr, write_clients
+from tests.support.ehr import Ehr, clients
 from tests.support.postgres import Database, PostgresServer
 
 ADDRESS = "https://north.example"
@@ -161,7 +161,7 @@ def care_world(
             "PUBLIC_URL": ADDRESS,
             "PLANNING_URL": "https://planning.example",
             **postgres.environment,
-            "EHR_CLIENTS": str(write_clients(folder / "clients.yaml", ehr)),
+            "EHR_CLIENTS": clients(ehr),
             "CURATED": str(curated or folder / "curated"),
             "CARE_DATABASE_FILE": str(databases[Schema.CARE].login_file("care-service")),
             "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].login_file("audit-writer")),

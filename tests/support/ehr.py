@@ -1,12 +1,11 @@
 """An EHR for tests: its keys, its row in the table of EHR clients, and its signed tokens."""
 
+import json
 import time
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -67,7 +66,6 @@ class Ehr:
         )
 
 
-def write_clients(file: Path, *ehrs: Ehr) -> Path:
-    """Write a table of EHR clients."""
-    file.write_text(yaml.safe_dump({"clients": [ehr.row for ehr in ehrs]}), encoding="utf-8")
-    return file
+def clients(*ehrs: Ehr) -> str:
+    """Return the table of EHR clients, as the variable EHR_CLIENTS has it."""
+    return json.dumps([ehr.row for ehr in ehrs])

@@ -184,7 +184,15 @@ def _place(
     if encounter is None or features.features is None:
         return
     ended = moment_of((encounter.get("period") or {}).get("end"), care.zone, end_of_day=True)
-    place(connection, features, score, unit=unit_of(encounter), ended_at=ended, now=care.clock())
+    place(
+        connection,
+        features,
+        score,
+        unit=unit_of(encounter),
+        units=care.settings.units,
+        ended_at=ended,
+        now=care.clock(),
+    )
 
 
 def _facts(score: AnyScore | None, features: FreshFeatures) -> dict[str, Any]:

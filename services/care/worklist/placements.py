@@ -63,6 +63,13 @@ def place(connection: Connection, placement: Placement) -> str:
     return str(entry)
 
 
+def awaiting_readmission(connection: Connection) -> list[tuple[str, str]]:
+    """Return the discharges, as pseudonyms of encounter and patient, whose window is over and nothing is recorded."""
+    statement = text("SELECT encounter, patient FROM care.worklist_awaiting_readmission(:return_days)")
+    rows = connection.execute(statement, {"return_days": definitions().stay.return_days})
+    return [(row.encounter, row.patient) for row in rows]
+
+
 def record_readmission(connection: Connection, encounter: str, readmitted: bool) -> bool:
     """Record whether a patient came back within the readmission window.
 

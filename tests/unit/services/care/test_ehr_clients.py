@@ -1,21 +1,20 @@
+import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from model.errors import UserError
 from services.care.ehr_clients import read_clients
-from tests.support.ehr import Ehr, write_clients
+from tests.support.ehr import Ehr, clients
 
 Change = Callable[[dict[str, Any]], object]
 
 
-def test_the_table_is_read(tmp_path: Path) -> None:
+def test_the_table_is_read() -> None:
     ehr = Ehr(smart_iss="https://fhir.north.example/r4")
-    (client,) = read_clients(write_clients(tmp_path / "clients.yaml", ehr))
+    (client,) = read_clients(clients(ehr))
     assert client.iss == ehr.iss
     assert client.algorithms == ("ES384", "RS384")
     assert [key.kid for key in client.keys.keys] == ["ehr-1"]
@@ -45,23 +44,23 @@ def _keys(*keys: dict[str, Any]) -> Change:
         (_keys(RSAKey.generate_key(1024).as_dict(private=False)), "less than 2048 bits"),
     ],
 )
-def test_a_fault_of_a_row_is_one_sentence(tmp_path: Path, change: Change, message: str) -> None:
+def test_a_fault_of_a_row_is_one_sentence(change: Change, message: str) -> None:
     row = Ehr().row
     change(row)
-    file = tmp_path / "clients.yaml"
-    file.write_text(yaml.safe_dump({"clients": [row]}), encoding="utf-8")
     with pytest.raises(UserError, match=message):
-        read_clients(file)
+        read_clients(json.dumps([row]))
 
 
-def test_two_clients_have_different_names_and_issuers(tmp_path: Path) -> None:
+def test_two_clients_have_different_names_and_issuers() -> None:
     with pytest.raises(UserError, match="two clients have the same"):
-        read_clients(write_clients(tmp_path / "clients.yaml", Ehr(), Ehr()))
+        read_clients(clients(Ehr(), Ehr()))
 
 
-def test_a_file_that_is_missing_or_no_yaml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be read"):
-        read_clients(tmp_path / "absent.yaml")
-    (tmp_path / "broken.yaml").write_text("[", encoding="utf-8")
-    with pytest.raises(UserError, match="cannot be read"):
-        read_clients(tmp_path / "broken.yaml")
+def test_a_hospital_without_an_ehr_has_no_client() -> None:
+    assert read_clients("[]") == ()
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", '"north"', "null"])
+def test_a_text_that_is_no_table_is_named(text: str) -> None:
+    with pytest.raises(UserError, match=r"^EHR_CLIENTS is invalid: "):
+        read_clients(text)

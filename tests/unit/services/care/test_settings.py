@@ -1,17 +1,15 @@
-from pathlib import Path
-
 import pytest
 
 from model.errors import UserError
 from services.care.settings import Settings
-from tests.support.ehr import Ehr, write_clients
+from tests.support.ehr import Ehr, clients
 from tests.support.postgres import ELSEWHERE
 
 ENVIRONMENT = {
     "HOSPITAL": "north",
     "PUBLIC_URL": "https://north.example/",
     "PLANNING_URL": "https://planning.north-serving.svc:8443",
-    "EHR_CLIENTS": "clients.yaml",
+    "EHR_CLIENTS": "[]",
     "CURATED": "s3://north-curated/tables",
 }
 ALL = ENVIRONMENT | ELSEWHERE
@@ -48,7 +46,13 @@ def test_an_invalid_variable_is_named_without_its_value(name: str, value: str) -
     assert value not in str(refused.value)
 
 
-def test_the_clients_are_those_of_the_table(tmp_path: Path) -> None:
-    file = write_clients(tmp_path / "clients.yaml", Ehr())
-    settings = Settings.from_environment(ALL | {"EHR_CLIENTS": str(file)})
+def test_the_clients_are_those_of_the_table() -> None:
+    settings = Settings.from_environment(ALL | {"EHR_CLIENTS": clients(Ehr())})
     assert [client.name for client in settings.clients] == ["north-ehr"]
+
+
+def test_a_fault_of_the_table_is_named_at_the_start() -> None:
+    with pytest.raises(UserError, match=r"^EHR_CLIENTS is invalid: 0\.jwks: Field required"):
+        Settings.from_environment(
+            ALL | {"EHR_CLIENTS": '[{"name": "north-ehr", "iss": "https://ehr.example"}]'}
+        )

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from services.care.settings import Settings
 from services.database.schemas import Schema
 from services.problems import Problem
 from tests.support.care_world import offline
-from tests.support.ehr import Ehr, write_clients
+from tests.support.ehr import Ehr, clients
 from tests.support.postgres import ELSEWHERE, Database, PostgresServer
 
 pytestmark = pytest.mark.process
@@ -33,13 +32,13 @@ ADDRESS = "https://north.example/cds-services/readmission-risk"
 EHR = Ehr()
 
 
-def settings(folder: Path, *ehrs: Ehr) -> Settings:
+def settings(*ehrs: Ehr) -> Settings:
     return Settings.from_environment(
         {
             "HOSPITAL": "north",
             "PUBLIC_URL": "https://north.example",
             "PLANNING_URL": "https://planning.example",
-            "EHR_CLIENTS": str(write_clients(folder / "clients.yaml", *ehrs)),
+            "EHR_CLIENTS": clients(*ehrs),
             "CURATED": "curated",
             **ELSEWHERE,
         }
@@ -52,8 +51,8 @@ def database(postgres: PostgresServer) -> Database:
 
 
 @pytest.fixture(scope="module")
-def care(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Care:
-    return offline(settings(tmp_path_factory.mktemp("care"), EHR), database.engine("care-service"))
+def care(database: Database) -> Care:
+    return offline(settings(EHR), database.engine("care-service"))
 
 
 def refusal(care: Care, token: str | None) -> str:
@@ -81,10 +80,10 @@ def test_a_token_is_used_once(care: Care) -> None:
     assert "used before" in refusal(care, EHR.token(ADDRESS, jti=_claims(token)["jti"]))
 
 
-def test_the_same_id_of_another_ehr_is_another_token(database: Database, tmp_path: Path) -> None:
+def test_the_same_id_of_another_ehr_is_another_token(database: Database) -> None:
     other = Ehr(iss="https://second.example")
     rows = [EHR.row, other.row | {"name": "second-ehr"}]
-    table = settings(tmp_path, EHR)
+    table = settings(EHR)
     object.__setattr__(table, "clients", tuple(EhrClient.model_validate(row) for row in rows))
     both = offline(table, database.engine("care-service"))
     authenticate(both, f"Bearer {EHR.token(ADDRESS, jti='shared')}", ADDRESS)
@@ -177,10 +176,10 @@ def test_only_the_registered_key_and_algorithms_sign(care: Care) -> None:
     assert "algorithm" in refusal(care, confused)
 
 
-def test_a_token_without_kid_is_checked_with_every_key_of_the_client(database: Database, tmp_path: Path) -> None:
+def test_a_token_without_kid_is_checked_with_every_key_of_the_client(database: Database) -> None:
     old = RSAKey.generate_key(2048, {"kid": "old"})
     row = EHR.row | {"jwks": {"keys": [old.as_dict(private=False), EHR.key.as_dict(private=False)]}}
-    table = settings(tmp_path, EHR)
+    table = settings(EHR)
     object.__setattr__(table, "clients", (EhrClient.model_validate(row),))
     both = offline(table, database.engine("care-service"))
     claims = _claims(EHR.token(ADDRESS))
@@ -216,7 +215,7 @@ _SETTINGS = Settings(
     hospital="north",
     public_url="https://north.example",
     planning_url="https://planning.example",
-    ehr_clients=Path("clients.yaml"),
+    ehr_clients="[]",
     curated="curated",
     database_server=DatabaseServer.from_environment(ELSEWHERE),
 )
