@@ -220,8 +220,9 @@ class Hospital(Section):
 
     @model_validator(mode="after")
     def _units_of_staff(self) -> Self:
-        names = [unit.casefold() for unit in self.units]
-        repeated = next((unit for unit in self.units if names.count(unit.casefold()) > 1), None)
+        # An EHR writes a unit with a space where sign-in has a hyphen, or in capitals.
+        names = [unit.casefold().replace("-", " ") for unit in self.units]
+        repeated = next((unit for unit, name in zip(self.units, names, strict=True) if names.count(name) > 1), None)
         if repeated is not None:
             raise ValueError(f"names the unit {repeated} more than once; keep one")
         if self.sign_in and not self.units:

@@ -144,7 +144,7 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         fhir = hospital.get("fhir") or {}
         if "path" in fhir:
             unused.add((hospital["name"], "fhir"))
-        people = (hospital.get("signIn") or {}) if gateway else {}
+        people = hospital.get("signIn") or {}
         servers = {
             "fhir": _endpoint(fhir.get("url", ""), hospital.get("network")),
             "sign-in": _endpoint(people.get("issuer", ""), people.get("network")),

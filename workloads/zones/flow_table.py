@@ -179,7 +179,7 @@ def endpoint_peers(settings: Settings, cluster: Cluster, hospital: Hospital) -> 
         "postgresql": _postgresql_peer(settings),
         "clinic": clinic,
         "issuer": _server(gateway.jwks) if gateway else None,
-        "sign-in": _server(hospital.sign_in.endpoint) if gateway and hospital.sign_in else None,
+        "sign-in": _server(hospital.sign_in.endpoint) if hospital.sign_in else None,
         "gateway-control": _platform_peer("gateway-control") if gateway else None,
         "monitoring": _platform_peer("monitoring") if cluster.installs_platform else None,
     }

@@ -17,8 +17,8 @@ from workloads.zones.workload_table import GATEWAY, row
 
 HOSPITALS = ("north", "south")
 # The hospitals of dev have files, not servers, and nothing from outside asks them.
-ABSENT = {"fhir", "clinic", "issuer", "sign-in", "gateway-control", "monitoring"}
-PORTS = {"dns": {5353}, "vault": {8200}, "aws": {4566}, "postgresql": {5432}}
+ABSENT = {"fhir", "clinic", "issuer", "gateway-control", "monitoring"}
+PORTS = {"dns": {5353}, "vault": {8200}, "aws": {4566}, "postgresql": {5432}, "sign-in": {8446}}
 
 
 @pytest.fixture(scope="module")
