@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from services.care.fresh.features import FreshFeatures
-from services.planning.feedback import codes
+from services.planning.feedback import overrides
 from services.planning.schema import AnyScore, Fallback, NotScored, Scored
 
 LONGEST_SUMMARY = 140
@@ -125,9 +125,7 @@ def card(
         indicator="info" if isinstance(score, Scored) and score.decision != HIGH else "warning",
         source=Source(label="Readmission risk service", url=address),
         override_reasons=[
-            OverrideCode(code=name, system=CODE_SYSTEM, display=code.meaning)
-            for name, code in codes().items()
-            if code.kind == "overridden"
+            OverrideCode(code=name, system=CODE_SYSTEM, display=code.meaning) for name, code in overrides().items()
         ],
         links=[Link(label="Open the discharge worklist", url=f"{address}/launch", type="smart")],
     )

@@ -30,7 +30,7 @@ from services.care.planning_client import HOOK, PURPOSE, PlanningUnavailableErro
 from services.care.tables import CARD
 from services.care.tables import FEEDBACK as FEEDBACK_TABLE
 from services.care.worklist_ports import place
-from services.planning.feedback import codes
+from services.planning.feedback import overrides
 from services.planning.schema import AnyScore, Fallback, Scored
 from services.problems import Problem
 
@@ -248,8 +248,7 @@ def _code(one: CardFeedback) -> str | None:
     reason = one.overrideReason.reason if one.overrideReason else None
     if reason is None:
         return None
-    known = codes().get(reason.code)
-    if known is None or known.kind != "overridden":
+    if reason.code not in overrides():
         raise Problem(400, "Unknown override reason", "The code of an override reason is not one of the card's.")
     return reason.code
 

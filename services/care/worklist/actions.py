@@ -143,7 +143,7 @@ def override(session: Session, entry: Entry, fields: dict[str, str], _today: dat
             encounter=entry.encounter,
             record=entry.newest.score.record,
             direction=direction,
-            code=codes.read().overrides[direction].reasons[form.code].feedback,
+            code=form.code,
         )
     )
 

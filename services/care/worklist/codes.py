@@ -7,28 +7,13 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from services.planning import feedback
+from services.planning.feedback import Direction
+
 TABLE = Path(__file__).with_name("codes.yaml")
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{1,39}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 Choices = Annotated[dict[Code, Words], Field(min_length=1)]
-
-
-class OverrideReason(BaseModel):
-    """A reason to override a score, and the code of planning's feedback that it is reported as."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    text: Words
-    feedback: Code
-
-
-class Direction(BaseModel):
-    """A direction in which a person overrides a score, and the reasons for it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    text: Words
-    reasons: Annotated[dict[Code, OverrideReason], Field(min_length=1)]
 
 
 class Codes(BaseModel):
@@ -40,15 +25,22 @@ class Codes(BaseModel):
     due_within_days: int = Field(ge=1)
     interventions: Choices
     contacts: Choices
-    overrides: dict[Annotated[str, StringConstraints(pattern=r"^(raised|lowered)$")], Direction]
+    overrides: dict[Direction, Words]
     outcomes: Choices
     break_glass: Choices
     fallback_reasons: Choices
     not_scored_reasons: Choices
 
-    def direction(self, reason: str) -> str | None:
+    @staticmethod
+    def reasons(direction: Direction) -> dict[str, str]:
+        """Return the reasons to override a score in a direction, with their words."""
+        return {code: row.meaning[0].upper() + row.meaning[1:] for code, row in feedback.overrides(direction).items()}
+
+    @staticmethod
+    def direction(reason: str) -> Direction | None:
         """Return the direction of an override's reason."""
-        return next((name for name, direction in self.overrides.items() if reason in direction.reasons), None)
+        row = feedback.overrides().get(reason)
+        return row.direction if row else None
 
     def words(self, kind: str, code: str) -> str:
         """Return the words of a code of an event."""
@@ -57,9 +49,7 @@ class Codes(BaseModel):
             "contact": self.contacts,
             "close": self.outcomes,
             "break-glass": self.break_glass,
-            "override": {
-                code: reason.text for item in self.overrides.values() for code, reason in item.reasons.items()
-            },
+            "override": {**self.reasons("raised"), **self.reasons("lowered")},
         }.get(kind, {})
         return choices.get(code, code)
 

@@ -12,6 +12,7 @@ from services.care.worklist.lists import reveal
 from services.care.worklist.ports import Facts, PastScore, ScoresUnavailableError
 from services.care.worklist.sessions import Session
 from services.care.worklist.web import HEADERS, Answer, Worklist, redirect
+from services.planning import feedback
 
 BREAK_GLASS_DONE = "You opened this patient by break-glass for one hour. This is recorded, and reported to the unit."
 
@@ -106,6 +107,5 @@ def _again(
 def _code(fields: Mapping[str, str]) -> str | None:
     """Return the code of a form for the record, if the table has it: what people type is not recorded."""
     table = codes.read()
-    known = {*table.interventions, *table.contacts, *table.outcomes}
-    known |= {reason for direction in table.overrides.values() for reason in direction.reasons}
+    known = {*table.interventions, *table.contacts, *table.outcomes, *feedback.overrides()}
     return fields["code"] if fields.get("code") in known else None

@@ -17,7 +17,9 @@ def test_the_codes_fit_an_audit_record_and_have_words() -> None:
         assert len(code.meaning.split()) > 2
 
 
-@pytest.mark.parametrize("change", [{"kind": "denied"}, {"meaning": ""}, {"note": "text"}])
+@pytest.mark.parametrize(
+    "change", [{"kind": "denied"}, {"meaning": ""}, {"note": "text"}, {"direction": "raised"}, {"kind": "overridden"}]
+)
 def test_a_row_of_another_form_is_refused(change: dict[str, str]) -> None:
     table = yaml.safe_load(Path(TABLE).read_text(encoding="utf-8"))
     with pytest.raises(ValidationError):

@@ -104,7 +104,7 @@ def test_from_claim_to_close(casey: Browser, world: World, records: Records) -> 
     assert "closed" in page
     assert "Doe, Dee" not in casey.get("/worklist").text
     assert "Doe, Dee" in casey.get("/worklist?show=closed").text
-    assert [item.code for item in world.planning.overrides] == ["higher-risk"]
+    assert [item.code for item in world.planning.overrides] == ["frailty"]
     actions = [facts.action for facts, status in records.kept if status == 303]
     assert actions == [action for action, _ in steps]
     assert all(facts.encounter == "v1-000000000001" for facts, status in records.kept if status == 303)
@@ -398,9 +398,7 @@ def test_an_override_waits_while_planning_is_down(casey: Browser, world: World) 
     world.planning.down = False
     assert placements.send_feedback(world.engine, world.planning, print) == 1
     assert placements.send_feedback(world.engine, world.planning, print) == 0
-    assert [(item.record, item.direction, item.code) for item in world.planning.overrides] == [
-        (77, "raised", "higher-risk")
-    ]
+    assert [(item.record, item.direction, item.code) for item in world.planning.overrides] == [(77, "raised", "social")]
 
 
 def test_names_are_missing_while_the_lookup_is_down_and_the_list_is_there(
