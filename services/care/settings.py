@@ -28,7 +28,9 @@ class Settings(BaseModel):
     hospital
         Short name of the hospital; part of every pseudonym.
     public_url
-        Address at which the EHR and browsers reach this application, through the gateway.
+        Address at which browsers reach this application, through the gateway.
+    ehr_url
+        Address at which the EHR calls it, which its tokens name; ``public_url`` unless it is set.
     planning_url
         Address of the planning service.
     ehr_clients
@@ -62,6 +64,7 @@ class Settings(BaseModel):
 
     hospital: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")
     public_url: HttpUrl
+    ehr_url: HttpUrl | None = None
     planning_url: HttpUrl
     ehr_clients: str
     curated: str
@@ -80,10 +83,10 @@ class Settings(BaseModel):
     sign_in_acr: str = "2"
     sign_in_ca: Path | None = None
 
-    @field_validator("public_url", "planning_url")
+    @field_validator("public_url", "ehr_url", "planning_url")
     @classmethod
-    def _https(cls, url: HttpUrl) -> HttpUrl:
-        if url.scheme != "https":
+    def _https(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url is not None and url.scheme != "https":
             raise ValueError("must be an https:// address")
         return url
 
@@ -113,8 +116,13 @@ class Settings(BaseModel):
 
     @property
     def address(self) -> str:
-        """The public address without a slash at its end."""
+        """The address for browsers, without a slash at its end."""
         return str(self.public_url).rstrip("/")
+
+    @property
+    def ehr_address(self) -> str:
+        """The address for the EHR, without a slash at its end."""
+        return str(self.ehr_url or self.public_url).rstrip("/")
 
     @property
     def worklist(self) -> WorklistSettings | None:

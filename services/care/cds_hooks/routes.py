@@ -58,7 +58,7 @@ class _OfEhr(APIRoute):
 
         async def checked(request: Request) -> Response:
             care: Care = request.app.state.care
-            address = f"{care.settings.address}{self.path}"
+            address = f"{care.settings.ehr_address}{self.path}"
             audit(request).note(caller_role=ROLE, purpose=PURPOSE)
             caller = await run_in_threadpool(authenticate, care, request.headers.get("authorization"), address)
             audit(request).note(caller=caller.client.name)

@@ -19,6 +19,9 @@ def test_the_environment_is_read_and_other_variables_are_ignored() -> None:
     settings = Settings.from_environment(ALL | {"PATH": "/bin", "KEY_VERSION": "2"})
     assert (settings.hospital, settings.address, settings.key_version) == ("north", "https://north.example", 2)
     assert settings.fhir_server is None
+    assert settings.ehr_address == settings.address
+    elsewhere = Settings.from_environment(ENVIRONMENT | {"EHR_URL": "https://north.api.example"})
+    assert (elsewhere.address, elsewhere.ehr_address) == ("https://north.example", "https://north.api.example")
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
@@ -33,6 +36,8 @@ def test_a_missing_variable_is_named(name: str) -> None:
     [
         ("HOSPITAL", "North Hospital"),
         ("PUBLIC_URL", "http://north.example"),
+        ("EHR_URL", "http://north.example"),
+        ("UNITS", "medicine"),
         ("PLANNING_URL", "http://planning"),
         ("KEY_VERSION", "0"),
         ("LARGEST_BODY_BYTES", "many"),
