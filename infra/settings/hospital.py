@@ -114,12 +114,18 @@ class Fhir(Section):
         None, description="Client ID at the FHIR server; required with `smart-backend-services` and `client-secret`."
     )
 
+    write_back: bool = Field(
+        False,
+        description="Whether scores are written to the FHIR server as RiskAssessments, with credentials that an "
+        "operator writes to `HOSPITAL/kv/fhir-write-back` in Vault.",
+    )
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.url is None) == (self.path is None):
             raise ValueError("needs one of url (a FHIR server) and path (a folder of bundles); give exactly one")
-        if self.url is None and (self.auth or self.client):
-            raise ValueError("has auth or client, which only a url needs; remove them")
+        if self.url is None and (self.auth or self.client or self.write_back):
+            raise ValueError("has auth, client or writeBack, which only a url needs; remove them")
         if self.url and self.auth is None:
             raise ValueError("has a url without auth; add how the pipeline authenticates to its server, or none")
         if (self.auth in ("smart-backend-services", "client-secret")) != (self.client is not None):

@@ -88,6 +88,7 @@ def credentials(
     client: str | None = None,
     ca: Path | None = None,
     vault: Transit | None = None,
+    path: str = KV_PATH,
 ) -> Credentials:
     """Return the credentials for a hospital's server.
 
@@ -103,13 +104,15 @@ def credentials(
         PEM file of the authority that signed the server's certificate.
     vault : Transit, optional
         A Vault client in place of the environment's.
+    path : str
+        Path in Vault, below the hospital's mounts.
 
     Raises
     ------
     UserError
         When the file can be read by others, is no such JSON, or lacks what the way needs.
     """
-    where, written = _written(hospital, file, auth, vault)
+    where, written = _written(f"{hospital}/{path}", file, auth, vault)
     for name, value in {"auth": auth, "client": client}.items():
         if value is not None and written.setdefault(name, value) != value:
             raise UserError(f"The {name} of {where} differs from --{name}; correct one of them.")
@@ -119,13 +122,12 @@ def credentials(
     return replace(found, ca=_text(ca)) if ca else found
 
 
-def _written(hospital: str, file: Path | None, auth: str | None, vault: Transit | None) -> tuple[str, dict[str, Any]]:
+def _written(path: str, file: Path | None, auth: str | None, vault: Transit | None) -> tuple[str, dict[str, Any]]:
     if file is not None:
         return f"The credentials file {file}", _read(file)
     login = vault or Vault.from_environment()
     if login is None:
         return "The command line without --credentials", {}
-    path = f"{hospital}/{KV_PATH}"
     try:
         return f"Vault's {path}", dict(login.get(path)["data"])
     except AbsentError:

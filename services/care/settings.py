@@ -46,9 +46,9 @@ class Settings(BaseModel):
     key_version
         Version of the pseudonym key in Vault.
     fhir_server
-        FHIR server that RiskAssessments are written to; none are written unless it is set.
-    fhir_credentials
-        JSON file with the credentials for that server.
+        FHIR server that RiskAssessments are written to, with credentials of Vault; none are written unless it is set.
+    fhir_ca
+        Certificates that the FHIR servers of hooks are verified with; those of the system unless it is set.
     largest_body_bytes
         Largest body of a request.
     hospital_title
@@ -74,7 +74,7 @@ class Settings(BaseModel):
     hmlops_time_zone: str | None = None
     key_version: int | None = Field(default=None, ge=1)
     fhir_server: HttpUrl | None = None
-    fhir_credentials: Path = Path("/vault/secrets/fhir.json")
+    fhir_ca: Path | None = None
     largest_body_bytes: int = Field(default=16 * MEBIBYTE, ge=MEBIBYTE)
     hospital_title: str | None = Field(default=None, min_length=1, max_length=80)
     units: Json[tuple[str, ...]] = ()

@@ -7,9 +7,9 @@ both the id of the message. A server that did the transaction and whose answer w
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ import httpx
 
 from model.definitions.features import definitions
 from model.errors import UserError
-from model.fhir_server.credentials import Credentials, credentials
+from model.fhir_server.credentials import Credentials
 from model.fhir_server.tls import context
 from model.fhir_server.tokens import bearer
 from model.fhir_server.wire import Clock, Wire
@@ -140,11 +140,6 @@ class FhirWriter:
         verify = context(shown, with_certificate=True)
         self._http = httpx.Client(verify=verify, auth=auth, timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
-    @classmethod
-    def from_file(cls, base: str, hospital: str, file: Path) -> "FhirWriter":
-        """Return a writer with the credentials of a file."""
-        return cls(base, credentials(hospital, file=file), f"Readmission risk service of {hospital}")
-
     def write(self, message: UUID, content: str) -> None:
         """Deliver a message; see :data:`services.care.outbox.Deliver`."""
         body = transaction(message, json.loads(content), self._device)
@@ -159,3 +154,27 @@ class FhirWriter:
         if answer.status_code in PASSING or answer.is_server_error:
             raise NotDeliveredError(f"status {answer.status_code}")
         raise RefusedError(f"status {answer.status_code}")
+
+
+class LateWriter:
+    """A writer that is made when the first message is delivered: Vault may be away when care starts.
+
+    Parameters
+    ----------
+    make
+        Makes the writer; a fault is tried again with the next message.
+    """
+
+    def __init__(self, make: Callable[[], FhirWriter]) -> None:
+        self._make = make
+        self._made: FhirWriter | None = None
+
+    def write(self, message: UUID, content: str) -> None:
+        """Deliver a message; see :data:`services.care.outbox.Deliver`."""
+        if self._made is None:
+            try:
+                self._made = self._make()
+            except UserError as fault:
+                log.error("Scores wait for the FHIR server: %s", fault)
+                raise NotDeliveredError("no credentials") from None
+        self._made.write(message, content)

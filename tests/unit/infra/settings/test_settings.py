@@ -133,7 +133,7 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
             "networks.services (10.1.2.0/24) overlaps networks.pods (10.1.0.0/16); give them separate ranges.",
         ),
         (entry(fhir={}), "hospitals[0].fhir needs one of url (a FHIR server) and path (a folder of bundles)"),
-        (entry(fhir={"path": "x", "client": "y"}), "hospitals[0].fhir has auth or client, which only a url needs"),
+        (entry(fhir={"path": "x", "client": "y"}), "hospitals[0].fhir has auth, client or writeBack, which only a url"),
         (entry(fhir={"url": "http://x.example"}), "is not a plain https address"),
         (entry(fhir={"url": "https://x.example/r4"}), "hospitals[0].fhir has a url without auth; add how the pipeline"),
         (

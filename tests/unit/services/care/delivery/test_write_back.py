@@ -9,8 +9,11 @@ from uuid import uuid4
 
 import pytest
 
-from services.care.delivery.outbox import RISK_ASSESSMENT, Courier, put, wait_seconds
-from services.care.delivery.write_back import Assessed, FhirWriter, content, transaction
+from model.errors import UserError
+from model.fhir_server.credentials import Credentials
+from services.care.assembly import WRITE_BACK_CREDENTIALS, fhir_writer
+from services.care.delivery.outbox import RISK_ASSESSMENT, Courier, NotDeliveredError, put, wait_seconds
+from services.care.delivery.write_back import Assessed, FhirWriter, LateWriter, content, transaction
 from services.care.tables import OUTBOX
 from services.planning.schema import Fallback, Scored
 from tests.support.care_world import FALLBACK, RELEASE, SCORED, CareWorld, care_world
@@ -37,10 +40,7 @@ def world(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def courier(world: CareWorld, ehr: EhrServer, clock: Clock) -> Courier:
-    credentials = ehr.folder / "credentials.json"
-    credentials.touch(mode=0o600)
-    credentials.write_text(json.dumps({"ca": ehr.ca.read_text()}))
-    writer = FhirWriter.from_file(ehr.base, "north", credentials)
+    writer = FhirWriter(ehr.base, Credentials(ca=ehr.ca.read_text()), "Readmission risk service of north")
     return Courier(world.care.engine, world.care.cipher, {RISK_ASSESSMENT: writer.write}, clock)
 
 
@@ -66,6 +66,37 @@ def test_a_score_is_written_with_its_provenance(world: CareWorld, ehr: EhrServer
     assert assessment["method"]["text"].startswith("readmission-risk-v1 v1 sha256:c3c3")
     assert provenance["target"] == [{"reference": f"RiskAssessment/{assessment['id']}"}]
     assert courier(world, ehr, Clock(NOW)).deliver_due() == 0
+
+
+class Kv:
+    """Vault's key-value engine, which is away or has a secret."""
+
+    def __init__(self) -> None:
+        self.secret: dict[str, Any] | None = None
+        self.asked: list[str] = []
+
+    def get(self, path: str) -> dict[str, Any]:
+        self.asked.append(path)
+        if self.secret is None:
+            raise UserError("Vault does not answer.")
+        return {"data": self.secret}
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        raise AssertionError(path)
+
+
+def test_the_credentials_are_read_when_vault_has_them(world: CareWorld, ehr: EhrServer) -> None:
+    vault = Kv()
+    settings = world.care.settings.model_copy(update={"fhir_server": ehr.base})
+    late = LateWriter(lambda: fhir_writer(settings, vault))
+    message = uuid4()
+    with pytest.raises(NotDeliveredError):
+        late.write(message, content(SCORE, ASSESSED))
+    vault.secret = {"ca": ehr.ca.read_text()}
+    for _ in range(2):
+        late.write(message, content(SCORE, ASSESSED))
+    assert vault.asked == [f"{settings.hospital}/{WRITE_BACK_CREDENTIALS}"] * 2
+    assert len(ehr.of_type("RiskAssessment")) == 1
 
 
 def test_while_the_server_is_down_write_backs_wait_and_each_arrives_once(world: CareWorld, ehr: EhrServer) -> None:
