@@ -136,6 +136,10 @@ class Environment(Section):
         """The hospitals that are not leaving."""
         return tuple(hospital for hospital in self.hospitals if hospital.leaving is None)
 
+    def reaches_clinic(self, hospital: Hospital) -> bool:
+        """Return whether an EHR or people reach a hospital's services through its gateway."""
+        return self.gateway is not None and (hospital.ehr is not None or hospital.sign_in is not None)
+
     def model_server(self, hospital: Hospital) -> Resources:
         """Return the resources of a hospital's model server."""
         return hospital.resources or self.sizes.model_server

@@ -39,6 +39,12 @@ class Service:
     tmp_size: str = "64Mi"
 
 
+def service_url(hospital: str, workload: str) -> str:
+    """Return the URL of a hospital's service in the cluster."""
+    row = workload_table.row(workload)
+    return f"https://{row.service_account}.{names.namespace(hospital, row.zone)}.svc.cluster.local"
+
+
 def _callers(hospital: str, workload: str) -> list[str]:
     """Return the identities of the workloads that the zone table lets call a service."""
     table = flow_table.table()

@@ -39,6 +39,7 @@ from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
+from workloads.serving.care import care
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_service, service_url
 from workloads.serving.planning import planning
@@ -46,7 +47,7 @@ from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
 from workloads.zones.secret_table import TLS
-from workloads.zones.workload_table import GATEWAY, Workload
+from workloads.zones.workload_table import CARE, GATEWAY, Workload
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,11 @@ class HospitalService(pulumi.ComponentResource):
         self._args, self._child = args, child
         self._server = args.databases.server if args.databases else None
         self._workloads: dict[str, Workload] = (
-            {} if hospital.leaving else workload_table.table().present(database=self._server is not None)
+            {}
+            if hospital.leaving
+            else workload_table.table().present(
+                database=self._server is not None, clinic=settings.reaches_clinic(hospital)
+            )
         )
         zones = self._zones(name)
         roles = self._roles(name)
@@ -175,7 +180,7 @@ class HospitalService(pulumi.ComponentResource):
         rules = []
         if not hospital.leaving:
             endpoints = flow_table.endpoint_peers(args.settings, args.cluster, hospital)
-            present = replace(table, workloads=self._workloads, flows=table.flows_between(self._workloads))
+            present = replace(table, workloads=dict(self._workloads), flows=table.flows_between(self._workloads))
             rules = flow_table.policy_rules(present, hospital.name, endpoints)
         return Zones(
             f"{name}-zones",
@@ -244,6 +249,8 @@ class HospitalService(pulumi.ComponentResource):
             declare(context, self)
         if self._server:
             database(context, self._server.secret, self)
+        if settings.gateway and CARE in accounts:
+            care(context, settings.gateway, self)
         if settings.gateway and authorities.clients:
             HospitalGateway(
                 f"{name}-gateway",
@@ -251,6 +258,7 @@ class HospitalService(pulumi.ComponentResource):
                     gateway=settings.gateway,
                     hospital=hospital,
                     cluster=args.cluster,
+                    workloads=self._workloads,
                     auth_path=args.auth.path,
                     vault_namespace=settings.vault.namespace,
                     namespaces=zones.namespaces,
@@ -302,7 +310,7 @@ class HospitalService(pulumi.ComponentResource):
         gateway, hospital = self._args.settings.gateway, self._args.hospital
         if gateway is None or hospital.leaving:
             return None
-        hosts = tuple(routes_of(gateway, hospital).hosts)
+        hosts = tuple(routes_of(gateway, hospital, self._workloads).hosts)
         return RequestedServer(workload_table.row(GATEWAY).service_account, hosts, (CERT_MANAGER, CERT_MANAGER))
 
     def _certificate_authority(self, protect: bool) -> HospitalCa | None:

@@ -6,6 +6,9 @@ from workloads.blocks.cron_job import cron_job
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.zones.workload_table import INGEST
 
+# The login that the Vault agent writes (secret database-identity).
+IDENTITY_LOOKUP_LOGIN = "/vault/secrets/database-care.json"
+
 
 def ingest(context: HospitalContext, parent: pulumi.Resource) -> None:
     """Declare the nightly CronJob of ingestion."""
@@ -18,6 +21,7 @@ def ingest(context: HospitalContext, parent: pulumi.Resource) -> None:
         *("--quarantine", context.s3_url("quarantine")),
         *("--identity", context.s3_url("identity-store")),
         *(("--zone", hospital.time_zone) if hospital.time_zone else ()),
+        *(("--identity-lookup", IDENTITY_LOOKUP_LOGIN) if context.identities[INGEST].database else ()),
     )
     cron_job(context, INGEST, container, parent)
 

@@ -31,7 +31,7 @@ from workloads.serving.gateway_routes import (
 from workloads.serving.gateway_security import CLIENT_SECRET
 from workloads.serving.inference_service import MODEL
 from workloads.zones import workload_table
-from workloads.zones.workload_table import GATEWAY
+from workloads.zones.workload_table import GATEWAY, Workload
 
 _CERT_MANAGER_API = "cert-manager.io/v1"
 # Hours: cert-manager renews the certificate, and Envoy takes it without closing a connection.
@@ -49,6 +49,8 @@ class HospitalGatewayArgs:
         The stack's settings of gateways.
     hospital, cluster
         The hospital's entry and the cluster.
+    workloads
+        The hospital's workloads.
     auth_path
         Mount path of Vault's Kubernetes auth method.
     vault_namespace
@@ -64,6 +66,7 @@ class HospitalGatewayArgs:
     gateway: Gateway
     hospital: Hospital
     cluster: Cluster
+    workloads: Mapping[str, Workload]
     auth_path: pulumi.Input[str]
     vault_namespace: str | None
     namespaces: Mapping[str, pulumi.Output[str]]
@@ -72,9 +75,8 @@ class HospitalGatewayArgs:
     revocation_list: pulumi.Output[str]
 
 
-def routes_of(gateway: Gateway, hospital: Hospital) -> HospitalRoutes:
-    """Return the routes of a hospital, from the route table."""
-    workloads = workload_table.table().workloads
+def routes_of(gateway: Gateway, hospital: Hospital, workloads: Mapping[str, Workload]) -> HospitalRoutes:
+    """Return the routes of a hospital, from the route table, to the workloads that the stack declares."""
     return hospital_routes(gateway, hospital, routes.table().served(workloads, MODEL, hospital.release), workloads)
 
 
@@ -85,7 +87,7 @@ class HospitalGateway(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:workloads:HospitalGateway", name, None, opts)
         self._name, self._args = name, args
         self._row = workload_table.row(GATEWAY)
-        own = routes_of(args.gateway, args.hospital)
+        own = routes_of(args.gateway, args.hospital, args.workloads)
         prerequisites: list[pulumi.Resource] = [self._certificate(own), *self._configuration(own)]
         for one in gateway_objects(own):
             created = self._custom_resource(one, prerequisites)

@@ -8,6 +8,7 @@ from infra.settings import Gateway, Hospital, names
 from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API, proxy_spec
 from workloads.serving.gateway_security import REDIRECT, SIGN_OUT, security
 from workloads.serving.routes import SERVICE_PORT, Proof, Route
+from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY, Workload
 
 NAME = "gateway"
@@ -242,4 +243,4 @@ def hospital_routes(
     gateway: Gateway, hospital: Hospital, served: Mapping[str, Route], workloads: Mapping[str, Workload]
 ) -> HospitalRoutes:
     """Return the routes of a hospital's gateway."""
-    return HospitalRoutes(gateway, hospital, workloads[GATEWAY].zone, served, workloads)
+    return HospitalRoutes(gateway, hospital, workload_table.row(GATEWAY).zone, served, workloads)

@@ -20,6 +20,7 @@ TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
 INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "features", "training", "promotion"
 MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
+CARE = "care"
 _STRICT = ConfigDict(extra="forbid")
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
@@ -81,6 +82,7 @@ class Workload:
     secrets: tuple[str, ...] = ()
     cron_job: CronJob | None = None
     administers_database: bool = False
+    behind_gateway: bool = False
     optional_database: bool = False
 
     @property
@@ -144,10 +146,18 @@ class WorkloadTable:
                     "workloads.yaml; choose another name"
                 )
 
-    def present(self, *, database: bool) -> dict[str, Workload]:
-        """Return the workloads of a stack, with PostgreSQL or without."""
+    def present(self, *, database: bool, clinic: bool) -> dict[str, Workload]:
+        """Return the workloads of a hospital in a stack.
+
+        Parameters
+        ----------
+        database
+            Whether the stack has a PostgreSQL server that pods use.
+        clinic
+            Whether an EHR or people reach the hospital's services through its gateway.
+        """
         rows = {key: row if database else row.without_database() for key, row in self.workloads.items()}
-        return {key: row for key, row in rows.items() if row is not None}
+        return {key: row for key, row in rows.items() if row is not None and (clinic or not row.behind_gateway)}
 
     def write_once(self) -> dict[DataClass, list[str]]:
         """Return the key prefixes whose objects are written once, by data class."""

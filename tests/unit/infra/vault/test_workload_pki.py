@@ -4,10 +4,10 @@ import pytest
 
 from infra.vault.workload_pki import CERTIFICATE_SECONDS
 from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.service_accounts import ROWS
 from workloads.zones.secret_table import TLS
-from workloads.zones.workload_table import table
 
-ACCOUNTS = {row.service_account: row.zone for row in table().workloads.values() if TLS in row.secrets}
+ACCOUNTS = {row.service_account: row.zone for row in ROWS.values() if TLS in row.secrets}
 
 
 @pytest.fixture(scope="module")

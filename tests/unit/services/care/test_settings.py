@@ -20,7 +20,7 @@ def test_the_environment_is_read_and_other_variables_are_ignored() -> None:
     assert (settings.hospital, settings.address, settings.key_version) == ("north", "https://north.example", 2)
     assert settings.fhir_server is None
     assert settings.ehr_address == settings.address
-    elsewhere = Settings.from_environment(ENVIRONMENT | {"EHR_URL": "https://north.api.example"})
+    elsewhere = Settings.from_environment(ALL | {"EHR_URL": "https://north.api.example"})
     assert (elsewhere.address, elsewhere.ehr_address) == ("https://north.example", "https://north.api.example")
 
 
@@ -58,6 +58,4 @@ def test_the_clients_are_those_of_the_table() -> None:
 
 def test_a_fault_of_the_table_is_named_at_the_start() -> None:
     with pytest.raises(UserError, match=r"^EHR_CLIENTS is invalid: 0\.jwks: Field required"):
-        Settings.from_environment(
-            ALL | {"EHR_CLIENTS": '[{"name": "north-ehr", "iss": "https://ehr.example"}]'}
-        )
+        Settings.from_environment(ALL | {"EHR_CLIENTS": '[{"name": "north-ehr", "iss": "https://ehr.example"}]'})

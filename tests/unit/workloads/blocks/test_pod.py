@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
-from tests.support.service_accounts import DATABASE_ADMINISTRATORS, GRANTS
+from tests.support.service_accounts import CLINIC
+from workloads.zones.workload_table import Workload, table
 
-VAULT_USERS = {"ingestor", "reidentifier", "promoter", "planner", *DATABASE_ADMINISTRATORS}
+VAULT_USERS = {row.service_account for row in table().workloads.values() if row.vault_rules}
 
 
 def released(written: dict[str, Any]) -> None:
@@ -25,13 +26,14 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_every_workload_has_a_pod_in_every_hospital(stack: Stack) -> None:
     hospitals = {r.name for r in stack.of("Hospital")}
     found = {(pod["hospital"], pod["serviceAccountName"]) for _, pod in pods(stack)}
-    deployed = {*GRANTS, *administrators(stack)}
+    deployed = {workload.service_account for workload in declared(stack) if workload.has_role}
     assert found == {(hospital, workload) for hospital in hospitals for workload in deployed}
 
 
-def administrators(stack: Stack) -> set[str]:
-    """Return the accounts that set up databases: Aurora has none yet."""
-    return set() if any(one.type.startswith("aws:rds/") for one in stack.resources) else DATABASE_ADMINISTRATORS
+def declared(stack: Stack) -> list[Workload]:
+    """Return the workloads of a stack: Aurora has no workload that uses it yet."""
+    aurora = any(one.type.startswith("aws:rds/") for one in stack.resources)
+    return list(table().present(database=not aurora, clinic=aurora or CLINIC).values())
 
 
 def test_containers_can_do_nothing_but_compute(stack: Stack) -> None:
@@ -137,9 +139,9 @@ def test_accounts_have_no_token_and_hardly_a_right(stack: Stack) -> None:
     bindings = stack.of("ClusterRoleBinding")
     assert {binding.inputs["roleRef"]["name"] for binding in bindings} == {"system:auth-delegator"}
     own = [b for b in bindings if "healthcare-mlops/hospital" in b.metadata["labels"]]
-    assert {subject["name"] for b in own for subject in b.inputs["subjects"]} == VAULT_USERS - (
-        DATABASE_ADMINISTRATORS - administrators(stack)
-    )
+    assert {subject["name"] for b in own for subject in b.inputs["subjects"]} == {
+        workload.service_account for workload in declared(stack) if workload.vault_rules
+    }
     shared = {subject["name"] for b in bindings if b not in own for subject in b.inputs["subjects"]}
     assert shared <= {"cert-manager"}
 

@@ -10,7 +10,7 @@ from tests.support.mocked_stack import settings
 from workloads.zones.quotas import CLOSED_QUOTA, zone_quotas
 from workloads.zones.workload_table import table
 
-WITHOUT_DATABASE = table().present(database=False)
+WITHOUT_DATABASE = table().present(database=False, clinic=False)
 JOB = Resources(requests=Amount.of(500, 1024), limits=Amount.of(1000, 2048))
 SERVER = Resources(requests=Amount.of(20, 64), limits=Amount.of(2000, 4096))
 
