@@ -45,7 +45,7 @@ class PlanningClient:
 
     http: httpx.Client
 
-    def score(self, features: FreshFeatures, request_id: UUID | None = None) -> AnyScore:
+    def score(self, features: FreshFeatures, request_id: UUID | None = None, workflow: str = HOOK) -> AnyScore:
         """Return the score of one stay.
 
         Parameters
@@ -54,6 +54,8 @@ class PlanningClient:
             The stay. Without features planning looks for the pseudonyms in the online features.
         request_id : UUID, optional
             The request that asks, by which the two audit records are one.
+        workflow : str
+            Row of ``services/workflows.yaml``.
 
         Raises
         ------
@@ -66,7 +68,7 @@ class PlanningClient:
             features=features.features,
             features_as_of_hours=features.as_of_hours if features.features is not None else None,
         )
-        body = ScoreRequest(workflow=HOOK, purpose=PURPOSE, encounters=[encounter])
+        body = ScoreRequest(workflow=workflow, purpose=PURPOSE, encounters=[encounter])
         answer = self._post("/v1/scores", body.model_dump_json(), request_id)
         try:
             (score,) = ScoreResponse.model_validate_json(answer.content).scores

@@ -1,31 +1,42 @@
 """Scores of today's stays for the worklist: those that go on, and those that ended today or yesterday.
 
 Shifted dates cannot say which stays are today's; the identity lookup can. After each ingestion, and each day, planning
-is asked about all of them by pseudonym, with the features that it has online. Hooks bring newer scores later.
+is asked about all of them by pseudonym, with the features that it has online. It has those of discharges that the
+features step has seen; for any other stay care computes them from the curated tables, as of now or of the stay's end.
+An encounter that is no inpatient stay is not placed. Hooks bring newer scores later.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import pyarrow.parquet as pq
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from model.definitions.features import definitions
 from model.identity_store.identity_values import local_day, search_text
-from model.identity_store.lookup_tables import RUN, STAY
+from model.identity_store.lookup_tables import IDENTITY, RUN, STAY
 from services.care.context import Care
 from services.care.fresh.features import FreshFeatures
+from services.care.fresh.history import Edition
+from services.care.fresh.patient_record import NEEDED, PatientRecord
+from services.care.planning_client import WORKLIST
 from services.care.tables import SCORED_RUN
 from services.care.worklist_ports import place
-from services.planning.schema import MOST_ENCOUNTERS
+from services.planning.schema import MOST_ENCOUNTERS, AnyScore, NotScored
 
 LOCK = "care.scored_run"
+NO_FEATURES = "no-features"
+
+Placed = tuple[FreshFeatures, AnyScore]
 
 
 def score(care: Care) -> int:
     """Score and place today's stays once for each ingestion and day; return how many were placed.
 
-    All of them are placed in one transaction: what fails is done again the next time.
+    What fails is done again the next time.
 
     Raises
     ------
@@ -42,33 +53,78 @@ def score(care: Care) -> int:
         done = sa.select(SCORED_RUN.c.day).where(SCORED_RUN.c.input_digest == digest, SCORED_RUN.c.day == today)
         if digest is None or connection.scalar(done) is not None:
             return 0
-        rows = connection.execute(_stays(care, today)).all()
+        edition = care.history.edition()
+        if edition is not None and edition.manifest.input_digest != digest:
+            return 0  # this ingestion publishes its tables after the lookup
+        rows = _inpatient(connection.execute(_stays(care, today)).all(), edition)
+        placed = 0
         for start in range(0, len(rows), MOST_ENCOUNTERS):
-            _place(care, connection, rows[start : start + MOST_ENCOUNTERS], now)
+            placed += _place(care, connection, rows[start : start + MOST_ENCOUNTERS], edition, now)
         connection.execute(insert(SCORED_RUN).values(input_digest=digest, day=today))
-    return len(rows)
+    return placed
 
 
 def _stays(care: Care, today: date) -> sa.Select[Any]:
     days = (today, today - timedelta(days=1))
     ended = [one for day in days for one in care.cipher.indexes(search_text("discharge-day", day.isoformat()))]
-    columns = (STAY.c.encounter, STAY.c.patient, STAY.c.unit, STAY.c.ended_at)
-    return sa.select(*columns).where(STAY.c.open | STAY.c.search.overlap(ended)).order_by(STAY.c.encounter)
+    columns = (
+        STAY.c.encounter,
+        STAY.c.patient,
+        STAY.c.unit,
+        STAY.c.ended_at,
+        STAY.c.encounter_id,
+        IDENTITY.c.patient_id,
+    )
+    query = sa.select(*columns).outerjoin(IDENTITY, IDENTITY.c.patient == STAY.c.patient)
+    return query.where(STAY.c.open | STAY.c.search.overlap(ended)).order_by(STAY.c.encounter)
 
 
-def _place(care: Care, connection: sa.Connection, rows: Sequence[sa.Row[Any]], now: datetime) -> None:
-    scores = care.planning.score_online([(row.encounter, row.patient) for row in rows])
-    sealed = [value for row in rows for value in (row.unit, row.ended_at) if value is not None]
-    clear = dict(zip(sealed, care.cipher.decrypt(sealed), strict=True))
+def _inpatient(rows: Sequence[sa.Row[Any]], edition: Edition | None) -> Sequence[sa.Row[Any]]:
+    """Return the stays without visits, which the lookup has too; all of them without curated tables."""
+    if edition is None or not rows:
+        return rows
+    asked = [("encounter_id", "in", [row.encounter for row in rows])]
+    table = pq.read_table(edition.file("encounter"), columns=["encounter_id", "class"], filters=asked)
+    classes = {row["encounter_id"]: row["class"] for row in table.to_pylist()}
+    return [row for row in rows if classes.get(row.encounter) in definitions().stay.classes]
+
+
+def _place(
+    care: Care, connection: sa.Connection, rows: Sequence[sa.Row[Any]], edition: Edition | None, now: datetime
+) -> int:
+    online = care.planning.score_online([(row.encounter, row.patient) for row in rows])
+    placed = 0
     for row in rows:
-        score = scores[row.encounter]
-        unit, ended_at = clear.get(row.unit), clear.get(row.ended_at)
+        found = _scored(care, row, online[row.encounter], edition, now)
+        if found is None:
+            continue
+        unit, ended_at = _clear(care, row.unit, row.ended_at)
         place(
             connection,
-            FreshFeatures(row.encounter, row.patient, None, False, as_of_hours=score.freshness_hours),
-            score,
+            *found,
             unit=unit,
             units=care.settings.units,
             ended_at=None if ended_at is None else datetime.fromisoformat(ended_at),
             now=now,
         )
+        placed += 1
+    return placed
+
+
+def _scored(care: Care, row: sa.Row[Any], online: AnyScore, edition: Edition | None, now: datetime) -> Placed | None:
+    """Return a stay with its score; nothing for an encounter that is no stay."""
+    if not (isinstance(online, NotScored) and online.not_scored_reason == NO_FEATURES) or edition is None:
+        return FreshFeatures(row.encounter, row.patient, None, False, as_of_hours=online.freshness_hours), online
+    patient_id, encounter_id = _clear(care, row.patient_id, row.encounter_id)
+    # The ids are needed for the patient's shift; they are shown to nobody.
+    record = PatientRecord(patient_id or "", encounter_id or "", missing=NEEDED)
+    features = replace(care.features.features(record, edition, now), encounter=row.encounter, patient=row.patient)
+    if features.features is None:
+        return None
+    return features, care.planning.score(features, workflow=WORKLIST)
+
+
+def _clear(care: Care, *sealed: str | None) -> list[str | None]:
+    """Return values in the clear; one that is not recorded stays so."""
+    texts = iter(care.cipher.decrypt([value for value in sealed if value is not None]))
+    return [None if value is None else next(texts) for value in sealed]

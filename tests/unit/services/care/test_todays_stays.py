@@ -1,26 +1,44 @@
 """Today's stays on the worklist: real databases and OpenBao; planning is what a test sets."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import text
 
+from model.curated.run import ingest
 from model.deid.subject import Subject, secret_input
 from model.identity_store.identity_values import patient_values, stay_values
 from model.identity_store.lookup import INGEST, encrypted, write
+from model.synthesis.run import synthesize
 from services.care import todays_stays
-from services.care.planning_client import PlanningUnavailableError
+from services.care.fresh.features import NO_LIMITS
+from services.care.fresh.history import History
+from services.care.fresh.patient_record import NEEDED, PatientRecord
+from services.care.planning_client import PlanningClient, PlanningUnavailableError
 from services.database.schemas import Schema
-from tests.support.care_world import CareWorld, care_world, fixed
+from tests.support.care_world import SCORED, CareWorld, Planning, care_world, fixed
+from tests.support.discharges import stays, write_record
 from tests.support.model_world import RING
 from tests.support.postgres import PostgresServer
 
 pytestmark = pytest.mark.process
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+NOT_SCORED: dict[str, Any] = {
+    "status": "not-scored",
+    "rank": 1,
+    "freshness_hours": None,
+    "record": 19,
+    "not_scored_reason": "no-features",
+    "missing": [],
+    "fallback_reason": None,
+}
 ENDS = {
     "open": None,
     "today": NOW - timedelta(hours=2),
@@ -100,3 +118,51 @@ def test_one_process_does_it(world: CareWorld) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(todays_stays.LOCK))))
         assert todays_stays.score(world.care) == 0
     assert todays_stays.score(world.care) == 3
+
+
+class Online(Planning):
+    """Planning that has no features online: it scores what it is given."""
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        asked = json.loads(request.content)["encounters"]
+        answers = [(SCORED if one.get("features") else NOT_SCORED) | {"encounter": one["encounter"]} for one in asked]
+        return httpx.Response(200, json={"scores": answers})
+
+
+def test_a_stay_that_planning_does_not_have_is_computed_and_a_visit_is_not_placed(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    synthesize(patients=40, seed=3, out=str(tmp_path / "fhir"))
+    stay = stays(tmp_path / "fhir")[0]
+    now = stay.end - timedelta(hours=1)
+    visit = {**stay.encounter, "id": "visit", "class": {**stay.encounter["class"], "code": "AMB"}}
+    visit |= {"status": "in-progress", "period": {"start": (now - timedelta(hours=2)).isoformat()}}
+    goes_on = next(one for one in stay.known_at(now) if one["id"] == stay.encounter["id"])
+    with care_world(postgres, tmp_path, hospital=f"h{secrets.token_hex(4)}") as made:
+        hospital, ring = made.care.settings.hospital, made.care.features.ring(None)
+        source = write_record(tmp_path / "record", [*stay.known_at(now), visit])
+        curated = str(tmp_path / "tables")
+        ingest(str(source), hospital=hospital, out=curated, ring=ring, max_bad_share=1.0, limits=NO_LIMITS)
+        subject = made.care.features.subject(stay.patient["id"], ring)
+        values = [stay_values(one, stay.patient["id"], subject, UTC) for one in (goes_on, visit)]
+        with made.care.transaction() as connection:
+            rows = encrypted([patient_values(stay.patient, subject)], values, made.care.cipher)
+            write(connection, rows, source=INGEST, run="d1")
+        planning, history = Online(), History(curated, hospital, check_seconds=0)
+        world = made.at(fixed(now), history=history, planning=PlanningClient(planning.client))
+        ingested(world, "of tables that are not published yet")
+        assert todays_stays.score(world.care) == 0
+        edition = history.edition()
+        assert edition is not None
+        ingested(world, edition.manifest.input_digest)
+        assert todays_stays.score(world.care) == 1
+        assert set(placed(world)) == {subject.pseudonym("Encounter", stay.encounter["id"])}
+        *_, asked = planning.bodies("/v1/scores")
+        assert asked["workflow"] == "discharge-worklist"
+        [sent] = asked["encounters"]
+        expected = made.care.features.features(
+            PatientRecord(stay.patient["id"], stay.encounter["id"], missing=NEEDED), edition, now
+        )
+        assert (sent["features"], sent["features_as_of_hours"]) == (expected.features, expected.as_of_hours)
+        assert stay.patient["id"] not in json.dumps(asked)
