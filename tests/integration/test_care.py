@@ -31,9 +31,10 @@ from services.transport import client as mutual_tls
 from tests.integration.support import eventually
 from tests.support.ehr import Ehr
 from tests.support.keycloak_server import Browser, next_code
-from tests.support.service_accounts import ZONES
+from tests.support.service_accounts import CLINIC, ZONES
 from workloads.serving.gateway_routes import AUTHORITY, TLS_SECRET
 
+pytestmark = pytest.mark.skipif(not CLINIC, reason="the stack has no gateway, so it has no care")
 HOSPITAL, NAMESPACE, SERVICE = "north", "north-phi", "care"
 CARE = SpiffeId(HOSPITAL, "care")
 SECRET = "hmlops-postgresql-administrator"
