@@ -231,6 +231,7 @@ def test_the_network_map_has_the_flow_graph_s_edges(dev: Report, tmp_path: Path)
     assert {(way.target, way.declared) for way in dev.network.connections if way.source == "north-phi/ingestor"} == {
         ("aws", True),
         ("dns", True),
+        ("postgresql", True),
         ("vault", True),
     }
     assert dev.network.cross_hospital() == []
@@ -250,7 +251,7 @@ def test_an_undeclared_connection_is_marked(tmp_path: Path) -> None:
     found = report(StackState(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
     connections = [way for way in found.network.connections if way.target == "0.0.0.0/0"]
     assert {way.source for way in connections} == {
-        "north-phi/ingestor", "north-phi/reidentifier", "north-phi/database-setup",
+        "north-phi/ingestor", "north-phi/reidentifier", "north-phi/database-setup", "north-phi/care",
     }  # fmt: skip
     assert not any(way.declared for way in connections if way.source.endswith("reidentifier"))
 
