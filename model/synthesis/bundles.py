@@ -1,6 +1,7 @@
 """FHIR R4 transaction Bundle of a simulated patient, with US Core elements and identifiers."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from model.synthesis.measuring import Measurement, Values, Writing, measurements
 from model.synthesis.population import Cause, Person, Stay, causes
 from model.synthesis.social import US_CORE, Social
+from model.synthesis.units import UNITS, display
 
 Resource = dict[str, Any]
 
@@ -26,11 +28,27 @@ CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 VITAL_SIGNS = {"systolic", "diastolic", "heart rate", "oxygen saturation", "temperature", "respiratory rate"}
 
 
-class BundleWriter:
-    """Collects one patient's resources; identifiers come from the patient's own random stream."""
+UNIT_STREAM = 3
 
-    def __init__(self, person: Person, seed: int) -> None:
-        self._person = person
+
+class BundleWriter:
+    """Collects one patient's resources; identifiers come from the patient's own random stream.
+
+    Parameters
+    ----------
+    person : Person
+        The patient.
+    seed : int
+        The same seed and patient give the same resources.
+    units : sequence of str
+        Units of the hospital: each stay is in one of them, and each part of it after a transfer.
+    until : datetime, optional
+        End of the record: a stay that goes on then is in it, and nothing that would be later.
+    """
+
+    def __init__(self, person: Person, seed: int, units: Sequence[str] = UNITS, until: datetime | None = None) -> None:
+        self._person, self._units, self._until = person, units, until
+        self._places = np.random.default_rng([seed, person.number, UNIT_STREAM])
         self._chance = np.random.default_rng([seed, person.number, 1])
         self._entries: list[Resource] = []
         self._social = Social(person, seed)
@@ -49,13 +67,19 @@ class BundleWriter:
             self._drug(drug, person.first_seen + timedelta(minutes=30), first)
         for visit in sorted(person.emergencies):
             self._encounter("EMER", visit, visit + timedelta(hours=5))
-            if self._chance.random() < 0.1:
+            if self._chance.random() < 0.1 and self._recorded(visit + timedelta(hours=5)):
                 self._encounter("OBSENC", visit + timedelta(hours=5), visit + timedelta(hours=23))
         for stay in person.stays:
             self._stay(stay)
+        if person.current is not None and self._until is not None:
+            self._stay(person.current)
         for coverage in self._social.coverages(self.patient):
             self._append(coverage)
         return {"resourceType": "Bundle", "type": "transaction", "entry": self._entries}
+
+    def _recorded(self, moment: datetime) -> bool:
+        """Return whether a moment is in the record."""
+        return self._until is None or moment <= self._until
 
     def _uuid(self) -> str:
         return str(uuid.UUID(bytes=self._chance.bytes(16), version=4))
@@ -124,36 +148,42 @@ class BundleWriter:
         source: str = "outp",
         priority: str | None = None,
     ) -> str:
+        over = self._recorded(end)
         resource: Resource = {
             "resourceType": "Encounter",
-            "status": "finished",
+            "status": "finished" if over else "in-progress",
             "class": {"system": ACT_CODE, "code": kind},
             "subject": {"reference": self.patient, "display": "the patient of this bundle"},
-            "period": {"start": _time(start), "end": _time(end)},
+            "period": {"start": _time(start)} | ({"end": _time(end)} if over else {}),
         }
         if priority:
             resource["priority"] = _concept(ACT_PRIORITY, priority)
         if disposition:
-            resource["hospitalization"] = {
-                "admitSource": _concept(ADMIT_SOURCE, source),
-                "dischargeDisposition": _concept(DISPOSITION, disposition),
-            }
+            resource["hospitalization"] = {"admitSource": _concept(ADMIT_SOURCE, source)} | (
+                {"dischargeDisposition": _concept(DISPOSITION, disposition)} if over else {}
+            )
+            unit = self._units[int(self._places.integers(len(self._units)))]
+            place = {"location": {"display": display(unit)}}
+            resource["location"] = [place | {"status": "completed" if over else "active"}]
         return self._add(resource)
 
     def _stay(self, stay: Stay) -> None:
         encounter = self._admission(stay)
-        first, last = stay.start + timedelta(hours=2), stay.end - timedelta(hours=3)
+        first = stay.start + timedelta(hours=2)
+        last = (stay.end if self._recorded(stay.end) else self._until or stay.end) - timedelta(hours=3)
         draws = self._chance.random((len(self._written), 2)).tolist()
         for (row, writing), (recorded, repeated) in zip(self._written, draws, strict=True):
             if recorded >= row.share:
                 continue
-            if repeated < row.twice:
+            if repeated < row.twice and self._recorded(first):
                 self._observation(row, writing, stay.early, first, encounter)
-            self._observation(row, writing, stay.late, last, encounter)
-        for drug in self._person.drugs:
+            if last > stay.start:
+                self._observation(row, writing, stay.late, last, encounter)
+        for drug in self._person.drugs if self._recorded(first) else ():
             self._drug(drug, first, encounter)
         # The bill is coded days after the discharge: a model that reads it knows too much.
-        self._condition(ICD10CM, "Z09", stay.end + timedelta(days=6), encounter)
+        if self._recorded(coded := stay.end + timedelta(days=6)):
+            self._condition(ICD10CM, "Z09", coded, encounter)
 
     def _admission(self, stay: Stay) -> str:
         """Write the stay's encounters, two where the patient was moved, and return the first one's address."""
@@ -163,7 +193,7 @@ class BundleWriter:
             source, priority = "emd", "EM" if urgency < 0.6 else "UR" if urgency < 0.9 else None
         else:
             source, priority = "outp", "EL" if urgency < 0.7 else "R" if urgency < 0.9 else None
-        if stay.transferred is None:
+        if stay.transferred is None or not self._recorded(stay.transferred + timedelta(hours=2)):
             return self._encounter(
                 kind, stay.start, stay.end, disposition=stay.disposition, source=source, priority=priority
             )

@@ -2,10 +2,10 @@
 
 import functools
 import math
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import yaml
@@ -81,6 +81,29 @@ class Person:
     emergencies: tuple[datetime, ...]
     stays: tuple[Stay, ...]
     died: datetime | None
+    current: Stay | None = None
+    """The stay that goes on at the end of the record, with the end that it will have."""
+
+    def until(self, day: date) -> Self:
+        """Return the same patient in a record that ends as a day begins: all dates are moved by whole days."""
+        shift = datetime.combine(day, time(), UTC) - CLOSING
+
+        def moved(moment: datetime | None) -> datetime | None:
+            return moment and moment + shift
+
+        def stay(one: Stay) -> Stay:
+            return replace(one, start=one.start + shift, end=one.end + shift, transferred=moved(one.transferred))
+
+        return replace(
+            self,
+            born=self.born + shift,
+            first_seen=self.first_seen + shift,
+            visits=tuple(visit + shift for visit in self.visits),
+            emergencies=tuple(visit + shift for visit in self.emergencies),
+            stays=tuple(stay(one) for one in self.stays),
+            died=moved(self.died),
+            current=self.current and stay(self.current),
+        )
 
 
 @functools.cache
@@ -125,6 +148,7 @@ def simulate(number: int, seed: int) -> Person:
         emergencies=tuple(story.emergencies),
         stays=tuple(story.stays),
         died=story.died,
+        current=story.current,
     )
 
 
@@ -151,6 +175,7 @@ class _Story:
     emergencies: list[datetime] = field(default_factory=list)
     stays: list[Stay] = field(default_factory=list)
     died: datetime | None = None
+    current: Stay | None = None
 
     def live(self, first: datetime) -> None:
         """Go from stay to stay until death, hospice or the end of the record."""
@@ -159,6 +184,7 @@ class _Story:
         while now < CLOSING and self.died is None:
             stay = self._stay(now)
             if stay.end >= CLOSING:
+                self.current = stay
                 break
             self.stays.append(stay)
             if stay.disposition == "exp":

@@ -1,14 +1,16 @@
 """The ``synthesize`` command: simulate a population and write it as FHIR."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 
 from model.errors import UserError
 from model.io import storage
 from model.io.console import progress
 from model.synthesis.bundles import BundleWriter
 from model.synthesis.population import Person, simulate
+from model.synthesis.units import UNITS
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Synthesized:
     Attributes
     ----------
     patients, stays, resources : int
-        Numbers of patients, inpatient stays and FHIR resources.
+        Numbers of patients, finished inpatient stays and FHIR resources.
     out : str
         Folder or S3 prefix of the FHIR files.
     """
@@ -29,7 +31,16 @@ class Synthesized:
     out: str
 
 
-def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, truth: str | None = None) -> Synthesized:
+def synthesize(
+    *,
+    patients: int,
+    seed: int,
+    out: str,
+    ndjson: bool = False,
+    truth: str | None = None,
+    units: Sequence[str] = UNITS,
+    until: date | None = None,
+) -> Synthesized:
     """Write a synthetic population as FHIR R4: one Bundle a patient, or one NDJSON file a resource type.
 
     Parameters
@@ -44,6 +55,11 @@ def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, trut
         Write Bulk Data NDJSON instead of Bundles.
     truth : str, optional
         File for the true risk of each discharge (NDJSON); outside ``out``, where it would be read as data.
+    units : sequence of str
+        Units of the hospital; each stay is in one of them.
+    until : date, optional
+        Day at whose beginning, in UTC, the record ends; stays that go on then have no end. Without it the record is of
+        finished stays that end before 2025.
 
     Returns
     -------
@@ -53,7 +69,7 @@ def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, trut
     Raises
     ------
     UserError
-        If ``patients`` is less than 1, or a file cannot be written.
+        If ``patients`` is less than 1, a unit has no name, or a file cannot be written.
 
     Examples
     --------
@@ -63,13 +79,18 @@ def synthesize(*, patients: int, seed: int, out: str, ndjson: bool = False, trut
     """
     if patients < 1:
         raise UserError("--patients must be at least 1.")
+    if not units or not all(unit.strip() for unit in units):
+        raise UserError("--units must be names, separated by commas.")
+    end = None if until is None else datetime.combine(until, time(), UTC)
     stays = resources = 0
     risks: list[str] = []
     lines: dict[str, list[str]] = {}
     with progress("patients", patients) as advance:
         for number in range(patients):
             person = simulate(number, seed)
-            writer = BundleWriter(person, seed)
+            if until is not None:
+                person = person.until(until)
+            writer = BundleWriter(person, seed, units, end)
             bundle = writer.bundle()
             stays += len(person.stays)
             resources += len(bundle["entry"])

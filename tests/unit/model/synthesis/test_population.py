@@ -2,17 +2,23 @@
 
 import itertools
 import json
-from datetime import timedelta
+import re
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from model.definitions.features import definitions
+from model.errors import UserError
+from model.identity_store.identity_values import unit_of
 from model.synthesis.measuring import Measurement, Writing, measure, measurements
 from model.synthesis.population import CLOSING, DISPOSITIONS, causes, simulate
 from model.synthesis.run import synthesize
+from model.synthesis.units import UNITS
+from services.care.worklist_ports import unit_name
 from tests.support.model_world import world
 
 WRITINGS = [(row, way) for row in measurements() for way in row.written]
@@ -113,3 +119,46 @@ def test_illnesses_that_need_another_come_with_it() -> None:
 
 def test_the_dispositions_are_shares() -> None:
     assert sum(DISPOSITIONS.values()) == pytest.approx(1)
+
+
+def encounters(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "Encounter.ndjson").read_text().splitlines()]
+
+
+def test_each_stay_is_in_a_unit_of_the_hospital_and_nothing_else_depends_on_them(tmp_path: Path) -> None:
+    for name, units in (("usual", UNITS), ("own", ("internal-medicine",))):
+        synthesize(patients=40, seed=2, out=str(tmp_path / name), ndjson=True, units=units)
+    for folder, names in ((tmp_path / "usual", UNITS), (tmp_path / "own", ("internal-medicine",))):
+        stays = [one for one in encounters(folder) if "hospitalization" in one]
+        assert {unit_name(unit_of(one) or "") for one in stays} == set(names)
+        assert all(unit_of(one) is None for one in encounters(folder) if one not in stays)
+    others = [path.name for path in (tmp_path / "usual").iterdir() if path.name != "Encounter.ndjson"]
+    assert all((tmp_path / "usual" / name).read_bytes() == (tmp_path / "own" / name).read_bytes() for name in others)
+    with pytest.raises(UserError, match="--units"):
+        synthesize(patients=1, seed=2, out=str(tmp_path / "none"), units=["medicine", " "])
+
+
+def test_a_record_until_a_day_has_stays_that_go_on_and_nothing_later(tmp_path: Path) -> None:
+    day = date(2026, 11, 30)
+    end = datetime.combine(day, time(), UTC)
+    synthesize(patients=400, seed=2, out=str(tmp_path / "now"), ndjson=True, until=day)
+    found = encounters(tmp_path / "now")
+    ongoing = [one for one in found if one["status"] == "in-progress"]
+    assert len(ongoing) >= 3
+    assert all("end" not in one["period"] for one in ongoing)
+    assert all("end" in one["period"] for one in found if one not in ongoing)
+    assert all("dischargeDisposition" not in one.get("hospitalization", {}) for one in ongoing)
+    for path in (tmp_path / "now").iterdir():
+        moments = re.findall(r'"(\d{4}-\d\d-\d\dT[^"]+)"', path.read_text())
+        assert all(datetime.fromisoformat(moment) <= end for moment in moments)
+    assert any(timedelta(0) < end - datetime.fromisoformat(one["period"]["start"]) < timedelta(2) for one in ongoing)
+
+
+def test_a_later_day_moves_the_same_population(tmp_path: Path) -> None:
+    for name, day in (("first", date(2026, 11, 30)), ("later", date(2027, 2, 1))):
+        synthesize(patients=60, seed=2, out=str(tmp_path / name), ndjson=True, until=day)
+    first, later = (encounters(tmp_path / name) for name in ("first", "later"))
+    assert [one["id"] for one in first] == [one["id"] for one in later]
+    for one, other in zip(first, later, strict=True):
+        for edge, moment in one["period"].items():
+            assert datetime.fromisoformat(other["period"][edge]) - datetime.fromisoformat(moment) == timedelta(63)
