@@ -7,6 +7,8 @@ PYTHON := .venv/bin/python
 FHIR ?=
 EHR ?=
 NAME ?=
+HOSPITAL ?=
+PATIENT ?=
 STACK ?=
 # A stack's engine: with the variables that are there, else with those of this machine's embedded environment.
 ENGINE = $(if $(STACK),,$(error name the stack: make $@ STACK=prod)) \
@@ -58,6 +60,10 @@ logs: .venv/.synced ## a part's log (NAME=kube-apiserver)
 .PHONY: env
 env: .venv/.synced ## the variables for your own tools: eval "$$(make -s env)"
 	@$(PYTHON) -m local env
+
+.PHONY: discharge
+discharge: .venv/.synced ## discharge a patient as the demonstration's EHR: the hook through the gateway, and its card (HOSPITAL=north, PATIENT=id)
+	@$(PYTHON) -m local discharge "$(HOSPITAL)" $(if $(PATIENT),--patient "$(PATIENT)")
 
 .PHONY: rehearse
 rehearse: .venv/.synced ## apply the prod stack from nothing, on the emulators (KEEP=1 leaves it running, END=1 ends it)

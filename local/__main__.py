@@ -16,6 +16,7 @@ from local import status as status_of
 from local.cluster import container_runtime, host, openbao
 from local.cluster.supervision import Supervisor
 from local.errors import UserError
+from local.hospitals import discharge as discharges
 from local.hospitals import ehr_source, sign_in
 from local.hospitals.rollout import roll_out
 from local.keycloak import admin, staff
@@ -152,6 +153,23 @@ def env() -> None:
     elif stack.kept.exists():
         link_overlay(home)
     print(environment.export(home))
+
+
+@app.command()
+def discharge(
+    hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "",
+    patient: Annotated[str, typer.Option(help="Id of the patient; by default whose stay goes on longest.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Discharge a patient as the demonstration's EHR does: call the hook through the gateway, and show the card."""
+    home = Home.default()
+    if not openbao.token_file(home).exists():
+        raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    done = discharges.discharge(home, hospital, patient)
+    if as_json:
+        print(json.dumps(done.as_dict(), indent=2))
+    else:
+        screen.show_discharge(done)
 
 
 @app.command()

@@ -45,6 +45,11 @@ def worklist_url(hospital: str) -> str:
     return f"https://{hospital}.{WORKLIST_DOMAIN}:{WORKLIST_PORT}"
 
 
+def machine_url(hospital: str) -> str:
+    """Return the address at which a hospital's gateway serves its EHR and programs."""
+    return f"https://{hospital}.api.{WORKLIST_DOMAIN}:{WORKLIST_PORT}"
+
+
 def cache() -> Path:
     """Return the cache folder of build results (``HMLOPS_CACHE``)."""
     return _folder("HMLOPS_CACHE", "XDG_CACHE_HOME", ".cache")

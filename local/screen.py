@@ -5,9 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.markup import escape
+from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
+from local.hospitals.discharge import Discharge
 from local.hospitals.rollout import HospitalSummary, Summary
 from local.hospitals.served import remark
 from local.paths import Home
@@ -18,6 +22,8 @@ MOST_IN_FULL = 2
 """More hospitals than that are a row each: a screen has 50 lines."""
 MOST_ROWS = 25
 MOST_REASONS = 3
+CARD_WIDTH = 100
+_INDICATORS = {"info": "green", "warning": "yellow", "critical": "red"}
 
 _FIGURES = {
     "roc_auc": "ROC-AUC",
@@ -84,6 +90,36 @@ def _show_hospital(console: Console, hospital: HospitalSummary) -> None:
     for reason in score.get("reasons", [])[:MOST_REASONS]:
         text = reason if isinstance(reason, str) else reason.get("text", reason)
         console.print(f"    - {_short(str(text))}", markup=False, soft_wrap=True)
+
+
+def show_discharge(done: Discharge) -> None:
+    """Print the cards of a discharge as a clinician reads them, and where the patient is now."""
+    console = Console(highlight=False)
+    for card in done.cards:
+        console.print(card_panel(card))
+    if not done.cards:
+        console.print("The hook was answered without a card.")
+    console.print(
+        f"patient {done.patient}, encounter {done.encounter}, on the worklist {done.worklist}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def card_panel(card: Mapping[str, Any]) -> Panel:
+    """Return a card of CDS Hooks: its summary as title, and its detail, which is Markdown."""
+    links = ", ".join(str(link.get("label")) for link in card.get("links") or ())
+    below = " · ".join(part for part in (str((card.get("source") or {}).get("label") or ""), links) if part)
+    style = _INDICATORS.get(str(card.get("indicator")), "red")
+    return Panel(
+        Markdown(str(card.get("detail") or "")),
+        title=Text(str(card.get("summary") or "")),
+        subtitle=Text(below),
+        border_style=style,
+        title_align="left",
+        subtitle_align="left",
+        width=CARD_WIDTH,
+    )
 
 
 def _hospitals(hospitals: Sequence[HospitalSummary]) -> Table:

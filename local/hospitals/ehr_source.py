@@ -8,10 +8,11 @@ import hvac
 from hvac.exceptions import InvalidPath
 
 from local.cluster.openbao import token_file
+from local.ehr import state
 from local.ehr.fill import connect, fill
-from local.ehr.state import POPULATION, database, folder, population
+from local.ehr.state import POPULATION, database, folder
 from local.errors import UserError
-from local.hospitals import pipeline
+from local.hospitals import pipeline, population
 from local.hospitals.pipeline import Landing, Tell
 from local.paths import BAO_URL, EHR_URL, NODE_IP, Home
 from local.stack.stack import Stack
@@ -31,7 +32,7 @@ def switch_on(home: Home, stack: Stack, tell: Tell) -> None:
     working = stack.working()
     if not working:
         raise UserError("EHR=1 needs a hospital that is not leaving: add one to Pulumi.dev.yaml.")
-    name = pipeline.synthesized(working[0]["name"], tell).name
+    name = population.synthesized(home, working[0], tell).name
     folder(home).mkdir(mode=0o700, parents=True, exist_ok=True)
     for other in folder(home).iterdir():
         if other.is_dir() and other.name != name:
@@ -64,9 +65,10 @@ def is_source(entry: dict[str, Any]) -> bool:
     return bool(entry["fhir"].get("url") == EHR_URL)
 
 
-def land(home: Home, store: Any, hospital: str, tell: Tell) -> Landing:
+def land(home: Home, store: Any, entry: dict[str, Any], tell: Tell) -> Landing:
     """Load the hospital's FHIR server, clear its landing area, and store the server's CA for its Job."""
-    bundles = pipeline.bundles(pipeline.synthesized(hospital, tell))
+    hospital = entry["name"]
+    bundles = pipeline.bundles(population.synthesized(home, entry, tell))
     authority = home.pki / "ca.crt"
     filled = database(home) / _FILLED
     if not filled.exists():
@@ -76,7 +78,7 @@ def land(home: Home, store: Any, hospital: str, tell: Tell) -> Landing:
         filled.write_text(f"{count}\n", encoding="utf-8")
     _trust(home, hospital, authority.read_text(encoding="ascii"))
     pipeline.clear_landing(store, hospital)
-    key = hashlib.sha256(f"{EHR_URL} {population(home)}".encode()).hexdigest()[:10]
+    key = hashlib.sha256(f"{EHR_URL} {state.population(home)}".encode()).hexdigest()[:10]
     return Landing(hospital, key, fresh=True)
 
 

@@ -1,10 +1,7 @@
-"""Pipeline run of one hospital: landing of FHIR bundles, training, release and scoring."""
+"""Pipeline run of one hospital: landing of FHIR bundles, ingestion, training and release."""
 
 import hashlib
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,18 +13,18 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.errors import UserError
-from local.paths import REPOSITORY, cache
+from local.paths import REPOSITORY
 from local.stack import jobs
 from local.stack.jobs import Run
 from local.stack.stack import STACK
 
-PATIENTS = 1500
 _LANDING = "landing/"
 _RECORD = "landed.json"
 _RELEASES = "readmission/v1/"
 _NAMES: dict[str, str] = json.loads((REPOSITORY / "model" / "artifact" / "names.json").read_text(encoding="utf-8"))
 METRICS_FILE = _NAMES["metrics"]
 _LAST_FILE = f"/{_NAMES['signature']}"
+_FEATURES = (("phi", "database"), ("phi", "ingest"), ("data", "features"))
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 
 Tell = Callable[[str], None]
@@ -41,30 +38,6 @@ def storage() -> Any:
 def bucket(hospital: str, data_class: str) -> str:
     """Return the name of a hospital's bucket."""
     return f"hmlops-{STACK}-{hospital}-{data_class}"
-
-
-def synthesized(hospital: str, tell: Tell) -> Path:
-    """Return a folder of bundles of the hospital's synthetic population."""
-    seed = int(hashlib.sha256(hospital.encode()).hexdigest()[:6], 16)
-    sources = sorted((REPOSITORY / "model").rglob("*.py"))
-    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources if "synth" in str(path))).hexdigest()[:12]
-    folder = cache() / "populations" / f"{hospital}-{PATIENTS}-{key}"
-    if folder.exists():
-        return folder
-    tell(f"{hospital}: synthesizing {PATIENTS} patients")
-    partial = folder.with_name(f".{folder.name}.partial")
-    command = [sys.executable, "-m", "model", "synthesize", "--patients", str(PATIENTS), "--seed", str(seed)]
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [*command, "--out", str(partial)], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise UserError(
-            f"The population of {hospital} could not be synthesized: {done.stderr.strip().splitlines()[-1]}"
-        )
-    partial.rename(folder)
-    return folder
 
 
 def bundles(folder: Path) -> list[Path]:
@@ -102,7 +75,7 @@ def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
     raw = bucket(hospital, "raw")
     contents = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in bundles(folder)}
     key = hashlib.sha256("".join(sorted(contents.values())).encode()).hexdigest()[:10]
-    if _landed(store, hospital) == key:
+    if landed(store, hospital).key == key:
         return Landing(hospital, key, fresh=False)
     tell(f"{hospital}: {len(contents)} files to the landing zone")
     wanted = {f"{_LANDING}{digest}{_suffix(path)}": path for path, digest in contents.items()}
@@ -119,16 +92,24 @@ def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
     return Landing(hospital, key, fresh=True)
 
 
-def _landed(store: Any, hospital: str) -> str:
-    """Return the key of the landed data; empty if there is none, as for a hospital whose source is a server."""
+@dataclass(frozen=True)
+class Landed:
+    """What was landed: its key, and the number of files."""
+
+    key: str = ""
+    files: int = 0
+
+
+def landed(store: Any, hospital: str) -> Landed:
+    """Return what was landed; empty if there is nothing, as for a hospital whose source is a server."""
     raw = bucket(hospital, "raw")
     try:
         record = json.loads(store.get_object(Bucket=raw, Key=_RECORD)["Body"].read())
     except store.exceptions.NoSuchKey:
-        return ""
+        return Landed()
     except (ClientError, BotoCoreError) as error:
         raise UserError(f"Bucket {raw} cannot be read ({error}): run `make status`, then `make up` again.") from error
-    return str(record.get("key", ""))
+    return Landed(str(record.get("key", "")), int(record.get("files", 0)))
 
 
 def clear_landing(store: Any, hospital: str) -> None:
@@ -153,8 +134,15 @@ def keys(store: Any, name: str, prefix: str) -> list[str]:
 
 def train(api: Any, landing: Landing, tell: Tell, seconds: int = jobs.JOB_SECONDS) -> None:
     """Run database, ingest, features, train and release on the landed data; skip what has run with this code."""
-    steps = (("phi", "database"), ("phi", "ingest"), ("data", "features"), ("data", "train"), ("data", "release"))
-    _run(api, landing.hospital, landing.key, steps, tell, seconds)
+    _run(api, landing.hospital, landing.key, (*_FEATURES, ("data", "train"), ("data", "release")), tell, seconds)
+
+
+def refresh(api: Any, landing: Landing, tell: Tell) -> None:
+    """Run database, ingest and features on the landed data; skip what has run with this code.
+
+    Features that older code wrote may have other definitions than the model server's release now gets.
+    """
+    _run(api, landing.hospital, landing.key, _FEATURES, tell)
 
 
 def _run(
@@ -194,8 +182,6 @@ def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:
     # The node has no logs of containers from before its last start.
     answer = _answer(api, run) if jobs.is_complete(api, run) else None
     if answer is None:
-        # Features that older code wrote may have other definitions.
-        _run(api, hospital, _landed(storage(), hospital), (("phi", "ingest"), ("data", "features")), tell)
         jobs.delete(api, run)
         jobs.ensure(api, run, tell=tell)
         answer = _answer(api, run)

@@ -7,7 +7,8 @@ from typing import Any
 
 from local.ehr import state as ehr_state
 from local.errors import UserError
-from local.hospitals import ehr_source, pipeline, sign_in
+from local.hospitals import ehr_client, ehr_source, pipeline, population, sign_in
+from local.hospitals.pipeline import Landing
 from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, KEYCLOAK_URL, Home
 from local.progress import Steps, Tell
 from local.stack import jobs
@@ -68,17 +69,45 @@ def _settle_releases(stack: Stack, store: Any) -> None:
             )
 
 
-def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell) -> str:
-    """Land one hospital's bundles and run its pipeline; return the resulting release."""
-    name, store = entry["name"], pipeline.storage()
-    by_server = ehr_source.is_source(entry)
-    if by_server:
-        landing = ehr_source.land(home, store, name, tell)
+def _land(home: Home, store: Any, entry: dict[str, Any], fhir: Path | None, tell: Tell) -> Landing:
+    """Land one hospital's record: the user's own bundles, or the synthetic population."""
+    if ehr_source.is_source(entry):
+        landing = ehr_source.land(home, store, entry, tell)
+        folder = population.synthesized(home, entry, tell)
     else:
-        landing = pipeline.land(store, name, fhir or pipeline.synthesized(name, tell), tell)
+        folder = fhir or population.synthesized(home, entry, tell)
+        landing = pipeline.land(store, entry["name"], folder, tell)
+    population.set_source(home, entry["name"], folder)
+    return landing
+
+
+def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell) -> str:
+    """Land one hospital's record and run its pipeline; return the resulting release."""
+    name, store = entry["name"], pipeline.storage()
+    landing = _land(home, store, entry, fhir, tell)
     with jobs.connect(home) as api:
-        pipeline.train(api, landing, tell, EHR_JOB_SECONDS if by_server else jobs.JOB_SECONDS)
+        pipeline.train(api, landing, tell, EHR_JOB_SECONDS if ehr_source.is_source(entry) else jobs.JOB_SECONDS)
     return f"v1@{pipeline.releases(store, name)[-1]}"
+
+
+def _refresh(home: Home, stack: Stack, steps: Steps) -> None:
+    """Run ingestion and features with this code on the landed records, which keep their release.
+
+    A synthetic population of older code is replaced; bundles of the user's own are left.
+    """
+
+    def one(entry: dict[str, Any]) -> None:
+        name, store = entry["name"], pipeline.storage()
+        landed = pipeline.landed(store, name)
+        if ehr_source.is_source(entry):
+            return
+        own = population.is_own(home, name, landed.files)
+        landing = Landing(name, landed.key, fresh=False) if own else _land(home, store, entry, None, tell)
+        with jobs.connect(home) as api:
+            pipeline.refresh(api, landing, tell)
+
+    with steps() as tell, ThreadPoolExecutor(2) as pool:
+        list(pool.map(one, stack.working()))
 
 
 def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
@@ -135,6 +164,7 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
             tell("looking for an interrupted update")
             stack.recover()
         ehr_source.declare(stack, on=ehr_state.population(home) is not None)
+        ehr_client.declare(home, stack)
         _settle_releases(stack, pipeline.storage())
         # The update publishes the keys of the realms to the databases; Keycloak may still be starting.
         with steps() as tell:
@@ -148,4 +178,5 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     if _train(home, stack, fhir, steps):
         with steps() as tell:
             stack.up(tell)
+    _refresh(home, stack, steps)
     return _summarise(home, stack, steps, signed_in.staff)

@@ -25,12 +25,14 @@ path "sys/remount/status/*" { capabilities = ["read", "sudo"] }
 path "+/transit/keys/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "+/transit/keys" { capabilities = ["list"] }
 
-# A hospital's authority is made and described; it signs for the workloads' own policies alone.
+# A hospital's authorities are made and described; that of workloads signs for the workloads' own policies alone.
 path "+/pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/pki/cert/*" { capabilities = ["read"] }
 path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "+/pki/config/crl" { capabilities = ["create", "read", "update"] }
+# A person issues the certificates of a hospital's applications; here, that of the demonstration's EHR.
+path "+/pki/issue/program" { capabilities = ["create", "update"] }
 path "+/workload-pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/workload-pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/workload-pki/cert/*" { capabilities = ["read"] }

@@ -3,6 +3,7 @@
 import json
 import secrets
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,15 @@ class Stack:
     def set_field(self, hospital: str, field: str, value: str) -> None:
         """Set a field of the hospital in the overlay; dots separate nested fields."""
         self._ask("config", "set", *self._this, "--path", f"{HOSPITALS}.{hospital}.{field}", value)
+
+    def set_fields(self, hospital: str, fields: Mapping[str, str]) -> None:
+        """Set several fields of the hospital in the overlay at once; brackets are positions in a list."""
+        words = [
+            word
+            for field, value in fields.items()
+            for word in ("--plaintext", f"{HOSPITALS}.{hospital}.{field}={value}")
+        ]
+        self._ask("config", "set-all", *self._this, "--path", *words)
 
     def unset_field(self, hospital: str, field: str) -> None:
         """Remove a field of the hospital from the overlay."""

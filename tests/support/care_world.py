@@ -149,12 +149,13 @@ def care_world(
     hospital: str | None = None,
     curated: Path | None = None,
     smart_iss: str = "https://fhir.north.example/r4",
+    ehr: Ehr | None = None,
     **environment: str,
 ) -> Iterator[CareWorld]:
     """Give the world, with servers that run until its end."""
     hospital = hospital or f"h{secrets.token_hex(4)}"
     databases = postgres.hospital(hospital, Schema.CARE, Schema.AUDIT)
-    ehr = Ehr(smart_iss=smart_iss)
+    ehr = ehr or Ehr(smart_iss=smart_iss)
     settings = Settings.from_environment(
         {
             "HOSPITAL": hospital,

@@ -16,12 +16,13 @@ from local.ehr import build
 from local.ehr import state as ehr_state
 from local.ehr.fill import fill, put_bundle
 from local.errors import UserError
-from local.hospitals import ehr_source, pipeline
+from local.hospitals import ehr_source, population
 from local.paths import EHR_PORT, EHR_URL, KEYCLOAK_PORT, NODE_IP, Home
-from local.stack.stack import HOSPITALS, Stack
+from local.stack.stack import Stack
 from local.tools import maven
 from local.tools.catalogue import GO_TOOLS
 from tests.support import mocked_stack
+from tests.support.file_stack import file_stack
 
 
 def silent(_: str) -> None:
@@ -35,29 +36,6 @@ def home(tmp_path: Path) -> Home:
     return found
 
 
-class FileStack(Stack):
-    """A stack whose fields are set in its overlay without the engine."""
-
-    def set_field(self, hospital: str, field: str, value: str) -> None:
-        content, section, name = self._opened(hospital, field)
-        section[name] = value
-        self.overlay.write_text(yaml.safe_dump(content))
-
-    def unset_field(self, hospital: str, field: str) -> None:
-        content, section, name = self._opened(hospital, field)
-        del section[name]
-        self.overlay.write_text(yaml.safe_dump(content))
-
-    def _opened(self, hospital: str, field: str) -> tuple[Any, dict[str, Any], str]:
-        self.overlay.parent.mkdir(exist_ok=True)
-        content = yaml.safe_load(self.overlay.read_text()) if self.overlay.exists() else {"config": {HOSPITALS: {}}}
-        section = content["config"][HOSPITALS].setdefault(hospital, {})
-        *sections, name = field.split(".")
-        for one in sections:
-            section = section.setdefault(one, {})
-        return content, section, name
-
-
 ENTRIES = [
     {"name": "gone", "leaving": "closed", "fhir": {"path": "build/fhir/gone"}},
     {"name": "north", "fhir": {"path": "build/fhir/north"}, "release": "v1@abc"},
@@ -67,9 +45,7 @@ ENTRIES = [
 
 @pytest.fixture
 def stack(home: Home, tmp_path: Path) -> Stack:
-    config = tmp_path / "Pulumi.dev.yaml"
-    config.write_text(yaml.safe_dump({"config": {"healthcare-mlops:hospitals": ENTRIES}}))
-    return FileStack(home, config=config)
+    return file_stack(home, tmp_path, ENTRIES)
 
 
 def test_one_entry_names_the_server_and_later_its_folder_again(stack: Stack) -> None:
@@ -112,11 +88,11 @@ def test_it_is_switched_on_by_name_for_one_population(
 ) -> None:
     asked = []
 
-    def synthesized(name: str, tell: object) -> Path:
-        asked.append(name)
-        return tmp_path / f"{name}-{len(asked)}"
+    def synthesized(_: Home, entry: dict[str, Any], tell: object) -> Path:
+        asked.append(entry["name"])
+        return tmp_path / f"{entry['name']}-{len(asked)}"
 
-    monkeypatch.setattr(pipeline, "synthesized", synthesized)
+    monkeypatch.setattr(population, "synthesized", synthesized)
     assert ehr_state.population(home) is None
     ehr_source.switch_on(home, stack, silent)
     assert ehr_state.population(home) == "north-1"
