@@ -130,7 +130,7 @@ def test_each_stay_is_in_a_unit_of_the_hospital_and_nothing_else_depends_on_them
         synthesize(patients=40, seed=2, out=str(tmp_path / name), ndjson=True, units=units)
     for folder, names in ((tmp_path / "usual", UNITS), (tmp_path / "own", ("internal-medicine",))):
         stays = [one for one in encounters(folder) if "hospitalization" in one]
-        assert {unit_name(unit_of(one) or "") for one in stays} == set(names)
+        assert {unit_name(unit_of(one) or "", names) for one in stays} == set(names)
         assert all(unit_of(one) is None for one in encounters(folder) if one not in stays)
     others = [path.name for path in (tmp_path / "usual").iterdir() if path.name != "Encounter.ndjson"]
     assert all((tmp_path / "usual" / name).read_bytes() == (tmp_path / "own" / name).read_bytes() for name in others)
