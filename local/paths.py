@@ -23,6 +23,8 @@ INJECTOR_PORT = 9444
 KEYCLOAK_PORT = 8446
 WORKLIST_PORT = 8447
 WORKLIST_DOMAIN = "localhost"
+# Where the gateway listens: names below `localhost` are not known to every resolver.
+LOOPBACK = "127.0.0.1"
 POSTGRES_PORT = 5432
 
 API_URL = f"https://{NODE_IP}:{API_PORT}"

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from local.hospitals.discharge import Discharge
+from local.hospitals.discharge import Card, Discharge
 from local.hospitals.rollout import HospitalSummary, Summary
 from local.hospitals.served import remark
 from local.paths import Home
@@ -67,6 +67,7 @@ def show(summary: Summary, home: Home) -> None:
         "  pulumi preview --diff            no changes\n"
         "  pulumi stack output\n"
         "  bao secrets list\n"
+        "  make discharge HOSPITAL=…        the EHR's hook and its card\n"
         "  make status, make down\n",
         soft_wrap=True,
     )
@@ -80,6 +81,10 @@ def _show_hospital(console: Console, hospital: HospitalSummary) -> None:
         console.print(f"  [bold yellow]{escape(_short(unknown))}[/]", soft_wrap=True)
     figures = [f"{title} {_figure(hospital.metrics.get(key))}" for key, title in _FIGURES.items()]
     console.print("  " + "  ".join(figures), soft_wrap=True)
+    if hospital.card is not None:
+        _show_card(console, hospital.card)
+        console.print(f"  worklist  {hospital.worklist}", soft_wrap=True)
+        return
     score = hospital.score
     patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
     console.print(
@@ -122,12 +127,28 @@ def card_panel(card: Mapping[str, Any]) -> Panel:
     )
 
 
+def _show_card(console: Console, card: Card) -> None:
+    """Print the summary and the main reasons of a card; `make discharge` shows all of it."""
+    if card.problem:
+        console.print(f"  [bold yellow]no card:[/] {escape(_short(card.problem))}", soft_wrap=True)
+        return
+    console.print(f"  card: {_short(str(card.content.get('summary')))}", markup=False, soft_wrap=True)
+    reasons = [line for line in str(card.content.get("detail") or "").splitlines() if line.startswith("- ")]
+    for reason in reasons[:MOST_REASONS]:
+        console.print(f"    {_short(reason)}", markup=False, soft_wrap=True)
+
+
 def _hospitals(hospitals: Sequence[HospitalSummary]) -> Table:
     """Return one row for each hospital."""
     table = Table(box=None, pad_edge=False)
     for column in ("HOSPITAL", "RELEASE", "ROC-AUC", "RISK OF A PATIENT", ""):
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for one in hospitals:
+        if one.card is not None:
+            text = one.card.problem or str(one.card.content.get("summary"))
+            release = (one.name, one.release, _figure(one.metrics.get("roc_auc")))
+            table.add_row(*release, escape(_short(text, 60)), escape(_short(remark(one.metrics), 40)))
+            continue
         risk = f"{_figure(one.score.get('risk'))} ({one.score.get('decision')})"
         caution = remark(one.metrics) or str(one.score.get("caution") or "")
         table.add_row(one.name, one.release, _figure(one.metrics.get("roc_auc")), risk, escape(_short(caution, 40)))

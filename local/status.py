@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 from local.cluster import audit_devices, host
 from local.cluster.parts import NETPOL_HEALTH_URL, Part, parts
 from local.cluster.supervision import Supervisor
+from local.hospitals import worklist_status
 from local.hospitals.hospital_status import Cluster, Finding, findings, reader
 from local.hospitals.served import served
 from local.paths import Home
@@ -120,11 +121,14 @@ def _audit_devices(home: Home) -> list[Row]:
 
 
 def _hospitals(home: Home) -> list[Finding]:
-    entries = Stack(home).hospitals()
+    stack = Stack(home)
+    entries = stack.hospitals()
+    reached = [entry["name"] for entry in stack.working() if stack.reaches_care(entry)]
+    worklists = [worklist_status.finding(home, name) for name in reached]
     models = {model.hospital: model for model in served(home)}
     try:
         with jobs.connect(home) as api:
-            return findings(Cluster.read(reader(api)), entries, models)
+            return [*findings(Cluster.read(reader(api)), entries, models), *worklists]
     except (ApiException, HTTPError, ValueError) as error:
         problem = f"the Kubernetes API cannot be read ({type(error).__name__})"
         return [Finding("all", "hospitals", problem=problem, advice="`make logs NAME=kube-apiserver`")]

@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from local.errors import UserError
 from local.hospitals import ehr_client, patient_record, pipeline, population
 from local.hospitals.ehr_client import EhrClient
+from local.hospitals.gateway_call import send
 from local.paths import Home, machine_url, worklist_url
 from local.stack.stack import Stack
 
@@ -18,9 +19,13 @@ HOOK = "encounter-discharge"
 PATH = "/cds-services/readmission-risk"
 CLINICIAN = "Practitioner/demonstration"
 TIMEOUT = 30.0
-LOOPBACK = "127.0.0.1"
-"""Where the environment's gateway listens: names below `localhost` are not known to every resolver."""
 _LONGEST_DETAIL = 300
+_READY_SECONDS, _WAIT_SECONDS = 120, 2
+_NOT_READY = (502, 503, 504)
+
+
+class NotReadyError(UserError):
+    """The gateway or a service behind it does not answer; it may be starting."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,14 @@ class Discharge:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Card:
+    """Card of one patient, or why there is none."""
+
+    content: dict[str, Any]
+    problem: str = ""
+
+
 def discharge(home: Home, hospital: str, patient: str = "") -> Discharge:
     """Call the hook for a patient of a hospital of the stack.
 
@@ -72,6 +85,24 @@ def discharge(home: Home, hospital: str, patient: str = "") -> Discharge:
     return Discharge(hospital, stay.patient, stay.encounter, tuple(cards), worklist_url(hospital))
 
 
+def first_card(home: Home, hospital: str, seconds: float = _READY_SECONDS) -> Card:
+    """Return the card of one patient, for which services that are starting are waited for.
+
+    What is wrong is told in the card's place: the environment is up without it.
+    """
+    waiting = Retrying(
+        stop=stop_after_delay(seconds),
+        wait=wait_fixed(_WAIT_SECONDS),
+        retry=retry_if_exception_type(NotReadyError),
+        reraise=True,
+    )
+    try:
+        done = waiting(discharge, home, hospital)
+    except UserError as fault:
+        return Card({}, str(fault))
+    return Card(done.cards[0]) if done.cards else Card({}, f"{hospital} answered the hook without a card.")
+
+
 def request(stay: patient_record.Stay, prefetch: dict[str, Any]) -> dict[str, Any]:
     """Return the body of the hook."""
     context = {"userId": CLINICIAN, "patientId": stay.patient, "encounterId": stay.encounter}
@@ -89,19 +120,14 @@ def call(
         If there is no answer, or a refusal.
     """
     url = f"{address or machine_url(ehr.hospital)}{PATH}"
-    named = urlsplit(url)
-    headers = {"Authorization": f"Bearer {ehr.token(url)}", "Host": named.netloc}
-    sni = {"sni_hostname": named.hostname}
-    # Proxies and netrc of the caller's environment are not the EHR's.
-    with httpx.Client(verify=ehr.tls(), timeout=TIMEOUT, trust_env=False) as client:
-        try:
-            there = httpx.URL(url).copy_with(host=LOOPBACK)
-            answer = client.post(there, json=request(stay, prefetch), headers=headers, extensions=sni)
-        except httpx.TransportError as fault:
-            raise UserError(
-                f"The gateway of {ehr.hospital} does not answer at {url} ({type(fault).__name__}): run "
-                "`make status`, then `make up`."
-            ) from None
+    headers = {"Authorization": f"Bearer {ehr.token(url)}"}
+    try:
+        answer = send("POST", url, ehr.tls(), TIMEOUT, headers=headers, json=request(stay, prefetch))
+    except httpx.TransportError as fault:
+        raise NotReadyError(
+            f"The gateway of {ehr.hospital} does not answer at {url} ({type(fault).__name__}): run `make status`, "
+            "then `make up`."
+        ) from None
     return _cards(answer, ehr.hospital)
 
 
@@ -111,7 +137,8 @@ def _cards(answer: httpx.Response, hospital: str) -> Sequence[dict[str, Any]]:
             return list(answer.json()["cards"])
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{hospital} answered the hook without cards: read the log of care with kubectl.") from None
-    raise UserError(f"{hospital} refused the hook with {answer.status_code}: {_reason(answer)}")
+    kind = NotReadyError if answer.status_code in _NOT_READY else UserError
+    raise kind(f"{hospital} refused the hook with {answer.status_code}: {_reason(answer)}")
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -86,7 +86,7 @@ class EhrClient:
         """
         client = hvac.Client(url=BAO_URL, token=token_file(self.home).read_text().strip(), verify=str(self._trust))
         try:
-            trusted = _authority(client, f"{self.hospital}/workload-pki")
+            trusted = server_authority(client, self.hospital)
             authority = x509.load_pem_x509_certificate(_authority(client, f"{self.hospital}/pki").encode("ascii"))
             if not self._certified(authority):
                 self._issue(client)
@@ -159,6 +159,11 @@ def _fields(name: str, value: Any) -> dict[str, str]:
     if isinstance(value, list):
         return {path: text for i, part in enumerate(value) for path, text in _fields(f"{name}[{i}]", part).items()}
     return {name: str(value)}
+
+
+def server_authority(client: hvac.Client, hospital: str) -> str:
+    """Return the certificate of the authority of a hospital's servers, the gateway among them."""
+    return _authority(client, f"{hospital}/workload-pki")
 
 
 def _authority(client: hvac.Client, mount: str) -> str:

@@ -74,6 +74,7 @@ class Cluster:
     pods: tuple[Json, ...]
     cronjobs: tuple[Json, ...]
     jobs: tuple[Json, ...]
+    deployments: tuple[Json, ...] = ()
 
     @classmethod
     def read(cls, get: Get) -> "Cluster":
@@ -87,6 +88,7 @@ class Cluster:
             pods=items("/api/v1/pods"),
             cronjobs=items("/apis/batch/v1/cronjobs"),
             jobs=items("/apis/batch/v1/jobs"),
+            deployments=items("/apis/apps/v1/deployments"),
         )
 
 
@@ -118,6 +120,7 @@ def findings(
         for entry in hospitals
         for finding in (
             *_model(cluster, entry, models.get(entry["name"]), asked),
+            *_services(cluster, entry["name"]),
             *_runs(cluster, entry["name"], moment),
         )
     ]
@@ -147,6 +150,21 @@ def _model(
         if "not loaded" in problem:
             advice = f"`kubectl rollout restart deployment -n {namespace} {name}-predictor` loads it again"
         yield Finding(hospital, subject, model.remark or "ready, evaluated", problem, advice if problem else "")
+
+
+def _services(cluster: Cluster, hospital: str) -> Iterator[Finding]:
+    """Yield the status of each service; the model server's Deployment is KServe's."""
+    for one in sorted(_of(cluster.deployments, hospital), key=lambda entry: str(entry["metadata"]["name"])):
+        meta, status = one["metadata"], one.get("status") or {}
+        if SERVICE_LABEL in meta.get("labels", {}) or not one["spec"].get("replicas", 1):
+            continue
+        available, wanted = status.get("availableReplicas") or 0, one["spec"].get("replicas", 1)
+        place = f"-n {meta['namespace']} deployment/{meta['name']}"
+        if available:
+            yield Finding(hospital, meta["name"], f"{available} of {wanted} ready")
+        else:
+            advice = f"`kubectl describe {place}`, then `kubectl logs {place} --all-containers`"
+            yield Finding(hospital, meta["name"], problem="no pod is ready", advice=advice)
 
 
 def _service_problem(service: Json) -> str:

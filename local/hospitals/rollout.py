@@ -7,9 +7,10 @@ from typing import Any
 
 from local.ehr import state as ehr_state
 from local.errors import UserError
-from local.hospitals import ehr_client, ehr_source, pipeline, population, sign_in
+from local.hospitals import discharge, ehr_client, ehr_source, pipeline, population, sign_in
+from local.hospitals.discharge import Card
 from local.hospitals.pipeline import Landing
-from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, KEYCLOAK_URL, Home
+from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, KEYCLOAK_URL, Home, worklist_url
 from local.progress import Steps, Tell
 from local.stack import jobs
 from local.stack.stack import CONFIG, HOSPITALS, Stack
@@ -23,13 +24,27 @@ _NAME_ONE = (
 
 @dataclass(frozen=True)
 class HospitalSummary:
-    """Summary of one hospital: its release and the score of a patient."""
+    """Summary of one hospital: its release, and the card or the score of a patient.
+
+    Parameters
+    ----------
+    name, release, endpoint, metrics
+        The hospital, its release, the model server's address and the release's figures.
+    score
+        Score by the Job `score`, where no gateway reaches care.
+    card
+        Card of the hook for one patient, or why there is none.
+    worklist
+        Address of the worklist; empty without one.
+    """
 
     name: str
     release: str
     endpoint: str
     metrics: dict[str, Any]
     score: dict[str, Any]
+    card: Card | None = None
+    worklist: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,9 +151,13 @@ def _summarise(home: Home, stack: Stack, steps: Steps, staff: Path | None) -> Su
             name, release = entry["name"], entry["release"]
             metrics = pipeline.release_document(store, name, release.partition("@")[2], pipeline.METRICS_FILE)
             endpoint = outputs["hospitals"][name]["modelUrl"]
-            summaries.append(
-                HospitalSummary(name, release, endpoint, metrics, pipeline.score(api, name, release, tell))
-            )
+            if stack.reaches_care(entry):
+                tell(f"{name}: discharge of a patient")
+                card = discharge.first_card(home, name)
+                summaries.append(HospitalSummary(name, release, endpoint, metrics, {}, card, worklist_url(name)))
+            else:
+                score = pipeline.score(api, name, release, tell)
+                summaries.append(HospitalSummary(name, release, endpoint, metrics, score))
     server = {"FHIR": EHR_URL} if ehr_state.population(home) else {}
     endpoints = {"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, "Keycloak": KEYCLOAK_URL, **server}
     return Summary(endpoints, tuple(summaries), str(staff or ""))

@@ -24,6 +24,7 @@ CONFIG = REPOSITORY / f"Pulumi.{STACK}.yaml"
 OVERLAY = "overlay"
 """The folder of the engine's own files of stacks (``stackConfigDir`` of Pulumi.yaml)."""
 HOSPITALS = f"{PROJECT}:hospitals"
+GATEWAY = f"{PROJECT}:gateway"
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,15 @@ class Stack:
     def declared(self) -> list[dict[str, Any]]:
         """Return the hospitals' entries of the project's file."""
         return list(_config(self.config)[HOSPITALS])
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether it declares a gateway, through which EHRs and people reach hospitals' services."""
+        return bool(_config(self.config).get(GATEWAY))
+
+    def reaches_care(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether an EHR and people reach a hospital of the stack."""
+        return self.has_gateway and bool(entry.get("ehr")) and bool(entry.get("signIn"))
 
     def hospitals(self) -> list[dict[str, Any]]:
         """Return the hospitals' entries, merged with the overlay."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from local import screen
+from local.hospitals.discharge import Card
 from local.hospitals.rollout import HospitalSummary, Summary
 from local.paths import Home
 from local.screen import within
@@ -53,3 +55,29 @@ def test_it_fits_and_names_the_file_with_the_rest(monkeypatch: pytest.MonkeyPatc
 
 def test_a_server_that_names_no_window_is_shown_without() -> None:
     assert within({}) == within({"return_days": None}) == ""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 26])
+def test_a_card_is_shown_in_the_score_s_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, count: int) -> None:
+    seen = io.StringIO()
+    monkeypatch.setattr(screen, "Console", lambda **_: Console(file=seen, width=COLUMNS, highlight=False))
+    (tmp_path / "run").mkdir()
+    detail = "**Main reasons**\n\n- age: 70 [years]\n- x\n- y\n- z\n\nProposed: " + LONG
+    card = Card({"summary": "Readmission within 30 days: 27% (high)", "detail": detail})
+    cards = [card if number % 2 == 0 else Card({}, LONG) for number in range(count)]
+    hospitals = [
+        replace(hospital(number), score={}, card=one, worklist="https://x.localhost:8447")
+        for number, one in enumerate(cards)
+    ]
+    screen.show(Summary({}, tuple(hospitals)), Home(tmp_path))
+    shown = seen.getvalue()
+    assert len(shown.splitlines()) <= LINES
+    assert "Readmission within 30 days: 27% (high)" in shown
+    if count <= 2:
+        assert "age: 70 [years]" in shown
+        assert "- z" not in shown
+        assert "worklist  https://x.localhost:8447" in shown
+    if count == 2:
+        assert "no card: estimated" in shown
+    written = json.loads((tmp_path / "run" / "summary.json").read_text())["hospitals"][0]
+    assert (written["card"]["content"], written["worklist"]) == (card.content, "https://x.localhost:8447")

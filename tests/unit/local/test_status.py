@@ -12,7 +12,7 @@ from rich.console import Console
 
 from local import __main__ as command
 from local import status
-from local.hospitals.hospital_status import Cluster, Finding, findings
+from local.hospitals.hospital_status import SERVICE_LABEL, Cluster, Finding, findings
 from local.hospitals.served import Served
 from local.netpol.health import Health, serve
 from local.paths import Home
@@ -236,3 +236,23 @@ def test_an_unknown_command_is_no_stack_trace(
     said = capsys.readouterr().err
     assert "No such command" in said
     assert "Traceback" not in said
+
+
+def deployment(name: str, available: int, replicas: int = 1, labels: Json | None = None) -> Json:
+    meta = {"name": name, "namespace": "north-phi", "labels": {**LABELS, **(labels or {})}}
+    return {"metadata": meta, "spec": {"replicas": replicas}, "status": {"availableReplicas": available}}
+
+
+def test_each_service_is_ready_or_has_advice() -> None:
+    deployments = (
+        deployment("care", 1, 2),
+        deployment("planner", 0),
+        deployment("off", 0, 0),
+        deployment("readmission-risk-v1-predictor", 0, labels={SERVICE_LABEL: "readmission-risk-v1"}),
+    )
+    found = findings(Cluster((), (), (), (), deployments), [{"name": "north", "leaving": "closed"}], {}, now=NOW)
+    assert [(one.subject, one.state, one.problem) for one in found[1:]] == [
+        ("care", "1 of 2 ready", ""),
+        ("planner", "", "no pod is ready"),
+    ]
+    assert "kubectl describe -n north-phi deployment/planner" in found[2].advice

@@ -3,9 +3,7 @@
 import json
 import ssl
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from joserfc.jwk import ECKey
 
 from local.errors import UserError
 from local.hospitals import discharge
-from local.hospitals.discharge import Discharge, call
+from local.hospitals.discharge import Card, Discharge, NotReadyError, call, first_card
 from local.hospitals.ehr_client import EhrClient
 from local.hospitals.patient_record import Stay, choose, prefetch
 from local.paths import Home
@@ -24,7 +22,7 @@ from tests.support.care_world import ADDRESS, HOOK, care_world
 from tests.support.ehr import Ehr
 from tests.support.file_stack import file_stack
 from tests.support.postgres import PostgresServer
-from tests.support.tls import Authority, Pair
+from tests.support.tls_gateway import TlsGateway, tls_gateway
 
 STAY = Stay("p1", "e1", True, "2026-11-20")
 CARD_OF_TEST: dict[str, Any] = {
@@ -36,58 +34,12 @@ CARD_OF_TEST: dict[str, Any] = {
 }
 
 
-class Gateway:
-    """A gateway that answers what a test sets, to clients with a certificate."""
-
-    def __init__(self, folder: Path) -> None:
-        self.authority = Authority()
-        self.status, self.body, self.kind = 200, json.dumps({"cards": [CARD_OF_TEST]}), "application/json"
-        self.seen: list[tuple[str, str, dict[str, Any]]] = []
-        gateway = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                content = self.rfile.read(int(self.headers["Content-Length"]))
-                gateway.seen.append((self.path, self.headers["Host"], json.loads(content)))
-                self.send_response(gateway.status)
-                self.send_header("Content-Type", gateway.kind)
-                self.end_headers()
-                self.wfile.write(gateway.body.encode())
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=self.authority.certificate.decode())
-        context.load_cert_chain(self._pair(self.authority.issue("gateway"), folder / "gateway"))
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.client = self._pair(self.authority.issue("north-ehr"), folder / "client")
-
-    @property
-    def address(self) -> str:
-        return f"https://localhost:{self.server.server_port}"
-
-    def tls(self, _: EhrClient) -> ssl.SSLContext:
-        context = ssl.create_default_context(cadata=self.authority.certificate.decode())
-        context.load_cert_chain(self.client)
-        return context
-
-    def _pair(self, pair: Pair, file: Path) -> Path:
-        file.write_bytes(pair.key + pair.certificate)
-        return file
-
-
 @pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    found = Gateway(tmp_path)
-    monkeypatch.setattr(EhrClient, "tls", lambda ehr: found.tls(ehr))
-    thread = Thread(target=found.server.serve_forever, daemon=True)
-    thread.start()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TlsGateway]:
+    with tls_gateway(tmp_path) as found:
+        found.body = json.dumps({"cards": [CARD_OF_TEST]})
+        monkeypatch.setattr(EhrClient, "tls", lambda _: found.tls())
+        yield found
 
 
 @pytest.fixture
@@ -95,7 +47,7 @@ def ehr(tmp_path: Path) -> EhrClient:
     return EhrClient(Home(tmp_path / "home"), "north")
 
 
-def test_the_hook_reaches_the_gateway_by_its_name(gateway: Gateway, ehr: EhrClient) -> None:
+def test_the_hook_reaches_the_gateway_by_its_name(gateway: TlsGateway, ehr: EhrClient) -> None:
     [card] = call(ehr, STAY, {"patient": {"id": "p1"}}, gateway.address)
     assert card == CARD_OF_TEST
     [(path, host, body)] = gateway.seen
@@ -120,7 +72,7 @@ PROBLEM = json.dumps({"title": "Token refused", "detail": "The token has expired
         (200, "[]", "answered the hook without cards"),
     ],
 )
-def test_a_refusal_is_one_sentence(gateway: Gateway, ehr: EhrClient, status: int, body: str, said: str) -> None:
+def test_a_refusal_is_one_sentence(gateway: TlsGateway, ehr: EhrClient, status: int, body: str, said: str) -> None:
     gateway.status, gateway.body = status, body
     with pytest.raises(UserError, match=said) as refused:
         call(ehr, STAY, {}, gateway.address)
@@ -129,7 +81,7 @@ def test_a_refusal_is_one_sentence(gateway: Gateway, ehr: EhrClient, status: int
 
 
 def test_a_gateway_that_is_away_or_of_another_authority_is_one_sentence(
-    gateway: Gateway, ehr: EhrClient, monkeypatch: pytest.MonkeyPatch
+    gateway: TlsGateway, ehr: EhrClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = r"gateway of north does not answer at .*: run `make status`"
     monkeypatch.setattr(EhrClient, "tls", lambda _: ssl.create_default_context())
@@ -149,6 +101,27 @@ def test_another_hospital_or_another_ehr_is_one_sentence(tmp_path: Path, monkeyp
             discharge.discharge(home, name)
     with pytest.raises(UserError, match="demonstration EHR is not that of north's entry"):
         discharge.discharge(home, "north")
+
+
+def test_the_first_card_waits_for_services_that_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [NotReadyError("starting"), Discharge("north", "p1", "e1", (CARD_OF_TEST,), "")]
+
+    def answer(*_: Any) -> Any:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(discharge, "discharge", answer)
+    monkeypatch.setattr(discharge, "_WAIT_SECONDS", 0)
+    home = Home(tmp_path)
+    assert first_card(home, "north", 60) == Card(CARD_OF_TEST)
+    answers[:] = [NotReadyError("starting")]
+    assert first_card(home, "north", 0) == Card({}, "starting")
+    answers[:] = [UserError("refused")]
+    assert first_card(home, "north", 60) == Card({}, "refused")
+    answers[:] = [Discharge("north", "p1", "e1", (), "")]
+    assert first_card(home, "north", 60) == Card({}, "north answered the hook without a card.")
 
 
 def test_a_card_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
