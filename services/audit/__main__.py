@@ -84,6 +84,8 @@ def verify(hospital: Hospital, bucket: Bucket, key_file: KeyFile = None, as_json
     else:
         for fault in report.faults:
             print(fault.sentence)
+        for notice in report.notices:
+            print(notice)
         anchored = f"to record {report.anchored}" if report.anchors else "nowhere"
         verdict = "The chain is intact" if report.intact else f"The chain has faults: {report.fault_count}"
         print(f"{verdict}. Records: {report.records}; anchors: {report.anchors}; anchored {anchored}.")

@@ -128,6 +128,26 @@ class ConfigurationRef:
 
 
 @validated(frozen=True, kw_only=True, config=_FROZEN)
+class GatewayProcess:
+    """The Envoy process of the gateway that refused a request, or what it counted.
+
+    Parameters
+    ----------
+    instance
+        Address of its pod, as a code.
+    started
+        When it started.
+    logged, dropped
+        Entries that it logged for the recorder since then, and those of them that it could not send.
+    """
+
+    instance: Code
+    started: Moment | None = None
+    logged: Annotated[int, Field(ge=0)] | None = None
+    dropped: Annotated[int, Field(ge=0)] | None = None
+
+
+@validated(frozen=True, kw_only=True, config=_FROZEN)
 class AuditEntry:
     """What a service says of one request, answered or refused.
 
@@ -157,6 +177,8 @@ class AuditEntry:
         The encounters that the answer is about.
     configuration
         At a service's start: its configuration.
+    gateway
+        Of a record of the gateway: its Envoy process.
     """
 
     request_id: UUID
@@ -181,6 +203,7 @@ class AuditEntry:
     detail: Code | None = None
     scores: Annotated[tuple[ScoredEncounter, ...], Field(max_length=MOST_SCORES)] = ()
     configuration: Annotated[tuple[ConfigurationRef, ...], Field(max_length=20)] = ()
+    gateway: GatewayProcess | None = None
 
     def canonical(self) -> str:
         """Return the entry in canonical JSON (RFC 8785); what is absent is left out."""

@@ -9,6 +9,7 @@ from services.audit import anchors
 from services.audit.anchors import Anchor, StoredAnchor
 from services.audit.errors import AuditError
 from services.audit.records import GENESIS, AuditEntry, KeptValues, Record, timestamp
+from services.audit.refusals import Refusals
 
 MOST_FAULTS = 20
 LATEST_ANCHOR = timedelta(minutes=1)
@@ -49,6 +50,10 @@ class Verification:
         The first faults; none if the chain is intact.
     fault_count
         How many faults there are.
+    missing_refusals
+        Refusals that the gateway logged and that are not on record.
+    notices
+        What is missing on record though the chain is intact, one sentence each.
     """
 
     records: int = 0
@@ -58,6 +63,8 @@ class Verification:
     erased: int = 0
     faults: list[Fault] = field(default_factory=list)
     fault_count: int = 0
+    missing_refusals: int = 0
+    notices: list[str] = field(default_factory=list)
 
     @property
     def intact(self) -> bool:
@@ -99,12 +106,14 @@ def verify(
     """
     report = Verification()
     by_sequence = _trusted_anchors(stored, hospital, trusted, report)
-    values = _Values(values_of, report)
+    values, refusals = _Values(values_of, report), Refusals()
     last: Record | None = None
     unanchored: Record | None = None
     for record in linked(records, report):
         report.records += 1
-        _check_entry(record, hospital, report)
+        entry = _check_entry(record, hospital, report)
+        if entry is not None:
+            refusals.read(record, entry)
         for anchor in by_sequence.pop(record.sequence, ()):
             if anchor.hash != record.hash:
                 report.add(
@@ -117,6 +126,7 @@ def verify(
         if unanchored is None and record.sequence > report.anchored:
             unanchored = record
     values.finish()
+    report.missing_refusals, report.notices = refusals.missing, refusals.notices(now)
     end = last.sequence if last else 0
     for sequence in sorted(by_sequence):
         if sequence > end:
@@ -181,14 +191,15 @@ def _trusted_anchors(
     return found
 
 
-def _check_entry(record: Record, hospital: str, report: Verification) -> None:
+def _check_entry(record: Record, hospital: str, report: Verification) -> AuditEntry | None:
     try:
         entry = record.entry
     except AuditError as fault:
         report.add(f"Record {record.sequence} {fault}; the login {record.login} wrote it.", record.sequence)
-        return
+        return None
     if entry.hospital != hospital:
         report.add(f"Record {record.sequence} is of the hospital {entry.hospital}.", record.sequence)
+    return entry
 
 
 class _Values:

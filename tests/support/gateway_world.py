@@ -24,6 +24,7 @@ from tests.support.gateway_pki import HospitalAuthority, PairFiles, write
 from tests.support.mocked_stack import settings
 from tests.support.tls import Pair
 from workloads.platform.gateway_class import traffic_spec
+from workloads.platform.gateway_records import Recorder
 from workloads.serving.gateway_routes import (
     AUTHORITY,
     CLIENT_AUTHORITY,
@@ -37,10 +38,11 @@ from workloads.serving.gateway_routes import (
 from workloads.serving.gateway_security import CLIENT_SECRET
 from workloads.serving.routes import table
 from workloads.zones import workload_table
-from workloads.zones.workload_table import Workload
+from workloads.zones.workload_table import RECORDER, Workload
 
 HOSPITAL = "north"
 EHR, PROGRAM = "north-ehr", "north-planner"
+RECORDER_ACCOUNT = "gateway-recorder"
 EHR_ISSUER = "https://ehr.north.example"
 _ALGORITHM = "ES384"
 
@@ -80,17 +82,20 @@ def gateway_settings(folder: Path, ehr_key: ECKey) -> tuple[Gateway, Hospital]:
     return found.gateway, found.hospitals[0]
 
 
-def workloads() -> dict[str, Workload]:
+def workloads(*, recorder: bool = False) -> dict[str, Workload]:
     """Return the workloads of the table, with the services behind the gateway."""
     rows = dict(workload_table.table().workloads)
     for name, zone in (("care", "phi"), ("planning", "serving")):
         rows[name] = replace(rows["planning"], zone=zone, service_account=f"stand-in-{name}", ports={"https": 8443})
+    if recorder:
+        row = replace(rows["planning"], zone="platform", service_account=RECORDER_ACCOUNT, ports={"https": 8443})
+        rows[RECORDER] = row
     return rows
 
 
-def routes(gateway: Gateway, hospital: Hospital) -> HospitalRoutes:
+def routes(gateway: Gateway, hospital: Hospital, *, recorder: bool = False) -> HospitalRoutes:
     """Return the hospital's routes to these workloads."""
-    rows = workloads()
+    rows = workloads(recorder=recorder)
     return hospital_routes(gateway, hospital, table().served(rows, "readmission-risk", None), rows)
 
 
@@ -261,13 +266,13 @@ def bearer(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """Run the gateway with its stand-in services."""
+def world(folder: Path, recorder_port: int | None = None) -> Iterator[World]:
+    """Run the gateway with its stand-in services; refusals go to a recorder at a port."""
     ehr_key, login_key = signing_key("ehr-1"), signing_key("login-1")
     authority, internal = HospitalAuthority("hospital north"), HospitalAuthority("workloads of hospital north")
     gateway, hospital = gateway_settings(folder, ehr_key)
     (folder / "ca.crt").write_bytes(internal.certificate)
-    own = routes(gateway, hospital)
+    own = routes(gateway, hospital, recorder=recorder_port is not None)
     pairs = {
         name: write(_service_pair(internal, row.service_account), folder, name) for name, row in own.backends.items()
     }
@@ -279,6 +284,8 @@ def world(folder: Path) -> Iterator[World]:
             own.workloads["care"].service_account: care.port,
             own.workloads["planning"].service_account: planning.port,
         }
+        if recorder_port is not None:
+            ports[RECORDER_ACCOUNT] = recorder_port
         key_set = {"keys": [login_key.as_dict(private=False)]}
         issuers = [gateway.issuer, *([hospital.sign_in.issuer] if hospital.sign_in else [])]
         stand_ins = eg.StandIns(eg.free_port(), ports, dict.fromkeys(issuers, key_set))
@@ -317,7 +324,11 @@ def _of_gateway(own: HospitalRoutes, stand_ins: eg.StandIns) -> list[eg.Manifest
         eg.backend(row.service_account, f"{HOSPITAL}-{row.zone}", stand_ins.backends[row.service_account])
         for row in own.backends.values()
     ]
-    proxy = traffic_spec(namespace, TLS_SECRET)
+    recorder = None
+    if own.recorder:
+        recorder = Recorder(own.recorder.name, None, "gateway.envoyproxy.io", "Backend")
+        services.append(eg.backend(recorder.name, namespace, stand_ins.backends[recorder.name]))
+    proxy = traffic_spec(namespace, TLS_SECRET, recorder)
     return [*eg.for_host(objects, HOSPITAL, stand_ins), *services, *eg.gateway_class(NAME, namespace, proxy)]
 
 
@@ -329,10 +340,13 @@ def _manifests(
     authority, internal = authorities
     server = _server_pair(internal, own)
     tls = {"tls.crt": server.certificate, "tls.key": server.key, "ca.crt": internal.certificate}
-    zones = sorted({row.zone for row in own.backends.values()})
+    zones = sorted({row.zone for row in own.backends.values()} | ({own.zone} if own.recorder else set()))
     text, clients = internal.certificate.decode(), authority.certificate.decode()
     return [
-        *(eg.manifest("v1", "Namespace", name) for name in (eg.SYSTEM, namespace, *(f"{HOSPITAL}-{z}" for z in zones))),
+        *(
+            eg.manifest("v1", "Namespace", name)
+            for name in sorted({eg.SYSTEM, namespace, *(f"{HOSPITAL}-{z}" for z in zones)})
+        ),
         eg.manifest("v1", "Secret", TLS_SECRET, namespace, type="kubernetes.io/tls", data=_encoded(tls)),
         eg.manifest("v1", "Secret", CLIENT_SECRET, namespace, data=_encoded({"client-secret": b"public"})),
         eg.manifest("v1", "Secret", "envoy-oidc-hmac", eg.SYSTEM, data=_encoded({"hmac-secret": b"0" * 32})),

@@ -5,6 +5,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.settings import Resources, names
+from workloads.platform.gateway_records import Recorder, record_settings
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY
 
@@ -72,7 +73,7 @@ def _resources() -> dict[str, object]:
     }
 
 
-def proxy_spec(namespace: str, client_certificate: str) -> dict[str, object]:
+def proxy_spec(namespace: str, client_certificate: str, recorder: Recorder | None = None) -> dict[str, object]:
     """Return the spec of an EnvoyProxy: pods, load balancer, access log, and the certificate for calls of services.
 
     Parameters
@@ -81,6 +82,8 @@ def proxy_spec(namespace: str, client_certificate: str) -> dict[str, object]:
         Namespace of the gateway.
     client_certificate
         Name of the Secret with the certificate that Envoy presents to the hospital's services.
+    recorder
+        The service that puts refusals on record; None where the stack declares none.
     """
     security_context = {
         "allowPrivilegeEscalation": False,
@@ -102,11 +105,11 @@ def proxy_spec(namespace: str, client_certificate: str) -> dict[str, object]:
                 "envoyService": {"type": "LoadBalancer", "annotations": _INTERNAL_NLB},
             },
         },
-        **traffic_spec(namespace, client_certificate),
+        **traffic_spec(namespace, client_certificate, recorder),
     }
 
 
-def traffic_spec(namespace: str, client_certificate: str) -> dict[str, object]:
+def traffic_spec(namespace: str, client_certificate: str, recorder: Recorder | None = None) -> dict[str, object]:
     """Return what an EnvoyProxy has wherever Envoy runs: its logs and its TLS to services."""
     certificate = {"group": "", "kind": "Secret", "name": client_certificate, "namespace": namespace}
     return {
@@ -119,7 +122,8 @@ def traffic_spec(namespace: str, client_certificate: str) -> dict[str, object]:
                     {
                         "format": {"type": "JSON", "json": ACCESS_LOG},
                         "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
-                    }
+                    },
+                    *(record_settings(recorder) if recorder else ()),
                 ]
             }
         },

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from infra.settings import Gateway, Hospital, names
 from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API, proxy_spec
+from workloads.platform.gateway_records import Recorder
 from workloads.serving.gateway_security import REDIRECT, SIGN_OUT, security
 from workloads.serving.routes import SERVICE_PORT, Proof, Route
 from workloads.zones import workload_table
-from workloads.zones.workload_table import GATEWAY, Workload
+from workloads.zones.workload_table import GATEWAY, RECORDER, Workload
 
 NAME = "gateway"
 TLS_SECRET = "gateway-tls"
@@ -93,6 +94,12 @@ class HospitalRoutes:
         used = {route.workload for route in self.usable.values()}
         return {name: workload for name, workload in self.workloads.items() if name in used}
 
+    @property
+    def recorder(self) -> Recorder | None:
+        """The Service that puts refusals on record; None where the table has no such workload."""
+        workload = self.workloads.get(RECORDER)
+        return Recorder(workload.service_account, workload.ports[SERVICE_PORT]) if workload else None
+
     def host(self, route: Route) -> str:
         """Return the host name of a route."""
         own = self.hospital.name
@@ -101,7 +108,7 @@ class HospitalRoutes:
 
 def gateway_objects(routes: HospitalRoutes) -> list[GatewayObject]:
     """Return the objects of a hospital's gateway, in the order of their creation."""
-    proxy = proxy_spec(names.namespace(routes.hospital.name, routes.zone), TLS_SECRET)
+    proxy = proxy_spec(names.namespace(routes.hospital.name, routes.zone), TLS_SECRET, routes.recorder)
     objects = [
         _object(routes, "EnvoyProxy", ENVOY_API, NAME, proxy),
         _object(routes, "Gateway", API, NAME, _gateway(routes)),
@@ -109,6 +116,8 @@ def gateway_objects(routes: HospitalRoutes) -> list[GatewayObject]:
     ]
     if any(route.queued for route in routes.usable.values()):
         objects.append(_object(routes, "HTTPRouteFilter", ENVOY_API, _QUEUED, _not_implemented()))
+    if RECORDER in routes.workloads:
+        objects.append(_tls_policy(routes, RECORDER, routes.workloads[RECORDER]))
     for name, workload in routes.backends.items():
         objects += _backend_objects(routes, name, workload)
     for name, route in routes.usable.items():
@@ -183,13 +192,19 @@ def _backend_objects(routes: HospitalRoutes, name: str, workload: Workload) -> I
     source = {"group": _GROUP, "kind": "HTTPRoute", "namespace": names.namespace(hospital, routes.zone)}
     grant: Spec = {"from": [source], "to": [{"group": "", "kind": "Service", "name": service}]}
     yield GatewayObject("ReferenceGrant", f"{_GROUP}/v1beta1", f"{NAME}-{name}", workload.zone, grant)
+    yield _tls_policy(routes, name, workload)
+
+
+def _tls_policy(routes: HospitalRoutes, name: str, workload: Workload) -> GatewayObject:
+    """Return how the gateway verifies a workload: by its SPIFFE identity."""
+    hospital, service = routes.hospital.name, workload.service_account
     validation = {
         "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": AUTHORITY}],
         "hostname": f"{service}.{names.namespace(hospital, workload.zone)}.svc",
         "subjectAltNames": [{"type": "URI", "uri": names.spiffe_uri(hospital, service)}],
     }
     tls: Spec = {"targetRefs": [{"group": "", "kind": "Service", "name": service}], "validation": validation}
-    yield GatewayObject("BackendTLSPolicy", API, f"{NAME}-{name}", workload.zone, tls)
+    return GatewayObject("BackendTLSPolicy", API, f"{NAME}-{name}", workload.zone, tls)
 
 
 def _route_objects(routes: HospitalRoutes, name: str, route: Route) -> Iterator[GatewayObject]:

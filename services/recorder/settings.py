@@ -1,0 +1,65 @@
+"""Settings of the recorder, from its environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.errors import UserError
+from model.io.database import DatabaseServer
+from services.database.connections import Database
+from services.database.schemas import Schema
+
+_VARIABLES = {
+    "hospital": "HOSPITAL",
+    "gateway_metrics": "GATEWAY_METRICS",
+    "audit_database": "AUDIT_DATABASE_FILE",
+}
+
+
+class Settings(BaseModel):
+    """Settings of one hospital's recorder.
+
+    Parameters
+    ----------
+    hospital
+        Name of the hospital.
+    gateway_metrics
+        Host and port of the metrics of the gateway's pods; the name has the address of each pod.
+    database_server
+        The server of the hospital's databases.
+    audit_database
+        File with the login of the audit database.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hospital: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    gateway_metrics: str = Field(pattern=r"^[A-Za-z0-9.-]+:[0-9]{1,5}$")
+    database_server: DatabaseServer
+    audit_database: Path = Path("/vault/secrets/database-audit.json")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Return the settings that the environment has; an empty variable counts as absent.
+
+        Raises
+        ------
+        UserError
+            If a variable is missing or not what it must be.
+        """
+        values: dict[str, Any] = {
+            field: environment[variable] for field, variable in _VARIABLES.items() if environment.get(variable)
+        }
+        server = DatabaseServer.from_environment(environment)
+        try:
+            return cls.model_validate(values | {"database_server": server})
+        except ValidationError as fault:
+            names = sorted({_VARIABLES[str(error["loc"][0])] for error in fault.errors()})
+            raise UserError(f"{', '.join(names)}: missing or not valid; correct the recorder's environment.") from None
+
+    @property
+    def database(self) -> Database:
+        """The hospital's audit database."""
+        return Database.of(self.database_server, self.hospital, Schema.AUDIT)
