@@ -201,6 +201,16 @@ class RecordedRequests:
                 await held.fail()
 
 
+def caller_refused(recorder: Recorder) -> ASGIApp:
+    """Return the application that answers a workload whose certificate is not of an allowed caller: 403, on record."""
+
+    async def forbidden(scope: Scope, receive: Receive, send: Send) -> None:
+        problem = Problem(403, "Caller not allowed", "This workload may not call this service.")
+        await problem.response()(scope, receive, send)
+
+    return RecordedRequests(forbidden, recorder=recorder)
+
+
 class _HeldAnswer:
     """An answer that is held back until its request is on record."""
 

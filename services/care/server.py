@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from model.errors import UserError
 from services import workflows
-from services.audit.callers import caller_refused
 from services.audit.configuration import start_entry
+from services.audit.http import caller_refused
 from services.care.app import create
 from services.care.assembly import care
 from services.care.context import Care

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from model.errors import UserError
 from services import workflows
-from services.audit.callers import caller_refused
 from services.audit.configuration import start_entry
+from services.audit.http import caller_refused
 from services.planning import answers, feedback
 from services.planning.app import Planning, create, planning
 from services.planning.settings import Settings
