@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from local.errors import UserError
@@ -18,6 +19,8 @@ from local.paths import REPOSITORY, Home
 from local.secret_file import write_secret
 
 PATIENTS = 1500
+# Hospitals are landed in parallel.
+_ONE_AT_A_TIME = Lock()
 
 Tell = Callable[[str], None]
 
@@ -25,8 +28,9 @@ Tell = Callable[[str], None]
 def last_day(home: Home) -> date:
     """Return the day at whose beginning the records of the environment end: that of the first call."""
     file = _folder(home) / "last-day"
-    if not file.exists():
-        write_secret(file, datetime.now(UTC).date().isoformat().encode())
+    with _ONE_AT_A_TIME:
+        if not file.exists():
+            write_secret(file, datetime.now(UTC).date().isoformat().encode())
     return date.fromisoformat(file.read_text(encoding="ascii"))
 
 

@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from local.errors import UserError
-from local.hospitals import discharge
+from local.hospitals import discharge, ehr_client
 from local.hospitals.discharge import Card, Discharge, NotReadyError, call, first_card
 from local.hospitals.ehr_client import EhrClient
 from local.hospitals.patient_record import Stay, choose, prefetch
@@ -100,6 +100,9 @@ def test_another_hospital_or_another_ehr_is_one_sentence(tmp_path: Path, monkeyp
         with pytest.raises(UserError, match=r"There is no hospital .*: set HOSPITAL= to north\."):
             discharge.discharge(home, name)
     with pytest.raises(UserError, match="demonstration EHR is not that of north's entry"):
+        discharge.discharge(home, "north")
+    ehr_client.declare(home, stack)
+    with pytest.raises(UserError, match="The stack declares no gateway, by which an EHR reaches north"):
         discharge.discharge(home, "north")
 
 

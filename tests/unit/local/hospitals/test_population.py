@@ -1,8 +1,10 @@
 """The synthetic population of a hospital: of the day of the first run, with the units of its entry."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -28,6 +30,17 @@ def test_the_day_is_that_of_the_first_call(home: Home) -> None:
     (home.root / "populations" / "last-day").write_text("2026-11-29")
     assert (first - date.today()).days in (-1, 0, 1)
     assert population.last_day(home) == date(2026, 11, 29)
+
+
+def test_hospitals_in_parallel_get_the_same_day(home: Home) -> None:
+    start = Barrier(8)
+
+    def ask(_: int) -> date:
+        start.wait()
+        return population.last_day(home)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1
 
 
 def test_it_has_the_units_of_the_entry_and_a_stay_that_goes_on(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
