@@ -32,13 +32,22 @@ def features(
         ),
     ] = None,
     patient: Annotated[str | None, typer.Option(metavar="PSEUDONYM", help="With --as-of: one patient only.")] = None,
+    warehouse: Annotated[
+        str | None,
+        typer.Option(metavar="HOSPITAL", help="Also load the tables and the features into this hospital's warehouse."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute one row of features for each index discharge."""
     from model.errors import UserError
     from model.features.build import build, build_as_of
+    from model.features.edition import to_file
+    from model.warehouse.load import Warehouse
+    from model.warehouse.tables import connection_to
 
     if as_of is not None:
+        if warehouse is not None:
+            raise UserError("--warehouse takes the features of all discharges; leave out --as-of.")
         online = build_as_of(curated, out=out, at=as_of, patient=patient, engine_name=engine)
         answer(asdict(online), f"{online.patients} in hospital at {online.as_of}, in {online.out}", as_json=as_json)
         return
@@ -50,8 +59,10 @@ def features(
         engine_name=engine,
         count_planned=None if planned is None else planned == "count",
         max_unknown_units=max_unknown_units,
+        publish=to_file if warehouse is None else Warehouse(warehouse, connection_to(warehouse)).publish,
     )
     text = f"{done.discharges} discharges of {done.patients} patients, {done.labelled} labelled, "
     text += f"{done.readmitted} readmitted within {done.return_days} days, in {done.out}"
+    text += "" if warehouse is None else f" and in the warehouse of {warehouse}"
     exclusions = [f"{name.replace('_', ' ')} {number}" for name, number in done.counts.items() if number]
     answer(asdict(done), f"{text}\n{', '.join(exclusions)}", as_json=as_json)

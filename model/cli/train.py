@@ -12,7 +12,9 @@ from model.tracking.option import Track
 
 
 def train(
-    features: Annotated[str, typer.Argument(help="The features file, or a hospital's own table (Parquet, CSV).")],
+    features: Annotated[
+        str, typer.Argument(help="The features file, warehouse:HOSPITAL, or a hospital's own table (Parquet, CSV).")
+    ],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     profile: Annotated[
         str,

@@ -20,6 +20,7 @@ from model.definitions.units import units
 from model.errors import UserError
 from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
+from model.features.edition import Edition, Publish, to_file
 from model.features.engines import Engine, engine
 from model.features.expression import FRESH, expression, labelled_stays
 from model.features.feature_file import METADATA
@@ -62,6 +63,7 @@ def build(
     engine_name: str = DUCKDB,
     count_planned: bool | None = None,
     max_unknown_units: float | None = None,
+    publish: Publish = to_file,
 ) -> Featurised:
     """Compute the features of every index discharge and publish them as one Parquet file.
 
@@ -78,6 +80,8 @@ def build(
     max_unknown_units : float, optional
         Largest share (0 to 1) of a measurement's values with an unknown unit; above it nothing is published; default:
         ``model/definitions/units.yaml``.
+    publish : callable, optional
+        Publishes the features with the tables that they were computed from; default: writes the file alone.
 
     Returns
     -------
@@ -103,10 +107,10 @@ def build(
     table = definitions()
     if count_planned is not None:
         table = table.counting_planned(count_planned)
-    with _opened(curated_place, engine_name) as (runs, tables, made_from):
-        found, exclusions = compute(runs, tables, table, max_unknown_units=max_unknown_units)
-    made_from["planned_returns_count"] = table.stay.planned.count_as_return
-    _publish(found, made_from, out)
+    with _opened(curated_place, engine_name) as opened:
+        found, exclusions = compute(opened.engine, opened.tables, table, max_unknown_units=max_unknown_units)
+        made_from = opened.made_from | {"planned_returns_count": table.stay.planned.count_as_return}
+        publish(Edition(out, _content(found, made_from), opened.manifests, opened.folder))
     return Featurised(
         out=out,
         discharges=found.num_rows,
@@ -159,15 +163,15 @@ def build_as_of(
     No patient has a stay at 1900-01-01T00:00:00+00:00
     """
     moment = asof.moment(at)
-    with _opened(curated_place, engine_name) as (runs, tables, made_from):
-        found = as_known(runs, tables, moment, patient)
+    with _opened(curated_place, engine_name) as opened:
+        found = as_known(opened.engine, opened.tables, moment, patient)
     who = f"Patient {patient} has no stay" if patient else "No patient has a stay"
     if not found.num_rows:
         raise UserError(
             f"{who} at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
             "patient's shifted calendar."
         )
-    _publish(found, made_from | {"as_of": moment.isoformat()}, out)
+    storage.write(out, _content(found, opened.made_from | {"as_of": moment.isoformat()}))
     row = found.slice(0, 1).to_pylist()[0] if patient else {}
     return Online(
         out=out,
@@ -207,13 +211,14 @@ def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient:
 
 def build_at(curated_place: str, at: datetime) -> pa.Table:
     """Return the feature rows of the stays that last until a moment; none when there are none."""
-    with _opened(curated_place, DUCKDB) as (runs, tables, _):
-        return as_known(runs, tables, at, None)
+    with _opened(curated_place, DUCKDB) as opened:
+        return as_known(opened.engine, opened.tables, at, None)
 
 
 def who_and_when(curated_place: str) -> tuple[int, datetime | None]:
     """Return how many patients the curated tables hold, and when their newest record became known."""
-    with _opened(curated_place, DUCKDB) as (runs, tables, _):
+    with _opened(curated_place, DUCKDB) as opened:
+        runs, tables = opened.engine, opened.tables
         people = runs.fetch(tables["patient"].select("patient_id").distinct())
         newest = [runs.fetch(asof.newest(tables, name).as_table())["newest"][0].as_py() for name in asof.KNOWN]
     return people.num_rows, max((when for when in newest if when is not None), default=None)
@@ -239,14 +244,25 @@ def _fresh(group: str) -> str:
     return f"{group}_age_hours"
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """Curated tables in a folder, with what runs expressions on them and what features of them are made from."""
+
+    engine: Engine
+    tables: dict[str, ibis.Table]
+    made_from: dict[str, Any]
+    manifests: tuple[curated_tables.Manifest, ...]
+    folder: Path
+
+
 @contextmanager
-def _opened(place: str, engine_name: str) -> Iterator[tuple[Engine, dict[str, ibis.Table], dict[str, Any]]]:
-    """Fetch the curated tables and give them with what runs the expressions and what they were made from."""
+def _opened(place: str, engine_name: str) -> Iterator[_Opened]:
+    """Fetch the curated tables."""
     with engine(engine_name) as runs, tempfile.TemporaryDirectory(prefix="features-") as scratch:
         folder = Path(scratch)
         manifests = curated_tables.download(place, folder)
         _check(folder, manifests, place)
-        yield (
+        yield _Opened(
             runs,
             runs.tables(folder),
             {
@@ -256,6 +272,8 @@ def _opened(place: str, engine_name: str) -> Iterator[tuple[Engine, dict[str, ib
                 "curated": {manifest.hospital: manifest.content_digest for manifest in manifests},
                 "ingest": {manifest.hospital: manifest.input_digest for manifest in manifests},
             },
+            tuple(manifests),
+            folder,
         )
 
 
@@ -282,6 +300,7 @@ def _check(folder: Path, manifests: list[curated_tables.Manifest], place: str) -
                 raise UserError(f"The table {name} at {place} has no {', '.join(absent)}; run ingest again.")
 
 
-def _publish(found: pa.Table, made_from: dict[str, Any], out: str) -> None:
+def _content(found: pa.Table, made_from: dict[str, Any]) -> bytes:
+    """Return a features file."""
     table = found.replace_schema_metadata({METADATA: json.dumps(made_from, sort_keys=True).encode()})
-    storage.write(out, curated_tables.to_parquet(table))
+    return curated_tables.to_parquet(table)

@@ -16,7 +16,11 @@ METADATA = b"healthcare-mlops"
 
 def load(place: str) -> tuple[pa.Table, dict[str, Any]]:
     """Return a features file and what it was made from."""
-    content = storage.read(place)
+    return parse(storage.read(place), place)
+
+
+def parse(content: bytes, place: str) -> tuple[pa.Table, dict[str, Any]]:
+    """Return the content of a features file and what it was made from; ``place`` is named in errors."""
     try:
         table = pq.read_table(io.BytesIO(content))
         made_from: dict[str, Any] = json.loads((table.schema.metadata or {})[METADATA])

@@ -1,4 +1,4 @@
-"""Training data sources: a features file, or a hospital's own table."""
+"""Training data sources: a features file, a warehouse, or a hospital's own table."""
 
 import difflib
 import hashlib
@@ -15,7 +15,6 @@ from model.dataset.columns import Column
 from model.dataset.dataset import Dataset, labelled
 from model.definitions.features import definitions
 from model.errors import UserError
-from model.features.feature_file import load
 from model.io.hospital_name import check_hospital
 from model.training.baseline import baseline
 from model.training.groups import groups_of, recorded_groups
@@ -44,7 +43,10 @@ class Source:
 
 
 def from_features(place: str, *, without: Collection[str], attributes: Collection[str] | None) -> Source:
-    """Return the rows of a features file."""
+    """Return the rows of a features file, or of a warehouse."""
+    # Imported here: it loads the query engine, which a hospital's own table does without.
+    from model.warehouse.read import load
+
     table, made_from = load(place)
     columns = tuple(
         Column(name=f.name, meaning=f.meaning, unit=f.unit, source=f.source, window=f.window)
