@@ -303,11 +303,12 @@ def gateway(hospital: str) -> list[Resource]:
     selector, port = {"app.kubernetes.io/name": service}, {"port": 8443, "targetPort": MODEL_PORT}
     return [
         *objects,
-        build("vault:index/mount:Mount", f"{hospital}-pki", {"path": f"{hospital}/pki", "type": "pki"}),
+        build("vault:index/mount:Mount", f"{hospital}-pki", {"path": f"{hospital}/pki", "type": "pki"}, protect=True),
         build(
             "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
             f"{hospital}-pki",
             {"backend": f"{hospital}/pki", "type": "internal", "certificate": f"authority of {hospital}"},
+            protect=True,
         ),
         build(
             "kubernetes:core/v1:ConfigMap",
