@@ -101,8 +101,9 @@ def test_a_fresh_clone_reads_the_same_settings(home: Home, tmp_path: Path) -> No
     told = subprocess.run(
         ["pulumi", "--non-interactive", "config", "--json"], cwd=clone, capture_output=True, text=True, check=True
     ).stdout
-    served = {entry["name"]: {"release": entry["release"]} for entry in Stack(home).hospitals()}
-    assert json.loads(told)["healthcare-mlops:hospitals"]["objectValue"] == served
+    overlay = json.loads(told)["healthcare-mlops:hospitals"]["objectValue"]
+    served = {entry["name"]: (entry["release"], entry.get("ehr")) for entry in Stack(home).hospitals()}
+    assert {name: (entry["release"], entry.get("ehr")) for name, entry in overlay.items()} == served
 
 
 def test_the_pack_refuses_nothing_of_what_is_deployed() -> None:
