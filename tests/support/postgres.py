@@ -121,7 +121,7 @@ class PostgresServer:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that name the server."""
-        return {name: str(getattr(self.address, field)) for field, name in VARIABLES.items()}
+        return server_environment(self.address)
 
     def hospital(self, name: str | None = None, *schemas: Schema) -> dict[Schema, Database]:
         """Create databases of a hospital, all four by default, migrated and with their grants."""
@@ -150,6 +150,11 @@ class PostgresServer:
         ]
         done = _as_postgres(command, self.folder)
         assert done.returncode == 0, f"pg_ctl {arguments}: {done.stdout}{log.read_text() if log.exists() else ''}"
+
+
+def server_environment(server: DatabaseServer) -> dict[str, str]:
+    """Return the variables that name a server."""
+    return {name: str(getattr(server, field)) for field, name in VARIABLES.items()}
 
 
 @contextmanager

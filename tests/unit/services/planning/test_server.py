@@ -16,6 +16,7 @@ from model.artifact.trust import TRUSTED_KEYS
 from services.transport import SpiffeId, TlsFiles, client
 from tests.support.model_servers import free_port
 from tests.support.planning_world import USE, PlanningWorld
+from tests.support.postgres import server_environment
 from tests.support.repository import REPOSITORY
 from tests.support.workload_certificates import WorkloadAuthority, files
 
@@ -47,6 +48,7 @@ def environment(hospital: PlanningWorld, own: TlsFiles, port: int) -> dict[str, 
         "MODEL_RELEASE": str(settings.model_release),
         "RELEASE_FILES": str(settings.release_files),
         "ONLINE_FEATURES": settings.online_features,
+        **server_environment(settings.database_server),
         "PLANNING_DATABASE_FILE": str(settings.planning_database),
         "AUDIT_DATABASE_FILE": str(settings.audit_database),
         "DEPLOYED_BY": "deployer",
