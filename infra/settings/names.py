@@ -9,6 +9,8 @@ SHARED = "shared"
 BREAK_GLASS = "break-glass"
 WORKLOAD_LABEL = "app.kubernetes.io/name"
 ROLE_ANNOTATION = f"{DOMAIN}/role-arn"
+# Mount, below the hospital's, of the certificate authority of its workloads.
+WORKLOAD_PKI = "workload-pki"
 
 
 def stem(environment: str) -> str:
@@ -41,9 +43,14 @@ def vault_role(hospital: str, workload: str) -> str:
     return f"{hospital}-{workload}"
 
 
+def signing_path(workload: str) -> str:
+    """Return that path below the hospital's mounts, as rules of Vault policies have it."""
+    return f"{WORKLOAD_PKI}/sign/{workload}"
+
+
 def certificate_path(hospital: str, workload: str) -> str:
     """Return the path at which the certificate authority of a hospital's workloads in Vault signs a certificate."""
-    return f"{hospital}/workload-pki/sign/{workload}"
+    return f"{hospital}/{signing_path(workload)}"
 
 
 def namespace(hospital: str, zone: str) -> str:

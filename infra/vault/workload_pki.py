@@ -10,7 +10,6 @@ from infra.settings import names
 from infra.vault.hospital import TOKEN_MAX_SECONDS, TOKEN_SECONDS, VaultPolicyRule, policy_text
 from infra.vault.server import KubernetesAuth
 
-MOUNT = "workload-pki"
 CA_SECONDS = 3650 * 86400
 CERTIFICATE_SECONDS = 8 * 3600
 SERVER_SECONDS = 24 * 3600
@@ -18,7 +17,7 @@ SERVER_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class RequestedServer:
-    """A server whose certificate is requested for it, and has DNS names besides its URI.
+    """Server whose certificate cert-manager requests, with DNS names besides its SPIFFE URI.
 
     Parameters
     ----------
@@ -74,7 +73,7 @@ class WorkloadCa(pulumi.ComponentResource):
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect)
         mount = vault.Mount(
             name,
-            path=f"{args.hospital}/{MOUNT}",
+            path=f"{args.hospital}/{names.WORKLOAD_PKI}",
             type="pki",
             description=f"Certificates of the workloads of hospital {args.hospital}",
             default_lease_ttl_seconds=CERTIFICATE_SECONDS,
@@ -142,7 +141,7 @@ def _requester_role(hospital: str, auth: KubernetesAuth, server: RequestedServer
     """Declare the login of the requester, which may have the certificate of this server signed and nothing else."""
     namespace, service_account = server.requester
     name = names.vault_role(hospital, server.service_account)
-    rules = [VaultPolicyRule(f"{MOUNT}/sign/{server.service_account}", "update")]
+    rules = [VaultPolicyRule(names.signing_path(server.service_account), "update")]
     policy = vault.Policy(name, name=name, policy=policy_text(hospital, rules), opts=opts)
     vault.kubernetes.AuthBackendRole(
         name,

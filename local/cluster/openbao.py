@@ -221,6 +221,11 @@ def _renewed(home: Home, url: str) -> str | None:
     return kept if OPERATOR in policies else None
 
 
+def operator(home: Home) -> hvac.Client:
+    """Return a client with the operator's login, which the start of the environment keeps in :func:`token_file`."""
+    return hvac.Client(url=BAO_URL, token=token_file(home).read_text().strip(), verify=str(home.pki / "ca.crt"))
+
+
 @contextmanager
 def _client(home: Home, url: str) -> Iterator[hvac.Client]:
     # Ignore proxies and tokens of the caller's environment.

@@ -25,9 +25,9 @@ from cryptography.x509.oid import NameOID
 from hvac.exceptions import VaultError
 from jwt.algorithms import ECAlgorithm
 
-from local.cluster.openbao import token_file
+from local.cluster.openbao import operator
 from local.errors import UserError
-from local.paths import BAO_URL, Home
+from local.paths import Home
 from local.secret_file import write_secret
 from local.stack.stack import Stack
 
@@ -84,7 +84,7 @@ class EhrClient:
         UserError
             If Vault does not answer, or does not issue the certificate.
         """
-        client = hvac.Client(url=BAO_URL, token=token_file(self.home).read_text().strip(), verify=str(self._trust))
+        client = operator(self.home)
         try:
             trusted = server_authority(client, self.hospital)
             authority = x509.load_pem_x509_certificate(_authority(client, f"{self.hospital}/pki").encode("ascii"))
@@ -98,10 +98,6 @@ class EhrClient:
         context = ssl.create_default_context(cadata=trusted)
         context.load_cert_chain(self._certificate_file)
         return context
-
-    @property
-    def _trust(self) -> Path:
-        return self.home.pki / "ca.crt"
 
     @property
     def _folder(self) -> Path:

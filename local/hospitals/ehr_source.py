@@ -4,17 +4,16 @@ import hashlib
 import shutil
 from typing import Any
 
-import hvac
 from hvac.exceptions import InvalidPath
 
-from local.cluster.openbao import token_file
+from local.cluster.openbao import operator
 from local.ehr import state
 from local.ehr.fill import connect, fill
 from local.ehr.state import POPULATION, database, folder
 from local.errors import UserError
 from local.hospitals import pipeline, population
 from local.hospitals.pipeline import Landing, Tell
-from local.paths import BAO_URL, EHR_URL, NODE_IP, Home
+from local.paths import EHR_URL, NODE_IP, Home
 from local.stack.stack import Stack
 
 _FILLED = "filled"
@@ -84,7 +83,7 @@ def land(home: Home, store: Any, entry: dict[str, Any], tell: Tell) -> Landing:
 
 def _trust(home: Home, hospital: str, authority: str) -> None:
     """Write the server's CA to Vault, where the ingestor reads it, as an operator would."""
-    client = hvac.Client(url=BAO_URL, token=token_file(home).read_text().strip(), verify=str(home.pki / "ca.crt"))
+    client = operator(home)
     kv, where = client.secrets.kv.v2, {"path": _SECRET, "mount_point": f"{hospital}/kv"}
     try:
         held = kv.read_secret_version(**where, raise_on_deleted_version=True)["data"]["data"]

@@ -3,15 +3,14 @@
 import ssl
 
 import httpx
-import hvac
 import requests
 from hvac.exceptions import VaultError
 
-from local.cluster.openbao import token_file
+from local.cluster.openbao import operator
 from local.hospitals.ehr_client import server_authority
 from local.hospitals.gateway_call import send
 from local.hospitals.hospital_status import Finding
-from local.paths import BAO_URL, Home, worklist_url
+from local.paths import Home, worklist_url
 
 _TIMEOUT = 5.0
 _UNAUTHENTICATED = 401
@@ -26,7 +25,7 @@ def finding(home: Home, hospital: str) -> Finding:
 
 
 def _problem(home: Home, hospital: str, url: str) -> str:
-    vault = hvac.Client(url=BAO_URL, token=token_file(home).read_text().strip(), verify=str(home.pki / "ca.crt"))
+    vault = operator(home)
     try:
         context = ssl.create_default_context(cadata=server_authority(vault, hospital))
     except (VaultError, requests.RequestException, ssl.SSLError, KeyError, TypeError):

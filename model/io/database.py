@@ -59,6 +59,12 @@ class DatabaseLogin(BaseModel):
     password: SecretStr = Field(min_length=1)
 
 
+def sqlstate(error: BaseException) -> str:
+    """Return the SQLSTATE of an error of the database, which is safe to log; its text may hold values of a row."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return getattr(cause, "sqlstate", None) or "08000"
+
+
 def connect(file: Path, database: str, server: DatabaseServer) -> sa.Connection:
     """Open a connection over TLS, with the server's name and certificate verified.
 

@@ -15,7 +15,8 @@ from model.curated.curated_tables import Manifest
 from model.errors import UserError
 from model.features.edition import Edition, to_file
 from model.features.feature_file import METADATA
-from model.warehouse.tables import FEATURES, LOAD, SCHEMA, Connect, columns, schemas, state
+from model.io.database import sqlstate
+from model.warehouse.tables import FEATURES, LOAD, SCHEMA, Connect, columns, schemas
 
 RUN_LETTERS = 12
 """As long is ``ingest_run`` in the rows of the curated tables."""
@@ -67,8 +68,8 @@ class Warehouse:
             except (sa.exc.DBAPIError, fault_of_driver) as fault:
                 kept = f"The features file {edition.out} is new, but the warehouse" if written else "The warehouse"
                 raise UserError(
-                    f"{kept} of {self._hospital} was not changed (SQLSTATE {state(fault)}); check its migrations and "
-                    "the login, and run the features step again."
+                    f"{kept} of {self._hospital} was not changed (SQLSTATE {sqlstate(fault)}); check its migrations "
+                    "and the login, and run the features step again."
                 ) from None
 
     def _manifest(self, edition: Edition) -> Manifest:

@@ -15,7 +15,8 @@ from model.errors import UserError
 from model.features import feature_file
 from model.features.build import shaped
 from model.features.feature_file import METADATA
-from model.warehouse.tables import FEATURES, LOAD, SCHEMA, Connect, columns, connection_to, schemas, state
+from model.io.database import sqlstate
+from model.warehouse.tables import FEATURES, LOAD, SCHEMA, Connect, columns, connection_to, schemas
 
 PREFIX = "warehouse:"
 """``warehouse:north`` is the warehouse of the hospital north, where a features file could be named."""
@@ -74,7 +75,7 @@ def features_file(connect: Connect, hospital: str) -> bytes:
                 content = _copy(connection)
         except (sa.exc.DBAPIError, fault_of_driver) as fault:
             raise UserError(
-                f"{where} cannot be read (SQLSTATE {state(fault)}); check its migrations and the login."
+                f"{where} cannot be read (SQLSTATE {sqlstate(fault)}); check its migrations and the login."
             ) from None
     table = _table(content).replace_schema_metadata({METADATA: load.made_from.encode()})
     file = to_parquet(table)

@@ -55,8 +55,3 @@ def connection_to(hospital: str, environment: Mapping[str, str] = os.environ) ->
     """
     file = Path(environment.get("WAREHOUSE_DATABASE_FILE", LOGIN_FILE))
     return partial(connect, file, f"{hospital}-{SCHEMA}", DatabaseServer.from_environment(environment))
-
-
-def state(fault: BaseException) -> str:
-    """Return the SQLSTATE of an error of the database; its text may hold values of a row."""
-    return getattr(getattr(fault, "orig", fault), "sqlstate", None) or "08000"

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from model.artifact.trust import trusted_keys
 from model.errors import UserError
 from model.io.console import Json
-from model.io.database import DatabaseServer
+from model.io.database import DatabaseServer, sqlstate
 from model.io.vault import Vault
 from model.release.signing import LocalSigner, Signer, VaultSigner
 from services.audit import chain
@@ -279,7 +279,7 @@ def main(run: Callable[[], None] = app) -> None:
         print(f"error: {where}: not a value that a record can hold; check it.", file=sys.stderr)
         sys.exit(2)
     except SQLAlchemyError as fault:
-        state = connections.sqlstate(fault)
+        state = sqlstate(fault)
         print(f"error: The audit database answers SQLSTATE {state}; check the login and the server.", file=sys.stderr)
         sys.exit(2)
 

@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from model.errors import UserError
+from model.io.database import sqlstate
 from services.audit import anchors, chain
 from services.audit.anchors import Anchor, AnchorBucket, Signer
 from services.audit.errors import AuditError
 from services.audit.verify import Verification, linked
-from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 
 INTERVAL_SECONDS = 5.0

@@ -10,9 +10,9 @@ from sqlalchemy import ColumnClause, Connection, bindparam, cast, column, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import SQLAlchemyError
 
+from model.io.database import sqlstate
 from services.audit.errors import AuditError, NotRecordedError
 from services.audit.records import AuditEntry, KeptValues, Record
-from services.database.connections import sqlstate
 
 SALT_BYTES = 32
 LOCK_MILLISECONDS = 2000

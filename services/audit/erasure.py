@@ -5,11 +5,11 @@ from dataclasses import replace
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from model.io.database import sqlstate
 from services.audit import chain
 from services.audit.errors import AuditError, NotRecordedError
 from services.audit.records import AuditEntry, Record
 from services.audit.verify import ERASE
-from services.database.connections import sqlstate
 
 _DELETE = text(
     """

@@ -19,10 +19,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from model.io.database import sqlstate
 from services.audit import chain
 from services.audit.errors import AuditError, NotRecordedError
 from services.audit.records import AuditEntry, Record, Service
-from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 from services.problems import Problem
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.database.connections import sqlstate
+from model.io.database import sqlstate
 from services.database.errors import DatabaseError
 
 POLL_SECONDS = 5.0

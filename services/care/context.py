@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from model.identity_store.transit_cipher import TransitCipher
+from model.io.database import sqlstate
 from services.audit.http import Recorder
 from services.care.delivery.outbox import Deliver
 from services.care.fresh.features import FeatureSource
@@ -19,7 +20,6 @@ from services.care.fresh.history import History
 from services.care.planning_client import PlanningClient
 from services.care.settings import Settings
 from services.care.worklist.tokens import Keys
-from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 from services.problems import Problem
 

@@ -16,9 +16,9 @@ from model.errors import UserError
 from model.identity_store.identity_values import search_text
 from model.identity_store.lookup_tables import IDENTITY, STAY
 from model.identity_store.transit_cipher import TransitCipher
+from model.io.database import sqlstate
 from services.care import accesses
 from services.care.worklist.ports import Access, IdentitiesUnavailableError, Identity
-from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 
 MOST_FOUND = 200

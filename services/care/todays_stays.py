@@ -93,12 +93,12 @@ def _place(
     care: Care, connection: sa.Connection, rows: Sequence[sa.Row[Any]], edition: Edition | None, now: datetime
 ) -> int:
     online = care.planning.score_online([(row.encounter, row.patient) for row in rows])
+    clear = _clear(care, *(value for row in rows for value in (row.unit, row.ended_at)))
     placed = 0
-    for row in rows:
+    for row, unit, ended_at in zip(rows, clear[::2], clear[1::2], strict=True):
         found = _scored(care, row, online[row.encounter], edition, now)
         if found is None:
             continue
-        unit, ended_at = _clear(care, row.unit, row.ended_at)
         place(
             connection,
             *found,

@@ -13,12 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from model.errors import UserError
-from model.io.database import DatabaseLogin, DatabaseServer
+from model.io.database import DatabaseLogin, DatabaseServer, sqlstate
 from model.io.vault import PATIENCE_SECONDS, TOKEN_FILE, Vault
 from services.database import setup as setup_module
 from services.database import signing_keys
 from services.database.administrator import Administrator
-from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema, database_name
 from services.database.vault_login import give_vault_its_login

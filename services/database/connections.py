@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from pydantic import ValidationError
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError
 
 from model.io.database import DatabaseLogin, DatabaseServer
 from services.database.errors import DatabaseError
@@ -128,12 +128,6 @@ def engine(database: Database, path: Path, *, pool_size: int = POOL_SIZE, max_ov
             raise DisconnectionError("the login was replaced")
 
     return made
-
-
-def sqlstate(error: BaseException) -> str:
-    """Return the SQLSTATE of an error of the database, which is safe to log; its text may hold values of a row."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlstate", None) or "08000"
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from model.artifact.trust import TRUSTED_KEYS, trusted_keys
 from model.errors import UserError
+from model.io.database import sqlstate
 from services.audit.http import Recorder, RequestAudit, audit, recorded
 from services.database import connections
 from services.database.errors import DatabaseError
@@ -240,7 +241,7 @@ def _database(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except SQLAlchemyError as fault:
-        raise _unavailable(f"SQLSTATE {connections.sqlstate(fault)}") from None
+        raise _unavailable(f"SQLSTATE {sqlstate(fault)}") from None
     except DatabaseError as fault:
         raise _unavailable(str(fault)) from None
 

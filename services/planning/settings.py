@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from model.errors import UserError
 from model.io.database import DatabaseServer
 from services.database.connections import Database
 from services.database.schemas import Schema
+from services.environment import settings_of
 
 _VARIABLES = {
     "hospital": "HOSPITAL",
@@ -73,15 +73,7 @@ class Settings(BaseModel):
         UserError
             If a variable is missing or not what it must be.
         """
-        values: dict[str, Any] = {
-            field: environment[variable] for field, variable in _VARIABLES.items() if environment.get(variable)
-        }
-        server = DatabaseServer.from_environment(environment)
-        try:
-            return cls.model_validate(values | {"database_server": server})
-        except ValidationError as fault:
-            names = sorted({_VARIABLES[str(error["loc"][0])] for error in fault.errors()})
-            raise UserError(f"{', '.join(names)}: missing or not valid; correct the service's environment.") from None
+        return settings_of(cls, _VARIABLES, environment, program="service")
 
     def database(self, schema: Schema) -> Database:
         """Return the hospital's database with a schema."""

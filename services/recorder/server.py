@@ -23,6 +23,7 @@ from services.recorder.entries import LogEntry, moment, refusal
 from services.recorder.settings import Settings
 from services.transport import ServerSettings, SpiffeId
 from services.transport.credentials import Credentials, TlsFiles
+from services.transport.identity import certificate_identity
 
 SERVICE = "opentelemetry.proto.collector.logs.v1.LogsService"
 GRACE_SECONDS = 10.0
@@ -84,13 +85,8 @@ def log_entries(request: ExportLogsServiceRequest) -> Iterable[LogEntry]:
 def _identity(context: grpc.ServicerContext) -> SpiffeId | None:
     """Return the identity in the caller's verified certificate; one with several URIs has none."""
     names = cast("Mapping[str, Sequence[bytes]]", context.auth_context()).get("x509_subject_alternative_name", ())
-    uris = [name for name in names if name.startswith(_SPIFFE)]
-    if len(uris) != 1:
-        return None
-    try:
-        return SpiffeId.parse(uris[0].decode())
-    except ValueError:
-        return None
+    uris = tuple(("URI", name.decode(errors="replace")) for name in names if name.startswith(_SPIFFE))
+    return certificate_identity({"subjectAltName": uris})
 
 
 def _address(peer: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from services.database.connections import sqlstate
+from model.io.database import sqlstate
 from services.database.grants import Verb
 
 INSUFFICIENT_PRIVILEGE = "42501"

@@ -16,12 +16,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from model.definitions.features import definitions
+from model.io.database import sqlstate
 from services.care.worklist import codes, forms, sessions, tokens, words
 from services.care.worklist.entries import UnknownEntryError
 from services.care.worklist.ports import Audit, Facts, Identities, Scores
 from services.care.worklist.sessions import Session, SessionEndedError
 from services.care.worklist.settings import WorklistSettings
-from services.database.connections import sqlstate
 from services.database.errors import DatabaseError
 
 HERE = Path(__file__).parent

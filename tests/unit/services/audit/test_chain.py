@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from model.io.database import sqlstate
 from services.audit import chain
 from services.audit.errors import AuditError, NotRecordedError
 from services.audit.records import GENESIS, AuditEntry, Record
@@ -63,7 +64,7 @@ def refused(connection: Connection, statement: str) -> str:
     """Return the SQLSTATE with which a statement is refused."""
     with pytest.raises(DBAPIError) as raised, connection.begin():
         connection.execute(text(statement))
-    return connections.sqlstate(raised.value)
+    return sqlstate(raised.value)
 
 
 def test_the_database_links_a_record_and_names_its_login(database: Database, writer: Engine, entry: Entry) -> None:
@@ -183,7 +184,7 @@ def test_the_database_refuses_what_is_no_entry_of_this_hospital(writer: Engine, 
         for content, state in attempts.items():
             with pytest.raises(DBAPIError) as raised, connection.begin():
                 connection.execute(text("INSERT INTO audit.records (entry) VALUES (:entry)"), {"entry": content})
-            assert connections.sqlstate(raised.value) == state, content[:200]
+            assert sqlstate(raised.value) == state, content[:200]
         assert chain.append(connection, entry()).sequence == 1
 
 

@@ -9,6 +9,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from model.io.database import sqlstate
 from services.database import connections
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema
@@ -54,7 +55,7 @@ def test_an_error_names_its_code_and_no_parameter(postgres: PostgresServer) -> N
     engine = postgres.database(Schema.CARE).engine("care-service")
     with engine.connect() as working, pytest.raises(DBAPIError) as raised:
         working.execute(text("SELECT 1 FROM care.missing WHERE name = :name"), {"name": "Margaret"})
-    assert connections.sqlstate(raised.value) == "42P01"
+    assert sqlstate(raised.value) == "42P01"
     assert "Margaret" not in str(raised.value)
 
 

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from services.database.connections import sqlstate
+from model.io.database import sqlstate
 from services.database.schemas import Schema
 from services.planning.history import FEEDBACK, SCORES, of_encounter
 from tests.support.postgres import Database, PostgresServer
