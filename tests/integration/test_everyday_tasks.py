@@ -78,6 +78,9 @@ def several(home: Home, names: tuple[str, str], tmp_path_factory: pytest.TempPat
             "contact": {"security": "secops@east.example", "baa": "BAA-2026-016"},
             "timeZone": "America/New_York",
             "replicas": {"min": 1, "max": 2},
+            # Its staff sign in, as those of the others do.
+            "signIn": hospitals[names[0]]["signIn"] | {"client": "east-worklist", "audience": "east-care"},
+            "units": ["medicine"],
         }
 
     return previewed(tmp_path_factory.mktemp("several"), home, change)
