@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import tempfile
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -216,7 +217,8 @@ class World:
 
     def certificate(self, subject: str) -> PairFiles:
         """Return a certificate of the hospital's authority for an application."""
-        return write(self.authority.issue(subject), self.folder, subject)
+        # A folder of its own: threads of one test ask for the same application's certificate.
+        return write(self.authority.issue(subject), Path(tempfile.mkdtemp(dir=self.folder)), subject)
 
     def client(self, host: str, certificate: PairFiles | None = None) -> httpx.Client:
         """Return a client that calls a host of the gateway, with a certificate or without."""
