@@ -12,6 +12,7 @@ seen.
 
 import json
 import logging
+import math
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -51,6 +52,10 @@ class ReadmissionModel(MLModel):
             log.warning("%s %s: %s", self.scorer.name, self.scorer.files.short, caution)
         log.info("Ready: %s %s", self.scorer.name, self.scorer.files.short)
         return True
+
+    def answers_its_reference(self) -> bool:
+        """Return whether the release still answers its reference inputs as the evaluated pipeline did."""
+        return self.scorer is not None and self.scorer.deviation() <= TOLERANCE
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
         """Score the discharges of a request."""
@@ -132,7 +137,8 @@ def _flat(data: object, *, text: bool) -> list[float | str | None]:
     if text:
         return [_text(item) for item in flat]
     if not flat or not all(
-        item is None or (isinstance(item, int | float) and not isinstance(item, bool)) for item in flat
+        item is None or (isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item))
+        for item in flat
     ):
         raise InferenceError("An input's data must be numbers or null.")
     return flat

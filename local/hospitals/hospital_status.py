@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import requests
 from kubernetes import client
 
 from local.hospitals.served import Served
@@ -57,15 +56,6 @@ def reader(api: client.ApiClient) -> Get:
     return get
 
 
-def model_answers(address: str, port: int, model: str) -> str:
-    """Query the readiness of a model on this machine's node; return the problem, if any."""
-    try:
-        answer = requests.get(f"http://{address}:{port}/v2/models/{model}/ready", timeout=_TIMEOUT)
-    except requests.RequestException as error:
-        return f"does not answer ({type(error).__name__})"
-    return "" if answer.ok else f"has not loaded the model (it answers {answer.status_code})"
-
-
 @dataclass(frozen=True)
 class Cluster:
     """Kubernetes objects of all hospitals."""
@@ -96,7 +86,6 @@ def findings(
     cluster: Cluster,
     hospitals: Iterable[Json],
     models: Mapping[str, Served],
-    asked: Callable[[str, int, str], str] = model_answers,
     now: datetime | None = None,
 ) -> list[Finding]:
     """Return the status of all hospitals of the stack.
@@ -109,8 +98,6 @@ def findings(
         The entries of the stack's file.
     models
         Release of each hospital's entry.
-    asked
-        Function that queries a model server.
     now
         Current time.
     """
@@ -119,7 +106,7 @@ def findings(
         finding
         for entry in hospitals
         for finding in (
-            *_model(cluster, entry, models.get(entry["name"]), asked),
+            *_model(cluster, entry, models.get(entry["name"])),
             *_services(cluster, entry["name"]),
             *_runs(cluster, entry["name"], moment),
         )
@@ -130,9 +117,7 @@ def _of(objects: Iterable[Json], hospital: str) -> list[Json]:
     return [entry for entry in objects if entry["metadata"].get("labels", {}).get(HOSPITAL_LABEL) == hospital]
 
 
-def _model(
-    cluster: Cluster, entry: Json, model: Served | None, asked: Callable[[str, int, str], str]
-) -> Iterator[Finding]:
+def _model(cluster: Cluster, entry: Json, model: Served | None) -> Iterator[Finding]:
     hospital, services = entry["name"], _of(cluster.services, entry["name"])
     if entry.get("leaving"):
         yield Finding(hospital, "model", f"leaving: {entry['leaving']}")
@@ -144,7 +129,7 @@ def _model(
     if not services:
         yield Finding(hospital, subject, problem="there is no InferenceService", advice="`make up` deploys it")
     for service in services:
-        problem = _server_problem(cluster, service, asked) or _service_problem(service)
+        problem = _server_problem(cluster, service) or _service_problem(service)
         name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
         advice = f"`kubectl describe inferenceservice -n {namespace} {name}`, then `kubectl logs` of its pod"
         if "not loaded" in problem:
@@ -177,26 +162,20 @@ def _service_problem(service: Json) -> str:
     return f"the InferenceService is not ready: {why}"
 
 
-def _server_problem(cluster: Cluster, service: Json, asked: Callable[[str, int, str], str]) -> str:
+def _server_problem(cluster: Cluster, service: Json) -> str:
+    """Return what is wrong with a model server; its readiness probe asks it by mutual TLS."""
     name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
     servers = 0
     for pod in cluster.pods:
-        meta = pod["metadata"]
+        meta, status = pod["metadata"], pod.get("status") or {}
         if meta["namespace"] != namespace or meta.get("labels", {}).get(SERVICE_LABEL) != name:
             continue
-        address, port = (pod.get("status") or {}).get("podIP"), _port(pod)
-        if meta.get("deletionTimestamp") or not address or not port:
+        if meta.get("deletionTimestamp") or not status.get("podIP"):
             continue
         servers += 1
-        problem = asked(address, port, name)
-        if problem:
-            return f"{meta['name']} {problem}"
+        if not any(entry["type"] == "Ready" and entry["status"] == "True" for entry in status.get("conditions") or ()):
+            return f"{meta['name']} has not loaded the model (its readiness probe fails)"
     return "" if servers else "no model server runs"
-
-
-def _port(pod: Json) -> int:
-    containers = pod["spec"]["containers"]
-    return next((port["containerPort"] for one in containers for port in one.get("ports") or ()), 0)
 
 
 def _runs(cluster: Cluster, hospital: str, now: datetime) -> Iterator[Finding]:

@@ -69,8 +69,8 @@ def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
         ImageRecipe(
             name="model-server",
             recipes=(debian, shared, layers.wheels("serving-wheels", serving - model), code),
-            entrypoint=("python3", "-c", "from mlserver.cli import main; main()"),
-            command=("start", "/mnt/models"),
+            entrypoint=("python3", "-m", "services.inference"),
+            command=("/mnt/models",),
             env=python | server,
             workdir="/app",
             lock_key="modelServer",

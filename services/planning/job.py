@@ -13,7 +13,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from model.errors import UserError
 from model.scoring.latest_discharge import Discharge, latest
 from services.audit.errors import NotRecordedError
-from services.planning.open_inference import request_body
+from services.planning.open_inference import MODEL_SERVER, request_body
+from services.transport import SpiffeId, client
 
 TIMEOUT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0
@@ -42,11 +43,13 @@ class Answer:
     return_days: int | None = None
 
 
-def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -> Answer:
+def ask(model_server: httpx.Client, url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -> Answer:
     """Return a model server's score of one discharge, with retries while it is not ready.
 
     Parameters
     ----------
+    model_server : httpx.Client
+        Verifies the server's identity.
     url : str
         The model's ``…/v2/models/NAME/infer``.
     discharge : Discharge
@@ -66,17 +69,17 @@ def ask(url: str, discharge: Discharge, *, patience: float = PATIENCE_SECONDS) -
         reraise=True,
     )
     try:
-        reply = attempts(_post, url, request_body(discharge.columns))
+        reply = attempts(_post, model_server, url, request_body(discharge.columns))
     except _NotYetError as fault:
         raise UserError(f"The model server at {url} does not answer ({fault}); check the InferenceService.") from None
     return _answer(discharge.patient, reply)
 
 
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+def _post(model_server: httpx.Client, url: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
-        reply = httpx.post(url, json=body, timeout=TIMEOUT_SECONDS)
+        reply = model_server.post(url, json=body, timeout=TIMEOUT_SECONDS)
     except httpx.InvalidURL:
-        raise UserError(f"{url} is not a URL; give http://HOST/v2/models/NAME/infer.") from None
+        raise UserError(f"{url} is not a URL; give https://HOST/v2/models/NAME/infer.") from None
     except httpx.TransportError as fault:
         raise _NotYetError(type(fault).__name__) from None
     if reply.status_code in {404, 429} or reply.status_code >= 500:
@@ -125,15 +128,19 @@ def about() -> None:
 
 @app.command()
 def score(
+    hospital: Annotated[str, typer.Option(envvar="HOSPITAL", help="The hospital.")],
     features: Annotated[str, typer.Option(envvar="FEATURES", help="The features file, local or s3://.")],
     url: Annotated[str, typer.Option(envvar="MODEL_URL", help="The model's …/v2/models/NAME/infer.")],
     patient: Annotated[str, typer.Option(help="Pseudonym, or any for the latest discharge.")] = "any",
     patience: Annotated[float, typer.Option(help="Seconds to wait for the server.")] = PATIENCE_SECONDS,
 ) -> None:
     """Score a patient's latest discharge and print one JSON line."""
-    answer = asdict(ask(_full(url), latest(features, patient), patience=patience))
-    hospital = os.environ.get("HOSPITAL")
-    print(json.dumps(({"hospital": hospital} if hospital else {}) | answer, ensure_ascii=False))
+    try:
+        model_server = client(_full(url), SpiffeId(hospital, MODEL_SERVER))
+    except ValueError as fault:
+        raise UserError(f"{fault}; correct MODEL_URL.") from None
+    answer = asdict(ask(model_server, _full(url), latest(features, patient), patience=patience))
+    print(json.dumps({"hospital": hospital} | answer, ensure_ascii=False))
 
 
 def _full(url: str) -> str:

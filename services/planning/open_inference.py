@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+MODEL_SERVER = "model-server"
+"""ServiceAccount of the model server."""
+
 
 def request_body(columns: Mapping[str, Sequence[float | None]]) -> dict[str, Any]:
     """Return the body of an inference request: an input of shape [n, 1] for each feature."""

@@ -11,12 +11,10 @@ from services.audit.configuration import start_entry
 from services.audit.http import caller_refused
 from services.planning import answers, feedback
 from services.planning.app import Planning, create, planning
+from services.planning.open_inference import MODEL_SERVER
 from services.planning.settings import Settings
 from services.transport import ServerSettings, SpiffeId, client
 from services.transport import serve as serve_tls
-
-MODEL_SERVER = "model-server"
-"""ServiceAccount of the model server."""
 
 
 def serve(environment: Mapping[str, str]) -> None:

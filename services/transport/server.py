@@ -121,6 +121,8 @@ class _PeerProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in its base
         super().connection_made(transport)
+        # Another server of the process may switch the log of requests on, and paths and queries may hold identifiers.
+        self.access_log = False
         connection = cast("ssl.SSLObject", transport.get_extra_info("ssl_object"))
         self.app = _with_peer(self.app, _peer(connection))
 

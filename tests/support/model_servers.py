@@ -16,10 +16,14 @@ from model.artifact.trust import TRUSTED_KEYS
 from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.release.publish import release
 from model.release.signing import LocalSigner
+from services.planning.open_inference import MODEL_SERVER
+from services.transport import SpiffeId, client
 from tests.support.model_world import world
 from tests.support.repository import REPOSITORY
+from tests.support.workload_certificates import WorkloadAuthority, files
 
 NAME = "readmission-risk-v1"
+HOSPITAL = "north"
 
 
 def released(folder: Path) -> Path:
@@ -43,29 +47,44 @@ class Server:
     url: str
     log: Path
     figures: str
+    authority: WorkloadAuthority
+    folder: Path
+
+    def client(self, service_account: str = "planner") -> httpx.Client:
+        """Return a client with the certificate of a workload."""
+        own = files(self.folder / service_account)
+        self.authority.issue(own, str(SpiffeId(HOSPITAL, service_account)))
+        return client(self.url, SpiffeId(HOSPITAL, MODEL_SERVER), own)
 
 
 @contextmanager
 def serving(place: Path, key: str, scratch: Path) -> Iterator[Server]:
-    port, other, figures = free_port(), free_port(), free_port()
+    """Run the model server, which planning alone may call."""
+    port, figures = free_port(), free_port()
+    authority, own = WorkloadAuthority(), files(scratch / MODEL_SERVER)
+    authority.issue(own, str(SpiffeId(HOSPITAL, MODEL_SERVER)))
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(scratch),
         "PYTHONPATH": str(REPOSITORY),
         "PYTHONDONTWRITEBYTECODE": "1",
         "MLSERVER_HOST": "127.0.0.1",
-        "MLSERVER_HTTP_PORT": str(port),
-        "MLSERVER_GRPC_PORT": str(other),
+        "TLS_PORT": str(port),
+        "TLS_CALLERS": str(SpiffeId(HOSPITAL, "planner")),
+        "TLS_CERTIFICATE_FILE": str(own.certificate),
+        "TLS_KEY_FILE": str(own.key),
+        "TLS_CA_FILE": str(own.authority),
         "MLSERVER_METRICS_PORT": str(figures),
         "MLSERVER_METRICS_DIR": str(scratch),
         "MLSERVER_PARALLEL_WORKERS": "0",
         "OMP_NUM_THREADS": "1",
         TRUSTED_KEYS: key,
     }
-    command = [sys.executable, "-c", "from mlserver.cli import main; main()", "start", str(place)]
+    command = [sys.executable, "-m", "services.inference", str(place)]
     log = scratch / "log"
     with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=scratch, stdout=out, stderr=out) as run:
-        yield Server(f"http://127.0.0.1:{port}/v2/models/{NAME}", log, f"http://127.0.0.1:{figures}/metrics")
+        url, shown = f"https://127.0.0.1:{port}/v2/models/{NAME}", f"http://127.0.0.1:{figures}/metrics"
+        yield Server(url, log, shown, authority, scratch)
         run.terminate()
         run.wait(30)
 

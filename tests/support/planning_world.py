@@ -93,11 +93,13 @@ def planning_world(postgres: PostgresServer, folder: Path) -> Iterator[PlanningW
 
 
 @contextmanager
-def running(made: PlanningWorld, settings: Settings | None = None) -> Iterator[TestClient]:
+def running(
+    made: PlanningWorld, settings: Settings | None = None, model_client: httpx.Client | None = None
+) -> Iterator[TestClient]:
     """Give a client of the service, as the pod runs it but for its transport."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TRUSTED_KEYS, made.key)
-        app = create(planning(settings or made.settings, httpx.Client()))
+        app = create(planning(settings or made.settings, model_client or httpx.Client()))
         with TestClient(app, raise_server_exceptions=False) as client:
             yield client
 

@@ -45,12 +45,18 @@ def service_url(hospital: str, workload: str) -> str:
     return f"https://{row.service_account}.{names.namespace(hospital, row.zone)}.svc.cluster.local"
 
 
-def _callers(hospital: str, workload: str) -> list[str]:
+def callers(hospital: str, workload: str) -> list[str]:
     """Return the identities of the workloads that the zone table lets call a service."""
     table = flow_table.table()
     sources = {flow.source for flow in table.flows if flow.target == workload and flow.port == PORT}
     accounts = sorted(table.workloads[source].service_account for source in sources & table.workloads.keys())
     return [names.spiffe_uri(hospital, account) for account in accounts]
+
+
+def tls_environment(hospital: str, workload: str) -> dict[str, str]:
+    """Return the environment variables of a service's mutual TLS server."""
+    port = workload_table.row(workload).ports[PORT]
+    return {"TLS_PORT": str(port), "TLS_CALLERS": ",".join(callers(hospital, workload))}
 
 
 def probes(workload: str) -> CommandProbes:
@@ -59,6 +65,22 @@ def probes(workload: str) -> CommandProbes:
     command = ("python3", "-m", "services.probe")
     url = f"https://127.0.0.1:{port}"
     return CommandProbes(port, liveness=(*command, f"{url}/healthz"), readiness=(*command, f"{url}/readyz"))
+
+
+def cluster_service(context: HospitalContext, workload: str, parent: pulumi.Resource) -> None:
+    """Declare the Service of a workload's port ``https``, named as its ServiceAccount: callers know that identity."""
+    row, identity = workload_table.row(workload), context.identities[workload]
+    labels = dict(identity.labels)
+    core.Service(
+        context.logical_name(workload),
+        metadata=ObjectMetaArgs(name=row.service_account, namespace=identity.namespace, labels=labels),
+        spec=core.ServiceSpecArgs(
+            type="ClusterIP",
+            selector=labels,
+            ports=[core.ServicePortArgs(name=PORT, port=SERVICE_PORT, target_port=row.ports[PORT], protocol="TCP")],
+        ),
+        opts=context.options(parent),
+    )
 
 
 def deployment(context: HospitalContext, service: Service, parent: pulumi.Resource) -> apps.Deployment:
@@ -70,16 +92,7 @@ def deployment(context: HospitalContext, service: Service, parent: pulumi.Resour
         raise ValueError(f"workload {service.workload} has no port {PORT}; add it to workloads.yaml")
     metadata = ObjectMetaArgs(name=name, namespace=identity.namespace, labels=labels)
     options, selector = context.options(parent), LabelSelectorArgs(match_labels=labels)
-    core.Service(
-        context.logical_name(service.workload),
-        metadata=metadata,
-        spec=core.ServiceSpecArgs(
-            type="ClusterIP",
-            selector=labels,
-            ports=[core.ServicePortArgs(name=PORT, port=SERVICE_PORT, target_port=row.ports[PORT], protocol="TCP")],
-        ),
-        opts=options,
-    )
+    cluster_service(context, service.workload, parent)
     # Node drains evict one pod at a time.
     PodDisruptionBudget(
         context.logical_name(service.workload),
@@ -87,10 +100,7 @@ def deployment(context: HospitalContext, service: Service, parent: pulumi.Resour
         spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=selector),
         opts=options,
     )
-    settings = {
-        "TLS_PORT": str(row.ports[PORT]),
-        "TLS_CALLERS": ",".join(_callers(context.hospital.name, service.workload)),
-    }
+    settings = tls_environment(context.hospital.name, service.workload)
     container = replace(service.container, env={**service.container.env, **settings})
     pod = Pod(identity, container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
     return apps.Deployment(

@@ -63,15 +63,6 @@ class PodIdentity:
 
 
 @dataclass(frozen=True)
-class HttpProbes:
-    """Port, and paths of the liveness and the readiness probe."""
-
-    port: int
-    liveness: str
-    readiness: str
-
-
-@dataclass(frozen=True)
 class CommandProbes:
     """Port of a mutual TLS server, and the commands of its liveness and its readiness probe.
 
@@ -97,7 +88,7 @@ class Container:
     env
         Environment variables besides those of all containers.
     probes
-        Probes of a container that serves HTTP.
+        Probes of a container that serves mutual TLS.
     """
 
     name: str
@@ -105,7 +96,7 @@ class Container:
     resources: Resources
     args: Sequence[pulumi.Input[str]] = ()
     env: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    probes: HttpProbes | CommandProbes | None = None
+    probes: CommandProbes | None = None
 
 
 @dataclass(frozen=True)
@@ -204,10 +195,10 @@ def container_spec(
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=list(mounts) or None,
         ports=[_port(probes)] if probes else None,
-        startup_probe=_probe(probes.readiness, probes, period=2, failures=60) if probes else None,
-        readiness_probe=_probe(probes.readiness, probes, period=5, failures=3) if probes else None,
-        liveness_probe=_probe(probes.liveness, probes, period=10, failures=3) if probes else None,
-        lifecycle=_lifecycle(probes) if isinstance(probes, CommandProbes) else None,
+        startup_probe=_probe(probes.readiness, period=2, failures=60) if probes else None,
+        readiness_probe=_probe(probes.readiness, period=5, failures=3) if probes else None,
+        liveness_probe=_probe(probes.liveness, period=10, failures=3) if probes else None,
+        lifecycle=_lifecycle(probes) if probes else None,
     )
 
 
@@ -288,9 +279,8 @@ def _token_volume(name: str, audience: str | None) -> core.VolumeArgs:
     return core.VolumeArgs(name=name, projected=core.ProjectedVolumeSourceArgs(sources=[source]))
 
 
-def _port(probes: HttpProbes | CommandProbes) -> core.ContainerPortArgs:
-    name = "http1" if isinstance(probes, HttpProbes) else "https"
-    return core.ContainerPortArgs(container_port=probes.port, name=name, protocol="TCP")
+def _port(probes: CommandProbes) -> core.ContainerPortArgs:
+    return core.ContainerPortArgs(container_port=probes.port, name="https", protocol="TCP")
 
 
 def _lifecycle(probes: CommandProbes) -> core.LifecycleArgs:
@@ -300,19 +290,10 @@ def _lifecycle(probes: CommandProbes) -> core.LifecycleArgs:
     )
 
 
-def _probe(
-    probe: str | Sequence[str], probes: HttpProbes | CommandProbes, *, period: int, failures: int
-) -> core.ProbeArgs:
-    if isinstance(probe, str):
-        return core.ProbeArgs(
-            http_get=core.HTTPGetActionArgs(path=probe, port=probes.port, scheme="HTTP"),
-            period_seconds=period,
-            failure_threshold=failures,
-            timeout_seconds=2,
-        )
+def _probe(command: Sequence[str], *, period: int, failures: int) -> core.ProbeArgs:
     # A command starts an interpreter, so it is asked less often and has more time.
     return core.ProbeArgs(
-        exec_=core.ExecActionArgs(command=list(probe)),
+        exec_=core.ExecActionArgs(command=list(command)),
         period_seconds=2 * period,
         failure_threshold=failures,
         timeout_seconds=5,

@@ -26,6 +26,7 @@ from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
 from infra.vault.pki import HospitalCa, HospitalCaArgs
 from infra.vault.server import KubernetesAuth
 from infra.vault.workload_pki import RequestedServer, WorkloadCa, WorkloadCaArgs
+from workloads.blocks.deployment import service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
@@ -41,13 +42,13 @@ from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
 from workloads.serving.care import care
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
-from workloads.serving.inference_service import inference_service, service_url
+from workloads.serving.inference_service import inference_service
 from workloads.serving.planning import planning
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
 from workloads.zones.secret_table import TLS
-from workloads.zones.workload_table import CARE, GATEWAY, Workload
+from workloads.zones.workload_table import CARE, GATEWAY, MODEL_SERVER, Workload
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class HospitalService(pulumi.ComponentResource):
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
             "namespaces": zones.namespaces,
             "release": str(release) if release else None,
-            "modelUrl": service_url(hospital.name, release.version) if release else None,
+            "modelUrl": service_url(hospital.name, MODEL_SERVER) if release else None,
         }
         self.register_outputs(self.summary)
 

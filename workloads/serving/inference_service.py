@@ -10,16 +10,14 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 
 from infra.cluster.node_classes import Placement
 from infra.settings import Amount, Release, Resources, names
-from workloads.blocks import pod
+from workloads.blocks import deployment, pod
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import release_key
 from workloads.platform.platform import STORAGE_CONTAINER
-from workloads.zones import workload_table
 from workloads.zones.workload_table import MODEL_SERVER
 
 MODEL = "readmission-risk"
 RUNTIME = MODEL
-HTTP_PORT = "http"
 # Name of the volume that KServe's storage initializer fills.
 MODEL_VOLUME = "kserve-provision-location"
 MODEL_FOLDER = "/mnt/models"
@@ -35,15 +33,9 @@ def model_name(version: str) -> str:
     return f"{MODEL}-{version}"
 
 
-def service_url(hospital: str, version: str) -> str:
-    """Return the URL of a hospital's model server in the cluster."""
-    namespace = names.namespace(hospital, workload_table.row(MODEL_SERVER).zone)
-    return f"http://{model_name(version)}-predictor.{namespace}.svc.cluster.local"
-
-
 def inference_url(hospital: str, version: str) -> str:
     """Return the inference URL of a version of the model."""
-    return f"{service_url(hospital, version)}/v2/models/{model_name(version)}/infer"
+    return f"{deployment.service_url(hospital, MODEL_SERVER)}/v2/models/{model_name(version)}/infer"
 
 
 def inference_service(context: HospitalContext, parent: pulumi.Resource) -> None:
@@ -58,6 +50,8 @@ def inference_service(context: HospitalContext, parent: pulumi.Resource) -> None
         spec=_serving_runtime(context),
         opts=context.options(parent),
     )
+    # The Service that KServe makes has a port for plain HTTP, at which nothing answers.
+    deployment.cluster_service(context, MODEL_SERVER, parent)
     # Node drains evict one model server at a time.
     PodDisruptionBudget(
         context.logical_name(RUNTIME),
@@ -102,15 +96,12 @@ def _serving_runtime(context: HospitalContext) -> dict[str, object]:
         env={
             "MLSERVER_MODEL_NAME": _SERVICE_NAME,
             "MLSERVER_MODEL_URI": MODEL_FOLDER,
+            **deployment.tls_environment(context.hospital.name, MODEL_SERVER),
             "MLSERVER_MODEL_IMPLEMENTATION": "services.model_server.ReadmissionModel",
             # The model server verifies the release's signature with these public keys.
             "HMLOPS_TRUSTED_KEYS": context.release_keys,
         },
-        probes=pod.HttpProbes(
-            port=workload_table.row(MODEL_SERVER).ports[HTTP_PORT],
-            liveness="/v2/health/live",
-            readiness=f"/v2/models/{_SERVICE_NAME}/ready",
-        ),
+        probes=deployment.probes(MODEL_SERVER),
     )
     mounts = [core.VolumeMountArgs(name=pod.TMP_VOLUME, mount_path=pod.TMP_FOLDER)]
     return {
@@ -129,7 +120,8 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
         "scaleMetric": "cpu",
         "scaleTarget": TARGET_CPU_PERCENT,
         "labels": dict(identity.labels),
-        "annotations": {names.ROLE_ANNOTATION: identity.role_arn},
+        "annotations": {names.ROLE_ANNOTATION: identity.role_arn, **identity.annotations},
+        "terminationGracePeriodSeconds": deployment.GRACE_SECONDS,
         "serviceAccountName": identity.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,

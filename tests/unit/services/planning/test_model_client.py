@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -96,8 +95,9 @@ def test_the_real_model_server_scores_within_the_service(hospital: PlanningWorld
     scorer = Scorer.open(str(hospital.place))
     with serving(hospital.place, hospital.key, tmp_path) as server:
         ready = Retrying(retry=retry_if_exception(lambda _: True), wait=wait_fixed(0.1), stop=stop_after_delay(120))
-        ready(lambda: httpx.get(f"{server.url}/ready").raise_for_status())
-        with running(hospital, hospital.with_settings(model_url=server.url.partition("/v2/")[0])) as client:
+        own = server.client()
+        ready(lambda: own.get(f"{server.url}/ready").raise_for_status())
+        with running(hospital, hospital.with_settings(model_url=server.url.partition("/v2/")[0]), own) as client:
             scores = ranked(hospital, client)
     assert [score["status"] for score in scores] == ["not-scored"] + ["scored"] * 30
     rows = {row["index_id"]: row for row in hospital.rows}
