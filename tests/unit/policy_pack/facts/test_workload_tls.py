@@ -123,3 +123,86 @@ def test_a_connection_to_another_port_is_plain(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_caller_that_the_zone_table_does_not_allow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "other callers" in "; ".join(found(monkeypatch, deployment(), peer=False))
+
+
+RUNTIME = {"name": "TLS_CALLERS", "value": "spiffe://hmlops/north/planner"}
+MONITORING = {
+    "namespaceSelector": world_cluster.by_name("monitoring"),
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+}
+FIGURES = 8082
+
+
+def model_server() -> tuple[Json, Json]:
+    """Return an InferenceService and its ServingRuntime."""
+    container = world_cluster.container("kserve-container")
+    container |= {"ports": [{"name": "https", "containerPort": PORT}], "env": [RUNTIME]}
+    runtime = {"metadata": world_cluster.meta("own", "north", "serving"), "spec": {"containers": [container]}}
+    predictor = {
+        "serviceAccountName": "model-server",
+        "labels": world_cluster.labels("north", "serving", "own"),
+        "annotations": secret_table().of("north", "model-server"),
+        "model": {"runtime": "own", "env": [{"name": "HMLOPS_RELEASE", "value": "v1@0123456789ab"}]},
+    }
+    return {"metadata": world_cluster.meta("own", "north", "serving"), "spec": {"predictor": predictor}}, runtime
+
+
+def found_of_model_server(
+    change: Callable[[Json, Json], object], *, port: int = PORT, peer: Json | None = None
+) -> list[str]:
+    """Return the shortcomings of a model server's pods after a change."""
+    service, runtime = copy.deepcopy(model_server())
+    change(service["spec"]["predictor"], runtime["spec"]["containers"][0])
+    graph = admitting(
+        peer or pods("north", "serving", "planner"),
+        pods("north", "serving", "own"),
+        port,
+        build("kubernetes:serving.kserve.io/v1beta1:InferenceService", "own", service),
+        build("kubernetes:serving.kserve.io/v1alpha1:ServingRuntime", "own", runtime),
+        build("vault:pkiSecret/secretBackendRole:SecretBackendRole", "own", {**ROLE_VALUES, "name": "model-server"}),
+    )
+    context = StackContext(graph, world.settings())
+    [own] = [group for group in topology(context, zones()).by_namespace["north-serving"] if group.workload == "own"]
+    return list(shortcomings(own, context))
+
+
+def test_a_model_server_has_what_its_runtime_says() -> None:
+    assert found_of_model_server(lambda *_: None) == []
+
+
+def test_monitoring_may_read_figures_in_plain_http_at_their_port_alone() -> None:
+    assert found_of_model_server(lambda *_: None, port=FIGURES, peer=MONITORING) == []
+    assert "another port" in "; ".join(found_of_model_server(lambda *_: None, port=FIGURES))
+    assert "another port" in "; ".join(found_of_model_server(lambda *_: None, port=8080, peer=MONITORING))
+    everybody = {"namespaceSelector": world_cluster.by_name("monitoring")}
+    assert "another port" in "; ".join(found_of_model_server(lambda *_: None, port=FIGURES, peer=everybody))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda predictor, _: predictor.pop("annotations"), "no certificate"),
+        (
+            lambda predictor, _: predictor["annotations"].pop("vault.hashicorp.com/agent-inject-secret-tls.key"),
+            "no certificate",
+        ),
+        (lambda _, runtime: runtime.update(env=[]), "other callers"),
+        (
+            lambda _, runtime: runtime["env"][0].update(value=f"{RUNTIME['value']},spiffe://hmlops/north/trainer"),
+            "other callers",
+        ),
+        (
+            lambda predictor, _: predictor["model"]["env"].append(
+                {"name": "TLS_CALLERS", "value": "spiffe://hmlops/south/planner"}
+            ),
+            "other callers",
+        ),
+        (lambda predictor, _: predictor["model"].update(runtime="risk"), "other callers"),
+        (lambda _, runtime: runtime["ports"][0].update(name="http1"), "another port"),
+        (lambda _, runtime: runtime["ports"][0].update(containerPort=8080), "another port"),
+    ],
+)
+def test_every_part_of_a_model_server_that_is_missing_is_named(
+    change: Callable[[Json, Json], object], message: str
+) -> None:
+    assert message in "; ".join(found_of_model_server(change))
