@@ -93,11 +93,25 @@ def test_volume_mounts_name_volumes_of_their_pod(stack: Stack) -> None:
             assert {mount["name"] for mount in container.get("volumeMounts", [])} <= volumes, name
 
 
-def test_the_model_server_is_probed(stack: Stack) -> None:
+def test_the_model_server_is_probed_with_its_own_certificate_and_drains(stack: Stack) -> None:
     for runtime in stack.of("ServingRuntime"):
         [server] = runtime.inputs["spec"]["containers"]
-        assert {"startupProbe", "readinessProbe", "livenessProbe"} <= server.keys()
-        assert server["readinessProbe"]["httpGet"]["path"] == "/v2/models/{{.Name}}/ready"
+        paths = {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
+        for probe, path in paths.items():
+            command = ["python3", "-m", "services.probe", f"https://127.0.0.1:8443{path}"]
+            assert server[probe]["exec"]["command"] == command
+        assert server["lifecycle"]["preStop"]["sleep"]["seconds"] > 0
+        assert [(port["name"], port["containerPort"]) for port in server["ports"]] == [("https", 8443)]
+
+
+def test_planning_alone_may_call_the_model_server(stack: Stack) -> None:
+    for runtime in stack.of("ServingRuntime"):
+        hospital = runtime.metadata["labels"]["healthcare-mlops/hospital"]
+        env = {entry["name"]: entry.get("value") for entry in runtime.inputs["spec"]["containers"][0]["env"]}
+        assert env["TLS_CALLERS"] == f"spiffe://hmlops/{hospital}/planner"
+    for service in stack.of("InferenceService"):
+        annotations = service.inputs["spec"]["predictor"]["annotations"]
+        assert annotations["vault.hashicorp.com/agent-inject-secret-tls.key"].endswith("issue/model-server")
 
 
 def test_a_server_trusts_its_own_hospital_s_key_and_one_release(stack: Stack) -> None:
