@@ -97,7 +97,7 @@ def test_one_end_of_an_undeclared_connection_is_refused(
 
 
 def test_one_end_of_a_declared_connection_is_none() -> None:
-    graph = with_flow(pods("north", "serving", "planner"), pods("north", "serving", "model-server"), 8080)
+    graph = with_flow(pods("north", "serving", "planner"), pods("north", "serving", "model-server"), 8443)
     assert messages(Graph([r for r in graph if r.name != "in"], STACK)) == []
 
 
@@ -382,7 +382,7 @@ def test_an_invalid_zone_table_is_refused_in_one_sentence(write: Callable[[Path]
 def test_flows_have_the_service_accounts_and_ports_of_the_workload_table() -> None:
     table = zones()
     assert table.workload_zones["planner"] == "serving"
-    assert Flow("planner", "model-server", 8080) in table.flows
+    assert Flow("planner", "model-server", 8443) in table.flows
     assert Flow("monitoring", "envoy", 19001) in table.flows
     assert not {"planning", "gateway"} & {end for flow in table.flows for end in (flow.source, flow.target)}
 
@@ -400,6 +400,6 @@ def test_an_invalid_workload_table_is_refused_in_one_sentence(text: str | None, 
 
 def test_a_flow_to_a_port_that_no_workload_has_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "zones.yaml"
-    path.write_text(TABLE.read_text().replace("port: http}", "port: ssh}"))
+    path.write_text(TABLE.read_text().replace("port: https}", "port: ssh}"))
     with pytest.raises(PackError, match=r"zones\.yaml is not a zone table \('ssh'\)"):
         read(path)

@@ -227,7 +227,7 @@ def test_the_network_map_has_the_flow_graph_s_edges(dev: Report, tmp_path: Path)
     expected = {(edge.source.label, edge.target.label, edge.ports.label) for edge in connections(network)}
     actual = {(way.source, way.target, way.ports) for way in dev.network.connections if not way.external}
     assert actual == expected
-    assert ("north-serving/planner", "north-serving/model-server", "8080") in actual
+    assert ("north-serving/planner", "north-serving/model-server", "8443") in actual
     assert {(way.target, way.declared) for way in dev.network.connections if way.source == "north-phi/ingestor"} == {
         ("aws", True),
         ("dns", True),

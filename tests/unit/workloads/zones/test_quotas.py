@@ -31,9 +31,9 @@ def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(pro
     hospital = prod.hospitals[0].model_copy(update={"replicas": Replicas(min=2, max=5), "resources": SERVER})
     quota = zone_quotas(prod, hospital, WITHOUT_DATABASE)["serving"]
     assert quota.pods == 5 + 1 + 2
-    # The storage initializer requests more than this server, and counts instead.
-    assert quota.total.requests == Amount.of(6 * 50 + 2 * 500, 6 * 128 + 2 * 1024)
-    assert quota.total.limits == Amount.of(6 * 2000 + 2 * 1000, 6 * 4096 + 2 * 2048)
+    # The storage initializer requests more than this server, and counts instead; Vault's agent runs beside both.
+    assert quota.total.requests == Amount.of(6 * (50 + 10) + 2 * 500, 6 * (128 + 64) + 2 * 1024)
+    assert quota.total.limits == Amount.of(6 * (2000 + 250) + 2 * 1000, 6 * (4096 + 128) + 2 * 2048)
     assert quota.container == Resources(requests=Amount.of(500, 1024), limits=Amount.of(2000, 4096))
 
 
