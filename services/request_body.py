@@ -1,4 +1,4 @@
-"""Bounds of a request's body: its size and its media type, checked before anything reads it."""
+"""Bounds of a request's body: its framing, size and media type, checked before anything reads it."""
 
 from collections.abc import Collection
 
@@ -12,6 +12,9 @@ JSON = frozenset({"application/json"})
 
 class RequestBody:
     """Middleware that refuses a body that is too large (413) or has another media type (415) as problem details.
+
+    A request with both a length and a transfer encoding is refused as well (400): where the proxy before the service
+    believes the one and the service the other, a second request hides in the body (RFC 9112, section 6.3).
 
     Parameters
     ----------
@@ -47,6 +50,9 @@ class RequestBody:
         await self._app(scope, replay, send)
 
     async def _read(self, headers: Headers, receive: Receive) -> list[Message]:
+        if "content-length" in headers and "transfer-encoding" in headers:
+            detail = "Send either Content-Length or Transfer-Encoding; a request with both can be read in two ways."
+            raise Problem(400, "Ambiguous length", detail)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length[:20]) > self._largest:
             raise self._too_large()

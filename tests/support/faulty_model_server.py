@@ -1,9 +1,11 @@
-"""``python -m tests.support.faulty_model_server RELEASE PORT``: a model server whose faults a test chooses.
+"""``python -m tests.support.faulty_model_server RELEASE PORT [TLS_PORT]``: a model server whose faults a test chooses.
 
-It speaks the Open Inference Protocol v2 over HTTP as the real one does, and takes a fault by ``POST /fault``.
+It speaks the Open Inference Protocol v2 over HTTP as the real one does, and takes a fault by ``POST /fault``. On the
+second port it answers mutual TLS, with the certificate that ``TLS_*_FILE`` name.
 """
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from model.scoring import Scorer
+from services.transport import Credentials, TlsFiles
 
 LONG_SECONDS = 30.0
 NO_NUMBER = '[{"feature": "age", "text": "age", "value": NaN, "direction": "raises"}]'
@@ -136,6 +139,18 @@ WHOLE = {
     "too-large": (200, b" " * (5 * 1024 * 1024)),
 }
 
+
+def serve_tls(port: int) -> None:
+    """Answer mutual TLS on a port as well."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    context = Credentials(TlsFiles.from_environment(os.environ), server=True).context()
+    # The handshake is the handler's: one client that does not finish it must not keep others waiting.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
 if __name__ == "__main__":
     ThreadingHTTPServer.daemon_threads = True
+    if len(sys.argv) > 3:
+        serve_tls(int(sys.argv[3]))
     ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()

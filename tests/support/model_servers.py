@@ -17,10 +17,10 @@ from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from services.planning.open_inference import MODEL_SERVER
-from services.transport import SpiffeId, client
+from services.transport import SpiffeId, TlsFiles, client
 from tests.support.model_world import world
 from tests.support.repository import REPOSITORY
-from tests.support.workload_certificates import WorkloadAuthority, files
+from tests.support.workload_certificates import WorkloadAuthority, files, tls_environment
 
 NAME = "readmission-risk-v1"
 HOSPITAL = "north"
@@ -95,6 +95,7 @@ class FaultyServer:
 
     url: str
     log: Path
+    tls_url: str = ""
 
     def fail(self, fault: str) -> None:
         """Answer with a fault from now on; ``none`` ends it."""
@@ -106,13 +107,19 @@ class FaultyServer:
 
 
 @contextmanager
-def faulty_server(place: Path, scratch: Path) -> Iterator[FaultyServer]:
-    """Run ``tests.support.faulty_model_server`` with a release."""
+def faulty_server(place: Path, scratch: Path, tls: TlsFiles | None = None) -> Iterator[FaultyServer]:
+    """Run ``tests.support.faulty_model_server`` with a release; with a certificate it answers mutual TLS as well."""
     port, log = free_port(), scratch / "faulty-server.log"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tests.support.faulty_model_server", str(place), str(port)]
+    tls_url = ""
+    if tls is not None:
+        tls_port = free_port()
+        command.append(str(tls_port))
+        env |= tls_environment(tls)
+        tls_url = f"https://127.0.0.1:{tls_port}"
     with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=scratch, stdout=out, stderr=out) as run:
-        server = FaultyServer(f"http://127.0.0.1:{port}", log)
+        server = FaultyServer(f"http://127.0.0.1:{port}", log, tls_url)
         try:
             ready = Retrying(
                 retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_delay(60), reraise=True

@@ -107,3 +107,12 @@ def files(folder: Path, *, revocations: bool = False) -> TlsFiles:
     return TlsFiles(
         folder / "tls.crt", folder / "tls.key", folder / "tls.ca", folder / "tls.crl" if revocations else None
     )
+
+
+def tls_environment(of: TlsFiles) -> dict[str, str]:
+    """Return the variables by which a service finds its certificate."""
+    return {
+        "TLS_CERTIFICATE_FILE": str(of.certificate),
+        "TLS_KEY_FILE": str(of.key),
+        "TLS_CA_FILE": str(of.authority),
+    }
