@@ -34,7 +34,6 @@ AMBIGUOUS: tuple[Form, ...] = (
     lambda head, body, hidden: head + _length(b"9" * 40) + b"\r\n" + body + hidden,
     lambda head, body, hidden: head + _length(b"") + b"\r\n" + body + hidden,
     lambda head, body, hidden: head + b"Content-Length : %d\r\n" % len(body) + b"\r\n" + body + hidden,
-    lambda head, body, hidden: head + b" Content-Length: %d\r\n" % len(body) + b"\r\n" + body + hidden,
     lambda head, body, hidden: head + b"Content-Length:\x0b%d\r\n" % len(body) + b"\r\n" + body + hidden,
     lambda head, body, hidden: head + b"Transfer-Encoding: xchunked\r\n\r\n" + _chunks(body) + hidden,
     lambda head, body, hidden: head + b"Transfer-Encoding : chunked\r\n\r\n" + _chunks(body) + hidden,
@@ -54,6 +53,7 @@ AMBIGUOUS: tuple[Form, ...] = (
 )
 # RFC 9112 lets a server read these, and everybody who reads them sees two requests.
 TOLERATED: tuple[Form, ...] = (
+    lambda head, body, hidden: head + b" Content-Length: %d\r\n" % len(body) + b"\r\n" + body + hidden,
     lambda head, body, hidden: head + TE + b"\r\n" + _chunks(body, b"%x " % len(body)) + hidden,
     lambda head, body, hidden: head.replace(b"\r\n", b"\n") + _length(0)[:-2] + b"\n\n" + hidden,
 )

@@ -86,10 +86,9 @@ async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 class Echo(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport: Any = transport
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
-        assert isinstance(self.transport, asyncio.DatagramTransport)
         self.transport.sendto(data, addr)
 
 
