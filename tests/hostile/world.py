@@ -2,6 +2,7 @@
 
 import random
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -72,7 +73,7 @@ class World:
 
     def hook(self) -> dict[str, Any]:
         """Return a hook without a prefetch: it is answered after little work."""
-        whole = self.path.discharge
+        whole = deepcopy(self.path.discharge)
         return {name: value for name, value in whole.items() if name != "prefetch"} | {"hookInstance": str(uuid4())}
 
     def card_feedback(self) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Planning and care are the programs that pods run. PostgreSQL and OpenBao are rea
 identity provider and the model server (with a real release) are the tests'.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -31,7 +30,7 @@ from services.transport import SpiffeId, TlsFiles, client
 from tests.support.bao_server import HOSPITAL, Bao, bao
 from tests.support.care_world import ADDRESS, hook, prefetch
 from tests.support.discharges import stays
-from tests.support.ehr import Ehr, write_clients
+from tests.support.ehr import Ehr, clients
 from tests.support.ehr_server import EhrServer
 from tests.support.ehr_server import running as running_ehr
 from tests.support.identity_provider import Provider, identity_provider
@@ -232,8 +231,9 @@ def _planning(
         "MODEL_BUDGET_MILLISECONDS": str(MODEL_BUDGET_MILLISECONDS),
         "RELEASE_FILES": str(release),
         "ONLINE_FEATURES": str(world().features),
-        "PLANNING_DATABASE_FILE": str(databases[Schema.PLANNING].connection_file("planning-service")),
-        "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].connection_file("audit-writer")),
+        **databases[Schema.PLANNING].server.environment,
+        "PLANNING_DATABASE_FILE": str(databases[Schema.PLANNING].login_file("planning-service")),
+        "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].login_file("audit-writer")),
         TRUSTED_KEYS: LocalSigner(folder / "key").public_keys()["v1"],
     }
     url = f"https://127.0.0.1:{port}"
@@ -250,18 +250,17 @@ def _care(
     fhir: EhrServer,
     planning: Service,
 ) -> Service:
-    port, credentials = free_port(), folder / "fhir.json"
-    credentials.touch(mode=0o600)
-    credentials.write_text(json.dumps({"auth": "none", "ca": fhir.authority.certificate.decode()}))
+    port = free_port()
     environment = _shared(own, port, (GATEWAY,)) | {
         "PUBLIC_URL": ADDRESS,
         "PLANNING_URL": planning.url,
-        "EHR_CLIENTS": str(write_clients(folder / "clients.yaml", ehr)),
+        "EHR_CLIENTS": clients(ehr),
         "CURATED": str(folder / "curated"),
-        "CARE_DATABASE_FILE": str(databases[Schema.CARE].connection_file("care-service")),
-        "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].connection_file("audit-writer")),
+        **databases[Schema.CARE].server.environment,
+        "CARE_DATABASE_FILE": str(databases[Schema.CARE].login_file("care-service")),
+        "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].login_file("audit-writer")),
         "FHIR_SERVER": fhir.base,
-        "FHIR_CREDENTIALS": str(credentials),
+        "FHIR_CA": str(fhir.ca),
         "SIGN_IN_ISSUER": provider.issuer.url,
         "SIGN_IN_AUDIENCE": provider.issuer.audience,
         "SIGN_IN_CA": str(provider.ca),
