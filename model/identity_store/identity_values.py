@@ -68,7 +68,7 @@ def patient_values(resource: dict[str, Any], subject: Subject) -> PatientValues:
 def stay_values(resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> StayValues:
     """Return the identifying values of an Encounter."""
     identity = resource["id"]
-    period = resource.get("period") or {}
+    period = _object(resource.get("period"))
     ended = moment_of(period.get("end"), zone, end_of_day=True)
     searched = [search_text("encounter-id", identity)]
     searched += [search_text("discharge-day", local_day(ended, zone))] if ended else []
@@ -79,7 +79,7 @@ def stay_values(resource: dict[str, Any], patient_id: str, subject: Subject, zon
         unit=unit_of(resource),
         started_at=_moment(moment_of(period.get("start"), zone)),
         ended_at=_moment(ended),
-        open=ended is None and resource.get("status") in GOING_ON,
+        open=ended is None and _text(resource.get("status")) in GOING_ON,
         searched=tuple(searched),
     )
 
@@ -99,54 +99,62 @@ def search_text(kind: str, text: str) -> str:
 
 def local_day(moment: datetime, zone: tzinfo) -> str:
     """Return the hospital's day of a moment, as ISO 8601."""
-    return moment.astimezone(zone).date().isoformat()
+    try:
+        return moment.astimezone(zone).date().isoformat()
+    except OverflowError:  # the last day that a date can hold
+        return moment.date().isoformat()
 
 
 def _record_numbers(resource: dict[str, Any]) -> Iterator[str]:
     """Yield the typed record numbers; when there are none, the first identifier without a type."""
-    identifiers = [one for one in resource.get("identifier") or () if _text(one.get("value"))]
+    identifiers = [one for one in _objects(resource.get("identifier")) if _text(one.get("value"))]
     typed = [one for one in identifiers if RECORD_NUMBER in _codes(one)]
     for one in typed or [one for one in identifiers if not _codes(one)][:1]:
-        yield one["value"].strip()
+        yield str(_text(one["value"])).strip()
 
 
-def _codes(identifier: dict[str, Any]) -> set[object]:
-    return {coding.get("code") for coding in (identifier.get("type") or {}).get("coding") or ()}
+def _codes(identifier: dict[str, Any]) -> set[str]:
+    codings = _objects(_object(identifier.get("type")).get("coding"))
+    return {code for coding in codings if (code := _text(coding.get("code")))}
 
 
 def _name(resource: dict[str, Any]) -> tuple[str | None, list[str]]:
     """Return the official or first name, and the texts under which any of the names is found."""
-    names = [one for one in resource.get("name") or () if one.get("family") or one.get("text")]
+    names = [one for one in _objects(resource.get("name")) if _text(one.get("family")) or _text(one.get("text"))]
     parts: list[str] = []
     for one in names:
-        family, given = one.get("family") or "", " ".join(one.get("given") or ())
-        parts += [text for text in (family, given, f"{given} {family}", one.get("text") or "") if text.strip()]
+        family, given = _text(one.get("family")) or "", _given(one)
+        parts += [text for text in (family, given, f"{given} {family}", _text(one.get("text")) or "") if text.strip()]
     shown = min(names, key=lambda one: one.get("use") != "official", default=None)
     if shown is None:
         return None, parts
-    given = " ".join(shown.get("given") or ())
-    written = ", ".join(text for text in (shown.get("family"), given) if text) if shown.get("family") else shown["text"]
-    return written, parts
+    family = _text(shown.get("family")) or ""
+    return (", ".join(text for text in (family, _given(shown)) if text) if family else _text(shown["text"])), parts
+
+
+def _given(name: dict[str, Any]) -> str:
+    given = name.get("given")
+    return " ".join(text for one in given if (text := _text(one))) if isinstance(given, list) else ""
 
 
 def _telephone(resource: dict[str, Any]) -> str | None:
     phones = [
         one
-        for one in resource.get("telecom") or ()
+        for one in _objects(resource.get("telecom"))
         if one.get("system") in ("phone", "sms") and _text(one.get("value")) and one.get("use") != "old"
     ]
     order = {use: place for place, use in enumerate(PHONE_ORDER)}
-    first = min(phones, key=lambda one: order.get(one.get("use") or "", len(order)), default=None)
-    return None if first is None else str(first["value"]).strip()
+    first = min(phones, key=lambda one: order.get(_text(one.get("use")) or "", len(order)), default=None)
+    return None if first is None else str(_text(first["value"])).strip()
 
 
 def unit_of(resource: dict[str, Any]) -> str | None:
     """Return the latest location of an encounter: its display, or the id of the Location."""
-    places = [one for one in resource.get("location") or () if isinstance(one.get("location"), dict)]
+    places = [one for one in _objects(resource.get("location")) if isinstance(one.get("location"), dict)]
     if not places:
         return None
     current = [one for one in places if one.get("status") == "active"] or places
-    location = max(current, key=lambda one: str((one.get("period") or {}).get("start") or ""))["location"]
+    location = max(current, key=lambda one: str(_object(one.get("period")).get("start") or ""))["location"]
     shown = _text(location.get("display"))
     if shown:
         return shown.strip()
@@ -158,5 +166,18 @@ def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
+def _object(value: object) -> dict[str, Any]:
+    """Return an element, or an empty one: what an EHR sends has not been validated."""
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    """Return the elements of a list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    """Return a text, with a replacement for what UTF-8 or PostgreSQL cannot hold; nothing of an empty one."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

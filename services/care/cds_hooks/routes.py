@@ -183,7 +183,8 @@ def _place(
     encounter = patient.resource("Encounter", patient.encounter_id)
     if encounter is None or features.features is None:
         return
-    ended = moment_of((encounter.get("period") or {}).get("end"), care.zone, end_of_day=True)
+    period = encounter.get("period")
+    ended = moment_of(period.get("end") if isinstance(period, dict) else None, care.zone, end_of_day=True)
     place(
         connection,
         features,

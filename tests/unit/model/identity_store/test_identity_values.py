@@ -1,11 +1,23 @@
-from datetime import UTC
+import copy
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from model.deid.subject import Subject, secret_input
-from model.identity_store.identity_values import PatientValues, StayValues, patient_values, search_text, stay_values
+from model.identity_store.identity_values import (
+    PatientValues,
+    StayValues,
+    local_day,
+    patient_values,
+    search_text,
+    stay_values,
+    unit_of,
+)
 from tests.support.model_world import RING
 
 SUBJECT = Subject(RING.secrets([secret_input("north", "p1")])[0])
@@ -118,3 +130,42 @@ def test_a_stay_is_open_while_it_goes_on(status: str | None, period: dict[str, s
 def test_a_search_ignores_case_accents_and_spaces() -> None:
     assert search_text("name", "  MÜLLER   Anna ") == search_text("name", "Muller anna")
     assert search_text("name", "a") != search_text("record-number", "a")
+
+
+WHOLE: dict[str, Any] = {
+    "identifier": [{"value": "MRN1", "type": MR}],
+    "name": [{"use": "official", "family": "Quackenbush", "given": ["Ann"], "text": "Ann"}],
+    "birthDate": "1931-07-04",
+    "telecom": [{"system": "phone", "use": "home", "value": "2"}],
+    "status": "finished",
+    "period": {"start": "2026-01-01", "end": "2026-01-03"},
+    "location": [{"location": {"display": "Cardiology"}, "period": {"start": "2026-01-01"}, "status": "active"}],
+}
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "a\0b", "\ud800", "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(content: Any) -> Iterator[tuple[Any, Any]]:
+    for key, value in list(content.items() if isinstance(content, dict) else enumerate(content)):
+        yield content, key
+        if isinstance(value, dict | list):
+            yield from places(value)
+
+
+@given(st.data())
+def test_elements_of_other_types_are_left_out(data: st.DataObject) -> None:
+    changed = copy.deepcopy(WHOLE)
+    for _ in range(data.draw(st.integers(1, 4))):
+        holder, key = data.draw(st.sampled_from(list(places(changed))))
+        holder[key] = data.draw(ANYTHING)
+    patient, stay = of_patient(**changed), of_stay(**changed)
+    for text in (patient.name, patient.record_number, patient.telephone, patient.birth_date, stay.unit):
+        assert text is None or "\0" not in text.encode().decode()
+    assert unit_of(changed) == stay.unit
+
+
+def test_the_last_day_of_all_has_a_day_in_every_zone() -> None:
+    assert local_day(datetime(9999, 12, 31, 23, tzinfo=UTC), ZoneInfo("Pacific/Auckland")) == "9999-12-31"
