@@ -51,13 +51,15 @@ class Lab(Probing):
     ----------
     addresses
         The pods' addresses.
+    ports
+        The ports on which everybody answers.
     """
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[str], ports: Sequence[int] = PORTS) -> None:
         self._stack = ExitStack()
         self._prefix = f"{PREFIX}{os.getpid()}-"
         super().__init__()
-        self.addresses = tuple(addresses)
+        self.addresses, self.ports = tuple(addresses), tuple(ports)
         self.node_netns = f"{self._prefix}node"
         self.nft = ("ip", "netns", "exec", self.node_netns, "nft")
 
@@ -101,7 +103,7 @@ class Lab(Probing):
             _run("ip", "-n", netns, "-batch", "-", text="\n".join([*inner, f"route add default via {GATEWAY}"]))
         _run("ip", "netns", "exec", node, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         for netns, address in ((node, NODE), (outside, OUTSIDE), *((names[a], a) for a in self.addresses)):
-            command = ["ip", "netns", "exec", netns, sys.executable, "-I", "-S", str(AGENT), *map(str, PORTS)]
+            command = ["ip", "netns", "exec", netns, sys.executable, "-I", "-S", str(AGENT), *map(str, self.ports)]
             self.members[address] = Member(command)
             self._stack.callback(self.members[address].close)
         for member in self.members.values():
@@ -123,11 +125,11 @@ class Lab(Probing):
 
 
 @contextmanager
-def lab_of(addresses: Sequence[str]) -> Iterator[Lab]:
+def lab_of(addresses: Sequence[str], ports: Sequence[int] = PORTS) -> Iterator[Lab]:
     """Build a node with pods, or skip the test on a machine where that cannot be."""
     if os.geteuid() or not shutil.which("nft") or not shutil.which("ip"):
         pytest.skip("network namespaces need root, nftables and iproute2")
-    with Lab(addresses) as lab:
+    with Lab(addresses, ports) as lab:
         yield lab
 
 
