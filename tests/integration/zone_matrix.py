@@ -82,6 +82,11 @@ class Matrix:
             for target in _pod(found.target)
         )
 
+    @cached_property
+    def declared(self) -> frozenset[str]:
+        """Accounts of the workloads that the stack declares, whose pods policies allow something."""
+        return frozenset(group.workload for group in self._topology.pod_groups if group.egress or group.ingress)
+
     def between(self, source: Pod, target: Pod, protocol: str, port: int) -> bool:
         """Return whether packets pass from pods to pods on a port."""
         return any(
