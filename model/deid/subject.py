@@ -29,7 +29,9 @@ class Subject:
 
     def pseudonym(self, kind: str, identity: str) -> str:
         """Return the keyed pseudonym of one of the patient's records, with the key's version in front."""
-        digest = hmac.digest(self.secret.key, f"{kind}|{identity}".encode(), "sha256").hex()
+        # JSON can hold half a character, which UTF-8 cannot.
+        keyed = f"{kind}|{identity}".encode("utf-8", "surrogatepass")
+        digest = hmac.digest(self.secret.key, keyed, "sha256").hex()
         return f"{self.secret.version}-{digest[:DIGEST_CHARACTERS]}"
 
     @cached_property
