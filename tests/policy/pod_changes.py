@@ -214,7 +214,7 @@ _CRON_JOB = "k8s:batch/CronJob"
 _JOB = "spec.jobTemplate.spec.template.spec"
 _INJECTED = "spec.jobTemplate.spec.template.metadata.annotations"
 SEEDS = [
-    seed("CM-01", _CRON_JOB, _INJECTED, {"vault.hashicorp.com/agent-inject": "true"}, name="*-features", hides=False),
+    seed("CM-01", _CRON_JOB, _INJECTED, {"vault.hashicorp.com/agent-inject": "true"}, name="*-train", hides=False),
     *(
         seed(
             change.control,

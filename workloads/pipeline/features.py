@@ -1,4 +1,4 @@
-"""CronJob of the feature table: one row an index discharge, from the pseudonymised tables."""
+"""CronJob of the feature table and the warehouse: one row an index discharge, from the pseudonymised tables."""
 
 import pulumi
 
@@ -12,4 +12,6 @@ FEATURE_TABLE = "features.parquet"
 def features(context: HospitalContext, parent: pulumi.Resource) -> None:
     """Declare the nightly CronJob of the feature table."""
     tables, feature_table = context.s3_url("tables"), context.s3_url("features", FEATURE_TABLE)
-    cron_job(context, FEATURES, context.model_command("features", tables, "--out", feature_table), parent)
+    # In one run with the file, so that both are of the same tables.
+    warehouse = ("--warehouse", context.hospital.name) if context.identities[FEATURES].database else ()
+    cron_job(context, FEATURES, context.model_command("features", tables, "--out", feature_table, *warehouse), parent)

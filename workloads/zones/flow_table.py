@@ -1,6 +1,6 @@
 """The zone table (``zones.yaml``): zones of a hospital, and the NetworkPolicy rules that its flows mean."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -80,10 +80,11 @@ class ZoneTable:
                 f"flow {flow.source} to {flow.target}: workloads.yaml defines no port {flow.port} of {flow.target}"
             )
 
-    def flows_between(self, workloads: Collection[str]) -> tuple[Flow, ...]:
-        """Return the flows whose ends are among some workloads, or are endpoints."""
-        absent = self.workloads.keys() - set(workloads)
-        return tuple(flow for flow in self.flows if not {flow.source, flow.target} & absent)
+    def flows_between(self, workloads: Mapping[str, Workload]) -> tuple[Flow, ...]:
+        """Return the flows whose ends are among some workloads, or are endpoints; to Vault, of those that log in."""
+        absent = self.workloads.keys() - workloads.keys()
+        present = (flow for flow in self.flows if not {flow.source, flow.target} & absent)
+        return tuple(flow for flow in present if flow.target != "vault" or workloads[flow.source].vault_rules)
 
     def port(self, flow: Flow) -> int | None:
         """Return the port number of a flow to a workload; None for flows to endpoints."""
