@@ -18,6 +18,8 @@ PORT = "https"
 SERVICE_PORT = 443
 # The pause before the server is told to stop, and what requests in progress then have.
 GRACE_SECONDS = 40
+# In a new stack pods wait for their database, which the Job `database` creates after the update, or for a release.
+NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def cluster_service(context: HospitalContext, workload: str, parent: pulumi.Reso
     labels = dict(identity.labels)
     core.Service(
         context.logical_name(workload),
-        metadata=ObjectMetaArgs(name=row.service_account, namespace=identity.namespace, labels=labels),
+        metadata=ObjectMetaArgs(
+            name=row.service_account, namespace=identity.namespace, labels=labels, annotations=NOT_AWAITED
+        ),
         spec=core.ServiceSpecArgs(
             type="ClusterIP",
             selector=labels,
@@ -105,7 +109,7 @@ def deployment(context: HospitalContext, service: Service, parent: pulumi.Resour
     pod = Pod(identity, container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
     return apps.Deployment(
         context.logical_name(service.workload),
-        metadata=metadata,
+        metadata=ObjectMetaArgs(name=name, namespace=identity.namespace, labels=labels, annotations=NOT_AWAITED),
         spec=apps.DeploymentSpecArgs(
             replicas=context.hospital.replicas.min if row.pods.replicas == "hospital" else row.pods.replicas,
             selector=selector,

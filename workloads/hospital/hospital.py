@@ -44,11 +44,12 @@ from workloads.serving.care import care
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_service
 from workloads.serving.planning import planning
+from workloads.serving.score import score
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
 from workloads.zones.secret_table import TLS
-from workloads.zones.workload_table import CARE, GATEWAY, MODEL_SERVER, Workload
+from workloads.zones.workload_table import CARE, GATEWAY, MODEL_SERVER, PLANNING, Workload
 
 
 @dataclass(frozen=True)
@@ -246,8 +247,10 @@ class HospitalService(pulumi.ComponentResource):
             release=args.release,
             prerequisites=(args.platform, zones, storage, vault, *prerequisites, *accounts.values()),
         )
-        for declare in (ingest, reidentify, features, training, promotion, inference_service, planning):
+        for declare in (ingest, reidentify, features, training, promotion, inference_service, score):
             declare(context, self)
+        if PLANNING in accounts:
+            planning(context, self)
         if self._server:
             database(context, self._server.secret, self)
         if settings.gateway and CARE in accounts:

@@ -1,31 +1,49 @@
-"""Job of discharge planning: requests a patient's risk from the model server, inside the serving zone."""
+"""Planning of a hospital: scores of encounters by pseudonym, from the release that it was assigned."""
 
 import pulumi
 
-from workloads.blocks.cron_job import cron_job
+from infra.settings import Resources
+from workloads.blocks.deployment import Service, deployment, probes, service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
+from workloads.blocks.release_metadata import release_key
 from workloads.pipeline.features import FEATURE_TABLE
 from workloads.pipeline.promotion import VERSION
-from workloads.serving.inference_service import inference_url, model_name
-from workloads.zones.workload_table import PLANNING
+from workloads.serving.inference_service import model_name
+from workloads.zones.workload_table import MODEL_SERVER, PLANNING, row
 
 
 def planning(context: HospitalContext, parent: pulumi.Resource) -> None:
-    """Declare the suspended CronJob that scores one patient."""
-    release = context.hospital.release
-    # Without a release there is no model server; the Job then fails with that message.
-    version = release.version if release else VERSION
+    """Declare the Deployment of planning; without a release it ranks by LACE."""
     container = Container(
-        name="score",
+        name=PLANNING,
         image=context.cluster.images.workloads,
-        resources=context.settings.sizes.job,
-        args=["-m", "services.planning", "score", "--patient", "any"],
-        env={
-            "HOSPITAL": context.hospital.name,
-            "FEATURES": context.s3_url("features", FEATURE_TABLE),
-            "MODEL_NAME": model_name(version),
-            "MODEL_URL": inference_url(context.hospital.name, version),
-        },
+        resources=_resources(),
+        args=["-m", "services.planning", "serve"],
+        env=_environment(context),
+        probes=probes(PLANNING),
     )
-    cron_job(context, PLANNING, container, parent)
+    deployment(context, Service(PLANNING, container), parent)
+
+
+def _resources() -> Resources:
+    resources = row(PLANNING).pods.resources
+    if not isinstance(resources, Resources):
+        raise ValueError(f"workload {PLANNING} needs a size of its own; add it to workloads.yaml")
+    return resources
+
+
+def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:
+    hospital, release = context.hospital, context.hospital.release
+    version = release.version if release else VERSION
+    values: dict[str, pulumi.Input[str]] = {
+        "HOSPITAL": hospital.name,
+        "MODEL_URL": service_url(hospital.name, MODEL_SERVER),
+        "MODEL_NAME": model_name(version),
+        "ONLINE_FEATURES": context.s3_url("features", FEATURE_TABLE),
+        "HMLOPS_TRUSTED_KEYS": context.release_keys,
+    }
+    if release is None:
+        return values
+    files = context.s3_url("releases", release_key(release))
+    return {**values, "MODEL_RELEASE": str(release), "RELEASE_FILES": files}

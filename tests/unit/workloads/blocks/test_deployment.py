@@ -13,7 +13,6 @@ from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
 from workloads.hospital import hospital as declared_hospital
 from workloads.zones import flow_table, workload_table
-from workloads.zones.flow_table import Flow
 from workloads.zones.workload_table import PLANNING, Pods, WorkloadTable
 
 PORT = 8443
@@ -21,14 +20,12 @@ PORT = 8443
 
 def table_of(**change: Any) -> WorkloadTable:
     table = workload_table.table()
-    row = replace(table.workloads[PLANNING], cron_job=None, **change)
+    row = replace(table.workloads[PLANNING], **change)
     return replace(table, workloads={**table.workloads, PLANNING: row})
 
 
 def put(table: WorkloadTable, patch: pytest.MonkeyPatch) -> None:
-    before = flow_table.table()
-    called = [Flow("gateway", "planning", "https")] if table.workloads[PLANNING].ports else []
-    zones = replace(before, workloads=table.workloads, flows=(*before.flows, *called))
+    zones = replace(flow_table.table(), workloads=table.workloads)
     patch.setattr(workload_table, "table", lambda: table)
     patch.setattr(flow_table, "table", lambda: zones)
 
@@ -77,7 +74,7 @@ def test_its_callers_are_those_of_the_zone_table(stack: Stack) -> None:
     [north] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
     [container] = north.inputs["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}
-    assert (env["TLS_CALLERS"], env["TLS_PORT"]) == ("spiffe://hmlops/north/envoy", str(PORT))
+    assert (env["TLS_CALLERS"], env["TLS_PORT"]) == ("spiffe://hmlops/north/care", str(PORT))
 
 
 def test_its_service_has_the_name_by_which_the_gateway_and_callers_know_it(stack: Stack) -> None:
