@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from model.io.database import sqlstate
 from services.audit import chain
@@ -33,6 +34,8 @@ UNMATCHED = "unmatched"
 WITHOUT_RECORD = frozenset({"/healthz", "/readyz", "/metrics"})
 """Probes: they come every few seconds and answer nothing about anybody."""
 HEADER = "audit-record"
+START_SECONDS = 180
+"""How long a service that starts waits for its database: an update creates and migrates it at the same time."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _OF_THE_REQUEST = frozenset({"request_id", "occurred_at", "service", "hospital", "route", "status"})
@@ -86,6 +89,29 @@ class Recorder:
             raise NotRecordedError(f"No connection to the audit database (SQLSTATE {sqlstate(fault)}).") from None
         except DatabaseError as fault:
             raise NotRecordedError(f"No connection to the audit database: {fault}.") from None
+
+    def append_start(self, entry: AuditEntry, patience_seconds: float = START_SECONDS) -> Record:
+        """Append the record of the service's start; wait for a database that cannot take it yet.
+
+        Raises
+        ------
+        NotRecordedError
+            If it is not on record after that time.
+        """
+
+        def waiting(state: RetryCallState) -> None:
+            if state.attempt_number == 1 and state.outcome:
+                fault = state.outcome.exception()
+                log.warning("%s Waiting up to %.0f s for the database.", fault, patience_seconds)
+
+        attempts = Retrying(
+            retry=retry_if_exception_type(NotRecordedError),
+            wait=wait_exponential(max=5),
+            stop=stop_after_delay(patience_seconds),
+            before_sleep=waiting,
+            reraise=True,
+        )
+        return attempts(self.append, entry)
 
 
 @dataclass

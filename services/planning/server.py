@@ -30,7 +30,7 @@ def serve(environment: Mapping[str, str]) -> None:
     UserError
         If a setting is missing, or the certificate cannot be used.
     NotRecordedError
-        If the start is not on record: then nothing could be answered.
+        If the start is not on record, although the service waited: then nothing could be answered.
     """
     settings = Settings.from_environment(environment)
     try:
@@ -62,4 +62,4 @@ def _record_start(parts: Planning, deployed_by: str | None) -> None:
         release=answers.release_ref(release) if release else None,
         at=datetime.now(UTC),
     )
-    parts.recorder.append(entry)
+    parts.recorder.append_start(entry, parts.settings.database_patience_seconds)

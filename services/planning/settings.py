@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.io.database import DatabaseServer
+from services.audit.http import START_SECONDS
 from services.database.connections import Database
 from services.database.schemas import Schema
 from services.environment import settings_of
@@ -20,6 +21,7 @@ _VARIABLES = {
     "online_features": "ONLINE_FEATURES",
     "planning_database": "PLANNING_DATABASE_FILE",
     "audit_database": "AUDIT_DATABASE_FILE",
+    "database_patience_seconds": "DATABASE_PATIENCE_SECONDS",
     "budget_milliseconds": "MODEL_BUDGET_MILLISECONDS",
     "stale_hours": "FEATURES_STALE_HOURS",
 }
@@ -44,6 +46,8 @@ class Settings(BaseModel):
         The server of the hospital's databases.
     planning_database, audit_database
         Files with their logins.
+    database_patience_seconds
+        Time that a service that starts waits for its database.
     budget_milliseconds
         Time for an answer of the model server.
     stale_hours
@@ -61,6 +65,7 @@ class Settings(BaseModel):
     database_server: DatabaseServer
     planning_database: Path = _SECRETS / "database-planning.json"
     audit_database: Path = _SECRETS / "database-audit.json"
+    database_patience_seconds: float = Field(START_SECONDS, ge=0, le=3600)
     budget_milliseconds: int = Field(300, ge=10, le=5000)
     stale_hours: float = Field(36.0, gt=0, le=24 * 14)
 

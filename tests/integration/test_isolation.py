@@ -25,14 +25,14 @@ ZONE = {
     "trainer": "data",
     "promoter": "data",
     "model-server": "serving",
-    "planner": "serving",
+    "score": "serving",
 }
 CRONJOB = {
     "ingestor": "ingest",
     "features": "features",
     "trainer": "train",
     "promoter": "release",
-    "planner": "score",
+    "score": "score",
 }
 AUDIENCE = "sts.amazonaws.com"
 CONNECT = """
@@ -110,8 +110,8 @@ def test_the_pipeline_reaches_what_it_needs(api: client.ApiClient) -> None:
         ("features", "north", "raw", "landed.json"),
         ("model-server", "north", "curated", "features/features.parquet"),
         ("model-server", "south", "models", "readmission/"),
-        ("planner", "north", "raw", "landed.json"),
-        ("planner", "north", "models", "readmission/"),
+        ("score", "north", "raw", "landed.json"),
+        ("score", "north", "models", "readmission/"),
     ],
 )
 def test_a_role_of_north_does_not_read_what_is_not_its_own(
@@ -180,7 +180,7 @@ def test_vault_hashes_for_the_ingestor_of_the_same_hospital_alone(api: client.Ap
     [
         ("north", "ingestor", "south-ingestor"),
         ("north", "ingestor", "north-promoter"),
-        ("north", "planner", "north-ingestor"),
+        ("north", "score", "north-ingestor"),
     ],
 )
 def test_vault_knows_each_workload_by_its_own_name(
@@ -295,8 +295,8 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
     north, south, phi = pods.model_server("north"), pods.model_server("south"), pods.listener("north", "ingestor")
     everything = [north, south, phi, VAULT, AWS, KUBERNETES]
     allowed = {
-        ("north", "planner"): {north, VAULT, AWS},
-        ("south", "planner"): {south, VAULT, AWS},
+        ("north", "score"): {north, VAULT, AWS},
+        ("south", "score"): {south, VAULT, AWS},
         ("north", "trainer"): {AWS},
         ("north", "promoter"): {VAULT, AWS},
         ("north", "features"): {AWS},
@@ -308,10 +308,10 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
 
 def test_a_namespace_with_forged_labels_reaches_no_pod_of_a_zone(pods: Pods) -> None:
     targets = [pods.model_server("north"), pods.listener("north", "ingestor"), KUBERNETES]
-    name, namespace = pods.outsider("north-serving", "planner", CONNECT, json.dumps(targets))
+    name, namespace = pods.outsider("north-serving", "score", CONNECT, json.dumps(targets))
     assert pods.said(name, namespace) == dict.fromkeys(targets, False) | {KUBERNETES: True}
 
 
 def test_the_api_server_alone_sets_the_label_by_which_zones_are_selected(pods: Pods) -> None:
-    _, namespace = pods.outsider("north-serving", "planner", "pass")
+    _, namespace = pods.outsider("north-serving", "score", "pass")
     assert pods.rename(namespace, "north-serving") == namespace

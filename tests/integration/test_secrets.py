@@ -48,7 +48,7 @@ SERVE = """
 import json, socket, threading
 from services import probe
 from services.transport import ServerSettings, SpiffeId, TlsFiles, client, server
-own = SpiffeId("north", "planner")
+own = SpiffeId("north", "score")
 async def app(scope, receive, send):
     if scope["type"] == "http":
         body = scope["tls_peer"].encode()
@@ -187,7 +187,7 @@ def test_a_job_s_certificate_is_in_memory_and_the_job_ends(agents: Agents) -> No
         "modes": ["0o400"],
         "filesystem": ["tmpfs"],
         "secret in the environment": False,
-        "names": ["spiffe://hmlops/north/planner"],
+        "names": ["spiffe://hmlops/north/score"],
         "pair": True,
         "hours": pytest.approx(8, abs=0.1),
     }
@@ -198,7 +198,7 @@ def test_a_job_s_certificate_is_in_memory_and_the_job_ends(agents: Agents) -> No
 
 def test_services_prove_who_they_are_with_the_certificates_of_vault(agents: Agents) -> None:
     found = agents.result(*agents.start(SERVE))
-    assert found == {"peer": "spiffe://hmlops/north/planner", "status": 200, "probe": 200}
+    assert found == {"peer": "spiffe://hmlops/north/score", "status": 200, "probe": 200}
 
 
 def test_removing_the_annotations_of_a_file_removes_the_file(agents: Agents) -> None:
@@ -227,7 +227,7 @@ def test_a_service_has_a_sidecar_that_ends_after_it(agents: Agents) -> None:
     ("annotation", "value"),
     [
         ("role", "north-ingestor"),
-        ("role", "south-planner"),
+        ("role", "south-score"),
         ("agent-inject-template-tls.key", '{{ with secret "north/kv/data/fhir" }}{{ .Data }}{{ end }}'),
         ("agent-inject-secret-fhir", "north/kv/data/fhir"),
         ("agent-run-as-user", "0"),
@@ -251,23 +251,23 @@ def test_a_pod_of_another_namespace_gets_nothing_and_the_attempt_is_recorded(age
     agents.stop(name, namespace)
 
 
-@pytest.mark.parametrize(("hospital", "workload"), [("north", "trainer"), ("north", "ingestor"), ("south", "planner")])
+@pytest.mark.parametrize(("hospital", "workload"), [("north", "trainer"), ("north", "ingestor"), ("south", "score")])
 def test_a_login_of_another_service_account_or_hospital_is_refused_and_recorded(
     agents: Agents, api: client.ApiClient, vault: hvac.Client, hospital: str, workload: str
 ) -> None:
     before = agents.refusals(LOGIN)
     with pytest.raises((hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest)):
-        vault.auth.kubernetes.login("north-planner", token(api, hospital, workload, None))
+        vault.auth.kubernetes.login("north-score", token(api, hospital, workload, None))
     assert agents.refusals(LOGIN) > before
 
 
 def test_a_workload_gets_no_certificate_of_another(agents: Agents, api: client.ApiClient, vault: hvac.Client) -> None:
-    vault.auth.kubernetes.login("north-planner", token(api, "north", "planner", None))
-    path = "north/workload-pki/issue/planner"
-    assert vault.write(path, uri_sans="spiffe://hmlops/north/planner")["data"]["certificate"]
+    vault.auth.kubernetes.login("north-score", token(api, "north", "score", None))
+    path = "north/workload-pki/issue/score"
+    assert vault.write(path, uri_sans="spiffe://hmlops/north/score")["data"]["certificate"]
     before = agents.refusals(path)
     for names in (
-        {"uri_sans": "spiffe://hmlops/south/planner"},
+        {"uri_sans": "spiffe://hmlops/south/score"},
         {"common_name": "north.example"},
         {"ip_sans": "10.0.0.1"},
     ):
@@ -275,4 +275,4 @@ def test_a_workload_gets_no_certificate_of_another(agents: Agents, api: client.A
             vault.write(path, **names)
     assert agents.refusals(path) == before + 3
     with pytest.raises(hvac.exceptions.Forbidden):
-        vault.write("south/workload-pki/issue/planner", uri_sans="spiffe://hmlops/south/planner")
+        vault.write("south/workload-pki/issue/score", uri_sans="spiffe://hmlops/south/score")

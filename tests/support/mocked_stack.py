@@ -242,6 +242,9 @@ def pods(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     for job in stack.of("CronJob"):
         yield job.name, {**job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"], **_where(job), "copies": 2}
+    for service in stack.of("Deployment"):
+        spec = service.inputs["spec"]
+        yield service.name, {**spec["template"]["spec"], **_where(service), "copies": spec["replicas"] + 1}
     [shared] = stack.of("ClusterStorageContainer")
     runtimes = {(r.metadata["namespace"], r.metadata["name"]): r for r in stack.of("ServingRuntime")}
     for service in stack.of("InferenceService"):
