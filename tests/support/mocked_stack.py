@@ -242,7 +242,8 @@ def pods(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     for job in stack.of("CronJob"):
         yield job.name, {**job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"], **_where(job), "copies": 2}
-    for service in stack.of("Deployment"):
+    # A stack without PostgreSQL has none.
+    for service in (resource for resource in stack.resources if resource.kind == "Deployment"):
         spec = service.inputs["spec"]
         yield service.name, {**spec["template"]["spec"], **_where(service), "copies": spec["replicas"] + 1}
     [shared] = stack.of("ClusterStorageContainer")

@@ -74,7 +74,10 @@ def test_its_callers_are_those_of_the_zone_table(stack: Stack) -> None:
     [north] = [one for one in stack.of("Deployment") if one.name == "north-planning"]
     [container] = north.inputs["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one["value"] for one in container["env"]}
-    assert (env["TLS_CALLERS"], env["TLS_PORT"]) == ("spiffe://hmlops/north/care", str(PORT))
+    assert (env["TLS_CALLERS"], env["TLS_PORT"]) == (
+        "spiffe://hmlops/north/care,spiffe://hmlops/north/envoy",
+        str(PORT),
+    )
 
 
 def test_its_service_has_the_name_by_which_the_gateway_and_callers_know_it(stack: Stack) -> None:
