@@ -15,7 +15,8 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 
 from local.cluster import addons, charts, container_runtime, control_plane, host, node, openbao, pki, postgres
 from local.cluster.host import run
-from local.cluster.parts import Part, parts
+from local.cluster.part import Part
+from local.cluster.parts import parts
 from local.cluster.supervision import Supervisor
 from local.ehr import build as ehr_build
 from local.ehr import state as ehr_state
@@ -34,6 +35,7 @@ _FIRST = ("etcd", "openbao", "aws", "postgres", "charts")
 _SLOW = {"ehr", "keycloak"}
 _CLIENTS = ("kube-controller-manager", "kube-scheduler", "netpol")
 _NODE = ("kubelet", "kube-proxy", "metrics-server")
+_PLATFORM = ("kserve", "injector", "cert-manager", "entry")
 
 Progress = Callable[[str], None]
 
@@ -78,7 +80,8 @@ def prepare(progress: Progress) -> Built:
         tools = build.build_all(progress=progress)
         layers.result()
         keycloak.result()
-    return Built(tools, build_all(cache(), lock, progress=progress, coredns=tools["kubernetes"] / "coredns"))
+    programs = {"coredns": tools["kubernetes"] / "coredns", "envoy-gateway": tools["envoy-gateway"] / "envoy-gateway"}
+    return Built(tools, build_all(cache(), lock, progress=progress, programs=programs))
 
 
 def _check_disk(home: Home) -> None:
@@ -211,20 +214,22 @@ def start(home: Home, built: Built, progress: Progress) -> None:
 
 def _install(home: Home, built: Built, supervisor: Supervisor, all_parts: dict[str, Part], progress: Progress) -> None:
     kubernetes, kserve = built.tools["kubernetes"], built.tools["kserve"] / "config"
-    coredns = built.images["coredns"].reference
-    stamp, wanted = home.run / "addons", addons.digest(home, kserve, coredns)
+    images = {name: image.reference for name, image in built.images.items()}
+    stamp, wanted = home.run / "addons", addons.digest(home, kserve, images)
     installed = stamp.exists() and stamp.read_text() == wanted
     if not installed:
-        addons.before_kserve(home, kubernetes, kserve, coredns)
+        addons.before_kserve(home, kubernetes, kserve, images)
+        addons.certify_envoy_gateway(home, built.tools["envoy-gateway"])
     _start(home, supervisor, (all_parts[name] for name in _CLIENTS))
     progress("starting the node and KServe")
-    _start(home, supervisor, (all_parts[name] for name in (*_NODE, "kserve", "injector")))
+    _start(home, supervisor, (all_parts[name] for name in (*_NODE, *_PLATFORM)))
     if installed:
         return
     addons.after_kserve(home, kubernetes, kserve)
     wait = ("wait", "--timeout=90s")
     addons.kubectl(home, kubernetes, *wait, "--for=condition=Ready", f"node/{NODE_NAME}")
-    addons.kubectl(home, kubernetes, *wait, "--for=condition=Available", "-n", "kube-system", "deployment/coredns")
+    for namespace, name in (("kube-system", "coredns"), (addons.ENVOY_GATEWAY, "envoy-gateway")):
+        addons.kubectl(home, kubernetes, *wait, "--for=condition=Available", "-n", namespace, f"deployment/{name}")
     stamp.write_text(wanted)
 
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from urllib3.exceptions import HTTPError
 
 from local.cluster import audit_devices, host
-from local.cluster.parts import NETPOL_HEALTH_URL, Part, parts
+from local.cluster.part import Part
+from local.cluster.parts import NETPOL_HEALTH_URL, parts
 from local.cluster.supervision import Supervisor
 from local.hospitals import worklist_status
 from local.hospitals.hospital_status import Cluster, Finding, findings, reader

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Literal
 
-from pydantic import field_validator
-
 from infra.settings import validation
 from infra.settings.environment import ClusterKind, Environment
 from infra.settings.network import EksNetworks, ExistingClusterEndpoints, Networks
@@ -16,13 +14,6 @@ class ExistingClusterSettings(Environment):
     cluster: Literal[ClusterKind.LOCAL, ClusterKind.KIND] = ClusterKind.LOCAL
     endpoints: ExistingClusterEndpoints
     networks: Networks = Networks(pods="10.245.0.0/16", services="10.97.0.0/16")
-
-    @field_validator("gateway")
-    @classmethod
-    def _no_gateway(cls, gateway: object) -> object:
-        if gateway is not None:
-            raise ValueError("needs cluster: eks, where its controller is installed; remove it")
-        return gateway
 
 
 class EksSettings(Environment):

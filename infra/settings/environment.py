@@ -82,8 +82,8 @@ class Environment(Section):
     sizes: Sizes = Field(description="Container sizes.")
     gateway: Gateway | None = Field(
         None,
-        description="Gateway for hospitals' programs, with `cluster: eks`; without it no model can be called from "
-        "outside the cluster.",
+        description="Gateway for hospitals' EHRs, programs and people; without it no service can be called from "
+        "outside the cluster. A cluster that the stack does not declare must have Envoy Gateway and cert-manager.",
     )
     vault: VaultServer = Field(description="Vault server.")
     hospitals: tuple[Hospital, ...] = Field(

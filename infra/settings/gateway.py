@@ -1,5 +1,7 @@
 """The gateway through which a hospital's EHR, programs and people reach its services from outside the cluster."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from infra.settings.fields import DomainName, Network, Text, Url
@@ -12,7 +14,7 @@ _HTTPS = 443
 class Gateway(Section):
     """Gateway for hospitals' programs, whose tokens name one of the ``applications`` of the hospital's entry."""
 
-    domain: DomainName = Field(
+    domain: DomainName | Literal["localhost"] = Field(
         description="Domain of the hosts `HOSPITAL.DOMAIN`, for people, and `HOSPITAL.api.DOMAIN`, for programs."
     )
     port: int = Field(443, ge=1, le=65535, description="Port by which clients reach the gateway.")

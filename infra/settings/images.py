@@ -18,6 +18,7 @@ class Images(Section):
     workloads: ImageDigest = Field(description="Image of the pipeline's programs.")
     model_server: ImageDigest = Field(description="Image of the model server.")
     agent: ImageDigest = Field(description="Image of Vault's agent, which the injector adds to pods with secrets.")
+    envoy: ImageDigest = Field(description="Image of Envoy, which Envoy Gateway starts.")
     storage_initializer: ImageDigest = Field(description="Image of KServe's storage initializer.")
 
 

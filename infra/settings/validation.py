@@ -60,10 +60,10 @@ def unreachable(hospitals: Iterable[Hospital], *, gateway: bool) -> Iterator[str
     for hospital in hospitals:
         if hospital.fhir.url and hospital.network is None:
             yield f"hospital {hospital.name} has a fhir.url but no network; add network, the range of its FHIR server"
-        if gateway and not (hospital.network and hospital.client_certificates):
+        if gateway and not (hospital.network and (hospital.client_certificates or hospital.sign_in)):
             yield (
-                f"hospital {hospital.name} needs network and applications, or ehr, since its programs connect through "
-                "the gateway"
+                f"hospital {hospital.name} needs network, and applications, ehr or signIn, since who calls it connects "
+                "through the gateway"
             )
 
 

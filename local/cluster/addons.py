@@ -1,20 +1,24 @@
-"""Cluster add-ons applied before a deployment: RBAC, CoreDNS, metrics-server, KServe, and CRDs of charts."""
+"""Cluster add-ons applied before a deployment: RBAC, CoreDNS, metrics-server, KServe, Envoy Gateway, CRDs of charts."""
 
 import hashlib
 import json
+import os
 import string
 import subprocess
 from base64 import b64encode
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from local.cluster import crds
-from local.cluster.parts import METRICS_PORT, WEBHOOK_PORT
+from local.cluster.parts import METRICS_PORT
+from local.cluster.parts_platform import WEBHOOK_PORT
 from local.errors import UserError
 from local.paths import DNS_IP, INJECTOR_PORT, NODE_IP, REPOSITORY, Home
 
+ENVOY_GATEWAY = "envoy-gateway-system"
 MANIFESTS = REPOSITORY / "local" / "manifests"
 _CRDS = (
     *(
@@ -51,9 +55,10 @@ def _ca_bundle(home: Home) -> str:
     return b64encode((home.pki / "ca.crt").read_bytes()).decode()
 
 
-def _rendered(home: Home, coredns_image: str) -> str:
+def _rendered(home: Home, images: Mapping[str, str]) -> str:
     values = {
-        "COREDNS_IMAGE": coredns_image,
+        "COREDNS_IMAGE": images["coredns"],
+        "ENVOY_GATEWAY_IMAGE": images["envoy-gateway"],
         "DNS_IP": DNS_IP,
         "NODE_IP": NODE_IP,
         "METRICS_PORT": str(METRICS_PORT),
@@ -85,18 +90,18 @@ def _kserve_settings(config: Path) -> dict[str, Any]:
     return content
 
 
-def digest(home: Home, config: Path, coredns_image: str) -> str:
+def digest(home: Home, config: Path, images: Mapping[str, str]) -> str:
     """Return a digest of everything that is applied, to detect changes."""
     settings = yaml.safe_dump(_kserve_settings(config))
     types = f"{crds.TYPES}{(crds.MODULE / 'go.sum').read_text()}"
-    return hashlib.sha256(f"{_rendered(home, coredns_image)}{settings}{config}{types}".encode()).hexdigest()
+    return hashlib.sha256(f"{_rendered(home, images)}{settings}{config}{types}".encode()).hexdigest()
 
 
-def before_kserve(home: Home, kubernetes: Path, config: Path, coredns_image: str) -> None:
+def before_kserve(home: Home, kubernetes: Path, config: Path, images: Mapping[str, str]) -> None:
     """Apply everything that KServe's controller and the pods need, and wait for the CRDs."""
     types = [*(config / "crd" / "full" / name for name in _CRDS), *crds.fetched()]
     role = (config / "rbac" / "role.yaml").read_text()
-    base = "\n---\n".join([_rendered(home, coredns_image), role])
+    base = "\n---\n".join([_rendered(home, images), role])
     apply = ("apply", "--server-side", "--force-conflicts", "--filename")
     kubectl(home, kubernetes, *apply, "-", stdin=base)
     kubectl(home, kubernetes, *apply, "-", stdin=yaml.safe_dump(_kserve_settings(config)))
@@ -119,3 +124,19 @@ def after_kserve(home: Home, kubernetes: Path, config: Path) -> None:
         webhooks.append(document)
     text = yaml.safe_dump_all(webhooks)
     kubectl(home, kubernetes, "apply", "--server-side", "--force-conflicts", "--filename", "-", stdin=text)
+
+
+def certify_envoy_gateway(home: Home, folder: Path) -> None:
+    """Let Envoy Gateway issue the certificates between its controller and Envoy, where there are none yet.
+
+    Raises
+    ------
+    UserError
+        With its own last line.
+    """
+    environment = {"KUBECONFIG": str(home.kubeconfig), "ENVOY_GATEWAY_NAMESPACE": ENVOY_GATEWAY}
+    command = [str(folder / "envoy-gateway"), "certgen", "--disable-topology-injector"]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
+        raise UserError(f"the certificates of Envoy Gateway were not issued: {reason[-1]}")

@@ -1,7 +1,7 @@
-"""CRDs of the charts that production installs, so that a rehearsal applies and validates their objects.
+"""CRDs of the charts that production installs: for the controllers that run here, and for the objects of a rehearsal.
 
-The charts themselves do not run here. The CRDs are YAML files of the upstream Go modules, each pinned by
-``local/go/crds``; only those with objects in the stack are used.
+The CRDs are YAML files of the upstream Go modules, each pinned by ``local/go/crds``; only those with objects in the
+stack, or that a controller watches, are used.
 """
 
 from pathlib import Path
@@ -14,13 +14,21 @@ MODULE = GO_MODULES / "crds"
 TYPES = {
     "github.com/cert-manager/cert-manager": (
         "deploy/crds",
-        ("cert-manager.io_certificates", "cert-manager.io_clusterissuers"),
+        (
+            "cert-manager.io_certificaterequests",
+            "cert-manager.io_certificates",
+            "cert-manager.io_clusterissuers",
+            "cert-manager.io_issuers",
+        ),
     ),
     "github.com/envoyproxy/gateway": (
         "charts/gateway-helm/charts/crds/crds/generated",
         (
+            "gateway.envoyproxy.io_backends",
             "gateway.envoyproxy.io_backendtrafficpolicies",
             "gateway.envoyproxy.io_clienttrafficpolicies",
+            "gateway.envoyproxy.io_envoyextensionpolicies",
+            "gateway.envoyproxy.io_envoypatchpolicies",
             "gateway.envoyproxy.io_envoyproxies",
             "gateway.envoyproxy.io_httproutefilters",
             "gateway.envoyproxy.io_securitypolicies",
@@ -36,8 +44,13 @@ TYPES = {
             "gateway.networking.k8s.io_backendtlspolicies",
             "gateway.networking.k8s.io_gatewayclasses",
             "gateway.networking.k8s.io_gateways",
+            "gateway.networking.k8s.io_grpcroutes",
             "gateway.networking.k8s.io_httproutes",
+            "gateway.networking.k8s.io_listenersets",
             "gateway.networking.k8s.io_referencegrants",
+            "gateway.networking.k8s.io_tcproutes",
+            "gateway.networking.k8s.io_tlsroutes",
+            "gateway.networking.k8s.io_udproutes",
         ),
     ),
 }

@@ -1,18 +1,14 @@
 """Parts (supervised components) of the embedded environment: commands, ports and health checks."""
 
-import hashlib
-import socket
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import requests
-
-from local.cluster import charts, control_plane, node, openbao, postgres
+from local.cluster import charts, control_plane, node, openbao, parts_platform, postgres
 from local.cluster.control_plane import CONTROLLER_PORT, ETCD_HEALTH_PORT, SCHEDULER_PORT
 from local.cluster.host import CNI_RESULTS
 from local.cluster.node import KUBELET_HEALTH_PORT, PROXY_HEALTH_PORT
+from local.cluster.part import Part, digest, http, unix_socket
 from local.cluster.supervision import Program
 from local.ehr import build as ehr_build
 from local.ehr import state as ehr_state
@@ -28,7 +24,6 @@ from local.paths import (
     CHARTS_PORT,
     EHR_PORT,
     EHR_URL,
-    INJECTOR_PORT,
     KEYCLOAK_PORT,
     KEYCLOAK_URL,
     KUBELET_PORT,
@@ -40,79 +35,9 @@ from local.paths import (
 )
 
 METRICS_PORT = 4443
-WEBHOOK_PORT = 9443
-KSERVE_HEALTH_PORT = 28081
 NETPOL_HEALTH_PORT = 28082
 _LOOPBACK = "127.0.0.1"
 NETPOL_HEALTH_URL = f"http://{_LOOPBACK}:{NETPOL_HEALTH_PORT}/healthz"
-
-Check = Callable[[Home], str]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part.
-
-    Parameters
-    ----------
-    program
-        The supervised process.
-    healthy
-        Health check: returns an empty string, or the problem.
-    ports
-        Addresses that must be free before it starts.
-    role
-        Description for the status table.
-    """
-
-    program: Program
-    healthy: Check
-    role: str
-    ports: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Name of the part."""
-        return self.program.name
-
-
-def http(url: str, *, client: str = "", accept: tuple[int, ...] = (200,)) -> Check:
-    """Return a health check of a URL, with the cluster's CA for https."""
-
-    def check(home: Home) -> str:
-        certificate = (str(home.pki / f"{client}.crt"), str(home.pki / f"{client}.key")) if client else None
-        try:
-            answer = requests.get(url, verify=str(home.pki / "ca.crt"), cert=certificate, timeout=3)
-        except requests.RequestException as error:
-            return f"does not answer ({type(error).__name__})"
-        return "" if answer.status_code in accept else f"answers {answer.status_code}"
-
-    return check
-
-
-def unix_socket(name: str) -> Check:
-    """Return a health check of a Unix socket in the run folder."""
-
-    def check(home: Home) -> str:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(3)
-            try:
-                client.connect(str(home.run / name))
-            except OSError as error:
-                return f"does not answer ({error.strerror})"
-        return ""
-
-    return check
-
-
-def _digest(paths: Iterable[Path]) -> str:
-    """Return a digest of the files that a part reads at its start."""
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and file.suffix != ".pyc":
-                digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _netpol(home: Home) -> Part:
@@ -123,57 +48,10 @@ def _netpol(home: Home) -> Part:
         *("--health-address", f"{_LOOPBACK}:{NETPOL_HEALTH_PORT}"),
     )
     return Part(
-        Program("netpol", command, version=_digest([REPOSITORY / "local" / "netpol", home.pki / "netpol.crt"])),
+        Program("netpol", command, version=digest([REPOSITORY / "local" / "netpol", home.pki / "netpol.crt"])),
         http(NETPOL_HEALTH_URL),
         "NetworkPolicy enforcement",
         ((_LOOPBACK, NETPOL_HEALTH_PORT),),
-    )
-
-
-def _kserve(home: Home, folder: Path) -> Part:
-    # controller-runtime expects its serving certificate below TMPDIR.
-    certificates = home.config / "kserve" / "k8s-webhook-server" / "serving-certs"
-    certificates.mkdir(parents=True, exist_ok=True)
-    for suffix in ("crt", "key"):
-        link = certificates / f"tls.{suffix}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(home.pki / f"kserve-webhook.{suffix}")
-    command = (
-        str(folder / "kserve-manager"),
-        f"--webhook-port={WEBHOOK_PORT}",
-        "--metrics-addr=0",
-        f"--health-probe-addr={_LOOPBACK}:{KSERVE_HEALTH_PORT}",
-    )
-    environment = (
-        ("KUBECONFIG", str(home.pki / "kserve.kubeconfig")),
-        ("POD_NAMESPACE", "kserve"),
-        ("TMPDIR", str(home.config / "kserve")),
-    )
-    version = _digest([home.pki / "kserve.crt", home.pki / "kserve-webhook.crt"])
-    return Part(
-        Program("kserve", command, environment, version),
-        http(f"http://{_LOOPBACK}:{KSERVE_HEALTH_PORT}/readyz"),
-        "InferenceService controller",
-        ((_LOOPBACK, KSERVE_HEALTH_PORT),),
-    )
-
-
-def _injector(home: Home) -> Part:
-    certificate, key, images = (
-        home.pki / "injector.crt",
-        home.pki / "injector.key",
-        REPOSITORY / "build" / "images.json",
-    )
-    command = (
-        *(sys.executable, "-m", "local.injector", "--address", f"{_LOOPBACK}:{INJECTOR_PORT}"),
-        *("--cert", str(certificate), "--key", str(key), "--images", str(images)),
-        *("--vault", BAO_URL, "--vault-ca", str(home.pki / "ca.crt")),
-    )
-    return Part(
-        Program("injector", command, version=_digest([REPOSITORY / "local" / "injector", certificate, images])),
-        http(f"https://{_LOOPBACK}:{INJECTOR_PORT}/healthz"),
-        "adds Vault's agent to pods",
-        ((_LOOPBACK, INJECTOR_PORT),),
     )
 
 
@@ -190,7 +68,7 @@ def _metrics_server(home: Home, kubernetes: Path) -> Part:
         "--kubelet-preferred-address-types=InternalIP",
         "--metric-resolution=15s",
     )
-    version = _digest([home.pki / "metrics-server.crt", home.pki / "metrics-server-serving.crt"])
+    version = digest([home.pki / "metrics-server.crt", home.pki / "metrics-server-serving.crt"])
     # Readiness would require a scrape of the kubelet; liveness does not.
     check = http(f"https://{NODE_IP}:{METRICS_PORT}/livez", client="health")
     return Part(
@@ -207,7 +85,7 @@ def _aws(home: Home) -> Part:
         *("--admin-credentials", str(home.root / "aws" / "credentials")),
         *("--eks-endpoint", API_URL, "--eks-authority", str(pki / "ca.crt")),
     )
-    version = _digest([REPOSITORY / "local" / "aws_emulator", pki / "aws.crt"])
+    version = digest([REPOSITORY / "local" / "aws_emulator", pki / "aws.crt"])
     return Part(
         Program("aws", command, version=version),
         http(f"{AWS_URL}/", accept=(200, 403)),
@@ -224,7 +102,7 @@ def _ehr(home: Home) -> Part:
     )
     # A search for a patient that does not exist: tests server and database with a small response.
     return Part(
-        Program("ehr", command, version=_digest([certificate])),
+        Program("ehr", command, version=digest([certificate])),
         http(f"{EHR_URL}/Patient/none", accept=(404,)),
         "a hospital's FHIR server",
         ((NODE_IP, EHR_PORT),),
@@ -235,7 +113,7 @@ def _keycloak(home: Home) -> Part:
     command = keycloak_server.command(home, keycloak_build.folder())
     # Answers as soon as realms and the database can be used.
     check = http(keycloak_server.discovery(f"{KEYCLOAK_URL}/realms/master"))
-    version = _digest([home.pki / "keycloak.crt", REPOSITORY / "local" / "keycloak" / "server.py"])
+    version = digest([home.pki / "keycloak.crt", REPOSITORY / "local" / "keycloak" / "server.py"])
     return Part(
         Program("keycloak", command, version=version),
         check,
@@ -247,7 +125,7 @@ def _keycloak(home: Home) -> Part:
 def _charts(home: Home) -> Part:
     certificate, key = home.pki / "charts.crt", home.pki / "charts.key"
     command = (sys.executable, "-m", "local.cluster.charts", "--cert", str(certificate), "--key", str(key))
-    version = _digest([certificate, charts.TABLE, REPOSITORY / "local" / "cluster" / "charts.py"])
+    version = digest([certificate, charts.TABLE, REPOSITORY / "local" / "cluster" / "charts.py"])
     return Part(
         Program("charts", command, version=version),
         http(f"http://{_LOOPBACK}:{CHARTS_PORT}/healthz"),
@@ -259,7 +137,7 @@ def _charts(home: Home) -> Part:
 def _openbao(home: Home) -> Part:
     # 429: standby, 472/473: secondary, 501: not initialised, 503: sealed.
     check = http(f"{BAO_URL}/v1/sys/health")
-    version = _digest([home.pki / "openbao.crt", REPOSITORY / "local" / "cluster" / "openbao.py"])
+    version = digest([home.pki / "openbao.crt", REPOSITORY / "local" / "cluster" / "openbao.py"])
     command = tuple(openbao.command(home))
     return Part(
         Program("openbao", command, openbao.environment(home), version),
@@ -270,7 +148,7 @@ def _openbao(home: Home) -> Part:
 
 
 def _postgres(home: Home) -> Part:
-    version = _digest([home.pki / "postgres.crt", REPOSITORY / "local" / "cluster" / "postgres.py"])
+    version = digest([home.pki / "postgres.crt", REPOSITORY / "local" / "cluster" / "postgres.py"])
     # INT: ends sessions and writes a checkpoint; TERM would wait for the end of every session.
     program = Program("postgres", postgres.command(home), version=version, stop_signal="INT")
     return Part(program, lambda _: postgres.problem(), "PostgreSQL", ((NODE_IP, POSTGRES_PORT),))
@@ -278,7 +156,7 @@ def _postgres(home: Home) -> Part:
 
 def _control_plane(home: Home, tools: dict[str, Path]) -> list[Part]:
     kubernetes = tools["kubernetes"]
-    certificates = _digest(path for path in home.pki.iterdir() if path.suffix in (".crt", ".yaml", ".pub"))
+    certificates = digest(path for path in home.pki.iterdir() if path.suffix in (".crt", ".yaml", ".pub"))
     parts = [
         Part(
             Program("etcd", control_plane.etcd(home, tools["etcd"] / "etcd")),
@@ -313,7 +191,7 @@ def _control_plane(home: Home, tools: dict[str, Path]) -> list[Part]:
 
 def _node(home: Home, kubernetes: Path) -> list[Part]:
     def version(*names: str) -> str:
-        return _digest(home.config / name for name in names)
+        return digest(home.config / name for name in names)
 
     return [
         Part(
@@ -345,8 +223,10 @@ def parts(home: Home, tools: dict[str, Path]) -> dict[str, Part]:
         _postgres(home),
         _netpol(home),
         *_node(home, tools["kubernetes"]),
-        _kserve(home, tools["kserve"]),
-        _injector(home),
+        parts_platform.kserve(home, tools["kserve"]),
+        parts_platform.injector(home),
+        parts_platform.cert_manager(home, tools["cert-manager"]),
+        parts_platform.entry(home),
         _metrics_server(home, tools["kubernetes"]),
     ]
     # A rehearsal of production has the charts; its hospitals have their own identity providers.

@@ -79,6 +79,7 @@ IDENTITIES = (
     Identity("kubelet", f"system:node:{NODE_NAME}", groups=("system:nodes",), kubeconfig=True),
     Identity("netpol", "hmlops:netpol", kubeconfig=True),
     Identity("kserve", "hmlops:kserve", kubeconfig=True),
+    Identity("cert-manager", "hmlops:cert-manager", kubeconfig=True),
     Identity("kserve-webhook", "kserve-webhook", names=_HOST),
     Identity("injector", "injector", names=_HOST),
     Identity("metrics-server", "hmlops:metrics-server", kubeconfig=True),

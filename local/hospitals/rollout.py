@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from local.cluster import entry as gateway_entry
 from local.ehr import state as ehr_state
 from local.errors import UserError
 from local.hospitals import discharge, ehr_client, ehr_source, pipeline, population, sign_in
@@ -178,6 +179,7 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     stack = Stack(home)
     stack.select()
     with ThreadPoolExecutor(1) as background:
+        gateway_entry.publish(home, [entry["name"] for entry in stack.working()])
         applied = background.submit(sign_in.apply, home, stack.working())
         with steps() as tell:
             tell("looking for an interrupted update")

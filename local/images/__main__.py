@@ -24,7 +24,7 @@ def main() -> int:
             REPOSITORY / "build",
             progress=lambda line: print(line, file=sys.stderr),
             go=options.go,
-            coredns=options.coredns,
+            programs={"coredns": options.coredns} if options.coredns else {},
         )
     except UserError as error:
         print(error, file=sys.stderr)

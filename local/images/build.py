@@ -1,6 +1,7 @@
 """Build the project's images and write the lock by which the stack names them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class BuiltImage:
 
 
 def build_all(
-    cache: Path, out: Path, *, progress: Progress, go: str = "go", coredns: Path | None = None
+    cache: Path, out: Path, *, progress: Progress, go: str = "go", programs: Mapping[str, Path] | None = None
 ) -> dict[str, BuiltImage]:
     """Build every image that is not built yet, and write ``images.json``.
 
@@ -50,8 +51,8 @@ def build_all(
         Function that shows the progress.
     go
         The Go command.
-    coredns
-        The CoreDNS program; without it that image is left out.
+    programs
+        Statically linked programs of the platform by name, each of which becomes an image.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def build_all(
         The images by short name.
     """
     root = cache / "images"
-    recipes = catalogue(go=go, coredns=coredns)
+    recipes = catalogue(go=go, programs=programs or {})
     store = LayerStore(root / "layers", progress)
     with store.locked():
         built = {recipe.name: _build(recipe, store, root / "archives") for recipe in recipes}

@@ -39,8 +39,8 @@ def environment(kind: str) -> dict[str, str]:
     return {name: str(value) for name, value in table[kind].items()}
 
 
-def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
-    """Return the project's images.
+def catalogue(*, go: str, programs: Mapping[str, Path]) -> list[ImageRecipe]:
+    """Return the project's images, and one for each statically linked program of the platform.
 
     What several images need is one layer that they share, so the node stores and unpacks it once,
     and the model server carries nothing of what only the batch programs use.
@@ -90,9 +90,16 @@ def catalogue(*, go: str, coredns: Path | None) -> list[ImageRecipe]:
             env=environment("agent"),
             lock_key="agent",
         ),
+        ImageRecipe(
+            name="envoy",
+            recipes=(debian, layers.envoy()),
+            entrypoint=("envoy",),
+            env=environment("envoy"),
+            lock_key="envoy",
+        ),
         ImageRecipe(name="pause", recipes=(layers.pause(go),), entrypoint=("/pause",)),
     ]
-    if coredns is not None:
-        dns = layers.program("coredns", coredns)
-        images.append(ImageRecipe(name="coredns", recipes=(dns,), entrypoint=("/coredns",)))
+    for name, program in programs.items():
+        layer = layers.program(name, program)
+        images.append(ImageRecipe(name=name, recipes=(layer,), entrypoint=(f"/{name}",), env={"PATH": "/"}))
     return images

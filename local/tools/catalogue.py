@@ -13,6 +13,7 @@ KUBERNETES_PROVIDER_VERSION = "4.25.0"
 KSERVE_VERSION = "v0.20.0"
 HELM_VERSION = "v3.22.0"
 ENVOY_GATEWAY_VERSION = "v1.9.1"
+CERT_MANAGER_VERSION = "v1.21.2"
 
 _KUBERNETES_LINKER_VALUES = {
     "k8s.io/component-base/version.gitVersion": KUBERNETES_VERSION,
@@ -72,6 +73,20 @@ class GoTool:
         return GO_MODULES / (self.source or self.name)
 
 
+# Configures Envoy from objects of the Gateway API; cert-manager renews the gateways' certificates.
+ENVOY_GATEWAY = GoTool(
+    name="envoy-gateway",
+    version=ENVOY_GATEWAY_VERSION,
+    packages={"envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway"},
+    resources=("github.com/envoyproxy/gateway", "charts/gateway-helm"),
+)
+
+CERT_MANAGER = GoTool(
+    name="cert-manager",
+    version=CERT_MANAGER_VERSION,
+    packages={"cert-manager": "."},
+)
+
 GO_TOOLS = (
     GoTool(
         name="kubernetes",
@@ -116,14 +131,8 @@ GO_TOOLS = (
         linker_values={f"{_KUBERNETES_PROVIDER}/pkg/version.Version": KUBERNETES_PROVIDER_VERSION},
         resources=(_KUBERNETES_PROVIDER, "cmd/pulumi-resource-kubernetes"),
     ),
-)
-
-# Configures Envoy from objects of the Gateway API.
-ENVOY_GATEWAY = GoTool(
-    name="envoy-gateway",
-    version=ENVOY_GATEWAY_VERSION,
-    packages={"envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway"},
-    resources=("github.com/envoyproxy/gateway", "charts/gateway-helm"),
+    CERT_MANAGER,
+    ENVOY_GATEWAY,
 )
 
 # Renders charts for the policy pack (`make test-charts`); the environment does not need it.

@@ -17,7 +17,8 @@ from kubernetes import client
 
 from local.cluster import openbao
 from local.cluster.control_plane import ETCD_URL
-from local.cluster.parts import Part, parts
+from local.cluster.part import Part
+from local.cluster.parts import parts
 from local.cluster.supervision import Supervisor
 from local.paths import API_URL, REPOSITORY, Home
 from local.stack import jobs

@@ -321,7 +321,7 @@ def _server_pair(authority: HospitalAuthority, own: HospitalRoutes) -> Pair:
 
 def _of_gateway(own: HospitalRoutes, stand_ins: eg.StandIns) -> list[eg.Manifest]:
     namespace = f"{HOSPITAL}-{own.zone}"
-    objects = [one for one in gateway_objects(own) if one.kind != "EnvoyProxy"]
+    objects = gateway_objects(own)
     services = [
         eg.backend(row.service_account, f"{HOSPITAL}-{row.zone}", stand_ins.backends[row.service_account])
         for row in own.backends.values()

@@ -43,6 +43,7 @@ LOCK = {
         ("modelServer", "model-server"),
         ("storageInitializer", "storage-initializer"),
         ("agent", "agent"),
+        ("envoy", "envoy"),
     )
 }
 

@@ -1,10 +1,13 @@
 """GatewayClass of all hospitals' gateways, and the EnvoyProxy of each: replicas, load balancer, access log."""
 
+from dataclasses import dataclass
+
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.settings import Resources, names
+from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY
+from infra.settings import Hospital, Resources, names
 from workloads.platform.gateway_records import Recorder, record_settings
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY
@@ -34,6 +37,14 @@ _INTERNAL_NLB = {
     "service.beta.kubernetes.io/aws-load-balancer-type": "nlb",
     "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
 }
+# Envoy trusts the authorities in this file when it fetches key sets and exchanges codes for tokens.
+_TRUST_MOUNT = {
+    "name": "trust",
+    "mountPath": "/etc/ssl/certs/ca-certificates.crt",
+    "subPath": CA_KEY,
+    "readOnly": True,
+}
+_TRUST_VOLUME = {"name": "trust", "configMap": {"name": CA_CONFIG_MAP}}
 
 
 class Gateways(pulumi.ComponentResource):
@@ -55,12 +66,32 @@ class Gateways(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def replicas() -> int:
-    """Return the number of Envoy pods of a gateway."""
+@dataclass(frozen=True)
+class ProxyPods:
+    """What a gateway's Envoy pods are made of.
+
+    Parameters
+    ----------
+    image
+        Image of Envoy.
+    replicas
+        Number of pods.
+    load_balancer
+        Whether clients come by a load balancer of the cloud; elsewhere from the node.
+    private_ca
+        Whether servers outside of the cluster, such as the identity provider, have certificates of the cluster's CA.
+    """
+
+    image: pulumi.Input[str]
+    replicas: int
+    load_balancer: bool
+    private_ca: bool
+
+
+def replicas(hospital: Hospital) -> int:
+    """Return the number of Envoy pods of a hospital's gateway."""
     number = workload_table.row(GATEWAY).pods.replicas
-    if number == "hospital":
-        raise ValueError("the gateway's replicas in workloads.yaml must be a number")
-    return number
+    return hospital.replicas.min if number == "hospital" else number
 
 
 def _resources() -> dict[str, object]:
@@ -73,7 +104,9 @@ def _resources() -> dict[str, object]:
     }
 
 
-def proxy_spec(namespace: str, client_certificate: str, recorder: Recorder | None = None) -> dict[str, object]:
+def proxy_spec(
+    namespace: str, client_certificate: str, pods: ProxyPods, recorder: Recorder | None = None
+) -> dict[str, object]:
     """Return the spec of an EnvoyProxy: pods, load balancer, access log, and the certificate for calls of services.
 
     Parameters
@@ -82,9 +115,14 @@ def proxy_spec(namespace: str, client_certificate: str, recorder: Recorder | Non
         Namespace of the gateway.
     client_certificate
         Name of the Secret with the certificate that Envoy presents to the hospital's services.
+    pods
+        What its pods are made of.
     recorder
         The service that puts refusals on record; None where the stack declares none.
     """
+    service: dict[str, object] = {"type": "ClusterIP"}
+    if pods.load_balancer:
+        service = {"type": "LoadBalancer", "annotations": _INTERNAL_NLB}
     security_context = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -97,14 +135,24 @@ def proxy_spec(namespace: str, client_certificate: str, recorder: Recorder | Non
             "type": "Kubernetes",
             "kubernetes": {
                 "envoyDeployment": {
-                    "replicas": replicas(),
-                    "container": {"resources": _resources(), "securityContext": security_context},
-                    "pod": {"securityContext": pod_security_context},
+                    "replicas": pods.replicas,
+                    "container": {
+                        "image": pods.image,
+                        "resources": _resources(),
+                        "securityContext": security_context,
+                        **({"volumeMounts": [_TRUST_MOUNT]} if pods.private_ca else {}),
+                    },
+                    "pod": {
+                        "securityContext": pod_security_context,
+                        **({"volumes": [_TRUST_VOLUME]} if pods.private_ca else {}),
+                    },
                 },
-                "envoyPDB": {"minAvailable": replicas() - 1},
-                "envoyService": {"type": "LoadBalancer", "annotations": _INTERNAL_NLB},
+                "envoyPDB": {"minAvailable": pods.replicas - 1},
+                "envoyService": service,
             },
         },
+        # One thread, as the CPU limit is one.
+        "concurrency": 1,
         **traffic_spec(namespace, client_certificate, recorder),
     }
 

@@ -35,8 +35,8 @@ class Platform(pulumi.ComponentResource):
             after_namespaces = pulumi.ResourceOptions(parent=self, depends_on=[namespaces])
             charts = Charts(f"{name}-charts", ChartsArgs(settings, namespaces.namespaces), after_namespaces)
             depends_on.append(charts)
-            if settings.gateway:
-                Gateways(CLASS, pulumi.ResourceOptions(parent=self, depends_on=[charts]))
+        if settings.gateway:
+            Gateways(CLASS, pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]))
         CustomResource(
             STORAGE_CONTAINER,
             api_version="serving.kserve.io/v1alpha1",

@@ -16,6 +16,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from infra.cluster.cluster import Cluster
 from infra.settings import Gateway, Hospital, names
 from workloads.platform.charts import CERT_MANAGER
+from workloads.platform.gateway_class import ENVOY_API, ProxyPods, proxy_spec, replicas
 from workloads.serving import routes
 from workloads.serving.gateway_routes import (
     AUTHORITY,
@@ -89,7 +90,7 @@ class HospitalGateway(pulumi.ComponentResource):
         self._row = workload_table.row(GATEWAY)
         own = routes_of(args.gateway, args.hospital, args.workloads)
         prerequisites: list[pulumi.Resource] = [self._certificate(own), *self._configuration(own)]
-        for one in gateway_objects(own):
+        for one in (self._proxy(own), *gateway_objects(own)):
             created = self._custom_resource(one, prerequisites)
             if one.kind in ("EnvoyProxy", "Gateway", "HTTPRouteFilter", "ReferenceGrant"):
                 prerequisites = [*prerequisites, created]
@@ -110,6 +111,17 @@ class HospitalGateway(pulumi.ComponentResource):
             spec=one.spec,
             opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
+
+    def _proxy(self, own: HospitalRoutes) -> GatewayObject:
+        cluster, hospital = self._args.cluster, self._args.hospital
+        pods = ProxyPods(
+            image=cluster.images.envoy,
+            replicas=replicas(hospital),
+            load_balancer=cluster.installs_platform,
+            private_ca=cluster.private_ca,
+        )
+        spec = proxy_spec(names.namespace(hospital.name, own.zone), TLS_SECRET, pods, own.recorder)
+        return GatewayObject("EnvoyProxy", ENVOY_API, NAME, own.zone, spec)
 
     def _configuration(self, own: HospitalRoutes) -> list[pulumi.Resource]:
         """Declare what policies refer to: public certificates, the revocation list, and the name of a public client."""

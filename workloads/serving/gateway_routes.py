@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from infra.settings import Gateway, Hospital, names
-from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API, proxy_spec
+from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API
 from workloads.platform.gateway_records import Recorder
 from workloads.serving.gateway_security import REDIRECT, SIGN_OUT, security
 from workloads.serving.routes import SERVICE_PORT, Proof, Route
@@ -107,10 +107,8 @@ class HospitalRoutes:
 
 
 def gateway_objects(routes: HospitalRoutes) -> list[GatewayObject]:
-    """Return the objects of a hospital's gateway, in the order of their creation."""
-    proxy = proxy_spec(names.namespace(routes.hospital.name, routes.zone), TLS_SECRET, routes.recorder)
+    """Return the objects of a hospital's gateway but its EnvoyProxy, in the order of their creation."""
     objects = [
-        _object(routes, "EnvoyProxy", ENVOY_API, NAME, proxy),
         _object(routes, "Gateway", API, NAME, _gateway(routes)),
         *_gateway_policies(routes),
     ]

@@ -159,6 +159,9 @@ def _undeclared_pods(group: PodGroup, rule_peer: _RulePeer, network: Topology, t
         yield rule_peer.violation(group, ANY_NAMESPACE_PODS, f"the namespace is not selected by {NAMESPACE_NAME_LABEL}")
         return
     if not network.declares(peer):
+        # A cluster outside the stack has the platform.
+        if _is_platform_flow(group, rule_peer, table):
+            return
         unknown = ", ".join(sorted(peer.namespace_names - network.namespaces.keys()))
         yield rule_peer.violation(group, f"pods of namespace {unknown}", "the stack does not declare them")
         return

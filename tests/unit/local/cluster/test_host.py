@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.cluster import host
-from local.cluster.parts import Part
+from local.cluster.part import Part
 from local.cluster.supervision import Program
 from local.errors import UserError
 from local.lifecycle import check_ports, exclusive

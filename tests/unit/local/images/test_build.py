@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ class Project:
         self.told.clear()
         return build_all(self.cache, self.out, progress=self.told.append)
 
-    def _catalogue(self, *, go: str, coredns: Path | None) -> list[ImageRecipe]:
-        assert (go, coredns) == ("go", None)
+    def _catalogue(self, *, go: str, programs: Mapping[str, Path]) -> list[ImageRecipe]:
+        assert (go, programs) == ("go", {})
         base, code = self._recipe("base", "base"), self._recipe("code", self.code)
         return [
             ImageRecipe("workloads", (base, code), ("python3",), lock_key="workloads"),

@@ -118,7 +118,7 @@ def test_the_platform_zone_has_room_for_the_gateway_alone(stack: Stack) -> None:
     quotas = {quota.metadata["namespace"]: quota.inputs["spec"]["hard"] for quota in stack.of("ResourceQuota")}
     ways_in = {home: hard["services.loadbalancers"] for home, hard in quotas.items()}
     assert {home for home, count in ways_in.items() if count != "0"} == {"north-platform", "south-platform"}
-    assert quotas["north-platform"]["pods"] == "3"
+    assert quotas["north-platform"]["pods"] == "7"
 
 
 def without(written: dict[str, Any], *names: str) -> None:
@@ -137,12 +137,37 @@ def test_without_a_gateway_there_is_none_of_it(tmp_path: Path) -> None:
     }
 
 
+def test_an_existing_cluster_has_a_gateway_without_a_load_balancer(tmp_path: Path) -> None:
+    def embedded(written: dict[str, Any]) -> None:
+        written["gateway"] = {**configuration("prod")["gateway"], "domain": "localhost", "port": 8447}
+        for number, hospital in enumerate(written["hospitals"]):
+            hospital |= {"network": f"172.31.251.{number * 16}/28", "applications": [f"{hospital['name']}-program"]}
+
+    stack = declare(settings("dev", tmp_path, embedded))
+    own = of(stack, "EnvoyProxy", "north").inputs["spec"]["provider"]["kubernetes"]
+    container, pod = own["envoyDeployment"]["container"], own["envoyDeployment"]["pod"]
+    assert own["envoyService"] == {"type": "ClusterIP"}
+    assert own["envoyPDB"]["minAvailable"] == own["envoyDeployment"]["replicas"] - 1 == 0
+    assert container["image"].startswith("hmlops.local/envoy@sha256:")
+    # Keys and tokens come from a server with a certificate of the cluster's authority.
+    assert [volume["configMap"]["name"] for volume in pod["volumes"]] == ["kube-root-ca.crt"]
+    assert [mount["subPath"] for mount in container["volumeMounts"]] == ["ca.crt"]
+    hosts = [listener["hostname"] for listener in of(stack, "Gateway", "north").inputs["spec"]["listeners"]]
+    assert hosts == ["north.api.localhost", "north.localhost"]
+    assert of(stack, "Certificate", "south").inputs["spec"]["dnsNames"] == ["south.api.localhost", "south.localhost"]
+    assert [one.metadata["name"] for one in stack.of("GatewayClass")] == ["hospitals"]
+
+
 @pytest.mark.parametrize(
     ("stack_name", "change", "says"),
     [
-        ("prod", lambda c: without(c, "applications", "ehr"), "hospital north needs network and applications, or ehr"),
+        (
+            "prod",
+            lambda c: without(c, "applications", "ehr", "signIn"),
+            "hospital north needs network, and applications",
+        ),
         ("prod", lambda c: without(c, "network"), "hospital north"),
-        ("dev", lambda c: c.update(gateway=configuration("prod")["gateway"]), "gateway needs cluster: eks"),
+        ("dev", lambda c: c.update(gateway=configuration("prod")["gateway"]), "hospital north needs network"),
     ],
 )
 def test_a_gateway_that_nobody_could_use_is_refused(stack_name: str, change: Any, says: str, tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(pro
 
 def test_the_platform_zone_admits_a_gateway_where_the_stack_has_one(prod: Settings) -> None:
     quota = zone_quotas(prod, prod.hospitals[0], WITHOUT_DATABASE)["platform"]
-    assert (quota.pods, quota.load_balancers) == (3, 1)
-    assert quota.total.limits == Amount.of(6 * 1000, 6 * 512)
+    assert (quota.pods, quota.load_balancers) == (7, 1)
+    assert quota.total.limits == Amount.of(14 * 1000, 14 * 512)
     without = prod.model_copy(update={"gateway": None})
     assert zone_quotas(without, prod.hospitals[0], WITHOUT_DATABASE)["platform"] == CLOSED_QUOTA
 
