@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from local import lifecycle, screen
 from local import status as status_of
@@ -212,7 +213,7 @@ def main(prog_name: str = "python -m local") -> int:
     try:
         app(prog_name=prog_name)
     except UserError as error:
-        errors.print(f"[bold red]error[/] {error}" if errors.is_terminal else f"error: {error}", soft_wrap=True)
+        errors.print(Text.assemble(("error", "bold red"), f": {error}"), soft_wrap=True)
         return 2
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0
