@@ -34,7 +34,7 @@ def serve(environment: Mapping[str, str]) -> None:
     UserError
         If a setting is missing, or a file of the settings cannot be used.
     NotRecordedError
-        If the start is not on record: then nothing could be answered.
+        If the start is not on record, although the service waited: then nothing could be answered.
     """
     settings = Settings.from_environment(environment)
     try:
@@ -60,4 +60,4 @@ def record_start(parts: Care, deployed_by: str | None) -> None:
     entry = start_entry(
         "care", parts.settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)
     )
-    parts.recorder.append(entry)
+    parts.recorder.append_start(entry)
