@@ -84,6 +84,8 @@ class Warehouse:
     def _replace(self, connection: sa.Connection, edition: Edition, manifest: Manifest) -> None:
         # Two runs at once: the second waits, and then replaces what the first loaded.
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('warehouse'))"))
+        # Times are copied without a zone, in UTC.
+        connection.execute(sa.text("SET LOCAL TIME ZONE 'UTC'"))
         connection.execute(sa.delete(LOAD))
         run = manifest.input_digest[:RUN_LETTERS]
         for table, schema in schemas().items():
@@ -129,8 +131,20 @@ def _copy(connection: sa.Connection, table: str, schema: pa.Schema, file: pq.Par
 
 
 def _parts(file: pq.ParquetFile, schema: pa.Schema) -> Iterator[bytes]:
-    """Yield a file as CSV, some rows at a time."""
+    """Yield a file as CSV, some rows at a time, with times in UTC."""
+    plain = _without_zones(schema)
     for batch in file.iter_batches(columns=schema.names):
         sink = io.BytesIO()
-        pyarrow.csv.write_csv(pa.Table.from_batches([batch]).select(schema.names).cast(schema), sink, CSV)
+        rows = pa.Table.from_batches([batch]).select(schema.names).cast(schema).cast(plain)
+        pyarrow.csv.write_csv(rows, sink, CSV)
         yield sink.getvalue()
+
+
+def _without_zones(schema: pa.Schema) -> pa.Schema:
+    """Return the columns with times that have no zone: Arrow writes zones with files that slim images do not have."""
+    return pa.schema(
+        [
+            field.with_type(pa.timestamp(field.type.unit)) if pa.types.is_timestamp(field.type) else field
+            for field in schema
+        ]
+    )
