@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from infra.settings import Gateway, Hospital, names
+from workloads.blocks.deployment import SERVICE_PORT
 from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API
 from workloads.platform.gateway_records import Recorder
 from workloads.serving.gateway_security import REDIRECT, SIGN_OUT, security
-from workloads.serving.routes import SERVICE_PORT, Proof, Route
+from workloads.serving.routes import Proof, Route
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY, RECORDER, Workload
 
@@ -98,7 +99,7 @@ class HospitalRoutes:
     def recorder(self) -> Recorder | None:
         """The Service that puts refusals on record; None where the table has no such workload."""
         workload = self.workloads.get(RECORDER)
-        return Recorder(workload.service_account, workload.ports[SERVICE_PORT]) if workload else None
+        return Recorder(workload.service_account, SERVICE_PORT) if workload else None
 
     def host(self, route: Route) -> str:
         """Return the host name of a route."""
@@ -235,9 +236,7 @@ def _http_route(routes: HospitalRoutes, route: Route) -> Spec:
     else:
         workload = routes.workloads[route.workload]
         namespace = names.namespace(routes.hospital.name, workload.zone)
-        rule["backendRefs"] = [
-            {"name": workload.service_account, "namespace": namespace, "port": workload.ports[SERVICE_PORT]}
-        ]
+        rule["backendRefs"] = [{"name": workload.service_account, "namespace": namespace, "port": SERVICE_PORT}]
     section = BROWSERS if route.proof is Proof.SIGN_IN else MACHINES
     return {
         "parentRefs": [{"name": NAME, "sectionName": section}],

@@ -12,14 +12,13 @@ from pydantic.dataclasses import dataclass as validated
 
 from infra.settings import DataClass, Release
 from infra.settings.fields import Memory
+from workloads.blocks.deployment import PORT
 from workloads.zones import flow_table
 from workloads.zones.workload_table import GATEWAY, DnsLabel, Workload
 
 TABLE = Path(__file__).with_name("routes.yaml")
 WORKFLOWS = Path(__file__).parents[2] / "services" / "workflows.yaml"
 _STRICT = ConfigDict(extra="forbid")
-# Name of the port, in workloads.yaml, of a workload that answers the gateway.
-SERVICE_PORT = "https"
 # From the least to the most sensitive.
 _SENSITIVITY = ("none", DataClass.CURATED, DataClass.RAW)
 
@@ -152,7 +151,7 @@ class RouteTable:
 
 def _serves(route: Route, workloads: Mapping[str, Workload]) -> bool:
     workload = workloads.get(route.workload or "")
-    return workload is not None and SERVICE_PORT in workload.ports
+    return workload is not None and PORT in workload.ports
 
 
 def parse(routes: Any, workflows: Any, passes: str) -> RouteTable:

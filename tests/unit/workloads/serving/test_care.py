@@ -93,3 +93,16 @@ def test_it_has_logins_of_its_own_database_and_of_the_audit_s(stack: Stack) -> N
     assert secrets.keys() == {"tls.crt", "tls.key", "tls.ca", "database-care.json", "database-audit.json"}
     assert secrets["database-care.json"] == "north/database/creds/care-service"
     assert secrets["database-audit.json"] == "north/database/creds/audit-writer"
+
+
+def test_each_route_leads_to_a_port_of_a_service(stack: Stack) -> None:
+    services = {(one.metadata["namespace"], one.metadata["name"]): one.inputs["spec"] for one in stack.of("Service")}
+    backends = [
+        (backend["namespace"], backend["name"], backend["port"])
+        for route in stack.of("HTTPRoute")
+        for rule in route.inputs["spec"]["rules"]
+        for backend in rule.get("backendRefs", ())
+    ]
+    assert {name for _, name, _ in backends} == {"care", "planner"}
+    for namespace, name, port in backends:
+        assert port in {one["port"] for one in services[namespace, name]["ports"]}
