@@ -31,6 +31,8 @@ API_URL = f"https://{NODE_IP}:{API_PORT}"
 BAO_URL = f"https://{NODE_IP}:{BAO_PORT}"
 AWS_URL = f"https://{NODE_IP}:{AWS_PORT}"
 KEYCLOAK_URL = f"https://{NODE_IP}:{KEYCLOAK_PORT}"
+# In the cluster: Envoy Gateway takes no address in place of a token endpoint's host name.
+KEYCLOAK_HOST = "keycloak.kube-system.svc.cluster.local"
 EHR_URL = f"https://{NODE_IP}:{EHR_PORT}/fhir"
 
 

@@ -16,7 +16,7 @@ from local.cluster import crds
 from local.cluster.parts import METRICS_PORT
 from local.cluster.parts_platform import WEBHOOK_PORT
 from local.errors import UserError
-from local.paths import DNS_IP, INJECTOR_PORT, NODE_IP, REPOSITORY, Home
+from local.paths import DNS_IP, INJECTOR_PORT, KEYCLOAK_PORT, NODE_IP, REPOSITORY, Home
 
 ENVOY_GATEWAY = "envoy-gateway-system"
 MANIFESTS = REPOSITORY / "local" / "manifests"
@@ -63,6 +63,7 @@ def _rendered(home: Home, images: Mapping[str, str]) -> str:
         "NODE_IP": NODE_IP,
         "METRICS_PORT": str(METRICS_PORT),
         "INJECTOR_PORT": str(INJECTOR_PORT),
+        "KEYCLOAK_PORT": str(KEYCLOAK_PORT),
         "CA_BUNDLE": _ca_bundle(home),
     }
     texts = [string.Template(path.read_text()).substitute(values) for path in sorted(MANIFESTS.glob("*.yaml"))]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from local.paths import API_SERVICE_IP, API_URL, NODE_IP, NODE_NAME, Home
+from local.paths import API_SERVICE_IP, API_URL, KEYCLOAK_HOST, NODE_IP, NODE_NAME, Home
 from local.secret_file import write_secret
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -64,7 +64,7 @@ IDENTITIES = (
             *_HOST,
         ),
     ),
-    Identity("keycloak", "keycloak", names=_HOST),
+    Identity("keycloak", "keycloak", names=(KEYCLOAK_HOST, *_HOST)),
     Identity("apiserver-kubelet-client", "hmlops:apiserver-kubelet-client"),
     Identity("apiserver-etcd-client", "kube-apiserver", authority="etcd-ca"),
     Identity("etcd", "etcd", authority="etcd-ca", names=_HOST),
