@@ -65,6 +65,11 @@ env: .venv/.synced ## the variables for your own tools: eval "$$(make -s env)"
 discharge: .venv/.synced ## discharge a patient as the demonstration's EHR: the hook through the gateway, and its card (HOSPITAL=north, PATIENT=id)
 	@$(PYTHON) -m local discharge "$(HOSPITAL)" $(if $(PATIENT),--patient "$(PATIENT)")
 
+.PHONY: screenshots
+screenshots: .venv/.synced-tests ## pictures of the card and the worklist of the running environment, to build/screenshots
+	@$(PYTHON) -m tests.support.packages
+	@$(PYTHON) -m tests.screenshots
+
 .PHONY: rehearse
 rehearse: .venv/.synced ## apply the prod stack from nothing, on the emulators (KEEP=1 leaves it running, END=1 ends it)
 	@$(PYTHON) -m local rehearse $(if $(KEEP),--keep) $(if $(END),--end)

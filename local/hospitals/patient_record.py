@@ -62,14 +62,14 @@ def choose(files: Iterable[Path], patient: str = "") -> Stay:
     UserError
         If there is none.
     """
-    stays = [one for path in files for one in _stays(path) if patient in ("", one.patient)]
-    if not stays:
+    found = [one for path in files for one in stays(path) if patient in ("", one.patient)]
+    if not found:
         whose = f"The patient {patient} has" if patient else "The hospital's FHIR files have"
         raise UserError(f"{whose} no inpatient encounter: name another with PATIENT=, the id of a Patient resource.")
-    ongoing = [one for one in stays if one.ongoing]
+    ongoing = [one for one in found if one.ongoing]
     if ongoing:
         return min(ongoing, key=lambda one: (one.started, one.encounter))
-    return max(stays, key=lambda one: (one.started, one.encounter))
+    return max(found, key=lambda one: (one.started, one.encounter))
 
 
 def prefetch(files: Iterable[Path], stay: Stay) -> dict[str, Resource]:
@@ -89,7 +89,8 @@ def prefetch(files: Iterable[Path], stay: Stay) -> dict[str, Resource]:
     return {"patient": patient, "encounter": encounter, **searches}
 
 
-def _stays(path: Path) -> Iterator[Stay]:
+def stays(path: Path) -> Iterator[Stay]:
+    """Yield the inpatient stays of a FHIR file."""
     for one in _resources(path, "Encounter"):
         code = (one.get("class") or {}).get("code") if isinstance(one.get("class"), dict) else None
         patient = _reference(one).removeprefix("Patient/")

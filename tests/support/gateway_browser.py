@@ -9,7 +9,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -90,8 +89,3 @@ def sign_in(page: Page, person: Person) -> None:
         return not page.url.startswith(worklist_url(person.hospital))
 
     Retrying(stop=stop_after_delay(CODE_SECONDS), wait=wait_fixed(1), retry=retry_if_result(bool))(waits_for_code)
-
-
-def picture(page: Page, file: Path, *, whole: bool = True) -> None:
-    """Write a picture of a page."""
-    page.screenshot(path=file, full_page=whole)

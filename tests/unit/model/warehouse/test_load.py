@@ -57,7 +57,7 @@ def rows(database: Database, table: str) -> list[dict[str, Any]]:
 
 def test_times_are_the_same_whatever_the_server_s_time_zone(database: Database, tmp_path: Path) -> None:
     with database.administrator() as connection:
-        connection.execute(sa.text(f'ALTER DATABASE "{database.name}" SET timezone TO \'America/New_York\''))
+        connection.execute(sa.text(f"ALTER DATABASE \"{database.name}\" SET timezone TO 'America/New_York'"))
     out = tmp_path / "features.parquet"
     build(str(hospital()), out=str(out), publish=warehouse(database).publish)
     assert features_file(connecting(database, "trainer"), NORTH) == out.read_bytes()

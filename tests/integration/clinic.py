@@ -1,0 +1,157 @@
+"""A hospital of the environment, as its EHR, its databases and its cluster show it to a test."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import psycopg
+from kubernetes import client
+from psycopg.rows import dict_row
+
+from local.hospitals import discharge, patient_record, pipeline, population
+from local.hospitals.ehr_client import EhrClient
+from local.hospitals.gateway_call import send
+from local.hospitals.patient_record import Stay
+from local.paths import NODE_IP, POSTGRES_PORT, Home, machine_url
+from local.stack import jobs
+from local.stack.stack import Stack
+from tests.integration.support import eventually
+
+SECRET = "hmlops-postgresql-administrator"
+TIMEOUT = 30.0
+READY_SECONDS = 240
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """One hospital.
+
+    Parameters
+    ----------
+    home
+        The environment.
+    hospital
+        Its name.
+    """
+
+    home: Home
+    hospital: str
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """Its FHIR files."""
+        [entry] = [one for one in Stack(self.home).working() if one["name"] == self.hospital]
+        return pipeline.bundles(population.source(self.home, entry))
+
+    def stay(self, unit: str) -> Stay:
+        """Return the stay of a unit that goes on longest."""
+        stays = [one for path in self.files for one in patient_record.stays(path) if one.ongoing]
+        for one in sorted(stays, key=lambda stay: (stay.started, stay.encounter)):
+            places = self.prefetch(one)["encounter"]["location"]
+            if places[-1]["location"]["display"].casefold() == unit:
+                return one
+        raise AssertionError(f"no stay goes on in {unit} of {self.hospital}")
+
+    def prefetch(self, stay: Stay) -> dict[str, Json]:
+        """Return the record of a stay's patient, as the EHR sends it."""
+        return patient_record.prefetch(self.files, stay)
+
+    def call(self, stay: Stay, prefetch: dict[str, Json] | None = None) -> httpx.Response:
+        """Call the hook through the gateway, as the demonstration EHR."""
+        ehr = EhrClient(self.home, self.hospital)
+        url = f"{machine_url(self.hospital)}{discharge.PATH}"
+        headers = {"Authorization": f"Bearer {ehr.token(url)}"}
+        body = discharge.request(stay, self.prefetch(stay) if prefetch is None else prefetch)
+        return send("POST", url, ehr.tls(), TIMEOUT, headers=headers, json=body)
+
+    def card(self, stay: Stay) -> tuple[Json, Json]:
+        """Return the card of a stay, and the audit record of the answer."""
+        answer = self.call(stay)
+        assert answer.status_code == 200, answer.text
+        [card] = answer.json()["cards"]
+        return card, self.record(int(answer.headers["audit-record"]))
+
+    def rows(self, database: str, query: str, *values: Any) -> list[Json]:
+        """Return rows of a database, by the administrator's login, as the Job of the databases has it."""
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
+        login = json.loads(secret)
+        with closing(
+            psycopg.connect(
+                host=NODE_IP,
+                port=POSTGRES_PORT,
+                dbname=f"{self.hospital}-{database}",
+                user=login["username"],
+                password=login["password"],
+                sslmode="verify-full",
+                sslrootcert=str(self.home.pki / "ca.crt"),
+                row_factory=dict_row,
+            )
+        ) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def record(self, sequence: int) -> Json:
+        """Return an audit record."""
+        [row] = self.rows("audit", "SELECT entry FROM audit.records WHERE sequence = %s", sequence)
+        return _entry(row)
+
+    def records_after(self, sequence: int) -> list[Json]:
+        """Return the audit records that follow one."""
+        query = "SELECT entry FROM audit.records WHERE sequence > %s ORDER BY sequence"
+        return [_entry(row) for row in self.rows("audit", query, sequence)]
+
+    def last_record(self) -> int:
+        """Return the number of the newest audit record."""
+        [row] = self.rows("audit", "SELECT coalesce(max(sequence), 0) AS last FROM audit.records")
+        return int(row["last"])
+
+
+def _entry(row: Json) -> Json:
+    entry: Json = row["entry"] if isinstance(row["entry"], dict) else json.loads(row["entry"])
+    return entry
+
+
+@contextmanager
+def without_pods(api: client.ApiClient, namespace: str, deployment: str) -> Iterator[None]:
+    """Scale a Deployment to no pods, and back at the end."""
+    apps: Any = client.AppsV1Api(api)
+    before = apps.read_namespaced_deployment(deployment, namespace).spec.replicas
+
+    def scale(replicas: int) -> None:
+        apps.patch_namespaced_deployment_scale(deployment, namespace, {"spec": {"replicas": replicas}})
+
+    def replicas() -> tuple[int, int]:
+        status = apps.read_namespaced_deployment(deployment, namespace).status
+        return status.replicas or 0, status.ready_replicas or 0
+
+    scale(0)
+    try:
+        eventually(lambda: replicas() == (0, 0), READY_SECONDS)
+        yield
+    finally:
+        scale(before)
+        eventually(lambda: replicas()[1] == before, READY_SECONDS)
+
+
+def logs(api: client.ApiClient, namespace: str) -> dict[str, str]:
+    """Return what each container of a namespace wrote, by pod and container."""
+    core: Any = client.CoreV1Api(api)
+    read = core.read_namespaced_pod_log
+    return {
+        f"{pod.metadata.name}/{one.name}": read(pod.metadata.name, namespace, container=one.name)
+        for pod in core.list_namespaced_pod(namespace).items
+        for one in (*(pod.spec.init_containers or ()), *pod.spec.containers)
+    }
+
+
+@contextmanager
+def cluster(home: Home) -> Iterator[client.ApiClient]:
+    """Connect to the cluster as its administrator."""
+    with jobs.connect(home) as api:
+        yield api
