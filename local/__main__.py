@@ -48,7 +48,7 @@ def up(
     ehr: Annotated[bool, typer.Option("--ehr", help="Run a FHIR server as the first hospital's EHR.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Start the environment, deploy the stack, train, release, serve and score a patient."""
+    """Start the environment, deploy the stack, train, release, serve and discharge a patient."""
     home = Home.default()
     require_local_cluster()
     host.require()

@@ -81,20 +81,11 @@ def _show_hospital(console: Console, hospital: HospitalSummary) -> None:
         console.print(f"  [bold yellow]{escape(_short(unknown))}[/]", soft_wrap=True)
     figures = [f"{title} {_figure(hospital.metrics.get(key))}" for key, title in _FIGURES.items()]
     console.print("  " + "  ".join(figures), soft_wrap=True)
-    if hospital.card is not None:
-        _show_card(console, hospital.card)
-        console.print(f"  worklist  {hospital.worklist}", soft_wrap=True)
+    if hospital.card is None:
+        console.print("  no EHR or sign-in in its entry, so nobody reaches a score", soft_wrap=True)
         return
-    score = hospital.score
-    patient, risk = str(score.get("patient", ""))[:16], _figure(score.get("risk"))
-    console.print(
-        f"  patient {patient}: risk {risk}{within(score)} ({score.get('decision')})", markup=False, soft_wrap=True
-    )
-    if score.get("caution"):
-        console.print(f"    caution: {_short(str(score['caution']))}", markup=False, soft_wrap=True)
-    for reason in score.get("reasons", [])[:MOST_REASONS]:
-        text = reason if isinstance(reason, str) else reason.get("text", reason)
-        console.print(f"    - {_short(str(text))}", markup=False, soft_wrap=True)
+    _show_card(console, hospital.card)
+    console.print(f"  worklist  {hospital.worklist}", soft_wrap=True)
 
 
 def show_discharge(done: Discharge) -> None:
@@ -144,21 +135,12 @@ def _hospitals(hospitals: Sequence[HospitalSummary]) -> Table:
     for column in ("HOSPITAL", "RELEASE", "ROC-AUC", "RISK OF A PATIENT", ""):
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for one in hospitals:
+        text = "no EHR in its entry"
         if one.card is not None:
             text = one.card.problem or str(one.card.content.get("summary"))
-            release = (one.name, one.release, _figure(one.metrics.get("roc_auc")))
-            table.add_row(*release, escape(_short(text, 60)), escape(_short(remark(one.metrics), 40)))
-            continue
-        risk = f"{_figure(one.score.get('risk'))} ({one.score.get('decision')})"
-        caution = remark(one.metrics) or str(one.score.get("caution") or "")
-        table.add_row(one.name, one.release, _figure(one.metrics.get("roc_auc")), risk, escape(_short(caution, 40)))
+        release = (one.name, one.release, _figure(one.metrics.get("roc_auc")))
+        table.add_row(*release, escape(_short(text, 60)), escape(_short(remark(one.metrics), 40)))
     return table
-
-
-def within(score: Mapping[str, Any]) -> str:
-    """Return the readmission window in days, if the model server reports it."""
-    days = score.get("return_days")
-    return f" within {days} days" if days else ""
 
 
 def _short(text: str, width: int = 105) -> str:

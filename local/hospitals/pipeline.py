@@ -174,22 +174,3 @@ def release_document(store: Any, hospital: str, digest: str, name: str) -> dict[
     body = store.get_object(Bucket=bucket(hospital, "models"), Key=f"{_RELEASES}{digest}/{name}")["Body"]
     document: dict[str, Any] = json.loads(body.read())
     return document
-
-
-def score(api: Any, hospital: str, release: str, tell: Tell) -> dict[str, Any]:
-    """Score one patient from inside the cluster; the result is the Job's last line."""
-    run = Run(f"{hospital}-serving", "score", release.partition("@")[2][:12])
-    # The node has no logs of containers from before its last start.
-    answer = _answer(api, run) if jobs.is_complete(api, run) else None
-    if answer is None:
-        jobs.delete(api, run)
-        jobs.ensure(api, run, tell=tell)
-        answer = _answer(api, run)
-    if answer is None:
-        raise UserError(f"Job {run.namespace}/{run.name} is complete and printed no score: read its log with kubectl.")
-    return answer
-
-
-def _answer(api: Any, run: Run) -> dict[str, Any] | None:
-    lines = [line for line in jobs.logs(api, run).splitlines() if line.startswith("{")]
-    return json.loads(lines[-1]) if lines else None

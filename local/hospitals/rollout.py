@@ -1,4 +1,4 @@
-"""Rollout of ``make up``: deploy the stack, load data, train, release and serve, and score a patient."""
+"""Rollout of ``make up``: deploy the stack, load data, train, release and serve, and discharge a patient."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -25,16 +25,14 @@ _NAME_ONE = (
 
 @dataclass(frozen=True)
 class HospitalSummary:
-    """Summary of one hospital: its release, and the card or the score of a patient.
+    """Summary of one hospital: its release, and the card of a patient.
 
     Parameters
     ----------
     name, release, endpoint, metrics
         The hospital, its release, the model server's address and the release's figures.
-    score
-        Score by the Job `score`, where no gateway reaches care.
     card
-        Card of the hook for one patient, or why there is none.
+        Card of the hook for one patient, or why there is none; None for a hospital without an EHR.
     worklist
         Address of the worklist; empty without one.
     """
@@ -43,7 +41,6 @@ class HospitalSummary:
     release: str
     endpoint: str
     metrics: dict[str, Any]
-    score: dict[str, Any]
     card: Card | None = None
     worklist: str = ""
 
@@ -147,25 +144,23 @@ def _summarise(home: Home, stack: Stack, steps: Steps, staff: Path | None) -> Su
     outputs = stack.outputs()
     store = pipeline.storage()
     summaries = []
-    with jobs.connect(home) as api, steps() as tell:
+    with steps() as tell:
         for entry in stack.working():
             name, release = entry["name"], entry["release"]
             metrics = pipeline.release_document(store, name, release.partition("@")[2], pipeline.METRICS_FILE)
             endpoint = outputs["hospitals"][name]["modelUrl"]
+            card, worklist = None, ""
             if stack.reaches_care(entry):
                 tell(f"{name}: discharge of a patient")
-                card = discharge.first_card(home, name)
-                summaries.append(HospitalSummary(name, release, endpoint, metrics, {}, card, worklist_url(name)))
-            else:
-                score = pipeline.score(api, name, release, tell)
-                summaries.append(HospitalSummary(name, release, endpoint, metrics, score))
+                card, worklist = discharge.first_card(home, name), worklist_url(name)
+            summaries.append(HospitalSummary(name, release, endpoint, metrics, card, worklist))
     server = {"FHIR": EHR_URL} if ehr_state.population(home) else {}
     endpoints = {"Kubernetes": API_URL, "OpenBao": BAO_URL, "AWS": AWS_URL, "Keycloak": KEYCLOAK_URL, **server}
     return Summary(endpoints, tuple(summaries), str(staff or ""))
 
 
 def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
-    """Deploy, train, release, serve and score; completed steps are skipped.
+    """Deploy, train, release, serve, and discharge a patient; completed steps are skipped.
 
     If the environment has an EHR, it is the source of the first hospital.
 

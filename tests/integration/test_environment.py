@@ -1,5 +1,6 @@
 """The embedded environment: its parts, their identities, and what a killed part does."""
 
+import functools
 import json
 import os
 import signal
@@ -76,29 +77,30 @@ def test_status_finds_every_part_and_hospital_well(home: Home) -> None:
     seen = {(entry["hospital"], entry["subject"].partition(" ")[0]) for entry in found["hospitals"]}
     hospitals = [entry["name"] for entry in Stack(home).working()]
     assert seen >= {
-        (name, step) for name in hospitals for step in ("model", "ingest", "features", "train", "release", "score")
+        (name, step)
+        for name in hospitals
+        for step in ("model", "planner", "care", "ingest", "features", "train", "release")
     }
     assert (code, found["well"], found["running"]) == (0, True, True)
 
 
-def test_status_is_not_well_while_a_model_is_unloaded(home: Home) -> None:
+def test_status_is_not_well_while_a_model_server_is_missing(home: Home) -> None:
     hospital = Stack(home).working()[0]["name"]
     with jobs.connect(home) as api:
-        core: Any = client.CoreV1Api(api)
-        chosen = f"serving.kserve.io/inferenceservice={MODEL}"
-        pod = core.list_namespaced_pod(f"{hospital}-serving", label_selector=chosen).items[0]
-    server = f"http://{pod.status.pod_ip}:{pod.spec.containers[0].ports[0].container_port}/v2/repository/models/{MODEL}"
-    assert requests.post(f"{server}/unload", timeout=10).ok
-    try:
-        code, found = looked_at()
-        [told] = [entry for entry in found["hospitals"] if entry["problem"]]
-        assert (told["hospital"], told["subject"].partition(" ")[0]) == (hospital, "model")
-        assert "has not loaded the model" in told["problem"]
-        assert told["advice"]
-        assert (code, found["well"]) == (1, False)
-    finally:
-        assert requests.post(f"{server}/load", timeout=60).ok
-    eventually(lambda: looked_at()[0] == 0)
+        apps: Any = client.AppsV1Api(api)
+        scaled = functools.partial(apps.patch_namespaced_deployment_scale, f"{MODEL}-predictor", f"{hospital}-serving")
+        scaled({"spec": {"replicas": 0}})
+        try:
+            eventually(lambda: looked_at()[0] == 1)
+            _, found = looked_at()
+            told = [entry for entry in found["hospitals"] if entry["problem"]]
+            assert "model" in {entry["subject"].partition(" ")[0] for entry in told}
+            assert all(entry["advice"] for entry in told)
+            assert {entry["hospital"] for entry in told} == {hospital}
+            assert found["well"] is False
+        finally:
+            scaled({"spec": {"replicas": 1}})
+    eventually(lambda: looked_at()[0] == 0, 180)
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -1,6 +1,5 @@
 """What one hospital or workload may not do, tried with its own token, key and packets."""
 
-import copy
 import json
 import os
 import uuid
@@ -18,22 +17,8 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from local.hospitals.pipeline import bucket
 from local.paths import API_PORT, AWS_PORT, BAO_PORT, BAO_URL, NODE_IP, Home
 from local.stack import jobs
+from tests.integration.pod_templates import ZONE, pod_template
 
-ZONE = {
-    "ingestor": "phi",
-    "features": "data",
-    "trainer": "data",
-    "promoter": "data",
-    "model-server": "serving",
-    "score": "serving",
-}
-CRONJOB = {
-    "ingestor": "ingest",
-    "features": "features",
-    "trainer": "train",
-    "promoter": "release",
-    "score": "score",
-}
 AUDIENCE = "sts.amazonaws.com"
 CONNECT = """
 import json, socket, sys
@@ -110,8 +95,8 @@ def test_the_pipeline_reaches_what_it_needs(api: client.ApiClient) -> None:
         ("features", "north", "raw", "landed.json"),
         ("model-server", "north", "curated", "features/features.parquet"),
         ("model-server", "south", "models", "readmission/"),
-        ("score", "north", "raw", "landed.json"),
-        ("score", "north", "models", "readmission/"),
+        ("planner", "north", "raw", "landed.json"),
+        ("planner", "south", "models", "readmission/"),
     ],
 )
 def test_a_role_of_north_does_not_read_what_is_not_its_own(
@@ -180,7 +165,7 @@ def test_vault_hashes_for_the_ingestor_of_the_same_hospital_alone(api: client.Ap
     [
         ("north", "ingestor", "south-ingestor"),
         ("north", "ingestor", "north-promoter"),
-        ("north", "score", "north-ingestor"),
+        ("north", "planner", "north-ingestor"),
     ],
 )
 def test_vault_knows_each_workload_by_its_own_name(
@@ -195,16 +180,15 @@ class Pods:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._core: Any = client.CoreV1Api(api)
-        self._batch: Any = client.BatchV1Api(api)
+        self._api = api
         self._made: list[tuple[str, str]] = []
         self._namespaces: list[str] = []
 
     def run(self, hospital: str, workload: str, code: str, *arguments: str) -> tuple[str, str]:
         namespace = f"{hospital}-{ZONE[workload]}"
-        cronjob = self._batch.read_namespaced_cron_job(CRONJOB[workload], namespace)
-        template = cronjob.spec.job_template.spec.template
-        spec = copy.deepcopy(template.spec)
-        spec.init_containers, spec.restart_policy = None, "Never"
+        template = pod_template(self._api, hospital, workload)
+        spec = template.spec
+        spec.init_containers = None
         spec.containers[0].args = ["-c", code, *arguments]
         name = f"probe-{uuid.uuid4().hex[:8]}"
         metadata = client.V1ObjectMeta(name=name, labels=template.metadata.labels)
@@ -219,8 +203,8 @@ class Pods:
         own = {key: value for key, value in labels.items() if key != "kubernetes.io/metadata.name"}
         self._core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels=own)))
         self._namespaces.append(name)
-        template = self._batch.read_namespaced_cron_job(CRONJOB[workload], likeness).spec.job_template.spec.template
-        container = copy.deepcopy(template.spec.containers[0])
+        template = pod_template(self._api, likeness.partition("-")[0], workload)
+        container = template.spec.containers[0]
         container.env, container.volume_mounts, container.args = None, None, ["-c", code, *arguments]
         account = client.V1ObjectMeta(name=workload)
         self._core.create_namespaced_service_account(name, client.V1ServiceAccount(metadata=account))
@@ -268,7 +252,7 @@ class Pods:
         pods = self._core.list_namespaced_pod(
             f"{hospital}-serving", label_selector="app.kubernetes.io/name=model-server"
         )
-        return f"{pods.items[0].status.pod_ip}:8080"
+        return f"{pods.items[0].status.pod_ip}:8443"
 
     def close(self) -> None:
         for name, namespace in self._made:
@@ -295,11 +279,11 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
     north, south, phi = pods.model_server("north"), pods.model_server("south"), pods.listener("north", "ingestor")
     everything = [north, south, phi, VAULT, AWS, KUBERNETES]
     allowed = {
-        ("north", "score"): {north, VAULT, AWS},
-        ("south", "score"): {south, VAULT, AWS},
+        ("north", "planner"): {north, VAULT, AWS},
+        ("south", "planner"): {south, VAULT, AWS},
         ("north", "trainer"): {AWS},
         ("north", "promoter"): {VAULT, AWS},
-        ("north", "features"): {AWS},
+        ("north", "features"): {VAULT, AWS},
         ("south", "ingestor"): {VAULT, AWS},
     }
     found = {who: {target for target, opened in pods.connect(*who, everything).items() if opened} for who in allowed}
@@ -308,10 +292,10 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
 
 def test_a_namespace_with_forged_labels_reaches_no_pod_of_a_zone(pods: Pods) -> None:
     targets = [pods.model_server("north"), pods.listener("north", "ingestor"), KUBERNETES]
-    name, namespace = pods.outsider("north-serving", "score", CONNECT, json.dumps(targets))
+    name, namespace = pods.outsider("north-serving", "planner", CONNECT, json.dumps(targets))
     assert pods.said(name, namespace) == dict.fromkeys(targets, False) | {KUBERNETES: True}
 
 
 def test_the_api_server_alone_sets_the_label_by_which_zones_are_selected(pods: Pods) -> None:
-    _, namespace = pods.outsider("north-serving", "score", "pass")
+    _, namespace = pods.outsider("north-serving", "planner", "pass")
     assert pods.rename(namespace, "north-serving") == namespace

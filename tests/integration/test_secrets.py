@@ -13,11 +13,13 @@ from kubernetes import client
 from local.cluster import openbao
 from local.paths import BAO_URL, Home
 from local.stack import jobs
+from tests.integration.pod_templates import pod_template
 from tests.integration.support import eventually
 from tests.integration.test_isolation import token
 
 PREFIX = "vault.hashicorp.com/"
-NAMESPACE, CRON_JOB, LABEL = "north-serving", "score", "app.kubernetes.io/name"
+HOSPITAL, ACCOUNT, NAMESPACE = "north", "planner", "north-serving"
+LABEL = "app.kubernetes.io/name"
 LOGIN = "auth/kubernetes/login"
 SHOW = """
 import json, os, stat
@@ -48,7 +50,7 @@ SERVE = """
 import json, socket, threading
 from services import probe
 from services.transport import ServerSettings, SpiffeId, TlsFiles, client, server
-own = SpiffeId("north", "score")
+own = SpiffeId("north", "planner")
 async def app(scope, receive, send):
     if scope["type"] == "http":
         body = scope["tls_peer"].encode()
@@ -74,8 +76,7 @@ class Agents:
 
     def __init__(self, home: Home, api: client.ApiClient) -> None:
         self._core: Any = client.CoreV1Api(api)
-        cron_job: Any = client.BatchV1Api(api).read_namespaced_cron_job(CRON_JOB, NAMESPACE)
-        self.template: Any = cron_job.spec.job_template.spec.template
+        self.template: Any = pod_template(api, HOSPITAL, ACCOUNT)
         self._audit = openbao.audit_logs(home)[0]
         self._namespaces: list[str] = []
         self._pods: list[tuple[str, str]] = []
@@ -180,14 +181,19 @@ def without(*parts: str) -> Callable[[Any], None]:
     return change
 
 
-def test_a_job_s_certificate_is_in_memory_and_the_job_ends(agents: Agents) -> None:
-    name, namespace = agents.start(SHOW)
+def as_job(template: Any) -> None:
+    """Let the agent end before the container starts."""
+    template.metadata.annotations[f"{PREFIX}agent-pre-populate-only"] = "true"
+
+
+def test_secrets_are_in_memory_and_a_job_ends(agents: Agents) -> None:
+    name, namespace = agents.start(SHOW, as_job)
     assert agents.result(name, namespace) == {
-        "files": ["tls.ca", "tls.crt", "tls.key"],
+        "files": ["database-audit.json", "database-planning.json", "tls.ca", "tls.crt", "tls.key"],
         "modes": ["0o400"],
         "filesystem": ["tmpfs"],
         "secret in the environment": False,
-        "names": ["spiffe://hmlops/north/score"],
+        "names": ["spiffe://hmlops/north/planner"],
         "pair": True,
         "hours": pytest.approx(8, abs=0.1),
     }
@@ -198,13 +204,13 @@ def test_a_job_s_certificate_is_in_memory_and_the_job_ends(agents: Agents) -> No
 
 def test_services_prove_who_they_are_with_the_certificates_of_vault(agents: Agents) -> None:
     found = agents.result(*agents.start(SERVE))
-    assert found == {"peer": "spiffe://hmlops/north/score", "status": 200, "probe": 200}
+    assert found == {"peer": "spiffe://hmlops/north/planner", "status": 200, "probe": 200}
 
 
 def test_removing_the_annotations_of_a_file_removes_the_file(agents: Agents) -> None:
     change = without(*(f"agent-inject-{part}-tls.key" for part in ("secret", "template", "perms")))
     found = agents.result(*agents.start(SHOW, change))
-    assert found["files"] == ["tls.ca", "tls.crt"]
+    assert "tls.key" not in found["files"]
 
 
 def test_without_the_annotation_there_is_no_agent(agents: Agents) -> None:
@@ -215,7 +221,7 @@ def test_without_the_annotation_there_is_no_agent(agents: Agents) -> None:
 
 
 def test_a_service_has_a_sidecar_that_ends_after_it(agents: Agents) -> None:
-    name, namespace = agents.start(SHOW, without("agent-pre-populate-only"))
+    name, namespace = agents.start(SHOW)
     assert agents.result(name, namespace)["pair"] is True
     pod = agents.read(name, namespace)
     sidecars = [container.name for container in pod.spec.init_containers if container.restart_policy == "Always"]
@@ -227,7 +233,7 @@ def test_a_service_has_a_sidecar_that_ends_after_it(agents: Agents) -> None:
     ("annotation", "value"),
     [
         ("role", "north-ingestor"),
-        ("role", "south-score"),
+        ("role", "south-planner"),
         ("agent-inject-template-tls.key", '{{ with secret "north/kv/data/fhir" }}{{ .Data }}{{ end }}'),
         ("agent-inject-secret-fhir", "north/kv/data/fhir"),
         ("agent-run-as-user", "0"),
@@ -251,23 +257,23 @@ def test_a_pod_of_another_namespace_gets_nothing_and_the_attempt_is_recorded(age
     agents.stop(name, namespace)
 
 
-@pytest.mark.parametrize(("hospital", "workload"), [("north", "trainer"), ("north", "ingestor"), ("south", "score")])
+@pytest.mark.parametrize(("hospital", "workload"), [("north", "trainer"), ("north", "ingestor"), ("south", "planner")])
 def test_a_login_of_another_service_account_or_hospital_is_refused_and_recorded(
     agents: Agents, api: client.ApiClient, vault: hvac.Client, hospital: str, workload: str
 ) -> None:
     before = agents.refusals(LOGIN)
     with pytest.raises((hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest)):
-        vault.auth.kubernetes.login("north-score", token(api, hospital, workload, None))
+        vault.auth.kubernetes.login("north-planner", token(api, hospital, workload, None))
     assert agents.refusals(LOGIN) > before
 
 
 def test_a_workload_gets_no_certificate_of_another(agents: Agents, api: client.ApiClient, vault: hvac.Client) -> None:
-    vault.auth.kubernetes.login("north-score", token(api, "north", "score", None))
-    path = "north/workload-pki/issue/score"
-    assert vault.write(path, uri_sans="spiffe://hmlops/north/score")["data"]["certificate"]
+    vault.auth.kubernetes.login("north-planner", token(api, "north", "planner", None))
+    path = "north/workload-pki/issue/planner"
+    assert vault.write(path, uri_sans="spiffe://hmlops/north/planner")["data"]["certificate"]
     before = agents.refusals(path)
     for names in (
-        {"uri_sans": "spiffe://hmlops/south/score"},
+        {"uri_sans": "spiffe://hmlops/south/planner"},
         {"common_name": "north.example"},
         {"ip_sans": "10.0.0.1"},
     ):
@@ -275,4 +281,4 @@ def test_a_workload_gets_no_certificate_of_another(agents: Agents, api: client.A
             vault.write(path, **names)
     assert agents.refusals(path) == before + 3
     with pytest.raises(hvac.exceptions.Forbidden):
-        vault.write("south/workload-pki/issue/score", uri_sans="spiffe://hmlops/south/score")
+        vault.write("south/workload-pki/issue/planner", uri_sans="spiffe://hmlops/south/planner")

@@ -25,7 +25,6 @@ from typer.testing import CliRunner
 from infra.settings import DataClass
 from local.cluster import openbao
 from local.errors import UserError
-from local.hospitals import pipeline
 from local.paths import REPOSITORY, Home
 from local.progress import steps_on
 from local.stack import jobs
@@ -141,16 +140,6 @@ def test_each_hospital_serves_the_release_that_its_entry_names(home: Home, dynam
     scaler: Any = client.AutoscalingV2Api(dynamic_api.client)
     limits = scaler.read_namespaced_horizontal_pod_autoscaler("readmission-risk-v1-predictor", f"{hospital}-serving")
     assert (limits.spec.min_replicas, limits.spec.max_replicas) == (1, 2)
-
-
-@pytest.mark.parametrize("hospital", ["north", "south"])
-def test_a_patient_is_scored_inside_the_cluster_with_three_reasons(
-    home: Home, api: client.ApiClient, hospital: str
-) -> None:
-    entry = next(entry for entry in Stack(home).hospitals() if entry["name"] == hospital)
-    score = pipeline.score(api, hospital, entry["release"], lambda _: None)
-    assert 0 < score["risk"] < 1
-    assert len(score["reasons"]) == 3
 
 
 def test_a_job_that_has_run_is_not_run_again(home: Home, api: client.ApiClient) -> None:

@@ -44,7 +44,6 @@ from workloads.serving.care import care
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_service
 from workloads.serving.planning import planning
-from workloads.serving.score import score
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
@@ -247,7 +246,7 @@ class HospitalService(pulumi.ComponentResource):
             release=args.release,
             prerequisites=(args.platform, zones, storage, vault, *prerequisites, *accounts.values()),
         )
-        for declare in (ingest, reidentify, features, training, promotion, inference_service, score):
+        for declare in (ingest, reidentify, features, training, promotion, inference_service):
             declare(context, self)
         if PLANNING in accounts:
             planning(context, self)

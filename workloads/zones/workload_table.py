@@ -20,7 +20,7 @@ TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
 INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "features", "training", "promotion"
 MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
-CARE, RECORDER, SCORE = "care", "recorder", "score"
+CARE, RECORDER = "care", "recorder"
 _STRICT = ConfigDict(extra="forbid")
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]

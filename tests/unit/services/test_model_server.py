@@ -20,7 +20,7 @@ from model.release.signing import LocalSigner
 from model.scoring import Scorer
 from model.scoring.latest_discharge import latest
 from services.model_server import RELEASE, ReadmissionModel
-from services.planning.job import ask
+from services.planning.open_inference import request_body
 from tests.support.gates_world import prepared, published
 from tests.support.model_servers import NAME, Server, released, serving
 from tests.support.model_world import world
@@ -200,12 +200,19 @@ def server(place: Path, key: str, tmp_path: Path) -> Iterator[Server]:
 def test_the_real_server_gives_the_same_risk(server: Server, place: Path) -> None:
     discharge = latest(str(world().features), "any")
     own = server.client()
-    answer = ask(own, f"{server.url}/infer", discharge, patience=60)
+    ready = Retrying(
+        retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(lambda reply: reply.status_code != 200),
+        stop=stop_after_delay(60),
+        reraise=True,
+    )
+    ready(own.get, f"{server.url}/ready")
+    answer = own.post(f"{server.url}/infer", json=request_body(discharge.columns)).json()
+    outputs = {output["name"]: output["data"][0] for output in answer["outputs"]}
     scorer = Scorer.open(str(place))
-    assert answer.risk == scorer.score(scorer.matrix(discharge.columns))[0].risk
-    assert (answer.model, answer.version, answer.release) == (NAME, "v1", place.name)
-    assert len(answer.reasons) == 3
-    assert own.get(f"{server.url}/ready").status_code == 200
+    risk = scorer.score(scorer.matrix(discharge.columns))[0].risk
+    assert outputs["risk"] == risk
+    assert (answer["model_name"], answer["model_version"], answer["parameters"]["release"]) == (NAME, "v1", place.name)
+    assert len(json.loads(outputs["reasons"])) == 3
     refused = own.post(
         f"{server.url}/infer", json={"inputs": [{"name": "age", "datatype": "FP64", "shape": [1], "data": [1]}]}
     )
@@ -213,7 +220,7 @@ def test_the_real_server_gives_the_same_risk(server: Server, place: Path) -> Non
     assert "do not match the model's contract" in refused.json()["error"]
     shown = httpx.get(server.figures).text
     assert f'readmission_risk_count{{model_name="{NAME}",model_version="v1"}} 1.0' in shown
-    assert f'readmission_risk_sum{{model_name="{NAME}",model_version="v1"}} {answer.risk}' in shown
+    assert f'readmission_risk_sum{{model_name="{NAME}",model_version="v1"}} {risk}' in shown
     # What the alerts are about besides.
     assert "rest_server_requests_total{" in shown
     assert "rest_server_request_duration_seconds_bucket{" in shown

@@ -33,7 +33,6 @@ from model.scoring import Scorer
 from model.synthesis.population import simulate
 from model.training.run import RUN_FILE, read_run
 from model.training.train import train
-from services.planning.job import _answer
 from tests.support.model_world import RING, world
 from tests.support.repository import REPOSITORY as REPOSITORY
 
@@ -199,16 +198,6 @@ def test_without_it_there_are_no_definitions() -> None:
     del table["stay"]["return_days"]
     with pytest.raises(ValidationError, match="return_days"):
         Definitions.model_validate(table)
-
-
-@pytest.mark.parametrize(("said", "days"), [({}, None), ({"return_days": 45}, 45), ({"return_days": "45"}, 45)])
-def test_the_planning_answer_names_the_server_s_window(said: dict[str, Any], days: int | None) -> None:
-    outputs = {"risk": 0.2, "decision": "low", "action": "none", "reasons": "[]"}
-    reply = {
-        "outputs": [{"name": name, "data": [value]} for name, value in outputs.items()],
-        "model_name": "m", "model_version": "v1", "parameters": {"release": "x", **said},
-    }  # fmt: skip
-    assert _answer("p", reply).return_days == days
 
 
 def test_no_other_place_writes_the_number() -> None:
