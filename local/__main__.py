@@ -18,7 +18,7 @@ from local.cluster import container_runtime, host, openbao
 from local.cluster.supervision import Supervisor
 from local.errors import UserError
 from local.hospitals import discharge as discharges
-from local.hospitals import ehr_source, sign_in
+from local.hospitals import ehr_source, program_client, sign_in
 from local.hospitals.rollout import roll_out
 from local.keycloak import admin, staff
 from local.lifecycle import prepare
@@ -171,6 +171,20 @@ def discharge(
         print(json.dumps(done.as_dict(), indent=2))
     else:
         screen.show_discharge(done)
+
+
+@app.command()
+def program(
+    hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")],
+    path: Annotated[str, typer.Argument(help="Path of the route, such as /v1/scores.")],
+    scope: Annotated[str, typer.Option(help="OAuth scope of the route.")] = "readmission.scores",
+) -> None:
+    """Send the JSON of standard input through the gateway as the hospital's program, and print the answer."""
+    answer = program_client.call(Home.default(), hospital, path, scope, sys.stdin.buffer.read())
+    print(answer.text)
+    if not answer.is_success:
+        errors.print(f"{hospital} answered {answer.status_code}")
+        raise typer.Exit(1)
 
 
 @app.command()

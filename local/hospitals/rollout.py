@@ -175,7 +175,7 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
     stack.select()
     with ThreadPoolExecutor(1) as background:
         gateway_entry.publish(home, [entry["name"] for entry in stack.working()])
-        applied = background.submit(sign_in.apply, home, stack.working())
+        applied = background.submit(sign_in.apply, home, stack.working(), stack.gateway)
         with steps() as tell:
             tell("looking for an interrupted update")
             stack.recover()

@@ -7,7 +7,7 @@ import requests
 from hvac.exceptions import VaultError
 
 from local.cluster.openbao import operator
-from local.hospitals.ehr_client import server_authority
+from local.hospitals.application import server_authority
 from local.hospitals.gateway_call import send
 from local.hospitals.hospital_status import Finding
 from local.paths import Home, worklist_url

@@ -13,7 +13,7 @@ import httpx
 from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from local.errors import UserError
-from local.keycloak.realm import DIGEST, Representation
+from local.keycloak.realm_parts import DIGEST, Representation
 from local.keycloak.server import ADMIN, discovery
 
 MASTER = "master"

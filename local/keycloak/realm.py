@@ -1,15 +1,12 @@
 """Realm of a hospital, in Keycloak's representation: sign-in client, claims, groups, second factor and sessions."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from local.keycloak.realm_parts import Representation, audience_mapper, base, unused_clients, with_digest
 from local.keycloak.staff import Person
 
-DIGEST = "hmlops.digest"
-"""Attribute of a realm: digest of the representation that it was created from."""
 CALLBACK = "/oauth2/callback"
 ACCESS_TOKEN_SECONDS = 300
 IDLE_SECONDS = 15 * 60
@@ -17,15 +14,9 @@ SESSION_SECONDS = 8 * 3600
 ATTEMPTS = 5
 """Failed sign-ins until an account is locked for a while."""
 LOCKED_SECONDS = 15 * 60
-EVENTS_SECONDS = 90 * 24 * 3600
 _FLOW, _FORMS, _LEVEL = "password and one-time password", "forms", "second factor"
 _ROLE_GROUPS, _UNIT_GROUPS = "roles", "units"
-# Keycloak creates them in each realm; `admin-cli` would exchange a password for a token.
-_UNUSED_CLIENTS = ("admin-cli", "security-admin-console")
-_KEYS = "org.keycloak.keys.KeyProvider"
 _PASSWORD_POLICY = "length(14) and notUsername(undefined) and notEmail(undefined) and passwordHistory(5)"
-
-Representation = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,35 +61,16 @@ def representation(settings: RealmSettings, key: str, staff: Iterable[Person]) -
         Its users.
     """
     realm = {
-        "realm": settings.hospital,
-        "displayName": f"{settings.hospital}: readmission worklist",
-        "enabled": True,
-        "sslRequired": "all",
-        **_without_self_service(),
+        **base(settings.hospital, f"{settings.hospital}: readmission worklist", key),
         **_sessions(),
         **_protection(settings),
         **_flows(),
-        "components": {_KEYS: _keys(key)},
-        "clients": [_client(settings), *map(_disabled, _UNUSED_CLIENTS)],
+        "clients": [_client(settings), *unused_clients()],
         "roles": {"client": {settings.client: [{"name": role} for role in settings.groups]}},
         "groups": _groups(settings),
         "users": [_user(person, settings) for person in staff],
     }
-    digest = hashlib.sha256(json.dumps(realm, sort_keys=True).encode()).hexdigest()
-    return {**realm, "attributes": {**realm["attributes"], DIGEST: digest}}
-
-
-def _without_self_service() -> Representation:
-    """Return that people neither register, nor reset a password, nor choose a second factor by themselves.
-
-    A person without a second factor could otherwise register one with the password alone.
-    """
-    off = ("registrationAllowed", "resetPasswordAllowed", "rememberMe", "editUsernameAllowed", "verifyEmail")
-    setup = {"alias": "CONFIGURE_TOTP", "providerId": "CONFIGURE_TOTP", "name": "Configure OTP"}
-    return {
-        **dict.fromkeys(off, False),
-        "requiredActions": [{**setup, "enabled": False, "defaultAction": False, "priority": 10, "config": {}}],
-    }
+    return with_digest(realm)
 
 
 def _sessions() -> Representation:
@@ -129,29 +101,8 @@ def _protection(settings: RealmSettings) -> Representation:
         "otpPolicyPeriod": 30,
         "otpPolicyLookAheadWindow": 1,
         "otpPolicyCodeReusable": False,
-        "eventsEnabled": True,
-        "eventsExpiration": EVENTS_SECONDS,
-        "adminEventsEnabled": True,
         "attributes": {"acr.loa.map": json.dumps({settings.acr: 2})},
     }
-
-
-def _keys(key: str) -> list[Representation]:
-    """Return the providers of the keys: of tokens, of the server's own cookies, and of what it encrypts for itself."""
-    own = {"HS512": "hmac-generated", "AES": "aes-generated"}
-    imported = {"privateKey": [key], "algorithm": ["RS256"], "priority": ["100"]}
-    return [
-        {"name": "tokens", "providerId": "rsa", "subComponents": {}, "config": imported},
-        *(
-            {
-                "name": provider,
-                "providerId": provider,
-                "subComponents": {},
-                "config": {"priority": ["100"], **({"algorithm": [algorithm]} if algorithm == "HS512" else {})},
-            }
-            for algorithm, provider in own.items()
-        ),
-    ]
 
 
 def _flows() -> Representation:
@@ -240,11 +191,6 @@ def _client(settings: RealmSettings) -> Representation:
     }
 
 
-def _disabled(client: str) -> Representation:
-    flows = ("standardFlowEnabled", "implicitFlowEnabled", "directAccessGrantsEnabled", "serviceAccountsEnabled")
-    return {"clientId": client, "protocol": "openid-connect", "enabled": False, **dict.fromkeys(flows, False)}
-
-
 def _claims(settings: RealmSettings) -> list[Representation]:
     """Return the mappers of the claims that the worklist reads."""
     text = {"jsonType.label": "String"}
@@ -252,22 +198,12 @@ def _claims(settings: RealmSettings) -> list[Representation]:
     # A unit's group has the attribute, which becomes that of its members.
     units = {"user.attribute": "units", "aggregate.attrs": "true", **lists}
     roles = {"usermodel.clientRoleMapping.clientId": settings.client, **lists}
-    audience = {
-        "included.custom.audience": settings.audience,
-        "access.token.claim": "true",
-        "id.token.claim": "false",
-    }
     return [
         _mapper("hospital", "oidc-hardcoded-claim-mapper", {"claim.value": settings.hospital, **text}),
         _mapper("units", "oidc-usermodel-attribute-mapper", units),
         _mapper("roles", "oidc-usermodel-client-role-mapper", roles),
         _mapper("amr", "oidc-amr-mapper", {}),
-        {
-            "name": "audience",
-            "protocol": "openid-connect",
-            "protocolMapper": "oidc-audience-mapper",
-            "config": audience,
-        },
+        audience_mapper(settings.audience),
     ]
 
 

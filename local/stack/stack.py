@@ -175,9 +175,14 @@ class Stack:
         return list(_config(self.config)[HOSPITALS])
 
     @property
+    def gateway(self) -> dict[str, Any]:
+        """The settings of gateways in the project's file; empty without any."""
+        return dict(_config(self.config).get(GATEWAY) or {})
+
+    @property
     def has_gateway(self) -> bool:
         """Whether it declares a gateway, through which EHRs and people reach hospitals' services."""
-        return bool(_config(self.config).get(GATEWAY))
+        return bool(self.gateway)
 
     def reaches_care(self, entry: Mapping[str, Any]) -> bool:
         """Return whether an EHR and people reach a hospital of the stack."""

@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet
 from infra.settings.ehr import Ehr
 from local.cluster import openbao
 from local.errors import UserError
-from local.hospitals import ehr_client
+from local.hospitals import application
 from local.hospitals.ehr_client import EhrClient, declare, is_demonstration
 from local.paths import Home
 from local.secret_file import write_secret
@@ -116,7 +116,7 @@ class Vault:
 def vault(monkeypatch: pytest.MonkeyPatch) -> Vault:
     found = Vault(Authority())
     monkeypatch.setattr(hvac, "Client", found)
-    monkeypatch.setattr(ehr_client, "RENEWED_BEFORE", timedelta(hours=1))
+    monkeypatch.setattr(application, "RENEWED_BEFORE", timedelta(hours=1))
     return found
 
 
@@ -129,7 +129,7 @@ def test_its_certificate_is_issued_once(home: Home, vault: Vault) -> None:
 
 
 def expire(_: Home, __: Vault, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ehr_client, "RENEWED_BEFORE", timedelta(days=2))
+    patch.setattr(application, "RENEWED_BEFORE", timedelta(days=2))
 
 
 def replace_authority(_: Home, vault: Vault, __: pytest.MonkeyPatch) -> None:
@@ -153,5 +153,5 @@ def test_a_certificate_that_is_no_longer_good_is_issued_again(
 
 def test_a_vault_that_does_not_answer_is_one_sentence(home: Home, vault: Vault) -> None:
     vault.fault = requests.ConnectionError()
-    with pytest.raises(UserError, match=r"no client certificate for the EHR of north .*: run `make status`"):
+    with pytest.raises(UserError, match=r"no client certificate for north-ehr of north .*: run `make status`"):
         EhrClient(home, "north").tls()

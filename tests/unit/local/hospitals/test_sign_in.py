@@ -1,5 +1,6 @@
 """Realms from hospitals' entries."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from infra.settings import SignIn
 from local.errors import UserError
 from local.hospitals import sign_in
+from local.hospitals.program_client import ISSUER as PROGRAMS
 from local.keycloak.realm import RealmSettings
-from local.paths import KEYCLOAK_URL
+from local.paths import KEYCLOAK_URL, Home
 from local.stack.stack import CONFIG, HOSPITALS
 from tests.support.mocked_stack import configuration
 
@@ -60,8 +62,38 @@ def test_a_hospital_with_its_own_provider_or_none_has_no_realm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "issuer"), [("north", "south"), ("north", "master"), ("master", "master"), ("north", "north/")]
+    ("name", "issuer"),
+    [("north", "south"), ("north", "master"), ("master", "master"), ("programs", "programs"), ("north", "north/")],
 )
 def test_a_realm_is_its_hospital_s(name: str, issuer: str) -> None:
     with pytest.raises(UserError, match="Keycloak has a realm for each hospital by its name"):
         sign_in.realms([entry(name, issuer=f"{KEYCLOAK_URL}/realms/{issuer}")])
+
+
+def test_the_programs_of_the_dev_stack_have_one_realm(tmp_path: Path) -> None:
+    written = configuration("dev")
+    realm = sign_in.programs_realm(Home(tmp_path), written["hospitals"], written["gateway"])
+    assert realm is not None
+    enabled = [client["clientId"] for client in realm["clients"] if client["enabled"]]
+    assert enabled == ["north-program", "south-program"]
+    assert written["gateway"]["issuer"] == PROGRAMS
+    files = [path for path in (tmp_path / "programs").rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    assert len(files) == 2
+    assert realm == sign_in.programs_realm(Home(tmp_path), written["hospitals"], written["gateway"])
+
+
+def test_an_application_of_two_hospitals_is_one_client_with_two_keys(tmp_path: Path) -> None:
+    entries = [{"name": name, "applications": ["planner"]} for name in ("north", "south")]
+    realm = sign_in.programs_realm(Home(tmp_path), entries, {"issuer": PROGRAMS, "audience": "risk"})
+    assert realm is not None
+    [client] = [client for client in realm["clients"] if client["enabled"]]
+    assert client["attributes"]["jwks.string"].count('"kid"') == 2
+
+
+def test_programs_of_another_issuer_have_no_realm(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert sign_in.programs_realm(home, [entry()], None) is None
+    assert sign_in.programs_realm(home, [entry()], {"issuer": "https://login.example", "audience": "risk"}) is None
+    with pytest.raises(UserError, match=f"one realm for hospitals' programs: write {PROGRAMS}"):
+        sign_in.programs_realm(home, [entry()], {"issuer": f"{KEYCLOAK_URL}/realms/north", "audience": "risk"})

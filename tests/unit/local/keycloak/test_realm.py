@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.keycloak.realm import DIGEST, RealmSettings, representation
+from local.keycloak.realm import RealmSettings, representation
+from local.keycloak.realm_parts import DIGEST
 from local.keycloak.staff import staff
 
 SETTINGS = RealmSettings(

@@ -1,15 +1,18 @@
-"""Sign-in at the real Keycloak: the code flow with both factors, what it refuses, and how realms follow the entries."""
+"""Sign-in at the real Keycloak: people with both factors, programs with signed JWTs, and how realms follow entries."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from local.errors import UserError
 from local.hospitals import sign_in as hospitals_sign_in
+from local.hospitals.program_client import ProgramClient, programs
 from local.keycloak import admin, build, keys, server
+from local.keycloak import programs as programs_realm
 from local.keycloak.realm import RealmSettings, representation
 from local.keycloak.staff import Person, read, staff
 from local.paths import Home
@@ -35,6 +38,8 @@ STAFF = {
     for person in staff(one.hospital, one.units, {})
 }
 
+APPLICATIONS = [{"name": name, "applications": [f"{name}-program"]} for name in ("north", "south")]
+
 
 class Keycloak:
     """The server under test, whose realms are applied as ``make up`` does."""
@@ -48,6 +53,8 @@ class Keycloak:
         realms = [
             representation(one, keys.signing_key(self.home, one.hospital), people[one.hospital]) for one in settings
         ]
+        key = keys.signing_key(self.home, programs_realm.REALM)
+        realms.append(programs_realm.representation("readmission-risk", key, programs(self.home, APPLICATIONS)))
         return admin.apply(self.url, self.authority, self._secret, realms)
 
     def browser(self, settings: RealmSettings = NORTH) -> Browser:
@@ -60,7 +67,7 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
     built = build.build(lambda _: None)
     # Killed without warning after its first start, it starts again with what was declared.
     with running(home, built, url):
-        assert Keycloak(home, url).apply(NORTH) == {"north": "created"}
+        assert Keycloak(home, url).apply(NORTH) == {"north": "created", "programs": "created"}
     with running(home, built, url):
         keycloak = Keycloak(home, url)
         assert keycloak.apply(NORTH, SOUTH) == {"south": "created"}
@@ -254,6 +261,77 @@ def test_the_discovery_document_offers_the_code_flow_with_pkce(keycloak: Keycloa
     assert all(str(value).startswith(keycloak.url) for name, value in document.items() if name.endswith("_endpoint"))
 
 
+# --- programs -----------------------------------------------------------------------------
+class Caller:
+    """A program at the token endpoint of the programs' realm."""
+
+    def __init__(self, keycloak: Keycloak, name: str = "north-program") -> None:
+        self.own = ProgramClient(keycloak.home, name.partition("-")[0], name)
+        self.browser = keycloak.browser(replace(NORTH, hospital=programs_realm.REALM))
+        self.issuer = self.browser.issuer
+
+    def ask(self, assertion: str, **changed: str | None) -> httpx.Response:
+        asked = {
+            "grant_type": "client_credentials",
+            "client_id": self.own.name,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": assertion,
+            "scope": "readmission.scores",
+            **changed,
+        }
+        data = {name: value for name, value in asked.items() if value is not None}
+        return self.browser.client.post(f"{self.issuer}/protocol/openid-connect/token", data=data)
+
+
+def test_a_program_gets_a_token_with_the_claims_of_the_gateway_by_its_key(keycloak: Keycloak) -> None:
+    caller = Caller(keycloak)
+    claims = caller.browser.claims(caller.own.access_token("readmission.scores", caller.issuer))
+    expected = {
+        "iss": caller.issuer,
+        "aud": "readmission-risk",
+        "client_id": "north-program",
+        "scope": "readmission.scores",
+        "typ": "Bearer",
+    }
+    assert {name: claims.get(name) for name in expected} == expected
+    assert claims["exp"] - claims["iat"] == programs_realm.ACCESS_TOKEN_SECONDS
+    assert claims["sub"]
+    both = caller.own.access_token("readmission.scores notes.extract", caller.issuer)
+    assert set(caller.browser.claims(both)["scope"].split()) == {"readmission.scores", "notes.extract"}
+    without = caller.ask(caller.own.assertion(caller.issuer), scope=None)
+    assert caller.browser.claims(without.json()["access_token"])["scope"] == ""
+
+
+def test_a_program_that_does_not_prove_itself_gets_no_token(keycloak: Keycloak) -> None:
+    caller, other = Caller(keycloak), Caller(keycloak, "south-program")
+    sign, name = caller.own.application.sign, caller.own.name
+    proof = {"iss": name, "sub": name, "aud": caller.issuer}
+    used = caller.own.assertion(caller.issuer)
+    assert caller.ask(used).status_code == 200
+    refusals = {
+        "used": caller.ask(used),
+        "another's key": caller.ask(other.own.application.sign(proof, 30)),
+        "another's": caller.ask(other.own.assertion(caller.issuer)),
+        "another audience": caller.ask(sign({**proof, "aud": "https://elsewhere.example"}, 30)),
+        "expired": caller.ask(sign(proof, -60)),
+        "issued long ago": caller.ask(sign({**proof, "iat": 1}, 3600)),
+        "unsigned": caller.ask("e30.e30."),
+        "none": caller.ask("", client_assertion=None, client_assertion_type=None),
+        "a secret": caller.ask("", client_assertion=None, client_assertion_type=None, client_secret="secret"),
+        "a password": caller.ask(caller.own.assertion(caller.issuer), grant_type="password", username="casey"),
+    }
+    assert [why for why, answer in refusals.items() if answer.status_code not in (400, 401)] == []
+    assert "access_token" not in "".join(answer.text for answer in refusals.values())
+
+
+def test_a_scope_that_no_program_has_is_one_sentence(keycloak: Keycloak) -> None:
+    caller = Caller(keycloak)
+    with pytest.raises(UserError, match=r"refused a token of scope outreach.send to north-program .400 invalid_scope"):
+        caller.own.access_token("outreach.send", caller.issuer)
+    with pytest.raises(UserError, match="does not answer"):
+        caller.own.access_token("notes.extract", "https://127.0.0.1:9/realms/programs")
+
+
 def test_realms_follow_the_entries(keycloak: Keycloak, tmp_path: Path) -> None:
     east = replace(NORTH, hospital="east", client="east-worklist", audience="east-care")
     people = {("east", one.username): one for one in staff("east", east.units, {})}
@@ -287,7 +365,7 @@ def test_entries_become_realms_and_leave_with_their_hospitals(
     provider = {"issuer": f"{keycloak.url}/realms/west", "client": "west-worklist", "audience": "west-care"}
     entries: list[dict[str, Any]] = [{"name": "west", "units": ["medicine"], "signIn": provider}, {"name": "own"}]
     first = hospitals_sign_in.apply(home, entries)
-    assert first.done == {"north": "removed", "south": "removed", "west": "created"}
+    assert first.done == {"north": "removed", "south": "removed", "programs": "removed", "west": "created"}
     assert first.staff == home.root / "sign-in.json"
     assert hospitals_sign_in.apply(home, entries).done == {}
     morgan = read(home)["west", "morgan"]
@@ -295,6 +373,8 @@ def test_entries_become_realms_and_leave_with_their_hospitals(
     browser = keycloak.browser(settings)
     claims = browser.claims(browser.redeem(browser.code(browser.sign_in(morgan))).json()["access_token"])
     assert (claims["sub"], claims["hospital"], claims["units"]) == (morgan.id, "west", ["medicine"])
+    gateway = {"issuer": f"{keycloak.url}/realms/programs", "audience": "readmission-risk"}
+    assert hospitals_sign_in.apply(home, entries, gateway).done == {"programs": "created"}
     left = hospitals_sign_in.apply(home, entries[1:])
-    assert (left.done, left.staff) == ({"west": "removed"}, None)
+    assert (left.done, left.staff) == ({"programs": "removed", "west": "removed"}, None)
     assert read(home) == {}
