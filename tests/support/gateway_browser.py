@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local.cluster.openbao import operator
-from local.hospitals.ehr_client import server_authority
+from local.hospitals.application import server_authority
 from local.keycloak.staff import Person
 from local.paths import KEYCLOAK_URL, LOOPBACK, Home, worklist_url
 from tests.support.browser import chromium
