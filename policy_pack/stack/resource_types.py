@@ -42,6 +42,7 @@ class Kind:
     text: tuple[str, ...] = ()
     server: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)
+    patched: Mapping[str, frozenset[str]] = field(default_factory=dict)
     drivers: tuple[str, ...] = ()
     component: bool = False
 

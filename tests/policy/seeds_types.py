@@ -105,6 +105,52 @@ _LIMITS: list[Seed] = [
 ]
 
 _ENVOY = "spec.provider.kubernetes.envoyDeployment"
+
+
+def _proxy(path: str, value: object) -> Resource:
+    return _object("gateway.envoyproxy.io/v1alpha1:EnvoyProxy", **put({}, path, value))
+
+
+def mounts(path: str, **more: object) -> dict[str, object]:
+    """Return a container of a patch that mounts a volume."""
+    return {"name": "shutdown-manager", "volumeMounts": [{"name": "drained", "mountPath": path, **more}]}
+
+
+def patch_of(*containers: object, **more: object) -> dict[str, object]:
+    """Return a patch of the containers of a Deployment."""
+    return {"value": {"spec": {"template": {"spec": {"containers": list(containers)}}}}, **more}
+
+
+_BESIDE = {"hostNetwork": True, "containers": [mounts("/tmp")]}
+PATCHES: list[dict[str, object]] = [
+    {"value": {}},
+    {"value": None},
+    {"value": {"spec": None}},
+    {"value": {"spec": {"template": None}}},
+    {"value": {"spec": {"replicas": 0, "template": {"spec": {"containers": [mounts("/tmp")]}}}}},
+    {"value": {"spec": {"template": {"spec": _BESIDE}}}},
+    {"value": {"spec": {"template": {"metadata": {"labels": {}}, "spec": {"containers": [mounts("/tmp")]}}}}},
+    {"value": {"spec": {"template": {"spec": {"$patch": "replace", "containers": [mounts("/tmp")]}}}}},
+    {"value": {"spec": {"template": {"spec": {"containers": None}}}}},
+    {"value": {"spec": {"template": {"spec": {"$setElementOrder/containers": [], "containers": [mounts("/tmp")]}}}}},
+    patch_of(mounts("/tmp"), type="JSONMerge"),
+    patch_of(mounts("/tmp"), more=True),
+    patch_of({**mounts("/tmp"), "name": "envoy"}),
+    patch_of({**mounts("/tmp"), "name": "shell"}),
+    patch_of({**mounts("/tmp"), "image": "alpine"}),
+    patch_of({**mounts("/tmp"), "securityContext": None}),
+    patch_of({**mounts("/tmp"), "securityContext": {"readOnlyRootFilesystem": None}}),
+    patch_of({**mounts("/tmp"), "$patch": "delete"}),
+    patch_of({"name": "shutdown-manager"}),
+    patch_of({"$patch": "replace"}),
+    patch_of("shutdown-manager"),
+    patch_of({"name": "shutdown-manager", "volumeMounts": {"name": "x"}}),
+    patch_of(mounts("/tmp", subPath="..")),
+    patch_of(mounts("/tmp", mountPropagation="Bidirectional")),
+    patch_of(mounts("/tmp", readOnly="no")),
+    patch_of({"name": "shutdown-manager", "volumeMounts": [{"$patch": "delete", "mountPath": "/tmp"}]}),
+    patch_of({"name": "shutdown-manager", "volumeMounts": [{"name": "drained"}]}),
+]
 SEEDS: list[Seed] = [
     *_LIMITS,
     *(extra("INV-03", build(type_, "x", {"metadata": {"namespace": "north-data"}})) for type_ in REFUSED_TYPES),
@@ -112,7 +158,11 @@ SEEDS: list[Seed] = [
     extra("INV-03", _object("core/v1:ConfigMap", kind="ConfigMap", apiVersion="v2", data={})),
     extra("INV-03", build("pulumi:providers:vault", "other", {"pluginDownloadURL": "https://evil.example"})),
     extra("INV-03", build("pulumi:providers:kubernetes", "other", {"renderYamlToDirectory": "/tmp/x"})),
-    extra("INV-03", _object("gateway.envoyproxy.io/v1alpha1:EnvoyProxy", **put({}, f"{_ENVOY}.patch", {"value": {}}))),
+    *(extra("INV-03", _proxy(f"{_ENVOY}.patch", patch)) for patch in PATCHES),
+    extra("CM-01", _proxy(f"{_ENVOY}.patch", patch_of(mounts("/usr")))),
+    extra("CM-02", _proxy("spec.provider.type", "Kubernetes")),
+    extra("CM-02", _proxy(f"{_ENVOY}.container.securityContext", {"runAsNonRoot": True})),
+    extra("CM-02", _proxy("spec.provider.kubernetes.envoyDaemonSet.container", {"name": "x"})),
     extra("INV-03", _object("serving.kserve.io/v1beta1:InferenceService", spec={"router": {"containers": [{}]}})),
     extra("INV-03", _object("helm.sh/v3:Release", values={"server": {"extraInitContainers": [{"name": "x"}]}})),
     extra("INV-03", _object("argoproj.io/v1alpha1:Rollout", spec={})),

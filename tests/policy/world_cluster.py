@@ -396,7 +396,13 @@ def platform() -> list[Resource]:
     proxy = {
         "provider": {
             "type": "Kubernetes",
-            "kubernetes": {"envoyService": {"type": "LoadBalancer", "annotations": annotations}},
+            "kubernetes": {
+                "envoyDeployment": {
+                    "container": {"securityContext": {"readOnlyRootFilesystem": True}},
+                    "pod": {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}},
+                },
+                "envoyService": {"type": "LoadBalancer", "annotations": annotations},
+            },
         },
         "telemetry": {"accessLog": {"settings": [log]}},
     }

@@ -45,6 +45,12 @@ _TRUST_MOUNT = {
     "readOnly": True,
 }
 _TRUST_VOLUME = {"name": "trust", "configMap": {"name": CA_CONFIG_MAP}}
+# Envoy Gateway gives the shutdown manager the security context of Envoy, and no volume: a patch mounts one where it
+# writes that connections are drained.
+_DRAINED_VOLUME = {"name": "drained", "emptyDir": {"sizeLimit": "1Mi"}}
+_DRAINED_MOUNT = {"name": "drained", "mountPath": "/tmp"}
+_SHUTDOWN_MANAGER = {"name": "shutdown-manager", "volumeMounts": [_DRAINED_MOUNT]}
+_PATCH = {"type": "StrategicMerge", "value": {"spec": {"template": {"spec": {"containers": [_SHUTDOWN_MANAGER]}}}}}
 
 
 class Gateways(pulumi.ComponentResource):
@@ -126,6 +132,7 @@ def proxy_spec(
     security_context = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
@@ -144,8 +151,9 @@ def proxy_spec(
                     },
                     "pod": {
                         "securityContext": pod_security_context,
-                        **({"volumes": [_TRUST_VOLUME]} if pods.private_ca else {}),
+                        "volumes": [_DRAINED_VOLUME, *([_TRUST_VOLUME] if pods.private_ca else [])],
                     },
+                    "patch": _PATCH,
                 },
                 "envoyPDB": {"minAvailable": pods.replicas - 1},
                 "envoyService": service,

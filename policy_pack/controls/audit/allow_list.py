@@ -4,11 +4,13 @@ from policy_pack.controls.rules import ANY, context_check, join_check, resource_
 from policy_pack.stack.checks import Findings, StackContext, expect, is_empty, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, DATABASES, EKS, KEY, VPC
+from policy_pack.stack.patches import unreviewed
 from policy_pack.stack.pods import namespace, undescribed_pods
 from policy_pack.stack.resource_types import refusal, resource_types
 
 _PROVIDERS = tuple(f"pulumi:providers:{name}" for name in sorted(resource_types().providers))
 _WITH_REFUSED_FIELDS = tuple(f"k8s:{name}" for name, kind in resource_types().kubernetes.items() if kind.refused)
+_WITH_PATCHES = tuple(f"k8s:{name}" for name, kind in resource_types().kubernetes.items() if kind.patched)
 _KUBERNETES = tuple(f"k8s:{name}" for name in resource_types().kubernetes)
 _ROLLOUT = "k8s:argoproj.io/Rollout"
 
@@ -44,6 +46,15 @@ def fields_are_reviewed(resource: Resource) -> Findings:
     row = resource_types().kind(resource)
     for path, reason in row.refused.items() if row else ():
         yield from expect(resource.at(path), is_empty, reason)
+
+
+@resource_check("INV-03", *_WITH_PATCHES)
+def patches_mount_volumes_alone(resource: Resource) -> Findings:
+    """Refuse a patch of pods that changes more than volume mounts of containers that the table names."""
+    row = resource_types().kind(resource)
+    for path, containers in row.patched.items() if row else ():
+        for view in unreviewed(resource.at(path), containers):
+            yield violation("changes the pods by a patch that is not evaluated", view.path)
 
 
 @resource_check("INV-03", *_KUBERNETES)

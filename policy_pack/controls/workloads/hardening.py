@@ -19,6 +19,7 @@ from policy_pack.stack.checks import (
     violation,
 )
 from policy_pack.stack.graph import Resource
+from policy_pack.stack.kinds import ENVOY_PROXY
 from policy_pack.stack.pods import CONTAINER_OWNERS, LONG_RUNNING_SERVERS, Container, Pod, pods
 from policy_pack.stack.resource_types import resource_types
 from policy_pack.stack.values import View
@@ -236,6 +237,20 @@ def containers_have_limits(resource: Resource) -> Findings:
                 for what in ("cpu", "memory"):
                     view = container.view.at(f"resources.{side}.{what}")
                     yield from expect(view, is_set, f"has no {side} for {what}")
+
+
+@resource_check("CM-02", ENVOY_PROXY)
+def proxies_have_read_only_roots(proxy: Resource) -> Findings:
+    """Require it of a proxy whose container has no image of its own: Envoy Gateway leaves its root writable.
+
+    The shutdown manager beside Envoy has the same security context.
+    """
+    own = proxy.at("spec.provider.kubernetes")
+    kind = "envoyDeployment" if own.at("envoyDaemonSet").raw is None else "envoyDaemonSet"
+    container = own.at(f"{kind}.container")
+    root = container.at("securityContext.readOnlyRootFilesystem")
+    if root.known and root.raw is None and container.at("image").raw is None:
+        yield violation("its root file system is not read-only", root.path)
 
 
 @resource_check("CM-02", *CONTAINER_OWNERS)

@@ -10,6 +10,8 @@ from policy_pack.facts.exposure.protections import Spec
 from policy_pack.facts.exposure.table import Reach
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import ENVOY_PROXY, GATEWAY_CLASS
+from policy_pack.stack.patches import unreviewed
+from policy_pack.stack.resource_types import resource_types
 from policy_pack.stack.values import View
 
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
@@ -22,7 +24,6 @@ _NOT_EVALUATED = (
     "spec.dynamicModules",
     "spec.mergeGateways",
     "spec.mergeType",
-    "spec.provider.kubernetes.envoyDeployment.patch",
     "spec.provider.kubernetes.envoyDeployment.initContainers",
     "spec.provider.kubernetes.envoyDaemonSet.patch",
     f"{_SERVICE}.patch",
@@ -82,6 +83,8 @@ def _present(settings: View) -> Iterator[str]:
     for path in _NOT_EVALUATED:
         if not settings.at(path).absent and settings.at(path).value is not False:
             yield path
+    for path, containers in resource_types().kubernetes[ENVOY_PROXY.removeprefix("k8s:")].patched.items():
+        yield from (view.path for view in unreviewed(settings.at(path), containers))
 
 
 def _reach(gateway: Resource, service: View) -> tuple[Reach, str]:

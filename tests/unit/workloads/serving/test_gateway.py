@@ -150,7 +150,10 @@ def test_an_existing_cluster_has_a_gateway_without_a_load_balancer(tmp_path: Pat
     assert own["envoyPDB"]["minAvailable"] == own["envoyDeployment"]["replicas"] - 1 == 0
     assert container["image"].startswith("hmlops.local/envoy@sha256:")
     # Keys and tokens come from a server with a certificate of the cluster's authority.
-    assert [volume["configMap"]["name"] for volume in pod["volumes"]] == ["kube-root-ca.crt"]
+    assert {volume["name"]: volume.get("configMap") for volume in pod["volumes"]} == {
+        "drained": None,
+        "trust": {"name": "kube-root-ca.crt"},
+    }
     assert [mount["subPath"] for mount in container["volumeMounts"]] == ["ca.crt"]
     hosts = [listener["hostname"] for listener in of(stack, "Gateway", "north").inputs["spec"]["listeners"]]
     assert hosts == ["north.api.localhost", "north.localhost"]
