@@ -111,8 +111,10 @@ def _table(document: dict[str, Any], rows: dict[str, Any]) -> AdmissionTable:
     for name, row in rows.items():
         account = row["service_account"]
         accounts[row["zone"]][gateway["service_account"] if name == _GATEWAY else account] = account
-        if row.get("buckets") or row.get("administers_database"):
-            audiences[account] = (AWS_AUDIENCE, *((API_SERVER,) if row.get("vault") or row.get("secrets") else ()))
+        aws = (AWS_AUDIENCE,) if row.get("buckets") or row.get("administers_database") else ()
+        vault = (API_SERVER,) if row.get("vault") or row.get("secrets") else ()
+        if aws or vault:
+            audiences[account] = (*aws, *vault)
     return AdmissionTable(
         policies=tuple(_policy(name, row, document) for name, row in document["policies"].items()),
         accounts=accounts,

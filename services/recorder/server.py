@@ -147,7 +147,7 @@ def serve(environment: Mapping[str, str]) -> None:
     UserError
         If a setting is missing, or the certificate cannot be used.
     NotRecordedError
-        If the start is not on record: then nothing could be recorded.
+        If the start is not on record, although the recorder waited: then nothing could be recorded.
     """
     settings = Settings.from_environment(environment)
     try:
@@ -158,11 +158,10 @@ def serve(environment: Mapping[str, str]) -> None:
     listening = server(Logs(recorder, frozenset(tls.callers)), tls)
     components = {"settings": settings.model_dump_json().encode()}
     deployed_by = environment.get("DEPLOYED_BY") or None
-    recorder.append(
-        start_entry(
-            "gateway", settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)
-        )
+    start = start_entry(
+        "gateway", settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)
     )
+    recorder.append_start(start, settings.database_patience_seconds)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.io.database import DatabaseServer
+from services.audit.http import START_SECONDS
 from services.database.connections import Database
 from services.database.schemas import Schema
 from services.environment import settings_of
@@ -14,6 +15,7 @@ _VARIABLES = {
     "hospital": "HOSPITAL",
     "gateway_metrics": "GATEWAY_METRICS",
     "audit_database": "AUDIT_DATABASE_FILE",
+    "database_patience_seconds": "DATABASE_PATIENCE_SECONDS",
 }
 
 
@@ -30,6 +32,8 @@ class Settings(BaseModel):
         The server of the hospital's databases.
     audit_database
         File with the login of the audit database.
+    database_patience_seconds
+        Time that a recorder that starts waits for its database.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +42,7 @@ class Settings(BaseModel):
     gateway_metrics: str = Field(pattern=r"^[A-Za-z0-9.-]+:[0-9]{1,5}$")
     database_server: DatabaseServer
     audit_database: Path = Path("/vault/secrets/database-audit.json")
+    database_patience_seconds: float = Field(START_SECONDS, ge=0, le=3600)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

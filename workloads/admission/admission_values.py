@@ -63,9 +63,12 @@ def _accounts(table: AdmissionTable, workloads: Mapping[str, Workload], zone: st
 
 def _audiences(workloads: Mapping[str, Workload]) -> dict[str, list[str]]:
     return {
-        workload.service_account: [TOKEN_AUDIENCE, *([_API_SERVER] if workload.vault_rules else [])]
+        workload.service_account: [
+            *([TOKEN_AUDIENCE] if workload.has_role else []),
+            *([_API_SERVER] if workload.vault_rules else []),
+        ]
         for workload in workloads.values()
-        if workload.has_role
+        if workload.has_account
     }
 
 

@@ -69,6 +69,13 @@ def probes(workload: str) -> CommandProbes:
     return CommandProbes(port, liveness=(*command, f"{url}/healthz"), readiness=(*command, f"{url}/readyz"))
 
 
+def connection_probes(workload: str) -> CommandProbes:
+    """Return the probes of a service that answers no HTTP request of a probe: mutual TLS with the pod's certificate."""
+    port = workload_table.row(workload).ports[PORT]
+    command = ("python3", "-m", "services.probe", f"tls://127.0.0.1:{port}")
+    return CommandProbes(port, liveness=command, readiness=command)
+
+
 def cluster_service(context: HospitalContext, workload: str, parent: pulumi.Resource) -> None:
     """Declare the Service of a workload's port ``https``, named as its ServiceAccount: callers know that identity."""
     row, identity = workload_table.row(workload), context.identities[workload]

@@ -36,7 +36,7 @@ class PodIdentity:
     namespace, service_account
         The ServiceAccount.
     role_arn
-        The IAM role.
+        The IAM role; None for workloads that use nothing of AWS.
     vault_role
         The role in Vault; None for workloads that do not log in.
     labels, annotations
@@ -49,7 +49,7 @@ class PodIdentity:
 
     namespace: pulumi.Output[str]
     service_account: pulumi.Output[str]
-    role_arn: pulumi.Output[str]
+    role_arn: pulumi.Output[str] | None
     vault_role: str | None
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
@@ -209,10 +209,9 @@ def resource_requirements(resources: Resources) -> core.ResourceRequirementsArgs
 
 def environment(cluster: Cluster, settings: Settings, identity: PodIdentity) -> list[core.EnvVarArgs]:
     """Return the environment variables with which clients of AWS, Vault and the database connect and log in."""
-    values: dict[str, pulumi.Input[str]] = {
-        **aws_environment(cluster, settings.region),
-        "AWS_ROLE_ARN": identity.role_arn,
-    }
+    values: dict[str, pulumi.Input[str]] = {}
+    if identity.role_arn is not None:
+        values |= {**aws_environment(cluster, settings.region), "AWS_ROLE_ARN": identity.role_arn}
     if identity.vault_role:
         values |= {"VAULT_ADDR": cluster.vault.url, "VAULT_ROLE": identity.vault_role}
         if settings.vault.namespace:
@@ -244,10 +243,10 @@ def aws_environment(cluster: Cluster, region: str) -> dict[str, pulumi.Input[str
 
 def volumes(cluster: Cluster, identity: PodIdentity, tmp_size: str) -> list[core.VolumeArgs]:
     """Return a pod's volumes: ``/tmp``, and a projected token for each audience that it uses."""
-    pod_volumes = [
-        core.VolumeArgs(name=TMP_VOLUME, empty_dir=core.EmptyDirVolumeSourceArgs(size_limit=tmp_size)),
-        _token_volume(AWS_TOKEN_VOLUME, workload_roles.TOKEN_AUDIENCE),
-    ]
+    tmp = core.EmptyDirVolumeSourceArgs(size_limit=tmp_size)
+    pod_volumes = [core.VolumeArgs(name=TMP_VOLUME, empty_dir=tmp)]
+    if identity.role_arn is not None:
+        pod_volumes.append(_token_volume(AWS_TOKEN_VOLUME, workload_roles.TOKEN_AUDIENCE))
     if identity.vault_role:
         pod_volumes.append(_token_volume(VAULT_TOKEN_VOLUME, None))
     if cluster.private_ca:
@@ -259,7 +258,10 @@ def volumes(cluster: Cluster, identity: PodIdentity, tmp_size: str) -> list[core
 
 def volume_mounts(cluster: Cluster, identity: PodIdentity) -> list[core.VolumeMountArgs]:
     """Return the volume mounts of a container."""
-    mounts = [core.VolumeMountArgs(name=TMP_VOLUME, mount_path=TMP_FOLDER), *aws_volume_mounts(cluster)]
+    mounts = [core.VolumeMountArgs(name=TMP_VOLUME, mount_path=TMP_FOLDER)]
+    if identity.role_arn is not None:
+        mounts.append(_aws_token_mount())
+    mounts += _ca_mounts(cluster)
     if identity.vault_role:
         mounts.append(core.VolumeMountArgs(name=VAULT_TOKEN_VOLUME, mount_path=_VAULT_FOLDER, read_only=True))
     return mounts
@@ -267,10 +269,16 @@ def volume_mounts(cluster: Cluster, identity: PodIdentity) -> list[core.VolumeMo
 
 def aws_volume_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:
     """Return the mounts of the token for AWS and, with a private CA, of its certificate."""
-    mounts = [core.VolumeMountArgs(name=AWS_TOKEN_VOLUME, mount_path=_AWS_FOLDER, read_only=True)]
-    if cluster.private_ca:
-        mounts.append(core.VolumeMountArgs(name=CA_VOLUME, mount_path=CA_FOLDER, read_only=True))
-    return mounts
+    return [_aws_token_mount(), *_ca_mounts(cluster)]
+
+
+def _aws_token_mount() -> core.VolumeMountArgs:
+    return core.VolumeMountArgs(name=AWS_TOKEN_VOLUME, mount_path=_AWS_FOLDER, read_only=True)
+
+
+def _ca_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:
+    mount = core.VolumeMountArgs(name=CA_VOLUME, mount_path=CA_FOLDER, read_only=True)
+    return [mount] if cluster.private_ca else []
 
 
 def _token_volume(name: str, audience: str | None) -> core.VolumeArgs:

@@ -30,7 +30,7 @@ class WorkloadAccountArgs:
     namespace
         The namespace of its zone.
     role
-        The IAM role.
+        The IAM role; None for a workload that uses nothing of AWS.
     buckets
         The hospital's buckets.
     placement
@@ -46,7 +46,7 @@ class WorkloadAccountArgs:
     workload: Workload
     grants: Sequence[BucketGrant]
     namespace: pulumi.Output[str]
-    role: WorkloadRole
+    role: WorkloadRole | None
     buckets: Mapping[DataClass, BucketRef]
     placement: Placement
     database: DatabaseServer | None = None
@@ -54,7 +54,7 @@ class WorkloadAccountArgs:
 
 
 class WorkloadAccount(pulumi.ComponentResource):
-    """ServiceAccount without RBAC permissions, and the inline policy of its IAM role."""
+    """ServiceAccount without RBAC permissions, and the inline policy of its IAM role, if it has one."""
 
     identity: PodIdentity
 
@@ -71,21 +71,21 @@ class WorkloadAccount(pulumi.ComponentResource):
         )
         if row.vault_rules:
             self._token_review(name, row.service_account, args.namespace, labels)
-        if grants:
+        if args.role and grants:
             bucket_role_policy(name, args.role.role, grants, args.buckets, args.settings.region, child)
-        if args.secret:
+        if args.role and args.secret:
             secret_role_policy(name, args.role.role, args.secret, child)
         self.identity = PodIdentity(
             namespace=args.namespace,
             service_account=service_account.metadata.name,
-            role_arn=args.role.arn,
+            role_arn=args.role.arn if args.role else None,
             vault_role=names.vault_role(args.hospital, row.service_account) if row.vault_rules else None,
             labels=labels,
             annotations=row.annotations(args.hospital),
             placement=args.placement,
             database=args.database,
         )
-        self.register_outputs({"roleArn": args.role.arn})
+        self.register_outputs({"roleArn": self.identity.role_arn})
 
     def _token_review(
         self, name: str, service_account: str, namespace: pulumi.Output[str], labels: dict[str, str]

@@ -44,11 +44,12 @@ from workloads.serving.care import care
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_service
 from workloads.serving.planning import planning
+from workloads.serving.recorder import recorder
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
 from workloads.zones.secret_table import TLS
-from workloads.zones.workload_table import CARE, GATEWAY, MODEL_SERVER, PLANNING, Workload
+from workloads.zones.workload_table import CARE, GATEWAY, MODEL_SERVER, PLANNING, RECORDER, Workload
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ class HospitalService(pulumi.ComponentResource):
             {}
             if hospital.leaving
             else workload_table.table().present(
-                database=self._server is not None, clinic=settings.reaches_clinic(hospital)
+                database=self._server is not None,
+                clinic=settings.reaches_clinic(hospital),
+                gateway=settings.gateway is not None,
             )
         )
         zones = self._zones(name)
@@ -235,7 +238,11 @@ class HospitalService(pulumi.ComponentResource):
     ) -> None:
         """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
-        accounts = {key: self._account(name, key, role, zones, storage) for key, role in roles.items()}
+        accounts = {
+            key: self._account(name, key, roles.get(key), zones, storage)
+            for key, workload in self._workloads.items()
+            if workload.has_account
+        }
         context = HospitalContext(
             settings=settings,
             hospital=hospital,
@@ -255,6 +262,7 @@ class HospitalService(pulumi.ComponentResource):
         if settings.gateway and CARE in accounts:
             care(context, settings.gateway, self)
         if settings.gateway and authorities.clients:
+            recorded_by = recorder(context, self) if RECORDER in accounts else []
             HospitalGateway(
                 f"{name}-gateway",
                 HospitalGatewayArgs(
@@ -269,7 +277,7 @@ class HospitalService(pulumi.ComponentResource):
                     client_authority=authorities.clients.certificate,
                     revocation_list=authorities.clients.revocation_list,
                 ),
-                context.options(self),
+                pulumi.ResourceOptions.merge(context.options(self), pulumi.ResourceOptions(depends_on=recorded_by)),
             )
         if args.cluster.installs_platform:
             PlatformFlows(f"{name}-platform-flows", settings, hospital, context.options(self))
@@ -277,7 +285,7 @@ class HospitalService(pulumi.ComponentResource):
             Alerts(f"{name}-alerts", alerts, context.options(self))
 
     def _account(
-        self, name: str, key: str, role: WorkloadRole, zones: Zones, storage: HospitalStorage
+        self, name: str, key: str, role: WorkloadRole | None, zones: Zones, storage: HospitalStorage
     ) -> WorkloadAccount:
         workload = self._workloads[key]
         return WorkloadAccount(

@@ -126,7 +126,8 @@ class HospitalGateway(pulumi.ComponentResource):
     def _configuration(self, own: HospitalRoutes) -> list[pulumi.Resource]:
         """Declare what policies refer to: public certificates, the revocation list, and the name of a public client."""
         child = pulumi.ResourceOptions(parent=self)
-        args, zones = self._args, sorted({workload.zone for workload in own.backends.values()})
+        args, verified = self._args, {workload.zone for workload in own.backends.values()}
+        zones = sorted(verified | ({own.zone} if own.recorder else set()))
         declared: list[pulumi.Resource] = [
             core.ConfigMap(
                 f"{self._name}-{AUTHORITY}-{zone}",

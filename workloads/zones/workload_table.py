@@ -83,6 +83,7 @@ class Workload:
     cron_job: CronJob | None = None
     administers_database: bool = False
     behind_gateway: bool = False
+    beside_gateway: bool = False
     optional_database: bool = False
 
     @property
@@ -108,8 +109,13 @@ class Workload:
 
     @property
     def has_role(self) -> bool:
-        """Whether it has an IAM role, and a ServiceAccount that the stack declares."""
+        """Whether it has an IAM role."""
         return bool(self.buckets) or self.administers_database
+
+    @property
+    def has_account(self) -> bool:
+        """Whether the stack declares its ServiceAccount; Envoy Gateway makes that of the gateway."""
+        return self.has_role or bool(self.vault_rules)
 
 
 @validated(frozen=True, config=_STRICT)
@@ -146,7 +152,7 @@ class WorkloadTable:
                     "workloads.yaml; choose another name"
                 )
 
-    def present(self, *, database: bool, clinic: bool) -> dict[str, Workload]:
+    def present(self, *, database: bool, clinic: bool, gateway: bool = False) -> dict[str, Workload]:
         """Return the workloads of a hospital in a stack.
 
         Parameters
@@ -155,9 +161,17 @@ class WorkloadTable:
             Whether the stack has a PostgreSQL server that pods use.
         clinic
             Whether an EHR or people reach the hospital's services through its gateway.
+        gateway
+            Whether it has a gateway; implied by ``clinic``.
         """
         rows = {key: row if database else row.without_database() for key, row in self.workloads.items()}
-        return {key: row for key, row in rows.items() if row is not None and (clinic or not row.behind_gateway)}
+        return {
+            key: row
+            for key, row in rows.items()
+            if row is not None
+            and (clinic or not row.behind_gateway)
+            and (clinic or gateway or not row.beside_gateway)
+        }
 
     def write_once(self) -> dict[DataClass, list[str]]:
         """Return the key prefixes whose objects are written once, by data class."""

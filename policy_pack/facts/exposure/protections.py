@@ -232,13 +232,38 @@ def access_log(spec: Spec, table: ExposureTable) -> Iterator[str]:
     missing = [word for word in table.record_contains if not any(word in text for text in texts)]
     if missing:
         yield f"the access log does not contain {', '.join(missing)} (telemetry.accessLog.settings)"
-    more = {
-        item for setting in settings for item in _OPERATOR.findall(_logged(View(setting.get("format")).whole() or {}))
-    }
-    unknown = sorted(more - set(table.record_may_contain))
+    unknown = sorted({item for setting in settings for item in _excess(setting, table)})
     if unknown:
         names = ", ".join(unknown)
         yield f"the access log contains {names}, which can identify a patient (telemetry.accessLog.settings)"
+
+
+def _excess(setting: Spec, table: ExposureTable) -> set[str]:
+    """Return what a setting of the access log contains beyond the table."""
+    allowed = set(table.record_may_contain)
+    if _goes_to(table.refusals.service, setting):
+        allowed |= set(table.refusals.may_contain)
+    return set(_OPERATOR.findall(_logged(View(setting.get("format")).whole() or {}))) - allowed
+
+
+def _goes_to(service: str, setting: Spec) -> bool:
+    """Return whether a setting sends some entries, and these to one Service of the gateway's own namespace alone."""
+    sinks = [View(sink).whole() or {} for sink in setting.get("sinks") or ()]
+    references = [
+        {"group": "", "kind": "Service", **reference}
+        for sink in sinks
+        for reference in part(sink, "openTelemetry", "backendRefs") or ()
+    ]
+    return (
+        bool(setting.get("matches"))
+        and bool(sinks)
+        and all(sink.get("type") == "OpenTelemetry" and "host" not in sink["openTelemetry"] for sink in sinks)
+        and len(references) >= len(sinks)
+        and all(
+            (one["group"], one["kind"], one.get("name")) == ("", "Service", service) and "namespace" not in one
+            for one in references
+        )
+    )
 
 
 def _logged(log_format: Spec) -> str:

@@ -60,6 +60,13 @@ class KindRow(_Row):
     title: str
 
 
+class Refusals(_Row):
+    """The recorder of refusals, and what an access log that goes to it alone may contain besides."""
+
+    service: str
+    may_contain: tuple[str, ...]
+
+
 class Destination(_Row):
     """A workload that routes may lead to, its namespace, and the paths that requests must have or be below."""
 
@@ -113,6 +120,7 @@ class ExposureTable(_Row):
     max_requests_per_minute: int
     record_contains: tuple[str, ...]
     record_may_contain: tuple[str, ...]
+    refusals: Refusals
     kinds: dict[str, KindRow]
     entry_points: tuple[AllowedEntryPoint, ...]
 

@@ -26,7 +26,7 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_every_workload_has_a_pod_in_every_hospital(stack: Stack) -> None:
     hospitals = {r.name for r in stack.of("Hospital")}
     found = {(pod["hospital"], pod["serviceAccountName"]) for _, pod in pods(stack)}
-    deployed = {workload.service_account for workload in declared(stack) if workload.has_role}
+    deployed = {workload.service_account for workload in declared(stack) if workload.has_account}
     assert found == {(hospital, workload) for hospital in hospitals for workload in deployed}
 
 
@@ -53,6 +53,7 @@ def test_containers_can_do_nothing_but_compute(stack: Stack) -> None:
 
 def test_pods_hold_only_the_credentials_that_they_need(stack: Stack) -> None:
     users = {row.service_account for row in declared(stack) if row.vault_rules}
+    roles = {row.service_account for row in declared(stack) if row.has_role}
     for name, pod in pods(stack):
         assert pod["automountServiceAccountToken"] is False, name
         assert pod["enableServiceLinks"] is False, name
@@ -63,8 +64,11 @@ def test_pods_hold_only_the_credentials_that_they_need(stack: Stack) -> None:
         assert all(v["emptyDir"]["sizeLimit"] for v in volumes.values() if "emptyDir" in v), name
         uses_vault = pod["serviceAccountName"] in users
         assert ("vault-token" in volumes) == uses_vault, name
-        [token] = volumes["aws-token"]["projected"]["sources"]
-        assert token["serviceAccountToken"]["audience"] == "sts.amazonaws.com"
+        uses_aws = pod["serviceAccountName"] in roles
+        assert ("aws-token" in volumes) == uses_aws, name
+        if uses_aws:
+            [token] = volumes["aws-token"]["projected"]["sources"]
+            assert token["serviceAccountToken"]["audience"] == "sts.amazonaws.com"
 
 
 def test_images_are_named_by_digest(stack: Stack) -> None:
