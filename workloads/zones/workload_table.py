@@ -168,9 +168,7 @@ class WorkloadTable:
         return {
             key: row
             for key, row in rows.items()
-            if row is not None
-            and (clinic or not row.behind_gateway)
-            and (clinic or gateway or not row.beside_gateway)
+            if row is not None and (clinic or not row.behind_gateway) and (clinic or gateway or not row.beside_gateway)
         }
 
     def write_once(self) -> dict[DataClass, list[str]]:

@@ -46,7 +46,7 @@ def test_accounts_are_those_of_the_workload_table(dev: Stack) -> None:
     accounts = value(dev, "pods", "accounts")
     listed = {label: zone for zone, own in accounts.items() for label in own.values()}
     assert listed == ZONES | {"envoy": "platform"}
-    assert accounts["platform"] == {"gateway": "envoy"}
+    assert accounts["platform"] == {"gateway": "envoy", "gateway-recorder": "gateway-recorder"}
 
 
 def test_only_workloads_that_log_in_to_vault_have_a_token_of_the_api_server(dev: Stack) -> None:

@@ -103,7 +103,7 @@ def test_the_name_of_the_metrics_has_the_address_of_each_pod_of_the_gateway(stac
 
 
 def test_a_gateway_of_programs_alone_has_one_too(stack: Stack) -> None:
-    assert of(stack, "Deployment", namespace="south-platform")
+    assert of(stack, "Deployment", namespace="south-platform").metadata["name"] == NAME
     assert not [one for one in stack.of("Deployment") if one.metadata["namespace"] == "south-phi"]
 
 
