@@ -81,14 +81,14 @@ def tasks(care: Care) -> tuple[Task, ...]:
     courier = Courier(care.engine, care.cipher, care.receivers, care.clock)
     found = [Task("Delivery of messages", POLL_SECONDS, courier.deliver_due)]
     if care.settings.worklist is not None:
-        scores = PlanningScores(care.planning)
+        scores, waiting = PlanningScores(care.planning), todays_stays.Waiting()
 
         def tidy() -> None:
             with care.engine.begin() as connection:
                 placements.tidy(connection)
 
         found += [
-            Task("Scoring of today's stays", 60, lambda: todays_stays.score(care)),
+            Task("Scoring of today's stays", 60, lambda: todays_stays.score(care, waiting)),
             Task("Delivery of overrides", 30, lambda: placements.send_feedback(care.engine, scores, log.warning)),
             Task("Recording of readmissions", 3600, lambda: readmissions.record(care)),
             Task("Removal of old drafts and sessions", 3600, tidy),

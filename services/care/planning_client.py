@@ -18,9 +18,12 @@ from services.planning.schema import (
     ScoreResponse,
 )
 
-TIMEOUT_SECONDS = 3.0
+CONNECT_SECONDS, READ_SECONDS = 0.5, 3.0
+"""Where no pod of planning runs, packets may get no answer at all: a clinician does not wait for that."""
 HOOK, WORKLIST, FEEDBACK = "discharge-hook", "discharge-worklist", "feedback"
 PURPOSE = "TREAT"
+
+_TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
 
 log = logging.getLogger("services.care")
 
@@ -114,7 +117,7 @@ class PlanningClient:
             When planning does not answer.
         """
         try:
-            answer = self.http.get(f"/v1/scores/{encounter}", timeout=TIMEOUT_SECONDS)
+            answer = self.http.get(f"/v1/scores/{encounter}", timeout=_TIMEOUT)
             if answer.status_code == httpx.codes.NOT_FOUND:
                 return History(encounter=encounter, scores=[], feedback=[])
             return History.model_validate_json(answer.raise_for_status().content)
@@ -140,7 +143,7 @@ class PlanningClient:
     def _post(self, path: str, content: str, request_id: UUID | None) -> httpx.Response:
         headers = {"Content-Type": "application/json"} | ({"X-Request-Id": str(request_id)} if request_id else {})
         try:
-            answer = self.http.post(path, content=content, headers=headers, timeout=TIMEOUT_SECONDS)
+            answer = self.http.post(path, content=content, headers=headers, timeout=_TIMEOUT)
         except httpx.HTTPError as fault:
             log.error("Planning does not answer (%s)", type(fault).__name__)
             raise PlanningUnavailableError from None

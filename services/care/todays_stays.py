@@ -4,10 +4,12 @@ Shifted dates cannot say which stays are today's; the identity lookup can. After
 is asked about all of them by pseudonym, with the features that it has online. It has those of discharges that the
 features step has seen; for any other stay care computes them from the curated tables, as of now or of the stay's end.
 An encounter that is no inpatient stay is not placed. Hooks bring newer scores later.
+
+Where the model does not answer, stays are placed with their LACE index and asked about again until it does.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -23,26 +25,55 @@ from services.care.fresh.features import FreshFeatures
 from services.care.fresh.history import Edition
 from services.care.fresh.patient_record import NEEDED, PatientRecord
 from services.care.planning_client import WORKLIST
-from services.care.tables import SCORED_RUN
+from services.care.tables import CARD, SCORED_RUN
 from services.care.worklist_ports import place
-from services.planning.schema import MOST_ENCOUNTERS, AnyScore, NotScored
+from services.planning.model_client import FallbackReason
+from services.planning.schema import MOST_ENCOUNTERS, AnyScore, Fallback, NotScored
 
 LOCK = "care.scored_run"
 NO_FEATURES = "no-features"
+PASSING = (FallbackReason.MODEL_UNAVAILABLE, FallbackReason.MODEL_SLOW)
+"""Reasons for which a stay is asked about again."""
 
 Placed = tuple[FreshFeatures, AnyScore]
 
 
-def score(care: Care) -> int:
+@dataclass
+class Waiting:
+    """Stays that were placed without a score of the model, which did not answer.
+
+    It is this process's own: after a restart all stays of the run are asked about again.
+
+    Parameters
+    ----------
+    run
+        Digest of the ingestion, and day.
+    encounters
+        Pseudonyms of their encounters.
+    """
+
+    run: tuple[str, date] | None = None
+    encounters: frozenset[str] = field(default_factory=frozenset)
+
+
+def score(care: Care, waiting: Waiting | None = None) -> int:
     """Score and place today's stays once for each ingestion and day; return how many were placed.
 
     What fails is done again the next time.
+
+    Parameters
+    ----------
+    care : Care
+        The collaborators of care.
+    waiting : Waiting, optional
+        What the last call left; it is changed.
 
     Raises
     ------
     PlanningUnavailableError
         When planning does not answer.
     """
+    waiting = waiting if waiting is not None else Waiting()
     now = care.clock()
     today = date.fromisoformat(local_day(now, care.zone))
     with care.engine.begin() as connection:
@@ -56,12 +87,30 @@ def score(care: Care) -> int:
         edition = care.history.edition()
         if edition is not None and edition.manifest.input_digest != digest:
             return 0  # this ingestion publishes its tables after the lookup
+        again = waiting.run == (digest, today)
         rows = _inpatient(connection.execute(_stays(care, today)).all(), edition)
-        placed = 0
+        if again:
+            rows = _without_card(connection, [row for row in rows if row.encounter in waiting.encounters])
+        placed: list[Placed] = []
         for start in range(0, len(rows), MOST_ENCOUNTERS):
-            placed += _place(care, connection, rows[start : start + MOST_ENCOUNTERS], edition, now)
-        connection.execute(insert(SCORED_RUN).values(input_digest=digest, day=today))
-    return placed
+            placed += _place(care, connection, rows[start : start + MOST_ENCOUNTERS], edition, now, again=again)
+        missed = frozenset(features.encounter for features, answer in placed if _is_passing(answer))
+        if not missed:
+            connection.execute(insert(SCORED_RUN).values(input_digest=digest, day=today))
+    waiting.run, waiting.encounters = (digest, today), missed
+    return len(placed) - (len(missed) if again else 0)
+
+
+def _is_passing(answer: AnyScore) -> bool:
+    """Return whether the model did not answer, and may later."""
+    return isinstance(answer, Fallback | NotScored) and answer.fallback_reason in PASSING
+
+
+def _without_card(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> Sequence[sa.Row[Any]]:
+    """Return the stays of which no hook has brought a newer score."""
+    query = sa.select(CARD.c.encounter).where(CARD.c.encounter.in_([row.encounter for row in rows]))
+    shown = set(connection.scalars(query))
+    return [row for row in rows if row.encounter not in shown]
 
 
 def _stays(care: Care, today: date) -> sa.Select[Any]:
@@ -90,14 +139,24 @@ def _inpatient(rows: Sequence[sa.Row[Any]], edition: Edition | None) -> Sequence
 
 
 def _place(
-    care: Care, connection: sa.Connection, rows: Sequence[sa.Row[Any]], edition: Edition | None, now: datetime
-) -> int:
+    care: Care,
+    connection: sa.Connection,
+    rows: Sequence[sa.Row[Any]],
+    edition: Edition | None,
+    now: datetime,
+    *,
+    again: bool,
+) -> list[Placed]:
+    """Place stays, and return them; those that are asked about again only with a score of the model."""
     online = care.planning.score_online([(row.encounter, row.patient) for row in rows])
     clear = _clear(care, *(value for row in rows for value in (row.unit, row.ended_at)))
-    placed = 0
+    placed = []
     for row, unit, ended_at in zip(rows, clear[::2], clear[1::2], strict=True):
         found = _scored(care, row, online[row.encounter], edition, now)
         if found is None:
+            continue
+        placed.append(found)
+        if again and _is_passing(found[1]):
             continue
         place(
             connection,
@@ -107,7 +166,6 @@ def _place(
             ended_at=None if ended_at is None else datetime.fromisoformat(ended_at),
             now=now,
         )
-        placed += 1
     return placed
 
 

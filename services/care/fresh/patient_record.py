@@ -27,7 +27,7 @@ KINDS = {
 }
 """Resource type of each part of the record."""
 NEEDED = ("patient", "encounter")
-BUDGET_SECONDS = 5.0
+BUDGET_SECONDS = 3.0
 """For all reads of one hook: a clinician waits for the answer."""
 MOST_PAGES = 20
 MOST_RESOURCES = 20_000

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -22,8 +23,9 @@ from services.care.fresh.features import NO_LIMITS
 from services.care.fresh.history import History
 from services.care.fresh.patient_record import NEEDED, PatientRecord
 from services.care.planning_client import PlanningClient, PlanningUnavailableError
+from services.care.tables import CARD
 from services.database.schemas import Schema
-from tests.support.care_world import SCORED, CareWorld, Planning, care_world, fixed
+from tests.support.care_world import FALLBACK, SCORED, CareWorld, Planning, care_world, fixed
 from tests.support.discharges import stays, write_record
 from tests.support.model_world import RING
 from tests.support.postgres import PostgresServer
@@ -118,6 +120,39 @@ def test_one_process_does_it(world: CareWorld) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(todays_stays.LOCK))))
         assert todays_stays.score(world.care) == 0
     assert todays_stays.score(world.care) == 3
+
+
+def newest(world: CareWorld) -> dict[str, tuple[str, int]]:
+    """Return the status of each entry's newest score, and the number of its scores."""
+    query = "SELECT encounter, array_agg(content ->> 'status' ORDER BY s.id DESC) AS found "
+    query += "FROM care.worklist_entries e JOIN care.worklist_scores s ON s.entry = e.id GROUP BY encounter"
+    with world.databases[Schema.CARE].administrator() as connection:
+        return {row.encounter: (row.found[0], len(row.found)) for row in connection.execute(text(query)).all()}
+
+
+def test_while_the_model_does_not_answer_stays_are_asked_about_again(world: CareWorld) -> None:
+    ingested(world, "d4")
+    before, waiting = newest(world), todays_stays.Waiting()
+    world.planning.score = dict(FALLBACK)
+    assert todays_stays.score(world.care, waiting) == 3
+    assert todays_stays.score(world.care, waiting) == 0
+    assert {name: status for name, (status, _) in newest(world).items()} == dict.fromkeys(before, "fallback")
+    # A hook has brought a newer score of one of them.
+    with world.care.transaction() as connection:
+        card = {"client": "north-ehr", "hook_instance": secrets.token_hex(8), "encounter": name_of("open")}
+        connection.execute(sa.insert(CARD).values(card=uuid4(), patient=name_of("open"), record=1, **card))
+    world.planning.score = dict(SCORED)
+    assert todays_stays.score(world.care, waiting) == 2
+    after = newest(world)
+    assert {name: count - before[name][1] for name, (_, count) in after.items()} == {
+        name_of("open"): 1,
+        name_of("today"): 2,
+        name_of("yesterday"): 2,
+    }
+    assert after[name_of("today")][0] == "scored"
+    asked = len(world.planning.requests)
+    assert todays_stays.score(world.care, waiting) == 0
+    assert len(world.planning.requests) == asked
 
 
 class Online(Planning):

@@ -17,7 +17,10 @@ from model.curated.run import ingest
 from model.deid.keys import VaultKeyring
 from model.identity_store.lookup_tables import ENCRYPTED, IDENTITY, STAY
 from model.synthesis.run import synthesize
+from services.care.assembly import VAULT_PATIENCE_SECONDS
 from services.care.fresh.history import History
+from services.care.fresh.patient_record import BUDGET_SECONDS
+from services.care.planning_client import CONNECT_SECONDS, READ_SECONDS
 from services.care.tables import CARD, FEEDBACK, OUTBOX
 from tests.support.care_world import (
     ADDRESS,
@@ -34,6 +37,7 @@ from tests.support.care_world import (
 from tests.support.discharges import Stay, stays, write_record
 from tests.support.ehr import FHIR, Ehr
 from tests.support.postgres import PostgresServer
+from workloads.serving import routes
 
 pytestmark = pytest.mark.process
 PROBLEM = "application/problem+json"
@@ -208,6 +212,12 @@ def test_without_planning_there_is_a_card_that_says_so(world: CareWorld, stay: S
     assert card["summary"] == "Readmission risk not available: the planning service does not answer"
     (record,) = world.records()[before:]
     assert (record.entry.outcome, record.entry.fallback_reason) == ("fallback", "planning-unavailable")
+
+
+def test_a_hook_waits_less_than_the_gateway_does() -> None:
+    waits = BUDGET_SECONDS + CONNECT_SECONDS + READ_SECONDS + VAULT_PATIENCE_SECONDS
+    # The rest is for care's own work.
+    assert waits < routes.table().routes["discharge-hook"].timeout
 
 
 def test_an_encounter_that_is_no_stay_is_not_scored(world: CareWorld, stay: Stay) -> None:
