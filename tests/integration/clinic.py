@@ -13,6 +13,7 @@ import httpx
 import psycopg
 from kubernetes import client
 from psycopg.rows import dict_row
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local.hospitals import discharge, patient_record, pipeline, population
 from local.hospitals.ehr_client import EhrClient
@@ -26,6 +27,8 @@ from tests.integration.support import eventually
 SECRET = "hmlops-postgresql-administrator"
 TIMEOUT = 30.0
 READY_SECONDS = 240
+ANSWER_SECONDS = 90
+TIMED_OUT = 504
 Json = dict[str, Any]
 
 
@@ -72,8 +75,16 @@ class Clinic:
         return send("POST", url, ehr.tls(), TIMEOUT, headers=headers, json=body)
 
     def card(self, stay: Stay) -> tuple[Json, Json]:
-        """Return the card of a stay, and the audit record of the answer."""
-        answer = self.call(stay)
+        """Return the card of a stay, and the audit record of the answer.
+
+        A busy machine may take longer than the gateway waits for: an EHR calls again.
+        """
+        prefetch = self.prefetch(stay)
+        answer = Retrying(
+            stop=stop_after_delay(ANSWER_SECONDS),
+            wait=wait_fixed(1),
+            retry=retry_if_result(lambda answer: answer.status_code == TIMED_OUT),
+        )(self.call, stay, prefetch)
         assert answer.status_code == 200, answer.text
         [card] = answer.json()["cards"]
         return card, self.record(int(answer.headers["audit-record"]))
@@ -119,24 +130,26 @@ def _entry(row: Json) -> Json:
 
 @contextmanager
 def without_pods(api: client.ApiClient, namespace: str, deployment: str) -> Iterator[None]:
-    """Scale a Deployment to no pods, and back at the end."""
+    """Scale a Deployment to no pods, and back at the end. A pod that is ending still answers: it is waited for."""
     apps: Any = client.AppsV1Api(api)
-    before = apps.read_namespaced_deployment(deployment, namespace).spec.replicas
+    core: Any = client.CoreV1Api(api)
+    before = apps.read_namespaced_deployment(deployment, namespace).spec
+    selector = ",".join(f"{name}={value}" for name, value in before.selector.match_labels.items())
 
     def scale(replicas: int) -> None:
         apps.patch_namespaced_deployment_scale(deployment, namespace, {"spec": {"replicas": replicas}})
 
-    def replicas() -> tuple[int, int]:
+    def ready() -> bool:
         status = apps.read_namespaced_deployment(deployment, namespace).status
-        return status.replicas or 0, status.ready_replicas or 0
+        return int(status.ready_replicas or 0) == int(before.replicas)
 
     scale(0)
     try:
-        eventually(lambda: replicas() == (0, 0), READY_SECONDS)
+        eventually(lambda: not core.list_namespaced_pod(namespace, label_selector=selector).items, READY_SECONDS)
         yield
     finally:
-        scale(before)
-        eventually(lambda: replicas()[1] == before, READY_SECONDS)
+        scale(before.replicas)
+        eventually(ready, READY_SECONDS)
 
 
 def logs(api: client.ApiClient, namespace: str) -> dict[str, str]:

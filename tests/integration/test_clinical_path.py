@@ -99,6 +99,15 @@ def entry_of(clinic: Clinic, encounter: str) -> Json:
     return entry
 
 
+def take_back(page: Page, entry: Json) -> None:
+    """Undo what an earlier run of the tests did with an entry."""
+    page.goto(f"{worklist_url(HOSPITAL)}/worklist/entries/{entry['id']}")
+    for button in ("Reopen", "Give back"):
+        if page.get_by_role("button", name=button).is_visible():
+            page.get_by_role("button", name=button).click()
+            expect(page.get_by_role("status")).to_be_visible()
+
+
 def test_the_card_has_risk_reasons_and_approvals_and_no_identifier(north: Clinic, discharge: Discharge) -> None:
     card, record = discharge.card, north.prefetch(discharge.stay)
     assert RISK.fullmatch(card["summary"])
@@ -133,15 +142,13 @@ def test_the_answer_is_on_record_with_score_release_and_caller(north: Clinic, di
 def test_a_coordinator_claims_overrides_and_closes_and_each_step_is_on_record(
     north: Clinic, discharge: Discharge, casey: Page, people: dict[tuple[str, str], Person]
 ) -> None:
-    record = north.prefetch(discharge.stay)
+    record, entry = north.prefetch(discharge.stay), entry_of(north, discharge.encounter)
+    take_back(casey, entry)
     search(casey, record_number(record))
     expect(casey.get_by_role("heading", level=3)).to_have_text(name_of(record))
     risk, _ = RISK.fullmatch(discharge.card["summary"]).groups()  # type: ignore[union-attr]
     expect(casey.locator(".card .risk")).to_contain_text(f"{risk} %")
     casey.get_by_role("link", name=name_of(record)).click()
-    for again in ("Reopen", "Give back"):  # of an earlier run
-        if casey.get_by_role("button", name=again).is_visible():
-            casey.get_by_role("button", name=again).click()
     before = north.last_record()
     casey.get_by_role("button", name="Claim").click()
     expect(casey.get_by_role("status")).to_have_text("You have claimed this patient.")
@@ -193,11 +200,13 @@ def test_without_the_model_the_card_says_so_and_ranks_by_lace(
         card, record = north.card(discharge.stay)
         assert re.match(r"No model score, ranked by LACE \d+ of 19: ", card["summary"])
         assert "This is not a model score" in card["detail"]
-        assert (record["outcome"], record["fallback_reason"]) == ("fallback", "model-unavailable")
+        assert record["outcome"] == "fallback"
+        # Without a pod, connections are refused or packets get no answer.
+        assert record["fallback_reason"] in ("model-unavailable", "model-slow")
         assert "release" not in record
         entry = entry_of(north, discharge.encounter)
         casey.goto(f"{worklist_url(HOSPITAL)}/worklist/entries/{entry['id']}")
-        expect(casey.locator(".measure")).to_contain_text("No model score: the model did not answer")
+        expect(casey.locator(".measure")).to_contain_text("No model score")
     again, _ = north.card(discharge.stay)
     assert RISK.fullmatch(again["summary"])
 
