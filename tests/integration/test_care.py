@@ -1,7 +1,6 @@
 """Care in its pod: its port by mutual TLS, a hook's token, a worklist session, what is on record and in the logs."""
 
 import base64
-import json
 import re
 import ssl
 import subprocess
@@ -12,22 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import hvac
-import psycopg
 import pytest
 from joserfc.jwk import ECKey
 from kubernetes import client
-from psycopg.rows import dict_row
 
 from local.hospitals import sign_in
 from local.keycloak import staff
-from local.paths import BAO_URL, KEYCLOAK_URL, NODE_IP, POSTGRES_PORT, Home
-from local.stack import jobs
+from local.paths import BAO_URL, KEYCLOAK_URL, Home
 from local.stack.stack import Stack
 from services.transport import SpiffeId, TlsFiles
 from services.transport import client as mutual_tls
+from tests.integration.clinic import Clinic, cluster
 from tests.integration.support import eventually
 from tests.support.ehr import Ehr
 from tests.support.keycloak_server import Browser, next_code
@@ -37,14 +33,18 @@ from workloads.serving.gateway_routes import AUTHORITY, TLS_SECRET
 pytestmark = pytest.mark.skipif(not CLINIC, reason="the stack has no gateway, so it has no care")
 HOSPITAL, NAMESPACE, SERVICE = "north", "north-phi", "care"
 CARE = SpiffeId(HOSPITAL, "care")
-SECRET = "hmlops-postgresql-administrator"
 HOOK = "/cds-services/readmission-risk"
 FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
 
 @pytest.fixture(scope="module")
+def north(home: Home) -> Clinic:
+    return Clinic(home, HOSPITAL)
+
+
+@pytest.fixture(scope="module")
 def api(home: Home) -> Iterator[client.ApiClient]:
-    with jobs.connect(home) as found:
+    with cluster(home) as found:
         yield found
 
 
@@ -128,33 +128,6 @@ def access_token(home: Home) -> str:
     return found
 
 
-def rows(home: Home, database: str, query: str, *values: Any) -> list[dict[str, Any]]:
-    """Return rows of a database of the hospital, by the administrator's login, as the Job of the databases has it."""
-    secret = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
-    login = json.loads(secret)
-    with closing(
-        psycopg.connect(
-            host=NODE_IP,
-            port=POSTGRES_PORT,
-            dbname=f"{HOSPITAL}-{database}",
-            user=login["username"],
-            password=login["password"],
-            sslmode="verify-full",
-            sslrootcert=str(home.pki / "ca.crt"),
-            row_factory=dict_row,
-        )
-    ) as connection:
-        return connection.execute(query, values).fetchall()
-
-
-def record(home: Home, answer: httpx.Response) -> dict[str, Any]:
-    """Return the audit record of an answer."""
-    query = "SELECT entry FROM audit.records WHERE sequence = %s"
-    [found] = rows(home, "audit", query, int(answer.headers["audit-record"]))
-    entry: dict[str, Any] = found["entry"] if isinstance(found["entry"], dict) else json.loads(found["entry"])
-    return entry
-
-
 def test_care_is_ready_in_every_hospital(home: Home, api: client.ApiClient) -> None:
     apps: Any = client.AppsV1Api(api)
     for entry in Stack(home).working():
@@ -163,7 +136,7 @@ def test_care_is_ready_in_every_hospital(home: Home, api: client.ApiClient) -> N
 
 
 def test_the_gateway_is_answered_and_no_other_workload(
-    vault: Vault, home: Home, address: str, gateway: httpx.Client, tmp_path: Path
+    vault: Vault, north: Clinic, address: str, gateway: httpx.Client, tmp_path: Path
 ) -> None:
     answer = gateway.get("/cds-services")
     assert answer.status_code == 200
@@ -171,7 +144,7 @@ def test_the_gateway_is_answered_and_no_other_workload(
     with mutual_tls(address, CARE, vault.certificate("planner", tmp_path)) as planner:
         refused = planner.get("/cds-services")
     assert refused.status_code == 403
-    entry = record(home, refused)
+    entry = north.record(int(refused.headers["audit-record"]))
     assert (entry["caller"], entry["outcome"]) == (f"spiffe://hmlops/{HOSPITAL}/planner", "refused")
 
 
@@ -182,44 +155,44 @@ def test_nobody_without_a_certificate_is_answered(address: str) -> None:
         stranger.get(f"{address}/cds-services")
 
 
-def test_a_hook_without_a_token_of_the_ehr_is_refused_and_on_record(home: Home, gateway: httpx.Client) -> None:
+def test_a_hook_without_a_token_of_the_ehr_is_refused_and_on_record(north: Clinic, gateway: httpx.Client) -> None:
     stranger = Ehr(iss="https://ehr.elsewhere.example", key=ECKey.generate_key("P-384", {"kid": "other"}))
     headers = {"Authorization": f"Bearer {stranger.token(f'https://elsewhere.example{HOOK}')}"}
     for sent in ({}, {"Authorization": "Bearer x"}, headers):
         answer = gateway.post(HOOK, json={"hook": "encounter-discharge"}, headers=sent)
         assert answer.status_code == 401
         assert answer.headers["content-type"].startswith("application/problem+json")
-        entry = record(home, answer)
+        entry = north.record(int(answer.headers["audit-record"]))
         assert (entry["service"], entry["route"], entry["status"]) == ("care", f"POST {HOOK}", 401)
         assert (entry["outcome"], entry["caller_role"]) == ("refused", "ehr")
 
 
 def test_a_coordinator_works_with_a_token_of_the_hospital_s_provider(
-    home: Home, gateway: httpx.Client, access_token: str
+    home: Home, north: Clinic, gateway: httpx.Client, access_token: str
 ) -> None:
     assert gateway.get("/worklist").status_code == 401
     answer = gateway.get("/worklist", headers={"Authorization": f"Bearer {access_token}"})
     assert answer.status_code == 200
     assert "Casey Coordinator" in answer.text
-    entry = record(home, answer)
+    entry = north.record(int(answer.headers["audit-record"]))
     assert (entry["caller_role"], entry["purpose"], entry["outcome"]) == ("coordinator", "TREAT", "answered")
     assert entry["caller"] == staff.read(home)[HOSPITAL, "casey"].id
     changed = access_token[:-8] + ("A" if access_token[-8] != "A" else "B") + access_token[-7:]
     assert gateway.get("/worklist", headers={"Authorization": f"Bearer {changed}"}).status_code == 401
 
 
-def test_ingestion_filled_the_identity_lookup_with_ciphertexts(home: Home) -> None:
+def test_ingestion_filled_the_identity_lookup_with_ciphertexts(north: Clinic) -> None:
     query = "SELECT name, record_number, birth_date FROM care.identity LIMIT 50"
-    found = rows(home, "care", query)
+    found = north.rows("care", query)
     assert found
     values = [value for row in found for value in row.values() if value is not None]
     assert all(value.startswith("vault:v") for value in values)
-    [run] = rows(home, "care", "SELECT hospital, input_digest FROM care.identity_run")
+    [run] = north.rows("care", "SELECT hospital, input_digest FROM care.identity_run")
     assert run["hospital"] == HOSPITAL
 
 
-def test_care_alone_decrypts_identities(home: Home, vault: Vault) -> None:
-    [row] = rows(home, "care", "SELECT name FROM care.identity WHERE name IS NOT NULL LIMIT 1")
+def test_care_alone_decrypts_identities(north: Clinic, vault: Vault) -> None:
+    [row] = north.rows("care", "SELECT name FROM care.identity WHERE name IS NOT NULL LIMIT 1")
     path, sealed = f"{HOSPITAL}/transit/decrypt/identity-lookup", {"ciphertext": row["name"]}
     assert vault.of("care").write_data(path, data=sealed)["data"]["plaintext"]
     for account in ("ingestor", "reidentifier", "planner"):
@@ -227,10 +200,10 @@ def test_care_alone_decrypts_identities(home: Home, vault: Vault) -> None:
             vault.of(account).write_data(path, data=sealed)
 
 
-def test_today_s_stays_were_asked_for_after_the_ingestion(home: Home) -> None:
+def test_today_s_stays_were_asked_for_after_the_ingestion(north: Clinic) -> None:
     def scored() -> bool:
         query = "SELECT count(*) AS found FROM care.scored_run s JOIN care.identity_run r USING (input_digest)"
-        return bool(rows(home, "care", query)[0]["found"])
+        return bool(north.rows("care", query)[0]["found"])
 
     eventually(scored, 120)
 
