@@ -90,6 +90,10 @@ preview: .venv/.synced ## what an update would change, judged by the policy pack
 deploy: .venv/.synced ## change what is deployed, judged by the policy pack (STACK=prod)
 	@$(ENGINE) up --stack $(STACK) --yes --skip-preview --policy-pack policy_pack
 
+.PHONY: revocations
+revocations: .venv/.synced ## publish the revocation lists of client certificates to the gateways, and change nothing else (STACK=prod)
+	@$(ENGINE) up --stack $(STACK) --yes --skip-preview --target '**-gateway-revoked' --policy-pack policy_pack
+
 .PHONY: audit
 audit: .venv/.synced ## judge what is deployed: the exported state, and the live Vault, AWS and cluster (STACK=prod)
 	@state=$$(mktemp) && trap 'rm -f "$$state"' EXIT && { $(ENGINE) stack export --stack $(STACK) --file "$$state"; } && \

@@ -202,6 +202,22 @@ class World:
         listed["data"] = {"ca.crl": self.authority.revocation_list([self.revoked, *pairs]).decode()}
         self.controller.apply(self.objects)
 
+    @contextmanager
+    def short_connections(self, duration: str) -> Iterator[None]:
+        """Let connections of programs be closed after another duration."""
+        [policy] = [
+            one for one in self.objects if (one["kind"], one["metadata"]["name"]) == ("ClientTrafficPolicy", "machines")
+        ]
+        limit = policy["spec"]["connection"]["connectionLimit"]
+        usual = dict(limit)
+        try:
+            limit["maxConnectionDuration"] = duration
+            self.controller.apply(self.objects)
+            yield
+        finally:
+            limit |= usual
+            self.controller.apply(self.objects)
+
     def serial_number(self) -> int:
         """Return the serial number of the certificate that a new connection gets."""
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))

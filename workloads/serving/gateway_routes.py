@@ -31,6 +31,8 @@ _NOT_IMPLEMENTED = {
 _OWN_HEADERS = [APPLICATION_HEADER, "x-forwarded-client-cert", "x-envoy-original-path"]
 # Largest payload of the table twice: a connection buffers one request.
 _CONNECTION_BUFFER = "2Mi"
+# A certificate is verified when a connection begins: with a revoked one, a client goes on for so long at most.
+_LONGEST_CONNECTION = "5m"
 
 Spec = dict[str, object]
 
@@ -154,7 +156,10 @@ def _gateway_policies(routes: HospitalRoutes) -> Iterator[GatewayObject]:
     client: Spec = {
         "headers": {"earlyRequestHeaders": {"remove": _OWN_HEADERS}, "requestID": "Generate"},
         "path": {"escapedSlashesAction": "RejectRequest"},
-        "connection": {"bufferLimit": _CONNECTION_BUFFER},
+        "connection": {
+            "bufferLimit": _CONNECTION_BUFFER,
+            "connectionLimit": {"maxConnectionDuration": _LONGEST_CONNECTION},
+        },
         "timeout": {
             "http": {"requestReceivedTimeout": "30s", "requestHeadersReceivedTimeout": "5s", "idleTimeout": "60s"}
         },

@@ -319,6 +319,36 @@ def test_a_certificate_that_is_revoked_later_is_refused_then(gateway: World, tmp
         assert client.post("/unknown").status_code == 404
 
 
+@pytest.mark.process
+def test_a_connection_does_not_outlive_a_revoked_certificate_for_long(gateway: World, tmp_path: Path) -> None:
+    pair = gateway.authority.issue(EHR)
+    files = write(pair, tmp_path, "open")
+    waiting = tenacity.Retrying(stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.2))
+
+    def closes(client: httpx.Client) -> bool:
+        answer = client.post(HOOK, json={}, headers=bearer(hook(gateway)))
+        assert answer.status_code in (200, 429)
+        return answer.headers.get("connection") == "close"
+
+    def is_refused(client: httpx.Client) -> bool:
+        try:
+            closes(client)
+        except REFUSED:
+            return True
+        return False
+
+    with gateway.client(gateway.gateway.machine_host(HOSPITAL), files) as client:
+        assert not closes(client)
+        with gateway.short_connections("1s"):
+            for attempt in waiting:
+                with attempt:
+                    assert closes(client)
+            gateway.revoke(pair)
+            for attempt in waiting.copy():
+                with attempt:
+                    assert is_refused(client)
+
+
 # --- people ---------------------------------------------------------------------------
 @pytest.mark.process
 def test_a_browser_without_a_session_is_sent_to_the_hospital_s_identity_provider(gateway: World) -> None:
