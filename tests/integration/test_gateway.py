@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from kubernetes import client
 
+from local.cluster.openbao import operator
 from local.hospitals.discharge import PATH as HOOK
 from local.paths import LOOPBACK, WORKLIST_PORT, Home, machine_url
 from local.stack import jobs
@@ -27,7 +28,7 @@ from tests.integration.gateway_callers import (
     Callers,
     logged,
 )
-from tests.integration.support import eventually
+from tests.integration.support import eventually, pulumi, steps
 from tests.support.gateway_pki import HospitalAuthority, write
 from tests.support.service_accounts import CLINIC
 
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.skipif(not CLINIC, reason="the stack has no gateway")
 HOSPITALS = ("north", "south")
 PLATFORM = "north-platform"
 MEBIBYTE = 1024 * 1024
+REVOCATIONS = "**-gateway-revoked"
 
 
 @pytest.fixture(scope="module")
@@ -289,3 +291,31 @@ def test_the_log_has_each_request_and_nothing_that_identifies(north: Callers, co
     lines = logged(text)
     assert {"application", "answer", "route", "time"} <= lines[-1].keys()
     assert not [line for line in lines if "path" in line or "query" in line]
+
+
+# --- revocation ---------------------------------------------------------------------------
+def test_a_revoked_certificate_is_refused_once_the_lists_are_published(north: Callers, tmp_path: Path) -> None:
+    own = north.certified(north.ehr.application.name, tmp_path)
+    context = own.tls()
+    assert north.discover(north.hook_token(), context).status_code == 200
+    revoked = x509.load_pem_x509_certificate(own.certificate_file.read_bytes())
+    vault = operator(north.home)
+    vault.write_data("north/pki/revoke", data={"serial_number": _serial(revoked)})
+    pulumi("up", "--yes", "--skip-preview", "--target", REVOCATIONS)
+
+    def refused() -> bool:
+        try:
+            return north.discover(north.hook_token(), context).status_code != 200
+        except REFUSED:
+            return True
+
+    eventually(refused, 60)
+    # Others still come in, and the rest of the stack is as it was.
+    assert north.discover(north.hook_token()).status_code == 200
+    assert "update" not in steps()
+
+
+def _serial(certificate: x509.Certificate) -> str:
+    digits = f"{certificate.serial_number:x}"
+    even = digits.rjust(len(digits) + len(digits) % 2, "0")
+    return ":".join(even[place : place + 2] for place in range(0, len(even), 2))
