@@ -1,7 +1,7 @@
 """Vault's PKI engine of a hospital: certificates of the applications that its gateway admits, and their revocation.
 
-A client certificate is revoked in Vault (``bao write HOSPITAL/pki/revoke serial_number=…``); the next update publishes
-the revocation list to the gateway.
+A client certificate is revoked in Vault (``bao write HOSPITAL/pki/revoke serial_number=…``); ``make revocations`` or
+the next update publishes the revocation list to the gateway.
 """
 
 from dataclasses import dataclass

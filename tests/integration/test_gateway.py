@@ -17,8 +17,9 @@ from kubernetes import client
 
 from local.cluster.openbao import operator
 from local.hospitals.discharge import PATH as HOOK
-from local.paths import LOOPBACK, WORKLIST_PORT, Home, machine_url
+from local.paths import LOOPBACK, REPOSITORY, WORKLIST_PORT, Home, machine_url
 from local.stack import jobs
+from local.stack.stack import PACK
 from tests.integration.gateway_callers import (
     DISCOVERY,
     FEEDBACK,
@@ -301,7 +302,9 @@ def test_a_revoked_certificate_is_refused_once_the_lists_are_published(north: Ca
     revoked = x509.load_pem_x509_certificate(own.certificate_file.read_bytes())
     vault = operator(north.home)
     vault.write_data("north/pki/revoke", data={"serial_number": _serial(revoked)})
-    pulumi("up", "--yes", "--skip-preview", "--target", REVOCATIONS)
+    # What `make revocations` does.
+    assert f"--target '{REVOCATIONS}'" in (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    pulumi("up", "--yes", "--skip-preview", "--target", REVOCATIONS, *PACK)
 
     def refused() -> bool:
         try:
