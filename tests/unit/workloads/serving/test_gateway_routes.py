@@ -328,7 +328,7 @@ def test_a_connection_does_not_outlive_a_revoked_certificate_for_long(gateway: W
     def closes(client: httpx.Client) -> bool:
         answer = client.post(HOOK, json={}, headers=bearer(hook(gateway)))
         assert answer.status_code in (200, 429)
-        return answer.headers.get("connection") == "close"
+        return bool(answer.headers.get("connection") == "close")
 
     def is_refused(client: httpx.Client) -> bool:
         try:
