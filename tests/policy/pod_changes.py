@@ -214,15 +214,15 @@ _CRON_JOB = "k8s:batch/CronJob"
 _JOB = "spec.jobTemplate.spec.template.spec"
 _INJECTED = "spec.jobTemplate.spec.template.metadata.annotations"
 SEEDS = [
-    seed("CM-01", _CRON_JOB, _INJECTED, {"vault.hashicorp.com/agent-inject": "true"}, name="*-train", hides=False),
+    seed("CM-01", _CRON_JOB, _INJECTED, {"vault.hashicorp.com/agent-inject": "true"}, name="*-train*", hides=False),
     *(
         seed(
             change.control,
             _CRON_JOB,
             f"{_JOB}.{change.path}" if change.of_pod else f"{_JOB}.containers[0].{change.path}",
             change.value,
-            # Features log in to AWS only; others may have a token for Vault.
-            name="*-features" if "projected" in str(change.value) else "*",
+            # Training logs in to AWS only; others may have a token for Vault.
+            name="*-train*" if "projected" in str(change.value) else "*",
             hides=False,
         )
         for change in (*CONTAINER_CHANGES, *POD_CHANGES, *WHOLE_POD_CHANGES)

@@ -125,7 +125,7 @@ PODS: list[Seed] = [
         _JOB,
         f"{_POD}.volumes[0]",
         {"name": "more", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
-        name="*-features",
+        name="*-train*",
     ),
 ]
 

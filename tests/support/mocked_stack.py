@@ -181,6 +181,11 @@ def like(entry: Mapping[str, Any], name: str, **changed: Any) -> dict[str, Any]:
     return {**own, **changed}
 
 
+def without_gateway(written: dict[str, Any]) -> None:
+    """Take the gateway from a stack's configuration."""
+    del written["gateway"]
+
+
 def configuration(stack: str) -> dict[str, Any]:
     """Return what a stack's file says, without the project's prefix and the releases that this machine made."""
     config = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text())["config"]

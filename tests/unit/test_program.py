@@ -26,7 +26,8 @@ def with_release(written: dict[str, Any]) -> None:
 
 
 def one_more(written: dict[str, Any]) -> None:
-    written["hospitals"].append({"name": "east", "fhir": {"path": "bundles"}})
+    callers = {"network": "172.31.251.32/28", "applications": ["east-program"]}
+    written["hospitals"].append({"name": "east", "fhir": {"path": "bundles"}, **callers})
 
 
 @pytest.fixture(scope="module")

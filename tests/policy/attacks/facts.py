@@ -47,11 +47,7 @@ def _grants(context: StackContext) -> Iterator[Fact]:
 
 
 def _connections(context: StackContext) -> Iterator[Fact]:
-    has_gateway = any(context.graph.of(GATEWAY))
     for one in network_map(context).connections:
-        # The zone table has care in each stack, and only a stack with a gateway deploys it.
-        if one.source.endswith("/care") and not has_gateway:
-            continue
         yield "connection", one.source, one.target, one.ports
 
 

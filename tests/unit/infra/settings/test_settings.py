@@ -12,7 +12,7 @@ import pytest
 from infra.settings import Amount, ClusterKind, DataClass, Release, SettingsError
 from infra.settings.files.load import load, settings_from
 from infra.settings.tiers import table, tier
-from tests.support.mocked_stack import DIGEST, LOCK, configuration, settings
+from tests.support.mocked_stack import DIGEST, LOCK, configuration, settings, without_gateway
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -87,7 +87,7 @@ def test_a_hospital_needs_no_more_than_a_name_and_its_records(tmp_path: Path) ->
     def add(written: dict[str, Any]) -> None:
         written["hospitals"].append({"name": "east", "fhir": {"path": "bundles"}})
 
-    east = settings("dev", tmp_path, add).hospitals[-1]
+    east = settings("dev", tmp_path, both(without_gateway, add)).hospitals[-1]
     assert (east.name, east.release, east.retention.raw_days, east.replicas.min) == ("east", None, 30, 1)
 
 
@@ -145,7 +145,7 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
             "has auth none; give client only with smart-backend-services and client-secret",
         ),
         (
-            entry(fhir={"url": "https://x.example/r4", "auth": "none"}),
+            both(without("hospitals", "0", "network"), entry(fhir={"url": "https://x.example/r4", "auth": "none"})),
             "hospital north has a fhir.url but no network; add network",
         ),
         (entry(replicas={"min": 3, "max": 2}), "hospitals[0].replicas has min 3 above max 2; swap them."),

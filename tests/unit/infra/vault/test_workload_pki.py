@@ -7,6 +7,8 @@ from tests.support.mocked_stack import Stack, declare, settings
 from tests.support.service_accounts import ROWS
 from workloads.zones.secret_table import TLS
 
+# Its certificate is requested by cert-manager.
+GATEWAY = "envoy"
 ACCOUNTS = {row.service_account: row.zone for row in ROWS.values() if TLS in row.secrets}
 
 
@@ -21,8 +23,9 @@ def test_a_role_issues_the_uri_of_its_service_account_and_nothing_else(stack: St
     roles = {
         role.inputs["name"]: role.inputs for role in stack.of("SecretBackendRole") if role.inputs["backend"] == mount
     }
-    assert roles.keys() == ACCOUNTS.keys()
-    for account, role in roles.items():
+    assert roles.keys() == {*ACCOUNTS, GATEWAY}
+    for account in ACCOUNTS:
+        role = roles[account]
         assert role["allowedUriSans"] == [f"spiffe://hmlops/{hospital}/{account}"]
         assert role["allowedDomains"] == []
         loose = ("allowSubdomains", "allowLocalhost", "allowIpSans", "allowWildcardCertificates", "allowBareDomains")
@@ -36,7 +39,7 @@ def test_a_workload_may_ask_for_its_own_certificate_alone(stack: Stack) -> None:
         rule = f'path "north/workload-pki/issue/{account}" {{\n  capabilities = ["update"]\n}}\n'
         assert rule in policies[f"north-{account}"]
     asking = {name for name, text in policies.items() if "/workload-pki/" in text}
-    assert asking == {f"{hospital}-{account}" for hospital in ("north", "south") for account in ACCOUNTS}
+    assert asking == {f"{hospital}-{account}" for hospital in ("north", "south") for account in (*ACCOUNTS, GATEWAY)}
 
 
 def test_a_workload_with_secrets_logs_in_from_its_own_namespace(stack: Stack) -> None:

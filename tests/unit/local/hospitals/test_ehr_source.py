@@ -62,7 +62,7 @@ def test_one_entry_names_the_server_and_later_its_folder_again(stack: Stack) -> 
     assert stack.hospitals() == stack.declared() == ENTRIES
 
 
-def test_its_job_reads_the_server_and_alone_may_reach_it(stack: Stack, tmp_path: Path) -> None:
+def test_its_job_reads_the_server_which_it_and_care_alone_may_reach(stack: Stack, tmp_path: Path) -> None:
     ehr_source.declare(stack, on=True)
     fields = {name: stack.hospitals()[1][name] for name in ("fhir", "network")}
 
@@ -74,13 +74,14 @@ def test_its_job_reads_the_server_and_alone_may_reach_it(stack: Stack, tmp_path:
     [container] = job.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     assert container["args"][3] == EHR_URL
     assert container["args"][container["args"].index("--auth") + 1] == "none"
-    rules = [
-        (policy.name, rule["to"])
+    rules = {
+        policy.name: rule["to"]
         for policy in made.of("NetworkPolicy")
         for rule in policy.inputs["spec"].get("egress") or []
         if {"port": EHR_PORT, "protocol": "TCP"} in rule.get("ports", [])
-    ]
-    assert rules == [("north-ingestor-to-fhir", [{"ipBlock": {"cidr": f"{NODE_IP}/32"}}])]
+    }
+    server = [{"ipBlock": {"cidr": f"{NODE_IP}/32"}}]
+    assert rules == {"north-ingestor-to-fhir": server, "north-care-to-fhir": server}
 
 
 def test_it_is_switched_on_by_name_for_one_population(

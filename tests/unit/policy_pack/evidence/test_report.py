@@ -258,7 +258,7 @@ def test_an_undeclared_connection_is_marked(tmp_path: Path) -> None:
 
 def test_the_program_s_data_flow_is_what_its_roles_allow(dev: Report) -> None:
     [north] = [flow for flow in dev.data_flows if flow.hospital == "north"]
-    assert north.pseudonymisers == ("north-phi/ingestor",)
+    assert north.pseudonymisers == ("north-phi/care", "north-phi/ingestor")
     moves = {
         (step.source.rpartition("::")[2], step.target.rpartition("::")[2], step.operation) for step in north.movements
     }

@@ -64,13 +64,13 @@ def test_the_command_takes_these_words(stack: Stack) -> None:
 
 
 def test_only_the_ingestor_may_read_what_the_server_wants_to_see(stack: Stack) -> None:
-    holders = {policy.name for policy in stack.of("Policy") if "kv/data" in policy.inputs["policy"]}
+    holders = {policy.name for policy in stack.of("Policy") if '/kv/data/fhir"' in policy.inputs["policy"]}
     assert holders == {"north-ingestor", "south-ingestor"}
     [policy] = [policy for policy in stack.of("Policy") if policy.name == "north-ingestor"]
     assert 'path "north/kv/data/fhir" {\n  capabilities = ["read"]\n}' in policy.inputs["policy"]
 
 
-def test_only_the_ingestor_may_reach_the_server(stack: Stack) -> None:
+def test_only_the_ingestor_and_care_may_reach_the_server(stack: Stack) -> None:
     network = [{"ipBlock": {"cidr": "10.50.0.0/24"}}]
     found = {
         policy.name: rule["ports"]
@@ -78,7 +78,8 @@ def test_only_the_ingestor_may_reach_the_server(stack: Stack) -> None:
         for rule in policy.inputs["spec"].get("egress") or []
         if rule["to"] == network
     }
-    assert found == {"north-ingestor-to-fhir": [{"port": 8443, "protocol": "TCP"}]}
+    port = [{"port": 8443, "protocol": "TCP"}]
+    assert found == {"north-ingestor-to-fhir": port, "north-care-to-fhir": port}
 
 
 def test_the_pod_logs_in_to_vault_for_it(stack: Stack) -> None:

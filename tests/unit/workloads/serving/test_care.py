@@ -4,23 +4,13 @@ from typing import Any
 
 import pytest
 
-from infra.settings import Gateway
 from services.care.settings import Settings as CareSettings
 from tests.support.gateway_world import public_members, signing_key
-from tests.support.mocked_stack import Declared, Stack, declare, settings
-
-GATEWAY = {
-    "domain": "care.example",
-    "port": 8447,
-    "issuer": "https://login.example",
-    "jwksUri": "https://login.example/keys",
-    "network": "10.99.0.0/24",
-    "audience": "readmission-risk",
-}
+from tests.support.mocked_stack import Declared, Stack, declare, settings, without_gateway
 
 
 def entries(written: dict[str, Any]) -> None:
-    """North has an EHR and sign-in; south has neither."""
+    """Give north an EHR and sign-in, and south programs alone."""
     north, south = written["hospitals"]
     key = public_members(signing_key("ehr-1"))
     launch = {"issuer": "https://fhir.north.example/r4", "client": "north-worklist"}
@@ -36,8 +26,7 @@ def entries(written: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    chosen = settings("dev", tmp_path_factory.mktemp("dev"), entries)
-    return declare(chosen.model_copy(update={"gateway": Gateway.model_validate(GATEWAY)}))
+    return declare(settings("dev", tmp_path_factory.mktemp("dev"), entries))
 
 
 def deployment(stack: Stack) -> Declared:
@@ -54,7 +43,12 @@ def test_it_is_declared_where_an_ehr_or_people_reach_it_through_a_gateway(
     stack: Stack, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert deployment(stack).metadata["namespace"] == "north-phi"
-    without = declare(settings("dev", tmp_path_factory.mktemp("without"), entries))
+
+    def change(written: dict[str, Any]) -> None:
+        entries(written)
+        without_gateway(written)
+
+    without = declare(settings("dev", tmp_path_factory.mktemp("without"), change))
     for one in without.resources:
         assert "north-care" not in one.name, one.name
 
@@ -64,8 +58,8 @@ def test_its_variables_are_its_settings(stack: Stack) -> None:
     read = CareSettings.from_environment(found)
     assert (read.hospital, read.hospital_title) == ("north", "North Hospital")
     assert read.hmlops_time_zone == "America/New_York"
-    assert read.address == "https://north.care.example:8447"
-    assert read.ehr_address == "https://north.api.care.example:8447"
+    assert read.address == "https://north.localhost:8447"
+    assert read.ehr_address == "https://north.api.localhost:8447"
     assert str(read.planning_url).startswith("https://planner.north-serving.svc")
     assert read.units == ("cardiology", "medicine", "surgery")
     assert read.worklist is not None

@@ -57,7 +57,8 @@ def test_its_value_goes_before_the_file_s(root: Path) -> None:
 
 
 def test_a_list_of_hospitals_takes_the_place_of_the_file_s(root: Path) -> None:
-    chosen = settings_of(read(root, {HOSPITALS: [{"name": "east", "fhir": {"path": "bundles"}}]}), root=root)
+    east = {"name": "east", "fhir": {"path": "bundles"}, "network": "10.52.0.0/24", "applications": ["east-program"]}
+    chosen = settings_of(read(root, {HOSPITALS: [east]}), root=root)
     assert [hospital.name for hospital in chosen.hospitals] == ["east"]
 
 
