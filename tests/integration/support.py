@@ -1,8 +1,10 @@
 """What several integration tests need."""
 
 import json
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,20 @@ def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:
     Retrying(stop=stop_after_delay(seconds), wait=wait_fixed(0.3), retry=retry_if_result(lambda met: not met))(
         condition
     )
+
+
+@contextmanager
+def forwarded(namespace: str, target: str, port: int) -> Iterator[str]:
+    """Give the address on this machine of a port of a pod or Service, forwarded past NetworkPolicies."""
+    command = ["kubectl", "port-forward", "-n", namespace, target, f":{port}", "--address", "127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = re.search(r"Forwarding from (127\.0\.0\.1:\d+)", process.stdout.readline())
+            assert found
+            yield found[1]
+        finally:
+            process.terminate()
 
 
 def pulumi(*arguments: str, config: Path | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
