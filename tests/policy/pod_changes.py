@@ -8,7 +8,7 @@ from typing import Any
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.resource_types import PodPlace, resource_types
 from tests.policy.builders import GONE, build, put
-from tests.policy.seed import seed
+from tests.policy.seed import Seed, seed
 from tests.policy.world_cluster import container, labels, meta, pod
 
 _POD = pod("trainer", container("main", server=True))
@@ -213,18 +213,20 @@ def changes(place: Place) -> Iterator[Change]:
 _CRON_JOB = "k8s:batch/CronJob"
 _JOB = "spec.jobTemplate.spec.template.spec"
 _INJECTED = "spec.jobTemplate.spec.template.metadata.annotations"
+# Workloads that log in to AWS only, in the compliant stack and in the program's; others may have a token for Vault.
+_WITHOUT_VAULT, _OWN_WITHOUT_VAULT = "*-features", "*-train"
+
+
+def _seed(change: Change, name: str) -> Seed:
+    path = f"{_JOB}.{change.path}" if change.of_pod else f"{_JOB}.containers[0].{change.path}"
+    return seed(change.control, _CRON_JOB, path, change.value, name=name, hides=False)
+
+
+_CHANGES = (*CONTAINER_CHANGES, *POD_CHANGES, *WHOLE_POD_CHANGES)
+_TOKENS = tuple(change for change in _CHANGES if "projected" in str(change.value))
 SEEDS = [
     seed("CM-01", _CRON_JOB, _INJECTED, {"vault.hashicorp.com/agent-inject": "true"}, name="*-train*", hides=False),
-    *(
-        seed(
-            change.control,
-            _CRON_JOB,
-            f"{_JOB}.{change.path}" if change.of_pod else f"{_JOB}.containers[0].{change.path}",
-            change.value,
-            # Training logs in to AWS only; others may have a token for Vault.
-            name="*-train*" if "projected" in str(change.value) else "*",
-            hides=False,
-        )
-        for change in (*CONTAINER_CHANGES, *POD_CHANGES, *WHOLE_POD_CHANGES)
-    ),
+    *(_seed(change, "*") for change in _CHANGES if change not in _TOKENS),
+    *(_seed(change, _WITHOUT_VAULT).here() for change in _TOKENS),
 ]
+OWN_SEEDS = [_seed(change, _OWN_WITHOUT_VAULT) for change in _TOKENS]

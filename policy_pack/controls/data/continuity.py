@@ -26,6 +26,8 @@ _STORES = (BUCKET, *DATABASES, EBS_VOLUME, EC2_INSTANCE, "aws:efs/fileSystem:Fil
 _RESTORE_PLAN = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
 _RESTORE_SELECTION = "aws:backup/restoreTestingSelection:RestoreTestingSelection"
 _SERVERS = ("k8s:apps/Deployment", "k8s:apps/StatefulSet")
+# Zones whose servers clinicians wait for: models, planning and care.
+_CLINICAL_ZONES = ("phi", "serving")
 
 
 # --- backups -------------------------------------------------------------------------------------
@@ -142,8 +144,8 @@ def _rule(rule: View) -> Findings:
 
 # --- high availability ---------------------------------------------------------------------------
 def _is_clinical(resource: Resource, context: StackContext) -> bool:
-    """Return whether a server is one of clinical serving: an InferenceService always is, wherever it runs."""
-    return resource.kind == INFERENCE_SERVICE or zone_of(resource, context) == "serving"
+    """Return whether clinicians wait for a server: for an InferenceService always, wherever it runs."""
+    return resource.kind == INFERENCE_SERVICE or zone_of(resource, context) in _CLINICAL_ZONES
 
 
 @context_check("BCP-04", INFERENCE_SERVICE, *_SERVERS)
