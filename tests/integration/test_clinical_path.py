@@ -19,7 +19,7 @@ from tests.support.gateway_browser import gateway_browser, signed_in
 from tests.support.service_accounts import CLINIC
 
 pytestmark = pytest.mark.skipif(not CLINIC, reason="the stack has no gateway, so it has no clinical path")
-HOSPITAL, OTHER, UNIT = "north", "south", "cardiology"
+HOSPITAL, OTHER, UNIT = "north", "south", "medicine"
 PREDICTOR = "readmission-risk-v1-predictor"
 RISK = re.compile(r"Readmission within 30 days: (\d+)% \((low|medium|high)\)")
 REASON = "frailty"
@@ -72,9 +72,9 @@ def discharge(north: Clinic) -> Discharge:
 
 
 @pytest.fixture(scope="module")
-def casey(browser: Browser, people: dict[tuple[str, str], Person]) -> Iterator[Page]:
+def robin(browser: Browser, people: dict[tuple[str, str], Person]) -> Iterator[Page]:
     """Give a window in which the coordinator of the patient's unit has signed in."""
-    with signed_in(browser, people[HOSPITAL, "casey"]) as page:
+    with signed_in(browser, people[HOSPITAL, "robin"]) as page:
         yield page
 
 
@@ -140,29 +140,29 @@ def test_the_answer_is_on_record_with_score_release_and_caller(north: Clinic, di
 
 
 def test_a_coordinator_claims_overrides_and_closes_and_each_step_is_on_record(
-    north: Clinic, discharge: Discharge, casey: Page, people: dict[tuple[str, str], Person]
+    north: Clinic, discharge: Discharge, robin: Page, people: dict[tuple[str, str], Person]
 ) -> None:
     record, entry = north.prefetch(discharge.stay), entry_of(north, discharge.encounter)
-    take_back(casey, entry)
-    search(casey, record_number(record))
-    expect(casey.get_by_role("heading", level=3)).to_have_text(name_of(record))
+    take_back(robin, entry)
+    search(robin, record_number(record))
+    expect(robin.get_by_role("heading", level=3)).to_have_text(name_of(record))
     risk, _ = RISK.fullmatch(discharge.card["summary"]).groups()  # type: ignore[union-attr]
-    expect(casey.locator(".card .risk")).to_contain_text(f"{risk} %")
-    casey.get_by_role("link", name=name_of(record)).click()
+    expect(robin.locator(".card .risk")).to_contain_text(f"{risk} %")
+    robin.get_by_role("link", name=name_of(record)).click()
     before = north.last_record()
-    casey.get_by_role("button", name="Claim").click()
-    expect(casey.get_by_role("status")).to_have_text("You have claimed this patient.")
+    robin.get_by_role("button", name="Claim").click()
+    expect(robin.get_by_role("status")).to_have_text("You have claimed this patient.")
     for summary, field, choice, button in (
         ("Record a contact attempt", "code-contact", "reached", "Record contact"),
         ("Record an intervention", "code-intervention", "medication-review", "Record intervention"),
         ("Override the score", "code-override", REASON, "Record override"),
         ("Close with an outcome", "code-close", "completed", "Close follow-up"),
     ):
-        casey.locator("summary", has_text=summary).click()
-        casey.locator(f"#{field}").select_option(choice)
-        casey.get_by_role("button", name=button).click()
-        expect(casey.get_by_role("status")).to_be_visible()
-    expect(casey.locator("dl.state")).to_contain_text("Follow-up completed")
+        robin.locator("summary", has_text=summary).click()
+        robin.locator(f"#{field}").select_option(choice)
+        robin.get_by_role("button", name=button).click()
+        expect(robin.get_by_role("status")).to_be_visible()
+    expect(robin.locator("dl.state")).to_contain_text("Follow-up completed")
     acts = {
         one["action"]: one
         for one in north.records_after(before)
@@ -170,7 +170,7 @@ def test_a_coordinator_claims_overrides_and_closes_and_each_step_is_on_record(
     }
     assert {"claim", "contact", "intervention", "override", "close"} <= acts.keys()
     for one in acts.values():
-        assert one["caller"] == people[HOSPITAL, "casey"].id
+        assert one["caller"] == people[HOSPITAL, "robin"].id
         assert (one["caller_role"], one["purpose"], one["outcome"]) == ("coordinator", "TREAT", "answered")
     assert acts["override"]["detail"] == REASON
 
@@ -180,7 +180,7 @@ def test_who_is_of_another_hospital_or_unit_sees_nothing_of_the_patient(
 ) -> None:
     record = north.prefetch(discharge.stay)
     entry = entry_of(north, discharge.encounter)
-    for hospital, username in ((OTHER, "casey"), (HOSPITAL, "robin")):
+    for hospital, username in ((OTHER, "robin"), (HOSPITAL, "casey")):
         with signed_in(browser, people[hospital, username]) as page:
             expect(page.get_by_role("heading", name="Worklist", exact=True)).to_be_visible()
             search(page, record_number(record), hospital)
@@ -194,7 +194,7 @@ def test_who_is_of_another_hospital_or_unit_sees_nothing_of_the_patient(
 
 
 def test_without_the_model_the_card_says_so_and_ranks_by_lace(
-    north: Clinic, discharge: Discharge, casey: Page, api: client.ApiClient
+    north: Clinic, discharge: Discharge, robin: Page, api: client.ApiClient
 ) -> None:
     with without_pods(api, f"{HOSPITAL}-serving", PREDICTOR):
         card, record = north.card(discharge.stay)
@@ -205,27 +205,27 @@ def test_without_the_model_the_card_says_so_and_ranks_by_lace(
         assert record["fallback_reason"] in ("model-unavailable", "model-slow")
         assert "release" not in record
         entry = entry_of(north, discharge.encounter)
-        casey.goto(f"{worklist_url(HOSPITAL)}/worklist/entries/{entry['id']}")
-        expect(casey.locator(".measure")).to_contain_text("No model score")
+        robin.goto(f"{worklist_url(HOSPITAL)}/worklist/entries/{entry['id']}")
+        expect(robin.locator(".measure")).to_contain_text("No model score")
     again, _ = north.card(discharge.stay)
     assert RISK.fullmatch(again["summary"])
 
 
 def test_without_planning_the_hook_answers_that_there_is_no_score(
-    north: Clinic, discharge: Discharge, casey: Page, api: client.ApiClient
+    north: Clinic, discharge: Discharge, robin: Page, api: client.ApiClient
 ) -> None:
     with without_pods(api, f"{HOSPITAL}-serving", "planner"):
         card, record = north.card(discharge.stay)
         assert card["summary"] == "Readmission risk not available: the planning service does not answer"
         assert "There is no score and no rank" in card["detail"]
         assert (record["outcome"], record["fallback_reason"]) == ("fallback", "planning-unavailable")
-        casey.goto(f"{worklist_url(HOSPITAL)}/worklist")
-        expect(casey.get_by_role("heading", name="Worklist", exact=True)).to_be_visible()
+        robin.goto(f"{worklist_url(HOSPITAL)}/worklist")
+        expect(robin.get_by_role("heading", name="Worklist", exact=True)).to_be_visible()
     again, _ = north.card(discharge.stay)
     assert RISK.fullmatch(again["summary"])
 
 
-def test_no_log_names_the_patient(north: Clinic, discharge: Discharge, casey: Page, api: client.ApiClient) -> None:
+def test_no_log_names_the_patient(north: Clinic, discharge: Discharge, robin: Page, api: client.ApiClient) -> None:
     record = north.prefetch(discharge.stay)
     patient = record["patient"]
     values = {
