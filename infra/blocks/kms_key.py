@@ -95,6 +95,8 @@ class PlatformKeyArgs:
         ARNs of roles that use it.
     via
         AWS services, such as ``rds``, through which principals of this account use it (``kms:ViaService``).
+    administers
+        Tag ``administers`` of hospitals' roles that read secrets which the key encrypts; empty for none.
     phi
         Whether the encrypted data may contain PHI.
     data
@@ -106,6 +108,7 @@ class PlatformKeyArgs:
     services: tuple[str, ...] = ()
     roles: tuple[pulumi.Input[str], ...] = ()
     via: tuple[str, ...] = ()
+    administers: str = ""
     phi: bool = True
     data: str = ""
 
@@ -147,5 +150,6 @@ def _platform_key_policy(args: PlatformKeyArgs, roles: Sequence[str]) -> str:
             *kms_key_policy.use("Users", roles),
             *(kms_key_policy.service(principal, account) for principal in args.services),
             *kms_key_policy.via_services(args.via, account),
+            *kms_key_policy.secret_readers(args.administers, account, args.settings.region),
         ]
     )

@@ -126,3 +126,35 @@ def via_services(services: Sequence[str], account: str) -> list[Statement]:
             },
         }
     ]
+
+
+def secret_readers(administers: str, account: str, region: str) -> list[Statement]:
+    """Return the statement that allows hospitals' roles to decrypt secrets, through Secrets Manager only.
+
+    The roles are named by their tag: they exist after the key, and a hospital more does not change the policy.
+
+    Parameters
+    ----------
+    administers
+        Value of the roles' tag ``administers``; empty for no statement.
+    account, region
+        The AWS account and the region of the secrets.
+    """
+    if not administers:
+        return []
+    return [
+        {
+            "Sid": "SecretReaders",
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": "kms:Decrypt",
+            "Resource": "*",
+            "Condition": {
+                "StringEquals": {
+                    "kms:CallerAccount": account,
+                    "kms:ViaService": f"secretsmanager.{region}.amazonaws.com",
+                    f"aws:PrincipalTag/{names.DOMAIN}/administers": administers,
+                }
+            },
+        }
+    ]

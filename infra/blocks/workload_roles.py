@@ -16,6 +16,8 @@ from infra.settings import DataClass, Settings, names
 
 TOKEN_AUDIENCE = "sts.amazonaws.com"
 SESSION_SECONDS = 3600
+# Tag `administers` of the roles that read the login of the database's administrator.
+ADMINISTERS_DATABASE = "database"
 
 
 class Access(StrEnum):
@@ -125,6 +127,8 @@ class WorkloadRoleArgs:
         The OpenID Connect provider that issues its tokens.
     phi
         Whether the role's permissions reach PHI.
+    administers
+        Tag by which the policies of shared keys know the role; empty for none.
     """
 
     environment: str
@@ -133,6 +137,7 @@ class WorkloadRoleArgs:
     service_account: str
     oidc: OidcProvider
     phi: bool
+    administers: str = ""
 
 
 class WorkloadRole(pulumi.ComponentResource):
@@ -154,7 +159,7 @@ class WorkloadRole(pulumi.ComponentResource):
                 lambda oidc: web_identity_trust_policy(oidc[0], oidc[1], subject)
             ),
             max_session_duration=SESSION_SECONDS,
-            tags=names.tags(args.environment, args.hospital, phi=args.phi),
+            tags=names.tags(args.environment, args.hospital, phi=args.phi, administers=args.administers),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.arn = role.arn
@@ -210,10 +215,44 @@ def secret_arn(settings: Settings, secret: str) -> str:
     return f"arn:aws:secretsmanager:{settings.region}:{settings.account}:secret:{secret}-??????"
 
 
-def secret_role_policy(name: str, role: pulumi.Input[str], secret: str, opts: pulumi.ResourceOptions) -> iam.RolePolicy:
-    """Declare a role's inline policy that reads one secret of Secrets Manager."""
-    policy = policy_document({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret})
+@dataclass(frozen=True)
+class SecretAccess:
+    """What reads one secret of Secrets Manager.
+
+    Parameters
+    ----------
+    name
+        Name or ARN by which a program asks for it.
+    arn
+        Its ARN, or the pattern of it.
+    key_arn
+        The KMS key of the stack that encrypts it; None for the key that AWS manages.
+    """
+
+    name: pulumi.Input[str]
+    arn: pulumi.Input[str]
+    key_arn: pulumi.Input[str] | None = None
+
+
+def secret_role_policy(
+    name: str, role: pulumi.Input[str], secret: SecretAccess, region: str, opts: pulumi.ResourceOptions
+) -> iam.RolePolicy:
+    """Declare a role's inline policy that reads one secret of Secrets Manager, and decrypts it through that alone."""
+    policy = pulumi.Output.all(secret.arn, secret.key_arn).apply(
+        lambda arns: secret_access_policy(arns[0], arns[1], region)
+    )
     return iam.RolePolicy(f"{name}-secret", name="secret", role=role, policy=policy, opts=opts)
+
+
+def secret_access_policy(secret: str, key: str | None, region: str) -> str:
+    """Return an identity policy that reads one secret, encrypted by a KMS key of the stack or by one of AWS."""
+    statements: list[Statement] = [
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret},
+    ]
+    if key:
+        via: Statement = {"StringEquals": {"kms:ViaService": f"secretsmanager.{region}.amazonaws.com"}}
+        statements.append({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key, "Condition": via})
+    return policy_document(*statements)
 
 
 def web_identity_trust_policy(provider_arn: str, issuer: str, subject: str) -> str:

@@ -6,14 +6,15 @@ from pulumi_aws import iam, rds
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from infra.blocks.log_group import AUDIT_LOG_DAYS, LogGroup, LogGroupArgs
 from infra.blocks.trust_policy import service_trust, source_account
+from infra.blocks.workload_roles import ADMINISTERS_DATABASE, SecretAccess
 from infra.databases.database_args import DatabaseArgs
 from infra.network.addresses import ZONES
 from infra.settings import DataClass, Settings, names
+from infra.settings.network import POSTGRESQL_PORT
 from infra.storage.backup import DAILY_TAG
 
 VERSION = "16.6"
 FAMILY = "aurora-postgresql16"
-PORT = 5432
 # The initial database; each hospital has its own.
 INITIAL_DATABASE = "platform"
 ADMINISTRATOR = "administrator"
@@ -40,10 +41,13 @@ class AuroraPostgresql(pulumi.ComponentResource):
     """Aurora cluster of a writer and a reader in the data subnets.
 
     RDS manages the administrator's password in Secrets Manager and rotates it weekly, so neither configuration nor
-    state contains it. Workloads get dynamic credentials from Vault.
+    state contains it. Workloads get dynamic credentials from Vault; the Jobs that set up the databases of hospitals
+    read the administrator's secret.
     """
 
+    host: pulumi.Output[str]
     endpoint: pulumi.Output[str]
+    administrator: SecretAccess
 
     def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Database", name, None, opts)
@@ -51,7 +55,13 @@ class AuroraPostgresql(pulumi.ComponentResource):
         identifier = names.stem(settings.environment)
         tags = names.tags(settings.environment, names.SHARED, DataClass.CURATED)
         protect = settings.tier.protect_data
-        key = PlatformKey(name, PlatformKeyArgs(settings, "database", via=("rds", "secretsmanager", "backup")), child)
+        key = PlatformKey(
+            name,
+            PlatformKeyArgs(
+                settings, "database", via=("rds", "secretsmanager", "backup"), administers=ADMINISTERS_DATABASE
+            ),
+            child,
+        )
         # Declared before the cluster: RDS would create it without a KMS key and retention.
         logs = LogGroup(
             name,
@@ -81,7 +91,7 @@ class AuroraPostgresql(pulumi.ComponentResource):
             cluster_identifier=identifier,
             engine=rds.EngineType.AURORA_POSTGRESQL,
             engine_version=VERSION,
-            port=PORT,
+            port=POSTGRESQL_PORT,
             database_name=INITIAL_DATABASE,
             master_username=ADMINISTRATOR,
             manage_master_user_password=True,
@@ -124,7 +134,10 @@ class AuroraPostgresql(pulumi.ComponentResource):
                 tags=tags,
                 opts=child,
             )
-        self.endpoint = pulumi.Output.concat(cluster.endpoint, f":{PORT}")
+        self.host = cluster.endpoint
+        self.endpoint = pulumi.Output.concat(cluster.endpoint, f":{POSTGRESQL_PORT}")
+        secret = cluster.master_user_secrets.apply(lambda secrets: str(secrets[0].secret_arn))
+        self.administrator = SecretAccess(secret, secret, key.arn)
         self.register_outputs({"address": self.endpoint})
 
 

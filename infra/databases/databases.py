@@ -5,10 +5,17 @@ from dataclasses import dataclass
 import pulumi
 
 from infra.blocks.providers import AwsAccount
+from infra.blocks.workload_roles import SecretAccess, secret_arn
 from infra.cluster.cluster import PLATFORM_CA_FILE, Cluster
 from infra.databases.database_args import DatabaseArgs
 from infra.monitoring.account_monitoring import AccountMonitoring
 from infra.settings import ExistingClusterSettings, Settings
+from infra.settings.network import POSTGRESQL_PORT
+
+# Folder and file, in a container, of the certificates that the stack publishes.
+AUTHORITIES_FOLDER = "/var/run/secrets/database-authorities"
+AUTHORITIES_KEY = "authorities.pem"
+AUTHORITIES_FILE = f"{AUTHORITIES_FOLDER}/{AUTHORITIES_KEY}"
 
 
 @dataclass(frozen=True)
@@ -21,14 +28,17 @@ class DatabaseServer:
         Its address.
     ca_file
         Path, in a container, of the certificates that its certificate is verified with.
-    secret
-        Name of the secret in AWS Secrets Manager with the administrator's login.
+    administrator
+        The secret with the administrator's login.
+    authorities
+        PEM of the certificates in ``ca_file``, where the stack publishes them; None where the cluster does.
     """
 
     host: pulumi.Input[str]
     port: int
     ca_file: str
-    secret: str
+    administrator: SecretAccess
+    authorities: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,11 @@ class Databases:
     postgresql
         Host and port of PostgreSQL, as Vault reaches it.
     server
-        The server that workloads use; None for Aurora, whose certificates no pod has.
+        The server as pods reach it.
     """
 
     postgresql: pulumi.Output[str]
-    server: DatabaseServer | None = None
+    server: DatabaseServer
 
 
 def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, cluster: Cluster) -> Databases | None:
@@ -60,11 +70,12 @@ def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
         The cluster, with its VPC.
     """
     network = cluster.network
-    if network is None:
+    if network is None or isinstance(settings, ExistingClusterSettings):
         outside = settings.endpoints.postgresql if isinstance(settings, ExistingClusterSettings) else None
         if outside is None:
             return None
-        server = DatabaseServer(outside.host, outside.port, PLATFORM_CA_FILE, outside.secret)
+        administrator = SecretAccess(outside.secret, secret_arn(settings, outside.secret))
+        server = DatabaseServer(outside.host, outside.port, PLATFORM_CA_FILE, administrator)
         return Databases(pulumi.Output.from_input(f"{outside.host}:{outside.port}"), server)
     # Imported here: their modules of pulumi_aws take a second to load, which other stacks do not need.
     from infra.databases.aurora import AuroraPostgresql
@@ -74,4 +85,11 @@ def declare(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
     args = DatabaseArgs(settings, network, monitoring.logs_key_arn)
     Kafka("streaming", args, opts)
     postgresql = AuroraPostgresql("database", args, opts)
-    return Databases(postgresql.endpoint)
+    server = DatabaseServer(
+        postgresql.host,
+        POSTGRESQL_PORT,
+        AUTHORITIES_FILE,
+        postgresql.administrator,
+        settings.endpoints.postgresql.authorities,
+    )
+    return Databases(postgresql.endpoint, server)

@@ -10,6 +10,7 @@ import pulumi
 from pulumi_aws import ec2, vpc
 
 from infra.settings import EksSettings, names
+from infra.settings.network import POSTGRESQL_PORT
 
 HTTPS = 443
 
@@ -43,7 +44,7 @@ RULES = (
     SecurityGroupRule("control", "nodes", 8443, "API server to webhooks of the gateway and of Karpenter"),
     SecurityGroupRule("control", "nodes", 9443, "API server to the webhook of KServe"),
     SecurityGroupRule("nodes", "endpoints", HTTPS, "AWS services"),
-    SecurityGroupRule("nodes", "database", 5432, "PostgreSQL over TLS, with IAM or Vault credentials"),
+    SecurityGroupRule("nodes", "database", POSTGRESQL_PORT, "PostgreSQL over TLS, with IAM or Vault credentials"),
     SecurityGroupRule("nodes", "streaming", 9094, "Kafka over TLS"),
     SecurityGroupRule("nodes", "streaming", 9098, "Kafka over TLS, with IAM credentials"),
 )
@@ -72,7 +73,7 @@ class SecurityGroups(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: SecurityGroupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:Groups", name, None, opts)
-        self._name = name
+        self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
         settings = args.settings
         self._tags = names.tags(settings.environment, phi=False)
@@ -90,9 +91,13 @@ class SecurityGroups(pulumi.ComponentResource):
         for rule in RULES:
             self._rule_pair(rule)
         for peer in settings.networks.peers:
-            self._api_server_ingress(f"{name}-peer-{peer.name}", peer.network, f"{peer.name} to the API server")
+            description = f"{peer.name} to the API server"
+            self._ingress("control", f"{name}-peer-{peer.name}", peer.network, HTTPS, description)
         vault = settings.endpoints.vault
         self._node_egress(f"{name}-vault", vault.network, vault.port, "Vault")
+        # Vault creates and ends the logins of workloads.
+        self._ingress("database", f"{name}-vault-database", vault.network, POSTGRESQL_PORT, "Vault to PostgreSQL")
+        self._identity_providers()
         for hospital in settings.working:
             if hospital.network:
                 description = f"FHIR server of hospital {hospital.name}"
@@ -127,14 +132,28 @@ class SecurityGroups(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _api_server_ingress(self, name: str, network: str, description: str) -> None:
+    def _identity_providers(self) -> None:
+        """Declare egress to the servers whose keys verify tokens.
+
+        Rules have the name of the network: hospitals may share a provider, and AWS refuses a second rule for it.
+        """
+        settings, vault = self._args.settings, self._args.settings.endpoints.vault
+        declared = {(vault.network, vault.port)}
+        declared |= {(hospital.network, hospital.fhir.port) for hospital in settings.working if hospital.network}
+        providers = [hospital.sign_in.endpoint for hospital in settings.working if hospital.sign_in]
+        servers = [*([settings.gateway.jwks] if settings.gateway else []), *providers]
+        for network, port in sorted({(server.network, server.port) for server in servers} - declared):
+            name = f"{self._name}-identity-{network.replace('/', '-')}-{port}"
+            self._node_egress(name, network, port, "Identity provider, whose keys verify tokens")
+
+    def _ingress(self, group: str, name: str, network: str, port: int, description: str) -> None:
         vpc.SecurityGroupIngressRule(
             name,
-            security_group_id=self.ids["control"],
+            security_group_id=self.ids[group],
             cidr_ipv4=network,
             ip_protocol="tcp",
-            from_port=HTTPS,
-            to_port=HTTPS,
+            from_port=port,
+            to_port=port,
             description=description,
             tags=self._tags,
             opts=self._child,

@@ -67,11 +67,14 @@ class Network(pulumi.ComponentResource):
         )
         plan = subnet_plan(args.settings.networks.vpc)
         self.node_subnet_ids, route_tables = self._subnets("nodes", plan.nodes, internal_load_balancers=True)
-        self.data_subnet_ids, _ = self._subnets("data", plan.data)
+        self.data_subnet_ids, data_tables = self._subnets("data", plan.data)
         if args.settings.options.nat:
             self._nat_gateways(plan.public, route_tables)
         for peer in args.settings.networks.peers:
-            self._peering(peer, route_tables)
+            connection = self._peering(peer, route_tables)
+            # PostgreSQL answers Vault, which creates and ends logins.
+            if IPv4Network(args.settings.endpoints.vault.network).subnet_of(IPv4Network(peer.network)):
+                self._peering_routes(peer, connection, "data", data_tables)
         groups = SecurityGroups(name, SecurityGroupsArgs(args.settings, vpc.id), self._child)
         self.groups = groups.ids
         VpcEndpoints(
@@ -134,7 +137,7 @@ class Network(pulumi.ComponentResource):
                 opts=self._child,
             )
 
-    def _peering(self, peer: PeerNetwork, node_route_tables: list[ec2.RouteTable]) -> None:
+    def _peering(self, peer: PeerNetwork, node_route_tables: list[ec2.RouteTable]) -> ec2.VpcPeeringConnection:
         """Declare a VPC peering connection; one with another account stays pending until that account accepts it."""
         settings = self._args.settings
         connection = ec2.VpcPeeringConnection(
@@ -146,9 +149,15 @@ class Network(pulumi.ComponentResource):
             tags=self._tags(f"peer-{peer.name}"),
             opts=self._child,
         )
-        for zone, route_table in zip(ZONES, node_route_tables, strict=True):
+        self._peering_routes(peer, connection, "", node_route_tables)
+        return connection
+
+    def _peering_routes(
+        self, peer: PeerNetwork, connection: ec2.VpcPeeringConnection, kind: str, tables: list[ec2.RouteTable]
+    ) -> None:
+        for zone, route_table in zip(ZONES, tables, strict=True):
             ec2.Route(
-                f"{self._name}-peer-{peer.name}-{zone}",
+                "-".join(filter(None, (self._name, "peer", peer.name, kind, zone))),
                 route_table_id=route_table.id,
                 destination_cidr_block=peer.network,
                 vpc_peering_connection_id=connection.id,

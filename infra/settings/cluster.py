@@ -5,7 +5,7 @@ from typing import Literal
 
 from infra.settings import validation
 from infra.settings.environment import ClusterKind, Environment
-from infra.settings.network import EksNetworks, ExistingClusterEndpoints, Networks
+from infra.settings.network import EksEndpoints, EksNetworks, ExistingClusterEndpoints, Networks
 
 
 class ExistingClusterSettings(Environment):
@@ -20,6 +20,7 @@ class EksSettings(Environment):
     """Settings of a stack that declares an EKS cluster, with its VPC."""
 
     cluster: Literal[ClusterKind.EKS]
+    endpoints: EksEndpoints
     networks: EksNetworks
 
     def faults(self) -> Iterator[str]:

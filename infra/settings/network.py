@@ -1,11 +1,13 @@
 """Servers outside the cluster, and address ranges of the cluster."""
 
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from infra.settings.authorities import Authorities, read_authorities
 from infra.settings.fields import (
     Account,
     ClusterNetwork,
@@ -98,6 +100,26 @@ class ExistingClusterEndpoints(Endpoints):
     postgresql: PostgresqlServer | None = Field(
         None, description="PostgreSQL server; without it hospitals have no databases."
     )
+
+
+class Aurora(Section):
+    """PostgreSQL server that the stack declares: Amazon Aurora."""
+
+    authorities: Authorities = Field(
+        description="Certificates of AWS's authorities in the region, by which pods and Vault verify the server."
+    )
+
+    @field_validator("authorities")
+    @classmethod
+    def _certificates(cls, given: str, info: ValidationInfo) -> str:
+        # Validation gets the project's folder as its context.
+        return read_authorities(Path(info.context or "."), given)
+
+
+class EksEndpoints(Endpoints):
+    """Servers outside the cluster, with the PostgreSQL server that the stack declares."""
+
+    postgresql: Aurora = Field(description="PostgreSQL server of the hospitals' databases.")
 
 
 class PeerNetwork(Section):

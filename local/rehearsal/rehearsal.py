@@ -44,9 +44,10 @@ def home() -> Home:
 
 
 def configuration() -> dict[str, Any]:
-    """Return the configuration of production with the rehearsal's Vault address and audit devices."""
+    """Return the configuration of production with the rehearsal's Vault, its audit devices, and its authority."""
     content: dict[str, Any] = yaml.safe_load((REPOSITORY / f"Pulumi.{STACK}.yaml").read_text(encoding="utf-8"))
     content["config"][f"{PROJECT}:endpoints"]["vault"] = {"url": BAO_URL, "network": f"{NODE_IP}/32"}
+    content["config"][f"{PROJECT}:endpoints"]["postgresql"] = {"authorities": str(home().pki / "ca.crt")}
     content["config"][f"{PROJECT}:vault"] = {
         "auditDevices": [{"name": name, "options": options} for name, options in openbao.audit_options().items()]
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -130,6 +130,8 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
     vpc = (settings.get("networks") or {}).get("vpc")
     if vpc and "aws" not in shared:
         shared["aws"] = Endpoint(str(ip_network(vpc)), 443)
+    if vpc and "postgresql" not in shared:
+        shared["postgresql"] = Endpoint(str(_without_nodes(vpc)), _PORTS["postgresql"])
     gateway = settings.get("gateway") or {}
     issuer = _endpoint(gateway.get("jwksUri", ""), gateway.get("network"))
     if issuer:
@@ -163,6 +165,11 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         pods=str((settings.get("networks") or {}).get("pods") or vpc or ""),
         alarms=str(settings.get("alarms") or ""),
     )
+
+
+def _without_nodes(vpc: str) -> IPv4Network:
+    """Return the last quarter of a VPC, in which databases are: the other three have the nodes and pods."""
+    return list(IPv4Network(vpc).subnets(prefixlen_diff=2))[-1]
 
 
 def _tokens(gateway: Mapping[str, Any], hospitals: Iterable[Mapping[str, Any]]) -> TokenSettings | None:

@@ -1,6 +1,7 @@
 """Run the stack's declarations against mocks, and keep what they declared."""
 
 import copy
+import functools
 import gc
 import hashlib
 import json
@@ -18,6 +19,7 @@ from infra.settings import Settings
 from infra.settings.files.load import settings_from
 from tests.support.cards import card
 from tests.support.repository import REPOSITORY
+from tests.support.tls import Authority
 
 DIGEST = "sha256:" + "a" * 64
 _LINEAGE = {"profile": "clinical", "data_digest": "d" * 64, "approval": {"by": "cmio:A. Example", "reason": "trial"}}
@@ -116,6 +118,7 @@ class Mocks(pulumi.runtime.Mocks):
         return {**args.args, "body": self.files[name], "contentType": "application/json"}, []
 
 
+ADMINISTRATOR_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:rds!cluster-0a1b2c3d-AbCdEf"
 _FIXED: dict[str, dict[str, Any]] = {
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": {"arn": "arn:aws:iam::123456789012:oidc-provider/cluster"},
     "aws:eks/cluster:Cluster": {
@@ -127,6 +130,7 @@ _FIXED: dict[str, dict[str, Any]] = {
     "aws:rds/cluster:Cluster": {
         "arn": "arn:aws:rds:us-east-1:123456789012:cluster:x",
         "endpoint": "x.rds.amazonaws.com",
+        "masterUserSecrets": [{"secretArn": ADMINISTRATOR_ARN}],
     },
     "aws:msk/configuration:Configuration": {
         "arn": "arn:aws:kafka:us-east-1:123456789012:configuration/x/1",
@@ -167,10 +171,17 @@ def settings(stack: str, root: Path, change: Callable[[dict[str, Any]], None] | 
     """Return a stack's settings, as its file says or changed."""
     (root / "build").mkdir(exist_ok=True)
     (root / "build" / "images.json").write_text(json.dumps(LOCK))
+    (root / "build" / "aurora-authorities.pem").write_text(database_authorities())
     written = configuration(stack)
     if change:
         change(written)
     return settings_from(written, where=f"Pulumi.{stack}.yaml", root=root)
+
+
+@functools.cache
+def database_authorities() -> str:
+    """Return an authority that verifies the database server of a stack with a VPC."""
+    return Authority().certificate.decode()
 
 
 def like(entry: Mapping[str, Any], name: str, **changed: Any) -> dict[str, Any]:

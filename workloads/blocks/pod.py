@@ -12,6 +12,8 @@ from infra.cluster.cluster import CA_CONFIG_MAP, CA_FOLDER, CA_KEY, PLATFORM_CA_
 from infra.cluster.node_classes import Placement
 from infra.databases.databases import DatabaseServer
 from infra.settings import Resources, Settings
+from workloads.blocks.database_authorities import authorities_mounts, authorities_volumes
+from workloads.blocks.spread import spread_constraint
 
 USER_ID = 65532
 TOKEN_SECONDS = 3600
@@ -129,14 +131,16 @@ def pod_spec(cluster: Cluster, settings: Settings, pod: Pod) -> core.PodSpecArgs
     env = environment(cluster, settings, pod.identity)
     mounts = volume_mounts(cluster, pod.identity)
     placement = pod.identity.placement
+    is_service = pod.grace_seconds is not None
     return core.PodSpecArgs(
         service_account_name=pod.identity.service_account,
         automount_service_account_token=False,
         enable_service_links=False,
-        restart_policy="Never" if pod.grace_seconds is None else "Always",
+        restart_policy="Always" if is_service else "Never",
         termination_grace_period_seconds=pod.grace_seconds,
         node_selector=placement.node_selector or None,
         tolerations=[_toleration(toleration) for toleration in placement.tolerations] or None,
+        topology_spread_constraints=[spread_constraint(cluster, pod.identity.labels)] if is_service else None,
         security_context=pod_security_context(),
         init_containers=[container_spec(container, env, mounts) for container in pod.init_containers] or None,
         containers=[container_spec(pod.main, env, mounts)],
@@ -253,7 +257,7 @@ def volumes(cluster: Cluster, identity: PodIdentity, tmp_size: str) -> list[core
         items = [core.KeyToPathArgs(key=CA_KEY, path=CA_KEY)]
         root_ca = core.ConfigMapVolumeSourceArgs(name=CA_CONFIG_MAP, items=items)
         pod_volumes.append(core.VolumeArgs(name=CA_VOLUME, config_map=root_ca))
-    return pod_volumes
+    return [*pod_volumes, *authorities_volumes(identity.database)]
 
 
 def volume_mounts(cluster: Cluster, identity: PodIdentity) -> list[core.VolumeMountArgs]:
@@ -264,7 +268,7 @@ def volume_mounts(cluster: Cluster, identity: PodIdentity) -> list[core.VolumeMo
     mounts += _ca_mounts(cluster)
     if identity.vault_role:
         mounts.append(core.VolumeMountArgs(name=VAULT_TOKEN_VOLUME, mount_path=_VAULT_FOLDER, read_only=True))
-    return mounts
+    return [*mounts, *authorities_mounts(identity.database)]
 
 
 def aws_volume_mounts(cluster: Cluster) -> list[core.VolumeMountArgs]:

@@ -9,7 +9,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.rbac import v1 as rbac
 
 from infra.blocks.bucket import BucketRef
-from infra.blocks.workload_roles import BucketGrant, WorkloadRole, bucket_role_policy, secret_role_policy
+from infra.blocks.workload_roles import BucketGrant, SecretAccess, WorkloadRole, bucket_role_policy, secret_role_policy
 from infra.cluster.node_classes import Placement
 from infra.databases.databases import DatabaseServer
 from infra.settings import DataClass, Settings, names
@@ -38,7 +38,7 @@ class WorkloadAccountArgs:
     database
         The database server; None for a workload that does not use it.
     secret
-        ARN pattern of the secret in Secrets Manager that it reads; None for none.
+        The secret in Secrets Manager that it reads; None for none.
     """
 
     settings: Settings
@@ -50,7 +50,7 @@ class WorkloadAccountArgs:
     buckets: Mapping[DataClass, BucketRef]
     placement: Placement
     database: DatabaseServer | None = None
-    secret: str | None = None
+    secret: SecretAccess | None = None
 
 
 class WorkloadAccount(pulumi.ComponentResource):
@@ -74,7 +74,7 @@ class WorkloadAccount(pulumi.ComponentResource):
         if args.role and grants:
             bucket_role_policy(name, args.role.role, grants, args.buckets, args.settings.region, child)
         if args.role and args.secret:
-            secret_role_policy(name, args.role.role, args.secret, child)
+            secret_role_policy(name, args.role.role, args.secret, args.settings.region, child)
         self.identity = PodIdentity(
             namespace=args.namespace,
             service_account=service_account.metadata.name,

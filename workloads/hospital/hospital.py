@@ -6,12 +6,12 @@ import pulumi
 
 from infra.blocks.providers import AwsAccount
 from infra.blocks.workload_roles import (
+    ADMINISTERS_DATABASE,
     OidcProvider,
     WorkloadRole,
     WorkloadRoleArgs,
     bucket_role_policy,
     reaches_phi,
-    secret_arn,
 )
 from infra.cluster.cluster import Cluster
 from infra.databases.databases import Databases
@@ -26,6 +26,7 @@ from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
 from infra.vault.pki import HospitalCa, HospitalCaArgs
 from infra.vault.server import KubernetesAuth
 from infra.vault.workload_pki import RequestedServer, WorkloadCa, WorkloadCaArgs
+from workloads.blocks.database_authorities import authorities_config_map
 from workloads.blocks.deployment import service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
@@ -159,13 +160,13 @@ class HospitalService(pulumi.ComponentResource):
                     hospital=hospital.name,
                     auth=args.auth,
                     endpoint=args.databases.postgresql,
-                    ca=None,
+                    ca=args.databases.server.authorities,
                     protect=protect,
                     closed=hospital.leaving is not None,
                 ),
                 child,
             )
-            prerequisites.append(engine)
+            prerequisites += [engine, *self._database_authorities(zones)]
         authorities = _Authorities(self._certificate_authority(protect), self._workload_authority(protect))
         prerequisites += authorities.declared
         if not hospital.leaving:
@@ -199,6 +200,17 @@ class HospitalService(pulumi.ComponentResource):
             self._child,
         )
 
+    def _database_authorities(self, zones: Zones) -> list[pulumi.Resource]:
+        """Declare a ConfigMap in each zone from which pods connect to the server, where the cluster has none."""
+        authorities = self._server.authorities if self._server else None
+        if authorities is None:
+            return []
+        users = sorted({workload.zone for workload in self._workloads.values() if workload.uses_database})
+        hospital = self._args.hospital.name
+        return [
+            authorities_config_map(hospital, zone, zones.namespaces[zone], authorities, self._child) for zone in users
+        ]
+
     def _roles(self, name: str) -> dict[str, WorkloadRole]:
         args, hospital = self._args, self._args.hospital.name
         return {
@@ -211,6 +223,7 @@ class HospitalService(pulumi.ComponentResource):
                     service_account=workload.service_account,
                     oidc=args.oidc,
                     phi=workload.administers_database or reaches_phi(workload_table.table().grants(key)),
+                    administers=ADMINISTERS_DATABASE if workload.administers_database else "",
                 ),
                 self._child,
             )
@@ -258,7 +271,7 @@ class HospitalService(pulumi.ComponentResource):
         if PLANNING in accounts:
             planning(context, self)
         if self._server:
-            database(context, self._server.secret, self)
+            database(context, self._server.administrator.name, self)
         if settings.gateway and CARE in accounts:
             care(context, settings.gateway, self)
         if settings.gateway and authorities.clients:
@@ -300,11 +313,7 @@ class HospitalService(pulumi.ComponentResource):
                 buckets=storage.buckets,
                 placement=self._args.cluster.placement(workload.zone),
                 database=self._server if workload.uses_database else None,
-                secret=(
-                    secret_arn(self._args.settings, self._server.secret)
-                    if self._server and workload.administers_database
-                    else None
-                ),
+                secret=self._server.administrator if self._server and workload.administers_database else None,
             ),
             self._child,
         )

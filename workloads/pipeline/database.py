@@ -9,7 +9,7 @@ from workloads.blocks.sign_in import sign_in_environment
 from workloads.zones.workload_table import DATABASE
 
 
-def database(context: HospitalContext, secret: str, parent: pulumi.Resource) -> None:
+def database(context: HospitalContext, secret: pulumi.Input[str], parent: pulumi.Resource) -> None:
     """Declare the CronJob that sets up and migrates the hospital's databases, with the administrator's secret."""
     container = Container(
         name="database",

@@ -1,7 +1,5 @@
 """InferenceService of a hospital, with its ServingRuntime and PodDisruptionBudget (Open Inference Protocol v2)."""
 
-from collections.abc import Mapping
-
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.core import v1 as core
@@ -13,6 +11,7 @@ from infra.settings import Amount, Release, Resources, names
 from workloads.blocks import deployment, pod
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import release_key
+from workloads.blocks.spread import spread_constraint
 from workloads.platform.platform import STORAGE_CONTAINER
 from workloads.zones.workload_table import MODEL_SERVER
 
@@ -126,7 +125,7 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod.pod_security_context(),
-        "topologySpreadConstraints": [_spread_constraint(context, identity.labels)],
+        "topologySpreadConstraints": [spread_constraint(context.cluster, identity.labels)],
         **_placement(identity.placement),
         "storageContainerName": STORAGE_CONTAINER,
         "volumes": [*pod.volumes(context.cluster, identity, "64Mi"), _model_volume()],
@@ -140,16 +139,6 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
             "env": [{"name": "HMLOPS_RELEASE", "value": str(release)}],
         },
     }
-
-
-def _spread_constraint(context: HospitalContext, labels: Mapping[str, str]) -> core.TopologySpreadConstraintArgs:
-    """Return the topology spread constraint over availability zones."""
-    return core.TopologySpreadConstraintArgs(
-        max_skew=1,
-        topology_key="topology.kubernetes.io/zone",
-        when_unsatisfiable=context.cluster.when_unsatisfiable,
-        label_selector=LabelSelectorArgs(match_labels=labels),
-    )
 
 
 def _placement(placement: Placement) -> dict[str, object]:

@@ -12,7 +12,9 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.cluster.cluster import Cluster
+from infra.network.addresses import subnet_plan
 from infra.settings import DataClass, Endpoint, ExistingClusterSettings, Hospital, Settings, names
+from infra.settings.network import POSTGRESQL_PORT
 from workloads.zones import workload_table
 from workloads.zones.workload_table import Workload
 
@@ -133,9 +135,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Peer:
-    """Peer of a NetworkPolicy rule: pods, or an IP block as CIDR, and ports."""
+    """Peer of a NetworkPolicy rule: pods, or one or several IP blocks as CIDR, and ports."""
 
-    selector: PodSelector | str
+    selector: PodSelector | str | tuple[str, ...]
     ports: tuple[Port, ...]
 
 
@@ -197,9 +199,12 @@ def dns_peer(cluster: Cluster) -> Peer:
 
 
 def _postgresql_peer(settings: Settings) -> Peer | None:
-    """Return the PostgreSQL server outside the stack; no workload uses Aurora yet."""
-    server = settings.endpoints.postgresql if isinstance(settings, ExistingClusterSettings) else None
-    return Peer(server.network, (Port(server.port),)) if server else None
+    """Return the PostgreSQL server outside the stack, or the subnets in which Aurora is."""
+    if isinstance(settings, ExistingClusterSettings):
+        server = settings.endpoints.postgresql
+        return Peer(server.network, (Port(server.port),)) if server else None
+    subnets = tuple(str(block) for block in subnet_plan(settings.networks.vpc).data)
+    return Peer(subnets, (Port(POSTGRESQL_PORT),))
 
 
 def _platform_peer(endpoint: str) -> Peer:

@@ -28,7 +28,7 @@ def allow(pod_labels: Mapping[str, str], direction: Direction, peer: Peer) -> ne
     direction, peer
         Ingress or egress, and the peer with its ports.
     """
-    peers = [_peer(peer)]
+    peers = _peers(peer)
     ports = [networking.NetworkPolicyPortArgs(port=port.number, protocol=port.protocol) for port in peer.ports]
     egress = direction is Direction.EGRESS
     return networking.NetworkPolicySpecArgs(
@@ -39,13 +39,15 @@ def allow(pod_labels: Mapping[str, str], direction: Direction, peer: Peer) -> ne
     )
 
 
-def _peer(peer: Peer) -> networking.NetworkPolicyPeerArgs:
+def _peers(peer: Peer) -> list[networking.NetworkPolicyPeerArgs]:
     if isinstance(peer.selector, PodSelector):
-        return networking.NetworkPolicyPeerArgs(
+        pods = networking.NetworkPolicyPeerArgs(
             namespace_selector=_label_selector({NAMESPACE_NAME_LABEL: peer.selector.namespace}),
             pod_selector=_label_selector(dict(peer.selector.pod_labels)),
         )
-    return networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=peer.selector))
+        return [pods]
+    blocks = (peer.selector,) if isinstance(peer.selector, str) else peer.selector
+    return [networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=block)) for block in blocks]
 
 
 def _label_selector(labels: Mapping[str, str]) -> LabelSelectorArgs:
