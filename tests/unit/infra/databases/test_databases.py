@@ -1,12 +1,22 @@
 """PostgreSQL and Kafka of a declared network, and the logins that Vault makes."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.vault.database_roles import login_roles
 from infra.vault.database_secrets import creation_statements
-from tests.support.mocked_stack import Declared, Stack, declare, settings
+from tests.support.mocked_stack import (
+    ADMINISTRATOR_ARN,
+    Declared,
+    Stack,
+    database_authorities,
+    declare,
+    like,
+    settings,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +75,82 @@ def test_brokers_take_tls_and_iam_alone_and_lose_nothing(prod: Stack) -> None:
     assert cluster["numberOfBrokerNodes"] == len(cluster["brokerNodeGroupInfo"]["clientSubnets"]) == 3
     properties = one(prod, "aws:msk/configuration:Configuration").inputs["serverProperties"].splitlines()
     assert {"auto.create.topics.enable=false", "min.insync.replicas=2"} <= set(properties)
+
+
+def test_vault_verifies_the_database_by_the_authorities_of_the_settings(prod: Stack) -> None:
+    connection = one(prod, "vault:database/secretBackendConnection:SecretBackendConnection").inputs["postgresql"]
+    assert connection["tlsCa"] == database_authorities()
+    assert connection["connectionUrl"].endswith("?sslmode=verify-full")
+
+
+def test_the_administrator_s_secret_is_read_by_one_role_and_through_secrets_manager_alone(prod: Stack) -> None:
+    policies = {policy.name: json.loads(policy.inputs["policy"]) for policy in prod.of("RolePolicy")}
+    allowed = {name: [s for s in policy["Statement"] if s["Effect"] == "Allow"] for name, policy in policies.items()}
+    readers = {name for name, statements in allowed.items() if "secretsmanager:GetSecret" in json.dumps(statements)}
+    assert readers == {"north-database-setup-secret"}
+    reading, decrypting = policies["north-database-setup-secret"]["Statement"]
+    assert reading == {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": ADMINISTRATOR_ARN}
+    via = {"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}}
+    key = "arn:aws:kms:us-east-1:123456789012:key/database"
+    assert decrypting == {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key, "Condition": via}
+
+
+def test_the_key_of_the_secret_lets_tagged_roles_decrypt_and_nothing_more(prod: Stack) -> None:
+    [key] = [r for r in prod.resources if (r.type, r.name) == ("aws:kms/key:Key", "database")]
+    [statement] = [s for s in json.loads(key.inputs["policy"])["Statement"] if s["Sid"] == "SecretReaders"]
+    assert statement["Action"] == "kms:Decrypt"
+    tag = "healthcare-mlops/administers"
+    assert statement["Condition"] == {
+        "StringEquals": {
+            "kms:CallerAccount": "123456789012",
+            "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+            f"aws:PrincipalTag/{tag}": "database",
+        }
+    }
+    tagged = {role.name for role in prod.of("Role") if role.inputs.get("tags", {}).get(tag) == "database"}
+    assert tagged == {"north-database-setup"}
+
+
+def rules(stack: Stack, kind: str) -> set[tuple[str, str, int]]:
+    """Return group, network and port of the rules of security groups that name a network."""
+    of_networks = [rule.inputs for rule in stack.of(kind) if rule.inputs.get("cidrIpv4")]
+    return {(rule["securityGroupId"], rule["cidrIpv4"], int(rule["fromPort"])) for rule in of_networks}
+
+
+def test_vault_alone_reaches_the_database_from_outside(prod: Stack) -> None:
+    group = "network-database-id"
+    reaching = {rule for rule in rules(prod, "SecurityGroupIngressRule") if rule[0] == group}
+    assert reaching == {(group, "10.41.0.0/24", 5432)}
+
+
+def test_nodes_reach_each_identity_provider_by_one_rule(tmp_path: Path) -> None:
+    def two_more(written: dict[str, Any]) -> None:
+        [first] = written["hospitals"]
+        shared = like(first, "south", network="10.51.0.0/24")
+        own = like(first, "west", network="10.52.0.0/24")
+        own["signIn"] |= {"issuer": "https://login.west.example", "network": "10.52.0.0/24"}
+        written["hospitals"] += [shared, own]
+
+    stack = declare(settings("prod", tmp_path, two_more))
+    egress = [rule for rule in rules(stack, "SecurityGroupEgressRule") if rule[0] == "network-nodes-id"]
+    networks = {network for _, network, port in egress if port == 443}
+    assert {"10.41.1.0/24", "10.50.1.0/28", "10.52.0.0/24"} <= networks
+    declared = [rule.inputs for rule in stack.of("SecurityGroupEgressRule") if rule.inputs.get("cidrIpv4")]
+    assert len(declared) == len({(rule["cidrIpv4"], rule["fromPort"]) for rule in declared})
+
+
+def test_the_database_answers_vault_over_its_peering(tmp_path: Path) -> None:
+    def peered(written: dict[str, Any]) -> None:
+        own = {"name": "vault", "vpc": "vpc-0a1b2c3d", "account": "1" * 12, "network": "10.41.0.0/16"}
+        other = {"name": "hq", "vpc": "vpc-0a1b2c3e", "account": "1" * 12, "network": "10.60.0.0/16"}
+        written["networks"]["peers"] = [own, other]
+        written["gateway"]["network"] = "10.42.1.0/24"
+
+    routes = {route.name for route in declare(settings("prod", tmp_path, peered)).of("Route")}
+    assert routes == {
+        *(f"network-peer-{peer}-{zone}" for peer in ("vault", "hq") for zone in "abc"),
+        *(f"network-peer-vault-data-{zone}" for zone in "abc"),
+    }
 
 
 def test_vault_makes_short_logins_of_one_hospital_s_database(prod: Stack) -> None:
