@@ -15,6 +15,7 @@ _NAMES: dict[str, str] = json.loads((Path(__file__).parent / "names.json").read_
 LIST_FILE = _NAMES["list"]
 SIGNATURE_FILE = _NAMES["signature"]
 PIPELINE_FILE = _NAMES["pipeline"]
+COMPILED_FILE = _NAMES["compiled"]
 CONTRACT_FILE = _NAMES["contract"]
 POLICY_FILE = _NAMES["policy"]
 METRICS_FILE = _NAMES["metrics"]

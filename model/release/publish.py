@@ -8,10 +8,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from model.artifact import files
 from model.artifact.loading import load
-from model.artifact.reference import reference
+from model.artifact.reference import TOLERANCE, reference
 from model.artifact.trust import check, open_release, read_signature
+from model.compiled.document import dumped
+from model.compiled.loading import explainer
 from model.definitions.features import definitions
 from model.errors import GateError, UserError
 from model.evaluation.run import as_judged, read_evaluation
@@ -31,11 +35,11 @@ from model.io import storage
 from model.metrics.figures import Figures
 from model.release.card import Card, card
 from model.release.contract import contract, levels, policy, server_settings, trained
+from model.release.equality import proved
 from model.release.sbom import sbom
 from model.release.signing import Signer
 from model.scoring import Contract
-from model.scoring.scorer import explainer
-from model.training.run import Run, read_fit, read_pipeline, read_run
+from model.training.run import Run, read_fit, read_pipeline, read_run, read_test
 
 MODEL = "readmission-risk"
 _VERSION = re.compile(r"v[0-9]+(\.[0-9]+)*", re.ASCII)
@@ -242,13 +246,18 @@ def _contents(
     pipeline = (folder / files.PIPELINE_FILE).read_bytes()
     evaluated = read_pipeline(folder, run)
     loaded = load(pipeline)
-    method = explainer(loaded.pipeline, Contract(schema)).method
+    expected = reference(run.features, levels(schema), lambda values: evaluated.predict_proba(values)[:, 1])
+    test = read_test(folder).values
+    rows = np.concatenate([test, np.array(expected["inputs"], dtype=np.float64)])
+    document = proved(loaded.pipeline, Contract(schema), run.pipeline_sha256, rows)
+    lineage |= {"compiled": {"kind": document.kind, "test_rows": len(test), "tolerance": TOLERANCE}}
+    method = explainer(document, Contract(schema).usual).method
     written = card(
         lineage=lineage, metrics=evaluation, policy=decisions, contract=schema, method=method, answers=answers
     )
-    expected = reference(run.features, levels(schema), lambda values: evaluated.predict_proba(values)[:, 1])
     contents = {
         files.PIPELINE_FILE: pipeline,
+        files.COMPILED_FILE: dumped(document),
         files.CONTRACT_FILE: _json(schema),
         files.POLICY_FILE: _json(decisions),
         files.METRICS_FILE: _json(_headline(Figures.of(evaluation)) | {"evaluation": evaluation}),

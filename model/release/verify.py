@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from model.artifact import files
 from model.artifact.reference import TOLERANCE
 from model.artifact.trust import SignedRelease, open_release
+from model.compiled.compiler import compiled
+from model.compiled.document import parse
 from model.definitions.features import definitions, digest
 from model.errors import UserError
 from model.gates import (
@@ -26,6 +29,7 @@ from model.gates import (
     warnings_of,
 )
 from model.release.card import NOT_KNOWN, attributes
+from model.release.equality import difference
 from model.scoring import Scorer
 
 SECTIONS = (
@@ -114,6 +118,7 @@ def verify(place: str, *, trusted: Collection[str] | None = None, today: date | 
         _checked("bill of materials", lambda: _bill(opened.files)),
         _checked("model card", lambda: _card(opened.files.text(files.CARD_FILE), _profile(scorer))),
         _checked("reference prediction", lambda: _prediction(scorer)),
+        _checked("compiled model", lambda: _compiled(scorer)),
     )
     approval = scorer.lineage.get("approval") or {}
     return Verified(
@@ -262,3 +267,17 @@ def _prediction(scorer: Scorer) -> str:
     if not away <= TOLERANCE:
         raise UserError(f"Its predictions differ from the evaluated pipeline's by up to {away:.1e}.")
     return f"as evaluated, within {TOLERANCE:g} (largest difference {away:.1e})"
+
+
+def _compiled(scorer: Scorer) -> str:
+    """Compile the pipeline again: whoever changes the compiled model and signs it needs a pipeline that gives it."""
+    if not scorer.compiled:
+        return "none: the release is from before compiled models, and scores with its pipeline"
+    stored = parse(scorer.files.contents[files.COMPILED_FILE])
+    if compiled(scorer.pipeline, scorer.names, stored.pipeline_sha256) != stored:
+        raise UserError("The compiled model is not what the release's pipeline gives; release the run again.")
+    inputs = np.array(json.loads(scorer.files.text(files.REFERENCE_FILE))["inputs"], dtype=np.float64)
+    found = difference(stored, scorer.pipeline, scorer.contract, inputs)
+    if not found.equal:
+        raise UserError(f"The compiled model's contributions differ from the pipeline's by {found.contribution:.1e}.")
+    return f"{stored.kind}, compiled again from the pipeline; contributions within {TOLERANCE:g}"

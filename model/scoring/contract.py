@@ -1,6 +1,7 @@
 """Input contract of a model: the release's JSON schema as arrays, and the validation of inputs."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +65,7 @@ class Feature:
 
     def shown(self, value: float) -> str:
         """Return a value as a clinician reads it."""
-        if np.isnan(value):
+        if math.isnan(value):
             return "not recorded"
         if self.categories:
             return self.categories[int(value)]
@@ -146,12 +147,13 @@ class Contract:
         if parts.any():
             raise UserError(f"{self._first(parts)} is not a code of its category; give the index of the level.")
 
-    def warnings(self, row: Floats) -> tuple[str, ...]:
-        """Return a sentence for each value outside of what the model was trained on."""
-        beyond = (row < self._low) | (row > self._high)
-        if not beyond.any():
-            return ()
-        return tuple(_beyond(self.features[place]) for place in np.flatnonzero(beyond))
+    def warnings(self, values: Floats) -> list[tuple[str, ...]]:
+        """Return for each row a sentence for each value outside of what the model was trained on."""
+        beyond = (values < self._low) | (values > self._high)
+        found: list[tuple[str, ...]] = [()] * len(values)
+        for row in np.flatnonzero(beyond.any(axis=1)).tolist():
+            found[row] = tuple(_beyond(self.features[place]) for place in np.flatnonzero(beyond[row]))
+        return found
 
     def _check_names(self, columns: Mapping[str, Values]) -> None:
         if columns.keys() <= self._known and columns.keys() >= set(self.names):

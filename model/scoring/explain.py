@@ -1,45 +1,25 @@
-"""Predicted risk and feature contributions on the log-odds scale, against the typical discharge."""
+"""Explainers that compute with the evaluated pipeline: what a compiled model must equal."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, logit
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 
-Floats = npt.NDArray[np.float64]
+from model.compiled.explanation import EXACT, OCCLUSION, Explainer, Explanation, Floats
+from model.dataset.prepared_columns import origins
+from model.scoring.contract import Contract
 
 ROWS_AT_ONCE = 4096
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """Predicted risks and feature contributions.
-
-    Parameters
-    ----------
-    risk : array of shape (n,)
-        Probabilities, as the pipeline's ``predict_proba`` gives them.
-    contributions : array of shape (n, k)
-        What each feature adds to the log-odds of each discharge; zero where it is as usual.
-    baseline : float
-        Log-odds of the usual discharge.
-    """
-
-    risk: Floats
-    contributions: Floats
-    baseline: float
-
-
-class Explainer(Protocol):
-    """Explainer of a model's predictions."""
-
-    method: str
-
-    def explain(self, values: Floats) -> Explanation:
-        """Return risks of discharges, one a row, and what each feature adds."""
-        ...
+def explainer(pipeline: Any, contract: Contract) -> Explainer:
+    """Return the explainer of a fitted pipeline: exact for a linear model, occlusion for any other."""
+    preprocessing, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
+    if isinstance(model, LogisticRegression):
+        return Exact(preprocessing, model, origins(preprocessing), contract.usual)
+    return Occlusion(pipeline, contract.usual)
 
 
 class Exact:
@@ -57,7 +37,7 @@ class Exact:
         The discharge that contributions are counted from.
     """
 
-    method = "exact: what the value adds to the log-odds, against the usual value"
+    method = EXACT
 
     def __init__(self, preprocessing: Any, model: LogisticRegression, origins: tuple[int, ...], usual: Floats) -> None:
         self._preprocessing = preprocessing
@@ -87,10 +67,11 @@ class Occlusion:
     replaced: its contribution is zero.
     """
 
-    method = "occlusion: change of the log-odds when the value is replaced by the usual one"
+    method = OCCLUSION
 
     def __init__(self, pipeline: Any, usual: Floats) -> None:
         self._pipeline = pipeline
+        self._sigmoid = _sigmoid(pipeline.named_steps["model"])
         self._usual = usual
         self._baseline = float(self._log_odds(usual.reshape(1, -1))[1][0])
 
@@ -112,6 +93,22 @@ class Occlusion:
         return risk[: len(values)], contributions
 
     def _log_odds(self, values: Floats) -> tuple[Floats, Floats]:
-        risk: Floats = self._pipeline.predict_proba(values)[:, 1]
-        tiny = np.finfo(np.float64).eps
-        return risk, logit(np.clip(risk, tiny, 1 - tiny))
+        if self._sigmoid is None:
+            risk: Floats = self._pipeline.predict_proba(values)[:, 1]
+            tiny = np.finfo(np.float64).eps
+            return risk, logit(np.clip(risk, tiny, 1 - tiny))
+        # Near a risk of 1 a probability has fewer digits than its log-odds.
+        estimator, sigmoid = self._sigmoid
+        prepared = self._pipeline.named_steps["prepare"].transform(values)
+        log_odds: Floats = -(sigmoid.a_ * estimator.decision_function(prepared) + sigmoid.b_)
+        return expit(log_odds), log_odds
+
+
+def _sigmoid(model: Any) -> tuple[Any, Any] | None:
+    """Return the estimator and the sigmoid of a calibrated model, if it is one estimator with one sigmoid."""
+    if not isinstance(model, CalibratedClassifierCV) or len(model.calibrated_classifiers_) != 1:
+        return None
+    [around] = model.calibrated_classifiers_
+    if around.method != "sigmoid" or not hasattr(around.estimator, "decision_function"):
+        return None
+    return around.estimator, around.calibrators[0]

@@ -1,6 +1,8 @@
 """Scorer of a release: risk, decision and main reasons of a discharge."""
 
+import hashlib
 import json
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -8,9 +10,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+import numpy.typing as npt
 
 from model.artifact.files import (
+    COMPILED_FILE,
     CONTRACT_FILE,
     LINEAGE_FILE,
     METRICS_FILE,
@@ -19,19 +22,20 @@ from model.artifact.files import (
     REFERENCE_FILE,
     ReleaseFiles,
 )
-from model.artifact.loading import load
 from model.artifact.reference import deviation
 from model.artifact.standing import Standing, standing
 from model.artifact.trust import open_release
-from model.dataset.prepared_columns import origins
+from model.compiled.document import parse
+from model.compiled.explanation import Explainer, Explanation
+from model.compiled.loading import explainer
 from model.definitions.window import window_of
+from model.errors import UserError
 from model.scoring.contract import Contract, Feature, Floats, Values
-from model.scoring.explain import Exact, Explainer, Explanation, Occlusion
 
 REASONS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Contribution of one feature to the log-odds, against the typical discharge of the training data."""
 
@@ -43,7 +47,7 @@ class Reason:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Score:
     """Predicted risk of one discharge (a probability), decision and main reasons.
 
@@ -60,6 +64,9 @@ class Score:
 class Scorer:
     """A loaded release that predicts and explains risks.
 
+    It computes with the compiled model of the release, and loads the pipeline only if something asks for it. A release
+    from before compiled models computes with its pipeline: the same numbers, more slowly.
+
     Parameters
     ----------
     files : ReleaseFiles
@@ -68,7 +75,7 @@ class Scorer:
     Raises
     ------
     UserError
-        If the pipeline cannot be loaded safely.
+        If the compiled model is not of the release's pipeline and contract, or the pipeline cannot be loaded safely.
 
     Examples
     --------
@@ -88,13 +95,28 @@ class Scorer:
         self.files = files
         self.contract = Contract.parse(files.text(CONTRACT_FILE))
         self._bands = [(b["name"], float(b["from"]), b["action"]) for b in json.loads(files.text(POLICY_FILE))["bands"]]
-        self.pipeline = load(files.contents[PIPELINE_FILE]).pipeline
-        self._explainer = explainer(self.pipeline, self.contract)
+        self.compiled = COMPILED_FILE in files.contents
+        self._explainer = compiled_explainer(files, self.contract) if self.compiled else self.evaluated_explainer
 
     @classmethod
     def open(cls, place: str, *, trusted: Collection[str] | None = None, named: str | None = None) -> "Scorer":
         """Check a release's hashes and signature, as :func:`model.artifact.trust.open_release` does, and load it."""
         return cls(open_release(place, trusted=trusted, named=named).files)
+
+    @cached_property
+    def pipeline(self) -> Any:
+        """The evaluated pipeline, loaded when it is first asked for."""
+        # The model server needs neither scikit-learn nor an unpickler while releases have a compiled model.
+        from model.artifact.loading import load
+
+        return load(self.files.contents[PIPELINE_FILE]).pipeline
+
+    @cached_property
+    def evaluated_explainer(self) -> Explainer:
+        """The explainer that computes with the evaluated pipeline."""
+        from model.scoring.explain import explainer as of_pipeline
+
+        return of_pipeline(self.pipeline, self.contract)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -146,37 +168,76 @@ class Scorer:
         return self.contract.matrix(columns)
 
     def risks(self, values: Floats) -> Floats:
-        """Return risks only; NaN is missing."""
+        """Return the evaluated pipeline's risks only; NaN is missing."""
         found: Floats = self.pipeline.predict_proba(values)[:, 1]
         return found
 
     def explain(self, values: Floats) -> Explanation:
-        """Return risks and what every feature adds to them, for discharges one a row."""
-        return self._explainer.explain(values)
+        """Return risks and what every feature adds to them, for discharges one a row.
+
+        Raises
+        ------
+        UserError
+            If a number is so large that the risk cannot be computed.
+        """
+        found = self._explainer.explain(values)
+        if not np.isfinite(found.contributions).all():
+            place = int(np.flatnonzero(~np.isfinite(found.contributions).all(axis=0))[0])
+            raise UserError(f"{self.names[place]} is too large to compute a risk; check its unit and its source.")
+        return found
 
     def score(self, values: Floats) -> list[Score]:
         """Score discharges, one a row; NaN is missing."""
-        found = self._explainer.explain(values)
-        return [
-            self._one(float(risk), row, parts)
-            for risk, row, parts in zip(found.risk, values, found.contributions, strict=True)
-        ]
+        found = self.explain(values)
+        strongest = _strongest(found.contributions)
+        rows = zip(
+            found.risk.tolist(),
+            strongest.tolist(),
+            np.take_along_axis(values, strongest, axis=1).tolist(),
+            np.take_along_axis(found.contributions, strongest, axis=1).tolist(),
+            self.contract.warnings(values),
+            strict=True,
+        )
+        return [self._one(*row) for row in rows]
 
-    def _one(self, risk: float, row: Floats, parts: Floats) -> Score:
+    def _one(
+        self, risk: float, places: list[int], values: list[float], parts: list[float], warnings: tuple[str, ...]
+    ) -> Score:
         name, action = next((name, action) for name, start, action in self._bands if risk >= start)
-        strongest = np.argsort(-np.abs(parts), kind="stable")[:REASONS]
-        reasons = [
-            _reason(self.contract.features[i], float(row[i]), float(parts[i])) for i in strongest if parts[i] != 0
-        ]
-        return Score(risk, name, action, tuple(reasons), self.contract.warnings(row))
+        features = self.contract.features
+        reasons = tuple(
+            _reason(features[place], value, part)
+            for place, value, part in zip(places, values, parts, strict=True)
+            if part != 0
+        )
+        return Score(risk, name, action, reasons, warnings)
 
 
-def explainer(pipeline: Any, contract: Contract) -> Explainer:
-    """Return the explainer of a fitted pipeline: exact for a linear model, occlusion for any other."""
-    preprocessing, model = pipeline.named_steps["prepare"], pipeline.named_steps["model"]
-    if isinstance(model, LogisticRegression):
-        return Exact(preprocessing, model, origins(preprocessing), contract.usual)
-    return Occlusion(pipeline, contract.usual)
+def compiled_explainer(files: ReleaseFiles, contract: Contract) -> Explainer:
+    """Return the explainer of a release's compiled model.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, or is of another pipeline or other features than the release's.
+    """
+    document = parse(files.contents[COMPILED_FILE])
+    if document.pipeline_sha256 != hashlib.sha256(files.contents[PIPELINE_FILE]).hexdigest():
+        raise UserError("The release's compiled model is of another pipeline; release the run again.")
+    if document.names != contract.names:
+        raise UserError("The release's compiled model has other features than its contract; release the run again.")
+    return explainer(document, contract.usual)
+
+
+def _strongest(contributions: Floats) -> npt.NDArray[np.intp]:
+    """Return the places of the largest contributions of each row; of equal ones the first."""
+    sizes = np.abs(contributions)
+    places = np.empty((len(sizes), min(REASONS, sizes.shape[1])), dtype=np.intp)
+    rows = np.arange(len(sizes))
+    for rank in range(places.shape[1]):
+        places[:, rank] = sizes.argmax(axis=1)
+        sizes[rows, places[:, rank]] = -1.0
+    return places
 
 
 def _reason(feature: Feature, value: float, part: float) -> Reason:
@@ -185,7 +246,7 @@ def _reason(feature: Feature, value: float, part: float) -> Reason:
     return Reason(
         feature=feature.name,
         meaning=feature.meaning,
-        value=None if np.isnan(value) else plain,
+        value=None if math.isnan(value) else plain,
         direction=direction,
         contribution=round(part, 4),
         text=f"{feature.meaning}: {shown}, {direction} the risk",

@@ -18,6 +18,7 @@ def test_the_names_of_released_files_stay_what_they_were() -> None:
         "list": "files.json",
         "signature": "signature.json",
         "pipeline": "pipeline.joblib",
+        "compiled": "compiled.json",
         "contract": "contract.json",
         "policy": "policy.json",
         "metrics": "metrics.json",

@@ -79,7 +79,15 @@ def test_a_release_that_was_cut_short_is_finished(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [files.PIPELINE_FILE, files.POLICY_FILE, files.CONTRACT_FILE, files.METRICS_FILE, files.CARD_FILE]
+    "name",
+    [
+        files.PIPELINE_FILE,
+        files.COMPILED_FILE,
+        files.POLICY_FILE,
+        files.CONTRACT_FILE,
+        files.METRICS_FILE,
+        files.CARD_FILE,
+    ],
 )
 def test_a_changed_file_is_refused(tmp_path: Path, name: str) -> None:
     place = released(tmp_path).place
@@ -107,6 +115,14 @@ def relisted(place: str) -> str:
     file_list = files.listed(changed)
     Path(place, files.LIST_FILE).write_bytes(file_list)
     return str(Path(place).rename(Path(place).with_name(files.digest_of(file_list)[:12])))
+
+
+def signed_again(place: str, signer: LocalSigner) -> str:
+    """Return the place of a changed release whose list, folder and signature its own signer made to fit."""
+    place = relisted(place)
+    signature = signer.sign(Path(place, files.LIST_FILE).read_bytes())
+    Path(place, files.SIGNATURE_FILE).write_text(json.dumps(asdict(signature)))
+    return place
 
 
 def test_a_list_that_was_changed_with_its_file_is_refused_by_the_signature(tmp_path: Path) -> None:
@@ -195,11 +211,14 @@ def test_a_pickle_that_would_run_a_command_never_does(tmp_path: Path, kind: str)
     with pytest.raises(UserError, match="is not what was released"):
         Scorer.open(done.place)
     # Even where whoever changed it made list, folder and signature fit, and the reader trusts the key.
-    place, signer = relisted(done.place), LocalSigner(tmp_path / "key")
-    signature = signer.sign(Path(place, files.LIST_FILE).read_bytes())
-    Path(place, files.SIGNATURE_FILE).write_text(json.dumps(asdict(signature)))
-    with pytest.raises(UserError, match="not part of an estimator"):
+    signer = LocalSigner(tmp_path / "key")
+    place = signed_again(done.place, signer)
+    with pytest.raises(UserError, match="compiled model is of another pipeline"):
         Scorer.open(place, trusted=signer.public_keys().values())
+    # A release of before compiled models has none, and loads its pipeline.
+    Path(place, files.COMPILED_FILE).unlink()
+    with pytest.raises(UserError, match="not part of an estimator"):
+        Scorer.open(signed_again(place, signer), trusted=signer.public_keys().values())
     with pytest.raises(UserError, match="not part of an estimator"):
         load(bomb)
     assert not written.exists()

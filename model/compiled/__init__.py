@@ -1,0 +1,1 @@
+"""A pipeline as tables of numbers: what a release serves with, in NumPy alone."""
