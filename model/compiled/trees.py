@@ -16,7 +16,7 @@ from model.compiled.document import MOST_LEAVES, Rates, Tree, TreesDocument
 from model.compiled.explanation import OCCLUSION, Explanation, Floats, joined, probability
 
 # Cells of the working arrays (features of a tree x trees x rows): they stay in the processor's cache.
-CELLS_AT_ONCE = 1 << 17
+CELLS_AT_ONCE = 1 << 18
 
 Bits = npt.NDArray[np.uint32]
 Places = npt.NDArray[np.intp]
@@ -46,7 +46,7 @@ class TreesModel:
         self._tables(document.trees)
         self._rows = max(1, CELLS_AT_ONCE // self._starts.size)
         self._usual = self._masks.take(self._starts + self._bins(usual.reshape(1, -1))[self._features, 0])
-        self._baseline = float(self._log_odds(self._leaves(usual.reshape(1, -1))[0])[0])
+        self._baseline = float(self._log_odds(self._predictions(self._leaves(usual.reshape(1, -1))[0]))[0])
 
     def explain(self, values: Floats) -> Explanation:
         """Return risks of discharges, one a row, and what each feature adds."""
@@ -55,10 +55,9 @@ class TreesModel:
 
     def _explained(self, values: Floats) -> Explanation:
         reached, masks = self._leaves(values)
-        places = self._first[:, np.newaxis] + np.bitwise_count(reached - 1)
-        predictions = self._values.take(places)
+        predictions = self._predictions(reached)
         contributions = self._contributions(masks, reached, predictions)
-        return Explanation(probability(self._log_odds(reached)), contributions, self._baseline)
+        return Explanation(probability(self._log_odds(predictions)), contributions, self._baseline)
 
     def _leaves(self, values: Floats) -> tuple[Bits, Bits]:
         """Return the leaf that each tree reaches as a bit, and the leaves that each feature of it leaves possible."""
@@ -67,17 +66,22 @@ class TreesModel:
 
     def _contributions(self, masks: Bits, reached: Bits, predictions: Floats) -> Floats:
         """Return what changes in each row if one value is replaced by the usual one."""
-        slot, tree, row = np.nonzero((reached & self._usual[:, :, np.newaxis]) == 0)
-        before, after = _without_each(masks)
-        shared = before[slot, tree, row] & after[slot, tree, row] & self._usual[slot, tree]
-        replaced = self._values.take(self._first[tree] + np.bitwise_count(shared - 1))
-        cells = row * self._columns + self._features[slot, tree]
         rows = reached.shape[1]
-        change = np.bincount(cells, weights=predictions[tree, row] - replaced, minlength=rows * self._columns)
+        changed = np.flatnonzero((reached & self._usual[:, :, np.newaxis]) == 0)
+        pair, row = np.divmod(changed, rows)
+        before, after = _without_each(masks)
+        shared = before.ravel().take(changed) & after.ravel().take(changed) & self._usual.ravel().take(pair)
+        replaced = self._values.take(self._first.take(pair % len(self._first)) + np.bitwise_count(shared - 1))
+        difference = predictions.ravel().take(changed % predictions.size) - replaced
+        cells = row * self._columns + self._features.ravel().take(pair)
+        change = np.bincount(cells, weights=difference, minlength=rows * self._columns)
         return np.asarray(change * self._document.slope, dtype=np.float64).reshape(rows, self._columns)
 
-    def _log_odds(self, reached: Bits) -> Floats:
-        predictions = self._values.take(self._first[:, np.newaxis] + np.bitwise_count(reached - 1))
+    def _predictions(self, reached: Bits) -> Floats:
+        """Return what each tree's leaf adds; the place of its one bit is the number of bits below it."""
+        return self._values.take(self._first[:, np.newaxis] + np.bitwise_count(reached - 1))
+
+    def _log_odds(self, predictions: Floats) -> Floats:
         raw: Floats = self._document.baseline + predictions.sum(axis=0)
         found: Floats = self._document.slope * raw + self._document.intercept
         return found

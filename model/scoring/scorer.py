@@ -34,6 +34,8 @@ from model.scoring.contract import Contract, Feature, Floats, Values
 
 REASONS = 3
 
+Places = npt.NDArray[np.intp]
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -190,27 +192,31 @@ class Scorer:
         """Score discharges, one a row; NaN is missing."""
         found = self.explain(values)
         strongest = _strongest(found.contributions)
-        rows = zip(
-            found.risk.tolist(),
-            strongest.tolist(),
-            np.take_along_axis(values, strongest, axis=1).tolist(),
-            np.take_along_axis(found.contributions, strongest, axis=1).tolist(),
-            self.contract.warnings(values),
-            strict=True,
+        reasons = self._reasons(
+            strongest,
+            np.take_along_axis(values, strongest, axis=1),
+            np.take_along_axis(found.contributions, strongest, axis=1),
         )
-        return [self._one(*row) for row in rows]
+        warnings = self.contract.warnings(values)
+        return [
+            Score(risk, *self._band(risk), row_reasons, row_warnings)
+            for risk, row_reasons, row_warnings in zip(found.risk.tolist(), reasons, warnings, strict=True)
+        ]
 
-    def _one(
-        self, risk: float, places: list[int], values: list[float], parts: list[float], warnings: tuple[str, ...]
-    ) -> Score:
-        name, action = next((name, action) for name, start, action in self._bands if risk >= start)
-        features = self.contract.features
-        reasons = tuple(
-            _reason(features[place], value, part)
-            for place, value, part in zip(places, values, parts, strict=True)
-            if part != 0
-        )
-        return Score(risk, name, action, reasons, warnings)
+    def _band(self, risk: float) -> tuple[str, str]:
+        return next((name, action) for name, start, action in self._bands if risk >= start)
+
+    def _reasons(self, places: Places, values: Floats, parts: Floats) -> list[tuple[Reason, ...]]:
+        """Return the reasons of each row; a feature that adds nothing is none."""
+        features, count = self.contract.features, places.shape[1]
+        cells = zip(places.ravel().tolist(), values.ravel().tolist(), parts.ravel().tolist(), strict=True)
+        found = [_reason(features[place], value, part) for place, value, part in cells]
+        rows = [tuple(found[start : start + count]) for start in range(0, len(found), count)]
+        for row in np.flatnonzero((parts == 0).any(axis=1)).tolist():
+            rows[row] = tuple(
+                reason for reason, part in zip(rows[row], parts[row].tolist(), strict=True) if part != 0
+            )
+        return rows
 
 
 def compiled_explainer(files: ReleaseFiles, contract: Contract) -> Explainer:
@@ -229,7 +235,7 @@ def compiled_explainer(files: ReleaseFiles, contract: Contract) -> Explainer:
     return explainer(document, contract.usual)
 
 
-def _strongest(contributions: Floats) -> npt.NDArray[np.intp]:
+def _strongest(contributions: Floats) -> Places:
     """Return the places of the largest contributions of each row; of equal ones the first."""
     sizes = np.abs(contributions)
     places = np.empty((len(sizes), min(REASONS, sizes.shape[1])), dtype=np.intp)
