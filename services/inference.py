@@ -1,8 +1,9 @@
 """Model server in its pod: MLServer's model over mutual TLS. ``python -m services.inference FOLDER`` serves a release.
 
 MLServer's own REST and gRPC servers also have documentation pages, streams and the model repository API, with which any
-caller unloads the model; here only what scores need exists. Bodies, rows and requests at once are bounded, and no error
-or log line has a value of a request.
+caller unloads the model; here only what scores need exists. Bodies, rows, requests at once and their time are bounded,
+and no error or log line has a value of a request. A small request is answered on the event loop; a large one on a
+thread, one after another, while the loop goes on with others.
 """
 
 import asyncio
@@ -11,16 +12,18 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from mlserver import MLServer
 from mlserver.cli.serve import load_settings
 from mlserver.errors import MLServerError, ModelNotFound
 from mlserver.handlers import DataPlane
+from mlserver.metrics.prometheus import PrometheusEndpoint
 from mlserver.model import MLModel
 from mlserver.registry import MultiModelRegistry
 from mlserver.settings import Settings
-from mlserver.types import InferenceRequest
+from mlserver.types import InferenceRequest, RequestInput
 from mlserver.utils import install_uvloop_event_loop
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -30,6 +33,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette_exporter import PrometheusMiddleware
 
+from services.at_once import AtOnce
 from services.request_body import RequestBody
 from services.transport import ServerSettings
 from services.transport import server as tls_server
@@ -38,6 +42,12 @@ LARGEST_BODY = 4 << 20
 MOST_ROWS = 1000
 MOST_INPUTS = 1000
 REQUESTS_AT_ONCE = 32
+REQUEST_SECONDS = 10.0
+# A body of up to this size is answered in a few milliseconds, in which the loop does nothing else.
+SMALL_BODY = 64 << 10
+LARGE_AT_ONCE = 4
+# A thread that computes gives way to the event loop after so long; Python's default is five times as much.
+SWITCH_SECONDS = 0.001
 # A model that is absent for so long is not coming back by itself.
 ABSENT_SECONDS = 60.0
 HEALTH_PATHS = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
@@ -74,7 +84,8 @@ class Protocol:
     ) -> None:
         self._plane, self._registry, self._model, self._clock = plane, registry, model, clock
         self._ready_at = clock()
-        self._requests = 0
+        self._large = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="large-requests")
 
     def routes(self) -> list[Route]:
         """Return the routes; ``/healthz`` and ``/readyz`` are for the pod's own probes."""
@@ -109,29 +120,37 @@ class Protocol:
 
     async def infer(self, request: Request) -> Response:
         """Score the discharges of a request."""
-        if self._requests >= REQUESTS_AT_ONCE:
-            return JSONResponse({"error": "Too many requests at once."}, 503, {"Retry-After": "1"})
-        self._requests += 1
         try:
-            return await self._infer(await request.body())
-        except ClientDisconnect:
-            raise
+            body = await request.body()
+            return await (self._infer(body) if len(body) <= SMALL_BODY else self._infer_large(body))
+        except ClientDisconnect:  # nobody reads this; the figures count it
+            return _error(400, "The request ended before its body.")
         except MLServerError as fault:
             absent = isinstance(fault, ModelNotFound) or not await self._is_ready()
             return _error(503, "The model is not ready.") if absent else _error(fault.status_code, str(fault))
         except Exception as fault:  # the text of an unforeseen fault may repeat values
             log.error("A request failed: %s", type(fault).__name__)
             return _error(500, "The request failed.")
-        finally:
-            self._requests -= 1
+
+    async def _infer_large(self, body: bytes) -> Response:
+        if self._large >= LARGE_AT_ONCE:
+            return JSONResponse({"error": "Too many large requests at once."}, 503, {"Retry-After": "1"})
+        self._large += 1
+        work = self._thread.submit(lambda: asyncio.run(self._infer(body)))
+        loop = asyncio.get_running_loop()
+        # The thread finishes what a client no longer waits for: it counts until then.
+        work.add_done_callback(lambda _: loop.call_soon_threadsafe(self._large_done))
+        return await asyncio.wrap_future(work)
+
+    def _large_done(self) -> None:
+        self._large -= 1
 
     async def _infer(self, body: bytes) -> Response:
         try:
             payload = InferenceRequest.model_validate_json(body)
         except ValidationError:
             return _error(422, "The body is no inference request of the Open Inference Protocol v2.")
-        rows = max((len(item.data.root) for item in payload.inputs if isinstance(item.data.root, list)), default=0)
-        if len(payload.inputs) > MOST_INPUTS or rows > MOST_ROWS:
+        if len(payload.inputs) > MOST_INPUTS or any(_rows(item) > MOST_ROWS for item in payload.inputs):
             return _error(422, f"A request has at most {MOST_INPUTS} inputs of {MOST_ROWS} rows; send several.")
         answer: Any = await self._plane.infer(payload, self._model)
         return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
@@ -145,6 +164,15 @@ class Protocol:
             return False
         self._ready_at = self._clock()
         return True
+
+
+def _rows(item: RequestInput) -> int:
+    """Return for how many discharges an input has values, by its data and not by what it says of itself alone."""
+    shape = item.shape
+    columns = shape[1] if len(shape) == 2 and 0 < shape[1] <= MOST_INPUTS else 1
+    data = item.data.root if isinstance(item.data.root, list) else []
+    cells = sum(len(row) if isinstance(row, list) else 1 for row in data)
+    return max(-(-cells // columns), shape[0] if shape else 0)
 
 
 def _answers_its_reference(model: MLModel) -> bool:
@@ -162,8 +190,14 @@ def application(protocol: Protocol, settings: Settings) -> Starlette:
         group_paths=True,
         filter_unhandled_paths=True,
     )
+    at_once = Middleware(AtOnce, most=REQUESTS_AT_ONCE, seconds=REQUEST_SECONDS, uncounted=HEALTH_PATHS)
     bounds = Middleware(RequestBody, largest=LARGEST_BODY)
-    return Starlette(routes=protocol.routes(), middleware=[figures, bounds])
+    return Starlette(routes=protocol.routes(), middleware=[figures, at_once, bounds])
+
+
+def figures_application(endpoint: PrometheusEndpoint, path: str) -> Starlette:
+    """Return the application of the port that Prometheus reads: MLServer's figures, without its documentation pages."""
+    return Starlette(routes=[Route(path, endpoint.handle_metrics)])
 
 
 class _RestServer:
@@ -209,6 +243,9 @@ class Server(MLServer):
         self._rest_server = cast(Any, _RestServer(app, self._tls))
         self._grpc_server = cast(Any, _NoGrpc())
         self._kafka_server = None
+        if self._metrics_server is not None:
+            path = str(self._settings.metrics_endpoint)
+            self._metrics_server._app = figures_application(self._metrics_server._endpoint, path)
 
 
 async def serve(folder: str) -> None:
@@ -222,6 +259,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m services.inference FOLDER", file=sys.stderr)
         return 2
+    sys.setswitchinterval(SWITCH_SECONDS)
     cast(Callable[[], None], install_uvloop_event_loop)()
     asyncio.run(serve(arguments[0]))
     return 0

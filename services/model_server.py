@@ -3,19 +3,22 @@
 The release is checked before it is loaded: every file, the signature against the keys that the platform trusts
 (``HMLOPS_TRUSTED_KEYS``), the version and digest that it deployed (``HMLOPS_RELEASE``, where set), and that this
 process predicts the reference inputs as the evaluated pipeline did. A request names each feature of the contract as
-one input, a category of a hospital's own table as text (BYTES); the answer is risk, decision, action, the main reasons
+one input, a category of a hospital's own table as text (BYTES), or has all features in one input ``features`` of shape
+[n, k] (:mod:`services.planning.open_inference`); the answer is risk, decision, action, the main reasons
 and warnings (JSON) for each discharge, and with every answer the readmission window that the release was built for
 (``return_days``; absent where a hospital's own table has the outcome), whether the model was evaluated (``evaluated``)
 and what to be careful of (``caution``). The distribution of risks is among the server's figures, by which drift is
 seen.
 """
 
+import gc
 import json
 import logging
 import math
 import os
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from mlserver import MLModel
 from mlserver.errors import InferenceError
@@ -26,11 +29,14 @@ from model.artifact import files
 from model.artifact.reference import TOLERANCE
 from model.artifact.trust import TRUSTED_KEYS, trusted_keys
 from model.errors import UserError
-from model.scoring import Scorer
+from model.scoring import Contract, Reason, Scorer
+from model.scoring.contract import Floats
 from services.figures import RISKS
+from services.planning.open_inference import ORDER, TENSOR
 
 RELEASE = "HMLOPS_RELEASE"
 TEXT = "str"
+_REASON = tuple(field.name for field in fields(Reason))
 
 log = logging.getLogger("mlserver.readmission")
 
@@ -50,6 +56,12 @@ class ReadmissionModel(MLModel):
             return False
         for caution in self.scorer.standing().cautions:
             log.warning("%s %s: %s", self.scorer.name, self.scorer.files.short, caution)
+        if not self.scorer.compiled:
+            log.warning(
+                "%s %s has no compiled model, so scores take longer.", self.scorer.name, self.scorer.files.short
+            )
+        # What is loaded now stays: the garbage collector need not look at it with every few requests.
+        gc.freeze()
         log.info("Ready: %s %s", self.scorer.name, self.scorer.files.short)
         return True
 
@@ -63,10 +75,9 @@ class ReadmissionModel(MLModel):
         if scorer is None:
             raise InferenceError("The model is not ready; its log says why.")
         try:
-            values = scorer.matrix(_columns(payload))
+            scores = scorer.score(_values(scorer.contract, payload))
         except UserError as fault:
             raise InferenceError(str(fault)) from None
-        scores = scorer.score(values)
         figure = RISKS.labels(self.name, scorer.version)
         for score in scores:
             figure.observe(score.risk)
@@ -86,7 +97,7 @@ class ReadmissionModel(MLModel):
                 ResponseOutput(name="risk", datatype="FP64", shape=[len(scores), 1], data=[s.risk for s in scores]),
                 _texts("decision", [score.decision for score in scores]),
                 _texts("action", [score.action for score in scores]),
-                _texts("reasons", [json.dumps([asdict(reason) for reason in score.reasons]) for score in scores]),
+                _texts("reasons", [json.dumps([_fields(reason) for reason in score.reasons]) for score in scores]),
                 _texts("warnings", [json.dumps(score.warnings) for score in scores]),
             ],
         )
@@ -112,6 +123,20 @@ def opened(place: str) -> Scorer:
     if not away <= TOLERANCE:
         raise UserError(f"The release's predictions differ from the evaluated pipeline's by up to {away:.1e}.")
     return scorer
+
+
+def _values(contract: Contract, payload: InferenceRequest) -> Floats:
+    """Return the features of a request, whether they come as one tensor or as one input each."""
+    if len(payload.inputs) == 1 and payload.inputs[0].name == TENSOR and not contract.knows(TENSOR):
+        tensor = payload.inputs[0]
+        if Datatype(tensor.datatype) is not Datatype.FP64 or not isinstance(tensor.data.root, list):
+            raise InferenceError("The tensor's datatype must be FP64, and its data a list.")
+        return contract.tensor(tensor.data.root, tensor.shape, getattr(tensor.parameters, ORDER, None))
+    return contract.matrix(_columns(payload))
+
+
+def _fields(reason: Reason) -> dict[str, Any]:
+    return {name: getattr(reason, name) for name in _REASON}
 
 
 def _columns(payload: InferenceRequest) -> dict[str, list[float | str | None]]:

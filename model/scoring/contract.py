@@ -1,9 +1,11 @@
 """Input contract of a model: the release's JSON schema as arrays, and the validation of inputs."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from model.errors import UserError
 Floats = npt.NDArray[np.float64]
 Values = Sequence[float | str | None]
 
+_CELLS = {int, float, type(None)}
 _NUMBERS = (int, float, np.floating, np.integer)
 
 
@@ -108,6 +111,15 @@ class Contract:
         self.table = Table(**schema["x-table"]) if "x-table" in schema else None
         self._codes = np.array([bool(feature.categories) for feature in self.features])
 
+    @cached_property
+    def order(self) -> str:
+        """The order of the features: SHA-256 of their names, one a line."""
+        return hashlib.sha256("\n".join(self.names).encode()).hexdigest()
+
+    def knows(self, name: str) -> bool:
+        """Return whether a request may have a feature of this name."""
+        return name in self._known
+
     @classmethod
     def parse(cls, text: str) -> "Contract":
         """Return the contract of a release."""
@@ -132,6 +144,44 @@ class Contract:
             values: Floats = np.array(chosen, dtype=np.float64).T
         except OverflowError:
             raise UserError("A feature has a number that is too large; give finite numbers or null.") from None
+        self.check(values)
+        return values
+
+    def tensor(self, data: Sequence[object], shape: Sequence[int], order: object) -> Floats:
+        """Return a tensor of shape [n, k] in the model's order, None as NaN.
+
+        Parameters
+        ----------
+        data : sequence
+            The numbers row by row, or a list for each row.
+        shape : sequence of int
+            ``[n, k]``.
+        order : str
+            :attr:`order` of the contract that the sender has: columns in another order would be scored without a sign.
+
+        Raises
+        ------
+        UserError
+            When the release takes no tensor, or it is of another order or shape, or has an impossible value. Messages
+            repeat no value.
+        """
+        if self.table is not None:
+            raise UserError("A release of a hospital's own table takes no tensor; give one input for each feature.")
+        if order != self.order:
+            raise UserError("The tensor's order is not that of the release's features; read the release's contract.")
+        if len(shape) != 2 or shape[1] != len(self.names) or shape[0] < 1:
+            raise UserError(f"The tensor's shape is not [n, {len(self.names)}]; give one row for each discharge.")
+        cells = _flat(data, shape[1])
+        if len(cells) != shape[0] * shape[1]:
+            raise UserError("The tensor has another number of values than its shape; give a value or null for each.")
+        if not {type(cell) for cell in cells} <= _CELLS:
+            raise UserError("The tensor has values that are not numbers; give numbers or null.")
+        try:
+            values: Floats = np.array(cells, dtype=np.float64).reshape(shape[0], shape[1])
+        except OverflowError:
+            raise UserError("The tensor has a number that is too large; give finite numbers or null.") from None
+        if int(np.isnan(values).sum()) != cells.count(None):
+            raise UserError("The tensor has values that are not numbers; give numbers or null.")
         self.check(values)
         return values
 
@@ -206,6 +256,16 @@ def _coded(feature: Feature, values: Values) -> Sequence[Any]:
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, _NUMBERS) and not isinstance(value, bool))
+
+
+def _flat(data: Sequence[object], columns: int) -> list[object]:
+    """Return the values of a tensor, row by row; rows of different lengths are not a tensor."""
+    if not any(isinstance(row, list) for row in data):
+        return list(data)
+    rows = [row for row in data if isinstance(row, list) and len(row) == columns]
+    if len(rows) != len(data):
+        raise UserError("The tensor's rows have different lengths; give one value or null for each feature.")
+    return [cell for row in rows for cell in row]
 
 
 def _number(found: Any, otherwise: float) -> float:

@@ -213,9 +213,7 @@ class Scorer:
         found = [_reason(features[place], value, part) for place, value, part in cells]
         rows = [tuple(found[start : start + count]) for start in range(0, len(found), count)]
         for row in np.flatnonzero((parts == 0).any(axis=1)).tolist():
-            rows[row] = tuple(
-                reason for reason, part in zip(rows[row], parts[row].tolist(), strict=True) if part != 0
-            )
+            rows[row] = tuple(reason for reason, part in zip(rows[row], parts[row].tolist(), strict=True) if part != 0)
         return rows
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.planning.open_inference import request_body
+from services.planning.open_inference import tensor_body
 from services.planning.release import AssignedRelease
 
 log = logging.getLogger("services.planning")
@@ -139,7 +139,7 @@ class ModelClient:
             If there is no answer within the budget, or it is not of this release.
         """
         count = len(next(iter(columns.values())))
-        call = self._threads.submit(self._post, _request(columns))
+        call = self._threads.submit(self._post, _request(release, columns))
         try:
             content = call.result(timeout=self._budget)
         except (concurrent.futures.TimeoutError, httpx.TimeoutException):
@@ -177,8 +177,9 @@ class ModelClient:
         return b"".join(parts)
 
 
-def _request(columns: Columns) -> bytes:
-    return json.dumps(request_body(columns), allow_nan=False).encode()
+def _request(release: AssignedRelease, columns: Columns) -> bytes:
+    rows = list(zip(*(columns[name] for name in release.contract.names), strict=True))
+    return json.dumps(tensor_body(release.contract.order, rows), allow_nan=False).encode()
 
 
 def _answer(content: bytes, release: AssignedRelease, count: int) -> ModelAnswer:

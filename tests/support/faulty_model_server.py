@@ -26,7 +26,8 @@ released = threading.Event()
 
 def answer(body: dict[str, Any]) -> dict[str, Any]:
     """Return what the release says of a request."""
-    scores = scorer.score(scorer.matrix({item["name"]: item["data"] for item in body["inputs"]}))
+    [tensor] = body["inputs"]
+    scores = scorer.score(scorer.contract.tensor(tensor["data"], tensor["shape"], tensor["parameters"]["order"]))
     outputs: dict[str, list[Any]] = {
         "risk": [score.risk for score in scores],
         "decision": [score.decision for score in scores],

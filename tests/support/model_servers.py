@@ -17,7 +17,7 @@ from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from services.planning.open_inference import MODEL_SERVER
-from services.transport import SpiffeId, TlsFiles, client
+from services.transport import Credentials, SpiffeId, TlsFiles, client
 from tests.support.model_world import world
 from tests.support.repository import REPOSITORY
 from tests.support.workload_certificates import WorkloadAuthority, files, tls_environment
@@ -49,12 +49,29 @@ class Server:
     figures: str
     authority: WorkloadAuthority
     folder: Path
+    release: Path
 
     def client(self, service_account: str = "planner") -> httpx.Client:
         """Return a client with the certificate of a workload."""
         own = files(self.folder / service_account)
         self.authority.issue(own, str(SpiffeId(HOSPITAL, service_account)))
         return client(self.url, SpiffeId(HOSPITAL, MODEL_SERVER), own)
+
+    @contextmanager
+    def unfinished_request(self, service_account: str = "planner") -> Iterator[None]:
+        """Hold a request whose body is declared and does not come."""
+        own = files(self.folder / service_account)
+        self.authority.issue(own, str(SpiffeId(HOSPITAL, service_account)))
+        address = httpx.URL(self.url)
+        context = Credentials(own, server=False).context()
+        context.check_hostname = False
+        with (
+            socket.create_connection((address.host, address.port or 443)) as plain,
+            context.wrap_socket(plain) as connection,
+        ):
+            head = f"POST {address.path}/infer HTTP/1.1\r\nHost: {address.host}\r\n"
+            connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n".encode())
+            yield
 
 
 @contextmanager
@@ -84,7 +101,7 @@ def serving(place: Path, key: str, scratch: Path) -> Iterator[Server]:
     log = scratch / "log"
     with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=scratch, stdout=out, stderr=out) as run:
         url, shown = f"https://127.0.0.1:{port}/v2/models/{NAME}", f"http://127.0.0.1:{figures}/metrics"
-        yield Server(url, log, shown, authority, scratch)
+        yield Server(url, log, shown, authority, scratch, place)
         run.terminate()
         run.wait(30)
 

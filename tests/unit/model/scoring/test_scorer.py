@@ -1,8 +1,10 @@
 """A score is the pipeline's own, its reasons add up, and no input passes that the contract does not allow."""
 
 import functools
+import hashlib
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import joblib
@@ -23,6 +25,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler, TargetEncoder
 
 from model.artifact import files
+from model.compiled.compiler import compiled
+from model.compiled.document import dumped
 from model.errors import UserError
 from model.scoring import Contract, Scorer
 
@@ -58,6 +62,12 @@ SCHEMA: dict[str, Any] = {
         },
         "unused": {"description": "not in this model", "x-unit": "count"},
     },
+}
+UNBOUNDED = SCHEMA | {
+    "properties": {
+        name: {key: value for key, value in about.items() if key != "maximum"}
+        for name, about in SCHEMA["properties"].items()
+    }
 }
 BANDS = [{"name": "high", "from": 0.3, "action": "call"}, {"name": "low", "from": 0.0, "action": "usual care"}]
 
@@ -246,3 +256,69 @@ def test_a_feature_that_is_missing_is_refused_and_one_that_is_not_used_is_not() 
         contract.matrix({name: values for name, values in GOOD.items() if name != "ward"})
     assert contract.matrix(GOOD | {"unused": [3]}).tolist() == [[70.0, 1.0, 1.1, 2.0]]
     assert np.isnan(contract.matrix(GOOD | {"age": [None]})[0, 0])
+
+
+TENSOR_SCHEMA: dict[str, Any] = {
+    "x-order": list(NAMES[:3]),
+    "properties": {name: SCHEMA["properties"][name] for name in NAMES[:3]},
+}
+CELLS = st.one_of(st.none(), st.sampled_from([0, 1, 0.5, 1.0]))
+
+
+@given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=4), nested=st.booleans())
+@settings(max_examples=60)
+def test_a_tensor_is_what_named_columns_are(rows: list[list[float | None]], nested: bool) -> None:
+    contract = Contract(TENSOR_SCHEMA)
+    named = {name: [row[place] for row in rows] for place, name in enumerate(contract.names)}
+    data = rows if nested else [cell for row in rows for cell in row]
+
+    def outcome(way: Callable[[], Floats]) -> Any:
+        try:
+            return way().tolist()
+        except UserError as fault:
+            return str(fault)
+
+    found = outcome(lambda: contract.tensor(data, [len(rows), 3], contract.order))
+    assert repr(found) == repr(outcome(lambda: contract.matrix(named)))
+
+
+@given(
+    data=st.recursive(CELLS | st.text(max_size=3) | st.booleans() | st.floats(), st.lists, max_leaves=12),
+    shape=st.lists(st.integers(-2, 5), max_size=3),
+)
+@settings(max_examples=200)
+def test_no_tensor_ends_in_another_fault_than_one_sentence(data: Any, shape: list[int]) -> None:
+    contract = Contract(TENSOR_SCHEMA)
+    try:
+        values = contract.tensor(data if isinstance(data, list) else [data], shape, contract.order)
+    except UserError:
+        return
+    assert values.shape == (shape[0], 3)
+    assert not np.isinf(values).any()
+
+
+def test_the_order_of_a_tensor_must_be_the_contract_s_and_a_table_takes_none() -> None:
+    contract = Contract(TENSOR_SCHEMA)
+    turned = Contract(TENSOR_SCHEMA | {"x-order": list(reversed(TENSOR_SCHEMA["x-order"]))})
+    assert contract.order != turned.order
+    with pytest.raises(UserError, match="order"):
+        contract.tensor([50, 1, 1.0], [1, 3], turned.order)
+    own = Contract(TENSOR_SCHEMA | {"x-table": {"patient": "id", "time": None}})
+    with pytest.raises(UserError, match="own table takes no tensor"):
+        own.tensor([50, 1, 1.0], [1, 3], own.order)
+
+
+def test_a_number_that_overflows_the_risk_is_refused_by_name() -> None:
+    pipeline, _ = fitted("linear")
+    contract = Contract(UNBOUNDED)
+    document = compiled(pipeline, contract.names, "0" * 64)
+    contents = {
+        files.PIPELINE_FILE: b"",
+        files.COMPILED_FILE: dumped(document.model_copy(update={"pipeline_sha256": hashlib.sha256(b"").hexdigest()})),
+        files.CONTRACT_FILE: json.dumps(UNBOUNDED).encode(),
+        files.POLICY_FILE: json.dumps({"bands": BANDS}).encode(),
+    }
+    scorer = Scorer(files.ReleaseFiles("0" * 64, contents, b""))
+    with pytest.raises(UserError, match="creatinine is too large to compute a risk") as fault:
+        scorer.score(np.array([[60.0, 1.0, 1.7e308, 1.0]]))
+    assert "e308" not in str(fault.value)

@@ -1,0 +1,66 @@
+"""Bound of the requests that a service works on at once, and of the time of each, before anything of it is read."""
+
+import asyncio
+from collections.abc import Collection
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class AtOnce:
+    """Middleware that refuses a request beyond so many at once, and ends one that takes too long (503 both).
+
+    A request counts from its first byte, so that clients that send their bodies slowly cannot hold more memory and
+    connections than the bound allows.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What gets the request.
+    most : int
+        Requests at once.
+    seconds : float
+        Time for a request, from its headers to the end of its answer.
+    uncounted : collection of str
+        Paths that are answered at any load, as the probes of a pod are; their time is bounded as well.
+    """
+
+    def __init__(self, app: ASGIApp, *, most: int, seconds: float, uncounted: Collection[str] = ()) -> None:
+        self._app, self._most, self._seconds, self._uncounted = app, most, seconds, frozenset(uncounted)
+        self._requests = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on if there is room, and end it at its time."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        counted = scope["path"] not in self._uncounted
+        if counted and self._requests >= self._most:
+            await _refusal("Too many requests at once.")(scope, receive, send)
+            return
+        self._requests += counted
+        try:
+            await self._in_time(scope, receive, send)
+        finally:
+            self._requests -= counted
+
+    async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._app(scope, receive, sending)
+        except TimeoutError:
+            if started:
+                raise
+            await _refusal("The request took too long.")(scope, receive, send)
+
+
+def _refusal(text: str) -> JSONResponse:
+    """Return an answer after which the connection ends: the rest of the body is not read."""
+    return JSONResponse({"error": text}, 503, {"Retry-After": "1", "Connection": "close"})
