@@ -13,7 +13,6 @@ from model.artifact import files
 from model.artifact.reference import TOLERANCE
 from model.artifact.trust import SignedRelease, open_release
 from model.compiled.compiler import compiled
-from model.compiled.document import parse
 from model.definitions.features import definitions, digest
 from model.errors import UserError
 from model.gates import (
@@ -273,7 +272,7 @@ def _compiled(scorer: Scorer) -> str:
     """Compile the pipeline again: whoever changes the compiled model and signs it needs a pipeline that gives it."""
     if not scorer.compiled:
         return "none: the release is from before compiled models, and scores with its pipeline"
-    stored = parse(scorer.files.contents[files.COMPILED_FILE])
+    stored = scorer.document
     if compiled(scorer.pipeline, scorer.names, stored.pipeline_sha256) != stored:
         raise UserError("The compiled model is not what the release's pipeline gives; release the run again.")
     inputs = np.array(json.loads(scorer.files.text(files.REFERENCE_FILE))["inputs"], dtype=np.float64)

@@ -25,7 +25,7 @@ from model.artifact.files import (
 from model.artifact.reference import deviation
 from model.artifact.standing import Standing, standing
 from model.artifact.trust import open_release
-from model.compiled.document import parse
+from model.compiled.document import LinearDocument, TreesDocument, parse
 from model.compiled.explanation import Explainer, Explanation
 from model.compiled.loading import explainer
 from model.definitions.window import window_of
@@ -112,6 +112,19 @@ class Scorer:
         from model.artifact.loading import load
 
         return load(self.files.contents[PIPELINE_FILE]).pipeline
+
+    @property
+    def document(self) -> LinearDocument | TreesDocument:
+        """The compiled model as it is stored.
+
+        Raises
+        ------
+        UserError
+            If the release is from before compiled models.
+        """
+        if not self.compiled:
+            raise UserError(f"The release {self.files.short} has no compiled model; release the run again.")
+        return parse(self.files.contents[COMPILED_FILE])
 
     @cached_property
     def evaluated_explainer(self) -> Explainer:
