@@ -1,6 +1,8 @@
 """A release of the small hospital, the real model server that serves it, and one whose faults a test chooses."""
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,12 +14,14 @@ from pathlib import Path
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
+from model.artifact import files as release_files
 from model.artifact.trust import TRUSTED_KEYS
 from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from services.planning.open_inference import MODEL_SERVER
 from services.transport import Credentials, SpiffeId, TlsFiles, client
+from tests.support.gates_world import forged
 from tests.support.model_world import world
 from tests.support.repository import REPOSITORY
 from tests.support.workload_certificates import WorkloadAuthority, files, tls_environment
@@ -26,12 +30,27 @@ NAME = "readmission-risk-v1"
 HOSPITAL = "north"
 
 
-def released(folder: Path) -> Path:
+def released(folder: Path, version: str = "v1") -> Path:
     """Return the folder of a signed release; its key is in ``folder/key``."""
     if not (world().run / EVALUATION_FILE).exists():
         evaluate(world().run)
-    done = release(world().run, version="v1", to=str(folder), signer=LocalSigner(folder / "key"))
+    done = release(world().run, version=version, to=str(folder), signer=LocalSigner(folder / "key"))
     return Path(done.place)
+
+
+def copied(place: Path, folder: Path) -> Path:
+    """Return a copy of a release in ``folder``, with a copy of its key in ``folder/key``."""
+    shutil.copytree(place.parents[1], folder, dirs_exist_ok=True)
+    return folder / place.parent.name / place.name
+
+
+def without_compiled_model(folder: Path, place: Path) -> Path:
+    """Return a copied release as one from before compiled models, signed by its own key."""
+    (place / release_files.COMPILED_FILE).unlink()
+    lineage = json.loads((place / release_files.LINEAGE_FILE).read_text())
+    del lineage["compiled"]
+    (place / release_files.LINEAGE_FILE).write_text(json.dumps(lineage))
+    return Path(forged(folder, str(place), release_files.SERVER_FILE))
 
 
 def free_port() -> int:

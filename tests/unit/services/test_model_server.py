@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import shutil
-from collections.abc import Coroutine, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,9 +24,10 @@ from model.scoring import Scorer
 from model.scoring.latest_discharge import latest
 from services.model_server import RELEASE, ReadmissionModel
 from services.planning.open_inference import request_body
-from tests.support.gates_world import prepared, published
-from tests.support.model_servers import NAME, Server, released, serving
+from tests.support.gates_world import forged, prepared, published
+from tests.support.model_servers import NAME, Server, copied, released, serving, without_compiled_model
 from tests.support.model_world import world
+from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.process
 
@@ -150,6 +154,75 @@ def test_a_changed_release_is_not_loaded(
 def test_a_release_is_loaded_wherever_the_platform_mounts_it(place: Path, key: str, tmp_path: Path) -> None:
     shutil.copytree(place, tmp_path / "models")
     assert loaded(tmp_path / "models").scorer is not None
+
+
+def reweighted(document: dict[str, Any]) -> None:
+    next(feature for feature in document["features"] if feature["weight"])["weight"] += 0.25
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (reweighted, "predictions differ from the evaluated pipeline's"),
+        (lambda document: document.update(intercept=document["intercept"] + 1e-9), "predictions differ"),
+        (lambda document: document.update(pipeline_sha256="1" * 64), "is of another pipeline"),
+        (lambda document: document["names"].reverse(), "has other features than its contract"),
+        (lambda document: document["features"].pop(), "cannot be read"),
+        (lambda document: document.update(kind="trees"), "cannot be read"),
+    ],
+)
+def test_a_compiled_model_of_something_else_is_not_loaded_even_with_the_trusted_key(
+    place: Path,
+    key: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[dict[str, Any]], object],
+    says: str,
+) -> None:
+    own = copied(place, tmp_path)
+    document = json.loads((own / files.COMPILED_FILE).read_text())
+    change(document)
+    assert says in refused(Path(forged(tmp_path, str(own), files.COMPILED_FILE, **document)), caplog)
+
+
+def test_a_changed_compiled_model_and_that_of_another_release_are_not_loaded(
+    place: Path, key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = copied(place, tmp_path / "own")
+    compiled = own / files.COMPILED_FILE
+    compiled.write_bytes(compiled.read_bytes() + b" ")
+    assert "compiled.json is not what was released" in refused(own, caplog)
+    compiled.unlink()
+    assert "compiled.json is not what was released" in refused(own, caplog)
+    other = released(tmp_path / "other", "v2")
+    shutil.copy(place / files.PIPELINE_FILE, own / files.PIPELINE_FILE)
+    compiled.write_bytes((other / files.COMPILED_FILE).read_bytes().replace(b"imputed", b"imputes", 1))
+    assert "compiled.json is not what was released" in refused(own, caplog)
+
+
+def test_a_release_from_before_compiled_models_is_served_with_its_pipeline(
+    place: Path, key: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = loaded(without_compiled_model(tmp_path, copied(place, tmp_path)))
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.endswith("has no compiled model, so scores take longer.")
+    asked = request(latest(str(world().features), "any").columns)
+    answers = [finished(runtime.predict(asked)) for runtime in (old, loaded(place))]
+    one, other = ({output.name: output.data.root for output in answer.outputs} for answer in answers)
+    assert one["risk"] == pytest.approx(other["risk"], abs=1e-12)
+    assert [one[name] for name in ("decision", "reasons")] == [other[name] for name in ("decision", "reasons")]
+
+
+def test_a_release_is_served_without_scikit_learn_and_without_an_unpickler(place: Path, key: str) -> None:
+    code = (
+        "import sys; from services.model_server import opened; scorer = opened(sys.argv[1]);"
+        "scorer.score(scorer.contract.usual.reshape(1, -1));"
+        "print([name for name in ('sklearn', 'joblib', 'scipy') if name in sys.modules])"
+    )
+    environment = os.environ | {TRUSTED_KEYS: key, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", code, str(place)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
 
 
 def test_only_a_release_of_a_trusted_key_is_loaded(

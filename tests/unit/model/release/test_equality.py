@@ -1,7 +1,6 @@
 """Only a compiled model that equals the evaluated pipeline is released, verified and served."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from model.release.verify import verify
 from model.scoring import Scorer
 from tests.support.compiled_world import SHA256, Fitted, fitted, rows
 from tests.support.gates_world import forged
-from tests.support.model_servers import released
+from tests.support.model_servers import copied, released, without_compiled_model
 
 
 def changed(document: LinearDocument | TreesDocument) -> list[LinearDocument | TreesDocument]:
@@ -74,12 +73,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own(release: Path, tmp_path: Path) -> Path:
-    """Return a copy of the release, beside a copy of the key that signed it."""
-    shutil.copytree(release.parents[1], tmp_path / "all")
-    shutil.copytree(release.parents[1] / "key", tmp_path / "key") if (release.parents[1] / "key").is_dir() else (
-        shutil.copy(release.parents[1] / "key", tmp_path / "key")
-    )
-    return tmp_path / "all" / release.parent.name / release.name
+    return copied(release, tmp_path)
 
 
 @pytest.mark.process
@@ -148,11 +142,7 @@ def test_verify_sees_a_weight_that_no_reference_input_reaches(own: Path, tmp_pat
 
 @pytest.mark.process
 def test_a_release_from_before_compiled_models_scores_the_same(release: Path, own: Path, tmp_path: Path) -> None:
-    (own / files.COMPILED_FILE).unlink()
-    lineage = json.loads((own / files.LINEAGE_FILE).read_text())
-    del lineage["compiled"]
-    (own / files.LINEAGE_FILE).write_text(json.dumps(lineage))
-    place = forged(tmp_path, str(own), files.SERVER_FILE)
+    place = str(without_compiled_model(tmp_path, own))
     old, new = Scorer.open(place), Scorer.open(str(release))
     assert (old.compiled, new.compiled) == (False, True)
     assert verify(place).holds
