@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import httpx
 import psycopg
+import sqlalchemy as sa
 from kubernetes import client
 from psycopg.rows import dict_row
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
@@ -90,21 +91,8 @@ class Clinic:
         return card, self.record(int(answer.headers["audit-record"]))
 
     def rows(self, database: str, query: str, *values: Any) -> list[Json]:
-        """Return rows of a database, by the administrator's login, as the Job of the databases has it."""
-        secret = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
-        login = json.loads(secret)
-        with closing(
-            psycopg.connect(
-                host=NODE_IP,
-                port=POSTGRES_PORT,
-                dbname=f"{self.hospital}-{database}",
-                user=login["username"],
-                password=login["password"],
-                sslmode="verify-full",
-                sslrootcert=str(self.home.pki / "ca.crt"),
-                row_factory=dict_row,
-            )
-        ) as connection:
+        """Return rows of a database, by the administrator's login."""
+        with closing(psycopg.connect(**self._login(database), row_factory=dict_row)) as connection:
             return connection.execute(query, values).fetchall()
 
     def record(self, sequence: int) -> Json:
@@ -121,6 +109,30 @@ class Clinic:
         """Return the number of the newest audit record."""
         [row] = self.rows("audit", "SELECT coalesce(max(sequence), 0) AS last FROM audit.records")
         return int(row["last"])
+
+    @contextmanager
+    def audit(self) -> Iterator[sa.Connection]:
+        """Open the database of the audit chain, at one moment of it."""
+        engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(**self._login("audit")))
+        try:
+            with engine.connect() as connection:
+                yield connection.execution_options(isolation_level="REPEATABLE READ")
+        finally:
+            engine.dispose()
+
+    def _login(self, database: str) -> Json:
+        """Return the administrator's login to a database, as the Job of the databases has it."""
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
+        login = json.loads(secret)
+        return {
+            "host": NODE_IP,
+            "port": POSTGRES_PORT,
+            "dbname": f"{self.hospital}-{database}",
+            "user": login["username"],
+            "password": login["password"],
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.home.pki / "ca.crt"),
+        }
 
 
 def _entry(row: Json) -> Json:
