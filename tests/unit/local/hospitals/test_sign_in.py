@@ -1,16 +1,20 @@
 """Realms from hospitals' entries."""
 
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
+import yaml
 
 from infra.settings import SignIn
+from local.cluster.addons import MANIFESTS
+from local.cluster.pki import IDENTITIES
 from local.errors import UserError
 from local.hospitals import sign_in
 from local.hospitals.program_client import ISSUER as PROGRAMS
 from local.keycloak.realm import RealmSettings
-from local.paths import KEYCLOAK_URL, Home
+from local.paths import KEYCLOAK_HOST, KEYCLOAK_PORT, KEYCLOAK_URL, NODE_IP, Home
 from local.stack.stack import CONFIG, HOSPITALS
 from tests.support.mocked_stack import configuration
 
@@ -33,6 +37,20 @@ def test_each_hospital_of_the_dev_stack_has_a_realm() -> None:
     assert (CONFIG.name, HOSPITALS) == ("Pulumi.dev.yaml", "healthcare-mlops:hospitals")
     entries = configuration("dev")["hospitals"]
     assert [one.hospital for one in sign_in.realms(entries)] == [entry["name"] for entry in entries]
+
+
+def test_envoy_reaches_the_token_endpoint_by_a_name_of_the_cluster() -> None:
+    # Envoy Gateway refuses a token endpoint whose host is an address.
+    for one in configuration("dev")["hospitals"]:
+        host = f"https://{KEYCLOAK_HOST}:{KEYCLOAK_PORT}"
+        assert one["signIn"]["tokenUri"] == f"{host}/realms/{one['name']}/protocol/openid-connect/token"
+    manifest = Template((MANIFESTS / "keycloak.yaml").read_text(encoding="utf-8"))
+    service, slices = yaml.safe_load_all(manifest.substitute(KEYCLOAK_PORT=KEYCLOAK_PORT, NODE_IP=NODE_IP))
+    named = service["metadata"]
+    assert f"{named['name']}.{named['namespace']}.svc.cluster.local" == KEYCLOAK_HOST
+    assert slices["metadata"]["labels"]["kubernetes.io/service-name"] == named["name"]
+    [certificate] = [one for one in IDENTITIES if one.name == "keycloak"]
+    assert KEYCLOAK_HOST in certificate.names
 
 
 def test_defaults_are_those_of_the_settings() -> None:
