@@ -4,8 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from infra.settings.fields import Text, Url, matching
-from infra.settings.section import Section
+from infra.settings.fields import Section, Text, Url, matching
 
 Base64Url = Annotated[str, matching(r"[A-Za-z0-9_-]+", "base64url without padding, as in a JSON Web Key", 2000)]
 ApplicationName = Annotated[

@@ -9,13 +9,12 @@ from typing import Self
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from infra.settings import validation
-from infra.settings.fields import Account, Email, EnvironmentName, PrincipalArn, Region, Text
+from infra.settings.fields import Account, Email, EnvironmentName, PrincipalArn, Region, Section, Text
 from infra.settings.gateway import Gateway
 from infra.settings.hospital import Hospital
 from infra.settings.images import Images, read_images
 from infra.settings.network import Endpoints, Networks
 from infra.settings.resources import Resources, Sizes
-from infra.settings.section import Section
 from infra.settings.tiers import Tier, TierName, tier
 from infra.settings.vault import VaultServer
 

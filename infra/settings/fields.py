@@ -1,14 +1,15 @@
-"""Types of the settings' fields: how each is written, and how its text is read."""
+"""Sections of a stack's settings, and the types of their fields: how each is written, and how its text is read."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo
 
 import pulumi_aws
-from pydantic import GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticKnownError, core_schema
 
 _REGIONS = frozenset(region.value for region in pulumi_aws.Region)
@@ -175,3 +176,31 @@ ImageDigest = Annotated[
 Millicores = Annotated[int, Written('cores or thousandths of a core, such as "1" or 500m', _millicores)]
 Mebibytes = Annotated[int, Written(_MEMORY_FORM, _mebibytes)]
 Memory = Annotated[str, Written(_MEMORY_FORM, _memory)]
+
+
+class Section(BaseModel):
+    """A section of a stack's settings: immutable, with keys in camel case and no unknown ones."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, validate_by_alias=True, validate_by_name=True
+    )
+
+
+def sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the sections in the type of a field, such as that of ``tuple[Hospital, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from sections_in(argument)
+
+
+def has_setting(section: type[Section], path: Sequence[int | str]) -> bool:
+    """Return whether a section has a setting at a path of keys and list positions."""
+    keys = [part for part in path if isinstance(part, str)]
+    sections = [section]
+    for key in keys:
+        fields = [field for each in sections for field in each.model_fields.values() if field.alias == key]
+        if not fields:
+            return False
+        sections = [inner for field in fields for inner in sections_in(field.annotation)]
+    return True

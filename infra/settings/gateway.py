@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from infra.settings.fields import DomainName, Network, Text, Url
+from infra.settings.fields import DomainName, Network, Section, Text, Url
 from infra.settings.network import Endpoint
-from infra.settings.section import Section
 
 _HTTPS = 443
 

@@ -15,6 +15,7 @@ from infra.settings.fields import (
     HospitalName,
     KeyAlias,
     Network,
+    Section,
     Text,
     TimeZone,
     Url,
@@ -24,7 +25,6 @@ from infra.settings.fields import (
 )
 from infra.settings.network import port
 from infra.settings.resources import Resources
-from infra.settings.section import Section
 from infra.settings.sign_in import SignIn, UnitName
 
 

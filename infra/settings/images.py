@@ -6,8 +6,7 @@ from pathlib import Path
 from pydantic import ConfigDict, Field, ValidationError
 
 from infra.settings.errors import SettingsError, dotted, sentence
-from infra.settings.fields import ImageDigest
-from infra.settings.section import Section
+from infra.settings.fields import ImageDigest, Section
 
 
 class Images(Section):

@@ -14,12 +14,12 @@ from infra.settings.fields import (
     HospitalName,
     Network,
     PostgresqlUrl,
+    Section,
     Text,
     Url,
     VpcId,
     VpcNetwork,
 )
-from infra.settings.section import Section
 
 POSTGRESQL_PORT = 5432
 

@@ -11,8 +11,7 @@ from pydantic.fields import FieldInfo
 
 from infra.settings.cluster import KINDS
 from infra.settings.environment import Environment
-from infra.settings.fields import Written
-from infra.settings.section import Section, sections_in
+from infra.settings.fields import Section, Written, sections_in
 
 _INTRODUCTION = """\
 <!-- Generated from infra/settings by `make docs`. -->

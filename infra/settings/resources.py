@@ -4,8 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from infra.settings.fields import Mebibytes, Millicores
-from infra.settings.section import Section
+from infra.settings.fields import Mebibytes, Millicores, Section
 
 
 class Amount(Section):

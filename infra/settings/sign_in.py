@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from infra.settings.fields import Network, Text, Url, matching
+from infra.settings.fields import Network, Section, Text, Url, matching
 from infra.settings.network import Endpoint, network_of
-from infra.settings.section import Section
 
 
 class StaffRole(StrEnum):

@@ -5,8 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from infra.settings.fields import Text
-from infra.settings.section import Section
+from infra.settings.fields import Section, Text
 
 
 class AuditDevice(Section):

@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 from infra.settings.cluster import KINDS, Settings
 from infra.settings.environment import ClusterKind
 from infra.settings.errors import REFERENCE, SettingsError, sentence
+from infra.settings.fields import has_setting
 from infra.settings.files.layers import Layers, layers
-from infra.settings.section import has_setting
 
 _CLUSTER = "cluster"
 # The engine hands over other settings as JSON.
