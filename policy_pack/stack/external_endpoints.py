@@ -1,7 +1,7 @@
 """Addresses of external endpoints and audit devices of Vault, read from the configuration of a stack."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class TrustedIssuer:
         Claims that a request must have, each with the values that are allowed.
     sign_in
         Whether people sign in there.
+    sign_in_urls
+        URLs at which they do, by the field of a SecurityPolicy that has them.
     """
 
     issuer: str
@@ -49,6 +51,7 @@ class TrustedIssuer:
     keys: Any
     claims: Mapping[str, tuple[str, ...]]
     sign_in: bool = False
+    sign_in_urls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,8 @@ def _issuers(gateway: Mapping[str, Any], hospital: Mapping[str, Any]) -> Iterato
     if people:
         claims = {"hospital": (name,), "acr": tuple(people.get("secondFactor") or ("2",))}
         keys_url, audience = people.get("jwksUri", ""), people.get("audience", "")
-        yield TrustedIssuer(people.get("issuer", ""), (audience,), keys_url, claims, sign_in=True)
+        urls = {"authorizationEndpoint": people["authorizationUri"], "tokenEndpoint": people["tokenUri"]}
+        yield TrustedIssuer(people.get("issuer", ""), (audience,), keys_url, claims, sign_in=True, sign_in_urls=urls)
 
 
 def read_file(path: Path) -> Addresses:

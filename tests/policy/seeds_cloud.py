@@ -134,6 +134,7 @@ NETWORK: list[Seed] = [
     seed("SEG-06", _DEFAULT_SG, "egress", [{"protocol": "-1"}]),
     absent("SEG-09", _ENDPOINT, "vpcId", name="*kms"),
     seed("SEG-09", _ENDPOINT, "serviceName", "com.amazonaws.us-east-1.ec2"),
+    seed("SEG-09", _ENDPOINT, "privateDnsEnabled", False),
     seed("SEG-09", _ENDPOINT, "policy", GONE),
     seed("SEG-09", _ENDPOINT, "policy", statement(0, Effect="Allow", Principal="*", Resource="*", Condition=GONE)),
     seed("SEG-10", _EKS, "vpcConfig.endpointPublicAccess", True),

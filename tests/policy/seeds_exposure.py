@@ -186,6 +186,8 @@ CLIENTS: list[Seed] = [
 
 DECLARED: list[Seed] = [
     absent("SEG-12", _TRAFFIC),
+    seed("SEG-12", _CLIENT, "spec.headers.xForwardedClientCert.mode", "AlwaysForwardOnly"),
+    seed("SEG-12", _CLIENT, "spec.enableProxyProtocol", True),
     seed("SEG-12", _GATEWAY, "spec.listeners", lambda old: [*old, _HTTP_LISTENER]),
     seed("SEG-12", _TRAFFIC, "spec.rateLimit", GONE),
     seed("SEG-12", _TRAFFIC, "spec.rateLimit.local.rules", []),

@@ -337,6 +337,8 @@ def network() -> list[Resource]:
                 own
                 | {
                     "serviceName": f"com.amazonaws.{REGION}.{service}",
+                    "vpcEndpointType": "Interface",
+                    "privateDnsEnabled": True,
                     "subnetIds": ["subnet-private"],
                     "policy": policy,
                 },

@@ -31,6 +31,7 @@ from policy_pack.stack.checks import (
     expect,
     guarded,
     is_empty,
+    is_true,
     not_yet_known,
     violation,
 )
@@ -115,6 +116,17 @@ def vpcs_have_endpoints(vpc: Resource, context: StackContext) -> Findings:
                 if all_known
                 else not_yet_known(f"VPC endpoint for {service}")
             )
+
+
+@resource_check("SEG-09", _ENDPOINT)
+def endpoints_have_the_name_of_the_service(endpoint: Resource) -> Findings:
+    """Require private DNS of interface endpoints, so that clients resolve the names of AWS to them."""
+    if endpoint.at("vpcEndpointType").text() == "Interface":
+        yield from expect(
+            endpoint.at("privateDnsEnabled"),
+            is_true,
+            "has no private DNS, so clients use the service's public addresses",
+        )
 
 
 @resource_check("SEG-09", _ENDPOINT)

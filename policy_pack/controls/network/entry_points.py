@@ -189,3 +189,12 @@ def clients_do_not_name_their_address(policy: Resource) -> Findings:
         value = policy.at(path)
         if not value.absent and value.value is not False:
             yield violation("lets clients name the address that they come from", path)
+
+
+@resource_check("SEG-12", CLIENT_POLICY)
+def clients_do_not_name_their_certificate(policy: Resource) -> Findings:
+    """Refuse modes in which a client's own header with the details of a certificate reaches a workload."""
+    path = "spec.headers.xForwardedClientCert.mode"
+    mode = policy.at(path)
+    if not mode.absent and mode.value not in ("Sanitize", "SanitizeSet"):
+        yield violation("forwards a header in which clients name a certificate", path)

@@ -148,8 +148,16 @@ def sign_in(spec: Spec, issuers: Collection[TrustedIssuer] | None = None) -> Ite
         yield "a request with a token in its header needs no session (oidc.passThroughAuthHeader)"
     if not redirect.startswith(_HTTPS):
         yield "the address after the sign-in is not https (oidc.redirectURL)"
-    if issuers is not None and issuer not in {one.issuer for one in issuers if one.sign_in}:
+    if issuers is None:
+        return
+    own = next((one for one in issuers if one.sign_in and one.issuer == issuer), None)
+    if own is None:
         yield "the identity provider is not the one of the stack's configuration (oidc.provider.issuer)"
+        return
+    for field, url in own.sign_in_urls.items():
+        # Without the field, Envoy Gateway asks the issuer.
+        if part(spec, "oidc", "provider", field) not in (None, url):
+            yield f"people are sent to another address than the stack's configuration has (oidc.provider.{field})"
 
 
 def _has_keys(provider: Spec) -> bool:

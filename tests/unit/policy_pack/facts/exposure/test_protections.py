@@ -1,12 +1,13 @@
-"""The access log of a gateway: what goes to the recorder alone may say more than what goes elsewhere."""
+"""Protections of a gateway: its access log, of which the recorder alone may get more, and the sign-in of people."""
 
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from policy_pack.facts.exposure.protections import access_log
+from policy_pack.facts.exposure.protections import access_log, sign_in
 from policy_pack.facts.exposure.table import TABLE, read
+from policy_pack.stack.external_endpoints import TrustedIssuer
 from workloads.platform.gateway_class import traffic_spec
 from workloads.platform.gateway_records import Recorder
 
@@ -85,3 +86,30 @@ def test_details_of_refusals_go_to_the_recorder_alone(change: Any) -> None:
     change(found)
     [reason] = access_log(found, EXPOSURE)
     assert "can identify a patient" in reason
+
+
+IDP = "https://idp.example/realms/north"
+PEOPLE = TrustedIssuer(
+    issuer=IDP,
+    audiences=("north-care",),
+    keys=f"{IDP}/certs",
+    claims={},
+    sign_in=True,
+    sign_in_urls={"authorizationEndpoint": f"{IDP}/auth", "tokenEndpoint": f"{IDP}/token"},
+)
+
+
+@pytest.mark.parametrize(
+    ("provider", "says"),
+    [
+        ({"issuer": IDP, "authorizationEndpoint": f"{IDP}/auth", "tokenEndpoint": f"{IDP}/token"}, ""),
+        ({"issuer": IDP}, ""),
+        ({"issuer": IDP, "authorizationEndpoint": "https://evil.example/auth"}, "oidc.provider.authorizationEndpoint"),
+        ({"issuer": IDP, "tokenEndpoint": "https://evil.example/token"}, "oidc.provider.tokenEndpoint"),
+        ({"issuer": "https://evil.example"}, "oidc.provider.issuer"),
+    ],
+)
+def test_people_sign_in_at_the_addresses_of_the_stack_s_configuration(provider: dict[str, str], says: str) -> None:
+    spec = {"oidc": {"provider": provider, "redirectURL": "https://north.example/callback"}}
+    gaps = list(sign_in(spec, (PEOPLE,)))
+    assert [says in gap for gap in gaps] == ([True] if says else [])
