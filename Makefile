@@ -70,6 +70,10 @@ screenshots: .venv/.synced-tests ## pictures of the card and the worklist of the
 	@$(PYTHON) -m tests.support.packages
 	@$(PYTHON) -m tests.screenshots
 
+.PHONY: audit-verify
+audit-verify: .venv/.synced ## verify a hospital's audit chain against its signed anchors (HOSPITAL=north)
+	@$(PYTHON) -m local audit-verify "$(HOSPITAL)"
+
 .PHONY: rehearse
 rehearse: .venv/.synced ## apply the prod stack from nothing, on the emulators (KEEP=1 leaves it running, END=1 ends it)
 	@$(PYTHON) -m local rehearse $(if $(KEEP),--keep) $(if $(END),--end)

@@ -25,7 +25,7 @@ from local.lifecycle import prepare
 from local.paths import KEYCLOAK_URL, Home
 from local.progress import Tell, steps_on
 from local.rehearsal import rehearsal
-from local.stack import environment
+from local.stack import audit_chain, environment
 from local.stack.stack import Stack, link_overlay, remove_state, require_local_cluster
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -171,6 +171,17 @@ def discharge(
         print(json.dumps(done.as_dict(), indent=2))
     else:
         screen.show_discharge(done)
+
+
+@app.command(name="audit-verify")
+def audit_verify(
+    hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "", as_json: Json = False
+) -> None:
+    """Verify a hospital's audit chain against its anchors; exit code 1 if anything is wrong."""
+    home = Home.default()
+    if not openbao.token_file(home).exists():
+        raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    raise typer.Exit(audit_chain.verify(home, hospital, *(["--json"] if as_json else [])))
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 The kubelet has no client certificate, so its probes are commands. This one imports no package: it runs every few
 seconds, and an import of an HTTP client would cost more than the request. ``tls://HOST:PORT`` asks a gRPC server for a
-handshake, in which it reads its certificate, and for nothing else.
+handshake, in which it reads its certificate, and for nothing else. ``file:///PATH?seconds=60`` is for a program that
+answers nobody: it touches the file when it has done its work.
 """
 
 import http.client
@@ -10,7 +11,9 @@ import os
 import socket
 import ssl
 import sys
+import time
 import urllib.parse
+from pathlib import Path
 
 TIMEOUT_SECONDS = 3.0
 _FILES = {
@@ -59,6 +62,19 @@ def shake_hands(url: str) -> None:
             raise ConnectionError("the server closed the connection")
 
 
+def age(url: str) -> tuple[float, float]:
+    """Return the seconds since a file was touched, and how many there may be.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    """
+    address = urllib.parse.urlsplit(url)
+    [most] = urllib.parse.parse_qs(address.query)["seconds"]
+    return time.time() - Path(address.path).stat().st_mtime, float(most)
+
+
 def _context() -> ssl.SSLContext:
     authority, certificate, key = (os.environ.get(name) or default for name, default in _FILES.items())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -71,12 +87,17 @@ def _context() -> ssl.SSLContext:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit with 0 if the answer is 200, or the handshake of ``tls://`` succeeds."""
+    """Exit with 0 if the answer is 200, the handshake of ``tls://`` succeeds, or the file is new enough."""
     [url] = arguments
+    scheme = urllib.parse.urlsplit(url).scheme
     try:
-        if urllib.parse.urlsplit(url).scheme == "tls":
+        if scheme == "tls":
             shake_hands(url)
             return 0
+        if scheme == "file":
+            seconds, most = age(url)
+            print(f"{seconds:.0f} seconds old", file=sys.stderr)
+            return 0 if seconds <= most else 1
         answer = status(url)
     except (OSError, http.client.HTTPException) as error:
         print(f"no answer: {error}", file=sys.stderr)

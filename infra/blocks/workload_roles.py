@@ -61,12 +61,15 @@ class BucketGrant:
         The permitted actions.
     head_bucket
         Whether the client sends HeadBucket first, a request without a prefix.
+    object_lock
+        Whether the client reads how long objects of the bucket are locked.
     """
 
     data: DataClass
     prefix: str
     access: Access
     head_bucket: bool = False
+    object_lock: bool = False
 
 
 @dataclass(frozen=True)
@@ -291,6 +294,9 @@ def bucket_access_policy(grants: Sequence[BucketGrant], arns: Mapping[DataClass,
             operator = "StringLikeIfExists" if grant.head_bucket else "StringLike"
             listing["Condition"] = {operator: {"s3:prefix": [f"{grant.prefix}*", grant.prefix.rstrip("/")]}}
         statements.append(listing)
+        if grant.object_lock:
+            lock = "s3:GetBucketObjectLockConfiguration"
+            statements.append({"Effect": "Allow", "Action": lock, "Resource": bucket})
     for data, (_, key) in arns.items():
         writes = any(grant.access.writes for grant in grants if grant.data is data)
         statements.append(

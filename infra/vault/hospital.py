@@ -14,12 +14,14 @@ from infra.vault.server import KubernetesAuth
 
 PSEUDONYM_KEY = "pseudonym"
 SIGNING_KEY = "release-signing"
+AUDIT_KEY = "audit-signing"
 IDENTITY_KEY = "identity"
 # Also keyed hashes (HMAC) of the values that are searched for.
 IDENTITY_LOOKUP_KEY = "identity-lookup"
 KEYS = {
     PSEUDONYM_KEY: "hmac",
     SIGNING_KEY: "ed25519",
+    AUDIT_KEY: "ed25519",
     IDENTITY_KEY: "aes256-gcm96",
     IDENTITY_LOOKUP_KEY: "aes256-gcm96",
 }
@@ -70,10 +72,12 @@ class HospitalVaultArgs:
 class HospitalVault(pulumi.ComponentResource):
     """Secrets engines, keys, policies and roles of a hospital.
 
-    ``release_keys`` are the public keys that sign its releases: base64, separated by commas.
+    ``release_keys`` are the public keys that sign its releases, and ``audit_keys`` those that sign the anchors of its
+    audit chain: base64, separated by commas.
     """
 
     release_keys: pulumi.Output[str]
+    audit_keys: pulumi.Output[str]
 
     def __init__(self, name: str, args: HospitalVaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         vault_provider = pulumi.ResourceOptions(providers={"vault": args.auth.provider})
@@ -111,11 +115,10 @@ class HospitalVault(pulumi.ComponentResource):
         }
         for workload in args.workloads:
             self._role(args, workload)
-        # All versions, so that releases signed before a rotation stay valid.
-        self.release_keys = keys[SIGNING_KEY].keys.apply(
-            lambda versions: ",".join(version["public_key"] for version in versions)
-        )
-        self.register_outputs({"transit": transit.path, "releaseKeys": self.release_keys})
+        self.release_keys = _public_keys(keys[SIGNING_KEY])
+        self.audit_keys = _public_keys(keys[AUDIT_KEY])
+        outputs = {"transit": transit.path, "releaseKeys": self.release_keys, "auditKeys": self.audit_keys}
+        self.register_outputs(outputs)
 
     def _role(self, args: HospitalVaultArgs, workload: VaultWorkload) -> None:
         child = pulumi.ResourceOptions(parent=self)
@@ -133,6 +136,11 @@ class HospitalVault(pulumi.ComponentResource):
             token_max_ttl=TOKEN_MAX_SECONDS,
             opts=child,
         )
+
+
+def _public_keys(key: vault.transit.SecretBackendKey) -> pulumi.Output[str]:
+    """Return the public keys of all versions, so that what was signed before a rotation stays valid."""
+    return key.keys.apply(lambda versions: ",".join(version["public_key"] for version in versions))
 
 
 def policy_text(hospital: str, rules: Sequence[VaultPolicyRule]) -> str:

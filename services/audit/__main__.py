@@ -219,6 +219,10 @@ def anchor(
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between anchors.")] = INTERVAL_SECONDS,
     once: Annotated[bool, typer.Option("--once", help="Anchor the head once.")] = False,
     unlocked: Annotated[bool, typer.Option("--unlocked", help="Accept a bucket without object lock.")] = False,
+    marks: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the files `tried` and `anchored`, whose times probes read.", show_default=False),
+    ] = None,
 ) -> None:
     """Sign the chain's head and write it to the locked bucket every few seconds, until it is stopped."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
@@ -235,7 +239,7 @@ def anchor(
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    anchoring.run(stop, interval)
+    anchoring.run(stop, interval, marks)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Event
 
 from sqlalchemy import Connection
@@ -24,6 +25,15 @@ IDLE = timedelta(hours=1)
 """An unchanged head is anchored again after this time, so that an idle chain differs from one that nobody anchors."""
 
 log = logging.getLogger("services.audit")
+
+
+TRIED, ANCHORED = "tried", "anchored"
+"""Files whose times probes read."""
+
+
+def _mark(folder: Path | None, name: str) -> None:
+    if folder is not None:
+        (folder / name).touch()
 
 
 class BrokenChainError(AuditError):
@@ -101,14 +111,25 @@ class Anchoring:
         self.bucket.put(head, self.signer)
         return head
 
-    def run(self, stop: Event, interval: float = INTERVAL_SECONDS) -> None:
-        """Anchor until the event is set; a fault that may pass is logged and tried again at the next interval."""
+    def run(self, stop: Event, interval: float = INTERVAL_SECONDS, marks: Path | None = None) -> None:
+        """Anchor until the event is set; a fault that may pass is logged and tried again at the next interval.
+
+        Parameters
+        ----------
+        stop, interval
+            When to end, and the seconds between anchors.
+        marks
+            Folder of two files for probes: the time of ``tried`` is that of the last attempt, and the time of
+            ``anchored`` that of the last one after which the whole chain was anchored.
+        """
         last, started = None, False
         while not stop.is_set():
+            _mark(marks, TRIED)
             try:
                 if not started:
                     last, started = self.last(), True
                 last = self.anchor(last)
+                _mark(marks, ANCHORED)
             except BrokenChainError:
                 raise
             except (UserError, DatabaseError) as fault:

@@ -117,3 +117,4 @@ def test_the_first_page_declares_the_same_and_tells_where_things_are(dev: Stack,
     assert told["hospitals"]["north"]["buckets"]["models"] == "hmlops-dev-north-models"
     assert told["hospitals"]["south"]["namespaces"]["phi"] == "south-phi"
     assert told["hospitals"]["north"]["modelUrl"] is None
+    assert told["hospitals"]["north"]["auditKeys"] == "north-audit-signing-public"

@@ -24,12 +24,12 @@ NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 
 @dataclass(frozen=True)
 class Service:
-    """A service that answers other workloads over mutual TLS.
+    """A program that runs all the time; most answer other workloads over mutual TLS.
 
     Parameters
     ----------
     workload
-        The row of the workload table, with a port ``https``.
+        The row of the workload table, with a port ``https`` if it answers.
     container
         Its container; :func:`probes` are commands that ask it with the pod's own certificate.
     tmp_size
@@ -113,13 +113,22 @@ def deployment(context: HospitalContext, service: Service, parent: pulumi.Resour
     )
     settings = tls_environment(context.hospital.name, service.workload)
     container = replace(service.container, env={**service.container.env, **settings})
-    pod = Pod(identity, container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
+    return background(context, replace(service, container=container), parent)
+
+
+def background(context: HospitalContext, service: Service, parent: pulumi.Resource) -> apps.Deployment:
+    """Declare a Deployment alone: of a workload that answers nobody, or whose Service is declared beside it."""
+    row, identity = workload_table.row(service.workload), context.identities[service.workload]
+    labels = dict(identity.labels)
+    pod = Pod(identity, service.container, tmp_size=service.tmp_size, grace_seconds=GRACE_SECONDS)
     return apps.Deployment(
         context.logical_name(service.workload),
-        metadata=ObjectMetaArgs(name=name, namespace=identity.namespace, labels=labels, annotations=NOT_AWAITED),
+        metadata=ObjectMetaArgs(
+            name=row.service_account, namespace=identity.namespace, labels=labels, annotations=NOT_AWAITED
+        ),
         spec=apps.DeploymentSpecArgs(
             replicas=context.hospital.replicas.min if row.pods.replicas == "hospital" else row.pods.replicas,
-            selector=selector,
+            selector=LabelSelectorArgs(match_labels=labels),
             # The new pod is ready before an old one stops.
             strategy=apps.DeploymentStrategyArgs(
                 type="RollingUpdate",
@@ -129,5 +138,5 @@ def deployment(context: HospitalContext, service: Service, parent: pulumi.Resour
                 metadata=identity.pod_metadata, spec=pod_spec(context.cluster, context.settings, pod)
             ),
         ),
-        opts=options,
+        opts=context.options(parent),
     )

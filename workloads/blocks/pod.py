@@ -66,12 +66,12 @@ class PodIdentity:
 
 @dataclass(frozen=True)
 class CommandProbes:
-    """Port of a mutual TLS server, and the commands of its liveness and its readiness probe.
+    """Port of a mutual TLS server, if there is one, and the commands of the liveness and the readiness probe.
 
     The kubelet has no client certificate, so a command in the container asks with the pod's own.
     """
 
-    port: int
+    port: int | None
     liveness: Sequence[str]
     readiness: Sequence[str]
     drain_seconds: int = DRAIN_SECONDS
@@ -90,7 +90,7 @@ class Container:
     env
         Environment variables besides those of all containers.
     probes
-        Probes of a container that serves mutual TLS.
+        Probes of a container that runs all the time.
     """
 
     name: str
@@ -198,11 +198,11 @@ def container_spec(
         security_context=container_security_context(),
         termination_message_policy="FallbackToLogsOnError",
         volume_mounts=list(mounts) or None,
-        ports=[_port(probes)] if probes else None,
+        ports=[_port(probes.port)] if probes and probes.port else None,
         startup_probe=_probe(probes.readiness, period=2, failures=60) if probes else None,
         readiness_probe=_probe(probes.readiness, period=5, failures=3) if probes else None,
         liveness_probe=_probe(probes.liveness, period=10, failures=3) if probes else None,
-        lifecycle=_lifecycle(probes) if probes else None,
+        lifecycle=_lifecycle(probes) if probes and probes.port else None,
     )
 
 
@@ -291,8 +291,8 @@ def _token_volume(name: str, audience: str | None) -> core.VolumeArgs:
     return core.VolumeArgs(name=name, projected=core.ProjectedVolumeSourceArgs(sources=[source]))
 
 
-def _port(probes: CommandProbes) -> core.ContainerPortArgs:
-    return core.ContainerPortArgs(container_port=probes.port, name="https", protocol="TCP")
+def _port(number: int) -> core.ContainerPortArgs:
+    return core.ContainerPortArgs(container_port=number, name="https", protocol="TCP")
 
 
 def _lifecycle(probes: CommandProbes) -> core.LifecycleArgs:

@@ -31,6 +31,7 @@ from workloads.blocks.deployment import service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
+from workloads.pipeline.anchor import anchor
 from workloads.pipeline.database import database
 from workloads.pipeline.features import features
 from workloads.pipeline.ingest import ingest
@@ -50,7 +51,7 @@ from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
 from workloads.zones.secret_table import TLS
-from workloads.zones.workload_table import CARE, GATEWAY, MODEL_SERVER, PLANNING, RECORDER, Workload
+from workloads.zones.workload_table import ANCHOR, CARE, GATEWAY, MODEL_SERVER, PLANNING, RECORDER, Workload
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ class HospitalService(pulumi.ComponentResource):
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
             "namespaces": zones.namespaces,
+            # For `python -m services.audit verify`: what Vault says later is not what it said then.
+            "auditKeys": vault.audit_keys,
             "release": str(release) if release else None,
             "modelUrl": service_url(hospital.name, MODEL_SERVER) if release else None,
         }
@@ -270,6 +273,8 @@ class HospitalService(pulumi.ComponentResource):
             declare(context, self)
         if PLANNING in accounts:
             planning(context, self)
+        if ANCHOR in accounts:
+            anchor(context, self)
         if self._server:
             database(context, self._server.administrator.name, self)
         if settings.gateway and CARE in accounts:

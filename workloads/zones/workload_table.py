@@ -20,7 +20,7 @@ TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
 INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "features", "training", "promotion"
 MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
-CARE, RECORDER = "care", "recorder"
+ANCHOR, CARE, RECORDER = "anchor", "care", "recorder"
 _STRICT = ConfigDict(extra="forbid")
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
@@ -44,6 +44,7 @@ class Permission:
     location: str
     access: Access
     head_bucket: bool = False
+    object_lock: bool = False
 
 
 @validated(frozen=True, config=_STRICT)
@@ -187,6 +188,7 @@ class WorkloadTable:
                 self.locations[permission.location].prefix,
                 permission.access,
                 permission.head_bucket,
+                permission.object_lock,
             )
             for permission in self.workloads[workload].buckets
         )

@@ -1,5 +1,7 @@
 """The probe of a gRPC server: a handshake with the pod's own certificate."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,14 @@ def test_a_server_that_refuses_the_certificate_is_no_answer(
         assert probe.main([f"tls://{HOST}:{recorder.port}"]) == 1
     finally:
         recorder.stop()
+
+
+def test_a_file_is_new_enough_or_not(tmp_path: Path) -> None:
+    file = tmp_path / "anchored"
+    url = f"file://{file}?seconds=60"
+    assert probe.main([url]) == 1
+    file.touch()
+    assert probe.main([url]) == 0
+    now = time.time()
+    os.utime(file, (now - 90, now - 90))
+    assert probe.main([url]) == 1

@@ -209,21 +209,24 @@ class Stop(Event):
         return self.is_set()
 
 
-def test_a_fault_that_passes_is_tried_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_that_passes_is_tried_again(world: World, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     world.append(2)
-    down = [True, True]
+    down, marks = [True, True], tmp_path / "marks"
+    marks.mkdir()
 
     @contextmanager
     def connect() -> Iterator[Connection]:
         if down:
             down.pop()
+            assert [mark.name for mark in marks.iterdir()] == ["tried"]
             raise OperationalError("SELECT", {}, Exception("Margaret"))
         with world.anchoring.connect() as connection:
             yield connection
 
     with caplog.at_level(logging.ERROR):
-        replace(world.anchoring, connect=connect).run(Stop(4), 0)
+        replace(world.anchoring, connect=connect).run(Stop(4), 0, marks)
     assert [anchor.sequence for anchor in world.anchors()] == [2]
+    assert {mark.name for mark in marks.iterdir()} == {"tried", "anchored"}
     assert caplog.text.count("Not anchored: the database answers SQLSTATE 08000") == 2
     assert "Margaret" not in caplog.text
 
