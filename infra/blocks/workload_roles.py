@@ -63,6 +63,8 @@ class BucketGrant:
         Whether the client sends HeadBucket first, a request without a prefix.
     object_lock
         Whether the client reads how long objects of the bucket are locked.
+    versions
+        Whether the client reads every version of an object, those behind a delete marker included.
     """
 
     data: DataClass
@@ -70,6 +72,7 @@ class BucketGrant:
     access: Access
     head_bucket: bool = False
     object_lock: bool = False
+    versions: bool = False
 
 
 @dataclass(frozen=True)
@@ -286,9 +289,10 @@ def bucket_access_policy(grants: Sequence[BucketGrant], arns: Mapping[DataClass,
     statements: list[Statement] = []
     for grant in grants:
         bucket, _ = arns[grant.data]
-        actions = list(grant.access.actions)
+        actions = [*grant.access.actions, *(["s3:GetObjectVersion"] if grant.versions else [])]
         statements.append({"Effect": "Allow", "Action": actions, "Resource": f"{bucket}/{grant.prefix}*"})
-        listing: Statement = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket}
+        lists = ["s3:ListBucket", "s3:ListBucketVersions"] if grant.versions else "s3:ListBucket"
+        listing: Statement = {"Effect": "Allow", "Action": lists, "Resource": bucket}
         if grant.prefix:
             # Clients list a folder with or without its slash.
             operator = "StringLikeIfExists" if grant.head_bucket else "StringLike"

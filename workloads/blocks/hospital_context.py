@@ -29,6 +29,8 @@ class HospitalContext:
         The hospital's buckets by data class.
     release_keys
         Public keys that sign its releases.
+    audit_keys
+        Public keys that sign the anchors of its audit chain.
     release
         Metadata of the release that it serves; None without a release.
     prerequisites
@@ -41,6 +43,7 @@ class HospitalContext:
     identities: Mapping[str, PodIdentity]
     buckets: Mapping[DataClass, BucketRef]
     release_keys: pulumi.Output[str]
+    audit_keys: pulumi.Output[str]
     release: ReleaseMetadata | None
     prerequisites: tuple[pulumi.Resource, ...]
 

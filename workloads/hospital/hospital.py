@@ -38,6 +38,7 @@ from workloads.pipeline.ingest import ingest
 from workloads.pipeline.promotion import promotion
 from workloads.pipeline.reidentify import reidentify
 from workloads.pipeline.training import training
+from workloads.pipeline.verify import verify
 from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
@@ -176,7 +177,6 @@ class HospitalService(pulumi.ComponentResource):
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
             "namespaces": zones.namespaces,
-            # For `python -m services.audit verify`: what Vault says later is not what it said then.
             "auditKeys": vault.audit_keys,
             "release": str(release) if release else None,
             "modelUrl": service_url(hospital.name, MODEL_SERVER) if release else None,
@@ -266,6 +266,7 @@ class HospitalService(pulumi.ComponentResource):
             identities={key: account.identity for key, account in accounts.items()},
             buckets=storage.buckets,
             release_keys=vault.release_keys,
+            audit_keys=vault.audit_keys,
             release=args.release,
             prerequisites=(args.platform, zones, storage, vault, *prerequisites, *accounts.values()),
         )
@@ -275,6 +276,7 @@ class HospitalService(pulumi.ComponentResource):
             planning(context, self)
         if ANCHOR in accounts:
             anchor(context, self)
+            verify(context, self)
         if self._server:
             database(context, self._server.administrator.name, self)
         if settings.gateway and CARE in accounts:

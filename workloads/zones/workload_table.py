@@ -20,7 +20,7 @@ TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
 INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "features", "training", "promotion"
 MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
-ANCHOR, CARE, RECORDER = "anchor", "care", "recorder"
+ANCHOR, VERIFY, CARE, RECORDER = "anchor", "verify", "care", "recorder"
 _STRICT = ConfigDict(extra="forbid")
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]
@@ -45,6 +45,7 @@ class Permission:
     access: Access
     head_bucket: bool = False
     object_lock: bool = False
+    versions: bool = False
 
 
 @validated(frozen=True, config=_STRICT)
@@ -189,6 +190,7 @@ class WorkloadTable:
                 permission.access,
                 permission.head_bucket,
                 permission.object_lock,
+                permission.versions,
             )
             for permission in self.workloads[workload].buckets
         )
