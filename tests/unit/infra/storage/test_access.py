@@ -107,7 +107,8 @@ def places() -> Iterator[tuple[DataClass, str]]:
 
 
 def granted(grants: tuple[BucketGrant, ...], data: DataClass, place: str, action: str) -> bool:
-    return any(g.data is data and place.startswith(g.prefix) and action in g.access.actions for g in grants)
+    own = [grant for grant in grants if grant.data is data and place.startswith(grant.prefix)]
+    return any(action in one.access.actions or (one.versions and action == "s3:GetObjectVersion") for one in own)
 
 
 @pytest.mark.parametrize("workload", GRANTS)
@@ -133,6 +134,21 @@ def test_a_workload_lists_its_own_prefixes_alone(dev: Cloud, workload: str) -> N
         mine = [grant for grant in GRANTS[workload] if grant.data is data and prefix.startswith(grant.prefix)]
         may = dev.may(arn, dev.roles[name], "s3:ListBucket", bucket("dev", other, data), s3_prefix=prefix)
         assert may is (other == "north" and bool(mine)), (other, data, prefix)
+        versions = any(grant.versions for grant in mine)
+        may = dev.may(arn, dev.roles[name], "s3:ListBucketVersions", bucket("dev", other, data), s3_prefix=prefix)
+        assert may is (other == "north" and versions), (other, data, prefix)
+
+
+@pytest.mark.parametrize("workload", GRANTS)
+def test_the_anchor_alone_asks_how_long_objects_are_locked(dev: Cloud, workload: str) -> None:
+    name, arn = role("dev", "north", workload)
+    action = "s3:GetBucketObjectLockConfiguration"
+    found = {
+        (other, data)
+        for other, data in product(HOSPITALS, DataClass)
+        if dev.may(arn, dev.roles[name], action, bucket("dev", other, data))
+    }
+    assert found == ({("north", DataClass.AUDIT)} if workload == "audit-anchor" else set())
 
 
 @pytest.mark.parametrize("workload", GRANTS)
