@@ -92,6 +92,8 @@ def test_probes_read_when_it_last_anchored(stack: Stack) -> None:
     }
 
 
-def test_a_stack_without_postgresql_has_none(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_production_accepts_no_bucket_without_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
     prod = declare(settings("prod", tmp_path_factory.mktemp("prod")))
-    assert not [one.name for one in prod.resources if NAME in one.name]
+    assert container(prod)["args"] == ["-m", "services.audit", "anchor", "--marks", "/tmp"]
+    [bucket] = [one for one in prod.of("Bucket") if one.name == "north-audit"]
+    assert bucket.inputs["objectLockEnabled"] is True

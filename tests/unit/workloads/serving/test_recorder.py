@@ -107,9 +107,9 @@ def test_a_gateway_of_programs_alone_has_one_too(stack: Stack) -> None:
     assert not [one for one in stack.of("Deployment") if one.metadata["namespace"] == "south-phi"]
 
 
-def test_production_has_none_while_its_pods_use_no_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_production_records_refusals_too(tmp_path_factory: pytest.TempPathFactory) -> None:
     prod = declare(settings("prod", tmp_path_factory.mktemp("prod")))
-    assert not [one for one in prod.resources if NAME in one.name]
+    assert of(prod, "Deployment").inputs["spec"]["replicas"] > 1
     for proxy in prod.of("EnvoyProxy"):
-        [log] = proxy.inputs["spec"]["telemetry"]["accessLog"]["settings"]
-        assert [sink["type"] for sink in log["sinks"]] == ["File"]
+        logs = proxy.inputs["spec"]["telemetry"]["accessLog"]["settings"]
+        assert [sink["type"] for log in logs for sink in log["sinks"]] == ["File", "OpenTelemetry", "OpenTelemetry"]
