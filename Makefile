@@ -96,6 +96,8 @@ deploy: .venv/.synced ## change what is deployed, judged by the policy pack (STA
 
 .PHONY: revocations
 revocations: .venv/.synced ## publish the revocation lists of client certificates to the gateways, and change nothing else (STACK=prod)
+	@planned=$$($(ENGINE) preview --stack $(STACK)) || exit 1; case "$$planned" in *" to delete"*) \
+	echo "make $@: this program deletes resources of $(STACK), which needs an update of the whole stack" >&2; exit 2;; esac
 	@$(ENGINE) up --stack $(STACK) --yes --skip-preview --target '**-gateway-revoked' --policy-pack policy_pack
 
 .PHONY: audit

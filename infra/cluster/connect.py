@@ -34,7 +34,8 @@ def connect(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
 def _existing(settings: ExistingClusterSettings) -> Cluster:
     """Return an existing cluster, reached with the kubeconfig of the environment variable KUBECONFIG."""
     api, aws = settings.endpoints.kubernetes, settings.endpoints.aws
-    provider = kubernetes.Provider("cluster")
+    # A changed ConfigMap is updated in place: deleted for a moment, the gateway had no revocation list.
+    provider = kubernetes.Provider("cluster", enable_config_map_mutable=True)
     root_ca = ConfigMap.get("cluster-ca", f"default/{CA_CONFIG_MAP}", opts=pulumi.ResourceOptions(provider=provider))
     return Cluster(
         provider=provider,

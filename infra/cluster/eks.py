@@ -46,7 +46,10 @@ def declare(
     ImageRepositories("registry", ImageRepositoriesArgs(settings, nodes.role_arn), opts)
     # The kubeconfig resolves once the deployer has access and nodes can run pods.
     ready = pulumi.Output.all(eks.kubeconfig, *access.ids, *nodes.ids, *node_addons.ids, *addons.ids)
-    provider = kubernetes.Provider("cluster", kubeconfig=ready.apply(lambda outputs: str(outputs[0])))
+    # A changed ConfigMap is updated in place: deleted for a moment, the gateway had no revocation list.
+    provider = kubernetes.Provider(
+        "cluster", kubeconfig=ready.apply(lambda outputs: str(outputs[0])), enable_config_map_mutable=True
+    )
     storage_class(provider, volumes.key_arn)
     return Cluster(
         provider=provider,

@@ -31,8 +31,9 @@ path "+/pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/pki/cert/*" { capabilities = ["read"] }
 path "+/pki/roles/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "+/pki/config/crl" { capabilities = ["create", "read", "update"] }
-# A person issues the certificates of a hospital's applications; here, that of the demonstration's EHR.
+# A person issues and revokes the certificates of a hospital's applications; here, those of the demonstration.
 path "+/pki/issue/program" { capabilities = ["create", "update"] }
+path "+/pki/revoke" { capabilities = ["create", "update"] }
 path "+/workload-pki/root/generate/internal" { capabilities = ["create", "update"] }
 path "+/workload-pki/issuer/*" { capabilities = ["read", "delete"] }
 path "+/workload-pki/cert/*" { capabilities = ["read"] }
