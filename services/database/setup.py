@@ -16,8 +16,7 @@ def set_up(administrator: Administrator, hospital: str, schemas: tuple[Schema, .
     with administrator.autocommit() as connection:
         # Two Jobs at once: the second waits for the first. The lock is the session's.
         connection.execute(text("SELECT pg_advisory_lock(hashtext(:hospital))"), {"hospital": hospital})
-        # Logins connect to the databases of their row alone, and so not to the server's own.
-        connection.execute(text(f'REVOKE ALL ON DATABASE "{INITIAL_DATABASE}" FROM PUBLIC'))
+        _close_own_databases(connection)
         create_roles(connection, hospital)
         for schema in schemas:
             _create_database(connection, hospital, schema)
@@ -77,6 +76,19 @@ def _memberships(connection: Connection, hospital: str, table: GrantTable) -> li
         ),
         *(f'GRANT "{granted}" TO "{member}"' for granted, member in sorted(wanted - existing)),
     ]
+
+
+def _close_own_databases(connection: Connection) -> None:
+    """Take from everybody the databases of the server's administrator.
+
+    Logins connect to the databases of their row alone: not to the one that every server has, nor to that with which
+    Aurora was created.
+    """
+    owned = connection.scalars(
+        text("SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = current_user AND NOT datistemplate")
+    )
+    for name in sorted({INITIAL_DATABASE, *owned}):
+        connection.execute(text(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC'))
 
 
 def _create_database(connection: Connection, hospital: str, schema: Schema) -> None:
