@@ -118,4 +118,6 @@ def test_services_are_spread_over_availability_zones(prod: Stack) -> None:
         assert spread["topologyKey"] == "topology.kubernetes.io/zone"
         assert spread["whenUnsatisfiable"] == "DoNotSchedule"
         assert spread["labelSelector"]["matchLabels"] == service.inputs["spec"]["selector"]["matchLabels"]
-        assert service.inputs["spec"]["replicas"] >= 2
+        # One anchor at a time signs a chain.
+        least = 1 if service.metadata["name"] == "audit-anchor" else 2
+        assert service.inputs["spec"]["replicas"] >= least
