@@ -128,8 +128,9 @@ def test_only_the_phi_zone_reaches_the_hospital_s_server(tmp_path: Path) -> None
         if policy.inputs["spec"]["policyTypes"] == ["Egress"]
         and any(peer.get("ipBlock", {}).get("cidr") == "10.50.0.0/24" for _, peer, _ in rules(policy))
     ]
-    assert [policy.metadata["namespace"] for policy in to_fhir] == ["north-phi"]
-    assert rules(to_fhir[0])[0][2] == [{"port": 443, "protocol": "TCP"}]
+    assert {policy.metadata["namespace"] for policy in to_fhir} == {"north-phi"}
+    assert {policy.metadata["name"] for policy in to_fhir} == {"ingestor-to-fhir", "care-to-fhir"}
+    assert all(rules(policy)[0][2] == [{"port": 443, "protocol": "TCP"}] for policy in to_fhir)
 
 
 def test_only_the_gateway_answers_what_is_outside_of_the_cluster(tmp_path: Path) -> None:
