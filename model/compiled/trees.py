@@ -82,7 +82,9 @@ class TreesModel:
         return self._values.take(self._first[:, np.newaxis] + np.bitwise_count(reached - 1))
 
     def _log_odds(self, predictions: Floats) -> Floats:
-        raw: Floats = self._document.baseline + predictions.sum(axis=0)
+        # Along the rows of memory the order of a sum is the same however many rows there are: a record of the audit
+        # chain is rebuilt bit for bit.
+        raw: Floats = self._document.baseline + np.ascontiguousarray(predictions.T).sum(axis=1)
         found: Floats = self._document.slope * raw + self._document.intercept
         return found
 
