@@ -356,9 +356,13 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
     }
     found = read_places(config)
     assert found == Addresses(
-        {"vault": Endpoint("10.1.2.3/32", 8200), "aws": Endpoint("10.40.0.0/16", 443)},
+        {
+            "vault": Endpoint("10.1.2.3/32", 8200),
+            "aws": Endpoint("10.40.0.0/16", 443),
+            "postgresql": Endpoint("10.40.192.0/18", 5432),
+        },
         {("north", "fhir"): Endpoint("10.50.0.0/24", 443)},
-        frozenset({("north", "issuer"), ("north", "gateway-control"), ("north", "sign-in"), ("north", "postgresql")}),
+        frozenset({("north", "issuer"), ("north", "gateway-control"), ("north", "sign-in")}),
         vault="https://10.1.2.3:8200",
         pods="10.40.0.0/16",
     )

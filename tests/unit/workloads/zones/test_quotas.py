@@ -30,11 +30,18 @@ def test_a_zone_of_cron_jobs_admits_each_twice(prod: Settings) -> None:
 def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(prod: Settings) -> None:
     hospital = prod.hospitals[0].model_copy(update={"replicas": Replicas(min=2, max=5), "resources": SERVER})
     quota = zone_quotas(prod, hospital, WITHOUT_DATABASE)["serving"]
-    assert quota.pods == 5 + 1 + 2
+    assert quota.pods == 5 + 1
     # The storage initializer requests more than this server, and counts instead; Vault's agent runs beside both.
-    assert quota.total.requests == Amount.of(6 * (50 + 10) + 2 * 500, 6 * (128 + 64) + 2 * 1024)
-    assert quota.total.limits == Amount.of(6 * (2000 + 250) + 2 * 1000, 6 * (4096 + 128) + 2 * 2048)
-    assert quota.container == Resources(requests=Amount.of(500, 1024), limits=Amount.of(2000, 4096))
+    assert quota.total.requests == Amount.of(6 * (50 + 10), 6 * (128 + 64))
+    assert quota.total.limits == Amount.of(6 * (2000 + 250), 6 * (4096 + 128))
+    assert quota.container == Resources(requests=Amount.of(50, 128), limits=Amount.of(2000, 4096))
+
+
+def test_the_serving_zone_admits_planning_up_to_the_hospital_s_maximum_and_one_more(prod: Settings) -> None:
+    hospital = prod.hospitals[0].model_copy(update={"replicas": Replicas(min=2, max=5)})
+    present = table().present(database=True, clinic=False)
+    planned, unplanned = (zone_quotas(prod, hospital, one)["serving"] for one in (present, WITHOUT_DATABASE))
+    assert planned.pods - unplanned.pods == 5 + 1
 
 
 def test_the_platform_zone_admits_a_gateway_where_the_stack_has_one(prod: Settings) -> None:
