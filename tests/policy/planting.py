@@ -160,10 +160,12 @@ def _serving(written: dict[str, Any]) -> None:
 
 # Changes of forms that the program's stacks have and the compliant stack has not.
 _TRAIL = "aws:cloudtrail/trail:Trail"
+_ANSWER = "k8s:gateway.envoyproxy.io/HTTPRouteFilter"
 _OWN = (
     *OWN_SEEDS,
     seed("AUD-01", _TRAIL, "advancedEventSelectors", []),
     seed("AUD-01", _TRAIL, "advancedEventSelectors", lambda old: [*map(_reads_alone, old)]),
+    seed("ML-05", _ANSWER, "spec.directResponse.statusCode", 200),
 )
 
 

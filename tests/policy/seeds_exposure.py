@@ -128,6 +128,24 @@ TLS: list[Seed] = [
     seed("TX-01", "aws:lb/listenerRule:ListenerRule", "actions[0].type", "forward"),
 ]
 
+WORKFLOWS: list[Seed] = [
+    *(
+        seed("ML-05", _ROUTE, f"spec.rules[0].{path}", value)
+        for path, value in (
+            ("matches", GONE),
+            ("matches[0].method", GONE),
+            ("matches[0].method", "DELETE"),
+            ("matches[0].path", GONE),
+            ("matches[0].path.type", "RegularExpression"),
+            ("matches[0].path.value", "/v1/everything"),
+            ("matches[0].path.value", "/v1/scores/../feedback"),
+        )
+    ),
+    seed("ML-05", _ROUTE, "spec.rules[0].matches[0].path.value", "/v1/notes").here(),
+    seed("ML-05", _ROUTE, "spec.rules[0].backendRefs[0].name", "other").here(),
+    extra("ML-05", _route()).here(),
+]
+
 CLIENTS: list[Seed] = [
     absent("AUTH-01", _SECURITY),
     *(seed("AUTH-01", _SECURITY, f"{_PROVIDER}.{field}", GONE) for field in ("issuer", "audiences", "remoteJWKS")),
@@ -358,4 +376,4 @@ CLOUD: list[Seed] = [
     ),
 ]
 
-SEEDS = [*MUTUAL_TLS, *TLS, *CLIENTS, *DECLARED, *SERVICES, *CLOUD]
+SEEDS = [*MUTUAL_TLS, *TLS, *WORKFLOWS, *CLIENTS, *DECLARED, *SERVICES, *CLOUD]

@@ -271,7 +271,7 @@ def gateway(hospital: str) -> list[Resource]:
         "parentRefs": [{"name": "gateway"}],
         "rules": [
             {
-                "matches": [{"path": {"type": "PathPrefix", "value": "/v1/scores"}}],
+                "matches": [{"method": "POST", "path": {"type": "Exact", "value": "/v1/scores"}}],
                 "backendRefs": [{"name": service, "namespace": f"{hospital}-serving", "port": 8443}],
             }
         ],
