@@ -13,6 +13,7 @@ from policy_pack.evidence.data.encryption import EncryptionRow, encryption
 from policy_pack.evidence.data.inventory import Asset, inventory
 from policy_pack.evidence.network.data_flow import DataFlow, data_flow
 from policy_pack.evidence.network.network_map import NetworkMap, network_map
+from policy_pack.evidence.network.workflows import ServedWorkflow, served_workflows
 from policy_pack.evidence.provenance import Provenance, provenance
 from policy_pack.evidence.risks import Risk, risks
 from policy_pack.evidence.state_reader import StackState
@@ -59,6 +60,8 @@ class Report:
         The text for each store, by URN.
     provenance
         The date, the period and the tool of the evaluation.
+    workflows
+        What a release is used for, and the routes of gateways that serve it.
     statements
         What people stated, by subject.
     signed_by
@@ -85,6 +88,7 @@ class Report:
     drift: tuple[Drift, ...]
     labels: Mapping[str, str]
     provenance: Provenance
+    workflows: tuple[ServedWorkflow, ...]
     statements: tuple[Subject, ...]
     signed_by: str
 
@@ -160,6 +164,7 @@ def report(
         drift=tuple(drift(graph, cluster, settings)) if cluster is not None else (),
         labels=labels.store_labels(actual, {one.store for one in access} | {row.urn for row in rows}),
         provenance=provenance(settings.today, sources.since, state.changed, state.digest),
+        workflows=tuple(served_workflows(graph)),
         statements=subjects(sources.statements, tuple(owners.hospitals), settings.today) if sources.statements else (),
         signed_by=sources.signed_by,
     )

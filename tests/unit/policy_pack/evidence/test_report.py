@@ -174,7 +174,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(tmp_path: Path) -> None:
     assert "url(http" not in page
     text = " ".join(read.text)
     assert "No workload of one hospital has access to another hospital's data" in text
-    for head in ("Data flow of hospital north", "Network map of hospital south", "8. Risk assessment"):
+    for head in ("Data flow of hospital north", "Network map of hospital south", "7. Workflows", "9. Risk assessment"):
         assert head in text
 
 
