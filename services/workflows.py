@@ -1,5 +1,6 @@
 """The table of workflows (``workflows.yaml``, which documents the fields): each use of a release or of its scores."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -156,3 +157,35 @@ def synchronous(name: str, workflows: WorkflowTable | None = None) -> Workflow:
     if row.mode is not Mode.SYNCHRONOUS:
         raise WorkflowError("The workflow is queued, and no broker serves it yet; use a synchronous one.")
     return row
+
+
+def verify_uses(uses: Mapping[str, Influence], purpose: str, workflows: WorkflowTable | None = None) -> None:
+    """Verify that the table describes what a service makes of its workflows, before it answers anything.
+
+    Parameters
+    ----------
+    uses : mapping
+        The influence on care that the service's answers have, by the name of the workflow.
+    purpose : str
+        Purpose of use that the service records.
+    workflows : WorkflowTable, optional
+        The table; that of the project by default.
+
+    Raises
+    ------
+    WorkflowError
+        If a workflow is not described, is queued, or has another influence or purpose.
+    """
+    rows = (workflows or table()).workflows
+    for name, influence in uses.items():
+        row = rows.get(name)
+        if row is None:
+            raise WorkflowError(
+                f"workflows.yaml does not describe the workflow {name}, which this service answers; add it."
+            )
+        declared = (row.mode, row.influence, row.purpose)
+        if declared != (Mode.SYNCHRONOUS, influence, purpose):
+            raise WorkflowError(
+                f"workflows.yaml describes the workflow {name} as {', '.join(declared)}, and this service answers it "
+                f"as {Mode.SYNCHRONOUS}, {influence}, {purpose}; correct the row or the service."
+            )

@@ -12,13 +12,17 @@ from services.audit.http import caller_refused
 from services.care.app import create
 from services.care.assembly import care
 from services.care.context import Care
+from services.care.planning_client import FEEDBACK, HOOK, PURPOSE, WORKLIST
 from services.care.settings import Settings
 from services.planning import feedback
 from services.transport import ServerSettings, SpiffeId, client
 from services.transport import serve as serve_tls
+from services.workflows import Influence, WorkflowError, verify_uses
 
 PLANNING = "planner"
 """ServiceAccount of planning."""
+USES = {HOOK: Influence.ADVISES_CLINICIAN, WORKLIST: Influence.ADVISES_CLINICIAN, FEEDBACK: Influence.NONE}
+"""Influence on care of what care answers, by workflow."""
 
 
 def serve(environment: Mapping[str, str]) -> None:
@@ -32,10 +36,15 @@ def serve(environment: Mapping[str, str]) -> None:
     Raises
     ------
     UserError
-        If a setting is missing, or a file of the settings cannot be used.
+        If the table of workflows does not describe what care does, a setting is missing, or a file of the settings
+        cannot be used.
     NotRecordedError
         If the start is not on record, although the service waited: then nothing could be answered.
     """
+    try:
+        verify_uses(USES, PURPOSE)
+    except WorkflowError as fault:
+        raise UserError(str(fault)) from None
     settings = Settings.from_environment(environment)
     try:
         tls = ServerSettings.from_environment(environment)

@@ -6,7 +6,19 @@ from typing import Any
 import pytest
 import yaml
 
-from services.workflows import TABLE, Mode, ReleaseClass, WorkflowError, described, read, synchronous, table
+from services.workflows import (
+    TABLE,
+    Influence,
+    Mode,
+    Purpose,
+    ReleaseClass,
+    WorkflowError,
+    described,
+    read,
+    synchronous,
+    table,
+    verify_uses,
+)
 
 ROW: dict[str, Any] = {
     "consumer": "coordinators",
@@ -98,3 +110,23 @@ def test_a_queued_workflow_is_not_answered_at_once() -> None:
 def test_the_file_explains_each_of_its_fields() -> None:
     comments = "".join(line for line in TABLE.read_text(encoding="utf-8").splitlines(keepends=True) if line[0:1] == "#")
     assert [field for field in ROW if f"# {field} " not in comments] == []
+
+
+def test_a_service_starts_with_the_workflows_that_it_answers() -> None:
+    verify_uses({"discharge-hook": Influence.ADVISES_CLINICIAN, "feedback": Influence.NONE}, Purpose.TREATMENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "influence", "purpose", "says"),
+    [
+        ("research", Influence.NONE, "TREAT", "does not describe the workflow research"),
+        ("note-extraction", Influence.EXTRACTS_FIELD, "TREAT", "as queued, extracts-field, TREAT"),
+        ("feedback", Influence.ADVISES_CLINICIAN, "TREAT", "as synchronous, none, TREAT, and this service"),
+        ("feedback", Influence.NONE, "HRESCH", "answers it as synchronous, none, HRESCH"),
+    ],
+)
+def test_a_use_that_the_table_describes_otherwise_is_refused(
+    name: str, influence: Influence, purpose: str, says: str
+) -> None:
+    with pytest.raises(WorkflowError, match=says):
+        verify_uses({name: influence}, purpose)
