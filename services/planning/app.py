@@ -144,7 +144,7 @@ def _scores(parts: Planning) -> APIRouter:
     def score(request: Request, body: ScoreRequest) -> ScoreResponse:
         """Score encounters, and return them in the order in which to show them."""
         record = audit(request)
-        _allow(record, body.workflow, body.purpose)
+        _allow(record, body.workflow, body.purpose, scores=True)
         outcomes = parts.scoring.answer(body.encounters)
         with _database(parts.engine) as connection:
             on_record = record.append(**answers.recorded(outcomes))
@@ -169,7 +169,7 @@ def _scores(parts: Planning) -> APIRouter:
         """Return the scores of an encounter and the feedback on them, the newest first."""
         record = audit(request)
         record.note(encounter=encounter)
-        _allow(record, workflow, purpose)
+        _allow(record, workflow, purpose, scores=True)
         with _database(parts.engine) as connection:
             found = history.of_encounter(connection, encounter)
         if not found.scores:
@@ -223,8 +223,8 @@ def _health(parts: Planning) -> APIRouter:
     return router
 
 
-def _allow(record: RequestAudit, workflow: str, purpose: str) -> None:
-    """Refuse a use that the table of workflows does not describe."""
+def _allow(record: RequestAudit, workflow: str, purpose: str, *, scores: bool = False) -> None:
+    """Refuse a use that the table of workflows does not describe, and scores to a workflow of no such release."""
     record.note(workflow=workflow, purpose=purpose)
     try:
         row = synchronous(workflow)
@@ -232,6 +232,10 @@ def _allow(record: RequestAudit, workflow: str, purpose: str) -> None:
         raise Problem(403, "Workflow not allowed", str(fault)) from None
     if purpose != row.purpose:
         raise Problem(403, "Purpose not allowed", f"This workflow has the purpose {row.purpose.value}; use it.")
+    if scores and row.release is not release.ANSWERS:
+        raise Problem(
+            403, "Workflow not allowed", f"This workflow is answered by no release of class {release.ANSWERS}."
+        )
 
 
 @contextmanager

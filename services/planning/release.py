@@ -18,7 +18,10 @@ from model.definitions.features import definitions
 from model.definitions.window import UNRECORDED_DAYS
 from model.errors import UserError
 from model.scoring.contract import Contract
+from services.workflows import ReleaseClass
 
+ANSWERS = ReleaseClass.TABULAR_RISK
+"""Class of the releases whose scores this service returns."""
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
 log = logging.getLogger("services.planning")
@@ -99,7 +102,8 @@ def read(place: str, assigned: str, trusted: Collection[str] | None) -> Assigned
     Raises
     ------
     UserError
-        If it is not the assigned one, was modified, or does not take the features of this program.
+        If it is not the assigned one, was modified, has another class than the workflows of this service require, or
+        does not take the features of this program.
     """
     version, _, digest = assigned.partition("@")
     found = open_release(place, trusted=trusted, named=digest).files
@@ -111,6 +115,13 @@ def read(place: str, assigned: str, trusted: Collection[str] | None) -> Assigned
         raise UserError(f"The files at {place} do not have the format of a release; release the model again.") from None
     if release.version != version:
         raise UserError(f"The release at {place} is {release.version}, not the assigned {version}.")
+    # A release that names no class is from before it was recorded; all of those predict a risk.
+    release_class = lineage.get("release_class", ANSWERS)
+    if release_class != ANSWERS:
+        raise UserError(
+            f"The release {assigned} has the class {release_class}, and workflows that this service answers require "
+            f"{ANSWERS}; assign another release."
+        )
     if release.contract.table is not None or release.schema_version != definitions().version:
         raise UserError(
             f"The release {assigned} takes other features than version {definitions().version} of features.yaml, which "

@@ -239,6 +239,7 @@ def test_an_encounter_that_was_never_scored_has_no_history(client: TestClient) -
     [
         ({"workflow": "marketing"}, 422, "Invalid request"),
         ({"workflow": "patient-outreach"}, 403, "Workflow not allowed"),
+        ({"workflow": "feedback"}, 403, "Workflow not allowed"),
         ({"purpose": "HRESCH"}, 403, "Purpose not allowed"),
         ({"purpose": "x"}, 422, "Invalid request"),
         ({"encounters": []}, 422, "Invalid request"),

@@ -81,6 +81,7 @@ def test_one_of_another_signer_is_refused(place: Path, tmp_path: Path) -> None:
         (files.CONTRACT_FILE, {"x-order": ["unknown"]}, "do not have the format"),
         (files.POLICY_FILE, {"bands": [{"name": "high"}]}, "do not have the format"),
         (files.POLICY_FILE, {"bands": [{"name": "very high", "from": 0, "action": ""}]}, "do not have the format"),
+        (files.LINEAGE_FILE, {"release_class": "conversation"}, "has the class conversation, and workflows"),
         (files.LINEAGE_FILE, {"approval": "jane"}, "do not have the format"),
         (files.LINEAGE_FILE, {"return_days": 0}, "do not have the format"),
         (files.LINEAGE_FILE, {"return_days": "45"}, "do not have the format"),
