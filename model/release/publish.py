@@ -38,6 +38,7 @@ from model.release.contract import contract, levels, policy, server_settings, tr
 from model.release.equality import proved
 from model.release.sbom import sbom
 from model.release.signing import Signer
+from model.release.workflows import RELEASE_CLASS, workflow_verdict
 from model.scoring import Contract
 from model.training.run import Run, read_fit, read_pipeline, read_run, read_test
 
@@ -114,7 +115,8 @@ def release(
     Raises
     ------
     GateError
-        If the evaluation, the card or the approval does not meet the profile, or the version is taken.
+        If the evaluation, the card or the approval does not meet the profile, no workflow asks for such releases, or
+        the version is taken.
     UserError
         If an option is invalid, or the run has no evaluation.
 
@@ -141,7 +143,7 @@ def release(
     judged = verdicts(table, run.profile, evaluation, today=today)
     trained_on = training_verdicts(profile, run.counts, run.suspects)
     approval = approval_verdict(profile, approved_by, reason)
-    refuse(run.profile, [*judged, *trained_on, approval])
+    refuse(run.profile, [*judged, *trained_on, approval, workflow_verdict(RELEASE_CLASS)])
     refuse(run.profile, _refused(evaluation, {verdict.name for verdict in judged}))
     evaluation |= {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
     evaluation |= as_judged(judged)
@@ -240,7 +242,7 @@ def _contents(
 ) -> tuple[dict[str, bytes], Card]:
     name = f"{MODEL}-{version}"
     lineage = {key: value for key, value in asdict(run).items() if key not in _ELSEWHERE}
-    lineage |= {"model": name, "version": version, **approvals}
+    lineage |= {"model": name, "version": version, "release_class": RELEASE_CLASS, **approvals}
     lineage |= {"evaluated": not evaluation["not_evaluated"], "not_evaluated": evaluation["not_evaluated"]}
     schema, decisions = contract(definitions(), run, trained(run.columns, read_fit(folder).values)), policy(run)
     pipeline = (folder / files.PIPELINE_FILE).read_bytes()

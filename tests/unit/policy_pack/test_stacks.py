@@ -62,7 +62,7 @@ def refused(graph: Graph, stack: str, *controls: str) -> list[str]:
 HELD = (
     *("AC-01", "AC-02", "AC-03", "AC-04", "AC-05", "AC-06", "AC-07", "AC-10", "AC-11", "AC-12", "AC-13", "AC-16"),
     *("AUTH-02", "AUTH-03", "CM-01", "CM-02", "CM-05", "ENC-01", "ENC-02", "ENC-09"),
-    *("INT-01", "INT-05", "INV-03", "ML-04", "SEG-01", "SEG-02", "SEG-03"),
+    *("INT-01", "INT-05", "INV-03", "ML-04", "ML-05", "SEG-01", "SEG-02", "SEG-03"),
 )
 
 
