@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from local.hospitals.patient_record import Stay
 from local.paths import NODE_IP, POSTGRES_PORT, Home, machine_url
 from local.stack import jobs
 from local.stack.stack import Stack
+from model.release.signing import LocalSigner
+from services.audit import chain
+from services.audit.anchors import Anchor, StoredAnchor
+from services.audit.verify import Verification, verify
 from tests.integration.support import eventually
 
 SECRET = "hmlops-postgresql-administrator"
@@ -92,7 +97,7 @@ class Clinic:
 
     def rows(self, database: str, query: str, *values: Any) -> list[Json]:
         """Return rows of a database, by the administrator's login."""
-        with closing(psycopg.connect(**self._login(database), row_factory=dict_row)) as connection:
+        with closing(psycopg.connect(**self.login(database), row_factory=dict_row)) as connection:
             return connection.execute(query, values).fetchall()
 
     def record(self, sequence: int) -> Json:
@@ -113,14 +118,29 @@ class Clinic:
     @contextmanager
     def audit(self) -> Iterator[sa.Connection]:
         """Open the database of the audit chain, at one moment of it."""
-        engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(**self._login("audit")))
+        engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(**self.login("audit")))
         try:
             with engine.connect() as connection:
                 yield connection.execution_options(isolation_level="REPEATABLE READ")
         finally:
             engine.dispose()
 
-    def _login(self, database: str) -> Json:
+    def verified(self, folder: Path) -> Verification:
+        """Return what a verification of the whole chain says, up to a head that a key of the folder signs now."""
+        signer, now = LocalSigner(folder / "audit.key"), datetime.now(UTC)
+        with self.audit() as connection:
+            records = list(chain.records(connection))
+            head = Anchor(self.hospital, records[-1].sequence, records[-1].hash, now)
+            return verify(
+                records,
+                [StoredAnchor(head.key(), head.signed(signer))],
+                hospital=self.hospital,
+                trusted=set(signer.public_keys().values()),
+                values_of=lambda first, last: chain.feature_values(connection, first, last),
+                now=now,
+            )
+
+    def login(self, database: str) -> Json:
         """Return the administrator's login to a database, as the Job of the databases has it."""
         secret = boto3.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"]
         login = json.loads(secret)
