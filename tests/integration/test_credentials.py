@@ -27,7 +27,11 @@ ZONES = ("platform", "phi", "serving", "data")
 SECRETS = Path("vault/secrets")
 AGENT, AGENT_TOKEN = "vault-agent", Path("home/vault/.vault-token")
 # A link from /var/run would lead to the node's own /run.
-TOKENS = tuple(Path(f"{run}/secrets/{name}/token") for run in ("run", "var/run") for name in ("vault", "aws"))
+TOKENS = tuple(
+    Path(run) / "secrets" / name
+    for run in ("run", "var/run")
+    for name in ("vault/token", "aws/token", "token/sa-token")
+)
 PUBLIC = {"HMLOPS_TRUSTED_KEYS": "public keys that releases are verified with"}
 """Variables whose values look random, and what they are."""
 

@@ -36,7 +36,8 @@ HTTPS, GATEWAY_HTTPS, METRICS, DNS = 8443, 10443, 19001, 53
 PLAIN = {
     8082: "figures of the model server, which have no data of patients",
     METRICS: "figures of Envoy, which have no data of patients",
-    19003: "readiness of Envoy, which the kubelet asks",
+    19002: "probes of Envoy's shutdown manager, by the kubelet",
+    19003: "probes of Envoy, by the kubelet",
 }
 """Ports that answer in plain HTTP, and what."""
 
