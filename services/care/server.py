@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from model.errors import UserError
 from services import workflows
-from services.audit.configuration import start_entry
+from services.audit.configuration import Deployment, start_entry
 from services.audit.http import caller_refused
 from services.care.app import create
 from services.care.assembly import care
@@ -31,7 +31,8 @@ def serve(environment: Mapping[str, str]) -> None:
     Parameters
     ----------
     environment : mapping
-        Variables of :mod:`services.care.settings`, :mod:`services.transport.server` and Vault, ``DEPLOYED_BY``.
+        Variables of :mod:`services.care.settings`, :mod:`services.transport.server`,
+        :mod:`services.audit.configuration` and Vault.
 
     Raises
     ------
@@ -45,20 +46,20 @@ def serve(environment: Mapping[str, str]) -> None:
         verify_uses(USES, PURPOSE)
     except WorkflowError as fault:
         raise UserError(str(fault)) from None
-    settings = Settings.from_environment(environment)
+    settings, deployment = Settings.from_environment(environment), Deployment.from_environment(environment)
     try:
         tls = ServerSettings.from_environment(environment)
         planning = client(str(settings.planning_url), SpiffeId(settings.hospital, PLANNING), tls.files)
     except ValueError as fault:
         raise UserError(f"TLS_CALLERS, TLS_PORT or PLANNING_URL: {fault}; correct the environment.") from None
     parts = care(settings, planning)
-    record_start(parts, environment.get("DEPLOYED_BY") or None)
+    record_start(parts, deployment)
     # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
     app, refusal = cast(Any, create(parts)), cast(Any, caller_refused(parts.recorder))
     serve_tls(app, tls, refusal)
 
 
-def record_start(parts: Care, deployed_by: str | None) -> None:
+def record_start(parts: Care, deployment: Deployment) -> None:
     """Put the configuration on record, by its digests."""
     components = {
         "settings": parts.settings.model_dump_json().encode(),
@@ -67,6 +68,6 @@ def record_start(parts: Care, deployed_by: str | None) -> None:
         "ehr-clients": parts.settings.ehr_clients.encode(),
     }
     entry = start_entry(
-        "care", parts.settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)
+        "care", parts.settings.hospital, components, deployment=deployment, release=None, at=datetime.now(UTC)
     )
     parts.recorder.append_start(entry)

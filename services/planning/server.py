@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from model.errors import UserError
 from services import workflows
-from services.audit.configuration import start_entry
+from services.audit.configuration import Deployment, start_entry
 from services.audit.http import caller_refused
 from services.planning import answers, feedback
 from services.planning.app import Planning, create, planning
@@ -23,7 +23,8 @@ def serve(environment: Mapping[str, str]) -> None:
     Parameters
     ----------
     environment : mapping
-        Variables of :mod:`services.planning.settings` and :mod:`services.transport.server`, ``DEPLOYED_BY``.
+        Variables of :mod:`services.planning.settings`, :mod:`services.transport.server` and
+        :mod:`services.audit.configuration`.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def serve(environment: Mapping[str, str]) -> None:
     NotRecordedError
         If the start is not on record, although the service waited: then nothing could be answered.
     """
-    settings = Settings.from_environment(environment)
+    settings, deployment = Settings.from_environment(environment), Deployment.from_environment(environment)
     try:
         tls = ServerSettings.from_environment(environment)
         model_server = client(settings.model_url, SpiffeId(settings.hospital, MODEL_SERVER), tls.files)
@@ -40,13 +41,13 @@ def serve(environment: Mapping[str, str]) -> None:
         raise UserError(f"TLS_CALLERS, TLS_PORT or MODEL_URL: {fault}; correct the service's environment.") from None
     parts = planning(settings, model_server)
     parts.refresh.round()
-    _record_start(parts, environment.get("DEPLOYED_BY") or None)
+    _record_start(parts, deployment)
     # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
     app, refusal = cast(Any, create(parts)), cast(Any, caller_refused(parts.recorder))
     serve_tls(app, tls, refusal)
 
 
-def _record_start(parts: Planning, deployed_by: str | None) -> None:
+def _record_start(parts: Planning, deployment: Deployment) -> None:
     release = parts.releases.get()
     components = {
         "settings": parts.settings.model_dump_json().encode(),
@@ -58,7 +59,7 @@ def _record_start(parts: Planning, deployed_by: str | None) -> None:
         "planning",
         parts.settings.hospital,
         components,
-        deployed_by=deployed_by,
+        deployment=deployment,
         release=answers.release_ref(release) if release else None,
         at=datetime.now(UTC),
     )

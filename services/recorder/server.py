@@ -14,7 +14,7 @@ import grpc
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
 
 from model.errors import UserError
-from services.audit.configuration import start_entry
+from services.audit.configuration import Deployment, start_entry
 from services.audit.errors import NotRecordedError
 from services.audit.http import Recorder
 from services.database import connections
@@ -140,7 +140,8 @@ def serve(environment: Mapping[str, str]) -> None:
     Parameters
     ----------
     environment : mapping
-        Variables of :mod:`services.recorder.settings` and :mod:`services.transport.server`, ``DEPLOYED_BY``.
+        Variables of :mod:`services.recorder.settings`, :mod:`services.transport.server` and
+        :mod:`services.audit.configuration`.
 
     Raises
     ------
@@ -149,7 +150,7 @@ def serve(environment: Mapping[str, str]) -> None:
     NotRecordedError
         If the start is not on record, although the recorder waited: then nothing could be recorded.
     """
-    settings = Settings.from_environment(environment)
+    settings, deployment = Settings.from_environment(environment), Deployment.from_environment(environment)
     try:
         tls = ServerSettings.from_environment(environment)
     except ValueError as fault:
@@ -157,9 +158,8 @@ def serve(environment: Mapping[str, str]) -> None:
     recorder = Recorder("gateway", settings.hospital, connections.engine(settings.database, settings.audit_database))
     listening = server(Logs(recorder, frozenset(tls.callers)), tls)
     components = {"settings": settings.model_dump_json().encode()}
-    deployed_by = environment.get("DEPLOYED_BY") or None
     start = start_entry(
-        "gateway", settings.hospital, components, deployed_by=deployed_by, release=None, at=datetime.now(UTC)
+        "gateway", settings.hospital, components, deployment=deployment, release=None, at=datetime.now(UTC)
     )
     recorder.append_start(start, settings.database_patience_seconds)
     stop = Event()

@@ -10,6 +10,7 @@ from workloads.blocks.deployment import Service, deployment, probes, service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
 from workloads.blocks.sign_in import sign_in_environment
+from workloads.blocks.start_record import deployed_by
 from workloads.zones.workload_table import CARE, PLANNING, row
 
 # The curated tables are kept there in two editions.
@@ -47,6 +48,7 @@ def _environment(context: HospitalContext, gateway: Gateway) -> dict[str, pulumi
         "CURATED": context.s3_url("tables"),
         "UNITS": json.dumps(hospital.units),
         **sign_in_environment(context.cluster, hospital),
+        **deployed_by(context.settings),
     }
     optional = {
         "HMLOPS_TIME_ZONE": hospital.time_zone,

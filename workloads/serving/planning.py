@@ -7,6 +7,7 @@ from workloads.blocks.deployment import Service, deployment, probes, service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
 from workloads.blocks.release_metadata import release_key
+from workloads.blocks.start_record import deployed_by, policies
 from workloads.pipeline.features import FEATURE_TABLE
 from workloads.pipeline.promotion import VERSION
 from workloads.serving.inference_service import model_name
@@ -42,6 +43,9 @@ def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:
         "MODEL_NAME": model_name(version),
         "ONLINE_FEATURES": context.s3_url("features", FEATURE_TABLE),
         "HMLOPS_TRUSTED_KEYS": context.release_keys,
+        **deployed_by(context.settings),
+        # One service records them, so that a changed table is one change and restarts one service.
+        **policies(),
     }
     if release is None:
         return values

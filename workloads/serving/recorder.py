@@ -8,6 +8,7 @@ from infra.settings import Resources, names
 from workloads.blocks.deployment import Service, connection_probes, deployment
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
+from workloads.blocks.start_record import deployed_by
 from workloads.zones.workload_table import GATEWAY, RECORDER, row
 
 METRICS = "gateway-metrics"
@@ -28,7 +29,7 @@ def recorder(context: HospitalContext, parent: pulumi.Resource) -> list[pulumi.R
         image=context.cluster.images.workloads,
         resources=_resources(),
         args=["-m", "services.recorder"],
-        env={"HOSPITAL": context.hospital.name, "GATEWAY_METRICS": metrics},
+        env={"HOSPITAL": context.hospital.name, "GATEWAY_METRICS": metrics, **deployed_by(context.settings)},
         probes=connection_probes(RECORDER),
     )
     return [deployment(context, Service(RECORDER, container), parent)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from services.audit.changes import Change, changes
-from services.audit.configuration import start_entry
+from services.audit.configuration import Deployment, start_entry
 from services.audit.records import AuditEntry, Record
 from tests.support.audit_chain import START, STEP, link
 from tests.support.audit_records import RELEASE, entry
@@ -20,8 +20,9 @@ def chain(*entries: AuditEntry) -> list[Record]:
     return link(made.canonical() for made in entries)
 
 
-def start(settings: bytes, by: str | None = "deployer") -> AuditEntry:
-    return start_entry("care", "north", {"settings": settings}, deployed_by=by, release=None, at=START)
+def start(settings: bytes, by: str | None = "deployer", policies: str | None = None) -> AuditEntry:
+    deployment = Deployment(by, policies)
+    return start_entry("care", "north", {"settings": settings}, deployment=deployment, release=None, at=START)
 
 
 def seen(found: list[Change]) -> list[tuple[int, str, str | None, str | None]]:
@@ -69,3 +70,21 @@ def test_configuration_says_who_deployed_it() -> None:
     [change] = list(changes(records, at(2), at(9)))
     assert (change.sequence, change.subject, change.by) == (3, "configuration care settings", "user-7")
     assert change.before != change.after
+
+
+def test_policies_change_by_whoever_deployed_them() -> None:
+    before, after = "a1" * 32, "b2" * 32
+    records = chain(start(b"a", policies=before), start(b"a", policies=before), start(b"a", "user-7", policies=after))
+    [change] = list(changes(records, at(2), at(9)))
+    assert (change.sequence, change.subject, change.by) == (3, "configuration care policies", "user-7")
+    assert (change.before, change.after) == (before, after)
+
+
+def test_a_start_names_who_deployed_a_release() -> None:
+    second = replace(RELEASE, version="v2")
+    made = [
+        start_entry("planning", "north", {}, deployment=Deployment(by, "a1" * 32), release=release, at=START)
+        for by, release in (("user-6", RELEASE), ("user-7", second))
+    ]
+    [change] = list(changes(chain(*made), at(2), at(9)))
+    assert (change.name, change.before, change.after, change.by) == ("version", "v1", "v2", "user-7")

@@ -22,6 +22,8 @@ from tests.support.workload_certificates import WorkloadAuthority, files
 
 pytestmark = pytest.mark.process
 
+POLICIES = "5f" * 32
+
 
 @dataclass(frozen=True)
 class Pod:
@@ -53,6 +55,7 @@ def environment(hospital: PlanningWorld, own: TlsFiles, port: int) -> dict[str, 
         "AUDIT_DATABASE_FILE": str(settings.audit_database),
         "DATABASE_PATIENCE_SECONDS": "0",
         "DEPLOYED_BY": "deployer",
+        "POLICIES_DIGEST": POLICIES,
         TRUSTED_KEYS: hospital.key,
         "TLS_CALLERS": f"spiffe://hmlops/{settings.hospital}/care",
         "TLS_PORT": str(port),
@@ -99,7 +102,9 @@ def test_the_service_over_mutual_tls(hospital: PlanningWorld, tmp_path: Path) ->
     assert (refused.status_code, refused.json()["title"]) == (403, "Caller not allowed")
     start, answered, attempt = (record.entry for record in hospital.records(before))
     assert (start.action, start.caller, start.release and start.release.version) == ("start", "deployer", "v1")
-    assert {part.component for part in start.configuration} == {"settings", "workflows", "feedback", "thresholds"}
+    parts = {part.component: part.digest for part in start.configuration}
+    assert parts.keys() == {"settings", "workflows", "feedback", "thresholds", "policies"}
+    assert parts["policies"] == POLICIES
     assert (answered.caller, answered.status) == (f"spiffe://hmlops/{name}/care", 200)
     assert (attempt.caller, attempt.status, attempt.outcome) == (f"spiffe://hmlops/{name}/trainer", 403, "refused")
     log = made.log.read_text()
