@@ -131,9 +131,14 @@ def test_promotion_replaces_no_file_of_a_release(api: client.ApiClient) -> None:
 
 
 def test_training_signs_nothing(api: client.ApiClient, vault: hvac.Client) -> None:
-    for role in ("north-trainer", "north-promoter"):
-        with pytest.raises((hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest)):
-            vault.auth.kubernetes.login(role, token(api, "north", "trainer", None))
+    with pytest.raises((hvac.exceptions.Forbidden, hvac.exceptions.InvalidRequest)):
+        vault.auth.kubernetes.login("north-promoter", token(api, "north", "trainer", None))
+    vault.auth.kubernetes.login("north-trainer", token(api, "north", "trainer", None))
+    for key in ("release-signing", "audit-signing"):
+        with pytest.raises(hvac.exceptions.Forbidden):
+            vault.write(f"north/transit/sign/{key}", input="cmVsZWFzZQ==")
+    with pytest.raises(hvac.exceptions.Forbidden):
+        vault.read("north/database/creds/warehouse-writer")
 
 
 def test_a_token_of_north_does_not_assume_a_role_of_south(api: client.ApiClient) -> None:
@@ -281,7 +286,7 @@ def test_packets_go_where_the_table_says_and_nowhere_else(pods: Pods) -> None:
     allowed = {
         ("north", "planner"): {north, VAULT, AWS},
         ("south", "planner"): {south, VAULT, AWS},
-        ("north", "trainer"): {AWS},
+        ("north", "trainer"): {VAULT, AWS},
         ("north", "promoter"): {VAULT, AWS},
         ("north", "features"): {VAULT, AWS},
         ("south", "ingestor"): {VAULT, AWS},

@@ -17,7 +17,6 @@ from policy_pack.stack.external_endpoints import Addresses, read_file
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
 from tests.policy.evaluation import BROKEN
-from tests.policy.pod_changes import OWN_SEEDS
 from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
 from tests.support.mocked_stack import RELEASE
@@ -162,7 +161,6 @@ def _serving(written: dict[str, Any]) -> None:
 _TRAIL = "aws:cloudtrail/trail:Trail"
 _ANSWER = "k8s:gateway.envoyproxy.io/HTTPRouteFilter"
 _OWN = (
-    *OWN_SEEDS,
     seed("AUD-01", _TRAIL, "advancedEventSelectors", []),
     seed("AUD-01", _TRAIL, "advancedEventSelectors", lambda old: [*map(_reads_alone, old)]),
     seed("ML-05", _ANSWER, "spec.directResponse.statusCode", 200),

@@ -213,8 +213,10 @@ def changes(place: Place) -> Iterator[Change]:
 _CRON_JOB = "k8s:batch/CronJob"
 _JOB = "spec.jobTemplate.spec.template.spec"
 _INJECTED = "spec.jobTemplate.spec.template.metadata.annotations"
-# Workloads that log in to AWS only, in the compliant stack and in the program's; others may have a token for Vault.
-_WITHOUT_VAULT, _OWN_WITHOUT_VAULT = "*-features", "*-train"
+# Logs in to AWS only, in the compliant stack; other workloads, as all of the program's, may have a token for Vault.
+_WITHOUT_VAULT = "*-features"
+# Has no secrets from the agent, in the compliant stack and in the program's.
+_WITHOUT_AGENT = "*-reidentif*"
 
 
 def _seed(change: Change, name: str) -> Seed:
@@ -225,8 +227,7 @@ def _seed(change: Change, name: str) -> Seed:
 _CHANGES = (*CONTAINER_CHANGES, *POD_CHANGES, *WHOLE_POD_CHANGES)
 _TOKENS = tuple(change for change in _CHANGES if "projected" in str(change.value))
 SEEDS = [
-    seed("CM-01", _CRON_JOB, _INJECTED, {"vault.hashicorp.com/agent-inject": "true"}, name="*-train*", hides=False),
+    seed("CM-01", _CRON_JOB, _INJECTED, {"vault.hashicorp.com/agent-inject": "true"}, name=_WITHOUT_AGENT, hides=False),
     *(_seed(change, "*") for change in _CHANGES if change not in _TOKENS),
     *(_seed(change, _WITHOUT_VAULT).here() for change in _TOKENS),
 ]
-OWN_SEEDS = [_seed(change, _OWN_WITHOUT_VAULT) for change in _TOKENS]

@@ -125,8 +125,8 @@ PODS: list[Seed] = [
         _JOB,
         f"{_POD}.volumes[0]",
         {"name": "more", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
-        name="*-train*",
-    ),
+        name="*-envoy",
+    ).here(),
 ]
 
 SEEDS = [*POLICIES, *PODS]

@@ -15,9 +15,16 @@ RUN = f"{TMP_FOLDER}/candidate"
 
 def training(context: HospitalContext, parent: pulumi.Resource) -> None:
     """Declare the weekly CronJob of training."""
-    feature_table, profile = context.s3_url("features", FEATURE_TABLE), context.settings.tier.gates_profile
-    train = context.model_command("train", feature_table, "--out", RUN, "--profile", profile, NO_TRACKING)
+    profile = context.settings.tier.gates_profile
+    train = context.model_command("train", _source(context), "--out", RUN, "--profile", profile, NO_TRACKING)
     # Published before the gates are checked, since the report explains a failure.
     evaluate = context.model_command("evaluate", RUN, "--publish", context.s3_url("reports"), NO_TRACKING)
     submit = context.model_command("submit", RUN, "--to", context.s3_url("candidates"))
     cron_job(context, TRAINING, submit, parent, init_containers=(train, evaluate))
+
+
+def _source(context: HospitalContext) -> pulumi.Input[str]:
+    """Return where the features are: in the warehouse, which gives the same dataset as the file, where there is one."""
+    if context.identities[TRAINING].database:
+        return f"warehouse:{context.hospital.name}"
+    return context.s3_url("features", FEATURE_TABLE)

@@ -53,7 +53,6 @@ def test_only_workloads_that_log_in_to_vault_have_a_token_of_the_api_server(dev:
     audiences = value(dev, "pods", "audiences")
     logging_in = {row.service_account for row in workload_table.table().workloads.values() if row.vault_rules}
     assert {account for account, own in audiences.items() if "" in own} == logging_in
-    assert audiences["trainer"] == ["sts.amazonaws.com"]
 
 
 def test_images_are_from_the_registry_of_the_stack(dev: Stack, prod: Stack) -> None:
