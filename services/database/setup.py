@@ -16,7 +16,7 @@ def set_up(administrator: Administrator, hospital: str, schemas: tuple[Schema, .
     with administrator.autocommit() as connection:
         # Two Jobs at once: the second waits for the first. The lock is the session's.
         connection.execute(text("SELECT pg_advisory_lock(hashtext(:hospital))"), {"hospital": hospital})
-        _close_own_databases(connection)
+        close_own_databases(connection)
         create_roles(connection, hospital)
         for schema in schemas:
             _create_database(connection, hospital, schema)
@@ -78,17 +78,20 @@ def _memberships(connection: Connection, hospital: str, table: GrantTable) -> li
     ]
 
 
-def _close_own_databases(connection: Connection) -> None:
+def close_own_databases(connection: Connection) -> None:
     """Take from everybody the databases of the server's administrator.
 
     Logins connect to the databases of their row alone: not to the one that every server has, nor to that with which
     Aurora was created.
     """
+    # They are the server's, so hospitals set up at the same time would change the same rows of its catalogue.
+    connection.execute(text("SELECT pg_advisory_lock(hashtext('databases of the server'))"))
     owned = connection.scalars(
         text("SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = current_user AND NOT datistemplate")
     )
     for name in sorted({INITIAL_DATABASE, *owned}):
         connection.execute(text(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC'))
+    connection.execute(text("SELECT pg_advisory_unlock(hashtext('databases of the server'))"))
 
 
 def _create_database(connection: Connection, hospital: str, schema: Schema) -> None:

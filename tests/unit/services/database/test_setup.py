@@ -1,6 +1,8 @@
 """The set-up as an administrator like that of Aurora: no superuser, on a server with a database of its own."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from psycopg.errors import OperationalError
@@ -80,3 +82,21 @@ def test_no_login_connects_to_the_server_s_own_databases(
         connection.execute(text(f"ALTER ROLE vault_{HOSPITAL} PASSWORD '{PASSWORD}'"))
     with pytest.raises(OperationalError, match="permission denied for database"):
         connections.connect(connections.Database(postgres.address, database), vault).close()
+
+
+def test_hospitals_close_the_server_s_own_databases_at_the_same_time(administrator: Administrator) -> None:
+    hospitals = 4
+    start = Barrier(hospitals)
+
+    def close(_: int) -> None:
+        with administrator.autocommit() as connection:
+            start.wait(60)
+            for _ in range(100):
+                setup.close_own_databases(connection)
+
+    with ThreadPoolExecutor(hospitals) as pool:
+        list(pool.map(close, range(hospitals)))
+    with administrator.autocommit() as connection:
+        access = connection.scalar(text("SELECT datacl::text FROM pg_database WHERE datname = :name"), {"name": OWN})
+    assert access is not None
+    assert not any(entry.startswith("=") for entry in access.strip("{}").split(","))
