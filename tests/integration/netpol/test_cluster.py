@@ -83,7 +83,7 @@ class Pods(Probing):
             "command": ["python", "-I", "-S", *command],
             "stdin": True,
             "securityContext": hardened,
-            "resources": {"limits": {"cpu": "200m", "memory": "64Mi"}},
+            "resources": {"requests": {"cpu": "5m"}, "limits": {"cpu": "200m", "memory": "64Mi"}},
             "ports": [{"name": "web", "containerPort": PORTS[1]}],
             "volumeMounts": [{"name": "agent", "mountPath": "/agent"}],
         }
