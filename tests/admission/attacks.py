@@ -23,14 +23,13 @@ class PodShape:
 
     def manifest(self, graph: Graph) -> Json:
         """Return the object with the pod of a workload of the stack, which is admitted."""
-        found = next(r for r in graph.of("k8s:batch/CronJob") if r.name == "north-score")
-        template = copy.deepcopy(found.props["spec"]["jobTemplate"]["spec"]["template"])
+        found = next(r for r in graph.of("k8s:apps/Deployment") if r.name == "north-planning")
+        template = copy.deepcopy(found.props["spec"]["template"])
         body: Json = copy.deepcopy(self.spec)
         place = body
         for key in self.path:
             place = place.setdefault(key, {})
-        if self.kind == "Deployment":
-            template["spec"]["restartPolicy"] = "Always"
+        template["spec"]["restartPolicy"] = "Always" if self.kind == "Deployment" else "Never"
         place.update(template)
         labels, annotations = template["metadata"]["labels"], template["metadata"]["annotations"]
         return {
