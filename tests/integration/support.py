@@ -65,6 +65,8 @@ def with_hospital(folder: Path, name: str, **more: Any) -> Path:
     entry = {
         "name": name,
         "fhir": {"path": f"build/fhir/{name}"},
+        "network": "172.31.251.32/28",
+        "applications": [f"{name}-program"],
         "retention": {"raw": "30d", "curated": "6y"},
         "contact": {"security": f"secops@{name}.example", "baa": "BAA-2026-099"},
         "replicas": {"min": 1, "max": 2},

@@ -19,6 +19,7 @@ Preview = dict[str, set[str]]
 
 # What a changed number or size of model servers changes for each hospital that it is for.
 SERVER = Counter({"update InferenceService": 1, "update ResourceQuota": 1})
+WITHOUT_RELEASE = Counter({"delete InferenceService": 1, "update Deployment": 1})
 STORED = ("Bucket", "Key", "Mount", "Namespace")
 
 
@@ -74,11 +75,14 @@ def several(home: Home, names: tuple[str, str], tmp_path_factory: pytest.TempPat
         hospitals["east"] = {
             "name": "east",
             "fhir": {"path": "build/fhir/east"},
+            "network": "172.31.251.32/28",
+            "applications": ["east-program"],
             "retention": {"raw": "30d", "curated": "6y"},
             "contact": {"security": "secops@east.example", "baa": "BAA-2026-016"},
             "timeZone": "America/New_York",
             "replicas": {"min": 1, "max": 2},
-            # Its staff sign in, as those of the others do.
+            # Its EHR calls and its staff sign in, as those of the others do.
+            "ehr": hospitals[names[0]]["ehr"] | {"application": "east-ehr", "issuer": "https://ehr.east.example"},
             "signIn": hospitals[names[0]]["signIn"] | {"client": "east-worklist", "audience": "east-care"},
             "units": ["medicine"],
         }
@@ -91,7 +95,8 @@ def test_a_hospitals_limit_changes_its_service_and_its_quota(several: Preview, n
 
 
 def test_a_hospital_without_a_release_has_everything_but_the_service(several: Preview, names: tuple[str, str]) -> None:
-    assert changes(of(names[1], several)) == {"delete InferenceService": 1}
+    # Planning then ranks by LACE.
+    assert changes(of(names[1], several)) == WITHOUT_RELEASE
 
 
 def test_one_more_hospital_is_creations_and_as_many_as_the_others_have(
@@ -100,7 +105,7 @@ def test_one_more_hospital_is_creations_and_as_many_as_the_others_have(
     east = of("east", several)
     assert set(east) == {"create"}
     assert Counter(map(kind, east["create"])) == Counter(map(kind, deployed(names[0]))) - Counter(["InferenceService"])
-    assert changes(several).total() == len(east["create"]) + SERVER.total() + 1
+    assert changes(several).total() == len(east["create"]) + SERVER.total() + WITHOUT_RELEASE.total()
 
 
 def test_the_environments_limit_of_servers_changes_each_service_and_its_quota(home: Home, tmp_path: Path) -> None:
@@ -118,7 +123,7 @@ def test_the_environments_limit_of_jobs_changes_the_jobs_and_the_zones_bounds(ho
         sizes["job"]["limits"]["memory"] = "1200Mi"
 
     preview = previewed(tmp_path, home, change)
-    expected = Counter({"update CronJob": 7, "update ResourceQuota": 3, "update LimitRange": 3})
+    expected = Counter({"update CronJob": 7, "update ResourceQuota": 2, "update LimitRange": 2})
     working = [entry["name"] for entry in Stack(home).working()]
     assert {name: changes(of(name, preview)) for name in working} == dict.fromkeys(working, expected)
     assert changes(preview).total() == len(working) * expected.total()
