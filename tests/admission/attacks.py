@@ -92,10 +92,15 @@ def _token(audience: str) -> Callable[[Json], None]:
     return _volume(projected={"sources": [{"serviceAccountToken": {"path": "token", "audience": audience}}]})
 
 
+_OF_SERVERS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "ports")
+
+
 def _more(field: str, **fields: Any) -> Callable[[Json], None]:
     def change(template: Json) -> None:
         spec = template["spec"]
-        spec[field] = [{**spec["containers"][0], "name": "more", **fields}]
+        # An init container with probes is invalid, whatever the policies say.
+        own = {name: value for name, value in spec["containers"][0].items() if name not in _OF_SERVERS}
+        spec[field] = [{**own, "name": "more", **fields}]
 
     return change
 
