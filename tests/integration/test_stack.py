@@ -172,18 +172,51 @@ def test_drift_is_seen_and_put_back(api: client.ApiClient) -> None:
     assert set(steps()) == {"same"}
 
 
-@pytest.fixture
-def east(tmp_path: Path) -> Iterator[Path]:
-    yield with_hospital(tmp_path, "east")
+@pytest.fixture(scope="module")
+def east(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The stack's configuration with one hospital more, which these tests deploy once."""
+    yield with_hospital(tmp_path_factory.mktemp("east"), "east")
     pulumi("up", "--yes", "--skip-preview")
 
 
-def test_a_new_hospital_is_creations_of_its_own_alone(api: client.ApiClient, east: Path) -> None:
+def keys_of(hospital: str) -> int:
+    service = boto3.client("kms")
+    aliases = [entry for page in service.get_paginator("list_aliases").paginate() for entry in page["Aliases"]]
+    own = {entry["TargetKeyId"] for entry in aliases if f"-{hospital}-" in entry["AliasName"]}
+    described = [
+        service.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
+        for page in service.get_paginator("list_keys").paginate()
+        for entry in page["Keys"]
+    ]
+    made = [key for key in described if key["Enabled"] and hospital in key.get("Description", "")]
+    assert {key["KeyId"] for key in made} == own
+    return len(made)
+
+
+def test_a_new_hospital_is_creations_alone_and_none_is_made_twice_after_an_update_that_was_killed(
+    home: Home, api: client.ApiClient, east: Path
+) -> None:
     planned = steps(east)
     assert set(planned) == {"create", "same"}
     assert all("east" in urn.rpartition("::")[2] for urn in planned["create"])
+    command = ["pulumi", "--non-interactive", "up", "--yes", "--skip-preview", "--stack", STACK]
+    update = subprocess.Popen(
+        [*command, "--config-file", str(east)],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    service = boto3.client("kms")
+    eventually(lambda: "-east-" in json.dumps([entry["AliasName"] for entry in service.list_aliases()["Aliases"]]), 60)
+    os.killpg(update.pid, signal.SIGKILL)
+    update.wait()
+    stack = Stack(home)
+    stack.select()
+    stack.recover()
     pulumi("up", "--yes", "--skip-preview", config=east)
     assert set(steps(east)) == {"same"}
+    assert keys_of("east") == len(DataClass)
     core: Any = client.CoreV1Api(api)
     zones = core.list_namespace(label_selector="healthcare-mlops/hospital=east").items
     assert {zone.metadata.name for zone in zones} == {f"east-{zone}" for zone in ("phi", "serving", "data", "platform")}
@@ -227,41 +260,6 @@ def test_a_hospital_that_left_leaves_nothing(api: client.ApiClient) -> None:
     assert core.list_namespace(label_selector="healthcare-mlops/hospital=east").items == []
     buckets = [entry["Name"] for entry in boto3.client("s3").list_buckets()["Buckets"]]
     assert not [name for name in buckets if "-east-" in name]
-
-
-def keys_of(hospital: str) -> int:
-    service = boto3.client("kms")
-    aliases = [entry for page in service.get_paginator("list_aliases").paginate() for entry in page["Aliases"]]
-    own = {entry["TargetKeyId"] for entry in aliases if f"-{hospital}-" in entry["AliasName"]}
-    described = [
-        service.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
-        for page in service.get_paginator("list_keys").paginate()
-        for entry in page["Keys"]
-    ]
-    made = [key for key in described if key["Enabled"] and hospital in key.get("Description", "")]
-    assert {key["KeyId"] for key in made} == own
-    return len(made)
-
-
-def test_an_update_that_is_killed_is_taken_up_and_nothing_is_made_twice(home: Home, east: Path) -> None:
-    command = ["pulumi", "--non-interactive", "up", "--yes", "--skip-preview", "--stack", STACK]
-    update = subprocess.Popen(
-        [*command, "--config-file", str(east)],
-        cwd=REPOSITORY,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    service = boto3.client("kms")
-    eventually(lambda: "-east-" in json.dumps([entry["AliasName"] for entry in service.list_aliases()["Aliases"]]), 60)
-    os.killpg(update.pid, signal.SIGKILL)
-    update.wait()
-    stack = Stack(home)
-    stack.select()
-    stack.recover()
-    pulumi("up", "--yes", "--skip-preview", config=east)
-    assert set(steps(east)) == {"same"}
-    assert keys_of("east") == len(DataClass)
 
 
 def test_a_permission_that_the_state_does_not_have_is_a_finding_of_the_audit() -> None:
