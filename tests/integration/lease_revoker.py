@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from local.cluster.openbao import operator
 from local.paths import BAO_URL, Home
 
 CLOSEST_SECONDS = 2
+RBAC = "rbac.authorization.k8s.io"
 """How far the time of a lease may be from that in the name of its login, which Vault takes in the same request."""
 
 
@@ -64,6 +65,7 @@ def lease_revoker(home: Home, api: client.ApiClient, hospital: str, role: str) -
     }
     policy = "".join(f'path "{path}" {{ capabilities = {allowed} }}\n' for path, allowed in rules.items())
     core: Any = client.CoreV1Api(api)
+    rbac: Any = client.RbacAuthorizationV1Api(api)
     keeper = operator(home)
     core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
     try:
@@ -76,6 +78,14 @@ def lease_revoker(home: Home, api: client.ApiClient, hospital: str, role: str) -
             "token_ttl": "10m",
         }
         keeper.write_data(f"auth/kubernetes/role/{name}", data=bound)
+        # Vault has a token reviewed with that same token.
+        rbac.create_cluster_role_binding(
+            {
+                "metadata": {"name": name},
+                "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:auth-delegator"},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": name}],
+            }
+        )
         request = client.AuthenticationV1TokenRequest(
             spec=client.V1TokenRequestSpec(audiences=[], expiration_seconds=600)
         )
@@ -90,4 +100,6 @@ def lease_revoker(home: Home, api: client.ApiClient, hospital: str, role: str) -
     finally:
         keeper.delete(f"auth/kubernetes/role/{name}")
         keeper.delete(f"sys/policies/acl/{name}")
+        with suppress(client.ApiException):
+            rbac.delete_cluster_role_binding(name)
         core.delete_namespace(name)

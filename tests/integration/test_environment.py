@@ -30,6 +30,8 @@ from tests.integration.support import eventually
 
 MODEL = "readmission-risk-v1"
 PARTS = (
+    "cert-manager",
+    "entry",
     "etcd",
     "kube-apiserver",
     "kube-controller-manager",

@@ -123,7 +123,7 @@ def test_the_environments_limit_of_jobs_changes_the_jobs_and_the_zones_bounds(ho
         sizes["job"]["limits"]["memory"] = "1200Mi"
 
     preview = previewed(tmp_path, home, change)
-    expected = Counter({"update CronJob": 7, "update ResourceQuota": 2, "update LimitRange": 2})
+    expected = Counter({"update CronJob": 7, "update ResourceQuota": 2, "update LimitRange": 1})
     working = [entry["name"] for entry in Stack(home).working()]
     assert {name: changes(of(name, preview)) for name in working} == dict.fromkeys(working, expected)
     assert changes(preview).total() == len(working) * expected.total()

@@ -181,13 +181,8 @@ def without(*parts: str) -> Callable[[Any], None]:
     return change
 
 
-def as_job(template: Any) -> None:
-    """Let the agent end before the container starts."""
-    template.metadata.annotations[f"{PREFIX}agent-pre-populate-only"] = "true"
-
-
-def test_secrets_are_in_memory_and_a_job_ends(agents: Agents) -> None:
-    name, namespace = agents.start(SHOW, as_job)
+def test_a_service_s_secrets_are_in_memory_and_its_agent_is_a_sidecar(agents: Agents) -> None:
+    name, namespace = agents.start(SHOW)
     assert agents.result(name, namespace) == {
         "files": ["database-audit.json", "database-planning.json", "tls.ca", "tls.crt", "tls.key"],
         "modes": ["0o400"],
@@ -198,8 +193,16 @@ def test_secrets_are_in_memory_and_a_job_ends(agents: Agents) -> None:
         "hours": pytest.approx(8, abs=0.1),
     }
     pod = agents.read(name, namespace)
-    assert [container.name for container in pod.spec.init_containers] == ["vault-agent-init"]
+    assert [container.name for container in pod.spec.init_containers] == ["vault-agent-init", "vault-agent"]
     assert pod.metadata.annotations[f"{PREFIX}agent-inject-status"] == "injected"
+
+
+def test_a_job_s_agent_ends_before_it(api: client.ApiClient) -> None:
+    core: Any = client.CoreV1Api(api)
+    pods = core.list_namespaced_pod("north-data", label_selector=f"{LABEL}=features").items
+    done = [pod for pod in pods if pod.status.phase == "Succeeded"]
+    assert done
+    assert {one.name for pod in done for one in pod.spec.init_containers} == {"vault-agent-init"}
 
 
 def test_services_prove_who_they_are_with_the_certificates_of_vault(agents: Agents) -> None:

@@ -179,10 +179,14 @@ def east(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pulumi("up", "--yes", "--skip-preview")
 
 
+def aliases_of(hospital: str) -> list[dict[str, Any]]:
+    pages = boto3.client("kms").get_paginator("list_aliases").paginate()
+    return [dict(entry) for page in pages for entry in page["Aliases"] if f"-{hospital}-" in entry["AliasName"]]
+
+
 def keys_of(hospital: str) -> int:
     service = boto3.client("kms")
-    aliases = [entry for page in service.get_paginator("list_aliases").paginate() for entry in page["Aliases"]]
-    own = {entry["TargetKeyId"] for entry in aliases if f"-{hospital}-" in entry["AliasName"]}
+    own = {entry["TargetKeyId"] for entry in aliases_of(hospital)}
     described = [
         service.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
         for page in service.get_paginator("list_keys").paginate()
@@ -207,8 +211,7 @@ def test_a_new_hospital_is_creations_alone_and_none_is_made_twice_after_an_updat
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    service = boto3.client("kms")
-    eventually(lambda: "-east-" in json.dumps([entry["AliasName"] for entry in service.list_aliases()["Aliases"]]), 60)
+    eventually(lambda: bool(aliases_of("east")), 180)
     os.killpg(update.pid, signal.SIGKILL)
     update.wait()
     stack = Stack(home)
