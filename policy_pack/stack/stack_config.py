@@ -18,8 +18,13 @@ _HOSPITALS = "hospitals"
 
 
 def of_engine(stack: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration of a stack from its file in the project, if there is one, and from the engine."""
+    """Return the configuration of a stack from its file in the project, if there is one, and from the engine.
+
+    `pulumi policy analyze` passes none; the overlay is then read as well, which the engine passes otherwise.
+    """
     file = PROJECT / f"Pulumi.{stack}.yaml"
+    if not config and file.is_file():
+        return of_file(file)
     return merged(_read(file) if file.is_file() else {}, config)
 
 
