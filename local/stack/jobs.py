@@ -73,12 +73,6 @@ def _read(api: client.ApiClient, run: Run) -> Any:
         raise
 
 
-def is_complete(api: client.ApiClient, run: Run) -> bool:
-    """Return whether the Job has run and succeeded."""
-    job = _read(api, run)
-    return job is not None and _outcome(job) == "Complete"
-
-
 def delete(api: client.ApiClient, run: Run) -> None:
     """Delete the Job with its pods, if it exists, and wait until it has been deleted."""
     if _read(api, run) is None:

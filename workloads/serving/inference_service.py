@@ -32,11 +32,6 @@ def model_name(version: str) -> str:
     return f"{MODEL}-{version}"
 
 
-def inference_url(hospital: str, version: str) -> str:
-    """Return the inference URL of a version of the model."""
-    return f"{deployment.service_url(hospital, MODEL_SERVER)}/v2/models/{model_name(version)}/infer"
-
-
 def inference_service(context: HospitalContext, parent: pulumi.Resource) -> None:
     """Declare the ServingRuntime and, for a hospital with a release, the InferenceService."""
     identity = context.identities[MODEL_SERVER]
