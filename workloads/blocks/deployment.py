@@ -127,7 +127,7 @@ def background(context: HospitalContext, service: Service, parent: pulumi.Resour
             name=row.service_account, namespace=identity.namespace, labels=labels, annotations=NOT_AWAITED
         ),
         spec=apps.DeploymentSpecArgs(
-            replicas=context.hospital.replicas.min if row.pods.replicas == "hospital" else row.pods.replicas,
+            replicas=row.pods.number(context.hospital),
             selector=LabelSelectorArgs(match_labels=labels),
             # The new pod is ready before an old one stops.
             strategy=apps.DeploymentStrategyArgs(

@@ -2,7 +2,7 @@
 
 import pulumi
 
-from infra.settings import DataClass, Resources
+from infra.settings import DataClass
 from workloads.blocks.deployment import Service, background
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import TMP_FOLDER, CommandProbes, Container
@@ -20,7 +20,7 @@ def anchor(context: HospitalContext, parent: pulumi.Resource) -> None:
     container = Container(
         name=ANCHOR,
         image=context.cluster.images.workloads,
-        resources=_resources(),
+        resources=row(ANCHOR).own_size(),
         args=["-m", "services.audit", "anchor", "--marks", TMP_FOLDER, *unlocked],
         env={"HOSPITAL": context.hospital.name, "AUDIT_BUCKET": bucket},
         probes=CommandProbes(
@@ -32,10 +32,3 @@ def anchor(context: HospitalContext, parent: pulumi.Resource) -> None:
 
 def _probe(mark: str, seconds: int) -> tuple[str, ...]:
     return ("python3", "-m", "services.probe", f"file://{TMP_FOLDER}/{mark}?seconds={seconds}")
-
-
-def _resources() -> Resources:
-    resources = row(ANCHOR).pods.resources
-    if not isinstance(resources, Resources):
-        raise ValueError(f"workload {ANCHOR} needs a size of its own; add it to workloads.yaml")
-    return resources

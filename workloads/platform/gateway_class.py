@@ -7,7 +7,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY
-from infra.settings import Hospital, Resources, names
+from infra.settings import names
 from workloads.platform.gateway_records import Recorder, record_settings
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY
@@ -94,16 +94,8 @@ class ProxyPods:
     private_ca: bool
 
 
-def replicas(hospital: Hospital) -> int:
-    """Return the number of Envoy pods of a hospital's gateway."""
-    number = workload_table.row(GATEWAY).pods.replicas
-    return hospital.replicas.min if number == "hospital" else number
-
-
 def _resources() -> dict[str, object]:
-    resources = workload_table.row(GATEWAY).pods.resources
-    if not isinstance(resources, Resources):
-        raise ValueError("the gateway's resources in workloads.yaml must be requests and limits")
+    resources = workload_table.row(GATEWAY).own_size()
     return {
         "requests": resources.requests.quantities,
         "limits": resources.limits.quantities,

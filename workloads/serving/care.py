@@ -5,7 +5,7 @@ import json
 import pulumi
 
 from infra.cluster.cluster import PLATFORM_CA_FILE
-from infra.settings import Ehr, Gateway, Hospital, Resources
+from infra.settings import Ehr, Gateway, Hospital
 from workloads.blocks.deployment import Service, deployment, probes, service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
@@ -22,19 +22,12 @@ def care(context: HospitalContext, gateway: Gateway, parent: pulumi.Resource) ->
     container = Container(
         name=CARE,
         image=context.cluster.images.workloads,
-        resources=_resources(),
+        resources=row(CARE).own_size(),
         args=["-m", "services.care", "serve"],
         env=_environment(context, gateway),
         probes=probes(CARE),
     )
     deployment(context, Service(CARE, container, TMP_SIZE), parent)
-
-
-def _resources() -> Resources:
-    resources = row(CARE).pods.resources
-    if not isinstance(resources, Resources):
-        raise ValueError(f"workload {CARE} needs a size of its own; add it to workloads.yaml")
-    return resources
 
 
 def _environment(context: HospitalContext, gateway: Gateway) -> dict[str, pulumi.Input[str]]:

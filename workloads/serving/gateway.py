@@ -16,7 +16,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from infra.cluster.cluster import Cluster
 from infra.settings import Gateway, Hospital, names
 from workloads.platform.charts import CERT_MANAGER
-from workloads.platform.gateway_class import ENVOY_API, ProxyPods, proxy_spec, replicas
+from workloads.platform.gateway_class import ENVOY_API, ProxyPods, proxy_spec
 from workloads.serving import routes
 from workloads.serving.gateway_routes import (
     AUTHORITY,
@@ -116,7 +116,7 @@ class HospitalGateway(pulumi.ComponentResource):
         cluster, hospital = self._args.cluster, self._args.hospital
         pods = ProxyPods(
             image=cluster.images.envoy,
-            replicas=replicas(hospital),
+            replicas=self._row.pods.number(hospital),
             load_balancer=cluster.installs_platform,
             private_ca=cluster.private_ca,
         )

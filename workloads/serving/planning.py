@@ -2,7 +2,6 @@
 
 import pulumi
 
-from infra.settings import Resources
 from workloads.blocks.deployment import Service, deployment, probes, service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
@@ -19,19 +18,12 @@ def planning(context: HospitalContext, parent: pulumi.Resource) -> None:
     container = Container(
         name=PLANNING,
         image=context.cluster.images.workloads,
-        resources=_resources(),
+        resources=row(PLANNING).own_size(),
         args=["-m", "services.planning", "serve"],
         env=_environment(context),
         probes=probes(PLANNING),
     )
     deployment(context, Service(PLANNING, container), parent)
-
-
-def _resources() -> Resources:
-    resources = row(PLANNING).pods.resources
-    if not isinstance(resources, Resources):
-        raise ValueError(f"workload {PLANNING} needs a size of its own; add it to workloads.yaml")
-    return resources
 
 
 def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:

@@ -4,7 +4,7 @@ import pulumi
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from infra.settings import Resources, names
+from infra.settings import names
 from workloads.blocks.deployment import Service, connection_probes, deployment
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
@@ -27,19 +27,12 @@ def recorder(context: HospitalContext, parent: pulumi.Resource) -> list[pulumi.R
     container = Container(
         name=RECORDER,
         image=context.cluster.images.workloads,
-        resources=_resources(),
+        resources=row(RECORDER).own_size(),
         args=["-m", "services.recorder"],
         env={"HOSPITAL": context.hospital.name, "GATEWAY_METRICS": metrics, **deployed_by(context.settings)},
         probes=connection_probes(RECORDER),
     )
     return [deployment(context, Service(RECORDER, container), parent)]
-
-
-def _resources() -> Resources:
-    resources = row(RECORDER).pods.resources
-    if not isinstance(resources, Resources):
-        raise ValueError(f"workload {RECORDER} needs a size of its own; add it to workloads.yaml")
-    return resources
 
 
 def _metrics(context: HospitalContext, parent: pulumi.Resource) -> str:

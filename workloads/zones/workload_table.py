@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.workload_roles import Access, BucketGrant
-from infra.settings import DataClass, Resources
+from infra.settings import DataClass, Hospital, Resources
 from infra.settings.fields import Memory
 from infra.vault.hospital import VaultPolicyRule
 from workloads.zones.secret_table import secret_table
@@ -59,6 +59,10 @@ class Pods:
     init_resources: Resources | None = None
     load_balancers: Count = 0
 
+    def number(self, hospital: Hospital) -> int:
+        """Return how many run in a hospital; an autoscaler may run more."""
+        return hospital.replicas.min if self.replicas == "hospital" else self.replicas
+
 
 @validated(frozen=True, config=_STRICT)
 class CronJob:
@@ -87,6 +91,18 @@ class Workload:
     behind_gateway: bool = False
     beside_gateway: bool = False
     optional_database: bool = False
+
+    def own_size(self) -> Resources:
+        """Return the size of its main container, which its row itself gives.
+
+        Raises
+        ------
+        ValueError
+            If its pods have the size of Jobs or of the hospital's model server.
+        """
+        if not isinstance(self.pods.resources, Resources):
+            raise ValueError(f"workload {self.service_account} needs a size of its own; add it to workloads.yaml")
+        return self.pods.resources
 
     @property
     def vault_rules(self) -> tuple[VaultPolicyRule, ...]:

@@ -1,6 +1,7 @@
 """The workload table: typed rows, and rows that are refused."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from infra.blocks.workload_roles import Access, BucketGrant
 from infra.settings import DataClass
+from infra.settings.hospital import Replicas
+from tests.support.mocked_stack import settings
 from workloads.zones.workload_table import INGEST, PLANNING, TABLE, WorkloadTable, row, table
 
 JOB = {"zone": "data", "service_account": "new", "pods": {"resources": "job"}}
@@ -29,6 +32,19 @@ def test_a_new_row_needs_zone_service_account_and_pods_only() -> None:
     new = TypeAdapter(WorkloadTable).validate_python(document)
     assert not new.workloads["new"].has_role
     assert new.grants("new") == ()
+
+
+def test_a_service_has_a_size_of_its_own_and_a_job_has_not() -> None:
+    assert row(PLANNING).own_size() == row(PLANNING).pods.resources
+    with pytest.raises(ValueError, match=f"workload {row(INGEST).service_account} needs a size of its own"):
+        row(INGEST).own_size()
+
+
+@pytest.mark.parametrize(("replicas", "number"), [("hospital", 2), (3, 3)])
+def test_the_number_of_pods_is_the_hospital_s_or_the_row_s(replicas: Any, number: int, tmp_path: Path) -> None:
+    [hospital, *_] = settings("dev", tmp_path).hospitals
+    hospital = hospital.model_copy(update={"replicas": Replicas(min=2, max=5)})
+    assert replace(row(PLANNING).pods, replicas=replicas).number(hospital) == number
 
 
 @pytest.mark.parametrize(
