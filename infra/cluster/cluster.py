@@ -82,3 +82,9 @@ class Cluster:
     def placement(self, zone: str) -> Placement:
         """Return the node selector and tolerations of a zone's pods."""
         return placement(zone) if self.has_node_classes else ANY_NODE
+
+
+def cluster_provider(kubeconfig: pulumi.Input[str] | None = None) -> kubernetes.Provider:
+    """Declare the Kubernetes provider; without a kubeconfig it reads that of the environment variable KUBECONFIG."""
+    # A changed ConfigMap is updated in place: deleted for a moment, the gateway had no revocation list.
+    return kubernetes.Provider("cluster", kubeconfig=kubeconfig, enable_config_map_mutable=True)

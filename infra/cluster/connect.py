@@ -1,12 +1,11 @@
 """Selection of the stack's cluster: an existing cluster by its kubeconfig, or an EKS cluster of the stack."""
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.core.v1 import ConfigMap
 
 from infra.access.human_roles import HumanRoles
 from infra.blocks.providers import AwsAccount
-from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY, DNS_PORTS, Cluster
+from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY, DNS_PORTS, Cluster, cluster_provider
 from infra.monitoring.account_monitoring import AccountMonitoring
 from infra.settings import EksSettings, ExistingClusterSettings, Settings, names
 
@@ -34,8 +33,7 @@ def connect(settings: Settings, aws: AwsAccount, monitoring: AccountMonitoring, 
 def _existing(settings: ExistingClusterSettings) -> Cluster:
     """Return an existing cluster, reached with the kubeconfig of the environment variable KUBECONFIG."""
     api, aws = settings.endpoints.kubernetes, settings.endpoints.aws
-    # A changed ConfigMap is updated in place: deleted for a moment, the gateway had no revocation list.
-    provider = kubernetes.Provider("cluster", enable_config_map_mutable=True)
+    provider = cluster_provider()
     root_ca = ConfigMap.get("cluster-ca", f"default/{CA_CONFIG_MAP}", opts=pulumi.ResourceOptions(provider=provider))
     return Cluster(
         provider=provider,

@@ -1,13 +1,12 @@
 """EKS cluster of the stack: VPC, control plane, access entries, node groups, add-ons, image repositories."""
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from infra.access.cluster_access import ClusterAccess, ClusterAccessArgs
 from infra.blocks.providers import AwsAccount
 from infra.cluster.addons import Addons, AddonsArgs
 from infra.cluster.autoscaler import NodeScaling, NodeScalingArgs
-from infra.cluster.cluster import DNS_PORTS, Cluster
+from infra.cluster.cluster import DNS_PORTS, Cluster, cluster_provider
 from infra.cluster.control_plane import ControlPlane, ControlPlaneArgs
 from infra.cluster.image_repositories import ImageRepositories, ImageRepositoriesArgs, images
 from infra.cluster.node_groups import NodeGroups, NodeGroupsArgs
@@ -46,10 +45,7 @@ def declare(
     ImageRepositories("registry", ImageRepositoriesArgs(settings, nodes.role_arn), opts)
     # The kubeconfig resolves once the deployer has access and nodes can run pods.
     ready = pulumi.Output.all(eks.kubeconfig, *access.ids, *nodes.ids, *node_addons.ids, *addons.ids)
-    # A changed ConfigMap is updated in place: deleted for a moment, the gateway had no revocation list.
-    provider = kubernetes.Provider(
-        "cluster", kubeconfig=ready.apply(lambda outputs: str(outputs[0])), enable_config_map_mutable=True
-    )
+    provider = cluster_provider(ready.apply(lambda outputs: str(outputs[0])))
     storage_class(provider, volumes.key_arn)
     return Cluster(
         provider=provider,
