@@ -142,12 +142,18 @@ def logs(name: Annotated[str, typer.Argument(help="Name of a part, as `make stat
     subprocess.run(["tail", "-n", "100", str(home.logs / f"{name}.log")], check=False)
 
 
-@app.command()
-def env() -> None:
-    """Print the variables for a shell to evaluate."""
+def _environment() -> Home:
+    """Return the environment of this machine, which `make up` has started at least once."""
     home = Home.default()
     if not openbao.token_file(home).exists():
         raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    return home
+
+
+@app.command()
+def env() -> None:
+    """Print the variables for a shell to evaluate."""
+    home = _environment()
     stack = Stack(home)
     if stack.kept.exists() and not stack.overlay.is_symlink():
         stack.select()  # a fresh clone
@@ -163,9 +169,7 @@ def discharge(
     as_json: Json = False,
 ) -> None:
     """Discharge a patient as the demonstration's EHR does: call the hook through the gateway, and show the card."""
-    home = Home.default()
-    if not openbao.token_file(home).exists():
-        raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    home = _environment()
     done = discharges.discharge(home, hospital, patient)
     if as_json:
         print(json.dumps(done.as_dict(), indent=2))
@@ -178,9 +182,7 @@ def audit_verify(
     hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "",
 ) -> None:
     """Verify a hospital's audit chain against its anchors; exit code 1 if anything is wrong."""
-    home = Home.default()
-    if not openbao.token_file(home).exists():
-        raise UserError(f"There is no environment in {home.root} yet: run `make up` first.")
+    home = _environment()
     intact, text = audit_chain.verify(home, hospital)
     print(text, end="")
     if not intact:

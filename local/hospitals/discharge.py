@@ -75,16 +75,14 @@ def discharge(home: Home, hospital: str, patient: str = "") -> Discharge:
         If there is no such hospital or patient, or the gateway or care refuse, with the reason.
     """
     stack = Stack(home)
-    entries = {entry["name"]: entry for entry in stack.working()}
-    if hospital not in entries:
-        raise UserError(f"There is no hospital {hospital or '(none named)'}: set HOSPITAL= to {' or '.join(entries)}.")
-    if not ehr_client.is_demonstration(home, entries[hospital]):
+    entry = stack.named(hospital)
+    if not ehr_client.is_demonstration(home, entry):
         raise UserError(f"The demonstration EHR is not that of {hospital}'s entry: run `make up`, or use its own EHR.")
     if not stack.has_gateway:
         raise UserError(
             f"The stack declares no gateway, by which an EHR reaches {hospital}: add `gateway` to its file."
         )
-    files = pipeline.bundles(population.source(home, entries[hospital]))
+    files = pipeline.bundles(population.source(home, entry))
     stay = patient_record.choose(files, patient)
     cards = call(EhrClient(home, hospital), stay, patient_record.prefetch(files, stay))
     return Discharge(hospital, stay.patient, stay.encounter, tuple(cards), worklist_url(hospital))

@@ -16,10 +16,7 @@ def verify(home: Home, hospital: str) -> tuple[bool, str]:
     UserError
         If there is no such hospital, or the Job says nothing.
     """
-    working = [entry["name"] for entry in Stack(home).working()]
-    if hospital not in working:
-        raise UserError(f"There is no hospital {hospital or '(none named)'}: set HOSPITAL= to {' or '.join(working)}.")
-    run = jobs.Run(f"{hospital}-data", CRON_JOB, KEY)
+    run = jobs.Run(f"{Stack(home).named(hospital)['name']}-data", CRON_JOB, KEY)
     with jobs.connect(home) as api:
         jobs.delete(api, run)
         try:

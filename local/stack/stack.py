@@ -197,6 +197,21 @@ class Stack:
         """Return the entries of the hospitals that are not leaving."""
         return [entry for entry in self.hospitals() if not entry.get("leaving")]
 
+    def named(self, hospital: str) -> dict[str, Any]:
+        """Return the entry of a hospital that is not leaving.
+
+        Raises
+        ------
+        UserError
+            If there is none of this name, with the names that there are.
+        """
+        entries = {entry["name"]: entry for entry in self.working()}
+        if hospital not in entries:
+            raise UserError(
+                f"There is no hospital {hospital or '(none named)'}: set HOSPITAL= to {' or '.join(entries)}."
+            )
+        return entries[hospital]
+
     def set_release(self, hospital: str, release: str) -> None:
         """Set the release of a hospital in the overlay, as a user would.
 
