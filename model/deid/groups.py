@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.deid.vocabulary import same_uri
+from model.io.json_elements import element, elements
 from model.io.yaml_tables import content_digest
 
 GROUPS_FILE = Path(__file__).parent / "groups.yaml"
@@ -117,7 +118,7 @@ class Groups:
     def payer(self, kind: object, payors: object) -> str | None:
         """Return the class of payer that a Coverage's ``type`` and ``payor`` tell; nothing when no part is known."""
         parts = list(self._payers(kind))
-        parts += [self._word(one.get("display")) for one in _objects(payors)]
+        parts += [self._word(one.get("display")) for one in elements(payors)]
         known = set(parts) - {None}
         return next((payer for payer in self.table.payers.order if payer in known), None)
 
@@ -128,7 +129,7 @@ class Groups:
 
     def _own(self, name: str, extensions: object) -> list[dict[str, Any]]:
         wanted = self.table.categories[name].extensions
-        return [one for one in _objects(extensions) if _same(one.get("url"), wanted)]
+        return [one for one in elements(extensions) if _same(one.get("url"), wanted)]
 
     def _category(self, name: str, coding: Mapping[str, Any]) -> str | None:
         code = coding.get("code")
@@ -150,9 +151,9 @@ class Groups:
         return coding.get("code") in declined.codes and _same(coding.get("system"), declined.systems)
 
     def _payers(self, kind: object) -> Iterator[str | None]:
-        concept = kind if isinstance(kind, dict) else {}
+        concept = element(kind)
         yield self._word(concept.get("text"))
-        for coding in _objects(concept.get("coding")):
+        for coding in elements(concept.get("coding")):
             uri, code = coding.get("system"), coding.get("code")
             system = self.payer_systems.get(same_uri(uri)) if isinstance(uri, str) else None
             yield self._word(coding.get("display"))
@@ -179,16 +180,10 @@ def groups() -> Groups:
 
 def _codings(extension: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Give the codings of ombCategory, or of the CodeableConcept that the extension held before US Core 2."""
-    for part in _objects(extension.get("extension")):
+    for part in elements(extension.get("extension")):
         if part.get("url") == CATEGORY:
-            yield from _objects([part.get("valueCoding")])
-    concept = extension.get("valueCodeableConcept")
-    if isinstance(concept, dict):
-        yield from _objects(concept.get("coding"))
-
-
-def _objects(values: object) -> list[dict[str, Any]]:
-    return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
+            yield from elements([part.get("valueCoding")])
+    yield from elements(element(extension.get("valueCodeableConcept")).get("coding"))
 
 
 def _same(uri: object, wanted: Iterable[str]) -> bool:

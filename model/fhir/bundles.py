@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model.fhir.conditional import condition_of, searched
+from model.io.json_elements import elements
 
 NESTED_BUNDLES = 4
 """A Bundle inside a Bundle (the answer to a batch of searches) is followed so far down."""
@@ -146,18 +147,14 @@ def entries(bundle: dict[str, Any], first: int = 0, depth: int = 0) -> Iterator[
 
 def pages(bundle: dict[str, Any], depth: int = 0) -> Iterator[Page]:
     """Give the pages that a Bundle and the Bundles inside it are, where they name a next one or themselves."""
-    named = {str(one.get("relation")): one.get("url") for one in _objects(bundle.get("link"))}
+    named = {str(one.get("relation")): one.get("url") for one in elements(bundle.get("link"))}
     page = Page(_address(named.get("self")), _address(named.get("next")))
     if page != Page(None, None):
         yield page
-    for entry in _objects(bundle.get("entry")) if depth < NESTED_BUNDLES else ():
+    for entry in elements(bundle.get("entry")) if depth < NESTED_BUNDLES else ():
         inner = entry.get("resource")
         if isinstance(inner, dict) and is_bundle(inner):
             yield from pages(inner, depth + 1)
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _address(url: Any) -> int | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.deid.rules import AllowList
+from model.io.json_elements import element, elements
 
 ENTERED_IN_ERROR: dict[str, Any] = {"entered-in-error": True}
 """In place of a drug's codes: the Medication itself was recorded in error."""
@@ -45,8 +46,7 @@ class Drugs:
 
 def countable(concept: Any, allowed: AllowList) -> list[dict[str, Any]]:
     """Return the codings of the one system by which a drug is counted; none when no system is understood."""
-    listed = concept.get("coding") if isinstance(concept, dict) else None
-    codings = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    codings = elements(element(concept).get("coding"))
     for system in SYSTEMS:
         found = [one for one in codings if allowed.meaning((system,), one.get("system"), one.get("code"))]
         if found:

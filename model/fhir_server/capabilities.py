@@ -1,12 +1,12 @@
 """CapabilityStatement of a FHIR server: its version, and whether it supports Bulk Data export."""
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from model.errors import UserError
 from model.fhir_server.export import FHIR_JSON
 from model.fhir_server.wire import Wire, origin
+from model.io.json_elements import elements
 
 SYSTEM = "$export"
 PATIENTS = "Patient/$export"
@@ -39,10 +39,10 @@ def exports(statement: dict[str, Any]) -> set[str]:
     Servers declare them below the type or for the whole server, by name or by the definition of the Bulk Data guide.
     """
     found = set()
-    for rest in _objects(statement.get("rest")):
+    for rest in elements(statement.get("rest")):
         for name in _names(rest):
             found.add(PATIENTS if "patient" in name else GROUP if "group" in name else SYSTEM)
-        for resource in _objects(rest.get("resource")):
+        for resource in elements(rest.get("resource")):
             if resource.get("type") in ("Patient", "Group") and any(_names(resource)):
                 found.add(f"{resource['type']}/{SYSTEM}")
     if any("bulk-data" in str(url) for url in statement.get("instantiates") or ()):
@@ -69,9 +69,5 @@ def operations(wire: Wire, statement: dict[str, Any], group: str | None) -> tupl
 
 
 def _names(part: dict[str, Any]) -> list[str]:
-    said = (f"{operation.get('name')} {operation.get('definition')}" for operation in _objects(part.get("operation")))
+    said = (f"{operation.get('name')} {operation.get('definition')}" for operation in elements(part.get("operation")))
     return [name.lower() for name in said if _WORD.search(name.lower())]
-
-
-def _objects(values: object) -> Iterable[dict[str, Any]]:
-    return (value for value in values if isinstance(value, dict)) if isinstance(values, list) else ()

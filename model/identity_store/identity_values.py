@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from model.deid.subject import Subject, moment_of
+from model.io.json_elements import element, elements
 
 RECORD_NUMBER = "MR"
 """Code of a medical record number (HL7 v2 table 0203)."""
@@ -68,7 +69,7 @@ def patient_values(resource: dict[str, Any], subject: Subject) -> PatientValues:
 def stay_values(resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> StayValues:
     """Return the identifying values of an Encounter."""
     identity = resource["id"]
-    period = _object(resource.get("period"))
+    period = element(resource.get("period"))
     ended = moment_of(period.get("end"), zone, end_of_day=True)
     searched = [search_text("encounter-id", identity)]
     searched += [search_text("discharge-day", local_day(ended, zone))] if ended else []
@@ -107,20 +108,20 @@ def local_day(moment: datetime, zone: tzinfo) -> str:
 
 def _record_numbers(resource: dict[str, Any]) -> Iterator[str]:
     """Yield the typed record numbers; when there are none, the first identifier without a type."""
-    identifiers = [one for one in _objects(resource.get("identifier")) if _text(one.get("value"))]
+    identifiers = [one for one in elements(resource.get("identifier")) if _text(one.get("value"))]
     typed = [one for one in identifiers if RECORD_NUMBER in _codes(one)]
     for one in typed or [one for one in identifiers if not _codes(one)][:1]:
         yield str(_text(one["value"])).strip()
 
 
 def _codes(identifier: dict[str, Any]) -> set[str]:
-    codings = _objects(_object(identifier.get("type")).get("coding"))
+    codings = elements(element(identifier.get("type")).get("coding"))
     return {code for coding in codings if (code := _text(coding.get("code")))}
 
 
 def _name(resource: dict[str, Any]) -> tuple[str | None, list[str]]:
     """Return the official or first name, and the texts under which any of the names is found."""
-    names = [one for one in _objects(resource.get("name")) if _text(one.get("family")) or _text(one.get("text"))]
+    names = [one for one in elements(resource.get("name")) if _text(one.get("family")) or _text(one.get("text"))]
     parts: list[str] = []
     for one in names:
         family, given = _text(one.get("family")) or "", _given(one)
@@ -140,7 +141,7 @@ def _given(name: dict[str, Any]) -> str:
 def _telephone(resource: dict[str, Any]) -> str | None:
     phones = [
         one
-        for one in _objects(resource.get("telecom"))
+        for one in elements(resource.get("telecom"))
         if one.get("system") in ("phone", "sms") and _text(one.get("value")) and one.get("use") != "old"
     ]
     order = {use: place for place, use in enumerate(PHONE_ORDER)}
@@ -150,11 +151,11 @@ def _telephone(resource: dict[str, Any]) -> str | None:
 
 def unit_of(resource: dict[str, Any]) -> str | None:
     """Return the latest location of an encounter: its display, or the id of the Location."""
-    places = [one for one in _objects(resource.get("location")) if isinstance(one.get("location"), dict)]
+    places = [one for one in elements(resource.get("location")) if isinstance(one.get("location"), dict)]
     if not places:
         return None
     current = [one for one in places if one.get("status") == "active"] or places
-    location = max(current, key=lambda one: str(_object(one.get("period")).get("start") or ""))["location"]
+    location = max(current, key=lambda one: str(element(one.get("period")).get("start") or ""))["location"]
     shown = _text(location.get("display"))
     if shown:
         return shown.strip()
@@ -164,16 +165,6 @@ def unit_of(resource: dict[str, Any]) -> str | None:
 
 def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
-
-
-def _object(value: object) -> dict[str, Any]:
-    """Return an element, or an empty one: what an EHR sends has not been validated."""
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    """Return the elements of a list."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:

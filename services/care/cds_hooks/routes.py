@@ -16,6 +16,7 @@ from model.deid.subject import moment_of
 from model.errors import UserError
 from model.identity_store.identity_values import patient_values, stay_values, unit_of
 from model.identity_store.lookup import EHR, encrypted, write
+from model.io.json_elements import element
 from services.audit.http import RequestAudit, audit
 from services.audit.records import ReleaseRef
 from services.care.cds_hooks.cards import CardsResponse, card
@@ -183,8 +184,7 @@ def _place(
     encounter = patient.resource("Encounter", patient.encounter_id)
     if encounter is None or features.features is None:
         return
-    period = encounter.get("period")
-    ended = moment_of(period.get("end") if isinstance(period, dict) else None, care.zone, end_of_day=True)
+    ended = moment_of(element(encounter.get("period")).get("end"), care.zone, end_of_day=True)
     place(
         connection,
         features,
