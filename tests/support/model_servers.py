@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,19 +77,19 @@ class Server:
         return client(self.url, SpiffeId(HOSPITAL, MODEL_SERVER), own)
 
     @contextmanager
-    def unfinished_request(self, service_account: str = "planner") -> Iterator[None]:
-        """Hold a request whose body is declared and does not come."""
+    def unfinished_requests(self, number: int, service_account: str = "planner") -> Iterator[None]:
+        """Hold requests whose bodies are declared and do not come, all opened by one certificate within a moment."""
         own = files(self.folder / service_account)
         self.authority.issue(own, str(SpiffeId(HOSPITAL, service_account)))
         address = httpx.URL(self.url)
         context = Credentials(own, server=False).context()
         context.check_hostname = False
-        with (
-            socket.create_connection((address.host, address.port or 443)) as plain,
-            context.wrap_socket(plain) as connection,
-        ):
-            head = f"POST {address.path}/infer HTTP/1.1\r\nHost: {address.host}\r\n"
-            connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n".encode())
+        head = f"POST {address.path}/infer HTTP/1.1\r\nHost: {address.host}\r\n"
+        with ExitStack() as held:
+            for _ in range(number):
+                plain = held.enter_context(socket.create_connection((address.host, address.port or 443)))
+                connection = held.enter_context(context.wrap_socket(plain))
+                connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n".encode())
             yield
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -255,9 +254,7 @@ def test_bodies_that_never_come_hold_no_more_than_their_share(
     server: Server, planner: httpx.Client, body: dict[str, Any]
 ) -> None:
     """Hold every place with a body whose end does not come: others are told at once, and probes are answered."""
-    with ExitStack() as held:
-        for _ in range(REQUESTS_AT_ONCE):
-            held.enter_context(server.unfinished_request())
+    with server.unfinished_requests(REQUESTS_AT_ONCE):
         full = Retrying(retry=retry_if_result(lambda status: status != 503), stop=stop_after_delay(8), reraise=True)
         assert full(lambda: planner.post(f"{server.url}/infer", json=body).status_code) == 503
         assert planner.get(f"{server.url}/ready").status_code == 503
