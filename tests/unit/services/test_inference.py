@@ -259,7 +259,7 @@ def test_bodies_that_never_come_hold_no_more_than_their_share(
         assert full(lambda: planner.post(f"{server.url}/infer", json=body).status_code) == 503
         assert planner.get(f"{server.url}/ready").status_code == 503
         assert planner.get(f"{server.url.partition('/v2/')[0]}/readyz").status_code == 200
-    free = Retrying(retry=retry_if_result(lambda status: status != 200), stop=stop_after_delay(8), reraise=True)
+    free = Retrying(retry=retry_if_result(lambda status: status != 200), stop=stop_after_delay(60), reraise=True)
     assert free(lambda: planner.post(f"{server.url}/infer", json=body).status_code) == 200
 
 

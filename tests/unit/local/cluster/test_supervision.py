@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 SLEEP = Program("sleeper", ("/bin/sleep", "300"))
 
 
-@retry(retry=retry_if_result(lambda done: not done), stop=stop_after_delay(15), wait=wait_fixed(0.1))
+@retry(retry=retry_if_result(lambda done: not done), stop=stop_after_delay(60), wait=wait_fixed(0.1))
 def until(condition: Callable[[], bool]) -> bool:
     return condition()
 

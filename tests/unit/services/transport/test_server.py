@@ -45,7 +45,7 @@ def running(settings: ServerSettings, app: Any = echo, refusal: Any = None) -> I
     running_server = server(app, settings, refusal)
     thread = threading.Thread(target=running_server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    wait = Retrying(stop=stop_after_delay(20), wait=wait_fixed(0.02), retry=retry_if_result(lambda up: not up))
+    wait = Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.02), retry=retry_if_result(lambda up: not up))
     wait(lambda: running_server.started)
     try:
         yield f"https://127.0.0.1:{listening.getsockname()[1]}"
