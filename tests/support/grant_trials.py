@@ -1,6 +1,7 @@
 """Every statement that a grant could allow, tried on a real server."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -86,3 +87,46 @@ def trials(columns: list[Column]) -> Iterator[tuple[Verb, Column, str]]:
                 continue
             yield verb, column, statement.format(table=column.table, column=column.name, type=column.type)
         seen.add(column.table)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a server allows a role in a database.
+
+    Parameters
+    ----------
+    columns
+        Columns that a verb is allowed on, by table and verb; every column of a table for a verb that has none.
+    owner_statements
+        Statements of an owner that are allowed.
+    statements
+        How many statements were tried.
+    """
+
+    columns: dict[tuple[str, Verb], frozenset[str]]
+    owner_statements: tuple[str, ...]
+    statements: int
+
+
+def access(connection: Connection, columns: list[Column]) -> Access:
+    """Try every statement on every column and table, and return which are allowed."""
+    allowed: defaultdict[tuple[str, Verb], set[str]] = defaultdict(set)
+    names, tried = _names(columns), 0
+    for verb, column, statement in trials(columns):
+        tried += 1
+        if not refused(connection, statement):
+            allowed[column.table, verb] |= names[column.table] if verb is Verb.DELETE else {column.name}
+    owned = [pattern.format(table=table) for table in sorted(names) for pattern in OWNER_STATEMENTS]
+    return Access(
+        {key: frozenset(found) for key, found in allowed.items()},
+        tuple(statement for statement in owned if not refused(connection, statement)),
+        tried + len(owned),
+    )
+
+
+def _names(columns: Iterable[Column]) -> dict[str, set[str]]:
+    """Return the names of the columns of each table."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for column in columns:
+        names[column.table].add(column.name)
+    return names

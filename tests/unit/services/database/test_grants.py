@@ -1,6 +1,7 @@
 """The table of grants, against what a real server allows each role."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -13,6 +14,7 @@ from services.database.connections import engine
 from services.database.errors import DatabaseError
 from services.database.grants import GrantTable, Verb
 from services.database.schemas import OWNER, Schema, role_name
+from tests import database_roles
 from tests.support import grant_trials
 from tests.support.postgres import Database, PostgresServer
 
@@ -60,6 +62,40 @@ def test_a_role_may_do_what_its_rows_say_and_nothing_else(world: World, role: st
                 if not grant_trials.refused(connection, pattern.format(table=table)):
                     wrong.append(pattern.format(table=table))
     assert wrong == []
+
+
+@pytest.mark.process
+def test_the_page_of_roles_says_what_the_server_allows(world: World) -> None:
+    assert database_roles.PAGE.read_text() == database_roles.page(world.databases), "python -m tests.database_roles"
+
+
+def test_the_page_of_roles_has_the_rows_of_the_table() -> None:
+    cells = dict(cells_of(database_roles.PAGE.read_text()))
+    shown = {
+        (schema, role, table): tuple(part.split()[0] for part in cell.split(", "))
+        for (schema, role, table), cell in cells.items()
+        if cell != "none"
+    }
+    granted = {
+        (schema, row.role, row.table): tuple(
+            verb.value
+            for verb in Verb
+            if any((one.role, one.table) == (row.role, row.table) and verb in one.verbs for one in TABLE.grants[schema])
+        )
+        for schema in Schema
+        for row in TABLE.grants[schema]
+    }
+    assert shown == granted, "python -m tests.database_roles"
+
+
+def cells_of(page: str) -> Iterator[tuple[tuple[Schema, str, str], str]]:
+    """Yield each cell of the page with its schema, role and table."""
+    for section in page.split("\n## ")[1:]:
+        lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
+        [_, *roles], *rows = lines
+        for table, *cells in rows:
+            for role, cell in zip(roles, cells, strict=True):
+                yield (Schema(section.splitlines()[0]), role.strip("`"), table.split("`")[1]), cell
 
 
 def allowed(role: str, schema: Schema, verb: Verb, column: grant_trials.Column) -> bool:
