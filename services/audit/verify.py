@@ -131,7 +131,7 @@ def verify(
     for sequence in sorted(by_sequence):
         if sequence > end:
             report.add(
-                f"Records {end + 1} to {sequence} are missing: record {sequence} was anchored at "
+                f"{_missing(end + 1, sequence)}: record {sequence} was anchored at "
                 f"{timestamp(by_sequence[sequence][0].anchored_at)}.",
                 sequence,
             )
@@ -160,7 +160,7 @@ def linked(records: Iterable[Record], report: Verification, after: Record | Anch
     for record in records:
         number = record.sequence
         if number > sequence + 1:
-            report.add(f"Records {sequence + 1} to {number - 1} are missing.", sequence + 1)
+            report.add(f"{_missing(sequence + 1, number - 1)}.", sequence + 1)
         elif number <= sequence:
             report.add(f"Record {number} is out of order: it comes after record {sequence}.", number)
         if record.previous_hash != previous:
@@ -172,6 +172,10 @@ def linked(records: Iterable[Record], report: Verification, after: Record | Anch
             report.add(f"Record {number} is older than the record before it.", number)
         yield record
         sequence, previous, time = number, record.hash, record.recorded_at
+
+
+def _missing(first: int, last: int) -> str:
+    return f"Record {first} is missing" if first == last else f"Records {first} to {last} are missing"
 
 
 def _trusted_anchors(

@@ -131,7 +131,7 @@ HIDE = "UPDATE audit.records SET entry = replace(entry, 'v1-a1', 'v1-ff') WHERE 
     [
         ([HIDE], False, "Record 2 was changed"),
         ([HIDE, REBUILD], True, "Record 4 is not the one that was anchored"),
-        (["DELETE FROM audit.records WHERE sequence = 2"], False, "Records 2 to 2 are missing"),
+        (["DELETE FROM audit.records WHERE sequence = 2"], False, "Record 2 is missing"),
         (["DELETE FROM audit.records WHERE sequence >= 3"], True, "Records 3 to 4 are missing"),
         (["TRUNCATE audit.records, audit.feature_values"], True, "Records 1 to 4 are missing"),
         (["DELETE FROM audit.feature_values WHERE sequence = 3"], False, "values of record 3 are missing"),

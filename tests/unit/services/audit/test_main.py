@@ -1,85 +1,23 @@
 """The commands, on a real database and a bucket: what a person reads, what a program reads, and the exit codes."""
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from model.release.signing import LocalSigner
 from model.scoring import Scorer
-from services.audit import __main__ as command
-from services.audit import chain, output, replay
+from services.audit import output, replay
 from services.audit.errors import AuditError
-from services.audit.records import AuditEntry, ReleaseRef, feature_bytes
-from services.database.schemas import Schema
+from services.audit.records import ReleaseRef, feature_bytes
+from tests.support.audit_commands import Commands
 from tests.support.audit_records import ENCOUNTER, PATIENT, entry, features, scored
-from tests.support.postgres import Database, PostgresServer
 from tests.unit.model.scoring.test_scorer import discharges, fitted
 
 LONG_AGO = "2020-01-01"
 RELEASE = ReleaseRef(model="m", version="v1", digest="0" * 64, threshold=0.2)
-
-
-@dataclass
-class Commands:
-    """The commands, called in this process."""
-
-    database: Database
-    folder: Path
-    patch: pytest.MonkeyPatch
-    capture: pytest.CaptureFixture[str]
-
-    def run(self, *arguments: str, role: str = "audit-reader") -> tuple[int, str, str]:
-        """Return exit code, output and errors."""
-        self.patch.setenv("AUDIT_DATABASE_FILE", str(self.database.login_file(role)))
-        for name, value in {"HOSPITAL": self.database.hospital, **self.database.server.environment}.items():
-            self.patch.setenv(name, value)
-        self.patch.setattr("sys.argv", ["audit", *arguments])
-        self.capture.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            command.main()
-        streams = self.capture.readouterr()
-        return int(ended.value.code or 0), streams.out, streams.err
-
-    def json(self, *arguments: str, role: str = "audit-reader") -> Any:
-        code, out, err = self.run(*arguments, "--json", role=role)
-        assert (code, err) == (0, ""), (code, out, err)
-        return json.loads(out)
-
-    def append(self, *entries: AuditEntry, values: bytes | None = None) -> None:
-        with self.database.engine("audit-writer").connect() as connection:
-            for made in entries:
-                chain.append(connection, made, [values] * len(made.scores) if values else [])
-
-    @property
-    def key(self) -> str:
-        return str(self.folder / "audit.key")
-
-
-@pytest.fixture
-def commands(
-    postgres: PostgresServer,
-    store: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Commands:
-    store.create_bucket(Bucket="north-audit", ObjectLockEnabledForBucket=True)
-    retention = {"DefaultRetention": {"Mode": "COMPLIANCE", "Years": 6}}
-    store.put_object_lock_configuration(
-        Bucket="north-audit", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": retention}
-    )
-    database = postgres.database(Schema.AUDIT)
-    monkeypatch.setenv("HOSPITAL", database.hospital)
-    monkeypatch.setenv("AUDIT_BUCKET", "s3://north-audit")
-    monkeypatch.setenv("COLUMNS", "250")
-    for name in ("AUDIT_TRUSTED_KEYS", "HMLOPS_TRUSTED_KEYS", "VAULT_ADDR", "VAULT_ROLE"):
-        monkeypatch.delenv(name, raising=False)
-    return Commands(database, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.process
