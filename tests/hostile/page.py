@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from tests.hostile.run import Outcomes
+from tests.support.repository import when_and_what
 
 COLUMNS = ("answered", "refused", "refused as HTTP", "closed", "502")
 MEANINGS = {
@@ -29,6 +30,8 @@ pseudonym or token in a refusal, a log or an audit record; exactly one audit rec
 and none for two; no second answer out of a body. Requests that prove nothing about who sends them come first: they
 got nothing but public descriptions, and left no row in any table.
 
+{run}, and without a gateway: requests go to the services directly.
+
 """
 
 
@@ -50,7 +53,7 @@ def page(outcomes: Outcomes) -> str:
     lines.append(f"| all | | {outcomes.sent} | {sums} |")
     meanings = "\n".join(f"- **{kind}**: {meaning}" for kind, meaning in MEANINGS.items())
     return (
-        f"{_HEAD}"
+        _HEAD.format(run=when_and_what())
         + "\n".join(lines)
         + f"""
 
