@@ -4,6 +4,8 @@
   EHR of the tests, which launches the worklist in the same way: it is an EHR that both accept.
 - ``healthchain`` (PyPI) is the EHR of a discharge: discovery, the hook, its card, feedback.
 
+The run writes ``docs/care-clients.md``: what each client asked, and what it was answered.
+
 The npm package and healthchain (whose dependencies differ from the project's) are installed into a folder of the test.
 """
 
@@ -17,6 +19,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +28,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from model.synthesis.run import synthesize
 from services.care.tables import FEEDBACK
@@ -31,11 +36,51 @@ from tests.support.care_world import CareWorld, care_world, prefetch
 from tests.support.discharges import Stay, stays
 from tests.support.ehr_server import CLIENT, EhrServer
 from tests.support.ehr_server import running as running_ehr
+from tests.support.http_steps import HttpSteps, named
 from tests.support.postgres import PostgresServer
+from tests.support.repository import REPOSITORY, when_and_what
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 HERE = Path(__file__).parent / "care"
 HOOK = "/cds-services/readmission-risk"
+PAGE = REPOSITORY / "docs" / "care-clients.md"
+SMART_JS, HEALTHCHAIN = "2.6.3", "0.16.1"
+CLIENTS = 4
+"""The worklist and three others."""
+HEAD = """# Third-party clients of care
+`make test-care-clients` runs published clients, unchanged, and writes this page: every request that the EHR of the
+tests and care answered, without its query and body, and what the client printed. The patient is synthetic.
+
+{run}.
+"""
+
+
+@dataclass
+class Transcript:
+    """What each client asked and got.
+
+    Parameters
+    ----------
+    steps
+        The answers of both servers.
+    stay
+        Whose identifiers are replaced by names.
+    names
+        Other texts that are replaced, and by what.
+    sections
+        Text of each client.
+    """
+
+    steps: HttpSteps
+    stay: Stay
+    names: dict[str, str]
+    sections: dict[str, str] = field(default_factory=dict)
+
+    def add(self, client: str, printed: object) -> None:
+        """Add what a client did since the last one."""
+        names = self.names | {self.stay.patient["id"]: "{patient}", self.stay.encounter["id"]: "{encounter}"}
+        lines = [*self.steps.taken(names), f"client prints {named(json.dumps(printed), names)}"]
+        self.sections[client] = "\n".join(lines)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +91,15 @@ def stay(tmp_path_factory: pytest.TempPathFactory) -> Stay:
 
 
 @pytest.fixture(scope="module")
+def transcript(world: tuple[CareWorld, str], ehr: EhrServer, stay: Stay) -> Iterator[Transcript]:
+    made = Transcript(ehr.steps, stay, {world[1]: "{care}"})
+    yield made
+    if len(made.sections) == CLIENTS:
+        sections = "".join(f"\n## {client}\n```\n{text}\n```\n" for client, text in made.sections.items())
+        PAGE.write_text(HEAD.format(run=when_and_what()) + sections, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
 def ehr(stay: Stay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EhrServer]:
     for server in running_ehr(tmp_path_factory.mktemp("ehr")):
         server.put(*stay.known_at(stay.end))
@@ -53,7 +107,7 @@ def ehr(stay: Stay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EhrSer
 
 
 @contextmanager
-def served(app: FastAPI, folder: Path, listening: socket.socket) -> Iterator[None]:
+def served(app: ASGIApp, folder: Path, listening: socket.socket) -> Iterator[None]:
     """Serve over TLS with a certificate of the EHR's authority."""
     config = uvicorn.Config(
         app,
@@ -84,7 +138,7 @@ def world(
             running = made.at(made.care.clock, http=http)
             app = running.client.app
             assert isinstance(app, FastAPI)
-            with served(app, ehr.folder, listening):
+            with served(ehr.steps.of(app, "care"), ehr.folder, listening):
                 yield running, address
 
 
@@ -92,7 +146,9 @@ def browser(ehr: EhrServer) -> httpx.Client:
     return httpx.Client(verify=ssl.create_default_context(cafile=str(ehr.ca)), timeout=60)
 
 
-def test_the_worklist_is_launched_by_the_ehr(world: tuple[CareWorld, str], ehr: EhrServer, stay: Stay) -> None:
+def test_the_worklist_is_launched_by_the_ehr(
+    world: tuple[CareWorld, str], ehr: EhrServer, stay: Stay, transcript: Transcript
+) -> None:
     _, address = world
     token = ehr.launch(stay.patient["id"], stay.encounter["id"])
     with browser(ehr) as person:
@@ -100,9 +156,11 @@ def test_the_worklist_is_launched_by_the_ehr(world: tuple[CareWorld, str], ehr: 
         while answer.is_redirect and "/worklist/launch/" not in answer.headers["location"]:
             answer = person.get(answer.headers["location"])
     assert answer.status_code == 303
+    assert urlsplit(answer.headers["location"]).path.startswith("/worklist/launch/")
+    transcript.add("The worklist, launched by the EHR", {"location": "/worklist/launch/{ticket}"})
 
 
-def test_fhirclient_for_python_completes_the_launch(ehr: EhrServer, stay: Stay) -> None:
+def test_fhirclient_for_python_completes_the_launch(ehr: EhrServer, stay: Stay, transcript: Transcript) -> None:
     token = ehr.launch(stay.patient["id"], stay.encounter["id"])
     script = (
         "import json, sys, requests\n"
@@ -119,9 +177,12 @@ def test_fhirclient_for_python_completes_the_launch(ehr: EhrServer, stay: Stay) 
     found = run([sys.executable, "-c", script, ehr.base, token], REQUESTS_CA_BUNDLE=str(ehr.ca))
     identity = stay.patient["id"]
     assert found == {"ready": True, "patient": identity, "read": identity}
+    transcript.add(f"fhirclient {version('fhirclient')} (PyPI)", found)
 
 
-def test_smart_s_javascript_client_completes_the_launch(ehr: EhrServer, stay: Stay, tmp_path: Path) -> None:
+def test_smart_s_javascript_client_completes_the_launch(
+    ehr: EhrServer, stay: Stay, tmp_path: Path, transcript: Transcript
+) -> None:
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("Node.js is not installed: apt-get install nodejs npm")
     command = [
@@ -132,7 +193,7 @@ def test_smart_s_javascript_client_completes_the_launch(ehr: EhrServer, stay: St
         "--ignore-scripts",
         "--prefix",
         str(tmp_path),
-        "fhirclient@2.6.3",
+        f"fhirclient@{SMART_JS}",
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=900)
     token = ehr.launch(stay.patient["id"], stay.encounter["id"])
@@ -140,9 +201,12 @@ def test_smart_s_javascript_client_completes_the_launch(ehr: EhrServer, stay: St
     found = run(arguments, NODE_EXTRA_CA_CERTS=str(ehr.ca), PEER_MODULES=str(tmp_path))
     identity = stay.patient["id"]
     assert found == {"patient": identity, "encounter": stay.encounter["id"], "read": identity}
+    transcript.add(f"fhirclient {SMART_JS} (npm), SMART's JavaScript client", found)
 
 
-def test_healthchain_calls_the_hook(world: tuple[CareWorld, str], ehr: EhrServer, stay: Stay, tmp_path: Path) -> None:
+def test_healthchain_calls_the_hook(
+    world: tuple[CareWorld, str], ehr: EhrServer, stay: Stay, tmp_path: Path, transcript: Transcript
+) -> None:
     running, address = world
     uv = shutil.which("uv")
     if uv is None:
@@ -156,7 +220,7 @@ def test_healthchain_calls_the_hook(world: tuple[CareWorld, str], ehr: EhrServer
         sys.executable,
         "--target",
         str(tmp_path),
-        "healthchain==0.16.1",
+        f"healthchain=={HEALTHCHAIN}",
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=900)
     given = {
@@ -175,6 +239,7 @@ def test_healthchain_calls_the_hook(world: tuple[CareWorld, str], ehr: EhrServer
     assert str(found["summary"]).startswith("Readmission within 30 days: 27%")
     assert urlsplit(str(found["link"])).path == "/launch"
     assert [row["outcome"] for row in running.rows(FEEDBACK)] == ["accepted"]
+    transcript.add(f"healthchain {HEALTHCHAIN} (PyPI), CDS Hooks", found)
 
 
 def run(command: list[str], content: str | None = None, **environment: str) -> dict[str, object]:

@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
+from tests.support.http_steps import HttpSteps
 from tests.support.tls import Authority
 
 CLIENT = "north-worklist"
@@ -52,6 +53,7 @@ class EhrServer:
         self.statuses: list[int] = []
         self.loses_answers = False
         self.transactions = 0
+        self.steps = HttpSteps()
         self._app = self._application()
         self._server: uvicorn.Server | None = None
 
@@ -64,7 +66,7 @@ class EhrServer:
         if self._server is not None:
             self._socket = self._bound(self.port)
         config = uvicorn.Config(
-            self._app,
+            self.steps.of(self._app, "EHR"),
             log_level="critical",
             lifespan="off",
             ssl_certfile=str(self.folder / "server.crt"),
