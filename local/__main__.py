@@ -196,7 +196,7 @@ def program(
     scope: Annotated[str, typer.Option(help="OAuth scope of the route.")] = "readmission.scores",
 ) -> None:
     """Send the JSON of standard input through the gateway as the hospital's program, and print the answer."""
-    answer = program_client.call(Home.default(), hospital, path, scope, sys.stdin.buffer.read())
+    answer = program_client.call(_environment(), hospital, path, scope, sys.stdin.buffer.read())
     print(answer.text)
     if not answer.is_success:
         errors.print(f"{hospital} answered {answer.status_code}")
@@ -206,7 +206,7 @@ def program(
 @app.command()
 def one_time_password(hospital: str, username: str) -> None:
     """Print the current one-time password of a member of the demonstration staff."""
-    home = Home.default()
+    home = _environment()
     person = staff.read(home).get((hospital, username))
     if person is None:
         raise UserError(f"{hospital} has no demonstration user {username}: {staff.file(home)} lists them.")

@@ -242,3 +242,15 @@ def test_each_service_is_ready_or_has_advice() -> None:
         ("planner", "", "no pod is ready"),
     ]
     assert "kubectl describe -n north-phi deployment/planner" in found[2].advice
+
+
+@pytest.mark.parametrize(
+    "arguments", [["env"], ["discharge", "north"], ["program", "north", "/v1/scores"], ["one-time-password", "n", "c"]]
+)
+def test_a_command_before_the_first_start_says_what_to_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    monkeypatch.setenv("HMLOPS_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["local", *arguments])
+    assert command.main() == 2
+    assert "There is no environment in" in capsys.readouterr().err
