@@ -10,8 +10,9 @@ from services.transport.credentials import Credentials, TlsFiles
 from services.transport.identity import SpiffeId, certificate_identity
 
 TIMEOUT_SECONDS = 10.0
-# Below the server's own, which must not close a connection that a request is about to use.
-IDLE_SECONDS = 30.0
+# Below the time in which a server that stops still answers (``CLOSING_SECONDS``): it must not close a connection that a
+# request is about to use.
+IDLE_SECONDS = 5.0
 MAX_CONNECTIONS = 32
 
 

@@ -1,6 +1,7 @@
 """Mutual TLS server of a service: uvicorn, with certificates that are replaced without dropping a connection."""
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8443
 # Clients close an idle connection before the server does, so none is closed under a request.
 KEEP_ALIVE_SECONDS = 75
+# Once it is told to stop: longer than a client keeps an idle connection, so that each is used once more or given up.
+CLOSING_SECONDS = 8.0
+# What requests in progress then have.
 DRAIN_SECONDS = 20
+_CLOSE = (b"connection", b"close")
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,15 @@ class ServerSettings:
         Its certificate.
     host, port
         Address that it listens on.
+    closing_seconds
+        How long it asks callers to close their connections before it stops, at most.
     """
 
     callers: tuple[SpiffeId, ...]
     files: TlsFiles = field(default_factory=TlsFiles)
     host: str = "0.0.0.0"  # noqa: S104 - NetworkPolicies and the certificate decide who connects
     port: int = DEFAULT_PORT
+    closing_seconds: float = CLOSING_SECONDS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ServerSettings":
@@ -60,7 +69,7 @@ class ServerSettings:
 
 
 def serve(app: "ASGI3Application", settings: ServerSettings, refusal: "ASGI3Application | None" = None) -> None:
-    """Serve an application until the process is told to stop; requests in progress are then completed.
+    """Serve an application until the process is told to stop; connections are then closed by their callers first.
 
     Parameters
     ----------
@@ -86,7 +95,8 @@ def server(
         listening.sni_callback = _newest(credentials)
         return listening
 
-    return uvicorn.Server(
+    return _DrainingServer(
+        settings.closing_seconds,
         uvicorn.Config(
             guarded,
             host=settings.host,
@@ -101,7 +111,7 @@ def server(
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
-        )
+        ),
     )
 
 
@@ -114,6 +124,35 @@ def _newest(
         connection.context = credentials.context()
 
     return choose
+
+
+class _DrainingServer(uvicorn.Server):
+    """Server that closes no connection on which a request may be under way.
+
+    A caller cannot know whether a request was begun that it sent as the connection was closed, and repeats none. So a
+    server that is told to stop goes on, and says ``Connection: close`` with each answer. What is still open when that
+    time is over has been idle for longer than a client keeps it.
+    """
+
+    def __init__(self, closing_seconds: float, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._closing_seconds = closing_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let callers close their connections, complete requests in progress, and stop."""
+        state = self.server_state
+        state.default_headers = [*state.default_headers, _CLOSE]
+        for connection in state.connections:
+            if isinstance(connection, H11Protocol) and connection.cycle is not None:
+                connection.cycle.default_headers = state.default_headers
+        end = time.monotonic() + self._closing_seconds
+        while state.connections and time.monotonic() < end and not self.force_exit:
+            await asyncio.sleep(_POLL_SECONDS)
+        for connection in list(state.connections):
+            if isinstance(connection, H11Protocol) and (connection.cycle is None or connection.cycle.response_complete):
+                # A caller that reads nothing would not answer the end of TLS for half a minute.
+                connection.transport.abort()
+        await super().shutdown(sockets)
 
 
 class _PeerProtocol(H11Protocol):

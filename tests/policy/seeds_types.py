@@ -3,9 +3,9 @@
 from typing import Any
 
 from policy_pack.stack.graph import Resource
-from tests.policy.builders import build, put
+from tests.policy.builders import GONE, build, put
 from tests.policy.seed import Seed, absent, extra, seed
-from tests.policy.world_cluster import container, pod
+from tests.policy.world_cluster import REPLACED_WHEN_READY, container, pod
 
 _META = {"name": "x", "namespace": "north-data"}
 _MAPPING = {"deviceName": "/dev/xvda", "ebs": {"encrypted": True, "kmsKeyID": "arn:key"}}
@@ -105,6 +105,28 @@ _LIMITS: list[Seed] = [
 ]
 
 _ENVOY = "spec.provider.kubernetes.envoyDeployment"
+_SERVER = container("main", server=True)
+
+
+def _deployment(path: str, value: object) -> Resource:
+    own = {"spec": {"strategy": REPLACED_WHEN_READY, "template": {"metadata": {}, "spec": pod("trainer", _SERVER)}}}
+    return _object("apps/v1:Deployment", **put(own, path, value))
+
+
+_OWN = "spec.template.spec.containers[0]"
+# Servers that lose requests when their pods are replaced.
+_DRAINS: list[Seed] = [
+    extra("BCP-04", _deployment(f"{_OWN}.lifecycle", {})),
+    extra("BCP-04", _deployment(f"{_OWN}.lifecycle.preStop.sleep.seconds", 0)),
+    extra("BCP-04", _deployment(f"{_OWN}.lifecycle.preStop.sleep.seconds", 30)),
+    extra("BCP-04", _deployment("spec.template.spec.terminationGracePeriodSeconds", 5)),
+    extra("BCP-04", _deployment("spec.strategy", {"type": "Recreate"})),
+    extra("BCP-04", _deployment("spec.strategy.rollingUpdate.maxUnavailable", "25%")),
+    extra("BCP-04", _deployment("spec.strategy", None)),
+    seed("BCP-04", "k8s:serving.kserve.io/ServingRuntime", "spec.containers[0].lifecycle", GONE),
+    seed("BCP-04", "k8s:serving.kserve.io/InferenceService", "spec.predictor.deploymentStrategy", GONE),
+    seed("BCP-04", "k8s:gateway.envoyproxy.io/EnvoyProxy", f"{_ENVOY}.strategy.rollingUpdate.maxUnavailable", 1),
+]
 
 
 def _proxy(path: str, value: object) -> Resource:
@@ -153,6 +175,7 @@ PATCHES: list[dict[str, object]] = [
 ]
 SEEDS: list[Seed] = [
     *_LIMITS,
+    *_DRAINS,
     *(extra("INV-03", build(type_, "x", {"metadata": {"namespace": "north-data"}})) for type_ in REFUSED_TYPES),
     extra("INV-03", _object("core/v1:ConfigMap", kind="Pod", apiVersion="v1", data={})),
     extra("INV-03", _object("core/v1:ConfigMap", kind="ConfigMap", apiVersion="v2", data={})),

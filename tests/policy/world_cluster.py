@@ -14,6 +14,7 @@ DIGEST = "sha256:" + "a" * 64
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads@{DIGEST}"
 RELEASE = "0123456789abcdef"
 MODEL_PORT = 8080
+REPLACED_WHEN_READY = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
 CLINIC = "10.50.0.0/24"
 _RECORD = {
     "time": "%START_TIME%",
@@ -147,6 +148,7 @@ def container(name: str, *, server: bool = False) -> dict[str, Any]:
             "ports": [{"name": "http1", "containerPort": MODEL_PORT}],
             "livenessProbe": probe,
             "readinessProbe": probe,
+            "lifecycle": {"preStop": {"sleep": {"seconds": 8}}},
         }
     return found
 
@@ -200,6 +202,7 @@ def model(hospital: str) -> list[Resource]:
     predictor |= {
         "minReplicas": 2,
         "maxReplicas": 6,
+        "deploymentStrategy": REPLACED_WHEN_READY,
         "labels": labels(hospital, zone, "model-server"),
         "topologySpreadConstraints": [{"topologyKey": "topology.kubernetes.io/zone"}],
         "logger": {"mode": "all", "url": f"http://sink.{hospital}-phi.svc"},
@@ -398,6 +401,7 @@ def platform() -> list[Resource]:
             "type": "Kubernetes",
             "kubernetes": {
                 "envoyDeployment": {
+                    "strategy": REPLACED_WHEN_READY,
                     "container": {"securityContext": {"readOnlyRootFilesystem": True}},
                     "pod": {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}},
                 },

@@ -9,6 +9,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 from infra.settings import names
+from workloads.blocks.drain import GRACE_SECONDS, replaced_when_ready
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import CommandProbes, Container, Pod, pod_spec
 from workloads.zones import flow_table, workload_table
@@ -16,8 +17,6 @@ from workloads.zones import flow_table, workload_table
 PORT = "https"
 # Name and number of the Service's port.
 SERVICE_PORT = 443
-# The pause before the server is told to stop, and what requests in progress then have.
-GRACE_SECONDS = 40
 # In a new stack pods wait for their database, which the Job `database` creates after the update, or for a release.
 NOT_AWAITED = {"pulumi.com/skipAwait": "true"}
 
@@ -129,11 +128,7 @@ def background(context: HospitalContext, service: Service, parent: pulumi.Resour
         spec=apps.DeploymentSpecArgs(
             replicas=row.pods.number(context.hospital),
             selector=LabelSelectorArgs(match_labels=labels),
-            # The new pod is ready before an old one stops.
-            strategy=apps.DeploymentStrategyArgs(
-                type="RollingUpdate",
-                rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
-            ),
+            strategy=replaced_when_ready(),
             template=core.PodTemplateSpecArgs(
                 metadata=identity.pod_metadata, spec=pod_spec(context.cluster, context.settings, pod)
             ),

@@ -13,6 +13,7 @@ from infra.cluster.node_classes import Placement
 from infra.databases.databases import DatabaseServer
 from infra.settings import Resources, Settings
 from workloads.blocks.database_authorities import authorities_mounts, authorities_volumes
+from workloads.blocks.drain import drain
 from workloads.blocks.spread import spread_constraint
 
 USER_ID = 65532
@@ -20,8 +21,6 @@ TOKEN_SECONDS = 3600
 AWS_TOKEN_VOLUME = "aws-token"
 VAULT_TOKEN_VOLUME = "vault-token"
 CA_VOLUME = "platform-ca"
-# Services learn that a pod is leaving before its server stops to accept.
-DRAIN_SECONDS = 5
 TMP_VOLUME = "tmp"
 TMP_FOLDER = "/tmp"
 DEFAULT_TMP_SIZE = "256Mi"
@@ -74,7 +73,6 @@ class CommandProbes:
     port: int | None
     liveness: Sequence[str]
     readiness: Sequence[str]
-    drain_seconds: int = DRAIN_SECONDS
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ def container_spec(
         startup_probe=_probe(probes.readiness, period=2, failures=60) if probes else None,
         readiness_probe=_probe(probes.readiness, period=5, failures=3) if probes else None,
         liveness_probe=_probe(probes.liveness, period=10, failures=3) if probes else None,
-        lifecycle=_lifecycle(probes) if probes and probes.port else None,
+        lifecycle=drain() if probes and probes.port else None,
     )
 
 
@@ -293,13 +291,6 @@ def _token_volume(name: str, audience: str | None) -> core.VolumeArgs:
 
 def _port(number: int) -> core.ContainerPortArgs:
     return core.ContainerPortArgs(container_port=number, name="https", protocol="TCP")
-
-
-def _lifecycle(probes: CommandProbes) -> core.LifecycleArgs:
-    """Return a pause before the server is told to stop, in which Services learn that the pod is leaving."""
-    return core.LifecycleArgs(
-        pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=probes.drain_seconds))
-    )
 
 
 def _probe(command: Sequence[str], *, period: int, failures: int) -> core.ProbeArgs:

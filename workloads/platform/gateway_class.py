@@ -8,6 +8,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY
 from infra.settings import names
+from workloads.blocks.drain import REPLACED_WHEN_READY
 from workloads.platform.gateway_records import Recorder, record_settings
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY
@@ -50,6 +51,8 @@ _TRUST_VOLUME = {"name": "trust", "configMap": {"name": CA_CONFIG_MAP}}
 _DRAINED_VOLUME = {"name": "drained", "emptyDir": {"sizeLimit": "1Mi"}}
 _DRAINED_MOUNT = {"name": "drained", "mountPath": "/tmp"}
 _SHUTDOWN_MANAGER = {"name": "shutdown-manager", "volumeMounts": [_DRAINED_MOUNT]}
+# A pod that ends says so to its clients with each answer, and waits until they have gone.
+_SHUTDOWN = {"minDrainDuration": "10s", "drainTimeout": "30s"}
 _PATCH = {"type": "StrategicMerge", "value": {"spec": {"template": {"spec": {"containers": [_SHUTDOWN_MANAGER]}}}}}
 
 
@@ -135,6 +138,7 @@ def proxy_spec(
             "kubernetes": {
                 "envoyDeployment": {
                     "replicas": pods.replicas,
+                    "strategy": REPLACED_WHEN_READY,
                     "container": {
                         "image": pods.image,
                         "resources": _resources(),
@@ -153,6 +157,7 @@ def proxy_spec(
         },
         # One thread, as the CPU limit is one.
         "concurrency": 1,
+        "shutdown": _SHUTDOWN,
         **traffic_spec(namespace, client_certificate, recorder),
     }
 

@@ -9,6 +9,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 from infra.cluster.node_classes import Placement
 from infra.settings import Amount, Release, Resources, names
 from workloads.blocks import deployment, pod
+from workloads.blocks.drain import GRACE_SECONDS, REPLACED_WHEN_READY
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import release_key
 from workloads.blocks.spread import spread_constraint
@@ -115,7 +116,8 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
         "scaleTarget": TARGET_CPU_PERCENT,
         "labels": dict(identity.labels),
         "annotations": {names.ROLE_ANNOTATION: identity.role_arn, **identity.annotations},
-        "terminationGracePeriodSeconds": deployment.GRACE_SECONDS,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "deploymentStrategy": REPLACED_WHEN_READY,
         "serviceAccountName": identity.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,

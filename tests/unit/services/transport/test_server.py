@@ -1,5 +1,6 @@
 """A mutual TLS server on a real socket: who gets in, and what a rotation does to requests in progress."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -9,19 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from services import probe
 from services.transport import ServerSettings, SpiffeId, TlsFiles, client, server
 from services.transport import callers as callers_module
-from tests.support.workload_certificates import HOUR, WorkloadAuthority, files, replace
+from services.transport.client import IDLE_SECONDS
+from services.transport.server import CLOSING_SECONDS, KEEP_ALIVE_SECONDS
+from tests.support.workload_certificates import HOUR, WorkloadAuthority, files
+from tests.support.workload_certificates import replace as replace_file
 
 pytestmark = pytest.mark.process
 
@@ -38,21 +44,50 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is met."""
+    Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.02), retry=retry_if_result(lambda met: not met))(condition)
+
+
+@dataclass
+class Running:
+    """A server on a free port, in a thread of its own."""
+
+    server: uvicorn.Server
+    listening: socket.socket
+    thread: threading.Thread
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.listening.getsockname()[1]}"
+
+    def stop(self) -> None:
+        """Tell it to stop, as the end of its pod does."""
+        self.server.should_exit = True
+
+
 @contextmanager
-def running(settings: ServerSettings, app: Any = echo, refusal: Any = None) -> Iterator[str]:
-    """Run a server on a free port, and give its URL."""
+def started(settings: ServerSettings, app: Any = echo, refusal: Any = None) -> Iterator[Running]:
+    """Run a server."""
     listening = socket.create_server(("127.0.0.1", 0))
-    running_server = server(app, settings, refusal)
-    thread = threading.Thread(target=running_server.run, kwargs={"sockets": [listening]}, daemon=True)
+    own = server(app, settings, refusal)
+    thread = threading.Thread(target=own.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
-    wait = Retrying(stop=stop_after_delay(60), wait=wait_fixed(0.02), retry=retry_if_result(lambda up: not up))
-    wait(lambda: running_server.started)
+    eventually(lambda: own.started)
+    running_server = Running(own, listening, thread)
     try:
-        yield f"https://127.0.0.1:{listening.getsockname()[1]}"
+        yield running_server
     finally:
-        running_server.should_exit = True
+        running_server.stop()
         thread.join(20)
         listening.close()
+
+
+@contextmanager
+def running(settings: ServerSettings, app: Any = echo, refusal: Any = None) -> Iterator[str]:
+    """Run a server, and give its URL."""
+    with started(settings, app, refusal) as one:
+        yield one.url
 
 
 class World:
@@ -70,7 +105,7 @@ class World:
         """Return the files of another certificate; it trusts this hospital's authority."""
         mine = files(self.folder / name)
         (authority or self.authority).issue(mine, *uris, **options)
-        replace(mine.authority, self.authority.certificate)
+        replace_file(mine.authority, self.authority.certificate)
         return mine
 
     @property
@@ -250,6 +285,50 @@ def test_old_connections_are_closed_by_age(world: World, monkeypatch: pytest.Mon
         monkeypatch.setattr(callers_module, "CONNECTION_SECONDS", 0.0)
         assert connection.get("/x").headers["connection"] == "close"
         assert connection.get("/x").status_code == 200
+
+
+def test_a_server_that_stops_lets_its_callers_close_their_connections(world: World) -> None:
+    settings = replace(world.settings, closing_seconds=3600)
+    with started(settings) as one, client(one.url, SERVER, world.caller_files) as connection:
+        assert "connection" not in connection.get("/x").headers
+        one.stop()
+        eventually(lambda: connection.get("/x").headers.get("connection") == "close")
+        # Nobody is connected any more, so it does not wait for the rest of its time.
+        one.thread.join(20)
+        assert not one.thread.is_alive()
+
+
+def test_a_request_in_progress_is_answered_on_a_connection_that_then_ends(world: World) -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            arrived.set()
+            await asyncio.to_thread(go_on.wait, 20)
+        await echo(scope, receive, send)
+
+    settings = replace(world.settings, closing_seconds=0)
+    with started(settings, slow) as one, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(world.get, one.url, world.caller_files)
+        assert arrived.wait(20)
+        one.stop()
+        eventually(lambda: not one.server.servers[0].is_serving())
+        go_on.set()
+        assert answer.result().status_code == 200
+        assert answer.result().headers["connection"] == "close"
+
+
+def test_a_connection_that_nobody_uses_ends_with_its_server(world: World) -> None:
+    settings = replace(world.settings, closing_seconds=0)
+    with started(settings) as one, client(one.url, SERVER, world.caller_files) as connection:
+        assert connection.get("/x").status_code == 200
+        one.stop()
+        one.thread.join(20)
+        assert not one.thread.is_alive()
+
+
+def test_clients_give_up_idle_connections_before_a_server_that_stops_closes_them() -> None:
+    assert IDLE_SECONDS < CLOSING_SECONDS < KEEP_ALIVE_SECONDS
 
 
 def test_a_connection_whose_certificate_has_expired_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

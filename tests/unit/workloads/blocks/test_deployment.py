@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from services.transport.server import CLOSING_SECONDS, DRAIN_SECONDS
 from tests.support.mocked_stack import Stack, run_program, settings
 from workloads.blocks.deployment import Service, deployment, probes
 from workloads.blocks.hospital_context import HospitalContext
@@ -56,7 +57,9 @@ def test_a_service_keeps_answering_through_updates_and_drains(stack: Stack) -> N
     assert (pod["restartPolicy"], pod["terminationGracePeriodSeconds"]) == ("Always", 40)
     [container] = pod["containers"]
     pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert 0 < pause < pod["terminationGracePeriodSeconds"]
+    # What the server then does fits into the rest.
+    assert pause > 0
+    assert pause + CLOSING_SECONDS + DRAIN_SECONDS < pod["terminationGracePeriodSeconds"]
     [budget] = [one for one in stack.of("PodDisruptionBudget") if one.name == "north-planning"]
     assert budget.inputs["spec"] == {"maxUnavailable": 1, "selector": spec["selector"]}
 

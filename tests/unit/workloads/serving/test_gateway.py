@@ -146,6 +146,7 @@ def test_an_existing_cluster_has_a_gateway_without_a_load_balancer(tmp_path: Pat
     container, pod = own["envoyDeployment"]["container"], own["envoyDeployment"]["pod"]
     assert own["envoyService"] == {"type": "ClusterIP"}
     assert own["envoyPDB"]["minAvailable"] == own["envoyDeployment"]["replicas"] - 1 == 0
+    assert own["envoyDeployment"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     assert container["image"].startswith("hmlops.local/envoy@sha256:")
     # Keys and tokens come from a server with a certificate of the cluster's authority.
     assert {volume["name"]: volume.get("configMap") for volume in pod["volumes"]} == {

@@ -61,6 +61,7 @@ def test_maintenance_takes_servers_one_by_one(stack: Stack) -> None:
     for budget in budgets:
         predictor = services[budget.metadata["namespace"]].inputs["spec"]["predictor"]
         assert budget.inputs["spec"]["maxUnavailable"] == 1
+        assert predictor["deploymentStrategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
         chosen = budget.inputs["spec"]["selector"]["matchLabels"]
         assert chosen.items() <= predictor["labels"].items()
         assert chosen["app.kubernetes.io/name"] == "model-server"
