@@ -15,7 +15,8 @@ import time
 import urllib.parse
 from pathlib import Path
 
-TIMEOUT_SECONDS = 3.0
+# Below that of the kubelet for the command.
+TIMEOUT_SECONDS = 8.0
 _FILES = {
     "TLS_CA_FILE": "/vault/secrets/tls.ca",
     "TLS_CERTIFICATE_FILE": "/vault/secrets/tls.crt",

@@ -199,7 +199,8 @@ def container_spec(
         ports=[_port(probes.port)] if probes and probes.port else None,
         startup_probe=_probe(probes.readiness, period=2, failures=60) if probes else None,
         readiness_probe=_probe(probes.readiness, period=5, failures=3) if probes else None,
-        liveness_probe=_probe(probes.liveness, period=10, failures=3) if probes else None,
+        # A machine under load lets a command wait; to restart the container then would lose requests and help nobody.
+        liveness_probe=_probe(probes.liveness, period=10, failures=6, timeout=20) if probes else None,
         lifecycle=drain() if probes and probes.port else None,
     )
 
@@ -293,11 +294,11 @@ def _port(number: int) -> core.ContainerPortArgs:
     return core.ContainerPortArgs(container_port=number, name="https", protocol="TCP")
 
 
-def _probe(command: Sequence[str], *, period: int, failures: int) -> core.ProbeArgs:
+def _probe(command: Sequence[str], *, period: int, failures: int, timeout: int = 10) -> core.ProbeArgs:
     # A command starts an interpreter, so it is asked less often and has more time.
     return core.ProbeArgs(
         exec_=core.ExecActionArgs(command=list(command)),
         period_seconds=2 * period,
         failure_threshold=failures,
-        timeout_seconds=5,
+        timeout_seconds=timeout,
     )
