@@ -31,6 +31,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette_exporter import PrometheusMiddleware
 
 from services.at_once import AtOnce
@@ -50,6 +51,7 @@ LARGE_AT_ONCE = 4
 SWITCH_SECONDS = 0.001
 # A model that is absent for so long is not coming back by itself.
 ABSENT_SECONDS = 60.0
+METHODS = frozenset({"GET", "HEAD", "POST"})
 HEALTH_PATHS = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 
 log = logging.getLogger("mlserver.readmission")
@@ -180,6 +182,17 @@ def _answers_its_reference(model: MLModel) -> bool:
     return check is None or bool(check())
 
 
+class _KnownMethods:
+    """Middleware that refuses methods that no path has: each would be a label of the figures, which nothing removes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = scope["type"] == "http" and scope["method"] not in METHODS
+        await (_error(405, "The method is not allowed.") if refused else self._app)(scope, receive, send)
+
+
 def application(protocol: Protocol, settings: Settings) -> Starlette:
     """Return the application, with the figures that the alerts read; a path that is not served is no label."""
     figures = Middleware(
@@ -192,7 +205,7 @@ def application(protocol: Protocol, settings: Settings) -> Starlette:
     )
     at_once = Middleware(AtOnce, most=REQUESTS_AT_ONCE, seconds=REQUEST_SECONDS, uncounted=HEALTH_PATHS)
     bounds = Middleware(RequestBody, largest=LARGEST_BODY)
-    return Starlette(routes=protocol.routes(), middleware=[figures, at_once, bounds])
+    return Starlette(routes=protocol.routes(), middleware=[Middleware(_KnownMethods), figures, at_once, bounds])
 
 
 def figures_application(endpoint: PrometheusEndpoint, path: str) -> Starlette:
@@ -231,21 +244,31 @@ class _NoGrpc:
 
 
 class Server(MLServer):
-    """MLServer with its models, metrics and logs, and this module's application in the place of its servers."""
+    """MLServer with its models, metrics and logs, and this module's application in the place of its servers.
+
+    Attributes
+    ----------
+    application
+        What it serves over mutual TLS.
+    figures
+        What it serves on the port that Prometheus reads; None where the figures are switched off.
+    """
 
     def __init__(self, settings: Settings, model: str, tls: ServerSettings) -> None:
         self._model, self._tls = model, tls
         super().__init__(settings)
 
     def _create_servers(self) -> None:
-        app = application(Protocol(self._data_plane, self._model_registry, self._model), self._settings)
+        self.application = application(Protocol(self._data_plane, self._model_registry, self._model), self._settings)
+        self.figures: Starlette | None = None
         # MLServer calls these methods of its servers, and no others.
-        self._rest_server = cast(Any, _RestServer(app, self._tls))
+        self._rest_server = cast(Any, _RestServer(self.application, self._tls))
         self._grpc_server = cast(Any, _NoGrpc())
         self._kafka_server = None
         if self._metrics_server is not None:
             path = str(self._settings.metrics_endpoint)
-            self._metrics_server._app = figures_application(self._metrics_server._endpoint, path)
+            self.figures = figures_application(self._metrics_server._endpoint, path)
+            self._metrics_server._app = self.figures
 
 
 async def serve(folder: str) -> None:

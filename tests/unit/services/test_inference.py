@@ -7,44 +7,18 @@ from typing import Any
 
 import httpx
 import pytest
-from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay
+from tenacity import Retrying, retry_if_result, stop_after_delay
 
-from model.release.signing import LocalSigner
 from model.scoring import Scorer
-from model.scoring.latest_discharge import latest
 from services.inference import LARGEST_BODY, MOST_ROWS, REQUESTS_AT_ONCE, SMALL_BODY
-from services.planning.open_inference import request_body, tensor_body
-from tests.support.model_servers import NAME, Server, released, serving
-from tests.support.model_world import world
+from services.planning.open_inference import tensor_body
+from tests.support.model_servers import NAME, Server
 
 pytestmark = pytest.mark.process
 
 # A value of a request, looked for in answers and in the log.
 MARKER = "776655.125"
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    place = released(tmp_path_factory.mktemp("release"))
-    key = LocalSigner(place.parents[1] / "key").public_keys()["v1"]
-    with serving(place, key, tmp_path_factory.mktemp("server")) as found:
-        failed = (httpx.TransportError, httpx.HTTPStatusError)
-        ready = Retrying(retry=retry_if_exception_type(failed), stop=stop_after_delay(120), reraise=True)
-        client = found.client()
-        ready(lambda: client.get(f"{found.url}/ready").raise_for_status())
-        yield found
-
-
-@pytest.fixture(scope="module")
-def planner(server: Server) -> Iterator[httpx.Client]:
-    with server.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def body() -> dict[str, Any]:
-    return request_body(latest(str(world().features), "any").columns)
 
 
 @pytest.fixture(scope="module")
