@@ -148,15 +148,14 @@ def _entities(record: Record, patients: list[str]) -> list[Json]:
         }
         for encounter in sorted(entry.all_encounters())
     ]
-    if entry.release is not None:
-        release = entry.release
-        entities.append(
-            {
-                "type": _coding(ENTITY_TYPE, "2", "System Object"),
-                "name": f"{release.model} {release.version}",
-                "detail": [{"type": "digest", "valueString": release.digest}],
-            }
-        )
+    entities += [
+        {
+            "type": _coding(ENTITY_TYPE, "2", "System Object"),
+            "name": f"{release.model} {release.version}",
+            "detail": [{"type": "digest", "valueString": release.digest}],
+        }
+        for release in entry.releases()
+    ]
     entities.append(
         {
             "type": _coding(BALP_ENTITY, "XrequestId"),

@@ -94,6 +94,8 @@ class ScoredEncounter:
         Age of the features at the time of the request.
     features_digest
         SHA-256 of the salt and the feature values; ``chain.append`` sets it.
+    release
+        The release that scored it, where another than the entry's did: a canary's, in a request that two answered.
     """
 
     encounter: Pseudonym
@@ -106,6 +108,7 @@ class ScoredEncounter:
     not_scored_reason: Code | None = None
     freshness_hours: Hours | None = None
     features_digest: Digest | None = None
+    release: ReleaseRef | None = None
 
 
 @validated(frozen=True, kw_only=True, config=_FROZEN)
@@ -166,7 +169,7 @@ class AuditEntry:
     encounters
         Pseudonyms of all encounters that a list shows.
     release
-        The release that answered.
+        The release that answered; a score of another one names it itself.
     freshness_hours
         Age of the features at the time of the request.
     outcome, status, fallback_reason
@@ -210,6 +213,11 @@ class AuditEntry:
         plain = _ENTRY.dump_python(self, mode="json", exclude_none=True)
         plain["occurred_at"] = timestamp(self.occurred_at)
         return rfc8785.dumps({name: value for name, value in plain.items() if value != []}).decode()
+
+    def releases(self) -> tuple[ReleaseRef, ...]:
+        """Return the releases that answered: the entry's, and those that scores name."""
+        named = (self.release, *(score.release for score in self.scores))
+        return tuple(dict.fromkeys(release for release in named if release is not None))
 
     def all_encounters(self) -> frozenset[str]:
         """Return the pseudonyms of all encounters that the entry names."""

@@ -105,7 +105,8 @@ def _replayed(
     open_model: Callable[[ReleaseRef], Model],
 ) -> Replay:
     entry, place = record.entry, f"of encounter {score.encounter} in record {record.sequence}"
-    if score.status != "scored" or score.risk is None or entry.release is None or score.features_digest is None:
+    release = score.release or entry.release
+    if score.status != "scored" or score.risk is None or release is None or score.features_digest is None:
         sentence = f"The answer {place} was {score.status}, no score of a release with its feature values on record."
         return Replay(record.sequence, score.encounter, "not-a-score", score.risk, None, sentence)
     if score.features_digest not in kept:
@@ -115,7 +116,7 @@ def _replayed(
             f"{erasure.entry.caller} (record {erasure.sequence}): the score cannot be rebuilt."
         )
         return Replay(record.sequence, score.encounter, "erased", score.risk, None, sentence)
-    model = open_model(entry.release)
+    model = open_model(release)
     alone = model.score(_matrix(model, [_values(kept[score.features_digest], score)]))[0].risk
     rebuilt = alone if _bits(alone) == _bits(score.risk) else _in_batch(model, entry, score, kept, alone)
     if _bits(rebuilt) == _bits(score.risk):
@@ -129,7 +130,11 @@ def _in_batch(
     model: Model, entry: AuditEntry, score: ScoredEncounter, kept: Mapping[str, KeptValues], alone: float
 ) -> float:
     """Return the risk from all scores of the request at once: a sum of floats may depend on how many rows there are."""
-    scored = [other for other in entry.scores if other.status == "scored" and other.features_digest]
+    scored = [
+        other
+        for other in entry.scores
+        if other.status == "scored" and other.features_digest and other.release == score.release
+    ]
     if len(scored) < 2 or any(other.features_digest not in kept for other in scored):
         return alone
     rows = [_values(kept[str(other.features_digest)], other) for other in scored]

@@ -55,6 +55,8 @@ class Settings(BaseModel):
         The hospital's name on the worklist's pages.
     units
         Names of the hospital's units as its sign-in has them, a JSON list.
+    canary_units
+        The units whose encounters a canary may answer, a JSON list; planning gets a code, never the unit.
     sign_in_issuer, sign_in_audience, sign_in_acr, sign_in_ca
         Identity provider of the coordinators: issuer, audience of access tokens, the authentication context that
         means a second factor, and its certificate authority. Without an issuer there is no worklist.
@@ -78,6 +80,7 @@ class Settings(BaseModel):
     largest_body_bytes: int = Field(default=16 * MEBIBYTE, ge=MEBIBYTE)
     hospital_title: str | None = Field(default=None, min_length=1, max_length=80)
     units: Json[tuple[str, ...]] = ()
+    canary_units: Json[tuple[str, ...]] = ()
     sign_in_issuer: str | None = Field(default=None, pattern=r"^https://")
     sign_in_audience: str | None = None
     sign_in_acr: str = "2"

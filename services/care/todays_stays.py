@@ -26,9 +26,9 @@ from services.care.fresh.history import Edition
 from services.care.fresh.patient_record import NEEDED, PatientRecord
 from services.care.planning_client import WORKLIST
 from services.care.tables import CARD, SCORED_RUN
-from services.care.worklist_ports import place
+from services.care.worklist_ports import cohort_of, place
 from services.planning.model_client import FallbackReason
-from services.planning.schema import MOST_ENCOUNTERS, AnyScore, Fallback, NotScored
+from services.planning.schema import MOST_ENCOUNTERS, AnyScore, Cohort, Fallback, NotScored
 
 LOCK = "care.scored_run"
 NO_FEATURES = "no-features"
@@ -148,11 +148,13 @@ def _place(
     again: bool,
 ) -> list[Placed]:
     """Place stays, and return them; those that are asked about again only with a score of the model."""
-    online = care.planning.score_online([(row.encounter, row.patient) for row in rows])
     clear = _clear(care, *(value for row in rows for value in (row.unit, row.ended_at)))
+    cohorts = [cohort_of(unit, care.settings.canary_units) for unit in clear[::2]]
+    stays = [(row.encounter, row.patient, cohort) for row, cohort in zip(rows, cohorts, strict=True)]
+    online = care.planning.score_online(stays)
     placed = []
-    for row, unit, ended_at in zip(rows, clear[::2], clear[1::2], strict=True):
-        found = _scored(care, row, online[row.encounter], edition, now)
+    for row, unit, ended_at, cohort in zip(rows, clear[::2], clear[1::2], cohorts, strict=True):
+        found = _scored(care, row, online[row.encounter], edition, now, cohort)
         if found is None:
             continue
         placed.append(found)
@@ -169,7 +171,9 @@ def _place(
     return placed
 
 
-def _scored(care: Care, row: sa.Row[Any], online: AnyScore, edition: Edition | None, now: datetime) -> Placed | None:
+def _scored(
+    care: Care, row: sa.Row[Any], online: AnyScore, edition: Edition | None, now: datetime, cohort: Cohort | None
+) -> Placed | None:
     """Return a stay with its score; nothing for an encounter that is no stay."""
     if not (isinstance(online, NotScored) and online.not_scored_reason == NO_FEATURES) or edition is None:
         return FreshFeatures(row.encounter, row.patient, None, False, as_of_hours=online.freshness_hours), online
@@ -179,7 +183,7 @@ def _scored(care: Care, row: sa.Row[Any], online: AnyScore, edition: Edition | N
     features = replace(care.features.features(record, edition, now), encounter=row.encounter, patient=row.patient)
     if features.features is None:
         return None
-    return features, care.planning.score(features, workflow=WORKLIST)
+    return features, care.planning.score(features, workflow=WORKLIST, cohort=cohort)
 
 
 def _clear(care: Care, *sealed: str | None) -> list[str | None]:

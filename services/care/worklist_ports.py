@@ -14,6 +14,7 @@ from services.care import accesses, launch
 from services.care.context import Care
 from services.care.fresh.features import FreshFeatures
 from services.care.planning_client import (
+    CANARY,
     FeedbackRefusedError,
     PlanningClient,
     PlanningUnavailableError,
@@ -23,7 +24,7 @@ from services.care.worklist import placements, scores
 from services.care.worklist.placements import Placement
 from services.care.worklist.ports import Facts, Launched, Override, PastScore, ScoresUnavailableError
 from services.care.worklist.web import WORKFLOW
-from services.planning.schema import AnyScore, Fallback, NotScored, Scored
+from services.planning.schema import AnyScore, Cohort, Fallback, NotScored, Scored
 
 UNKNOWN_UNIT = "unknown"
 """Unit of a stay whose record names none."""
@@ -142,6 +143,17 @@ def unit_name(text: str, units: Sequence[str]) -> str:
     """
     plain = _plain(text)
     return next((name for name in units if _plain(name) == plain), plain)
+
+
+def cohort_of(unit: str | None, canary_units: Sequence[str]) -> Cohort | None:
+    """Return the cohort that planning is sent in place of a unit: whether a canary may answer.
+
+    Examples
+    --------
+    >>> cohort_of("4 WEST", ["4 West"])
+    'canary'
+    """
+    return CANARY if unit and unit_name(unit, canary_units) in canary_units else None
 
 
 def _plain(name: str) -> str:

@@ -31,15 +31,16 @@ def response(outcomes: Sequence[Outcome], record: int) -> ScoreResponse:
 
 def recorded(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return the fields of the audit record: each encounter's answer, the release and the exact features."""
-    releases = [outcome for outcome in outcomes if isinstance(outcome, ScoredOutcome)]
+    scored = [outcome for outcome in outcomes if isinstance(outcome, ScoredOutcome)]
+    release = release_ref(scored[0].release) if scored else None
     reasons = {reason for reason in map(_fallback_reason, outcomes) if reason is not None}
     # One request has one outcome; the scores say it of each encounter.
     fallback = next((reason for reason in FallbackReason if reason in reasons), None)
     return {
         "outcome": "answered" if fallback is None else "fallback",
         "fallback_reason": fallback.value if fallback else None,
-        "release": release_ref(releases[0].release) if releases else None,
-        "scores": tuple(_scored_encounter(outcome) for outcome in outcomes),
+        "release": release,
+        "scores": tuple(_scored_encounter(outcome, release) for outcome in outcomes),
         "features": tuple(_features(outcome) for outcome in outcomes),
     }
 
@@ -145,7 +146,7 @@ def _fallback_reason(outcome: Outcome) -> FallbackReason | None:
             return None
 
 
-def _scored_encounter(outcome: Outcome) -> ScoredEncounter:
+def _scored_encounter(outcome: Outcome, entry_release: ReleaseRef | None) -> ScoredEncounter:
     request, reason = outcome.request, _fallback_reason(outcome)
     common: dict[str, Any] = {
         "encounter": request.encounter,
@@ -155,7 +156,14 @@ def _scored_encounter(outcome: Outcome) -> ScoredEncounter:
     }
     match outcome:
         case ScoredOutcome(score=score):
-            return ScoredEncounter(**common, status="scored", risk=score.risk, decision=score.decision)
+            release = release_ref(outcome.release)
+            return ScoredEncounter(
+                **common,
+                status="scored",
+                risk=score.risk,
+                decision=score.decision,
+                release=release if release != entry_release else None,
+            )
         case FallbackOutcome():
             return ScoredEncounter(**common, status="fallback", lace=outcome.lace)
         case NotScoredOutcome():

@@ -1,7 +1,7 @@
 """FastAPI application of discharge planning: scores, their history, feedback."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -20,7 +20,12 @@ from services.database import connections
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema
 from services.planning import answers, history, release
-from services.planning.model_client import ModelClient
+from services.planning.delivery.canary import Canary
+from services.planning.delivery.causes import causes
+from services.planning.delivery.releases import Assigned, Role
+from services.planning.delivery.stops import Stops
+from services.planning.delivery.watch import Watch
+from services.planning.model_client import ModelClient, ReleaseServer
 from services.planning.online_features import OnlineFeatures
 from services.planning.refresh import Refresh
 from services.planning.schema import (
@@ -68,43 +73,64 @@ class Planning:
     ----------
     settings
         The hospital's settings.
-    scoring, releases, features
-        Scores, the assigned release, the online features.
+    scoring, features
+        Scores, the online features.
     engine
         The hospital's database ``planning``.
     recorder
         Appends to the hospital's audit chain.
-    model
-        Asks the model server.
+    servers
+        The assigned releases and their model servers, by role.
+    watch, stops
+        The watch over the canary, where there is one, and the canaries that were stopped.
     refresh
         Reads release and features beside the requests.
     """
 
     settings: Settings
     scoring: Scoring
-    releases: release.ReleaseSource
     features: OnlineFeatures
     engine: Engine
     recorder: Recorder
-    model: ModelClient
+    servers: Mapping[Role, ReleaseServer]
+    watch: Watch | None
+    stops: Stops
     refresh: Refresh
 
+    def active(self) -> release.AssignedRelease | None:
+        """Return the active release, or None while there is none that could be read."""
+        server = self.servers.get(Role.ACTIVE)
+        return server.source.get() if server else None
 
-def planning(settings: Settings, model_client: httpx.Client) -> Planning:
-    """Return the parts of the service; ``model_client`` verifies the model server's identity."""
-    model = ModelClient(model_client, settings.inference_url, settings.budget_milliseconds / 1000)
-    releases = release.ReleaseSource(lambda: _assigned(settings))
+
+def planning(settings: Settings, model_client: Callable[[Role], httpx.Client]) -> Planning:
+    """Return the parts of the service; ``model_client`` gives clients that verify the model servers' identity."""
     features = OnlineFeatures(settings.online_features)
+    engine = connections.engine(settings.database(Schema.PLANNING), settings.planning_database)
     audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
+    recorder = Recorder("planning", settings.hospital, audit_engine)
+    stops = Stops(engine, recorder)
+    servers: dict[Role, ReleaseServer] = {
+        role: _server(assigned, model_client(role), settings.budget_milliseconds / 1000)
+        for role, assigned in settings.releases.by_role()
+        if role is not Role.PREVIOUS
+    }
+    if Role.ACTIVE not in servers:
+        log.warning("The hospital has no active release (RELEASES); patients are ranked by LACE")
+    assigned_canary = settings.releases.canary
+    canary = Canary(assigned_canary, servers[Role.CANARY], stops) if assigned_canary else None
+    watch = Watch(canary, stops, engine, causes(), answers.release_ref) if canary else None
+    sources = [server.source.refresh for server in servers.values()]
     return Planning(
         settings=settings,
-        scoring=Scoring(releases, features, model, stale_hours=settings.stale_hours),
-        releases=releases,
+        scoring=Scoring(servers.get(Role.ACTIVE), features, stale_hours=settings.stale_hours, canary=canary),
         features=features,
-        engine=connections.engine(settings.database(Schema.PLANNING), settings.planning_database),
-        recorder=Recorder("planning", settings.hospital, audit_engine),
-        model=model,
-        refresh=Refresh([releases.refresh, features.refresh]),
+        engine=engine,
+        recorder=recorder,
+        servers=servers,
+        watch=watch,
+        stops=stops,
+        refresh=Refresh([*sources, features.refresh, stops.refresh, *([watch.refresh] if watch else [])]),
     )
 
 
@@ -116,7 +142,8 @@ def create(parts: Planning) -> FastAPI:
         await run_in_threadpool(parts.refresh.start)
         yield
         parts.refresh.stop()
-        parts.model.close()
+        for server in parts.servers.values():
+            server.client.close()
         parts.engine.dispose()
 
     app = FastAPI(
@@ -145,10 +172,15 @@ def _scores(parts: Planning) -> APIRouter:
         """Score encounters, and return them in the order in which to show them."""
         record = audit(request)
         _allow(record, body.workflow, body.purpose, scores=True)
-        outcomes = parts.scoring.answer(body.encounters)
+        answered = parts.scoring.answer(body.encounters)
+        outcomes = answered.outcomes
+        if parts.watch is not None:
+            parts.watch.check_calls(answered.calls)
         with _database(parts.engine) as connection:
             on_record = record.append(**answers.recorded(outcomes))
             history.add(connection, body.workflow, on_record.sequence, outcomes)
+            if parts.watch is not None:
+                parts.watch.observe(connection, on_record.sequence, answered.calls, answered.compared)
         return answers.response(outcomes, on_record.sequence)
 
     @router.get(
@@ -218,7 +250,7 @@ def _health(parts: Planning) -> APIRouter:
         for engine in (parts.engine, parts.recorder.engine):
             with _database(engine) as connection:
                 connection.execute(text("SELECT 1"))
-        return Readiness(release=parts.releases.get() is not None, online_features=parts.features.available)
+        return Readiness(release=parts.active() is not None, online_features=parts.features.available)
 
     return router
 
@@ -255,10 +287,14 @@ def _unavailable(reason: str) -> Problem:
     return Problem(503, "Database unavailable", "Nothing was answered; try again.", headers=_RETRY)
 
 
-def _assigned(settings: Settings) -> release.AssignedRelease:
-    if settings.model_release is None or settings.release_files is None:
-        raise UserError("the hospital has no release yet (MODEL_RELEASE, RELEASE_FILES); patients are ranked by LACE")
+def _server(assigned: Assigned, http: httpx.Client, budget_seconds: float) -> ReleaseServer:
+    return ReleaseServer(
+        release.ReleaseSource(lambda: _verified(assigned)), ModelClient(http, assigned.inference_url, budget_seconds)
+    )
+
+
+def _verified(assigned: Assigned) -> release.AssignedRelease:
     keys = trusted_keys()
     if keys is None:
         raise UserError(f"{TRUSTED_KEYS} is empty, so no release can be trusted; set the hospital's public keys")
-    return release.read(settings.release_files, settings.model_release, keys)
+    return release.read(assigned.files, assigned.release, keys)

@@ -5,44 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from services.planning.answers import past_reasons
 from services.planning.schema import MOST_SCORES, PastFeedback, PastScore
 from services.planning.scoring import FallbackOutcome, NotScoredOutcome, Outcome, ScoredOutcome
-
-_METADATA = sa.MetaData(schema="planning")
-SCORES = sa.Table(
-    "scores",
-    _METADATA,
-    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("record", sa.BigInteger),
-    sa.Column("scored_at", sa.DateTime(timezone=True)),
-    sa.Column("workflow", sa.Text),
-    sa.Column("encounter", sa.Text),
-    sa.Column("status", sa.Text),
-    sa.Column("risk", sa.Double),
-    sa.Column("decision", sa.Text),
-    sa.Column("lace", sa.SmallInteger),
-    sa.Column("reasons", JSONB),
-    sa.Column("model", sa.Text),
-    sa.Column("version", sa.Text),
-    sa.Column("digest", sa.Text),
-    sa.Column("threshold", sa.Double),
-    sa.Column("freshness_hours", sa.Double),
-    sa.Column("fallback_reason", sa.Text),
-    sa.Column("not_scored_reason", sa.Text),
-)
-FEEDBACK = sa.Table(
-    "feedback",
-    _METADATA,
-    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("received_at", sa.DateTime(timezone=True)),
-    sa.Column("workflow", sa.Text),
-    sa.Column("encounter", sa.Text),
-    sa.Column("record", sa.BigInteger),
-    sa.Column("code", sa.Text),
-)
+from services.planning.tables import FEEDBACK, SCORES
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.planning.open_inference import tensor_body
-from services.planning.release import AssignedRelease
+from services.planning.release import AssignedRelease, ReleaseSource
 
 log = logging.getLogger("services.planning")
 
@@ -39,11 +39,20 @@ class FallbackReason(StrEnum):
 
 
 class ModelFailure(Exception):  # noqa: N818, an outcome that the caller answers
-    """The model server gave no answer that counts."""
+    """The model server gave no answer that counts.
 
-    def __init__(self, reason: FallbackReason) -> None:
+    Parameters
+    ----------
+    reason : FallbackReason
+        Why.
+    incomplete : bool
+        Whether it answered, and the record of the answer would not be complete: what it lacks or says otherwise is the
+        release, a score, a decision of the release's thresholds or a reason.
+    """
+
+    def __init__(self, reason: FallbackReason, *, incomplete: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.incomplete = reason, incomplete
 
 
 class ModelReason(BaseModel):
@@ -177,6 +186,14 @@ class ModelClient:
         return b"".join(parts)
 
 
+@dataclass(frozen=True)
+class ReleaseServer:
+    """A release and the client of the model server that has it."""
+
+    source: ReleaseSource
+    client: ModelClient
+
+
 def _request(release: AssignedRelease, columns: Columns) -> bytes:
     rows = list(zip(*(columns[name] for name in release.contract.names), strict=True))
     return json.dumps(tensor_body(release.contract.order, rows), allow_nan=False).encode()
@@ -186,10 +203,10 @@ def _answer(content: bytes, release: AssignedRelease, count: int) -> ModelAnswer
     try:
         response = _Response.model_validate_json(content)
     except ValidationError:
-        raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE) from None
+        raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE, incomplete=True) from None
     served = (response.model_name, response.model_version, response.parameters.release)
     if served != (release.model, release.version, release.short):
-        raise ModelFailure(FallbackReason.WRONG_RELEASE)
+        raise ModelFailure(FallbackReason.WRONG_RELEASE, incomplete=True)
     outputs = {output.name: output.data for output in response.outputs}
     try:
         columns = [outputs[name] for name in ("risk", "decision", "action", "reasons", "warnings")]
@@ -197,7 +214,7 @@ def _answer(content: bytes, release: AssignedRelease, count: int) -> ModelAnswer
             raise ValueError("another number of scores than of encounters")
         scores = tuple(_score(row, release.band) for row in zip(*columns, strict=True))
     except (KeyError, TypeError, ValueError, RecursionError):
-        raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE) from None
+        raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE, incomplete=True) from None
     return ModelAnswer(scores, response.parameters.evaluated, response.parameters.caution)
 
 
@@ -207,7 +224,7 @@ def _score(row: Sequence[Any], band: Callable[[float], Any]) -> ModelScore:
         raise ValueError("not a probability")
     if decision != band(risk).name:
         # Its thresholds are not those of the assigned release.
-        raise ModelFailure(FallbackReason.WRONG_RELEASE)
+        raise ModelFailure(FallbackReason.WRONG_RELEASE, incomplete=True)
     return ModelScore(
         risk=float(risk),
         decision=decision,

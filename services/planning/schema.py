@@ -52,6 +52,7 @@ PurposeCode = Annotated[
     _one_of(_PURPOSES),
     _enumeration(_PURPOSES, "Purpose of use, HL7 v3 PurposeOfUse: that of the workflow."),
 ]
+Cohort = Literal["canary"]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Hours = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 
@@ -79,6 +80,9 @@ class EncounterRequest(_Request):
     )
     missing: list[FeatureName] = Field(
         default=[], max_length=len(_NAMES), description="Features that could not be computed, whatever their value."
+    )
+    cohort: Cohort | None = Field(
+        None, description="canary: a canary that takes only some units may answer. The unit itself is not sent."
     )
 
 
@@ -148,7 +152,7 @@ class _Ranked(_Answer):
 
 
 class Scored(_Ranked):
-    """A score of the assigned release."""
+    """A score of an assigned release: the active one, or a canary."""
 
     status: Literal["scored"] = "scored"
     risk: float = Field(ge=0, le=1, description="Probability of an unplanned return.")

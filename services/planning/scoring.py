@@ -1,16 +1,21 @@
-"""Scores of encounters: by the assigned release, else by LACE, else none; each with its reason."""
+"""Scores of encounters: by the canary or the active release, else by LACE, else none; each with its reason."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from model.errors import UserError
 from model.scoring.contract import Contract
+from services.planning.delivery.calls import Call, CallFault
+from services.planning.delivery.canary import Canary
+from services.planning.delivery.observations import Answered
+from services.planning.delivery.releases import Role
 from services.planning.lace import Lace, LaceInputsMissing, index
 from services.planning.lace import inputs as lace_inputs
-from services.planning.model_client import FallbackReason, ModelAnswer, ModelClient, ModelFailure, ModelScore
+from services.planning.model_client import FallbackReason, ModelAnswer, ModelFailure, ModelScore, ReleaseServer
 from services.planning.online_features import OnlineFeatures
-from services.planning.release import AssignedRelease, ReleaseSource
+from services.planning.release import AssignedRelease
 from services.planning.schema import EncounterRequest
 
 ENCOUNTERS_A_CALL = 25
@@ -65,6 +70,27 @@ class NotScoredOutcome:
 
 
 Outcome = ScoredOutcome | FallbackOutcome | NotScoredOutcome
+_Ready = list[tuple[EncounterRequest, _Inputs]]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a request is answered with.
+
+    Attributes
+    ----------
+    outcomes
+        One for each encounter, in the order in which to show them.
+    calls
+        The calls of model servers.
+    compared
+        The scored encounters that a canary may take and that the release answered whose share they are in: where the
+        active release answers in place of the canary, nothing is compared.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    calls: tuple[Call, ...]
+    compared: tuple[Answered, ...] = ()
 
 
 class Scoring:
@@ -72,31 +98,40 @@ class Scoring:
 
     Parameters
     ----------
-    releases : ReleaseSource
-        The assigned release.
+    active : ReleaseServer, optional
+        The active release; without one every encounter is ranked by LACE.
     features : OnlineFeatures
         Features of encounters that are given without them.
-    model : ModelClient
-        Asks the model server.
     stale_hours : float
         Age from which features are stale.
+    canary : Canary, optional
+        Answers its share of the encounters. Where it gives no answer, the active release does: a patient gets a score
+        of an approved release before a rank by LACE.
     """
 
     def __init__(
-        self, releases: ReleaseSource, features: OnlineFeatures, model: ModelClient, *, stale_hours: float
+        self,
+        active: ReleaseServer | None,
+        features: OnlineFeatures,
+        *,
+        stale_hours: float,
+        canary: Canary | None = None,
     ) -> None:
-        self._releases, self._features, self._model = releases, features, model
+        self._active, self._features, self._canary = active, features, canary
         self._stale_hours = stale_hours
 
-    def answer(self, encounters: Sequence[EncounterRequest]) -> list[Outcome]:
+    def answer(self, encounters: Sequence[EncounterRequest]) -> Answers:
         """Return an outcome for each encounter, in the order in which to show them.
 
-        Not scored first, then by LACE, then by the release: of who has no score, the risk is not known. Within each,
+        Not scored first, then by LACE, then by a release: of who has no score, the risk is not known. Within each,
         the highest first.
         """
-        release = self._releases.get()
+        release = self._active.source.get() if self._active else None
+        # Without the active release there is nothing to compare a canary with.
+        canary = self._canary.release() if self._canary and release else None
         outcomes: list[Outcome] = []
-        ready: list[tuple[EncounterRequest, _Inputs]] = []
+        ready: _Ready = []
+        ready_for_canary: _Ready = []
         for encounter in encounters:
             inputs = self._inputs(encounter)
             problem = _problem(encounter, inputs, release.contract if release else None)
@@ -104,9 +139,38 @@ class Scoring:
                 outcomes.append(problem)
             elif inputs.freshness_hours is None or inputs.freshness_hours > self._stale_hours:
                 outcomes.append(_fallback(encounter, inputs, FallbackReason.FEATURES_STALE))
+            elif canary is not None and self._taken(encounter, inputs, canary):
+                ready_for_canary.append((encounter, inputs))
             else:
                 ready.append((encounter, inputs))
-        return sorted(outcomes + self._scored(ready, release), key=_place)
+        calls: list[Call] = []
+        if canary is not None and self._canary is not None:
+            scored, unanswered, _ = _scored(ready_for_canary, canary, self._canary.server, Role.CANARY, calls)
+            outcomes += scored
+            ready += unanswered
+        scored, unanswered, failure = _scored(ready, release, self._active, Role.ACTIVE, calls)
+        outcomes += scored
+        outcomes += [_fallback(encounter, inputs, failure) for encounter, inputs in unanswered]
+        compared = self._compared(outcomes, canary) if canary is not None else ()
+        return Answers(tuple(sorted(outcomes, key=_place)), tuple(calls), compared)
+
+    def _compared(self, outcomes: Sequence[Outcome], canary: AssignedRelease) -> tuple[Answered, ...]:
+        if self._canary is None:
+            return ()
+        compared = []
+        for outcome in outcomes:
+            request = outcome.request
+            if isinstance(outcome, ScoredOutcome) and self._canary.may_take(request.cohort):
+                by_canary = outcome.release.digest == canary.digest
+                if by_canary == self._canary.takes(request.encounter, request.cohort):
+                    compared.append(Answered(request.encounter, Role.CANARY if by_canary else Role.ACTIVE))
+        return tuple(compared)
+
+    def _taken(self, encounter: EncounterRequest, inputs: _Inputs, canary: AssignedRelease) -> bool:
+        """Return whether the canary answers an encounter; what its contract does not take is the active release's."""
+        if self._canary is None or not self._canary.takes(encounter.encounter, encounter.cohort):
+            return False
+        return _problem(encounter, inputs, canary.contract) is None
 
     def _inputs(self, encounter: EncounterRequest) -> _Inputs:
         """Return the features of an encounter, without those that are declared missing."""
@@ -119,37 +183,54 @@ class Scoring:
         points = None if missing & set(lace_inputs()) else row.lace
         return _Inputs(_without(missing, row.values), points, row.freshness_hours)
 
-    def _scored(self, ready: list[tuple[EncounterRequest, _Inputs]], release: AssignedRelease | None) -> list[Outcome]:
-        """Ask the release about all; after a failure the rest is not asked, so that one request waits once."""
-        outcomes: list[Outcome] = []
-        failure = FallbackReason.MODEL_UNAVAILABLE if release is None else None
-        for start in range(0, len(ready), ENCOUNTERS_A_CALL):
-            part = ready[start : start + ENCOUNTERS_A_CALL]
-            if release is not None and failure is None:
-                try:
-                    outcomes += self._asked(part, release)
-                    continue
-                except ModelFailure as fault:
-                    failure = fault.reason
-            outcomes += [
-                _fallback(encounter, inputs, failure or FallbackReason.MODEL_UNAVAILABLE) for encounter, inputs in part
-            ]
-        return outcomes
 
-    def _asked(self, part: list[tuple[EncounterRequest, _Inputs]], release: AssignedRelease) -> list[Outcome]:
-        names = release.contract.names
-        answer = self._model.score(release, {name: [inputs.values[name] for _, inputs in part] for name in names})
-        return [
-            ScoredOutcome(
-                encounter,
-                inputs.freshness_hours,
-                {name: inputs.values[name] for name in names},
-                score,
-                answer,
-                release,
-            )
-            for (encounter, inputs), score in zip(part, answer.scores, strict=True)
-        ]
+def _scored(
+    ready: _Ready, release: AssignedRelease | None, server: ReleaseServer | None, role: Role, calls: list[Call]
+) -> tuple[list[Outcome], _Ready, FallbackReason]:
+    """Ask a release about all; after a failure the rest is not asked, so that one request waits once for a release.
+
+    Returns
+    -------
+    tuple
+        Outcomes; the encounters without an answer; why they have none. ``calls`` gets the calls.
+    """
+    outcomes: list[Outcome] = []
+    if release is None or server is None:
+        return outcomes, ready, FallbackReason.MODEL_UNAVAILABLE
+    for start in range(0, len(ready), ENCOUNTERS_A_CALL):
+        part = ready[start : start + ENCOUNTERS_A_CALL]
+        begin = time.monotonic()
+        fault: CallFault | None = None
+        try:
+            outcomes += _asked(part, release, server)
+        except ModelFailure as failure:
+            fault = _call_fault(failure)
+            return outcomes, ready[start:], failure.reason
+        finally:
+            calls.append(Call(role, len(part), (time.monotonic() - begin) * 1000, fault))
+    return outcomes, [], FallbackReason.MODEL_UNAVAILABLE
+
+
+def _call_fault(failure: ModelFailure) -> CallFault:
+    if failure.incomplete:
+        return CallFault.INCOMPLETE
+    return CallFault.SLOW if failure.reason is FallbackReason.MODEL_SLOW else CallFault.UNAVAILABLE
+
+
+def _asked(part: _Ready, release: AssignedRelease, server: ReleaseServer) -> list[Outcome]:
+    names = release.contract.names
+    answer = server.client.score(release, {name: [inputs.values[name] for _, inputs in part] for name in names})
+    return [
+        ScoredOutcome(
+            encounter,
+            inputs.freshness_hours,
+            {name: inputs.values[name] for name in names},
+            score,
+            answer,
+            release,
+        )
+        for (encounter, inputs), score in zip(part, answer.scores, strict=True)
+    ]
 
 
 def _problem(encounter: EncounterRequest, inputs: _Inputs, contract: Contract | None) -> NotScoredOutcome | None:

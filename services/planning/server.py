@@ -36,10 +36,13 @@ def serve(environment: Mapping[str, str]) -> None:
     settings, deployment = Settings.from_environment(environment), Deployment.from_environment(environment)
     try:
         tls = ServerSettings.from_environment(environment)
-        model_server = client(settings.model_url, SpiffeId(settings.hospital, MODEL_SERVER), tls.files)
+        clients = {
+            role: client(assigned.url, SpiffeId(settings.hospital, MODEL_SERVER), tls.files)
+            for role, assigned in settings.releases.by_role()
+        }
     except ValueError as fault:
-        raise UserError(f"TLS_CALLERS, TLS_PORT or MODEL_URL: {fault}; correct the service's environment.") from None
-    parts = planning(settings, model_server)
+        raise UserError(f"TLS_CALLERS, TLS_PORT or RELEASES: {fault}; correct the service's environment.") from None
+    parts = planning(settings, lambda role: clients[role])
     parts.refresh.round()
     _record_start(parts, deployment)
     # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
@@ -48,7 +51,7 @@ def serve(environment: Mapping[str, str]) -> None:
 
 
 def _record_start(parts: Planning, deployment: Deployment) -> None:
-    release = parts.releases.get()
+    release = parts.active()
     components = {
         "settings": parts.settings.model_dump_json().encode(),
         "workflows": Path(workflows.TABLE).read_bytes(),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,13 +10,11 @@ from services.audit.http import START_SECONDS
 from services.database.connections import Database
 from services.database.schemas import Schema
 from services.environment import settings_of
+from services.planning.delivery.releases import Releases, ReleasesVariable
 
 _VARIABLES = {
     "hospital": "HOSPITAL",
-    "model_url": "MODEL_URL",
-    "model_name": "MODEL_NAME",
-    "model_release": "MODEL_RELEASE",
-    "release_files": "RELEASE_FILES",
+    "releases": "RELEASES",
     "online_features": "ONLINE_FEATURES",
     "planning_database": "PLANNING_DATABASE_FILE",
     "audit_database": "AUDIT_DATABASE_FILE",
@@ -35,11 +32,9 @@ class Settings(BaseModel):
     ----------
     hospital
         Name of the hospital.
-    model_url, model_name
-        URL of the model server, and the model's name there.
-    model_release, release_files
-        The assigned release, as ``v1@0123456789ab``, and its folder or S3 prefix. Without them every encounter is
-        ranked by LACE.
+    releases
+        The assigned releases by role, with their model servers. Without an active one every encounter is ranked by
+        LACE.
     online_features
         The features file, local or ``s3://``.
     database_server
@@ -54,13 +49,10 @@ class Settings(BaseModel):
         Age from which features are stale. The features job runs each night: one missed run is not stale, two are.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     hospital: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    model_url: str = Field(pattern=r"^https?://")
-    model_name: str = Field(min_length=1)
-    model_release: Annotated[str, Field(pattern=r"^v[0-9]+(\.[0-9]+)*@[0-9a-f]{12,64}$")] | None = None
-    release_files: str | None = None
+    releases: ReleasesVariable = Releases()
     online_features: str = Field(min_length=1)
     database_server: DatabaseServer
     planning_database: Path = _SECRETS / "database-planning.json"
@@ -83,8 +75,3 @@ class Settings(BaseModel):
     def database(self, schema: Schema) -> Database:
         """Return the hospital's database with a schema."""
         return Database.of(self.database_server, self.hospital, schema)
-
-    @property
-    def inference_url(self) -> str:
-        """The address that the model is asked at."""
-        return f"{self.model_url.rstrip('/')}/v2/models/{self.model_name}/infer"

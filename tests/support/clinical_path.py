@@ -26,6 +26,7 @@ from services.audit import chain
 from services.audit.records import Record
 from services.database import signing_keys
 from services.database.schemas import Schema, role_name
+from services.planning.delivery.releases import Releases
 from services.transport import SpiffeId, TlsFiles, client
 from tests.support.bao_server import HOSPITAL, Bao, bao
 from tests.support.care_world import ADDRESS, hook, prefetch
@@ -34,8 +35,9 @@ from tests.support.ehr import Ehr, clients
 from tests.support.ehr_server import EhrServer
 from tests.support.ehr_server import running as running_ehr
 from tests.support.identity_provider import Provider, identity_provider
-from tests.support.model_servers import NAME, FaultyServer, faulty_server, free_port, released
+from tests.support.model_servers import FaultyServer, faulty_server, free_port, released
 from tests.support.model_world import world
+from tests.support.planning_world import assigned
 from tests.support.postgres import Database, PostgresServer, temporary_server
 from tests.support.repository import REPOSITORY
 from tests.support.workload_certificates import WorkloadAuthority, files, tls_environment
@@ -225,11 +227,8 @@ def _planning(
 ) -> Service:
     port = free_port()
     environment = _shared(own, port, (CARE,)) | {
-        "MODEL_URL": model.tls_url,
-        "MODEL_NAME": NAME,
-        "MODEL_RELEASE": f"v1@{release.name}",
+        "RELEASES": Releases(active=assigned(release, model.tls_url)).model_dump_json(exclude_none=True),
         "MODEL_BUDGET_MILLISECONDS": str(MODEL_BUDGET_MILLISECONDS),
-        "RELEASE_FILES": str(release),
         "ONLINE_FEATURES": str(world().features),
         **databases[Schema.PLANNING].server.environment,
         "PLANNING_DATABASE_FILE": str(databases[Schema.PLANNING].login_file("planning-service")),

@@ -21,6 +21,7 @@ from services.audit import chain
 from services.audit.records import Record
 from services.database.schemas import Schema
 from services.planning.app import create, planning
+from services.planning.delivery.releases import Assigned, Releases
 from services.planning.settings import Settings
 from tests.support.model_servers import NAME, FaultyServer, faulty_server, free_port, released
 from tests.support.model_world import world
@@ -44,6 +45,10 @@ class PlanningWorld:
     reader: Engine
     rows: tuple[dict[str, Any], ...]
 
+    def assigned(self, url: str) -> Assigned:
+        """Return its release, with a model server."""
+        return assigned(self.place, url)
+
     def with_settings(self, **values: Any) -> Settings:
         return self.settings.model_copy(update=values)
 
@@ -62,6 +67,11 @@ class PlanningWorld:
         return {"encounter": row["index_id"], "patient": row["patient_id"]} | fields
 
 
+def assigned(place: Path, url: str, model: str = NAME) -> Assigned:
+    """Return a release as the variable RELEASES has it."""
+    return Assigned(release=f"{place.parent.name}@{place.name}", model=model, url=url, files=str(place))
+
+
 @contextmanager
 def planning_world(postgres: PostgresServer, folder: Path) -> Iterator[PlanningWorld]:
     """Give the world; the model server runs until its end."""
@@ -70,10 +80,6 @@ def planning_world(postgres: PostgresServer, folder: Path) -> Iterator[PlanningW
     databases = postgres.hospital(None, Schema.PLANNING, Schema.AUDIT)
     settings = Settings(
         hospital=databases[Schema.AUDIT].hospital,
-        model_url="http://127.0.0.1:1",
-        model_name=NAME,
-        model_release=f"v1@{place.name}",
-        release_files=str(place),
         online_features=str(world().features),
         database_server=postgres.address,
         planning_database=databases[Schema.PLANNING].login_file("planning-service"),
@@ -86,7 +92,7 @@ def planning_world(postgres: PostgresServer, folder: Path) -> Iterator[PlanningW
             key=LocalSigner(folder / "key").public_keys()["v1"],
             server=server,
             databases=databases,
-            settings=settings.model_copy(update={"model_url": server.url}),
+            settings=settings.model_copy(update={"releases": Releases(active=assigned(place, server.url))}),
             reader=databases[Schema.AUDIT].engine("audit-reader"),
             rows=tuple(table.to_pylist()),
         )
@@ -99,7 +105,7 @@ def running(
     """Give a client of the service, as the pod runs it but for its transport."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TRUSTED_KEYS, made.key)
-        app = create(planning(settings or made.settings, model_client or httpx.Client()))
+        app = create(planning(settings or made.settings, lambda _: model_client or httpx.Client()))
         with TestClient(app, raise_server_exceptions=False) as client:
             yield client
 
@@ -110,7 +116,7 @@ def listening(made: PlanningWorld) -> Iterator[str]:
     port = free_port()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(TRUSTED_KEYS, made.key)
-        app = create(planning(made.settings, httpx.Client()))
+        app = create(planning(made.settings, lambda _: httpx.Client()))
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -8,7 +8,6 @@ from workloads.blocks.pod import Container
 from workloads.blocks.release_metadata import release_key
 from workloads.blocks.start_record import deployed_by, policies
 from workloads.pipeline.features import FEATURE_TABLE
-from workloads.pipeline.promotion import VERSION
 from workloads.serving.inference_service import model_name
 from workloads.zones.workload_table import MODEL_SERVER, PLANNING, row
 
@@ -28,11 +27,8 @@ def planning(context: HospitalContext, parent: pulumi.Resource) -> None:
 
 def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:
     hospital, release = context.hospital, context.hospital.release
-    version = release.version if release else VERSION
     values: dict[str, pulumi.Input[str]] = {
         "HOSPITAL": hospital.name,
-        "MODEL_URL": service_url(hospital.name, MODEL_SERVER),
-        "MODEL_NAME": model_name(version),
         "ONLINE_FEATURES": context.s3_url("features", FEATURE_TABLE),
         "HMLOPS_TRUSTED_KEYS": context.release_keys,
         **deployed_by(context.settings),
@@ -41,5 +37,10 @@ def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:
     }
     if release is None:
         return values
-    files = context.s3_url("releases", release_key(release))
-    return {**values, "MODEL_RELEASE": str(release), "RELEASE_FILES": files}
+    active = {
+        "release": str(release),
+        "model": model_name(release.version),
+        "url": service_url(hospital.name, MODEL_SERVER),
+        "files": context.s3_url("releases", release_key(release)),
+    }
+    return {**values, "RELEASES": pulumi.Output.json_dumps({"active": active})}

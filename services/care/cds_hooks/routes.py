@@ -30,9 +30,9 @@ from services.care.hooks import SERVICE_ID, CardFeedback, FeedbackRequest, HookR
 from services.care.planning_client import HOOK, PURPOSE, PlanningUnavailableError, feedback_content
 from services.care.tables import CARD
 from services.care.tables import FEEDBACK as FEEDBACK_TABLE
-from services.care.worklist_ports import place
+from services.care.worklist_ports import cohort_of, place
 from services.planning.feedback import overrides
-from services.planning.schema import AnyScore, Fallback, Scored
+from services.planning.schema import AnyScore, Cohort, Fallback, Scored
 from services.problems import Problem
 
 PATH = f"/cds-services/{SERVICE_ID}"
@@ -120,7 +120,7 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
     if features.excluded == "no-record":
         detail = "Nothing is known of the patient; send the prefetch, or a registered fhirServer with its token."
         raise Problem(412, "No record of the patient", detail)
-    score = _score(care, features, record.request_id)
+    score = _score(care, features, record.request_id, patient)
     shown = uuid4()
     answer = CardsResponse(
         cards=[card(shown, score, features, address=care.settings.address, zone=care.zone, missing=patient.missing)]
@@ -145,14 +145,20 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
     return answer
 
 
-def _score(care: Care, features: FreshFeatures, request_id: UUID) -> AnyScore | None:
+def _score(care: Care, features: FreshFeatures, request_id: UUID, patient: PatientRecord) -> AnyScore | None:
     """Return planning's answer; nothing without a stay, or when planning does not answer."""
     if features.excluded is not None:
         return None
     try:
-        return care.planning.score(features, request_id)
+        return care.planning.score(features, request_id, cohort=_cohort(care, patient))
     except PlanningUnavailableError:
         return None
+
+
+def _cohort(care: Care, patient: PatientRecord) -> Cohort | None:
+    """Return the cohort of the unit that the patient leaves; the unit itself stays here."""
+    encounter = patient.resource("Encounter", patient.encounter_id)
+    return cohort_of(unit_of(encounter), care.settings.canary_units) if encounter else None
 
 
 def _identity(care: Care, record: PatientRecord) -> Any:

@@ -12,6 +12,7 @@ from services.audit.records import feature_bytes
 from services.audit.replay import replay
 from services.database.schemas import Schema
 from services.planning.app import LARGEST_BODY
+from services.planning.delivery.releases import Releases
 from services.planning.schema import MOST_ENCOUNTERS
 from services.problems import MEDIA_TYPE
 from tests.support.planning_world import UNKNOWN, USE, PlanningWorld, running
@@ -178,7 +179,7 @@ def test_without_its_database_nothing_is_answered(hospital: PlanningWorld, tmp_p
 
 
 def test_a_hospital_without_a_release_ranks_by_lace(hospital: PlanningWorld) -> None:
-    with running(hospital, hospital.with_settings(model_release=None, release_files=None)) as client:
+    with running(hospital, hospital.with_settings(releases=Releases())) as client:
         assert client.get("/readyz").json() == {"status": "ready", "release": False, "online_features": True}
         [score] = ask(client, hospital.encounter(0))
     assert (score["status"], score["fallback_reason"]) == ("fallback", "model-unavailable")

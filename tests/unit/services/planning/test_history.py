@@ -8,7 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from model.io.database import sqlstate
 from services.database.schemas import Schema
-from services.planning.history import FEEDBACK, SCORES, of_encounter
+from services.planning.history import of_encounter
+from services.planning.tables import FEEDBACK, SCORES
 from tests.support.postgres import Database, PostgresServer
 
 pytestmark = pytest.mark.process

@@ -86,7 +86,7 @@ def texts(value: object) -> set[str]:
 
 @pytest.fixture(scope="module")
 def document(hospital: PlanningWorld) -> dict[str, Any]:
-    return create(planning(hospital.settings, httpx.Client())).openapi()
+    return create(planning(hospital.settings, lambda _: httpx.Client())).openapi()
 
 
 def test_every_operation_documents_its_answers(document: dict[str, Any]) -> None:

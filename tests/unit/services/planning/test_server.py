@@ -13,6 +13,7 @@ import pytest
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from model.artifact.trust import TRUSTED_KEYS
+from services.planning.delivery.releases import Releases
 from services.transport import SpiffeId, TlsFiles, client
 from tests.support.model_servers import free_port
 from tests.support.planning_world import USE, PlanningWorld
@@ -38,6 +39,11 @@ class Pod:
         return client(self.url, self.identity, self.callers[caller], timeout=30)
 
 
+def releases(hospital: PlanningWorld, url: str) -> str:
+    active = hospital.assigned(url)
+    return Releases(active=active).model_dump_json(exclude_none=True)
+
+
 def environment(hospital: PlanningWorld, own: TlsFiles, port: int) -> dict[str, str]:
     settings = hospital.settings
     return {
@@ -45,10 +51,7 @@ def environment(hospital: PlanningWorld, own: TlsFiles, port: int) -> dict[str, 
         "PYTHONPATH": str(REPOSITORY),
         "OMP_NUM_THREADS": "1",
         "HOSPITAL": settings.hospital,
-        "MODEL_URL": "https://127.0.0.1:1",
-        "MODEL_NAME": settings.model_name,
-        "MODEL_RELEASE": str(settings.model_release),
-        "RELEASE_FILES": str(settings.release_files),
+        "RELEASES": releases(hospital, "https://127.0.0.1:1"),
         "ONLINE_FEATURES": settings.online_features,
         **server_environment(settings.database_server),
         "PLANNING_DATABASE_FILE": str(settings.planning_database),
@@ -116,8 +119,9 @@ def test_the_service_over_mutual_tls(hospital: PlanningWorld, tmp_path: Path) ->
     ("variable", "value", "message"),
     [
         ("HOSPITAL", "", "HOSPITAL: missing or not valid"),
-        ("TLS_CALLERS", "care", "TLS_CALLERS, TLS_PORT or MODEL_URL"),
-        ("MODEL_URL", "http://127.0.0.1:1", "TLS_CALLERS, TLS_PORT or MODEL_URL"),
+        ("TLS_CALLERS", "care", "TLS_CALLERS, TLS_PORT or RELEASES"),
+        ("RELEASES", "http", "TLS_CALLERS, TLS_PORT or RELEASES"),
+        ("RELEASES", "{", "RELEASES: missing or not valid"),
         ("TLS_KEY_FILE", "/absent", "certificate of this workload"),
         ("AUDIT_DATABASE_FILE", "/absent", "audit database"),
     ],
@@ -129,7 +133,8 @@ def test_a_pod_that_cannot_serve_says_why(
     WorkloadAuthority().issue(own, f"spiffe://hmlops/{hospital.settings.hospital}/planner")
     done = subprocess.run(
         [sys.executable, "-m", "services.planning", "serve"],
-        env=environment(hospital, own, free_port()) | {variable: value},
+        env=environment(hospital, own, free_port())
+        | {variable: value if value != "http" else releases(hospital, "http://127.0.0.1:1")},
         cwd=tmp_path,
         capture_output=True,
         text=True,

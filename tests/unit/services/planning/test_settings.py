@@ -10,10 +10,8 @@ from tests.support.postgres import ELSEWHERE
 
 GOOD = {
     "HOSPITAL": "north",
-    "MODEL_URL": "https://model:8443/",
-    "MODEL_NAME": "readmission-risk-v1",
-    "MODEL_RELEASE": "v1@0123456789ab",
-    "RELEASE_FILES": "s3://models/readmission/v1/0123456789ab",
+    "RELEASES": '{"active": {"release": "v1@0123456789ab", "model": "readmission-risk-v1", '
+    '"url": "https://model:8443/", "files": "s3://models/readmission/v1/0123456789ab"}}',
     **ELSEWHERE,
     "ONLINE_FEATURES": "s3://curated/features/features.parquet",
 }
@@ -21,15 +19,17 @@ GOOD = {
 
 def test_what_is_absent_has_its_default() -> None:
     settings = Settings.from_environment(GOOD | {"FEATURES_STALE_HOURS": "", "UNRELATED": "x"})
-    assert settings.inference_url == "https://model:8443/v2/models/readmission-risk-v1/infer"
+    active = settings.releases.active
+    assert active is not None
+    assert active.inference_url == "https://model:8443/v2/models/readmission-risk-v1/infer"
     assert (settings.budget_milliseconds, settings.stale_hours) == (300, 36.0)
     assert settings.planning_database == Path("/vault/secrets/database-planning.json")
     assert settings.audit_database == Path("/vault/secrets/database-audit.json")
 
 
 def test_a_hospital_may_have_no_release_yet() -> None:
-    settings = Settings.from_environment(GOOD | {"MODEL_RELEASE": "", "RELEASE_FILES": ""})
-    assert settings.model_release is settings.release_files is None
+    assert Settings.from_environment(GOOD | {"RELEASES": ""}).releases.active is None
+    assert Settings.from_environment(GOOD | {"RELEASES": "{}"}).releases.active is None
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,9 @@ def test_a_hospital_may_have_no_release_yet() -> None:
     [
         ("HOSPITAL", ""),
         ("HOSPITAL", "North Hospital"),
-        ("MODEL_URL", "model:8443"),
-        ("MODEL_NAME", ""),
-        ("MODEL_RELEASE", "v1"),
-        ("MODEL_RELEASE", "v1@0123"),
-        ("MODEL_RELEASE", "v1@0123456789AB"),
+        ("RELEASES", "{"),
+        ("RELEASES", "[]"),
+        ("RELEASES", '{"active": {}}'),
         ("ONLINE_FEATURES", ""),
         ("MODEL_BUDGET_MILLISECONDS", "0"),
         ("MODEL_BUDGET_MILLISECONDS", "soon"),
