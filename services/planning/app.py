@@ -21,7 +21,7 @@ from services.database.errors import DatabaseError
 from services.database.schemas import Schema
 from services.planning import answers, history, release
 from services.planning.delivery.canary import Canary
-from services.planning.delivery.causes import causes
+from services.planning.delivery.causes import Causes, causes
 from services.planning.delivery.releases import Assigned, Role
 from services.planning.delivery.stops import Stops
 from services.planning.delivery.watch import Watch
@@ -103,8 +103,20 @@ class Planning:
         return server.source.get() if server else None
 
 
-def planning(settings: Settings, model_client: Callable[[Role], httpx.Client]) -> Planning:
-    """Return the parts of the service; ``model_client`` gives clients that verify the model servers' identity."""
+def planning(
+    settings: Settings, model_client: Callable[[Role], httpx.Client], stop_causes: Causes | None = None
+) -> Planning:
+    """Return the parts of the service.
+
+    Parameters
+    ----------
+    settings : Settings
+        The hospital's settings.
+    model_client : callable
+        Returns a client that verifies the identity of a role's model server.
+    stop_causes : Causes, optional
+        What stops a canary, in place of the table.
+    """
     features = OnlineFeatures(settings.online_features)
     engine = connections.engine(settings.database(Schema.PLANNING), settings.planning_database)
     audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
@@ -119,7 +131,7 @@ def planning(settings: Settings, model_client: Callable[[Role], httpx.Client]) -
         log.warning("The hospital has no active release (RELEASES); patients are ranked by LACE")
     assigned_canary = settings.releases.canary
     canary = Canary(assigned_canary, servers[Role.CANARY], stops) if assigned_canary else None
-    watch = Watch(canary, stops, engine, causes(), answers.release_ref) if canary else None
+    watch = Watch(canary, stops, engine, stop_causes or causes(), answers.release_ref) if canary else None
     sources = [server.source.refresh for server in servers.values()]
     return Planning(
         settings=settings,

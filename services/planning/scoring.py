@@ -151,7 +151,10 @@ class Scoring:
         scored, unanswered, failure = _scored(ready, release, self._active, Role.ACTIVE, calls)
         outcomes += scored
         outcomes += [_fallback(encounter, inputs, failure) for encounter, inputs in unanswered]
-        compared = self._compared(outcomes, canary) if canary is not None else ()
+        # In the order of the request, in which the two answer alternately, and not in that of the risks.
+        by_encounter = {outcome.request.encounter: outcome for outcome in outcomes}
+        asked = [by_encounter[encounter.encounter] for encounter in encounters]
+        compared = self._compared(asked, canary) if canary is not None else ()
         return Answers(tuple(sorted(outcomes, key=_place)), tuple(calls), compared)
 
     def _compared(self, outcomes: Sequence[Outcome], canary: AssignedRelease) -> tuple[Answered, ...]:

@@ -17,11 +17,14 @@ from model.scoring import Scorer
 from services.transport import Credentials, TlsFiles
 
 LONG_SECONDS = 30.0
+LATE_SECONDS = 0.5
+"""Of an answer that comes late and within the budget."""
 NO_NUMBER = '[{"feature": "age", "text": "age", "value": NaN, "direction": "raises"}]'
 scorer = Scorer.open(sys.argv[1])
 fault = "none"
 asked = 0
 released = threading.Event()
+earlier_risk: list[float] = []
 
 
 def answer(body: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +53,29 @@ def data_of(reply: dict[str, Any], name: str) -> list[Any]:
     return next(output["data"] for output in reply["outputs"] if output["name"] == name)
 
 
+def change_risks(reply: dict[str, Any], risks: list[float]) -> None:
+    """Answer other risks, with the decisions and actions that the release's thresholds give them."""
+    data_of(reply, "risk")[:] = risks
+    bands = [scorer._band(risk) for risk in risks]
+    data_of(reply, "decision")[:] = [name for name, _ in bands]
+    data_of(reply, "action")[:] = [action for _, action in bands]
+
+
+def shift_risks(reply: dict[str, Any]) -> None:
+    """Answer greater risks: another distribution of scores."""
+    change_risks(reply, [risk**0.5 for risk in data_of(reply, "risk")])
+
+
+def exchange_risks(reply: dict[str, Any]) -> None:
+    """Answer each encounter with the risk of the one before it: the same distribution, of the wrong patients."""
+    risks = [*earlier_risk, *data_of(reply, "risk")]
+    earlier_risk[:] = risks[-1:]
+    change_risks(reply, risks[:-1] if len(risks) > len(data_of(reply, "risk")) else risks)
+
+
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "shifted-risks": shift_risks,
+    "exchanged-risks": exchange_risks,
     "other-digest": lambda reply: reply["parameters"].update(release="0123456789ab"),
     "no-digest": lambda reply: reply["parameters"].pop("release"),
     "other-version": lambda reply: reply.update(model_version="v2"),
@@ -92,6 +117,8 @@ class Handler(BaseHTTPRequestHandler):
             status, content = WHOLE[fault]
             self.reply(status, content, Location=self.path)
         else:
+            if fault == "late":
+                released.wait(LATE_SECONDS)
             reply = answer(json.loads(body))
             if fault in CHANGES:
                 CHANGES[fault](reply)

@@ -154,14 +154,13 @@ def _sooner_overrides(answers: Sequence[AnswerSeen], now: datetime) -> list[bool
 
 
 def _pairs_of_answers(answers: Sequence[AnswerSeen]) -> Iterator[tuple[AnswerSeen, AnswerSeen]]:
-    """Yield each answer of the canary with the active release's newest before it, each once."""
-    active: AnswerSeen | None = None
+    """Yield each answer of the canary with the newest answer before it of the active release, each once."""
+    active: list[AnswerSeen] = []
     for answer in answers:
         if answer.role is Role.ACTIVE:
-            active = answer
-        elif active is not None:
-            yield answer, active
-            active = None
+            active.append(answer)
+        elif active:
+            yield answer, active.pop()
 
 
 def _stop(cause: Cause, test: ChangeTest, observed: str, marked: str, tolerated: float) -> Stop | None:

@@ -1,0 +1,124 @@
+"""State of a hospital's releases in motion: roles, counts, and the stop of a canary with its cause."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.planning.delivery.releases import Releases, Role
+from services.planning.tables import ANSWERS, CALLS, STOPS
+
+
+@dataclass(frozen=True)
+class StopState:
+    """A canary's stop.
+
+    Parameters
+    ----------
+    cause
+        Code of the cause.
+    figures
+        What the cause was computed from.
+    at
+        When.
+    record
+        Sequence of its audit record.
+    """
+
+    cause: str
+    figures: dict[str, float]
+    at: datetime
+    record: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was observed of the canary or, since its first call, of the active release.
+
+    Parameters
+    ----------
+    calls, failed
+        Calls of its model server, and those without an answer that counts.
+    answers
+        Answers for encounters that the canary may take.
+    """
+
+    calls: int
+    failed: int
+    answers: int
+
+
+@dataclass(frozen=True)
+class RoleState:
+    """A release with its role."""
+
+    role: Role
+    release: str
+    percent: int | None = None
+    cohort: bool | None = None
+    counts: Counts | None = None
+    stop: StopState | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values; what it has not is left out."""
+        plain = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.stop is not None:
+            plain["stop"]["at"] = self.stop.at.isoformat()
+        return plain
+
+    def sentence(self) -> str:
+        """Return it as a line for a person."""
+        share = f", {self.percent} % of encounters" if self.percent else ""
+        units = ", of some units alone" if self.cohort else ""
+        counts = (
+            f", {self.counts.answers} answers, {self.counts.failed} of {self.counts.calls} calls failed"
+            if self.counts
+            else ""
+        )
+        stop = f", STOPPED at {self.stop.at:%Y-%m-%d %H:%M} UTC: {self.stop.cause}" if self.stop else ""
+        return f"{self.role.value}: {self.release}{share}{units}{counts}{stop}"
+
+
+def read(connection: sa.Connection, releases: Releases) -> list[RoleState]:
+    """Return the state of each role.
+
+    Parameters
+    ----------
+    connection : Connection
+        A connection to the hospital's database ``planning``.
+    releases : Releases
+        The hospital's releases.
+    """
+    canary = releases.canary
+    states = []
+    for role, assigned in releases.by_role():
+        compared = canary is not None and role in (Role.ACTIVE, Role.CANARY)
+        states.append(
+            RoleState(
+                role,
+                assigned.release,
+                percent=getattr(assigned, "percent", None),
+                cohort=getattr(assigned, "cohort", None),
+                counts=_counts(connection, canary.digest, role) if canary is not None and compared else None,
+                stop=_stop(connection, assigned.digest),
+            )
+        )
+    return states
+
+
+def _counts(connection: sa.Connection, digest: str, role: Role) -> Counts:
+    calls = connection.execute(
+        sa.select(sa.func.count(), sa.func.count(CALLS.c.fault)).where(
+            CALLS.c.digest.startswith(digest), CALLS.c.role == role.value
+        )
+    ).one()
+    answers = connection.execute(
+        sa.select(sa.func.count()).where(ANSWERS.c.digest.startswith(digest), ANSWERS.c.role == role.value)
+    ).scalar_one()
+    return Counts(calls[0], calls[1], answers)
+
+
+def _stop(connection: sa.Connection, digest: str) -> StopState | None:
+    row = connection.execute(sa.select(STOPS).where(STOPS.c.digest.startswith(digest))).first()
+    return None if row is None else StopState(row.cause, row.figures, row.stopped_at, row.record)
