@@ -18,6 +18,7 @@ from infra.vault.server import kubernetes_auth
 from workloads.blocks.release_metadata import read_releases
 from workloads.hospital.hospital import HospitalArgs, HospitalService
 from workloads.platform.platform import Platform
+from workloads.serving import routes
 
 
 async def declare() -> pulumi.Inputs:
@@ -28,6 +29,7 @@ async def declare() -> pulumi.Inputs:
     # Foundation: AWS account, monitoring, roles of people, cluster, authentication of workloads, databases.
     aws = aws_account(settings)
     await startup.registering()
+    routes.check(settings)
     releases = read_releases(settings, aws)
     primary = pulumi.ResourceOptions(providers={"aws": aws.primary})
     backup_role = BackupRole("backup", settings, primary)
@@ -60,7 +62,7 @@ async def declare() -> pulumi.Inputs:
                 auth=auth,
                 databases=database_endpoints,
                 platform=platform,
-                release=releases.get(entry.name),
+                releases=releases.get(entry.name, {}),
             ),
         )
         await startup.registering()

@@ -5,9 +5,10 @@ from infra.settings.ehr import Ehr, PublicKey
 from infra.settings.environment import Autoscaler, ClusterKind
 from infra.settings.errors import SettingsError
 from infra.settings.gateway import Gateway
-from infra.settings.hospital import Contact, DataClass, Hospital, Leaving, Release
+from infra.settings.hospital import Contact, DataClass, Hospital, Leaving
 from infra.settings.images import Images
 from infra.settings.network import Endpoint, PeerNetwork, PostgresqlServer
+from infra.settings.releases import Canary, Release, ReleaseRole, Shadow
 from infra.settings.resources import Amount, Resources
 from infra.settings.sign_in import SignIn, StaffRole
 from infra.settings.vault import VaultServer
@@ -15,6 +16,7 @@ from infra.settings.vault import VaultServer
 __all__ = [
     "Amount",
     "Autoscaler",
+    "Canary",
     "ClusterKind",
     "Contact",
     "DataClass",
@@ -30,9 +32,11 @@ __all__ = [
     "PostgresqlServer",
     "PublicKey",
     "Release",
+    "ReleaseRole",
     "Resources",
     "Settings",
     "SettingsError",
+    "Shadow",
     "SignIn",
     "StaffRole",
     "VaultServer",

@@ -1,8 +1,6 @@
-"""A hospital's entry: its FHIR source, release, retention, contact, replicas and KMS keys."""
+"""A hospital's entry: its FHIR source, releases, retention, contact, replicas and KMS keys."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -19,11 +17,11 @@ from infra.settings.fields import (
     Text,
     TimeZone,
     Url,
-    Written,
     matching,
     retention_days,
 )
 from infra.settings.network import port
+from infra.settings.releases import Canary, Promotion, Release, ReleaseName, ReleaseRole, Shadow
 from infra.settings.resources import Resources
 from infra.settings.sign_in import SignIn, UnitName
 
@@ -49,57 +47,7 @@ class Leaving(StrEnum):
     RELEASED = "released"
 
 
-@dataclass(frozen=True)
-class Release:
-    """Model release: the version that clients name and the digest of its content."""
-
-    version: str
-    digest: str
-
-    def __str__(self) -> str:
-        return f"{self.version}@{self.digest}"
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Return a release from its text, version@digest."""
-        if not re.fullmatch(r"v[1-9]\d{0,3}@[0-9a-f]{12}", text):
-            raise ValueError(text)
-        version, _, digest = text.partition("@")
-        return cls(version, digest)
-
-
-ReleaseName = Annotated[
-    Release, Written("version@digest as the release step printed it, such as v1@3f9c2d4be071", Release.read)
-]
-
-
 Title = Annotated[str, matching(r"[^\x00-\x1f\x7f]+", "text of at most 80 characters", 80)]
-CandidateDigest = Annotated[
-    str, matching(r"[0-9a-f]{12}", "the 12 digits that the training Job printed, such as 3f9c2d4be071")
-]
-ReleaseVersion = Annotated[str, matching(r"v[1-9][0-9]{0,3}", "a version such as v1")]
-Approver = Annotated[
-    str, matching(r"[a-z][a-z0-9-]*:[^\x00-\x1f\x7f]+", "ROLE:NAME, such as clinical-safety-officer:jane.doe")
-]
-
-
-class Promotion(Section):
-    """Approved candidate that the next run of the `release` Job publishes."""
-
-    candidate: CandidateDigest = Field(description="Digest of the candidate, as the training Job printed it.")
-    version: ReleaseVersion = Field("v1", description="Version of the release.")
-    approved_by: Approver = Field(description="Approver, as `ROLE:NAME`; the role is one that the gates profile names.")
-    reason: Text = Field(description="Reason for the approval.")
-    ethics_approved_by: Approver | None = Field(
-        None, description="Who approved the thresholds for the ethics committee, as `ROLE:NAME`."
-    )
-    ethics_reason: Text | None = Field(None, description="The committee's opinion or its reference.")
-
-    @model_validator(mode="after")
-    def _ethics_whole(self) -> Self:
-        if (self.ethics_approved_by is None) != (self.ethics_reason is None):
-            raise ValueError("has one of ethicsApprovedBy and ethicsReason; give both, or neither")
-        return self
 
 
 class Fhir(Section):
@@ -192,6 +140,13 @@ class Hospital(Section):
     release: ReleaseName | None = Field(
         None, description="Model release that it serves; without one it has no InferenceService."
     )
+    canary: Canary | None = Field(
+        None, description="Release that answers a share of the encounters, before it is promoted."
+    )
+    shadow: Shadow | None = Field(None, description="Release that gets copies of requests and answers nobody.")
+    previous: ReleaseName | None = Field(
+        None, description="Release that was served before and is kept warm, to which a rollback returns."
+    )
     promotion: Promotion | None = Field(
         None, description="Approved candidate that the next run of the `release` Job publishes."
     )
@@ -236,6 +191,29 @@ class Hospital(Section):
         return self
 
     @model_validator(mode="after")
+    def _releases_are_told_apart(self) -> Self:
+        others = [role for role in self.roles if role is not ReleaseRole.ACTIVE]
+        if others and self.release is None:
+            raise ValueError(
+                f"has {' and '.join(others)} but no release; add release, which answers all other encounters"
+            )
+        by_version: dict[str, ReleaseRole] = {}
+        for role, release in self.roles.items():
+            other = by_version.setdefault(release.version, role)
+            if other is not role:
+                raise ValueError(
+                    f"names {release.version} as {other} and as {role}; a version is one model server, so remove one "
+                    "of the two, or release the model again with a version of its own"
+                )
+        unknown = [unit for unit in (self.canary.units if self.canary else ()) if unit not in self.units]
+        if unknown:
+            raise ValueError(
+                f"names the unit {unknown[0]} in canary.units, which is none of its units; correct it, or add it "
+                "to units"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _launch_can_be_answered(self) -> Self:
         launch = self.ehr.launch if self.ehr else None
         if launch and not (self.fhir.url and port(launch.issuer) == self.fhir.port):
@@ -244,6 +222,17 @@ class Hospital(Section):
                 "correct one of the two"
             )
         return self
+
+    @property
+    def roles(self) -> dict[ReleaseRole, Release]:
+        """Its releases by what they do; each has a model server of its own."""
+        named = {
+            ReleaseRole.ACTIVE: self.release,
+            ReleaseRole.CANARY: self.canary.release if self.canary else None,
+            ReleaseRole.SHADOW: self.shadow.release if self.shadow else None,
+            ReleaseRole.PREVIOUS: self.previous,
+        }
+        return {role: release for role, release in named.items() if release}
 
     @property
     def client_certificates(self) -> tuple[str, ...]:

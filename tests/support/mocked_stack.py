@@ -36,6 +36,8 @@ RELEASE_FILES = {
 }
 RELEASE_DIGEST = hashlib.sha256(RELEASE_FILES["files.json"].encode()).hexdigest()[:12]
 RELEASE = f"v1@{RELEASE_DIGEST}"
+# The same files, published as the next version.
+SECOND_RELEASE = f"v2@{RELEASE_DIGEST}"
 _DECLARED: dict[str, "Stack"] = {}
 # The repositories that `make images` names.
 LOCK = {
@@ -113,7 +115,10 @@ class Mocks(pulumi.runtime.Mocks):
         if args.token != "aws:s3/getObject:getObject":
             raise AssertionError(f"the program asks {args.token}, which needs an account")
         folder, _, name = str(args.args["key"]).rpartition("/")
-        if folder != f"readmission/v1/{RELEASE_DIGEST}" or name not in self.files:
+        if (
+            folder not in {f"readmission/{version}/{RELEASE_DIGEST}" for version in ("v1", "v2")}
+            or name not in self.files
+        ):
             return {}, [("key", "there is no such object")]
         return {**args.args, "body": self.files[name], "contentType": "application/json"}, []
 

@@ -1,6 +1,8 @@
 """Deployment of a service, with its Service and PodDisruptionBudget, from its row of the workload table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import pulumi
 from pulumi_kubernetes.apps import v1 as apps
@@ -40,10 +42,15 @@ class Service:
     tmp_size: str = "64Mi"
 
 
-def service_url(hospital: str, workload: str) -> str:
-    """Return the URL of a hospital's service in the cluster."""
+def service_url(hospital: str, workload: str, suffix: str = "") -> str:
+    """Return the URL of a hospital's service in the cluster; ``suffix`` as in :func:`cluster_service`."""
     row = workload_table.row(workload)
-    return f"https://{row.service_account}.{names.namespace(hospital, row.zone)}.svc.cluster.local"
+    name = _service_name(row.service_account, suffix)
+    return f"https://{name}.{names.namespace(hospital, row.zone)}.svc.cluster.local"
+
+
+def _service_name(service_account: str, suffix: str) -> str:
+    return f"{service_account}-{suffix}" if suffix else service_account
 
 
 def callers(hospital: str, workload: str) -> list[str]:
@@ -75,18 +82,36 @@ def connection_probes(workload: str) -> CommandProbes:
     return CommandProbes(port, liveness=command, readiness=command)
 
 
-def cluster_service(context: HospitalContext, workload: str, parent: pulumi.Resource) -> None:
-    """Declare the Service of a workload's port ``https``, named as its ServiceAccount: callers know that identity."""
+def cluster_service(
+    context: HospitalContext,
+    workload: str,
+    parent: pulumi.Resource,
+    *,
+    suffix: str = "",
+    selected: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Declare the Service of a workload's port ``https``, named as its ServiceAccount: callers know that identity.
+
+    Parameters
+    ----------
+    context, workload, parent
+        The hospital, the row of the workload table, and the parent of the resource.
+    suffix, selected
+        End of the name, and further labels of its pods, for a Service of some of the workload's pods.
+    """
     row, identity = workload_table.row(workload), context.identities[workload]
     labels = dict(identity.labels)
     core.Service(
-        context.logical_name(workload),
+        context.logical_name(_service_name(workload, suffix)),
         metadata=ObjectMetaArgs(
-            name=row.service_account, namespace=identity.namespace, labels=labels, annotations=NOT_AWAITED
+            name=_service_name(row.service_account, suffix),
+            namespace=identity.namespace,
+            labels=labels,
+            annotations=NOT_AWAITED,
         ),
         spec=core.ServiceSpecArgs(
             type="ClusterIP",
-            selector=labels,
+            selector={**labels, **selected},
             ports=[core.ServicePortArgs(name=PORT, port=SERVICE_PORT, target_port=row.ports[PORT], protocol="TCP")],
         ),
         opts=context.options(parent),

@@ -7,7 +7,7 @@ import pulumi
 
 from infra.blocks.bucket import BucketRef
 from infra.cluster.cluster import Cluster
-from infra.settings import DataClass, Hospital, Settings
+from infra.settings import DataClass, Hospital, Release, Settings
 from workloads.blocks.pod import Container, PodIdentity
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.zones import workload_table
@@ -31,8 +31,8 @@ class HospitalContext:
         Public keys that sign its releases.
     audit_keys
         Public keys that sign the anchors of its audit chain.
-    release
-        Metadata of the release that it serves; None without a release.
+    releases
+        Metadata of its releases; empty without a release.
     prerequisites
         Resources that must exist before the first pod: namespaces, roles, keys and buckets.
     """
@@ -44,7 +44,7 @@ class HospitalContext:
     buckets: Mapping[DataClass, BucketRef]
     release_keys: pulumi.Output[str]
     audit_keys: pulumi.Output[str]
-    release: ReleaseMetadata | None
+    releases: Mapping[Release, ReleaseMetadata]
     prerequisites: tuple[pulumi.Resource, ...]
 
     def s3_url(self, location: str, key: str = "") -> pulumi.Output[str]:

@@ -93,8 +93,10 @@ class ReleaseMetadata:
         return names.notes(**{name: value for name, value in values.items() if value})
 
 
-def read_releases(settings: Settings, aws: AwsAccount) -> dict[str, ReleaseMetadata]:
-    """Return the release metadata of each hospital that has a release and is not leaving.
+def read_releases(settings: Settings, aws: AwsAccount) -> dict[str, dict[Release, ReleaseMetadata]]:
+    """Return the metadata of the releases of each hospital that is not leaving.
+
+    All need the same, whatever they do: a shadow scores patients, too, and the next update may promote it.
 
     Raises
     ------
@@ -103,9 +105,8 @@ def read_releases(settings: Settings, aws: AwsAccount) -> dict[str, ReleaseMetad
     """
     options = pulumi.InvokeOptions(provider=aws.primary)
     return {
-        hospital.name: _read(settings, hospital, hospital.release, options)
+        hospital.name: {release: _read(settings, hospital, release, options) for release in hospital.roles.values()}
         for hospital in settings.working
-        if hospital.release
     }
 
 

@@ -1,5 +1,6 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pulumi
@@ -16,7 +17,7 @@ from infra.blocks.workload_roles import (
 from infra.cluster.cluster import Cluster
 from infra.databases.databases import Databases
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings import Hospital, Leaving, Settings, names
+from infra.settings import Hospital, Leaving, Release, Settings, names
 from infra.storage.backup_role import BackupRole
 from infra.storage.data_export_role import GRANTS as EXPORT_GRANTS
 from infra.storage.data_export_role import DataExportRole
@@ -45,7 +46,7 @@ from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
 from workloads.serving.care import care
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
-from workloads.serving.inference_service import inference_service
+from workloads.serving.inference_service import inference_services
 from workloads.serving.planning import planning
 from workloads.serving.recorder import recorder
 from workloads.zones import flow_table, workload_table
@@ -73,8 +74,8 @@ class HospitalArgs:
         Endpoints of the databases; None for a stack without them.
     platform
         The platform, on which model servers depend.
-    release
-        Metadata of the hospital's release; None without a release.
+    releases
+        Metadata of the hospital's releases; empty without a release.
     """
 
     settings: Settings
@@ -87,7 +88,7 @@ class HospitalArgs:
     auth: KubernetesAuth
     databases: Databases | None
     platform: Platform
-    release: ReleaseMetadata | None
+    releases: Mapping[Release, ReleaseMetadata]
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,7 @@ class HospitalService(pulumi.ComponentResource):
         authorities: "_Authorities",
         prerequisites: list[pulumi.Resource],
     ) -> None:
-        """Declare ServiceAccounts, CronJobs, the InferenceService, the gateway and alerts."""
+        """Declare ServiceAccounts, CronJobs, InferenceServices, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
         accounts = {
             key: self._account(name, key, roles.get(key), zones, storage)
@@ -267,10 +268,10 @@ class HospitalService(pulumi.ComponentResource):
             buckets=storage.buckets,
             release_keys=vault.release_keys,
             audit_keys=vault.audit_keys,
-            release=args.release,
+            releases=args.releases,
             prerequisites=(args.platform, zones, storage, vault, *prerequisites, *accounts.values()),
         )
-        for declare in (ingest, reidentify, features, training, promotion, inference_service):
+        for declare in (ingest, reidentify, features, training, promotion, inference_services):
             declare(context, self)
         if PLANNING in accounts:
             planning(context, self)

@@ -65,15 +65,15 @@ class AlertsArgs:
 
 
 class Alerts(pulumi.ComponentResource):
-    """PodMonitors of model server and gateway, and the PrometheusRule of a deployed model."""
+    """PodMonitors of model server and gateway, and a PrometheusRule of each deployed model."""
 
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:Alerts", name, None, opts)
         self._name, self._args = name, args
         for workload in (MODEL_SERVER, *([GATEWAY] if args.gateway else [])):
             self._pod_monitor(workload)
-        if args.hospital.release:
-            model = model_name(args.hospital.release.version)
+        for release in args.hospital.roles.values():
+            model = model_name(release.version)
             group = {"name": model, "rules": [_rule(alert, args.hospital.name, model) for alert in table()]}
             self._custom_resource("PrometheusRule", model, MODEL_SERVER, {"groups": [group]})
         self.register_outputs({})

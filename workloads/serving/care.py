@@ -43,7 +43,9 @@ def _environment(context: HospitalContext, gateway: Gateway) -> dict[str, pulumi
         **sign_in_environment(context.cluster, hospital),
         **deployed_by(context.settings),
     }
+    canary = hospital.canary.units if hospital.canary else ()
     optional = {
+        "CANARY_UNITS": json.dumps(canary) if canary else None,
         "HMLOPS_TIME_ZONE": hospital.time_zone,
         "HOSPITAL_TITLE": hospital.title,
         "FHIR_SERVER": hospital.fhir.url if hospital.fhir.write_back else None,

@@ -1,4 +1,8 @@
-"""InferenceService of a hospital, with its ServingRuntime and PodDisruptionBudget (Open Inference Protocol v2)."""
+"""InferenceServices of a hospital, one a release, with ServingRuntime and PodDisruptionBudget (inference protocol v2).
+
+An InferenceService does not depend on what its release does for the hospital, so that a promotion or a rollback is a
+change of planning's environment and starts no model server (docs/decisions/releases-in-motion.md).
+"""
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -11,7 +15,7 @@ from infra.settings import Amount, Release, Resources, names
 from workloads.blocks import deployment, pod
 from workloads.blocks.drain import GRACE_SECONDS, REPLACED_WHEN_READY
 from workloads.blocks.hospital_context import HospitalContext
-from workloads.blocks.release_metadata import release_key
+from workloads.blocks.release_metadata import ReleaseMetadata, release_key
 from workloads.blocks.spread import spread_constraint
 from workloads.platform.platform import STORAGE_CONTAINER
 from workloads.zones.workload_table import MODEL_SERVER
@@ -24,6 +28,8 @@ MODEL_FOLDER = "/mnt/models"
 TARGET_CPU_PERCENT = 70
 # Variable of a ServingRuntime, which KServe replaces with the name of the InferenceService.
 _SERVICE_NAME = "{{.Name}}"
+# Label of its pods, which KServe sets as well.
+_RELEASE_LABEL = "serving.kserve.io/inferenceservice"
 # Default of a ServingRuntime. InferenceServices set their own, so that a new size changes the InferenceService only.
 RUNTIME_RESOURCES = Resources(requests=Amount.of(100, 256), limits=Amount.of(500, 512))
 
@@ -33,8 +39,13 @@ def model_name(version: str) -> str:
     return f"{MODEL}-{version}"
 
 
-def inference_service(context: HospitalContext, parent: pulumi.Resource) -> None:
-    """Declare the ServingRuntime and, for a hospital with a release, the InferenceService."""
+def model_url(hospital: str, release: Release) -> str:
+    """Return the URL of a release's model servers in the cluster."""
+    return deployment.service_url(hospital, MODEL_SERVER, release.version)
+
+
+def inference_services(context: HospitalContext, parent: pulumi.Resource) -> None:
+    """Declare the ServingRuntime and, for each release of the hospital, an InferenceService with its Service."""
     identity = context.identities[MODEL_SERVER]
     labels = dict(identity.labels)
     runtime = CustomResource(
@@ -45,18 +56,32 @@ def inference_service(context: HospitalContext, parent: pulumi.Resource) -> None
         spec=_serving_runtime(context),
         opts=context.options(parent),
     )
-    # The Service that KServe makes has a port for plain HTTP, at which nothing answers.
-    deployment.cluster_service(context, MODEL_SERVER, parent)
-    # Node drains evict one model server at a time.
+    # The Services that KServe makes have a port for plain HTTP, at which nothing answers.
+    active = context.hospital.release
+    deployment.cluster_service(context, MODEL_SERVER, parent, selected=_release_label(active) if active else {})
+    for release in context.releases:
+        label = _release_label(release)
+        deployment.cluster_service(context, MODEL_SERVER, parent, suffix=release.version, selected=label)
+    # Node drains evict one model server at a time, of whichever release.
     PodDisruptionBudget(
         context.logical_name(RUNTIME),
         metadata=ObjectMetaArgs(name=RUNTIME, namespace=identity.namespace, labels=labels),
         spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=LabelSelectorArgs(match_labels=labels)),
         opts=context.options(parent),
     )
-    release, metadata = context.hospital.release, context.release
-    if release is None or metadata is None:
-        return
+    for release, metadata in context.releases.items():
+        _inference_service(context, release, metadata, runtime, parent)
+
+
+def _inference_service(
+    context: HospitalContext,
+    release: Release,
+    metadata: ReleaseMetadata,
+    runtime: pulumi.Resource,
+    parent: pulumi.Resource,
+) -> None:
+    """Declare the InferenceService of one release."""
+    identity = context.identities[MODEL_SERVER]
     CustomResource(
         context.logical_name(model_name(release.version)),
         api_version="serving.kserve.io/v1beta1",
@@ -64,7 +89,7 @@ def inference_service(context: HospitalContext, parent: pulumi.Resource) -> None
         metadata=ObjectMetaArgs(
             name=model_name(release.version),
             namespace=identity.namespace,
-            labels=labels,
+            labels=dict(identity.labels),
             annotations={
                 "serving.kserve.io/deploymentMode": "Standard",
                 "serving.kserve.io/autoscalerClass": "hpa",
@@ -109,12 +134,13 @@ def _serving_runtime(context: HospitalContext) -> dict[str, object]:
 def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
     """Return the predictor, to which KServe adds the storage initializer."""
     identity, replicas = context.identities[MODEL_SERVER], context.hospital.replicas
+    labels = {**identity.labels, **_release_label(release)}
     return {
         "minReplicas": replicas.min,
         "maxReplicas": replicas.max,
         "scaleMetric": "cpu",
         "scaleTarget": TARGET_CPU_PERCENT,
-        "labels": dict(identity.labels),
+        "labels": labels,
         "annotations": {names.ROLE_ANNOTATION: identity.role_arn, **identity.annotations},
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "deploymentStrategy": REPLACED_WHEN_READY,
@@ -122,7 +148,7 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod.pod_security_context(),
-        "topologySpreadConstraints": [spread_constraint(context.cluster, identity.labels)],
+        "topologySpreadConstraints": [spread_constraint(context.cluster, labels)],
         **_placement(identity.placement),
         "storageContainerName": STORAGE_CONTAINER,
         "volumes": [*pod.volumes(context.cluster, identity, "64Mi"), _model_volume()],
@@ -136,6 +162,11 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
             "env": [{"name": "HMLOPS_RELEASE", "value": str(release)}],
         },
     }
+
+
+def _release_label(release: Release) -> dict[str, str]:
+    """Return the label by which the pods of a release are told from those of another."""
+    return {_RELEASE_LABEL: model_name(release.version)}
 
 
 def _placement(placement: Placement) -> dict[str, object]:

@@ -2,14 +2,23 @@
 
 import pulumi
 
-from workloads.blocks.deployment import Service, deployment, probes, service_url
+from infra.settings import Hospital, Release, ReleaseRole
+from workloads.blocks.deployment import Service, deployment, probes
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
 from workloads.blocks.release_metadata import release_key
 from workloads.blocks.start_record import deployed_by, policies
 from workloads.pipeline.features import FEATURE_TABLE
-from workloads.serving.inference_service import model_name
-from workloads.zones.workload_table import MODEL_SERVER, PLANNING, row
+from workloads.serving.inference_service import model_name, model_url
+from workloads.zones.workload_table import PLANNING, row
+
+# The names of services/planning.
+_ROLES = {
+    ReleaseRole.ACTIVE: "active",
+    ReleaseRole.CANARY: "canary",
+    ReleaseRole.SHADOW: "shadow",
+    ReleaseRole.PREVIOUS: "previous",
+}
 
 
 def planning(context: HospitalContext, parent: pulumi.Resource) -> None:
@@ -26,21 +35,41 @@ def planning(context: HospitalContext, parent: pulumi.Resource) -> None:
 
 
 def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:
-    hospital, release = context.hospital, context.hospital.release
-    values: dict[str, pulumi.Input[str]] = {
-        "HOSPITAL": hospital.name,
+    return {
+        "HOSPITAL": context.hospital.name,
+        "RELEASES": pulumi.Output.json_dumps(assigned(context)),
         "ONLINE_FEATURES": context.s3_url("features", FEATURE_TABLE),
         "HMLOPS_TRUSTED_KEYS": context.release_keys,
         **deployed_by(context.settings),
         # One service records them, so that a changed table is one change and restarts one service.
         **policies(),
     }
-    if release is None:
-        return values
-    active = {
+
+
+def assigned(context: HospitalContext) -> dict[str, dict[str, object]]:
+    """Return the releases of a hospital by role, as ``services/planning/settings.py`` reads them."""
+    hospital = context.hospital
+    return {
+        _ROLES[role]: {**_release(context, release), **_share(hospital, role)}
+        for role, release in hospital.roles.items()
+    }
+
+
+def _release(context: HospitalContext, release: Release) -> dict[str, object]:
+    return {
         "release": str(release),
         "model": model_name(release.version),
-        "url": service_url(hospital.name, MODEL_SERVER),
+        "url": model_url(context.hospital.name, release),
         "files": context.s3_url("releases", release_key(release)),
     }
-    return {**values, "RELEASES": pulumi.Output.json_dumps({"active": active})}
+
+
+def _share(hospital: Hospital, role: ReleaseRole) -> dict[str, object]:
+    """Return how many encounters a release gets; with ``cohort`` only those for which care says that they are asked."""
+    match role:
+        case ReleaseRole.CANARY if hospital.canary:
+            return {"percent": hospital.canary.percent, "cohort": bool(hospital.canary.units)}
+        case ReleaseRole.SHADOW if hospital.shadow:
+            return {"percent": hospital.shadow.percent}
+        case _:
+            return {}

@@ -1,6 +1,6 @@
 """The route table (``routes.yaml``, which documents the fields), checked against the tables of workflows and zones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -10,9 +10,10 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from infra.settings import DataClass, Release
+from infra.settings import DataClass, Release, ReleaseRole, Settings, SettingsError
 from infra.settings.fields import Memory
 from workloads.blocks.deployment import PORT
+from workloads.serving.inference_service import MODEL
 from workloads.zones import flow_table
 from workloads.zones.workload_table import GATEWAY, DnsLabel, Workload
 
@@ -147,6 +148,41 @@ class RouteTable:
             for name, route in self.routes.items()
             if route.queued or (_serves(route, workloads) and (release is None or route.allows(model, release)))
         }
+
+    def narrowed(self, model: str, roles: Mapping[ReleaseRole, Release]) -> Iterator[str]:
+        """Yield a sentence for each release of a hospital that may answer fewer routes than its active one.
+
+        A hospital has a route only if its active release may answer it, so a promotion or a rollback would remove it.
+        """
+        active = roles.get(ReleaseRole.ACTIVE)
+        for role, release in roles.items():
+            lost = [
+                name
+                for name, route in self.routes.items()
+                if active and route.allows(model, active) and not route.allows(model, release)
+            ]
+            if lost and role is not ReleaseRole.SHADOW:
+                yield (
+                    f"{role} {release} may not answer the routes {', '.join(lost)}; add {release.version} to their "
+                    "models in workloads/serving/routes.yaml, or choose another release"
+                )
+
+
+def check(settings: Settings) -> None:
+    """Refuse releases that may answer fewer routes than the active one of their hospital.
+
+    Raises
+    ------
+    SettingsError
+        With a sentence for each.
+    """
+    faults = [
+        f"Stack {settings.environment}: hospital {hospital.name}: {sentence}."
+        for hospital in settings.working
+        for sentence in table().narrowed(MODEL, hospital.roles)
+    ]
+    if faults:
+        raise SettingsError("\n".join(faults))
 
 
 def _serves(route: Route, workloads: Mapping[str, Workload]) -> bool:

@@ -63,8 +63,9 @@ def _quota(workloads: list[Workload], settings: Settings, hospital: Hospital) ->
 
 
 def _replicas(workload: Workload, hospital: Hospital) -> int:
-    replicas = workload.pods.replicas
-    return (hospital.replicas.max if replicas == "hospital" else replicas) + workload.pods.surge
+    pods = workload.pods
+    count = (hospital.replicas.max if pods.replicas == "hospital" else pods.replicas) + pods.surge
+    return count * max(1, len(hospital.roles)) if pods.per_release else count
 
 
 def _container(workload: Workload, settings: Settings, hospital: Hospital) -> Resources:

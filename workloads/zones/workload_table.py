@@ -58,6 +58,7 @@ class Pods:
     containers: Annotated[int, Field(ge=1, le=10)] = 1
     init_resources: Resources | None = None
     load_balancers: Count = 0
+    per_release: bool = False
 
     def number(self, hospital: Hospital) -> int:
         """Return how many run in a hospital; an autoscaler may run more."""

@@ -19,6 +19,8 @@ OVERLAY = "overlay"
 HOSPITALS = "hospitals"
 _CONFIG = "config"
 _NAME = "name"
+# What the overlay says of them would hide what the entry says.
+_ROLES = ("release", "canary", "shadow", "previous")
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,11 @@ def _faults(
     faults = []
     if _NAME in given:
         faults.append(f"{where}.{_NAME} cannot be changed here; change it in {files[0]}, or remove it")
-    if "release" in given and entries[places[name]].get("release"):
-        faults.append(f"{where}.release is also in the entry of {files[0]}; remove one of the two")
+    faults += [
+        f"{where}.{role} is also in the entry of {files[0]}; remove one of the two"
+        for role in _ROLES
+        if role in given and entries[places[name]].get(role)
+    ]
     return faults
 
 

@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 import pulumi
 import pytest
 
-from infra.settings import Amount, ClusterKind, DataClass, Release, SettingsError
+from infra.settings import Amount, ClusterKind, DataClass, Release, ReleaseRole, SettingsError
 from infra.settings.files.load import load, settings_from
 from infra.settings.tiers import table, tier
 from tests.support.mocked_stack import DIGEST, LOCK, configuration, settings, without_gateway
 
 Change = Callable[[dict[str, Any]], None]
+V1, V2 = "v1@0123456789ab", "v2@ba9876543210"
 
 
 def entry(**given: object) -> Change:
@@ -91,6 +92,18 @@ def test_a_hospital_needs_no_more_than_a_name_and_its_records(tmp_path: Path) ->
     assert (east.name, east.release, east.retention.raw_days, east.replicas.min) == ("east", None, 30, 1)
 
 
+def test_releases_of_a_hospital_are_known_by_what_they_do(tmp_path: Path) -> None:
+    canary = {"release": V2, "percent": 50, "units": ["surgery"]}
+    chosen = settings("dev", tmp_path, entry(release=V1, canary=canary, previous="v3@0123456789ab"))
+    north, south = chosen.hospitals
+    assert north.roles == {
+        ReleaseRole.ACTIVE: Release.read(V1),
+        ReleaseRole.CANARY: Release.read(V2),
+        ReleaseRole.PREVIOUS: Release("v3", "0123456789ab"),
+    }
+    assert south.roles == {}
+
+
 def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
     chosen = settings("dev", tmp_path, entry(release="v1@0123456789ab"))
     assert chosen.hospitals[0].release == Release("v1", "0123456789ab")
@@ -115,6 +128,24 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
         (top(region="moon"), "region 'moon' is not an AWS region; write a region such as"),
         (entry(release="v1"), "hospitals[0].release 'v1' cannot be used here; write version@digest"),
         (entry(release="v1@XYZ"), "write version@digest as the release step printed it"),
+        (entry(canary={"release": V2, "percent": 10}), "hospitals[0] has canary but no release; add release, which"),
+        (entry(shadow={"release": V2}, previous="v3@0123456789ab"), "has shadow and previous but no release"),
+        (entry(release=V1, canary={"release": V1, "percent": 10}), "names v1 as release and as canary; a version is"),
+        (entry(release=V1, previous="v1@ba9876543210"), "names v1 as release and as previous"),
+        (entry(release=V1, canary={"release": V2, "percent": 1}, shadow={"release": V2}), "as canary and as shadow"),
+        (entry(release=V1, canary={"percent": 10}), "hospitals[0].canary.release is missing; add it"),
+        (entry(release=V1, canary={"release": V2}), "hospitals[0].canary.percent is missing; add it"),
+        (entry(release=V1, canary={"release": V2, "percent": 0}), "hospitals[0].canary.percent cannot be used: input"),
+        (entry(release=V1, canary={"release": V2, "percent": 51}), "should be less than or equal to 50"),
+        (entry(release=V1, canary={"release": V2, "percent": 2.5}), "hospitals[0].canary.percent cannot be used"),
+        (entry(release=V1, canary=V2), "hospitals[0].canary must be a map of settings"),
+        (entry(release=V1, canary={"release": "v2", "percent": 5}), "canary.release 'v2' cannot be used here; write"),
+        (entry(release=V1, shadow={"release": V2, "percent": 101}), "should be less than or equal to 100"),
+        (entry(release=V1, shadow={"release": V2, "units": ["surgery"]}), "unknown setting hospitals[0].shadow.units"),
+        (
+            entry(release=V1, canary={"release": V2, "percent": 10, "units": ["surgery", "icu"]}),
+            "hospitals[0] names the unit icu in canary.units, which is none of its units; correct it, or add it",
+        ),
         (entry(retention={"raw": "soon"}), "hospitals[0].retention.raw 'soon' is not a retention; write days or years"),
         (entry(retention={"raw": "0d"}), "is not a retention"),
         (entry(retention={"curated": "51y"}), "at most 50y"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.mocked_stack import RELEASE, Stack, declare, settings
+from tests.support.mocked_stack import RELEASE, SECOND_RELEASE, Stack, declare, settings
 from workloads.serving.alerts import table
 
 MODEL = "readmission-risk-v1"
@@ -35,6 +35,18 @@ def test_a_model_in_service_is_watched_in_every_way(stack: Stack) -> None:
     assert (made.metadata["namespace"], made.metadata["name"]) == ("north-serving", MODEL)
     assert {rule["labels"]["watch"] for rule in rules(stack)} == {"drift", "calibration", "errors", "latency"}
     assert len(rules(stack)) == len(table())
+
+
+def test_a_canary_is_watched_as_well(tmp_path: Path) -> None:
+    def change(written: dict[str, Any]) -> None:
+        released(written)
+        written["hospitals"][0]["canary"] = {"release": SECOND_RELEASE, "percent": 10}
+
+    made = declare(settings("prod", tmp_path, change)).of("PrometheusRule")
+    assert {one.metadata["name"] for one in made} == {MODEL, "readmission-risk-v2"}
+    for one in made:
+        named = set(re.findall(r'model_name="([^"]*)"', str(one.inputs["spec"])))
+        assert named == {one.metadata["name"]}
 
 
 def test_each_alert_is_about_this_hospital_and_says_what_to_do(stack: Stack) -> None:

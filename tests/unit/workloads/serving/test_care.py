@@ -1,12 +1,14 @@
 """Care as it is declared: what its settings read, what it may reach, and where it is absent."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.care.settings import Settings as CareSettings
 from tests.support.gateway_world import public_members, signing_key
-from tests.support.mocked_stack import Declared, Stack, declare, settings, without_gateway
+from tests.support.mocked_stack import RELEASE, SECOND_RELEASE, Declared, Stack, declare, settings, without_gateway
 
 
 def entries(written: dict[str, Any]) -> None:
@@ -51,6 +53,15 @@ def test_it_is_declared_where_an_ehr_or_people_reach_it_through_a_gateway(
     without = declare(settings("dev", tmp_path_factory.mktemp("without"), change))
     for one in without.resources:
         assert "north-care" not in one.name, one.name
+
+
+def test_it_knows_the_units_of_a_canary(tmp_path: Path) -> None:
+    def change(written: dict[str, Any]) -> None:
+        entries(written)
+        canary = {"release": SECOND_RELEASE, "percent": 10, "units": ["surgery"]}
+        written["hospitals"][0] |= {"release": RELEASE, "canary": canary}
+
+    assert json.loads(environment(declare(settings("dev", tmp_path, change)))["CANARY_UNITS"]) == ["surgery"]
 
 
 def test_its_variables_are_its_settings(stack: Stack) -> None:

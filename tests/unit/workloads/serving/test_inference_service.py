@@ -1,12 +1,13 @@
-"""Servers that survive the loss of a zone, and pods that find the nodes which are meant for them."""
+"""Servers of each release, which survive the loss of a zone, and pods that find the nodes meant for them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.cluster.node_classes import LABEL, NODE_CLASSES
 from infra.settings import Settings, VaultServer
-from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
+from tests.support.mocked_stack import RELEASE, SECOND_RELEASE, Stack, containers, declare, pods, settings
 from workloads.zones.workload_table import table
 
 
@@ -28,6 +29,51 @@ def stack(prod: Settings) -> Stack:
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     return declare(settings("dev", tmp_path_factory.mktemp("dev"), released))
+
+
+def with_canary(written: dict[str, Any]) -> None:
+    released(written)
+    written["hospitals"][0]["canary"] = {"release": SECOND_RELEASE, "percent": 10}
+
+
+def promoted(written: dict[str, Any]) -> None:
+    written["hospitals"][0] |= {"release": SECOND_RELEASE, "previous": RELEASE}
+
+
+def test_each_release_has_model_servers_and_an_address_of_its_own(tmp_path: Path) -> None:
+    stack = declare(settings("prod", tmp_path, with_canary))
+    servers = {one.metadata["name"]: one.inputs["spec"]["predictor"] for one in stack.of("InferenceService")}
+    services = {
+        one.metadata["name"]: one.inputs["spec"]["selector"]
+        for one in stack.of("Service")
+        if one.metadata["name"].startswith("model-server")
+    }
+    assert servers.keys() == {"readmission-risk-v1", "readmission-risk-v2"}
+    for version in ("v1", "v2"):
+        selector = services[f"model-server-{version}"]
+        chosen = [name for name, predictor in servers.items() if selector.items() <= predictor["labels"].items()]
+        assert chosen == [f"readmission-risk-{version}"]
+    # Who asks for the model without naming a release gets the active one.
+    assert services["model-server"] == services["model-server-v1"]
+    stored = {name: predictor["model"]["storageUri"] for name, predictor in servers.items()}
+    assert all(f"/{name.rpartition('-')[2]}/" in uri for name, uri in stored.items())
+
+
+def test_a_promotion_starts_no_model_server(tmp_path: Path) -> None:
+    """Planning and the Service of the active release change, and nothing else does."""
+    before, after = (declare(settings("prod", tmp_path, change)) for change in (with_canary, promoted))
+    assert before.keys() == after.keys()
+    old = before.by_key()
+    changed = {one.name for one in after.resources if one.inputs != old[one.key].inputs}
+    assert changed == {"north-planning", "north-model-server"}
+
+
+def test_without_a_release_no_model_server_runs(tmp_path: Path) -> None:
+    stack = declare(settings("dev", tmp_path))
+    with pytest.raises(LookupError):
+        stack.of("InferenceService")
+    names = [one.metadata["name"] for one in stack.of("Service")]
+    assert [name for name in names if name.startswith("model-server")] == ["model-server", "model-server"]
 
 
 def predictors(stack: Stack) -> list[dict[str, Any]]:

@@ -2,14 +2,16 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from infra.settings import Release
-from workloads.serving.routes import TABLE, WORKFLOWS, Proof, parse, table
+from infra.settings import Release, SettingsError
+from tests.support.mocked_stack import settings
+from workloads.serving.routes import TABLE, WORKFLOWS, Proof, check, parse, table
 from workloads.zones import workload_table
 
 MODEL = "readmission-risk"
@@ -85,6 +87,23 @@ def test_a_hospital_has_the_routes_of_workloads_that_exist() -> None:
     assert table().served(PLANNING, MODEL, V1).keys() == queued | {"scores"}
     portless = {"planning": replace(PLANNING["planning"], ports={"http": 8080})}
     assert table().served(portless, MODEL, V1).keys() == queued
+
+
+def test_a_release_beside_the_active_one_may_answer_the_same_routes(tmp_path: Path) -> None:
+    def change(written: dict[str, Any]) -> None:
+        written["hospitals"][0] |= {
+            "release": "v1@000000000000",
+            "canary": {"release": "v9@000000000000", "percent": 5},
+            "shadow": {"release": "v8@000000000000"},
+            "previous": "v2@000000000000",
+        }
+
+    with pytest.raises(SettingsError) as refused:
+        check(settings("dev", tmp_path, change))
+    assert str(refused.value) == (
+        "Stack dev: hospital north: canary v9@000000000000 may not answer the routes discharge-hook, worklist, scores; "
+        "add v9 to their models in workloads/serving/routes.yaml, or choose another release."
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Amount, Resources, Settings
+from infra.settings import Amount, Canary, Release, Resources, Settings
 from infra.settings.hospital import Replicas
 from tests.support.mocked_stack import settings
 from workloads.zones.quotas import CLOSED_QUOTA, zone_quotas
@@ -35,6 +35,18 @@ def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(pro
     assert quota.total.requests == Amount.of(6 * (50 + 10), 6 * (128 + 64))
     assert quota.total.limits == Amount.of(6 * (2000 + 250), 6 * (4096 + 128))
     assert quota.container == Resources(requests=Amount.of(50, 128), limits=Amount.of(2000, 4096))
+
+
+def test_the_serving_zone_admits_as_many_servers_for_each_release(prod: Settings) -> None:
+    one = prod.hospitals[0].model_copy(update={"release": Release("v1", "0" * 12)})
+    three = one.model_copy(
+        update={"canary": Canary(release="v2@000000000000", percent=10), "previous": Release("v3", "0" * 12)}
+    )
+    single, triple = (zone_quotas(prod, hospital, WITHOUT_DATABASE) for hospital in (one, three))
+    assert single == zone_quotas(prod, prod.hospitals[0], WITHOUT_DATABASE)
+    assert triple["serving"].pods == 3 * single["serving"].pods
+    assert triple["serving"].total == single["serving"].total.times(3)
+    assert {**triple, "serving": None} == {**single, "serving": None}
 
 
 def test_the_serving_zone_admits_planning_up_to_the_hospital_s_maximum_and_one_more(prod: Settings) -> None:

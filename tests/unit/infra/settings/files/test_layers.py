@@ -119,6 +119,19 @@ def test_a_release_is_named_in_one_place(root: Path) -> None:
     ]
 
 
+def test_an_overlay_adds_a_canary_to_the_release_of_an_entry(root: Path) -> None:
+    file = root / "Pulumi.dev.yaml"
+    file.write_text(file.read_text().replace("- name: north\n", f"- name: north\n      release: {RELEASE}\n"))
+    canary = {"release": "v2@0123456789ab", "percent": 5}
+    north = settings_of(read(root, {HOSPITALS: {"north": {"canary": canary}}}), root=root).hospitals[0]
+    assert north.canary is not None
+    assert (str(north.release), str(north.canary.release)) == (RELEASE, canary["release"])
+    assert refused(root, {HOSPITALS: {"north": {"canary": {**canary, "percent": 0}}}}) == [
+        "overlay/Pulumi.dev.yaml: hospitals.north.canary.percent cannot be used: input should be greater than or equal "
+        "to 1; correct it."
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
