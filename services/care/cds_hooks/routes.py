@@ -12,14 +12,13 @@ from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import insert
 from starlette.concurrency import run_in_threadpool
 
-from model.deid.subject import moment_of
 from model.errors import UserError
-from model.identity_store.identity_values import patient_values, stay_values, unit_of
+from model.identity_store.identity_values import patient_values, stay_values
 from model.identity_store.lookup import EHR, encrypted, write
-from model.io.json_elements import element
 from services.audit.http import RequestAudit, audit
 from services.audit.records import ReleaseRef
 from services.care.cds_hooks.cards import CardsResponse, card
+from services.care.cds_hooks.departures import Departure, departure
 from services.care.cds_hooks.ehr_tokens import Caller, authenticate
 from services.care.context import RETRY, Care
 from services.care.delivery import write_back
@@ -114,6 +113,7 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
         features = care.features.features(patient, care.history.edition(), care.clock())
         record.note(encounter=features.encounter, patient=features.patient)
         identity = _identity(care, patient)
+        left = departure(care, patient, features.encounter) if care.settings.worklist is not None else None
     except UserError:
         log.error("Vault does not answer, or refuses the key of the hospital")
         raise Problem(503, "Key not available", "The key service does not answer; try again.", headers=RETRY) from None
@@ -139,8 +139,8 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
             )
         )
         _write_back(care, connection, score, patient, features)
-        if care.settings.worklist is not None:
-            _place(care, connection, score, patient, features)
+        if left is not None and features.features is not None:
+            _place(care, connection, score, left, features)
         record.append(**_facts(score, features))
     return answer
 
@@ -184,20 +184,16 @@ def _write_back(
 
 
 def _place(
-    care: Care, connection: sa.Connection, score: AnyScore | None, patient: PatientRecord, features: FreshFeatures
+    care: Care, connection: sa.Connection, score: AnyScore | None, left: Departure, features: FreshFeatures
 ) -> None:
-    """Place the discharge on the worklist; an encounter that is no stay is not placed."""
-    encounter = patient.resource("Encounter", patient.encounter_id)
-    if encounter is None or features.features is None:
-        return
-    ended = moment_of(element(encounter.get("period")).get("end"), care.zone, end_of_day=True)
+    """Place the discharge on the worklist."""
     place(
         connection,
         features,
         score,
-        unit=unit_of(encounter),
+        unit=left.unit,
         units=care.settings.units,
-        ended_at=ended,
+        ended_at=left.ended_at,
         now=care.clock(),
     )
 

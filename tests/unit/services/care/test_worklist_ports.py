@@ -11,8 +11,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from model.curated.run import ingest
+from model.deid.keys import VaultKeyring
 from services.care.app import create
 from services.care.fresh.features import FreshFeatures
+from services.care.fresh.history import History
 from services.care.planning_client import PlanningClient
 from services.care.worklist.ports import Override, ScoresUnavailableError
 from services.care.worklist.tokens import Keys
@@ -21,6 +24,7 @@ from services.database import signing_keys
 from services.database.schemas import Schema, role_name
 from services.planning.schema import Scored
 from tests.support.care_world import ADDRESS, RELEASE, SCORED, CareWorld, Planning, care_world, hook, prefetch
+from tests.support.discharges import write_record
 from tests.support.postgres import PostgresServer
 from tests.support.sign_in import COORDINATOR, OTHER_UNIT, Issuer, User
 
@@ -48,8 +52,8 @@ def world(postgres: PostgresServer, issuer: Issuer, tmp_path_factory: pytest.Tem
         yield made.at(made.care.clock, sign_in_keys=Keys(lambda: issuer.jwks))
 
 
-def discharge(world: CareWorld, unit: str = "cardiology") -> httpx.Response:
-    """Discharge a patient now, from a unit."""
+def record(unit: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a patient in a unit, and the stay that goes on there."""
     now = datetime.now(UTC)
     patient: dict[str, Any] = {
         "resourceType": "Patient",
@@ -68,9 +72,24 @@ def discharge(world: CareWorld, unit: str = "cardiology") -> httpx.Response:
         "period": {"start": (now - timedelta(days=3)).isoformat(timespec="seconds")},
         "location": [{"location": {"display": unit}}],
     }
-    resources = [patient, encounter]
-    return world.call(
-        hook(str(patient["id"]), str(encounter["id"]), prefetch(patient, str(encounter["id"]), resources))
+    return patient, encounter
+
+
+def discharge(world: CareWorld, unit: str = "cardiology") -> httpx.Response:
+    """Discharge a patient now, from a unit."""
+    patient, encounter = record(unit)
+    given = prefetch(patient, encounter["id"], [patient, encounter])
+    return world.call(hook(patient["id"], encounter["id"], given))
+
+
+def known_last_night(world: CareWorld, folder: Path, *resources: dict[str, Any]) -> CareWorld:
+    """Return the world with the curated tables of an ingestion."""
+    hospital = world.care.settings.hospital
+    write_record(folder / "fhir", list(resources))
+    ring = VaultKeyring(world.bao.vault("care"), f"{hospital}/transit")
+    ingest(str(folder / "fhir"), hospital=hospital, out=str(folder / "curated"), ring=ring)
+    return world.at(
+        world.care.clock, history=History(str(folder / "curated"), hospital), sign_in_keys=world.care.sign_in_keys
     )
 
 
@@ -118,6 +137,32 @@ def test_a_discharge_that_planning_did_not_score_is_placed_with_the_reason(world
         world.planning.status = 200
     found = page(world, issuer, OTHER_UNIT)
     assert "lanning did not answer" in found.text
+
+
+def test_a_discharge_whose_record_cannot_be_read_is_in_the_unit_that_the_last_ingestion_knew(
+    world: CareWorld, issuer: Issuer, tmp_path: Path
+) -> None:
+    patient, encounter = record("cardiology")
+    night = known_last_night(world, tmp_path, patient, encounter)
+    discharge(night)  # as ingestion does, it tells the identity lookup
+    with world.databases[Schema.CARE].administrator() as connection:
+        connection.execute(text("TRUNCATE care.worklist_entries CASCADE"))
+    (card,) = night.call(hook(patient["id"], encounter["id"])).json()["cards"]
+    assert "old data" in card["summary"]
+    found = page(night, issuer, COORDINATOR)
+    assert "Quackenbush" in found.text
+    assert "Stale: no data for 3 days" in found.text
+    assert "Quackenbush" not in page(night, issuer, OTHER_UNIT).text
+
+
+def test_a_stay_of_which_nobody_knows_the_unit_is_not_placed(world: CareWorld, issuer: Issuer, tmp_path: Path) -> None:
+    patient, encounter = record("surgery")
+    night = known_last_night(world, tmp_path, patient, encounter)
+    assert night.call(hook(patient["id"], encounter["id"])).status_code == 200
+    with world.databases[Schema.CARE].administrator() as connection:
+        placed = connection.scalars(text("SELECT unit FROM care.worklist_entries")).all()
+    assert "surgery" not in placed
+    assert "unknown" not in placed
 
 
 FEATURES = FreshFeatures(
