@@ -66,16 +66,20 @@ def _grants(context: AccessContext, access: AwsAccess) -> Iterator[Grant]:
             label = allowed.by.statement.label
             statement = f"{allowed.by.policy}, statement {label}" if label else allowed.by.policy
             for data in _data(context, target, allowed, level):
-                for assumption in _assumptions(holder, allowed):
+                for assumption in _assumptions(context, holder, allowed):
                     subject = subject_of(context, assumption.principal, holder.identity)
                     path = (*_steps(assumption), statement, place)
                     source, certain = allowed.by.source or target.resource.urn, access.certain and assumption.known
                     yield Grant(subject, data, verb, path, source, certain)
 
 
-def _assumptions(holder: Holder, allowed: Allowed) -> tuple[Assumption, ...]:
-    """Return who has an Allow: for one that is open to every principal of the account, another principal of it."""
-    if holder.identity and allowed.by_resource and allowed.by.statement.any_principal:
+def _assumptions(context: AccessContext, holder: Holder, allowed: Allowed) -> tuple[Assumption, ...]:
+    """Return who has an Allow: for one that is open to every principal of the account, another principal of it.
+
+    The roles of a hospital are named nevertheless: its workloads must not have what the platform's roles have.
+    """
+    for_everyone = allowed.by_resource and allowed.by.statement.any_principal
+    if holder.identity and for_everyone and not context.split(holder.identity.name)[0]:
         return (Assumption(OTHERS, ("every principal of the account",)),)
     return holder.assumptions or (_OF_NOBODY,)
 

@@ -19,13 +19,15 @@ from policy_pack.facts.iam.callers import (
 )
 from policy_pack.facts.iam.evaluation import Allowed, AppliedPolicies
 from policy_pack.facts.iam.policies import IdentityPolicies, PolicyStatement, Unreadable, identity_policies
-from policy_pack.facts.iam.targets import ResourcePolicy, Target, resource_policy, targets
+from policy_pack.facts.iam.targets import RequestKind, ResourcePolicy, Target, resource_policy, targets
+from policy_pack.facts.iam.trust import accepts_session_tags
 from policy_pack.facts.iam.wildcards import literal_prefix
 from policy_pack.facts.principals import ANOTHER_ACCOUNT, AWS_PRINCIPAL, AWS_SERVICE, OTHERS, PEOPLE, Principal
 from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import ROLE
 from policy_pack.stack.text import known_text
+from policy_pack.stack.values import View
 
 ANONYMOUS = Principal("anonymous", "(no credentials)")
 # A topic decrypts for its subscribers; these do not.
@@ -98,6 +100,8 @@ class AccountAccess:
         for holder in self.holders:
             for target in self._candidates(holder):
                 allowed = self._allowed(holder, target)
+                for kind in target.kind.requests:
+                    allowed += self._requested(holder, target, kind, allowed)
                 if allowed:
                     yield AwsAccess(holder, target, tuple(allowed), self._is_certain(holder, target))
 
@@ -118,13 +122,15 @@ class AccountAccess:
             identity = policies.identity
             kind = identity.kind.rpartition(":")[2].lower()
             arn = known_text(identity.at("arn")) or f"arn:aws:iam::{self.account}:{kind}/{identity.name}"
+            tags: View | None = identity.at("tags")
             if identity.kind == ROLE:
                 assumptions = self._assumptions.of(identity)
+                tags = None if accepts_session_tags(identity.at("assumeRolePolicy")) else tags
             else:
                 assumptions = [
                     Assumption(Principal(AWS_PRINCIPAL, f"{kind}/{identity.name}"), (f"{kind} {identity.name}",))
                 ]
-            yield Holder(caller(arn, identity.at("tags").raw), tuple(assumptions), policies)
+            yield Holder(caller(arn, tags), tuple(assumptions), policies)
 
     def _named_outside(self) -> Iterator[Holder]:
         """Return the principals that resource policies name and that the stack does not declare.
@@ -215,12 +221,24 @@ class AccountAccess:
         unreadable = (replace(one, actions=_without_reading(one.actions)) for one in allowed)
         return [one for one in unreadable if one.actions]
 
+    def _requested(
+        self, holder: Holder, target: Target, kind: RequestKind, allowed: list[Allowed]
+    ) -> Iterator[Allowed]:
+        """Return what a holder may do by requests that have a verb of their own, of what it may do at all."""
+        if not any(kind.among(one.actions) for one in allowed):
+            return
+        by = holder.caller.with_context(kind.keys)
+        for one in self._applied(holder, target).allowed(by, target):
+            actions = kind.among(one.actions)
+            if actions:
+                yield replace(one, actions=actions)
+
     def _decrypts(self, holder: Holder, target: Target, key: Target) -> bool:
         """Return whether a holder may decrypt with a target's key, which its service uses on the holder's behalf."""
         parts = key.arn.split(":")
         region = parts[3] if len(parts) > 3 else "*"
         name = f"{target.kind.services[0]}.{region}.amazonaws.com"
-        by = holder.caller.with_context("kms:viaservice", name)
+        by = holder.caller.with_context({"kms:viaservice": name})
         decrypting = self._applied(holder, key).allowed(by, key)
         return any(action.verb is Verb.DECRYPT for one in decrypting for action in one.actions)
 

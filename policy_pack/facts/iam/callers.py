@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from policy_pack.facts.iam.conditions import Context
+from policy_pack.facts.iam.conditions import OTHER_NAMES, Context
 from policy_pack.facts.iam.documents import Statement
 from policy_pack.facts.iam.policies import PolicyStatement
 from policy_pack.stack.graph import Graph
 from policy_pack.stack.kinds import ROLE
 from policy_pack.stack.text import known_text
+from policy_pack.stack.values import View
 
 FOREIGN_ACCOUNT = "000000000000"
 """The account of a principal of another account that no policy names; AWS assigns it to nobody."""
@@ -39,9 +40,9 @@ class Caller:
     service: str = ""
     canonical: str = ""
 
-    def with_context(self, key: str, value: str) -> "Caller":
-        """Return the caller with one more condition key."""
-        return replace(self, context={**self.context, key: value})
+    def with_context(self, keys: Context) -> "Caller":
+        """Return the caller with more condition keys."""
+        return replace(self, context={**self.context, **keys})
 
     @property
     def names(self) -> frozenset[str]:
@@ -54,12 +55,23 @@ class Caller:
         return frozenset({self.account, f"arn:aws:iam::{self.account}:root"}) if self.account else frozenset()
 
 
-def caller(arn: str, tags: object = None) -> Caller:
-    """Return the caller of an ARN, or of an account id."""
+def caller(arn: str, tags: View | None = None) -> Caller:
+    """Return the caller of an ARN, or of an account id.
+
+    Parameters
+    ----------
+    arn
+        The ARN, or the account id.
+    tags
+        All tags that the principal has; None where it may have others.
+    """
     account = account_of(arn)
     context: dict[str, str | None] = {"aws:securetransport": "true"}
-    if isinstance(tags, Mapping):
-        context |= {f"aws:principaltag/{key}".lower(): value for key, value in tags.items() if isinstance(value, str)}
+    if tags is not None and tags.known:
+        values = tags.raw if isinstance(tags.raw, Mapping) else {}
+        context |= {f"aws:principaltag/{key}".lower(): value for key, value in values.items() if isinstance(value, str)}
+        if all(isinstance(value, str) for value in values.values()):
+            context[f"aws:principaltag/{OTHER_NAMES}"] = None
     if account:
         own = {"aws:principalaccount": account, "aws:principalisawsservice": "false", "kms:calleraccount": account}
         context |= own | {"aws:principalservicename": None}

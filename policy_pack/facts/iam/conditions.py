@@ -24,6 +24,8 @@ class Outcome(Enum):
 
 Context = Mapping[str, str | None]
 """Values of condition keys, in lower case, that every request of a caller has; None is a key that no request has."""
+OTHER_NAMES = "*"
+"""The name of all tags that a context does not name, such as in ``aws:principaltag/*``."""
 
 
 def evaluate(statement: Statement, context: Context) -> Outcome:
@@ -122,9 +124,12 @@ def transport_requirement(statements: Iterable[Statement], actions: Iterable[str
 def _outcome(operator: str, key: str, values: tuple[str, ...], context: Context) -> Outcome:
     quantifier, _, name = operator.rpartition(":")
     base = name.removesuffix("IfExists")
-    if key.lower() not in context or quantifier not in ("", "ForAllValues", "ForAnyValue"):
+    lower = key.lower()
+    if lower not in context:
+        lower = f"{lower.partition('/')[0]}/{OTHER_NAMES}"
+    if lower not in context or quantifier not in ("", "ForAllValues", "ForAnyValue"):
         return Outcome.DEPENDS
-    actual = context[key.lower()]
+    actual = context[lower]
     if base == "Null":
         wanted = {value.lower() for value in values}
         if wanted not in ({"true"}, {"false"}):

@@ -1,7 +1,7 @@
 """Targets of AWS actions: buckets, keys, databases, roles and others, with the ARNs by which policies name them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -10,8 +10,10 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.facts.iam.actions import Level
+from policy_pack.facts.iam.actions import Action, Level
 from policy_pack.facts.iam.policies import PolicyStatement, Unreadable, parsed
+from policy_pack.facts.iam.wildcards import matches
+from policy_pack.facts.verbs import Verb
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import BUCKET
 from policy_pack.stack.text import known_text
@@ -21,6 +23,33 @@ OTHER_SECRETS = "not of the stack"
 _SECRET = "aws:secretsmanager/secret:Secret"
 _ANY_SECRET = "arn:aws:secretsmanager:*:*:secret:*"
 _REFERENCES = ("bucket", "id", "url", "arn", "keyId", "name")
+
+
+@validated(frozen=True, config=ConfigDict(extra="forbid"))
+class RequestKind:
+    """Requests of some actions that have a verb of their own.
+
+    Parameters
+    ----------
+    verb
+        The verb.
+    actions
+        Patterns of the actions, such as ``kms:Generate*``; of those that a pattern matches, the ones with a verb count.
+    keys
+        Condition keys of the requests in lower case; None is a key that they do not have.
+    """
+
+    verb: Verb
+    actions: tuple[str, ...]
+    keys: Mapping[str, str | None]
+
+    def among(self, actions: Iterable[Action]) -> frozenset[Action]:
+        """Return those of some actions that are requested so, with the verb of the requests."""
+        return frozenset(
+            replace(action, verb=self.verb)
+            for action in actions
+            if action.verb and any(matches(pattern.lower(), action.name.lower()) for pattern in self.actions)
+        )
 
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
@@ -34,6 +63,7 @@ class TargetKind:
     copies: str = ""
     inline: str = ""
     policy: Mapping[str, str] = field(default_factory=dict)
+    requests: tuple[RequestKind, ...] = ()
 
 
 @dataclass(frozen=True)

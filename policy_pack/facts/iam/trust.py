@@ -1,7 +1,7 @@
 """Trust policies of IAM roles as the controls read them: people, web identities, Pod Identity, ServiceAccounts."""
 
 from policy_pack.facts.iam.documents import Statement, statements
-from policy_pack.stack.values import View
+from policy_pack.stack.values import NotKnownError, View
 
 POD_IDENTITY = ("Service", "pods.eks.amazonaws.com")
 _WEB_IDENTITY = "sts:AssumeRoleWithWebIdentity"
@@ -24,6 +24,21 @@ def is_single_sign_on(statement: Statement) -> bool:
 def is_web_identity(statement: Statement) -> bool:
     """Return whether a statement allows tokens of an OIDC provider."""
     return statement.covers(_WEB_IDENTITY) and any(kind == "Federated" for kind, _ in statement.principals)
+
+
+def accepts_session_tags(trust_policy: View) -> bool:
+    """Return whether who assumes a role can give its session tags of their own, which replace those of the role.
+
+    EKS Pod Identity sets tags of its own names only. A trust policy that cannot be read counts as one that accepts any.
+    """
+    try:
+        trusted = statements(trust_policy)
+    except (NotKnownError, ValueError, AttributeError, TypeError):
+        return True
+    return any(
+        one.allows and one.covers("sts:TagSession") and (set(one.principals) != {POD_IDENTITY} or one.negated)
+        for one in trusted
+    )
 
 
 def is_assumed_by_people(trust_policy: View) -> bool:

@@ -15,7 +15,7 @@ from policy_pack.settings import load
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
 from tests.policy import recorded
-from tests.policy.builders import build, document, listed
+from tests.policy.builders import PREFIX, build, document, listed
 
 ACCOUNT, OTHER = "123456789012", "210987654321"
 ROLE, ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
@@ -211,6 +211,64 @@ KEYS = [
 @pytest.mark.parametrize("change", KEYS)
 def test_a_wider_key_policy_is_refused(change: Change) -> None:
     assert found(with_change(KEY, "north-raw", "policy", change))
+
+
+def condition_without(sid: str, *keys: str) -> Change:
+    """Return the change that removes keys of a statement's conditions; all of them where none is named."""
+
+    def change(written: dict[str, Any]) -> None:
+        [statement] = [one for one in written["Statement"] if one.get("Sid") == sid]
+        tests = statement.pop("Condition")
+        rest = {
+            operator: left
+            for operator, values in tests.items()
+            if keys and (left := {key: value for key, value in values.items() if key not in keys})
+        }
+        statement.update({"Condition": rest} if rest else {})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change", "words"),
+    [
+        (KEY, "north-audit", condition_without("Readers"), "lets audit-verifier decrypt audit-kms-key"),
+        (KEY, "north-raw", condition_without("Writers", "kms:ViaService"), "lets ingest write, decrypt raw-kms-key"),
+        (KEY, "backup", condition_without("OnBehalf", "kms:ViaService"), "every principal of the account"),
+        (
+            KEY,
+            "backup",
+            condition_without("OnBehalf", f"aws:PrincipalTag/{PREFIX}/hospital"),
+            "ServiceAccount north-phi/care -> role north-care",
+        ),
+        (
+            BUCKET_POLICY,
+            "north-models",
+            condition_without("ReadmissionWrittenOnce", "s3:if-none-match", "s3:ObjectCreationOperation"),
+            "",
+        ),
+        (BUCKET_POLICY, "north-models", without("ReadmissionWrittenOnce"), "lets promotion read, write releases"),
+        (BUCKET_POLICY, "north-audit", without("ChainWrittenOnce"), "lets anchor read, write chain"),
+    ],
+)
+def test_a_condition_that_limits_how_data_is_used_is_needed(kind: str, name: str, change: Change, words: str) -> None:
+    texts = [one.message for one in found(with_change(kind, name, "policy", change))]
+    assert any(words in text for text in texts) if words else texts == []
+
+
+def test_the_policy_of_a_key_limits_what_a_role_s_own_policy_does_not() -> None:
+    def unconditional(written: dict[str, Any]) -> None:
+        for statement in written["Statement"]:
+            statement.pop("Condition", None)
+
+    refused = found(with_change(ROLE_POLICY, "north-care", "policy", unconditional))
+    assert not [one for one in refused if "kms:" in one.message]
+
+
+def test_a_session_whose_tags_others_choose_may_use_what_a_tag_opens() -> None:
+    tagging = adding(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, Action="sts:TagSession")
+    messages = [one.message for one in found(with_change(ROLE, "north-care", "assumeRolePolicy", tagging))]
+    assert any("key backup: kms:Decrypt" in one for one in messages)
 
 
 def _user() -> Resource:

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from local.aws_emulator.access import policies as emulator
 from policy_pack.facts.iam.actions import Level, actions
 from policy_pack.facts.iam.callers import Caller, caller
-from policy_pack.facts.iam.conditions import request_conditions
+from policy_pack.facts.iam.conditions import Outcome, evaluate, request_conditions
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.evaluation import AppliedPolicies
 from policy_pack.facts.iam.policies import PolicyStatement
-from policy_pack.facts.iam.targets import Target, kinds
-from policy_pack.stack.values import View
+from policy_pack.facts.iam.targets import RequestKind, Target, kinds
+from policy_pack.facts.verbs import Verb
+from policy_pack.stack.values import UNKNOWN, View
 from tests.policy.builders import build
 
 ACCOUNT, FOREIGN = "123456789012", "210987654321"
@@ -168,4 +169,30 @@ def test_a_pattern_of_a_service_covers_its_table(name: str) -> None:
 
 
 def test_a_caller_has_the_keys_of_its_requests() -> None:
-    assert caller(ARN, {"hospital": "north"}).context["aws:principaltag/hospital"] == "north"
+    assert caller(ARN, View({"hospital": "north"})).context["aws:principaltag/hospital"] == "north"
+
+
+@pytest.mark.parametrize(
+    ("tags", "outcome"),
+    [
+        (View({"hospital": "north"}), Outcome.NOT_MET),
+        (View({"administers": "database"}), Outcome.MET),
+        (View(None), Outcome.NOT_MET),
+        (View({"hospital": UNKNOWN}), Outcome.DEPENDS),
+        (View(UNKNOWN), Outcome.DEPENDS),
+        (None, Outcome.DEPENDS),
+    ],
+)
+def test_a_tag_is_absent_where_all_tags_are_known(tags: View | None, outcome: Outcome) -> None:
+    condition = {"StringEquals": {"aws:PrincipalTag/administers": "database"}}
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
+    [one] = statements(View({"Statement": statement}))
+    assert evaluate(one, caller(ARN, tags).context) is outcome
+
+
+@pytest.mark.parametrize("requested", kinds()["aws:kms/key:Key"].requests)
+def test_every_use_of_a_key_has_a_request_of_its_own(requested: RequestKind) -> None:
+    uses = {one for one in actions("kms").values() if one.verb in (Verb.WRITE, Verb.DECRYPT, Verb.SIGN)}
+    of_its_own = requested.among(actions("kms").values())
+    assert {one.name for one in of_its_own} == {one.name for one in uses}
+    assert {one.verb for one in of_its_own} == {Verb.USE_DIRECTLY}
