@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from policy_pack import clock
+from policy_pack import clock, tables
 from policy_pack.errors import PackError
 
 HIPAA: Final = "hipaa"
@@ -201,7 +201,7 @@ class Settings(Written):
 
 @cache
 def _services() -> dict[str, Any]:
-    return dict(yaml.safe_load((FOLDER / "services.yaml").read_text(encoding="utf-8")))
+    return tables.read(dict, FOLDER / "services.yaml")
 
 
 def load(path: Path = DEFAULT) -> Settings:

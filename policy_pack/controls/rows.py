@@ -5,10 +5,10 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
 from policy_pack.settings import NPRM, Level, Settings
 
 TABLE = Path(__file__).with_name("controls.yaml")
@@ -103,7 +103,7 @@ class ControlTable:
 @cache
 def table() -> ControlTable:
     """Return the table of controls."""
-    file = TypeAdapter(_File).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    file = tables.read(TypeAdapter(_File).validate_python, TABLE)
     rows = {control.id: control for control in file.controls}
     if len(rows) != len(file.controls):
         raise ValueError("controls.yaml has two controls with the same id")

@@ -3,9 +3,10 @@
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
+
+from policy_pack import tables
 
 TABLE = Path(__file__).with_name("aws_rules.yaml")
 
@@ -39,4 +40,4 @@ class AwsRules:
 @cache
 def aws_rules() -> AwsRules:
     """Return the table of AWS Config rules."""
-    return TypeAdapter(AwsRules).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(AwsRules).validate_python, TABLE)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
+
+from policy_pack import tables
 
 TABLE = Path(__file__).with_name("frameworks.yaml")
 
@@ -24,7 +25,7 @@ class Requirements:
 @cache
 def frameworks() -> Mapping[str, Requirements]:
     """Return the requirements by control."""
-    rows = TypeAdapter(tuple[Requirements, ...]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    rows = tables.read(TypeAdapter(tuple[Requirements, ...]).validate_python, TABLE)
     return {control: row for row in rows for control in row.controls}
 
 

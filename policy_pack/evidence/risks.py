@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
 from policy_pack.evidence.control_report import ControlResult, ControlStatus
 
 TABLE = Path(__file__).with_name("risks.yaml")
@@ -59,7 +59,7 @@ class Risk:
 @cache
 def risk_table() -> tuple[RiskRow, ...]:
     """Return the table of risks."""
-    return TypeAdapter(tuple[RiskRow, ...]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(tuple[RiskRow, ...]).validate_python, TABLE)
 
 
 def risks(results: Sequence[ControlResult]) -> list[Risk]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from policy_pack import tables
 from policy_pack.errors import PackError
 from policy_pack.settings import Day, Text
 
@@ -147,16 +147,7 @@ def _subject(path: Path, form: _Form, hospitals: tuple[str, ...], today: datetim
 
 
 def _read(path: Path, form: type[Statement[Any]]) -> Statement[Any]:
-    try:
-        return form.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise PackError(f"{path} cannot be read ({error.strerror}).") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"]) or "the file"
-        raise PackError(f"{path}: {where}: {first['msg'].lower()}.") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise PackError(f"{path} is not YAML; correct the file.") from None
+    return tables.read(form.model_validate, path)
 
 
 def _text(value: object) -> str:

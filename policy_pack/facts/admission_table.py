@@ -6,9 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from policy_pack.errors import PackError
+from policy_pack import tables
 from policy_pack.facts.zone_table import TABLE as ZONES
 from policy_pack.facts.zone_table import WORKLOADS, zones
 
@@ -93,15 +91,9 @@ def read(path: Path, workloads: Path = WORKLOADS) -> AdmissionTable:
     Raises
     ------
     PackError
-        When a file does not exist or is not such a table.
+        When a file cannot be read or is not such a table.
     """
-    try:
-        rows = yaml.safe_load(workloads.read_text(encoding="utf-8"))["workloads"]
-        return _table(yaml.safe_load(path.read_text(encoding="utf-8")), rows)
-    except OSError:
-        raise PackError(f"{path} does not exist; the check of admission policies needs the admission table.") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PackError(f"{path} is not an admission table ({error}); correct the file.") from None
+    return tables.read(lambda document, rows: _table(document, rows["workloads"]), path, workloads)
 
 
 def _table(document: dict[str, Any], rows: dict[str, Any]) -> AdmissionTable:

@@ -3,10 +3,10 @@
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_SSE, KEY, KEY_KEYS, REPLICA_KEY
 from policy_pack.stack.text import known_text, known_true
@@ -31,7 +31,7 @@ class Kind:
 @cache
 def kinds() -> dict[str, Kind]:
     """Return the table of kinds."""
-    return TypeAdapter(dict[str, Kind]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(dict[str, Kind]).validate_python, TABLE)
 
 
 def arn_of(resource: Resource) -> str:

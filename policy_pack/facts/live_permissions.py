@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from policy_pack import tables
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.live import AWS, VAULT, Permission, document, policy_text
 
@@ -58,7 +58,7 @@ class Expected(BaseModel):
 @cache
 def expected() -> tuple[Expected, ...]:
     """Return the table of permissions that others than the stack may hold."""
-    return TypeAdapter(tuple[Expected, ...]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(tuple[Expected, ...]).validate_python, TABLE)
 
 
 def is_expected(server: str, kind: str, name: str, stack: str) -> bool:

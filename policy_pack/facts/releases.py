@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from policy_pack import tables
 
 NAMES = Path(__file__).parents[2] / "model" / "artifact" / "names.json"
 _NAMES: dict[str, str] = json.loads(NAMES.read_text(encoding="utf-8"))
@@ -40,7 +40,10 @@ class SourceAttribute:
 @cache
 def source_attributes() -> tuple[SourceAttribute, ...]:
     """Return the source attributes of the rule, from the table of the model card."""
-    table = yaml.safe_load(ATTRIBUTES.read_text(encoding="utf-8"))
+    return tables.read(_source_attributes, ATTRIBUTES)
+
+
+def _source_attributes(table: Any) -> tuple[SourceAttribute, ...]:
     rows = (row for group in table["groups"] for row in group["attributes"])
     return tuple(
         SourceAttribute(str(row["id"]), row["attribute"], required=not row.get("may_be_unknown")) for row in rows

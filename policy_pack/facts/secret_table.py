@@ -7,9 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from policy_pack.errors import PackError
+from policy_pack import tables
 from policy_pack.facts.zone_table import WORKLOADS
 
 TABLE = WORKLOADS.with_name("secrets.yaml")
@@ -38,18 +36,14 @@ def read(path: Path, workloads: Path = WORKLOADS) -> SecretTable:
     Raises
     ------
     PackError
-        When a file does not exist or is not such a table.
+        When a file cannot be read or is not such a table.
     """
-    try:
-        rows = yaml.safe_load(workloads.read_text(encoding="utf-8"))["workloads"]
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return SecretTable(
-            {row["service_account"]: _annotations(table, row) for row in rows.values() if row.get("secrets")}
-        )
-    except OSError:
-        raise PackError(f"{path} does not exist; the check of pods' annotations needs the table of secrets.") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PackError(f"{path} is not a table of secrets ({error}); correct the file.") from None
+    return tables.read(_table, path, workloads)
+
+
+def _table(table: Mapping[str, Any], workloads: Mapping[str, Any]) -> SecretTable:
+    rows = workloads["workloads"].values()
+    return SecretTable({row["service_account"]: _annotations(table, row) for row in rows if row.get("secrets")})
 
 
 def _annotations(table: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, str]:

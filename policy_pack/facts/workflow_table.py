@@ -6,9 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from policy_pack.errors import PackError
+from policy_pack import tables
 from policy_pack.facts.zone_table import WORKLOADS
 
 TABLE = WORKLOADS.parents[1] / "services" / "workflows.yaml"
@@ -103,24 +101,17 @@ def read(path: Path, routes: Path = ROUTES, workloads: Path = WORKLOADS) -> Work
     Raises
     ------
     PackError
-        When a file does not exist or is not such a table.
+        When a file cannot be read or is not such a table.
     """
-    documents = {}
-    for file in (path, routes, workloads):
-        try:
-            documents[file] = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except OSError:
-            raise PackError(f"{file} does not exist; the check of workflows needs it.") from None
-        except (yaml.YAMLError, ValueError):
-            raise PackError(f"{file} is not YAML; correct the file.") from None
-    try:
-        accounts = {name: str(row["service_account"]) for name, row in documents[workloads]["workloads"].items()}
-        return WorkflowTable(
-            {name: _workflow(name, row) for name, row in documents[path]["workflows"].items()},
-            tuple(_route(name, row, accounts) for name, row in documents[routes]["routes"].items()),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PackError(f"{path} or {routes} is not a table of workflows or routes ({error}); correct it.") from None
+    return tables.read(_table, path, routes, workloads)
+
+
+def _table(workflows: Any, routes: Any, workloads: Any) -> WorkflowTable:
+    accounts = {name: str(row["service_account"]) for name, row in workloads["workloads"].items()}
+    return WorkflowTable(
+        {name: _workflow(name, row) for name, row in workflows["workflows"].items()},
+        tuple(_route(name, row, accounts) for name, row in routes["routes"].items()),
+    )
 
 
 def _workflow(name: str, row: Any) -> Workflow:

@@ -5,9 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from policy_pack.errors import PackError
+from policy_pack import tables
 
 TABLE = Path(__file__).parents[2] / "workloads" / "zones.yaml"
 WORKLOADS = TABLE.with_name("workloads.yaml")
@@ -92,47 +90,32 @@ def read(path: Path, workloads: Path = WORKLOADS) -> ZoneTable:
     Raises
     ------
     PackError
-        When a file does not exist or is not such a table.
+        When a file cannot be read or is not such a table.
     """
-    rows, accounts, workload_zones = _workloads(workloads)
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return ZoneTable(
-            zones=frozenset(document["zones"]),
-            workload_zones=workload_zones,
-            endpoints=frozenset(document["endpoints"]),
-            platform_pods={
-                name: PlatformPods(pods["namespace"], pods["labels"], pods.get("port"))
-                for name, pods in document["pods"].items()
-            },
-            flows=tuple(
-                Flow(
-                    accounts.get(flow["source"], flow["source"]),
-                    accounts.get(flow["target"], flow["target"]),
-                    int(rows[flow["target"]]["ports"][flow["port"]]) if "port" in flow else None,
-                )
-                for flow in document["flows"]
-            ),
-            **{
-                field: {zone: str(document[field][zone]) for zone in document["zones"]} for field in ("holds", "passes")
-            },
-        )
-    except OSError:
-        raise PackError(f"{path} does not exist; the check of zone flows needs the zone table.") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PackError(f"{path} is not a zone table ({error}); correct the file.") from None
+    return tables.read(_table, path, workloads)
 
 
-def _workloads(path: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
-    """Return the rows of the workload table, the ServiceAccount of each, and the zone of each ServiceAccount."""
-    try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))["workloads"]
-        accounts = {name: str(row["service_account"]) for name, row in rows.items()}
-        return rows, accounts, {accounts[name]: str(row["zone"]) for name, row in rows.items()}
-    except OSError:
-        raise PackError(f"{path} does not exist; the check of zone flows needs the workload table.") from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise PackError(f"{path} is not a workload table ({error}); correct the file.") from None
+def _table(document: Any, workloads: Any) -> ZoneTable:
+    rows = workloads["workloads"]
+    accounts = {name: str(row["service_account"]) for name, row in rows.items()}
+    return ZoneTable(
+        zones=frozenset(document["zones"]),
+        workload_zones={accounts[name]: str(row["zone"]) for name, row in rows.items()},
+        endpoints=frozenset(document["endpoints"]),
+        platform_pods={
+            name: PlatformPods(pods["namespace"], pods["labels"], pods.get("port"))
+            for name, pods in document["pods"].items()
+        },
+        flows=tuple(
+            Flow(
+                accounts.get(flow["source"], flow["source"]),
+                accounts.get(flow["target"], flow["target"]),
+                int(rows[flow["target"]]["ports"][flow["port"]]) if "port" in flow else None,
+            )
+            for flow in document["flows"]
+        ),
+        **{field: {zone: str(document[field][zone]) for zone in document["zones"]} for field in ("holds", "passes")},
+    )
 
 
 @cache
@@ -153,16 +136,14 @@ class PlatformNamespace:
 @cache
 def platform() -> dict[str, PlatformNamespace]:
     """Return the described namespaces of the platform, which belong to no hospital."""
-    try:
-        rows = yaml.safe_load(PLATFORM.read_text(encoding="utf-8"))["namespaces"]
-        return {
-            name: PlatformNamespace(
-                frozenset(row.get("egress") or ()), row.get("webhook_port"), bool(row.get("internal"))
-            )
-            for name, row in rows.items()
-        }
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise PackError(f"{PLATFORM} has no namespaces of the platform ({error}); correct the file.") from None
+    return tables.read(_namespaces, PLATFORM)
+
+
+def _namespaces(document: Any) -> dict[str, PlatformNamespace]:
+    return {
+        name: PlatformNamespace(frozenset(row.get("egress") or ()), row.get("webhook_port"), bool(row.get("internal")))
+        for name, row in document["namespaces"].items()
+    }
 
 
 @cache

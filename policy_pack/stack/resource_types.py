@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
 from policy_pack.stack.graph import Resource
 
 TABLE = Path(__file__).with_name("resource_types.yaml")
@@ -105,7 +105,7 @@ class ResourceTypes:
 @cache
 def resource_types() -> ResourceTypes:
     """Return the table."""
-    return TypeAdapter(ResourceTypes).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(ResourceTypes).validate_python, TABLE)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
 from policy_pack.controls.rules import join_check, resource_check
 from policy_pack.stack.checks import Findings, StackContext, expect, is_not_true, is_true, not_yet_known, violation
 from policy_pack.stack.graph import Graph, Resource
@@ -53,7 +53,7 @@ class Parameter:
 def parameters() -> Mapping[str, tuple[Parameter, ...]]:
     """Return the parameters by engine."""
     table = TypeAdapter(dict[Literal["postgresql", "kafka"], tuple[Parameter, ...]])
-    return {str(engine): rows for engine, rows in table.validate_python(yaml.safe_load(TABLE.read_text())).items()}
+    return {str(engine): rows for engine, rows in tables.read(table.validate_python, TABLE).items()}
 
 
 # --- databases -----------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
+from policy_pack import tables
 from policy_pack.facts.exposure.entry_points import EntryPoint
 from policy_pack.facts.exposure.table import Reach, reach_of
 from policy_pack.stack.graph import Resource
@@ -32,7 +32,7 @@ class AwsService(BaseModel):
 @cache
 def aws_services() -> dict[str, AwsService]:
     """Return the rows of the table by type."""
-    return TypeAdapter(dict[str, AwsService]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(dict[str, AwsService]).validate_python, TABLE)
 
 
 def public_resources(resource: Resource) -> Iterator[Iterator[EntryPoint]]:

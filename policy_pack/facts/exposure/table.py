@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from policy_pack.errors import PackError
+from policy_pack import tables
 from policy_pack.settings import FOLDER
 
 TABLE = FOLDER / "exposure.yaml"
@@ -155,18 +154,9 @@ def read(path: Path) -> ExposureTable:
     Raises
     ------
     PackError
-        When the file does not exist or is not such a table.
+        When the file cannot be read or is not such a table.
     """
-    try:
-        return ExposureTable.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError:
-        raise PackError(f"{path} does not exist; the check of entry points needs it.") from None
-    except yaml.YAMLError:
-        raise PackError(f"{path} is not YAML; correct the file.") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(step) for step in first["loc"]) or "the file"
-        raise PackError(f"{path}: {place}: {first['msg']}; correct the file.") from None
+    return tables.read(ExposureTable.model_validate, path)
 
 
 @cache

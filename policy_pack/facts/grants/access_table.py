@@ -6,10 +6,10 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
 from policy_pack.facts.verbs import Verb
 from policy_pack.settings import Text
 
@@ -152,4 +152,4 @@ class AccessTable:
 @cache
 def access_table(path: Path, stack: str = "") -> AccessTable:
     """Return the table of a file, as it applies to a stack."""
-    return AccessTable(TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8"))), stack)
+    return AccessTable(tables.read(TypeAdapter(_File).validate_python, path), stack)

@@ -6,9 +6,9 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 
+from policy_pack import tables
 from policy_pack.facts.iam.wildcards import matches
 from policy_pack.facts.verbs import Verb
 
@@ -56,7 +56,7 @@ def covered(patterns: tuple[str, ...], service: str, *, negated: bool = False) -
 
 def _rows() -> Iterator[Action]:
     shape = TypeAdapter(dict[str, dict[Level, dict[str, tuple[str, ...]]]], config=ConfigDict(extra="forbid"))
-    for service, levels in shape.validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8"))).items():
+    for service, levels in tables.read(shape.validate_python, TABLE).items():
         for level, verbs in levels.items():
             for verb, names in verbs.items():
                 for name in names:

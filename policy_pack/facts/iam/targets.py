@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 from string import Formatter
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
 from policy_pack.facts.iam.actions import Action, Level
 from policy_pack.facts.iam.policies import PolicyStatement, Unreadable, parsed
 from policy_pack.facts.iam.wildcards import matches
@@ -91,7 +91,7 @@ class Target:
 @cache
 def kinds() -> dict[str, TargetKind]:
     """Return the table of targets."""
-    return TypeAdapter(dict[str, TargetKind]).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(dict[str, TargetKind]).validate_python, TABLE)
 
 
 def targets(graph: Graph) -> list[Target]:

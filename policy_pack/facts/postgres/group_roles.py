@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from policy_pack import tables
 
 TABLE = Path(__file__).parents[3] / "services" / "database" / "grants.yaml"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
@@ -70,7 +71,7 @@ class GroupPrivilege:
 @cache
 def table() -> GroupTable:
     """Return the table."""
-    return GroupTable.model_validate(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(GroupTable.model_validate, TABLE)
 
 
 def privileges(name: str, rows: GroupTable | None = None) -> list[GroupPrivilege] | None:

@@ -6,9 +6,10 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
+
+from policy_pack import tables
 
 TABLE = Path(__file__).with_name("rbac.yaml")
 ROLES_TABLE = Path(__file__).with_name("builtin_roles.yaml")
@@ -96,13 +97,13 @@ _OTHER = {
 @cache
 def table() -> RbacTable:
     """Return the permissions that lead to data."""
-    return TypeAdapter(RbacTable).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(RbacTable).validate_python, TABLE)
 
 
 @cache
 def builtin_roles() -> BuiltinRoles:
     """Return the roles that every cluster has."""
-    return TypeAdapter(BuiltinRoles).validate_python(yaml.safe_load(ROLES_TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(BuiltinRoles).validate_python, ROLES_TABLE)
 
 
 @cache

@@ -6,9 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
+
+from policy_pack import tables
 
 TABLE = Path(__file__).with_name("records.yaml")
 _STRICT = ConfigDict(extra="forbid")
@@ -71,4 +72,4 @@ class RecordTable:
 @cache
 def records() -> RecordTable:
     """Return the table."""
-    return TypeAdapter(RecordTable).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(RecordTable).validate_python, TABLE)

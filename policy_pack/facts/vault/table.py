@@ -5,9 +5,10 @@ from dataclasses import field
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
+
+from policy_pack import tables
 
 TABLE = Path(__file__).with_name("vault.yaml")
 _STRICT = ConfigDict(extra="forbid")
@@ -75,4 +76,4 @@ class VaultTable:
 @cache
 def table() -> VaultTable:
     """Return the table."""
-    return TypeAdapter(VaultTable).validate_python(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
+    return tables.read(TypeAdapter(VaultTable).validate_python, TABLE)

@@ -23,9 +23,9 @@ def test_a_workload_without_secrets_has_no_annotations() -> None:
 
 
 def test_what_is_not_a_table_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(PackError, match="does not exist"):
+    with pytest.raises(PackError, match="cannot be read"):
         read(tmp_path / "secrets.yaml")
     broken = tmp_path / "secrets.yaml"
     broken.write_text(TABLE.read_text().replace("annotations:", "notes:"))
-    with pytest.raises(PackError, match="not a table of secrets"):
+    with pytest.raises(PackError, match="'annotations' is missing"):
         read(broken)

@@ -50,7 +50,7 @@ def test_a_mistake_in_the_table_is_named(tmp_path: Path, path: str, value: objec
 
 
 def test_a_missing_or_broken_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PackError, match="does not exist"):
+    with pytest.raises(PackError, match="cannot be read"):
         read(tmp_path / "none.yaml")
     (tmp_path / "broken.yaml").write_text("a: [", encoding="utf-8")
     with pytest.raises(PackError, match="is not YAML"):
