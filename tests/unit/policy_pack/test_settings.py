@@ -17,6 +17,7 @@ from tests.policy import world
 from tests.policy.builders import STACK, changed
 from tests.policy.evaluation import GIVEN, exempting, results, statuses
 from tests.policy.releases import release, served
+from tests.support.repository import REPOSITORY
 
 RESOURCES = list(world.resources())
 NAME = "hmlops-prod-north-raw"
@@ -34,6 +35,13 @@ def exemption_results(settings: Settings, graph: Graph) -> list[Result]:
 
 def exemption_messages(settings: Settings, graph: Graph) -> list[str]:
     return [result.message for result in exemption_results(settings, graph)]
+
+
+def test_the_approval_of_each_exemption_is_recorded() -> None:
+    for exemption in load().exemptions:
+        page, _, section = exemption.ticket.partition("#")
+        headings = [line for line in (REPOSITORY / page).read_text(encoding="utf-8").splitlines() if line[:3] == "## "]
+        assert section in [line[3:].lower().replace(" ", "-") for line in headings]
 
 
 @pytest.mark.parametrize("resource", ["hmlops-prod-*-raw", NAME, BLOCKED.urn])
