@@ -1,9 +1,9 @@
 """Clients of the clinical path that ask all the time, and note what they got."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +12,7 @@ import httpx
 from model.features.feature_file import load as load_features
 from services.audit.http import HEADER
 from tests.support.clinical_path import CARE, GATEWAY, HOOK_PATH, ClinicalPath
+from tests.support.load import Clients
 from tests.support.model_world import world
 
 PATIENCE_SECONDS = 90.0
@@ -56,34 +57,26 @@ class Attempt:
     value: str = ""
 
 
-@dataclass
-class Load:
-    """The clients; each in a thread of its own until the context ends."""
+class Load(Clients[Attempt]):
+    """The clients of a clinical path.
 
-    path: ClinicalPath
-    clients: tuple[str, ...] = (PLANNING, HOOK, WORKLIST)
-    attempts: list[Attempt] = field(default_factory=list)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
-    _stop: threading.Event = field(default_factory=threading.Event)
+    Parameters
+    ----------
+    path : ClinicalPath
+        What they ask.
+    clients : tuple of str
+        Which of them ask.
+    """
 
-    def __enter__(self) -> "Load":
+    def __init__(self, path: ClinicalPath, clients: tuple[str, ...] = (PLANNING, HOOK, WORKLIST)) -> None:
+        self.path, self.clients = path, clients
+        path.discharge  # noqa: B018, computed once, before threads ask for it
         ask = {PLANNING: self._planning, HOOK: self._hook, WORKLIST: self._worklist}
-        self.path.discharge  # noqa: B018, computed once, before threads ask for it
-        self._threads = [threading.Thread(target=self._run, args=(name, ask[name])) for name in self.clients]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait(self, what: Callable[[list[Attempt]], bool]) -> None:
-        """Wait until the attempts are as expected."""
-        with self._changed:
-            done = self._changed.wait_for(lambda: what(self.attempts), PATIENCE_SECONDS)
-        assert done, f"after {PATIENCE_SECONDS:.0f} s: {[(one.client, one.outcome) for one in self.attempts[-6:]]}"
+        super().__init__(
+            {name: partial(self._attempt, name, ask[name]) for name in clients},
+            pause_seconds=PAUSE_SECONDS,
+            patience_seconds=PATIENCE_SECONDS,
+        )
 
     def wait_for_each(self, after: float, outcomes: Iterable[str] | None = None, times: int = 1) -> None:
         """Wait until each client had attempts that began after a moment, with one of some outcomes where given."""
@@ -94,14 +87,6 @@ class Load:
             return all(sum(one.client == name for one in found) >= times for name in self.clients)
 
         self.wait(enough)
-
-    def _run(self, name: str, ask: Callable[[httpx.Client, dict[str, str]], httpx.Response]) -> None:
-        while not self._stop.is_set():
-            attempt = self._attempt(name, ask)
-            with self._changed:
-                self.attempts.append(attempt)
-                self._changed.notify_all()
-            self._stop.wait(PAUSE_SECONDS)
 
     def _attempt(self, name: str, ask: Callable[[httpx.Client, dict[str, str]], httpx.Response]) -> Attempt:
         identity, started = uuid4(), time.monotonic()

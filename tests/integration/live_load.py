@@ -1,10 +1,10 @@
 """Clients of a hospital's gateway that ask all the time: its EHR calls the hook, its program asks for scores."""
 
 import json
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
@@ -12,8 +12,9 @@ from local.hospitals.patient_record import Stay
 from services.audit.http import HEADER
 from tests.integration.clinic import Clinic, Json
 from tests.integration.gateway_callers import Callers
+from tests.support.load import Clients
 
-HOOK, SCORES = "hook", "scores"
+HOOK, SCORES, REFUSED = "hook", "scores", "refused"
 ROUTES = {HOOK: "POST /cds-services/readmission-risk", SCORES: "POST /v1/scores"}
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 0.3
@@ -37,7 +38,7 @@ class Attempt:
     record
         The audit record that the answer names; None for an answer of the gateway itself.
     value
-        What the answer says: the card's summary, or the scores' states.
+        What the answer says: the card's summary, or the scores' states; without one, the fault.
     """
 
     client: str
@@ -47,10 +48,14 @@ class Attempt:
     record: int | None
     value: str
 
+    @property
+    def expected(self) -> bool:
+        """Whether the status is the one that the client asks for."""
+        return self.status == (httpx.codes.UNAUTHORIZED if self.client == REFUSED else httpx.codes.OK)
 
-@dataclass
-class LiveLoad:
-    """The clients; each in a thread of its own until the context ends.
+
+class LiveLoad(Clients[Attempt]):
+    """The clients.
 
     Parameters
     ----------
@@ -58,58 +63,29 @@ class LiveLoad:
         The hospital, and those who call its gateway.
     stay
         The stay that the EHR asks about.
+    refused
+        Whether one more client asks without a token: its refusals are what the gateway's recorder records.
     """
 
-    clinic: Clinic
-    callers: Callers
-    stay: Stay
-    attempts: list[Attempt] = field(default_factory=list)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> "LiveLoad":
-        self._prefetch = self.clinic.prefetch(self.stay)
+    def __init__(self, clinic: Clinic, callers: Callers, stay: Stay, *, refused: bool = False) -> None:
+        self.clinic, self.callers, self.stay = clinic, callers, stay
+        self._prefetch = clinic.prefetch(stay)
         self._token, self._until = "", 0.0
-        self._threads = [
-            threading.Thread(target=self._run, args=one) for one in ((HOOK, self._hook), (SCORES, self._scores))
-        ]
-        for thread in self._threads:
-            thread.start()
-        return self
+        ask = {HOOK: self._hook, SCORES: self._scores, **({REFUSED: self._without_token} if refused else {})}
+        self.clients = tuple(ask)
+        super().__init__(
+            {name: partial(_attempt, name, one) for name, one in ask.items()},
+            pause_seconds=PAUSE_SECONDS,
+            patience_seconds=PATIENCE_SECONDS,
+        )
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait(self, after: float, times: int = 1) -> None:
-        """Wait until each client had answers to requests that it sent after a moment."""
-        with self._changed:
-            met = self._changed.wait_for(
-                lambda: all(len(self.answered(name, after)) >= times for name in ROUTES), PATIENCE_SECONDS
-            )
-        assert met, [(one.client, one.status, one.value) for one in self.attempts[-8:]]
+    def wait_for_each(self, after: float, times: int = 1) -> None:
+        """Wait until each client had the answers that it expects to requests that it sent after a moment."""
+        self.wait(lambda _: all(len(self.answered(name, after)) >= times for name in self.clients))
 
     def answered(self, client: str, after: float) -> list[Attempt]:
-        """Return the good answers of a client to requests that it sent after a moment."""
-        return [one for one in self.attempts if one.client == client and one.started >= after and one.status == 200]
-
-    def _run(self, name: str, ask: Callable[[], httpx.Response]) -> None:
-        while not self._stop.is_set():
-            started = time.monotonic()
-            try:
-                answer = ask()
-            except httpx.HTTPError:
-                attempt = Attempt(name, started, time.monotonic(), 0, None, "")
-            else:
-                record = answer.headers.get(HEADER)
-                value = said(name, answer) if answer.status_code == httpx.codes.OK else answer.text[:200]
-                ended = time.monotonic()
-                attempt = Attempt(name, started, ended, answer.status_code, int(record) if record else None, value)
-            with self._changed:
-                self.attempts.append(attempt)
-                self._changed.notify_all()
-            self._stop.wait(PAUSE_SECONDS)
+        """Return the expected answers of a client to requests that it sent after a moment."""
+        return [one for one in self.attempts if one.client == client and one.started >= after and one.expected]
 
     def _hook(self) -> httpx.Response:
         return self.clinic.call(self.stay, self._prefetch)
@@ -119,6 +95,20 @@ class LiveLoad:
             self._token = self.callers.program.access_token("readmission.scores")
             self._until = time.monotonic() + TOKEN_SECONDS
         return self.callers.score(self._token)
+
+    def _without_token(self) -> httpx.Response:
+        return self.callers.discover("")
+
+
+def _attempt(name: str, ask: Callable[[], httpx.Response]) -> Attempt:
+    started = time.monotonic()
+    try:
+        answer = ask()
+    except httpx.HTTPError as fault:
+        return Attempt(name, started, time.monotonic(), 0, None, type(fault).__name__)
+    record = answer.headers.get(HEADER)
+    value = said(name, answer) if answer.status_code == httpx.codes.OK else answer.text[:200]
+    return Attempt(name, started, time.monotonic(), answer.status_code, int(record) if record else None, value)
 
 
 def said(client: str, answer: httpx.Response) -> str:

@@ -114,12 +114,12 @@ def test_the_gateway_is_killed(
     before, envoys = clinic.last_record(), running(api, PLATFORM, ENVOY, ENVOY)
     assert envoys
     with load:
-        load.wait(time.monotonic())
+        load.wait_for_each(time.monotonic())
         for one in envoys:
             kill(one)
         killed = time.monotonic()
         eventually(lambda: started_again(api, envoys, ENVOY), SECONDS)
-        load.wait(time.monotonic(), times=2)
+        load.wait_for_each(time.monotonic(), times=2)
     record_property("recovery_seconds", json.dumps(recovery(load, killed)))
     # Without an answer, or by the gateway that starts: nothing but what a client may ask again.
     assert {one.status for one in load.attempts} <= {0, 200, 503, 504}
@@ -145,7 +145,7 @@ def test_an_agent_is_killed_and_the_login_that_it_replaces_is_revoked(
     old = login()
     assert refusal(clinic, old) == ""
     with load, lease_revoker(home, api, HOSPITAL, ROLE) as revoker:
-        load.wait(time.monotonic())
+        load.wait_for_each(time.monotonic())
         leases = revoker.leases_of(old["username"])
         assert leases
         kill(agent)
@@ -153,12 +153,12 @@ def test_an_agent_is_killed_and_the_login_that_it_replaces_is_revoked(
         eventually(lambda: login()["username"] != old["username"], SECONDS)
         replaced = time.monotonic()
         eventually(lambda: started_again(api, [agent], "planner"), SECONDS)
-        load.wait(replaced)
+        load.wait_for_each(replaced)
         eventually(lambda: not sessions(clinic, old["username"], "state <> 'idle'"))
         for lease in leases:
             revoker.revoke(lease)
         eventually(lambda: not clinic.rows("planning", "SELECT 1 FROM pg_roles WHERE rolname = %s", old["username"]))
-        load.wait(time.monotonic(), times=2)
+        load.wait_for_each(time.monotonic(), times=2)
         eventually(lambda: bool(sessions(clinic, login()["username"], "true")))
     record_property("replaced_seconds", round(replaced - killed, 1))
     # On a busy machine the gateway may not wait for a card, which is made and recorded all the same.
