@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from services.audit.records import ReleaseRef, ScoredEncounter, feature_bytes
 from services.planning import lace
+from services.planning.delivery.shadow import Copy
 from services.planning.model_client import FallbackReason, ModelScore
 from services.planning.release import AssignedRelease
 from services.planning.schema import (
@@ -43,6 +44,22 @@ def recorded(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "scores": tuple(_scored_encounter(outcome, release) for outcome in outcomes),
         "features": tuple(_features(outcome) for outcome in outcomes),
     }
+
+
+def copies(outcomes: Sequence[Outcome], record: int) -> list[Copy]:
+    """Return copies of the scored encounters of a request, for a shadow."""
+    return [
+        Copy(
+            outcome.request.encounter,
+            record,
+            outcome.values,
+            outcome.score.risk,
+            outcome.score.decision,
+            outcome.milliseconds,
+        )
+        for outcome in outcomes
+        if isinstance(outcome, ScoredOutcome)
+    ]
 
 
 def past_reasons(score: ModelScore) -> list[dict[str, Any]]:

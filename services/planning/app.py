@@ -1,33 +1,20 @@
 """FastAPI application of discharge planning: scores, their history, feedback."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-import httpx
-from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Path, Query, Request
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from model.artifact.trust import TRUSTED_KEYS, trusted_keys
-from model.errors import UserError
 from model.io.database import sqlstate
-from services.audit.http import Recorder, RequestAudit, audit, recorded
-from services.database import connections
+from services.audit.http import RequestAudit, audit, recorded
 from services.database.errors import DatabaseError
-from services.database.schemas import Schema
 from services.planning import answers, history, release
-from services.planning.delivery.canary import Canary
-from services.planning.delivery.causes import Causes, causes
-from services.planning.delivery.releases import Assigned, Role
-from services.planning.delivery.stops import Stops
-from services.planning.delivery.watch import Watch
-from services.planning.model_client import ModelClient, ReleaseServer
-from services.planning.online_features import OnlineFeatures
-from services.planning.refresh import Refresh
+from services.planning.assembly import Planning
 from services.planning.schema import (
     FeedbackRequest,
     FeedbackResponse,
@@ -40,8 +27,6 @@ from services.planning.schema import (
     ScoreResponse,
     WorkflowName,
 )
-from services.planning.scoring import Scoring
-from services.planning.settings import Settings
 from services.problems import Problem, install
 from services.request_body import RequestBody
 from services.workflows import WorkflowError, synchronous
@@ -65,95 +50,18 @@ _BODY: dict[int | str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Planning:
-    """What the routes need.
-
-    Attributes
-    ----------
-    settings
-        The hospital's settings.
-    scoring, features
-        Scores, the online features.
-    engine
-        The hospital's database ``planning``.
-    recorder
-        Appends to the hospital's audit chain.
-    servers
-        The assigned releases and their model servers, by role.
-    watch, stops
-        The watch over the canary, where there is one, and the canaries that were stopped.
-    refresh
-        Reads release and features beside the requests.
-    """
-
-    settings: Settings
-    scoring: Scoring
-    features: OnlineFeatures
-    engine: Engine
-    recorder: Recorder
-    servers: Mapping[Role, ReleaseServer]
-    watch: Watch | None
-    stops: Stops
-    refresh: Refresh
-
-    def active(self) -> release.AssignedRelease | None:
-        """Return the active release, or None while there is none that could be read."""
-        server = self.servers.get(Role.ACTIVE)
-        return server.source.get() if server else None
-
-
-def planning(
-    settings: Settings, model_client: Callable[[Role], httpx.Client], stop_causes: Causes | None = None
-) -> Planning:
-    """Return the parts of the service.
-
-    Parameters
-    ----------
-    settings : Settings
-        The hospital's settings.
-    model_client : callable
-        Returns a client that verifies the identity of a role's model server.
-    stop_causes : Causes, optional
-        What stops a canary, in place of the table.
-    """
-    features = OnlineFeatures(settings.online_features)
-    engine = connections.engine(settings.database(Schema.PLANNING), settings.planning_database)
-    audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
-    recorder = Recorder("planning", settings.hospital, audit_engine)
-    stops = Stops(engine, recorder)
-    servers: dict[Role, ReleaseServer] = {
-        role: _server(assigned, model_client(role), settings.budget_milliseconds / 1000)
-        for role, assigned in settings.releases.by_role()
-        if role is not Role.PREVIOUS
-    }
-    if Role.ACTIVE not in servers:
-        log.warning("The hospital has no active release (RELEASES); patients are ranked by LACE")
-    assigned_canary = settings.releases.canary
-    canary = Canary(assigned_canary, servers[Role.CANARY], stops) if assigned_canary else None
-    watch = Watch(canary, stops, engine, stop_causes or causes(), answers.release_ref) if canary else None
-    sources = [server.source.refresh for server in servers.values()]
-    return Planning(
-        settings=settings,
-        scoring=Scoring(servers.get(Role.ACTIVE), features, stale_hours=settings.stale_hours, canary=canary),
-        features=features,
-        engine=engine,
-        recorder=recorder,
-        servers=servers,
-        watch=watch,
-        stops=stops,
-        refresh=Refresh([*sources, features.refresh, stops.refresh, *([watch.refresh] if watch else [])]),
-    )
-
-
 def create(parts: Planning) -> FastAPI:
     """Return the application."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(parts.refresh.start)
+        if parts.shadow is not None:
+            parts.shadow.start()
         yield
         parts.refresh.stop()
+        if parts.shadow is not None:
+            parts.shadow.stop()
         for server in parts.servers.values():
             server.client.close()
         parts.engine.dispose()
@@ -180,7 +88,7 @@ def _scores(parts: Planning) -> APIRouter:
     router = APIRouter(tags=["scores"])
 
     @router.post("/v1/scores", responses=_BODY | _UNAVAILABLE, summary="Score encounters")
-    def score(request: Request, body: ScoreRequest) -> ScoreResponse:
+    def score(request: Request, body: ScoreRequest, after: BackgroundTasks) -> ScoreResponse:
         """Score encounters, and return them in the order in which to show them."""
         record = audit(request)
         _allow(record, body.workflow, body.purpose, scores=True)
@@ -193,6 +101,8 @@ def _scores(parts: Planning) -> APIRouter:
             history.add(connection, body.workflow, on_record.sequence, outcomes)
             if parts.watch is not None:
                 parts.watch.observe(connection, on_record.sequence, answered.calls, answered.compared)
+        if parts.shadow is not None:
+            after.add_task(parts.shadow.offer, answers.copies(outcomes, on_record.sequence))
         return answers.response(outcomes, on_record.sequence)
 
     @router.get(
@@ -297,16 +207,3 @@ def _database(engine: Engine) -> Iterator[Connection]:
 def _unavailable(reason: str) -> Problem:
     log.error("Database unavailable: %s", reason)
     return Problem(503, "Database unavailable", "Nothing was answered; try again.", headers=_RETRY)
-
-
-def _server(assigned: Assigned, http: httpx.Client, budget_seconds: float) -> ReleaseServer:
-    return ReleaseServer(
-        release.ReleaseSource(lambda: _verified(assigned)), ModelClient(http, assigned.inference_url, budget_seconds)
-    )
-
-
-def _verified(assigned: Assigned) -> release.AssignedRelease:
-    keys = trusted_keys()
-    if keys is None:
-        raise UserError(f"{TRUSTED_KEYS} is empty, so no release can be trusted; set the hospital's public keys")
-    return release.read(assigned.files, assigned.release, keys)

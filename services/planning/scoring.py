@@ -7,7 +7,7 @@ from typing import Literal
 
 from model.errors import UserError
 from model.scoring.contract import Contract
-from services.planning.delivery.calls import Call, CallFault
+from services.planning.delivery.calls import Call, CallFault, call_fault
 from services.planning.delivery.canary import Canary
 from services.planning.delivery.observations import Answered
 from services.planning.delivery.releases import Role
@@ -36,7 +36,7 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class ScoredOutcome:
-    """A score of the release."""
+    """A score of a release; ``milliseconds`` is the time of the call that gave it."""
 
     request: EncounterRequest
     freshness_hours: float | None
@@ -44,6 +44,7 @@ class ScoredOutcome:
     score: ModelScore
     answer: ModelAnswer
     release: AssignedRelease
+    milliseconds: float
 
 
 @dataclass(frozen=True)
@@ -207,22 +208,17 @@ def _scored(
         try:
             outcomes += _asked(part, release, server)
         except ModelFailure as failure:
-            fault = _call_fault(failure)
+            fault = call_fault(failure)
             return outcomes, ready[start:], failure.reason
         finally:
             calls.append(Call(role, len(part), (time.monotonic() - begin) * 1000, fault))
     return outcomes, [], FallbackReason.MODEL_UNAVAILABLE
 
 
-def _call_fault(failure: ModelFailure) -> CallFault:
-    if failure.incomplete:
-        return CallFault.INCOMPLETE
-    return CallFault.SLOW if failure.reason is FallbackReason.MODEL_SLOW else CallFault.UNAVAILABLE
-
-
 def _asked(part: _Ready, release: AssignedRelease, server: ReleaseServer) -> list[Outcome]:
-    names = release.contract.names
+    names, begin = release.contract.names, time.monotonic()
     answer = server.client.score(release, {name: [inputs.values[name] for _, inputs in part] for name in names})
+    milliseconds = (time.monotonic() - begin) * 1000
     return [
         ScoredOutcome(
             encounter,
@@ -231,6 +227,7 @@ def _asked(part: _Ready, release: AssignedRelease, server: ReleaseServer) -> lis
             score,
             answer,
             release,
+            milliseconds,
         )
         for (encounter, inputs), score in zip(part, answer.scores, strict=True)
     ]

@@ -10,7 +10,8 @@ from services import workflows
 from services.audit.configuration import Deployment, start_entry
 from services.audit.http import caller_refused
 from services.planning import answers, feedback
-from services.planning.app import Planning, create, planning
+from services.planning.app import create
+from services.planning.assembly import Planning, planning
 from services.planning.open_inference import MODEL_SERVER
 from services.planning.settings import Settings
 from services.transport import ServerSettings, SpiffeId, client

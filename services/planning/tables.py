@@ -1,4 +1,4 @@
-"""Tables of the schema ``planning``: scores and feedback, and what a canary is compared by."""
+"""Tables of the schema ``planning``: scores and feedback, what a canary is compared by, and a shadow's differences."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -64,4 +64,27 @@ STOPS = sa.Table(
     sa.Column("figures", JSONB),
     sa.Column("record", sa.BigInteger),
     sa.Column("stopped_at", sa.DateTime(timezone=True)),
+)
+DIFFERENCES = sa.Table(
+    "shadow_differences",
+    _METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("compared_at", sa.DateTime(timezone=True)),
+    sa.Column("digest", sa.Text),
+    sa.Column("encounter", sa.Text),
+    sa.Column("record", sa.BigInteger),
+    sa.Column("risk_difference", sa.Double),
+    sa.Column("decision", sa.Text),
+    sa.Column("shadow_decision", sa.Text),
+    sa.Column("milliseconds", sa.Double),
+    sa.Column("shadow_milliseconds", sa.Double),
+    sa.Column("fault", sa.Text),
+)
+DROPS = sa.Table(
+    "shadow_drops",
+    _METADATA,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("counted_at", sa.DateTime(timezone=True)),
+    sa.Column("release", sa.Text),
+    sa.Column("copies", sa.BigInteger),
 )

@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from model.artifact.trust import TRUSTED_KEYS
 from model.definitions.features import definitions
 from services.database.schemas import Schema
-from services.planning.app import Planning, create, planning
+from services.planning.app import create
+from services.planning.assembly import Planning, planning
 from services.planning.delivery.causes import Causes, causes
 from services.planning.delivery.releases import Assigned, AssignedCanary, Releases
 from services.planning.tables import STOPS

@@ -20,7 +20,8 @@ from model.release.signing import LocalSigner
 from services.audit import chain
 from services.audit.records import Record
 from services.database.schemas import Schema
-from services.planning.app import create, planning
+from services.planning.app import create
+from services.planning.assembly import planning
 from services.planning.delivery.releases import Assigned, Releases
 from services.planning.settings import Settings
 from tests.support.model_servers import NAME, FaultyServer, faulty_server, free_port, released

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.planning.delivery.releases import Role
+from services.planning.model_client import FallbackReason, ModelFailure
 
 
 class CallFault(StrEnum):
@@ -38,3 +39,10 @@ class Call:
     encounters: int
     milliseconds: float
     fault: CallFault | None = None
+
+
+def call_fault(failure: ModelFailure) -> CallFault:
+    """Return why a call gave no answer that counts."""
+    if failure.incomplete:
+        return CallFault.INCOMPLETE
+    return CallFault.SLOW if failure.reason is FallbackReason.MODEL_SLOW else CallFault.UNAVAILABLE

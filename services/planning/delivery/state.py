@@ -6,8 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.planning.delivery.releases import Releases, Role
-from services.planning.tables import ANSWERS, CALLS, STOPS
+from services.planning.delivery.releases import Assigned, Releases, Role
+from services.planning.tables import ANSWERS, CALLS, DIFFERENCES, DROPS, STOPS
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,26 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Differences:
+    """What a shadow said of copies of requests.
+
+    Parameters
+    ----------
+    compared, failed
+        Copies that it was asked about, and those without an answer that counts.
+    other_decision
+        Copies that it places in another band than the answer did.
+    dropped
+        Copies that it was not asked about, because too many waited or its files could not be verified.
+    """
+
+    compared: int
+    failed: int
+    other_decision: int
+    dropped: int
+
+
+@dataclass(frozen=True)
 class RoleState:
     """A release with its role."""
 
@@ -58,6 +78,7 @@ class RoleState:
     percent: int | None = None
     cohort: bool | None = None
     counts: Counts | None = None
+    differences: Differences | None = None
     stop: StopState | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -76,6 +97,11 @@ class RoleState:
             if self.counts
             else ""
         )
+        if self.differences:
+            counts = (
+                f", {self.differences.compared} copies compared, {self.differences.other_decision} in another band, "
+                f"{self.differences.failed} without an answer, {self.differences.dropped} dropped"
+            )
         stop = f", STOPPED at {self.stop.at:%Y-%m-%d %H:%M} UTC: {self.stop.cause}" if self.stop else ""
         return f"{self.role.value}: {self.release}{share}{units}{counts}{stop}"
 
@@ -101,6 +127,7 @@ def read(connection: sa.Connection, releases: Releases) -> list[RoleState]:
                 percent=getattr(assigned, "percent", None),
                 cohort=getattr(assigned, "cohort", None),
                 counts=_counts(connection, canary.digest, role) if canary is not None and compared else None,
+                differences=_differences(connection, assigned) if role is Role.SHADOW else None,
                 stop=_stop(connection, assigned.digest),
             )
         )
@@ -117,6 +144,19 @@ def _counts(connection: sa.Connection, digest: str, role: Role) -> Counts:
         sa.select(sa.func.count()).where(ANSWERS.c.digest.startswith(digest), ANSWERS.c.role == role.value)
     ).scalar_one()
     return Counts(calls[0], calls[1], answers)
+
+
+def _differences(connection: sa.Connection, shadow: Assigned) -> Differences:
+    other = sa.func.count().filter(DIFFERENCES.c.shadow_decision != DIFFERENCES.c.decision)
+    compared = connection.execute(
+        sa.select(sa.func.count(), sa.func.count(DIFFERENCES.c.fault), other).where(
+            DIFFERENCES.c.digest.startswith(shadow.digest)
+        )
+    ).one()
+    dropped = connection.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(DROPS.c.copies), 0)).where(DROPS.c.release == shadow.release)
+    ).scalar_one()
+    return Differences(compared[0], compared[1], compared[2], int(dropped))
 
 
 def _stop(connection: sa.Connection, digest: str) -> StopState | None:

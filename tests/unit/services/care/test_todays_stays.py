@@ -106,12 +106,21 @@ def test_today_s_stays_are_placed_once_an_ingestion_and_a_day(world: CareWorld) 
     }
     asked = world.planning.bodies("/v1/scores")[-1]
     assert asked["workflow"] == "discharge-worklist"
-    assert {one["features"] for one in asked["encounters"]} == {None}
+    assert all(one.keys() == {"encounter", "patient"} for one in asked["encounters"])
     assert todays_stays.score(world.care) == 0
     # The next day: what ended the day before yesterday is no longer today's.
     assert todays_stays.score(world.at(fixed(NOW + timedelta(days=1))).care) == 2
     ingested(world, "d2")
     assert todays_stays.score(world.care) == 3
+
+
+def test_planning_gets_the_cohort_of_a_unit_and_never_the_unit(world: CareWorld) -> None:
+    ingested(world, "d-cohort")
+    settings = world.care.settings.model_copy(update={"canary_units": ("internal-medicine",)})
+    assert todays_stays.score(world.at(world.care.clock, settings=settings).care) == 3
+    asked = world.planning.bodies("/v1/scores")[-1]
+    assert [one["cohort"] for one in asked["encounters"]] == ["canary"] * 3
+    assert "medicine" not in json.dumps(asked).casefold()
 
 
 def test_one_process_does_it(world: CareWorld) -> None:

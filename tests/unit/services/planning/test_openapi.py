@@ -18,7 +18,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from services.planning.app import create, planning
+from services.planning.app import create
+from services.planning.assembly import planning
 from services.problems import MEDIA_TYPE, _names
 from tests.support.planning_world import PlanningWorld, listening
 

@@ -41,6 +41,7 @@ from workloads.serving import routes
 
 pytestmark = pytest.mark.process
 PROBLEM = "application/problem+json"
+UNIT = "oncology"
 UNAPPROVED = {"band": "high", "risk_from": 0.2, "approved_by": []}
 NOT_SCORED = {
     "status": "not-scored",
@@ -159,6 +160,22 @@ def texts(value: Any) -> set[str]:
     if isinstance(value, list):
         return set().union(*(texts(one) for one in value), set())
     return {value} if isinstance(value, str) else set()
+
+
+@pytest.mark.parametrize(("units", "cohort"), [((UNIT,), "canary"), (("other unit",), None), ((), None)])
+def test_planning_gets_the_cohort_of_the_unit(
+    world: CareWorld, stay: Stay, units: tuple[str, ...], cohort: str | None
+) -> None:
+    settings = world.care.settings.model_copy(update={"canary_units": units})
+    changed = world.at(world.care.clock, settings=settings)
+    location = {"location": [{"location": {"display": UNIT}}]}
+    identity = stay.encounter["id"]
+    resources = [one | location if one.get("id") == identity else one for one in stay.known_at(now(stay))]
+    sent = hook(stay.patient["id"], identity, prefetch(stay.patient, identity, resources))
+    assert changed.call(sent).status_code == 200
+    [asked] = changed.planning.bodies("/v1/scores")[-1]["encounters"]
+    assert asked.get("cohort") == cohort
+    assert UNIT not in json.dumps(asked)
 
 
 def test_the_identity_lookup_learns_a_patient_whom_the_night_did_not_know(world: CareWorld, stay: Stay) -> None:

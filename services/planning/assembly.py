@@ -1,0 +1,129 @@
+"""The parts of the planning service, as its settings assign them: releases, their servers, databases."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import httpx
+from sqlalchemy import Engine
+
+from model.artifact.trust import TRUSTED_KEYS, trusted_keys
+from model.errors import UserError
+from services.audit.http import Recorder
+from services.database import connections
+from services.database.schemas import Schema
+from services.planning import answers, release
+from services.planning.delivery.canary import Canary
+from services.planning.delivery.causes import Causes, causes
+from services.planning.delivery.releases import Assigned, Role
+from services.planning.delivery.shadow import Shadow
+from services.planning.delivery.stops import Stops
+from services.planning.delivery.watch import Watch
+from services.planning.model_client import ModelClient, ReleaseServer
+from services.planning.online_features import OnlineFeatures
+from services.planning.refresh import Refresh
+from services.planning.scoring import Scoring
+from services.planning.settings import Settings
+
+log = logging.getLogger("services.planning")
+
+
+@dataclass(frozen=True)
+class Planning:
+    """What the routes need.
+
+    Attributes
+    ----------
+    settings
+        The hospital's settings.
+    scoring, features
+        Scores, the online features.
+    engine
+        The hospital's database ``planning``.
+    recorder
+        Appends to the hospital's audit chain.
+    servers
+        The assigned releases and their model servers, by role.
+    watch, stops
+        The watch over the canary, where there is one, and the canaries that were stopped.
+    shadow
+        Gets copies of requests that were answered, where the hospital has one.
+    refresh
+        Reads release and features beside the requests.
+    """
+
+    settings: Settings
+    scoring: Scoring
+    features: OnlineFeatures
+    engine: Engine
+    recorder: Recorder
+    servers: Mapping[Role, ReleaseServer]
+    watch: Watch | None
+    stops: Stops
+    shadow: Shadow | None
+    refresh: Refresh
+
+    def active(self) -> release.AssignedRelease | None:
+        """Return the active release, or None while there is none that could be read."""
+        server = self.servers.get(Role.ACTIVE)
+        return server.source.get() if server else None
+
+
+def planning(
+    settings: Settings, model_client: Callable[[Role], httpx.Client], stop_causes: Causes | None = None
+) -> Planning:
+    """Return the parts of the service.
+
+    Parameters
+    ----------
+    settings : Settings
+        The hospital's settings.
+    model_client : callable
+        Returns a client that verifies the identity of a role's model server.
+    stop_causes : Causes, optional
+        What stops a canary, in place of the table.
+    """
+    features = OnlineFeatures(settings.online_features)
+    engine = connections.engine(settings.database(Schema.PLANNING), settings.planning_database)
+    audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
+    recorder = Recorder("planning", settings.hospital, audit_engine)
+    stops = Stops(engine, recorder)
+    servers: dict[Role, ReleaseServer] = {
+        role: _server(assigned, model_client(role), settings.budget_milliseconds / 1000)
+        for role, assigned in settings.releases.by_role()
+        if role is not Role.PREVIOUS
+    }
+    if Role.ACTIVE not in servers:
+        log.warning("The hospital has no active release (RELEASES); patients are ranked by LACE")
+    assigned_canary = settings.releases.canary
+    canary = Canary(assigned_canary, servers[Role.CANARY], stops) if assigned_canary else None
+    watch = Watch(canary, stops, engine, stop_causes or causes(), answers.release_ref) if canary else None
+    assigned_shadow = settings.releases.shadow
+    shadow = Shadow(assigned_shadow, servers[Role.SHADOW], engine) if assigned_shadow else None
+    sources = [server.source.refresh for server in servers.values()]
+    watching = [part.refresh for part in (watch, shadow) if part is not None]
+    return Planning(
+        settings=settings,
+        scoring=Scoring(servers.get(Role.ACTIVE), features, stale_hours=settings.stale_hours, canary=canary),
+        features=features,
+        engine=engine,
+        recorder=recorder,
+        servers=servers,
+        watch=watch,
+        stops=stops,
+        shadow=shadow,
+        refresh=Refresh([*sources, features.refresh, stops.refresh, *watching]),
+    )
+
+
+def _server(assigned: Assigned, http: httpx.Client, budget_seconds: float) -> ReleaseServer:
+    return ReleaseServer(
+        release.ReleaseSource(lambda: _verified(assigned)), ModelClient(http, assigned.inference_url, budget_seconds)
+    )
+
+
+def _verified(assigned: Assigned) -> release.AssignedRelease:
+    keys = trusted_keys()
+    if keys is None:
+        raise UserError(f"{TRUSTED_KEYS} is empty, so no release can be trusted; set the hospital's public keys")
+    return release.read(assigned.files, assigned.release, keys)
