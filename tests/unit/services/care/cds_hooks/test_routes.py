@@ -148,7 +148,7 @@ def test_planning_gets_pseudonyms_and_values_and_no_string_of_the_record(world: 
     assert {text for text, places in scanner.found.items() if places == {"request"}} == set()
     assert scanner.found[stay.patient["id"]] == scanner.found[stay.encounter["id"]] == set()
     assert scanner.found[stay.patient["birthDate"]] == scanner.found[stay.patient["name"][0]["family"]] == set()
-    assert set(asked) == {"encounter", "patient", "features", "features_as_of_hours", "missing"}
+    assert set(asked) == {"encounter", "patient", "features", "features_as_of_hours"}
     assert asked["features_as_of_hours"] == 0.0
     assert all(value is None or isinstance(value, float | int) for value in asked["features"].values())
 
