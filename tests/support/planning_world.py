@@ -51,7 +51,7 @@ class PlanningWorld:
         return assigned(self.place, url)
 
     def with_settings(self, **values: Any) -> Settings:
-        return self.settings.model_copy(update=values)
+        return Settings.model_validate(self.settings.model_dump() | values)
 
     def records(self, after: int = 0) -> list[Record]:
         """Return the audit records from one on."""

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from model.scoring import Scorer
+from services.planning.delivery.releases import Releases
 from tests.support.model_servers import serving
 from tests.support.planning_world import UNKNOWN, USE, PlanningWorld, running
 
@@ -15,6 +16,10 @@ pytestmark = pytest.mark.process
 
 OF_A_SCORE = {"risk", "decision", "action", "reasons", "release", "threshold"}
 SHORT_BUDGET = 300
+
+
+def served_at(hospital: PlanningWorld, url: str) -> Releases:
+    return Releases(active=hospital.assigned(url))
 
 
 def ranked(hospital: PlanningWorld, client: TestClient) -> list[dict[str, Any]]:
@@ -80,7 +85,7 @@ def test_a_model_server_that_is_too_slow(hospital: PlanningWorld, fault: str) ->
 
 
 def test_no_model_server(hospital: PlanningWorld) -> None:
-    with running(hospital, hospital.with_settings(model_url="http://127.0.0.1:1")) as client:
+    with running(hospital, hospital.with_settings(releases=served_at(hospital, "http://127.0.0.1:1"))) as client:
         check(hospital, ranked(hospital, client), "model-unavailable")
 
 
@@ -97,7 +102,8 @@ def test_the_real_model_server_scores_within_the_service(hospital: PlanningWorld
         ready = Retrying(retry=retry_if_exception(lambda _: True), wait=wait_fixed(0.1), stop=stop_after_delay(120))
         own = server.client()
         ready(lambda: own.get(f"{server.url}/ready").raise_for_status())
-        with running(hospital, hospital.with_settings(model_url=server.url.partition("/v2/")[0]), own) as client:
+        releases = served_at(hospital, server.url.partition("/v2/")[0])
+        with running(hospital, hospital.with_settings(releases=releases), own) as client:
             scores = ranked(hospital, client)
     assert [score["status"] for score in scores] == ["not-scored"] + ["scored"] * 30
     rows = {row["index_id"]: row for row in hospital.rows}
