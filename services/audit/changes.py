@@ -69,8 +69,7 @@ def changes(records: Iterable[Record], since: datetime, until: datetime) -> Iter
 
 
 def _values(entry: AuditEntry) -> Iterator[_Value]:
-    release = entry.release
-    if release is not None:
+    for release in entry.releases():
         subject = f"release {entry.service} {entry.workflow or entry.action} {release.model}"
         by = entry.caller if entry.configuration else None
         for name in _OF_RELEASE:

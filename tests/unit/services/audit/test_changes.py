@@ -7,7 +7,7 @@ from services.audit.changes import Change, changes
 from services.audit.configuration import Deployment, start_entry
 from services.audit.records import AuditEntry, Record
 from tests.support.audit_chain import START, STEP, link
-from tests.support.audit_records import RELEASE, entry
+from tests.support.audit_records import RELEASE, entry, scored
 
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -55,6 +55,18 @@ def test_what_appears_and_disappears_is_a_change() -> None:
     assert names == ["version", "digest", "threshold"]
     records = chain(entry(release=RELEASE), entry(release=replace(RELEASE, threshold=None)))
     assert seen(list(changes(records, at(2), at(9)))) == [(2, "threshold", "0.2", None)]
+
+
+def test_a_canary_is_a_release_of_its_own_beside_the_active_one() -> None:
+    canary = replace(RELEASE, model="readmission-risk-v2", version="v2", digest="d4" * 32)
+    both = entry(release=RELEASE, scores=(scored(), scored(release=canary)))
+    stop = entry(release=canary, action="canary-stop", workflow=None)
+    found = list(changes(chain(both, both, stop), *ALWAYS))
+    assert {(change.sequence, change.subject) for change in found} == {
+        (1, "release planning discharge-worklist readmission-risk-v1"),
+        (1, "release planning discharge-worklist readmission-risk-v2"),
+        (3, "release planning canary-stop readmission-risk-v2"),
+    }
 
 
 def test_workflows_are_apart() -> None:

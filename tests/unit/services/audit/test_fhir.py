@@ -1,5 +1,6 @@
 """Every record is a valid AuditEvent, with the agents and entities of IHE BALP."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +24,13 @@ def record(**fields: Any) -> Record:
 
 def roles(event: dict[str, Any]) -> list[str]:
     return [agent["type"]["coding"][0]["code"] for agent in event["agent"]]
+
+
+def test_both_releases_of_a_request_that_two_answered_are_entities() -> None:
+    canary = replace(RELEASE, model="readmission-risk-v2", version="v2", digest="d4" * 32)
+    event = audit_event(record(**READ, **PERSON, release=RELEASE, scores=(scored(), scored(release=canary))))
+    names = {entity.get("name") for entity in event["entity"]}
+    assert {"readmission-risk-v1 v1", "readmission-risk-v2 v2"} <= names
 
 
 def test_a_read_of_one_patient_follows_the_profile() -> None:
