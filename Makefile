@@ -74,6 +74,14 @@ screenshots: .venv/.synced-tests ## pictures of the card and the worklist of the
 audit-verify: .venv/.synced ## verify a hospital's audit chain against its signed anchors (HOSPITAL=north)
 	@$(PYTHON) -m local audit-verify "$(HOSPITAL)"
 
+.PHONY: promote
+promote: .venv/.synced ## let a hospital's canary answer all encounters, if it was approved and is not stopped (HOSPITAL=north)
+	@$(PYTHON) -m local promote "$(HOSPITAL)"
+
+.PHONY: rollback
+rollback: .venv/.synced ## withdraw a hospital's canary, or without one return to its previous release (HOSPITAL=north)
+	@$(PYTHON) -m local rollback "$(HOSPITAL)"
+
 .PHONY: rehearse
 rehearse: .venv/.synced ## apply the prod stack from nothing, on the emulators (KEEP=1 leaves it running, END=1 ends it)
 	@$(PYTHON) -m local rehearse $(if $(KEEP),--keep) $(if $(END),--end)

@@ -17,8 +17,8 @@ from local import status as status_of
 from local.cluster import container_runtime, host, openbao
 from local.cluster.supervision import Supervisor
 from local.errors import UserError
+from local.hospitals import delivery, ehr_source, program_client, sign_in
 from local.hospitals import discharge as discharges
-from local.hospitals import ehr_source, program_client, sign_in
 from local.hospitals.rollout import roll_out
 from local.keycloak import admin, staff
 from local.lifecycle import prepare
@@ -187,6 +187,28 @@ def audit_verify(
     print(text, end="")
     if not intact:
         raise typer.Exit(1)
+
+
+def _show_delivery(hospital: str, done: delivery.Delivered) -> None:
+    print(f"{hospital}: {done.answers} answers" + (f", and {done.withdrawn} does not" if done.withdrawn else ""))
+
+
+@app.command()
+def promote(hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "") -> None:
+    """Let a hospital's canary answer all encounters; the release that did is kept warm as the previous one."""
+    home = _environment()
+    with lifecycle.exclusive(home):
+        os.environ.update(environment.process(home))
+        _show_delivery(hospital, delivery.promote(home, hospital, steps_on(errors)))
+
+
+@app.command()
+def rollback(hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "") -> None:
+    """Withdraw a hospital's canary, or let its previous release answer in place of the active one."""
+    home = _environment()
+    with lifecycle.exclusive(home):
+        os.environ.update(environment.process(home))
+        _show_delivery(hospital, delivery.roll_back(home, hospital, steps_on(errors)))
 
 
 @app.command()

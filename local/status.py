@@ -18,7 +18,7 @@ from local.cluster.parts import NETPOL_HEALTH_URL, parts
 from local.cluster.supervision import Supervisor
 from local.hospitals import worklist_status
 from local.hospitals.hospital_status import Cluster, Finding, findings, reader
-from local.hospitals.served import served
+from local.hospitals.served import Served, served
 from local.paths import Home
 from local.stack import jobs
 from local.stack.stack import Stack
@@ -126,7 +126,9 @@ def _hospitals(home: Home) -> list[Finding]:
     entries = stack.hospitals()
     reached = [entry["name"] for entry in stack.working() if stack.reaches_care(entry)]
     worklists = [worklist_status.finding(home, name) for name in reached]
-    models = {model.hospital: model for model in served(home)}
+    models: dict[str, list[Served]] = {}
+    for model in served(home):
+        models.setdefault(model.hospital, []).append(model)
     try:
         with jobs.connect(home) as api:
             return [*findings(Cluster.read(reader(api)), entries, models), *worklists]

@@ -7,11 +7,10 @@ from infra.settings.errors import SettingsError
 from infra.settings.gateway import Gateway
 from infra.settings.hospital import Contact, DataClass, Hospital, Leaving
 from infra.settings.images import Images
-from infra.settings.network import Endpoint, PeerNetwork, PostgresqlServer
+from infra.settings.network import Endpoint, PeerNetwork, PostgresqlServer, VaultServer
 from infra.settings.releases import Canary, Release, ReleaseRole, Shadow
 from infra.settings.resources import Amount, Resources
 from infra.settings.sign_in import SignIn, StaffRole
-from infra.settings.vault import VaultServer
 
 __all__ = [
     "Amount",

@@ -13,10 +13,9 @@ from infra.settings.fields import Account, Email, EnvironmentName, PrincipalArn,
 from infra.settings.gateway import Gateway
 from infra.settings.hospital import Hospital
 from infra.settings.images import Images, read_images
-from infra.settings.network import Endpoints, Networks
+from infra.settings.network import Endpoints, Networks, VaultServer
 from infra.settings.resources import Resources, Sizes
 from infra.settings.tiers import Tier, TierName, tier
-from infra.settings.vault import VaultServer
 
 
 class ClusterKind(StrEnum):

@@ -96,7 +96,7 @@ def publish_administrator(home: Home, client: Any = None) -> None:
         The client of Secrets Manager; by default of the emulator, with the operator's credentials.
     """
     client = client or _secrets_manager(home)
-    wanted = json.dumps({"username": ADMINISTRATOR, "password": _password(home).read_text(encoding="ascii")})
+    wanted = json.dumps({"username": ADMINISTRATOR, "password": administrator_password(home)})
     try:
         if client.get_secret_value(SecretId=SECRET)["SecretString"] != wanted:
             client.put_secret_value(SecretId=SECRET, SecretString=wanted)
@@ -157,6 +157,11 @@ def _initialise(home: Home) -> None:
     if done.returncode != 0:
         raise UserError("PostgreSQL's initdb failed: the lines before this one have its reason")
     _mark(home).touch()
+
+
+def administrator_password(home: Home) -> str:
+    """Return the administrator's password."""
+    return _password(home).read_text(encoding="ascii")
 
 
 def _mark(home: Home) -> Path:

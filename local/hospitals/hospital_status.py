@@ -1,7 +1,7 @@
 """Status of each hospital: its model server, and the last Job of each of its CronJobs."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 from kubernetes import client
 
 from local.hospitals.served import Served
-from local.stack.stack import PROJECT
+from local.stack.stack import ACTIVE, PROJECT
 
 HOSPITAL_LABEL = f"{PROJECT}/hospital"
+_MODEL = "readmission-risk"
 SERVICE_LABEL = "serving.kserve.io/inferenceservice"
 # A Job without a running pod for this long is considered stuck.
 WAIT_SECONDS = 180
@@ -85,7 +86,7 @@ class Cluster:
 def findings(
     cluster: Cluster,
     hospitals: Iterable[Json],
-    models: Mapping[str, Served],
+    models: Mapping[str, Sequence[Served]],
     now: datetime | None = None,
 ) -> list[Finding]:
     """Return the status of all hospitals of the stack.
@@ -97,7 +98,7 @@ def findings(
     hospitals
         The entries of the stack's file.
     models
-        Release of each hospital's entry.
+        Releases of each hospital's entry.
     now
         Current time.
     """
@@ -106,7 +107,7 @@ def findings(
         finding
         for entry in hospitals
         for finding in (
-            *_model(cluster, entry, models.get(entry["name"])),
+            *_models(cluster, entry, models.get(entry["name"], ())),
             *_services(cluster, entry["name"]),
             *_runs(cluster, entry["name"], moment),
         )
@@ -117,24 +118,36 @@ def _of(objects: Iterable[Json], hospital: str) -> list[Json]:
     return [entry for entry in objects if entry["metadata"].get("labels", {}).get(HOSPITAL_LABEL) == hospital]
 
 
-def _model(cluster: Cluster, entry: Json, model: Served | None) -> Iterator[Finding]:
-    hospital, services = entry["name"], _of(cluster.services, entry["name"])
+def _models(cluster: Cluster, entry: Json, models: Sequence[Served]) -> Iterator[Finding]:
+    hospital = entry["name"]
+    services = {str(one["metadata"]["name"]): one for one in _of(cluster.services, hospital)}
     if entry.get("leaving"):
         yield Finding(hospital, "model", f"leaving: {entry['leaving']}")
         return
-    if model is None:
+    if not models:
         yield Finding(hospital, "model", problem="no release is named", advice="`make up` trains one and serves it")
-        return
-    subject = f"model {model.release}"
-    if not services:
-        yield Finding(hospital, subject, problem="there is no InferenceService", advice="`make up` deploys it")
-    for service in services:
-        problem = _server_problem(cluster, service) or _service_problem(service)
-        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
-        advice = f"`kubectl describe inferenceservice -n {namespace} {name}`, then `kubectl logs` of its pod"
-        if "not loaded" in problem:
-            advice = f"`kubectl rollout restart deployment -n {namespace} {name}-predictor` loads it again"
-        yield Finding(hospital, subject, model.remark or "ready, evaluated", problem, advice if problem else "")
+    for model in models:
+        name = f"{_MODEL}-{model.release.partition('@')[0]}"
+        yield _model(cluster, model, services.pop(name, None))
+    for name in sorted(services):
+        advice = "`make up` removes it"
+        yield Finding(
+            hospital, f"model server {name}", problem="the hospital's entry names no such release", advice=advice
+        )
+
+
+def _model(cluster: Cluster, model: Served, service: Json | None) -> Finding:
+    subject = f"{'model' if model.role == ACTIVE else model.role} {model.release}"
+    if service is None:
+        return Finding(model.hospital, subject, problem="there is no InferenceService", advice="`make up` deploys it")
+    problem = _server_problem(cluster, service) or _service_problem(service)
+    name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+    advice = f"`kubectl describe inferenceservice -n {namespace} {name}`, then `kubectl logs` of its pod"
+    if "not loaded" in problem:
+        advice = f"`kubectl rollout restart deployment -n {namespace} {name}-predictor` loads it again"
+    if model.stopped:
+        problem, advice = model.stopped, f"`make rollback HOSPITAL={model.hospital}` withdraws it"
+    return Finding(model.hospital, subject, model.remark or "ready, evaluated", problem, advice if problem else "")
 
 
 def _services(cluster: Cluster, hospital: str) -> Iterator[Finding]:

@@ -20,9 +20,9 @@ from local.stack.stack import STACK
 
 _LANDING = "landing/"
 _RECORD = "landed.json"
-_RELEASES = "readmission/v1/"
+_RELEASES = "readmission/"
 _NAMES: dict[str, str] = json.loads((REPOSITORY / "model" / "artifact" / "names.json").read_text(encoding="utf-8"))
-METRICS_FILE = _NAMES["metrics"]
+METRICS_FILE, LINEAGE_FILE = _NAMES["metrics"], _NAMES["lineage"]
 _LAST_FILE = f"/{_NAMES['signature']}"
 _FEATURES = (("phi", "database"), ("phi", "ingest"), ("data", "features"))
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
@@ -161,16 +161,17 @@ def code_digest(package: Path) -> str:
 
 
 def releases(store: Any, hospital: str) -> list[str]:
-    """Return the digests of the finished releases, oldest first."""
+    """Return the finished releases as version@digest, oldest first."""
     pages = store.get_paginator("list_objects_v2").paginate(Bucket=bucket(hospital, "models"), Prefix=_RELEASES)
     entries = [entry for page in pages for entry in page.get("Contents", [])]
     signed = [entry for entry in entries if entry["Key"].endswith(_LAST_FILE)]
     signed.sort(key=lambda entry: entry["LastModified"])
-    return [entry["Key"].removeprefix(_RELEASES).split("/")[0] for entry in signed]
+    return ["@".join(entry["Key"].removeprefix(_RELEASES).split("/")[:2]) for entry in signed]
 
 
-def release_document(store: Any, hospital: str, digest: str, name: str) -> dict[str, Any]:
-    """Return a JSON file of a release."""
-    body = store.get_object(Bucket=bucket(hospital, "models"), Key=f"{_RELEASES}{digest}/{name}")["Body"]
+def release_document(store: Any, hospital: str, release: str, name: str) -> dict[str, Any]:
+    """Return a JSON file of a release, which is named by version@digest."""
+    key = f"{_RELEASES}{release.replace('@', '/')}/{name}"
+    body = store.get_object(Bucket=bucket(hospital, "models"), Key=key)["Body"]
     document: dict[str, Any] = json.loads(body.read())
     return document

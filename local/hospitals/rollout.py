@@ -14,9 +14,11 @@ from local.hospitals.pipeline import Landing
 from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, KEYCLOAK_URL, Home, worklist_url
 from local.progress import Steps, Tell
 from local.stack import jobs
-from local.stack.stack import CONFIG, HOSPITALS, Stack
+from local.stack.stack import ACTIVE, CONFIG, HOSPITALS, ROLES, Stack
 
 EHR_JOB_SECONDS = 3600
+# The Job `release` publishes this version unless `promotion` names another.
+_TRAINED = "v1@"
 _NAME_ONE = (
     f"name one with `pulumi config set --path {HOSPITALS}.{{name}}.release v1@…`, or none (`pulumi config rm --path "
     "…`) to serve the newest."
@@ -72,10 +74,10 @@ def _settle_releases(stack: Stack, store: Any) -> None:
         has_bucket = pipeline.bucket(name, "models") in buckets
         present = pipeline.releases(store, name) if has_bucket else []
         if not named and present:
-            stack.set_release(name, f"v1@{present[-1]}")
+            stack.set_release(name, present[-1])
         elif named and not present and name not in fixed:
-            stack.unset_release(name)
-        elif named and named.partition("@")[2] not in present:
+            stack.unset_releases(name)
+        elif named and named not in present:
             raise UserError(
                 f"{name} is to serve the release {named}, and its bucket has {', '.join(present) or 'none'}: "
                 + (f"change `release` in {CONFIG.name}." if name in fixed else _NAME_ONE.format(name=name))
@@ -100,7 +102,7 @@ def _train_one(home: Home, entry: dict[str, Any], fhir: Path | None, tell: Tell)
     landing = _land(home, store, entry, fhir, tell)
     with jobs.connect(home) as api:
         pipeline.train(api, landing, tell, EHR_JOB_SECONDS if ehr_source.is_source(entry) else jobs.JOB_SECONDS)
-    return f"v1@{pipeline.releases(store, name)[-1]}"
+    return [release for release in pipeline.releases(store, name) if release.startswith(_TRAINED)][-1]
 
 
 def _refresh(home: Home, stack: Stack, steps: Steps) -> None:
@@ -135,6 +137,8 @@ def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
     changed = False
     for entry, release in zip(entries, trained, strict=True):
         if entry.get("release") != release:
+            # They were trained on other records.
+            stack.unset_releases(entry["name"], [role for role in ROLES if role != ACTIVE])
             stack.set_release(entry["name"], release)
             changed = True
     return changed
@@ -147,7 +151,7 @@ def _summarise(home: Home, stack: Stack, steps: Steps, staff: Path | None) -> Su
     with steps() as tell:
         for entry in stack.working():
             name, release = entry["name"], entry["release"]
-            metrics = pipeline.release_document(store, name, release.partition("@")[2], pipeline.METRICS_FILE)
+            metrics = pipeline.release_document(store, name, release, pipeline.METRICS_FILE)
             endpoint = outputs["hospitals"][name]["modelUrl"]
             card, worklist = None, ""
             if stack.reaches_care(entry):

@@ -8,21 +8,25 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.cluster import openbao
-from local.hospitals import pipeline
+from local.errors import UserError
+from local.hospitals import canary_stop, pipeline
 from local.paths import Home
 from local.stack import environment
-from local.stack.stack import Stack
+from local.stack.stack import ACTIVE, Stack, releases_of
 
+CANARY = "canary"
 UNKNOWN = "release cannot be read"
 
 
 @dataclass(frozen=True)
 class Served:
-    """Release in service of one hospital; ``remark`` is a warning to show with its risks."""
+    """Release of one hospital, what it does there, and why it does not; ``remark`` is shown with its risks."""
 
     hospital: str
     release: str
     remark: str
+    role: str = ACTIVE
+    stopped: str = ""
 
 
 def remark(metrics: Mapping[str, Any]) -> str:
@@ -41,20 +45,32 @@ def remark(metrics: Mapping[str, Any]) -> str:
 
 
 def served(home: Home) -> list[Served]:
-    """Return the release of each hospital in the stack's file, with its metadata."""
+    """Return the releases of each hospital in the stack's file, with their metadata."""
     if not openbao.token_file(home).exists():
         return []
     os.environ.update(environment.process(home))
     store, models = pipeline.storage(), []
     for entry in Stack(home).working():
-        release = entry.get("release")
-        if release:
-            models.append(Served(entry["name"], release, _remark(store, entry["name"], release)))
+        name, stopped = entry["name"], _stopped(home, entry)
+        models += [
+            Served(name, release, _remark(store, name, release), role, stopped if role == CANARY else "")
+            for role, release in releases_of(entry).items()
+        ]
     return models
+
+
+def _stopped(home: Home, entry: Mapping[str, Any]) -> str:
+    """Return why a hospital's canary answers nobody; empty if it does, or if there is none."""
+    release = releases_of(entry).get(CANARY)
+    try:
+        stop = canary_stop.stops(home, entry["name"]).get(release) if release else None
+    except UserError:
+        return "whether it was stopped cannot be read"
+    return str(stop) if stop else ""
 
 
 def _remark(store: Any, hospital: str, release: str) -> str:
     try:
-        return remark(pipeline.release_document(store, hospital, release.partition("@")[2], pipeline.METRICS_FILE))
+        return remark(pipeline.release_document(store, hospital, release, pipeline.METRICS_FILE))
     except (ClientError, BotoCoreError, ValueError):
         return UNKNOWN

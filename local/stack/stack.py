@@ -3,7 +3,7 @@
 import json
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ OVERLAY = "overlay"
 """The folder of the engine's own files of stacks (``stackConfigDir`` of Pulumi.yaml)."""
 HOSPITALS = f"{PROJECT}:hospitals"
 GATEWAY = f"{PROJECT}:gateway"
+ACTIVE = "release"
+ROLES = (ACTIVE, "canary", "shadow", "previous")
+"""The fields of a hospital's entry that name releases."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Stack:
         """File with the policy pack's findings of the last update."""
         return self.home.logs / f"policy-{self.name}.txt"
 
-    def up(self, tell: Progress, *, again: str = "make up") -> None:
+    def up(self, tell: Progress, *, again: str = "make up", only: Sequence[str] = ()) -> None:
         """Run `pulumi up` with the policy pack; show the result, and write its output to a log.
 
         Parameters
@@ -118,6 +121,8 @@ class Stack:
             Shows the progress.
         again
             The command by which the user goes on after correcting what failed.
+        only
+            Patterns of the URNs that are updated; all without any.
 
         Raises
         ------
@@ -125,6 +130,7 @@ class Stack:
             If the update fails, with the engine's own errors.
         """
         command = ["pulumi", "--non-interactive", "up", *self._this, "--yes", "--skip-preview", *PACK]
+        command += [word for pattern in only for word in ("--target", pattern)]
         with waiting.explained(self.home, self.exported, tell) as warnings:
             try:
                 events = update.run(
@@ -228,9 +234,12 @@ class Stack:
             )
         self.set_field(hospital, "release", release)
 
-    def unset_release(self, hospital: str) -> None:
-        """Remove the release of a hospital from the overlay."""
-        self.unset_field(hospital, "release")
+    def unset_releases(self, hospital: str, roles: Iterable[str] = ROLES) -> None:
+        """Remove releases of a hospital from the overlay, if it names them."""
+        over = (_config(self.overlay) if self.overlay.exists() else {}).get(HOSPITALS) or {}
+        for role in roles:
+            if role in (over.get(hospital) or {}):
+                self.unset_field(hospital, role)
 
     def set_field(self, hospital: str, field: str, value: str) -> None:
         """Set a field of the hospital in the overlay; dots separate nested fields."""
@@ -248,6 +257,12 @@ class Stack:
     def unset_field(self, hospital: str, field: str) -> None:
         """Remove a field of the hospital from the overlay."""
         self._ask("config", "rm", *self._this, "--path", f"{HOSPITALS}.{hospital}.{field}")
+
+
+def releases_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return the releases of a hospital's entry by role."""
+    named = {role: entry[role] for role in ROLES if entry.get(role)}
+    return {role: str(one["release"] if isinstance(one, Mapping) else one) for role, one in named.items()}
 
 
 def _config(file: Path) -> dict[str, Any]:

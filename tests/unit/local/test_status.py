@@ -70,8 +70,9 @@ def look(
     jobs: tuple[Json, ...] = (),
     entry: Json = NORTH,
     remark: str = "",
+    others: tuple[Served, ...] = (),
 ) -> dict[str, Finding]:
-    models = {"north": Served("north", RELEASE, remark)}
+    models = {"north": [Served("north", RELEASE, remark), *others]}
     found = findings(Cluster(services, pods, cronjobs, jobs), [entry], models, NOW)
     return {one.subject.partition(" ")[0]: one for one in found}
 
@@ -109,6 +110,35 @@ def test_what_is_wrong_with_a_model_is_said_with_advice(
     found = look(services=services, pods=pods)["model"]
     assert found.problem == problem
     assert found.advice
+
+
+def test_each_release_of_a_hospital_is_shown_with_what_it_does() -> None:
+    second = "readmission-risk-v2"
+    canary = {**service(), "metadata": {**service()["metadata"], "name": second}}
+    pod = server("canary")
+    pod["metadata"]["labels"]["serving.kserve.io/inferenceservice"] = second
+    others = (Served("north", "v2@0123456789ab", "", "canary"), Served("north", "v3@0123456789ab", "", "previous"))
+    found = look(services=(service(), canary), pods=(server(), pod), others=others)
+    assert [found[name].problem for name in ("model", "canary")] == ["", ""]
+    assert found["canary"].subject == "canary v2@0123456789ab"
+    assert found["previous"].problem == "there is no InferenceService"
+
+
+def test_a_stopped_canary_says_why_and_how_it_is_withdrawn() -> None:
+    others = (Served("north", "v1@ba9876543210", "", "canary", "stopped at 2026-05-02 09:00 UTC: error-rate"),)
+    canary = look(services=(service(),), pods=(server(),), others=others)["canary"]
+    assert canary.problem == "there is no InferenceService"
+    found = findings(Cluster((service(),), (server(),), (), ()), [NORTH], {"north": others}, NOW)
+    assert [(one.problem, one.advice) for one in found] == [
+        ("stopped at 2026-05-02 09:00 UTC: error-rate", "`make rollback HOSPITAL=north` withdraws it")
+    ]
+
+
+def test_a_model_server_of_no_release_is_not_well() -> None:
+    other = {**service(), "metadata": {**service()["metadata"], "name": "readmission-risk-v9"}}
+    found = look(services=(service(), other), pods=(server(),))
+    assert found["model"].subject == "model server readmission-risk-v9"
+    assert found["model"].advice == "`make up` removes it"
 
 
 def test_a_hospital_without_a_release_is_not_well_unless_it_leaves() -> None:
