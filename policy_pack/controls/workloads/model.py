@@ -134,8 +134,9 @@ def _alerts(graph: Graph) -> list[tuple[str, str, str]]:
 
 
 def _concerns(expression: str, name: str, namespace_name: str, alert_namespace: str) -> bool:
-    """Return whether an alert concerns a model; models of hospitals share names, so the namespace counts."""
-    return namespace_name in expression or (alert_namespace == namespace_name and name in expression)
+    """Return whether an alert concerns a model: models of hospitals share names, and those of one its namespace."""
+    named = re.search(rf"(?<![\w-]){re.escape(name)}(?!\w)", expression)
+    return named is not None and (namespace_name in expression or alert_namespace == namespace_name)
 
 
 # --- training --------------------------------------------------------------------------------------

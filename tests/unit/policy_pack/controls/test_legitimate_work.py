@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from tests.policy import recorded
 from tests.policy.builders import PREFIX, build, changed
 from tests.policy.evaluation import BROKEN
 from tests.policy.world_cluster import DIGEST, container, pod
+from tests.support.mocked_stack import RELEASE, SECOND_RELEASE
 from tests.support.repository import REPOSITORY
 
+SERVICE = "k8s:serving.kserve.io/InferenceService"
+MODEL_CONTROLS = ("ML-01", "ML-02", "ML-03", "INT-04", "AUTH-01", "AUD-08")
 PLAN, BUCKET = "aws:backup/plan:Plan", "aws:s3/bucket:Bucket"
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/vendor/agent@{DIGEST}"
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "v1.34"}
@@ -60,6 +64,32 @@ def test_a_weekly_plan_beside_the_daily_one_passes() -> None:
     of_it = {**selection.props, "planId": "weekly"}
     chosen = replace(selection, urn=f"{selection.urn}-weekly", name="weekly", props=of_it, depends={})
     assert found(more, chosen) == []
+
+
+def in_motion(written: dict[str, Any]) -> None:
+    """Give the first hospital a canary for one of its units."""
+    north = written["hospitals"][0]
+    canary = {"release": SECOND_RELEASE, "percent": 10, "units": north["units"][:1]}
+    north |= {"release": RELEASE, "canary": canary}
+
+
+def test_a_canary_passes_and_is_judged_like_the_release_that_answers(tmp_path: Path) -> None:
+    evaluator = Evaluator(load(), read_file(REPOSITORY / "Pulumi.prod.yaml"), controls=(*MODEL_CONTROLS, "BCP-04"))
+
+    def broken(graph: Graph) -> list[tuple[str, str]]:
+        return [(one.control, one.urn) for one in evaluator.evaluate_stack(graph) if one.status in BROKEN]
+
+    resources = recorded.graph("prod", tmp_path, in_motion).resources
+    assert broken(Graph(resources, "prod")) == []
+    [canary] = [one for one in resources if one.kind == SERVICE and one.name.endswith("v2")]
+    for note, control in (("gates", "ML-02"), ("approval", "ML-01"), ("release-digest", "INT-04")):
+        metadata = canary.props["metadata"]
+        notes = {name: text for name, text in metadata["annotations"].items() if name != f"{PREFIX}/{note}"}
+        weaker = replace(canary, props={**canary.props, "metadata": {**metadata, "annotations": notes}})
+        others = [weaker if one is canary else one for one in resources]
+        assert broken(Graph(others, "prod")) == [(control, canary.urn)], note
+    unwatched = [one for one in resources if one.name != "north-alerts-prometheusrule-readmission-risk-v2"]
+    assert set(broken(Graph(unwatched, "prod"))) == {("ML-03", canary.urn)}
 
 
 def workload(namespace: str, type_: str, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> list[Resource]:

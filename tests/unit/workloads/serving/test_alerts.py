@@ -47,6 +47,7 @@ def test_a_canary_is_watched_as_well(tmp_path: Path) -> None:
     for one in made:
         named = set(re.findall(r'model_name="([^"]*)"', str(one.inputs["spec"])))
         assert named == {one.metadata["name"]}
+        assert all(one.metadata["name"] in rule["expr"] for rule in one.inputs["spec"]["groups"][0]["rules"])
 
 
 def test_each_alert_is_about_this_hospital_and_says_what_to_do(stack: Stack) -> None:
