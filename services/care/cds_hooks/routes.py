@@ -31,7 +31,7 @@ from services.care.tables import CARD
 from services.care.tables import FEEDBACK as FEEDBACK_TABLE
 from services.care.worklist_ports import cohort_of, place
 from services.planning.feedback import overrides
-from services.planning.schema import AnyScore, Cohort, Fallback, Scored
+from services.planning.schema import AnyScore, Fallback, Scored
 from services.problems import Problem
 
 PATH = f"/cds-services/{SERVICE_ID}"
@@ -113,14 +113,14 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
         features = care.features.features(patient, care.history.edition(), care.clock())
         record.note(encounter=features.encounter, patient=features.patient)
         identity = _identity(care, patient)
-        left = departure(care, patient, features.encounter) if care.settings.worklist is not None else None
+        left = departure(care, patient, features.encounter)
     except UserError:
         log.error("Vault does not answer, or refuses the key of the hospital")
         raise Problem(503, "Key not available", "The key service does not answer; try again.", headers=RETRY) from None
     if features.excluded == "no-record":
         detail = "Nothing is known of the patient; send the prefetch, or a registered fhirServer with its token."
         raise Problem(412, "No record of the patient", detail)
-    score = _score(care, features, record.request_id, patient)
+    score = _score(care, features, record.request_id, left)
     shown = uuid4()
     answer = CardsResponse(
         cards=[card(shown, score, features, address=care.settings.address, zone=care.zone, missing=patient.missing)]
@@ -139,26 +139,24 @@ def _discharge(care: Care, record: RequestAudit, caller: Caller, hook: HookReque
             )
         )
         _write_back(care, connection, score, patient, features)
-        if left is not None and features.features is not None:
+        if care.settings.worklist is not None and left is not None and features.features is not None:
             _place(care, connection, score, left, features)
         record.append(**_facts(score, features))
     return answer
 
 
-def _score(care: Care, features: FreshFeatures, request_id: UUID, patient: PatientRecord) -> AnyScore | None:
-    """Return planning's answer; nothing without a stay, or when planning does not answer."""
+def _score(care: Care, features: FreshFeatures, request_id: UUID, left: Departure | None) -> AnyScore | None:
+    """Return planning's answer; nothing without a stay, or when planning does not answer.
+
+    It gets the cohort of the unit that the patient leaves; the unit itself stays here.
+    """
     if features.excluded is not None:
         return None
+    cohort = cohort_of(left.unit if left else None, care.settings.canary_units)
     try:
-        return care.planning.score(features, request_id, cohort=_cohort(care, patient))
+        return care.planning.score(features, request_id, cohort=cohort)
     except PlanningUnavailableError:
         return None
-
-
-def _cohort(care: Care, patient: PatientRecord) -> Cohort | None:
-    """Return the cohort of the unit that the patient leaves; the unit itself stays here."""
-    encounter = patient.resource("Encounter", patient.encounter_id)
-    return cohort_of(unit_of(encounter), care.settings.canary_units) if encounter else None
 
 
 def _identity(care: Care, record: PatientRecord) -> Any:
