@@ -123,7 +123,7 @@ def test_a_rollback_loses_no_request(
 ) -> None:
     before = clinic.last_record()
     with LiveLoad(clinic, Callers(home, HOSPITAL), clinic.stay("medicine")) as load:
-        load.wait(time.monotonic())
+        load.wait_for_each(time.monotonic())
         started, moment = datetime.now(UTC), time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "local", "rollback", HOSPITAL],
@@ -134,7 +134,7 @@ def test_a_rollback_loses_no_request(
         )
         assert done.returncode == 0, done.stderr
         record_property("command_seconds", time.monotonic() - moment)
-        load.wait(time.monotonic(), times=2)
+        load.wait_for_each(time.monotonic(), times=2)
     assert releases_of(stack.named(HOSPITAL)) == {"release": active, "previous": canary}
     assert Counter(one.status for one in load.attempts) == {200: len(load.attempts)}
     assert unrecorded(clinic, load.attempts, before) == []
