@@ -29,7 +29,7 @@ def main(
                 results.append(run(path, one, anchors))
                 typer.echo(f"{one.name}: {results[-1]}")
     if not fault:
-        PAGE.write_text(page(results), encoding="utf-8")
+        PAGE.write_text(page(results, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     raise typer.Exit(1 if any(one.wrong or one.unrecorded or one.faults_of_the_chain for one in results) else 0)
 
 

@@ -1,6 +1,7 @@
 """The page with what clients got during each fault."""
 
 from tests.faults.run import Result
+from tests.support.repository import when_and_what
 
 _HEAD = """# Faults of the clinical path
 `python -m tests.faults` starts planning and care as their pods do (mutual TLS, real PostgreSQL and OpenBao, a real
@@ -13,14 +14,27 @@ verifies against the anchors from before and after the fault. A score is the sam
 the time from the end of the fault (the start of the process, the unsealing) to the first right answer. A hook takes
 about a second when nothing is wrong.
 
+{run}, on two cores shared with other work, and without gateway and Vault's
+agent. Their kills are tests of the embedded environment ([below](#in-the-embedded-environment)).
+
 | fault | what clients got meanwhile | recovery, s | wrong answers | unrecorded answers | chain |
 |---|---|---|---|---|---|
 """
+_LIVE = "\n## In the embedded environment\n"
 
 
-def page(results: list[Result]) -> str:
-    """Return the page."""
-    return _HEAD + "".join(_row(result) for result in results)
+def page(results: list[Result], before: str) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    results
+        What came of each fault.
+    before
+        The page as it was: what it says of the embedded environment is kept.
+    """
+    live = before.partition(_LIVE)[2]
+    return _HEAD.format(run=when_and_what()) + "".join(_row(result) for result in results) + _LIVE + live
 
 
 def _row(result: Result) -> str:
