@@ -94,8 +94,8 @@ def _scores(parts: Planning) -> APIRouter:
         _allow(record, body.workflow, body.purpose, scores=True)
         answered = parts.scoring.answer(body.encounters)
         outcomes = answered.outcomes
-        if parts.watch is not None:
-            parts.watch.check_calls(answered.calls)
+        if parts.watch is not None and parts.watch.check_calls(answered.calls):
+            after.add_task(parts.watch.refresh)
         with _database(parts.engine) as connection:
             on_record = record.append(**answers.recorded(outcomes))
             history.add(connection, body.workflow, on_record.sequence, outcomes)

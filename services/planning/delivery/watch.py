@@ -1,6 +1,7 @@
 """The watch over a canary: observes each request, and stops the canary when a cause holds."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -47,13 +48,22 @@ class Watch:
     ) -> None:
         self._canary, self._stops, self._engine, self._causes = canary, stops, engine, causes
         self._reference = reference
+        self._computing = threading.Lock()
 
-    def check_calls(self, calls: Sequence[Call]) -> None:
-        """Stop the canary at once if one of its answers could not have a complete record."""
-        number = sum(call.role is Role.CANARY and call.fault is CallFault.INCOMPLETE for call in calls)
+    def check_calls(self, calls: Sequence[Call]) -> bool:
+        """Stop the canary at once if one of its answers could not have a complete record.
+
+        Returns
+        -------
+        bool
+            Whether a call of the canary failed: then :meth:`refresh` is due after the request.
+        """
+        faults = [call.fault for call in calls if call.role is Role.CANARY and call.fault is not None]
+        number = faults.count(CallFault.INCOMPLETE)
         release = self._canary.release()
         if number and release is not None:
             self._stop(release, Stop(Cause.INCOMPLETE_RECORD, {"answers": number}))
+        return bool(faults)
 
     def observe(
         self, connection: sa.Connection, record: int, calls: Sequence[Call], answered: Sequence[Answered]
@@ -78,8 +88,15 @@ class Watch:
     def refresh(self) -> None:
         """Stop the canary if a cause holds over all that was observed of it."""
         release = self._canary.release()
-        if release is None:
+        # One thread at a time: many requests may fail at once.
+        if release is None or not self._computing.acquire(blocking=False):
             return
+        try:
+            self._compute(release)
+        finally:
+            self._computing.release()
+
+    def _compute(self, release: AssignedRelease) -> None:
         with self._engine.connect() as connection:
             seen = observations.read(connection, release.digest)
         stop = verdict(seen, self._causes, datetime.now(UTC))

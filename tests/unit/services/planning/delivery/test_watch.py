@@ -91,6 +91,16 @@ def test_one_answer_without_a_complete_record_stops_the_canary_at_once(world: Ca
         check_stopped(world, run, "incomplete-record")
 
 
+def test_errors_stop_the_canary_before_the_next_refresh(world: CanaryWorld) -> None:
+    with world.running() as run:
+        world.server.fail("status-500")
+        asked = world.server.asked()
+        for number in range(40):
+            run.ask([world.encounter(number)])
+        assert world.server.asked() - asked <= 5
+        check_stopped(world, run, "error-rate")
+
+
 def check_stopped(world: CanaryWorld, run: Running, cause: str) -> None:
     """Check the row and the record of a stop, and that the canary is asked no more, even after its fault ended."""
     [stop] = world.stops()
