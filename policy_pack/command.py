@@ -152,7 +152,10 @@ def destruction(
     settings_file: SettingsFile = DEFAULT,
     live: Annotated[
         bool,
-        typer.Option("--live", help="Also look up keys and buckets in AWS, with the credentials of the environment."),
+        typer.Option(
+            "--live",
+            help="Also look up keys and buckets in AWS, and databases and roles in PostgreSQL, with AWS credentials.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -163,8 +166,10 @@ def destruction(
         if not live:
             return compare(stack, hospital, before, after, overrides.read(settings_file))
         from policy_pack.evidence.aws_account import check as check_account
+        from policy_pack.evidence.postgres_server import check as check_databases
 
-        return compare(stack, hospital, before, after, overrides.read(settings_file), check_account)
+        settings = overrides.read(settings_file)
+        return compare(stack, hospital, before, after, settings, check_account, check_databases)
 
     result = _or_exit(run)
     if as_json:

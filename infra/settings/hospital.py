@@ -21,7 +21,7 @@ from infra.settings.fields import (
     retention_days,
 )
 from infra.settings.network import port
-from infra.settings.releases import Canary, Promotion, Release, ReleaseName, ReleaseRole, Shadow
+from infra.settings.releases import Approver, Canary, Promotion, Release, ReleaseName, ReleaseRole, Shadow
 from infra.settings.resources import Resources
 from infra.settings.sign_in import SignIn, UnitName
 
@@ -48,6 +48,13 @@ class Leaving(StrEnum):
 
 
 Title = Annotated[str, matching(r"[^\x00-\x1f\x7f]+", "text of at most 80 characters", 80)]
+
+
+class DatabaseRemoval(Section):
+    """Approved removal of a leaving hospital's databases, by the `database-removal` Job."""
+
+    approved_by: Approver = Field(description="Approver, as `ROLE:NAME`, such as `privacy-officer:jane.doe`.")
+    reason: Text = Field(description="Reason for the approval, such as the agreement that ended.")
 
 
 class Fhir(Section):
@@ -175,6 +182,11 @@ class Hospital(Section):
         description="Stage of its departure: `closed` removes its workloads and keeps its data, `released` lifts the "
         "protection of data without a legal retention. docs/production.md describes the steps.",
     )
+    database_removal: DatabaseRemoval | None = Field(
+        None,
+        description="Approved removal of its databases and roles in PostgreSQL; only with `leaving: released`. A Job "
+        "that an operator starts performs it, and keeps the audit database.",
+    )
     keys: Mapping[DataClass, KeyAlias] = Field(
         {}, description="Aliases of its KMS keys by class of data; made from environment and name by default."
     )
@@ -211,6 +223,12 @@ class Hospital(Section):
                 f"names the unit {unknown[0]} in canary.units, which is none of its units; correct it, or add it "
                 "to units"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _databases_are_removed_last(self) -> Self:
+        if self.database_removal and self.leaving is not Leaving.RELEASED:
+            raise ValueError("has databaseRemoval, which needs leaving: released; remove it, or release the hospital")
         return self
 
     @model_validator(mode="after")

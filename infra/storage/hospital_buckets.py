@@ -32,7 +32,8 @@ class HospitalStorageArgs:
     aws
         The AWS providers.
     roles
-        The roles of its workloads, which key and bucket policies name; of a leaving hospital, the data-export role.
+        The roles of its workloads, which key and bucket policies name; of a leaving hospital, the
+        data-export role, or that of the Job that removes its databases.
     grants
         S3 permissions of its workloads, by ServiceAccount.
     backup_role
@@ -116,14 +117,14 @@ class _Principals:
 def _principals(args: HospitalStorageArgs, data: DataClass, replication_role: ReplicationRole | None) -> _Principals:
     settings = args.settings
     replication = (replication_role.arn,) if replication_role else ()
-    if args.hospital.leaving:
-        export = tuple(role.arn for role in args.roles if isinstance(role, DataExportRole))
-        return _Principals((*export, *replication), (args.backup_role.arn,))
-    operators = settings.operators if settings.tier.operators_read_data else ()
     readers, writers = (
         [role_arn(settings, args.hospital.name, workload) for workload in workloads]
         for workloads in readers_and_writers(args.grants, data)
     )
+    if args.hospital.leaving:
+        export = tuple(role.arn for role in args.roles if isinstance(role, DataExportRole))
+        return _Principals((*export, *readers, *replication), (*writers, args.backup_role.arn))
+    operators = settings.operators if settings.tier.operators_read_data else ()
     # The deployer reads release metadata; models contain no PHI.
     deployer = [settings.deployer] if data is DataClass.MODELS and settings.deployer not in operators else []
     return _Principals((*readers, *replication, *deployer), (*writers, args.backup_role.arn, *operators))

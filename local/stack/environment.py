@@ -104,6 +104,7 @@ def variables(home: Home) -> dict[str, str]:
         "BAO_CACERT": authority,
         "AWS_ENDPOINT_URL": AWS_URL,
         "AWS_CA_BUNDLE": authority,
+        "PGSSLROOTCERT": authority,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_SHARED_CREDENTIALS_FILE": str(home.root / "aws" / "credentials"),

@@ -11,7 +11,7 @@ from policy_pack.evidence.state_reader import StackState, read
 from policy_pack.facts.ownership import OwnershipIndex
 from policy_pack.settings import Settings
 from policy_pack.stack import state
-from policy_pack.stack.graph import Resource
+from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import BUCKET, KEY
 from policy_pack.stack.text import display_name
 
@@ -75,6 +75,10 @@ AccountCheck = Callable[[Resource, Disposition], tuple[str, str]]
 """Returns the detail and the problem of a key or bucket, as the AWS account has it."""
 
 
+DatabaseCheck = Callable[[Graph, str], list[FormerResource]]
+"""Returns the databases and roles of a hospital, as the PostgreSQL server has them, from the state before."""
+
+
 def destruction(
     stack: str,
     hospital: str,
@@ -82,6 +86,7 @@ def destruction(
     after: Path,
     settings: Settings,
     check_account: AccountCheck | None = None,
+    check_databases: DatabaseCheck | None = None,
 ) -> Destruction:
     """Compare a stack before and after a hospital's entry was removed.
 
@@ -95,6 +100,8 @@ def destruction(
         The settings of the pack.
     check_account
         Looks up keys and buckets in the AWS account; None compares the states alone.
+    check_databases
+        Looks up databases and roles in PostgreSQL; None leaves them out.
 
     Raises
     ------
@@ -123,6 +130,8 @@ def destruction(
         for resource, data_class in _of_hospital(new, hospital, settings)
         if resource.urn not in compared
     ]
+    if check_databases:
+        resources += check_databases(old.graph, hospital)
     in_order = tuple(sorted(resources, key=lambda resource: resource.urn))
     return Destruction(stack, hospital, check_account is not None, in_order)
 

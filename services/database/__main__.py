@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from model.errors import UserError
 from model.io.database import DatabaseLogin, DatabaseServer, sqlstate
 from model.io.vault import PATIENCE_SECONDS, TOKEN_FILE, Vault
+from services.database import removal, removal_record, signing_keys
 from services.database import setup as setup_module
-from services.database import signing_keys
 from services.database.administrator import Administrator
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema, database_name
@@ -68,6 +68,30 @@ def sign_in(hospital: Hospital) -> None:
     with _administrator().transaction(database_name(hospital, Schema.CARE)) as connection:
         signing_keys.publish_as_owner(connection, provider, jwks)
     print(f"{hospital}: the keys of {provider.issuer} are published")
+
+
+@app.command()
+def remove(
+    hospital: Hospital,
+    log: Annotated[str, typer.Option(help="Folder of the records of removals, s3://…, in the audit bucket.")],
+    approved_by: Annotated[str, typer.Option(help="Who approved it, as ROLE:NAME.")],
+    reason: Annotated[str, typer.Option(help="The reason of the approval.")],
+) -> None:
+    """Remove the databases and roles of a hospital that left, on record; its audit database is kept.
+
+    Safe to run again, and after a crash.
+    """
+    login = _administrator()
+    with login.autocommit() as connection:
+        removal.require_no_valid_login(connection, _valid(hospital))
+        planned = removal.planned(connection, hospital)
+    record = removal_record.Record(log=log, hospital=hospital, approved_by=approved_by, reason=reason)
+    # No record, no removal.
+    record.write("begun", planned)
+    removed = removal.remove(login, hospital)
+    record.write("done", removed)
+    databases, kept = ", ".join(removed.databases) or "no database", ", ".join(removed.kept) or "nothing"
+    print(f"{hospital}: removed {databases} and {len(removed.roles)} roles; kept {kept}")
 
 
 @app.command()

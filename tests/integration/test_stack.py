@@ -20,17 +20,24 @@ import pytest
 from botocore.exceptions import ClientError
 from kubernetes import client, dynamic
 from rich.console import Console
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from infra.settings import DataClass
 from local.cluster import openbao
+from local.cluster.postgres import SECRET
 from local.errors import UserError
-from local.paths import REPOSITORY, Home
+from local.paths import NODE_IP, POSTGRES_PORT, REPOSITORY, Home
 from local.progress import steps_on
 from local.stack import jobs
 from local.stack.jobs import Run
 from local.stack.stack import CONFIG, STACK, Stack
+from model.io.database import DatabaseLogin, DatabaseServer
 from policy_pack.command import app
+from services.database import removal, setup
+from services.database.administrator import Administrator
+from services.database.errors import DatabaseError
+from services.database.vault_login import create_role
 from tests.integration.support import eventually, pulumi, steps, with_hospital
 
 
@@ -225,8 +232,25 @@ def test_a_new_hospital_is_creations_alone_and_none_is_made_twice_after_an_updat
     assert {zone.metadata.name for zone in zones} == {f"east-{zone}" for zone in ("phi", "serving", "data", "platform")}
 
 
+@pytest.fixture
+def administrator() -> Administrator:
+    """The administrator of the environment's PostgreSQL, by its secret."""
+    secret = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=SECRET)["SecretString"])
+    server = DatabaseServer(host=NODE_IP, port=POSTGRES_PORT, ca=os.environ["PGSSLROOTCERT"])
+    return Administrator(server, DatabaseLogin.model_validate(secret))
+
+
+def no_login_is_valid(administrator: Administrator) -> bool:
+    with administrator.autocommit() as connection:
+        try:
+            removal.require_no_valid_login(connection, "east")
+        except DatabaseError:
+            return False
+    return True
+
+
 def test_a_hospital_leaves_by_being_closed_and_is_proved_gone(
-    api: client.ApiClient, east: Path, tmp_path: Path
+    api: client.ApiClient, east: Path, tmp_path: Path, administrator: Administrator
 ) -> None:
     pulumi("up", "--yes", "--skip-preview", config=east)
     store = boto3.client("s3")
@@ -246,6 +270,18 @@ def test_a_hospital_leaves_by_being_closed_and_is_proved_gone(
     roles = logins.auth.kubernetes.list_roles()["keys"]
     assert not [role for role in roles if role.startswith("east-")]
     assert [role for role in roles if role.startswith("north-")]
+    approved = {"approvedBy": "privacy-officer:jane.doe", "reason": "BAA-2026-099 ended"}
+    released = with_hospital(tmp_path, "east", leaving="released", databaseRemoval=approved)
+    pulumi("up", "--yes", "--skip-preview", config=released)
+    # Created by the administrator while no pod asks Vault for logins, which would last for a quarter of an hour.
+    setup.set_up(administrator, "east")
+    with administrator.autocommit() as connection:
+        create_role(connection, "east")
+    setup.migrate_all(administrator, "east")
+    eventually(lambda: no_login_is_valid(administrator), 1200)
+    jobs.ensure(api, Run("east-phi", "database-removal", "once"), tell=lambda _: None)
+    records = store.list_objects_v2(Bucket="hmlops-dev-east-audit", Prefix="database-removal/")["Contents"]
+    assert [entry["Key"].rpartition("-")[2] for entry in records] == ["begun.json", "done.json"]
     files = {name: tmp_path / f"{name}.json" for name in ("before", "after")}
     pulumi("stack", "export", "--file", str(files["before"]))
     pulumi("up", "--yes", "--skip-preview")
@@ -253,11 +289,24 @@ def test_a_hospital_leaves_by_being_closed_and_is_proved_gone(
     named = ["--stack", STACK, "--hospital", "east", "--before", str(files["before"]), "--after", str(files["after"])]
     told = CliRunner().invoke(app, ["destruction", *named, "--live", "--json"])
     assert told.exit_code == 0, told.output
-    dispositions = Counter(entry["disposition"] for entry in json.loads(told.output)["resources"])
+    resources = json.loads(told.output)["resources"]
+    dispositions = Counter(entry["disposition"] for entry in resources)
     assert dispositions["key pending deletion"] == len(DataClass)
-    assert dispositions.keys() == {"destroyed", "key pending deletion"}
+    assert dispositions.keys() == {"destroyed", "key pending deletion", "retained outside the stack"}
+    retained = {entry["name"] for entry in resources if entry["disposition"] == "retained outside the stack"}
+    assert retained == {"east-audit", "east-owner"}
 
 
+@pytest.fixture
+def audit_retention_over(administrator: Administrator) -> Iterator[None]:
+    """Drop what the server keeps of the hospital for six years, as its administrator does then."""
+    yield
+    with administrator.autocommit() as connection:
+        connection.execute(text('DROP DATABASE IF EXISTS "east-audit"'))
+        connection.execute(text('DROP ROLE IF EXISTS "east-owner"'))
+
+
+@pytest.mark.usefixtures("audit_retention_over")
 def test_a_hospital_that_left_leaves_nothing(api: client.ApiClient) -> None:
     core: Any = client.CoreV1Api(api)
     assert core.list_namespace(label_selector="healthcare-mlops/hospital=east").items == []

@@ -152,6 +152,18 @@ class PostgresServer:
         assert done.returncode == 0, f"pg_ctl {arguments}: {done.stdout}{log.read_text() if log.exists() else ''}"
 
 
+def administrator_like_aurora(server: PostgresServer, name: str = "rds_administrator") -> Administrator:
+    """Return an administrator like that of Aurora: no superuser, and the owner of the server's own databases."""
+    password = secrets.token_urlsafe(16)
+    with server.administrator.autocommit() as connection:
+        exists = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :name"), {"name": name})
+        verb = "ALTER" if exists else "CREATE"
+        connection.execute(text(f"{verb} ROLE {name} LOGIN CREATEROLE CREATEDB PASSWORD '{password}'"))
+        connection.execute(text(f"GRANT pg_monitor, pg_signal_backend TO {name} WITH ADMIN OPTION"))
+        connection.execute(text(f"ALTER DATABASE postgres OWNER TO {name}"))
+    return Administrator(server.address, DatabaseLogin(username=name, password=SecretStr(password)))
+
+
 def server_environment(server: DatabaseServer) -> dict[str, str]:
     """Return the variables that name a server."""
     return {name: str(getattr(server, field)) for field, name in VARIABLES.items()}

@@ -1,6 +1,6 @@
 """Hospital: the resources of one entry of ``hospitals`` in the stack's configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import pulumi
@@ -34,6 +34,7 @@ from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
 from workloads.pipeline.anchor import anchor
 from workloads.pipeline.database import database
+from workloads.pipeline.database_removal import database_removal
 from workloads.pipeline.features import features
 from workloads.pipeline.ingest import ingest
 from workloads.pipeline.promotion import promotion
@@ -106,7 +107,8 @@ class _Authorities:
 class HospitalService(pulumi.ComponentResource):
     """Zones, keys, buckets, roles, Vault, pipeline, model server and gateway of one hospital.
 
-    A leaving hospital has no workloads: no connection is allowed, nothing logs in, and its quotas admit no pod.
+    A leaving hospital has no workloads: no connection is allowed, nothing logs in, and its quotas admit no pod. The one
+    exception is the Job that removes its databases, while its entry approves this.
     """
 
     summary: dict[str, object]
@@ -121,15 +123,7 @@ class HospitalService(pulumi.ComponentResource):
         settings, hospital, child = args.settings, args.hospital, pulumi.ResourceOptions(parent=self)
         self._args, self._child = args, child
         self._server = args.databases.server if args.databases else None
-        self._workloads: dict[str, Workload] = (
-            {}
-            if hospital.leaving
-            else workload_table.table().present(
-                database=self._server is not None,
-                clinic=settings.reaches_clinic(hospital),
-                gateway=settings.gateway is not None,
-            )
-        )
+        self._workloads = self._present()
         zones = self._zones(name)
         roles = self._roles(name)
         leaving_closed = hospital.leaving is Leaving.CLOSED
@@ -171,9 +165,31 @@ class HospitalService(pulumi.ComponentResource):
             )
             prerequisites += [engine, *self._database_authorities(zones)]
         authorities = _Authorities(self._certificate_authority(protect), self._workload_authority(protect))
-        prerequisites += authorities.declared
+        accounts = {
+            key: self._account(name, key, roles.get(key), zones, storage)
+            for key, workload in self._workloads.items()
+            if workload.has_account
+        }
+        context = HospitalContext(
+            settings=settings,
+            hospital=hospital,
+            cluster=args.cluster,
+            identities={key: account.identity for key, account in accounts.items()},
+            buckets=storage.buckets,
+            release_keys=vault.release_keys,
+            audit_keys=vault.audit_keys,
+            releases=args.releases,
+            prerequisites=(
+                *(args.platform, zones, storage, vault),
+                *prerequisites,
+                *authorities.declared,
+                *accounts.values(),
+            ),
+        )
         if not hospital.leaving:
-            self._deploy_workloads(name, zones, roles, storage, vault, authorities, prerequisites)
+            self._deploy_workloads(name, context, accounts, zones, authorities)
+        elif self._server and hospital.database_removal:
+            database_removal(context, hospital.database_removal, self._server.administrator.name, self)
         release = None if hospital.leaving else hospital.release
         self.summary = {
             "buckets": {str(data): bucket.bucket for data, bucket in storage.buckets.items()},
@@ -187,7 +203,7 @@ class HospitalService(pulumi.ComponentResource):
     def _zones(self, name: str) -> Zones:
         args, hospital, table = self._args, self._args.hospital, flow_table.table()
         rules = []
-        if not hospital.leaving:
+        if self._workloads:
             endpoints = flow_table.endpoint_peers(args.settings, args.cluster, hospital)
             present = replace(table, workloads=dict(self._workloads), flows=table.flows_between(self._workloads))
             rules = flow_table.policy_rules(present, hospital.name, endpoints)
@@ -243,34 +259,27 @@ class HospitalService(pulumi.ComponentResource):
             if workload.vault_rules
         ]
 
+    def _present(self) -> dict[str, Workload]:
+        """Return its workloads; a leaving hospital has none but the Job that removes its databases, once approved."""
+        args, hospital, table = self._args, self._args.hospital, workload_table.table()
+        if hospital.leaving:
+            return table.leaving() if self._server and hospital.database_removal else {}
+        return table.present(
+            database=self._server is not None,
+            clinic=args.settings.reaches_clinic(hospital),
+            gateway=args.settings.gateway is not None,
+        )
+
     def _deploy_workloads(
         self,
         name: str,
+        context: HospitalContext,
+        accounts: Collection[str],
         zones: Zones,
-        roles: dict[str, WorkloadRole],
-        storage: HospitalStorage,
-        vault: HospitalVault,
         authorities: "_Authorities",
-        prerequisites: list[pulumi.Resource],
     ) -> None:
-        """Declare ServiceAccounts, CronJobs, InferenceServices, the gateway and alerts."""
+        """Declare CronJobs, InferenceServices, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
-        accounts = {
-            key: self._account(name, key, roles.get(key), zones, storage)
-            for key, workload in self._workloads.items()
-            if workload.has_account
-        }
-        context = HospitalContext(
-            settings=settings,
-            hospital=hospital,
-            cluster=args.cluster,
-            identities={key: account.identity for key, account in accounts.items()},
-            buckets=storage.buckets,
-            release_keys=vault.release_keys,
-            audit_keys=vault.audit_keys,
-            releases=args.releases,
-            prerequisites=(args.platform, zones, storage, vault, *prerequisites, *accounts.values()),
-        )
         for declare in (ingest, reidentify, features, training, promotion, inference_services):
             declare(context, self)
         if PLANNING in accounts:

@@ -20,6 +20,7 @@ TABLE = Path(__file__).parents[1] / "workloads.yaml"
 # Rows that modules of the same name declare.
 INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "features", "training", "promotion"
 MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
+DATABASE_REMOVAL = "database-removal"
 ANCHOR, VERIFY, CARE, RECORDER = "anchor", "verify", "care", "recorder"
 _STRICT = ConfigDict(extra="forbid")
 
@@ -92,6 +93,7 @@ class Workload:
     behind_gateway: bool = False
     beside_gateway: bool = False
     optional_database: bool = False
+    leaving: bool = False
 
     def own_size(self) -> Resources:
         """Return the size of its main container, which its row itself gives.
@@ -172,7 +174,7 @@ class WorkloadTable:
                 )
 
     def present(self, *, database: bool, clinic: bool, gateway: bool = False) -> dict[str, Workload]:
-        """Return the workloads of a hospital in a stack.
+        """Return the workloads of a hospital in a stack, if it is not leaving.
 
         Parameters
         ----------
@@ -183,12 +185,18 @@ class WorkloadTable:
         gateway
             Whether it has a gateway; implied by ``clinic``.
         """
-        rows = {key: row if database else row.without_database() for key, row in self.workloads.items()}
+        rows = {
+            key: row if database else row.without_database() for key, row in self.workloads.items() if not row.leaving
+        }
         return {
             key: row
             for key, row in rows.items()
             if row is not None and (clinic or not row.behind_gateway) and (clinic or gateway or not row.beside_gateway)
         }
+
+    def leaving(self) -> dict[str, Workload]:
+        """Return the workloads of a hospital whose databases are removed."""
+        return {key: row for key, row in self.workloads.items() if row.leaving}
 
     def write_once(self) -> dict[DataClass, list[str]]:
         """Return the key prefixes whose objects are written once, by data class."""

@@ -14,7 +14,7 @@ from services.database import connections, grants, setup
 from services.database.administrator import Administrator
 from services.database.schemas import Schema, database_name, role_name
 from services.database.vault_login import create_role
-from tests.support.postgres import PostgresServer, temporary_server
+from tests.support.postgres import PostgresServer, administrator_like_aurora, temporary_server
 
 pytestmark = pytest.mark.process
 
@@ -31,12 +31,9 @@ def postgres() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="module")
 def administrator(postgres: PostgresServer) -> Administrator:
     """The administrator of a server whose superuser nobody has, and the database that the server was created with."""
+    made = administrator_like_aurora(postgres, NAME)
     with postgres.administrator.autocommit() as connection:
-        connection.execute(text(f"CREATE ROLE {NAME} LOGIN CREATEROLE CREATEDB PASSWORD '{PASSWORD}'"))
-        connection.execute(text(f"GRANT pg_monitor, pg_signal_backend TO {NAME} WITH ADMIN OPTION"))
         connection.execute(text(f"CREATE DATABASE {OWN} OWNER {NAME}"))
-        connection.execute(text(f"ALTER DATABASE postgres OWNER TO {NAME}"))
-    made = Administrator(postgres.address, DatabaseLogin(username=NAME, password=SecretStr(PASSWORD)))
     # Twice, as the Job of each hour does.
     for _ in range(2):
         setup.set_up(made, HOSPITAL)

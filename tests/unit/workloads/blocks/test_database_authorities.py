@@ -22,7 +22,7 @@ from tests.support.mocked_stack import pods as pods_of
 from workloads.blocks.database_authorities import CONFIG_MAP
 from workloads.zones.workload_table import table
 
-USERS = {row.service_account: row for row in table().workloads.values() if row.uses_database}
+USERS = {row.service_account: row for row in table().workloads.values() if row.uses_database and not row.leaving}
 SIGNS_IN = {"care", "database-setup"}
 
 
