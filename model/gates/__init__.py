@@ -4,6 +4,7 @@ from model.gates.combine import gate_table, table_of_run
 from model.gates.conditions import (
     approval_verdict,
     card_verdict,
+    ethics_verdict,
     evaluated_verdict,
     not_evaluated,
     training_verdicts,
@@ -37,6 +38,7 @@ __all__ = [
     "Verdict",
     "approval_verdict",
     "card_verdict",
+    "ethics_verdict",
     "evaluated_verdict",
     "gate_table",
     "judge",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from model.errors import UserError
 from model.gates.exceptions import GateException
-from model.gates.table import Gate, GateTable, Minimum, Profile, package_table, read_table
+from model.gates.table import Approval, Gate, GateTable, Minimum, Profile, package_table, read_table
 from model.io.yaml_tables import fault_text
 
 
@@ -93,12 +93,6 @@ def combined(package: GateTable, own: GateTable, where: str) -> GateTable:
 def _profile(package: Profile, own: Profile, where: str) -> Profile:
     if own.groups is not None and (package.groups is None or not set(package.groups) <= set(own.groups)):
         raise UserError(f"{where} leaves out attributes whose subgroups are judged; remove groups.")
-    approval = own.approval if package.approval is None else package.approval
-    if package.approval is not None and own.approval is not None:
-        strangers = set(own.approval.roles) - set(package.approval.roles)
-        if strangers:
-            raise UserError(f"{where} lets a {', '.join(sorted(strangers))} approve; remove the role.")
-        approval = own.approval
     gates = _gates(package.gates, own.gates, where)
     return package.model_copy(
         update={
@@ -110,10 +104,20 @@ def _profile(package: Profile, own: Profile, where: str) -> Profile:
             "card_complete": package.card_complete or own.card_complete,
             "may_be_unevaluated": package.may_be_unevaluated and own.may_be_unevaluated,
             "leakage": "warn" if package.leakage == own.leakage == "warn" else "refuse",
-            "approval": approval,
+            "approval": _approval(package.approval, own.approval, where),
+            "ethics_approval": _approval(package.ethics_approval, own.ethics_approval, where),
             "exceptions": _exceptions(gates, own.exceptions, where),
         }
     )
+
+
+def _approval(package: Approval | None, own: Approval | None, where: str) -> Approval | None:
+    if package is None or own is None:
+        return package or own
+    strangers = set(own.roles) - set(package.roles)
+    if strangers:
+        raise UserError(f"{where} lets a {', '.join(sorted(strangers))} approve; remove the role.")
+    return own
 
 
 def _larger(package: Minimum, own: Minimum) -> Minimum:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from model.gates.exceptions import signed_by
-from model.gates.table import Enough, GateTable, Profile
+from model.gates.table import Approval, Enough, GateTable, Profile
 from model.gates.verdict import Verdict
 from model.metrics.figure_parts import Counts
 from model.metrics.figures import Figures
@@ -97,17 +97,33 @@ def approval_verdict(profile: Profile, approved_by: str | None, reason: str | No
     UserError
         When the approval is not of the form ``ROLE:NAME``.
     """
-    role = signed_by(approved_by, "--approve")[0] if approved_by is not None else ""
-    if profile.approval is None:
-        return Verdict(name="approval", passed=True, judged=False, found=role or "absent", demand="not asked for")
-    demand = f"by a {' or '.join(profile.approval.roles)}, with a reason"
+    return _approved("approval", profile.approval, approved_by, reason, "--approve")
+
+
+def ethics_verdict(profile: Profile, approved_by: str | None, reason: str | None) -> Verdict:
+    """Judge the ethics approval of the thresholds, given as ``ROLE:NAME`` with the committee's opinion.
+
+    Raises
+    ------
+    UserError
+        When the approval is not of the form ``ROLE:NAME``.
+    """
+    return _approved("ethics approval", profile.ethics_approval, approved_by, reason, "--ethics-approve")
+
+
+def _approved(name: str, rule: Approval | None, by: str | None, reason: str | None, option: str) -> Verdict:
+    role = signed_by(by, option)[0] if by is not None else ""
+    if rule is None:
+        return Verdict(name=name, passed=True, judged=False, found=role or "absent", demand="not asked for")
+    article = "an" if rule.roles[0][0] in "aeiou" else "a"
+    demand = f"by {article} {' or '.join(rule.roles)}, with a reason"
     if not role:
-        return Verdict(name="approval", passed=False, found="absent", demand=demand)
-    if role not in profile.approval.roles:
-        return Verdict(name="approval", passed=False, found=f"by a {role}", demand=demand)
+        return Verdict(name=name, passed=False, found="absent", demand=demand)
+    if role not in rule.roles:
+        return Verdict(name=name, passed=False, found=f"by a {role}", demand=demand)
     reasoned = bool((reason or "").strip())
     found = f"by a {role}" + ("" if reasoned else " without a reason")
-    return Verdict(name="approval", passed=reasoned, found=found, demand=demand)
+    return Verdict(name=name, passed=reasoned, found=found, demand=demand)
 
 
 def _count(found: Any) -> int:

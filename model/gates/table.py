@@ -123,6 +123,8 @@ class Profile(Row):
         What a feature does that alone orders the outcomes far better than the others, until it is accepted.
     approval
         Who must approve a release; nobody when absent.
+    ethics_approval
+        Who must approve its thresholds for the ethics committee; nobody when absent.
     exception_rule
         Who may lower a gate, and for how long; nobody when absent.
     exceptions
@@ -139,6 +141,7 @@ class Profile(Row):
     may_be_unevaluated: bool = False
     leakage: Literal["refuse", "warn"] = "refuse"
     approval: Approval | None = None
+    ethics_approval: Approval | None = None
     exception_rule: ExceptionRule | None = None
     exceptions: tuple[GateException, ...] = ()
 

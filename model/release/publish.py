@@ -23,6 +23,7 @@ from model.gates import (
     Verdict,
     approval_verdict,
     card_verdict,
+    ethics_verdict,
     not_evaluated,
     refuse,
     signed_by,
@@ -143,7 +144,8 @@ def release(
     judged = verdicts(table, run.profile, evaluation, today=today)
     trained_on = training_verdicts(profile, run.counts, run.suspects)
     approval = approval_verdict(profile, approved_by, reason)
-    refuse(run.profile, [*judged, *trained_on, approval, workflow_verdict(RELEASE_CLASS)])
+    ethics_approval = ethics_verdict(profile, ethics_approved_by, ethics_reason)
+    refuse(run.profile, [*judged, *trained_on, approval, ethics_approval, workflow_verdict(RELEASE_CLASS)])
     refuse(run.profile, _refused(evaluation, {verdict.name for verdict in judged}))
     evaluation |= {"profile": run.profile, "not_evaluated": not_evaluated(evaluation, table.evaluated)}
     evaluation |= as_judged(judged)
@@ -170,7 +172,8 @@ def release(
     if read_signature(done.place) is not None:
         found = open_release(done.place, trusted=signer.public_keys().values())
         return replace(done, signer=found.signature.signer)
-    if approved_by:
+    # A profile that asks for no approval is for no patient: its releases of one version may be replaced.
+    if approved_by and profile.approval:
         _refuse_taken(storage.join(to, version), version, short)
     return replace(done, changed=True, signer=_publish(done.place, contents, file_list, signer))
 

@@ -21,6 +21,7 @@ from model.gates import (
     Verdict,
     approval_verdict,
     card_verdict,
+    ethics_verdict,
     refusal,
     table_of_version,
     training_verdicts,
@@ -112,7 +113,8 @@ def verify(place: str, *, trusted: Collection[str] | None = None, today: date | 
         Check("files", True, f"{len(opened.files.contents)} files as listed, none added; the folder is their digest"),
         Check("signature", True, _signed(opened)),
         _checked("gates", lambda: _gates(scorer, day, warnings)),
-        _checked("approval", lambda: _approval(scorer)),
+        _checked("approval", lambda: _judged_approval(scorer, "approval", approval_verdict)),
+        _checked("ethics approval", lambda: _judged_approval(scorer, "ethics_approval", ethics_verdict)),
         _checked("contract", lambda: _contract(scorer)),
         _checked("bill of materials", lambda: _bill(opened.files)),
         _checked("model card", lambda: _card(opened.files.text(files.CARD_FILE), _profile(scorer))),
@@ -182,11 +184,11 @@ def _gates(scorer: Scorer, today: date, warnings: list[str]) -> str:
     return f"{asked} of the profile {name}, version {version}, judged again: all pass, {len(warnings)} with a warning"
 
 
-def _approval(scorer: Scorer) -> str:
-    approval = scorer.lineage.get("approval") or {}
-    verdict = approval_verdict(_profile(scorer), approval.get("by"), approval.get("reason"))
+def _judged_approval(scorer: Scorer, field: str, judge: Callable[[Profile, str | None, str | None], Verdict]) -> str:
+    approval = scorer.lineage.get(field) or {}
+    verdict = judge(_profile(scorer), approval.get("by"), approval.get("reason"))
     if not verdict.passed:
-        raise UserError(f"The approval is {verdict.found}, not {verdict.demand}.")
+        raise UserError(f"The {verdict.name} is {verdict.found}, not {verdict.demand}.")
     return verdict.found if verdict.judged else f"{verdict.found}; the profile asks for none"
 
 

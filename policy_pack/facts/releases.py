@@ -63,7 +63,7 @@ class ReleaseMetadata:
     passed
         Whether every gate passed.
     approved
-        Whether the release was approved.
+        Whether the release was approved, and its thresholds by the ethics committee.
     evaluated
         Whether the release was evaluated on held-out data.
     attributes
@@ -109,7 +109,7 @@ def read(path: Path, digest: str) -> ReleaseMetadata:
         tuple(problems),
         profile=str(lineage.get("profile", "")),
         passed=evaluation.get("passed") is True,
-        approved=bool((lineage.get("approval") or {}).get("by")),
+        approved=all((lineage.get(field) or {}).get("by") for field in ("approval", "ethics_approval")),
         evaluated=lineage.get("evaluated", True) is True,
         attributes=_attributes(_content(path / MODEL_CARD)),
     )

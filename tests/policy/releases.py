@@ -24,11 +24,11 @@ def release(
     missing: str = "",
 ) -> Settings:
     """Write a release as the project does, and return settings with its folder."""
-    approval = {"by": "cmio:X"} if approved else None
+    approvals = {"approval": {"by": "cmio:X"}, "ethics_approval": {"by": "ethics-committee:X"}} if approved else {}
     files = {
         "MODEL_CARD.md": card(unanswered, missing).encode(),
         "metrics.json": json.dumps({"evaluation": {"passed": passed}}).encode(),
-        "lineage.json": json.dumps({"profile": of, "approval": approval, "evaluated": evaluated}).encode(),
+        "lineage.json": json.dumps({"profile": of, "evaluated": evaluated, **approvals}).encode(),
     }
     rows = [
         {"path": name, "sha256": hashlib.sha256(content).hexdigest()}

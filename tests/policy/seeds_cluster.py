@@ -37,7 +37,7 @@ _LABELS = "metadata.labels"
 _NOTES = f"metadata.annotations.{{{PREFIX}/"
 _EVERYBODY = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
 _FORGEABLE = {"matchLabels": {f"{PREFIX}/hospital": "north", f"{PREFIX}/zone": "serving"}}
-_PAPERS = ("signature", "model-card", "training-data", "approval")
+_PAPERS = ("signature", "model-card", "training-data", "approval", "ethics-approval")
 _KEY_TEXT = "-----BEGIN PRIVATE KEY-----\nMIIx\n-----END PRIVATE KEY-----"
 _WORKLOAD = f"{_POD[: -len('.spec')]}.metadata.labels.{{app.kubernetes.io/name}}"
 

@@ -193,6 +193,7 @@ def model(hospital: str) -> list[Resource]:
         "source_attributes": " ".join(attribute.id for attribute in source_attributes()),
         "training_data": "sha256:" + "b" * 64,
         "approval": "cmio:Dr. Example",
+        "ethics-approval": "ethics-committee:Dr. Example",
         "gates": "clinical:passed",
         "evaluated": "true",
         "fallback": "lace",

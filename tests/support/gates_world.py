@@ -21,7 +21,8 @@ ANSWERS = {
     # The groups of so small a population are withheld, so the hospital has to answer.
     "fairness": "Judged on the discharges of all wards of last year",
 }
-APPROVED: dict[str, Any] = {"answers": ANSWERS, "approved_by": OFFICER, "reason": "reviewed"}
+ETHICS = {"ethics_approved_by": "ethics-committee:R. Roe", "ethics_reason": "EC-2026-014"}
+APPROVED: dict[str, Any] = {"answers": ANSWERS, "approved_by": OFFICER, "reason": "reviewed"} | ETHICS
 ENOUGH = {"training_discharges": 2000, "training_readmissions": 300, "training_patients": 900}
 
 

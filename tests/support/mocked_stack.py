@@ -22,7 +22,12 @@ from tests.support.repository import REPOSITORY
 from tests.support.tls import Authority
 
 DIGEST = "sha256:" + "a" * 64
-_LINEAGE = {"profile": "clinical", "data_digest": "d" * 64, "approval": {"by": "cmio:A. Example", "reason": "trial"}}
+_LINEAGE = {
+    "profile": "clinical",
+    "data_digest": "d" * 64,
+    "approval": {"by": "cmio:A. Example", "reason": "trial"},
+    "ethics_approval": {"by": "ethics-committee:R. Roe", "reason": "trial"},
+}
 _CONTENTS = {
     "MODEL_CARD.md": card(),
     "lineage.json": json.dumps(_LINEAGE),

@@ -49,7 +49,9 @@ class ReleaseMetadata:
     profile, passed
         Profile of the gates, and whether all were passed.
     approval
-        The approver, as ``ROLE:NAME``; empty without approval.
+        The clinical approver, as ``ROLE:NAME``; empty without approval.
+    ethics_approval
+        Who approved its thresholds for the ethics committee, as ``ROLE:NAME``; empty without approval.
     evaluated
         Whether it was evaluated on held-out data.
     """
@@ -64,6 +66,7 @@ class ReleaseMetadata:
     approval: str
     evaluated: bool = True
     source_attributes: tuple[str, ...] = ()
+    ethics_approval: str = ""
 
     @property
     def rejection(self) -> str:
@@ -74,7 +77,9 @@ class ReleaseMetadata:
             return "was not evaluated"
         if not self.passed:
             return "did not pass its gates"
-        return "" if self.approval else "has no clinical approval"
+        if not self.approval:
+            return "has no clinical approval"
+        return "" if self.ethics_approval else "has no ethics approval of its thresholds"
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -87,6 +92,7 @@ class ReleaseMetadata:
             "training_data": self.training_data,
             "gates": f"{self.profile}:{'passed' if self.passed else 'failed'}",
             "approval": self.approval,
+            "ethics_approval": self.ethics_approval,
             "evaluated": str(self.evaluated).lower(),
             "fallback": FALLBACK,
         }
@@ -146,6 +152,7 @@ def _metadata(files: "_ReleaseFiles", file_list: str, digest: str) -> ReleaseMet
             profile=str(lineage["profile"]),
             passed=metrics["evaluation"]["passed"] is True,
             approval=str((lineage["approval"] or {}).get("by") or ""),
+            ethics_approval=str((lineage.get("ethics_approval") or {}).get("by") or ""),
             # Older releases lack the field: they passed gates that need an evaluation, or are not clinical.
             evaluated=lineage.get("evaluated", True) is True,
         )

@@ -54,6 +54,8 @@ def models_have_release_annotations(service: Resource, context: StackContext) ->
                 yield violation(f"its model card has no answer to {attribute.id}, {attribute.name}", answers.path)
     if not context.synthetic:
         yield from expect(context.annotation(service, "approval"), is_set, "its release is not approved")
+        ethics = context.annotation(service, "ethics-approval")
+        yield from expect(ethics, is_set, "the thresholds of its release have no ethics approval")
 
 
 @context_check("ML-02", INFERENCE_SERVICE)
@@ -83,7 +85,7 @@ def releases_are_complete(service: Resource, context: StackContext) -> Findings:
             elif attribute.required and not answers[attribute.id] and not context.synthetic:
                 yield violation(f"the model card of its release has no answer to {attribute.id}, {attribute.name}")
         if not metadata.approved and not context.synthetic:
-            yield violation("the files of its release have no approval")
+            yield violation("the files of its release have no approval, or none of the ethics committee")
 
 
 @context_check("ML-02", INFERENCE_SERVICE)

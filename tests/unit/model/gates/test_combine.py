@@ -96,6 +96,7 @@ def test_a_profile_of_another_name_is_refused(tmp_path: Path) -> None:
     ("change", "field", "kept"),
     [
         ({"approval": None}, "approval", gate_table().profile("clinical").approval),
+        ({"ethics_approval": None}, "ethics_approval", gate_table().profile("clinical").ethics_approval),
         ({"card_complete": False}, "card_complete", True),
         ({"may_be_unevaluated": True}, "may_be_unevaluated", False),
         ({"leakage": "warn"}, "leakage", "refuse"),
@@ -116,6 +117,7 @@ def test_what_the_profile_asks_for_beyond_gates_is_kept(
     ("change", "said"),
     [
         ({"approval": {"roles": ["janitor"]}}, "lets a janitor approve"),
+        ({"ethics_approval": {"roles": ["janitor"]}}, "lets a janitor approve"),
         ({"groups": ["sex"]}, "leaves out attributes whose subgroups are judged"),
     ],
 )

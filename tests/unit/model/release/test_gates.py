@@ -127,6 +127,13 @@ def test_a_release_without_an_approval_does_not_verify(tmp_path: Path) -> None:
     assert "by a janitor" in failed(verify(place))["approval"]
 
 
+def test_a_release_without_an_ethics_approval_does_not_verify(tmp_path: Path) -> None:
+    place = forged(tmp_path, clinical(tmp_path).place, files.LINEAGE_FILE, ethics_approval=None)
+    assert failed(verify(place)) == {
+        "ethics approval": "The ethics approval is absent, not by an ethics-committee, with a reason."
+    }
+
+
 @pytest.mark.parametrize("figures", [HARMFUL, {"net_benefit": None}, TOO_FEW])
 def test_a_release_whose_figures_do_not_pass_does_not_verify(tmp_path: Path, figures: dict[str, Any]) -> None:
     done = clinical(tmp_path)

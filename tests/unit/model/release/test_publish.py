@@ -32,7 +32,7 @@ from model.release.verify import verify
 from model.scoring import Scorer
 from model.scoring.latest_discharge import latest, latest_of_bundle
 from model.training.run import read_pipeline, read_run
-from tests.support.gates_world import ANSWERS, OFFICER, prepared, published
+from tests.support.gates_world import ANSWERS, APPROVED, ETHICS, OFFICER, prepared, published
 from tests.support.model_world import RING, bundle, world, write_bundle
 
 pytestmark = pytest.mark.process
@@ -368,10 +368,14 @@ def test_a_clinical_release_needs_a_named_role_and_a_complete_card(tmp_path: Pat
         published(tmp_path, run, answers=ANSWERS, approved_by="janitor:J. Smith", reason="looks fine")
     with pytest.raises(UserError, match="ROLE:NAME"):
         published(tmp_path, run, answers=ANSWERS, approved_by="J. Smith", reason="looks fine")
+    with pytest.raises(GateError, match="ethics approval is absent"):
+        published(tmp_path, run, answers=ANSWERS, approved_by=OFFICER, reason="reviewed")
+    with pytest.raises(GateError, match="ethics approval is by a janitor"):
+        published(tmp_path, run, **APPROVED | {"ethics_approved_by": "janitor:R. Roe"})
     with pytest.raises(GateError, match=r"without an answer to developer \(1\.i\), funding \(1\.ii\)"):
-        published(tmp_path, run, approved_by=OFFICER, reason="reviewed")
+        published(tmp_path, run, approved_by=OFFICER, reason="reviewed", **ETHICS)
     assert not (tmp_path / "models").exists()
-    done = published(tmp_path, run, answers=ANSWERS, approved_by=OFFICER, reason="reviewed")
+    done = published(tmp_path, run, **APPROVED)
     card = contents(done.place)[files.CARD_FILE].decode()
     assert "must not be used for patients" not in card
     assert "| 1.i | Name and contact of the developer | Ward informatics" in card

@@ -19,8 +19,7 @@ pytestmark = pytest.mark.process
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("assigned")
-    ethics = {"ethics_approved_by": "ethics-committee:R. Roe", "ethics_reason": "EC-2026-014"}
-    published(made, prepared(made), **APPROVED, **ethics)
+    published(made, prepared(made), **APPROVED)
     return made
 
 

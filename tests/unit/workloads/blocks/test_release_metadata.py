@@ -42,6 +42,7 @@ def test_a_server_tells_what_its_release_says_of_itself(tmp_path: Path) -> None:
         "training-data": "d" * 64,
         "gates": "clinical:passed",
         "approval": "cmio:A. Example",
+        "ethics-approval": "ethics-committee:R. Roe",
         "evaluated": "true",
         "fallback": "lace",
     }
@@ -109,6 +110,8 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
     ({"passed": "yes"}, "did not pass its gates"),
     ({"approval": None}, "has no clinical approval"),
     ({"approval": {"by": "", "reason": "x"}}, "has no clinical approval"),
+    ({"ethics_approval": None}, "has no ethics approval of its thresholds"),
+    ({"ethics_approval": {"by": "", "reason": "x"}}, "has no ethics approval of its thresholds"),
 ]
 
 
@@ -128,7 +131,7 @@ def test_production_refuses_a_release_that_is_not_for_patients_before_anything_i
 def test_development_serves_a_demonstration_and_says_that_it_was_not_evaluated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = released(profile="demonstration", approval=None, evaluated=False)
+    files = released(profile="demonstration", approval=None, ethics_approval=None, evaluated=False)
     digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
     monkeypatch.setattr("tests.support.mocked_stack.RELEASE_DIGEST", digest)
 

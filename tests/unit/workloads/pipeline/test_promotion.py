@@ -55,9 +55,20 @@ def test_promotion_publishes_the_approved_candidate(stack: Stack) -> None:
     group.commands["release"].make_context("release", spec["containers"][0]["args"][3:])
 
 
-def test_without_a_promotion_it_is_the_newest_candidate_without_an_approval(stack: Stack) -> None:
+def test_without_a_promotion_it_is_the_newest_candidate_with_the_demonstration_s_approvals(stack: Stack) -> None:
     arguments = pod(stack, "south-release")["containers"][0]["args"]
     assert arguments[3] == "s3://hmlops-dev-south-curated/candidates/"
+    approvals = dict(zip(arguments[10:18:2], arguments[11:18:2], strict=True))
+    assert approvals == {
+        "--approve": "clinical-safety-officer:demonstration",
+        "--reason": "synthetic data",
+        "--ethics-approve": "ethics-committee:demonstration",
+        "--ethics-reason": "synthetic data",
+    }
+
+
+def test_in_production_a_candidate_without_a_promotion_has_no_approval(tmp_path: Path) -> None:
+    arguments = pod(declare(settings("prod", tmp_path)), "north-release")["containers"][0]["args"]
     assert not {"--approve", "--reason", "--ethics-approve", "--ethics-reason"} & set(arguments)
 
 
