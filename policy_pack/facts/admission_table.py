@@ -59,6 +59,8 @@ class AdmissionTable:
         The required policies.
     accounts
         The label of the pods of each ServiceAccount, by zone.
+    accounts_of_people
+        ServiceAccounts as which people log in to Vault, and that no pod may use, by zone.
     audiences
         Audiences of projected tokens, by ServiceAccount.
     gateway_zone, gateway_registries, gateway_images
@@ -75,6 +77,7 @@ class AdmissionTable:
 
     policies: tuple[RequiredPolicy, ...]
     accounts: Mapping[str, Mapping[str, str]]
+    accounts_of_people: Mapping[str, frozenset[str]]
     audiences: Mapping[str, tuple[str, ...]]
     gateway_zone: str
     gateway_registries: tuple[str, ...]
@@ -99,8 +102,14 @@ def read(path: Path, workloads: Path = WORKLOADS) -> AdmissionTable:
 def _table(document: dict[str, Any], rows: dict[str, Any]) -> AdmissionTable:
     gateway = document["gateway"]
     accounts: dict[str, dict[str, str]] = {zone: {} for zone in zones().zones}
+    of_people: dict[str, frozenset[str]] = {
+        zone: frozenset(row["service_account"] for row in rows.values() if row["zone"] == zone and row.get("person"))
+        for zone in accounts
+    }
     audiences: dict[str, tuple[str, ...]] = {gateway["service_account"]: (gateway["audience"],)}
     for name, row in rows.items():
+        if row.get("person"):
+            continue  # no pod may use it
         account = row["service_account"]
         accounts[row["zone"]][gateway["service_account"] if name == _GATEWAY else account] = account
         aws = (AWS_AUDIENCE,) if row.get("buckets") or row.get("administers_database") else ()
@@ -110,6 +119,7 @@ def _table(document: dict[str, Any], rows: dict[str, Any]) -> AdmissionTable:
     return AdmissionTable(
         policies=tuple(_policy(name, row, document) for name, row in document["policies"].items()),
         accounts=accounts,
+        accounts_of_people=of_people,
         audiences=audiences,
         gateway_zone=rows[_GATEWAY]["zone"],
         gateway_registries=tuple(gateway["registries"]),

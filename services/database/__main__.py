@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from model.errors import UserError
+from model.io import storage
 from model.io.database import DatabaseLogin, DatabaseServer, sqlstate
 from model.io.vault import PATIENCE_SECONDS, TOKEN_FILE, Vault
 from services.database import removal, removal_record, signing_keys
@@ -24,8 +26,18 @@ from services.database.vault_login import give_vault_its_login
 
 HOSPITAL = re.compile(r"^[a-z]([a-z0-9-]*[a-z0-9])?$")
 
+STDIN = Path("/dev/stdin")
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Hospital = Annotated[str, typer.Option(help="Name of the hospital.", envvar="HOSPITAL")]
+
+
+class PersonRole(StrEnum):
+    """Group roles of which people get logins: rows of ``workloads.yaml`` with the same names."""
+
+    AUDIT_READER = "audit-reader"
+    AUDIT_ERASER = "audit-eraser"
+    ANALYST = "analyst"
 
 
 class _Secret(BaseModel):
@@ -92,6 +104,28 @@ def remove(
     record.write("done", removed)
     databases, kept = ", ".join(removed.databases) or "no database", ", ".join(removed.kept) or "nothing"
     print(f"{hospital}: removed {databases} and {len(removed.roles)} roles; kept {kept}")
+
+
+@app.command()
+def login(
+    hospital: Hospital,
+    role: Annotated[PersonRole, typer.Option(help="The group role.")],
+    to: Annotated[Path, typer.Option(help="File of the login, which only its owner reads.")],
+    token: Annotated[Path, typer.Option(help="Token of the role's ServiceAccount; by default standard input.")] = STDIN,
+) -> None:
+    """Give a person a login of a hospital's database for minutes.
+
+    VAULT_ADDR and VAULT_CACERT name Vault.
+    """
+    address = os.environ.get("VAULT_ADDR")
+    if not address:
+        raise DatabaseError("set VAULT_ADDR: Vault gives the login")
+    certificate, namespace = os.environ.get("VAULT_CACERT"), os.environ.get("VAULT_NAMESPACE")
+    vault = Vault(address, f"{_valid(hospital)}-{role}", certificate, token, 0, namespace)
+    given = DatabaseLogin.model_validate(vault.get(f"{hospital}/database/creds/{role}"))
+    content = {"username": given.username, "password": given.password.get_secret_value()}
+    storage.write(str(to), json.dumps(content).encode(), private=True)
+    print(f"{to}: login {given.username}, which Vault revokes after 15 minutes")
 
 
 @app.command()

@@ -57,7 +57,7 @@ def _accounts(table: AdmissionTable, workloads: Mapping[str, Workload], zone: st
     return {
         table.gateway.service_account if name == GATEWAY else workload.service_account: workload.service_account
         for name, workload in workloads.items()
-        if workload.zone == zone
+        if workload.zone == zone and not workload.person
     }
 
 
@@ -68,7 +68,7 @@ def _audiences(workloads: Mapping[str, Workload]) -> dict[str, list[str]]:
             *([_API_SERVER] if workload.vault_rules else []),
         ]
         for workload in workloads.values()
-        if workload.has_account
+        if workload.has_account and not workload.person
     }
 
 

@@ -94,6 +94,7 @@ class Workload:
     beside_gateway: bool = False
     optional_database: bool = False
     leaving: bool = False
+    person: bool = False
 
     def own_size(self) -> Resources:
         """Return the size of its main container, which its row itself gives.
@@ -124,6 +125,8 @@ class Workload:
 
     def without_database(self) -> "Workload | None":
         """Return the row for a stack without PostgreSQL; None for a workload that is nothing without it."""
+        if self.person:
+            return None
         if not self.uses_database:
             return self
         return replace(self, secrets=secret_table().without_logins(self.secrets)) if self.optional_database else None

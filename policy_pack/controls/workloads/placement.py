@@ -63,12 +63,14 @@ def _annotations(declared: Pod, expected: Mapping[str, str]) -> Findings:
 
 @join_check("CM-06", SERVICE_ACCOUNT)
 def service_accounts_are_those_of_workloads(account: Resource, context: StackContext) -> Findings:
-    """Require that a ServiceAccount of a hospital's zone is that of a workload."""
+    """Require that a ServiceAccount of a hospital's zone is that of a workload, or one as which people log in."""
     own = topology(context, zones()).namespaces.get(namespace(account).text())
     if own is None or not own.zone or own.hospital in ("", SHARED):
         return
     name = account.at("metadata.name")
-    known = {*admission_table().accounts[own.zone], *admission_table().accounts[own.zone].values(), "default"}
+    table = admission_table()
+    of_pods = table.accounts[own.zone]
+    known = {*of_pods, *of_pods.values(), *table.accounts_of_people[own.zone], "default"}
     yield from expect(name, one_of(*known), f"is of no workload of the zone {own.zone}")
 
 

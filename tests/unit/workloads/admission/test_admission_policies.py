@@ -51,7 +51,8 @@ def test_accounts_are_those_of_the_workload_table(dev: Stack) -> None:
 
 def test_only_workloads_that_log_in_to_vault_have_a_token_of_the_api_server(dev: Stack) -> None:
     audiences = value(dev, "pods", "audiences")
-    logging_in = {row.service_account for row in workload_table.table().workloads.values() if row.vault_rules}
+    rows = workload_table.table().workloads.values()
+    logging_in = {row.service_account for row in rows if row.vault_rules and not row.person}
     assert {account for account, own in audiences.items() if "" in own} == logging_in
 
 

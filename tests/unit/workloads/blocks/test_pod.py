@@ -10,7 +10,7 @@ from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods
 from tests.support.service_accounts import CLINIC
 from workloads.zones.workload_table import Workload, table
 
-VAULT_USERS = {row.service_account for row in table().workloads.values() if row.vault_rules}
+VAULT_USERS = {row.service_account for row in table().workloads.values() if row.vault_rules and not row.person}
 
 
 def released(written: dict[str, Any]) -> None:
@@ -26,7 +26,9 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_every_workload_has_a_pod_in_every_hospital(stack: Stack) -> None:
     hospitals = {r.name for r in stack.of("Hospital")}
     found = {(pod["hospital"], pod["serviceAccountName"]) for _, pod in pods(stack)}
-    deployed = {workload.service_account for workload in declared(stack) if workload.has_account}
+    deployed = {
+        workload.service_account for workload in declared(stack) if workload.has_account and not workload.person
+    }
     assert found == {(hospital, workload) for hospital in hospitals for workload in deployed}
 
 
@@ -52,7 +54,7 @@ def test_containers_can_do_nothing_but_compute(stack: Stack) -> None:
 
 
 def test_pods_hold_only_the_credentials_that_they_need(stack: Stack) -> None:
-    users = {row.service_account for row in declared(stack) if row.vault_rules}
+    users = {row.service_account for row in declared(stack) if row.vault_rules and not row.person}
     roles = {row.service_account for row in declared(stack) if row.has_role}
     for name, pod in pods(stack):
         assert pod["automountServiceAccountToken"] is False, name
