@@ -25,6 +25,8 @@ _NAMES: dict[str, str] = json.loads((REPOSITORY / "model" / "artifact" / "names.
 METRICS_FILE, LINEAGE_FILE = _NAMES["metrics"], _NAMES["lineage"]
 _LAST_FILE = f"/{_NAMES['signature']}"
 _FEATURES = (("phi", "database"), ("phi", "ingest"), ("data", "features"))
+# Packages whose change runs a CronJob again; of others `model`. Migrations are among those of databases.
+_CODE = {"database": ("model", "services/database")}
 _SUFFIXES = (".json", ".json.gz", ".ndjson", ".ndjson.gz")
 
 Tell = Callable[[str], None]
@@ -149,8 +151,9 @@ def _run(
     api: Any, hospital: str, landed: str, steps: Iterable[tuple[str, str]], tell: Tell, seconds: int = jobs.JOB_SECONDS
 ) -> None:
     """Run CronJobs of a hospital, by zone and name, unless they have run on this data with this code."""
-    key = hashlib.sha256(f"{landed} {code_digest(REPOSITORY / 'model')}".encode()).hexdigest()[:10]
     for zone, cronjob in steps:
+        code = "".join(code_digest(REPOSITORY / package) for package in _CODE.get(cronjob, ("model",)))
+        key = hashlib.sha256(f"{landed} {code}".encode()).hexdigest()[:10]
         jobs.ensure(api, Run(f"{hospital}-{zone}", cronjob, key), tell=tell, seconds=seconds)
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from local.errors import UserError
-from local.hospitals.pipeline import bundles, code_digest
+from local.hospitals import pipeline
+from local.hospitals.pipeline import Landing, bundles, code_digest
+from local.stack import jobs
+from local.stack.jobs import Run
 
 
 def test_bundles_are_found_in_every_form(tmp_path: Path) -> None:
@@ -35,3 +38,19 @@ def test_a_run_is_known_by_the_code_that_made_it(tmp_path: Path) -> None:
     assert code_digest(tmp_path) == before
     (tmp_path / "deep" / "a.py").write_text("other")
     assert code_digest(tmp_path) != before
+
+
+def test_a_migration_runs_the_job_of_databases_again_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("model", "services/database"):
+        (tmp_path / package).mkdir(parents=True)
+    runs: list[Run] = []
+    monkeypatch.setattr(pipeline, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(jobs, "ensure", lambda _, run, **__: runs.append(run))
+    pipeline.refresh(None, Landing("north", "landed", fresh=False), print)
+    before = {run.cronjob: run.name for run in runs}
+    (tmp_path / "services" / "database" / "0002.py").write_text("a migration")
+    pipeline.refresh(None, Landing("north", "landed", fresh=False), print)
+    after = {run.cronjob: run.name for run in runs[len(before) :]}
+    assert {name for name in before if before[name] != after[name]} == {"database"}
