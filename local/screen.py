@@ -74,7 +74,8 @@ def show(summary: Summary, home: Home) -> None:
 
 
 def _show_hospital(console: Console, hospital: HospitalSummary) -> None:
-    console.print(f"\n[bold]{hospital.name}[/]  readmission-risk-v1, release {hospital.release}")
+    model = f"readmission-risk-{hospital.release.partition('@')[0]}"
+    console.print(f"\n[bold]{hospital.name}[/]  {model}, release {hospital.release}")
     console.print(f"  {hospital.endpoint}", soft_wrap=True)
     unknown = remark(hospital.metrics)
     if unknown:
