@@ -3,6 +3,7 @@
 import json
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from local.stack.stack import Stack
 DISCOVERY, SCORES, NOTES, FEEDBACK = "/cds-services", "/v1/scores", "/v1/notes", f"{PATH}/feedback"
 AUDIENCE = "readmission-risk"
 TIMEOUT = 30.0
+NOBODY = {"encounter": "v1-4bf8edc5c7e17", "patient": "v1-9fcc3d79bb669"}
 REFUSED = httpx.TransportError
 """What a client sees of a refused handshake or of a connection that is closed without an answer."""
 
@@ -93,10 +95,11 @@ class Callers:
         """Ask for the hooks, which the EHR may with a token for this address."""
         return self.send("GET", DISCOVERY, token, tls)
 
-    def score(self, token: str, tls: ssl.SSLContext | None = None, **options: Any) -> httpx.Response:
-        """Ask for a score of an encounter that nobody has."""
-        wanted = {"encounter": "v1-4bf8edc5c7e17", "patient": "v1-9fcc3d79bb669"}
-        body = {"workflow": "discharge-worklist", "purpose": "TREAT", "encounters": [wanted]}
+    def score(
+        self, token: str, tls: ssl.SSLContext | None = None, wanted: Mapping[str, str] = NOBODY, **options: Any
+    ) -> httpx.Response:
+        """Ask for a score of an encounter; by default of one that nobody has."""
+        body = {"workflow": "discharge-worklist", "purpose": "TREAT", "encounters": [dict(wanted)]}
         return self.send("POST", SCORES, token, tls or self.program.tls(), json=body, **options)
 
     def hook(self, token: str) -> httpx.Response:

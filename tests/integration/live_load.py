@@ -1,8 +1,8 @@
-"""Clients of a hospital's gateway that ask all the time: its EHR calls the hook, its program asks for scores."""
+"""Clients of a hospital's gateway that ask all the time: its EHR, its program, and one without a token."""
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,11 +11,15 @@ import httpx
 from local.hospitals.patient_record import Stay
 from services.audit.http import HEADER
 from tests.integration.clinic import Clinic, Json
-from tests.integration.gateway_callers import Callers
+from tests.integration.gateway_callers import NOBODY, Callers
 from tests.support.load import Clients
 
-HOOK, SCORES, REFUSED = "hook", "scores", "refused"
-ROUTES = {HOOK: "POST /cds-services/readmission-risk", SCORES: "POST /v1/scores"}
+HOOK, SCORES, DISCOVERY, REFUSED = "hook", "scores", "discovery", "refused"
+ROUTES = {
+    HOOK: "POST /cds-services/readmission-risk",
+    SCORES: "POST /v1/scores",
+    DISCOVERY: "GET /cds-services",
+}
 PATIENCE_SECONDS = 120.0
 PAUSE_SECONDS = 0.3
 """Between two requests of a client: below the rate that the gateway allows."""
@@ -63,18 +67,26 @@ class LiveLoad(Clients[Attempt]):
         The hospital, and those who call its gateway.
     stay
         The stay that the EHR asks about.
-    refused
-        Whether one more client asks without a token: its refusals are what the gateway's recorder records.
+    clients
+        Which of the clients ask.
+    wanted
+        The encounter whose score the program asks for.
     """
 
-    def __init__(self, clinic: Clinic, callers: Callers, stay: Stay, *, refused: bool = False) -> None:
-        self.clinic, self.callers, self.stay = clinic, callers, stay
-        self._prefetch = clinic.prefetch(stay)
+    def __init__(
+        self,
+        clinic: Clinic,
+        callers: Callers,
+        stay: Stay,
+        clients: tuple[str, ...] = (HOOK, SCORES),
+        wanted: Mapping[str, str] = NOBODY,
+    ) -> None:
+        self.clinic, self.callers, self.stay, self.clients = clinic, callers, stay, clients
+        self._wanted, self._prefetch = wanted, clinic.prefetch(stay)
         self._token, self._until = "", 0.0
-        ask = {HOOK: self._hook, SCORES: self._scores, **({REFUSED: self._without_token} if refused else {})}
-        self.clients = tuple(ask)
+        ask = {HOOK: self._hook, SCORES: self._scores, DISCOVERY: self._discovery, REFUSED: self._without_token}
         super().__init__(
-            {name: partial(_attempt, name, one) for name, one in ask.items()},
+            {name: partial(_attempt, name, ask[name]) for name in clients},
             pause_seconds=PAUSE_SECONDS,
             patience_seconds=PATIENCE_SECONDS,
         )
@@ -94,7 +106,10 @@ class LiveLoad(Clients[Attempt]):
         if time.monotonic() > self._until:
             self._token = self.callers.program.access_token("readmission.scores")
             self._until = time.monotonic() + TOKEN_SECONDS
-        return self.callers.score(self._token)
+        return self.callers.score(self._token, wanted=self._wanted)
+
+    def _discovery(self) -> httpx.Response:
+        return self.callers.discover(self.callers.hook_token())
 
     def _without_token(self) -> httpx.Response:
         return self.callers.discover("")
@@ -114,6 +129,8 @@ def _attempt(name: str, ask: Callable[[], httpx.Response]) -> Attempt:
 def said(client: str, answer: httpx.Response) -> str:
     """Return what an answer says."""
     content: Json = answer.json()
+    if client == DISCOVERY:
+        return "; ".join(str(service["id"]) for service in content["services"])
     if client == HOOK:
         return "; ".join(str(card["summary"]) for card in content["cards"])
     return "; ".join(str(score["status"]) for score in content["scores"])

@@ -23,7 +23,7 @@ from local.paths import Home
 from tests.integration.clinic import Clinic, Json, cluster
 from tests.integration.gateway_callers import Callers
 from tests.integration.lease_revoker import lease_revoker
-from tests.integration.live_load import HOOK, ROUTES, SCORES, Attempt, LiveLoad, unrecorded
+from tests.integration.live_load import HOOK, SCORES, Attempt, LiveLoad, unrecorded
 from tests.integration.node_processes import Container, containers
 from tests.integration.support import eventually
 from tests.support.service_accounts import CLINIC
@@ -105,7 +105,7 @@ def _has_refusals(clinic: Clinic, before: int, status: int, count: int) -> bool:
 
 def recovery(load: LiveLoad, after: float) -> dict[str, float]:
     """Return the seconds from a moment to the end of the first good answer to a later request, by client."""
-    return {name: round(min(one.ended for one in load.answered(name, after)) - after, 1) for name in ROUTES}
+    return {name: round(min(one.ended for one in load.answered(name, after)) - after, 1) for name in load.clients}
 
 
 def test_the_gateway_is_killed(
