@@ -71,6 +71,8 @@ class LiveLoad(Clients[Attempt]):
         Which of the clients ask.
     wanted
         The encounter whose score the program asks for.
+    card_pause_seconds
+        Between two cards of the EHR, each of which takes care seconds of processor time.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class LiveLoad(Clients[Attempt]):
         stay: Stay,
         clients: tuple[str, ...] = (HOOK, SCORES),
         wanted: Mapping[str, str] = NOBODY,
+        card_pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self.clinic, self.callers, self.stay, self.clients = clinic, callers, stay, clients
         self._wanted, self._prefetch = wanted, clinic.prefetch(stay)
@@ -89,6 +92,7 @@ class LiveLoad(Clients[Attempt]):
             {name: partial(_attempt, name, ask[name]) for name in clients},
             pause_seconds=PAUSE_SECONDS,
             patience_seconds=PATIENCE_SECONDS,
+            pauses={HOOK: card_pause_seconds},
         )
 
     def wait_for_each(self, after: float, times: int = 1) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
 
@@ -28,6 +28,8 @@ class Clients(Generic[A]):
         What a client does for one attempt, by its name.
     pause_seconds : float
         Between two requests of a client.
+    pauses : mapping, optional
+        Pauses of clients that ask more seldom, by name.
     patience_seconds : float
         How long :meth:`wait` waits at most.
 
@@ -37,11 +39,20 @@ class Clients(Generic[A]):
         What they got, in the order in which it ended.
     """
 
-    def __init__(self, ask: Mapping[str, Callable[[], A]], *, pause_seconds: float, patience_seconds: float) -> None:
-        self._pause, self._patience = pause_seconds, patience_seconds
+    def __init__(
+        self,
+        ask: Mapping[str, Callable[[], A]],
+        *,
+        pause_seconds: float,
+        patience_seconds: float,
+        pauses: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        self._patience = patience_seconds
         self.attempts: list[A] = []
         self._changed, self._stop = threading.Condition(), threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(one,)) for one in ask.values()]
+        self._threads = [
+            threading.Thread(target=self._run, args=(one, pauses.get(name, pause_seconds))) for name, one in ask.items()
+        ]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -61,10 +72,10 @@ class Clients(Generic[A]):
             met = self._changed.wait_for(lambda: condition(self.attempts), self._patience)
         assert met, f"after {self._patience:.0f} s: {self.attempts[-8:]}"
 
-    def _run(self, ask: Callable[[], A]) -> None:
+    def _run(self, ask: Callable[[], A], pause: float) -> None:
         while not self._stop.is_set():
             attempt = ask()
             with self._changed:
                 self.attempts.append(attempt)
                 self._changed.notify_all()
-            self._stop.wait(self._pause)
+            self._stop.wait(pause)
