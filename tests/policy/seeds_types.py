@@ -120,7 +120,7 @@ _DRAINS: list[Seed] = [
     extra("BCP-04", _deployment(f"{_OWN}.lifecycle.preStop.sleep.seconds", 0)),
     extra("BCP-04", _deployment(f"{_OWN}.lifecycle.preStop.sleep.seconds", 30)),
     extra("BCP-04", _deployment("spec.template.spec.terminationGracePeriodSeconds", 5)),
-    extra("BCP-04", _deployment("spec.strategy", {"type": "Recreate"})),
+    extra("BCP-04", _deployment("spec.strategy.type", "Recreate")),
     extra("BCP-04", _deployment("spec.strategy.rollingUpdate.maxUnavailable", "25%")),
     extra("BCP-04", _deployment("spec.strategy", None)),
     seed("BCP-04", "k8s:serving.kserve.io/ServingRuntime", "spec.containers[0].lifecycle", GONE),
