@@ -131,7 +131,12 @@ def vault_roles(hospital: str) -> list[Resource]:
             {
                 "backend": f"{hospital}/database",
                 "name": "readmission",
-                "postgresql": {"connectionUrl": url, "username": f"vault_{hospital}"},
+                "allowedRoles": ["analyst"],
+                "postgresql": {
+                    "connectionUrl": url,
+                    "username": f"vault_{hospital}",
+                    "passwordAuthentication": "scram-sha-256",
+                },
             },
         ),
         build(
@@ -142,6 +147,8 @@ def vault_roles(hospital: str) -> list[Resource]:
                 "name": "analyst",
                 "dbName": "readmission",
                 "creationStatements": statements,
+                "revocationStatements": ['DROP ROLE "{{name}}";'],
+                "defaultTtl": 900,
                 "maxTtl": 3600,
             },
         ),
@@ -157,6 +164,10 @@ def vault_roles(hospital: str) -> list[Resource]:
                 "allowIpSans": False,
                 "serverFlag": True,
                 "clientFlag": False,
+                "keyType": "ec",
+                "keyBits": 256,
+                "keyUsages": ["DigitalSignature"],
+                "ttl": "86400",
                 "maxTtl": "2592000",
             },
         ),

@@ -311,7 +311,15 @@ def gateway(hospital: str) -> list[Resource]:
         build(
             "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
             f"{hospital}-pki",
-            {"backend": f"{hospital}/pki", "type": "internal", "certificate": f"authority of {hospital}"},
+            {
+                "backend": f"{hospital}/pki",
+                "type": "internal",
+                "certificate": f"authority of {hospital}",
+                "keyType": "ec",
+                "keyBits": 384,
+                "maxPathLength": 0,
+                "ttl": "315360000s",
+            },
             protect=True,
         ),
         build(

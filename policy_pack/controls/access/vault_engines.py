@@ -4,6 +4,7 @@ import base64
 import binascii
 
 from policy_pack.controls.rules import ANY, join_check, resource_check
+from policy_pack.facts.iam.assumption import OIDC_PROVIDER
 from policy_pack.stack.checks import Findings, StackContext, expect, is_not_true, is_set, one_of, violation
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import EKS, VAULT_AUTH_METHOD, VAULT_KUBERNETES_CONFIG, VAULT_KUBERNETES_ROLE
@@ -75,6 +76,23 @@ def the_cluster_is_verified(config: Resource, context: StackContext) -> Findings
     }
     if authorities and known_text(certificate) and known_text(certificate).strip() not in authorities:
         yield violation("trusts another certificate authority than the cluster's", certificate.path)
+
+
+@join_check("AUTH-03", VAULT_KUBERNETES_CONFIG)
+def tokens_are_reviewed_by_the_cluster(config: Resource, context: StackContext) -> Findings:
+    """Require the address of the stack's cluster: who answers there decides whose token a token is.
+
+    It is the endpoint of the EKS cluster, or without one the issuer of the OIDC provider that AWS trusts.
+    """
+    host = config.at("kubernetesHost")
+    endpoints = [cluster.at("endpoint") for cluster in context.graph.of(EKS)]
+    known = {_address(known_text(one)) for one in endpoints or [p.at("url") for p in context.graph.of(OIDC_PROVIDER)]}
+    if host.known and known and "" not in known and _address(known_text(host)) not in known:
+        yield violation("is not the address of the stack's cluster", host.path)
+
+
+def _address(text: str) -> str:
+    return text.removeprefix("https://").rstrip("/")
 
 
 def _decoded(text: str) -> str:
