@@ -12,22 +12,28 @@ from playwright.sync_api import Browser, Page
 from rich.console import Console
 
 from local.errors import UserError
-from local.hospitals import discharge
+from local.hospitals import discharge, pipeline, population
 from local.keycloak import staff
 from local.keycloak.staff import COORDINATOR, Person
 from local.paths import REPOSITORY, Home, worklist_url
 from local.screen import CARD_WIDTH, card_panel
 from local.stack.stack import Stack
+from tests.support import old_records
 from tests.support.gateway_browser import gateway_browser, signed_in
 
 FOLDER = REPOSITORY / "build" / "screenshots"
 DESKTOP, PHONE = (1280, 1024), (390, 844)
 MOST_TABS = 40
 _PAGES = {"list": "", "paper": "/print", "readmissions": "/readmissions", "break-glass": "/break-glass"}
+_ENTRIES = {"stale": ".scored .card.is-stale", "fallback": ".fallback .card"}
+"""Entries of the list that must not be mistaken for a model's score of today."""
 
 
 def write(home: Home, folder: Path) -> Iterator[Path]:
-    """Discharge a patient of each hospital, and yield a picture after the other.
+    """Discharge patients of each hospital, and yield a picture after the other.
+
+    One patient has a record; one has none since yesterday, whose score is stale; and one has none for longer, who is
+    ranked by LACE.
 
     Raises
     ------
@@ -35,23 +41,26 @@ def write(home: Home, folder: Path) -> Iterator[Path]:
         If the environment has no staff, or the hook is not answered.
     """
     people = staff.read(home)
-    hospitals = [entry["name"] for entry in Stack(home).working() if (entry["name"], "casey") in people]
+    entries = {entry["name"]: entry for entry in Stack(home).working() if (entry["name"], "casey") in people}
+    hospitals = list(entries)
     if not hospitals:
         raise UserError("No hospital of the stack has demonstration staff: run `make up` first.")
     folder.mkdir(parents=True, exist_ok=True)
     with gateway_browser(home, *hospitals) as browser:
         for hospital in hospitals:
             yield _card(browser, home, hospital, folder / f"{hospital}-card.png")
+            old_records.without_record(home, hospital, pipeline.bundles(population.source(home, entries[hospital])))
             coordinators = [one for one in people.values() if one.hospital == hospital and one.role == COORDINATOR]
             yield from _worklist(browser, [one for one in coordinators if one.seed], folder)
 
 
 def _card(browser: Browser, home: Home, hospital: str, file: Path) -> Path:
     """Write the card of a discharge, as `make discharge` shows it."""
-    done = discharge.discharge(home, hospital)
+    card = discharge.first_card(home, hospital)
+    if card.problem:
+        raise UserError(card.problem)
     console = Console(file=io.StringIO(), record=True, width=CARD_WIDTH)
-    for card in done.cards:
-        console.print(card_panel(card))
+    console.print(card_panel(card.content))
     with browser.new_context(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}) as context:
         page = context.new_page()
         page.set_content(console.export_svg(title=f"{hospital}: encounter-discharge"))
@@ -78,6 +87,25 @@ def _worklist(browser: Browser, coordinators: list[Person], folder: Path) -> Ite
             page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
             page.goto(address)
             yield _picture(page, folder / f"{name}-list-narrow.png")
+            for kind, entry in _ENTRIES.items():
+                yield from _patient(page, address, entry, folder / f"{name}-{kind}")
+
+
+def _patient(page: Page, address: str, entry: str, file: Path) -> Iterator[Path]:
+    """Write the first entry of a kind in the list, and the patient's page, wide and narrow; nothing without one."""
+    page.goto(address)
+    found = page.locator(entry)
+    if not found.count():
+        return
+    for suffix, (width, height) in {"": DESKTOP, "-narrow": PHONE}.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(address)
+        picture = file.with_name(f"{file.name}-entry{suffix}.png")
+        found.first.screenshot(path=picture)
+        yield picture
+        found.first.locator(".person a").click()
+        page.wait_for_url(f"{address}/entries/*")
+        yield _picture(page, file.with_name(f"{file.name}-patient{suffix}.png"))
 
 
 def _tab_to_patient(page: Page) -> bool:

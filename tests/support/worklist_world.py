@@ -182,3 +182,19 @@ def fallback(lace: int, reason: str = "model-unavailable") -> Score:
 def not_scored(reason: str = "features-missing") -> Score:
     """Return the answer for a patient without features."""
     return Score(status="not-scored", not_scored_reason=reason, record=3, missing=("length of stay",))
+
+
+def populate(world: World) -> dict[str, str]:
+    """Place a discharge of each kind in cardiology and one in medicine, and return the entries by kind."""
+    entries = {
+        "not scored": world.place(1, not_scored(), name="Okafor, Ngozi"),
+        "fallback": world.place(2, fallback(13), name="Lindqvist, Bengt-Åke Johan"),
+        "stale": world.place(3, scored(0.31, freshness=33), name="Tanaka, Hiroshi"),
+        "scored": world.place(4, scored(0.42), name="Delacroix-Fernández, María de los Ángeles"),
+    }
+    world.planning.past["v1-000000000004"] = (
+        PastScore(world.now(), "scored", 0.4, 9, "readmission-risk-v1 v1", 12),
+        PastScore(world.now(), "fallback", None, 9, "", 11),
+    )
+    world.place(5, scored(0.5), unit="medicine", name="Other, Oz")
+    return entries

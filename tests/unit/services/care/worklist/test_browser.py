@@ -10,11 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
-from services.care.worklist.ports import PastScore
 from tests.support.browser import chromium
 from tests.support.sign_in import COORDINATOR
 from tests.support.worklist_app import Records, application, served
-from tests.support.worklist_world import World, fallback, not_scored, scored
+from tests.support.worklist_world import World, populate
 
 pytestmark = pytest.mark.process
 MOST_TABS = 60
@@ -52,21 +51,6 @@ def window(browser: Browser, world: World, size: tuple[int, int]) -> Iterator[Pa
     yield page
     context.close()
     assert complaints == []
-
-
-def populate(world: World) -> dict[str, str]:
-    entries = {
-        "not scored": world.place(1, not_scored(), name="Okafor, Ngozi"),
-        "fallback": world.place(2, fallback(13), name="Lindqvist, Bengt-Åke Johan"),
-        "stale": world.place(3, scored(0.31, freshness=33), name="Tanaka, Hiroshi"),
-        "scored": world.place(4, scored(0.42), name="Delacroix-Fernández, María de los Ángeles"),
-    }
-    world.planning.past["v1-000000000004"] = (
-        PastScore(world.now(), "scored", 0.4, 9, "readmission-risk-v1 v1", 12),
-        PastScore(world.now(), "fallback", None, 9, "", 11),
-    )
-    world.place(5, scored(0.5), unit="medicine", name="Other, Oz")
-    return entries
 
 
 def tab_to(page: Page, name: str) -> None:
