@@ -49,9 +49,13 @@ def write(home: Home, folder: Path) -> Iterator[Path]:
     with gateway_browser(home, *hospitals) as browser:
         for hospital in hospitals:
             yield _card(browser, home, hospital, folder / f"{hospital}-card.png")
-            old_records.without_record(home, hospital, pipeline.bundles(population.source(home, entries[hospital])))
-            coordinators = [one for one in people.values() if one.hospital == hospital and one.role == COORDINATOR]
-            yield from _worklist(browser, [one for one in coordinators if one.seed], folder)
+            coordinators = [
+                one for one in people.values() if one.hospital == hospital and one.role == COORDINATOR and one.seed
+            ]
+            units = {unit for one in coordinators for unit in one.units}
+            files = pipeline.bundles(population.source(home, entries[hospital]))
+            old_records.without_record(home, hospital, files, units)
+            yield from _worklist(browser, coordinators, folder)
 
 
 def _card(browser: Browser, home: Home, hospital: str, file: Path) -> Path:

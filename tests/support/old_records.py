@@ -5,7 +5,7 @@ ingestion had. How old that is depends on the patient.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +16,9 @@ from local.hospitals.discharge import NotReadyError
 from local.hospitals.ehr_client import EhrClient
 from local.hospitals.patient_record import Stay
 from local.paths import Home
+from model.identity_store.identity_values import unit_of
 from services.care.worklist import codes
+from services.care.worklist_ports import unit_name
 from services.planning.settings import Settings
 
 READY_SECONDS = 90
@@ -47,7 +49,7 @@ def newest_stays(files: Sequence[Path], now: datetime) -> Iterator[tuple[timedel
             yield now - max(past), max(stays, key=lambda stay: stay.started), path
 
 
-def without_record(home: Home, hospital: str, files: Sequence[Path]) -> dict[str, str]:
+def without_record(home: Home, hospital: str, files: Sequence[Path], units: Collection[str]) -> dict[str, str]:
     """Call the hook without a record until a card of each kind came back, and return the cards' summaries.
 
     Parameters
@@ -56,6 +58,8 @@ def without_record(home: Home, hospital: str, files: Sequence[Path]) -> dict[str
         The environment, and its hospital.
     files
         The hospital's FHIR files, one for each patient.
+    units
+        The units whose patients are asked about.
 
     Raises
     ------
@@ -74,6 +78,8 @@ def without_record(home: Home, hospital: str, files: Sequence[Path]) -> dict[str
         if wanted is None or wanted in summaries:
             continue
         encounter = patient_record.prefetch([path], stay)["encounter"]
+        if unit_name(unit_of(encounter) or "", tuple(units)) not in units:
+            continue
         for card in waiting(discharge.call, ehr, stay, {"encounter": encounter}):
             summary = str(card["summary"])
             if SUMMARIES[wanted] in summary:
