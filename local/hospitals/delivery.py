@@ -79,9 +79,15 @@ def roll_back(home: Home, hospital: str, steps: Steps) -> Delivered:
     stack = Stack(home)
     entry = _editable(stack, hospital)
     active = str(entry.get("release") or "")
+    withdrawn_as_shadow = False
     if entry.get("canary"):
         delivered = Delivered(active, str(entry["canary"]["release"]))
         stack.unset_field(hospital, "canary")
+        # An update of some resources may end no other ones: until all are updated, the canary's servers stay in the
+        # stack for a release that answers nobody.
+        withdrawn_as_shadow = not entry.get("shadow")
+        if withdrawn_as_shadow:
+            stack.set_fields(hospital, {"shadow.release": delivered.withdrawn, "shadow.percent": "1"})
     elif entry.get("previous"):
         delivered = Delivered(str(entry["previous"]), active)
         stack.set_fields(hospital, {"release": delivered.answers, "previous": active})
@@ -90,12 +96,16 @@ def roll_back(home: Home, hospital: str, steps: Steps) -> Delivered:
             f"{hospital} has no canary to withdraw and no previous release to return to: set `release` in its entry, "
             "and run `make up`."
         )
-    with steps() as tell:
-        stack.up(tell, only=tuple(pattern.format(hospital=hospital) for pattern in _CHOOSES))
-        _await_planning(home, hospital)
-        tell(f"{hospital}: {delivered.answers} answers")
+    if withdrawn_as_shadow or not entry.get("canary"):
+        with steps() as tell:
+            stack.up(tell, only=tuple(pattern.format(hospital=hospital) for pattern in _CHOOSES))
+            _await_planning(home, hospital)
+            tell(f"{hospital}: {delivered.answers} answers")
+    if withdrawn_as_shadow:
+        stack.unset_field(hospital, "shadow")
     with steps() as tell:
         stack.up(tell)
+        _await_planning(home, hospital)
     return delivered
 
 

@@ -280,10 +280,12 @@ class HospitalService(pulumi.ComponentResource):
     ) -> None:
         """Declare CronJobs, InferenceServices, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
-        for declare in (ingest, reidentify, features, training, promotion, inference_services):
+        for declare in (ingest, reidentify, features, training, promotion):
             declare(context, self)
+        servers = inference_services(context, self)
         if PLANNING in accounts:
-            planning(context, self)
+            # It asks a release only when that one's servers are ready: their absence would stop a new canary.
+            planning(replace(context, prerequisites=(*context.prerequisites, *servers)), self)
         if ANCHOR in accounts:
             anchor(context, self)
             verify(context, self)

@@ -44,8 +44,14 @@ def model_url(hospital: str, release: Release) -> str:
     return deployment.service_url(hospital, MODEL_SERVER, release.version)
 
 
-def inference_services(context: HospitalContext, parent: pulumi.Resource) -> None:
-    """Declare the ServingRuntime and, for each release of the hospital, an InferenceService with its Service."""
+def inference_services(context: HospitalContext, parent: pulumi.Resource) -> list[pulumi.Resource]:
+    """Declare the ServingRuntime and, for each release of the hospital, an InferenceService with its Service.
+
+    Returns
+    -------
+    list of pulumi.Resource
+        The InferenceServices, which are ready when they are there.
+    """
     identity = context.identities[MODEL_SERVER]
     labels = dict(identity.labels)
     runtime = CustomResource(
@@ -69,8 +75,10 @@ def inference_services(context: HospitalContext, parent: pulumi.Resource) -> Non
         spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=LabelSelectorArgs(match_labels=labels)),
         opts=context.options(parent),
     )
-    for release, metadata in context.releases.items():
+    return [
         _inference_service(context, release, metadata, runtime, parent)
+        for release, metadata in context.releases.items()
+    ]
 
 
 def _inference_service(
@@ -79,10 +87,10 @@ def _inference_service(
     metadata: ReleaseMetadata,
     runtime: pulumi.Resource,
     parent: pulumi.Resource,
-) -> None:
+) -> pulumi.Resource:
     """Declare the InferenceService of one release."""
     identity = context.identities[MODEL_SERVER]
-    CustomResource(
+    return CustomResource(
         context.logical_name(model_name(release.version)),
         api_version="serving.kserve.io/v1beta1",
         kind="InferenceService",

@@ -48,7 +48,9 @@ class EntryStack:
         return [{"name": "north", **self.world.declared}, {"name": "south", "release": V1}]
 
     def set_fields(self, hospital: str, fields: Mapping[str, str]) -> None:
-        self.world.entry |= fields
+        for name, value in fields.items():
+            first, _, rest = name.partition(".")
+            self.world.entry[first] = {**self.world.entry.get(first, {}), rest: value} if rest else value
         self._accepted(hospital)
 
     def unset_field(self, hospital: str, name: str) -> None:
@@ -131,7 +133,24 @@ def test_another_canary_s_stop_is_no_reason(world: World, home: Home) -> None:
 def test_a_rollback_withdraws_a_canary_first(world: World, home: Home) -> None:
     world.entry = {"release": V2, "canary": {"release": V3, "percent": 10}, "previous": V1}
     assert roll_back(home) == Delivered(V2, V3)
-    assert world.entry == {"release": V2, "previous": V1}
+    after = {"release": V2, "previous": V1}
+    # Until the whole stack is updated, no resource of the canary is removed from it.
+    shadowed = {**after, "shadow": {"release": V3, "percent": "1"}}
+    assert [(what == "all", entry) for what, entry in world.done] == [
+        (False, shadowed),
+        (False, shadowed),
+        (True, after),
+        (False, after),
+    ]
+    assert world.entry == after
+
+
+def test_a_canary_beside_a_shadow_is_withdrawn_by_one_update(world: World, home: Home) -> None:
+    shadow = {"release": V3, "percent": 10}
+    world.entry = {"release": V1, "canary": {"release": V2, "percent": 10}, "shadow": shadow}
+    assert roll_back(home) == Delivered(V1, V2)
+    after = {"release": V1, "shadow": shadow}
+    assert world.done == [("all", after), ("answers", after)]
 
 
 def test_a_rollback_returns_to_the_previous_release_before_it_updates_the_rest(world: World, home: Home) -> None:
@@ -142,6 +161,7 @@ def test_a_rollback_returns_to_the_previous_release_before_it_updates_the_rest(w
         ("**::north-planning **::north-care **::north-model-server", after),
         ("answers", after),
         ("all", after),
+        ("answers", after),
     ]
     assert roll_back(home) == Delivered(V2, V1)
 

@@ -7,6 +7,7 @@ import pytest
 
 from infra.cluster.node_classes import LABEL, NODE_CLASSES
 from infra.settings import Settings, VaultServer
+from tests.policy.recorded import record
 from tests.support.mocked_stack import RELEASE, SECOND_RELEASE, Stack, containers, declare, pods, settings
 from workloads.zones.workload_table import table
 
@@ -66,6 +67,17 @@ def test_a_promotion_starts_no_model_server(tmp_path: Path) -> None:
     old = before.by_key()
     changed = {one.name for one in after.resources if one.inputs != old[one.key].inputs}
     assert changed == {"north-planning", "north-model-server"}
+
+
+def test_planning_asks_a_release_when_its_servers_are_ready(tmp_path: Path) -> None:
+    """Calls without an answer stop a canary, so it waits for the InferenceServices, which wait to be ready."""
+    resources = record("prod", tmp_path, with_canary).resources
+    servers = [one for one in resources if one.type.endswith(":InferenceService")]
+    [planning] = [one for one in resources if one.urn.endswith(":Deployment::north-planning")]
+    assert len(servers) == 2
+    assert {one.urn for one in servers} <= set(planning.dependencies)
+    for one in servers:
+        assert one.properties["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
 
 
 def test_without_a_release_no_model_server_runs(tmp_path: Path) -> None:
