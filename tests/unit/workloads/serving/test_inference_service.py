@@ -71,7 +71,7 @@ def test_a_promotion_starts_no_model_server(tmp_path: Path) -> None:
 
 def test_planning_asks_a_release_when_its_servers_are_ready(tmp_path: Path) -> None:
     """Calls without an answer stop a canary, so it waits for the InferenceServices, which wait to be ready."""
-    resources = record("prod", tmp_path, with_canary).resources
+    resources: list[Any] = list(record("prod", tmp_path, with_canary).resources)
     servers = [one for one in resources if one.type.endswith(":InferenceService")]
     [planning] = [one for one in resources if one.urn.endswith(":Deployment::north-planning")]
     assert len(servers) == 2
