@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import hvac
+import requests
+from requests.adapters import HTTPAdapter
 from tenacity import (
     Retrying,
     TryAgain,
@@ -16,10 +18,25 @@ from tenacity import (
     stop_after_delay,
     wait_fixed,
 )
+from urllib3 import Retry
 
 from local.plugins.provider.common import PluginError, Props
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# A rate limit quota refuses a request before anything of it is done; Vault's own client asks again as well.
+_ASKED_AGAIN: Final = Retry(
+    total=None,
+    connect=0,
+    read=0,
+    redirect=0,
+    other=0,
+    status=60,
+    status_forcelist={429},
+    allowed_methods=None,
+    backoff_factor=0.1,
+    backoff_max=1,
+    raise_on_status=False,
+)
 
 
 @dataclass(frozen=True)
@@ -92,10 +109,15 @@ def connect(config: Props, environment: Mapping[str, str]) -> Vault:
         raise PluginError(f"no token for Vault at {address}: set `token` of the vault provider or VAULT_TOKEN")
     bundle = config.get("caCertFile") or environment.get("VAULT_CACERT")
     skip = str(config.get("skipTlsVerify", environment.get("VAULT_SKIP_VERIFY", ""))).lower() in ("true", "1")
+    session = requests.Session()
+    session.verify = False if skip else bundle or True
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=_ASKED_AGAIN))
     http = hvac.Client(
         url=address,
         token=token,
-        verify=False if skip else bundle or True,
+        verify=session.verify,
+        session=session,
         namespace=config.get("namespace") or environment.get("VAULT_NAMESPACE"),
         timeout=60,
     )

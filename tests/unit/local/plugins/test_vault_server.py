@@ -41,3 +41,13 @@ def test_a_limit_is_made_changed_and_taken_away(world: World) -> None:
     assert world.http.read("sys/quotas/rate-limit/logins")["data"]["interval"] == 2
     world.provider.delete(world.request(QUOTA, inputs, id=made, old_inputs=old, state=state))
     assert world.http.read("sys/quotas/rate-limit/logins") is None
+
+
+def test_requests_beyond_a_limit_are_made_again(world: World) -> None:
+    secrets = {"path": "north/transit", "type": "transit"}
+    world.create("vault:index/mount:Mount", secrets)
+    world.create(QUOTA, {"name": "keys", "path": "north/transit/", "rate": 2})
+    names = [f"key-{number}" for number in range(6)]
+    kind = "vault:transit/secretBackendKey:SecretBackendKey"
+    made = [world.create(kind, {"backend": "north/transit", "name": name})[0] for name in names]
+    assert made == [f"north/transit/keys/{name}" for name in names]
