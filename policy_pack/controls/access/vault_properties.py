@@ -73,7 +73,7 @@ def _is_listed(values: Collection[str | int | None], value: Any) -> bool:
 
 
 def _is_like(pattern: str, value: Any) -> bool:
-    return re.fullmatch(pattern, str(value)) is not None
+    return re.fullmatch(pattern, str(value or "")) is not None
 
 
 def _is_within(most: int, value: Any) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from local.__main__ import app
+from local.cluster import openbao
 from local.errors import UserError
 from local.keycloak.staff import Person, file, read, staff, write
 from local.paths import Home
@@ -81,6 +82,8 @@ def test_no_file_has_nobody(home: Home) -> None:
 
 def test_the_command_prints_a_code_and_no_secret(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HMLOPS_HOME", str(home.root))
+    openbao.token_file(home).parent.mkdir(parents=True)
+    openbao.token_file(home).touch()
     write(home, staff("north", UNITS, {}), ADDRESSES)
     done = CliRunner().invoke(app, ["one-time-password", "north", "casey"])
     assert len(done.output.strip()) == 6
@@ -90,6 +93,8 @@ def test_the_command_prints_a_code_and_no_secret(home: Home, monkeypatch: pytest
 @pytest.mark.parametrize(("who", "says"), [("jamie", "has no second factor"), ("nobody", "has no demonstration user")])
 def test_the_command_says_who_has_no_code(home: Home, monkeypatch: pytest.MonkeyPatch, who: str, says: str) -> None:
     monkeypatch.setenv("HMLOPS_HOME", str(home.root))
+    openbao.token_file(home).parent.mkdir(parents=True)
+    openbao.token_file(home).touch()
     write(home, staff("north", UNITS, {}), ADDRESSES)
     done = CliRunner().invoke(app, ["one-time-password", "north", who])
     assert isinstance(done.exception, UserError)

@@ -114,7 +114,8 @@ def test_a_bucket_policy_allows_other_principals() -> None:
     given = {"Effect": "Allow", "Principal": {"Service": "logs.amazonaws.com"}, "Action": "s3:PutObject"}
     found = cloud(*bucket(given | {"Resource": f"{BUCKET}/logs/*"}))
     assert [(one.principal.label, one.verb, one.parts) for one in found] == [
-        ("AWS service logs.amazonaws.com", "write", ("logs/*",))
+        ("AWS service logs.amazonaws.com", "overwrite", ("logs/*",)),
+        ("AWS service logs.amazonaws.com", "write", ("logs/*",)),
     ]
     public = {"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
     assert "anyone (Principal: *)" in readers(cloud(*bucket(public)), "list")

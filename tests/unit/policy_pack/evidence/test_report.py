@@ -251,7 +251,8 @@ def test_an_undeclared_connection_is_marked(tmp_path: Path) -> None:
     found = report(StackState(opened, {}), load(), read_file(REPOSITORY / "Pulumi.dev.yaml"))
     connections = [way for way in found.network.connections if way.target == "0.0.0.0/0"]
     assert {way.source for way in connections} == {
-        "north-phi/ingestor", "north-phi/reidentifier", "north-phi/database-setup", "north-phi/care",
+        "north-phi/ingestor", "north-phi/reidentifier", "north-phi/database-setup", "north-phi/database-removal",
+        "north-phi/care",
     }  # fmt: skip
     assert not any(way.declared for way in connections if way.source.endswith("reidentifier"))
 
