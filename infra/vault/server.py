@@ -44,8 +44,9 @@ def kubernetes_auth(settings: Settings, cluster: Cluster) -> KubernetesAuth:
     )
     opts = pulumi.ResourceOptions(provider=provider)
     backend = vault.AuthBackend("kubernetes", type="kubernetes", path=AUTH_PATH, opts=opts)
+    # Of logins alone: an update and the audit make many requests about the roles of the method in a second.
     vault.QuotaRateLimit(
-        "logins", name="logins", path=backend.path.apply(lambda path: f"auth/{path}/"), rate=LOGIN_RATE, opts=opts
+        "logins", name="logins", path=backend.path.apply(lambda path: f"auth/{path}/login"), rate=LOGIN_RATE, opts=opts
     )
     config = vault.kubernetes.AuthBackendConfig(
         "kubernetes",

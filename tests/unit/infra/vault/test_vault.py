@@ -25,7 +25,7 @@ def test_the_server_s_configuration_has_the_audit_devices(prod: Settings, stack:
 def test_logins_are_limited(stack: Stack) -> None:
     [quota] = stack.of("QuotaRateLimit")
     [backend] = stack.of("AuthBackend")
-    assert quota.inputs["path"] == f"auth/{backend.inputs['path']}/"
+    assert quota.inputs["path"] == f"auth/{backend.inputs['path']}/login"
     assert 0 < quota.inputs["rate"] <= 20
 
 
