@@ -47,9 +47,10 @@ class PodShape:
 
 
 _SELECTOR = {"matchLabels": {"app.kubernetes.io/managed-by": "pulumi"}}
+_STRATEGY = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 POD_SHAPES = (
     PodShape("v1", "Pod", (), {}),
-    PodShape("apps/v1", "Deployment", ("spec", "template"), {"spec": {"selector": _SELECTOR}}),
+    PodShape("apps/v1", "Deployment", ("spec", "template"), {"spec": {"selector": _SELECTOR, "strategy": _STRATEGY}}),
     PodShape(
         "batch/v1",
         "CronJob",
