@@ -392,7 +392,7 @@ def test_an_evaluation_of_another_pipeline_is_refused(tmp_path: Path) -> None:
 
 def test_a_version_that_was_approved_is_taken_and_a_candidate_s_is_not(tmp_path: Path) -> None:
     run = prepared(tmp_path)
-    approval: dict[str, Any] = {"answers": ANSWERS, "approved_by": OFFICER}
+    approval = {name: value for name, value in APPROVED.items() if name != "reason"}
     first = published(tmp_path, run, reason="reviewed", **approval)
     assert not published(tmp_path, run, reason="reviewed", **approval).changed
     with pytest.raises(GateError, match=f"v1 is taken: {first.release} was approved"):
