@@ -44,11 +44,12 @@ class Row:
 
 
 def rows() -> tuple[Row, ...]:
-    """Return the rows of workloads.yaml."""
+    """Return the rows of workloads.yaml that have pods."""
     table = yaml.safe_load((TABLES / "workloads.yaml").read_text(encoding="utf-8"))["workloads"]
     return tuple(
         Row(name, row["zone"], row["service_account"], tuple((row.get("ports") or {}).values()))
         for name, row in table.items()
+        if not row.get("person")
     )
 
 
