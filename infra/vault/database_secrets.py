@@ -57,7 +57,6 @@ class HospitalDatabase(pulumi.ComponentResource):
         super().__init__(
             "healthcare-mlops:infra:HospitalDatabase", name, None, pulumi.ResourceOptions.merge(opts, vault_provider)
         )
-        child = pulumi.ResourceOptions(parent=self)
         mount = vault.Mount(
             name,
             path=f"{args.hospital}/database",
@@ -67,6 +66,8 @@ class HospitalDatabase(pulumi.ComponentResource):
             max_lease_ttl_seconds=TOKEN_MAX_SECONDS,
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
+        # Removed with the mount, which ends the logins that Vault has issued and needs the connection for it.
+        child = pulumi.ResourceOptions(parent=self, deleted_with=mount)
         roles = {} if args.closed else login_roles()
         connection = database.SecretBackendConnection(
             name,

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +54,9 @@ def vault(home: Home, api: client.ApiClient) -> Iterator["Vault"]:
         yield Vault(api, adapter)
 
 
-@pytest.fixture(scope="module")
-def address(home: Home) -> Iterator[str]:
-    """Give the address of care's port, forwarded past NetworkPolicies."""
+@contextmanager
+def forwarded() -> Iterator[str]:
+    """Give an address of care's port, forwarded past NetworkPolicies until a connection is reset."""
     command = ["kubectl", "port-forward", "-n", NAMESPACE, f"service/{SERVICE}", ":443", "--address", "127.0.0.1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -66,6 +66,12 @@ def address(home: Home) -> Iterator[str]:
             yield f"https://127.0.0.1:{found[1]}"
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="module")
+def address(home: Home) -> Iterator[str]:
+    with forwarded() as found:
+        yield found
 
 
 @dataclass(frozen=True)
@@ -148,11 +154,17 @@ def test_the_gateway_is_answered_and_no_other_workload(
     assert (entry["caller"], entry["outcome"]) == (f"spiffe://hmlops/{HOSPITAL}/planner", "refused")
 
 
-def test_nobody_without_a_certificate_is_answered(address: str) -> None:
+@pytest.mark.usefixtures("home")
+def test_nobody_without_a_certificate_is_answered() -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with httpx.Client(verify=context, trust_env=False) as stranger, pytest.raises(httpx.TransportError):
+    with (
+        forwarded() as address,
+        httpx.Client(verify=context, trust_env=False) as stranger,
+        pytest.raises(httpx.TransportError) as refused,
+    ):
         stranger.get(f"{address}/cds-services")
+    assert not isinstance(refused.value, httpx.ConnectError) or "SSL" in str(refused.value)
 
 
 def test_a_hook_without_a_token_of_the_ehr_is_refused_and_on_record(north: Clinic, gateway: httpx.Client) -> None:

@@ -49,5 +49,5 @@ def test_who_has_no_second_factor_is_refused(home: Home, people: dict[tuple[str,
 
 
 def test_applying_the_entries_again_changes_nothing(home: Home, people: dict[tuple[str, str], Person]) -> None:
-    assert sign_in.apply(home, Stack(home).working()).done == {}
+    assert sign_in.apply(home, Stack(home).working(), Stack(home).gateway).done == {}
     assert staff.read(home) == people
