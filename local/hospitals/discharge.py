@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from local.errors import UserError
 from local.hospitals import ehr_client, patient_record, pipeline, population
@@ -19,6 +19,8 @@ HOOK = "encounter-discharge"
 PATH = "/cds-services/readmission-risk"
 CLINICIAN = "Practitioner/demonstration"
 TIMEOUT = 30.0
+WITHOUT_MODEL = "No model score"
+"""How the summary of a card begins for which the model did not answer."""
 _LONGEST_DETAIL = 300
 _READY_SECONDS, _WAIT_SECONDS = 120, 2
 _NOT_READY = (502, 503, 504)
@@ -89,21 +91,32 @@ def discharge(home: Home, hospital: str, patient: str = "") -> Discharge:
 
 
 def first_card(home: Home, hospital: str, seconds: float = _READY_SECONDS) -> Card:
-    """Return the card of one patient, for which services that are starting are waited for.
+    """Return the card of one patient, for which services that are starting are waited for, the model server too.
 
     What is wrong is told in the card's place: the environment is up without it.
     """
     waiting = Retrying(
         stop=stop_after_delay(seconds),
         wait=wait_fixed(_WAIT_SECONDS),
-        retry=retry_if_exception_type(NotReadyError),
-        reraise=True,
+        retry=retry_if_exception_type(NotReadyError) | retry_if_result(_is_without_model),
+        retry_error_callback=_last,
     )
     try:
         done = waiting(discharge, home, hospital)
     except UserError as fault:
         return Card({}, str(fault))
     return Card(done.cards[0]) if done.cards else Card({}, f"{hospital} answered the hook without a card.")
+
+
+def _is_without_model(done: Discharge) -> bool:
+    return any(str(card.get("summary", "")).startswith(WITHOUT_MODEL) for card in done.cards)
+
+
+def _last(state: RetryCallState) -> Discharge:
+    """Return the last answer, or raise what prevented it."""
+    assert state.outcome is not None
+    done: Discharge = state.outcome.result()
+    return done
 
 
 def request(stay: patient_record.Stay, prefetch: dict[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,11 @@ def test_the_first_card_waits_for_services_that_start(tmp_path: Path, monkeypatc
     monkeypatch.setattr(discharge, "_WAIT_SECONDS", 0)
     home = Home(tmp_path)
     assert first_card(home, "north", 60) == Card(CARD_OF_TEST)
+    ranked = Discharge("north", "p1", "e1", ({"summary": "No model score, ranked by LACE 4 of 19"},), "")
+    answers[:] = [ranked, ranked, Discharge("north", "p1", "e1", (CARD_OF_TEST,), "")]
+    assert first_card(home, "north", 60) == Card(CARD_OF_TEST)
+    answers[:] = [ranked]
+    assert first_card(home, "north", 0) == Card(ranked.cards[0])
     answers[:] = [NotReadyError("starting")]
     assert first_card(home, "north", 0) == Card({}, "starting")
     answers[:] = [UserError("refused")]
