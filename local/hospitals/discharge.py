@@ -112,11 +112,9 @@ def _is_without_model(done: Discharge) -> bool:
     return any(str(card.get("summary", "")).startswith(WITHOUT_MODEL) for card in done.cards)
 
 
-def _last(state: RetryCallState) -> Discharge:
+def _last(state: RetryCallState) -> Any:
     """Return the last answer, or raise what prevented it."""
-    assert state.outcome is not None
-    done: Discharge = state.outcome.result()
-    return done
+    return state.outcome.result() if state.outcome else None
 
 
 def request(stay: patient_record.Stay, prefetch: dict[str, Any]) -> dict[str, Any]:
