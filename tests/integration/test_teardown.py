@@ -16,7 +16,15 @@ from local.stack import jobs
 from local.stack.stack import CONFIG
 from tests.integration.support import pulumi, steps
 
-OWN = ("default", "kserve", "kube-node-lease", "kube-public", "kube-system")
+OWN = (
+    "cert-manager",
+    "default",
+    "envoy-gateway-system",
+    "kserve",
+    "kube-node-lease",
+    "kube-public",
+    "kube-system",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
