@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from local.hospitals.rollout import roll_out
 from local.keycloak import admin, staff
 from local.lifecycle import prepare
 from local.paths import KEYCLOAK_URL, Home
-from local.progress import Tell, steps_on
+from local.progress import Steps, Tell, steps_on
 from local.rehearsal import rehearsal
 from local.stack import audit_chain, environment
 from local.stack.stack import Stack, link_overlay, remove_state, require_local_cluster
@@ -189,26 +190,25 @@ def audit_verify(
         raise typer.Exit(1)
 
 
-def _show_delivery(hospital: str, done: delivery.Delivered) -> None:
+def _deliver(hospital: str, change: Callable[[Home, str, Steps], delivery.Delivered]) -> None:
+    """Change which release of a hospital answers, and say so."""
+    home = _environment()
+    with lifecycle.exclusive(home):
+        os.environ.update(environment.process(home))
+        done = change(home, hospital, steps_on(errors))
     print(f"{hospital}: {done.answers} answers" + (f", and {done.withdrawn} does not" if done.withdrawn else ""))
 
 
 @app.command()
 def promote(hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "") -> None:
     """Let a hospital's canary answer all encounters; the release that did is kept warm as the previous one."""
-    home = _environment()
-    with lifecycle.exclusive(home):
-        os.environ.update(environment.process(home))
-        _show_delivery(hospital, delivery.promote(home, hospital, steps_on(errors)))
+    _deliver(hospital, delivery.promote)
 
 
 @app.command()
 def rollback(hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "") -> None:
     """Withdraw a hospital's canary, or let its previous release answer in place of the active one."""
-    home = _environment()
-    with lifecycle.exclusive(home):
-        os.environ.update(environment.process(home))
-        _show_delivery(hospital, delivery.roll_back(home, hospital, steps_on(errors)))
+    _deliver(hospital, delivery.roll_back)
 
 
 @app.command()

@@ -13,14 +13,13 @@ from typing import Any
 import yaml
 
 from infra.settings.errors import SettingPath, SettingsError, dotted
+from infra.settings.releases import ReleaseRole
 
 OVERLAY = "overlay"
 """Folder of the engine's files of stacks."""
 HOSPITALS = "hospitals"
 _CONFIG = "config"
 _NAME = "name"
-# What the overlay says of them would hide what the entry says.
-_ROLES = ("release", "canary", "shadow", "previous")
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,8 @@ def _faults(
         faults.append(f"{where}.{_NAME} cannot be changed here; change it in {files[0]}, or remove it")
     faults += [
         f"{where}.{role} is also in the entry of {files[0]}; remove one of the two"
-        for role in _ROLES
+        # What the overlay says of them would hide what the entry says.
+        for role in ReleaseRole
         if role in given and entries[places[name]].get(role)
     ]
     return faults
