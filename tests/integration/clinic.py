@@ -22,7 +22,6 @@ from local.hospitals.ehr_client import EhrClient
 from local.hospitals.gateway_call import send
 from local.hospitals.patient_record import Stay
 from local.paths import NODE_IP, POSTGRES_PORT, Home, machine_url
-from local.stack import jobs
 from local.stack.stack import Stack
 from model.release.signing import LocalSigner
 from services.audit import chain
@@ -193,10 +192,3 @@ def logs(api: client.ApiClient, namespace: str) -> dict[str, str]:
         for pod in core.list_namespaced_pod(namespace).items
         for one in (*(pod.spec.init_containers or ()), *pod.spec.containers)
     }
-
-
-@contextmanager
-def cluster(home: Home) -> Iterator[client.ApiClient]:
-    """Connect to the cluster as its administrator."""
-    with jobs.connect(home) as api:
-        yield api

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes import client
 
 from local.cluster.supervision import Supervisor
 from local.paths import REPOSITORY, Home
-from local.stack import environment
+from local.stack import environment, jobs
 
 
 def _make(command: str) -> None:
@@ -45,3 +46,9 @@ def home() -> Iterator[Home]:
         os.environ.update(before)
         if not was_up:
             _make("down")
+
+
+@pytest.fixture(scope="module")
+def api(home: Home) -> Iterator[client.ApiClient]:
+    with jobs.connect(home) as connected:
+        yield connected

@@ -23,7 +23,7 @@ from local.paths import BAO_URL, KEYCLOAK_URL, Home
 from local.stack.stack import Stack
 from services.transport import SpiffeId, TlsFiles
 from services.transport import client as mutual_tls
-from tests.integration.clinic import Clinic, cluster
+from tests.integration.clinic import Clinic
 from tests.integration.support import eventually
 from tests.support.ehr import Ehr
 from tests.support.keycloak_server import Browser, next_code
@@ -40,12 +40,6 @@ FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 @pytest.fixture(scope="module")
 def north(home: Home) -> Clinic:
     return Clinic(home, HOSPITAL)
-
-
-@pytest.fixture(scope="module")
-def api(home: Home) -> Iterator[client.ApiClient]:
-    with cluster(home) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from local.keycloak import staff
 from local.keycloak.staff import Person
 from local.paths import Home, worklist_url
 from local.stack.stack import Stack
-from tests.integration.clinic import Clinic, Json, cluster, logs, without_pods
+from tests.integration.clinic import Clinic, Json, logs, without_pods
 from tests.support.gateway_browser import gateway_browser, signed_in
 from tests.support.service_accounts import CLINIC
 
@@ -52,12 +52,6 @@ def north(home: Home) -> Clinic:
 @pytest.fixture(scope="module")
 def people(home: Home) -> dict[tuple[str, str], Person]:
     return staff.read(home)
-
-
-@pytest.fixture(scope="module")
-def api(home: Home) -> Iterator[client.ApiClient]:
-    with cluster(home) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -15,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from local.paths import Home
 from local.stack.stack import Stack
-from tests.integration.clinic import cluster
 from tests.integration.credential_forms import credentials
 from tests.integration.node_processes import Container, command_line, containers, environment
 from tests.integration.support import eventually
@@ -65,9 +63,8 @@ def hospitals(home: Home) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def core(home: Home) -> Iterator[Any]:
-    with cluster(home) as api:
-        yield client.CoreV1Api(api)
+def core(api: client.ApiClient) -> Any:
+    return client.CoreV1Api(api)
 
 
 @pytest.fixture(scope="module")

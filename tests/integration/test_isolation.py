@@ -15,8 +15,7 @@ from kubernetes import client
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local.hospitals.pipeline import bucket
-from local.paths import API_PORT, AWS_PORT, BAO_PORT, BAO_URL, NODE_IP, Home
-from local.stack import jobs
+from local.paths import API_PORT, AWS_PORT, BAO_PORT, BAO_URL, NODE_IP
 from tests.integration.pod_templates import ZONE, pod_template
 
 AUDIENCE = "sts.amazonaws.com"
@@ -38,12 +37,6 @@ server = socket.create_server(("0.0.0.0", 8080))
 while True:
     server.accept()[0].close()
 """
-
-
-@pytest.fixture(scope="module")
-def api(home: Home) -> Iterator[client.ApiClient]:
-    with jobs.connect(home) as found:
-        yield found
 
 
 def token(api: client.ApiClient, hospital: str, workload: str, audience: str | None) -> str:

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from kubernetes import client
 
 from local.hospitals.patient_record import Stay
 from local.paths import Home
-from tests.integration.clinic import Clinic, Json, cluster
+from tests.integration.clinic import Clinic, Json
 from tests.integration.gateway_callers import Callers
 from tests.integration.lease_revoker import lease_revoker
 from tests.integration.live_load import HOOK, SCORES, Attempt, LiveLoad, unrecorded
@@ -35,12 +35,6 @@ AGENT, ENVOY = "vault-agent", "envoy"
 LOGIN = Path("vault/secrets/database-planning.json")
 SECONDS = 120
 Property = Callable[[str, object], None]
-
-
-@pytest.fixture(scope="module")
-def api(home: Home) -> Iterator[client.ApiClient]:
-    with cluster(home) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from local.paths import REPOSITORY, Home
 from local.progress import steps_on
 from local.stack import jobs
 from local.stack.stack import ROLES, Stack, releases_of
-from tests.integration.clinic import Clinic, cluster
+from tests.integration.clinic import Clinic
 from tests.integration.gateway_callers import Callers
 from tests.integration.live_load import HOOK, LiveLoad, unrecorded
 from tests.integration.support import eventually
@@ -65,7 +65,7 @@ def second(stack: Stack, active: str, home: Home) -> Iterator[str]:
     if not found:
         stack.set_fields(HOSPITAL, {"promotion.candidate": _candidate(store), **PROMOTION})
         update(stack)
-        with cluster(home) as api:
+        with jobs.connect(home) as api:
             jobs.ensure(api, jobs.Run(f"{HOSPITAL}-data", "release", "second"), tell=lambda _: None)
         stack.unset_field(HOSPITAL, "promotion")
         found = [one for one in pipeline.releases(store, HOSPITAL) if one.startswith("v2@")]
@@ -154,7 +154,7 @@ def test_a_rollback_loses_no_request(
 
 
 def test_each_release_has_its_own_pods(home: Home, canary: str) -> None:
-    with cluster(home) as api:
+    with jobs.connect(home) as api:
         core: Any = client.CoreV1Api(api)
         pods = core.list_namespaced_pod(f"{HOSPITAL}-serving").items
     served = {pod.metadata.labels.get("serving.kserve.io/inferenceservice") for pod in pods}

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from kubernetes import client
 from local.hospitals.patient_record import Stay
 from local.paths import Home
 from model.warehouse.tables import FEATURES, SCHEMA
-from tests.integration.clinic import Clinic, Json, cluster
+from tests.integration.clinic import Clinic, Json
 from tests.integration.gateway_callers import Callers
 from tests.integration.live_load import DISCOVERY, HOOK, REFUSED, SCORES, LiveLoad, unrecorded
 from tests.integration.support import eventually
@@ -34,12 +34,6 @@ WITH_CARDS, CARD_PAUSE_SECONDS = {"planner", "care"}, 5.0
 SECONDS = 150
 KSERVE, PLURAL = ("serving.kserve.io", "v1beta1"), "inferenceservices"
 Property = Callable[[str, object], None]
-
-
-@pytest.fixture(scope="module")
-def api(home: Home) -> Iterator[client.ApiClient]:
-    with cluster(home) as connected:
-        yield connected
 
 
 @pytest.fixture(scope="module")

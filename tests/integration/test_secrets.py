@@ -12,7 +12,6 @@ from kubernetes import client
 
 from local.cluster import openbao
 from local.paths import BAO_URL, Home
-from local.stack import jobs
 from tests.integration.pod_templates import pod_template
 from tests.integration.support import eventually
 from tests.integration.test_isolation import token
@@ -148,12 +147,6 @@ class Agents:
 def _is_refused(entry: dict[str, Any]) -> bool:
     answer = (entry.get("response") or {}).get("data") or {}
     return entry["type"] == "response" and ("error" in entry or "error" in answer)
-
-
-@pytest.fixture(scope="module")
-def api(home: Home) -> Iterator[client.ApiClient]:
-    with jobs.connect(home) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

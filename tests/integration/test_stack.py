@@ -42,12 +42,6 @@ from tests.integration.support import eventually, pulumi, steps, with_hospital
 
 
 @pytest.fixture(scope="module")
-def api(home: Home) -> Iterator[client.ApiClient]:
-    with jobs.connect(home) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def dynamic_api(api: client.ApiClient) -> Any:
     discover: Any = dynamic.DynamicClient
     return discover(api)

@@ -6,7 +6,6 @@ below. The same capture sees plain HTTP on such a port, with everything that is 
 
 import json
 import socket
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from kubernetes import client
 
 from local.paths import NODE_IP, POSTGRES_PORT, Home
-from tests.integration.clinic import Clinic, cluster
+from tests.integration.clinic import Clinic
 from tests.integration.gateway_callers import Callers
 from tests.integration.packets import UDP, Capture, Packet, Stream, interface_of, streams
 from tests.integration.plaintext import (
@@ -95,9 +94,8 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def core(home: Home) -> Iterator[Any]:
-    with cluster(home) as api:
-        yield client.CoreV1Api(api)
+def core(api: client.ApiClient) -> Any:
+    return client.CoreV1Api(api)
 
 
 def pods(core: Any) -> dict[str, set[str]]:
