@@ -254,7 +254,7 @@ def remains() -> list[str]:
     rules = run("nft", "list", "ruleset", check=False).splitlines()
     remaining += [f"rule {line.strip()}" for line in rules if any(name in line for name in _RULES)]
     remaining += [f"address {line}" for line in run("ip", "-o", "addr").splitlines() if f"{NODE_IP}/" in line]
-    remaining += [f"link {line.split()[1]}" for line in run("ip", "-o", "link").splitlines() if "veth" in line]
+    remaining += [f"link {name}" for name in host.pod_links()]
     remaining += [
         f"control group {root / host.CGROUP}" for root in host.cgroup_roots() if (root / host.CGROUP).exists()
     ]

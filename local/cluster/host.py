@@ -1,4 +1,4 @@
-"""Host setup and cleanup: addresses, forwarding, control groups, mounts and nftables rules.
+"""Host setup and cleanup: addresses, links, forwarding, control groups, mounts and nftables rules.
 
 Everything here is idempotent: a killed run leaves mounts, addresses, rules and
 control groups, which the next start or ``make down`` removes.
@@ -6,6 +6,7 @@ control groups, which the next start or ``make down`` removes.
 
 import contextlib
 import ipaddress
+import json
 import os
 import shutil
 import signal
@@ -218,9 +219,28 @@ def mounts(below: Path) -> list[str]:
     return sorted((point for point in points if Path(point).is_relative_to(below)), key=len, reverse=True)
 
 
+def pod_links(network: str = POD_CIDR) -> list[str]:
+    """Return the node's links to pods, by their address, which is in the pod network."""
+    pods = ipaddress.ip_network(network)
+    links = json.loads(run("ip", "-json", "-4", "address", "show", "type", "veth") or "[]")
+    addresses = ((link["ifname"], entry["local"]) for link in links if link for entry in link["addr_info"])
+    return [name for name, address in addresses if ipaddress.ip_address(address) in pods]
+
+
+def remove_pod_links(network: str = POD_CIDR) -> None:
+    """Remove the node's links to pods, and their routes with them.
+
+    The kernel keeps a killed pod's network for as long as it sends that pod's last packets, which can take minutes.
+    With the link the route would stay, and lead to the old pod when a new one gets its address.
+    """
+    for name in pod_links(network):
+        run("ip", "link", "delete", name, check=False)
+
+
 def clear(home: Home) -> None:
-    """Remove mounts, rules, control groups and the address; the data is kept."""
+    """Remove mounts, links, rules, control groups and the address; the data is kept."""
     kill_all()
+    remove_pod_links()
     for point in mounts(home.root):
         run("umount", "-l", point, check=False)
     for family, table in _TABLES:

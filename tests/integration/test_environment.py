@@ -10,13 +10,14 @@ import sys
 import uuid
 from base64 import b64encode
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
 import requests
 from kubernetes import client
 
-from local.cluster import openbao
+from local.cluster import host, openbao
 from local.cluster.control_plane import ETCD_URL
 from local.cluster.part import Part
 from local.cluster.parts import parts
@@ -29,6 +30,8 @@ from local.tools.catalogue import GO_TOOLS
 from tests.integration.support import eventually
 
 MODEL = "readmission-risk-v1"
+# For documentation (RFC 5737): no pod has an address of it.
+OTHER_NETWORK = "198.51.100.0/24"
 PARTS = (
     "cert-manager",
     "entry",
@@ -188,3 +191,23 @@ def test_the_log_of_a_part_that_is_not_there_is_one_sentence() -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "Unknown part 'nothing'" in done.stderr
+
+
+def test_the_link_of_a_pod_that_is_gone_is_removed_although_its_network_is_held(home: Home) -> None:
+    name = f"t{uuid.uuid4().hex[:8]}"
+    holder = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo ready; exec cat"], stdin=PIPE, stdout=PIPE)
+    with holder:
+        assert holder.stdin
+        assert holder.stdout
+        assert holder.stdout.readline() == b"ready\n"
+        host.run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
+        host.run("ip", "address", "add", "198.51.100.1/32", "dev", name)
+        host.run("ip", "link", "set", name, "up")
+        host.run("ip", "route", "add", "198.51.100.9/32", "dev", name)
+        assert host.pod_links(OTHER_NETWORK) == [name]
+        host.remove_pod_links(OTHER_NETWORK)
+        assert host.pod_links(OTHER_NETWORK) == []
+        assert host.run("ip", "route", "show", "root", OTHER_NETWORK) == ""
+        holder.stdin.close()
+    # The running pods keep theirs.
+    assert host.pod_links()

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -167,7 +168,12 @@ def _served(callers: Callers) -> x509.Certificate:
 def test_a_revoked_certificate_is_refused_once_the_lists_are_published(north: Callers, tmp_path: Path) -> None:
     own = north.certified(north.ehr.application.name, tmp_path)
     context = own.tls()
-    assert north.discover(north.hook_token(), context).status_code == 200
+
+    def accepted(tls: ssl.SSLContext | None = None) -> bool:
+        return north.discover(north.hook_token(), tls).status_code == 200
+
+    # The test before used up what the EHR may ask at once.
+    eventually(lambda: accepted(context), 90)
     revoked = x509.load_pem_x509_certificate(own.certificate_file.read_bytes())
     vault = operator(north.home)
     vault.write_data("north/pki/revoke", data={"serial_number": _serial(revoked)})
@@ -180,13 +186,13 @@ def test_a_revoked_certificate_is_refused_once_the_lists_are_published(north: Ca
 
     def refused() -> bool:
         try:
-            return north.discover(north.hook_token(), context).status_code != 200
+            return north.discover(north.hook_token(), context).status_code not in (200, 429)
         except REFUSED:
             return True
 
     eventually(refused, 60)
     # Others still come in.
-    assert north.discover(north.hook_token()).status_code == 200
+    eventually(accepted, 90)
 
 
 def _serial(certificate: x509.Certificate) -> str:
