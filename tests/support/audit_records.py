@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from services.audit.records import AuditEntry, ReleaseRef, ScoredEncounter, feature_bytes
+from services.audit.records import AuditEntry, ConfigurationRef, ReleaseRef, ScoredEncounter, feature_bytes
 
 ENCOUNTER = "v1-" + "a1" * 20
 PATIENT = "v1-" + "b2" * 20
@@ -46,3 +46,20 @@ def features(values: dict[str, float | str | None] | None = None) -> bytes:
 def request(number: int) -> UUID:
     """Return a request's id."""
     return UUID(int=number)
+
+
+FULL = entry(
+    caller_role="coordinator",
+    recipient="urn:registry:7",
+    encounter=ENCOUNTER,
+    patient=PATIENT,
+    encounters=(ENCOUNTER, "v2-abcdef"),
+    release=RELEASE,
+    freshness_hours=1.25,
+    fallback_reason="model-slow",
+    action="claim",
+    detail="other-unit",
+    scores=(scored(), scored(status="fallback", risk=None, lace=12)),
+    configuration=(ConfigurationRef(component="settings", digest="ab" * 32, changed_by="deployer"),),
+)
+"""An entry with every kind of field."""

@@ -1,51 +1,37 @@
-"""Audit records: what one request leaves on record, in canonical JSON, and the hash that links it to the one before.
+"""Entry of the chain: what a service says of one request, in canonical JSON.
 
-An entry holds codes, pseudonyms, digests and numbers, and no text that a person wrote. The time of a request is the
-true one, so it holds no shifted date: the age of the features is in hours.
+The time of a request is the true one, so an entry holds no shifted date: the age of the features is in hours.
 """
 
-import hashlib
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import rfc8785
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from services.audit.errors import AuditError
+from services.audit.records.fields import (
+    Code,
+    Digest,
+    Finite,
+    Hospital,
+    Hours,
+    Moment,
+    Name,
+    Outcome,
+    Probability,
+    Pseudonym,
+    Purpose,
+    Route,
+    Service,
+    ShortDigest,
+    timestamp,
+)
 
-VERSION = 1
-"""Version of the record's form; part of what is hashed."""
-HASH_BYTES = 32
-GENESIS = bytes(HASH_BYTES)
-"""Previous hash of the first record."""
 MOST_SCORES = 1000
 MAX_ENTRY_BYTES = 512 * 1024
 """Largest entry that the database accepts."""
-
-Service = Literal["care", "planning", "gateway"]
-Outcome = Literal["answered", "refused", "fallback", "failed"]
-
-Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}$")]
-"""Subject of a token, SPIFFE URI, client id: an identifier without spaces."""
-Purpose = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3,12}$")]
-"""Code of HL7 v3 PurposeOfUse."""
-Route = Annotated[
-    str, StringConstraints(pattern=r"^([A-Z]{1,12} )?(/[A-Za-z0-9_{}.:-]*)+$|^unmatched$", max_length=120)
-]
-"""Method and template of a route; never the path of a request, which names its patient."""
-Hospital = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-Pseudonym = Annotated[str, StringConstraints(pattern=r"^v[0-9]{1,4}-[0-9a-f]{6,64}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-ShortDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12,64}$")]
-Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Hours = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1)]
 
 _FROZEN = ConfigDict(extra="forbid")
 
@@ -249,86 +235,3 @@ def parse_entry(text: str) -> AuditEntry:
     if entry.canonical() != text:
         raise AuditError("is not in canonical JSON")
     return entry
-
-
-@dataclass(frozen=True)
-class Record:
-    """A link of the chain, as the database holds it.
-
-    Parameters
-    ----------
-    sequence
-        Its place in the chain, from 1, without gaps.
-    recorded_at
-        When the database recorded it; it never decreases along the chain.
-    login
-        The database login that wrote it.
-    previous_hash, hash
-        SHA-256 of the record before, and of this one.
-    entry_text
-        The entry in canonical JSON.
-    """
-
-    sequence: int
-    recorded_at: datetime
-    login: str
-    previous_hash: bytes
-    hash: bytes
-    entry_text: str
-
-    @cached_property
-    def entry(self) -> AuditEntry:
-        """The entry; AuditError if the text is not one."""
-        return parse_entry(self.entry_text)
-
-    def computed_hash(self) -> bytes:
-        """Return the hash of what the record holds."""
-        return hashlib.sha256(self.hashed()).digest()
-
-    def hashed(self) -> bytes:
-        """Return what is hashed: canonical JSON of every column but the hash.
-
-        The trigger of the table builds the same text (``services/database/migrations/audit``).
-        """
-        return (
-            f'{{"entry":{self.entry_text},"login":"{self.login}","previous_hash":"{self.previous_hash.hex()}",'
-            f'"recorded_at":"{timestamp(self.recorded_at)}","sequence":{self.sequence},"version":{VERSION}}}'
-        ).encode("utf-8", "surrogatepass")
-
-
-@dataclass(frozen=True)
-class KeptValues:
-    """The feature values of a score as they are kept beside its record, with the salt of their digest."""
-
-    salt: bytes
-    content: bytes
-
-    def digest(self) -> str:
-        """Return the digest that the record holds."""
-        return hashlib.sha256(self.salt + self.content).hexdigest()
-
-
-def timestamp(moment: datetime) -> str:
-    """Return a time in UTC with microseconds, as records and anchors have it."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def feature_bytes(values: dict[str, float | str | None]) -> bytes:
-    """Return feature values as they are kept beside a record: canonical JSON, in which every float is exact.
-
-    Raises
-    ------
-    AuditError
-        If a value is infinite.
-    """
-    try:
-        return rfc8785.dumps({name: _number(value) for name, value in values.items()})
-    except rfc8785.CanonicalizationError:
-        raise AuditError("A feature value is not finite, so it cannot be kept; correct the features.") from None
-
-
-def _number(value: Any) -> float | str | None:
-    if value is None or isinstance(value, str):
-        return value
-    number = float(value)
-    return None if number != number else number  # NaN is a missing value

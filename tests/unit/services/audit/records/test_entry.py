@@ -1,46 +1,25 @@
-"""Entries: what a record can hold, its canonical form, and what is hashed."""
+"""Entries: what a record can hold, and its canonical form."""
 
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from hashlib import sha256
 from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.audit.errors import AuditError
 from services.audit.records import (
-    GENESIS,
     ConfigurationRef,
-    KeptValues,
-    Record,
     ReleaseRef,
     ScoredEncounter,
-    feature_bytes,
     parse_entry,
     timestamp,
 )
-from tests.support.audit_records import ENCOUNTER, PATIENT, RELEASE, entry, request, scored
+from tests.support.audit_records import ENCOUNTER, FULL, PATIENT, entry, request, scored
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
-FULL = entry(
-    caller_role="coordinator",
-    recipient="urn:registry:7",
-    encounter=ENCOUNTER,
-    patient=PATIENT,
-    encounters=(ENCOUNTER, "v2-abcdef"),
-    release=RELEASE,
-    freshness_hours=1.25,
-    fallback_reason="model-slow",
-    action="claim",
-    detail="other-unit",
-    scores=(scored(), scored(status="fallback", risk=None, lace=12)),
-    configuration=(ConfigurationRef(component="settings", digest="ab" * 32, changed_by="deployer"),),
-)
 
 
 def test_an_entry_is_read_as_it_was_written() -> None:
@@ -129,36 +108,3 @@ def test_the_subjects_are_all_that_an_entry_names() -> None:
     assert FULL.all_encounters() == {ENCOUNTER, "v2-abcdef"}
     assert FULL.subjects() == {ENCOUNTER, "v2-abcdef", PATIENT}
     assert entry().subjects() == frozenset()
-
-
-def test_what_is_hashed_is_canonical_json_of_every_column() -> None:
-    record = Record(7, AT, "v-login", bytes(range(32)), GENESIS, FULL.canonical())
-    plain = {
-        "entry": json.loads(FULL.canonical()),
-        "login": "v-login",
-        "previous_hash": bytes(range(32)).hex(),
-        "recorded_at": "2026-11-03T09:30:00.000000Z",
-        "sequence": 7,
-        "version": 1,
-    }
-    assert record.hashed() == rfc8785.dumps(plain)
-    assert record.computed_hash() == sha256(record.hashed()).digest()
-
-
-@given(st.dictionaries(st.text(max_size=8), st.floats(allow_infinity=False) | st.none() | st.text(max_size=5)))
-def test_feature_values_are_exact(values: dict[str, float | str | None]) -> None:
-    read = json.loads(feature_bytes(values), parse_int=float)
-    assert read.keys() == values.keys()
-    for name, value in values.items():
-        missing = isinstance(value, float) and value != value
-        assert read[name] == (None if missing else value)
-
-
-def test_an_infinite_feature_value_is_refused() -> None:
-    with pytest.raises(AuditError, match="not finite"):
-        feature_bytes({"age": float("inf")})
-
-
-def test_a_digest_needs_the_salt() -> None:
-    values = KeptValues(bytes(32), b"{}")
-    assert values.digest() == sha256(bytes(32) + b"{}").hexdigest() != replace(values, salt=bytes(31) + b"1").digest()

@@ -11,16 +11,14 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, create_engine
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from services import problems
 from services.audit import chain
 from services.audit.errors import NotRecordedError
-from services.audit.http import Caller, Recorder, audit, peer, recorded
+from services.audit.http import Caller, Recorder, audit, recorded
 from services.audit.records import GENESIS, AuditEntry, Record
 from services.database import connections
 from services.database.schemas import Schema
-from tests.support import audit_records
 from tests.support.audit_records import ENCOUNTER, features, request, scored
 from tests.support.postgres import Database, PostgresServer
 
@@ -229,12 +227,6 @@ def test_probes_have_no_record(client: TestClient, recorder: ListRecorder) -> No
     assert [entry.status for entry in recorder.entries] == [404, 405]
 
 
-def test_a_caller_is_the_one_of_the_certificate() -> None:
-    scope: Scope = {"type": "http", "tls_peer": "spiffe://hmlops/north/care"}
-    assert peer(scope) == Caller("spiffe://hmlops/north/care")
-    assert peer({"type": "http"}) == Caller("unidentified")
-
-
 @pytest.mark.process
 def test_requests_are_on_record_in_the_database(postgres: PostgresServer) -> None:
     database: Database = postgres.database(Schema.AUDIT)
@@ -257,31 +249,3 @@ def test_without_a_database_nothing_is_answered(postgres: PostgresServer) -> Non
     assert client.get("/number/7").status_code == 503
     path.unlink()
     assert client.get("/number/7").json()["title"] == "Audit record not written"
-
-
-@pytest.mark.process
-def test_a_start_waits_for_its_database_and_says_so_once(
-    postgres: PostgresServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    database = postgres.database(Schema.AUDIT)
-    path = database.login_file("audit-writer")
-    content = path.read_text(encoding="utf-8")
-    path.unlink()
-    recorder = Recorder("planning", database.hospital, connections.engine(database.address, path))
-    with pytest.raises(NotRecordedError, match="check that the Vault agent writes it"):
-        recorder.append_start(audit_records.entry(database.hospital), patience_seconds=0)
-
-    with caplog.at_level("WARNING", "services.audit"):
-        attempts = iter([None] * 3)
-        original = Recorder.append
-
-        def append(self: Recorder, entry: AuditEntry) -> Record:
-            if next(attempts, path) is path:
-                path.write_text(content, encoding="utf-8")
-            return original(self, entry)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
-            patch.setattr(Recorder, "append", append)
-            assert recorder.append_start(audit_records.entry(database.hospital), 60).sequence == 1
-    assert [entry.message.count("Waiting up to 60 s") for entry in caplog.records] == [1]

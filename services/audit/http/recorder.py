@@ -1,0 +1,93 @@
+"""Recorder of a service: appends its records to the chain, and knows who sent a request."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Scope
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from model.io.database import sqlstate
+from services.audit import chain
+from services.audit.errors import NotRecordedError
+from services.audit.records import AuditEntry, Record, Service
+from services.database.errors import DatabaseError
+
+UNIDENTIFIED = "unidentified"
+"""The caller of a request whose sender did not prove who it is."""
+START_SECONDS = 180
+"""How long a service that starts waits for its database: an update creates and migrates it at the same time."""
+
+log = logging.getLogger("services.audit")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request: an application or a user, and their role."""
+
+    name: str = UNIDENTIFIED
+    role: str | None = None
+
+
+def peer(scope: Scope) -> Caller:
+    """Return the caller that the connection's certificate names (``tls_peer``), a SPIFFE URI."""
+    return Caller(scope.get("tls_peer") or UNIDENTIFIED)
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Appends the records of one service.
+
+    Parameters
+    ----------
+    service, hospital
+        Of every record.
+    engine
+        Of the hospital's database ``audit``, with a login of ``audit-writer``.
+    caller
+        Returns who sent a request; a handler that learns more notes ``caller`` and ``caller_role``.
+    clock
+        Returns the time.
+    """
+
+    service: Service
+    hospital: str
+    engine: Engine
+    caller: Callable[[Scope], Caller] = peer
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def append(self, entry: AuditEntry, features: Sequence[bytes | None] = ()) -> Record:
+        """Append a record; NotRecordedError if it is not on record."""
+        try:
+            with self.engine.connect() as connection:
+                return chain.append(connection, entry, features)
+        except SQLAlchemyError as fault:
+            raise NotRecordedError(f"No connection to the audit database (SQLSTATE {sqlstate(fault)}).") from None
+        except DatabaseError as fault:
+            raise NotRecordedError(f"No connection to the audit database: {fault}.") from None
+
+    def append_start(self, entry: AuditEntry, patience_seconds: float = START_SECONDS) -> Record:
+        """Append the record of the service's start; wait for a database that cannot take it yet.
+
+        Raises
+        ------
+        NotRecordedError
+            If it is not on record after that time.
+        """
+
+        def waiting(state: RetryCallState) -> None:
+            if state.attempt_number == 1 and state.outcome:
+                fault = state.outcome.exception()
+                log.warning("%s Waiting up to %.0f s for the database.", fault, patience_seconds)
+
+        attempts = Retrying(
+            retry=retry_if_exception_type(NotRecordedError),
+            wait=wait_exponential(max=5),
+            stop=stop_after_delay(patience_seconds),
+            before_sleep=waiting,
+            reraise=True,
+        )
+        return attempts(self.append, entry)
