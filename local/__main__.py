@@ -27,7 +27,8 @@ from local.paths import KEYCLOAK_URL, Home
 from local.progress import Steps, Tell, steps_on
 from local.rehearsal import rehearsal
 from local.stack import audit_chain, environment
-from local.stack.stack import Stack, link_overlay, remove_state, require_local_cluster
+from local.stack.settings import link_overlay, remove_state, require_local_cluster
+from local.stack.stack import Stack
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 INTERRUPTED = 130

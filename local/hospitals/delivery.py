@@ -14,7 +14,8 @@ from local.hospitals import canary_stop, pipeline
 from local.paths import Home
 from local.progress import Steps
 from local.stack import jobs, rollouts
-from local.stack.stack import CONFIG, ROLES, Stack
+from local.stack.settings import CONFIG, ROLES
+from local.stack.stack import Stack
 
 # What chooses among the releases, with its Service; the update of nothing else is needed for another one to answer.
 _CHOOSES = ("**::{hospital}-planning", "**::{hospital}-care", "**::{hospital}-model-server")

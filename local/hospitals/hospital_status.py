@@ -9,7 +9,7 @@ from typing import Any
 from kubernetes import client
 
 from local.hospitals.served import Served
-from local.stack.stack import ACTIVE, PROJECT
+from local.stack.settings import ACTIVE, PROJECT
 
 HOSPITAL_LABEL = f"{PROJECT}/hospital"
 _MODEL = "readmission-risk"

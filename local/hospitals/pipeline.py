@@ -16,7 +16,7 @@ from local.errors import UserError
 from local.paths import REPOSITORY
 from local.stack import jobs
 from local.stack.jobs import Run
-from local.stack.stack import STACK
+from local.stack.settings import STACK
 
 _LANDING = "landing/"
 _RECORD = "landed.json"

@@ -14,7 +14,8 @@ from local.hospitals.pipeline import Landing
 from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, KEYCLOAK_URL, Home, worklist_url
 from local.progress import Steps, Tell
 from local.stack import jobs
-from local.stack.stack import ACTIVE, CONFIG, HOSPITALS, ROLES, Stack
+from local.stack.settings import ACTIVE, CONFIG, HOSPITALS, ROLES
+from local.stack.stack import Stack
 
 EHR_JOB_SECONDS = 3600
 # The Job `release` publishes this version unless `promotion` names another.

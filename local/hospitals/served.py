@@ -12,7 +12,8 @@ from local.errors import UserError
 from local.hospitals import canary_stop, pipeline
 from local.paths import Home
 from local.stack import environment
-from local.stack.stack import ACTIVE, Stack, releases_of
+from local.stack.settings import ACTIVE, releases_of
+from local.stack.stack import Stack
 
 CANARY = "canary"
 UNKNOWN = "release cannot be read"

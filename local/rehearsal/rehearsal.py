@@ -23,7 +23,8 @@ from local.errors import UserError
 from local.paths import BAO_URL, NODE_IP, REPOSITORY, Home
 from local.progress import Steps, Tell
 from local.stack import environment
-from local.stack.stack import PROJECT, Stack
+from local.stack.settings import PROJECT
+from local.stack.stack import Stack
 
 STACK = "prod"
 AGAIN = "make rehearse"

@@ -4,47 +4,23 @@ import json
 import secrets
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
 from local.progress import Progress
 from local.secret_file import write_secret
-from local.stack import environment, recovery, update, waiting
+from local.stack import environment, recovery, settings, update, waiting
+from local.stack.settings import HOSPITALS, OVERLAY, ROLES, StackSettings, link_overlay, section
 
-PROJECT = "healthcare-mlops"
 PACK = ("--policy-pack", "policy_pack")
-STACK = "dev"
-CONFIG = REPOSITORY / f"Pulumi.{STACK}.yaml"
-OVERLAY = "overlay"
-"""The folder of the engine's own files of stacks (``stackConfigDir`` of Pulumi.yaml)."""
-HOSPITALS = f"{PROJECT}:hospitals"
-GATEWAY = f"{PROJECT}:gateway"
-ACTIVE = "release"
-ROLES = (ACTIVE, "canary", "shadow", "previous")
-"""The fields of a hospital's entry that name releases."""
 
 
-@dataclass(frozen=True)
-class Stack:
-    """Pulumi stack of one home.
-
-    Parameters
-    ----------
-    home
-        Where its state and passphrase are, and the environment that it is deployed to.
-    name, config
-        The stack and its file.
-    """
-
-    home: Home
-    name: str = STACK
-    config: Path = CONFIG
+class Stack(StackSettings):
+    """Pulumi stack of one home: its settings, and the engine's commands on it."""
 
     def _run(self, *arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
         command = ["pulumi", "--non-interactive", *arguments]
@@ -74,7 +50,7 @@ class Stack:
         passphrase = self.home.pulumi / "passphrase"
         if not passphrase.exists():
             write_secret(passphrase, secrets.token_urlsafe(32).encode())
-        if self.config == CONFIG:
+        if self.config == settings.CONFIG:
             link_overlay(self.home)
         # The engine writes the salt into its own file in the project's folder.
         self._ask("stack", "select", "--create", self.name, cwd=self.config.parent)
@@ -166,58 +142,6 @@ class Stack:
         state: dict[str, Any] = json.loads(self._ask("stack", "export", "--stack", self.name))
         return state
 
-    @property
-    def overlay(self) -> Path:
-        """Overlay: the engine's own file of the stack."""
-        return self.config.parent / OVERLAY / self.config.name
-
-    @property
-    def kept(self) -> Path:
-        """File in the environment to which the overlays of all clones are linked."""
-        return self.home.pulumi / self.config.name
-
-    def declared(self) -> list[dict[str, Any]]:
-        """Return the hospitals' entries of the project's file."""
-        return list(_config(self.config)[HOSPITALS])
-
-    @property
-    def gateway(self) -> dict[str, Any]:
-        """The settings of gateways in the project's file; empty without any."""
-        return dict(_config(self.config).get(GATEWAY) or {})
-
-    @property
-    def has_gateway(self) -> bool:
-        """Whether it declares a gateway, through which EHRs and people reach hospitals' services."""
-        return bool(self.gateway)
-
-    def reaches_care(self, entry: Mapping[str, Any]) -> bool:
-        """Return whether an EHR and people reach a hospital of the stack."""
-        return self.has_gateway and bool(entry.get("ehr")) and bool(entry.get("signIn"))
-
-    def hospitals(self) -> list[dict[str, Any]]:
-        """Return the hospitals' entries, merged with the overlay."""
-        over = (_config(self.overlay) if self.overlay.exists() else {}).get(HOSPITALS) or {}
-        return [{**entry, **(over.get(entry["name"]) or {})} for entry in self.declared()]
-
-    def working(self) -> list[dict[str, Any]]:
-        """Return the entries of the hospitals that are not leaving."""
-        return [entry for entry in self.hospitals() if not entry.get("leaving")]
-
-    def named(self, hospital: str) -> dict[str, Any]:
-        """Return the entry of a hospital that is not leaving.
-
-        Raises
-        ------
-        UserError
-            If there is none of this name, with the names that there are.
-        """
-        entries = {entry["name"]: entry for entry in self.working()}
-        if hospital not in entries:
-            raise UserError(
-                f"There is no hospital {hospital or '(none named)'}: set HOSPITAL= to {' or '.join(entries)}."
-            )
-        return entries[hospital]
-
     def set_release(self, hospital: str, release: str) -> None:
         """Set the release of a hospital in the overlay, as a user would.
 
@@ -236,7 +160,7 @@ class Stack:
 
     def unset_releases(self, hospital: str, roles: Iterable[str] = ROLES) -> None:
         """Remove releases of a hospital from the overlay, if it names them."""
-        over = (_config(self.overlay) if self.overlay.exists() else {}).get(HOSPITALS) or {}
+        over = (section(self.overlay) if self.overlay.exists() else {}).get(HOSPITALS) or {}
         for role in roles:
             if role in (over.get(hospital) or {}):
                 self.unset_field(hospital, role)
@@ -259,49 +183,6 @@ class Stack:
         self._ask("config", "rm", *self._this, "--path", f"{HOSPITALS}.{hospital}.{field}")
 
 
-def releases_of(entry: Mapping[str, Any]) -> dict[str, str]:
-    """Return the releases of a hospital's entry by role."""
-    named = {role: entry[role] for role in ROLES if entry.get(role)}
-    return {role: str(one["release"] if isinstance(one, Mapping) else one) for role, one in named.items()}
-
-
-def _config(file: Path) -> dict[str, Any]:
-    """Return the ``config`` section of a stack's file."""
-    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    return dict(content.get("config") or {})
-
-
-def link_overlay(home: Home) -> None:
-    """Link this clone's overlay of the dev stack to the environment's file, which all clones share.
-
-    An existing file, such as for the user's own cluster, is kept.
-    """
-    kept, link = Stack(home).kept, CONFIG.parent / OVERLAY / CONFIG.name
-    if link.is_symlink() and link.readlink() != kept:
-        link.unlink()
-    if not link.is_symlink() and not link.exists():
-        link.parent.mkdir(exist_ok=True)
-        link.symlink_to(kept)
-
-
-def require_local_cluster() -> None:
-    """Check that the stack is configured for the embedded cluster.
-
-    Raises
-    ------
-    UserError
-        If the stack's file names another cluster.
-    """
-    overlay = CONFIG.parent / OVERLAY / CONFIG.name
-    config = {**_config(CONFIG), **(_config(overlay) if overlay.exists() else {})}
-    chosen = config.get(f"{PROJECT}:cluster", "local")
-    if chosen != "local":
-        raise UserError(
-            f"{CONFIG.name} says `cluster: {chosen}`, and `make up` starts the local one: "
-            f"set it to local, or point KUBECONFIG at your {chosen} cluster and run `pulumi up` yourself."
-        )
-
-
 def _is_pulumi(pid: object) -> bool:
     if not isinstance(pid, int):
         return False
@@ -316,14 +197,7 @@ def explain(output: str, home: Home) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     if "incorrect passphrase" in output:
         return (
-            f"{OVERLAY}/{CONFIG.name} was encrypted with another passphrase than the one in "
+            f"{OVERLAY}/{settings.CONFIG.name} was encrypted with another passphrase than the one in "
             f"{home.pulumi / 'passphrase'}: remove the file if it holds no secret, or put the right passphrase there."
         )
     return lines[-1] if lines else "pulumi failed without a message"
-
-
-def remove_state(home: Home) -> None:
-    """Remove the clone's overlay together with the home that has its file."""
-    link = CONFIG.parent / OVERLAY / CONFIG.name
-    if link.is_symlink() and link.readlink() == Stack(home).kept:
-        link.unlink()

@@ -12,7 +12,8 @@ import yaml
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local.paths import REPOSITORY, Home
-from local.stack.stack import CONFIG, HOSPITALS, STACK, Stack
+from local.stack.settings import CONFIG, HOSPITALS, STACK
+from local.stack.stack import Stack
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 90) -> None:

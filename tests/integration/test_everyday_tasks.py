@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from local.paths import Home
-from local.stack.stack import CONFIG, PROJECT, Stack
+from local.stack.settings import CONFIG, PROJECT
+from local.stack.stack import Stack
 from tests.integration.support import pulumi, steps
 
 Json = dict[str, Any]

@@ -19,7 +19,8 @@ from local.hospitals.patient_record import Stay
 from local.paths import REPOSITORY, Home
 from local.progress import steps_on
 from local.stack import jobs
-from local.stack.stack import ROLES, Stack, releases_of
+from local.stack.settings import ROLES, releases_of
+from local.stack.stack import Stack
 from tests.integration.clinic import Clinic
 from tests.integration.gateway_callers import Callers
 from tests.integration.live_load import HOOK, LiveLoad, unrecorded

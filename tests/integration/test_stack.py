@@ -31,7 +31,8 @@ from local.paths import NODE_IP, POSTGRES_PORT, REPOSITORY, Home
 from local.progress import steps_on
 from local.stack import jobs
 from local.stack.jobs import Run
-from local.stack.stack import CONFIG, STACK, Stack
+from local.stack.settings import CONFIG, STACK
+from local.stack.stack import Stack
 from model.io.database import DatabaseLogin, DatabaseServer
 from policy_pack.command import app
 from services.database import removal, setup

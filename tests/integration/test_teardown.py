@@ -13,7 +13,7 @@ from kubernetes import client
 
 from local.paths import BAO_URL, REPOSITORY, Home
 from local.stack import jobs
-from local.stack.stack import CONFIG
+from local.stack.settings import CONFIG
 from tests.integration.support import pulumi, steps
 
 OWN = (

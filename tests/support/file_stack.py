@@ -9,7 +9,11 @@ from typing import Any
 import yaml
 
 from local.paths import Home
-from local.stack.stack import HOSPITALS, Stack
+from local.stack.settings import HOSPITALS
+from local.stack.stack import Stack
+
+CONTENT = "config:\n  healthcare-mlops:hospitals:\n    - name: north\n    - name: south\n      release: v1@abc\n"
+"""A project's file with two hospitals."""
 
 
 class FileStack(Stack):
