@@ -1,126 +1,25 @@
-"""The Pulumi engine, the language host and the official Kubernetes provider against the embedded cluster."""
+"""The official Kubernetes provider against the embedded cluster: objects, drift, imports, charts, deletions."""
 
-import json
-import os
-import re
-import secrets
-import signal
-import subprocess
-import textwrap
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from local.cluster import charts, pki
-from local.paths import REPOSITORY, Home
-from local.stack import waiting
+from local.paths import Home
+from tests.integration.plugin_stack import Stack, kubectl, own_stack
 
 pytestmark = pytest.mark.integration
-Json = dict[str, Any]
 
-SECONDS = 180
 HIDDEN = "a-value-that-nobody-may-read"
-HEADER = """
-import pulumi, pulumi_kubernetes as k8s
-config = pulumi.Config()
-namespace = k8s.core.v1.Namespace("zone", metadata={"name": config.require("namespace")})
-here = namespace.metadata.name
-"""
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A program of a few lines with its own backend and namespace."""
-
-    folder: Path
-    namespace: str
-    environment: dict[str, str]
-
-    def write(self, program: str) -> None:
-        """Replace the program."""
-        (self.folder / "__main__.py").write_text(HEADER + textwrap.dedent(program))
-
-    def command(self, *arguments: str) -> list[str]:
-        return ["pulumi", "--non-interactive", "--color", "never", *arguments]
-
-    def pulumi(self, *arguments: str, fails: bool = False) -> str:
-        """Run a command to its end and return what it printed."""
-        done = subprocess.run(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert (done.returncode != 0) is fails, done.stdout
-        return done.stdout
-
-    def up(self, *, fails: bool = False) -> str:
-        return self.pulumi("up", "--yes", "--skip-preview", "--suppress-progress", fails=fails)
-
-    def unchanged(self) -> None:
-        self.pulumi("preview", "--expect-no-changes", "--suppress-progress")
-
-    def steps(self) -> dict[str, Json]:
-        """Return the steps that a preview plans, by logical name."""
-        done = subprocess.run(
-            self.command("preview", "--json"),
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        steps = json.loads(done.stdout).get("steps") or []
-        return {step["urn"].split("::")[-1]: step for step in steps if step["op"] not in ("same", "read")}
-
-    def resources(self) -> list[Json]:
-        exported = json.loads(self.pulumi("stack", "export"))
-        found: list[Json] = exported["deployment"].get("resources") or []
-        return found
-
-
-def kubectl(*arguments: str) -> str:
-    done = subprocess.run(
-        ["kubectl", *arguments], capture_output=True, text=True, timeout=SECONDS, check=False, env=dict(os.environ)
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
-    name = f"hmlops-plugin-{secrets.token_hex(4)}"
-    state = tmp_path / "state"
-    state.mkdir()
-    folder = tmp_path / "program"
-    folder.mkdir()
-    settings = tmp_path / "home"
-    settings.mkdir()
-    (settings / "plugins").symlink_to(Path(os.environ["PULUMI_HOME"]) / "plugins")
-    (folder / "Pulumi.yaml").write_text("name: plugin-test\nruntime: python\n")
-    environment = {
-        **{key: value for key, value in os.environ.items() if key != "PULUMI_CONFIG_PASSPHRASE_FILE"},
-        "PULUMI_BACKEND_URL": f"file://{state}",
-        "PULUMI_CONFIG_PASSPHRASE": "of this test",
-        "PULUMI_HOME": str(settings),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
-    made = Stack(folder, name, environment)
-    made.pulumi("stack", "init", "test")
-    made.pulumi("config", "set", "namespace", name)
-    yield made
-    kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+    with own_stack(tmp_path) as made:
+        yield made
 
 
 LIFECYCLE = f"""
@@ -201,41 +100,6 @@ def test_an_immutable_field_is_replaced(stack: Stack) -> None:
     assert set(names) == {"fixed", after["auto"].split("/")[1], "kube-root-ca.crt"}
 
 
-JOB = """
-k8s.batch.v1.Job("job", metadata={{"name": "job", "namespace": here}},
-    spec={{"backoff_limit": 0, "template": {{"spec": {{"restart_policy": "Never", "containers": [
-        {{"name": "c", "image": "{image}", "image_pull_policy": "IfNotPresent",
-          "command": ["python3", "-c", "{code}"]}}]}}}}}},
-    opts=pulumi.ResourceOptions(custom_timeouts=pulumi.CustomTimeouts(create="5s")))
-"""
-
-
-def test_a_job_that_cannot_start_names_the_reason(stack: Stack) -> None:
-    stack.write(JOB.format(image="127.0.0.1:1/absent:1", code="pass"))
-    said = stack.up(fails=True)
-    assert "'job' timed out waiting to be Ready" in said
-    assert "ErrImagePull" in said or "ImagePullBackOff" in said
-    # What was made is known, so that it can be mended or removed.
-    job = next(resource for resource in stack.resources() if resource["type"].endswith(":Job"))
-    assert job["initErrors"]
-    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
-
-
-def test_a_job_that_fails_names_its_exit_code(stack: Stack) -> None:
-    lock = REPOSITORY / "build" / "images.json"
-    if not lock.exists():
-        pytest.skip("no image has been built on this machine")
-    image = json.loads(lock.read_text())["workloads"]
-    stack.write(JOB.format(image=image, code="raise SystemExit(3)"))
-    said = stack.up(fails=True)
-    assert "BackoffLimitExceeded" in said
-    assert "completed with exit code 3" in said
-    stack.write(JOB.format(image=image, code="print(1)"))
-    assert stack.steps()["job"]["replaceReasons"] == ["spec.template.spec.containers[0].command[2]"]
-    stack.up()
-    stack.unchanged()
-
-
 def test_a_kind_and_its_objects_in_one_program(stack: Stack) -> None:
     kind = f"Widget{stack.namespace[-8:]}"
     plural = kind.lower() + "s"
@@ -290,37 +154,6 @@ def test_an_object_is_imported(stack: Stack) -> None:
     k8s.core.v1.ConfigMap("settings", metadata={"name": "settings", "namespace": here}, data={"a": "1"})
     """)
     assert not [name for name, step in stack.steps().items() if step["op"] in ("create", "replace", "delete")]
-
-
-QUOTA_USED_UP = """
-quota = k8s.core.v1.ResourceQuota("zone", metadata={"name": "zone", "namespace": here},
-    spec={"hard": {"requests.cpu": "1m"}})
-k8s.apps.v1.Deployment("web", metadata={"name": "web", "namespace": here},
-    spec={"selector": {"match_labels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}},
-        "spec": {"containers": [{"name": "c", "image": "127.0.0.1:1/absent:1",
-            "resources": {"requests": {"cpu": "2m"}}}]}}},
-    opts=pulumi.ResourceOptions(depends_on=[quota], custom_timeouts=pulumi.CustomTimeouts(create="8s")))
-"""
-
-
-def test_an_update_says_what_it_waits_for(home: Home, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "FIRST_SECONDS", 4)
-    stack.write(QUOTA_USED_UP)
-    said: list[str] = []
-
-    def state() -> Json:
-        found: Json = json.loads(stack.pulumi("stack", "export"))
-        return found
-
-    with waiting.explained(home, state, said.append) as warnings:
-        stack.up(fails=True)
-        at_the_end = warnings()
-    about = re.escape(f"ReplicaSet {stack.namespace}/web-")
-    refused = re.compile(rf"{about}\S+: FailedCreate: .* exceeded quota: zone, requested: requests.cpu=2m")
-    assert len(said) == 1
-    assert refused.search(said[0])
-    assert [warned.reason for warned in at_the_end] == ["FailedCreate"]
-    assert refused.search(str(at_the_end[-1]))
 
 
 CHART = {
@@ -400,69 +233,3 @@ def test_a_deletion_that_is_held_names_the_finalizer(stack: Stack) -> None:
         "patch", "configmap", "held", "-n", stack.namespace, "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
     )
     stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
-
-
-def _when(happened: Callable[[], bool]) -> None:
-    """Return once something has happened."""
-    retry(stop=stop_after_delay(60), wait=wait_fixed(0.2), retry=retry_if_result(lambda seen: not seen))(happened)()
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_update_can_be_taken_up_again(stack: Stack, tmp_path: Path, how: signal.Signals) -> None:
-    waits = """
-    k8s.apps.v1.Deployment("web", metadata={{"name": "web", "namespace": here}},
-        spec={{"replicas": {replicas}, "selector": {{"match_labels": {{"app": "web"}}}}, "template": {{
-            "metadata": {{"labels": {{"app": "web"}}}},
-            "spec": {{"containers": [{{"name": "c", "image": "127.0.0.1:1/absent:1"}}]}}}}}})
-    """
-    stack.write(waits.format(replicas=1))
-    log = tmp_path / "up.log"
-    with log.open("wb") as output:
-        running = subprocess.Popen(
-            stack.command("up", "--yes", "--skip-preview", "--suppress-progress"),
-            cwd=stack.folder,
-            env=stack.environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    _when(lambda: "Waiting for app ReplicaSet" in log.read_text())
-    running.send_signal(how)
-    running.wait(SECONDS)
-    if how == signal.SIGINT:
-        assert any(resource.get("initErrors") for resource in stack.resources())
-    else:
-        # A killed engine leaves its lock; Pulumi itself says how to lift it.
-        stack.pulumi("cancel", "--yes")
-    stack.write(waits.format(replicas=0))
-    stack.up()
-    stack.pulumi("destroy", "--yes", "--skip-preview", "--suppress-progress")
-
-
-def test_a_fault_of_the_user_is_one_sentence(stack: Stack) -> None:
-    stack.write('raise pulumi.RunError("hospital north is listed twice; remove one")')
-    said = stack.pulumi("preview", "--suppress-progress", fails=True)
-    assert "error: hospital north is listed twice; remove one" in said
-    assert "Traceback" not in said
-    assert "rpc error" not in said
-
-
-def test_a_policy_pack_is_run(stack: Stack, tmp_path: Path) -> None:
-    pack = tmp_path / "pack"
-    pack.mkdir()
-    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
-    (pack / "__main__.py").write_text(
-        textwrap.dedent("""
-        from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
-
-        def check(args, report):
-            if args.resource_type == "kubernetes:core/v1:ConfigMap":
-                report("no settings here")
-
-        PolicyPack("pack", enforcement_level=EnforcementLevel.MANDATORY, policies=[
-            ResourceValidationPolicy(name="no-settings", description="None.", validate=check)])
-        """)
-    )
-    stack.write('k8s.core.v1.ConfigMap("settings", metadata={"name": "settings", "namespace": here}, data={})')
-    said = stack.pulumi("preview", "--policy-pack", str(pack), "--suppress-progress", fails=True)
-    assert "no settings here" in said

@@ -174,3 +174,8 @@ def listed(value: Any) -> list[Any]:
 def of(resources: list[Resource], kind: str) -> list[Resource]:
     """Return the resources of a kind."""
     return [resource for resource in resources if canonical(resource.type) == kind]
+
+
+def policy(path: str, capability: str = "read") -> str:
+    """Return a Vault policy of one path and capability."""
+    return f'path "{path}" {{\n  capabilities = ["{capability}"]\n}}\n'

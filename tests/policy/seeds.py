@@ -2,6 +2,7 @@
 
 from tests.policy import (
     pod_changes,
+    seeds_access,
     seeds_admission,
     seeds_cloud,
     seeds_cluster,
@@ -13,6 +14,7 @@ from tests.policy import (
 SEEDS = [
     *seeds_admission.SEEDS,
     *seeds_cloud.SEEDS,
+    *seeds_access.SEEDS,
     *seeds_cluster.SEEDS,
     *seeds_exposure.SEEDS,
     *seeds_records.RECORDS,
