@@ -156,19 +156,22 @@ class _Unhandled:
 
 
 async def _problem(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)  # noqa: S101, the type that it is registered for
+    if not isinstance(error, Problem):  # registered for this type alone
+        raise error
     return error.response()
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101, the type that it is registered for
+    if not isinstance(error, HTTPException):  # registered for this type alone
+        raise error
     phrase = http.HTTPStatus(error.status_code).phrase
     detail = _DETAILS.get(error.status_code, f"The service answers {phrase}.")
     return Problem(error.status_code, phrase, detail, headers=error.headers).response()
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101, the type that it is registered for
+    if not isinstance(error, RequestValidationError):  # registered for this type alone
+        raise error
     faults = error.errors()
     if any(fault["type"] == "json_invalid" for fault in faults):
         return Problem(400, http.HTTPStatus(400).phrase, _DETAILS[400]).response()

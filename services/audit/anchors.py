@@ -194,9 +194,11 @@ class AnchorBucket:
             raise self._explained(fault) from None
 
     def _get(self, key: str, version: str | None = None) -> StoredAnchor:
-        which = {} if version in {None, "null"} else {"VersionId": str(version)}
-        content = self._client().get_object(Bucket=self._bucket, Key=key, **which)["Body"].read()  # type: ignore[arg-type]
-        return StoredAnchor(key, content)
+        if version is None or version == "null":
+            found = self._client().get_object(Bucket=self._bucket, Key=key)
+        else:
+            found = self._client().get_object(Bucket=self._bucket, Key=key, VersionId=version)
+        return StoredAnchor(key, found["Body"].read())
 
     def _client(self) -> "S3Client":
         return s3.client()

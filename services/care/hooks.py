@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from model.definitions.features import definitions
 
@@ -26,20 +27,23 @@ FhirId = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,64}$")]
 
 
 class _Part(BaseModel):
-    # The specification lets an EHR send more; it is not read.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    # The specification lets an EHR send more; it is not read. Its names are in camel case.
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
 
 
 class DischargeContext(_Part):
     """Context of ``encounter-discharge``."""
 
-    userId: str = Field(min_length=1, max_length=200)  # noqa: N815, the name of the specification
-    patientId: FhirId  # noqa: N815
-    encounterId: FhirId  # noqa: N815
+    user_id: str = Field(min_length=1, max_length=200)
+    patient_id: FhirId
+    encounter_id: FhirId
 
 
 class FhirAuthorization(_Part):
     """An access token for the EHR's FHIR server."""
+
+    # The names of OAuth 2.0.
+    model_config = ConfigDict(alias_generator=None)
 
     access_token: str = Field(min_length=1, max_length=20_000, repr=False)
     token_type: Literal["Bearer"]
@@ -52,10 +56,10 @@ class HookRequest(_Part):
     """A call of the hook."""
 
     hook: Literal["encounter-discharge"]
-    hookInstance: UUID  # noqa: N815
+    hook_instance: UUID
     context: DischargeContext
-    fhirServer: str | None = Field(default=None, max_length=500)  # noqa: N815
-    fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
+    fhir_server: str | None = Field(default=None, max_length=500)
+    fhir_authorization: FhirAuthorization | None = None
     prefetch: dict[str, Any] | None = None
 
 
@@ -71,7 +75,7 @@ class OverrideReason(_Part):
     """Why a card was overridden: a code of ours, and what the clinician wrote."""
 
     reason: Coding | None = None
-    userComment: str | None = Field(default=None, max_length=LONGEST_COMMENT)  # noqa: N815
+    user_comment: str | None = Field(default=None, max_length=LONGEST_COMMENT)
 
 
 class AcceptedSuggestion(_Part):
@@ -85,9 +89,9 @@ class CardFeedback(_Part):
 
     card: UUID
     outcome: Literal["accepted", "overridden"]
-    outcomeTimestamp: AwareDatetime  # noqa: N815
-    acceptedSuggestions: list[AcceptedSuggestion] = Field(default=[], max_length=MOST_FEEDBACK)  # noqa: N815
-    overrideReason: OverrideReason | None = None  # noqa: N815
+    outcome_timestamp: AwareDatetime
+    accepted_suggestions: list[AcceptedSuggestion] = Field(default=[], max_length=MOST_FEEDBACK)
+    override_reason: OverrideReason | None = None
 
 
 class FeedbackRequest(_Part):

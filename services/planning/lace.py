@@ -21,7 +21,7 @@ MOST_POINTS = 19
 """The greatest LACE index."""
 
 
-class LaceInputsMissing(Exception):  # noqa: N818, an outcome that the caller answers
+class LaceInputsMissingError(Exception):
     """The index cannot be computed.
 
     Parameters
@@ -70,12 +70,12 @@ def index(features: Mapping[str, float | None]) -> Lace:
 
     Raises
     ------
-    LaceInputsMissing
+    LaceInputsMissingError
         If one of :func:`inputs` is missing or impossible: the index of a patient with unknowns would be too low.
     """
     missing = tuple(name for name in inputs() if not _possible(name, features.get(name)))
     if missing:
-        raise LaceInputsMissing(missing)
+        raise LaceInputsMissingError(missing)
     known = {name: features[name] or 0.0 for name in inputs()}
     points = definitions().lace
     days = math.floor(known[LENGTH])

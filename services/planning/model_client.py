@@ -38,7 +38,7 @@ class FallbackReason(StrEnum):
     FEATURES_STALE = "features-stale"
 
 
-class ModelFailure(Exception):  # noqa: N818, an outcome that the caller answers
+class ModelFailureError(Exception):
     """The model server gave no answer that counts.
 
     Parameters
@@ -144,7 +144,7 @@ class ModelClient:
 
         Raises
         ------
-        ModelFailure
+        ModelFailureError
             If there is no answer within the budget, or it is not of this release.
         """
         count = len(next(iter(columns.values())))
@@ -153,13 +153,13 @@ class ModelClient:
             content = call.result(timeout=self._budget)
         except (concurrent.futures.TimeoutError, httpx.TimeoutException):
             call.cancel()
-            raise ModelFailure(FallbackReason.MODEL_SLOW) from None
-        except ModelFailure:
+            raise ModelFailureError(FallbackReason.MODEL_SLOW) from None
+        except ModelFailureError:
             raise
         except Exception as fault:
             # Whatever the client raises, care goes on with LACE.
             log.warning("The model server cannot be asked: %s", type(fault).__name__)
-            raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE) from None
+            raise ModelFailureError(FallbackReason.MODEL_UNAVAILABLE) from None
         return _answer(content, release, count)
 
     def close(self) -> None:
@@ -174,15 +174,15 @@ class ModelClient:
             "POST", self._url, content=body, headers=headers, timeout=self._budget, follow_redirects=False
         ) as response:
             if response.status_code != httpx.codes.OK:
-                raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE)
+                raise ModelFailureError(FallbackReason.MODEL_UNAVAILABLE)
             parts, size = [], 0
             for part in response.iter_bytes():
                 parts.append(part)
                 size += len(part)
                 if size > LARGEST_ANSWER:
-                    raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE)
+                    raise ModelFailureError(FallbackReason.MODEL_UNAVAILABLE)
                 if time.monotonic() > end:
-                    raise ModelFailure(FallbackReason.MODEL_SLOW)
+                    raise ModelFailureError(FallbackReason.MODEL_SLOW)
         return b"".join(parts)
 
 
@@ -203,10 +203,10 @@ def _answer(content: bytes, release: AssignedRelease, count: int) -> ModelAnswer
     try:
         response = _Response.model_validate_json(content)
     except ValidationError:
-        raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE, incomplete=True) from None
+        raise ModelFailureError(FallbackReason.MODEL_UNAVAILABLE, incomplete=True) from None
     served = (response.model_name, response.model_version, response.parameters.release)
     if served != (release.model, release.version, release.short):
-        raise ModelFailure(FallbackReason.WRONG_RELEASE, incomplete=True)
+        raise ModelFailureError(FallbackReason.WRONG_RELEASE, incomplete=True)
     outputs = {output.name: output.data for output in response.outputs}
     try:
         columns = [outputs[name] for name in ("risk", "decision", "action", "reasons", "warnings")]
@@ -214,7 +214,7 @@ def _answer(content: bytes, release: AssignedRelease, count: int) -> ModelAnswer
             raise ValueError("another number of scores than of encounters")
         scores = tuple(_score(row, release.band) for row in zip(*columns, strict=True))
     except (KeyError, TypeError, ValueError, RecursionError):
-        raise ModelFailure(FallbackReason.MODEL_UNAVAILABLE, incomplete=True) from None
+        raise ModelFailureError(FallbackReason.MODEL_UNAVAILABLE, incomplete=True) from None
     return ModelAnswer(scores, response.parameters.evaluated, response.parameters.caution)
 
 
@@ -224,7 +224,7 @@ def _score(row: Sequence[Any], band: Callable[[float], Any]) -> ModelScore:
         raise ValueError("not a probability")
     if decision != band(risk).name:
         # Its thresholds are not those of the assigned release.
-        raise ModelFailure(FallbackReason.WRONG_RELEASE, incomplete=True)
+        raise ModelFailureError(FallbackReason.WRONG_RELEASE, incomplete=True)
     return ModelScore(
         risk=float(risk),
         decision=decision,

@@ -11,9 +11,9 @@ from services.planning.delivery.calls import Call, CallFault, call_fault
 from services.planning.delivery.canary import Canary
 from services.planning.delivery.observations import Answered
 from services.planning.delivery.releases import Role
-from services.planning.lace import Lace, LaceInputsMissing, index
+from services.planning.lace import Lace, LaceInputsMissingError, index
 from services.planning.lace import inputs as lace_inputs
-from services.planning.model_client import FallbackReason, ModelAnswer, ModelFailure, ModelScore, ReleaseServer
+from services.planning.model_client import FallbackReason, ModelAnswer, ModelFailureError, ModelScore, ReleaseServer
 from services.planning.online_features import OnlineFeatures
 from services.planning.release import AssignedRelease
 from services.planning.schema import EncounterRequest
@@ -207,7 +207,7 @@ def _scored(
         fault: CallFault | None = None
         try:
             outcomes += _asked(part, release, server)
-        except ModelFailure as failure:
+        except ModelFailureError as failure:
             fault = call_fault(failure)
             return outcomes, ready[start:], failure.reason
         finally:
@@ -273,7 +273,7 @@ def _fallback(encounter: EncounterRequest, inputs: _Inputs, reason: FallbackReas
         return FallbackOutcome(encounter, inputs.freshness_hours, inputs.values, inputs.lace, None, reason)
     try:
         parts = index(inputs.values)
-    except LaceInputsMissing as fault:
+    except LaceInputsMissingError as fault:
         return NotScoredOutcome(encounter, inputs.freshness_hours, "lace-inputs-missing", fault.names, reason)
     return FallbackOutcome(encounter, inputs.freshness_hours, inputs.values, parts.total, parts, reason)
 

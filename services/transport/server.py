@@ -158,8 +158,8 @@ class _DrainingServer(uvicorn.Server):
 class _PeerProtocol(H11Protocol):
     """HTTP/1.1 over a connection whose verified peer is part of the scope of each request."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in its base
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
         # Another server of the process may switch the log of requests on, and paths and queries may hold identifiers.
         self.access_log = False
         connection = cast("ssl.SSLObject", transport.get_extra_info("ssl_object"))

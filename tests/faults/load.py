@@ -70,7 +70,7 @@ class Load(Clients[Attempt]):
 
     def __init__(self, path: ClinicalPath, clients: tuple[str, ...] = (PLANNING, HOOK, WORKLIST)) -> None:
         self.path, self.clients = path, clients
-        path.discharge  # noqa: B018, computed once, before threads ask for it
+        self.discharge = path.discharge  # computed once, before threads ask for it
         ask = {PLANNING: self._planning, HOOK: self._hook, WORKLIST: self._worklist}
         super().__init__(
             {name: partial(self._attempt, name, ask[name]) for name in clients},
@@ -109,7 +109,7 @@ class Load(Clients[Attempt]):
 
     def _hook(self, client: httpx.Client, headers: dict[str, str]) -> httpx.Response:
         headers = headers | {"Authorization": f"Bearer {self.path.token()}"}
-        return client.post(HOOK_PATH, json=self.path.discharge | {"hookInstance": str(uuid4())}, headers=headers)
+        return client.post(HOOK_PATH, json=self.discharge | {"hookInstance": str(uuid4())}, headers=headers)
 
     def _worklist(self, client: httpx.Client, headers: dict[str, str]) -> httpx.Response:
         return client.get("/worklist", headers=headers | {"Authorization": f"Bearer {self.path.sign_in()}"})

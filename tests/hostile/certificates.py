@@ -35,8 +35,9 @@ def contexts(path: ClinicalPath) -> dict[str, ssl.SSLContext | None]:
     for name, (authority, uris, life) in issued.items():
         shown = files(folder / name.replace(" ", "-"))
         authority.issue(shown, *uris, life=life)
-        made[name] = _client()
-        made[name].load_cert_chain(shown.certificate, shown.key)  # type: ignore[union-attr]
+        context = _client()
+        context.load_cert_chain(shown.certificate, shown.key)
+        made[name] = context
     old = _context(path, GATEWAY)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     return made | {"no certificate": _client(), "plain HTTP": None, "TLS 1.2": old}

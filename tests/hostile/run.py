@@ -105,7 +105,8 @@ def run(path: ClinicalPath, total: int, seed: int = 1, rows: tuple[Row, ...] = R
             requests = islice(row.make(known, row.service), number)
             for request, result in _exchanges(path, contexts, requests):
                 _note(found, answered, request, result, watch)
-                sent |= {request.request_id} - {None}  # type: ignore[arg-type]
+                if request.request_id is not None:
+                    sent.add(request.request_id)
         if not proven:
             found.effects = _changes(tables, path.counts())
             found.faults += [

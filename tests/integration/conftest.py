@@ -28,6 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.integration)
+    # It destroys the stack, and deploys it again.
+    items.sort(key=lambda item: item.path.name == "test_teardown.py")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.skipif(not CLINIC, reason="the stack has no gateway, so
 HOSPITAL, OTHER, UNIT = "north", "south", "medicine"
 PREDICTOR = "readmission-risk-v1-predictor"
 RISK = re.compile(r"Readmission within 30 days: (\d+)% \((low|medium|high)\)")
+
 REASON = "frailty"
 SECRETS = re.compile(r"\bv\d+-[0-9a-f]{13,}|Bearer [A-Za-z0-9]|\beyJ[A-Za-z0-9]")
 """Pseudonyms, and tokens."""
@@ -42,6 +43,13 @@ class Discharge:
     def encounter(self) -> str:
         """Pseudonym of the encounter."""
         return str(self.record["encounter"])
+
+    @property
+    def risk(self) -> tuple[str, str]:
+        """The risk in per cent and the decision that the card shows."""
+        shown = RISK.fullmatch(self.card["summary"])
+        assert shown
+        return shown[1], shown[2]
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +138,7 @@ def test_the_answer_is_on_record_with_score_release_and_caller(north: Clinic, di
         for score in one.get("scores", ())
         if score["encounter"] == discharge.encounter
     ]
-    risk, decision = RISK.fullmatch(discharge.card["summary"]).groups()  # type: ignore[union-attr]
+    risk, decision = discharge.risk
     assert (f"{scored['risk']:.0%}", scored["decision"]) == (f"{risk}%", decision)
 
 
@@ -141,7 +149,7 @@ def test_a_coordinator_claims_overrides_and_closes_and_each_step_is_on_record(
     take_back(robin, entry)
     search(robin, record_number(record))
     expect(robin.get_by_role("heading", level=3)).to_have_text(name_of(record))
-    risk, _ = RISK.fullmatch(discharge.card["summary"]).groups()  # type: ignore[union-attr]
+    risk, _ = discharge.risk
     expect(robin.locator(".card .risk")).to_contain_text(f"{risk} %")
     robin.get_by_role("link", name=name_of(record)).click()
     before = north.last_record()

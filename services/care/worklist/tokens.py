@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from services.care.worklist.settings import WorklistSettings
 from services.database.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySetSerialization
 
 ALGORITHM = "RS256"
 LARGEST = 16384
@@ -103,7 +106,7 @@ class Keys:
 
     def _refresh(self) -> None:
         try:
-            self._keys = KeySet.import_key_set(self._fetch())  # type: ignore[arg-type]
+            self._keys = KeySet.import_key_set(cast("KeySetSerialization", self._fetch()))
         except (DatabaseError, ValueError, KeyError, TypeError, JoseError):
             return
         finally:

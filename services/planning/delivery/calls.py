@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.planning.delivery.releases import Role
-from services.planning.model_client import FallbackReason, ModelFailure
+from services.planning.model_client import FallbackReason, ModelFailureError
 
 
 class CallFault(StrEnum):
@@ -41,7 +41,7 @@ class Call:
     fault: CallFault | None = None
 
 
-def call_fault(failure: ModelFailure) -> CallFault:
+def call_fault(failure: ModelFailureError) -> CallFault:
     """Return why a call gave no answer that counts."""
     if failure.incomplete:
         return CallFault.INCOMPLETE

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from services.planning.delivery.calls import call_fault
 from services.planning.delivery.choice import in_share
 from services.planning.delivery.releases import AssignedShadow
-from services.planning.model_client import ModelFailure, ReleaseServer
+from services.planning.model_client import ModelFailureError, ReleaseServer
 from services.planning.release import AssignedRelease
 from services.planning.tables import DIFFERENCES, DROPS
 
@@ -159,7 +159,7 @@ class Shadow:
         try:
             answer = self._server.client.score(release, columns)
             scores = [(score.risk, score.decision) for score in answer.scores]
-        except ModelFailure as failure:
+        except ModelFailureError as failure:
             fault = call_fault(failure).value
         taken = (time.monotonic() - begin) * 1000
         return [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.features.feature_file import load
-from services.planning.lace import ACUITY, LENGTH, MOST_POINTS, VISITS, LaceInputsMissing, index, inputs
+from services.planning.lace import ACUITY, LENGTH, MOST_POINTS, VISITS, LaceInputsMissingError, index, inputs
 from tests.support.model_world import world
 
 HEALTHY = dict.fromkeys(inputs(), 0.0)
@@ -77,20 +77,20 @@ def test_the_greatest_index() -> None:
 @pytest.mark.parametrize("name", inputs())
 @pytest.mark.parametrize("value", [None, -1.0, float("nan"), float("inf")])
 def test_a_missing_or_impossible_input_is_refused(name: str, value: float | None) -> None:
-    with pytest.raises(LaceInputsMissing) as refused:
+    with pytest.raises(LaceInputsMissingError) as refused:
         index(HEALTHY | {name: value})
     assert refused.value.names == (name,)
 
 
 def test_an_absent_input_is_refused() -> None:
-    with pytest.raises(LaceInputsMissing) as refused:
+    with pytest.raises(LaceInputsMissingError) as refused:
         index({})
     assert refused.value.names == inputs()
 
 
 @given(st.sampled_from([name for name in inputs() if name not in (LENGTH, VISITS)]), st.floats(0.01, 0.99))
 def test_a_flag_is_yes_or_no(name: str, value: float) -> None:
-    with pytest.raises(LaceInputsMissing):
+    with pytest.raises(LaceInputsMissingError):
         index(HEALTHY | {name: value})
 
 

@@ -411,8 +411,9 @@ def test_no_object_of_a_hospital_without_ehr_programs_or_sign_in(tmp_path: Path)
     assert not {"scores", "note-extraction", "patient-outreach"} & names["applications"]
     without = gateway_objects(routes(gateway, replace_in(hospital, sign_in=None)))
     assert not {"worklist", "browsers"} & {one.name for one in without}
-    [listeners] = [one.spec["listeners"] for one in without if one.kind == "Gateway"]
-    assert [listener["name"] for listener in listeners] == ["machines"]  # type: ignore[attr-defined]
+    specs: list[Any] = [one.spec for one in without if one.kind == "Gateway"]
+    [listeners] = [spec["listeners"] for spec in specs]
+    assert [listener["name"] for listener in listeners] == ["machines"]
 
 
 def replace_in(hospital: Any, **change: Any) -> Any:
@@ -422,14 +423,14 @@ def replace_in(hospital: Any, **change: Any) -> Any:
 def test_each_route_has_policies_of_its_own_and_the_gateway_denies(tmp_path: Path) -> None:
     gateway, hospital = gateway_settings(tmp_path, signing_key("ehr-1"))
     objects = gateway_objects(routes(gateway, hospital))
-    by_kind = {
+    by_kind: dict[str, dict[str, Any]] = {
         kind: {one.name: one.spec for one in objects if one.kind == kind} for kind in {one.kind for one in objects}
     }
     assert by_kind["SecurityPolicy"].keys() == by_kind["HTTPRoute"].keys() | {"gateway"}
     assert by_kind["BackendTrafficPolicy"].keys() == by_kind["HTTPRoute"].keys()
     assert by_kind["SecurityPolicy"]["gateway"]["authorization"] == {"defaultAction": "Deny"}
     for name, spec in by_kind["SecurityPolicy"].items():
-        assert spec["authorization"]["defaultAction"] == "Deny", name  # type: ignore[index]
+        assert spec["authorization"]["defaultAction"] == "Deny", name
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from services.audit.errors import AuditError
 from services.audit.records import (
     ConfigurationRef,
     ReleaseRef,
-    ScoredEncounter,
     parse_entry,
     timestamp,
 )
@@ -75,7 +74,7 @@ def test_a_value_that_no_record_holds_is_refused(field: str, value: Any) -> None
         lambda: scored(risk=float("nan")),
         lambda: scored(lace=20),
         lambda: scored(status="maybe"),
-        lambda: ScoredEncounter(encounter=ENCOUNTER, status="scored", name="Margaret"),  # type: ignore[call-arg]
+        lambda: scored(name="Margaret"),
         lambda: ReleaseRef(model="m", version="v1", digest="abc"),
         lambda: ReleaseRef(model="m", version="v1", digest="ab" * 32, threshold=float("inf")),
         lambda: ConfigurationRef(component="settings", digest="ab"),

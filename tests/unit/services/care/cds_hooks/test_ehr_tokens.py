@@ -4,7 +4,6 @@ import base64
 import hmac
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -241,7 +240,10 @@ def test_ids_are_kept_until_their_tokens_expire(database: Database, care: Care) 
     timed = replace(care, clock=lambda: clock.now)
     authenticate(timed, f"Bearer {EHR.token(ADDRESS, jti='kept')}", ADDRESS)
     clock.now += timedelta(minutes=8)
-    later: Callable[[], int] = lambda: int(clock.now.timestamp())  # noqa: E731
+
+    def later() -> int:
+        return int(clock.now.timestamp())
+
     authenticate(timed, f"Bearer {EHR.token(ADDRESS, iat=later(), exp=later() + 60)}", ADDRESS)
     assert authenticate(
         timed, f"Bearer {EHR.token(ADDRESS, jti='kept', iat=later(), exp=later() + 60)}", ADDRESS
