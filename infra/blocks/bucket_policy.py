@@ -1,5 +1,6 @@
 """S3 bucket policies: denied requests, and AWS services that deliver objects."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -123,7 +124,7 @@ def _written_once(arn: str, once: WriteOnce) -> list[Statement]:
     Source: Amazon S3 User Guide, "Enforce conditional writes on Amazon S3 buckets". Parts of a multipart upload have
     no such header, which its completion needs.
     """
-    objects, name = [f"{arn}/{once.prefix}*"], "".join(part.capitalize() for part in once.prefix.split("/"))
+    objects, name = [f"{arn}/{once.prefix}*"], "".join(part.capitalize() for part in re.split(r"\W", once.prefix))
     conditional: dict[str, object] = {
         "Null": {"s3:if-none-match": "true"},
         "Bool": {"s3:ObjectCreationOperation": "true"},

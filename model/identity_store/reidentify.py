@@ -112,4 +112,4 @@ def _note(where: str, record: dict[str, str | None]) -> None:
     now = datetime.now(UTC)
     name = f"{now:%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}.json"
     content = json.dumps({"at": now.isoformat(), **record}, ensure_ascii=False, sort_keys=True)
-    storage.write(storage.join(where, name), content.encode(), private=True)
+    storage.create(storage.join(where, name), content.encode(), private=True)

@@ -21,9 +21,9 @@ def write(target: Path, chunks: Iterable[bytes], mode: int) -> None:
         scratch.replace(target)
 
 
-def create(target: Path, content: bytes) -> bool:
+def create(target: Path, content: bytes, mode: int = 0o644) -> bool:
     """Write a file whole that does not exist yet; return whether it was written."""
-    with _scratch(target, [content], 0o644) as scratch:
+    with _scratch(target, [content], mode) as scratch:
         try:
             target.hardlink_to(scratch)
         except FileExistsError:

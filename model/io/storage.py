@@ -147,17 +147,19 @@ def write(place: str, content: bytes, *, private: bool = False) -> None:
     local_files.write(Path(place), [content], 0o600 if private else 0o644)
 
 
-def create(place: str, content: bytes) -> None:
+def create(place: str, content: bytes, *, private: bool = False) -> None:
     """Publish a file whole that must not exist with another content.
 
-    In a bucket this is a conditional write (``If-None-Match: *``), so that of two writers one is refused.
+    In a bucket this is a conditional write (``If-None-Match: *``), so that of two writers one is refused. A private
+    file on this machine can be read by its owner alone.
 
     Raises
     ------
     UserError
         If a file with another content exists, or the storage cannot be written.
     """
-    created = s3.create(place, content) if is_s3(place) else local_files.create(Path(place), content)
+    mode = 0o600 if private else 0o644
+    created = s3.create(place, content) if is_s3(place) else local_files.create(Path(place), content, mode)
     if not created and read(place) != content:
         raise UserError(f"{place} exists with another content, and is written once; nothing was replaced.")
 

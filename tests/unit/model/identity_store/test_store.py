@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from typer.testing import CliRunner
@@ -145,6 +147,21 @@ def test_a_question_is_recorded_before_it_is_answered(tmp_path: Path) -> None:
     assert {note["who"] for note in said} == {"j.doe"}
     assert "patient-0" not in json.dumps(said)
     assert MRN not in json.dumps(said)
+
+
+def test_no_record_replaces_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pseudonym = stored(tmp_path / "identity", LocalWrapping(KEY))
+    asked = {"identity": str(tmp_path / "identity"), "hospital": HOSPITAL, "audit": str(tmp_path / "audit")}
+    monkeypatch.setattr("model.identity_store.reidentify.secrets.token_hex", lambda _: "0" * 8)
+    frozen = mock.Mock(now=lambda _: datetime(2026, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr("model.identity_store.reidentify.datetime", frozen)
+    reidentify(pseudonym, **asked, reason="recall", requester="j.doe", wrap=LocalWrapping(KEY))
+    with pytest.raises(UserError, match="written once; nothing was replaced"):
+        reidentify(pseudonym, **asked, reason="curiosity", requester="j.doe", wrap=LocalWrapping(KEY))
+    [note] = notes(tmp_path / "audit")
+    assert note["why"] == "recall"
+    [record] = (tmp_path / "audit").iterdir()
+    assert record.stat().st_mode & 0o777 == 0o600
 
 
 def test_no_record_no_answer(tmp_path: Path) -> None:

@@ -249,6 +249,7 @@ def condition_without(sid: str, *keys: str) -> Change:
         ),
         (BUCKET_POLICY, "north-models", without("ReadmissionWrittenOnce"), "lets promotion read, write releases"),
         (BUCKET_POLICY, "north-audit", without("ChainWrittenOnce"), "lets anchor read, write chain"),
+        (BUCKET_POLICY, "north-audit", without("ReidentificationWrittenOnce"), "reidentify write identity-log"),
     ],
 )
 def test_a_condition_that_limits_how_data_is_used_is_needed(kind: str, name: str, change: Change, words: str) -> None:
