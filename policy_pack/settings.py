@@ -8,20 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from policy_pack import clock, tables
-from policy_pack.errors import PackError
 
 HIPAA: Final = "hipaa"
 NPRM: Final = "nprm-2025"
@@ -212,31 +209,15 @@ def load(path: Path = DEFAULT) -> Settings:
     PackError
         When the file does not exist or has an unknown setting.
     """
-    return parse(document(path), str(path)).not_before(clock.earliest(DEFAULT))
-
-
-def document(path: Path) -> Any:
-    """Return the content of a settings file as plain values; raises `PackError` when it cannot be read."""
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PackError(f"{path} cannot be read ({error.strerror}); use a settings file of the policy pack.") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise PackError(f"{path} is neither YAML nor JSON; correct the file.") from None
+    return parse(tables.document(path), str(path)).not_before(clock.earliest(DEFAULT))
 
 
 def parse(document: Any, source: str) -> Settings:
     """Return settings from plain values; ``source`` is their name in messages."""
+    return Settings(**dict(tables.formed(_written, source, document)))
+
+
+def _written(document: Any) -> Written:
     if document is not None and not isinstance(document, Mapping):
-        raise PackError(f"{source} must be a map of settings, such as exemptions: [].")
-    values = {"services": _services(), **(document or {})}
-    try:
-        written = Written.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(step) for step in first["loc"]) or "the file"
-        message = first["msg"].removeprefix("Value error, ")
-        raise PackError(f"{source}: {path}: {message[:1].lower()}{message[1:]}.") from None
-    except RecursionError:
-        raise PackError(f"{source} is nested too deeply; correct the file.") from None
-    return Settings(**dict(written))
+        raise ValueError("it must be a map of settings, such as exemptions: []")
+    return Written.model_validate({"services": _services(), **(document or {})})

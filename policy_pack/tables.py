@@ -1,4 +1,4 @@
-"""Tables in YAML that the pack reads: its own, and those of the program."""
+"""Files in YAML or JSON that the pack reads: its settings, its own tables, and those of the program."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +11,11 @@ from policy_pack.errors import PackError
 
 T = TypeVar("T")
 # What a function that reads plain values raises where these have another form.
-_FORM_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+_FORM_ERRORS = (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 def read(form: Callable[..., T], *paths: Path) -> T:
-    """Read tables, and return what a function makes of them.
+    """Read files, and return what a function makes of them.
 
     Parameters
     ----------
@@ -29,23 +29,28 @@ def read(form: Callable[..., T], *paths: Path) -> T:
     PackError
         When a file cannot be read, is not YAML, or has another form; the message names the file and the place.
     """
-    documents = [_document(path) for path in paths]
-    names = " or ".join(str(path) for path in paths)
+    return formed(form, " or ".join(str(path) for path in paths), *(document(path) for path in paths))
+
+
+def document(path: Path) -> Any:
+    """Return the content of a file as plain values; raises `PackError` when it cannot be read or is not YAML."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PackError(f"{path} cannot be read ({error.strerror}); the policy pack needs this file.") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise PackError(f"{path} is not YAML; correct the file.") from None
+
+
+def formed(form: Callable[..., T], source: str, *documents: Any) -> T:
+    """Return what a function makes of plain values; ``source`` is their name in the message of a `PackError`."""
     try:
         return form(*documents)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"]) or "the file"
-        raise PackError(f"{names}: {place}: {first['msg']}; correct the table.") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise PackError(f"{source}: {place}: {message[:1].lower()}{message[1:]}; correct the file.") from None
     except _FORM_ERRORS as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise PackError(f"{names} is not a table of this form ({reason}); correct the table.") from None
-
-
-def _document(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PackError(f"{path} cannot be read ({error.strerror}); the policy pack needs this table.") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise PackError(f"{path} is not YAML; correct the table.") from None
+        raise PackError(f"{source} does not have the form of this file ({reason}); correct the file.") from None

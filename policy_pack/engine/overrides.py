@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from policy_pack import tables
 from policy_pack.errors import PackError
-from policy_pack.settings import DEFAULT, NPRM, Evidence, Level, Services, Settings, Written, document, load, parse
+from policy_pack.settings import DEFAULT, NPRM, Evidence, Level, Services, Settings, Written, load, parse
 
 WEIGHT = {Level.OFF: 0, Level.ADVISORY: 1, Level.MANDATORY: 2}
 
@@ -19,7 +20,7 @@ def read(path: Path) -> Settings:
         When a file cannot be read, or a setting of the other file is weaker than the reviewed one.
     """
     reviewed = load()
-    return reviewed if path.resolve() == DEFAULT else stricter(reviewed, document(path), str(path))
+    return reviewed if path.resolve() == DEFAULT else stricter(reviewed, tables.document(path), str(path))
 
 
 def stricter(reviewed: Settings, changes: Any, source: str) -> Settings:

@@ -14,11 +14,11 @@ FORM = TypeAdapter(dict[str, int])
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "cannot be read (No such file or directory); the policy pack needs this table."),
-        ("a: [", "is not YAML; correct the table."),
-        ("\x00", "is not YAML; correct the table."),
-        ("a: x", ": a: Input should be a valid integer"),
-        ("3", ": the file: Input should be a valid dictionary; correct the table."),
+        (None, "cannot be read (No such file or directory); the policy pack needs this file."),
+        ("a: [", "is not YAML; correct the file."),
+        ("\x00", "is not YAML; correct the file."),
+        ("a: x", ": a: input should be a valid integer"),
+        ("3", ": the file: input should be a valid dictionary; correct the file."),
     ],
 )
 def test_a_wrong_table_is_one_sentence(tmp_path: Path, text: str | None, message: str) -> None:
@@ -38,5 +38,5 @@ def test_several_tables_are_read_together(tmp_path: Path) -> None:
     other.write_text("a: 1", encoding="utf-8")
     assert tables.read(lambda rows, values: [values[row] for row in rows["rows"]], one, other) == [1]
     one.write_text("rows: [b]", encoding="utf-8")
-    with pytest.raises(PackError, match=r"one\.yaml or .*other\.yaml is not a table of this form \('b' is missing\)"):
+    with pytest.raises(PackError, match=r"one\.yaml or .*other\.yaml does not have the form of this file \('b' is missing\)"):
         tables.read(lambda rows, values: [values[row] for row in rows["rows"]], one, other)

@@ -379,7 +379,7 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
 def test_an_invalid_zone_table_is_refused_in_one_sentence(write: Callable[[Path], object], tmp_path: Path) -> None:
     path = tmp_path / "zones.yaml"
     write(path)
-    with pytest.raises(PackError, match=r"zones\.yaml.* (is not a table of this form|cannot be read)"):
+    with pytest.raises(PackError, match=r"zones\.yaml.* (does not have the form of this file|cannot be read)"):
         read(path)
 
 
@@ -398,12 +398,12 @@ def test_an_invalid_workload_table_is_refused_in_one_sentence(text: str | None, 
     path = tmp_path / "workloads.yaml"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(PackError, match=r"workloads\.yaml (is not a table of this form|cannot be read)"):
+    with pytest.raises(PackError, match=r"workloads\.yaml (does not have the form of this file|cannot be read)"):
         read(TABLE, path)
 
 
 def test_a_flow_to_a_port_that_no_workload_has_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "zones.yaml"
     path.write_text(TABLE.read_text().replace("port: https}", "port: ssh}"))
-    with pytest.raises(PackError, match=r"zones\.yaml.* is not a table of this form \('ssh' is missing\)"):
+    with pytest.raises(PackError, match=r"zones\.yaml.* does not have the form of this file \('ssh' is missing\)"):
         read(path)

@@ -218,7 +218,7 @@ def refusal(analyzer: Analyzer, settings: Any) -> str:
         ({"exemptions": [GIVEN]}, "exemptions is weaker than in settings.yaml; change that file in a review."),
         ({"synthetic": ["prod"]}, "synthetic is weaker than in settings.yaml; change that file in a review."),
         ({"profiles": {"nprm-2025": False}}, "profiles is weaker than in settings.yaml; change that file in a review."),
-        ({"exemptions": [{"control": "AC-05"}]}, "exemptions.0.kind: field required."),
+        ({"exemptions": [{"control": "AC-05"}]}, "exemptions.0.kind: field required; correct the file."),
         (["exemptions"], "must be a map of settings, such as profiles: {nprm-2025: mandatory}."),
     ],
 )

@@ -72,9 +72,9 @@ def test_what_is_not_a_table_is_one_sentence(tmp_path: Path) -> None:
         read(broken)
     for old, new in (("owner:", "role:"), ("mode: queued", "mode: later"), ("data: raw", "data: secret")):
         broken.write_text(TABLE.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-        with pytest.raises(PackError, match="not a table of this form"):
+        with pytest.raises(PackError, match="does not have the form of this file"):
             read(broken)
     other = tmp_path / "routes.yaml"
     other.write_text(ROUTES.read_text(encoding="utf-8").replace("workload: care", "workload: nobody"), encoding="utf-8")
-    with pytest.raises(PackError, match="not a table of this form"):
+    with pytest.raises(PackError, match="does not have the form of this file"):
         read(TABLE, other)
