@@ -17,7 +17,7 @@ from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import NotKnownError
 
-__all__ = ["EXEMPTIONS", "Evaluation", "Evaluator", "Result", "Status", "by_scope", "evaluate"]
+__all__ = ["EXEMPTIONS", "Evaluation", "Evaluator", "Result", "Status", "by_scope", "evaluate", "findings"]
 
 _FORM_ERRORS = (ArithmeticError, AttributeError, LookupError, re.error, RecursionError, TypeError, ValueError)
 
@@ -76,17 +76,18 @@ class Evaluator:
 
     def evaluate_stack(self, graph: Graph) -> list[Result]:
         """Evaluate a stack by all checks, and its exemptions."""
+        return list(self.stack_results(graph))
+
+    def stack_results(self, graph: Graph) -> Iterator[Result]:
+        """Evaluate a stack by all checks one by one, its exemptions last, so that a reader can stop at a result."""
         settings = self._settings.not_before(graph.changed)
         context = StackContext(graph, settings, self._addresses)
         subjects = graph.resources if graph.root in graph.resources else [*graph.resources, graph.root]
         exemptions = ExemptionMatcher(settings, graph, self._controls)
-        results = [
-            exemptions.apply(result)
-            for resource in subjects
-            for whole_stack in (False, True)
-            for result in self._check(resource, context, whole_stack=whole_stack)
-        ]
-        return [*results, *exemptions.violations()]
+        for resource in subjects:
+            for whole_stack in (False, True):
+                yield from map(exemptions.apply, self._check(resource, context, whole_stack=whole_stack))
+        yield from exemptions.violations()
 
     def _check(self, resource: Resource, context: StackContext, *, whole_stack: bool) -> Iterator[Result]:
         for rule in (*self._by_kind.get(resource.kind, ()), *self._any_kind):
@@ -94,7 +95,7 @@ class Evaluator:
                 yield from self._results(rule, resource, context)
 
     def _results(self, rule: Rule, resource: Resource, context: StackContext) -> Iterator[Result]:
-        for finding in _findings(rule, resource, context):
+        for finding in findings(rule, resource, context):
             subject = finding.resource or resource
             status = Status.UNKNOWN if finding.kind is FindingKind.UNKNOWN else _status(self._levels[rule.control])
             yield Result(
@@ -113,7 +114,7 @@ def _status(level: Level) -> Status:
     return Status.REFUSED if level is Level.MANDATORY else Status.ADVISORY
 
 
-def _findings(rule: Rule, resource: Resource, context: StackContext) -> Iterator[Finding]:
+def findings(rule: Rule, resource: Resource, context: StackContext) -> Iterator[Finding]:
     """Run one check on one resource; an error in it does not stop other checks."""
     try:
         yield from rule.check(resource, context)

@@ -111,15 +111,22 @@ class Graph:
 
     def uses(self, package: str) -> bool:
         """Return whether the stack has a resource of a provider package, other than the provider itself."""
-        return package in self._packages
+        return package in self._by_package
+
+    def of_package(self, package: str) -> list[Resource]:
+        """Return all resources of a provider package."""
+        return self._by_package.get(package, [])
 
     def at(self, urn: str) -> Resource:
         """Return the resource with a URN, which must exist."""
         return self._by_urn[urn]
 
     @cached_property
-    def _packages(self) -> set[str]:
-        return {resource.package for resource in self.resources}
+    def _by_package(self) -> dict[str, list[Resource]]:
+        grouped: dict[str, list[Resource]] = {}
+        for resource in self.resources:
+            grouped.setdefault(resource.package, []).append(resource)
+        return grouped
 
     @cached_property
     def root(self) -> Resource:

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 
 from policy_pack.controls.rules import stack_check
 from policy_pack.facts.grants.comparison import Beyond, beyond, missing, unused
-from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.evaluators import all_grants
-from policy_pack.facts.grants.grant import Grant
+from policy_pack.facts.grants.evaluators import stack_grants
 from policy_pack.stack.checks import Finding, FindingKind, Findings, StackContext, violation
 from policy_pack.stack.graph import STACK, Graph
 from policy_pack.stack.kinds import CONFIG_MAP
@@ -53,7 +51,7 @@ def nothing_is_granted_beyond_the_table(context: StackContext) -> Findings:
 @stack_check(_OTHERS)
 def the_table_allows_workloads_nothing_in_vain(context: StackContext) -> Findings:
     """Refuse rows of the table about a workload of the stack that nothing grants."""
-    access, grants = _computed(context)
+    access, grants = stack_grants(context.graph, context.settings)
     data = {grant.data for grant in grants}
     for permission in missing(grants, access.table, access.workloads(), data):
         yield violation(unused(permission), "", context.graph.root)
@@ -61,7 +59,7 @@ def the_table_allows_workloads_nothing_in_vain(context: StackContext) -> Finding
 
 def _beyond(context: StackContext, control: str) -> Iterator[Finding]:
     def compute(_: Graph) -> list[Beyond]:
-        access, grants = _computed(context)
+        access, grants = stack_grants(context.graph, context.settings)
         return beyond(grants, access.table)
 
     computed: list[Beyond] = context.graph.memo(f"beyond {context.settings.access}", compute)
@@ -70,17 +68,6 @@ def _beyond(context: StackContext, control: str) -> Iterator[Finding]:
             kind = FindingKind.VIOLATION if one.certain else FindingKind.UNKNOWN
             message = one.message if one.certain else f"not yet known, counts as granted: {one.message}"
             yield Finding(kind, message, "", context.graph.get(one.source) or context.graph.root)
-
-
-def _computed(context: StackContext) -> tuple[AccessContext, list[Grant]]:
-    """Return all grants of a stack, computed once."""
-
-    def compute(graph: Graph) -> tuple[AccessContext, list[Grant]]:
-        access = AccessContext(graph, context.settings)
-        return access, list(all_grants(access))
-
-    computed: tuple[AccessContext, list[Grant]] = context.graph.memo(f"all grants {context.settings.access}", compute)
-    return computed
 
 
 def _control(one: Beyond, graph: Graph) -> str:

@@ -97,7 +97,7 @@ def labels_agree_with_the_structure(resource: Resource, context: StackContext) -
 
 def _environment(prefix: str, graph: Graph) -> str:
     """Return the environment that most resources of a stack have as tag; roles of people are limited to it."""
-    views = (one.at("tags").key(f"{prefix}/environment") for one in graph if one.package == "aws")
+    views = (one.at("tags").key(f"{prefix}/environment") for one in graph.of_package("aws"))
     return next((name for name, _ in Counter(filter(None, map(known_text, views))).most_common(1)), "")
 
 

@@ -44,7 +44,7 @@ def the_account_is_monitored(context: StackContext) -> Findings:
     """Require GuardDuty and Security Hub in every region, and an AWS Config recorder, where the stack uses AWS."""
     if not context.graph.uses("aws"):
         return
-    regions = {context.region(resource) for resource in context.graph if resource.package == "aws"}
+    regions = {context.region(resource) for resource in context.graph.of_package("aws")}
     for kind, message in _IN_EACH_REGION.items():
         for region in sorted(regions - {context.region(service) for service in context.graph.of(kind)}):
             yield violation(f"{message} in {region or 'its region'}")

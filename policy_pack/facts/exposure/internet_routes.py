@@ -116,8 +116,8 @@ def _contents(graph: Graph) -> dict[str, list[Resource]]:
     by_id = {subnet.at("id").raw: subnet.urn for subnet in subnets if isinstance(subnet.at("id").raw, str)}
     urns = {subnet.urn for subnet in subnets}
     found: dict[str, list[Resource]] = defaultdict(list)
-    for resource in graph:
-        if resource.package != "aws" or resource.kind in _HARMLESS:
+    for resource in graph.of_package("aws"):
+        if resource.kind in _HARMLESS:
             continue
         used = {urn for depends in resource.depends.values() for urn in depends} & urns
         values = (value for _, value in leaves(resource.props) if value is not UNKNOWN and isinstance(value, str))

@@ -65,9 +65,8 @@ def grants(context: AccessContext) -> Iterator[Grant]:
     for grant in graph.of(KMS_GRANT):
         yield from _kms_grant(context, grant)
     yield from _acls(context)
-    for resource in graph:
-        if resource.package == "aws":
-            yield from _shared(context, resource)
+    for resource in graph.of_package("aws"):
+        yield from _shared(context, resource)
 
 
 # --- KMS grants ----------------------------------------------------------------------------------

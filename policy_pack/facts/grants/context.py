@@ -43,6 +43,7 @@ class AccessContext:
 
     def __init__(self, graph: Graph, settings: Settings) -> None:
         self.graph = graph
+        self.source = settings.access
         self.table: AccessTable = access_table(settings.access, graph.stack)
         self.hospitals = _hospitals(graph, settings.prefix)
         self._longest_first = sorted(self.hospitals, key=len, reverse=True)

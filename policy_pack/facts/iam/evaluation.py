@@ -5,6 +5,7 @@ A request that could be allowed counts as allowed, and only a Deny that applies 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from policy_pack.facts.iam.actions import Action, Level, covered
 from policy_pack.facts.iam.callers import Caller
@@ -151,12 +152,15 @@ def _concerns(statement: Statement, by: Caller) -> bool:
 
 
 def _actions(statement: Statement, target: Target) -> frozenset[Action]:
-    actions: frozenset[Action] = frozenset()
-    for service in target.kind.services:
-        actions |= covered(statement.actions, service, negated="Action" in statement.negated)
-    return actions
+    return _of_services(statement.actions, target.kind.services, negated="Action" in statement.negated)
 
 
+@cache
+def _of_services(patterns: tuple[str, ...], services: tuple[str, ...], *, negated: bool) -> frozenset[Action]:
+    return frozenset().union(*(covered(patterns, service, negated=negated) for service in services))
+
+
+@cache
 def _at(actions: frozenset[Action], level: Level) -> frozenset[Action]:
     return frozenset(action for action in actions if action.level is level)
 

@@ -1,11 +1,14 @@
 """IAM wildcards: ``*`` matches any characters, slashes and colons included, and ``?`` matches exactly one."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 _WILDCARD = re.compile(r"[*?]")
+# More pairs than the policies of a large stack compare; the oldest are forgotten.
+_PAIRS = 1 << 17
 
 
+@lru_cache(_PAIRS)
 def matches(pattern: str, text: str) -> bool:
     """Return whether a pattern matches a text; of two patterns, whether the first matches all that the second does.
 
@@ -14,6 +17,7 @@ def matches(pattern: str, text: str) -> bool:
     return _compiled(pattern).fullmatch(text) is not None
 
 
+@lru_cache(_PAIRS)
 def overlap(one: str, other: str) -> bool:
     """Return whether some text matches both patterns."""
     start, other_start = literal_prefix(one), literal_prefix(other)
@@ -35,6 +39,7 @@ def overlap(one: str, other: str) -> bool:
     return before[-1]
 
 
+@lru_cache(_PAIRS)
 def arns_overlap(one: str, other: str) -> bool:
     """Return whether some ARN matches both patterns; between two patterns of whole ARNs, part by part.
 
@@ -46,6 +51,7 @@ def arns_overlap(one: str, other: str) -> bool:
     return all(overlap(part, other_part) for part, other_part in zip(parts, others, strict=True))
 
 
+@lru_cache(_PAIRS)
 def literal_prefix(pattern: str) -> str:
     """Return the part of a pattern before its first wildcard."""
     return _WILDCARD.split(pattern, maxsplit=1)[0]

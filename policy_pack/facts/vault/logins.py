@@ -71,10 +71,8 @@ class Logins:
         known = [*self._graph.of(*table().logins, *table().any_path)]
         others = [
             resource
-            for resource in self._graph
-            if resource.package == "vault"
-            and resource.kind not in table().logins
-            and any(name in resource.props for name in table().policy_properties)
+            for resource in self._graph.of_package("vault")
+            if resource.kind not in table().logins and any(name in resource.props for name in table().policy_properties)
         ]
         return sorted([*known, *others], key=lambda resource: resource.urn)
 

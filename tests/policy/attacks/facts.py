@@ -8,8 +8,7 @@ from policy_pack.facts.exposure.entry_points import EntryPoint
 from policy_pack.facts.exposure.gateways import listeners
 from policy_pack.facts.exposure.load_balancers import load_balancers
 from policy_pack.facts.exposure.security_groups import admitted_networks, ingress_rules
-from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.evaluators import all_grants
+from policy_pack.facts.grants.evaluators import stack_grants
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import GATEWAY, INGRESS, LOAD_BALANCERS, SERVICE
@@ -30,18 +29,21 @@ _CLUSTER: tuple[tuple[tuple[str, ...], Callable[[Resource, StackContext], Iterab
 
 def facts(graph: Graph, attacked: Attacked) -> frozenset[Fact]:
     """Return all grants, connections and entry points of a stack; what cannot be computed is a fact as well."""
-    context = StackContext(graph, attacked.settings, attacked.addresses)
-    found: set[Fact] = set()
-    for compute in (_grants, _connections, _entries):
+    return frozenset().union(*(compute(graph, attacked) for compute in PARTS))
+
+
+def _part(compute: Callable[[StackContext], Iterator[Fact]]) -> Callable[[Graph, Attacked], frozenset[Fact]]:
+    def part(graph: Graph, attacked: Attacked) -> frozenset[Fact]:
         try:
-            found |= set(compute(context))
+            return frozenset(compute(StackContext(graph, attacked.settings, attacked.addresses)))
         except _FORM_ERRORS as error:
-            found.add(("cannot be computed", compute.__name__, repr(error)))
-    return frozenset(found)
+            return frozenset({("cannot be computed", compute.__name__, repr(error))})
+
+    return part
 
 
 def _grants(context: StackContext) -> Iterator[Fact]:
-    for grant in all_grants(AccessContext(context.graph, context.settings)):
+    for grant in stack_grants(context.graph, context.settings)[1]:
         verb = str(grant.verb)
         yield "grant", grant.subject.name, grant.subject.hospital, grant.data.name, grant.data.hospital, verb
 
@@ -60,3 +62,7 @@ def _entries(context: StackContext) -> Iterator[Fact]:
         for rule in ingress_rules(resource):
             for entry in admitted_networks(rule, context.graph):
                 yield "entry", entry.kind, entry.label, str(entry.reach)
+
+
+PARTS = (_part(_grants), _part(_connections), _part(_entries))
+"""The facts in parts, each of which is computed by itself."""

@@ -5,18 +5,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.controls.rules import rules
-from policy_pack.engine.evaluate import EXEMPTIONS, Evaluator, Result, Status
-from policy_pack.stack.graph import Graph, Resource
-from tests.policy.attacks.facts import Fact, facts
+from policy_pack.controls.access import access_table
+from policy_pack.controls.rules import ANY, Rule, rules
+from policy_pack.engine.evaluate import EXEMPTIONS, Evaluator, Result, Status, findings
+from policy_pack.facts.grants.context import AccessContext
+from policy_pack.facts.grants.evaluators import ACTING, EVALUATORS, evaluated, evaluation_name
+from policy_pack.stack.checks import StackContext
+from policy_pack.stack.graph import STACK, Graph, Resource
+from tests.policy.attacks.facts import PARTS, Fact
 from tests.policy.attacks.mutation import Mutation, places
 from tests.policy.attacks.stacks import Attacked
+from tests.policy.attacks.tracing import Difference, Reads, TracedGraph
 
 FOLDER = Path(__file__).parent
 _BROKEN = (Status.REFUSED, Status.ADVISORY)
@@ -107,7 +114,7 @@ Told = tuple[str, str, str, str]
 
 
 class Judge:
-    """Judges mutations of one stack; the unchanged stack is evaluated once.
+    """Judges mutations of one stack; what reads nothing of a change is taken from the unchanged stack.
 
     Parameters
     ----------
@@ -118,56 +125,117 @@ class Judge:
     def __init__(self, attacked: Attacked) -> None:
         self._attacked = attacked
         self._base = attacked.target.base
-        own = [rule for rule in rules() if not rule.whole_stack]
-        whole = [rule for rule in rules() if rule.whole_stack]
-        self._own = Evaluator(attacked.settings, attacked.addresses, rule_set=own)
-        self._whole = Evaluator(attacked.settings, attacked.addresses, rule_set=whole)
+        self._own = self._evaluator(rule for rule in rules() if not rule.whole_stack)
+        self._by_modules: dict[tuple[str, ...], Evaluator] = {}
+
+    def _evaluator(self, rule_set: Iterable[Rule]) -> Evaluator:
+        return Evaluator(self._attacked.settings, self._attacked.addresses, rule_set=list(rule_set))
 
     @cached_property
     def _before(self) -> set[Told]:
-        results = [*self._whole.evaluate_stack(self._graph(self._base)), *self._local(self._base.resources)]
-        return {_told(result) for result in results}
+        return {_told(result) for result in self._unchanged()}
 
     @cached_property
     def unchanged(self) -> list[str]:
         """The findings on the unchanged stack, which should have none."""
-        results = [*self._whole.evaluate_stack(self._graph(self._base)), *self._local(self._base.resources)]
+        results = self._unchanged()
         return [result.text for result in results if result.status in _BROKEN and result.control != EXEMPTIONS]
 
-    def _local(self, resources: Iterable[Resource]) -> list[Result]:
-        name = self._base.stack
-        return [result for resource in resources for result in self._own.evaluate_resource(resource, name)]
+    def _unchanged(self) -> Iterator[Result]:
+        yield from self._local(self._base.resources)
+        yield from self._evaluator(rule for rule in rules() if rule.whole_stack).stack_results(self._graph)
 
-    @staticmethod
-    def _graph(graph: Graph) -> Graph:
-        return Graph(graph.resources, graph.stack)
+    @cached_property
+    def _graph(self) -> Graph:
+        return Graph(self._base.resources, self._base.stack)
 
-    def new(self, mutation: Mutation) -> Iterator[Result]:
+    def _local(self, resources: Iterable[Resource]) -> Iterator[Result]:
+        for resource in resources:
+            yield from self._own.evaluate_resource(resource, self._base.stack)
+
+    # --- what a change can affect -------------------------------------------------------------------------
+    @cached_property
+    def _reads(self) -> dict[str, Reads]:
+        """What the checks of each module read of the unchanged stack."""
+        modules = dict.fromkeys(rule.module for rule in rules() if rule.whole_stack)
+        return {module: self._read_by(module) for module in modules}
+
+    def _read_by(self, module: str) -> Reads:
+        graph = TracedGraph(self._graph)
+        of_module = [rule for rule in rules() if rule.whole_stack and rule.module == module]
+        context = StackContext(graph, self._attacked.settings, self._attacked.addresses)
+        for rule in of_module:
+            subjects = graph.resources if ANY in rule.kinds else graph.of(*rule.kinds)
+            for resource in [graph.root] if rule.kinds == (STACK,) else subjects:
+                list(findings(rule, resource, context))
+        return graph.reads
+
+    @cached_property
+    def _evaluations(self) -> list[tuple[Reads, str, list[Any]]]:
+        """What each evaluator of grants reads and computes of the unchanged stack."""
+        made = []
+        for evaluate in (*EVALUATORS, *ACTING):
+            graph = TracedGraph(self._graph)
+            context = AccessContext(graph, self._attacked.settings)
+            computed = evaluated(context, evaluate)
+            made.append((graph.reads, evaluation_name(evaluate, context.source), computed))
+        return made
+
+    @cached_property
+    def _facts(self) -> list[tuple[Reads, frozenset[Fact]]]:
+        """What each part of the facts reads of the unchanged stack, and the facts."""
+        made = []
+        for part in PARTS:
+            graph = TracedGraph(self._graph)
+            made.append((graph.reads, part(graph, self._attacked)))
+        return made
+
+    def _whole(self, difference: Difference) -> Iterator[Evaluator]:
+        """Return the evaluators of the checks that a change can affect, the slow one of grants last."""
+        modules = [module for module, reads in self._reads.items() if difference.concerns(reads)]
+        grants = access_table.__name__
+        for some in (tuple(one for one in modules if one != grants), tuple(one for one in modules if one == grants)):
+            if some and some not in self._by_modules:
+                self._by_modules[some] = self._evaluator(r for r in rules() if r.whole_stack and r.module in some)
+            if some:
+                yield self._by_modules[some]
+
+    def _changed(self, mutation: Mutation) -> tuple[Graph, Difference]:
+        """Return the changed stack, with the evaluations of grants that the change cannot affect."""
+        graph = mutation.graph(self._base)
+        difference = Difference.of(mutation, self._graph, graph)
+        for reads, name, computed in self._evaluations:
+            if not difference.concerns(reads):
+                graph.memo(name, lambda _, known=computed: known)
+        return graph, difference
+
+    # --- judging ------------------------------------------------------------------------------------------
+    def _new(self, mutation: Mutation, graph: Graph, difference: Difference) -> Iterator[Result]:
         """Return the findings that a mutation adds, those of the changed resource by itself first."""
-        yield from self._added(self._local(mutation.added))
-        yield from self._added(self._whole.evaluate_stack(mutation.graph(self._base)))
-
-    def _added(self, results: Iterable[Result]) -> Iterator[Result]:
-        for result in results:
+        stack = (result for evaluator in self._whole(difference) for result in evaluator.stack_results(graph))
+        for result in chain(self._local(mutation.added), stack):
             if result.status is Status.REFUSED and result.control != EXEMPTIONS and _told(result) not in self._before:
                 yield result
 
     def judge(self, mutation: Mutation) -> Judged:
         """Return the outcome of a mutation."""
-        found = next((result for result in self.new(mutation) if self._names(result, mutation)), None)
+        graph, difference = self._changed(mutation)
+        new = self._new(mutation, graph, difference)
+        found = next((result for result in new if self._names(result, mutation)), None)
         if found:
             return Judged(mutation, Outcome.CAUGHT, f"{found.control} {found.text}")
         row = next((row for row in table("harmless") if row.takes(mutation)), None)
         if row is None:
             return Judged(mutation, Outcome.ESCAPED, "")
-        more = facts(mutation.graph(self._base), self._attacked) - self._facts
+        more = {
+            fact
+            for (reads, before), part in zip(self._facts, PARTS, strict=True)
+            if difference.concerns(reads)
+            for fact in part(graph, self._attacked) - before
+        }
         if more:
             return Judged(mutation, Outcome.ESCAPED, f"called harmless, but adds {min(more)}")
         return Judged(mutation, Outcome.HARMLESS, row.why)
-
-    @cached_property
-    def _facts(self) -> frozenset[Fact]:
-        return facts(self._graph(self._base), self._attacked)
 
     def _names(self, result: Result, mutation: Mutation) -> bool:
         """Return whether a finding is about the changed resource, one beside it, or a path that names one."""
