@@ -11,6 +11,7 @@ from policy_pack.facts.iam.wildcards import matches
 from policy_pack.facts.schedules import schedule
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import BACKUP_VAULT, BUCKET, EBS_VOLUME, EC2_INSTANCE, ID_KEYS, RDS_CLUSTER, RDS_INSTANCE
+from policy_pack.stack.text import known_text
 from policy_pack.stack.values import UNKNOWN, NotKnownError, View
 
 PLAN: Final = "aws:backup/plan:Plan"
@@ -179,7 +180,7 @@ class BackupPlans:
         if copies.items() and not any(_is_elsewhere(copy, own) for copy in copies.items()):
             yield PlanProblem("copies to its own region", copies.path)
         for copy in copies.items():
-            if not _is_of_account(copy, own_account(self._graph)):
+            if not is_of_account(copy, own_account(self._graph)):
                 yield PlanProblem("copies to a vault of another account", copy.path)
         for copy in copies.items():
             if not _is_kept(copy.at("lifecycle.deleteAfter")):
@@ -237,9 +238,12 @@ def _is_elsewhere(copy: View, region: str) -> bool:
     return vault is not None and vault[1] != region
 
 
-def _is_of_account(copy: View, account: str) -> bool:
+def is_of_account(copy: View, account: str) -> bool:
+    """Return whether a copy goes to a vault of an account, which is empty where it is not known."""
     vault = _VAULT_ARN.fullmatch(copy.at("destinationVaultArn").text())
-    return vault is None or not account or vault[2] == account
+    if vault is None:
+        return not known_text(copy.at("destinationVaultArn"))
+    return not account or vault[2] == account
 
 
 def plans_of(graph: Graph, region: str) -> BackupPlans:

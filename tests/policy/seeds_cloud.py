@@ -208,6 +208,8 @@ DATA: list[Seed] = [
     absent("INT-01", _VERSIONING, "bucket"),
     seed("INT-01", _VERSIONING, "versioningConfiguration.status", "Suspended"),
     absent("INT-01", _LIFECYCLE, "bucket"),
+    seed("INT-01", _LIFECYCLE, "rules[0].noncurrentVersionExpiration", {"noncurrentDays": 1}, name="*raw", hides=False),
+    seed("INT-01", _LIFECYCLE, "rules[0].expiration", {"date": "2027-01-01"}, name="*raw", hides=False),
     seed("INT-01", _LIFECYCLE, "rules", lambda rules: [{**rule, "status": "Disabled"} for rule in listed(rules)]),
     absent("INT-02", _LOCK, "bucket"),
     seed("INT-02", _LOCK, "rule.defaultRetention.mode", "GOVERNANCE", name="*audit"),

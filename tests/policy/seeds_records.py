@@ -85,6 +85,7 @@ RECORDS = [
     *_parameters("AUD-05", "log_disconnections", None),
     *_parameters("AUD-05", "pgaudit.log_parameter", "1"),
     *_parameters("AUD-05", "log_statement", "all"),
+    *_parameters("AUD-05", "debug_print_plan", "1"),
     *(
         seed(control, "aws:rds/cluster:Cluster", "dbClusterParameterGroupName", "default.aurora-postgresql16")
         for control in ("ENC-07", "AUD-05", "AUTH-05")

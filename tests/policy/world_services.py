@@ -300,7 +300,7 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
         build("aws:guardduty/detector:Detector", "watch", {"id": "d-1", "enable": True}),
         *(
             build(feature, name.lower(), {"detectorId": "d-1", "name": name, "status": "ENABLED"})
-            for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING")
+            for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING", "EBS_MALWARE_PROTECTION")
         ),
         *_alarms(),
         build("aws:securityhub/account:Account", "hub", {}),

@@ -1,7 +1,17 @@
 """Backups, restore tests, replication to a second region, and high availability."""
 
 from policy_pack.controls.rules import context_check, join_check, stack_check
-from policy_pack.facts.backups import LOCK, PLAN, RETENTION_DAYS, BackupPlans, has_role, meets_conditions, plans_of
+from policy_pack.facts.backups import (
+    LOCK,
+    PLAN,
+    RETENTION_DAYS,
+    BackupPlans,
+    has_role,
+    is_of_account,
+    meets_conditions,
+    plans_of,
+)
+from policy_pack.facts.iam.callers import own_account
 from policy_pack.facts.network.selectors import matches as selector_matches
 from policy_pack.facts.schedules import schedule
 from policy_pack.facts.structure import holds_phi, zone_of
@@ -53,6 +63,15 @@ def plans_make_the_required_backups(plan: Resource, context: StackContext) -> Fi
             for problem in plans.problems(plan):
                 yield violation(problem.message, problem.path)
             return
+
+
+@join_check("BCP-01", PLAN)
+def plans_copy_to_vaults_of_the_account(plan: Resource, context: StackContext) -> Findings:
+    """Refuse copies of backups to another account, whichever rule makes them."""
+    for rule in plan.at("rules").items():
+        for copy in rule.at("copyActions").items():
+            if not is_of_account(copy, own_account(context.graph)):
+                yield violation("copies to a vault of another account", copy.path)
 
 
 def _plans(context: StackContext) -> BackupPlans:
@@ -116,12 +135,10 @@ def _finds_stores(selection: Resource, context: StackContext) -> bool:
 
 @join_check("BCP-03", BUCKET)
 def phi_buckets_are_replicated(bucket: Resource, context: StackContext) -> Findings:
-    """Require replication of PHI buckets with a KMS key of the other region."""
-    if not holds_phi(bucket, context):
-        return
+    """Require replication of PHI buckets with a KMS key of the other region, and whole replication of any bucket."""
     replications = context.attached(bucket, BUCKET_REPLICATION, "bucket", BUCKET_KEYS)
     targets = context.graph.referrers(bucket, BUCKET_REPLICATION, "rules", ("arn",))
-    if not replications and not targets:
+    if not replications and not targets and holds_phi(bucket, context):
         yield violation("is not replicated to a second region")
     for replication in replications:
         yield from guarded(expect(replication.at("role"), is_set, "has no role that replicates"), resource=replication)

@@ -4,10 +4,21 @@ import re
 from fnmatch import fnmatchcase
 
 from policy_pack.controls.rules import context_check, join_check, resource_check
+from policy_pack.facts.iam.callers import own_account
 from policy_pack.facts.records.deliveries import record_buckets
 from policy_pack.facts.records.table import records
 from policy_pack.facts.structure import data_classes, hospital_of, may_hold
-from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
+from policy_pack.stack.checks import (
+    Findings,
+    StackContext,
+    expect,
+    guarded,
+    is_empty,
+    is_not_true,
+    is_true,
+    one_of,
+    violation,
+)
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
     BUCKET,
@@ -22,6 +33,7 @@ from policy_pack.stack.kinds import (
     LOAD_BALANCER,
 )
 from policy_pack.stack.pods import CONTAINER_OWNERS, containers
+from policy_pack.stack.text import known_text
 
 _LOCKS = {"audit": ("COMPLIANCE",), "models": ("GOVERNANCE", "COMPLIANCE")}
 _PROTECTED = (
@@ -36,6 +48,8 @@ _PROTECTED = (
     "vault:transit/secretBackendKey:SecretBackendKey",
 )
 _RELEASE = re.compile(r"s3://(?P<bucket>[^/]+)/(?:[^/]+/)*v\d+(?:\.\d+)*/(?P<digest>[0-9a-f]{12,64})/?")
+_ECR = re.compile(r"(\d{12})\.dkr\.ecr\.")
+_RESTORABLE_DAYS = 7
 _DIGEST = re.compile(r"(?P<name>[^@]+)@sha256:[0-9a-f]{64}")
 
 
@@ -57,6 +71,11 @@ def buckets_have_a_lifecycle(bucket: Resource, context: StackContext) -> Finding
     rules = [rule for lifecycle in configurations for rule in lifecycle.at("rules").items()]
     if not any(rule.at("status").value == "Enabled" for rule in rules):
         yield violation("has no lifecycle rule for noncurrent versions (BucketLifecycleConfiguration)")
+    for rule in (rule for rule in rules if rule.at("status").value == "Enabled"):
+        yield from expect(rule.at("expiration.date"), is_empty, "its objects expire on a date, whatever their age")
+        days = rule.at("noncurrentVersionExpiration.noncurrentDays")
+        message = "overwritten objects can be restored for less than a week"
+        yield from expect(days, lambda value: value is None or value >= _RESTORABLE_DAYS, message)
 
 
 @join_check("INT-02", BUCKET)
@@ -157,6 +176,17 @@ def images_have_digests(resource: Resource, context: StackContext) -> Findings:
             lambda name: any(fnmatchcase(str(name).partition("@")[0], glob) for glob in registries),
             "its image is from a registry that is not allowed",
         )
+
+
+@join_check("INT-05", *CONTAINER_OWNERS)
+def images_are_of_the_account(resource: Resource, context: StackContext) -> Findings:
+    """Refuse images from the registry of another account, which the pattern of allowed registries includes."""
+    own = own_account(context.graph)
+    for container in containers(resource):
+        image = container.view.at("image")
+        registry = _ECR.match(known_text(image))
+        if registry and own and registry[1] != own:
+            yield violation("its image is from the registry of another account", image.path)
 
 
 def _has_digest(image: object) -> bool:

@@ -151,6 +151,8 @@ def changed(resource: Resource, props: Mapping[str, Any]) -> Resource:
 def put(props: Mapping[str, Any], steps: Sequence[Step], value: Any) -> dict[str, Any]:
     """Return properties with another value at a place; what is missing on the way is made, `GONE` removes."""
     made: dict[str, Any] = copy.deepcopy(dict(props))
+    if value is GONE and get(props, steps[:-1]) is None:
+        return made
     place: Any = made
     for position, step in enumerate(steps[:-1]):
         following = steps[position + 1]

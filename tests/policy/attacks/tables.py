@@ -10,8 +10,7 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from policy_pack.stack.graph import Resource
-from tests.policy.attacks.mutation import GONE, Family, Mutation, Step
+from tests.policy.attacks.mutation import GONE, Family, Mutation, Step, get
 from tests.policy.attacks.stacks import FIRST
 
 FOLDER = Path(__file__).parent
@@ -77,14 +76,12 @@ def edits(family: Family) -> Iterator[Mutation]:
     for kind, changes in _edits().get(family.name, {}).items():
         found = family.target.of(kind)
         own = [one for one in found if one.name.startswith(FIRST)] or found
-        for resource in own[:1] if kind.startswith("k8s:g") else dict.fromkeys((*own[:1], *own[-1:])):
-            yield from _edited(family, resource, changes)
-
-
-def _edited(family: Family, resource: Resource, changes: dict[str, Edit]) -> Iterator[Mutation]:
-    for operation, edit in changes.items():
-        value = GONE if edit.remove else placed(edit.value, family.target.name)
-        yield from family.put(resource, operation, (edit.steps, value))
+        for operation, edit in changes.items():
+            value = GONE if edit.remove else placed(edit.value, family.target.name)
+            # A change of a place that a resource does not have would be another change than the table tells of.
+            having = [one for one in own if get(one.props, edit.steps[:-1]) is not None] or own
+            for resource in having[:1] if kind.startswith("k8s:g") else dict.fromkeys((*having[:1], *having[-1:])):
+                yield from family.put(resource, operation, (edit.steps, value))
 
 
 def added(family: Family) -> Iterator[Mutation]:

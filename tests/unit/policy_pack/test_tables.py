@@ -38,5 +38,7 @@ def test_several_tables_are_read_together(tmp_path: Path) -> None:
     other.write_text("a: 1", encoding="utf-8")
     assert tables.read(lambda rows, values: [values[row] for row in rows["rows"]], one, other) == [1]
     one.write_text("rows: [b]", encoding="utf-8")
-    with pytest.raises(PackError, match=r"one\.yaml or .*other\.yaml does not have the form of this file \('b' is missing\)"):
+    with pytest.raises(
+        PackError, match=r"one\.yaml or .*other\.yaml does not have the form of this file \('b' is missing\)"
+    ):
         tables.read(lambda rows, values: [values[row] for row in rows["rows"]], one, other)
