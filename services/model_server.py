@@ -27,12 +27,12 @@ from mlserver.utils import get_model_uri
 
 from model.artifact import files
 from model.artifact.reference import TOLERANCE
-from model.artifact.trust import TRUSTED_KEYS, trusted_keys
 from model.errors import UserError
 from model.scoring import Contract, Reason, Scorer
 from model.scoring.contract import Floats
 from services.figures import RISKS
 from services.planning.open_inference import ORDER, TENSOR
+from services.verified_release import open_verified
 
 RELEASE = "HMLOPS_RELEASE"
 TEXT = "str"
@@ -111,18 +111,8 @@ def opened(place: str) -> Scorer:
     UserError
         When it was changed, is signed by a stranger, is not the deployed one, or its predictions differ here.
     """
-    keys = trusted_keys()
-    if keys is None:
-        raise UserError(f"{TRUSTED_KEYS} is empty, so no release can be trusted; set the hospital's public keys.")
-    version, _, digest = os.environ.get(RELEASE, "").rpartition("@")
     # The platform mounts every release at one path, so the folder's name says nothing here.
-    scorer = Scorer.open(place, trusted=keys, named=digest or files.ANY_FOLDER)
-    if version and scorer.version != version:
-        raise UserError(f"The release at {place} is {scorer.version}, not the {version} that was deployed.")
-    away = scorer.deviation()
-    if not away <= TOLERANCE:
-        raise UserError(f"The release's predictions differ from the evaluated pipeline's by up to {away:.1e}.")
-    return scorer
+    return open_verified(place, os.environ.get(RELEASE, ""))
 
 
 def _values(contract: Contract, payload: InferenceRequest) -> Floats:

@@ -70,7 +70,7 @@ def about() -> None:
 def verify(hospital: Hospital, bucket: Bucket, key_file: KeyFile = None, as_json: Json = False) -> None:
     """Verify the whole chain against its anchors; exit code 1 if anything is wrong."""
     trusted = _trusted(hospital, key_file)
-    with _connection(hospital, "REPEATABLE READ") as connection:
+    with audit_connection(hospital, "REPEATABLE READ") as connection:
         report = verify_chain(
             chain.records(connection),
             AnchorBucket(bucket).all(),
@@ -103,14 +103,14 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Rebuild the scores of a record bit for bit; exit code 1 if one differs."""
-    from services.audit.replay import open_release  # scikit-learn takes seconds to import
+    from services.audit.replay import open_release, release_folder  # scikit-learn takes seconds to import
     from services.audit.replay import replay as replay_record
 
     @cache
     def opened(release: ReleaseRef) -> Any:
-        return open_release(f"{releases.rstrip('/')}/{release.version}/{release.digest}", release, trusted_keys())
+        return open_release(release_folder(releases, release), release, trusted_keys())
 
-    with _connection(hospital, "REPEATABLE READ") as connection:
+    with audit_connection(hospital, "REPEATABLE READ") as connection:
         replays = replay_record(connection, record, opened, hospital=hospital)
     if as_json:
         print_json({"replays": [asdict(item) for item in replays]})
@@ -125,7 +125,7 @@ def replay(
 def changes(hospital: Hospital, since: Since, until: Until = "", as_json: Json = False) -> None:
     """Say which releases, thresholds and configuration changed between two times, when and by whom."""
     start, end = moment_of(since), moment_of(until)
-    with _connection(hospital) as connection:
+    with audit_connection(hospital) as connection:
         found = list(changes_of(chain.records(connection, until=end), start, end))
     print_rows(
         [asdict(item) for item in found],
@@ -138,7 +138,7 @@ def changes(hospital: Hospital, since: Since, until: Until = "", as_json: Json =
 @app.command()
 def access(hospital: Hospital, since: Since, until: Until = "", about: About = None, as_json: Json = False) -> None:
     """Review access: who made how many requests about how many encounters, and each break-glass."""
-    with _connection(hospital) as connection:
+    with audit_connection(hospital) as connection:
         callers = review(chain.records(connection, since=moment_of(since), until=moment_of(until), about=about))
     rows = [vars(item) | {"encounters": len(item.encounters)} for item in callers]
     columns = ("caller", "role", "requests", "refused", "encounters", "purposes", "actions", "break_glass", "last")
@@ -159,7 +159,7 @@ def disclosures(
     end = moment_of(until)
     start = moment_of(since) if since else end - timedelta(days=365 * YEARS + YEARS // 4 + 1)
     records: dict[int, Record] = {}
-    with _connection(hospital) as connection:
+    with audit_connection(hospital) as connection:
         for name in (patient, *(encounter or ())):
             records |= {item.sequence: item for item in chain.records(connection, since=start, until=end, about=name)}
     found = accounting([records[sequence] for sequence in sorted(records)], patient, encounter or ())
@@ -174,7 +174,7 @@ def disclosures(
 @app.command()
 def events(hospital: Hospital, since: Since, until: Until = "", about: About = None) -> None:
     """Print records as FHIR AuditEvent resources (IHE BALP), one a line."""
-    with _connection(hospital) as connection:
+    with audit_connection(hospital) as connection:
         for record in chain.records(connection, since=moment_of(since), until=moment_of(until), about=about):
             print(json.dumps(audit_event(record), ensure_ascii=False))
 
@@ -203,7 +203,7 @@ def erase(
         patient=patient,
         detail=reason,
     )
-    with _connection(hospital) as connection:
+    with audit_connection(hospital) as connection:
         record, deleted = erase_values(connection, entry)
     if as_json:
         print_json({"record": record.sequence, "erased": deleted})
@@ -232,7 +232,7 @@ def anchor(
         store.require_lock()
     signer = _signer(hospital, key_file)
     keys = frozenset(signer.public_keys().values())
-    anchoring = Anchoring(hospital, partial(_connection, hospital), store, signer, keys, lambda: datetime.now(UTC))
+    anchoring = Anchoring(hospital, partial(audit_connection, hospital), store, signer, keys, lambda: datetime.now(UTC))
     if once:
         anchoring.anchor(anchoring.last())
         return
@@ -243,12 +243,15 @@ def anchor(
 
 
 @contextmanager
-def _connection(hospital: str, isolation: str = "READ COMMITTED") -> Iterator[Connection]:
+def audit_connection(
+    hospital: str, isolation: str = "READ COMMITTED", *, read_only: bool = False
+) -> Iterator[Connection]:
+    """Give a connection to the hospital's database ``audit``, with the login that AUDIT_DATABASE_FILE names."""
     database = Database.of(DatabaseServer.from_environment(), hospital, Schema.AUDIT)
     engine = connections.engine(database, connections.login_path(Schema.AUDIT), pool_size=1, max_overflow=0)
     try:
-        with engine.connect() as connection:
-            yield connection.execution_options(isolation_level=isolation)
+        with engine.connect() as opened:
+            yield opened.execution_options(isolation_level=isolation, postgresql_readonly=read_only)
     finally:
         engine.dispose()
 

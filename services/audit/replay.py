@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from sqlalchemy import Connection
 
+from model.artifact.files import DIGEST_CHARACTERS
 from model.scoring import Score, Scorer
 from model.scoring.contract import Floats, Values
 from services.audit import chain
@@ -58,6 +59,11 @@ class Replay:
     sentence: str
 
 
+def release_folder(releases: str, release: ReleaseRef) -> str:
+    """Return the folder of a release below the folder of all releases; its name is the beginning of the digest."""
+    return f"{releases.rstrip('/')}/{release.version}/{release.digest[:DIGEST_CHARACTERS]}"
+
+
 def open_release(place: str, release: ReleaseRef, trusted: Collection[str] | None) -> Scorer:
     """Return the release of a record from its folder, after its hashes and signature were checked."""
     scorer = Scorer.open(place, trusted=trusted, named=release.digest)
@@ -88,13 +94,29 @@ def replay(
         If there is no such record, it holds no score, it was changed, or values are missing without an erasure.
     """
     record = chain.get(connection, sequence)
-    if record.computed_hash() != record.hash or record.entry.hospital != hospital:
-        raise AuditError(f"Record {sequence} was changed or is of another hospital; run verify.")
-    entry = record.entry
-    if not entry.scores:
+    require_unchanged(record, hospital)
+    if not record.entry.scores:
         raise AuditError(f"Record {sequence} holds no score; name a record of an answer with scores.")
-    kept = {digest: values for (_, digest), values in chain.feature_values(connection, sequence, sequence).items()}
-    return [_replayed(connection, record, score, kept, open_model) for score in entry.scores]
+    return replay_record(connection, record, kept_values(connection, record), open_model)
+
+
+def require_unchanged(record: Record, hospital: str) -> None:
+    """Refuse a record that does not match its hash, or is of another hospital."""
+    if record.computed_hash() != record.hash or record.entry.hospital != hospital:
+        raise AuditError(f"Record {record.sequence} was changed or is of another hospital; run verify.")
+
+
+def kept_values(connection: Connection, record: Record) -> dict[str, KeptValues]:
+    """Return the feature values beside a record, by digest; erased ones are absent."""
+    found = chain.feature_values(connection, record.sequence, record.sequence)
+    return {digest: values for (_, digest), values in found.items()}
+
+
+def replay_record(
+    connection: Connection, record: Record, kept: Mapping[str, KeptValues], open_model: Callable[[ReleaseRef], Model]
+) -> list[Replay]:
+    """Rebuild every score of a record, in the order of its scores, from the values beside it; as :func:`replay`."""
+    return [_replayed(connection, record, score, kept, open_model) for score in record.entry.scores]
 
 
 def _replayed(
@@ -117,7 +139,7 @@ def _replayed(
         )
         return Replay(record.sequence, score.encounter, "erased", score.risk, None, sentence)
     model = open_model(release)
-    alone = model.score(_matrix(model, [_values(kept[score.features_digest], score)]))[0].risk
+    alone = model.score(_matrix(model, [values_of(kept[score.features_digest], score)]))[0].risk
     rebuilt = alone if _bits(alone) == _bits(score.risk) else _in_batch(model, entry, score, kept, alone)
     if _bits(rebuilt) == _bits(score.risk):
         sentence = f"The score {place} was rebuilt bit for bit: {score.risk!r}."
@@ -137,13 +159,14 @@ def _in_batch(
     ]
     if len(scored) < 2 or any(other.features_digest not in kept for other in scored):
         return alone
-    rows = [_values(kept[str(other.features_digest)], other) for other in scored]
+    rows = [values_of(kept[str(other.features_digest)], other) for other in scored]
     return model.score(_matrix(model, rows))[scored.index(score)].risk
 
 
-def _values(kept: KeptValues, score: ScoredEncounter) -> dict[str, float | str | None]:
+def values_of(kept: KeptValues, score: ScoredEncounter) -> dict[str, float | str | None]:
+    """Return the feature values of a score by name; AuditError if they do not match the digest on record."""
     if kept.digest() != score.features_digest:
-        raise AuditError(f"The feature values of encounter {score.encounter} were changed; run verify.")
+        raise AuditError("Feature values beside a record were changed; run verify.")
     values: dict[str, float | str | None] = json.loads(kept.content, parse_int=float)
     return values
 

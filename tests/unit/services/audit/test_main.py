@@ -69,7 +69,7 @@ def test_a_score_is_replayed_and_then_erased(commands: Commands) -> None:
         0,
         f"The score of encounter {ENCOUNTER} in record 1 was rebuilt bit for bit: {score.risk!r}.\n",
     )
-    assert asked == [f"s3://models/readmission/v1/{'0' * 64}"]
+    assert asked == [f"s3://models/readmission/v1/{'0' * 12}"]
     erased = commands.json("erase", "--by", "user-7", "--reason", "request", "--patient", PATIENT, role="audit-eraser")
     assert erased == {"record": 2, "erased": 1}
     [item] = commands.json("replay", "1", "--releases", "s3://models/readmission")["replays"]
