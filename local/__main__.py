@@ -18,6 +18,7 @@ from local import status as status_of
 from local.cluster import container_runtime, host, openbao
 from local.cluster.supervision import Supervisor
 from local.errors import UserError
+from local.hospitals import callers as callers_of
 from local.hospitals import delivery, ehr_source, program_client, sign_in
 from local.hospitals import discharge as discharges
 from local.hospitals.rollout import roll_out
@@ -224,6 +225,16 @@ def program(
     if not answer.is_success:
         errors.print(f"{hospital} answered {answer.status_code}")
         raise typer.Exit(1)
+
+
+@app.command()
+def callers(
+    hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")],
+    folder: Annotated[Path, typer.Argument(help="Folder for files that only their owner reads.")],
+    discharges: Annotated[int, typer.Option(help="Stays that go on to write the hook's body for.")] = 5,
+) -> None:
+    """Write what a program needs to call the gateway as the hospital's EHR and program do; print JSON."""
+    print(callers_of.write(_environment(), hospital, folder, discharges).json())
 
 
 @app.command()

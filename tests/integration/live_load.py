@@ -12,6 +12,7 @@ from local.hospitals.patient_record import Stay
 from services.audit.http import HEADER
 from tests.integration.clinic import Clinic, Json
 from tests.integration.gateway_callers import NOBODY, Callers
+from tests.support import recorded
 from tests.support.load import Clients
 
 HOOK, SCORES, DISCOVERY, REFUSED = "hook", "scores", "discovery", "refused"
@@ -149,16 +150,6 @@ def unrecorded(clinic: Clinic, attempts: list[Attempt], after: int) -> list[str]
         The newest record before the attempts.
     """
     query = "SELECT sequence, entry FROM audit.records WHERE sequence > %s"
-    records = {int(row["sequence"]): json.loads(row["entry"]) for row in clinic.rows("audit", query, after)}
-    found: list[str] = []
-    used: set[int] = set()
-    for one in attempts:
-        if one.record is None:
-            continue
-        record = records.get(one.record)
-        if record is None or one.record in used:
-            found.append(f"{one.client}: {one.status} has no record of its own")
-        elif (record["route"], record["status"]) != (ROUTES[one.client], one.status):
-            found.append(f"{one.client}: {one.status} has the record of another answer")
-        used.add(one.record)
-    return found
+    entries = {int(row["sequence"]): json.loads(row["entry"]) for row in clinic.rows("audit", query, after)}
+    records = {number: (str(entry["route"]), int(entry["status"])) for number, entry in entries.items()}
+    return recorded.unrecorded(records, attempts, ROUTES)

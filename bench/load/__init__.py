@@ -1,0 +1,1 @@
+"""Load on the running clinical path: constant rates, who asks whom, processor time by workload, audit records."""
