@@ -84,7 +84,8 @@ class Environment:
         missing = [name for name in VARIABLES if not os.environ.get(name)]
         if missing:
             raise UserError(f'{missing[0]} is not set: run `eval "$(make -s env)"` in the running environment first.')
-        return cls(hospital, config.new_client_from_config(os.environ["KUBECONFIG"]), folder)
+        connect: Any = config.new_client_from_config
+        return cls(hospital, connect(os.environ["KUBECONFIG"]), folder)
 
     @property
     def _core(self) -> Any:

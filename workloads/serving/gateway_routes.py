@@ -226,6 +226,8 @@ def _route_objects(routes: HospitalRoutes, name: str, route: Route) -> Iterator[
         "timeout": {"http": {"requestTimeout": f"{route.timeout}s"}},
         "requestBuffer": {"limit": route.payload},
     }
+    if route.at_once is not None:
+        traffic["circuitBreaker"] = {"maxParallelRequests": route.at_once}
     yield _object(routes, "BackendTrafficPolicy", ENVOY_API, name, traffic)
     yield _object(routes, "HTTPRoute", API, name, _http_route(routes, route))
 

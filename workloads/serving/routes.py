@@ -72,6 +72,7 @@ class Route:
     payload: Memory | Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}Ki$")]
     timeout: Annotated[int, Field(ge=1, le=60)]
     workload: str | None = None
+    at_once: Annotated[int | None, Field(ge=1, le=1000)] = None
     scope: Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z]+)+$")] | None = None
     models: dict[DnsLabel, tuple[Version, ...]] = Field(default_factory=dict)
 
@@ -82,6 +83,8 @@ class Route:
             )
         if (self.scope is not None) != (self.proof is Proof.OAUTH):
             raise ValueError("a scope belongs to proof oauth and to no other; correct one of the two")
+        if (self.at_once is None) != self.queued:
+            raise ValueError("at_once belongs to routes that a workload answers; add or remove it")
 
     @property
     def queued(self) -> bool:

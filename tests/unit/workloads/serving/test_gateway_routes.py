@@ -4,8 +4,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from tests.support.gateway_world import (
 )
 from tests.support.mocked_stack import settings
 from workloads.serving.gateway_routes import gateway_objects
+from workloads.serving.routes import table
 
 HOOK = "/cds-services/readmission-risk"
 SCORES = "/v1/scores"
@@ -185,6 +187,24 @@ def test_more_than_the_burst_is_refused(gateway: World) -> None:
         headers = bearer(token(gateway.ehr_key, gateway.ehr_claims(path)))
         answers = [client.post(path, json={}, headers=headers).status_code for _ in range(100)]
     assert set(answers) == {200, 429}
+
+
+@pytest.mark.process
+def test_more_requests_at_once_than_a_service_works_on_are_refused_while_the_others_wait(gateway: World) -> None:
+    most = table().routes["discharge-hook"].at_once
+    assert most is not None
+
+    def ask() -> int:
+        with gateway.machines() as client:
+            return client.post(HOOK, json={}, headers=bearer(hook(gateway)) | {"X-Hold": "1"}).status_code
+
+    with ThreadPoolExecutor(2 * most) as pool:
+        asked = [pool.submit(ask) for _ in range(2 * most)]
+        first = [one.result() for one in islice(as_completed(asked), most)]
+        gateway.care.release.set()
+    gateway.care.release.clear()
+    assert first == [503] * most
+    assert sorted(one.result() for one in asked) == [200] * most + [503] * most
 
 
 @pytest.mark.process
