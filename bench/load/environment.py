@@ -110,15 +110,20 @@ class Environment:
         UserError
             If there is none.
         """
+        ready = [pod for pod in self.all_pods(workload) if pod.metadata.deletion_timestamp is None and _ready(pod)]
+        if not ready:
+            row = WORKLOADS[workload]
+            raise UserError(f"No pod of {row.service} in {self.hospital}-{row.namespace} is ready: run `make status`.")
+        return ready
+
+    def all_pods(self, workload: str) -> list[Any]:
+        """Return the pods of a workload, those that start or end included."""
         row = WORKLOADS[workload]
         namespace = f"{self.hospital}-{row.namespace}"
         selector = self._core.read_namespaced_service(row.service, namespace).spec.selector
         labels = ",".join(f"{name}={value}" for name, value in selector.items())
-        pods = self._core.list_namespaced_pod(namespace, label_selector=labels).items
-        ready = [pod for pod in pods if pod.metadata.deletion_timestamp is None and _ready(pod)]
-        if not ready:
-            raise UserError(f"No pod of {row.service} in {namespace} is ready: run `make status`.")
-        return ready
+        pods: list[Any] = self._core.list_namespaced_pod(namespace, label_selector=labels).items
+        return pods
 
     def address(self, workload: str) -> str:
         """Return the address of a workload's first pod, past its Service."""

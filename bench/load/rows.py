@@ -163,7 +163,7 @@ def _measured(
     for _, one in took:
         usage += one
     answers = tuple(tuple(one) for one, _ in took)
-    return Measured(side.name, rate, seconds * len(took), answers, usage, tuple(_faults(side, answers, records)))
+    return Measured(side.name, rate, seconds * len(took), answers, usage, tuple(faults(side, answers, records)))
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class _Named:
     record: int | None
 
 
-def _faults(side: Side, answers: Sequence[Sequence[Answer]], records: Mapping[int, Record]) -> list[str]:
+def faults(side: Side, answers: Sequence[Sequence[Answer]], records: Mapping[int, Record]) -> list[str]:
     """Return the answers without an audit record of their own; a side without a route has none."""
     if not side.route:
         return []
