@@ -1,6 +1,7 @@
 """A mutual TLS server on a real socket: who gets in, and what a rotation does to requests in progress."""
 
 import asyncio
+import gc
 import http.client
 import json
 import socket
@@ -22,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from services import probe
-from services.transport import ServerSettings, SpiffeId, TlsFiles, client, server
+from services.transport import ServerSettings, SpiffeId, TlsFiles, client, serve, server
 from services.transport import callers as callers_module
 from services.transport.client import IDLE_SECONDS
 from services.transport.server import CLOSING_SECONDS, KEEP_ALIVE_SECONDS
@@ -401,3 +402,16 @@ def _serial(url: str, mine: TlsFiles) -> str:
         _context(mine).wrap_socket(plain) as connection,
     ):
         return str((connection.getpeercert() or {})["serialNumber"])
+
+
+def test_what_lives_as_long_as_the_service_is_not_scanned_for_garbage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen: list[int] = []
+    monkeypatch.setattr(uvicorn.Server, "run", lambda _: frozen.append(gc.get_freeze_count()))
+    before = gc.get_freeze_count()
+    try:
+        serve(echo, world.settings)
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > before
