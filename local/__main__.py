@@ -180,6 +180,15 @@ def discharge(
         screen.show_discharge(done)
 
 
+@app.command()
+def launch(
+    hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "",
+    patient: Annotated[str, typer.Option(help="Id of the patient; by default whose stay goes on longest.")] = "",
+) -> None:
+    """Print the address by which the EHR opens the worklist for a patient, good once and for some minutes."""
+    print(ehr_source.launch_address(_environment(), hospital, patient))
+
+
 @app.command(name="audit-verify")
 def audit_verify(
     hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")] = "",

@@ -98,7 +98,13 @@ def _ehr(home: Home) -> Part:
     database = f"jdbc:h2:file:{ehr_state.database(home) / 'records'}"
     built, certificate, key = ehr_build.folder(), home.pki / "ehr.crt", home.pki / "ehr.key"
     command = ehr_build.command(
-        built, address=NODE_IP, port=EHR_PORT, certificate=certificate, key=key, database=database
+        built,
+        address=NODE_IP,
+        port=EHR_PORT,
+        certificate=certificate,
+        key=key,
+        database=database,
+        app=ehr_state.app(home),
     )
     # A search for a patient that does not exist: tests server and database with a small response.
     return Part(

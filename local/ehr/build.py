@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from local.ehr.launch import App
 from local.paths import REPOSITORY, cache
 from local.tools import maven
 from local.tools.build import Progress, check_disk, locked
@@ -57,7 +58,9 @@ def build(progress: Progress) -> Path:
     return built
 
 
-def command(built: Path, *, address: str, port: int, certificate: Path, key: Path, database: str) -> tuple[str, ...]:
+def command(
+    built: Path, *, address: str, port: int, certificate: Path, key: Path, database: str, app: App | None = None
+) -> tuple[str, ...]:
     """Return the server's command; its base URL is ``https://ADDRESS:PORT/fhir``.
 
     Parameters
@@ -70,6 +73,8 @@ def command(built: Path, *, address: str, port: int, certificate: Path, key: Pat
         PEM files of its certificate and key.
     database : str
         JDBC URL of an H2 database.
+    app : App, optional
+        The SMART app that it launches.
     """
     memory = ("-Xmx768m", "-XX:MaxMetaspaceSize=320m", "-XX:+UseSerialGC")
     return (
@@ -82,6 +87,7 @@ def command(built: Path, *, address: str, port: int, certificate: Path, key: Pat
         str(certificate),
         str(key),
         database,
+        *((app.client, app.redirect_uri, str(app.launches)) if app else ()),
     )
 
 

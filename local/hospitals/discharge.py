@@ -1,7 +1,7 @@
 """A discharge of the demonstration: the EHR calls the hook through the gateway and shows the card."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,15 +9,17 @@ import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from local.errors import UserError
-from local.hospitals import ehr_client, patient_record, pipeline, population
+from local.hospitals import ehr_client, ehr_source, patient_record, pipeline, population
 from local.hospitals.ehr_client import EhrClient
 from local.hospitals.gateway_call import send
-from local.paths import Home, machine_url, worklist_url
+from local.paths import EHR_URL, Home, machine_url, worklist_url
 from local.stack.stack import Stack
 
 HOOK = "encounter-discharge"
 PATH = "/cds-services/readmission-risk"
 CLINICIAN = "Practitioner/demonstration"
+FHIR_SERVER = {"fhirServer": EHR_URL}
+"""What the hook has of the record where care reads the environment's FHIR server."""
 TIMEOUT = 30.0
 WITHOUT_MODEL = "No model score"
 """How the summary of a card begins for which the model did not answer."""
@@ -86,7 +88,9 @@ def discharge(home: Home, hospital: str, patient: str = "") -> Discharge:
         )
     files = pipeline.bundles(population.source(home, entry))
     stay = patient_record.choose(files, patient)
-    cards = call(EhrClient(home, hospital), stay, patient_record.prefetch(files, stay))
+    # An EHR with a FHIR server lets care read the record there.
+    sent = FHIR_SERVER if ehr_source.is_source(entry) else {"prefetch": patient_record.prefetch(files, stay)}
+    cards = call(EhrClient(home, hospital), stay, sent)
     return Discharge(hospital, stay.patient, stay.encounter, tuple(cards), worklist_url(hospital))
 
 
@@ -117,16 +121,25 @@ def _last(state: RetryCallState) -> Any:
     return state.outcome.result() if state.outcome else None
 
 
-def request(stay: patient_record.Stay, prefetch: dict[str, Any]) -> dict[str, Any]:
-    """Return the body of the hook."""
+def request(stay: patient_record.Stay, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the body of the hook, with ``prefetch``, `FHIR_SERVER` or both."""
     context = {"userId": CLINICIAN, "patientId": stay.patient, "encounterId": stay.encounter}
-    return {"hook": HOOK, "hookInstance": str(uuid.uuid4()), "context": context, "prefetch": prefetch}
+    return {"hook": HOOK, "hookInstance": str(uuid.uuid4()), "context": context, **sent}
 
 
 def call(
-    ehr: EhrClient, stay: patient_record.Stay, prefetch: dict[str, Any], address: str = ""
+    ehr: EhrClient, stay: patient_record.Stay, sent: Mapping[str, Any], address: str = ""
 ) -> Sequence[dict[str, Any]]:
     """Call the hook and return the cards.
+
+    Parameters
+    ----------
+    ehr, stay
+        Who calls, and the stay that ends.
+    sent
+        What the hook has of the record, as of `request`.
+    address
+        Address of the gateway; that of the environment by default.
 
     Raises
     ------
@@ -136,7 +149,7 @@ def call(
     url = f"{address or machine_url(ehr.hospital)}{PATH}"
     headers = {"Authorization": f"Bearer {ehr.token(url)}"}
     try:
-        answer = send("POST", url, ehr.tls(), TIMEOUT, headers=headers, json=request(stay, prefetch))
+        answer = send("POST", url, ehr.tls(), TIMEOUT, headers=headers, json=request(stay, sent))
     except httpx.TransportError as fault:
         raise NotReadyError(
             f"The gateway of {ehr.hospital} does not answer at {url} ({type(fault).__name__}): run `make status`, "

@@ -62,14 +62,18 @@ def declare(home: Home, stack: Stack) -> None:
     """Write the demonstration EHR of each hospital into the stack's overlay, unless its entry names an EHR."""
     own = {entry["name"] for entry in stack.declared() if entry.get("ehr")}
     for entry in stack.working():
-        wanted = EhrClient(home, entry["name"]).entry() if entry["name"] not in own else entry["ehr"]
-        if entry.get("ehr") != wanted:
-            stack.set_fields(entry["name"], _fields("ehr", wanted))
+        if entry["name"] not in own and not is_demonstration(home, entry):
+            stack.set_fields(entry["name"], _fields("ehr", EhrClient(home, entry["name"]).entry()))
 
 
 def is_demonstration(home: Home, entry: dict[str, Any]) -> bool:
     """Return whether the EHR of a hospital's entry is the demonstration's."""
-    return bool(entry.get("ehr") == EhrClient(home, entry["name"]).entry())
+    return _without_launch(entry) == EhrClient(home, entry["name"]).entry()
+
+
+def _without_launch(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the EHR of an entry as a client of the gateway; how it launches the worklist is another's to declare."""
+    return {name: value for name, value in (entry.get("ehr") or {}).items() if name != "launch"}
 
 
 def _fields(name: str, value: Any) -> dict[str, str]:

@@ -72,12 +72,15 @@ class Clinic:
         return patient_record.prefetch(self.files, stay)
 
     def call(self, stay: Stay, prefetch: dict[str, Json] | None = None) -> httpx.Response:
-        """Call the hook through the gateway, as the demonstration EHR."""
+        """Call the hook through the gateway with a record, as the demonstration EHR."""
+        return self.hook(stay, {"prefetch": self.prefetch(stay) if prefetch is None else prefetch})
+
+    def hook(self, stay: Stay, sent: Json) -> httpx.Response:
+        """Call the hook through the gateway with what the EHR sends of the record."""
         ehr = EhrClient(self.home, self.hospital)
         url = f"{machine_url(self.hospital)}{discharge.PATH}"
         headers = {"Authorization": f"Bearer {ehr.token(url)}"}
-        body = discharge.request(stay, self.prefetch(stay) if prefetch is None else prefetch)
-        return send("POST", url, ehr.tls(), TIMEOUT, headers=headers, json=body)
+        return send("POST", url, ehr.tls(), TIMEOUT, headers=headers, json=discharge.request(stay, sent))
 
     def card(self, stay: Stay) -> tuple[Json, Json]:
         """Return the card of a stay, and the audit record of the answer.

@@ -107,7 +107,7 @@ class Callers:
         [entry] = [one for one in Stack(self.home).working() if one["name"] == self.hospital]
         files = bundles(source(self.home, entry))
         stay = choose(files)
-        return self.send("POST", PATH, token, json=request(stay, prefetch(files, stay)))
+        return self.send("POST", PATH, token, json=request(stay, {"prefetch": prefetch(files, stay)}))
 
     def browse(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call as a browser without a session and without a certificate."""

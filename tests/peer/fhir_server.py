@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local.ehr import build
 from local.ehr.fill import connect, put_bundle
+from local.ehr.launch import App
 from tests.support.tls import Authority
 
 START_SECONDS = 600
@@ -69,25 +70,43 @@ class Ehr:
         assert answer.is_success, json.dumps(answer.json())[:1000]
 
 
-@contextmanager
-def running(built: Path, folder: Path) -> Iterator[Ehr]:
-    """Give a built server that runs, with its log in a folder."""
-    authority = Authority()
-    authority.issue("ehr").write(folder / "server.crt", folder / "server.key")
-    ca = folder / "ca.crt"
-    ca.write_bytes(authority.certificate)
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    built: Path, folder: Path, *, port: int = 0, database: str = DATABASE, app: App | None = None
+) -> Iterator[Ehr]:
+    """Give a built server that runs, with its log in a folder.
+
+    Parameters
+    ----------
+    built, folder
+        The build, and a folder for certificates and the log.
+    port, database
+        Its port, and the JDBC URL of its database; by default any port, and a database in memory.
+    app
+        The SMART app that it launches.
+    """
+    ca = folder / "ca.crt"
+    if not ca.exists():
+        authority = Authority()
+        authority.issue("ehr").write(folder / "server.crt", folder / "server.key")
+        ca.write_bytes(authority.certificate)
+    port = port or free_port()
     command = build.command(
         built,
         address="127.0.0.1",
         port=port,
         certificate=folder / "server.crt",
         key=folder / "server.key",
-        database=DATABASE,
+        database=database,
+        app=app,
     )
-    with (folder / "server.log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    with (folder / "server.log").open("a") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         base = f"https://127.0.0.1:{port}/fhir"
         try:
             with connect(base, ca) as client:

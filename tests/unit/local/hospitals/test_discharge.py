@@ -48,12 +48,15 @@ def ehr(tmp_path: Path) -> EhrClient:
 
 
 def test_the_hook_reaches_the_gateway_by_its_name(gateway: TlsGateway, ehr: EhrClient) -> None:
-    [card] = call(ehr, STAY, {"patient": {"id": "p1"}}, gateway.address)
+    [card] = call(ehr, STAY, {"prefetch": {"patient": {"id": "p1"}}}, gateway.address)
     assert card == CARD_OF_TEST
     [(path, host, body)] = gateway.seen
     assert (path, host) == ("/cds-services/readmission-risk", gateway.address.removeprefix("https://"))
     assert body["hook"] == "encounter-discharge"
     assert body["context"] == {"userId": discharge.CLINICIAN, "patientId": "p1", "encounterId": "e1"}
+    assert body["prefetch"] == {"patient": {"id": "p1"}}
+    call(ehr, STAY, discharge.FHIR_SERVER, gateway.address)
+    assert gateway.seen[-1][2].keys() == {"hook", "hookInstance", "context", "fhirServer"}
 
 
 PROBLEM = json.dumps({"title": "Token refused", "detail": "The token has expired; send a new one."})
@@ -149,7 +152,7 @@ def test_care_answers_what_the_demonstration_sends(tmp_path: Path, postgres: Pos
     kid = client.entry()["keys"][0]["kid"]
     key = ECKey.import_key((home.root / "ehr-clients" / "north" / "signing.pem").read_text(), {"kid": kid})
     with care_world(postgres, tmp_path, ehr=Ehr(iss=client.issuer, key=key)) as world:
-        body = discharge.request(stay, prefetch(files, stay))
+        body = discharge.request(stay, {"prefetch": prefetch(files, stay)})
         answer = world.post(HOOK.removeprefix(ADDRESS), body, token=client.token(HOOK))
         assert answer.status_code == 200, answer.text
         [card] = answer.json()["cards"]

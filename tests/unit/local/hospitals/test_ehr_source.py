@@ -1,10 +1,13 @@
 """The FHIR server of one hospital: built once, switched on by name, filled without repeating itself."""
 
 import gzip
+import hashlib
 import json
+import stat
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -16,11 +19,13 @@ from local.ehr import build
 from local.ehr import state as ehr_state
 from local.ehr.fill import fill, put_bundle
 from local.errors import UserError
-from local.hospitals import ehr_source, population
+from local.hospitals import ehr_client, ehr_source, population
+from local.hospitals.ehr_client import EhrClient
 from local.paths import EHR_PORT, EHR_URL, KEYCLOAK_PORT, NODE_IP, Home
 from local.stack.stack import Stack
 from local.tools import maven
 from local.tools.catalogue import GO_TOOLS
+from model.synthesis.run import synthesize
 from tests.support import mocked_stack
 from tests.support.file_stack import file_stack
 
@@ -48,18 +53,57 @@ def stack(home: Home, tmp_path: Path) -> Stack:
     return file_stack(home, tmp_path, ENTRIES)
 
 
-def test_one_entry_names_the_server_and_later_its_folder_again(stack: Stack) -> None:
+def test_one_entry_names_the_server_and_later_its_folder_again(home: Home, stack: Stack) -> None:
     ehr_source.declare(stack, on=False)
     assert stack.hospitals() == ENTRIES
     for _ in range(2):
         ehr_source.declare(stack, on=True)
         gone, north, south = stack.hospitals()
-        assert (gone, south) == (ENTRIES[0], ENTRIES[2])
-        assert north["fhir"] == {"url": EHR_URL, "auth": "none"}
+        assert (gone["fhir"], south["fhir"]) == (ENTRIES[0]["fhir"], ENTRIES[2]["fhir"])
+        assert north["fhir"] == {"url": EHR_URL, "auth": "none", "writeBack": "true"}
+        assert north["ehr"]["launch"] == {"issuer": EHR_URL, "client": "north-worklist"}
+        assert [ehr_source.is_launched(entry) for entry in stack.hospitals()] == [False, True, False]
+        # What the demonstration's EHR declares of itself as a client of the gateway stays beside it.
+        ehr_client.declare(home, stack)
         assert (north["network"], north["release"]) == (f"{NODE_IP}/32", "v1@abc")
         assert [ehr_source.is_source(entry) for entry in stack.hospitals()] == [False, True, False]
+    overlay = stack.overlay.read_text()
+    ehr_source.declare(stack, on=True)
+    assert stack.overlay.read_text() == overlay
     ehr_source.declare(stack, on=False)
-    assert stack.hospitals() == stack.declared() == ENTRIES
+    assert [{k: v for k, v in entry.items() if k != "ehr"} for entry in stack.hospitals()] == ENTRIES
+    assert stack.hospitals()[1]["ehr"] == EhrClient(home, "north").entry()
+
+
+def test_a_hospital_with_an_ehr_of_its_own_is_launched_by_that_one(home: Home, tmp_path: Path) -> None:
+    own = {"application": "epic", "issuer": "https://epic.example", "keys": [{"kty": "RSA"}]}
+    stack = file_stack(home, tmp_path, [{"name": "north", "fhir": {"path": "x"}, "ehr": own}])
+    ehr_source.declare(stack, on=True)
+    [north] = stack.hospitals()
+    assert (north["ehr"], ehr_source.is_source(north)) == (own, True)
+    ehr_source.declare(stack, on=False)
+    assert stack.hospitals() == stack.declared()
+
+
+def test_a_launch_is_a_token_in_its_address_and_a_file_for_its_owner(
+    home: Home, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ehr_source, "Stack", lambda _: stack)
+    with pytest.raises(UserError, match="no EHR that launches the worklist of north: run `make up EHR=1`"):
+        ehr_source.launch_address(home, "north")
+    synthesize(patients=6, seed=5, out=str(tmp_path / "north-6-abc"))
+    monkeypatch.setattr(population, "synthesized", lambda *_: tmp_path / "north-6-abc")
+    ehr_source.switch_on(home, stack, silent)
+    ehr_source.declare(stack, on=True)
+    address = urlsplit(ehr_source.launch_address(home, "north"))
+    assert (address.netloc, address.path) == ("north.localhost:8447", "/launch")
+    query = parse_qs(address.query)
+    assert query["iss"] == [EHR_URL]
+    [file] = (ehr_state.database(home) / "launches").iterdir()
+    assert file.name == hashlib.sha256(query["launch"][0].encode()).hexdigest()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert query["launch"][0] not in file.read_text()
+    assert json.loads(file.read_text()).keys() == {"patient", "encounter", "until"}
 
 
 def test_its_job_reads_the_server_which_it_and_care_alone_may_reach(stack: Stack, tmp_path: Path) -> None:

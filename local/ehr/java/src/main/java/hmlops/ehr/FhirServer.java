@@ -3,6 +3,7 @@ package hmlops.ehr;
 import ca.uhn.fhir.rest.server.RestfulServer;
 import java.io.File;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
 import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
@@ -14,6 +15,8 @@ import org.springframework.core.env.MapPropertySource;
 
 /** A FHIR R4 server with Bulk Data export, over TLS alone: HAPI FHIR's JPA server in an embedded Tomcat. */
 public final class FhirServer {
+  private static final int WITHOUT_APP = 5;
+  private static final int WITH_APP = 8;
   private static final String PROTOCOL = "org.apache.coyote.http11.Http11NioProtocol";
 
   private FhirServer() {}
@@ -22,11 +25,13 @@ public final class FhirServer {
    * Serve FHIR below {@code https://ADDRESS:PORT/fhir} until the process ends.
    *
    * @param arguments the address and port, the PEM files of the certificate and its key, and the JDBC URL of an H2
-   *     database
+   *     database; then, for a server that launches an app, the app's client ID and redirect URI, and the folder of
+   *     launch tokens
    */
   public static void main(String[] arguments) throws Exception {
-    if (arguments.length != 5) {
-      System.err.println("usage: FhirServer ADDRESS PORT CERTIFICATE.pem KEY.pem JDBC_URL");
+    if (arguments.length != WITHOUT_APP && arguments.length != WITH_APP) {
+      System.err.println(
+          "usage: FhirServer ADDRESS PORT CERTIFICATE.pem KEY.pem JDBC_URL [CLIENT_ID REDIRECT_URI LAUNCHES]");
       System.exit(2);
     }
     Tomcat tomcat = new Tomcat();
@@ -35,6 +40,10 @@ public final class FhirServer {
     Context root = tomcat.addContext("", null);
     Tomcat.addServlet(root, "fhir", server(arguments[4])).setLoadOnStartup(1);
     root.addServletMappingDecoded("/fhir/*", "fhir");
+    if (arguments.length == WITH_APP) {
+      SmartLaunch.App app = new SmartLaunch.App(arguments[5], arguments[6], Path.of(arguments[7]));
+      SmartLaunch.addTo(root, app, "https://" + arguments[0] + ":" + arguments[1]);
+    }
     ShortPauses.addTo(root);
     tomcat.start();
     tomcat.getServer().await();
