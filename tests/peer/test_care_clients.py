@@ -50,6 +50,7 @@ CLIENTS = 4
 HEAD = """# Third-party clients of care
 `make test-care-clients` runs published clients, unchanged, and writes this page: every request that the EHR of the
 tests and care answered, without its query and body, and what the client printed. The patient is synthetic.
+`make test-ehr` does the launch, and the hook with its write-back, with HAPI FHIR as the EHR and through the gateway.
 
 {run}.
 """

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -43,11 +43,11 @@ def public_key_digest(url: str, address: str, context: ssl.SSLContext) -> str:
 
 
 @contextmanager
-def gateway_browser(home: Home, *hospitals: str) -> Iterator[Browser]:
-    """Start a browser that accepts the certificates of the hospitals' gateways and of Keycloak."""
+def gateway_browser(home: Home, *hospitals: str, servers: Iterable[str] = ()) -> Iterator[Browser]:
+    """Start a browser that accepts the certificates of the hospitals' gateways, of Keycloak and of other servers."""
     vault = operator(home)
-    provider = ssl.create_default_context(cafile=home.pki / "ca.crt")
-    digests = [public_key_digest(KEYCLOAK_URL, str(urlsplit(KEYCLOAK_URL).hostname), provider)]
+    environment = ssl.create_default_context(cafile=home.pki / "ca.crt")
+    digests = [public_key_digest(url, str(urlsplit(url).hostname), environment) for url in (KEYCLOAK_URL, *servers)]
     for hospital in hospitals:
         context = ssl.create_default_context(cadata=server_authority(vault, hospital))
         digests.append(public_key_digest(worklist_url(hospital), LOOPBACK, context))
@@ -71,6 +71,11 @@ def signed_in(browser: Browser, person: Person, size: tuple[int, int] = (1280, 1
 def sign_in(page: Page, person: Person) -> None:
     """Open the worklist, and answer what the identity provider asks for."""
     page.goto(f"{worklist_url(person.hospital)}/worklist")
+    answer_provider(page, person)
+
+
+def answer_provider(page: Page, person: Person) -> None:
+    """Answer what the identity provider asks for, both factors, on the way to a page of the gateway."""
     assert page.url.startswith(f"{KEYCLOAK_URL}/realms/{person.hospital}/"), "nobody was asked to sign in"
     page.fill(USERNAME, person.username)
     page.fill(PASSWORD, person.password)

@@ -1,0 +1,214 @@
+"""A hospital whose EHR is a real FHIR server: read at a discharge, written back to, and launching the worklist.
+
+It runs on the environment of ``make up EHR=1``, by ``make test-ehr``.
+"""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from kubernetes import client
+from playwright.sync_api import Browser, expect
+
+from local import lifecycle
+from local.cluster.supervision import Supervisor
+from local.ehr import state as ehr_state
+from local.ehr.fill import connect
+from local.hospitals import discharge, ehr_source
+from local.hospitals.patient_record import Stay
+from local.keycloak import staff
+from local.paths import EHR_URL, KEYCLOAK_URL, Home, worklist_url
+from local.stack.stack import Stack
+from tests.integration.clinic import Clinic, Json
+from tests.integration.support import eventually
+from tests.support.gateway_browser import answer_provider, gateway_browser
+
+UNIT = "medicine"
+PART = "ehr"
+READ = "Data: the record of this moment"
+DELIVERY_SECONDS = 300
+"""Care waits longer after each attempt that failed."""
+
+
+@pytest.fixture(scope="module")
+def hospital(home: Home) -> str:
+    """Give the hospital whose EHR is the environment's FHIR server."""
+    named = [entry["name"] for entry in Stack(home).working() if ehr_source.is_launched(entry)]
+    if not named or not ehr_state.population(home):
+        pytest.skip("The environment has no EHR: start it with `make up EHR=1`, then run `make test-ehr` again.")
+    return str(named[0])
+
+
+@pytest.fixture(scope="module")
+def clinic(home: Home, hospital: str) -> Clinic:
+    return Clinic(home, hospital)
+
+
+@pytest.fixture(scope="module")
+def stay(clinic: Clinic) -> Stay:
+    return clinic.stay(UNIT)
+
+
+@pytest.fixture(scope="module")
+def server(home: Home, hospital: str) -> Iterator[httpx.Client]:
+    """Give a client of the hospital's FHIR server."""
+    assert hospital
+    with connect(EHR_URL, home.pki / "ca.crt") as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def browser(home: Home, hospital: str) -> Iterator[Browser]:
+    with gateway_browser(home, hospital, servers=[EHR_URL]) as started:
+        yield started
+
+
+def discharged(clinic: Clinic, stay: Stay, **more: Json) -> Json:
+    """Discharge a patient: the hook names the FHIR server, and has no record unless it is given."""
+    answers: list[httpx.Response] = []
+
+    def answered() -> bool:
+        answers.append(clinic.hook(stay, discharge.FHIR_SERVER | more))
+        return answers[-1].status_code != 504  # a busy machine; an EHR calls again
+
+    eventually(answered)
+    assert answers[-1].status_code == 200, answers[-1].text
+    [card] = answers[-1].json()["cards"]
+    return dict(card)
+
+
+def search(server: httpx.Client, kind: str, **parameters: str) -> list[Json]:
+    found = server.get(f"/{kind}", params={"_count": "500", **parameters}, headers={"Cache-Control": "no-cache"})
+    assert found.is_success
+    return [entry["resource"] for entry in found.json().get("entry", ())]
+
+
+def assessments(server: httpx.Client, stay: Stay) -> list[Json]:
+    return search(server, "RiskAssessment", patient=stay.patient)
+
+
+def waiting(clinic: Clinic) -> int:
+    """Return how many scores were not written to the FHIR server yet."""
+    query = "SELECT count(*) AS waiting FROM care.outbox WHERE kind = 'risk-assessment' AND delivered_at IS NULL"
+    [row] = clinic.rows("care", query)
+    return int(row["waiting"])
+
+
+@contextmanager
+def stopped(home: Home) -> Iterator[None]:
+    """Stop the FHIR server, and start it again at the end."""
+    supervisor = Supervisor(home)
+    supervisor.stop(PART)
+    try:
+        yield
+    finally:
+        supervisor.start(PART)
+        context = ssl.create_default_context(cafile=str(home.pki / "ca.crt"))
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"{EHR_URL}/Patient/none", verify=context, timeout=10).status_code == 404
+            except httpx.TransportError:
+                return False
+
+        eventually(answers, lifecycle.EHR_START_SECONDS)
+
+
+def test_care_reads_the_record_from_the_server_and_writes_the_score_back_once(
+    clinic: Clinic, stay: Stay, server: httpx.Client
+) -> None:
+    eventually(lambda: waiting(clinic) == 0, DELIVERY_SECONDS)
+    before = {one["id"] for one in assessments(server, stay)}
+    card = discharged(clinic, stay)
+    assert READ in card["detail"]
+    eventually(lambda: waiting(clinic) == 0, DELIVERY_SECONDS)
+    [written] = [one for one in assessments(server, stay) if one["id"] not in before]
+    assert written["encounter"]["reference"] == f"Encounter/{stay.encounter}"
+    [prediction] = written["prediction"]
+    assert f"{prediction['probabilityDecimal']:.0%} ({prediction['qualitativeRisk']['text']})" in card["summary"]
+    [provenance] = search(server, "Provenance", target=f"RiskAssessment/{written['id']}")
+    assert provenance["activity"]["text"] == written["method"]["text"]
+
+
+def test_a_score_of_a_moment_without_the_server_is_written_once_when_it_is_back(
+    home: Home, clinic: Clinic, stay: Stay, server: httpx.Client
+) -> None:
+    before = {one["id"] for one in assessments(server, stay)}
+    with stopped(home):
+        without: Any = discharged(clinic, stay)
+        assert READ not in without["detail"]
+        assert READ in discharged(clinic, stay, prefetch=clinic.prefetch(stay))["detail"]
+        assert waiting(clinic) >= 1
+    expected = waiting(clinic)
+    eventually(lambda: waiting(clinic) == 0, DELIVERY_SECONDS)
+    new = [one for one in assessments(server, stay) if one["id"] not in before]
+    assert len(new) == expected
+    marks = [mark["value"] for one in new for mark in one["identifier"]]
+    assert len(set(marks)) == len(marks)
+    for one in new:
+        assert len(search(server, "Provenance", target=f"RiskAssessment/{one['id']}")) == 1
+
+
+def test_the_ehr_launches_the_patient_s_page_behind_both_factors(
+    home: Home, clinic: Clinic, stay: Stay, browser: Browser
+) -> None:
+    person = staff.read(home)[clinic.hospital, "robin"]
+    address = ehr_source.launch_address(home, clinic.hospital, stay.patient)
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        visited: list[str] = []
+        page.on("request", lambda request: visited.append(request.url))
+        before = clinic.last_record()
+        page.goto(address)
+        assert page.url.startswith(f"{KEYCLOAK_URL}/realms/{clinic.hospital}/"), "nobody was asked to sign in"
+        answer_provider(page, person)
+        assert page.url.startswith(f"{worklist_url(clinic.hospital)}/worklist/entries/"), page.url
+        [name] = clinic.prefetch(stay)["patient"]["name"][:1]
+        expect(page.get_by_role("heading", level=1)).to_contain_text(name["family"])
+        paths = [urlsplit(url).path for url in visited]
+        assert "/smart/authorize" in paths
+        launched = [one for one in clinic.records_after(before) if one.get("action") == "launch"]
+        assert [one["caller"] for one in launched][-1] == person.id
+        assert {one["outcome"] for one in launched} == {"answered"}
+        # The launch was used.
+        page.goto(address)
+        assert "/worklist/entries/" not in page.url
+    finally:
+        context.close()
+
+
+def test_a_launch_of_who_has_no_second_factor_shows_nothing(
+    home: Home, clinic: Clinic, stay: Stay, browser: Browser
+) -> None:
+    person = staff.read(home)[clinic.hospital, "jamie"]
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.goto(ehr_source.launch_address(home, clinic.hospital, stay.patient))
+        page.fill("#username", person.username)
+        page.fill("#password", person.password)
+        page.keyboard.press("Enter")
+        page.wait_for_load_state()
+        assert page.url.startswith(KEYCLOAK_URL)
+        page.goto(f"{worklist_url(clinic.hospital)}/worklist")
+        assert page.url.startswith(KEYCLOAK_URL)
+    finally:
+        context.close()
+
+
+def test_care_reaches_the_server_and_no_log_of_it_names_the_patient(
+    clinic: Clinic, stay: Stay, api: client.ApiClient
+) -> None:
+    core: Any = client.CoreV1Api(api)
+    namespace = f"{clinic.hospital}-phi"
+    pods = core.list_namespaced_pod(namespace, label_selector="app.kubernetes.io/name=care").items
+    assert pods
+    for pod in pods:
+        log = core.read_namespaced_pod_log(pod.metadata.name, namespace, container="care")
+        assert stay.patient not in log
+        assert stay.encounter not in log
