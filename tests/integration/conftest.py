@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,11 @@ from kubernetes import client
 from local.cluster.supervision import Supervisor
 from local.paths import REPOSITORY, Home
 from local.stack import environment, jobs
+from tests.integration import diagnosis
+
+MOST_DESCRIBED = 3
+"""Failures in a run for which the node is described: the first ones tell the most."""
+DESCRIBED = pytest.StashKey[int]()
 
 
 def _make(command: str) -> None:
@@ -30,6 +35,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
     # It destroys the stack, and deploys it again.
     items.sort(key=lambda item: item.path.name == "test_teardown.py")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the state of the node to the report of a test that failed."""
+    report = yield
+    described = item.config.stash.get(DESCRIBED, 0)
+    if report.failed and described < MOST_DESCRIBED and Supervisor(Home.default()).running():
+        item.config.stash[DESCRIBED] = described + 1
+        try:
+            report.sections.append(("the node and its pods", diagnosis.describe(Home.default())))
+        except Exception as fault:  # the test's own failure is what is reported
+            report.sections.append(("the node and its pods", f"not to be had: {type(fault).__name__}"))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
