@@ -66,7 +66,7 @@ k8s.apps.v1.Deployment("web", metadata={"name": "web", "namespace": here},
     spec={"selector": {"match_labels": {"app": "web"}}, "template": {"metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [{"name": "c", "image": "127.0.0.1:1/absent:1",
             "resources": {"requests": {"cpu": "2m"}}}]}}},
-    opts=pulumi.ResourceOptions(depends_on=[quota], custom_timeouts=pulumi.CustomTimeouts(create="8s")))
+    opts=pulumi.ResourceOptions(depends_on=[quota], custom_timeouts=pulumi.CustomTimeouts(create="20s")))
 """
 
 
