@@ -23,6 +23,8 @@ from tests.support.mocked_stack import RELEASE
 from tests.support.repository import REPOSITORY
 
 _HARMLESS = Path(__file__).with_name("harmless.yaml")
+Told = tuple[str, str, str]
+"""URN, property and message of a finding."""
 # Errors of a change in a stack whose properties have another form than those of the compliant stack.
 _ELSEWHERE = (KeyError, IndexError, TypeError, ValueError, AttributeError)
 
@@ -69,10 +71,23 @@ class Stack:
     settings: Settings
     addresses: Addresses | None
 
-    def found(self, graph: Graph, control: str, settings: Settings | None = None) -> set[tuple[str, str, str]]:
+    def found(self, graph: Graph, control: str, settings: Settings | None = None) -> set[Told]:
         """Return the findings of a control on this stack's graph, or on a changed one."""
+        if graph is not self.graph:
+            return self._evaluated(graph, control, settings)
+        key = (control, settings is None)
+        if key not in self._before:
+            self._before[key] = self._evaluated(graph, control, settings)
+        return self._before[key]
+
+    def _evaluated(self, graph: Graph, control: str, settings: Settings | None) -> set[Told]:
         evaluator = Evaluator(settings or self.settings, self.addresses, controls=(control,))
         return {_told(result) for result in evaluator.evaluate_stack(graph) if result.status in BROKEN}
+
+    @cached_property
+    def _before(self) -> dict[tuple[str, bool], set[Told]]:
+        """Findings of controls on this stack's graph: by control, and whether by this stack's settings."""
+        return {}
 
     @cached_property
     def real(self) -> Settings:
@@ -127,7 +142,7 @@ class Stack:
         evaluator = Evaluator(self.settings, self.addresses, controls=(control,))
         return {result.urn for result in evaluator.evaluate_stack(graph) if result.status is Status.EXEMPT}
 
-    def _found_at_all(self, graph: Graph) -> set[tuple[str, str, str]]:
+    def _found_at_all(self, graph: Graph) -> set[Told]:
         return {_told(r) for r in Evaluator(self.settings, self.addresses).evaluate_stack(graph) if r.status in BROKEN}
 
     def finds_more(self, graph: Graph) -> bool:
@@ -135,11 +150,11 @@ class Stack:
         return bool(self._found_at_all(graph) - self._found_before)
 
     @cached_property
-    def _found_before(self) -> set[tuple[str, str, str]]:
+    def _found_before(self) -> set[Told]:
         return self._found_at_all(self.graph)
 
 
-def _told(result: Result) -> tuple[str, str, str]:
+def _told(result: Result) -> Told:
     return result.urn, result.path, result.message
 
 

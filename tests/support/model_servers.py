@@ -144,7 +144,7 @@ class FaultyServer:
 
 @contextmanager
 def faulty_server(place: Path, scratch: Path, tls: TlsFiles | None = None) -> Iterator[FaultyServer]:
-    """Run ``tests.support.faulty_model_server`` with a release; with a certificate it answers mutual TLS as well."""
+    """Run ``tests.support.faulty_model_server`` with a release, over mutual TLS too with a certificate."""
     port, log = free_port(), scratch / "faulty-server.log"
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tests.support.faulty_model_server", str(place), str(port)]
