@@ -18,7 +18,7 @@ from policy_pack.controls.rows import table
 from policy_pack.engine.analyzer import Analyzer
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.wire import SECRET, SIGNATURE
-from tests.policy import world, world_aws, world_cluster
+from tests.policy import world, world_aws, world_cluster, world_services
 
 _GOALS = {1_000: 1.0, 10_000: 12.0}
 _SIZES = (1_000, 2_500, 5_000, 10_000)
@@ -28,7 +28,8 @@ def hospitals(number: int) -> tuple[str, ...]:
     """Return the names of as many hospitals as needed for this number of resources."""
     one = [*world_aws.hospital("x"), *world_cluster.hospital("x"), *world.vault("x")]
     wanted = -(-(number - len(world.platform())) // len(one))
-    return tuple(f"hospital{place}" for place in range(max(wanted, 1)))
+    # Bindings of the platform name workloads of the first.
+    return tuple(f"hospital{place}" if place else "north" for place in range(max(wanted, 1)))
 
 
 def resources(number: int) -> list[Resource]:
@@ -60,7 +61,9 @@ class _Measurement:
 def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
     """Evaluate a stack through the engine's protocol, including serialisation of the messages."""
     analyzer: Any = Analyzer(world.settings())
-    config = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in world.config(hospitals(len(made))).items()}
+    written = world.config(hospitals(len(made)))
+    config = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in written.items()}
+    config["healthcare-mlops:alarms"] = world_services.ALARMS
     analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config=config), None)
     one_by_one = [
         proto.AnalyzeRequest(

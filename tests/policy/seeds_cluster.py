@@ -163,6 +163,8 @@ PODS: list[Seed] = [
     extra("ENC-09", build("kubernetes:core/v1:Secret", "open", {"stringData": {"word": "opensesame"}})),
     seed("VM-03", _HELM, "version", "latest"),
     seed("VM-03", _HELM, "version", GONE),
+    seed("VM-03", _HELM, "valueYamlFiles", ["more.yaml"]),
+    seed("VM-03", _HELM, "postrender", "./change"),
     *(seed("INV-01", _NS, f"{_LABELS}.{{{PREFIX}/{label}}}", GONE) for label in ("hospital", "zone", "owner", "phi")),
     *(seed("INV-02", _NS, note(name), GONE, name="*-phi") for name in ("baa", "security-contact", "notify")),
 ]

@@ -113,6 +113,7 @@ RECORDS = [
         "AUD-01", _TRAIL, "eventSelectors[0].dataResources[0].values", ["arn:aws:s3:::hmlops-prod-north-raw/a"]
     ).here(),
     seed("AUD-03", _GROUP, "logGroupClass", "DELIVERY"),
+    seed("AUD-01", _TRAIL, "s3BucketName", "elsewhere"),
     seed("AUD-03", _LIFECYCLE, "rules[0].expiration", {"date": "2027-01-01"}, name="*audit"),
     seed("AUD-03", _LIFECYCLE, "rules[0].filter", {"prefix": "old/"}, name="*audit", hides=False).with_(
         "rules[0].expiration", {"days": 30}

@@ -21,6 +21,7 @@ _PARAMETERS = {
 }
 _QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
+ALARMS = "security@hospitals.example"
 _NO_STRANGERS = {
     "Effect": "Deny",
     "Principal": "*",
@@ -217,7 +218,7 @@ def _alarm_topic() -> list[Resource]:
         build(
             "aws:sns/topicSubscription:TopicSubscription",
             "alarms",
-            {"topic": TOPIC, "protocol": "email", "endpoint": "security@hospitals.example"},
+            {"topic": TOPIC, "protocol": "email", "endpoint": ALARMS},
         ),
     ]
 
@@ -300,7 +301,7 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
         build("aws:guardduty/detector:Detector", "watch", {"id": "d-1", "enable": True}),
         *(
             build(feature, name.lower(), {"detectorId": "d-1", "name": name, "status": "ENABLED"})
-            for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING", "EBS_MALWARE_PROTECTION")
+            for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING")
         ),
         *_alarms(),
         build("aws:securityhub/account:Account", "hub", {}),

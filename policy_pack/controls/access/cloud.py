@@ -11,8 +11,7 @@ from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_not_true, is_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_POLICY, IAM_POLICIES, KEY, ROLE
-from policy_pack.stack.text import known_text
-from policy_pack.stack.values import View
+from policy_pack.stack.values import View, leaves
 
 _FLAGS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 _SHARED = {
@@ -163,9 +162,9 @@ def services_have_roles_of_the_account(resource: Resource, context: StackContext
     """Refuse roles of another account as the role of an AWS service."""
     if resource.package != "aws":
         return
-    for path in (name for name in resource.props if name.endswith(("roleArn", "RoleArn"))):
-        account = account_of(known_text(resource.at(path)))
-        own = own_account(context.graph)
+    own = own_account(context.graph)
+    for path, value in leaves(resource.props):
+        account = account_of(value) if path.endswith(("roleArn", "RoleArn")) and isinstance(value, str) else ""
         if account and own and account != own:
             yield violation("has the role of another account", path)
 

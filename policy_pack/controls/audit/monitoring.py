@@ -25,7 +25,6 @@ _FEATURES = {
     "EKS_AUDIT_LOGS": "EKS audit logs",
     "S3_DATA_EVENTS": "S3 data events",
     "RUNTIME_MONITORING": "the runtime of nodes",
-    "EBS_MALWARE_PROTECTION": "malware on volumes",
 }
 _SECURITY_HUB = "aws:securityhub/account:Account"
 _STANDARD = "aws:securityhub/standardsSubscription:StandardsSubscription"

@@ -9,7 +9,7 @@ from policy_pack.facts.records.trail import TRAIL, reaches
 from policy_pack.facts.structure import holds_phi
 from policy_pack.stack.checks import Findings, StackContext, expect, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import BUCKET
+from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS
 
 _FUNCTION = "aws:lambda/function:Function"
 _FIELDS = {
@@ -32,6 +32,14 @@ def trails_are_complete(trail: Resource) -> Findings:
     """Require a multi-region trail with a KMS key, log file validation and CloudWatch Logs."""
     for field, (predicate, message) in _FIELDS.items():
         yield from expect(trail.at(field), predicate, message)
+
+
+@join_check("AUD-01", TRAIL)
+def trails_write_to_buckets_of_the_stack(trail: Resource, context: StackContext) -> Findings:
+    """Refuse a trail whose bucket the stack does not have, as nothing shows who reads it and how long it lasts."""
+    bucket = trail.at("s3BucketName")
+    if bucket.known and not bucket.absent and not context.graph.target(trail, "s3BucketName", (BUCKET,), BUCKET_KEYS):
+        yield violation("writes to a bucket that the stack does not have", bucket.path)
 
 
 @stack_check("AUD-01")

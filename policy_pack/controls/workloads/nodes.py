@@ -31,9 +31,10 @@ _MALWARE = ("EBS_MALWARE_PROTECTION", "RUNTIME_MONITORING", "EKS_RUNTIME_MONITOR
 
 @resource_check("CM-03", LAUNCH_TEMPLATE)
 def nodes_require_imdsv2(template: Resource) -> Findings:
-    """Require IMDSv2 with a hop limit of 1, and no SSH key."""
+    """Require IMDSv2 with a hop limit of 1, no SSH key and no user data."""
     yield from _metadata_options(template.at("metadataOptions"), "httpPutResponseHopLimit")
     yield from expect(template.at("keyName"), is_empty, "has an SSH key")
+    yield from expect(template.at("userData"), is_empty, "changes its nodes by user data")
 
 
 def _metadata_options(options: View, hop_limit: str) -> Findings:
@@ -85,6 +86,16 @@ def nodes_have_no_remote_access(group: Resource) -> Findings:
     """Refuse remote access, and require a launch template, which alone can require IMDSv2."""
     yield from expect(group.at("remoteAccess"), is_empty, "allows remote access by SSH")
     yield from expect(group.at("launchTemplate"), is_set, "has no launch template that requires IMDSv2")
+
+
+@resource_check("CM-03", EKS)
+def nodes_are_of_the_vpc(cluster: Resource) -> Findings:
+    """Refuse nodes outside of AWS, and addresses that the rules of the stack's networks do not name."""
+    yield from expect(
+        cluster.at("remoteNetworkConfig"), is_empty, "takes nodes of other networks (remoteNetworkConfig)"
+    )
+    family = cluster.at("kubernetesNetworkConfig.ipFamily")
+    yield from expect(family, lambda value: value in (None, "ipv4"), "gives pods IPv6 addresses, which no rule names")
 
 
 @context_check("CM-03", EKS)

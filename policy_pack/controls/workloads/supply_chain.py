@@ -3,7 +3,7 @@
 from datetime import date
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
-from policy_pack.stack.checks import Findings, StackContext, expect, is_set, matches, one_of, violation
+from policy_pack.stack.checks import Findings, StackContext, expect, is_empty, is_set, matches, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import HELM_CHARTS, REPOSITORY
 
@@ -70,5 +70,7 @@ def addons_are_pinned(addon: Resource) -> Findings:
 
 @resource_check("VM-03", *HELM_CHARTS)
 def charts_are_pinned(chart: Resource) -> Findings:
-    """Require an exact version of a Helm chart."""
+    """Require an exact version of a Helm chart, whose objects and values nothing else changes."""
     yield from expect(chart.at("version"), matches(_VERSION), "has no pinned chart version")
+    yield from expect(chart.at("valueYamlFiles"), is_empty, "has values in files, which are not evaluated")
+    yield from expect(chart.at("postrender"), is_empty, "changes its objects by a program, which is not evaluated")

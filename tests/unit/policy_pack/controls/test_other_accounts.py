@@ -21,6 +21,13 @@ SPEC: tuple[Step, ...] = ("spec", "jobTemplate", "spec", "template", "spec", "co
     [
         ("ENC-02", "aws:cloudwatch/logGroup:LogGroup", ("kmsKeyId",), STRANGER, "a key of another account"),
         ("ENC-02", "aws:backup/vault:Vault", ("kmsKeyArn",), STRANGER, "a key of another account"),
+        (
+            "ENC-02",
+            "aws:rds/clusterInstance:ClusterInstance",
+            ("performanceInsightsKmsKeyId",),
+            STRANGER,
+            "a key of another account",
+        ),
         ("INT-05", "k8s:batch/CronJob", SPEC, IMAGE, "from the registry of another account"),
         (
             "BCP-01",
