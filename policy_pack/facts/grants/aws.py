@@ -62,11 +62,12 @@ def _grants(context: AccessContext, access: AwsAccess) -> Iterator[Grant]:
             if action.verb:
                 by_verb[action.verb, action.level].append(action)
         for (verb, level), actions in by_verb.items():
-            place = f"{target.kind.place} {_part(target, allowed)}: {_named(actions)}"
             label = allowed.by.statement.label
             statement = f"{allowed.by.policy}, statement {label}" if label else allowed.by.policy
-            for data in _data(context, target, allowed, level):
-                for assumption in _assumptions(context, holder, allowed):
+            for data, part in _data(context, target, allowed, level):
+                left = [action for action in actions if action in allowed.on(part)]
+                place = f"{target.kind.place} {_part(target, allowed)}: {_named(left)}"
+                for assumption in _assumptions(context, holder, allowed) if left else ():
                     subject = subject_of(context, assumption.principal, holder.identity)
                     path = (*_steps(assumption), statement, place)
                     source, certain = allowed.by.source or target.resource.urn, access.certain and assumption.known
@@ -105,19 +106,18 @@ def _part(target: Target, allowed: Allowed) -> str:
     return target.resource.name
 
 
-def _data(context: AccessContext, target: Target, allowed: Allowed, level: Level) -> Iterator[Data]:
-    """Return the data of the parts of a target that an Allow reaches."""
+def _data(context: AccessContext, target: Target, allowed: Allowed, level: Level) -> Iterator[tuple[Data, str]]:
+    """Return the data of the parts of a target that an Allow reaches, each with the ARN pattern of the part."""
     parts = context.parts(target.kind.place, target.resource.name)
     if level is not Level.CONTENTS or len(parts) == 1:
-        yield parts[-1].data
+        yield parts[-1].data, allowed.part
         return
-    objects = f"{target.arn}/"
-    prefixed = [part for part in parts if part.prefix]
-    for part in prefixed:
-        if overlap(allowed.part, f"{objects}{part.prefix}*"):
-            yield part.data
-    if not any(matches(f"{objects}{part.prefix}*", allowed.part) for part in prefixed):
-        yield parts[-1].data
+    patterns = {f"{target.arn}/{part.prefix}*": part for part in parts if part.prefix}
+    for pattern, part in patterns.items():
+        if overlap(allowed.part, pattern):
+            yield part.data, allowed.part if matches(pattern, allowed.part) else pattern
+    if not any(matches(pattern, allowed.part) for pattern in patterns):
+        yield parts[-1].data, allowed.part
 
 
 def subject_of(context: AccessContext, principal: Principal, identity: Resource | None) -> Subject:

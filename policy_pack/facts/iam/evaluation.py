@@ -4,7 +4,7 @@ A request that could be allowed counts as allowed, and only a Deny that applies 
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from policy_pack.facts.iam.actions import Action, Level, covered
@@ -37,6 +37,8 @@ class Allowed:
         Its conditions that depend on the request.
     by_resource
         Whether it is a statement of the target's policy.
+    denials
+        Deny statements that apply to every request about some of the part.
     """
 
     actions: frozenset[Action]
@@ -44,6 +46,37 @@ class Allowed:
     by: PolicyStatement
     conditions: tuple[str, ...]
     by_resource: bool
+    denials: tuple["Denial", ...] = ()
+
+    def on(self, part: str) -> frozenset[Action]:
+        """Return what is allowed on a part of the part, such as a prefix of a bucket."""
+        denied = (one.actions for one in self.denials if one.denies(part))
+        return self.actions.difference(*denied)
+
+
+@dataclass(frozen=True)
+class Denial:
+    """A Deny statement for one caller and one target.
+
+    Parameters
+    ----------
+    actions
+        The actions.
+    patterns
+        Its resources; None is one whose variables have no known value.
+    negated
+        Whether it is about everything but these.
+    """
+
+    actions: frozenset[Action]
+    patterns: tuple[str | None, ...]
+    negated: bool
+
+    def denies(self, part: str) -> bool:
+        """Return whether every request about a part is denied."""
+        if self.negated:
+            return not any(pattern is None or overlap(pattern, part) for pattern in self.patterns)
+        return not self.patterns or any(pattern is not None and matches(pattern, part) for pattern in self.patterns)
 
 
 @dataclass(frozen=True)
@@ -206,18 +239,15 @@ def _any_variable(pattern: str) -> str:
 
 def _without(one: Allowed, denials: Iterable[PolicyStatement], by: Caller, target: Target) -> Allowed:
     """Return what is left of an Allow after the Deny statements that apply to every request."""
-    actions = one.actions
-    for item in denials:
-        if actions and _denies_part(item.statement, by, one.part):
-            actions = actions - _actions(item.statement, target)
-    return Allowed(actions, one.part, one.by, one.conditions, one.by_resource)
+    found = [_denial(item.statement, by, target) for item in denials]
+    whole = [denial.actions for denial in found if denial.denies(one.part)]
+    actions = one.actions.difference(*whole)
+    return replace(one, actions=actions, denials=tuple(denial for denial in found if denial.actions & actions))
 
 
-def _denies_part(statement: Statement, by: Caller, part: str) -> bool:
-    patterns = [substituted(pattern, by.context) for pattern in statement.resources]
-    if "Resource" in statement.negated:
-        return not any(pattern is None or overlap(pattern, part) for pattern in patterns)
-    return not patterns or any(pattern is not None and matches(pattern, part) for pattern in patterns)
+def _denial(statement: Statement, by: Caller, target: Target) -> Denial:
+    patterns = tuple(substituted(pattern, by.context) for pattern in statement.resources)
+    return Denial(_actions(statement, target), patterns, "Resource" in statement.negated)
 
 
 def _within(boundary: Iterable[PolicyStatement], by: Caller, target: Target, part: str) -> frozenset[Action]:

@@ -11,6 +11,7 @@ import pytest
 from policy_pack.facts.grants.comparison import Beyond, beyond
 from policy_pack.facts.grants.context import AccessContext
 from policy_pack.facts.grants.evaluators import all_grants
+from policy_pack.facts.verbs import Verb
 from policy_pack.settings import load
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
@@ -412,3 +413,37 @@ def test_an_unreadable_policy_counts_as_granted() -> None:
     (one,) = found(with_value(ROLE_POLICY, "north-planner", "policy", "{"))
     assert "policy north-planner cannot be read" in one.message
     assert one.certain
+
+
+AUDIT = "arn:aws:s3:::hmlops-dev-north-audit"
+
+
+@pytest.mark.parametrize(
+    ("denied", "reached"),
+    [
+        ([], {"identity-log", "removal-log", "chain", "audit"}),
+        ([{"Resource": f"{AUDIT}/chain/*"}], {"identity-log", "removal-log", "audit"}),
+        ([{"Resource": f"{AUDIT}/ch*"}], {"identity-log", "removal-log", "audit"}),
+        ([{"Resource": f"{AUDIT}/chain/2026/*"}], {"identity-log", "removal-log", "chain", "audit"}),
+        ([{"NotResource": f"{AUDIT}/chain/*"}], {"chain", "audit"}),
+        (
+            [{"Resource": f"{AUDIT}/chain/*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}],
+            {"identity-log", "removal-log", "chain", "audit"},
+        ),
+        ([{"Resource": [f"{AUDIT}/chain/*", f"{AUDIT}/database-removal/*"]}], {"identity-log", "audit"}),
+    ],
+)
+def test_a_deny_of_a_prefix_is_taken_from_what_is_allowed_on_the_bucket(
+    denied: list[dict[str, Any]], reached: set[str]
+) -> None:
+    def change(written: dict[str, Any]) -> None:
+        written["Statement"].append({"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{AUDIT}/*"})
+        written["Statement"] += [{"Effect": "Deny", "Action": "s3:GetObject", **one} for one in denied]
+
+    context = AccessContext(Graph(with_change(ROLE_POLICY, "north-reidentifier", "policy", change), "dev"), load())
+    read = {
+        one.data.name
+        for one in all_grants(context)
+        if one.subject.name == "ServiceAccount phi/reidentifier" and one.verb is Verb.READ and "audit" in one.path[-1]
+    }
+    assert read == reached

@@ -109,7 +109,8 @@ def by_pack(identity: str, boundary: str | None, resource: str, context: dict[st
     parts: dict[str, list[str]] = {}
     for one in applied.allowed(by, TARGET):
         for action in one.actions:
-            parts.setdefault(action.name, []).append(one.part)
+            if action.level is not Level.CONTENTS or action in one.on(f"{BUCKET}/tables/*"):
+                parts.setdefault(action.name, []).append(one.part)
     return parts
 
 
