@@ -15,6 +15,7 @@ from services.audit.http import RequestAudit, audit, recorded
 from services.database.errors import DatabaseError
 from services.planning import answers, history, release
 from services.planning.assembly import Planning
+from services.planning.feedback import overrides
 from services.planning.schema import (
     FeedbackRequest,
     FeedbackResponse,
@@ -27,6 +28,7 @@ from services.planning.schema import (
     ScoreResponse,
     WorkflowName,
 )
+from services.planning.scoring import ScoredOutcome
 from services.problems import Problem, install
 from services.request_body import RequestBody
 from services.workflows import WorkflowError, synchronous
@@ -101,6 +103,10 @@ def _scores(parts: Planning) -> APIRouter:
             history.add(connection, body.workflow, on_record.sequence, outcomes)
             if parts.watch is not None:
                 parts.watch.observe(connection, on_record.sequence, answered.calls, answered.compared)
+        parts.metrics.observe_calls(answered.calls)
+        parts.metrics.observe_answers(
+            outcome.release.digest for outcome in outcomes if isinstance(outcome, ScoredOutcome)
+        )
         if parts.shadow is not None:
             after.add_task(parts.shadow.offer, answers.copies(outcomes, on_record.sequence))
         return answers.response(outcomes, on_record.sequence)
@@ -153,6 +159,9 @@ def _feedback(parts: Planning) -> APIRouter:
                 connection, workflow=body.workflow, encounter=body.encounter, record=body.record, code=body.code
             )
             on_record = record.append(detail="new" if new else "repeated")
+            overridden = history.release_digest(connection, body.encounter, body.record) if new else None
+        if overridden is not None and body.code in overrides():
+            parts.metrics.observe_override(overridden)
         return FeedbackResponse(record=on_record.sequence, repeated=not new)
 
     return router

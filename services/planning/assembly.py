@@ -15,6 +15,7 @@ from services.database.schemas import Schema
 from services.planning import answers, release
 from services.planning.delivery.canary import Canary
 from services.planning.delivery.causes import Causes, causes
+from services.planning.delivery.metrics import Metrics
 from services.planning.delivery.releases import Assigned, Role
 from services.planning.delivery.shadow import Shadow
 from services.planning.delivery.stops import Stops
@@ -48,6 +49,8 @@ class Planning:
         The watch over the canary, where there is one, and the canaries that were stopped.
     shadow
         Gets copies of requests that were answered, where the hospital has one.
+    metrics
+        Counts what is observed of the releases, for Prometheus.
     refresh
         Reads release and features beside the requests.
     """
@@ -61,6 +64,7 @@ class Planning:
     watch: Watch | None
     stops: Stops
     shadow: Shadow | None
+    metrics: Metrics
     refresh: Refresh
 
     def active(self) -> release.AssignedRelease | None:
@@ -88,6 +92,7 @@ def planning(
     audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
     recorder = Recorder("planning", settings.hospital, audit_engine)
     stops = Stops(engine, recorder)
+    metrics = Metrics(settings.releases, stops)
     servers: dict[Role, ReleaseServer] = {
         role: _server(assigned, model_client(role), settings.budget_milliseconds / 1000)
         for role, assigned in settings.releases.by_role()
@@ -99,7 +104,7 @@ def planning(
     canary = Canary(assigned_canary, servers[Role.CANARY], stops) if assigned_canary else None
     watch = Watch(canary, stops, engine, stop_causes or causes(), answers.release_ref) if canary else None
     assigned_shadow = settings.releases.shadow
-    shadow = Shadow(assigned_shadow, servers[Role.SHADOW], engine) if assigned_shadow else None
+    shadow = Shadow(assigned_shadow, servers[Role.SHADOW], engine, metrics) if assigned_shadow else None
     sources = [server.source.refresh for server in servers.values()]
     watching = [part.refresh for part in (watch, shadow) if part is not None]
     return Planning(
@@ -112,6 +117,7 @@ def planning(
         watch=watch,
         stops=stops,
         shadow=shadow,
+        metrics=metrics,
         refresh=Refresh([*sources, features.refresh, stops.refresh, *watching]),
     )
 

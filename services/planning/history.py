@@ -60,6 +60,12 @@ def has_score(connection: sa.Connection, encounter: str, record: int) -> bool:
     return connection.execute(found).first() is not None
 
 
+def release_digest(connection: sa.Connection, encounter: str, record: int) -> str | None:
+    """Return the digest of the release that gave a record's score of an encounter; None if no release did."""
+    found = sa.select(SCORES.c.digest).where(SCORES.c.encounter == encounter, SCORES.c.record == record)
+    return connection.scalar(found)
+
+
 def add_feedback(connection: sa.Connection, *, workflow: str, encounter: str, record: int, code: str) -> bool:
     """Add feedback on a score; return whether it is new, because a form may be sent twice."""
     row = {"workflow": workflow, "encounter": encounter, "record": record, "code": code}

@@ -46,6 +46,8 @@ def serve(environment: Mapping[str, str]) -> None:
     parts = planning(settings, lambda role: clients[role])
     parts.refresh.round()
     _record_start(parts, deployment)
+    if settings.metrics_port is not None:
+        parts.metrics.serve(settings.metrics_port)
     # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
     app, refusal = cast(Any, create(parts)), cast(Any, caller_refused(parts.recorder))
     serve_tls(app, tls, refusal)

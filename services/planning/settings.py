@@ -21,6 +21,7 @@ _VARIABLES = {
     "database_patience_seconds": "DATABASE_PATIENCE_SECONDS",
     "budget_milliseconds": "MODEL_BUDGET_MILLISECONDS",
     "stale_hours": "FEATURES_STALE_HOURS",
+    "metrics_port": "METRICS_PORT",
 }
 _SECRETS = Path("/vault/secrets")
 
@@ -47,6 +48,8 @@ class Settings(BaseModel):
         Time for an answer of the model server.
     stale_hours
         Age from which features are stale. The features job runs each night: one missed run is not stale, two are.
+    metrics_port
+        Port at which Prometheus reads metrics, in plain HTTP; without one they are not served.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +63,7 @@ class Settings(BaseModel):
     database_patience_seconds: float = Field(START_SECONDS, ge=0, le=3600)
     budget_milliseconds: int = Field(300, ge=10, le=5000)
     stale_hours: float = Field(36.0, gt=0, le=24 * 14)
+    metrics_port: int | None = Field(None, ge=1024, le=65535)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

@@ -34,6 +34,7 @@ NAME = "app.kubernetes.io/name"
 HTTPS, GATEWAY_HTTPS, METRICS, DNS = 8443, 10443, 19001, 53
 PLAIN = {
     8082: "figures of the model server, which have no data of patients",
+    8083: "metrics of planning, which have no data of patients",
     METRICS: "figures of Envoy, which have no data of patients",
     19002: "probes of Envoy's shutdown manager, by the kubelet",
     19003: "probes of Envoy, by the kubelet",

@@ -313,8 +313,12 @@ class HospitalService(pulumi.ComponentResource):
             )
         if args.cluster.installs_platform:
             PlatformFlows(f"{name}-platform-flows", settings, hospital, context.options(self))
-            alerts = AlertsArgs(hospital, settings.gateway is not None, zones.namespaces)
-            Alerts(f"{name}-alerts", alerts, context.options(self))
+            scraped = (
+                MODEL_SERVER,
+                *([PLANNING] if PLANNING in accounts else []),
+                *([GATEWAY] if settings.gateway else []),
+            )
+            Alerts(f"{name}-alerts", AlertsArgs(hospital, scraped, zones.namespaces), context.options(self))
 
     def _account(
         self, name: str, key: str, role: WorkloadRole | None, zones: Zones, storage: HospitalStorage

@@ -17,13 +17,12 @@ from pydantic.dataclasses import dataclass as validated
 from infra.settings import Hospital, names
 from workloads.serving.inference_service import model_name
 from workloads.zones import workload_table
-from workloads.zones.workload_table import GATEWAY, MODEL_SERVER
+from workloads.zones.workload_table import GATEWAY, METRICS_PORT, MODEL_SERVER, PLANNING
 
 TABLE = Path(__file__).with_name("alerts.yaml")
 API = "monitoring.coreos.com/v1"
-METRICS_PORT = "metrics"
 _STRICT = ConfigDict(extra="forbid")
-_METRICS_PATHS = {GATEWAY: "/stats/prometheus", MODEL_SERVER: "/metrics"}
+_METRICS_PATHS = {GATEWAY: "/stats/prometheus", MODEL_SERVER: "/metrics", PLANNING: "/metrics"}
 
 
 @validated(frozen=True, config=_STRICT)
@@ -53,24 +52,24 @@ class AlertsArgs:
     ----------
     hospital
         The hospital's entry.
-    gateway
-        Whether it has a gateway.
+    scraped
+        The workloads whose metrics Prometheus reads.
     namespaces
         Namespaces by zone.
     """
 
     hospital: Hospital
-    gateway: bool
+    scraped: tuple[str, ...]
     namespaces: Mapping[str, pulumi.Output[str]]
 
 
 class Alerts(pulumi.ComponentResource):
-    """PodMonitors of model server and gateway, and a PrometheusRule of each deployed model."""
+    """PodMonitors of model server, planning and gateway, and a PrometheusRule of each deployed model."""
 
     def __init__(self, name: str, args: AlertsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:workloads:Alerts", name, None, opts)
         self._name, self._args = name, args
-        for workload in (MODEL_SERVER, *([GATEWAY] if args.gateway else [])):
+        for workload in args.scraped:
             self._pod_monitor(workload)
         for release in args.hospital.roles.values():
             model = model_name(release.version)

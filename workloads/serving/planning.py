@@ -10,7 +10,7 @@ from workloads.blocks.release_metadata import release_key
 from workloads.blocks.start_record import deployed_by, policies
 from workloads.pipeline.features import FEATURE_TABLE
 from workloads.serving.inference_service import model_name, model_url
-from workloads.zones.workload_table import PLANNING, row
+from workloads.zones.workload_table import METRICS_PORT, PLANNING, row
 
 # The names of services/planning.
 _ROLES = {
@@ -40,6 +40,7 @@ def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:
         "RELEASES": pulumi.Output.json_dumps(assigned(context)),
         "ONLINE_FEATURES": context.s3_url("features", FEATURE_TABLE),
         "HMLOPS_TRUSTED_KEYS": context.release_keys,
+        "METRICS_PORT": str(row(PLANNING).ports[METRICS_PORT]),
         **deployed_by(context.settings),
         # One service records them, so that a changed table is one change and restarts one service.
         **policies(),

@@ -22,6 +22,8 @@ INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "fea
 MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
 DATABASE_REMOVAL = "database-removal"
 ANCHOR, VERIFY, CARE, RECORDER = "anchor", "verify", "care", "recorder"
+METRICS_PORT = "metrics"
+"""Name of the port that Prometheus reads."""
 _STRICT = ConfigDict(extra="forbid")
 
 DnsLabel = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=52)]

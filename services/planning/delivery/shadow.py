@@ -16,9 +16,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from services.planning.delivery.calls import call_fault
+from services.planning.delivery.calls import Call, CallFault, call_fault
 from services.planning.delivery.choice import in_share
-from services.planning.delivery.releases import AssignedShadow
+from services.planning.delivery.metrics import Metrics
+from services.planning.delivery.releases import AssignedShadow, Role
 from services.planning.model_client import ModelFailureError, ReleaseServer
 from services.planning.release import AssignedRelease
 from services.planning.tables import DIFFERENCES, DROPS
@@ -66,10 +67,12 @@ class Shadow:
         The release, read and verified, and its server; of nobody else, so that it takes no connection from a request.
     engine : Engine
         The hospital's database ``planning``.
+    metrics : Metrics
+        Counts its calls.
     """
 
-    def __init__(self, assigned: AssignedShadow, server: ReleaseServer, engine: sa.Engine) -> None:
-        self._assigned, self._server, self._engine = assigned, server, engine
+    def __init__(self, assigned: AssignedShadow, server: ReleaseServer, engine: sa.Engine, metrics: Metrics) -> None:
+        self._assigned, self._server, self._engine, self._metrics = assigned, server, engine, metrics
         self._copies: queue.Queue[Copy | None] = queue.Queue(MOST_WAITING)
         self._lock = threading.Lock()
         self._dropped = 0
@@ -154,14 +157,15 @@ class Shadow:
     def _rows(self, release: AssignedRelease, copies: Sequence[Copy]) -> list[dict[str, Any]]:
         columns = {name: [one.values[name] for one in copies] for name in release.contract.names}
         scores: Sequence[tuple[float, str] | None] = [None] * len(copies)
-        fault = None
+        fault: CallFault | None = None
         begin = time.monotonic()
         try:
             answer = self._server.client.score(release, columns)
             scores = [(score.risk, score.decision) for score in answer.scores]
         except ModelFailureError as failure:
-            fault = call_fault(failure).value
+            fault = call_fault(failure)
         taken = (time.monotonic() - begin) * 1000
+        self._metrics.observe_calls([Call(Role.SHADOW, len(copies), taken, fault)])
         return [
             {
                 "digest": release.digest,
@@ -172,7 +176,7 @@ class Shadow:
                 "shadow_decision": score[1] if score else None,
                 "milliseconds": one.milliseconds,
                 "shadow_milliseconds": taken,
-                "fault": fault,
+                "fault": fault.value if fault else None,
             }
             for one, score in zip(copies, scores, strict=True)
         ]

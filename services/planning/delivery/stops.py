@@ -7,7 +7,7 @@ again. A canary answers nobody in a process that has not read the stops yet.
 import json
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -60,7 +60,7 @@ class Stops:
     def __init__(self, engine: sa.Engine, recorder: Recorder) -> None:
         self._engine, self._recorder = engine, recorder
         self._lock = threading.Lock()
-        self._stopped: frozenset[str] | None = None
+        self._stopped: dict[str, str] | None = None
         # Stops that are not in the database yet, which did not answer.
         self._unwritten: dict[str, tuple[str, ReleaseRef, Stop]] = {}
 
@@ -68,12 +68,18 @@ class Stops:
         """Return whether a release is known not to be stopped."""
         return self._stopped is not None and digest not in self._stopped and digest not in self._unwritten
 
+    def cause(self, digest: str) -> str | None:
+        """Return the cause for which a release is known to be stopped; the beginning of its digest is enough."""
+        unwritten = {whole: stop.cause.value for whole, (_, _, stop) in list(self._unwritten.items())}
+        causes = unwritten | (self._stopped or {})
+        return next((cause for whole, cause in causes.items() if whole.startswith(digest)), None)
+
     def refresh(self) -> None:
         """Write what is not written yet, and read the stops of all processes."""
         for digest, (assigned, release, stop) in list(self._unwritten.items()):
             self._write(digest, assigned, release, stop)
         with self._engine.connect() as connection:
-            self._add(connection.scalars(sa.select(STOPS.c.digest)))
+            self._add({row.digest: row.cause for row in connection.execute(sa.select(STOPS.c.digest, STOPS.c.cause))})
 
     def stop(self, assigned: str, release: ReleaseRef, stop: Stop) -> None:
         """Stop a canary: at once in this process, and in the others when they read the table.
@@ -100,7 +106,8 @@ class Stops:
         figures = dict(stop.figures)
         with self._engine.begin() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(LOCK))))
-            if connection.execute(sa.select(STOPS.c.digest).where(STOPS.c.digest == digest)).first() is None:
+            cause = connection.scalar(sa.select(STOPS.c.cause).where(STOPS.c.digest == digest))
+            if cause is None:
                 record = self._recorder.append(self._entry(release, stop.cause, figures))
                 connection.execute(
                     sa.insert(STOPS).values(
@@ -111,12 +118,12 @@ class Stops:
                         record=record.sequence,
                     )
                 )
-        self._add([digest])
+        self._add({digest: cause or stop.cause.value})
         self._unwritten.pop(digest, None)
 
-    def _add(self, digests: Iterable[str]) -> None:
+    def _add(self, causes: Mapping[str, str]) -> None:
         with self._lock:
-            self._stopped = (self._stopped or frozenset()) | frozenset(digests)
+            self._stopped = (self._stopped or {}) | dict(causes)
 
     def _entry(self, release: ReleaseRef, cause: Cause, figures: Figures) -> AuditEntry:
         content = json.dumps(figures, sort_keys=True).encode()

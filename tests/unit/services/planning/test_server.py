@@ -34,6 +34,7 @@ class Pod:
     log: Path
     callers: dict[str, TlsFiles]
     identity: SpiffeId
+    metrics: str
 
     def client(self, caller: str) -> httpx.Client:
         return client(self.url, self.identity, self.callers[caller], timeout=30)
@@ -44,7 +45,7 @@ def releases(hospital: PlanningWorld, url: str) -> str:
     return Releases(active=active).model_dump_json(exclude_none=True)
 
 
-def environment(hospital: PlanningWorld, own: TlsFiles, port: int) -> dict[str, str]:
+def environment(hospital: PlanningWorld, own: TlsFiles, port: int, metrics: int) -> dict[str, str]:
     settings = hospital.settings
     return {
         "PATH": os.environ["PATH"],
@@ -62,6 +63,7 @@ def environment(hospital: PlanningWorld, own: TlsFiles, port: int) -> dict[str, 
         TRUSTED_KEYS: hospital.key,
         "TLS_CALLERS": f"spiffe://hmlops/{settings.hospital}/care",
         "TLS_PORT": str(port),
+        "METRICS_PORT": str(metrics),
         "TLS_CERTIFICATE_FILE": str(own.certificate),
         "TLS_KEY_FILE": str(own.key),
         "TLS_CA_FILE": str(own.authority),
@@ -75,11 +77,12 @@ def pod(hospital: PlanningWorld, folder: Path) -> Iterator[Pod]:
     for account in ("planner", "care", "trainer"):
         certificates[account] = files(folder / account)
         authority.issue(certificates[account], f"spiffe://hmlops/{name}/{account}")
-    port, log = free_port(), folder / "log"
+    port, metrics, log = free_port(), free_port(), folder / "log"
     command = [sys.executable, "-m", "services.planning", "serve"]
-    env = environment(hospital, certificates["planner"], port)
+    env = environment(hospital, certificates["planner"], port, metrics)
     with log.open("wb") as out, subprocess.Popen(command, env=env, cwd=folder, stdout=out, stderr=out) as run:
-        made = Pod(f"https://127.0.0.1:{port}", log, certificates, SpiffeId(name, "planner"))
+        shown = f"http://127.0.0.1:{metrics}/metrics"
+        made = Pod(f"https://127.0.0.1:{port}", log, certificates, SpiffeId(name, "planner"), shown)
         try:
             transient = retry_if_exception_type(httpx.TransportError)
             ready = Retrying(retry=transient, wait=wait_fixed(0.1), stop=stop_after_delay(120), reraise=True)
@@ -99,10 +102,14 @@ def test_the_service_over_mutual_tls(hospital: PlanningWorld, tmp_path: Path) ->
             answer = care.post("/v1/scores", json=body)
         with made.client("trainer") as trainer:
             refused = trainer.post("/v1/scores", json=body)
+        metrics = httpx.get(made.metrics).text.splitlines()
     assert answer.status_code == 200
     # No model server answers in this test.
     assert answer.json()["scores"][0]["fallback_reason"] == "model-unavailable"
     assert (refused.status_code, refused.json()["title"]) == (403, "Caller not allowed")
+    release = f'release="v1@{hospital.place.name}",role="active"'
+    assert f'planning_release_calls_total{{fault="unavailable",{release}}} 1.0' in metrics
+    assert f"planning_release_answers_total{{{release}}} 0.0" in metrics
     start, answered, attempt = (record.entry for record in hospital.records(before))
     assert (start.action, start.caller, start.release and start.release.version) == ("start", "deployer", "v1")
     parts = {part.component: part.digest for part in start.configuration}
@@ -133,7 +140,7 @@ def test_a_pod_that_cannot_serve_says_why(
     WorkloadAuthority().issue(own, f"spiffe://hmlops/{hospital.settings.hospital}/planner")
     done = subprocess.run(
         [sys.executable, "-m", "services.planning", "serve"],
-        env=environment(hospital, own, free_port())
+        env=environment(hospital, own, free_port(), free_port())
         | {variable: value if value != "http" else releases(hospital, "http://127.0.0.1:1")},
         cwd=tmp_path,
         capture_output=True,

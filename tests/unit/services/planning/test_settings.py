@@ -23,6 +23,8 @@ def test_what_is_absent_has_its_default() -> None:
     assert active is not None
     assert active.inference_url == "https://model:8443/v2/models/readmission-risk-v1/infer"
     assert (settings.budget_milliseconds, settings.stale_hours) == (300, 36.0)
+    assert settings.metrics_port is None
+    assert Settings.from_environment(GOOD | {"METRICS_PORT": "8083"}).metrics_port == 8083
     assert settings.planning_database == Path("/vault/secrets/database-planning.json")
     assert settings.audit_database == Path("/vault/secrets/database-audit.json")
 
@@ -45,6 +47,8 @@ def test_a_hospital_may_have_no_release_yet() -> None:
         ("MODEL_BUDGET_MILLISECONDS", "soon"),
         ("FEATURES_STALE_HOURS", "-1"),
         ("FEATURES_STALE_HOURS", "nan"),
+        ("METRICS_PORT", "80"),
+        ("METRICS_PORT", "metrics"),
     ],
 )
 def test_a_wrong_value_is_refused(name: str, value: str) -> None:

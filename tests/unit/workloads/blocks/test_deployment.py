@@ -16,7 +16,7 @@ from workloads.hospital import hospital as declared_hospital
 from workloads.zones import flow_table, workload_table
 from workloads.zones.workload_table import PLANNING, Pods, WorkloadTable
 
-PORT = 8443
+PORT, METRICS = 8443, 8083
 
 
 def table_of(**change: Any) -> WorkloadTable:
@@ -34,7 +34,9 @@ def put(table: WorkloadTable, patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     changed = table_of(
-        ports={"https": PORT}, secrets=("tls", "database-planning"), pods=Pods(resources="job", replicas=2)
+        ports={"https": PORT, "metrics": METRICS},
+        secrets=("tls", "database-planning"),
+        pods=Pods(resources="job", replicas=2),
     )
     put(changed, monkeypatch)
 

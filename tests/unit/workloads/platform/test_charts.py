@@ -74,6 +74,7 @@ def test_platform_pods_reach_hospitals_only_by_the_zone_table(prod: Stack) -> No
         ("envoy-gateway-system", "envoy", "north-platform", [18000]),
         ("monitoring", "envoy", "north-platform", [19001]),
         ("monitoring", "model-server", "north-serving", [8082]),
+        ("monitoring", "planner", "north-serving", [8083]),
     ]
 
 

@@ -89,7 +89,12 @@ def test_prometheus_reads_what_the_network_lets_it(stack: Stack) -> None:
         if peer.get("podSelector", {}).get("matchLabels") == {"app.kubernetes.io/name": "prometheus"}
         for port in rule["ports"]
     }
-    assert read == opened == {("north-serving", "model-server", 8082), ("north-platform", "envoy", 19001)}
+    assert read == opened
+    assert read == {
+        ("north-serving", "model-server", 8082),
+        ("north-serving", "planner", 8083),
+        ("north-platform", "envoy", 19001),
+    }
 
 
 def test_without_a_release_there_is_nothing_to_alert_of(tmp_path: Path) -> None:
