@@ -1,8 +1,11 @@
+import ssl
+
 import pytest
 
 from bench.load.processor_time import Usage
-from bench.load.rows import Measured, above
-from bench.load.sender import Answer
+from bench.load.rows import Measured, above, faults
+from bench.load.sender import Answer, Target
+from bench.load.targets import Side
 
 
 def measured(*waits: float, status: int = 200) -> Measured:
@@ -36,3 +39,23 @@ def test_a_wait_has_an_interval() -> None:
     beyond = above(measured(5, 5), measured(1, 1), 50)
     assert beyond is not None
     assert beyond.value == pytest.approx(4)
+
+
+SCORES = Side("planning", Target("https://127.0.0.1", ssl.create_default_context()), lambda _: [], "POST /v1/scores")
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([Answer(0, 1, 200, 7), Answer(1, 1, 503, 8)], []),
+        ([Answer(0, 1, 200, None)], ["planning: 200 names no record"]),
+        ([Answer(0, 1, 429, None), Answer(1, 1, 0, None)], []),
+        ([Answer(0, 1, 200, 7), Answer(1, 1, 200, 7)], ["planning: 200 has no record of its own"]),
+        ([Answer(0, 1, 200, 10)], ["planning: 200 has no record of its own"]),
+        ([Answer(0, 1, 200, 8)], ["planning: 200 has the record of another answer"]),
+        ([Answer(0, 1, 200, 9)], ["planning: 200 has the record of another answer"]),
+    ],
+)
+def test_each_answer_has_a_record_of_its_own(answers: list[Answer], says: list[str]) -> None:
+    records = {7: ("POST /v1/scores", 200), 8: ("POST /v1/scores", 503), 9: ("POST /v1/feedback", 200)}
+    assert faults(SCORES, [answers], records) == says
