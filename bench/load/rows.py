@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bench.load.environment import Environment
 from bench.load.percentiles import difference, interval, percentile
-from bench.load.processor_time import Meter, Usage
+from bench.load.processor_time import OTHERS, SENDER, Meter, Usage
 from bench.load.sender import Answer, by_second, send
 from bench.load.targets import Side
 from tests.support.recorded import Record, unrecorded
@@ -82,6 +82,11 @@ class Measured:
         waits = [one for block in self.blocks for one in block]
         return Estimate(percentile(waits, percent), *interval(self.blocks, percent)) if waits else None
 
+    def over(self, milliseconds: float) -> float:
+        """Return the share of the answered requests that waited longer; 0 without any."""
+        waits = [one.milliseconds for one in self.all if one.accepted]
+        return sum(one > milliseconds for one in waits) / max(1, len(waits))
+
     def refusal_wait(self, percent: float) -> float | None:
         """Return a percentile of the waits of the refused requests, in milliseconds; None without any."""
         waits = [one.milliseconds for one in self.all if one.refused]
@@ -125,7 +130,10 @@ class Runner:
         """Measure the use without load."""
         before = self.meter.read()
         time.sleep(seconds)
-        self.idle = self.meter.read().less(before).times(1 / seconds)
+        used = self.meter.read().less(before).times(1 / seconds)
+        # What else the machine does is not the workloads' idle use, and the sender is not idle otherwise.
+        own = {name: value for name, value in used.processor.items() if name not in (OTHERS, SENDER)}
+        self.idle = Usage(own, used.throttled, used.syncs)
 
     def alternating(self, sides: Sequence[Side], rate: float, seconds: float, rounds: int) -> list[Measured]:
         """Measure sides one after the other, in rounds, at the same rate.

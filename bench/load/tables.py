@@ -35,7 +35,10 @@ def waits(rows: Sequence[Measured]) -> Table:
 
 
 def processor_time(rows: Sequence[Measured]) -> Table:
-    """Return the table of processor time for each request by process, without what each uses when idle."""
+    """Return the table of processor time for each request by process, without what each uses when idle.
+
+    The idle use of few requests may exceed what was used: then there is a zero.
+    """
     table = Table(title="processor time for each request, in milliseconds", title_justify="left")
     table.add_column("what is asked")
     for heading in ("requests/s", *PROCESSES, "stopped by limits", "log syncs"):
@@ -43,7 +46,7 @@ def processor_time(rows: Sequence[Measured]) -> Table:
     for row in rows:
         each = row.each
         values = [*(each.processor.get(name, 0.0) for name in PROCESSES), sum(each.throttled.values()), each.syncs]
-        table.add_row(row.name, f"{row.rate:g}", *(f"{value:,.2f}" for value in values))
+        table.add_row(row.name, f"{row.rate:g}", *(f"{max(0.0, value):,.2f}" for value in values))
     return table
 
 

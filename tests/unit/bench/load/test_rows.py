@@ -32,6 +32,11 @@ def test_nothing_answered_has_no_wait() -> None:
     assert above(row, measured(1), 50) is None
 
 
+def test_slow_answers_are_a_share_of_those_that_were_answered() -> None:
+    assert measured(10, 60, 50, 51).over(50) == 0.5
+    assert measured(10, 60, status=503).over(50) == 0
+
+
 def test_a_wait_has_an_interval() -> None:
     wait = measured(1, 2, 3, 4).wait(50)
     assert wait is not None
