@@ -26,6 +26,7 @@ WITHOUT_MODEL = "No model score"
 _LONGEST_DETAIL = 300
 _READY_SECONDS, _WAIT_SECONDS = 120, 2
 _NOT_READY = (502, 503, 504)
+_UNKNOWN_SERVER = "Unknown FHIR server"
 
 
 class NotReadyError(UserError):
@@ -164,8 +165,10 @@ def _cards(answer: httpx.Response, hospital: str) -> Sequence[dict[str, Any]]:
             return list(answer.json()["cards"])
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{hospital} answered the hook without cards: read the log of care with kubectl.") from None
-    kind = NotReadyError if answer.status_code in _NOT_READY else UserError
-    raise kind(f"{hospital} refused the hook with {answer.status_code}: {_reason(answer)}")
+    reason = _reason(answer)
+    # After an update, the pod before it answers until the new one is ready.
+    starting = answer.status_code in _NOT_READY or reason.startswith(_UNKNOWN_SERVER)
+    raise (NotReadyError if starting else UserError)(f"{hospital} refused the hook with {answer.status_code}: {reason}")
 
 
 def _reason(answer: httpx.Response) -> str:

@@ -83,6 +83,15 @@ def test_a_refusal_is_one_sentence(gateway: TlsGateway, ehr: EhrClient, status: 
     assert len(str(refused.value)) < 400
 
 
+@pytest.mark.parametrize(("status", "body"), [(503, ""), (400, json.dumps({"title": "Unknown FHIR server"}))])
+def test_care_that_starts_or_does_not_know_the_server_yet_is_asked_again(
+    gateway: TlsGateway, ehr: EhrClient, status: int, body: str
+) -> None:
+    gateway.status, gateway.body = status, body
+    with pytest.raises(NotReadyError):
+        call(ehr, STAY, discharge.FHIR_SERVER, gateway.address)
+
+
 def test_a_gateway_that_is_away_or_of_another_authority_is_one_sentence(
     gateway: TlsGateway, ehr: EhrClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
