@@ -3,6 +3,7 @@
 It runs on the environment of ``make up EHR=1``, by ``make test-ehr``.
 """
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from tests.integration.support import eventually
 from tests.support.gateway_browser import answer_provider, gateway_browser
 
 UNIT = "medicine"
+RISK = re.compile(r"Readmission within 30 days: (\d+)% \((\w+)\)")
 PART = "ehr"
 TIMED_OUT = 504
 ANSWER_SECONDS = 180
@@ -144,7 +146,10 @@ def test_care_reads_the_record_from_the_server_and_writes_the_score_back_once(
     assert newest["id"] not in before
     assert newest["encounter"]["reference"] == f"Encounter/{stay.encounter}"
     [prediction] = newest["prediction"]
-    assert f"{prediction['probabilityDecimal']:.0%} ({prediction['qualitativeRisk']['text']})" in card["summary"]
+    shown = RISK.fullmatch(card["summary"])
+    assert shown
+    assert float(shown[1]) == pytest.approx(prediction["probabilityDecimal"] * 100, abs=0.51)
+    assert shown[2] == prediction["qualitativeRisk"]["text"]
 
 
 def test_a_score_of_a_moment_without_the_server_is_written_once_when_it_is_back(
@@ -198,8 +203,8 @@ def test_a_launch_of_who_has_no_second_factor_shows_nothing(
         page.goto(ehr_source.launch_address(home, clinic.hospital, stay.patient))
         page.fill("#username", person.username)
         page.fill("#password", person.password)
-        page.keyboard.press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
         assert page.url.startswith(KEYCLOAK_URL)
         page.goto(f"{worklist_url(clinic.hospital)}/worklist")
         assert page.url.startswith(KEYCLOAK_URL)
