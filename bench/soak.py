@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,7 +148,9 @@ def _soaked(
         while not stop.wait(SAMPLE_SECONDS):
             samples.extend(memory(environment, load.seconds))
             if time.monotonic() - token > TOKEN_SECONDS:
-                load.sides, token = _sides(environment, encounters), time.monotonic()
+                # Without a new token the one before is used for as long as it is good.
+                with suppress(UserError):
+                    load.sides, token = _sides(environment, encounters), time.monotonic()
 
     watching = threading.Thread(target=watch)
     load.begin()

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +109,9 @@ def memory(environment: Environment, seconds: float, groups: Path = MEMORY) -> I
     for workload in WORKLOADS:
         for pod in environment.all_pods(workload):
             for folder in groups.glob(f"**/kubepods/**/pod{pod.metadata.uid}"):
-                yield MemorySample(workload, pod.metadata.name, seconds, _resident(folder) / 2**20)
+                # A pod that ends may be gone by now.
+                with suppress(FileNotFoundError):
+                    yield MemorySample(workload, pod.metadata.name, seconds, _resident(folder) / 2**20)
 
 
 def _resident(folder: Path) -> int:
