@@ -6,7 +6,6 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,11 +20,11 @@ from policy_pack.facts.grants.evaluators import ACTING, EVALUATORS, evaluated, e
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import STACK, Graph, Resource
 from tests.policy.attacks.facts import PARTS, Fact
+from tests.policy.attacks.listed import FOLDER, listed
 from tests.policy.attacks.mutation import Mutation, places
 from tests.policy.attacks.stacks import Attacked
 from tests.policy.attacks.tracing import Difference, Reads, TracedGraph
 
-FOLDER = Path(__file__).parent
 _BROKEN = (Status.REFUSED, Status.ADVISORY)
 _IDENTITIES = ("id", "arn", "name", "bucket", "keyId", "path", "roleName", "url")
 
@@ -93,14 +92,6 @@ class Row:
 
 def _any(patterns: Iterable[str], text: str) -> bool:
     return any(fnmatchcase(text, pattern.replace("[", "[[]")) for pattern in patterns)
-
-
-@cache
-def escapes() -> frozenset[tuple[str, str, str]]:
-    """Return the family, API and operation of every mutation that is known to escape."""
-    rows = yaml.safe_load((FOLDER / "escapes.yaml").read_text(encoding="utf-8")) or {}
-    listed = TypeAdapter(dict[str, dict[str, list[str]]]).validate_python(rows)
-    return frozenset((family, api, one) for family, of in listed.items() for api, found in of.items() for one in found)
 
 
 @cache
@@ -224,8 +215,8 @@ class Judge:
         found = next((result for result in new if self._names(result, mutation)), None)
         if found:
             return Judged(mutation, Outcome.CAUGHT, f"{found.control} {found.text}")
-        row = next((row for row in table("harmless") if row.takes(mutation)), None)
-        if row is None:
+        why = self._harmless(mutation)
+        if why is None:
             return Judged(mutation, Outcome.ESCAPED, "")
         more = {
             fact
@@ -235,7 +226,15 @@ class Judge:
         }
         if more:
             return Judged(mutation, Outcome.ESCAPED, f"called harmless, but adds {min(more)}")
-        return Judged(mutation, Outcome.HARMLESS, row.why)
+        return Judged(mutation, Outcome.HARMLESS, why)
+
+    @staticmethod
+    def _harmless(mutation: Mutation) -> str | None:
+        """Return why a mutation is harmless; None where no table says so."""
+        row = next((row for row in table("harmless") if row.takes(mutation)), None)
+        if row is not None:
+            return row.why
+        return listed("harmless_operations").why((mutation.family, mutation.api, mutation.operation))
 
     def _names(self, result: Result, mutation: Mutation) -> bool:
         """Return whether a finding is about the changed resource, one beside it, or a path that names one."""

@@ -1,14 +1,23 @@
-"""One run of all mutations, in two processes, and its table."""
+"""One run of all mutations in a random order, which can be stopped and continued, and its table."""
 
+import hashlib
+import json
+import math
+import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from tests.policy.attacks import settings
 from tests.policy.attacks.families import FAMILIES, mutations, sample
 from tests.policy.attacks.judge import Judge, Outcome
+from tests.policy.attacks.listed import FOLDER
+from tests.policy.attacks.mutation import Mutation
 from tests.policy.attacks.stacks import STACKS, attacked
+from tests.support.repository import REPOSITORY
 
 PROCESSES = 2
 SEED = 15
@@ -18,9 +27,9 @@ from the types of the providers' SDKs and botocore's service models, and from ta
 (`tests/policy/attacks/*.yaml`). `make attacks` makes and judges all of them and writes this page.
 
 A mutation is caught if a new refusal names the changed resource, its neighbour or the path. What is harmless has a
-reason in `harmless.yaml`, and adds no grant, connection or entry point to those that the pack computes. What escapes
-is listed in `escapes.yaml`; `make test` runs a sample of each family, and fails on an escape that is not listed and
-on one that is listed and caught.
+reason in `harmless.yaml` or `harmless_operations.yaml`, and adds no grant, connection or entry point to those that the
+pack computes. What escapes is listed with a reason in `escapes.yaml`; `make test` runs a sample of each family, and
+fails on an escape that is not listed and on one that is listed and caught.
 """
 
 
@@ -49,19 +58,55 @@ class Judgement:
     why: str
 
 
-def judged(family: str, stack: str, size: int = 0, part: int = 0, parts: int = 1) -> list[Judgement]:
-    """Return the judgements of a family in a stack, of all of it or of a sample."""
-    of = attacked(stack)
-    found = mutations(family, stack)
-    if size:
-        found = sample(found, size, SEED)
-    judge = Judge(of)
-    made = []
-    for mutation in found[part::parts]:
-        one = judge.judge(mutation)
-        name = mutation.subject.name
-        made.append(Judgement(family, mutation.api, mutation.operation, stack, name, one.outcome.value, one.why))
-    return made
+def _order(families: Sequence[str], stacks: Sequence[str], size: int) -> list[tuple[str, Mutation]]:
+    """Return the mutations of families in stacks, or a sample of each, in an order drawn by a seed."""
+    found = [
+        (family, mutation)
+        for family in families
+        if family in FAMILIES
+        for stack in stacks
+        for mutation in (sample(mutations(family, stack), size, SEED) if size else mutations(family, stack))
+    ]
+    random.Random(SEED).shuffle(found)
+    return found
+
+
+def revision() -> str:
+    """Return a digest of the pack and of the mutations: judgements of another one are not continued."""
+    digest = hashlib.sha256()
+    for folder in (REPOSITORY / "policy_pack", FOLDER):
+        paths = (one for one in folder.rglob("*") if one.suffix in (".py", ".yaml") and one.name != "escapes.yaml")
+        for path in sorted(paths):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _key(one: Judgement) -> tuple[str, str, str, str]:
+    return one.family, one.stack, one.api, one.operation
+
+
+def _read(progress: Path) -> list[Judgement]:
+    if not progress.exists():
+        return []
+    return [Judgement(**json.loads(line)) for line in progress.read_text(encoding="utf-8").splitlines()]
+
+
+def _judge(part: int, chosen: tuple[Sequence[str], Sequence[str], int], progress: Path, until: float) -> None:
+    """Judge a part of the mutations until a time, and add each judgement to a file at once."""
+    done = {_key(one) for one in _read(progress)}
+    judges = {stack: Judge(attacked(stack)) for stack in chosen[1]}
+    with progress.open("a", encoding="utf-8", buffering=1) as file:
+        for family, mutation in _order(*chosen)[part::PROCESSES]:
+            if (family, mutation.stack, mutation.api, mutation.operation) in done:
+                continue
+            if time.monotonic() > until:
+                return
+            one = judges[mutation.stack].judge(mutation)
+            subject = mutation.subject.name
+            made = Judgement(
+                family, mutation.api, mutation.operation, mutation.stack, subject, one.outcome.value, one.why
+            )
+            file.write(json.dumps(asdict(made)) + "\n")
 
 
 def judged_settings() -> list[Judgement]:
@@ -79,17 +124,30 @@ def judged_settings() -> list[Judgement]:
 ALL = (*FAMILIES, settings.FAMILY)
 
 
-def run(families: Sequence[str] = ALL, stacks: Sequence[str] = STACKS, size: int = 0) -> list[Judgement]:
-    """Return the judgements of families in stacks."""
+def run(
+    progress: Path, families: Sequence[str] = ALL, stacks: Sequence[str] = STACKS, size: int = 0, minutes: float = 0
+) -> list[Judgement]:
+    """Return the judgements of families in stacks, with those that a file has of a run before.
+
+    Parameters
+    ----------
+    progress
+        The file of judgements, which is continued.
+    families, stacks
+        What is judged.
+    size
+        The size of a sample of each family; 0 is all.
+    minutes
+        After which the run ends, whatever is left; 0 is never.
+    """
+    until = time.monotonic() + minutes * 60 if minutes else math.inf
+    chosen = (families, stacks, size)
+    progress.parent.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(PROCESSES) as pool:
-        tasks = [
-            pool.submit(judged, family, stack, size, part, PROCESSES)
-            for family in families
-            if family in FAMILIES
-            for stack in stacks
-            for part in range(PROCESSES)
-        ]
-        found = [one for task in tasks for one in task.result()]
+        for task in [pool.submit(_judge, part, chosen, progress, until) for part in range(PROCESSES)]:
+            task.result()
+    wanted = {(family, one.stack, one.api, one.operation) for family, one in _order(*chosen)}
+    found = [one for one in _read(progress) if _key(one) in wanted]
     return sorted([*found, *(judged_settings() if settings.FAMILY in families else ())])
 
 
@@ -101,7 +159,7 @@ def generated() -> int:
 
 def page(found: Sequence[Judgement], total: int) -> str:
     """Return the table of families, and the table of kinds of resources with the number of their operations."""
-    part = "" if len(found) == total else f"This page is of a sample of {len(found):,} of {total:,} mutations.\n"
+    part = "" if len(found) == total else f"This page is of {len(found):,} of {total:,} mutations, drawn at random.\n"
     outcomes = [outcome.value for outcome in Outcome]
     end = f"{' | '.join(outcomes)} |"
     lines = [_HEAD + part, f"| family | operations | generated | {end}", "|---|---|---|" + "---|" * len(outcomes)]

@@ -113,7 +113,7 @@ class TracedGraph(Graph):
         self.reads.everything = False
 
     @property
-    def resources(self) -> list[Resource]:  # type: ignore[override]
+    def resources(self) -> list[Resource]:
         """The resources of the stack."""
         self.reads.everything = True
         return self._inside
@@ -139,7 +139,7 @@ class TracedGraph(Graph):
         return [one for one in self._inside if one.package == package]
 
     @property
-    def root(self) -> Resource:  # type: ignore[override]
+    def root(self) -> Resource:
         """The root resource of the stack."""
         roots = self.of(STACK)
         return roots[0] if roots else Resource(f"urn:pulumi:{self.stack}::stack", STACK, self.stack, {})

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.policy.attacks.families import FAMILIES, mutations, sample
-from tests.policy.attacks.judge import Judge, Outcome, escapes, table
+from tests.policy.attacks.judge import Judge, Outcome, table
+from tests.policy.attacks.listed import OPEN, Listed, listed
 from tests.policy.attacks.mutation import GONE, Family, Mutation, put
 from tests.policy.attacks.run import SEED, Judgement, judged_settings, page
 from tests.policy.attacks.sdk import kinds, resource_fields
@@ -25,7 +26,7 @@ def judges() -> dict[str, Judge]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_mutation_escapes_that_is_not_listed(family: str, judges: dict[str, Judge]) -> None:
-    known = {(api, operation) for of, api, operation in escapes() if of == family}
+    known = {(api, operation) for of, api, operation in listed("escapes").of if of == family}
     chosen = [one for stack in STACKS for one in sample(mutations(family, stack), SIZE, SEED)]
     unlisted = [one for one in chosen if (one.api, one.operation) not in known]
     judged = [judges[one.stack].judge(one) for one in unlisted]
@@ -34,14 +35,14 @@ def test_no_mutation_escapes_that_is_not_listed(family: str, judges: dict[str, J
 
 def test_no_change_of_the_settings_escapes_that_is_not_listed() -> None:
     escaped = {(one.family, one.api, one.operation) for one in judged_settings() if one.outcome == "escaped"}
-    assert escaped == {row for row in escapes() if row[0] == "settings"}
+    assert escaped == {row for row in listed("escapes").of if row[0] == "settings"}
 
 
 def test_what_is_listed_still_escapes(judges: dict[str, Judge]) -> None:
     made = {(f, one.api, one.operation): one for f in FAMILIES for stack in STACKS for one in mutations(f, stack)}
-    listed = sorted(row for row in escapes() if row[0] in FAMILIES)
-    assert [row for row in listed if row not in made] == []
-    chosen = random.Random(SEED).sample(listed, min(LISTED, len(listed)))
+    known = sorted(row for row in listed("escapes").of if row[0] in FAMILIES)
+    assert [row for row in known if row not in made] == []
+    chosen = random.Random(SEED).sample(known, min(LISTED, len(known)))
     caught = [row for row in chosen if judges[made[row].stack].judge(made[row]).outcome is not Outcome.ESCAPED]
     assert caught == []
 
@@ -51,6 +52,16 @@ def test_every_reason_is_needed() -> None:
     assert len(made) >= LEAST
     rows = [replace(row, operation=(one,)) for row in table("harmless") for one in row.operation]
     assert [row.operation for row in rows if not any(row.takes(one) for one in made)] == []
+    keys = {(one.family, one.api, one.operation) for one in made}
+    assert [key for key in listed("harmless_operations").of if key not in keys] == []
+
+
+def test_a_list_keeps_its_reasons() -> None:
+    before = Listed({"why": "because", OPEN: "nobody knows"}, {("f", "a", "o"): "why", ("f", "a", "gone"): "why"})
+    after = before.with_only([("f", "a", "o"), ("f", "a", "new")])
+    assert (after.why(("f", "a", "o")), after.why(("f", "a", "new"))) == ("because", "nobody knows")
+    assert after.why(("f", "a", "gone")) is None
+    assert "- new" in after.written()
 
 
 # --- the judge ---------------------------------------------------------------------------------------
@@ -111,4 +122,4 @@ def test_the_page_counts_each_outcome() -> None:
     text = page(found, 2)
     assert "| access | 2 | 2 | 2 | 0 | 0 |" in text
     assert "| access | `aws:iam/role:Role` | 2 | 2 | 2 | 0 | 0 |" in text
-    assert "a sample of 2 of 3 mutations" in page(found, 3)
+    assert "2 of 3 mutations, drawn at random" in page(found, 3)
