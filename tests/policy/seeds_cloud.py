@@ -176,6 +176,7 @@ DATA: list[Seed] = [
     seed("ENC-01", _SSE, "rules[0].bucketKeyEnabled", False),
     seed("ENC-02", _KEY, "enableKeyRotation", False),
     seed("ENC-02", _KEY, "deletionWindowInDays", 7),
+    seed("ENC-02", _KEY, "isEnabled", False),
     seed("ENC-02", _SSE, f"{_RULE}.kmsMasterKeyId", key_arn("north-raw"), name="*north-models", hides=False).here(),
     extra("ENC-02", build("aws:kms/replicaKey:ReplicaKey", "away", {"deletionWindowInDays": 7})),
     seed("ENC-03", _EKS, "encryptionConfig", GONE),

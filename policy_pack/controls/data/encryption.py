@@ -87,6 +87,7 @@ def keys_rotate(key: Resource, context: StackContext) -> Findings:
         yield from expect(period, lambda days: days is None or days <= 365, "is rotated less than once a year")
     elif is_true(key.at("enableKeyRotation").raw):
         yield violation("is not symmetric, so it is neither rotated nor encrypts data", "customerMasterKeySpec")
+    yield from expect(key.at("isEnabled"), lambda value: value is not False, "is disabled, so nothing can be decrypted")
     if not context.synthetic:
         yield from expect(
             key.at("deletionWindowInDays"),
