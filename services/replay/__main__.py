@@ -57,7 +57,10 @@ def replay(
 
     @cache
     def opened(recorded: ReleaseRef) -> Scorer:
-        return open_release(release_folder(folder, recorded), recorded, trusted_keys())
+        try:
+            return open_release(release_folder(folder, recorded), recorded, trusted_keys())
+        except UserError as fault:
+            raise UserError(f"A release that answered cannot be opened, so nothing is compared: {fault}") from None
 
     with audit_connection(hospital, "REPEATABLE READ", read_only=True) as connection:
         on_record = recorded_day.read(connection, start, end, opened, hospital=hospital)

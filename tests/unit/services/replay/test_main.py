@@ -1,6 +1,7 @@
 """A recorded day against a candidate, on a real database: the report, what it leaves out, and what is refused."""
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -207,6 +208,16 @@ def test_a_candidate_that_is_not_trusted_reads_no_values(
         file.write_bytes(file.read_bytes() + b" ")
         code, _, err = day.run(monkeypatch, capsys, AUDIT_RELEASES=str(tmp_path / "changed"))
         assert (code, "changed" in err) == (2, True)
+
+
+def test_a_release_that_answered_and_is_gone_is_refused(
+    day: Day, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    place = copied(day.hospital.place.parents[1] / day.candidate.replace("@", "/"), tmp_path / "fewer")
+    shutil.rmtree(place.parents[1] / "v1")
+    code, out, err = day.run(monkeypatch, capsys, AUDIT_RELEASES=str(tmp_path / "fewer"))
+    assert (code, out) == (2, "")
+    assert "A release that answered cannot be opened, so nothing is compared" in err
 
 
 def test_scores_that_are_not_rebuilt_bit_for_bit_are_refused(
