@@ -1,5 +1,6 @@
 """Rows of the load's table: what was sent, how long it took, and what each process spent on it."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -119,10 +120,13 @@ class Runner:
         Use of the machine in a second without load.
     rows
         What was measured.
+    until
+        By the monotonic clock: later, a row has one round alone.
     """
 
     environment: Environment
     meter: Meter
+    until: float = math.inf
     idle: Usage = field(default_factory=Usage)
     rows: list[Measured] = field(default_factory=list)
 
@@ -145,7 +149,9 @@ class Runner:
         """
         taken: list[list[tuple[list[Answer], Usage]]] = [[] for _ in sides]
         before = self.environment.last_record()
-        for _ in range(rounds):
+        for number in range(rounds):
+            if number and time.monotonic() > self.until:
+                break
             for place, side in enumerate(sides):
                 taken[place].append(self._once(side, rate, seconds))
         records = {number: (route, status) for number, _, route, status in self.environment.records(before)}
