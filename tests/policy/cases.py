@@ -104,12 +104,28 @@ def _unmeshed(source: dict[str, Any], target: dict[str, Any]) -> StackAndSetting
     return Graph(kept, graph.stack), world.settings()
 
 
+def _unverified() -> StackAndSettings:
+    """Return the stack without a mesh, and a policy of a Service behind the gateway that has no authority."""
+    target = {"group": "", "kind": "Service", "name": "readmission-risk-v1-predictor"}
+    metadata = {"name": "extra", "namespace": "north-serving"}
+    props = {"metadata": metadata, "spec": {"targetRefs": [target], "validation": {"hostname": "model"}}}
+    type_ = "kubernetes:gateway.networking.k8s.io/v1:BackendTLSPolicy"
+    kept = [one for one in world.resources() if not one.type.endswith(":PeerAuthentication")]
+    return Graph([*kept, Resource("urn:pulumi:prod::x::y::extra", type_, "extra", props)], "prod"), world.settings()
+
+
 _OLD_DATES = Evidence(
     vulnerability_scan=date(2026, 1, 1), penetration_test=date(2025, 1, 1), compliance_audit=world.TODAY
 )
 _FIRST, _SECOND = _device("first", file_path="/vault/1/audit.log"), _device("second", file_path="/vault/2/audit.log")
 
 CASES = [
+    Case(
+        "TX-03",
+        "a gateway without a mesh",
+        _unverified,
+        ("speaks plain HTTP to Service", "BackendTLSPolicy extra has no certificate authority of the stack"),
+    ),
     Case(
         "VM-02",
         "nobody told",

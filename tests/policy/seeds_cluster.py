@@ -135,6 +135,7 @@ PODS: list[Seed] = [
     seed("CM-05", _RUNTIME, "spec.containers[0].ports[0].containerPort", 2375),
     seed("INT-05", _JOB, f"{_C}.image", "123456789012.dkr.ecr.us-east-1.amazonaws.com/workloads:latest"),
     seed("INT-05", _JOB, f"{_C}.image", "docker.io/library/python@sha256:" + "a" * 64),
+    seed("INT-05", _JOB, f"{_C}.image", f"999999999999.dkr.ecr.us-east-1.amazonaws.com/w@sha256:{'a' * 64}"),
     seed("INT-05", _RUNTIME, "spec.containers[0].image", GONE),
     seed("ENC-04", _STORAGE, "parameters.encrypted", "false"),
     seed("ENC-04", _STORAGE, "parameters.kmsKeyId", GONE),

@@ -56,6 +56,13 @@ def _object(type_: str, namespace: str, spec: dict[str, Any], **more: Any) -> An
     return build(f"kubernetes:{type_}", "extra", {"metadata": {**_metadata(namespace), **more}, "spec": spec})
 
 
+def _sink() -> Any:
+    """Return settings of a gateway whose access log goes to a Service by plain HTTP."""
+    sink = {"type": "OpenTelemetry", "openTelemetry": {"backendRefs": [{"name": "recorder", "port": 4317}]}}
+    spec = {"telemetry": {"accessLog": {"settings": [{"sinks": [sink]}]}}}
+    return _object("gateway.envoyproxy.io/v1alpha1:EnvoyProxy", "north-platform", spec)
+
+
 _HTTP_LISTENER = {"name": "http", "protocol": "HTTP", "port": 80}
 
 MUTUAL_TLS: list[Seed] = [
@@ -170,6 +177,7 @@ CLIENTS: list[Seed] = [
     seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0].values", []),
     seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.provider", "other"),
     seed("AUTH-01", _SECURITY, f"{_TARGET}.name", "other"),
+    extra("TX-03", _sink()),
     seed("AUTH-01", _SECURITY, f"{_TARGET}.kind", "HTTPRoute"),
     seed("AUTH-01", _SECURITY, f"{_TARGET}.sectionName", "https-2"),
     seed("AUTH-01", _SECURITY, "spec.targetRefs", GONE).with_(
