@@ -106,7 +106,7 @@ def _unmeshed(source: dict[str, Any], target: dict[str, Any]) -> StackAndSetting
 
 def _unverified() -> StackAndSettings:
     """Return the stack without a mesh, and a policy of a Service behind the gateway that has no authority."""
-    target = {"group": "", "kind": "Service", "name": "readmission-risk-v1-predictor"}
+    target = {"group": "", "kind": "Service", "name": "planner"}
     metadata = {"name": "extra", "namespace": "north-serving"}
     props = {"metadata": metadata, "spec": {"targetRefs": [target], "validation": {"hostname": "model"}}}
     type_ = "kubernetes:gateway.networking.k8s.io/v1:BackendTLSPolicy"

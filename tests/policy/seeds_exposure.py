@@ -58,7 +58,10 @@ def _object(type_: str, namespace: str, spec: dict[str, Any], **more: Any) -> An
 
 def _sink() -> Any:
     """Return settings of a gateway whose access log goes to a Service by plain HTTP."""
-    sink = {"type": "OpenTelemetry", "openTelemetry": {"backendRefs": [{"name": "recorder", "port": 4317}]}}
+    sink = {
+        "type": "OpenTelemetry",
+        "openTelemetry": {"backendRefs": [{"name": "recorder", "namespace": "elsewhere", "port": 4317}]},
+    }
     spec = {"telemetry": {"accessLog": {"settings": [{"sinks": [sink]}]}}}
     return _object("gateway.envoyproxy.io/v1alpha1:EnvoyProxy", "north-platform", spec)
 

@@ -114,7 +114,7 @@ RECORDS = [
     ).here(),
     seed("AUD-03", _GROUP, "logGroupClass", "DELIVERY"),
     seed("AUD-01", _TRAIL, "s3BucketName", "elsewhere"),
-    seed("ENC-02", _GROUP, "kmsKeyId", "arn:aws:kms:us-east-1:999999999999:key/k"),
+    seed("ENC-02", _GROUP, "kmsKeyId", "arn:aws:kms:us-east-1:999999999999:key/k", hides=False),
     seed("AUD-03", _LIFECYCLE, "rules[0].expiration", {"date": "2027-01-01"}, name="*audit"),
     seed("AUD-03", _LIFECYCLE, "rules[0].filter", {"prefix": "old/"}, name="*audit", hides=False).with_(
         "rules[0].expiration", {"days": 30}
