@@ -25,6 +25,7 @@ _VAULT_LOCK = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
 _DRILL = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
 _REGION = "aws:backup/regionSettings:RegionSettings"
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+_FOREIGN = {"destinationVaultArn": "arn:aws:backup:us-west-2:999999999999:backup-vault:v"}
 _CLASS = f"aws:ResourceTag/{PREFIX}/data-class"
 _MSK = "aws:msk/cluster:Cluster"
 _CONFIGURATION = "aws:msk/configuration:Configuration"
@@ -129,6 +130,7 @@ RECORDS = [
         )
     ),
     seed("BCP-01", _PLAN, "rules[0].schedule", GONE),
+    seed("BCP-01", _PLAN, "rules", lambda rules: [*rules, {**rules[0], "copyActions": [_FOREIGN]}], hides=False),
     seed("BCP-01", _PLAN, "rules[0].targetVaultName", "other"),
     seed("BCP-01", _PLAN, "rules[0].completionWindow", 30).with_("rules[0].startWindow", 60),
     seed("BCP-01", _PLAN, "rules[0].copyActions[0].lifecycle", {"deleteAfter": 1}, hides=False),
@@ -149,6 +151,8 @@ RECORDS = [
     seed("BCP-02", _DRILL, "recoveryPointSelection.excludeVaults", ["*"]),
     seed("BCP-02", _DRILL, "recoveryPointSelection.recoveryPointTypes", []),
     seed("BCP-03", _REPLICATION, "rules[0].filter", {"prefix": "part/"}),
+    seed("BCP-03", _REPLICATION, "rules[0].prefix", "part/"),
+    seed("BCP-03", _REPLICATION, "role", GONE),
     seed("BCP-03", _REPLICATION, "rules[0].filter", {"tag": {"key": "a", "value": "b"}}),
     seed("BCP-03", _REPLICATION, "rules[0].sourceSelectionCriteria", GONE),
     seed("INT-02", _LOCK, "rule.defaultRetention.days", 30, name="*audit"),
