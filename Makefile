@@ -17,7 +17,7 @@ ENGINE = $(if $(STACK),,$(error name the stack: make $@ STACK=prod)) \
 ACTIONLINT = cd .github/actionlint && GOMODCACHE=$(CACHE)/go/mod GOCACHE=$(CACHE)/go/build GOFLAGS=-modcacherw \
 	go tool actionlint -config-file ../actionlint.yaml -shellcheck= -pyflakes= ../workflows/*.yaml
 # A worker whose test hangs is replaced: an exception would be caught by the test, or reproduced by Hypothesis.
-IN_PARALLEL = --numprocesses 2 --dist loadfile --timeout-method thread
+IN_PARALLEL = --numprocesses 2 --dist loadfile --no-loadscope-reorder --timeout-method thread
 KEEP ?=
 END ?=
 # The cloud's packages are large: compiled once, a preview starts in a third of the time.

@@ -1,5 +1,6 @@
 """Settings of all tests, and servers of a whole session."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,14 @@ from tests.support.postgres import PostgresServer, temporary_server
 # A busy machine is no fault of a test.
 settings.register_profile("project", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
+# A program under mocks, or an evaluation of a stack, makes millions of objects: half of its time was collections.
+gc.set_threshold(100_000, 50, 100)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of later collections of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -209,11 +209,16 @@ def without_gateway(written: dict[str, Any]) -> None:
 
 def configuration(stack: str) -> dict[str, Any]:
     """Return what a stack's file says, without the project's prefix and the releases that this machine made."""
-    config = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text())["config"]
-    found = {name.removeprefix("healthcare-mlops:"): value for name, value in config.items()}
+    found = copy.deepcopy(_project_file(stack))
     for hospital in found["hospitals"]:
         hospital.pop("release", None)
     return found
+
+
+@functools.cache
+def _project_file(stack: str) -> dict[str, Any]:
+    config = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {name.removeprefix("healthcare-mlops:"): value for name, value in config.items()}
 
 
 def run(program: Callable[[], object]) -> None:

@@ -31,14 +31,13 @@ def put(table: WorkloadTable, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(flow_table, "table", lambda: zones)
 
 
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     changed = table_of(
         ports={"https": PORT, "metrics": METRICS},
         secrets=("tls", "database-planning"),
         pods=Pods(resources="job", replicas=2),
     )
-    put(changed, monkeypatch)
 
     def declare(context: HospitalContext, parent: pulumi.Resource) -> None:
         container = Container(
@@ -46,8 +45,10 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
         )
         deployment(context, Service(PLANNING, container), parent)
 
-    monkeypatch.setattr(declared_hospital, "planning", declare)
-    return run_program(settings("dev", tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        put(changed, patch)
+        patch.setattr(declared_hospital, "planning", declare)
+        return run_program(settings("dev", tmp_path_factory.mktemp("dev")))
 
 
 def test_a_service_keeps_answering_through_updates_and_drains(stack: Stack) -> None:

@@ -1,6 +1,5 @@
 """However many hospitals a stack has, nothing of one reaches another, and one more is creations of its own alone."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from policy_pack.stack.graph import Graph
 from tests.policy import recorded
 from tests.support.mocked_stack import RELEASE, configuration, like
 
-NAMES = ("north", "south", "east", "lake", "hill")
+NAMES = ("north", "south", "east")
 
 
 def with_hospitals(count: int) -> Any:
@@ -34,18 +33,21 @@ def with_hospitals(count: int) -> Any:
     return change
 
 
-def recorded_with(stack: str, count: int, folder: Path) -> Graph:
-    return recorded.graph(stack, folder, with_hospitals(count))
-
-
 @pytest.fixture(scope="module", params=["dev", "prod"])
 def stack(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def graph(stack: str, tmp_path_factory: pytest.TempPathFactory) -> Graph:
-    return recorded_with(stack, len(NAMES), tmp_path_factory.mktemp(stack))
+def graphs(stack: str, tmp_path_factory: pytest.TempPathFactory) -> list[Graph]:
+    """The stack with one hospital, with two, and so on."""
+    folder = tmp_path_factory.mktemp(stack)
+    return [recorded.graph(stack, folder, with_hospitals(count)) for count in range(1, len(NAMES) + 1)]
+
+
+@pytest.fixture(scope="module")
+def graph(graphs: list[Graph]) -> Graph:
+    return graphs[-1]
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +83,8 @@ def test_no_connection_from_one_hospital_to_another_is_allowed(evidence: Report)
         assert connection.target.partition("-")[0] not in others, connection
 
 
-def test_one_more_hospital_is_creations_of_its_own_alone(
-    stack: str, graph: Graph, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    fewer = {r.urn: r for r in recorded_with(stack, len(NAMES) - 1, tmp_path_factory.mktemp(stack))}
+def test_one_more_hospital_is_creations_of_its_own_alone(graphs: list[Graph], graph: Graph) -> None:
+    fewer = {r.urn: r for r in graphs[-2]}
     more = {r.urn: r for r in graph}
     assert fewer.keys() < more.keys()
     assert [urn for urn, resource in fewer.items() if more[urn].props != resource.props] == []
@@ -95,8 +95,6 @@ def test_one_more_hospital_is_creations_of_its_own_alone(
     assert [r.urn for r in added if not f"{r.name}-".startswith(f"{NAMES[-1]}-")] == []
 
 
-def test_resources_grow_by_the_same_number_for_each_hospital(
-    stack: str, graph: Graph, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    sizes = [len(recorded_with(stack, count, tmp_path_factory.mktemp(stack))) for count in (1, 2)]
-    assert len(graph) == sizes[0] + (sizes[1] - sizes[0]) * (len(NAMES) - 1)
+def test_resources_grow_by_the_same_number_for_each_hospital(graphs: list[Graph]) -> None:
+    sizes = [len(graph) for graph in graphs]
+    assert sizes == [sizes[0] + (sizes[1] - sizes[0]) * more for more in range(len(NAMES))]
