@@ -1,4 +1,4 @@
-"""``python -m tests.support.faulty_model_server RELEASE PORT [TLS_PORT]``: a model server with faults on demand.
+"""``python -m tests.support.faulty_model_server RELEASE PORT [TLS_PORT]``: a model server with chosen faults.
 
 It speaks the Open Inference Protocol v2 over HTTP as the real one does, and takes a fault by ``POST /fault``. On the
 second port it answers mutual TLS, with the certificate that ``TLS_*_FILE`` name.
