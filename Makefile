@@ -155,7 +155,7 @@ test-fhir-server: .venv/.synced-tests ## ingestion from a real FHIR server, HAPI
 .PHONY: test-ehr
 test-ehr: .venv/.synced-tests ## a FHIR server as the EHR of care: alone, and on the environment of `make up EHR=1` (minutes; needs Java 17 and Maven)
 	@.venv/bin/python -m tests.support.packages
-	@.venv/bin/pytest tests/peer/test_ehr.py tests/integration/test_ehr.py -s -rs
+	@.venv/bin/pytest tests/peer/test_ehr.py tests/integration/care/test_ehr.py -s -rs
 
 .PHONY: test-care-clients
 test-care-clients: .venv/.synced-tests ## third-party SMART and CDS Hooks clients against care (minutes; needs PostgreSQL and Node.js)

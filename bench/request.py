@@ -27,8 +27,8 @@ from model.scoring import Scorer
 from model.scoring.latest_discharge import latest
 from services.inference import MOST_ROWS
 from services.planning.open_inference import request_body, tensor_body
-from tests.support.model_servers import Server, released, serving
-from tests.support.model_world import world
+from tests.support.model.model_world import world
+from tests.support.serving.model_servers import Server, released, serving
 
 GOAL = 1.5
 JSON_BODY = {"Content-Type": "application/json"}

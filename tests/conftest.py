@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.postgres import PostgresServer, temporary_server
+from tests.support.databases.postgres import PostgresServer, temporary_server
 
 # A busy machine is no fault of a test.
 settings.register_profile("project", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from services.database import grants
 from services.database.grants import Verb
 from services.database.schemas import OWNER, Schema
-from tests.support import grant_trials
-from tests.support.grant_trials import Access, Column
-from tests.support.postgres import Database, temporary_server
+from tests.support.databases import grant_trials
+from tests.support.databases.grant_trials import Access, Column
+from tests.support.databases.postgres import Database, temporary_server
 from tests.support.repository import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "database-roles.md"

@@ -18,8 +18,8 @@ from local.keycloak.staff import COORDINATOR, Person
 from local.paths import REPOSITORY, Home, worklist_url
 from local.screen import CARD_WIDTH, card_panel
 from local.stack.stack import Stack
-from tests.support import old_records
-from tests.support.gateway_browser import gateway_browser, signed_in
+from tests.support.care import old_records
+from tests.support.gateway.gateway_browser import gateway_browser, signed_in
 
 FOLDER = REPOSITORY / "build" / "screenshots"
 DESKTOP, PHONE = (1280, 1024), (390, 844)

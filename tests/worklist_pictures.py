@@ -9,12 +9,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.support.browser import chromium
-from tests.support.postgres import PostgresServer, temporary_server
+from tests.support.care.worklist_app import Records, application, served
+from tests.support.care.worklist_world import World, populate
+from tests.support.databases.postgres import PostgresServer, temporary_server
+from tests.support.gateway.browser import chromium
+from tests.support.identity.sign_in import COORDINATOR
 from tests.support.repository import REPOSITORY
-from tests.support.sign_in import COORDINATOR
-from tests.support.worklist_app import Records, application, served
-from tests.support.worklist_world import World, populate
 
 FOLDER = REPOSITORY / "docs"
 WINDOWS = {"desktop": (1180, 800), "phone": (390, 844)}

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.load.environment import MODEL_SERVER, PLANNING, WORKLOADS, Environment
-from tests.integration.node_processes import containers
-from tests.support.rollouts import Rollout
+from tests.integration.cluster.node_processes import containers
+from tests.support.serving.rollouts import Rollout
 
 READY_SECONDS = 150.0
 AGENT, SERVER = "vault-agent", "kserve-container"

@@ -10,7 +10,7 @@ from bench.load.percentiles import difference, interval, percentile
 from bench.load.processor_time import OTHERS, SENDER, Meter, Usage
 from bench.load.sender import Answer, by_second, send
 from bench.load.targets import Side
-from tests.support.recorded import Record, unrecorded
+from tests.support.audit.recorded import Record, unrecorded
 
 PAUSE_SECONDS = 1.0
 """Between two measurements, in which requests that are still worked on end."""

@@ -14,7 +14,7 @@ from local.errors import UserError
 from tests.charts import evaluate, table
 from tests.charts.render import SOURCES, UNAVAILABLE, digest_of_values, rendered
 from tests.policy.planting import own
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 from workloads.platform import charts as platform
 
 STACK = "prod"

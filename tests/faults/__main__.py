@@ -9,7 +9,7 @@ import typer
 from tests.faults.faults import FAULTS, small_disk
 from tests.faults.page import page
 from tests.faults.run import Anchors, Result, run
-from tests.support.clinical_path import clinical_path
+from tests.support.care.clinical_path import clinical_path
 from tests.support.repository import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "faults.md"

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from services.database.schemas import Schema
 from tests.faults.load import HOOK, PLANNING, WORKLIST
-from tests.support.clinical_path import ClinicalPath
+from tests.support.care.clinical_path import ClinicalPath
 
 ALL = (PLANNING, HOOK, WORKLIST)
 DISK_MEBIBYTES = 32

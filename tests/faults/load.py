@@ -11,9 +11,9 @@ import httpx
 
 from model.features.feature_file import load as load_features
 from services.audit.http import HEADER
-from tests.support.clinical_path import CARE, GATEWAY, HOOK_PATH, ClinicalPath
-from tests.support.load import Clients
-from tests.support.model_world import world
+from tests.support.care.clinical_path import CARE, GATEWAY, HOOK_PATH, ClinicalPath
+from tests.support.model.model_world import world
+from tests.support.serving.load import Clients
 
 PATIENCE_SECONDS = 90.0
 """How long a client waits until something is as a test expects it."""

@@ -16,8 +16,8 @@ from services.audit.verify import Verification, verify
 from services.database.schemas import Schema
 from tests.faults.faults import Fault, small_disk
 from tests.faults.load import GOOD, Attempt, Load
-from tests.support.bao_server import HOSPITAL
-from tests.support.clinical_path import ClinicalPath
+from tests.support.care.clinical_path import ClinicalPath
+from tests.support.vault.bao_server import HOSPITAL
 
 NOT_WRITTEN = "503 Audit record not written"
 

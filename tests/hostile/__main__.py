@@ -9,7 +9,7 @@ import typer
 
 from tests.hostile.page import page
 from tests.hostile.run import Outcomes, run
-from tests.support.clinical_path import clinical_path
+from tests.support.care.clinical_path import clinical_path
 from tests.support.repository import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "hostile-requests.md"

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from tests.hostile.request import TEXTS, HostileRequest, bearer
 from tests.hostile.world import FEEDBACK_PATH, World
-from tests.support.clinical_path import HOOK_PATH
+from tests.support.care.clinical_path import HOOK_PATH
 
 MEBIBYTE = 1 << 20
 MEDIA_TYPES = (

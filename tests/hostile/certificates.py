@@ -7,9 +7,9 @@ from datetime import timedelta
 from services.transport import SpiffeId
 from tests.hostile.request import HostileRequest
 from tests.hostile.world import World
-from tests.support.bao_server import HOSPITAL
-from tests.support.clinical_path import CARE, GATEWAY, MODEL, PLANNING, ClinicalPath
-from tests.support.workload_certificates import WorkloadAuthority, files
+from tests.support.care.clinical_path import CARE, GATEWAY, MODEL, PLANNING, ClinicalPath
+from tests.support.identity.workload_certificates import WorkloadAuthority, files
+from tests.support.vault.bao_server import HOSPITAL
 
 STRANGERS = ("no certificate", "other authority", "expired", "plain HTTP", "TLS 1.2", "no identity", "two identities")
 OTHER_HOSPITAL = "other hospital"

@@ -12,7 +12,7 @@ from services.audit.records import Record
 from services.problems import MEDIA_TYPE
 from tests.hostile.request import HostileRequest
 from tests.hostile.wire import Answer, Exchange
-from tests.support.clinical_path import CARE
+from tests.support.care.clinical_path import CARE
 
 PUBLIC = frozenset({"/cds-services", "/openapi.json", *WITHOUT_RECORD})
 """Paths that answer without proof of who asks: descriptions and probes."""

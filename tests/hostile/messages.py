@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.hostile.request import TEXTS, HostileRequest, bearer, encoded
 from tests.hostile.world import FEEDBACK_PATH, World
-from tests.support.clinical_path import HOOK_PATH
+from tests.support.care.clinical_path import HOOK_PATH
 
 METHODS = (
     "TRACE",

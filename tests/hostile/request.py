@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from bench.leaks.canaries import CANARIES
-from tests.support.clinical_path import CARE, GATEWAY
+from tests.support.care.clinical_path import CARE, GATEWAY
 
 TEXTS = tuple(CANARIES.values())
 """Identifiers that requests carry everywhere: none may come out where it does not belong."""

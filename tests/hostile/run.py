@@ -13,7 +13,7 @@ from tests.hostile import bodies, certificates, forms, framing, generated, judge
 from tests.hostile.request import HostileRequest
 from tests.hostile.wire import Exchange, exchange
 from tests.hostile.world import World, world
-from tests.support.clinical_path import ClinicalPath
+from tests.support.care.clinical_path import ClinicalPath
 
 SENDERS = 4
 """Requests on their way at once."""

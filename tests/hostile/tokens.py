@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from tests.hostile.request import TEXTS
-from tests.support.clinical_path import ClinicalPath
-from tests.support.sign_in import User
+from tests.support.care.clinical_path import ClinicalPath
+from tests.support.identity.sign_in import User
 
 Parts = tuple[dict[str, Any], dict[str, Any]]
 Signer = Callable[[bytes], bytes]

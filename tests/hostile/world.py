@@ -10,9 +10,9 @@ from uuid import uuid4
 from model.definitions.features import definitions
 from tests.hostile.request import Builder
 from tests.hostile.tokens import Tokens, of_ehr, of_people
-from tests.support.care_world import ADDRESS
-from tests.support.clinical_path import CARE, GATEWAY, HOOK_PATH, UNIT, ClinicalPath
-from tests.support.sign_in import User
+from tests.support.care.care_world import ADDRESS
+from tests.support.care.clinical_path import CARE, GATEWAY, HOOK_PATH, UNIT, ClinicalPath
+from tests.support.identity.sign_in import User
 
 COORDINATOR = User(units=(UNIT,))
 FEEDBACK_PATH = f"{HOOK_PATH}/feedback"

@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from local.ehr import build
 from local.ehr.fill import connect, put_bundle
 from local.ehr.launch import App
-from tests.support.tls import Authority
+from tests.support.identity.tls import Authority
 
 START_SECONDS = 600
 DATABASE = "jdbc:h2:mem:ehr;DB_CLOSE_DELAY=-1"

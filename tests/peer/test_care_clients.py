@@ -32,13 +32,13 @@ from starlette.types import ASGIApp
 
 from model.synthesis.run import synthesize
 from services.care.tables import FEEDBACK
-from tests.support.care_world import CareWorld, care_world, prefetch
-from tests.support.discharges import Stay, stays
-from tests.support.ehr_server import CLIENT, EhrServer
-from tests.support.ehr_server import running as running_ehr
-from tests.support.http_steps import HttpSteps, named
-from tests.support.postgres import PostgresServer
+from tests.support.care.care_world import CareWorld, care_world, prefetch
+from tests.support.care.discharges import Stay, stays
+from tests.support.care.ehr_server import CLIENT, EhrServer
+from tests.support.care.ehr_server import running as running_ehr
+from tests.support.databases.postgres import PostgresServer
 from tests.support.repository import REPOSITORY, when_and_what
+from tests.support.serving.http_steps import HttpSteps, named
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 HERE = Path(__file__).parent / "care"

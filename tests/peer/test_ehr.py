@@ -25,9 +25,9 @@ from services.care.delivery.outbox import RISK_ASSESSMENT, Courier
 from services.care.delivery.write_back import FhirWriter
 from services.care.tables import OUTBOX
 from tests.peer.fhir_server import Ehr, free_port, running
-from tests.support.care_world import ADDRESS, CareWorld, care_world, hook
-from tests.support.ehr import Ehr as EhrClient
-from tests.support.postgres import PostgresServer
+from tests.support.care.care_world import ADDRESS, CareWorld, care_world, hook
+from tests.support.care.ehr import Ehr as EhrClient
+from tests.support.databases.postgres import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CLIENT = "north-worklist"

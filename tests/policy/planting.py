@@ -19,8 +19,8 @@ from tests.policy import recorded
 from tests.policy.evaluation import BROKEN
 from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
-from tests.support.mocked_stack import RELEASE
 from tests.support.repository import REPOSITORY
+from tests.support.stack.mocked_stack import RELEASE
 
 _HARMLESS = Path(__file__).with_name("harmless.yaml")
 Told = tuple[str, str, str]

@@ -15,7 +15,7 @@ from pulumi.runtime.proto import analyzer_pb2 as proto
 
 from policy_pack.stack import wire
 from policy_pack.stack.graph import Graph
-from tests.support.mocked_stack import run_program, settings
+from tests.support.stack.mocked_stack import run_program, settings
 
 ROOT_TYPE = "pulumi:pulumi:Stack"
 Change = Callable[[dict[str, Any]], None]

@@ -8,7 +8,7 @@ from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph
 from tests.policy import world, world_cluster
 from tests.policy.builders import STACK, changed
-from tests.support.cards import card
+from tests.support.model.cards import card
 
 
 def release(

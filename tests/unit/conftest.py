@@ -8,7 +8,7 @@ import pytest
 from moto import mock_aws
 
 from model.io import s3
-from tests.support.fhir_server import FhirServer
+from tests.support.model.fhir_server import FhirServer
 
 
 @pytest.fixture(scope="module")

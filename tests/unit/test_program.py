@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.support.mocked_stack import (
+from tests.support.stack.mocked_stack import (
     LOCK,
     RELEASE,
     RELEASE_DIGEST,

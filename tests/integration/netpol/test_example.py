@@ -15,7 +15,7 @@ from pulumi_kubernetes.networking import v1 as networking
 
 from tests.netpol.lab import OUTSIDE, Lab, enforce, lab_of, shut
 from tests.netpol.reference import Edge
-from tests.support.mocked_stack import declared
+from tests.support.stack.mocked_stack import declared
 from workloads.zones.flow_table import Direction, Peer, PodSelector, Port
 from workloads.zones.network_policies import allow, default_deny
 

@@ -13,7 +13,7 @@ from policy_pack.settings import Evidence, Settings, load
 from policy_pack.stack.external_endpoints import Addresses, read
 from tests.policy import recorded
 from tests.policy.attacks.mutation import Target
-from tests.support.mocked_stack import RELEASE, configuration
+from tests.support.stack.mocked_stack import RELEASE, configuration
 
 STACKS = ("dev", "prod")
 FIRST, SECOND = "north", "south"

@@ -25,7 +25,7 @@ from model.fhir.resource_types import ACCEPTED
 from model.fhir.validation import faults_of
 from model.identity_store.envelope import LocalWrapping
 from model.identity_store.store import Recorder
-from tests.support.model_world import RING, bundle, write_bundle
+from tests.support.model.model_world import RING, bundle, write_bundle
 
 PATIENTS, FILLS = 20, 18
 FILLED = 40

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import model
-from tests.support.examples import TO_FEATURES, run_examples
+from tests.support.model.examples import TO_FEATURES, run_examples
 
 HEAVY = ("duckdb", "ibis", "fhir", "model.fhir", "model.curated", "httpx", "mlflow")
 

@@ -10,8 +10,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 from model.release.signing import LocalSigner
 from model.scoring.latest_discharge import latest
 from services.planning.open_inference import request_body
-from tests.support.model_servers import Server, released, serving
-from tests.support.model_world import world
+from tests.support.model.model_world import world
+from tests.support.serving.model_servers import Server, released, serving
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from tests.faults.faults import FAULTS, Fault, small_disk
 from tests.faults.run import Anchors, run
 from tests.hostile.__main__ import listed
 from tests.hostile.run import run as send
-from tests.support.clinical_path import ClinicalPath, clinical_path
+from tests.support.care.clinical_path import ClinicalPath, clinical_path
 
 pytestmark = pytest.mark.process
 REQUESTS = 500

@@ -12,7 +12,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay
 from model.scoring import Scorer
 from services.inference import LARGEST_BODY, MOST_ROWS, REQUESTS_AT_ONCE, SMALL_BODY
 from services.planning.open_inference import tensor_body
-from tests.support.model_servers import NAME, Server
+from tests.support.serving.model_servers import NAME, Server
 
 pytestmark = pytest.mark.process
 

@@ -17,9 +17,9 @@ from starlette.routing import Route
 from services import inference
 from services.planning.open_inference import MODEL_SERVER
 from services.transport import Credentials, ServerSettings, SpiffeId, TlsFiles
-from tests.support.model_servers import HOSPITAL, NAME, Server
+from tests.support.identity.workload_certificates import files
 from tests.support.repository import REPOSITORY
-from tests.support.workload_certificates import files
+from tests.support.serving.model_servers import HOSPITAL, NAME, Server
 
 pytestmark = pytest.mark.process
 

@@ -24,10 +24,10 @@ from model.scoring import Scorer
 from model.scoring.latest_discharge import latest
 from services.model_server import RELEASE, ReadmissionModel
 from services.planning.open_inference import request_body
-from tests.support.gates_world import forged, prepared, published
-from tests.support.model_servers import NAME, Server, copied, released, serving, without_compiled_model
-from tests.support.model_world import world
+from tests.support.model.gates_world import forged, prepared, published
+from tests.support.model.model_world import world
 from tests.support.repository import REPOSITORY
+from tests.support.serving.model_servers import NAME, Server, copied, released, serving, without_compiled_model
 
 pytestmark = pytest.mark.process
 

@@ -8,11 +8,11 @@ import pytest
 
 from services import probe
 from services.transport import TlsFiles
-from tests.support.envoy_gateway import free_port
-from tests.support.gateway_pki import HospitalAuthority
-from tests.support.gateway_world import RECORDER_ACCOUNT
-from tests.support.postgres import PostgresServer
-from tests.support.recorder_world import HOST, RunningRecorder, write_files
+from tests.support.databases.postgres import PostgresServer
+from tests.support.gateway.envoy_gateway import free_port
+from tests.support.gateway.gateway_pki import HospitalAuthority
+from tests.support.gateway.gateway_world import RECORDER_ACCOUNT
+from tests.support.gateway.recorder_world import HOST, RunningRecorder, write_files
 
 pytestmark = pytest.mark.process
 

@@ -8,7 +8,7 @@ from model.artifact.trust import TRUSTED_KEYS
 from model.errors import UserError
 from model.release.signing import LocalSigner
 from services.verified_release import open_verified
-from tests.support.model_servers import released
+from tests.support.serving.model_servers import released
 
 pytestmark = pytest.mark.process
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.settings import DataClass, Settings
-from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.stack.mocked_stack import Stack, declare, settings
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from infra.settings import Settings, names
 from infra.storage.backup_role import BackupRole
 from policy_pack.facts.iam.documents import statements
 from policy_pack.stack.values import View
-from tests.support.mocked_stack import Declared, Stack, declared, settings
+from tests.support.stack.mocked_stack import Declared, Stack, declared, settings
 
 READS = ("s3:GetObject", "kms:Decrypt", "secretsmanager:GetSecretValue", "rds-db:connect", "kafka-cluster:ReadData")
 

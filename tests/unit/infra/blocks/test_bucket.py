@@ -12,7 +12,7 @@ from infra.blocks.bucket import Bucket, BucketArgs, Retention
 from infra.blocks.bucket_policy import WriteOnce, bucket_policy
 from infra.settings import DataClass
 from local.aws_emulator.access.policies import Ask, Principal, Verdict, judge
-from tests.support.mocked_stack import Declared, Mocks, Stack, declare, run, settings
+from tests.support.stack.mocked_stack import Declared, Mocks, Stack, declare, run, settings
 
 ACCOUNT = "123456789012"
 ARN = "arn:aws:s3:::north-raw"

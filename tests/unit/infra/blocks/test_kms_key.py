@@ -11,7 +11,7 @@ import pytest
 from infra.blocks import kms_key_policy
 from infra.blocks.kms_key import PlatformKey, PlatformKeyArgs
 from local.aws_emulator.access.policies import Ask, Principal, Verdict, judge
-from tests.support.mocked_stack import Mocks, Stack, run, settings
+from tests.support.stack.mocked_stack import Mocks, Stack, run, settings
 
 ACCOUNT = "123456789012"
 ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/administrator"

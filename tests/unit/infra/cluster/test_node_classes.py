@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.cluster.node_classes import LABEL, NODE_CLASSES, placement
-from tests.support.mocked_stack import declare, settings
+from tests.support.stack.mocked_stack import declare, settings
 from workloads.zones.flow_table import table
 
 

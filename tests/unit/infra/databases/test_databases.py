@@ -8,7 +8,7 @@ import pytest
 
 from infra.vault.database_roles import login_roles
 from infra.vault.database_secrets import creation_statements
-from tests.support.mocked_stack import (
+from tests.support.stack.mocked_stack import (
     ADMINISTRATOR_ARN,
     Declared,
     Stack,

@@ -15,7 +15,7 @@ from infra.monitoring.alarms import table
 from infra.monitoring.threat_detection import ThreatDetection, ThreatDetectionArgs
 from infra.settings import DataClass, Settings, names
 from infra.storage.backup_role import BackupRole
-from tests.support.mocked_stack import Declared, Stack, declared, settings
+from tests.support.stack.mocked_stack import Declared, Stack, declared, settings
 
 STACKS = ("dev", "prod")
 

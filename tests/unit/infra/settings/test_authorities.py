@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 
 from infra.settings import EksSettings, SettingsError
 from infra.settings.authorities import LARGEST_BYTES, MOST, read_authorities
-from tests.support.mocked_stack import database_authorities, settings
-from tests.support.tls import Authority, private_pem
+from tests.support.identity.tls import Authority, private_pem
+from tests.support.stack.mocked_stack import database_authorities, settings
 
 AUTHORITY = Authority()
 ROOT = AUTHORITY.certificate.decode()

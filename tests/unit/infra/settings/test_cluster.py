@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from infra.settings import EksSettings, Endpoint, ExistingClusterSettings, SettingsError
 from infra.settings.files.load import settings_from
-from tests.support.mocked_stack import configuration, settings
+from tests.support.stack.mocked_stack import configuration, settings
 
 PEER = {"name": "hq", "vpc": "vpc-0a1b2c3d", "account": "1" * 12, "network": "10.60.0.0/16"}
 PROD = {"pods": "10.40.0.0/16", "services": "172.20.0.0/16", "vpc": "10.40.0.0/16"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.settings import SettingsError
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 
 LAUNCH = {"issuer": "https://fhir.north.example/r4", "client": "north-worklist"}
 Change = Callable[[dict[str, Any]], None]

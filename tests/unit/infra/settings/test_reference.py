@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 from infra.settings.reference import reference, undescribed
-from tests.support.mocked_stack import configuration
 from tests.support.repository import REPOSITORY
+from tests.support.stack.mocked_stack import configuration
 
 PAGE = REPOSITORY / "docs" / "settings.md"
 

@@ -12,7 +12,7 @@ import pytest
 from infra.settings import Amount, ClusterKind, DataClass, Release, ReleaseRole, SettingsError
 from infra.settings.files.load import load, settings_from
 from infra.settings.tiers import table, tier
-from tests.support.mocked_stack import DIGEST, LOCK, configuration, settings, without_gateway
+from tests.support.stack.mocked_stack import DIGEST, LOCK, configuration, settings, without_gateway
 
 Change = Callable[[dict[str, Any]], None]
 V1, V2 = "v1@0123456789ab", "v2@ba9876543210"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from infra.settings import SettingsError, StaffRole
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 
 ISSUER = "https://172.31.250.1:8446/realms/north"
 PROVIDER = {

@@ -11,8 +11,8 @@ from infra.blocks.workload_roles import BucketGrant
 from infra.settings import DataClass
 from local.aws_emulator.access.policies import Ask, Principal, Verdict, combine, judge
 from local.aws_emulator.messages import Context
-from tests.support.mocked_stack import Stack, configuration, declare, settings
-from tests.support.service_accounts import GRANTS
+from tests.support.stack.mocked_stack import Stack, configuration, declare, settings
+from tests.support.stack.service_accounts import GRANTS
 
 ACCOUNT = "123456789012"
 HOSPITALS = ("north", "south")

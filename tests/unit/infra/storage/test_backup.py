@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.stack.mocked_stack import Stack, declare, settings
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from infra.blocks.workload_roles import bucket_access_policy
 from infra.settings import DataClass
 from infra.vault.hospital import KEYS, policy_text
-from tests.support.mocked_stack import Declared, Stack, declare, settings
-from tests.support.service_accounts import DATABASE_ADMINISTRATORS, GRANTS, VAULT_RULES, ZONES
+from tests.support.stack.mocked_stack import Declared, Stack, declare, settings
+from tests.support.stack.service_accounts import DATABASE_ADMINISTRATORS, GRANTS, VAULT_RULES, ZONES
 from workloads.zones.flow_table import table
 
 HOSPITALS = ("north", "south")

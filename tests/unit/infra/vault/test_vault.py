@@ -3,7 +3,7 @@
 import pytest
 
 from infra.settings import Settings, VaultServer
-from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.stack.mocked_stack import Stack, declare, settings
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 
 from infra.vault.workload_pki import CERTIFICATE_SECONDS
-from tests.support.mocked_stack import Stack, declare, settings
-from tests.support.service_accounts import ROWS
+from tests.support.stack.mocked_stack import Stack, declare, settings
+from tests.support.stack.service_accounts import ROWS
 from workloads.zones.secret_table import TLS
 
 # Its certificate is requested by cert-manager.

@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.signers import RequestSigner
 
-from tests.support.aws_emulator_server import CLUSTER, ISSUER, Emulator
+from tests.support.aws.aws_emulator_server import CLUSTER, ISSUER, Emulator
 
 pytestmark = pytest.mark.process
 

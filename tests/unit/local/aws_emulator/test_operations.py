@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.aws_emulator_server import Emulator
+from tests.support.aws.aws_emulator_server import Emulator
 
 pytestmark = pytest.mark.process
 

@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.aws_emulator_server import ISSUER, Emulator
+from tests.support.aws.aws_emulator_server import ISSUER, Emulator
 from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.process

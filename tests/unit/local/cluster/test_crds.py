@@ -10,7 +10,7 @@ from local.cluster import crds
 from local.errors import UserError
 from local.tools import build
 from local.tools.catalogue import KSERVE_VERSION
-from tests.support.mocked_stack import RELEASE, declare, settings
+from tests.support.stack.mocked_stack import RELEASE, declare, settings
 from workloads.platform.charts import table
 
 MAKERS = ("cert-manager.io", "envoyproxy.io", "coreos.com", "gateway.networking.k8s.io")

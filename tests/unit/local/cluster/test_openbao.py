@@ -14,8 +14,8 @@ from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wai
 from local.cluster import audit_devices, openbao
 from local.errors import UserError
 from local.paths import REPOSITORY, Home
-from tests.support.openbao_server import client as connected
-from tests.support.openbao_server import free_url, home_with_certificates, server
+from tests.support.vault.openbao_server import client as connected
+from tests.support.vault.openbao_server import free_url, home_with_certificates, server
 
 pytestmark = pytest.mark.process
 

@@ -24,7 +24,7 @@ from local.paths import REPOSITORY, Home
 from model.io.database import DatabaseLogin, DatabaseServer
 from services.database import connections
 from services.database.administrator import INITIAL_DATABASE
-from tests.support.tls import Authority
+from tests.support.identity.tls import Authority
 
 ADDRESS = "127.0.0.1"
 PATIENCE = 60

@@ -14,7 +14,7 @@ from local.hospitals.application import Application
 from local.hospitals.ehr_client import EhrClient
 from local.hospitals.program_client import ProgramClient
 from local.paths import Home
-from tests.support.file_stack import file_stack
+from tests.support.stack.file_stack import file_stack
 
 ENTRIES: list[dict[str, Any]] = [{"name": "north", "applications": ["planner"]}, {"name": "south"}]
 TOKEN = "the access token"

@@ -18,11 +18,11 @@ from local.paths import Home
 from local.screen import show_discharge
 from model.synthesis.run import synthesize
 from services.care.tables import CARD
-from tests.support.care_world import ADDRESS, HOOK, care_world
-from tests.support.ehr import Ehr
-from tests.support.file_stack import file_stack
-from tests.support.postgres import PostgresServer
-from tests.support.tls_gateway import TlsGateway, tls_gateway
+from tests.support.care.care_world import ADDRESS, HOOK, care_world
+from tests.support.care.ehr import Ehr
+from tests.support.databases.postgres import PostgresServer
+from tests.support.gateway.tls_gateway import TlsGateway, tls_gateway
+from tests.support.stack.file_stack import file_stack
 
 STAY = Stay("p1", "e1", True, "2026-11-20")
 CARD_OF_TEST: dict[str, Any] = {

@@ -20,8 +20,8 @@ from local.hospitals.ehr_client import EhrClient, declare, is_demonstration
 from local.paths import Home
 from local.secret_file import write_secret
 from local.stack.stack import Stack
-from tests.support.file_stack import file_stack
-from tests.support.tls import Authority
+from tests.support.identity.tls import Authority
+from tests.support.stack.file_stack import file_stack
 
 ENTRIES: list[dict[str, Any]] = [
     {"name": "gone", "leaving": "closed"},

@@ -26,8 +26,8 @@ from local.stack.stack import Stack
 from local.tools import maven
 from local.tools.catalogue import GO_TOOLS
 from model.synthesis.run import synthesize
-from tests.support import mocked_stack
-from tests.support.file_stack import file_stack
+from tests.support.stack import mocked_stack
+from tests.support.stack.file_stack import file_stack
 
 
 def silent(_: str) -> None:

@@ -14,8 +14,8 @@ from local.hospitals import program_client
 from local.hospitals.program_client import ISSUER, ProgramClient, call, programs
 from local.keycloak.programs import ASSERTION_SECONDS
 from local.paths import Home
-from tests.support.file_stack import file_stack
-from tests.support.tls_gateway import TlsGateway, tls_gateway
+from tests.support.gateway.tls_gateway import TlsGateway, tls_gateway
+from tests.support.stack.file_stack import file_stack
 
 ENTRIES: list[dict[str, Any]] = [
     {"name": "north", "applications": ["planner", "notes"]},

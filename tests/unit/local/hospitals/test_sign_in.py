@@ -16,7 +16,7 @@ from local.hospitals.program_client import ISSUER as PROGRAMS
 from local.keycloak.realm import RealmSettings
 from local.paths import KEYCLOAK_HOST, KEYCLOAK_PORT, KEYCLOAK_URL, NODE_IP, Home
 from local.stack.settings import CONFIG, HOSPITALS
-from tests.support.mocked_stack import configuration
+from tests.support.stack.mocked_stack import configuration
 
 ISSUER = f"{KEYCLOAK_URL}/realms/north"
 PROVIDER = {

@@ -11,8 +11,8 @@ from local.cluster import openbao
 from local.hospitals import worklist_status
 from local.paths import Home
 from local.secret_file import write_secret
-from tests.support.tls import Authority
-from tests.support.tls_gateway import TlsGateway, tls_gateway
+from tests.support.gateway.tls_gateway import TlsGateway, tls_gateway
+from tests.support.identity.tls import Authority
 
 
 @pytest.fixture

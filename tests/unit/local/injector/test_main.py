@@ -18,8 +18,8 @@ from hvac.exceptions import VaultError
 from local.injector.__main__ import main, server
 from local.injector.annotations import parse
 from local.injector.mutation import Injector
-from tests.support.bao_server import BINARY, HOSPITAL, bao
-from tests.support.tls import Authority
+from tests.support.identity.tls import Authority
+from tests.support.vault.bao_server import BINARY, HOSPITAL, bao
 from tests.unit.local.injector.test_mutation import INJECTOR, SPEC
 
 pytestmark = pytest.mark.process

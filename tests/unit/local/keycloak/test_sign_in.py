@@ -16,8 +16,8 @@ from local.keycloak import programs as programs_realm
 from local.keycloak.realm import RealmSettings, representation
 from local.keycloak.staff import Person, read, staff
 from local.paths import Home
-from tests.support import sign_in
-from tests.support.keycloak_server import Browser, free_url, home_with_certificates, next_code, running
+from tests.support.identity import sign_in
+from tests.support.identity.keycloak_server import Browser, free_url, home_with_certificates, next_code, running
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
 NORTH = RealmSettings(

@@ -7,8 +7,8 @@ import pytest
 from local.plugins.aws_provider import AwsProvider
 from local.plugins.provider.common import Log, Props, Request
 from local.plugins.provider.values import unwrap, wrap
-from tests.support.mocked_stack import Declared, declare, settings
 from tests.support.repository import REPOSITORY
+from tests.support.stack.mocked_stack import Declared, declare, settings
 
 STACKS = sorted(path.name.split(".")[1] for path in REPOSITORY.glob("Pulumi.*.yaml"))
 

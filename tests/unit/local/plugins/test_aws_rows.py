@@ -9,9 +9,9 @@ import pytest
 
 from local.plugins.aws.calls import NOT_EMULATED
 from local.plugins.aws_provider import AwsProvider
-from tests.support import aws_rows_cluster, aws_rows_network, aws_rows_stores, aws_rows_watch
-from tests.support.aws_emulator_server import Emulator
-from tests.support.aws_rows_world import Example, Thing, World, provider
+from tests.support.aws import aws_rows_cluster, aws_rows_network, aws_rows_stores, aws_rows_watch
+from tests.support.aws.aws_emulator_server import Emulator
+from tests.support.aws.aws_rows_world import Example, Thing, World, provider
 
 pytestmark = pytest.mark.process
 

@@ -10,9 +10,9 @@ from hvac.exceptions import Forbidden
 from local.plugins.provider.common import Failure, PluginError, Props, Request
 from local.plugins.vault.vault_api import duration
 from local.plugins.vault_provider import VaultProvider
-from tests.support.bao_server import ROOT as ROOT_TOKEN
-from tests.support.bao_server import bao
-from tests.support.openbao_server import World, plugged
+from tests.support.vault.bao_server import ROOT as ROOT_TOKEN
+from tests.support.vault.bao_server import bao
+from tests.support.vault.openbao_server import World, plugged
 
 MOUNT = "vault:index/mount:Mount"
 AUTH = "vault:index/authBackend:AuthBackend"

@@ -14,9 +14,9 @@ from hvac.exceptions import Forbidden, InvalidRequest
 
 from local.plugins.provider.common import PluginError, Props
 from local.plugins.vault_provider import VaultProvider
-from tests.support.bao_server import ROOT as ROOT_TOKEN
-from tests.support.bao_server import bao
-from tests.support.openbao_server import World, plugged
+from tests.support.vault.bao_server import ROOT as ROOT_TOKEN
+from tests.support.vault.bao_server import bao
+from tests.support.vault.openbao_server import World, plugged
 
 pytestmark = pytest.mark.process
 

@@ -6,7 +6,7 @@ import pytest
 
 from local.cluster import openbao
 from local.plugins.provider.common import EngineLog, Request
-from tests.support.openbao_server import World, plugged
+from tests.support.vault.openbao_server import World, plugged
 
 pytestmark = pytest.mark.process
 

@@ -7,7 +7,7 @@ import pytest
 from local.paths import Home
 from local.stack import settings
 from local.stack.stack import Stack
-from tests.support.file_stack import CONTENT
+from tests.support.stack.file_stack import CONTENT
 
 
 @pytest.fixture

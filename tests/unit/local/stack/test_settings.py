@@ -10,7 +10,7 @@ from local.paths import REPOSITORY, Home
 from local.stack import settings
 from local.stack.settings import link_overlay, remove_state
 from local.stack.stack import Stack
-from tests.support.file_stack import CONTENT
+from tests.support.stack.file_stack import CONTENT
 
 KEPT = "encryptionsalt: v1:abc=:v1:def:ghi\nconfig:\n  healthcare-mlops:hospitals:\n    north: {release: v2@def}\n"
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.cli.app import app
-from tests.support.model_command import call
-from tests.support.model_world import world
+from tests.support.model.model_command import call
+from tests.support.model.model_world import world
 
 pytestmark = pytest.mark.process
 

@@ -20,7 +20,7 @@ from model.compiled.document import LinearDocument, Number, TreesDocument
 from model.compiled.loading import explainer
 from model.errors import UserError
 from model.scoring.explain import explainer as evaluated_explainer
-from tests.support.compiled_world import SHA256, SHAPES, Fitted, Kind, Shape, fitted, rows
+from tests.support.model.compiled_world import SHA256, SHAPES, Fitted, Kind, Shape, fitted, rows
 
 KINDS: tuple[Kind, ...] = ("linear", "trees")
 TOLERANCE = 1e-12

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model.compiled.document import MOST_LEAVES, dumped, parse
 from model.errors import UserError
-from tests.support.compiled_world import fitted
+from tests.support.model.compiled_world import fitted
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -11,7 +11,7 @@ import pytest
 import time_machine
 
 from model.errors import UserError
-from tests.support.fhir_records import (
+from tests.support.model.fhir_records import (
     LATER,
     Resource,
     answer,

@@ -13,7 +13,7 @@ from model.curated import curated_tables
 from model.curated.ingested import Ingested
 from model.curated.run import ingest
 from model.io import storage
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
 from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.process

@@ -13,7 +13,7 @@ from model.curated.ingested import Ingested
 from model.curated.run import ingest
 from model.errors import GateError, UserError
 from model.synthesis.run import synthesize
-from tests.support.model_world import RING, bundle, world, write_bundle
+from tests.support.model.model_world import RING, bundle, world, write_bundle
 
 
 def run(source: Path, out: Path, **options: Any) -> Ingested:

@@ -11,7 +11,7 @@ from bench.support.samples import shared
 from model.curated.run import ingest
 from model.features.build import build
 from model.features.feature_file import load
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
 from tests.unit.bench.test_leaks import everything_written
 
 DATA = shared("synthea-r4")

@@ -8,7 +8,7 @@ import pytest
 
 from model.curated.ingested import Ingested
 from model.curated.run import ingest
-from tests.support.model_world import RING, write_bundle
+from tests.support.model.model_world import RING, write_bundle
 from tests.unit.model.curated.test_run import rows
 
 Resource = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 from bench.support.samples import shared
 from model.definitions.features import definitions
 from model.deid.check_digits import mod10, verhoeff
-from tests.support.feature_world import day, history, stay
+from tests.support.model.feature_world import day, history, stay
 
 # IUPAC standard atomic weights (2021), abridged.
 WEIGHTS = {"C": 12.011, "H": 1.008, "N": 14.007, "O": 15.999}

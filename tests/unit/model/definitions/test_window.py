@@ -33,7 +33,7 @@ from model.scoring import Scorer
 from model.synthesis.population import simulate
 from model.training.run import RUN_FILE, read_run
 from model.training.train import train
-from tests.support.model_world import RING, world
+from tests.support.model.model_world import RING, world
 from tests.support.repository import REPOSITORY as REPOSITORY
 
 CACHED = (module.definitions, module.digest)

@@ -35,7 +35,7 @@ from model.gates import gate_table
 from model.training.run import read_pipeline, read_run, read_test
 from model.training.sources import from_features
 from model.training.train import train
-from tests.support.model_world import RING, world, write_bundle
+from tests.support.model.model_world import RING, world, write_bundle
 
 Resource = dict[str, Any]
 

@@ -11,8 +11,8 @@ from model.curated.run import ingest
 from model.deid.keys import BATCH, VaultKeyring, identity, keyring
 from model.deid.subject import Subject
 from model.errors import UserError
-from tests.support.bao_server import HOSPITAL, Bao, bao
-from tests.support.model_world import bundle, write_bundle
+from tests.support.model.model_world import bundle, write_bundle
+from tests.support.vault.bao_server import HOSPITAL, Bao, bao
 
 pytestmark = pytest.mark.process
 

@@ -1,7 +1,7 @@
 """Pseudonyms and shifts of one patient."""
 
 from model.deid.subject import Subject, secret_input
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
 
 
 def test_an_id_that_utf_8_cannot_hold_has_a_pseudonym() -> None:

@@ -9,7 +9,7 @@ import pytest
 from model.deid.rules import allow_list
 from model.deid.subject import Subject, secret_input
 from model.deid.transforms import Context, deidentify
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
 
 CLASS = ("act-code",)
 DIAGNOSIS = ("icd10cm", "snomed", "icd9cm", "icd10gm")

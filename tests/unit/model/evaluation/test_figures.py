@@ -27,7 +27,7 @@ from model.metrics.figure_names import RECORDED
 from model.metrics.figures import PATHS
 from model.metrics.ranking import Ranking
 from model.metrics.resampling import Resamples
-from tests.support.written_figures import figures
+from tests.support.model.written_figures import figures
 
 BANDS = {"high": 0.3, "medium": 0.15}
 ROWS = 3000

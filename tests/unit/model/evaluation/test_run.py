@@ -28,8 +28,8 @@ from model.evaluation.run import EVALUATION_FILE, evaluate, keep_report, read_ev
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.training.run import RUN_FILE, TEST_FILE, dumped, read_fit, read_run, read_test
-from tests.support.model_world import world
-from tests.support.written_figures import compared, curves, data_contract, figures, importance, stability
+from tests.support.model.model_world import world
+from tests.support.model.written_figures import compared, curves, data_contract, figures, importance, stability
 from tests.unit.model.evaluation.test_figures import discharges
 
 pytestmark = pytest.mark.process

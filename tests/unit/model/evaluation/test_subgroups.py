@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from model.dataset.dataset import Dataset
 from model.gates import Gate, Verdict, gate_table, judge
-from tests.support.written_figures import figures
+from tests.support.model.written_figures import figures
 
 Found = dict[str, Any]
 

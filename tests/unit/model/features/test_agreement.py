@@ -12,7 +12,7 @@ import pytest
 from model.definitions.features import BASELINE, KEYS, LABEL, definitions
 from model.features.build import build_as_of
 from model.scoring.latest_discharge import latest_of_bundle
-from tests.support.fhir_records import (
+from tests.support.model.fhir_records import (
     VERIFICATION,
     Answer,
     Resource,

@@ -9,7 +9,7 @@ from model.definitions.features import BASELINE, LABEL, definitions
 from model.errors import UserError
 from model.features.build import build
 from model.features.feature_file import load
-from tests.support.feature_world import day, history, hospital, stay
+from tests.support.model.feature_world import day, history, hospital, stay
 
 
 def test_a_return_within_thirty_days_is_labelled() -> None:

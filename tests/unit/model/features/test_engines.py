@@ -18,8 +18,8 @@ from model.features.build import build, compute
 from model.features.engines import engine
 from model.features.feature_file import load
 from model.io import storage
-from tests.support.feature_world import hospital
-from tests.support.model_world import RING
+from tests.support.model.feature_world import hospital
+from tests.support.model.model_world import RING
 from tests.unit.model.definitions.test_codes import reference_data
 
 pytestmark = pytest.mark.process

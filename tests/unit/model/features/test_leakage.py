@@ -14,7 +14,7 @@ from model.definitions.features import GROUPS, KEYS, LABEL, definitions, group_c
 from model.errors import UserError
 from model.features.build import build, build_as_of, schema
 from model.features.feature_file import load
-from tests.support.feature_world import MOMENTS, arrow, features, history, hospital, hospital_tables, stay
+from tests.support.model.feature_world import MOMENTS, arrow, features, history, hospital, hospital_tables, stay
 
 MANY = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 TEXTS: dict[str, dict[str, list[Any]]] = {

@@ -16,7 +16,7 @@ from model.curated.shares import refuse_large_shares
 from model.errors import GateError, UserError
 from model.fhir.record_use import RecordUse, Rule, record_use, rule_for
 from model.fhir.resource_types import ACCEPTED
-from tests.support.fhir_records import (
+from tests.support.model.fhir_records import (
     LATER,
     VERIFICATION,
     Resource,
@@ -29,7 +29,7 @@ from tests.support.fhir_records import (
     order,
     patient,
 )
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
 
 # What FHIR R4 says of each code, judged here by hand and not by the table under test.
 ENCOUNTERS = {

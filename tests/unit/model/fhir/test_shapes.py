@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bench.support.samples import shared
 from model.fhir.resource_types import ACCEPTED
 from model.fhir.shapes import surely_valid
-from tests.support.model_world import bundle
+from tests.support.model.model_world import bundle
 
 Path_ = tuple[str | int, ...]
 

@@ -13,7 +13,7 @@ from model.curated.run import ingest
 from model.errors import GateError
 from model.features.build import build
 from model.features.feature_file import load
-from tests.support.model_world import RING, write_bundle
+from tests.support.model.model_world import RING, write_bundle
 
 UCUM = "http://unitsofmeasure.org"
 SODIUM, CREATININE, INR, SURVEY = "2951-2", "2160-0", "6301-6", "69723-8"

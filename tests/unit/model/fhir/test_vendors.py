@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.fhir_records import LATER, RXNORM, Resource, answer, concept, encounter, patient
+from tests.support.model.fhir_records import LATER, RXNORM, Resource, answer, concept, encounter, patient
 
 EPIC = "urn:oid:1.2.840.114350.1.72.1.7.7.10.696784"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/condition-category"

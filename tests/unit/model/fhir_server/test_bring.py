@@ -18,8 +18,8 @@ from model.fhir_server import Landed, bring, land
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.download import Lines, unzipped
 from model.io import storage
-from tests.support.fhir_server import TYPES, FhirServer, landed, resource
-from tests.support.model_command import call
+from tests.support.model.fhir_server import TYPES, FhirServer, landed, resource
+from tests.support.model.model_command import call
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from model.fhir_server import Landed, land
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.land import Mode
 from model.fhir_server.landing import Landing
-from tests.support.fhir_server import TYPES, FhirServer, busy, landed, resource
+from tests.support.model.fhir_server import TYPES, FhirServer, busy, landed, resource
 
 pytestmark = pytest.mark.process
 

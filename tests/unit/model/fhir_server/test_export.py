@@ -18,7 +18,17 @@ from model.errors import UserError
 from model.fhir.discovery import LANDING_STATE as STATE
 from model.fhir_server import Landed, land
 from model.fhir_server.credentials import Auth, Credentials
-from tests.support.fhir_server import FIRST_TIME, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
+from tests.support.model.fhir_server import (
+    FIRST_TIME,
+    SECRET_NAME,
+    TYPES,
+    FhirServer,
+    busy,
+    changed,
+    cut,
+    landed,
+    resource,
+)
 from tests.support.repository import REPOSITORY
 
 KEY = RSAKey.generate_key(2048, {"kid": "key-1"})

@@ -16,8 +16,8 @@ from model.fhir_server import Landed, land
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.increment import MOST_REPEATED, repeated
 from model.fhir_server.land import Mode
-from tests.support.fhir_server import TYPES, FhirServer, busy, landed, resource
-from tests.support.model_command import call
+from tests.support.model.fhir_server import TYPES, FhirServer, busy, landed, resource
+from tests.support.model.model_command import call
 
 pytestmark = pytest.mark.process
 

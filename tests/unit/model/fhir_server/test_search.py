@@ -13,7 +13,7 @@ from model.fhir_server import search as searching
 from model.fhir_server.capabilities import GROUP, PATIENTS, SYSTEM, exports
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.land import Mode
-from tests.support.fhir_server import SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
+from tests.support.model.fhir_server import SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
 
 
 @pytest.fixture

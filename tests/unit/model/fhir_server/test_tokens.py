@@ -12,8 +12,8 @@ from model.errors import UserError
 from model.fhir_server import Landed, land
 from model.fhir_server.credentials import Auth, Credentials, SecretMethod, credentials
 from model.io.vault import AbsentError
-from tests.support.fhir_server import SCOPES, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
-from tests.support.tls import self_signed
+from tests.support.identity.tls import self_signed
+from tests.support.model.fhir_server import SCOPES, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
 EC = ECKey.generate_key("P-384")

@@ -10,7 +10,7 @@ import pytest
 
 from model.errors import UserError
 from model.gates import Profile, gate_table, judge, refusal, table_of_run, table_of_version, warnings_of
-from tests.support.model_command import call
+from tests.support.model.model_command import call
 
 TODAY = date(2026, 3, 1)
 EXCEPTION: dict[str, Any] = {

@@ -26,7 +26,7 @@ from model.gates import (
 )
 from model.gates import refuse as refuse_by
 from model.training.train import train
-from tests.support.model_world import world
+from tests.support.model.model_world import world
 
 OFFICER = "clinical-safety-officer"
 

@@ -18,7 +18,7 @@ from model.identity_store.identity_values import (
     stay_values,
     unit_of,
 )
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
 
 SUBJECT = Subject(RING.secrets([secret_input("north", "p1")])[0])
 MR = {"coding": [{"code": "MR"}]}

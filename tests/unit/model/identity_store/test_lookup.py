@@ -17,8 +17,8 @@ from model.identity_store.lookup_tables import ENCRYPTED, IDENTITY, RUN, STAY
 from model.identity_store.transit_cipher import TransitCipher
 from model.io.database import DatabaseServer, connect
 from services.database.schemas import Schema
-from tests.support.bao_server import HOSPITAL, Bao, bao
-from tests.support.postgres import Database, PostgresServer
+from tests.support.databases.postgres import Database, PostgresServer
+from tests.support.vault.bao_server import HOSPITAL, Bao, bao
 
 pytestmark = pytest.mark.process
 MOUNT = f"{HOSPITAL}/transit"

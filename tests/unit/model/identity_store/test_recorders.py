@@ -3,7 +3,7 @@ from typing import Any
 
 from model.deid.subject import Subject, secret_input
 from model.identity_store.recorders import Identities, Recorders
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
 
 SUBJECT = Subject(RING.secrets([secret_input("north", "p1")])[0])
 

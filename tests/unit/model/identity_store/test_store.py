@@ -16,8 +16,8 @@ from model.errors import UserError
 from model.identity_store.envelope import LocalWrapping, VaultWrapping, Wrapping, seal, unseal
 from model.identity_store.reidentify import reidentify
 from model.identity_store.store import Recorder, find, inside, recorder, store_file
-from tests.support.bao_server import HOSPITAL, Bao, bao
-from tests.support.model_world import RING
+from tests.support.model.model_world import RING
+from tests.support.vault.bao_server import HOSPITAL, Bao, bao
 
 pytestmark = pytest.mark.process
 

@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import UserError
 from model.identity_store.transit_cipher import BATCH, TransitCipher
-from tests.support.bao_server import HOSPITAL, LOOKUP_KEY, Bao, bao
+from tests.support.vault.bao_server import HOSPITAL, LOOKUP_KEY, Bao, bao
 
 pytestmark = pytest.mark.process
 MOUNT = f"{HOSPITAL}/transit"

@@ -12,7 +12,7 @@ from model.curated.run import ingest
 from model.errors import UserError
 from model.features.build import build
 from model.io import s3, storage
-from tests.support.model_world import RING, bundle, write_bundle
+from tests.support.model.model_world import RING, bundle, write_bundle
 
 
 @pytest.fixture

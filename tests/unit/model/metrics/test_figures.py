@@ -8,7 +8,7 @@ import pytest
 from model.gates import gate_table
 from model.metrics.figure_parts import Spread
 from model.metrics.figures import INTERVALS, PATHS, Figures
-from tests.support.gates_world import good_figures, interval
+from tests.support.model.gates_world import good_figures, interval
 
 ODD: list[Any] = [None, True, False, "", "0.7", [], [0.7], {}, {"value": "x"}, float("nan"), float("inf"), -1, 10**400]
 

@@ -17,7 +17,7 @@ from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.release.verify import verify
 from model.training.run import RUN_FILE
-from tests.support.model_world import world
+from tests.support.model.model_world import world
 
 pytestmark = pytest.mark.process
 

@@ -17,9 +17,9 @@ from model.release.equality import difference, proved
 from model.release.signing import LocalSigner
 from model.release.verify import verify
 from model.scoring import Scorer
-from tests.support.compiled_world import SHA256, Fitted, fitted, rows
-from tests.support.gates_world import forged
-from tests.support.model_servers import copied, released, without_compiled_model
+from tests.support.model.compiled_world import SHA256, Fitted, fitted, rows
+from tests.support.model.gates_world import forged
+from tests.support.serving.model_servers import copied, released, without_compiled_model
 
 
 def changed(document: LinearDocument | TreesDocument) -> list[LinearDocument | TreesDocument]:

@@ -14,7 +14,7 @@ from model.gates import gate_table
 from model.release.publish import Released
 from model.release.verify import Verified, verify
 from model.scoring import Scorer
-from tests.support.gates_world import APPROVED, change, forged, good_figures, interval, prepared, published
+from tests.support.model.gates_world import APPROVED, change, forged, good_figures, interval, prepared, published
 
 TODAY = date(2026, 3, 1)
 EXCEPTION: dict[str, Any] = {

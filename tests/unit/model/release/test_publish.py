@@ -32,8 +32,8 @@ from model.release.verify import verify
 from model.scoring import Scorer
 from model.scoring.latest_discharge import latest, latest_of_bundle
 from model.training.run import read_pipeline, read_run
-from tests.support.gates_world import ANSWERS, APPROVED, ETHICS, OFFICER, prepared, published
-from tests.support.model_world import RING, bundle, world, write_bundle
+from tests.support.model.gates_world import ANSWERS, APPROVED, ETHICS, OFFICER, prepared, published
+from tests.support.model.model_world import RING, bundle, world, write_bundle
 
 pytestmark = pytest.mark.process
 

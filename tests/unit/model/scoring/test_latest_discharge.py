@@ -9,7 +9,7 @@ import pytest
 from model.definitions.features import definitions
 from model.errors import UserError
 from model.scoring.latest_discharge import latest_of_bundle
-from tests.support.model_world import write_bundle
+from tests.support.model.model_world import write_bundle
 
 CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
 DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"

@@ -19,7 +19,7 @@ from model.synthesis.population import CLOSING, DISPOSITIONS, causes, simulate
 from model.synthesis.run import synthesize
 from model.synthesis.units import UNITS
 from services.care.worklist_ports import unit_name
-from tests.support.model_world import world
+from tests.support.model.model_world import world
 
 WRITINGS = [(row, way) for row in measurements() for way in row.written]
 

@@ -26,7 +26,7 @@ from model.tracking.record import RECORD_FILE, record_evaluation, record_trainin
 from model.tracking.registry import record_release
 from model.tracking.store import DATABASE, URI, shown
 from model.training.run import read_test
-from tests.support.model_world import world
+from tests.support.model.model_world import world
 
 pytestmark = pytest.mark.process
 

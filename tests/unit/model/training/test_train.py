@@ -17,8 +17,8 @@ from model.gates import gate_table
 from model.training.run import RUN_FILE, read_pipeline, read_run, read_test
 from model.training.split import is_test
 from model.training.train import train
-from tests.support.model_world import world
-from tests.support.written_figures import figures
+from tests.support.model.model_world import world
+from tests.support.model.written_figures import figures
 
 pytestmark = pytest.mark.process
 

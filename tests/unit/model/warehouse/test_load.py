@@ -29,8 +29,8 @@ from model.warehouse.load import Warehouse
 from model.warehouse.read import features_file, load
 from model.warehouse.tables import FEATURES, LOAD, SCHEMA, schemas
 from services.database.schemas import Schema
-from tests.support.feature_world import hospital, hospital_tables
-from tests.support.postgres import Database, PostgresServer
+from tests.support.databases.postgres import Database, PostgresServer
+from tests.support.model.feature_world import hospital, hospital_tables
 
 pytestmark = pytest.mark.process
 NORTH = "north"

@@ -16,8 +16,8 @@ from tests.policy import recorded
 from tests.policy.builders import PREFIX, build, changed
 from tests.policy.evaluation import BROKEN
 from tests.policy.world_cluster import DIGEST, container, pod
-from tests.support.mocked_stack import RELEASE, SECOND_RELEASE
 from tests.support.repository import REPOSITORY
+from tests.support.stack.mocked_stack import RELEASE, SECOND_RELEASE
 
 SERVICE = "k8s:serving.kserve.io/InferenceService"
 MODEL_CONTROLS = ("ML-01", "ML-02", "ML-03", "INT-04", "AUTH-01", "AUD-08")

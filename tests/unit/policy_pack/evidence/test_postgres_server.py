@@ -14,7 +14,7 @@ from policy_pack.evidence.postgres_server import Server
 from policy_pack.stack.graph import Graph, Resource
 from services.database import removal
 from tests.policy import recorded
-from tests.support.postgres import ADMINISTRATOR, HOST, PostgresServer
+from tests.support.databases.postgres import ADMINISTRATOR, HOST, PostgresServer
 
 
 @pytest.fixture

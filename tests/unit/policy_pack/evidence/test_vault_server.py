@@ -9,7 +9,7 @@ from local.cluster import openbao
 from policy_pack.errors import PackError
 from policy_pack.evidence.vault_server import audit_devices, permissions
 from policy_pack.stack.live import VAULT, Permission
-from tests.support.openbao_server import free_url, home_with_certificates, server
+from tests.support.vault.openbao_server import free_url, home_with_certificates, server
 
 
 @pytest.mark.process

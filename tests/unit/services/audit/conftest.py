@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from services.database.schemas import Schema
-from tests.support.audit_commands import Commands
-from tests.support.postgres import PostgresServer
+from tests.support.audit.audit_commands import Commands
+from tests.support.databases.postgres import PostgresServer
 
 
 @pytest.fixture

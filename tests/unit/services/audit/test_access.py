@@ -1,8 +1,8 @@
 """The access review counts what each caller saw, and lists each break-glass."""
 
 from services.audit.access import review
-from tests.support.audit_chain import link
-from tests.support.audit_records import ENCOUNTER, entry, scored
+from tests.support.audit.audit_chain import link
+from tests.support.audit.audit_records import ENCOUNTER, entry, scored
 
 OTHER = "v1-" + "d4" * 20
 

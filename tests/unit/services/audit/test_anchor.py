@@ -23,8 +23,8 @@ from services.audit.anchors import Anchor, AnchorBucket
 from services.audit.records import Record
 from services.audit.verify import Verification, verify
 from services.database.schemas import Schema
-from tests.support.audit_records import entry, features, scored
-from tests.support.postgres import ADMINISTRATOR, HOST, Database, PostgresServer
+from tests.support.audit.audit_records import entry, features, scored
+from tests.support.databases.postgres import ADMINISTRATOR, HOST, Database, PostgresServer
 
 pytestmark = pytest.mark.process
 

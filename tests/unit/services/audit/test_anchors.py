@@ -14,7 +14,7 @@ from model.release.signing import LocalSigner, Signer, VaultSigner
 from services.audit import anchors
 from services.audit.anchors import RETENTION_DAYS, Anchor, AnchorBucket
 from services.audit.errors import AuditError
-from tests.support.bao_server import HOSPITAL, bao
+from tests.support.vault.bao_server import HOSPITAL, bao
 
 BUCKET = "north-audit"
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)

@@ -19,9 +19,9 @@ from services.audit.errors import AuditError, NotRecordedError
 from services.audit.records import GENESIS, AuditEntry, Record
 from services.database import connections
 from services.database.schemas import Schema
-from tests.support import audit_records
-from tests.support.audit_records import ENCOUNTER, PATIENT, features, scored
-from tests.support.postgres import Database, PostgresServer
+from tests.support.audit import audit_records
+from tests.support.audit.audit_records import ENCOUNTER, PATIENT, features, scored
+from tests.support.databases.postgres import Database, PostgresServer
 
 pytestmark = pytest.mark.process
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from services.audit.changes import Change, changes
 from services.audit.configuration import Deployment, start_entry
 from services.audit.records import AuditEntry, Record
-from tests.support.audit_chain import START, STEP, link
-from tests.support.audit_records import RELEASE, entry, scored
+from tests.support.audit.audit_chain import START, STEP, link
+from tests.support.audit.audit_records import RELEASE, entry, scored
 
 ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ import pytest
 
 from model.errors import UserError
 from services.audit.configuration import Deployment, start_entry
-from tests.support.audit_chain import START
-from tests.support.audit_records import RELEASE
+from tests.support.audit.audit_chain import START
+from tests.support.audit.audit_records import RELEASE
 
 DIGEST = "5f" * 32
 

@@ -7,8 +7,8 @@ import pytest
 
 from services.audit.disclosures import accounting, rules
 from services.audit.records import AuditEntry, Record
-from tests.support.audit_chain import link
-from tests.support.audit_records import ENCOUNTER, PATIENT, entry, scored
+from tests.support.audit.audit_chain import link
+from tests.support.audit.audit_records import ENCOUNTER, PATIENT, entry, scored
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 REGISTRY = {"recipient": "urn:registry:7", "purpose": "PUBHLTH"}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from services.audit.fhir import audit_event
 from services.audit.records import Record
-from tests.support.audit_chain import link
-from tests.support.audit_records import ENCOUNTER, PATIENT, RELEASE, entry, request, scored
+from tests.support.audit.audit_chain import link
+from tests.support.audit.audit_records import ENCOUNTER, PATIENT, RELEASE, entry, request, scored
 
 READ = {"route": "GET /worklist/{visit}", "service": "care", "encounter": ENCOUNTER, "patient": PATIENT}
 PERSON = {"caller": "user-7", "caller_role": "coordinator"}

@@ -12,8 +12,8 @@ from model.scoring import Scorer
 from services.audit import output, replay
 from services.audit.errors import AuditError
 from services.audit.records import ReleaseRef, feature_bytes
-from tests.support.audit_commands import Commands
-from tests.support.audit_records import ENCOUNTER, PATIENT, entry, features, scored
+from tests.support.audit.audit_commands import Commands
+from tests.support.audit.audit_records import ENCOUNTER, PATIENT, entry, features, scored
 from tests.unit.model.scoring.test_scorer import discharges, fitted
 
 LONG_AGO = "2020-01-01"

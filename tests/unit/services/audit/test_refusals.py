@@ -7,8 +7,8 @@ from typing import Any
 from services.audit.configuration import START as STARTED
 from services.audit.records import GatewayProcess
 from services.audit.refusals import COUNT, Refusals
-from tests.support.audit_chain import START, link
-from tests.support.audit_records import entry
+from tests.support.audit.audit_chain import START, link
+from tests.support.audit.audit_records import entry
 
 POD = "10-0-0-7"
 

@@ -15,8 +15,8 @@ from services.audit.errors import AuditError
 from services.audit.records import ReleaseRef, feature_bytes
 from services.audit.replay import open_release, replay
 from services.database.schemas import Schema
-from tests.support.audit_records import ENCOUNTER, PATIENT, entry, scored
-from tests.support.postgres import Database, PostgresServer
+from tests.support.audit.audit_records import ENCOUNTER, PATIENT, entry, scored
+from tests.support.databases.postgres import Database, PostgresServer
 from tests.unit.model.scoring.test_scorer import discharges, fitted
 
 pytestmark = pytest.mark.process

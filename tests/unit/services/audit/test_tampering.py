@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 
 from services.audit import chain
 from services.audit.records import GENESIS, Record
-from tests.support.audit_commands import Commands
-from tests.support.audit_records import entry, features, scored
+from tests.support.audit.audit_commands import Commands
+from tests.support.audit.audit_records import entry, features, scored
 from tests.support.repository import REPOSITORY
 
 pytestmark = pytest.mark.process

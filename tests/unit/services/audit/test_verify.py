@@ -13,8 +13,8 @@ from model.release.signing import LocalSigner
 from services.audit.anchors import StoredAnchor
 from services.audit.records import KeptValues, Record
 from services.audit.verify import BATCH
-from tests.support.audit_chain import START, STEP, Chain, link, score_entry
-from tests.support.audit_records import ENCOUNTER, PATIENT, entry
+from tests.support.audit.audit_chain import START, STEP, Chain, link, score_entry
+from tests.support.audit.audit_records import ENCOUNTER, PATIENT, entry
 
 LENGTH = 9
 ANCHORED = (4, LENGTH)

@@ -7,7 +7,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from model.errors import UserError
 from services.care.ehr_clients import read_clients
-from tests.support.ehr import Ehr, clients
+from tests.support.care.ehr import Ehr, clients
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -16,9 +16,9 @@ from services.audit.http import audit, recorded
 from services.care.accesses import AccessedIdentities, NotOnRecordError
 from services.care.identity import IdentityLookup
 from services.care.worklist.ports import Access, IdentitiesUnavailableError
-from tests.support.care_world import CareWorld, care_world
-from tests.support.model_world import RING
-from tests.support.postgres import PostgresServer
+from tests.support.care.care_world import CareWorld, care_world
+from tests.support.databases.postgres import PostgresServer
+from tests.support.model.model_world import RING
 
 pytestmark = pytest.mark.process
 ACCESS = Access(subject="2f0c", role="coordinator", purpose="TREAT")

@@ -12,10 +12,10 @@ import pytest
 
 from services.care.launch import COOKIE, Opened, challenge, opened
 from services.care.tables import LAUNCH, LAUNCHED
-from tests.support.care_world import ADDRESS, CareWorld, care_world
-from tests.support.ehr_server import EhrServer
-from tests.support.ehr_server import running as running_ehr
-from tests.support.postgres import PostgresServer
+from tests.support.care.care_world import ADDRESS, CareWorld, care_world
+from tests.support.care.ehr_server import EhrServer
+from tests.support.care.ehr_server import running as running_ehr
+from tests.support.databases.postgres import PostgresServer
 
 pytestmark = pytest.mark.process
 PROBLEM = "application/problem+json"

@@ -17,9 +17,9 @@ from services.care.fresh.features import FreshFeatures
 from services.care.fresh.history import Edition, History
 from services.care.worklist_ports import place
 from services.database.schemas import Schema
-from tests.support.care_world import CareWorld, care_world
-from tests.support.model_world import RING
-from tests.support.postgres import PostgresServer
+from tests.support.care.care_world import CareWorld, care_world
+from tests.support.databases.postgres import PostgresServer
+from tests.support.model.model_world import RING
 
 pytestmark = pytest.mark.process
 HOSPITAL = "north"

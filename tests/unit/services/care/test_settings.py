@@ -2,8 +2,8 @@ import pytest
 
 from model.errors import UserError
 from services.care.settings import Settings
-from tests.support.ehr import Ehr, clients
-from tests.support.postgres import ELSEWHERE
+from tests.support.care.ehr import Ehr, clients
+from tests.support.databases.postgres import ELSEWHERE
 
 ENVIRONMENT = {
     "HOSPITAL": "north",

@@ -25,10 +25,10 @@ from services.care.fresh.patient_record import NEEDED, PatientRecord
 from services.care.planning_client import PlanningClient, PlanningUnavailableError
 from services.care.tables import CARD
 from services.database.schemas import Schema
-from tests.support.care_world import FALLBACK, SCORED, CareWorld, Planning, care_world, fixed
-from tests.support.discharges import stays, write_record
-from tests.support.model_world import RING
-from tests.support.postgres import PostgresServer
+from tests.support.care.care_world import FALLBACK, SCORED, CareWorld, Planning, care_world, fixed
+from tests.support.care.discharges import stays, write_record
+from tests.support.databases.postgres import PostgresServer
+from tests.support.model.model_world import RING
 
 pytestmark = pytest.mark.process
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -23,10 +23,10 @@ from services.care.worklist_ports import PlanningScores, worklist_score
 from services.database import signing_keys
 from services.database.schemas import Schema, role_name
 from services.planning.schema import Scored
-from tests.support.care_world import ADDRESS, RELEASE, SCORED, CareWorld, Planning, care_world, hook, prefetch
-from tests.support.discharges import write_record
-from tests.support.postgres import PostgresServer
-from tests.support.sign_in import COORDINATOR, OTHER_UNIT, Issuer, User
+from tests.support.care.care_world import ADDRESS, RELEASE, SCORED, CareWorld, Planning, care_world, hook, prefetch
+from tests.support.care.discharges import write_record
+from tests.support.databases.postgres import PostgresServer
+from tests.support.identity.sign_in import COORDINATOR, OTHER_UNIT, Issuer, User
 
 pytestmark = pytest.mark.process
 ENCOUNTER = "v1-" + "a1" * 20

@@ -13,8 +13,8 @@ from model.io.database import sqlstate
 from services.database import connections
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema
-from tests.support.postgres import PostgresServer
-from tests.support.tls import Authority
+from tests.support.databases.postgres import PostgresServer
+from tests.support.identity.tls import Authority
 
 WHO = text("SELECT session_user")
 

@@ -15,8 +15,8 @@ from services.database.errors import DatabaseError
 from services.database.grants import GrantTable, Verb
 from services.database.schemas import OWNER, Schema, role_name
 from tests import database_roles
-from tests.support import grant_trials
-from tests.support.postgres import Database, PostgresServer
+from tests.support.databases import grant_trials
+from tests.support.databases.postgres import Database, PostgresServer
 
 TABLE = grants.read()
 ROLES = [(name, schema) for name, role in TABLE.roles.items() for schema in role.databases]

@@ -13,10 +13,10 @@ from services.audit import chain
 from services.database import __main__ as commands
 from services.database import setup, vault_login
 from services.database.schemas import Schema
-from tests.support import vault_database
-from tests.support.audit_records import PATIENT, entry, features, scored
-from tests.support.bao_server import HOSPITAL, Bao, bao
-from tests.support.postgres import Database, PostgresServer, temporary_server
+from tests.support.audit.audit_records import PATIENT, entry, features, scored
+from tests.support.databases import vault_database
+from tests.support.databases.postgres import Database, PostgresServer, temporary_server
+from tests.support.vault.bao_server import HOSPITAL, Bao, bao
 from workloads.zones.workload_table import row
 
 pytestmark = pytest.mark.process

@@ -13,9 +13,9 @@ from model.errors import UserError
 from services.database import __main__ as commands
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema, database_name
-from tests.support import vault_database
-from tests.support.bao_server import HOSPITAL, bao
-from tests.support.postgres import ADMINISTRATOR, HOST, PostgresServer
+from tests.support.databases import vault_database
+from tests.support.databases.postgres import ADMINISTRATOR, HOST, PostgresServer
+from tests.support.vault.bao_server import HOSPITAL, bao
 
 SECRET = "rds!cluster-1"
 

@@ -15,7 +15,7 @@ from model.features import build
 from services.database import migrate, setup
 from services.database.administrator import Administrator
 from services.database.schemas import Schema, database_name, role_name
-from tests.support.postgres import Database, PostgresServer
+from tests.support.databases.postgres import Database, PostgresServer
 
 TYPES = {
     "string": "text",

@@ -19,11 +19,11 @@ from services.audit.anchors import Anchor, StoredAnchor
 from services.audit.verify import verify
 from services.care.worklist import entries
 from services.database.schemas import Schema
-from tests.support.audit_records import entry, features
-from tests.support.audit_records import scored as scored_entry
-from tests.support.postgres import ADMINISTRATOR, HOST, Database, PostgresServer, temporary_server
-from tests.support.sign_in import COORDINATOR, OTHER_UNIT
-from tests.support.worklist_world import World, scored
+from tests.support.audit.audit_records import entry, features
+from tests.support.audit.audit_records import scored as scored_entry
+from tests.support.care.worklist_world import World, scored
+from tests.support.databases.postgres import ADMINISTRATOR, HOST, Database, PostgresServer, temporary_server
+from tests.support.identity.sign_in import COORDINATOR, OTHER_UNIT
 from tests.unit.model.warehouse.test_load import edition, texts
 
 pytestmark = pytest.mark.process

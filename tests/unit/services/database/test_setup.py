@@ -14,7 +14,7 @@ from services.database import connections, grants, setup
 from services.database.administrator import Administrator
 from services.database.schemas import Schema, database_name, role_name
 from services.database.vault_login import create_role
-from tests.support.postgres import PostgresServer, administrator_like_aurora, temporary_server
+from tests.support.databases.postgres import PostgresServer, administrator_like_aurora, temporary_server
 
 pytestmark = pytest.mark.process
 

@@ -20,9 +20,9 @@ from services.database import signing_keys
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema
 from services.database.signing_keys import Provider
-from tests.support.postgres import PostgresServer
-from tests.support.sign_in import Issuer
-from tests.support.tls import Authority
+from tests.support.databases.postgres import PostgresServer
+from tests.support.identity.sign_in import Issuer
+from tests.support.identity.tls import Authority
 
 
 @dataclass

@@ -14,10 +14,10 @@ from infra.vault.database_roles import login_roles
 from model.io.database import DatabaseLogin
 from services.database import connections, grants, setup, vault_login
 from services.database.schemas import Schema
-from tests.support import vault_database
-from tests.support.bao_server import HOSPITAL, Bao, bao
-from tests.support.postgres import ADMINISTRATOR, PostgresServer, temporary_server
-from tests.support.vault_database import MOUNT
+from tests.support.databases import vault_database
+from tests.support.databases.postgres import ADMINISTRATOR, PostgresServer, temporary_server
+from tests.support.databases.vault_database import MOUNT
+from tests.support.vault.bao_server import HOSPITAL, Bao, bao
 
 pytestmark = pytest.mark.process
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.support.planning_world import PlanningWorld, planning_world, running
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
+from tests.support.serving.planning_world import PlanningWorld, planning_world, running
 
 
 @pytest.fixture(scope="session")

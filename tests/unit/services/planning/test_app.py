@@ -15,7 +15,7 @@ from services.planning.app import LARGEST_BODY
 from services.planning.delivery.releases import Releases
 from services.planning.schema import MOST_ENCOUNTERS
 from services.problems import MEDIA_TYPE
-from tests.support.planning_world import UNKNOWN, USE, PlanningWorld, running
+from tests.support.serving.planning_world import UNKNOWN, USE, PlanningWorld, running
 
 pytestmark = pytest.mark.process
 

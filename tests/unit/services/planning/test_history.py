@@ -10,7 +10,7 @@ from model.io.database import sqlstate
 from services.database.schemas import Schema
 from services.planning.history import of_encounter
 from services.planning.tables import FEEDBACK, SCORES
-from tests.support.postgres import Database, PostgresServer
+from tests.support.databases.postgres import Database, PostgresServer
 
 pytestmark = pytest.mark.process
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from model.features.feature_file import load
 from services.planning.lace import ACUITY, LENGTH, MOST_POINTS, VISITS, LaceInputsMissingError, index, inputs
-from tests.support.model_world import world
+from tests.support.model.model_world import world
 
 HEALTHY = dict.fromkeys(inputs(), 0.0)
 

@@ -10,8 +10,8 @@ from services.database.schemas import Schema
 from services.planning.__main__ import app
 from services.planning.delivery.releases import AssignedCanary, Releases
 from services.planning.tables import CALLS, STOPS
-from tests.support.planning_world import PlanningWorld
-from tests.support.postgres import server_environment
+from tests.support.databases.postgres import server_environment
+from tests.support.serving.planning_world import PlanningWorld
 
 pytestmark = pytest.mark.process
 

@@ -9,8 +9,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from model.scoring import Scorer
 from services.planning.delivery.releases import Releases
-from tests.support.model_servers import serving
-from tests.support.planning_world import UNKNOWN, USE, PlanningWorld, running
+from tests.support.serving.model_servers import serving
+from tests.support.serving.planning_world import UNKNOWN, USE, PlanningWorld, running
 
 pytestmark = pytest.mark.process
 

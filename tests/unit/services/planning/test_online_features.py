@@ -12,7 +12,7 @@ import pytest
 from model.definitions.features import definitions
 from model.features.feature_file import load
 from services.planning.online_features import OnlineFeatures
-from tests.support.model_world import world
+from tests.support.model.model_world import world
 
 
 def opened(place: Path) -> OnlineFeatures:

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 from services.planning.app import create
 from services.planning.assembly import planning
 from services.problems import MEDIA_TYPE, _names
-from tests.support.planning_world import PlanningWorld, listening
+from tests.support.serving.planning_world import PlanningWorld, listening
 
 pytestmark = pytest.mark.process
 

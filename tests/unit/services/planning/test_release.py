@@ -11,7 +11,7 @@ from model.errors import UserError
 from model.release.signing import LocalSigner
 from model.scoring import Scorer
 from services.planning.release import Approval, AssignedRelease, ReleaseSource, read
-from tests.support.gates_world import APPROVED, OFFICER, forged, prepared, published
+from tests.support.model.gates_world import APPROVED, OFFICER, forged, prepared, published
 
 pytestmark = pytest.mark.process
 

@@ -15,11 +15,11 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from model.artifact.trust import TRUSTED_KEYS
 from services.planning.delivery.releases import Releases
 from services.transport import SpiffeId, TlsFiles, client
-from tests.support.model_servers import free_port
-from tests.support.planning_world import USE, PlanningWorld
-from tests.support.postgres import server_environment
+from tests.support.databases.postgres import server_environment
+from tests.support.identity.workload_certificates import WorkloadAuthority, files
 from tests.support.repository import REPOSITORY
-from tests.support.workload_certificates import WorkloadAuthority, files
+from tests.support.serving.model_servers import free_port
+from tests.support.serving.planning_world import USE, PlanningWorld
 
 pytestmark = pytest.mark.process
 

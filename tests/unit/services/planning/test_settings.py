@@ -6,7 +6,7 @@ import pytest
 
 from model.errors import UserError
 from services.planning.settings import Settings
-from tests.support.postgres import ELSEWHERE
+from tests.support.databases.postgres import ELSEWHERE
 
 GOOD = {
     "HOSPITAL": "north",

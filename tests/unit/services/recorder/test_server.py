@@ -18,11 +18,11 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from services.audit.records import AuditEntry
 from services.audit.refusals import Refusals
 from services.recorder.server import SERVICE
-from tests.support import envoy_gateway as eg
-from tests.support.gateway_pki import HospitalAuthority, write
-from tests.support.gateway_world import EHR, HOSPITAL, PROGRAM, RECORDER_ACCOUNT, World, bearer, token, world
-from tests.support.postgres import PostgresServer
-from tests.support.recorder_world import HOST, RunningRecorder, count, metrics_port, sample, write_files
+from tests.support.databases.postgres import PostgresServer
+from tests.support.gateway import envoy_gateway as eg
+from tests.support.gateway.gateway_pki import HospitalAuthority, write
+from tests.support.gateway.gateway_world import EHR, HOSPITAL, PROGRAM, RECORDER_ACCOUNT, World, bearer, token, world
+from tests.support.gateway.recorder_world import HOST, RunningRecorder, count, metrics_port, sample, write_files
 
 HOOK = "/cds-services/readmission-risk"
 pytestmark = pytest.mark.process

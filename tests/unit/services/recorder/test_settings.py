@@ -4,7 +4,7 @@ import pytest
 
 from model.errors import UserError
 from services.recorder.settings import Settings
-from tests.support.postgres import ELSEWHERE
+from tests.support.databases.postgres import ELSEWHERE
 
 ENVIRONMENT = {**ELSEWHERE, "HOSPITAL": "north", "GATEWAY_METRICS": "gateway-metrics.north-platform.svc:19001"}
 

@@ -25,11 +25,11 @@ from services.audit.__main__ import audit_connection, main
 from services.audit.erasure import erase
 from services.database.schemas import Schema
 from services.replay.__main__ import app
-from tests.support.audit_records import entry
-from tests.support.model_servers import copied
-from tests.support.model_world import world
-from tests.support.planning_world import USE, PlanningWorld, planning_world, running
-from tests.support.postgres import PostgresServer
+from tests.support.audit.audit_records import entry
+from tests.support.databases.postgres import PostgresServer
+from tests.support.model.model_world import world
+from tests.support.serving.model_servers import copied
+from tests.support.serving.planning_world import USE, PlanningWorld, planning_world, running
 
 pytestmark = pytest.mark.process
 

@@ -8,7 +8,7 @@ import pytest
 from model.errors import UserError
 from services.transport.credentials import Credentials, TlsFiles
 from services.transport.identity import SpiffeId
-from tests.support.workload_certificates import WorkloadAuthority, files, replace
+from tests.support.identity.workload_certificates import WorkloadAuthority, files, replace
 
 URI = "spiffe://hmlops/north/planner"
 

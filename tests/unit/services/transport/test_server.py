@@ -27,8 +27,8 @@ from services.transport import ServerSettings, SpiffeId, TlsFiles, client, serve
 from services.transport import callers as callers_module
 from services.transport.client import IDLE_SECONDS
 from services.transport.server import CLOSING_SECONDS, KEEP_ALIVE_SECONDS
-from tests.support.workload_certificates import HOUR, WorkloadAuthority, files
-from tests.support.workload_certificates import replace as replace_file
+from tests.support.identity.workload_certificates import HOUR, WorkloadAuthority, files
+from tests.support.identity.workload_certificates import replace as replace_file
 
 pytestmark = pytest.mark.process
 

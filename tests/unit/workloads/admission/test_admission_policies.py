@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.mocked_stack import DIGEST, Stack, declare, settings
-from tests.support.service_accounts import ZONES
+from tests.support.stack.mocked_stack import DIGEST, Stack, declare, settings
+from tests.support.stack.service_accounts import ZONES
 from workloads.admission.admission_table import table
 from workloads.zones import workload_table
 

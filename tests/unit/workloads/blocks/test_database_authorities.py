@@ -8,7 +8,7 @@ import pytest
 from infra.databases.databases import AUTHORITIES_FILE, AUTHORITIES_FOLDER, AUTHORITIES_KEY
 from infra.network.addresses import subnet_plan
 from infra.settings import EksSettings
-from tests.support.mocked_stack import (
+from tests.support.stack.mocked_stack import (
     ADMINISTRATOR_ARN,
     RELEASE,
     Stack,
@@ -18,7 +18,7 @@ from tests.support.mocked_stack import (
     like,
     settings,
 )
-from tests.support.mocked_stack import pods as pods_of
+from tests.support.stack.mocked_stack import pods as pods_of
 from workloads.blocks.database_authorities import CONFIG_MAP
 from workloads.zones.workload_table import table
 

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from services.transport.server import CLOSING_SECONDS, DRAIN_SECONDS
-from tests.support.mocked_stack import Stack, run_program, settings
+from tests.support.stack.mocked_stack import Stack, run_program, settings
 from workloads.blocks.deployment import Service, deployment, probes
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
-from tests.support.service_accounts import CLINIC
+from tests.support.stack.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
+from tests.support.stack.service_accounts import CLINIC
 from workloads.zones.workload_table import Workload, table
 
 VAULT_USERS = {row.service_account for row in table().workloads.values() if row.vault_rules and not row.person}

@@ -11,8 +11,8 @@ import pytest
 
 from infra.settings import SettingsError
 from policy_pack.facts.releases import source_attributes
-from tests.support.cards import card
-from tests.support.mocked_stack import RELEASE, RELEASE_DIGEST, RELEASE_FILES, Stack, declare, settings
+from tests.support.model.cards import card
+from tests.support.stack.mocked_stack import RELEASE, RELEASE_DIGEST, RELEASE_FILES, Stack, declare, settings
 from workloads.blocks.release_metadata import ReleaseMetadata, answered
 
 PREFIX = "healthcare-mlops/"
@@ -61,7 +61,7 @@ def test_a_release_that_is_not_there_is_refused_before_anything_is_made(tmp_path
 def test_nothing_is_declared_but_the_account_when_a_release_is_refused(tmp_path: Path) -> None:
     seen = Stack()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.support.mocked_stack.Stack", lambda: seen)
+        patch.setattr("tests.support.stack.mocked_stack.Stack", lambda: seen)
         with pytest.raises(SettingsError, match="v1@ffffffffffff"):
             served(tmp_path, release="v1@ffffffffffff")
     assert {resource.type for resource in seen.resources} == {"pulumi:providers:aws"}
@@ -121,8 +121,8 @@ def test_production_refuses_a_release_that_is_not_for_patients_before_anything_i
 ) -> None:
     files, seen = released(**lineage), Stack()
     digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
-    monkeypatch.setattr("tests.support.mocked_stack.RELEASE_DIGEST", digest)
-    monkeypatch.setattr("tests.support.mocked_stack.Stack", lambda: seen)
+    monkeypatch.setattr("tests.support.stack.mocked_stack.RELEASE_DIGEST", digest)
+    monkeypatch.setattr("tests.support.stack.mocked_stack.Stack", lambda: seen)
     with pytest.raises(SettingsError, match=rf"release v1@{digest} of hospital north {told}"):
         served(tmp_path, files, f"v1@{digest}")
     assert {resource.type for resource in seen.resources} == {"pulumi:providers:aws"}
@@ -133,7 +133,7 @@ def test_development_serves_a_demonstration_and_says_that_it_was_not_evaluated(
 ) -> None:
     files = released(profile="demonstration", approval=None, ethics_approval=None, evaluated=False)
     digest = hashlib.sha256(files["files.json"].encode()).hexdigest()[:12]
-    monkeypatch.setattr("tests.support.mocked_stack.RELEASE_DIGEST", digest)
+    monkeypatch.setattr("tests.support.stack.mocked_stack.RELEASE_DIGEST", digest)
 
     def change(written: dict[str, Any]) -> None:
         written["hospitals"] = [written["hospitals"][0] | {"release": f"v1@{digest}"}]

@@ -10,8 +10,8 @@ import pytest
 
 from infra.settings import SettingsError
 from services.audit.configuration import Deployment
-from tests.support.mocked_stack import Stack, declare, settings
 from tests.support.repository import REPOSITORY
+from tests.support.stack.mocked_stack import Stack, declare, settings
 from workloads.blocks.start_record import deployed_by, policies, policy_tables
 
 RECORDING = {"planner", "care", "gateway-recorder"}

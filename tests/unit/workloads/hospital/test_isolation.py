@@ -12,7 +12,7 @@ from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph
 from tests.policy import recorded
-from tests.support.mocked_stack import RELEASE, configuration, like
+from tests.support.stack.mocked_stack import RELEASE, configuration, like
 
 NAMES = ("north", "south", "east")
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.audit.__main__ import KEY_NAME
 from services.audit.anchors import PREFIX
-from tests.support.mocked_stack import Declared, Stack, declare, settings
+from tests.support.stack.mocked_stack import Declared, Stack, declare, settings
 from workloads.zones.workload_table import table
 
 NAME, NAMESPACE = "audit-anchor", "north-data"

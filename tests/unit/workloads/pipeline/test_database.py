@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.database.signing_keys import Provider
-from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.stack.mocked_stack import Stack, declare, settings
 
 
 def without_sign_in(written: dict[str, Any]) -> None:

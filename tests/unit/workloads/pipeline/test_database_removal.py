@@ -12,7 +12,7 @@ from policy_pack.engine.evaluate import Evaluator, Status
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read
 from tests.policy import recorded
-from tests.support.mocked_stack import Stack, configuration, declare, like, settings
+from tests.support.stack.mocked_stack import Stack, configuration, declare, like, settings
 
 APPROVAL = {"approvedBy": "privacy-officer:jane.doe", "reason": "BAA-2026-014 ended"}
 

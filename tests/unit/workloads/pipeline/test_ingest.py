@@ -7,7 +7,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from model.cli.app import app
-from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.stack.mocked_stack import Stack, declare, settings
 
 FHIR = {"url": "https://fhir.north.example:8443/r4", "auth": "smart-backend-services", "client": "north-ehr"}
 

@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from infra.settings import SettingsError
 from model.cli.app import app
-from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.stack.mocked_stack import Stack, declare, settings
 
 CHOSEN = {
     "candidate": "3f9c2d4be071",

@@ -7,7 +7,7 @@ from typer.main import get_command
 
 from model.cli.app import app
 from model.warehouse.read import PREFIX
-from tests.support.mocked_stack import Declared, Stack, declare, settings, without_gateway
+from tests.support.stack.mocked_stack import Declared, Stack, declare, settings, without_gateway
 from workloads.zones.workload_table import TRAINING, row
 
 LOGIN = "vault.hashicorp.com/agent-inject-secret-database-warehouse.json"

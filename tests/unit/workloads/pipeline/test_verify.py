@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.mocked_stack import Declared, Stack, declare, settings
+from tests.support.stack.mocked_stack import Declared, Stack, declare, settings
 from workloads.zones.workload_table import VERIFY, row
 
 NAME = "audit-verifier"

@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from infra.settings import Autoscaler
-from tests.support.mocked_stack import Stack, declare, settings
+from tests.support.stack.mocked_stack import Stack, declare, settings
 from workloads.platform.charts import TABLE, ChartTable, table
 
 EXACT = re.compile(r"v?\d+\.\d+\.\d+")

@@ -9,7 +9,7 @@ from local.tools.catalogue import GO_MODULES
 from policy_pack.stack.graph import Resource
 from tests.charts import evaluate, table
 from tests.charts.render import MODULE, SOURCES, UNAVAILABLE, digest_of_values
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 from workloads.platform.charts import Chart
 from workloads.platform.charts import table as charts
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.mocked_stack import RELEASE, SECOND_RELEASE, Stack, declare, settings
+from tests.support.stack.mocked_stack import RELEASE, SECOND_RELEASE, Stack, declare, settings
 from workloads.serving.alerts import table
 
 MODEL = "readmission-risk-v1"

@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from services.care.settings import Settings as CareSettings
-from tests.support.gateway_world import public_members, signing_key
-from tests.support.mocked_stack import RELEASE, SECOND_RELEASE, Declared, Stack, declare, settings, without_gateway
+from tests.support.gateway.gateway_world import public_members, signing_key
+from tests.support.stack.mocked_stack import (
+    RELEASE,
+    SECOND_RELEASE,
+    Declared,
+    Stack,
+    declare,
+    settings,
+    without_gateway,
+)
 
 
 def entries(written: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.settings import SettingsError
-from tests.support.mocked_stack import RELEASE, Declared, Stack, declare, like, settings, without_gateway
+from tests.support.stack.mocked_stack import RELEASE, Declared, Stack, declare, like, settings, without_gateway
 
 QUEUED = {"note-extraction", "patient-outreach"}
 

@@ -15,8 +15,8 @@ import pytest
 import tenacity
 
 from infra.settings import SettingsError
-from tests.support.gateway_pki import HospitalAuthority, write
-from tests.support.gateway_world import (
+from tests.support.gateway.gateway_pki import HospitalAuthority, write
+from tests.support.gateway.gateway_world import (
     EHR,
     EHR_ISSUER,
     HOSPITAL,
@@ -30,7 +30,7 @@ from tests.support.gateway_world import (
     token,
     world,
 )
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 from workloads.serving.gateway_routes import gateway_objects
 from workloads.serving.routes import table
 

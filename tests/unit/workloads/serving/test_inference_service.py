@@ -8,7 +8,7 @@ import pytest
 from infra.cluster.node_classes import LABEL, NODE_CLASSES
 from infra.settings import Settings, VaultServer
 from tests.policy.recorded import record
-from tests.support.mocked_stack import RELEASE, SECOND_RELEASE, Stack, containers, declare, pods, settings
+from tests.support.stack.mocked_stack import RELEASE, SECOND_RELEASE, Stack, containers, declare, pods, settings
 from workloads.zones.workload_table import table
 
 

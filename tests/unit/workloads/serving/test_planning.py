@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.mocked_stack import RELEASE, RELEASE_DIGEST, SECOND_RELEASE, Stack, declare, settings
+from tests.support.stack.mocked_stack import RELEASE, RELEASE_DIGEST, SECOND_RELEASE, Stack, declare, settings
 
 
 def releases(stack: Stack) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from services.recorder.settings import Settings as RecorderSettings
 from services.transport import ServerSettings, SpiffeId
-from tests.support.mocked_stack import Declared, Stack, declare, settings
+from tests.support.stack.mocked_stack import Declared, Stack, declare, settings
 
 NAME, NAMESPACE = "gateway-recorder", "north-platform"
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from infra.settings import Release, SettingsError
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 from workloads.serving.routes import TABLE, WORKFLOWS, Proof, check, parse, table
 from workloads.zones import workload_table
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tests.support.mocked_stack import Declared, Stack, configuration, declare, settings
-from tests.support.service_accounts import ROWS, ZONES
+from tests.support.stack.mocked_stack import Declared, Stack, configuration, declare, settings
+from tests.support.stack.service_accounts import ROWS, ZONES
 from workloads.zones import workload_table
 from workloads.zones.flow_table import TABLE, parse, table
 from workloads.zones.workload_table import CARE, GATEWAY, row

@@ -6,7 +6,7 @@ import pytest
 
 from infra.settings import Amount, Canary, Release, Resources, Settings
 from infra.settings.hospital import Replicas
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 from workloads.zones.quotas import CLOSED_QUOTA, zone_quotas
 from workloads.zones.workload_table import table
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from infra.blocks.workload_roles import Access, BucketGrant
 from infra.settings import DataClass
 from infra.settings.hospital import Replicas
-from tests.support.mocked_stack import settings
+from tests.support.stack.mocked_stack import settings
 from workloads.zones.workload_table import INGEST, PLANNING, TABLE, WorkloadTable, row, table
 
 JOB = {"zone": "data", "service_account": "new", "pods": {"resources": "job"}}

@@ -12,8 +12,8 @@ from infra.settings import Hospital, Release, SettingsError
 from infra.settings.files.layers import HOSPITALS, OVERLAY, Layers, layers
 from infra.settings.files.load import load, settings_of
 from policy_pack.stack import external_endpoints, stack_config
-from tests.support.mocked_stack import LOCK, configuration
 from tests.support.repository import REPOSITORY
+from tests.support.stack.mocked_stack import LOCK, configuration
 
 PROJECT = "healthcare-mlops"
 RELEASE = "v1@0123456789ab"

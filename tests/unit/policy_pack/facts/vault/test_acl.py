@@ -10,7 +10,7 @@ import pytest
 from policy_pack.facts.vault.acl import Acl, common_path
 from policy_pack.facts.vault.policies import PathRule, policy_rules
 from policy_pack.stack.values import View
-from tests.support.bao_server import bao
+from tests.support.vault.bao_server import bao
 
 SEGMENTS = ("a", "b", "ab", "+", "+", "*", "b*", "a*")
 CAPABILITIES = ("read", "update", "list", "create", "delete", "deny", "sudo")

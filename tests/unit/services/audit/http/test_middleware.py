@@ -19,8 +19,8 @@ from services.audit.http import Caller, Recorder, audit, recorded
 from services.audit.records import GENESIS, AuditEntry, Record
 from services.database import connections
 from services.database.schemas import Schema
-from tests.support.audit_records import ENCOUNTER, features, request, scored
-from tests.support.postgres import Database, PostgresServer
+from tests.support.audit.audit_records import ENCOUNTER, features, request, scored
+from tests.support.databases.postgres import Database, PostgresServer
 
 UNUSED: Engine = create_engine("sqlite://")
 

@@ -8,8 +8,8 @@ from services.audit.http import Caller, Recorder, peer
 from services.audit.records import AuditEntry, Record
 from services.database import connections
 from services.database.schemas import Schema
-from tests.support import audit_records
-from tests.support.postgres import PostgresServer
+from tests.support.audit import audit_records
+from tests.support.databases.postgres import PostgresServer
 
 
 def test_a_caller_is_the_one_of_the_certificate() -> None:

@@ -16,7 +16,7 @@ from services.audit.records import (
     parse_entry,
     timestamp,
 )
-from tests.support.audit_records import ENCOUNTER, FULL, PATIENT, entry, request, scored
+from tests.support.audit.audit_records import ENCOUNTER, FULL, PATIENT, entry, request, scored
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 

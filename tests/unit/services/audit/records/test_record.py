@@ -7,7 +7,7 @@ from hashlib import sha256
 import rfc8785
 
 from services.audit.records import GENESIS, Record
-from tests.support.audit_records import FULL
+from tests.support.audit.audit_records import FULL
 
 AT = datetime(2026, 11, 3, 9, 30, tzinfo=UTC)
 

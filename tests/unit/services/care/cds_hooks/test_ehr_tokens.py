@@ -22,9 +22,9 @@ from services.care.ehr_clients import EhrClient
 from services.care.settings import Settings
 from services.database.schemas import Schema
 from services.problems import Problem
-from tests.support.care_world import offline
-from tests.support.ehr import Ehr, clients
-from tests.support.postgres import ELSEWHERE, Database, PostgresServer
+from tests.support.care.care_world import offline
+from tests.support.care.ehr import Ehr, clients
+from tests.support.databases.postgres import ELSEWHERE, Database, PostgresServer
 
 pytestmark = pytest.mark.process
 ADDRESS = "https://north.example/cds-services/readmission-risk"

@@ -22,7 +22,7 @@ from services.care.fresh.history import History
 from services.care.fresh.patient_record import BUDGET_SECONDS
 from services.care.planning_client import CONNECT_SECONDS, READ_SECONDS
 from services.care.tables import CARD, FEEDBACK, OUTBOX
-from tests.support.care_world import (
+from tests.support.care.care_world import (
     ADDRESS,
     FALLBACK,
     HOOK,
@@ -34,9 +34,9 @@ from tests.support.care_world import (
     hook,
     prefetch,
 )
-from tests.support.discharges import Stay, stays, write_record
-from tests.support.ehr import FHIR, Ehr
-from tests.support.postgres import PostgresServer
+from tests.support.care.discharges import Stay, stays, write_record
+from tests.support.care.ehr import FHIR, Ehr
+from tests.support.databases.postgres import PostgresServer
 from workloads.serving import routes
 
 pytestmark = pytest.mark.process

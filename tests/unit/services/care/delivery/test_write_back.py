@@ -16,10 +16,10 @@ from services.care.delivery.outbox import RISK_ASSESSMENT, Courier, NotDelivered
 from services.care.delivery.write_back import Assessed, FhirWriter, LateWriter, content, transaction
 from services.care.tables import OUTBOX
 from services.planning.schema import Fallback, Scored
-from tests.support.care_world import FALLBACK, RELEASE, SCORED, CareWorld, care_world
-from tests.support.ehr_server import Clock, EhrServer
-from tests.support.ehr_server import running as running_ehr
-from tests.support.postgres import PostgresServer
+from tests.support.care.care_world import FALLBACK, RELEASE, SCORED, CareWorld, care_world
+from tests.support.care.ehr_server import Clock, EhrServer
+from tests.support.care.ehr_server import running as running_ehr
+from tests.support.databases.postgres import PostgresServer
 
 pytestmark = pytest.mark.process
 ENCOUNTER = "v1-" + "a1" * 20

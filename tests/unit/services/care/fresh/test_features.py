@@ -17,8 +17,8 @@ from model.synthesis.run import synthesize
 from services.care.fresh.features import FeatureSource
 from services.care.fresh.history import Edition, History
 from services.care.fresh.patient_record import PatientRecord
-from tests.support.discharges import Stay, stays, write_record
-from tests.support.model_world import RING
+from tests.support.care.discharges import Stay, stays, write_record
+from tests.support.model.model_world import RING
 
 pytestmark = pytest.mark.process
 HOSPITAL = "north"

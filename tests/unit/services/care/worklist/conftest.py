@@ -8,10 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from tests.support.postgres import PostgresServer
-from tests.support.sign_in import COORDINATOR, User
-from tests.support.worklist_app import Records, application
-from tests.support.worklist_world import World
+from tests.support.care.worklist_app import Records, application
+from tests.support.care.worklist_world import World
+from tests.support.databases.postgres import PostgresServer
+from tests.support.identity.sign_in import COORDINATOR, User
 
 TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 

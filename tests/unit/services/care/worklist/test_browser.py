@@ -10,10 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import text
 
-from tests.support.browser import chromium
-from tests.support.sign_in import COORDINATOR
-from tests.support.worklist_app import Records, application, served
-from tests.support.worklist_world import World, populate
+from tests.support.care.worklist_app import Records, application, served
+from tests.support.care.worklist_world import World, populate
+from tests.support.gateway.browser import chromium
+from tests.support.identity.sign_in import COORDINATOR
 
 pytestmark = pytest.mark.process
 MOST_TABS = 60

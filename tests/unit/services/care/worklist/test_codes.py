@@ -11,7 +11,7 @@ from services.care.worklist import codes, words
 from services.care.worklist.scores import DatedScore, FeatureValue
 from services.planning import feedback
 from services.planning.schema import NotScored
-from tests.support.worklist_world import fallback, not_scored
+from tests.support.care.worklist_world import fallback, not_scored
 from tests.unit.services.care.worklist.test_scores import AT
 
 

@@ -6,8 +6,8 @@ from sqlalchemy import text
 from model.definitions.features import definitions
 from services.care.worklist import placements, reports
 from services.care.worklist.reports import Readmissions, wilson
-from tests.support.sign_in import MANAGER
-from tests.support.worklist_world import World, scored
+from tests.support.care.worklist_world import World, scored
+from tests.support.identity.sign_in import MANAGER
 
 
 # Newcombe 1998, Stat Med 17:857, table I, method 3 (Wilson score without continuity correction).

@@ -20,9 +20,9 @@ from services.care.worklist import placements
 from services.care.worklist.actions import ACTIONS
 from services.care.worklist.ports import IdentitiesUnavailableError, Launched
 from services.database import connections
-from tests.support.sign_in import AUDITOR, MANAGER, OTHER_UNIT, User
-from tests.support.worklist_app import Records, Tickets, application, served
-from tests.support.worklist_world import World, fallback, not_scored, scored
+from tests.support.care.worklist_app import Records, Tickets, application, served
+from tests.support.care.worklist_world import World, fallback, not_scored, scored
+from tests.support.identity.sign_in import AUDITOR, MANAGER, OTHER_UNIT, User
 from tests.unit.services.care.worklist.conftest import TOKEN, Browser
 
 pytestmark = pytest.mark.process

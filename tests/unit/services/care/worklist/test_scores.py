@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.care.worklist.scores import DatedScore, Score
-from tests.support.worklist_world import fallback, not_scored, scored
+from tests.support.care.worklist_world import fallback, not_scored, scored
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from services.care.worklist import entries, sessions
 from services.care.worklist.sessions import SessionEndedError
 from services.care.worklist.tokens import RefusedTokenError
-from tests.support.postgres import PostgresServer
-from tests.support.sign_in import AUDITOR, COORDINATOR, MANAGER, OTHER_UNIT, Issuer, User
-from tests.support.worklist_world import World, scored
+from tests.support.care.worklist_world import World, scored
+from tests.support.databases.postgres import PostgresServer
+from tests.support.identity.sign_in import AUDITOR, COORDINATOR, MANAGER, OTHER_UNIT, Issuer, User
 
 pytestmark = pytest.mark.process
 

@@ -11,7 +11,7 @@ from services.care.worklist import tokens
 from services.care.worklist.settings import WorklistSettings
 from services.care.worklist.tokens import ExpiredTokenError, Keys, RefusedTokenError
 from services.database.errors import DatabaseError
-from tests.support.sign_in import COORDINATOR, MANAGER, Issuer
+from tests.support.identity.sign_in import COORDINATOR, MANAGER, Issuer
 
 ISSUER = Issuer("north")
 SETTINGS = WorklistSettings(

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.canary_world import CanaryWorld, canary_server, canary_world
-from tests.support.model_servers import FaultyServer
-from tests.support.planning_world import PlanningWorld
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
+from tests.support.serving.canary_world import CanaryWorld, canary_server, canary_world
+from tests.support.serving.model_servers import FaultyServer
+from tests.support.serving.planning_world import PlanningWorld
 
 
 @pytest.fixture(scope="session")

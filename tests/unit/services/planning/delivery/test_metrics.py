@@ -11,8 +11,8 @@ from services.planning.delivery.calls import CallFault
 from services.planning.delivery.metrics import ANSWERED, Metrics
 from services.planning.delivery.releases import AssignedShadow, Releases, Role
 from services.planning.delivery.stops import Cause
-from tests.support.canary_world import CanaryWorld, Running
-from tests.support.model_servers import free_port
+from tests.support.serving.canary_world import CanaryWorld, Running
+from tests.support.serving.model_servers import free_port
 
 pytestmark = pytest.mark.process
 

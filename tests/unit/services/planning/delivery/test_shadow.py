@@ -10,7 +10,7 @@ from services.planning.delivery.choice import in_share
 from services.planning.delivery.releases import AssignedShadow, Releases
 from services.planning.delivery.shadow import MOST_WAITING, Shadow
 from services.planning.tables import DIFFERENCES, DROPS
-from tests.support.canary_world import CanaryWorld, Running
+from tests.support.serving.canary_world import CanaryWorld, Running
 
 pytestmark = pytest.mark.process
 

@@ -9,7 +9,7 @@ from services.audit.records import ReleaseRef
 from services.database.schemas import Schema
 from services.planning.delivery.stops import Cause, Stop, Stops
 from services.planning.tables import STOPS
-from tests.support.postgres import PostgresServer
+from tests.support.databases.postgres import PostgresServer
 
 DIGEST, OTHER = "ab" * 32, "cd" * 32
 RELEASE = ReleaseRef(model="readmission-risk-v2", version="v2", digest=DIGEST)

@@ -16,7 +16,7 @@ from services.planning.delivery.causes import causes
 from services.planning.delivery.choice import in_share
 from services.planning.delivery.releases import AssignedCanary, Releases, Role
 from services.planning.delivery.verdict import Observations, verdict
-from tests.support.canary_world import PERCENT, CanaryWorld, Running
+from tests.support.serving.canary_world import PERCENT, CanaryWorld, Running
 
 pytestmark = pytest.mark.process
 
