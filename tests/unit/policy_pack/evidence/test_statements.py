@@ -50,10 +50,10 @@ def test_a_statement_has_its_name_and_date(tmp_path: Path) -> None:
     [
         ("agreements.yaml", AGREEMENTS.replace("2026-11-20", "2026-11-30"), "states something of the future"),
         ("agreements.yaml", AGREEMENTS.replace("2026-01-02", "2027-01-02"), "states something of the future"),
-        ("agreements.yaml", AGREEMENTS.replace("by: A. Example, ", ""), "stated.by: Field required"),
-        ("agreements.yaml", AGREEMENTS.replace("signed:", "singed:"), "entries.0.signed: Field required"),
+        ("agreements.yaml", AGREEMENTS.replace("by: A. Example, ", ""), "stated.by: field required"),
+        ("agreements.yaml", AGREEMENTS.replace("signed:", "singed:"), "entries.0.signed: field required"),
         ("agreements.yaml", "entries: [", "is not YAML"),
-        ("agreements.yaml", "3", "the file: Input should be"),
+        ("agreements.yaml", "3", "the file: input should be"),
         ("agreement.yaml", AGREEMENTS, "is not a statement; its name must be one of access.yaml, agreements.yaml"),
     ],
 )
