@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 
 from model.definitions.features import definitions
 
@@ -27,23 +26,20 @@ FhirId = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]{1,64}$")]
 
 
 class _Part(BaseModel):
-    # The specification lets an EHR send more; it is not read. Its names are in camel case.
-    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel)
+    # The specification lets an EHR send more; it is not read.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class DischargeContext(_Part):
     """Context of ``encounter-discharge``."""
 
-    user_id: str = Field(min_length=1, max_length=200)
-    patient_id: FhirId
-    encounter_id: FhirId
+    userId: str = Field(min_length=1, max_length=200)  # noqa: N815, the name of the specification
+    patientId: FhirId  # noqa: N815
+    encounterId: FhirId  # noqa: N815
 
 
 class FhirAuthorization(_Part):
     """An access token for the EHR's FHIR server."""
-
-    # The names of OAuth 2.0.
-    model_config = ConfigDict(alias_generator=None)
 
     access_token: str = Field(min_length=1, max_length=20_000, repr=False)
     token_type: Literal["Bearer"]
@@ -56,10 +52,10 @@ class HookRequest(_Part):
     """A call of the hook."""
 
     hook: Literal["encounter-discharge"]
-    hook_instance: UUID
+    hookInstance: UUID  # noqa: N815
     context: DischargeContext
-    fhir_server: str | None = Field(default=None, max_length=500)
-    fhir_authorization: FhirAuthorization | None = None
+    fhirServer: str | None = Field(default=None, max_length=500)  # noqa: N815
+    fhirAuthorization: FhirAuthorization | None = None  # noqa: N815
     prefetch: dict[str, Any] | None = None
 
 
@@ -75,7 +71,7 @@ class OverrideReason(_Part):
     """Why a card was overridden: a code of ours, and what the clinician wrote."""
 
     reason: Coding | None = None
-    user_comment: str | None = Field(default=None, max_length=LONGEST_COMMENT)
+    userComment: str | None = Field(default=None, max_length=LONGEST_COMMENT)  # noqa: N815
 
 
 class AcceptedSuggestion(_Part):
@@ -89,9 +85,9 @@ class CardFeedback(_Part):
 
     card: UUID
     outcome: Literal["accepted", "overridden"]
-    outcome_timestamp: AwareDatetime
-    accepted_suggestions: list[AcceptedSuggestion] = Field(default=[], max_length=MOST_FEEDBACK)
-    override_reason: OverrideReason | None = None
+    outcomeTimestamp: AwareDatetime  # noqa: N815
+    acceptedSuggestions: list[AcceptedSuggestion] = Field(default=[], max_length=MOST_FEEDBACK)  # noqa: N815
+    overrideReason: OverrideReason | None = None  # noqa: N815
 
 
 class FeedbackRequest(_Part):

@@ -146,7 +146,7 @@ def record_of(request: HookRequest, client: EhrClient, http: httpx.Client) -> Pa
     """
     context = request.context
     reader = _reader(request, client, http)
-    record = PatientRecord(context.patient_id, context.encounter_id)
+    record = PatientRecord(context.patientId, context.encounterId)
     missing: list[str] = []
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for name, template in PREFETCH.items():
@@ -162,7 +162,7 @@ def record_of(request: HookRequest, client: EhrClient, http: httpx.Client) -> Pa
     record.missing = tuple(
         missing + [name for name in NEEDED if name not in missing and not _has(parts, name, request)]
     )
-    record.resources = [resource for resource in parts.values() if _is_of(resource, context.patient_id)]
+    record.resources = [resource for resource in parts.values() if _is_of(resource, context.patientId)]
     _check_encounter(parts, request)
     return record
 
@@ -188,14 +188,14 @@ def next_link(page: Mapping[str, Any]) -> str | None:
 
 
 def _reader(request: HookRequest, client: EhrClient, http: httpx.Client) -> FhirReader | None:
-    if request.fhir_server is None:
+    if request.fhirServer is None:
         return None
     allowed = {base.rstrip("/") for base in client.fhir_servers}
-    if request.fhir_server.rstrip("/") not in allowed:
+    if request.fhirServer.rstrip("/") not in allowed:
         detail = "The fhirServer of the hook is not registered for this EHR; use a registered one, or the prefetch."
         raise Problem(400, "Unknown FHIR server", detail)
-    authorization = request.fhir_authorization
-    return FhirReader(http, request.fhir_server, authorization.access_token if authorization else None)
+    authorization = request.fhirAuthorization
+    return FhirReader(http, request.fhirServer, authorization.access_token if authorization else None)
 
 
 def _prefetched(prefetch: Mapping[str, Any], name: str) -> list[dict[str, Any]] | None:
@@ -211,12 +211,12 @@ def _prefetched(prefetch: Mapping[str, Any], name: str) -> list[dict[str, Any]] 
 
 def _filled(template: str, request: HookRequest) -> str:
     context = request.context
-    filled = template.replace("{{context.patient_id}}", quote(context.patient_id))
-    return filled.replace("{{context.encounter_id}}", quote(context.encounter_id))
+    filled = template.replace("{{context.patientId}}", quote(context.patientId))
+    return filled.replace("{{context.encounterId}}", quote(context.encounterId))
 
 
 def _has(parts: Mapping[tuple[str, str], dict[str, Any]], name: str, request: HookRequest) -> bool:
-    identity = {"patient": request.context.patient_id, "encounter": request.context.encounter_id}[name]
+    identity = {"patient": request.context.patientId, "encounter": request.context.encounterId}[name]
     return (KINDS[name], identity) in parts
 
 
@@ -230,7 +230,7 @@ def _is_of(resource: Mapping[str, Any], patient_id: str) -> bool:
 
 
 def _check_encounter(parts: Mapping[tuple[str, str], dict[str, Any]], request: HookRequest) -> None:
-    encounter = parts.get(("Encounter", request.context.encounter_id))
-    if encounter is not None and not _is_of(encounter, request.context.patient_id):
+    encounter = parts.get(("Encounter", request.context.encounterId))
+    if encounter is not None and not _is_of(encounter, request.context.patientId):
         detail = "The encounter of the hook is of another patient than the context names; check the context."
         raise Problem(400, "Encounter of another patient", detail)

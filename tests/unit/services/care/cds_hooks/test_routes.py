@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 import httpx
@@ -311,7 +312,14 @@ def test_what_the_prefetch_lacks_is_read_from_the_registered_server(world: CareW
         hook(stay.patient["id"], stay.encounter["id"], given, fhirServer=FHIR, fhirAuthorization=authorization)
     )
     assert "the record of this moment" in answer.json()["cards"][0]["detail"]
-    assert len(asked) == 5
+    patient, encounter = stay.patient["id"], stay.encounter["id"]
+    assert sorted(unquote(str(request.url)).removeprefix(f"{FHIR}/") for request in asked) == [
+        f"Condition?patient={patient}",
+        f"Encounter/{encounter}",
+        f"MedicationRequest?patient={patient}",
+        f"Observation?patient={patient}&category=laboratory,vital-signs",
+        f"Patient/{patient}",
+    ]
     assert {request.headers["authorization"] for request in asked} == {"Bearer t0ken"}
     expected = world.planning.bodies("/v1/scores")[-1]
     world.call(body(stay))
