@@ -105,10 +105,13 @@ def discharged(world: CareWorld, server: Server, stay: Stay, **sent: Any) -> dic
 
 def written(server: Server, stay: Stay) -> list[dict[str, Any]]:
     """Return the RiskAssessments of the stay's patient; each has one Provenance."""
-    found = server.ehr.client.get("/RiskAssessment", params={"patient": stay.patient}).json()
+    # HAPI answers a search again from its results of the last minute.
+    newest = {"Cache-Control": "no-cache"}
+    found = server.ehr.client.get("/RiskAssessment", params={"patient": stay.patient}, headers=newest).json()
     assessments = [entry["resource"] for entry in found.get("entry", ())]
     for one in assessments:
-        of_it = server.ehr.client.get("/Provenance", params={"target": f"RiskAssessment/{one['id']}"}).json()
+        target = {"target": f"RiskAssessment/{one['id']}"}
+        of_it = server.ehr.client.get("/Provenance", params=target, headers=newest).json()
         assert len(of_it["entry"]) == 1
     assert server.ehr.count("Provenance") == server.ehr.count("RiskAssessment")
     return assessments
