@@ -1,5 +1,6 @@
 """Settings of all tests, and servers of a whole session."""
 
+import asyncio
 import gc
 from collections.abc import Iterator
 
@@ -19,6 +20,15 @@ def pytest_collection_finish() -> None:
     """Leave what was imported out of later collections of garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Give the main thread an event loop again, which a test before took away: Pulumi's SDK needs one."""
+    try:
+        asyncio.get_event_loop_policy().get_event_loop()
+    except RuntimeError:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 @pytest.fixture(scope="session")
