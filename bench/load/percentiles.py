@@ -12,7 +12,7 @@ LEVEL = 0.95
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the smallest value that so many percent of the values do not exceed (nearest rank).
+    """Return a percentile of values by the nearest rank.
 
     Raises
     ------

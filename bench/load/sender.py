@@ -150,7 +150,7 @@ def by_second(answers: Sequence[Answer]) -> list[list[float]]:
 
 
 def recovered(answers: Sequence[Answer], milliseconds: float, in_a_row: int) -> float | None:
-    """Return when the server had recovered: since when so many requests in a row were answered in time.
+    """Return when the server had recovered: the first of a number of requests in a row that were answered in time.
 
     Returns
     -------

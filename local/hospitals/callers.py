@@ -3,13 +3,12 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from local.cluster.openbao import operator
 from local.errors import UserError
 from local.hospitals import patient_record, pipeline, population
 from local.hospitals.application import Application, server_authority
-from local.hospitals.discharge import CLINICIAN, HOOK, PATH
+from local.hospitals.discharge import PATH, request
 from local.hospitals.ehr_client import EhrClient
 from local.hospitals.program_client import ProgramClient
 from local.paths import LOOPBACK, Home, machine_url
@@ -38,7 +37,7 @@ class Callers:
     ehr_key, ehr_key_id, issuer
         File with the key that signs the EHR's tokens, its id, and the claim ``iss``.
     discharges
-        File with bodies of the hook, a line of JSON each; a caller adds the id of its call (``hookInstance``).
+        File with bodies of the hook, a line of JSON each; a caller gives each call an id of its own (``hookInstance``).
     """
 
     url: str
@@ -82,7 +81,8 @@ def write(home: Home, hospital: str, folder: Path, discharges: int) -> Callers:
     authority.write_text(server_authority(operator(home), hospital), encoding="ascii")
     write_secret(token, program.access_token(SCOPE).encode())
     files = pipeline.bundles(population.source(home, entry))
-    lines = [json.dumps(_body(files, stay)) for stay in _ongoing(files, discharges)]
+    stays = patient_record.ongoing(files)[:discharges]
+    lines = [json.dumps(request(stay, {"prefetch": patient_record.prefetch(files, stay)})) for stay in stays]
     write_secret(bodies, "\n".join(lines).encode())
     return Callers(
         url=machine_url(hospital),
@@ -97,16 +97,6 @@ def write(home: Home, hospital: str, folder: Path, discharges: int) -> Callers:
         issuer=ehr.issuer,
         discharges=str(bodies),
     )
-
-
-def _body(files: list[Path], stay: patient_record.Stay) -> dict[str, Any]:
-    context = {"userId": CLINICIAN, "patientId": stay.patient, "encounterId": stay.encounter}
-    return {"hook": HOOK, "context": context, "prefetch": patient_record.prefetch(files, stay)}
-
-
-def _ongoing(files: list[Path], most: int) -> list[patient_record.Stay]:
-    found = [stay for path in files for stay in patient_record.stays(path) if stay.ongoing]
-    return sorted(found, key=lambda stay: (stay.started, stay.encounter))[:most]
 
 
 def _certified(application: Application) -> Path:

@@ -47,6 +47,12 @@ class Stay:
     started: str
 
 
+def ongoing(files: Iterable[Path]) -> list[Stay]:
+    """Return the stays that go on, the longest first."""
+    found = [one for path in files for one in stays(path) if one.ongoing]
+    return sorted(found, key=lambda one: (one.started, one.encounter))
+
+
 def choose(files: Iterable[Path], patient: str = "") -> Stay:
     """Return the stay that is discharged next: the one that goes on longest, or the newest if none goes on.
 
@@ -66,9 +72,9 @@ def choose(files: Iterable[Path], patient: str = "") -> Stay:
     if not found:
         whose = f"The patient {patient} has" if patient else "The hospital's FHIR files have"
         raise UserError(f"{whose} no inpatient encounter: name another with PATIENT=, the id of a Patient resource.")
-    ongoing = [one for one in found if one.ongoing]
-    if ongoing:
-        return min(ongoing, key=lambda one: (one.started, one.encounter))
+    going_on = [one for one in found if one.ongoing]
+    if going_on:
+        return min(going_on, key=lambda one: (one.started, one.encounter))
     return max(found, key=lambda one: (one.started, one.encounter))
 
 

@@ -77,7 +77,7 @@ class Workload:
     capacity
         Encounters that the coordinators can follow up in a day, at most all of the day.
     replaced
-        Of so many with the highest risks, those that the candidate does not place among them.
+        Of the `capacity` encounters with the highest risks, those that the candidate does not place among its own.
     """
 
     threshold: Crossing

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes import client
@@ -13,6 +14,7 @@ from local.cluster.supervision import Supervisor
 from local.paths import REPOSITORY, Home
 from local.stack import environment, jobs
 from tests.integration import diagnosis
+from tests.integration.care.clinic import Clinic
 
 MOST_DESCRIBED = 3
 """Failures in a run for which the node is described: the first ones tell the most."""
@@ -73,3 +75,14 @@ def home() -> Iterator[Home]:
 def api(home: Home) -> Iterator[client.ApiClient]:
     with jobs.connect(home) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def core(api: client.ApiClient) -> Any:
+    return client.CoreV1Api(api)
+
+
+@pytest.fixture(scope="module")
+def clinic(home: Home) -> Clinic:
+    """The first hospital of the stack."""
+    return Clinic(home, "north")

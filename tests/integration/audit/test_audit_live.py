@@ -24,11 +24,6 @@ Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def clinic(home: Home) -> Clinic:
-    return Clinic(home, HOSPITAL)
-
-
-@pytest.fixture(scope="module")
 def callers(home: Home) -> Callers:
     return Callers(home, HOSPITAL)
 

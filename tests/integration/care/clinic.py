@@ -60,8 +60,7 @@ class Clinic:
 
     def stay(self, unit: str) -> Stay:
         """Return the stay of a unit that goes on longest."""
-        stays = [one for path in self.files for one in patient_record.stays(path) if one.ongoing]
-        for one in sorted(stays, key=lambda stay: (stay.started, stay.encounter)):
+        for one in patient_record.ongoing(self.files):
             places = self.prefetch(one)["encounter"]["location"]
             if places[-1]["location"]["display"].casefold() == unit:
                 return one

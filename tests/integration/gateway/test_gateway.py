@@ -2,18 +2,15 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from kubernetes import client
 
 from local.hospitals.discharge import PATH as HOOK
 from local.paths import LOOPBACK, WORKLIST_PORT, Home, machine_url
-from local.stack import jobs
 from tests.integration.gateway.gateway_callers import (
     DISCOVERY,
     NOTES,
@@ -38,12 +35,6 @@ def north(home: Home) -> Callers:
 @pytest.fixture(scope="module")
 def south(home: Home) -> Callers:
     return Callers(home, "south")
-
-
-@pytest.fixture(scope="module")
-def core(home: Home) -> Iterator[Any]:
-    with jobs.connect(home) as api:
-        yield client.CoreV1Api(api)
 
 
 # --- who comes through ------------------------------------------------------------------

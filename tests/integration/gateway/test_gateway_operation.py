@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,12 +35,6 @@ REVOCATIONS = "**-gateway-revoked"
 @pytest.fixture(scope="module")
 def north(home: Home) -> Callers:
     return Callers(home, "north")
-
-
-@pytest.fixture(scope="module")
-def core(home: Home) -> Iterator[Any]:
-    with jobs.connect(home) as api:
-        yield client.CoreV1Api(api)
 
 
 # --- the log ----------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from kubernetes import client
 
 from local.paths import NODE_IP, POSTGRES_PORT, Home
 from tests.integration.care.clinic import Clinic
@@ -92,11 +91,6 @@ class Seen:
             [one for one in self.streams if one.source[0] in sources and one.target in targets],
             [one for one in self.streams if one.target[0] in sources and one.source in targets],
         )
-
-
-@pytest.fixture(scope="module")
-def core(api: client.ApiClient) -> Any:
-    return client.CoreV1Api(api)
 
 
 def pods(core: Any) -> dict[str, set[str]]:

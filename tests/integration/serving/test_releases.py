@@ -39,11 +39,6 @@ Property = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-def clinic(home: Home) -> Clinic:
-    return Clinic(home, HOSPITAL)
-
-
-@pytest.fixture(scope="module")
 def stack(home: Home) -> Stack:
     return Stack(home)
 
@@ -94,8 +89,7 @@ def answering(clinic: Clinic, stay: Stay) -> str:
 
 @pytest.fixture(scope="module")
 def stays(clinic: Clinic) -> list[Stay]:
-    ongoing = [one for path in clinic.files for one in patient_record.stays(path) if one.ongoing]
-    return sorted(ongoing, key=lambda one: (one.started, one.encounter))[:MOST_STAYS]
+    return patient_record.ongoing(clinic.files)[:MOST_STAYS]
 
 
 @pytest.fixture(scope="module")

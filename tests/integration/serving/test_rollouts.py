@@ -27,11 +27,6 @@ Property = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
-def clinic(home: Home) -> Clinic:
-    return Clinic(home, HOSPITAL)
-
-
-@pytest.fixture(scope="module")
 def stay(clinic: Clinic) -> Stay:
     return clinic.stay(UNIT)
 

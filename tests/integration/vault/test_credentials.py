@@ -63,11 +63,6 @@ def hospitals(home: Home) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def core(api: client.ApiClient) -> Any:
-    return client.CoreV1Api(api)
-
-
-@pytest.fixture(scope="module")
 def pods(core: Any, hospitals: list[str]) -> list[Any]:
     """Return the hospitals' running pods."""
     found = [pod for name in hospitals for zone in ZONES for pod in core.list_namespaced_pod(f"{name}-{zone}").items]
