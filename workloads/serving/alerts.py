@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.settings import Hospital, names
+from infra.settings.releases import Release, ReleaseRole
 from workloads.serving.inference_service import model_name
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY, METRICS_PORT, MODEL_SERVER, PLANNING
@@ -30,11 +31,12 @@ class Alert:
     """An alerting rule; ``alerts.yaml`` documents the fields."""
 
     alert: str
-    watch: Literal["drift", "calibration", "errors", "latency"]
+    watch: Literal["drift", "calibration", "errors", "latency", "canary"]
     severity: Literal["warning", "critical"]
     duration: str
     expr: str
     summary: str
+    role: ReleaseRole | None = None
 
 
 @cache
@@ -71,9 +73,10 @@ class Alerts(pulumi.ComponentResource):
         self._name, self._args = name, args
         for workload in args.scraped:
             self._pod_monitor(workload)
-        for release in args.hospital.roles.values():
+        for role, release in args.hospital.roles.items():
             model = model_name(release.version)
-            group = {"name": model, "rules": [_rule(alert, args.hospital.name, model) for alert in table()]}
+            of_role = [alert for alert in table() if alert.role in (None, role)]
+            group = {"name": model, "rules": [_rule(alert, args.hospital.name, release) for alert in of_role]}
             self._custom_resource("PrometheusRule", model, MODEL_SERVER, {"groups": [group]})
         self.register_outputs({})
 
@@ -100,11 +103,12 @@ class Alerts(pulumi.ComponentResource):
         )
 
 
-def _rule(alert: Alert, hospital: str, model: str) -> dict[str, object]:
+def _rule(alert: Alert, hospital: str, release: Release) -> dict[str, object]:
     variables = {
         "serving": names.namespace(hospital, "serving"),
         "data": names.namespace(hospital, "data"),
-        "model": model,
+        "model": model_name(release.version),
+        "release": str(release),
     }
     return {
         "alert": alert.alert,
