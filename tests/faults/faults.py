@@ -6,15 +6,21 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 from sqlalchemy import text
 
 from services.database.schemas import Schema
-from tests.faults.load import HOOK, PLANNING, WORKLIST
-from tests.support.care.clinical_path import ClinicalPath
+from services.transport import SpiffeId
+from tests.faults.load import GOOD, HOOK, PLANNING, WORKLIST
+from tests.support.care.clinical_path import CERTIFICATE_LIFE, ClinicalPath
+from tests.support.care.clinical_path import PLANNING as PLANNER
+from tests.support.care.service_process import Service
+from tests.support.vault.bao_server import HOSPITAL
 
+STALE_SECONDS = 48 * 3600
 ALL = (PLANNING, HOOK, WORKLIST)
 DISK_MEBIBYTES = 32
 LEFT_BYTES = 128 * 1024
@@ -116,6 +122,44 @@ def fhir_server_down(path: ClinicalPath) -> Iterator[None]:
     path.fhir.start()
 
 
+@contextmanager
+def features_stale(path: ClinicalPath) -> Iterator[None]:
+    """Let the features file be two days old, and new again."""
+    written = path.features.stat().st_mtime
+    os.utime(path.features, (written, written - STALE_SECONDS))
+    yield
+    os.utime(path.features)
+
+
+@contextmanager
+def certificate_expired(path: ClinicalPath) -> Iterator[None]:
+    """Let the certificate of planning have expired, and issue a new one."""
+    own, name = path.certificates[PLANNER], str(SpiffeId(HOSPITAL, PLANNER))
+    path.authority.issue(own, name, life=-timedelta(minutes=1))
+    yield
+    path.authority.issue(own, name, life=CERTIFICATE_LIFE)
+
+
+@contextmanager
+def planning_frozen(path: ClinicalPath) -> Iterator[None]:
+    """Let planning answer nothing while connections to it stay open, as behind a partition of the network."""
+    path.planning.freeze()
+    yield
+    path.planning.thaw()
+
+
+def clock_off(service: Callable[[ClinicalPath], Service], offset: str) -> Callable[[ClinicalPath], Lasting]:
+    """Let the clock of a service be off, and right again; it starts anew for both."""
+
+    @contextmanager
+    def lasting(path: ClinicalPath) -> Iterator[None]:
+        service(path).set_clock(offset)
+        yield
+        service(path).set_clock("")
+
+    return lasting
+
+
 def model_fault(name: str) -> Callable[[ClinicalPath], Lasting]:
     """Let the model server have one of its faults."""
 
@@ -182,6 +226,12 @@ def _model(reason: str) -> dict[str, frozenset[str]]:
     return {PLANNING: frozenset({f"fallback: {reason}"}), HOOK: frozenset({BY_LACE})}
 
 
+_AS_EVER = {
+    PLANNING: frozenset({"scored"}),
+    HOOK: frozenset({"card with a score"}),
+    WORKLIST: frozenset({"worklist"}),
+}
+_REFUSED = {HOOK: frozenset({"401 Token refused"}), WORKLIST: frozenset({"401"})}
 FAULTS: tuple[Fault, ...] = (
     Fault(
         "planning killed",
@@ -207,4 +257,22 @@ FAULTS: tuple[Fault, ...] = (
     Fault("model server slow", model_fault("slow"), _model("model-slow"), SCORED),
     Fault("model server gone", model_fault("closed"), _model("model-unavailable"), SCORED),
     Fault("another release answers", model_fault("other-digest"), _model("wrong-release"), SCORED),
+    Fault("features file two days old", features_stale, {PLANNING: frozenset({"fallback: features-stale"})}),
+    Fault(
+        "certificate of planning expired",
+        certificate_expired,
+        {PLANNING: frozenset(NO_ANSWER), HOOK: frozenset({"card without a score"}), WORKLIST: frozenset({"worklist"})},
+        SCORED,
+    ),
+    Fault(
+        "planning answers nothing (a partition)",
+        planning_frozen,
+        {PLANNING: frozenset(NO_ANSWER), HOOK: frozenset({"card without a score"}), WORKLIST: frozenset({"worklist"})},
+        SCORED,
+    ),
+    Fault("clock of planning an hour ahead", clock_off(lambda path: path.planning, "+1h"), _AS_EVER),
+    Fault("clock of planning an hour behind", clock_off(lambda path: path.planning, "-1h"), _AS_EVER),
+    # Tokens of EHRs and of people are good for minutes, by the clock of care.
+    Fault("clock of care an hour ahead", clock_off(lambda path: path.care, "+1h"), _REFUSED, GOOD),
+    Fault("clock of care an hour behind", clock_off(lambda path: path.care, "-1h"), _REFUSED, GOOD),
 )

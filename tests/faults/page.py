@@ -6,13 +6,13 @@ from tests.support.repository import when_and_what
 _HEAD = """# Faults of the clinical path
 `python -m tests.faults` starts planning and care as their pods do (mutual TLS, real PostgreSQL and OpenBao, a real
 release behind a model server whose faults are chosen), lets three clients ask all the time (planning, the hook of an
-EHR, the worklist of a coordinator), and lets each fault happen until each client has seen it. Five of the rows run
+EHR, the worklist of a coordinator), and lets each fault happen until each client has seen it. Seven of the rows run
 with the process tests.
 
 Every answer is compared with the audit chain: its record is there, of this request and with this status, and the chain
 verifies against the anchors from before and after the fault. A score is the same number before and after. "Recovery" is
-the time from the end of the fault (the start of the process, the unsealing) to the first right answer. A hook takes
-about a second when nothing is wrong.
+the time from the end of the fault (the start of the process, the unsealing) to the first right answer. A clock that is
+off is that of one service, with libfaketime; it starts anew for it.
 
 {run}, on two cores shared with other work, and without gateway and Vault's
 agent. Their kills are tests of the embedded environment ([below](#in-the-embedded-environment)).

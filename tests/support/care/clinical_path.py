@@ -5,20 +5,18 @@ identity provider and the model server (with a real release) are the tests'.
 """
 
 import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import httpx
 from sqlalchemy import text
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from infra.vault.workload_pki import CERTIFICATE_SECONDS
 from model.artifact.trust import TRUSTED_KEYS
 from model.release.signing import LocalSigner
 from model.synthesis.run import synthesize
@@ -27,12 +25,13 @@ from services.audit.records import Record
 from services.database import signing_keys
 from services.database.schemas import Schema, role_name
 from services.planning.delivery.releases import Releases
-from services.transport import SpiffeId, TlsFiles, client
+from services.transport import SpiffeId, TlsFiles
 from tests.support.care.care_world import ADDRESS, hook, prefetch
 from tests.support.care.discharges import stays
 from tests.support.care.ehr import Ehr, clients
 from tests.support.care.ehr_server import EhrServer
 from tests.support.care.ehr_server import running as running_ehr
+from tests.support.care.service_process import Service
 from tests.support.databases.postgres import Database, PostgresServer, temporary_server
 from tests.support.identity.identity_provider import Provider, identity_provider
 from tests.support.identity.workload_certificates import WorkloadAuthority, files, tls_environment
@@ -47,71 +46,9 @@ ACCOUNTS = (CARE, PLANNING, MODEL, GATEWAY, "trainer")
 SCHEMAS = (Schema.CARE, Schema.PLANNING, Schema.AUDIT)
 UNIT = "cardiology"
 HOOK_PATH = "/cds-services/readmission-risk"
-START_SECONDS = 120
+CERTIFICATE_LIFE = timedelta(seconds=CERTIFICATE_SECONDS)
 MODEL_BUDGET_MILLISECONDS = 1500
 """Longer than in production: a busy machine is not what the tests are about."""
-
-
-@dataclass
-class Service:
-    """A service in a process of its own, which a test may kill and start again on the same port."""
-
-    module: str
-    environment: Mapping[str, str]
-    folder: Path
-    url: str
-    identity: SpiffeId
-    own: TlsFiles
-    process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
-
-    @property
-    def log(self) -> Path:
-        """What it wrote, over all its starts."""
-        return self.folder / f"{self.module}.log"
-
-    @property
-    def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
-
-    def start(self, *, wait: bool = True) -> None:
-        """Start it, and wait until it answers its own probe."""
-        with self.log.open("ab") as out:
-            command = [sys.executable, "-m", self.module, "serve"]
-            self.process = subprocess.Popen(
-                command, env=dict(self.environment), cwd=self.folder, stdout=out, stderr=out
-            )
-        if wait:
-            self.wait()
-
-    def wait(self) -> None:
-        """Wait until it is ready."""
-        transient = retry_if_exception_type((httpx.HTTPError, OSError))
-        ready = Retrying(retry=transient, wait=wait_fixed(0.05), stop=stop_after_delay(START_SECONDS), reraise=True)
-        with self.client(self.own) as probe:
-            ready(lambda: self._alive() and probe.get("/readyz").raise_for_status())
-
-    def client(self, caller: TlsFiles, timeout: float = 30) -> httpx.Client:
-        """Return a client with a certificate."""
-        return client(self.url, self.identity, caller, timeout=timeout)
-
-    def kill(self) -> None:
-        """End it at once, as ``kill -9`` does."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End it as Kubernetes does."""
-        self._end(signal.SIGTERM)
-
-    def _alive(self) -> bool:
-        if self.process is None or self.process.poll() is not None:
-            raise AssertionError(f"{self.module} ended: {self.log.read_text()[-2000:]}")
-        return True
-
-    def _end(self, number: int) -> None:
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(60)
-            self.process = None
 
 
 @dataclass
@@ -130,6 +67,7 @@ class ClinicalPath:
     certificates: dict[str, TlsFiles]
     planning: Service
     care: Service
+    features: Path
 
     def token(self, path: str = HOOK_PATH, **claims: Any) -> str:
         """Return a token of the EHR for a path."""
@@ -185,10 +123,11 @@ def clinical_path(folder: Path) -> Iterator[ClinicalPath]:
         authority, certificates = WorkloadAuthority(), {}
         for account in ACCOUNTS:
             certificates[account] = files(folder / account)
-            authority.issue(certificates[account], str(SpiffeId(HOSPITAL, account)))
+            authority.issue(certificates[account], str(SpiffeId(HOSPITAL, account)), life=CERTIFICATE_LIFE)
         place = released(folder)
+        features = Path(shutil.copy2(world().features, folder / "features.parquet"))
         model = stack.enter_context(faulty_server(place, folder, certificates[MODEL]))
-        planning = _planning(folder, databases, certificates[PLANNING], model, place)
+        planning = _planning(folder, databases, certificates[PLANNING], model, place, features)
         ehr = Ehr(fhir=fhir.base, smart_iss=fhir.base)
         care = _care(folder, databases, certificates[CARE], vault, provider, ehr, fhir, planning)
         for service in (planning, care):
@@ -197,7 +136,19 @@ def clinical_path(folder: Path) -> Iterator[ClinicalPath]:
         planning.wait()
         care.wait()
         yield ClinicalPath(
-            folder, postgres, databases, vault, provider, ehr, fhir, model, authority, certificates, planning, care
+            folder,
+            postgres,
+            databases,
+            vault,
+            provider,
+            ehr,
+            fhir,
+            model,
+            authority,
+            certificates,
+            planning,
+            care,
+            features,
         )
 
 
@@ -223,13 +174,18 @@ def _shared(own: TlsFiles, port: int, callers: tuple[str, ...]) -> dict[str, str
 
 
 def _planning(
-    folder: Path, databases: dict[Schema, Database], own: TlsFiles, model: FaultyServer, release: Path
+    folder: Path,
+    databases: dict[Schema, Database],
+    own: TlsFiles,
+    model: FaultyServer,
+    release: Path,
+    features: Path,
 ) -> Service:
     port = free_port()
     environment = _shared(own, port, (CARE,)) | {
         "RELEASES": Releases(active=assigned(release, model.tls_url)).model_dump_json(exclude_none=True),
         "MODEL_BUDGET_MILLISECONDS": str(MODEL_BUDGET_MILLISECONDS),
-        "ONLINE_FEATURES": str(world().features),
+        "ONLINE_FEATURES": str(features),
         **databases[Schema.PLANNING].server.environment,
         "PLANNING_DATABASE_FILE": str(databases[Schema.PLANNING].login_file("planning-service")),
         "AUDIT_DATABASE_FILE": str(databases[Schema.AUDIT].login_file("audit-writer")),

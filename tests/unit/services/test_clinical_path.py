@@ -18,6 +18,8 @@ SAMPLE = (
     "disk full under the audit",
     "Vault sealed",
     "another release answers",
+    "certificate of planning expired",
+    "clock of planning an hour ahead",
 )
 
 
