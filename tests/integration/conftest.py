@@ -53,8 +53,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.fixture(scope="session")
+def started_empty() -> bool:
+    """Whether there was no environment before the tests, neither running nor stopped with its data."""
+    return not Home.default().pulumi.exists()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def home() -> Iterator[Home]:
+def home(started_empty: bool) -> Iterator[Home]:
     """Bring everything up as a user would; stop it again if it was not up before."""
     found = Home.default()
     was_up = Supervisor(found).running()

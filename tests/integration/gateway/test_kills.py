@@ -1,6 +1,7 @@
-"""The gateway and an agent are killed while requests pass, and a login of the database is replaced and revoked.
+"""The gateway, an agent, and kubelet with the container runtime are killed while requests pass.
 
-No answer is wrong, none is without its audit record, and the chain is intact.
+A login of the database is replaced and revoked too. No answer is wrong, none is without its audit record, and the
+chain is intact.
 """
 
 import json
@@ -10,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import psycopg
 import pytest
 from kubernetes import client
 
+from local.cluster.supervision import Supervisor
 from local.hospitals.patient_record import Stay
 from local.paths import Home
 from tests.integration.care.clinic import Clinic, Json
@@ -32,6 +35,7 @@ pytestmark = pytest.mark.skipif(not CLINIC, reason="the stack has no gateway")
 HOSPITAL, UNIT, ROLE = "north", "medicine", "planning-service"
 SERVING, PLATFORM = f"{HOSPITAL}-serving", f"{HOSPITAL}-platform"
 AGENT, ENVOY = "vault-agent", "envoy"
+NODE = ("kubelet", "containerd")
 LOGIN = Path("vault/secrets/database-planning.json")
 SECONDS = 120
 Property = Callable[[str, object], None]
@@ -156,6 +160,48 @@ def test_an_agent_is_killed_and_the_login_that_it_replaces_is_revoked(
     assert refusal(clinic, login()) == ""
     assert not sessions(clinic, old["username"], "true")
     check(clinic, load.attempts, before, tmp_path)
+
+
+def test_kubelet_and_container_runtime_are_killed_together(
+    clinic: Clinic, home: Home, core: Any, load: LiveLoad, tmp_path: Path, record_property: Property
+) -> None:
+    before, supervisor = clinic.last_record(), Supervisor(home)
+    killed = {name: int(supervisor.states()[name]["pid"]) for name in NODE}
+    running_before = restarts(core)
+    with load:
+        load.wait_for_each(time.monotonic())
+        for process in killed.values():
+            os.kill(process, signal.SIGKILL)
+        moment = time.monotonic()
+        eventually(lambda: all(supervisor.states()[name]["pid"] not in (0, killed[name]) for name in NODE), SECONDS)
+        # What the node says of itself after both started again, and not what it said before.
+        eventually(partial(reported_since, core, datetime.now(UTC)), SECONDS)
+        record_property("node_seconds", round(time.monotonic() - moment, 1))
+        load.wait_for_each(time.monotonic(), times=2)
+    # Containers go on without the programs that started them, and nobody notices.
+    assert [one for one in load.attempts if one.status != 200 and (one.client, one.status) != (HOOK, 504)] == []
+    assert restarts(core) == running_before
+    check(clinic, load.attempts, before, tmp_path)
+
+
+def restarts(core: Any) -> dict[str, int]:
+    """Return how often each container of the hospital's path was started again, by pod and container."""
+    return {
+        f"{pod.metadata.name} {one.name}": one.restart_count
+        for zone in ("phi", "serving", "platform")
+        for pod in core.list_namespaced_pod(f"{HOSPITAL}-{zone}").items
+        if pod.status.phase == "Running"
+        for one in (*(pod.status.init_container_statuses or ()), *(pod.status.container_statuses or ()))
+    }
+
+
+def reported_since(core: Any, moment: datetime) -> bool:
+    """Return whether the node reported that it is ready after a moment."""
+    [node] = core.list_node().items
+    return any(
+        one.type == "Ready" and one.status == "True" and one.last_heartbeat_time > moment
+        for one in node.status.conditions
+    )
 
 
 def planner_containers(api: client.ApiClient) -> list[str]:
