@@ -1,7 +1,7 @@
 """FastAPI application of discharge planning: scores, their history, feedback."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ from services.planning.schema import (
     ScoreResponse,
     WorkflowName,
 )
-from services.planning.scoring import ScoredOutcome
+from services.planning.scoring import Outcome, ScoredOutcome
 from services.problems import Problem, install
 from services.request_body import RequestBody
 from services.workflows import WorkflowError, synchronous
@@ -64,7 +64,7 @@ def create(parts: Planning) -> FastAPI:
         parts.refresh.stop()
         if parts.shadow is not None:
             parts.shadow.stop()
-        for server in parts.servers.values():
+        for server in (*parts.servers.values(), *parts.model_servers.values()):
             server.client.close()
         parts.engine.dispose()
 
@@ -104,11 +104,34 @@ def _scores(parts: Planning) -> APIRouter:
             if parts.watch is not None:
                 parts.watch.observe(connection, on_record.sequence, answered.calls, answered.compared)
         parts.metrics.observe_calls(answered.calls)
-        parts.metrics.observe_answers(
-            outcome.release.digest for outcome in outcomes if isinstance(outcome, ScoredOutcome)
-        )
+        parts.metrics.observe_answers(_digests(outcomes))
         if parts.shadow is not None:
             after.add_task(parts.shadow.offer, answers.copies(outcomes, on_record.sequence))
+        return answers.response(outcomes, on_record.sequence)
+
+    @router.post(
+        "/v1/models/{model}/scores",
+        responses=_BODY | {404: {"description": "The hospital serves no model of this name."}} | _UNAVAILABLE,
+        summary="Score encounters by a further model",
+    )
+    def score_by_model(
+        request: Request, model: Annotated[str, Path(description="Name of the model.")], body: ScoreRequest
+    ) -> ScoreResponse:
+        """Score encounters by another model than the hospital's first one; no canary or shadow has a part in it."""
+        record = audit(request)
+        _allow(record, body.workflow, body.purpose, scores=True)
+        scoring = parts.models.get(model)
+        if scoring is None:
+            raise Problem(404, "Unknown model", "This hospital serves no model of this name; check it.")
+        # Without a score of the model, the record would not say which one was asked.
+        record.note(detail=model)
+        answered = scoring.answer(body.encounters)
+        outcomes = answered.outcomes
+        with _database(parts.engine) as connection:
+            on_record = record.append(**answers.recorded(outcomes))
+            history.add(connection, body.workflow, on_record.sequence, outcomes, model)
+        parts.metrics.observe_calls(answered.calls, model)
+        parts.metrics.observe_answers(_digests(outcomes))
         return answers.response(outcomes, on_record.sequence)
 
     @router.get(
@@ -126,7 +149,7 @@ def _scores(parts: Planning) -> APIRouter:
         workflow: Annotated[WorkflowName, Query()] = "discharge-worklist",
         purpose: Annotated[PurposeCode, Query()] = "TREAT",
     ) -> History:
-        """Return the scores of an encounter and the feedback on them, the newest first."""
+        """Return the first model's scores of an encounter and the feedback on them, the newest first."""
         record = audit(request)
         record.note(encounter=encounter)
         _allow(record, workflow, purpose, scores=True)
@@ -137,6 +160,11 @@ def _scores(parts: Planning) -> APIRouter:
         return History(encounter=encounter, scores=found.scores, feedback=found.feedback)
 
     return router
+
+
+def _digests(outcomes: Iterable[Outcome]) -> list[str]:
+    """Return the digests of the releases that scored encounters."""
+    return [outcome.release.digest for outcome in outcomes if isinstance(outcome, ScoredOutcome)]
 
 
 def _feedback(parts: Planning) -> APIRouter:

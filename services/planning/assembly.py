@@ -45,6 +45,8 @@ class Planning:
         Appends to the hospital's audit chain.
     servers
         The assigned releases and their model servers, by role.
+    models, model_servers
+        Scores of each further model by its name, and its release with the model server.
     watch, stops
         The watch over the canary, where there is one, and the canaries that were stopped.
     shadow
@@ -61,6 +63,8 @@ class Planning:
     engine: Engine
     recorder: Recorder
     servers: Mapping[Role, ReleaseServer]
+    models: Mapping[str, Scoring]
+    model_servers: Mapping[str, ReleaseServer]
     watch: Watch | None
     stops: Stops
     shadow: Shadow | None
@@ -74,7 +78,7 @@ class Planning:
 
 
 def planning(
-    settings: Settings, model_client: Callable[[Role], httpx.Client], stop_causes: Causes | None = None
+    settings: Settings, model_client: Callable[[Assigned], httpx.Client], stop_causes: Causes | None = None
 ) -> Planning:
     """Return the parts of the service.
 
@@ -83,7 +87,7 @@ def planning(
     settings : Settings
         The hospital's settings.
     model_client : callable
-        Returns a client that verifies the identity of a role's model server.
+        Returns a client that verifies the identity of a release's model server.
     stop_causes : Causes, optional
         What stops a canary, in place of the table.
     """
@@ -93,10 +97,14 @@ def planning(
     recorder = Recorder("planning", settings.hospital, audit_engine)
     stops = Stops(engine, recorder)
     metrics = Metrics(settings.releases, stops)
+    budget = settings.budget_milliseconds / 1000
     servers: dict[Role, ReleaseServer] = {
-        role: _server(assigned, model_client(role), settings.budget_milliseconds / 1000)
+        role: _server(assigned, model_client(assigned), budget)
         for role, assigned in settings.releases.by_role()
         if role is not Role.PREVIOUS
+    }
+    model_servers = {
+        name: _server(assigned, model_client(assigned), budget) for name, assigned in settings.releases.models.items()
     }
     if Role.ACTIVE not in servers:
         log.warning("The hospital has no active release (RELEASES); patients are ranked by LACE")
@@ -105,7 +113,7 @@ def planning(
     watch = Watch(canary, stops, engine, stop_causes or causes(), answers.release_ref) if canary else None
     assigned_shadow = settings.releases.shadow
     shadow = Shadow(assigned_shadow, servers[Role.SHADOW], engine, metrics) if assigned_shadow else None
-    sources = [server.source.refresh for server in servers.values()]
+    sources = [server.source.refresh for server in (*servers.values(), *model_servers.values())]
     watching = [part.refresh for part in (watch, shadow) if part is not None]
     return Planning(
         settings=settings,
@@ -114,6 +122,10 @@ def planning(
         engine=engine,
         recorder=recorder,
         servers=servers,
+        models={
+            name: Scoring(server, features, stale_hours=settings.stale_hours) for name, server in model_servers.items()
+        },
+        model_servers=model_servers,
         watch=watch,
         stops=stops,
         shadow=shadow,

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from services.planning.answers import past_reasons
+from services.planning.delivery.releases import FIRST_MODEL
 from services.planning.schema import MOST_SCORES, PastFeedback, PastScore
 from services.planning.scoring import FallbackOutcome, NotScoredOutcome, Outcome, ScoredOutcome
 from services.planning.tables import FEEDBACK, SCORES
@@ -21,7 +22,9 @@ class Past:
     feedback: list[PastFeedback]
 
 
-def add(connection: sa.Connection, workflow: str, record: int, outcomes: Iterable[Outcome]) -> None:
+def add(
+    connection: sa.Connection, workflow: str, record: int, outcomes: Iterable[Outcome], model: str | None = None
+) -> None:
     """Add what one request was answered.
 
     Parameters
@@ -34,15 +37,25 @@ def add(connection: sa.Connection, workflow: str, record: int, outcomes: Iterabl
         Sequence of the request's audit record.
     outcomes : iterable of Outcome
         What was answered.
+    model : str, optional
+        Name of the further model that was asked, which its rows have in place of the release's own.
     """
-    rows = [{"record": record, "workflow": workflow} | _row(outcome) for outcome in outcomes]
+    named = {"model": model} if model else {}
+    rows = [{"record": record, "workflow": workflow} | _row(outcome) | named for outcome in outcomes]
     connection.execute(sa.insert(SCORES), rows)
 
 
 def of_encounter(connection: sa.Connection, encounter: str) -> Past:
-    """Return the newest scores of an encounter and the feedback on it; nothing of one that was never asked about."""
+    """Return the newest scores of an encounter and the feedback on it; nothing of one that was never asked about.
+
+    Scores of further models are not among them: who sees the worklist did not ask for these.
+    """
+    of_first = sa.or_(SCORES.c.model.is_(None), SCORES.c.model.startswith(f"{FIRST_MODEL}-"))
     scores = connection.execute(
-        sa.select(SCORES).where(SCORES.c.encounter == encounter).order_by(SCORES.c.id.desc()).limit(MOST_SCORES)
+        sa.select(SCORES)
+        .where(SCORES.c.encounter == encounter, of_first)
+        .order_by(SCORES.c.id.desc())
+        .limit(MOST_SCORES)
     )
     feedback = connection.execute(
         sa.select(FEEDBACK).where(FEEDBACK.c.encounter == encounter).order_by(FEEDBACK.c.id.desc()).limit(MOST_SCORES)

@@ -38,12 +38,12 @@ def serve(environment: Mapping[str, str]) -> None:
     try:
         tls = ServerSettings.from_environment(environment)
         clients = {
-            role: client(assigned.url, SpiffeId(settings.hospital, MODEL_SERVER), tls.files)
-            for role, assigned in settings.releases.by_role()
+            assigned: client(assigned.url, SpiffeId(settings.hospital, MODEL_SERVER), tls.files)
+            for assigned in settings.releases.all()
         }
     except ValueError as fault:
         raise UserError(f"TLS_CALLERS, TLS_PORT or RELEASES: {fault}; correct the service's environment.") from None
-    parts = planning(settings, lambda role: clients[role])
+    parts = planning(settings, lambda assigned: clients[assigned])
     parts.refresh.round()
     _record_start(parts, deployment)
     if settings.metrics_port is not None:
@@ -61,6 +61,8 @@ def _record_start(parts: Planning, deployment: Deployment) -> None:
         "feedback": feedback.TABLE.read_bytes(),
         "thresholds": answers.thresholds(release) if release else b"",
     }
+    further = {name: server.source.get() for name, server in parts.model_servers.items()}
+    components |= {f"thresholds-{name}": answers.thresholds(one) for name, one in further.items() if one}
     entry = start_entry(
         "planning",
         parts.settings.hospital,

@@ -15,6 +15,8 @@ from services.audit.records import Record, ReleaseRef, ScoredEncounter
 from services.audit.replay import Model, Replay, kept_values, replay_record, require_unchanged, values_of
 
 SERVICE = "planning"
+OF_FURTHER_MODELS = "POST /v1/models/"
+"""Begins the route of what further models answered, which a candidate of the first model is not compared with."""
 ERASED, NO_VALUES = "erased", "without-values"
 
 
@@ -95,7 +97,8 @@ def read(
     differing: int | None = None
     for record in chain.records(connection, since=start, until=end):
         require_unchanged(record, hospital)
-        if record.entry.service != SERVICE or not record.entry.scores:
+        entry = record.entry
+        if entry.service != SERVICE or not entry.scores or entry.route.startswith(OF_FURTHER_MODELS):
             continue
         kept = kept_values(connection, record)
         replays = replay_record(connection, record, kept, open_model)

@@ -1,4 +1,4 @@
-"""The releases that the hospital's entry assigns to planning, by role: the variable ``RELEASES``, a JSON object."""
+"""The releases that the hospital's entry assigns to planning, by role and model: the variable ``RELEASES``, in JSON."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+FIRST_MODEL = "readmission-risk"
+"""The model that the roles are of: each release of it is named so with its version."""
 
 
 class Role(StrEnum):
@@ -15,6 +18,9 @@ class Role(StrEnum):
     CANARY = "canary"
     SHADOW = "shadow"
     PREVIOUS = "previous"
+
+
+ModelName = Annotated[str, Field(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]
 
 
 class Assigned(BaseModel):
@@ -91,6 +97,8 @@ class Releases(BaseModel):
         Gets copies, and answers nobody.
     previous
         Was active before; its server is kept ready for a rollback.
+    models
+        Further models by the name under which they are asked, each with its release.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -99,14 +107,17 @@ class Releases(BaseModel):
     canary: AssignedCanary | None = None
     shadow: AssignedShadow | None = None
     previous: Assigned | None = None
+    models: dict[ModelName, Assigned] = {}
 
     @model_validator(mode="after")
     def _roles_fit(self) -> Self:
         if self.active is None and (self.canary or self.shadow):
             raise ValueError("a canary or a shadow needs an active release, which it is compared with")
-        digests = [assigned.digest[:12] for _, assigned in self.by_role()]
+        if any(f"{name}-".startswith(f"{FIRST_MODEL}-") for name in self.models):
+            raise ValueError(f"the name of a further model does not begin with {FIRST_MODEL}, as those of the first do")
+        digests = [assigned.digest[:12] for assigned in self.all()]
         if len(set(digests)) != len(digests):
-            raise ValueError("a release has one role")
+            raise ValueError("a release has one role, or is a further model's")
         return self
 
     def by_role(self) -> Iterator[tuple[Role, Assigned]]:
@@ -115,6 +126,10 @@ class Releases(BaseModel):
             assigned: Assigned | None = getattr(self, role.value)
             if assigned is not None:
                 yield role, assigned
+
+    def all(self) -> list[Assigned]:
+        """Return the releases of all roles and models."""
+        return [*(assigned for _, assigned in self.by_role()), *self.models.values()]
 
 
 def _parsed(value: object) -> object:

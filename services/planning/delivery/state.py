@@ -1,4 +1,4 @@
-"""State of a hospital's releases in motion: roles, counts, and the stop of a canary with its cause."""
+"""State of a hospital's releases: roles and further models, counts, and the stop of a canary with its cause."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -71,7 +71,7 @@ class Differences:
 
 @dataclass(frozen=True)
 class RoleState:
-    """A release with its role."""
+    """A release with its role; of a further model, with its name, by which it is asked."""
 
     role: Role
     release: str
@@ -80,6 +80,7 @@ class RoleState:
     counts: Counts | None = None
     differences: Differences | None = None
     stop: StopState | None = None
+    model: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values; what it has not is left out."""
@@ -103,11 +104,12 @@ class RoleState:
                 f"{self.differences.failed} without an answer, {self.differences.dropped} dropped"
             )
         stop = f", STOPPED at {self.stop.at:%Y-%m-%d %H:%M} UTC: {self.stop.cause}" if self.stop else ""
-        return f"{self.role.value}: {self.release}{share}{units}{counts}{stop}"
+        subject = f"{self.model} {self.role.value}" if self.model else self.role.value
+        return f"{subject}: {self.release}{share}{units}{counts}{stop}"
 
 
 def read(connection: sa.Connection, releases: Releases) -> list[RoleState]:
-    """Return the state of each role.
+    """Return the state of each role, and the release of each further model.
 
     Parameters
     ----------
@@ -131,6 +133,7 @@ def read(connection: sa.Connection, releases: Releases) -> list[RoleState]:
                 stop=_stop(connection, assigned.digest),
             )
         )
+    states += [RoleState(Role.ACTIVE, one.release, model=model) for model, one in releases.models.items()]
     return states
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from services.database.schemas import Schema
 from services.planning.__main__ import app
-from services.planning.delivery.releases import AssignedCanary, Releases
+from services.planning.delivery.releases import Assigned, AssignedCanary, Releases
 from services.planning.tables import CALLS, STOPS
 from tests.support.databases.postgres import server_environment
 from tests.support.serving.planning_world import PlanningWorld
@@ -19,6 +19,8 @@ DIGEST = "ab" * 32
 CANARY = AssignedCanary(
     release=f"v2@{DIGEST[:12]}", model="readmission-risk-v2", url="https://model", files="s3://models/v2", percent=10
 )
+
+OTHER = Assigned(release=f"v3@{'cd' * 6}", model="readmission-risk-v3", url="https://other", files="s3://v3")
 
 
 def environment(hospital: PlanningWorld, **variables: str) -> dict[str, str]:
@@ -67,4 +69,7 @@ def test_the_state_of_a_canary(hospital: PlanningWorld, monkeypatch: pytest.Monk
     text = shown(hospital, monkeypatch)
     assert f"canary: {CANARY.release}, 10 % of encounters, 0 answers, 1 of 2 calls failed, STOPPED at" in text
     assert "error-rate" in text
+    models = Releases(active=hospital.settings.releases.active, models={"boosted": OTHER})
+    text = shown(hospital, monkeypatch, RELEASES=models.model_dump_json(exclude_none=True))
+    assert f"boosted active: {OTHER.release}" in text.splitlines()
     assert "no release is assigned" in shown(hospital, monkeypatch, RELEASES="{}")

@@ -51,6 +51,7 @@ CHECKS = [
     ("method", "path"),
     [
         ("POST", "/v1/scores"),
+        ("POST", "/v1/models/{model}/scores"),
         ("GET", "/v1/scores/{encounter}"),
         ("POST", "/v1/feedback"),
     ],
@@ -98,6 +99,7 @@ def test_every_operation_documents_its_answers(document: dict[str, Any]) -> None
     }
     assert {path for _, path in operations} == {
         "/v1/scores",
+        "/v1/models/{model}/scores",
         "/v1/scores/{encounter}",
         "/v1/feedback",
         "/healthz",

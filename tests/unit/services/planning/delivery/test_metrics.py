@@ -9,7 +9,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
 from services.planning.delivery.calls import CallFault
 from services.planning.delivery.metrics import ANSWERED, Metrics
-from services.planning.delivery.releases import AssignedShadow, Releases, Role
+from services.planning.delivery.releases import FIRST_MODEL, AssignedShadow, Releases, Role
 from services.planning.delivery.stops import Cause
 from tests.support.serving.canary_world import CanaryWorld, Running
 from tests.support.serving.model_servers import free_port
@@ -25,7 +25,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 def labels(run: Running, role: Role) -> dict[str, str]:
     [release] = [one.release for name, one in run.parts.settings.releases.by_role() if name is role]
-    return {"role": role.value, "release": release}
+    return {"model": FIRST_MODEL, "role": role.value, "release": release}
 
 
 def calls(run: Running, role: Role, fault: str = ANSWERED) -> float:
@@ -108,6 +108,7 @@ def test_prometheus_reads_bounded_labels_without_pseudonyms(world: CanaryWorld) 
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     assert len(samples) > 20
     allowed = {
+        "model": {FIRST_MODEL},
         "role": {role.value for role in Role},
         "release": releases,
         "fault": {ANSWERED, *CallFault},

@@ -38,6 +38,27 @@ def test_all_roles() -> None:
     assert parse() == Releases()
 
 
+def test_further_models_have_releases_of_their_own() -> None:
+    releases = parse(active=release(1), models={"boosted": release(2)})
+    assert [role for role, _ in releases.by_role()] == [Role.ACTIVE]
+    assert [one.release for one in releases.all()] == [f"v1@{1:012x}", f"v2@{2:012x}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "says"),
+    [
+        ("boosted", 1, "a release has one role, or is a further model's"),
+        ("readmission-risk", 2, "the name of a further model does not begin with readmission-risk"),
+        ("readmission-risk-v2", 2, "the name of a further model does not begin with readmission-risk"),
+        ("Boosted", 2, "models"),
+        ("a/b", 2, "models"),
+    ],
+)
+def test_a_further_model_that_does_not_fit_is_refused(name: str, number: int, says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        parse(active=release(1), models={name: release(number)})
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
