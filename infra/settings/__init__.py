@@ -8,11 +8,12 @@ from infra.settings.gateway import Gateway
 from infra.settings.hospital import Contact, DataClass, Hospital, Leaving
 from infra.settings.images import Images
 from infra.settings.network import Endpoint, PeerNetwork, PostgresqlServer, VaultServer
-from infra.settings.releases import Canary, Release, ReleaseRole, Shadow
+from infra.settings.releases import FIRST_MODEL, Canary, FurtherModel, Release, ReleaseRole, Shadow
 from infra.settings.resources import Amount, Resources
 from infra.settings.sign_in import SignIn, StaffRole
 
 __all__ = [
+    "FIRST_MODEL",
     "Amount",
     "Autoscaler",
     "Canary",
@@ -23,6 +24,7 @@ __all__ = [
     "EksSettings",
     "Endpoint",
     "ExistingClusterSettings",
+    "FurtherModel",
     "Gateway",
     "Hospital",
     "Images",

@@ -117,6 +117,7 @@ class Environment(Section):
         yield from validation.shared_keys(self.environment, self.hospitals)
         yield from validation.below_tier(self.tier, self.operators, self.hospitals)
         yield from validation.unreachable(self.hospitals, gateway=self.gateway is not None)
+        yield from validation.unasked(self.hospitals, gateway=self.gateway is not None)
         yield from validation.sign_in(self.hospitals, self.networks.ranges())
 
     @property

@@ -21,7 +21,17 @@ from infra.settings.fields import (
     retention_days,
 )
 from infra.settings.network import port
-from infra.settings.releases import Approver, Canary, Promotion, Release, ReleaseName, ReleaseRole, Shadow
+from infra.settings.releases import (
+    FIRST_MODEL,
+    Approver,
+    Canary,
+    FurtherModel,
+    Promotion,
+    Release,
+    ReleaseName,
+    ReleaseRole,
+    Shadow,
+)
 from infra.settings.resources import Resources
 from infra.settings.sign_in import SignIn, UnitName
 
@@ -154,6 +164,9 @@ class Hospital(Section):
     previous: ReleaseName | None = Field(
         None, description="Release that was served before and is kept warm, to which a rollback returns."
     )
+    models: tuple[FurtherModel, ...] = Field(
+        (), description="Models that it serves beside the first one, each to applications of its own."
+    )
     promotion: Promotion | None = Field(
         None, description="Approved candidate that the next run of the `release` Job publishes."
     )
@@ -203,16 +216,33 @@ class Hospital(Section):
         return self
 
     @model_validator(mode="after")
+    def _models_are_told_apart(self) -> Self:
+        if self.models and self.release is None:
+            raise ValueError("has models but no release; add release, which is the first model's")
+        names = [model.name for model in self.models]
+        repeated = next((name for name in names if names.count(name) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"names the model {repeated} more than once; choose another name")
+        of_first = next((name for name in names if f"{name}-".startswith(f"{FIRST_MODEL}-")), None)
+        if of_first is not None:
+            raise ValueError(
+                f"names the model {of_first}, and releases of the first model are named {FIRST_MODEL}-VERSION; choose "
+                "another name"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _releases_are_told_apart(self) -> Self:
         others = [role for role in self.roles if role is not ReleaseRole.ACTIVE]
         if others and self.release is None:
             raise ValueError(
                 f"has {' and '.join(others)} but no release; add release, which answers all other encounters"
             )
-        by_version: dict[str, ReleaseRole] = {}
-        for role, release in self.roles.items():
+        by_version: dict[str, str] = {}
+        named = [(str(role), release) for role, release in self.roles.items()]
+        for role, release in (*named, *((f"the model {one.name}", one.release) for one in self.models)):
             other = by_version.setdefault(release.version, role)
-            if other is not role:
+            if other != role:
                 raise ValueError(
                     f"names {release.version} as {other} and as {role}; a version is one model server, so remove one "
                     "of the two, or release the model again with a version of its own"
@@ -243,7 +273,7 @@ class Hospital(Section):
 
     @property
     def roles(self) -> dict[ReleaseRole, Release]:
-        """Its releases by what they do; each has a model server of its own."""
+        """The first model's releases by what they do; each has a model server of its own."""
         named = {
             ReleaseRole.ACTIVE: self.release,
             ReleaseRole.CANARY: self.canary.release if self.canary else None,
@@ -253,6 +283,13 @@ class Hospital(Section):
         return {role: release for role, release in named.items() if release}
 
     @property
+    def releases(self) -> tuple[Release, ...]:
+        """Its releases of the first model and of each further one; each release has a model server of its own."""
+        return (*self.roles.values(), *(model.release for model in self.models))
+
+    @property
     def client_certificates(self) -> tuple[str, ...]:
         """Common names of the client certificates that its certificate authority may issue."""
-        return tuple(dict.fromkeys((*self.applications, *((self.ehr.application,) if self.ehr else ()))))
+        further = (application for model in self.models for application in model.applications)
+        ehr = (self.ehr.application,) if self.ehr else ()
+        return tuple(dict.fromkeys((*self.applications, *further, *ehr)))

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 from infra.settings.fields import Section, Text, Written, matching
 from infra.settings.sign_in import UnitName
 
+FIRST_MODEL = "readmission-risk"
+"""Name of the model that the roles of an entry are of, and of which every release is a version."""
+
 
 @dataclass(frozen=True)
 class Release:
@@ -45,6 +48,14 @@ ReleaseName = Annotated[
 
 CandidateDigest = Annotated[
     str, matching(r"[0-9a-f]{12}", "the 12 digits that the training Job printed, such as 3f9c2d4be071")
+]
+ModelName = Annotated[
+    str,
+    matching(
+        r"[a-z](-?[a-z0-9])*",
+        "small letters, digits and single hyphens, starting with a letter, at most 32 characters",
+        32,
+    ),
 ]
 ReleaseVersion = Annotated[str, matching(r"v[1-9][0-9]{0,3}", "a version such as v1")]
 Approver = Annotated[
@@ -88,3 +99,22 @@ class Shadow(Section):
 
     release: ReleaseName = Field(description="The release; it needs the same gates and approvals as `release`.")
     percent: int = Field(100, ge=1, le=100, description="Share of the encounters whose requests are copied.")
+
+
+class FurtherModel(Section):
+    """Model that is served beside the first one, to applications of its own."""
+
+    name: ModelName = Field(description="Name by which applications ask it: `/v1/models/NAME/scores`.")
+    release: ReleaseName = Field(description="Its release; it needs the same gates and approvals as `release`.")
+    applications: tuple[Text, ...] = Field(
+        min_length=1,
+        description="Claim `client_id` of the programs that may ask this model; those of the entry's `applications` "
+        "may not, unless they are named here too.",
+    )
+
+    @model_validator(mode="after")
+    def _each_application_once(self) -> Self:
+        repeated = next((one for one in self.applications if self.applications.count(one) > 1), None)
+        if repeated is not None:
+            raise ValueError(f"names the application {repeated} more than once; keep one")
+        return self

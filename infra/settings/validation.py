@@ -67,6 +67,13 @@ def unreachable(hospitals: Iterable[Hospital], *, gateway: bool) -> Iterator[str
             )
 
 
+def unasked(hospitals: Iterable[Hospital], *, gateway: bool) -> Iterator[str]:
+    """Yield a sentence for each hospital whose further models nobody can ask, since only a gateway lets programs in."""
+    for hospital in hospitals:
+        if hospital.models and not gateway:
+            yield f"hospital {hospital.name} has models, which are asked through a gateway; add gateway, or remove them"
+
+
 def sign_in(hospitals: Iterable[Hospital], ranges: Iterable[tuple[str, IPv4Network]]) -> Iterator[str]:
     """Yield a sentence for each identity provider whose tokens or address another part of the stack would share.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from policy_pack import tables
+from policy_pack.facts.exposure.model_paths import is_same
 from policy_pack.facts.zone_table import WORKLOADS
 
 TABLE = WORKLOADS.parents[1] / "services" / "workflows.yaml"
@@ -61,7 +62,7 @@ class RouteRow:
     account
         ServiceAccount of the workload that answers, which is the label of its pods; empty where none does.
     requests
-        Methods and paths; a path that ends in ``/`` is a prefix.
+        Methods and paths; a path that ends in ``/`` is a prefix, and ``{model}`` in one stands for any further model.
     """
 
     name: str
@@ -80,7 +81,7 @@ def _covers(declared: str, kind: str, path: str) -> bool:
         return False
     if declared.endswith("/"):
         return path == declared.removesuffix("/") or path.startswith(declared)
-    return kind == "Exact" and path == declared
+    return kind == "Exact" and is_same(declared, path)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class TrustedIssuer:
         Whether people sign in there.
     sign_in_urls
         URLs at which they do, by the field of a SecurityPolicy that has them.
+    models
+        Claims of the requests to a further model of the hospital, by its name.
     """
 
     issuer: str
@@ -52,6 +54,11 @@ class TrustedIssuer:
     claims: Mapping[str, tuple[str, ...]]
     sign_in: bool = False
     sign_in_urls: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+
+    def claims_for(self, model: str) -> Mapping[str, tuple[str, ...]] | None:
+        """Return the claims of requests that ask a further model, or none (``""``); None: no such one."""
+        return self.models.get(model) if model else self.claims
 
 
 @dataclass(frozen=True)
@@ -184,8 +191,13 @@ def _tokens(gateway: Mapping[str, Any], hospitals: Iterable[Mapping[str, Any]]) 
 def _issuers(gateway: Mapping[str, Any], hospital: Mapping[str, Any]) -> Iterator[TrustedIssuer]:
     """Return the issuers of a hospital: of its programs' access tokens, its EHR, and the provider of its people."""
     name = str(hospital["name"])
-    clients = {"client_id": tuple(hospital.get("applications") or ())}
-    yield TrustedIssuer(gateway["issuer"], (gateway.get("audience", ""),), gateway.get("jwksUri", ""), clients)
+    yield TrustedIssuer(
+        gateway["issuer"],
+        (gateway.get("audience", ""),),
+        gateway.get("jwksUri", ""),
+        _clients(hospital),
+        models={str(model["name"]): _clients(model) for model in hospital.get("models") or ()},
+    )
     ehr = hospital.get("ehr") or {}
     if ehr:
         port = gateway.get("port", _HTTPS)
@@ -198,6 +210,11 @@ def _issuers(gateway: Mapping[str, Any], hospital: Mapping[str, Any]) -> Iterato
         keys_url, audience = people.get("jwksUri", ""), people.get("audience", "")
         urls = {"authorizationEndpoint": people["authorizationUri"], "tokenEndpoint": people["tokenUri"]}
         yield TrustedIssuer(people.get("issuer", ""), (audience,), keys_url, claims, sign_in=True, sign_in_urls=urls)
+
+
+def _clients(entry: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the claims of the programs of a hospital's entry, or of a further model in it."""
+    return {"client_id": tuple(entry.get("applications") or ())}
 
 
 def read_file(path: Path) -> Addresses:

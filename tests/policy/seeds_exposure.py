@@ -164,6 +164,12 @@ CLIENTS: list[Seed] = [
     seed("AUTH-01", _SECURITY, f"{_PROVIDER}.issuer", "https://elsewhere.example"),
     seed("AUTH-01", _SECURITY, f"{_PROVIDER}.remoteJWKS.uri", "https://elsewhere.example/keys"),
     seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0].values", ["south-ehr"], name="north-*"),
+    # An application of one model at the other one's route, in both directions; and at that of a model that is none.
+    seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0].values", ["north-research"], name="north-*").here(),
+    *(
+        seed("AUTH-01", _ROUTE, "spec.rules[0].matches[0].path.value", f"/v1/models/{model}/scores").here()
+        for model in ("boosted", "other")
+    ),
     seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0]", {"name": "iss", "values": ["https://idp"]}),
     seed("AUTH-01", _SECURITY, f"{_RULE}.principal.jwt.claims[0].name", "sub"),
     seed("AUTH-01", _SECURITY, f"{_PROVIDER}.remoteJWKS.uri", "http://idp/keys"),
@@ -258,6 +264,9 @@ DECLARED: list[Seed] = [
             ("matches[0].path.value", "/v1/"),
             ("matches[0].path.value", "/v1/scores-of-all"),
             ("matches[0].path.value", "/v1/scores/../feedback"),
+            ("matches[0].path.value", "/v1/models"),
+            ("matches[0].path.value", "/v1/models/UPPER/scores"),
+            ("matches[0].path.value", "/v1/models/boosted"),
             ("matches[0].path.type", "RegularExpression"),
             ("matches[0].path", GONE),
             ("filters", [{"type": "URLRewrite", "urlRewrite": {"path": {"replaceFullPath": "/v2/repository"}}}]),

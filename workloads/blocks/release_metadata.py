@@ -111,7 +111,7 @@ def read_releases(settings: Settings, aws: AwsAccount) -> dict[str, dict[Release
     """
     options = pulumi.InvokeOptions(provider=aws.primary)
     return {
-        hospital.name: {release: _read(settings, hospital, release, options) for release in hospital.roles.values()}
+        hospital.name: {release: _read(settings, hospital, release, options) for release in hospital.releases}
         for hospital in settings.working
     }
 

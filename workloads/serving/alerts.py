@@ -73,7 +73,10 @@ class Alerts(pulumi.ComponentResource):
         self._name, self._args = name, args
         for workload in args.scraped:
             self._pod_monitor(workload)
-        for role, release in args.hospital.roles.items():
+        further = ((None, model.release) for model in args.hospital.models)
+        for role, release in (*args.hospital.roles.items(), *further):
+            model = model_name(release.version)
+            of_role = [alert for alert in table() if alert.role in (None, role)]
             model = model_name(release.version)
             of_role = [alert for alert in table() if alert.role in (None, role)]
             group = {"name": model, "rules": [_rule(alert, args.hospital.name, release) for alert in of_role]}

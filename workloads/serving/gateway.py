@@ -14,7 +14,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import Cluster
-from infra.settings import Gateway, Hospital, names
+from infra.settings import FIRST_MODEL, Gateway, Hospital, names
 from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.gateway_class import ENVOY_API, ProxyPods, proxy_spec
 from workloads.serving import routes
@@ -30,7 +30,6 @@ from workloads.serving.gateway_routes import (
     hospital_routes,
 )
 from workloads.serving.gateway_security import CLIENT_SECRET
-from workloads.serving.inference_service import MODEL
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY, Workload
 
@@ -78,7 +77,8 @@ class HospitalGatewayArgs:
 
 def routes_of(gateway: Gateway, hospital: Hospital, workloads: Mapping[str, Workload]) -> HospitalRoutes:
     """Return the routes of a hospital, from the route table, to the workloads that the stack declares."""
-    return hospital_routes(gateway, hospital, routes.table().served(workloads, MODEL, hospital.release), workloads)
+    served = routes.table().served(workloads, FIRST_MODEL, hospital.release, hospital.models)
+    return hospital_routes(gateway, hospital, served, workloads)
 
 
 class HospitalGateway(pulumi.ComponentResource):

@@ -8,7 +8,7 @@ from infra.settings import Gateway, Hospital, names
 from workloads.blocks.deployment import SERVICE_PORT
 from workloads.platform.gateway_class import API, APPLICATION_HEADER, CLASS, ENVOY_API
 from workloads.platform.gateway_records import Recorder
-from workloads.serving.gateway_security import REDIRECT, SIGN_OUT, security
+from workloads.serving.gateway_security import REDIRECT, SIGN_OUT, clients, security
 from workloads.serving.routes import Proof, Route
 from workloads.zones import workload_table
 from workloads.zones.workload_table import GATEWAY, RECORDER, Workload
@@ -73,12 +73,16 @@ class HospitalRoutes:
     @property
     def usable(self) -> dict[str, Route]:
         """The routes that some application of the hospital can use."""
-        present = {
-            Proof.EHR_JWT: self.hospital.ehr is not None,
-            Proof.OAUTH: bool(self.hospital.applications),
-            Proof.SIGN_IN: self.hospital.sign_in is not None,
-        }
-        return {name: route for name, route in self.routes.items() if present[route.proof]}
+        return {name: route for name, route in self.routes.items() if self._is_used(route)}
+
+    def _is_used(self, route: Route) -> bool:
+        match route.proof:
+            case Proof.EHR_JWT:
+                return self.hospital.ehr is not None
+            case Proof.OAUTH:
+                return bool(clients(self.hospital, route))
+            case Proof.SIGN_IN:
+                return self.hospital.sign_in is not None
 
     @property
     def has_browsers(self) -> bool:

@@ -20,6 +20,11 @@ _NO_REDIRECT = [
 Spec = dict[str, object]
 
 
+def clients(hospital: Hospital, route: Route) -> tuple[str, ...]:
+    """Return the OAuth clients that may use a route: the hospital's, or those of the further model that it asks."""
+    return hospital.applications if route.clients is None else route.clients
+
+
 def security(gateway: Gateway, hospital: Hospital, route: Route) -> Spec:
     """Return the spec of the SecurityPolicy of a route, without its target."""
     match route.proof:
@@ -83,7 +88,7 @@ def _of_clients(gateway: Gateway, hospital: Hospital, route: Route) -> Spec:
     }
     rules = [
         _allow(client, "hospital", {CLIENT_CLAIM: [client]}, scopes=[route.scope], cel=_certificate_of(client))
-        for client in hospital.applications
+        for client in clients(hospital, route)
     ]
     return _policy(provider, rules)
 

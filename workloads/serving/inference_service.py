@@ -11,7 +11,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 from infra.cluster.node_classes import Placement
-from infra.settings import Amount, Release, Resources, names
+from infra.settings import FIRST_MODEL, Amount, Release, Resources, names
 from workloads.blocks import deployment, pod
 from workloads.blocks.drain import GRACE_SECONDS, REPLACED_WHEN_READY
 from workloads.blocks.hospital_context import HospitalContext
@@ -20,8 +20,7 @@ from workloads.blocks.spread import spread_constraint
 from workloads.platform.platform import STORAGE_CONTAINER
 from workloads.zones.workload_table import MODEL_SERVER
 
-MODEL = "readmission-risk"
-RUNTIME = MODEL
+RUNTIME = FIRST_MODEL
 # Name of the volume that KServe's storage initializer fills.
 MODEL_VOLUME = "kserve-provision-location"
 MODEL_FOLDER = "/mnt/models"
@@ -36,7 +35,7 @@ RUNTIME_RESOURCES = Resources(requests=Amount.of(100, 256), limits=Amount.of(500
 
 def model_name(version: str) -> str:
     """Return the name of a version of the model in the inference protocol."""
-    return f"{MODEL}-{version}"
+    return f"{FIRST_MODEL}-{version}"
 
 
 def model_url(hospital: str, release: Release) -> str:

@@ -47,13 +47,15 @@ def _environment(context: HospitalContext) -> dict[str, pulumi.Input[str]]:
     }
 
 
-def assigned(context: HospitalContext) -> dict[str, dict[str, object]]:
-    """Return the releases of a hospital by role, as ``services/planning/settings.py`` reads them."""
+def assigned(context: HospitalContext) -> dict[str, object]:
+    """Return a hospital's releases by role and by further model, as ``services/planning/settings.py`` reads them."""
     hospital = context.hospital
-    return {
+    by_role: dict[str, object] = {
         _ROLES[role]: {**_release(context, release), **_share(hospital, role)}
         for role, release in hospital.roles.items()
     }
+    models = {model.name: _release(context, model.release) for model in hospital.models}
+    return by_role | ({"models": models} if models else {})
 
 
 def _release(context: HospitalContext, release: Release) -> dict[str, object]:

@@ -65,7 +65,7 @@ def _quota(workloads: list[Workload], settings: Settings, hospital: Hospital) ->
 def _replicas(workload: Workload, hospital: Hospital) -> int:
     pods = workload.pods
     count = (hospital.replicas.max if pods.replicas == "hospital" else pods.replicas) + pods.surge
-    return count * max(1, len(hospital.roles)) if pods.per_release else count
+    return count * max(1, len(hospital.releases)) if pods.per_release else count
 
 
 def _container(workload: Workload, settings: Settings, hospital: Hospital) -> Resources:

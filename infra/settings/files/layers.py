@@ -18,6 +18,7 @@ from infra.settings.releases import ReleaseRole
 OVERLAY = "overlay"
 """Folder of the engine's files of stacks."""
 HOSPITALS = "hospitals"
+_NAME_RELEASES = (*ReleaseRole, "models")
 _CONFIG = "config"
 _NAME = "name"
 
@@ -119,7 +120,7 @@ def _faults(
     faults += [
         f"{where}.{role} is also in the entry of {files[0]}; remove one of the two"
         # What the overlay says of them would hide what the entry says.
-        for role in ReleaseRole
+        for role in _NAME_RELEASES
         if role in given and entries[places[name]].get(role)
     ]
     return faults

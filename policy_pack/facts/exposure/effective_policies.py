@@ -7,6 +7,7 @@ from typing import Any
 from policy_pack.facts.exposure.gateway_objects import Attached, Target, policies
 from policy_pack.facts.exposure.protections import Spec
 from policy_pack.stack.graph import Graph
+from policy_pack.stack.values import View
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,13 @@ class Scope:
         The scope for messages.
     targets
         The objects, each with its labels.
+    rules
+        The rules of the route that it is.
     """
 
     label: str
     targets: Sequence[tuple[Target, Mapping[str, str]]]
+    rules: Sequence[View] = ()
 
 
 @dataclass(frozen=True)

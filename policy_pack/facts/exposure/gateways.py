@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from policy_pack.facts.exposure.certificates import authority_of, client_authority, untrusted
-from policy_pack.facts.exposure.effective_policies import Scope, effective
+from policy_pack.facts.exposure.effective_policies import Effective, Scope, effective
 from policy_pack.facts.exposure.entry_points import PLACE, EntryPoint
 from policy_pack.facts.exposure.envoy_service import Proxy, proxy_of
 from policy_pack.facts.exposure.gateway_objects import (
@@ -78,11 +78,13 @@ class Listener:
         for route in routes:
             label, whole = label_of(route, self.context.graph), target_of(route, self.context.graph)
             above: list[tuple[Target, Mapping[str, str]]] = [(whole, labels_of(route)), *own]
-            rules = [rule.at("name").text() for rule in route.at("spec.rules").items()]
-            yield Scope(label, above)
-            for rule in filter(None, rules):
-                target = Target(whole.kind, whole.namespace, whole.name, rule)
-                yield Scope(f"{label} rule {rule}", [(target, {}), *above])
+            rules = list(route.at("spec.rules").items())
+            yield Scope(label, above, rules)
+            for rule in rules:
+                name = rule.at("name").text()
+                if name:
+                    target = Target(whole.kind, whole.namespace, whole.name, name)
+                    yield Scope(f"{label} rule {name}", [(target, {}), *above], [rule])
 
 
 def labels_of(resource: Resource) -> Mapping[str, str]:
@@ -142,8 +144,10 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
             valid = partial(token_validation, issuers=_issuers(listener, row))
             yield from _of_policies(listener, SECURITY_POLICY, valid)
         case Protection.AUTHORIZATION:
-            allowed = partial(authorization, issuers=_issuers(listener, row))
-            yield from _of_policies(listener, SECURITY_POLICY, allowed)
+            issuers = _issuers(listener, row)
+            for scope, policy in _in_effect(listener, SECURITY_POLICY):
+                gaps = authorization(policy.spec, issuers, _models(scope) if issuers is not None else ())
+                yield from (f"{gap}{PLACE}{scope.label}: {policy.label}" for gap in gaps)
         case Protection.SIGN_IN:
             yield from _of_policies(listener, SECURITY_POLICY, partial(sign_in, issuers=_issuers(listener, row)))
         case Protection.RATE_LIMIT:
@@ -168,9 +172,19 @@ def _issuers(listener: Listener, row: AllowedEntryPoint) -> tuple[TrustedIssuer,
 
 def _of_policies(listener: Listener, kind: str, gaps: Any) -> Iterator[str]:
     """Yield the gaps of every policy that can be in effect for a route of a listener."""
+    for scope, policy in _in_effect(listener, kind):
+        yield from (f"{gap}{PLACE}{scope.label}: {policy.label}" for gap in gaps(policy.spec))
+
+
+def _in_effect(listener: Listener, kind: str) -> Iterator[tuple[Scope, Effective]]:
     for scope in listener.scopes():
-        for policy in effective(listener.context.graph, kind, scope):
-            yield from (f"{gap}{PLACE}{scope.label}: {policy.label}" for gap in gaps(policy.spec))
+        yield from ((scope, policy) for policy in effective(listener.context.graph, kind, scope))
+
+
+def _models(scope: Scope) -> list[str]:
+    """Return the further models that the requests of a scope ask, by name; empty for the first and for none."""
+    matches = [match for rule in scope.rules for match in rule.at("matches").items()]
+    return sorted({exposure().model_of(match.at("path.value").text()) for match in matches}) or [""]
 
 
 def _client_policies(listener: Listener) -> Iterator[tuple[Mapping[str, Any], str]]:

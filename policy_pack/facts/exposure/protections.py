@@ -168,8 +168,20 @@ def _has_keys(provider: Spec) -> bool:
     return bool(local.get("inline") or part(local, "valueRef", "name"))
 
 
-def authorization(spec: Spec, issuers: Collection[TrustedIssuer] | None = None) -> Iterator[str]:
-    """Yield why a SecurityPolicy allows requests that no claim of a token names, or those of other applications."""
+def authorization(
+    spec: Spec, issuers: Collection[TrustedIssuer] | None = None, models: Collection[str] = ("",)
+) -> Iterator[str]:
+    """Yield why a SecurityPolicy allows requests that no claim of a token names, or those of other applications.
+
+    Parameters
+    ----------
+    spec
+        The policy.
+    issuers
+        Issuers of the stack's configuration; None where it has none.
+    models
+        Further models that the requests ask, by name; empty for the first model and for what asks none.
+    """
     rules = spec.get("authorization")
     if rules is None:
         yield "every request with a token is allowed (authorization)"
@@ -184,16 +196,21 @@ def authorization(spec: Spec, issuers: Collection[TrustedIssuer] | None = None) 
         claims = principal.get("claims") or ()
         if principal.get("provider") not in providers or not any(_names_values(claim) for claim in claims):
             yield f"a rule allows requests by something other than a claim of the token (authorization.rules[{number}])"
-        elif issuers is not None and not _is_allowed(claims, _trusted(providers[principal["provider"]], issuers)):
-            yield f"a rule allows other applications than the hospital's (authorization.rules[{number}])"
+        elif issuers is not None:
+            trusted = _trusted(providers[principal["provider"]], issuers)
+            for model in models:
+                if not _is_allowed(claims, trusted, model):
+                    whose = f"those of the model {model}" if model else "the hospital's"
+                    yield f"a rule allows other applications than {whose} (authorization.rules[{number}])"
 
 
-def _is_allowed(claims: Collection[Spec], trusted: TrustedIssuer | None) -> bool:
+def _is_allowed(claims: Collection[Spec], trusted: TrustedIssuer | None, model: str) -> bool:
     """Return whether claims allow only what the stack's configuration does; an issuer without applications has none."""
-    if trusted is None:
+    needed = trusted.claims_for(model) if trusted is not None else None
+    if needed is None:
         return False
     values = {claim.get("name"): set(claim.get("values") or ()) for claim in claims}
-    return all(values.get(name) and values[name] <= set(allowed) for name, allowed in trusted.claims.items())
+    return all(values.get(name) and values[name] <= set(allowed) for name, allowed in needed.items())
 
 
 def _names_values(claim: Spec) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from policy_pack import tables
+from policy_pack.facts.exposure.model_paths import is_below, model_of
 from policy_pack.settings import FOLDER
 
 TABLE = FOLDER / "exposure.yaml"
@@ -75,7 +76,7 @@ class Destination(_Row):
 
     def has(self, kind: str, path: str) -> bool:
         """Return whether a path match of a route matches only these paths and what is below them."""
-        below = any(path == own or path.startswith(f"{own}/") for own in self.paths)
+        below = any(is_below(own, path) for own in self.paths)
         return below and kind in ("Exact", "PathPrefix") and ".." not in path
 
 
@@ -132,6 +133,11 @@ class ExposureTable(_Row):
         if unknown:
             raise ValueError(f"kinds has no row for {', '.join(unknown)}")
         return self
+
+    def model_of(self, path: str) -> str:
+        """Return the further model that requests of a path ask; empty for other requests."""
+        declared = (own for row in self.entry_points for one in row.leads_to for own in one.paths)
+        return next(filter(None, (model_of(own, path) for own in declared)), "")
 
     def allowing(self, kind: str, namespace: str, reach: Reach, listener: str = "") -> AllowedEntryPoint | None:
         """Return the row that allows an entry point; None where there is none."""

@@ -42,7 +42,9 @@ from workloads.zones import workload_table
 from workloads.zones.workload_table import RECORDER, Workload
 
 HOSPITAL = "north"
-EHR, PROGRAM = "north-ehr", "north-planner"
+EHR, PROGRAM, RESEARCH = "north-ehr", "north-planner", "north-research"
+MODEL = "boosted"
+"""A further model, which the research program alone may ask."""
 RECORDER_ACCOUNT = "gateway-recorder"
 EHR_ISSUER = "https://ehr.north.example"
 _ALGORITHM = "ES384"
@@ -75,6 +77,8 @@ def gateway_settings(folder: Path, ehr_key: ECKey) -> tuple[Gateway, Hospital]:
         written["hospitals"][0] |= {
             "applications": [PROGRAM],
             "ehr": {"application": EHR, "issuer": EHR_ISSUER, "keys": [public_members(ehr_key)]},
+            "release": "v1@000000000000",
+            "models": [{"name": MODEL, "release": "v2@000000000000", "applications": [RESEARCH]}],
         }
 
     found = settings("prod", folder, change)
@@ -96,7 +100,8 @@ def workloads(*, recorder: bool = False) -> dict[str, Workload]:
 def routes(gateway: Gateway, hospital: Hospital, *, recorder: bool = False) -> HospitalRoutes:
     """Return the hospital's routes to these workloads."""
     rows = workloads(recorder=recorder)
-    return hospital_routes(gateway, hospital, table().served(rows, "readmission-risk", None), rows)
+    served = table().served(rows, "readmission-risk", hospital.release, hospital.models)
+    return hospital_routes(gateway, hospital, served, rows)
 
 
 @dataclass

@@ -104,6 +104,17 @@ def test_releases_of_a_hospital_are_known_by_what_they_do(tmp_path: Path) -> Non
     assert south.roles == {}
 
 
+def boosted(**changed: Any) -> dict[str, Any]:
+    return {"name": "readmission-boosted", "release": V2, "applications": ["north-research"]} | changed
+
+
+def test_a_further_model_has_a_release_and_applications_of_its_own(tmp_path: Path) -> None:
+    north, south = settings("dev", tmp_path, entry(release=V1, models=[boosted()])).hospitals
+    assert (north.releases, south.releases) == ((Release.read(V1), Release.read(V2)), ())
+    assert "north-research" not in north.applications
+    assert north.client_certificates == (*north.applications, "north-research")
+
+
 def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
     chosen = settings("dev", tmp_path, entry(release="v1@0123456789ab"))
     assert chosen.hospitals[0].release == Release("v1", "0123456789ab")
@@ -140,6 +151,35 @@ def test_a_release_is_a_version_and_a_digest(tmp_path: Path) -> None:
         (entry(release=V1, canary={"release": V2, "percent": 2.5}), "hospitals[0].canary.percent cannot be used"),
         (entry(release=V1, canary=V2), "hospitals[0].canary must be a map of settings"),
         (entry(release=V1, canary={"release": "v2", "percent": 5}), "canary.release 'v2' cannot be used here; write"),
+        (entry(models=[boosted()]), "hospitals[0] has models but no release; add release"),
+        (entry(release=V2, models=[boosted()]), "names v2 as release and as the model readmission-boosted; a version"),
+        (entry(release=V1, previous=V2, models=[boosted()]), "names v2 as previous and as the model readmission-boost"),
+        (
+            entry(release=V1, models=[boosted(), boosted(name="other")]),
+            "names v2 as the model readmission-boosted and as the model other",
+        ),
+        (
+            entry(release=V1, models=[boosted(), boosted(release="v3@0123456789ab")]),
+            "hospitals[0] names the model readmission-boosted more than once; choose another name.",
+        ),
+        (
+            entry(release=V1, models=[boosted(name="readmission-risk")]),
+            "names the model readmission-risk, and releases",
+        ),
+        (entry(release=V1, models=[boosted(name="readmission-risk-v2")]), "of the first model are named readmission-r"),
+        (entry(release=V1, models=[boosted(name="Boosted")]), "hospitals[0].models[0].name 'Boosted' cannot be used"),
+        (entry(release=V1, models=[boosted(name="b" * 33)]), "at most 32 characters"),
+        (
+            entry(release=V1, models=[boosted(release="v2")]),
+            "models[0].release 'v2' cannot be used here; write version",
+        ),
+        (entry(release=V1, models=[boosted(applications=[])]), "hospitals[0].models[0].applications cannot be used"),
+        (entry(release=V1, models=[boosted(applications=["a", "a"])]), "names the application a more than once"),
+        (entry(release=V1, models=[boosted(percent=10)]), "unknown setting hospitals[0].models[0].percent"),
+        (
+            both(entry(release=V1, models=[boosted()]), without_gateway),
+            "hospital north has models, which are asked through a gateway; add gateway, or remove them.",
+        ),
         (entry(release=V1, shadow={"release": V2, "percent": 101}), "should be less than or equal to 100"),
         (entry(release=V1, shadow={"release": V2, "units": ["surgery"]}), "unknown setting hospitals[0].shadow.units"),
         (

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from policy_pack.engine.evaluate import Evaluator
 from policy_pack.facts.network.selectors import matches, normalized
@@ -19,6 +20,7 @@ from tests.policy.world_cluster import DIGEST, container, pod
 from tests.support.repository import REPOSITORY
 from tests.support.stack.mocked_stack import RELEASE, SECOND_RELEASE
 
+BOOSTED = {"name": "boosted", "release": SECOND_RELEASE, "applications": ["north-research"]}
 SERVICE = "k8s:serving.kserve.io/InferenceService"
 MODEL_CONTROLS = ("ML-01", "ML-02", "ML-03", "INT-04", "AUTH-01", "AUD-08")
 PLAN, BUCKET = "aws:backup/plan:Plan", "aws:s3/bucket:Bucket"
@@ -90,6 +92,39 @@ def test_a_canary_passes_and_is_judged_like_the_release_that_answers(tmp_path: P
         assert broken(Graph(others, "prod")) == [(control, canary.urn)], note
     unwatched = [one for one in resources if one.name != "north-alerts-prometheusrule-readmission-risk-v2"]
     assert set(broken(Graph(unwatched, "prod"))) == {("ML-03", canary.urn)}
+
+
+def with_model(written: dict[str, Any]) -> None:
+    """Give the first hospital a further model, which a program of its own may ask."""
+    written["hospitals"][0] |= {"release": RELEASE, "models": [BOOSTED]}
+
+
+def test_a_further_model_passes_and_neither_model_lets_in_applications_of_the_other(tmp_path: Path) -> None:
+    resources = recorded.graph("prod", tmp_path, with_model).resources
+    file = tmp_path / "Pulumi.prod.yaml"
+    written = yaml.safe_load((REPOSITORY / "Pulumi.prod.yaml").read_text(encoding="utf-8"))
+    written["config"]["healthcare-mlops:hospitals"][0]["models"] = [BOOSTED]
+    file.write_text(yaml.safe_dump(written), encoding="utf-8")
+    evaluator = Evaluator(load(), read_file(file), controls=(*MODEL_CONTROLS, "ML-05", "SEG-12", "TX-03"))
+
+    def broken(graph: Graph) -> list[tuple[str, str]]:
+        return [(one.control, one.text) for one in evaluator.evaluate_stack(graph) if one.status in BROKEN]
+
+    assert broken(Graph(resources, "prod")) == []
+    unwatched = [one for one in resources if one.name != "north-alerts-prometheusrule-readmission-risk-v2"]
+    assert {control for control, _ in broken(Graph(unwatched, "prod"))} == {"ML-03"}
+    policies = {one.props["metadata"]["name"]: one for one in resources if one.kind.endswith("/SecurityPolicy")}
+    own, first = policies["model-scores-boosted"], policies["scores"]
+    rules = {one.urn: one.props["spec"]["authorization"] for one in (own, first)}
+    for one, other, whose in (
+        (own, first, "those of the model boosted"),
+        (first, own, "the hospital's"),
+    ):
+        spec = {**one.props["spec"], "authorization": rules[other.urn]}
+        planted = replace(one, props={**one.props, "spec": spec})
+        refused = broken(Graph([planted if each is one else each for each in resources], "prod"))
+        assert [control for control, _ in refused] == ["AUTH-01"]
+        assert f"a rule allows other applications than {whose}" in refused[0][1]
 
 
 def workload(namespace: str, type_: str, wrap: Callable[[dict[str, Any]], dict[str, Any]]) -> list[Resource]:

@@ -37,6 +37,26 @@ def test_the_routes_are_those_of_the_gateway() -> None:
         assert row.requests == {(method, path) for method, paths in route.paths.items() for path in paths}
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "covered"),
+    [
+        ("Exact", "/v1/models/boosted/scores", True),
+        ("Exact", "/v1/models/readmission-boosted/scores", True),
+        ("PathPrefix", "/v1/models/boosted/scores", False),
+        ("RegularExpression", "/v1/models/.*/scores", False),
+        ("Exact", "/v1/models/boosted", False),
+        ("Exact", "/v1/models//scores", False),
+        ("Exact", "/v1/models/../scores", False),
+        ("Exact", "/v1/models/Boosted/scores", False),
+        ("Exact", "/v1/models/boosted/scores/all", False),
+        ("Exact", "/v1/models/boosted/feedback", False),
+    ],
+)
+def test_a_route_of_further_models_covers_the_path_of_each(kind: str, path: str, covered: bool) -> None:
+    row = workflow_table().route("POST", kind, path)
+    assert (row is not None and row.name == "model-scores") == covered
+
+
 def test_classes_of_data_are_ordered() -> None:
     assert sensitivity("none") < sensitivity("curated") < sensitivity("raw")
     with pytest.raises(ValueError, match="not in tuple"):

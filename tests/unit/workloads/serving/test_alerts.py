@@ -37,10 +37,18 @@ def test_a_model_in_service_is_watched_in_every_way(stack: Stack) -> None:
     assert len(rules(stack)) == len([alert for alert in table() if alert.role is None])
 
 
-def test_a_canary_is_watched_as_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"canary": {"release": SECOND_RELEASE, "percent": 10}},
+        {"models": [{"name": "boosted", "release": SECOND_RELEASE, "applications": ["north-research"]}]},
+    ],
+    ids=["canary", "further model"],
+)
+def test_another_release_is_watched_as_well(tmp_path: Path, field: dict[str, Any]) -> None:
     def change(written: dict[str, Any]) -> None:
         released(written)
-        written["hospitals"][0]["canary"] = {"release": SECOND_RELEASE, "percent": 10}
+        written["hospitals"][0] |= field
 
     made = declare(settings("prod", tmp_path, change)).of("PrometheusRule")
     assert {one.metadata["name"] for one in made} == {MODEL, "readmission-risk-v2"}

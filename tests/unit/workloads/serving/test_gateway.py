@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from infra.settings import SettingsError
-from tests.support.stack.mocked_stack import RELEASE, Declared, Stack, declare, like, settings, without_gateway
+from tests.support.stack.mocked_stack import (
+    RELEASE,
+    SECOND_RELEASE,
+    Declared,
+    Stack,
+    declare,
+    like,
+    settings,
+    without_gateway,
+)
 
 QUEUED = {"note-extraction", "patient-outreach"}
 
@@ -91,6 +100,37 @@ def test_only_the_hospital_s_own_applications_come_in(stack: Stack, hospital: st
     assert [rule["cel"] for rule in rules] == [
         f"connection.subject_peer_certificate == 'CN={application}'" for application in applications
     ]
+
+
+def test_each_model_lets_its_own_applications_in_and_no_others(tmp_path: Path) -> None:
+    def change(written: dict[str, Any]) -> None:
+        two(written)
+        model = {"name": "boosted", "release": SECOND_RELEASE, "applications": ["north-research"]}
+        written["hospitals"][0]["models"] = [model]
+
+    stack = declare(settings("prod", tmp_path, change))
+    policies = {one.metadata["name"]: one.inputs["spec"] for one in every(stack, "SecurityPolicy", "north")}
+    admitted = {
+        name: [
+            (rule["principal"]["jwt"]["claims"][0]["values"], rule["cel"]) for rule in spec["authorization"]["rules"]
+        ]
+        for name, spec in policies.items()
+        if name.endswith(("scores", "boosted"))
+    }
+    assert admitted == {
+        "scores": [(["north-ehr"], "connection.subject_peer_certificate == 'CN=north-ehr'")],
+        "model-scores-boosted": [(["north-research"], "connection.subject_peer_certificate == 'CN=north-research'")],
+    }
+    [route] = [one for one in every(stack, "HTTPRoute", "north") if one.metadata["name"] == "model-scores-boosted"]
+    [rule] = route.inputs["spec"]["rules"]
+    assert rule["matches"] == [{"method": "POST", "path": {"type": "Exact", "value": "/v1/models/boosted/scores"}}]
+    assert not [one for one in every(stack, "HTTPRoute", "south") if "boosted" in one.metadata["name"]]
+    [authority] = [
+        one
+        for one in stack.of("SecretBackendRole")
+        if one.inputs["backend"] == "north/pki" and "north-ehr" in one.inputs["allowedDomains"]
+    ]
+    assert "north-research" in authority.inputs["allowedDomains"]
 
 
 def test_a_queued_route_leads_to_no_workload(stack: Stack) -> None:

@@ -20,7 +20,9 @@ from tests.support.gateway.gateway_world import (
     EHR,
     EHR_ISSUER,
     HOSPITAL,
+    MODEL,
     PROGRAM,
+    RESEARCH,
     World,
     bearer,
     gateway_settings,
@@ -142,6 +144,35 @@ def test_a_program_s_token_that_is_not_enough_is_refused(gateway: World, change:
         headers = bearer(token(gateway.login_key, gateway.program_claims(**change)))
         assert client.post(SCORES, json={}, headers=headers).status_code == status
     assert len(gateway.planning.received) == before
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("program", "certificate", "path", "status"),
+    [
+        (RESEARCH, RESEARCH, f"/v1/models/{MODEL}/scores", 200),
+        (PROGRAM, PROGRAM, f"/v1/models/{MODEL}/scores", 403),
+        (RESEARCH, RESEARCH, SCORES, 403),
+        (RESEARCH, PROGRAM, f"/v1/models/{MODEL}/scores", 403),
+        (PROGRAM, RESEARCH, SCORES, 403),
+        (RESEARCH, RESEARCH, NOTES, 403),
+        (RESEARCH, RESEARCH, "/v1/models/other/scores", 404),
+        (RESEARCH, RESEARCH, f"/v1/models/{MODEL}/scores/..%2F..%2Fscores", 400),
+        (RESEARCH, RESEARCH, f"/v1/models/{MODEL}/../../scores", 403),
+    ],
+)
+def test_a_program_asks_its_own_model_alone(
+    gateway: World, program: str, certificate: str, path: str, status: int
+) -> None:
+    before = len(gateway.planning.received)
+    headers = bearer(token(gateway.login_key, gateway.program_claims(client_id=program)))
+    with gateway.machines(certificate) as client:
+        answer = client.post(path, json={}, headers=headers)
+        without_scope = gateway.program_claims(client_id=program, scope="notes.extract")
+        other = client.post(path, json={}, headers=bearer(token(gateway.login_key, without_scope)))
+    assert answer.status_code == status, answer.text
+    assert other.status_code in (400, 403, 404, 501)
+    assert len(gateway.planning.received) == before + (status == 200)
 
 
 @pytest.mark.process
@@ -429,6 +460,7 @@ def test_no_object_of_a_hospital_without_ehr_programs_or_sign_in(tmp_path: Path)
     names = {name: {one.name for one in gateway_objects(routes(gateway, one))} for name, one in kept.items()}
     assert not {"discharge-hook", "feedback"} & names["ehr"]
     assert not {"scores", "note-extraction", "patient-outreach"} & names["applications"]
+    assert f"model-scores-{MODEL}" in names["applications"]
     without = gateway_objects(routes(gateway, replace_in(hospital, sign_in=None)))
     assert not {"worklist", "browsers"} & {one.name for one in without}
     specs: list[Any] = [one.spec for one in without if one.kind == "Gateway"]

@@ -1,5 +1,6 @@
 """Servers of each release, which survive the loss of a zone, and pods that find the nodes meant for them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,22 @@ def with_canary(written: dict[str, Any]) -> None:
     written["hospitals"][0]["canary"] = {"release": SECOND_RELEASE, "percent": 10}
 
 
+def with_model(written: dict[str, Any]) -> None:
+    released(written)
+    written["hospitals"][0]["models"] = [
+        {"name": "boosted", "release": SECOND_RELEASE, "applications": ["north-research"]}
+    ]
+
+
 def promoted(written: dict[str, Any]) -> None:
     written["hospitals"][0] |= {"release": SECOND_RELEASE, "previous": RELEASE}
 
 
-def test_each_release_has_model_servers_and_an_address_of_its_own(tmp_path: Path) -> None:
-    stack = declare(settings("prod", tmp_path, with_canary))
+@pytest.mark.parametrize("change", [with_canary, with_model])
+def test_each_release_has_model_servers_and_an_address_of_its_own(
+    tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    stack = declare(settings("prod", tmp_path, change))
     servers = {one.metadata["name"]: one.inputs["spec"]["predictor"] for one in stack.of("InferenceService")}
     services = {
         one.metadata["name"]: one.inputs["spec"]["selector"]

@@ -44,6 +44,13 @@ def told(version: str) -> dict[str, str]:
             {"release": SECOND_RELEASE, "shadow": {"release": RELEASE}},
             {"active": told("v2"), "shadow": {**told("v1"), "percent": 100}},
         ),
+        (
+            {
+                "release": RELEASE,
+                "models": [{"name": "boosted", "release": SECOND_RELEASE, "applications": ["north-research"]}],
+            },
+            {"active": told("v1"), "models": {"boosted": told("v2")}},
+        ),
     ],
 )
 def test_it_knows_each_release_by_what_it_does(tmp_path: Path, given: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from infra.settings import Release, SettingsError
+from infra.settings import FurtherModel, Release, SettingsError
 from tests.support.stack.mocked_stack import settings
 from workloads.serving.routes import TABLE, WORKFLOWS, Proof, check, parse, table
 from workloads.zones import workload_table
@@ -17,6 +17,8 @@ from workloads.zones import workload_table
 MODEL = "readmission-risk"
 PLANNING = {"planning": replace(workload_table.row("planning"), ports={"https": 8443})}
 V1 = Release("v1", "0" * 12)
+BOOSTED = FurtherModel(name="boosted", release="v2@000000000000", applications=("north-research",))
+BY_MODEL = "/v1/models/{model}/scores"
 ROUTES = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
 WORKFLOW_ROWS = yaml.safe_load(WORKFLOWS.read_text(encoding="utf-8"))
 
@@ -72,6 +74,15 @@ def test_each_kind_of_proof_has_a_route() -> None:
         ("scores", {"at_once": None}, "at_once belongs to routes that a workload answers"),
         ("note-extraction", {"at_once": 4}, "at_once belongs to routes that a workload answers"),
         ("scores", {"cache": True}, "cache"),
+        ("scores", {"per_model": True}, "is in each path of routes per_model and of no other"),
+        ("scores", {"paths": {"POST": [BY_MODEL]}}, "is in each path of routes per_model and of no other"),
+        ("model-scores", {"paths": {"POST": [BY_MODEL, "/v1/all"]}}, "is in each path of routes per_model"),
+        (
+            "note-extraction",
+            {"per_model": True, "paths": {"POST": [BY_MODEL]}},
+            "routes of proof oauth that a workload",
+        ),
+        ("scores", {"clients": ["north-research"]}, "the applications of a hospital are in its entry; remove clients"),
     ],
 )
 def test_a_route_that_contradicts_the_tables_is_refused(route: str, change: dict[str, Any], says: str) -> None:
@@ -106,6 +117,29 @@ def test_a_release_beside_the_active_one_may_answer_the_same_routes(tmp_path: Pa
     assert str(refused.value) == (
         "Stack dev: hospital north: canary v9@000000000000 may not answer the routes discharge-hook, worklist, scores; "
         "add v9 to their models in workloads/serving/routes.yaml, or choose another release."
+    )
+
+
+def test_a_further_model_has_a_route_of_its_own_for_its_applications() -> None:
+    served = table().served(PLANNING, MODEL, V1, [BOOSTED])
+    assert served.keys() - table().served(PLANNING, MODEL, V1).keys() == {"model-scores-boosted"}
+    own, first = served["model-scores-boosted"], served["scores"]
+    assert (own.paths, own.clients) == ({"POST": ("/v1/models/boosted/scores",)}, ("north-research",))
+    assert (own.workload, own.scope, own.workflow) == (first.workload, first.scope, first.workflow)
+    assert first.clients is None
+    assert "model-scores-boosted" not in table().served({}, MODEL, V1, [BOOSTED])
+
+
+def test_a_further_model_of_a_version_that_no_route_allows_is_refused(tmp_path: Path) -> None:
+    def change(written: dict[str, Any]) -> None:
+        model = {"name": "boosted", "release": "v9@000000000000", "applications": ["north-research"]}
+        written["hospitals"][0] |= {"release": "v1@000000000000", "models": [model]}
+
+    with pytest.raises(SettingsError) as refused:
+        check(settings("dev", tmp_path, change))
+    assert str(refused.value) == (
+        "Stack dev: hospital north: the model boosted v9@000000000000 may not answer the routes model-scores; add v9 "
+        "to their models in workloads/serving/routes.yaml, or choose another release."
     )
 
 

@@ -109,6 +109,15 @@ def test_a_fault_of_the_file_itself_names_the_file(root: Path) -> None:
     ]
 
 
+def test_further_models_are_named_in_one_place(root: Path) -> None:
+    file, models = root / "Pulumi.dev.yaml", [{"name": "boosted", "release": RELEASE, "applications": ["research"]}]
+    file.write_text(file.read_text().replace("- name: north\n", f"- name: north\n      models: {models}\n"))
+    assert refused(root, {HOSPITALS: {"north": {"models": models}}}) == [
+        "overlay/Pulumi.dev.yaml: hospitals.north.models is also in the entry of Pulumi.dev.yaml; "
+        "remove one of the two."
+    ]
+
+
 def test_a_release_is_named_in_one_place(root: Path) -> None:
     file = root / "Pulumi.dev.yaml"
     file.write_text(file.read_text().replace("- name: north\n", f"- name: north\n      release: {RELEASE}\n"))
