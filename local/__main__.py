@@ -227,9 +227,10 @@ def program(
     hospital: Annotated[str, typer.Argument(help="Name of a hospital of the stack.")],
     path: Annotated[str, typer.Argument(help="Path of the route, such as /v1/scores.")],
     scope: Annotated[str, typer.Option(help="OAuth scope of the route.")] = "readmission.scores",
+    client: Annotated[str, typer.Option(help="Which of its programs; by default the first one of its entry.")] = "",
 ) -> None:
-    """Send the JSON of standard input through the gateway as the hospital's program, and print the answer."""
-    answer = program_client.call(_environment(), hospital, path, scope, sys.stdin.buffer.read())
+    """Send the JSON of standard input through the gateway as a program of the hospital, and print the answer."""
+    answer = program_client.call(_environment(), hospital, path, scope, sys.stdin.buffer.read(), client)
     print(answer.text)
     if not answer.is_success:
         errors.print(f"{hospital} answered {answer.status_code}")

@@ -13,6 +13,7 @@ from local.hospitals.gateway_call import send
 from local.keycloak.admin import trusting
 from local.keycloak.programs import REALM, Program
 from local.paths import KEYCLOAK_URL, Home, machine_url
+from local.stack.settings import programs_of
 from local.stack.stack import Stack
 
 ISSUER = f"{KEYCLOAK_URL}/realms/{REALM}"
@@ -30,7 +31,8 @@ class ProgramClient:
     home, hospital
         The environment, and the hospital.
     name
-        One of the ``applications`` of the hospital's entry: client ID, and common name of its client certificate.
+        One of the ``applications`` of the hospital's entry or of a model in it: client ID, and common name of its
+        client certificate.
     """
 
     home: Home
@@ -90,14 +92,14 @@ def programs(home: Home, entries: Iterable[Mapping[str, Any]]) -> tuple[Program,
     """Return the OAuth clients of hospitals' entries, with their public keys; missing keys are made."""
     keys: dict[str, list[Mapping[str, str]]] = {}
     for entry in entries:
-        for name in entry.get("applications") or ():
+        for name in programs_of(entry):
             client = ProgramClient(home, entry["name"], name)
             keys.setdefault(name, []).append(client.application.public_key())
     return tuple(Program(name, tuple(own)) for name, own in sorted(keys.items()))
 
 
-def call(home: Home, hospital: str, path: str, scope: str, body: bytes) -> httpx.Response:
-    """Send a JSON body through the gateway as the first program of a hospital's entry, and return the answer.
+def call(home: Home, hospital: str, path: str, scope: str, body: bytes, program: str = "") -> httpx.Response:
+    """Send a JSON body through the gateway as a program of a hospital's entry, by default the first one.
 
     Raises
     ------
@@ -106,11 +108,13 @@ def call(home: Home, hospital: str, path: str, scope: str, body: bytes) -> httpx
     """
     stack = Stack(home)
     entries = {entry["name"]: entry for entry in stack.working()}
-    names = (entries.get(hospital) or {}).get("applications") or ()
+    names = programs_of(entries.get(hospital) or {})
     if not names or not stack.has_gateway:
-        having = [name for name, entry in entries.items() if entry.get("applications")]
+        having = [name for name, entry in entries.items() if programs_of(entry)]
         raise UserError(f"No program calls a gateway of {hospital or '(none named)'}: name {' or '.join(having)}.")
-    client, url = ProgramClient(home, hospital, names[0]), f"{machine_url(hospital)}{path}"
+    if program and program not in names:
+        raise UserError(f"{hospital} has no program {program}: name {' or '.join(names)}.")
+    client, url = ProgramClient(home, hospital, program or names[0]), f"{machine_url(hospital)}{path}"
     headers = {"Authorization": f"Bearer {client.access_token(scope)}", "Content-Type": "application/json"}
     try:
         return send("POST", url, client.tls(), _TIMEOUT, headers=headers, content=body)

@@ -14,7 +14,7 @@ from local.hospitals.pipeline import Landing
 from local.paths import API_URL, AWS_URL, BAO_URL, EHR_URL, KEYCLOAK_URL, Home, worklist_url
 from local.progress import Steps, Tell
 from local.stack import jobs
-from local.stack.settings import ACTIVE, CONFIG, HOSPITALS, ROLES
+from local.stack.settings import ACTIVE, CONFIG, HOSPITALS, RELEASE_FIELDS
 from local.stack.stack import Stack
 
 EHR_JOB_SECONDS = 3600
@@ -139,7 +139,7 @@ def _train(home: Home, stack: Stack, fhir: Path | None, steps: Steps) -> bool:
     for entry, release in zip(entries, trained, strict=True):
         if entry.get("release") != release:
             # They were trained on other records.
-            stack.unset_releases(entry["name"], [role for role in ROLES if role != ACTIVE])
+            stack.unset_releases(entry["name"], [field for field in RELEASE_FIELDS if field != ACTIVE])
             stack.set_release(entry["name"], release)
             changed = True
     return changed

@@ -12,7 +12,7 @@ from local.errors import UserError
 from local.hospitals import canary_stop, pipeline
 from local.paths import Home
 from local.stack import environment
-from local.stack.settings import ACTIVE, releases_of
+from local.stack.settings import ACTIVE, further_models, releases_of
 from local.stack.stack import Stack
 
 CANARY = "canary"
@@ -21,7 +21,10 @@ UNKNOWN = "release cannot be read"
 
 @dataclass(frozen=True)
 class Served:
-    """Release of one hospital, what it does there, and why it does not; ``remark`` is shown with its risks."""
+    """Release of one hospital, what it does there, and why it does not; ``remark`` is shown with its risks.
+
+    The role of a further model's release is the model's name.
+    """
 
     hospital: str
     release: str
@@ -55,7 +58,7 @@ def served(home: Home) -> list[Served]:
         name, stopped = entry["name"], _stopped(home, entry)
         models += [
             Served(name, release, _remark(store, name, release), role, stopped if role == CANARY else "")
-            for role, release in releases_of(entry).items()
+            for role, release in (releases_of(entry) | further_models(entry)).items()
         ]
     return models
 

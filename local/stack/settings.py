@@ -19,7 +19,11 @@ HOSPITALS = f"{PROJECT}:hospitals"
 GATEWAY = f"{PROJECT}:gateway"
 ACTIVE = "release"
 ROLES = (ACTIVE, "canary", "shadow", "previous")
-"""The fields of a hospital's entry that name releases."""
+"""The fields of a hospital's entry that name releases of its first model."""
+MODELS = "models"
+"""The field that has further models, each with a release and the programs that may ask it."""
+RELEASE_FIELDS = (*ROLES, MODELS)
+"""All fields of an entry that name releases."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,20 @@ class StackSettings:
 
 
 def releases_of(entry: Mapping[str, Any]) -> dict[str, str]:
-    """Return the releases of a hospital's entry by role."""
+    """Return the first model's releases of a hospital's entry by role."""
     named = {role: entry[role] for role in ROLES if entry.get(role)}
     return {role: str(one["release"] if isinstance(one, Mapping) else one) for role, one in named.items()}
+
+
+def further_models(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return the releases of the further models of a hospital's entry, by the model's name."""
+    return {str(model["name"]): str(model["release"]) for model in entry.get(MODELS) or ()}
+
+
+def programs_of(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the programs of a hospital's entry, those of its further models last."""
+    further = [name for model in entry.get(MODELS) or () for name in model["applications"]]
+    return tuple(dict.fromkeys((*(entry.get("applications") or ()), *further)))
 
 
 def link_overlay(home: Home) -> None:

@@ -14,7 +14,7 @@ from local.paths import REPOSITORY, Home
 from local.progress import Progress
 from local.secret_file import write_secret
 from local.stack import environment, recovery, settings, update, waiting
-from local.stack.settings import HOSPITALS, OVERLAY, ROLES, StackSettings, link_overlay, section
+from local.stack.settings import HOSPITALS, OVERLAY, RELEASE_FIELDS, StackSettings, link_overlay, section
 
 PACK = ("--policy-pack", "policy_pack")
 
@@ -158,12 +158,12 @@ class Stack(StackSettings):
             )
         self.set_field(hospital, "release", release)
 
-    def unset_releases(self, hospital: str, roles: Iterable[str] = ROLES) -> None:
+    def unset_releases(self, hospital: str, fields: Iterable[str] = RELEASE_FIELDS) -> None:
         """Remove releases of a hospital from the overlay, if it names them."""
         over = (section(self.overlay) if self.overlay.exists() else {}).get(HOSPITALS) or {}
-        for role in roles:
-            if role in (over.get(hospital) or {}):
-                self.unset_field(hospital, role)
+        for field in fields:
+            if field in (over.get(hospital) or {}):
+                self.unset_field(hospital, field)
 
     def set_field(self, hospital: str, field: str, value: str) -> None:
         """Set a field of the hospital in the overlay; dots separate nested fields."""

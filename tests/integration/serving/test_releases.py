@@ -1,4 +1,4 @@
-"""A second release is tried on a share of the encounters, promoted, and rolled back while requests pass."""
+"""A second release: a canary of some encounters, promoted, rolled back while requests pass, and as a further model."""
 
 import json
 import subprocess
@@ -14,15 +14,18 @@ import pytest
 from kubernetes import client
 from rich.console import Console
 
-from local.hospitals import delivery, patient_record, pipeline
+from local.hospitals import delivery, patient_record, pipeline, sign_in
 from local.hospitals.patient_record import Stay
+from local.hospitals.program_client import ProgramClient
 from local.paths import REPOSITORY, Home
 from local.progress import steps_on
-from local.stack import jobs
-from local.stack.settings import ROLES, releases_of
+from local.stack import jobs, rollouts
+from local.stack.settings import RELEASE_FIELDS, further_models, releases_of
 from local.stack.stack import Stack
-from tests.integration.care.clinic import Clinic
-from tests.integration.gateway.gateway_callers import Callers
+from model.artifact import files
+from model.warehouse.tables import FEATURES, SCHEMA
+from tests.integration.care.clinic import Clinic, Json
+from tests.integration.gateway.gateway_callers import SCORES, Callers
 from tests.integration.gateway.live_load import HOOK, LiveLoad, unrecorded
 from tests.integration.support import eventually
 from tests.support.stack.service_accounts import CLINIC
@@ -35,6 +38,8 @@ PROMOTION = {
     "promotion.reason": "trial of releases in motion",
 }
 MOST_STAYS = 12
+MODEL, RESEARCH = "readmission-boosted", "north-research"
+BY_MODEL = f"/v1/models/{MODEL}/scores"
 Property = Callable[[str, object], None]
 
 
@@ -67,8 +72,9 @@ def second(stack: Stack, active: str, home: Home) -> Iterator[str]:
         found = [one for one in pipeline.releases(store, HOSPITAL) if one.startswith("v2@")]
     yield found[-1]
     stack.set_fields(HOSPITAL, {"release": active})
-    stack.unset_releases(HOSPITAL, [role for role in ROLES if role != "release"])
+    stack.unset_releases(HOSPITAL, [field for field in RELEASE_FIELDS if field != "release"])
     update(stack)
+    sign_in.apply(home, stack.working(), stack.gateway)
 
 
 def _candidate(store: Any) -> str:
@@ -154,3 +160,46 @@ def test_each_release_has_its_own_pods(home: Home, canary: str) -> None:
         pods = core.list_namespaced_pod(f"{HOSPITAL}-serving").items
     served = {pod.metadata.labels.get("serving.kserve.io/inferenceservice") for pod in pods}
     assert {"readmission-risk-v1", f"readmission-risk-{canary.partition('@')[0]}"} <= served
+
+
+@pytest.fixture(scope="module")
+def model(stack: Stack, home: Home, active: str, second: str) -> str:
+    """Serve the second release as a further model, which a program of its own may ask."""
+    stack.unset_releases(HOSPITAL, [field for field in RELEASE_FIELDS if field != "release"])
+    fields = {"name": MODEL, "release": second, "applications[0]": RESEARCH}
+    stack.set_fields(HOSPITAL, {"release": active, **{f"models[0].{field}": value for field, value in fields.items()}})
+    assert further_models(stack.named(HOSPITAL)) == {MODEL: second}
+    sign_in.apply(home, stack.working(), stack.gateway)
+    update(stack)
+    with jobs.connect(home) as api:
+        rollouts.wait(api, f"{HOSPITAL}-serving", "planner")
+    return second
+
+
+def test_a_further_model_answers_its_own_program_alone(clinic: Clinic, home: Home, active: str, model: str) -> None:
+    callers, research = Callers(home, HOSPITAL), ProgramClient(home, HOSPITAL, RESEARCH)
+    query = f"SELECT index_id AS encounter, patient_id AS patient FROM {SCHEMA}.{FEATURES} ORDER BY 1 LIMIT 1"
+    [wanted] = clinic.rows("warehouse", query)
+    body = {"workflow": "discharge-worklist", "purpose": "TREAT", "encounters": [wanted]}
+
+    def ask(program: ProgramClient, path: str) -> Any:
+        return callers.send("POST", path, program.access_token("readmission.scores"), program.tls(), json=body)
+
+    eventually(lambda: ask(research, BY_MODEL).status_code == 200, 120)
+    releases = {(research, BY_MODEL): model, (callers.program, SCORES): active}
+    for (program, path), release in releases.items():
+        answer = ask(program, path)
+        assert answer.status_code == 200, answer.text
+        [score] = answer.json()["scores"]
+        version, _, digest = release.partition("@")
+        assert (score["status"], score["release"]["version"]) == ("scored", version)
+        assert score["release"]["digest"].startswith(digest)
+        policy = pipeline.release_document(pipeline.storage(), HOSPITAL, release, files.POLICY_FILE)
+        bands = {band["name"]: band["from"] for band in policy["bands"]}
+        assert score["threshold"]["risk_from"] == bands[score["decision"]]
+        record: Json = clinic.record(score["record"])
+        assert (record["release"]["version"], record["release"]["digest"]) == (version, score["release"]["digest"])
+        assert record["route"] == ("POST /v1/scores" if path == SCORES else "POST /v1/models/{model}/scores")
+        assert record.get("detail") == (None if path == SCORES else MODEL)
+    assert ask(callers.program, BY_MODEL).status_code == 403
+    assert ask(research, SCORES).status_code == 403

@@ -82,6 +82,13 @@ def test_a_model_that_answers_is_well() -> None:
     assert (found.problem, found.state) == ("", "ready, evaluated")
 
 
+def test_a_further_model_is_shown_by_its_name() -> None:
+    boosted = Served("north", "v2@0123456789ab", "", "boosted")
+    found = look(services=(service(),), pods=(server(),), others=(boosted,))
+    assert (found["model"].problem, found["boosted"].subject) == ("", "boosted v2@0123456789ab")
+    assert found["boosted"].problem == "there is no InferenceService"
+
+
 def test_a_model_that_was_not_evaluated_runs_and_says_so() -> None:
     found = look(services=(service(),), pods=(server(),), remark="not evaluated: too few")["model"]
     assert (found.problem, found.state) == ("", "not evaluated: too few")

@@ -21,6 +21,11 @@ ENTRIES: list[dict[str, Any]] = [
     {"name": "north", "applications": ["planner", "notes"]},
     {"name": "south", "applications": ["planner"]},
     {"name": "west"},
+    {
+        "name": "east",
+        "applications": ["planner"],
+        "models": [{"name": "boosted", "release": "v2@0123456789ab", "applications": ["research", "planner"]}],
+    },
 ]
 
 
@@ -31,7 +36,7 @@ def home(tmp_path: Path) -> Home:
 
 def test_each_program_has_a_key_for_each_hospital_and_keeps_it(home: Home) -> None:
     found = programs(home, ENTRIES)
-    assert [(one.name, len(one.keys)) for one in found] == [("notes", 1), ("planner", 2)]
+    assert [(one.name, len(one.keys)) for one in found] == [("notes", 1), ("planner", 3), ("research", 1)]
     assert programs(home, ENTRIES) == found
     assert all(key.keys() == {"kty", "kid", "alg", "crv", "x", "y"} for one in found for key in one.keys)
 
@@ -76,8 +81,10 @@ def test_a_call_reaches_the_gateway_and_its_answer_comes_back(gateway: TlsGatewa
 @pytest.mark.usefixtures("stack", "gateway")
 def test_who_cannot_call_is_told_in_one_sentence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for hospital in ("", "west", "nowhere"):
-        with pytest.raises(UserError, match=r"No program calls a gateway of .*: name north or south\."):
+        with pytest.raises(UserError, match=r"No program calls a gateway of .*: name north or south or east\."):
             call(home, hospital, "/v1/scores", "readmission.scores", b"{}")
+    with pytest.raises(UserError, match=r"north has no program research: name planner or notes\."):
+        call(home, "north", "/v1/scores", "readmission.scores", b"{}", "research")
     monkeypatch.setattr(program_client, "machine_url", lambda _: "https://localhost:9")
     with pytest.raises(UserError, match=r"gateway of north does not answer .*: run `make status`"):
         call(home, "north", "/v1/scores", "readmission.scores", b"{}")
