@@ -165,7 +165,7 @@ class Hospital(Section):
         None, description="Release that was served before and is kept warm, to which a rollback returns."
     )
     models: tuple[FurtherModel, ...] = Field(
-        (), description="Models that it serves beside the first one, each to applications of its own."
+        (), max_length=8, description="Models that it serves beside the first one, each to applications of its own."
     )
     promotion: Promotion | None = Field(
         None, description="Approved candidate that the next run of the `release` Job publishes."

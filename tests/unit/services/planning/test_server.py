@@ -107,7 +107,7 @@ def test_the_service_over_mutual_tls(hospital: PlanningWorld, tmp_path: Path) ->
     # No model server answers in this test.
     assert answer.json()["scores"][0]["fallback_reason"] == "model-unavailable"
     assert (refused.status_code, refused.json()["title"]) == (403, "Caller not allowed")
-    release = f'release="v1@{hospital.place.name}",role="active"'
+    release = f'model="readmission-risk",release="v1@{hospital.place.name}",role="active"'
     assert f'planning_release_calls_total{{fault="unavailable",{release}}} 1.0' in metrics
     assert f"planning_release_answers_total{{{release}}} 0.0" in metrics
     start, answered, attempt = (record.entry for record in hospital.records(before))

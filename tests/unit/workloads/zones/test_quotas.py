@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Amount, Canary, Release, Resources, Settings
+from infra.settings import Amount, Canary, FurtherModel, Release, Resources, Settings
 from infra.settings.hospital import Replicas
 from tests.support.stack.mocked_stack import settings
 from workloads.zones.quotas import CLOSED_QUOTA, zone_quotas
@@ -40,7 +40,10 @@ def test_the_serving_zone_admits_one_server_more_than_the_hospital_s_maximum(pro
 def test_the_serving_zone_admits_as_many_servers_for_each_release(prod: Settings) -> None:
     one = prod.hospitals[0].model_copy(update={"release": Release("v1", "0" * 12)})
     three = one.model_copy(
-        update={"canary": Canary(release="v2@000000000000", percent=10), "previous": Release("v3", "0" * 12)}
+        update={
+            "canary": Canary(release="v2@000000000000", percent=10),
+            "models": (FurtherModel(name="boosted", release="v3@000000000000", applications=("north-research",)),),
+        }
     )
     single, triple = (zone_quotas(prod, hospital, WITHOUT_DATABASE) for hospital in (one, three))
     assert single == zone_quotas(prod, prod.hospitals[0], WITHOUT_DATABASE)

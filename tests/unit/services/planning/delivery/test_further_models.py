@@ -1,5 +1,6 @@
 """A further model beside the first one: asked by its name, it answers by its own release, on record and in history."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from services.planning import release
 from services.planning.delivery.metrics import ANSWERED
 from services.planning.delivery.releases import Releases
 from services.planning.tables import SCORES
-from services.replay.day import OF_FURTHER_MODELS
+from services.replay.day import OF_FURTHER_MODELS, read
 from tests.support.serving.canary_world import CanaryWorld, Running
 from tests.support.serving.planning_world import USE
 
@@ -70,6 +71,21 @@ def test_its_answers_are_rebuilt_from_the_record(world: CanaryWorld) -> None:
     with world.hospital.reader.connect() as connection:
         rebuilt = replay(connection, scores[0]["record"], opened, hospital=hospital)
     assert [one.outcome for one in rebuilt] == ["same", "same"]
+
+
+def test_a_replayed_day_compares_the_first_model_s_scores_alone(world: CanaryWorld) -> None:
+    with world.running(releases(world)) as run:
+        of_first = run.ask([world.encounter(0)])
+        ask(run, world.encounter(0), world.encounter(1))
+
+    def opened(recorded: ReleaseRef) -> Model:
+        return open_release(str(world.hospital.place), recorded, None)
+
+    now, hospital = datetime.now(UTC), world.hospital.settings.hospital
+    with world.hospital.reader.connect() as connection:
+        day = read(connection, now - timedelta(hours=1), now + timedelta(hours=1), opened, hospital=hospital)
+    assert day.answers.keys() == of_first.keys()
+    assert {name.partition("@")[0] for name in day.releases} == {"v1"}
 
 
 def test_the_history_of_the_worklist_has_the_first_model_s_scores_alone(world: CanaryWorld) -> None:
