@@ -34,8 +34,8 @@ class Settings(BaseModel):
     hospital
         Name of the hospital.
     releases
-        The assigned releases by role, with their model servers. Without an active one every encounter is ranked by
-        LACE.
+        The assigned releases by role and by model, with their model servers. Without an active one every encounter is
+        ranked by LACE.
     online_features
         The features file, local or ``s3://``.
     database_server
