@@ -71,9 +71,10 @@ def _rule(who: str, data: str, table: AccessTable) -> str:
     if data not in table.data:
         return "access.yaml does not describe this data: add it to a class of `data`"
     by_scope: dict[Scope, list[str]] = defaultdict(list)
-    for permission in sorted(table.permissions, key=lambda one: list(Verb).index(one.verb)):
-        if (permission.who, permission.data) == (who, data):
-            by_scope[permission.scope].append(permission.verb)
+    order = list(Verb)
+    own = [one for one in table.permissions if one.who == who and one.data == data]
+    for permission in sorted(own, key=lambda one: order.index(one.verb)):
+        by_scope[permission.scope].append(permission.verb)
     texts = {Scope.OWN: " of its own hospital only", Scope.EVERY: " of every hospital", Scope.NONE: " of no hospital"}
     rules = [f"{', '.join(verbs)} {data}{texts[scope]}" for scope, verbs in by_scope.items()]
     return f"access.yaml lets {who} {' and '.join(rules)}" if rules else f"access.yaml does not let {who} use {data}"

@@ -9,11 +9,12 @@ from pathlib import Path
 from pydantic import ConfigDict, TypeAdapter
 
 from policy_pack import tables
-from policy_pack.facts.iam.wildcards import matches
+from policy_pack.facts.iam.wildcards import matches, overlap
 from policy_pack.facts.verbs import Verb
 
 TABLE = Path(__file__).with_name("actions.yaml")
 _METADATA = "metadata"
+_WILDCARDS = frozenset("*?")
 
 
 class Level(StrEnum):
@@ -46,12 +47,15 @@ def covered(patterns: tuple[str, ...], service: str, *, negated: bool = False) -
     An action that a pattern names in full and that is not described counts as administer.
     """
     described = actions(service)
-    lower = [pattern.lower() for pattern in patterns]
-    found = {action for name, action in described.items() if any(matches(p, name) for p in lower) is not negated}
-    if not negated:
-        named = (p for p in lower if p.partition(":")[0] == service and not {"*", "?"} & set(p) and p not in described)
-        found |= {Action(name, Level.STORE, Verb.ADMINISTER) for name in named}
-    return frozenset(found)
+    lower = {pattern.lower() for pattern in patterns}
+    named = {pattern for pattern in lower if not _WILDCARDS & set(pattern)}
+    wild = [pattern for pattern in lower - named if overlap(pattern, f"{service}:*")]
+    found = {name for name in described if name in named or any(matches(pattern, name) for pattern in wild)}
+    if negated:
+        return frozenset(action for name, action in described.items() if name not in found)
+    others = (name for name in named - described.keys() if name.partition(":")[0] == service)
+    unheard = {Action(name, Level.STORE, Verb.ADMINISTER) for name in others}
+    return frozenset(unheard.union(described[name] for name in found))
 
 
 def _rows() -> Iterator[Action]:
