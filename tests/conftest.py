@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.databases.postgres import PostgresServer, temporary_server
 
+# Each worker has one core: threads of a numeric library would wait for each other in a loop, and take its time.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # A busy machine is no fault of a test.
 settings.register_profile("project", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
