@@ -44,6 +44,7 @@ def tell(said: list[str]) -> Callable[[str], None]:
     return said.append
 
 
+@pytest.mark.process
 def test_a_tool_is_built_once(tool: GoTool, said: list[str], tell: Callable[[str], None]) -> None:
     folder = build.build(tool, progress=tell)
     assert (folder / "hello").stat().st_mode & 0o111
@@ -52,6 +53,7 @@ def test_a_tool_is_built_once(tool: GoTool, said: list[str], tell: Callable[[str
     assert said == ["building hello 1"]
 
 
+@pytest.mark.process
 def test_a_damaged_build_is_made_again(tool: GoTool, said: list[str], tell: Callable[[str], None]) -> None:
     binary = build.build(tool, progress=tell) / "hello"
     good = binary.read_bytes()
@@ -61,6 +63,7 @@ def test_a_damaged_build_is_made_again(tool: GoTool, said: list[str], tell: Call
     assert len(said) == 2
 
 
+@pytest.mark.process
 def test_an_interrupted_build_leaves_nothing_that_is_used(tool: GoTool, tell: Callable[[str], None]) -> None:
     folder = build.folder(tool)
     partial = folder.parent / ".partial-dead"
@@ -76,6 +79,7 @@ def test_other_sources_are_another_build(tool: GoTool) -> None:
     assert build.folder(tool) != before
 
 
+@pytest.mark.process
 def test_a_source_that_does_not_compile_is_one_sentence(tool: GoTool, tell: Callable[[str], None]) -> None:
     (tool.module / "main.go").write_text("package main\n\nfunc main() { nothing() }\n")
     with pytest.raises(UserError, match=r"^hello 1 did not build: .*undefined: nothing"):
@@ -83,6 +87,7 @@ def test_a_source_that_does_not_compile_is_one_sentence(tool: GoTool, tell: Call
     assert not build.folder(tool).exists()
 
 
+@pytest.mark.process
 def test_a_registry_that_does_not_answer_is_named(
     tool: GoTool, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
