@@ -77,8 +77,6 @@ class Alerts(pulumi.ComponentResource):
         for role, release in (*args.hospital.roles.items(), *further):
             model = model_name(release.version)
             of_role = [alert for alert in table() if alert.role in (None, role)]
-            model = model_name(release.version)
-            of_role = [alert for alert in table() if alert.role in (None, role)]
             group = {"name": model, "rules": [_rule(alert, args.hospital.name, release) for alert in of_role]}
             self._custom_resource("PrometheusRule", model, MODEL_SERVER, {"groups": [group]})
         self.register_outputs({})
