@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from policy_pack.controls.rules import join_check, resource_check, stack_check
-from policy_pack.facts.records.alarms import ALARM, AlarmPaths, alarm_paths
+from policy_pack.facts.records import filter_pattern
+from policy_pack.facts.records.alarms import ALARM, FILTER, AlarmPaths, alarm_paths
 from policy_pack.facts.records.table import AlarmedEvent, Notice, records
 from policy_pack.facts.records.topics import SUBSCRIPTION, TOPIC
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_set, violation
@@ -63,7 +64,27 @@ def events_raise_alarms(context: StackContext) -> Findings:
     for event in records().alarms:
         yield from guarded(_alarmed(replace(event, record=_filled_in(event.record, arn)), paths), event.name)
     for notice in records().notices:
-        yield from guarded(_notified(notice, paths), notice.name)
+        filled = replace(notice, event=_filled_in(notice.event, arn))
+        yield from guarded(_notified(filled, paths), notice.name)
+
+
+@stack_check("BCP-04")
+def nodes_are_replaced_in_time(context: StackContext) -> Findings:
+    """Require that each event of the table about nodes reaches the queue that event rules fill, where there is one."""
+    paths = alarm_paths(context.graph)
+    queues = {urn: name for notice in records().nodes for urn in paths.queues(notice) for name in [notice.name]}
+    for notice in records().nodes:
+        for urn in queues.keys() - paths.queues(notice):
+            queue = context.graph.at(urn)
+            yield violation(f"no event rule tells {queue.name} of {notice.name} ({notice.event['source']})", "", queue)
+
+
+@join_check("AUD-07", FILTER)
+def filters_select_no_ordinary_calls(metric_filter: Resource, _: StackContext) -> Findings:
+    """Refuse metric filters that select calls of every hour, so that their alarms tell nothing."""
+    pattern = metric_filter.at("pattern")
+    if any(filter_pattern.selects(pattern.text(), record) for record in records().ordinary):
+        yield violation("selects ordinary calls, so its alarm always rings", pattern.path)
 
 
 def _alarmed(event: AlarmedEvent, paths: AlarmPaths) -> Findings:

@@ -34,6 +34,18 @@ def trails_are_complete(trail: Resource) -> Findings:
         yield from expect(trail.at(field), predicate, message)
 
 
+@resource_check("AUD-01", TRAIL)
+def selectors_are_complete(trail: Resource) -> Findings:
+    """Refuse advanced selectors that CloudTrail does not accept: without a category, or with a field of no values."""
+    for selector in trail.at("advancedEventSelectors").items():
+        fields = selector.at("fieldSelectors").items()
+        if all(field.at("field").raw != "eventCategory" for field in fields):
+            yield violation("has a selector of no category (eventCategory)", selector.path)
+        for field in fields:
+            if all(view.known and view.absent for name, view in field.fields() if name != "field"):
+                yield violation("has a selector with a field of no values", field.path)
+
+
 @join_check("AUD-01", TRAIL)
 def trails_write_to_buckets_of_the_stack(trail: Resource, context: StackContext) -> Findings:
     """Refuse a trail whose bucket the stack does not have, as nothing shows who reads it and how long it lasts."""

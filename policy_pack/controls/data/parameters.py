@@ -165,12 +165,14 @@ def brokers_have_secure_properties(cluster: Resource, context: StackContext) -> 
     for name, value in _properties(configuration.at("serverProperties").text()):
         values.setdefault(name, []).append(value)
     yield from _violations(values, "configurationInfo", "kafka", "AUTH-05", required=True)
+    for name in sorted(values.keys() - {parameter.name for parameter in parameters()["kafka"]}):
+        yield violation(f"sets {name}, which parameters.yaml does not describe", "configurationInfo")
 
 
 def _properties(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
-        name, separator, value = line.partition("=")
-        if separator and not name.lstrip().startswith("#"):
+        name, _, value = line.partition("=")
+        if name.strip() and not name.lstrip().startswith("#"):
             yield name.strip(), value.strip()
 
 

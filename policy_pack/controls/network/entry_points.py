@@ -12,6 +12,7 @@ from policy_pack.facts.exposure.cluster_services import (
     services,
 )
 from policy_pack.facts.exposure.entry_points import compared
+from policy_pack.facts.exposure.gateway_objects import GROUP, named, object_namespace
 from policy_pack.facts.exposure.gateways import listeners, routed_services
 from policy_pack.facts.exposure.load_balancers import listeners_elsewhere, load_balancers
 from policy_pack.facts.exposure.route_backends import WORKLOAD_LABEL
@@ -27,7 +28,9 @@ from policy_pack.stack.kinds import (
     LISTENERS,
     LOAD_BALANCERS,
     REFERENCE_GRANT,
+    SECURITY_POLICY,
     SERVICE,
+    TRAFFIC_POLICY,
 )
 from policy_pack.stack.pods import CONTAINER_OWNERS, namespace, pod
 
@@ -180,6 +183,25 @@ def _has_workload_callers(service: Resource) -> bool:
     own = pod(service).labels.key(WORKLOAD_LABEL).text()
     callers = {flow.source for flow in zones().flows if flow.target == own} - set(zones().platform_pods)
     return bool(callers) and callers <= zones().workload_zones.keys() - {_GATEWAY}
+
+
+@join_check("SEG-12", CLIENT_POLICY, SECURITY_POLICY, TRAFFIC_POLICY)
+def policies_apply_to_objects_of_the_stack(policy: Resource, context: StackContext) -> Findings:
+    """Refuse a policy of a gateway whose target, listener or rule does not exist: it would protect nothing."""
+    namespace = object_namespace(policy, context.graph)
+    for reference in policy.at("spec.targetRefs").items():
+        kind, name = reference.at("kind").text(), reference.at("name").text()
+        target = named(context.graph, f"k8s:{GROUP}/{kind}", namespace, name)
+        section = reference.at("sectionName").text()
+        if target is None:
+            yield violation(f"applies to {kind} {name}, which the stack does not have", reference.path)
+        elif section and section not in _sections(target):
+            yield violation(f"applies to {section} of {kind} {name}, which does not have it", reference.path)
+
+
+def _sections(target: Resource) -> set[str]:
+    path = "spec.listeners" if target.kind == GATEWAY else "spec.rules"
+    return {section.at("name").text() for section in target.at(path).items()}
 
 
 @resource_check("SEG-12", CLIENT_POLICY)

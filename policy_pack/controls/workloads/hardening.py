@@ -35,10 +35,13 @@ _VOLUMES = {
     "projected",
     "secret",
 }
-_SECCOMP = ("RuntimeDefault", "Localhost")
+# A localhost profile is a file of the node, which nobody has reviewed.
+_SECCOMP = ("RuntimeDefault",)
 _PROPAGATION = (None, "None")
 # Directories of code, of the kernel and of the whole image, over which a volume puts what nobody reviewed.
 _COVERED = re.compile(r"/*(?:(?:bin|boot|dev|etc|lib(?:32|64)?|proc|sbin|sys|usr)/*)?")
+# Where Kubernetes mounts a ServiceAccount's token.
+_TOKENS = re.compile(r"/+(?:var/)?run/secrets/kubernetes\.io(?:/.*)?")
 # Fields of a pod that its controller sets, in kinds that do not declare the whole pod.
 _OF_THE_CONTROLLER = frozenset({"restartPolicy", "serviceAccount", "serviceAccountName"})
 _SELINUX_TYPES = (None, "", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
@@ -104,6 +107,9 @@ def _volume(volume: View) -> Findings:
 def _kernel_security(context: View) -> Findings:
     """Yield whether a security context switches AppArmor, SELinux or Windows isolation off."""
     yield from expect(context.at("appArmorProfile.type"), one_of(None, *_SECCOMP), "has no AppArmor profile")
+    for profile in ("appArmorProfile", "seccompProfile"):
+        local = context.at(f"{profile}.localhostProfile")
+        yield from expect(local, is_empty, f"has a profile of the node's own files ({profile})")
     yield from expect(context.at("seLinuxOptions.type"), one_of(*_SELINUX_TYPES), "has a custom SELinux type")
     for field in ("user", "role"):
         yield from expect(context.at(f"seLinuxOptions.{field}"), is_empty, f"has a custom SELinux {field}")
@@ -152,6 +158,14 @@ def _mount(mount: View) -> Findings:
         lambda path: not isinstance(path, str) or _COVERED.fullmatch(posixpath.normpath(path or ".")) is None,
         "mounts a volume over a directory of the system; mount it at a directory of its own",
     )
+    yield from expect(
+        mount.at("mountPath"),
+        lambda path: is_set(path) and _TOKENS.fullmatch(posixpath.normpath(str(path))) is None,
+        "mounts a volume where the API's own token is, or nowhere",
+    )
+    yield from expect(
+        mount.at("subPath"), lambda path: ".." not in str(path or "").split("/"), "mounts what is above its volume"
+    )
 
 
 def _set(container: Container, path: str, predicate: Callable[[Any], bool], message: str) -> Findings:
@@ -183,7 +197,7 @@ def _security(own: View, pod_context: View, *, merged: bool = False) -> Findings
     if profile.known and profile.raw is None:
         profile = pod_context.at("seccompProfile.type")
     if not (merged and profile.known and profile.raw is None):
-        yield from expect(profile, one_of(*_SECCOMP), "has no seccomp profile (RuntimeDefault or Localhost)")
+        yield from expect(profile, one_of(*_SECCOMP), "has no seccomp profile (RuntimeDefault)")
 
 
 @resource_check("CM-01", *CONTAINER_OWNERS)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from policy_pack.facts.exposure.access_log import access_log
 from policy_pack.facts.exposure.certificates import authority_of, client_authority, untrusted
 from policy_pack.facts.exposure.effective_policies import Effective, Scope, effective
 from policy_pack.facts.exposure.entry_points import PLACE, EntryPoint
@@ -18,13 +19,14 @@ from policy_pack.facts.exposure.gateway_objects import (
     target_of,
 )
 from policy_pack.facts.exposure.protections import (
-    access_log,
     authorization,
     client_validation,
+    own_headers,
     part,
     rate_limit,
     sign_in,
     tls_settings,
+    token_headers,
     token_validation,
 )
 from policy_pack.facts.exposure.route_backends import backends, leads_beyond
@@ -143,6 +145,7 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
         case Protection.TOKEN:
             valid = partial(token_validation, issuers=_issuers(listener, row))
             yield from _of_policies(listener, SECURITY_POLICY, valid)
+            yield from _of_policies(listener, SECURITY_POLICY, partial(token_headers, table=exposure()))
         case Protection.AUTHORIZATION:
             issuers = _issuers(listener, row)
             for scope, policy in _in_effect(listener, SECURITY_POLICY):
@@ -150,15 +153,24 @@ def _gaps(listener: Listener, protection: Protection, row: AllowedEntryPoint) ->
                 yield from (f"{gap}{PLACE}{scope.label}: {policy.label}" for gap in gaps)
         case Protection.SIGN_IN:
             yield from _of_policies(listener, SECURITY_POLICY, partial(sign_in, issuers=_issuers(listener, row)))
-        case Protection.RATE_LIMIT:
-            service = _has_rate_limit_service(listener.context)
-            limited = partial(rate_limit, table=exposure(), global_service=service)
-            yield from _of_policies(listener, TRAFFIC_POLICY, limited)
-        case Protection.RECORD:
-            yield from access_log(listener.proxy.spec, exposure())
-            traffic = part(listener.proxy.spec, "provider", "kubernetes", "envoyService", "externalTrafficPolicy")
-            if traffic not in (None, "Local"):
-                yield f"client addresses are those of nodes (envoyService.externalTrafficPolicy is {traffic})"
+        case _:
+            yield from _gaps_of_requests(listener, protection)
+
+
+def _gaps_of_requests(listener: Listener, protection: Protection) -> Iterator[str]:
+    """Yield what is missing of the protections that are the same in each row."""
+    if protection is Protection.RATE_LIMIT:
+        service = _has_rate_limit_service(listener.context)
+        limited = partial(rate_limit, table=exposure(), global_service=service)
+        yield from _of_policies(listener, TRAFFIC_POLICY, limited)
+    elif protection is Protection.OWN_HEADERS:
+        for spec, label in _client_policies(listener):
+            yield from (f"{gap}{PLACE}{label}" for gap in own_headers(spec, exposure()))
+    elif protection is Protection.RECORD:
+        yield from access_log(listener.proxy.spec, exposure())
+        traffic = part(listener.proxy.spec, "provider", "kubernetes", "envoyService", "externalTrafficPolicy")
+        if traffic not in (None, "Local"):
+            yield f"client addresses are those of nodes (envoyService.externalTrafficPolicy is {traffic})"
 
 
 def _issuers(listener: Listener, row: AllowedEntryPoint) -> tuple[TrustedIssuer, ...] | None:

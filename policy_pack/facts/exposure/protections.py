@@ -5,7 +5,6 @@ counts as no protection.
 """
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -35,10 +34,7 @@ _CIPHERS = frozenset(
 )
 _CURVES = frozenset({"X25519", "X25519MLKEM768", "P-256", "P-384", "P-521"})
 _PER_MINUTE = {"Second": 60.0, "Minute": 1.0, "Hour": 1 / 60, "Day": 1 / 1440}
-_STANDARD_STREAMS = ("/dev/stdout", "/dev/stderr")
 _HTTPS = "https://"
-# A command operator of Envoy's access log, such as %REQ(:METHOD)%.
-_OPERATOR = re.compile(r"%[A-Z_0-9]+(?:\([^)]*\))?(?::\d+)?%")
 
 
 def part(spec: Spec, *keys: str) -> Any:
@@ -242,62 +238,24 @@ def _limits(rule: Spec, table: ExposureTable) -> bool:
     return unit is not None and 0 < requests * unit <= table.max_requests_per_minute
 
 
-def access_log(spec: Spec, table: ExposureTable) -> Iterator[str]:
-    """Yield why an EnvoyProxy does not record every request."""
-    log = part(spec, "telemetry", "accessLog") or {}
-    if log.get("disable"):
-        yield "the access log is disabled (telemetry.accessLog.disable)"
-        return
-    settings = log.get("settings") or ()
-    complete = [setting for setting in settings if _records_all(setting)]
-    if not complete:
-        yield "no access log of every request goes to the standard output (telemetry.accessLog.settings)"
-        return
-    texts = [_logged(View(setting.get("format")).whole() or {}) for setting in complete]
-    missing = [word for word in table.record_contains if not any(word in text for text in texts)]
-    if missing:
-        yield f"the access log does not contain {', '.join(missing)} (telemetry.accessLog.settings)"
-    unknown = sorted({item for setting in settings for item in _excess(setting, table)})
-    if unknown:
-        names = ", ".join(unknown)
-        yield f"the access log contains {names}, which can identify a patient (telemetry.accessLog.settings)"
+def own_headers(spec: Spec, table: ExposureTable) -> Iterator[str]:
+    """Yield why a ClientTrafficPolicy lets clients set what services take from the gateway."""
+    removed = {str(name).lower() for name in part(spec, "headers", "earlyRequestHeaders", "remove") or ()}
+    left = sorted(table.trusted_headers - removed)
+    if left:
+        yield f"clients can set {', '.join(left)} (headers.earlyRequestHeaders.remove)"
+    # Without the field, Envoy Gateway unescapes the slashes and redirects.
+    if part(spec, "path", "escapedSlashesAction") != "RejectRequest":
+        yield "escaped slashes are not refused (path.escapedSlashesAction)"
+    if part(spec, "headers", "requestID") != "Generate":
+        yield "clients can choose the id of a request (headers.requestID)"
 
 
-def _excess(setting: Spec, table: ExposureTable) -> set[str]:
-    """Return what a setting of the access log contains beyond the table."""
-    allowed = set(table.record_may_contain)
-    if _goes_to(table.refusals.service, setting):
-        allowed |= set(table.refusals.may_contain)
-    return set(_OPERATOR.findall(_logged(View(setting.get("format")).whole() or {}))) - allowed
-
-
-def _goes_to(service: str, setting: Spec) -> bool:
-    """Return whether a setting sends some entries, and these to one Service of the gateway's own namespace alone."""
-    sinks = [View(sink).whole() or {} for sink in setting.get("sinks") or ()]
-    references = [
-        {"group": "", "kind": "Service", **reference}
-        for sink in sinks
-        for reference in part(sink, "openTelemetry", "backendRefs") or ()
-    ]
-    return (
-        bool(setting.get("matches"))
-        and bool(sinks)
-        and all(sink.get("type") == "OpenTelemetry" and "host" not in sink["openTelemetry"] for sink in sinks)
-        and len(references) >= len(sinks)
-        and all(
-            (one["group"], one["kind"], one.get("name")) == ("", "Service", service) and "namespace" not in one
-            for one in references
-        )
-    )
-
-
-def _logged(log_format: Spec) -> str:
-    """Return the format of a log, in the field that its type names."""
-    field = {"JSON": "json", "Text": "text"}.get(log_format.get("type") or "", "")
-    return str(log_format.get(field) or "")
-
-
-def _records_all(setting: Spec) -> bool:
-    sinks = [part(sink, "file", "path") for sink in setting.get("sinks") or () if sink.get("type") == "File"]
-    everything = not setting.get("matches") and setting.get("type") in (None, "Route")
-    return everything and any(path in _STANDARD_STREAMS for path in sinks)
+def token_headers(spec: Spec, table: ExposureTable) -> Iterator[str]:
+    """Yield why services do not learn from the verified token who asks."""
+    own = table.token_header
+    for provider in part(spec, "jwt", "providers") or ():
+        found = [(one.get("header"), one.get("claim")) for one in provider.get("claimToHeaders") or ()]
+        if not found or not all(header == own.header and claim in own.claims for header, claim in found):
+            claims = " or ".join(own.claims)
+            yield f"{own.header} is not taken from {claims} alone (JWT provider {provider.get('name') or '?'})"

@@ -33,6 +33,7 @@ class Protection(StrEnum):
     AUTHORIZATION = "authorization"
     SIGN_IN = "sign-in"
     RATE_LIMIT = "rate-limit"
+    OWN_HEADERS = "own-headers"
     RECORD = "record"
 
 
@@ -64,7 +65,17 @@ class Refusals(_Row):
     """The recorder of refusals, and what an access log that goes to it alone may contain besides."""
 
     service: str
+    port: int
+    matches: tuple[str, ...]
+    must_contain: tuple[str, ...]
     may_contain: tuple[str, ...]
+
+
+class TokenHeader(_Row):
+    """The header of requests that the gateway takes from a claim of the verified token."""
+
+    header: str
+    claims: tuple[str, ...]
 
 
 class Destination(_Row):
@@ -120,6 +131,9 @@ class ExposureTable(_Row):
     max_requests_per_minute: int
     record_contains: tuple[str, ...]
     record_may_contain: tuple[str, ...]
+    record_fields: dict[str, str | tuple[str, ...]]
+    trusted_headers: frozenset[str]
+    token_header: TokenHeader
     refusals: Refusals
     kinds: dict[str, KindRow]
     entry_points: tuple[AllowedEntryPoint, ...]

@@ -15,8 +15,9 @@ from policy_pack.stack.kinds import LOG_GROUP
 from policy_pack.stack.values import UNKNOWN, NotKnownError, View
 
 ALARM: Final = "aws:cloudwatch/metricAlarm:MetricAlarm"
+QUEUE: Final = "aws:sqs/queue:Queue"
 RULE: Final = "aws:cloudwatch/eventRule:EventRule"
-_FILTER: Final = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
+FILTER: Final = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
 _TARGET: Final = "aws:cloudwatch/eventTarget:EventTarget"
 _NAMES: Final = ("name", "id", "arn")
 _ALL_LOGS: Final = ":*"
@@ -33,7 +34,7 @@ _OTHER_EVALUATIONS: Final = (
 )
 _ACTIONS: Final = ("alarmActions", "okActions", "insufficientDataActions")
 _DEFAULT_BUS: Final = ("", "default")
-_CLASSES_WITH_FILTERS: Final = ("", "STANDARD")
+_CLASSES_WITHFILTERS: Final = ("", "STANDARD")
 # The time in which an alarm must have been raised.
 _LONGEST_SECONDS: Final = 3600
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -90,13 +91,20 @@ class AlarmPaths:
         """Return whether an event raises an alarm that reaches a person; raises `NotKnownError` as `_any` does."""
         return _any(
             partial(self._raised_by, metric_filter, alarm, event)
-            for metric_filter in self._graph.of(_FILTER)
+            for metric_filter in self._graph.of(FILTER)
             for alarm in self._candidates(metric_filter)
         )
 
     def notifies(self, notice: Notice) -> bool:
         """Return whether an event rule brings an event to a person; raises `NotKnownError` as `_any` does."""
         return _any(partial(self._notified_by, target, notice) for target in self._graph.of(_TARGET))
+
+    def queues(self, notice: Notice) -> set[str]:
+        """Return the URNs of the queues to which event rules bring an event."""
+        targets = [
+            (target, self._graph.target(target, "arn", (QUEUE,), ("arn",))) for target in self._graph.of(_TARGET)
+        ]
+        return {queue.urn for target, queue in targets if queue and self._chosen_by(target, notice)}
 
     def _publishers(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -133,18 +141,20 @@ class AlarmPaths:
             return metric_filter.at("logGroupName").value is None
         if group.urn not in self._groups and None in self._groups:
             raise NotKnownError("cloudWatchLogsGroupArn")
-        return group.urn in self._groups and group.at("logGroupClass").text() in _CLASSES_WITH_FILTERS
+        return group.urn in self._groups and group.at("logGroupClass").text() in _CLASSES_WITHFILTERS
 
     def _notified_by(self, target: Resource, notice: Notice) -> bool:
+        return self._chosen_by(target, notice) and (
+            self._graph.target(target, "rule", (RULE,), _NAMES) is None
+            or any(not self.topic_problem(topic, EVENTS) for topic in self._topics(target, "arn"))
+        )
+
+    def _chosen_by(self, target: Resource, notice: Notice) -> bool:
+        """Return whether the rule of a target selects an event."""
         rule = self._graph.target(target, "rule", (RULE,), _NAMES)
         if rule is None:
             return target.at("rule").value is None
-        on_default_bus = target.at("eventBusName").text() in _DEFAULT_BUS
-        return (
-            on_default_bus
-            and _applies(rule, notice.event)
-            and any(not self.topic_problem(topic, EVENTS) for topic in self._topics(target, "arn"))
-        )
+        return target.at("eventBusName").text() in _DEFAULT_BUS and _applies(rule, notice.event)
 
     def _topics(self, resource: Resource, path: str) -> list[Resource]:
         """Return the topics that a property names.

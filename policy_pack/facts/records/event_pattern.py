@@ -9,8 +9,11 @@ _MISSING: Final = object()
 
 
 def matches(pattern: Any, event: Any) -> bool:
-    """Return whether a pattern selects an event; an operator that is not known selects none."""
-    if not isinstance(pattern, Mapping):
+    """Return whether a pattern selects an event; an operator that is not known selects none, nor does an empty object.
+
+    EventBridge refuses a pattern with an empty object.
+    """
+    if not isinstance(pattern, Mapping) or not pattern:
         return False
     for name, wanted in pattern.items():
         if name == _OR:

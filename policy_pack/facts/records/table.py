@@ -51,7 +51,7 @@ class AlarmedEvent:
 
 @validated(frozen=True, config=_STRICT)
 class Notice:
-    """An EventBridge event of a service that must alarm a person."""
+    """An EventBridge event of a service that must alarm a person, or reach a queue."""
 
     name: str
     event: Mapping[str, Any]
@@ -64,6 +64,8 @@ class RecordTable:
     events: tuple[RecordedEvent, ...]
     alarms: tuple[AlarmedEvent, ...]
     notices: tuple[Notice, ...]
+    ordinary: tuple[Mapping[str, Any], ...]
+    nodes: tuple[Notice, ...]
     protocols: tuple[str, ...]
     log_days: int = field()
     bucket_days: int = field()

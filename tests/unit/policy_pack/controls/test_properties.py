@@ -1,4 +1,4 @@
-"""Properties of Vault's objects: set each field that the API allows wrong, one at a time."""
+"""Described properties: set each field that an API allows wrong, one at a time."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from policy_pack.controls.access.vault_engines import tokens_are_reviewed_by_the_cluster
-from policy_pack.controls.access.vault_properties import properties_of_vault_are_described, table
+from policy_pack.controls.properties.described import properties_are_described, references_are_resolved
+from policy_pack.controls.properties.table import Properties, table
 from policy_pack.settings import load
 from policy_pack.stack.checks import FindingKind, StackContext
 from policy_pack.stack.graph import Graph, Resource
@@ -21,11 +22,13 @@ CONFIG = "vault:kubernetes/authBackendConfig:AuthBackendConfig"
 PKI_ROLE = "vault:pkiSecret/secretBackendRole:SecretBackendRole"
 QUOTA = "vault:index/quotaRateLimit:QuotaRateLimit"
 STACK = recorded.unchanged("dev").graph()
+VAULT = table()["AC-12"]
 PLAIN = "postgresql://{{username}}:{{password}}@db:5432/north?sslmode=require"
 
 
 def kinds_of(resource: Resource) -> list[FindingKind]:
-    return [finding.kind for finding in properties_of_vault_are_described(resource)]
+    row = VAULT.get(resource.kind)
+    return [finding.kind for finding in properties_are_described(resource, row)] if row else []
 
 
 def changed(kind: str, name: str, value: Any) -> Resource:
@@ -34,10 +37,10 @@ def changed(kind: str, name: str, value: Any) -> Resource:
     return replace(resource, props={**resource.props, first: {**resource.props[first], rest: value} if rest else value})
 
 
-@pytest.mark.parametrize("kind", table())
+@pytest.mark.parametrize("kind", VAULT)
 def test_the_objects_of_the_program_are_described(kind: str) -> None:
     assert STACK.of(kind)
-    assert [finding for resource in STACK.of(kind) for finding in properties_of_vault_are_described(resource)] == []
+    assert [finding for resource in STACK.of(kind) for finding in properties_are_described(resource, VAULT[kind])] == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,62 @@ def test_another_value_is_refused(kind: str, name: str, value: Any) -> None:
 def test_a_value_that_is_not_known_yet_is_judged_later() -> None:
     assert kinds_of(changed(PKI_ROLE, "keyUsages", UNKNOWN)) == [FindingKind.UNKNOWN]
     assert kinds_of(changed(LOGIN, "tokenBoundCidrs", UNKNOWN)) == []
+
+
+BUCKET, ROLE = "aws:s3/bucket:Bucket", "aws:iam/role:Role"
+STORE = build(BUCKET, "store", {"bucket": "store", "arn": "arn:aws:s3:::store"})
+
+
+def judged(row: Properties, props: dict[str, Any]) -> list[str]:
+    return [finding.message for finding in properties_are_described(build("aws:x/y:Y", "y", props), row)]
+
+
+@pytest.mark.parametrize(
+    ("row", "right", "wrong"),
+    [
+        (Properties(all_of="spec", free=frozenset({"spec.a"})), {"spec": {"a": 1}, "b": 2}, {"spec": {"a": 1, "b": 2}}),
+        (Properties(all_of="spec"), {"spec": {"a": False, "b": []}}, {"spec": {"http10": {}}}),
+        (Properties(values={"on": (None, True)}), {}, {"on": False}),
+        (Properties(values={"rules.status": ("Enabled",)}), {"rules": [{"status": "Enabled"}]}, {"rules": [{}]}),
+        (Properties(patterns={"port": "443"}), {"port": 443}, {"port": 4430}),
+        (Properties(at_most={"wait": 60}), {"wait": "1m"}, {"wait": "1h"}),
+        (Properties(at_least={"wait": 10}), {"wait": "30s"}, {"wait": "30s-other"}),
+        (Properties(some={"rules.when": "daily"}), {"rules": [{"when": "weekly"}, {"when": "daily"}]}, {"rules": []}),
+        (Properties(items={"subnets": 2}), {"subnets": ["a", "b"]}, {"subnets": ["a"]}),
+        (Properties(required=("name",)), {"name": "x"}, {"name": ""}),
+    ],
+)
+def test_each_kind_of_row_passes_what_it_describes_and_refuses_the_rest(
+    row: Properties, right: dict[str, Any], wrong: dict[str, Any]
+) -> None:
+    assert judged(row, right) == []
+    assert len(judged(row, wrong)) == 1
+
+
+def resolved(row: Properties, props: dict[str, Any], *others: Resource) -> list[str]:
+    resource = build("aws:x/y:Y", "y", props)
+    graph = Graph([resource, *others], "dev")
+    return [finding.message for finding in references_are_resolved(resource, row, graph)]
+
+
+def test_a_reference_names_a_resource_of_the_stack() -> None:
+    row = Properties(references={"bucket": (BUCKET,)})
+    assert resolved(row, {"bucket": "store"}, STORE) == []
+    assert resolved(row, {"bucket": "arn:aws:s3:::store"}, STORE) == []
+    assert resolved(row, {"bucket": UNKNOWN}, STORE) == []
+    assert resolved(row, {}, STORE) == []
+    assert resolved(row, {"bucket": "other"}, STORE) == ["bucket names no Bucket of this stack"]
+
+
+def test_a_role_can_be_assumed_by_the_service_that_uses_it() -> None:
+    row = Properties(assumed_by={"role": "backup.amazonaws.com"})
+    for service, messages in (
+        ("backup.amazonaws.com", []),
+        ("ec2.amazonaws.com", ["role is a role that backup.amazonaws.com cannot assume"]),
+    ):
+        trust = f'{{"Statement": [{{"Principal": {{"Service": "{service}"}}}}]}}'
+        role = build(ROLE, "own", {"name": "own", "arn": "arn:aws:iam::1:role/own", "assumeRolePolicy": trust})
+        assert resolved(row, {"role": "own"}, role) == messages
 
 
 def test_other_kinds_are_not_judged() -> None:

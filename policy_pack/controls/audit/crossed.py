@@ -1,0 +1,43 @@
+"""Resources of one hospital that name another one: references, host names and identities that were exchanged."""
+
+import re
+from collections.abc import Iterator
+
+from policy_pack.controls.rules import ANY, join_check
+from policy_pack.facts.structure import hospital_of, hospitals
+from policy_pack.stack.checks import Findings, StackContext, violation
+from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.values import leaves
+
+# A hospital with a shorter name could be a word that means something else.
+_SHORTEST = 3
+
+
+@join_check("INV-01", ANY)
+def resources_name_their_own_hospital(resource: Resource, context: StackContext) -> Findings:
+    """Refuse texts of a hospital's resource that have the name of another hospital as a word."""
+    names = _names(context.graph)
+    if names is None:
+        return
+    found = list(_mentions(resource, names))
+    if not found:
+        return
+    own = hospital_of(resource, context)
+    for path, name in found:
+        if own and name != own and own in hospitals(context.graph):
+            yield violation(f"is of {own} and names {name}", path)
+
+
+def _mentions(resource: Resource, names: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    for path, value in leaves(resource.props):
+        if isinstance(value, str):
+            yield from ((path, name) for name in dict.fromkeys(names.findall(value)))
+
+
+def _names(graph: Graph) -> re.Pattern[str] | None:
+    def compute(graph: Graph) -> re.Pattern[str] | None:
+        names = [re.escape(name) for name in hospitals(graph) if len(name) >= _SHORTEST]
+        return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(names)})(?![a-z0-9])") if len(names) > 1 else None
+
+    pattern: re.Pattern[str] | None = graph.memo("names of hospitals", compute)
+    return pattern
