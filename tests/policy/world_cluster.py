@@ -21,7 +21,18 @@ _RECORD = {
     "method": "%REQ(:METHOD)%",
     "route": "%ROUTE_NAME%",
     "answer": "%RESPONSE_CODE%",
-    "client": "%DOWNSTREAM_PEER_FINGERPRINT_256%",
+    "certificate": "%DOWNSTREAM_PEER_FINGERPRINT_256%",
+    "request": "%REQ(X-REQUEST-ID)%",
+    "application": "%REQ(X-APPLICATION)%",
+    "flags": "%RESPONSE_FLAGS%",
+    "milliseconds": "%DURATION%",
+}
+_OWN_HEADERS = {
+    "path": {"escapedSlashesAction": "RejectRequest"},
+    "headers": {
+        "requestID": "Generate",
+        "earlyRequestHeaders": {"remove": ["x-application", "x-forwarded-client-cert", "x-envoy-original-path"]},
+    },
 }
 PLACES = {"aws": "10.40.0.0/16:443", "vault": "10.41.0.0/24:8200", "fhir": "10.50.0.0/24:443"}
 
@@ -264,6 +275,7 @@ def gateway(hospital: str) -> list[Resource]:
         "issuer": "https://idp",
         "audiences": ["risk"],
         "remoteJWKS": {"uri": "https://idp/keys"},
+        "claimToHeaders": [{"claim": "client_id", "header": "x-application"}],
     }
     principal = {"jwt": {"provider": "idp", "claims": [{"name": "client_id", "values": [f"{hospital}-ehr"]}]}}
     security = {
@@ -289,7 +301,7 @@ def gateway(hospital: str) -> list[Resource]:
         "gateway.networking.k8s.io/v1:Gateway": ("gateway", {"gatewayClassName": "hospitals", "listeners": [listener]}),
         "gateway.envoyproxy.io/v1alpha1:ClientTrafficPolicy": (
             "gateway",
-            {**target, "tls": {"minVersion": "1.3", "clientValidation": validation}},
+            {**target, **_OWN_HEADERS, "tls": {"minVersion": "1.3", "clientValidation": validation}},
         ),
         "gateway.envoyproxy.io/v1alpha1:SecurityPolicy": ("gateway", {**target, **security}),
         "gateway.envoyproxy.io/v1alpha1:BackendTrafficPolicy": (

@@ -102,6 +102,10 @@ def cluster() -> list[Resource]:
             {"targetGroupArns": ["arn:target"], "healthCheckType": "ELB", "tags": []},
         ),
         build("aws:ebs/encryptionByDefault:EncryptionByDefault", "volumes", {"enabled": True}),
+        build("aws:ebs/defaultKmsKey:DefaultKmsKey", "volumes", {"keyArn": _KEY}),
+        build(
+            "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", "registry", {"scanType": "ENHANCED"}
+        ),
         build("aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess", "all", {"state": "block-all-sharing"}),
         build(
             "aws:ssm/document:Document",
@@ -305,6 +309,16 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
         ),
         *_alarms(),
         build("aws:securityhub/account:Account", "hub", {}),
+        *(
+            build(
+                "aws:securityhub/standardsSubscription:StandardsSubscription",
+                standard.partition("/")[0],
+                {"standardsArn": f"arn:aws:securityhub:us-east-1::standards/{standard}"},
+            )
+            for standard in ("aws-foundational-security-best-practices/v/1.0.0", "nist-800-53/v/5.0.0")
+        ),
+        build("aws:accessanalyzer/analyzer:Analyzer", "watch", {"type": "ACCOUNT", "tags": tags()}),
+        build("aws:macie2/account:Account", "watch", {"status": "ENABLED"}),
         build(
             "aws:cfg/recorder:Recorder",
             "recorder",

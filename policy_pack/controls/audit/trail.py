@@ -7,7 +7,7 @@ from policy_pack.facts.data_stores import arn_of
 from policy_pack.facts.records.table import RecordedEvent, records
 from policy_pack.facts.records.trail import TRAIL, reaches
 from policy_pack.facts.structure import holds_phi
-from policy_pack.stack.checks import Findings, StackContext, expect, is_set, is_true, violation
+from policy_pack.stack.checks import Findings, StackContext, expect, is_empty, is_set, is_true, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS
 
@@ -37,6 +37,9 @@ def trails_are_complete(trail: Resource) -> Findings:
 @resource_check("AUD-01", TRAIL)
 def selectors_are_complete(trail: Resource) -> Findings:
     """Refuse advanced selectors that CloudTrail does not accept: without a category, or with a field of no values."""
+    if not trail.at("advancedEventSelectors").absent:
+        other = trail.at("eventSelectors")
+        yield from expect(other, is_empty, "has basic selectors beside advanced ones, which CloudTrail refuses")
     for selector in trail.at("advancedEventSelectors").items():
         fields = selector.at("fieldSelectors").items()
         if all(field.at("field").raw != "eventCategory" for field in fields):

@@ -19,7 +19,6 @@ from policy_pack.stack.checks import (
     guarded,
     is_empty,
     is_not_true,
-    is_set,
     one_of,
     violation,
 )
@@ -38,7 +37,6 @@ class Programs:
     """What containers may run; ``programs.yaml`` documents the fields."""
 
     programs: Mapping[str, tuple[str, ...]]
-    without_arguments: frozenset[str]
     probe: tuple[str, ...]
     probed: str
     drain: Mapping[str, int]
@@ -81,7 +79,7 @@ def containers_run_their_own_programs(resource: Resource) -> Findings:
     for pod in pods(resource):
         yield from guarded(_pod(resource, pod), pod.spec.path)
         for container in pod.containers:
-            yield from guarded(_program(resource, container), container.view.path)
+            yield from guarded(_program(container), container.view.path)
             yield from guarded(_hooks(container), container.view.path)
             for variable in container.view.at("env").items():
                 yield from guarded(_variable(resource, variable), variable.path)
@@ -90,20 +88,20 @@ def containers_run_their_own_programs(resource: Resource) -> Findings:
 def _pod(resource: Resource, pod: Pod) -> Findings:
     allowed = _RESTARTS.get(resource.kind)
     if allowed and pod.whole:
-        yield from expect(pod.spec.at("restartPolicy"), one_of(*allowed), "is started again for ever (restartPolicy)")
+        yield from expect(
+            pod.spec.at("restartPolicy"), one_of(None, *allowed), "is started again for ever (restartPolicy)"
+        )
     resolver = "asks another name server than the cluster's"
     yield from expect(pod.spec.at("dnsPolicy"), one_of(None, "", "ClusterFirst"), f"{resolver} (dnsPolicy)")
     for field in ("nameservers", "searches"):
         yield from expect(pod.spec.at(f"dnsConfig.{field}"), is_empty, f"{resolver} (dnsConfig.{field})")
 
 
-def _program(resource: Resource, container: Container) -> Findings:
+def _program(container: Container) -> Findings:
     view, table = container.view, programs()
     yield from expect(view.at("command"), is_empty, "runs another command than that of its image")
     arguments = view.at("args").whole() or ()
-    if not arguments and not (container.merged or resource.kind in table.without_arguments):
-        yield violation("runs without the arguments of a program; describe it in programs.yaml", view.at("args").path)
-    elif arguments and not table.has([str(word) for word in arguments]):
+    if arguments and not table.has([str(word) for word in arguments]):
         yield violation("has arguments of no program of programs.yaml; describe them", view.at("args").path)
     yield from expect(view.at("workingDir"), is_empty, "runs in another folder than that of its image (workingDir)")
     for field in ("stdin", "tty"):
@@ -126,8 +124,6 @@ def _hooks(container: Container) -> Findings:
             command = probe.at("exec.command").whole() or ()
             if not table.probes([str(word) for word in command]):
                 yield violation(f"its {name} runs something else than services.probe", probe.path)
-    if container.main and is_set(view.at("livenessProbe").raw) and not container.merged:
-        yield from expect(view.at("startupProbe"), is_set, "is stopped while it starts, without a startupProbe")
 
 
 def _has_handler(probe: View) -> bool:
