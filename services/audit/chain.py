@@ -74,8 +74,11 @@ def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes |
     try:
         with connection.begin():
             record = insert_entry(connection, canonical)
-            for digest, salt, content in values:
-                kept = {"sequence": record.sequence, "digest": digest, "salt": salt, "content": content}
+            kept = [
+                {"sequence": record.sequence, "digest": digest, "salt": salt, "content": content}
+                for digest, salt, content in values
+            ]
+            if kept:
                 connection.execute(_KEEP, kept)
     except SQLAlchemyError as fault:
         # The database's text may repeat values of the entry.

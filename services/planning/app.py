@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, BackgroundTasks, FastAPI, Path, Query, Request
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from model.io.database import sqlstate
+from services.at_once import AtOnce
 from services.audit.http import RequestAudit, audit, recorded
 from services.database.errors import DatabaseError
 from services.planning import answers, history, release
@@ -35,14 +37,25 @@ from services.workflows import WorkflowError, synchronous
 
 LARGEST_BODY = 1024 * 1024
 """Bytes: the largest number of encounters with all features takes less than half."""
+THREADS = 8
+"""Threads that answer requests, as many as each pool has connections: more of them wait for the interpreter while one
+holds the lock of the chain, and answer fewer requests in all."""
+REQUESTS_AT_ONCE = 16
+"""Requests at once, answered or waiting; one more is refused before anything of it is read, and leaves no record."""
+REQUEST_SECONDS = 30.0
+"""Time for a request: more than the waits inside it add up to."""
 DESCRIPTION = """Scores of encounters by pseudonym, from the release that was assigned to the hospital.
 A score is advice: a clinician decides, and nothing is denied by it. Where the release cannot answer, the answer says
 why and ranks by the LACE index."""
 log = logging.getLogger("services.planning")
 
+PROBES = ("/healthz", "/readyz")
 _RETRY = {"Retry-After": "1"}
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {
-    503: {"description": "A database does not answer, or the audit record was not written; nothing was answered."}
+    503: {
+        "description": "A database does not answer, the audit record was not written, or there are too many requests "
+        "at once; nothing was answered."
+    }
 }
 _BODY: dict[int | str, dict[str, Any]] = {
     400: {"description": "The body is not JSON."},
@@ -57,6 +70,7 @@ def create(parts: Planning) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         await run_in_threadpool(parts.refresh.start)
         if parts.shadow is not None:
             parts.shadow.start()
@@ -83,6 +97,8 @@ def create(parts: Planning) -> FastAPI:
     install(app)
     app.add_middleware(RequestBody, largest=LARGEST_BODY)
     recorded(app, parts.recorder)
+    # Outside of the record: it takes what the service is short of.
+    app.add_middleware(AtOnce, most=REQUESTS_AT_ONCE, seconds=REQUEST_SECONDS, uncounted=PROBES)
     return app
 
 
@@ -199,7 +215,7 @@ def _health(parts: Planning) -> APIRouter:
     router = APIRouter(tags=["health"])
 
     @router.get("/healthz", summary="Whether the process runs")
-    def healthz() -> Health:
+    async def healthz() -> Health:
         """Return ok."""
         return Health()
 

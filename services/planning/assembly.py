@@ -26,6 +26,9 @@ from services.planning.refresh import Refresh
 from services.planning.scoring import Scoring
 from services.planning.settings import Settings
 
+CONNECTIONS = 8
+"""Connections to each database, which stay open: to open one takes longer than to answer a request."""
+
 log = logging.getLogger("services.planning")
 
 
@@ -92,8 +95,12 @@ def planning(
         What stops a canary, in place of the table.
     """
     features = OnlineFeatures(settings.online_features)
-    engine = connections.engine(settings.database(Schema.PLANNING), settings.planning_database)
-    audit_engine = connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
+    engine = connections.engine(
+        settings.database(Schema.PLANNING), settings.planning_database, pool_size=CONNECTIONS, max_overflow=0
+    )
+    audit_engine = connections.engine(
+        settings.database(Schema.AUDIT), settings.audit_database, pool_size=CONNECTIONS, max_overflow=0
+    )
     recorder = Recorder("planning", settings.hospital, audit_engine)
     stops = Stops(engine, recorder)
     metrics = Metrics(settings.releases, stops)
