@@ -1,12 +1,15 @@
 """Date plausibility (``plausible_dates.sql``), deaths, ages and follow-up (``completion.sql``)."""
 
+import functools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 
 import duckdb
 
+from model.curated.statements import run
 from model.definitions.features import definitions
 from model.fhir.record_use import record_use
 
@@ -15,13 +18,23 @@ UPDATED_SHARE = 0.9
 """``meta.lastUpdated`` says when an extract ends where at least this share of the resources carry it."""
 HOUR = 3600
 
-_SETTINGS = """CREATE TABLE settings AS SELECT $oldest_age::INTEGER AS oldest_age,
-    $first_year::INTEGER AS first_year, $last_year::INTEGER AS last_year,
-    $before_birth_days::INTEGER AS before_birth_days, $after_extract_days::INTEGER AS after_extract_days,
-    $silence_days::INTEGER AS silence_days, $silence_patients::INTEGER AS silence_patients,
-    $silence_share::DOUBLE AS silence_share, $death_seconds::DOUBLE AS death_seconds,
-    $updated_share::DOUBLE AS updated_share, $observed_until::TIMESTAMPTZ AS observed_until,
-    $inpatient::VARCHAR[] AS inpatient, $ongoing::VARCHAR[] AS ongoing, $return_days::INTEGER AS return_days"""
+_TYPES = {
+    "oldest_age": "INTEGER",
+    "first_year": "INTEGER",
+    "last_year": "INTEGER",
+    "before_birth_days": "INTEGER",
+    "after_extract_days": "INTEGER",
+    "silence_days": "INTEGER",
+    "silence_patients": "INTEGER",
+    "silence_share": "DOUBLE",
+    "death_seconds": "DOUBLE",
+    "updated_share": "DOUBLE",
+    "observed_until": "TIMESTAMPTZ",
+    "inpatient": "VARCHAR[]",
+    "ongoing": "VARCHAR[]",
+    "return_days": "INTEGER",
+}
+"""Variables of the session that the statements use: constants, where rows of a table would be a join for each use."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,13 @@ class Completed:
     warnings: Counter[str]
 
 
-def complete(con: duckdb.DuckDBPyConnection, *, observed_until: datetime | None, zone: tzinfo) -> Completed:
+def complete(
+    con: duckdb.DuckDBPyConnection,
+    *,
+    observed_until: datetime | None,
+    zone: tzinfo,
+    sized: Callable[[str], str] = lambda script: script,
+) -> Completed:
     """Make ``complete_<table>`` and ``excluded`` from the views ``staged_<table>``, ``resources`` and ``dead``.
 
     Parameters
@@ -43,32 +62,33 @@ def complete(con: duckdb.DuckDBPyConnection, *, observed_until: datetime | None,
         End of the extract, where it is known.
     zone : tzinfo
         The hospital's time zone.
+    sized : callable
+        Returns a script for the number of rows.
     """
     dates, stay = record_use().dates, definitions().stay
     con.execute("SET TimeZone = 'UTC'")
-    con.execute(
-        _SETTINGS,
-        {
-            "oldest_age": dates.oldest_age,
-            "first_year": dates.years[0],
-            "last_year": dates.years[1],
-            "before_birth_days": dates.before_birth_days,
-            "after_extract_days": dates.after_extract_days,
-            "silence_days": dates.silence_days,
-            "silence_patients": dates.silence_patients,
-            "silence_share": dates.silence_share,
-            "death_seconds": dates.death_hours * HOUR,
-            "updated_share": UPDATED_SHARE,
-            "observed_until": observed_until,
-            "inpatient": list(stay.classes),
-            "ongoing": list(stay.ongoing),
-            "return_days": stay.return_days,
-        },
-    )
-    con.execute(_statements("plausible_dates"))
+    values: dict[str, object] = {
+        "oldest_age": dates.oldest_age,
+        "first_year": dates.years[0],
+        "last_year": dates.years[1],
+        "before_birth_days": dates.before_birth_days,
+        "after_extract_days": dates.after_extract_days,
+        "silence_days": dates.silence_days,
+        "silence_patients": dates.silence_patients,
+        "silence_share": dates.silence_share,
+        "death_seconds": dates.death_hours * HOUR,
+        "updated_share": UPDATED_SHARE,
+        "observed_until": observed_until,
+        "inpatient": list(stay.classes),
+        "ongoing": list(stay.ongoing),
+        "return_days": stay.return_days,
+    }
+    for name, kind in _TYPES.items():
+        run(con, f"SET VARIABLE {name} = $value::{kind}", {"value": values[name]})
+    run(con, sized(_script("plausible_dates")))
     until = observed_until or _last_day(con, zone)
-    con.execute("CREATE TABLE follow_up AS SELECT $until::TIMESTAMPTZ AS until", {"until": until})
-    con.execute(_statements("completion"))
+    run(con, "SET VARIABLE until = $until::TIMESTAMPTZ", {"until": until})
+    run(con, sized(_script("completion")))
     excluded = con.execute("SELECT kind || '.' || reason, count(*) FROM excluded GROUP BY ALL").fetchall()
     remarks = con.execute("SELECT remark, count(*) FROM remarks GROUP BY ALL").fetchall()
     return Completed(Counter(dict(excluded)), Counter(dict(remarks)))
@@ -86,5 +106,6 @@ def _last_day(con: duckdb.DuckDBPyConnection, zone: tzinfo) -> datetime | None:
     return last.replace(hour=23, minute=59, second=59)
 
 
-def _statements(name: str) -> str:
+@functools.cache
+def _script(name: str) -> str:
     return (HERE / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,43 +1,36 @@
 """The ``ingest`` command: read, validate, de-identify, quarantine, publish."""
 
 import contextlib
-import gc
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import tzinfo
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path
 
 from model.curated import curated_tables, refusals
 from model.curated.cells import Cells
 from model.curated.deprivation import Areas, read
 from model.curated.ingested import Ingested, ingested
+from model.curated.reading import rare_collection, read_all
 from model.curated.shares import refuse_large_shares
 from model.curated.staging import Finished, Staging
 from model.curated.time_zone import Zone, zone_of
-from model.curated.work import Work, open_refusals
+from model.curated.work import Work
 from model.definitions.features import definitions
 from model.deid.groups import groups
 from model.deid.keys import Keyring, identity
 from model.deid.rules import allow_list
 from model.deid.subject import moment_of
 from model.errors import UserError
-from model.fhir import discovery, profile, record_use, resource_types, sources
-from model.fhir.medications import Drugs
+from model.fhir import discovery, profile, record_use, resource_types
 from model.identity_store.recorders import Identities
 from model.io import storage
-from model.io.console import progress
 from model.io.hospital_name import check_hospital
 from model.io.stored import Stored
-from model.linkage.links import FirstPassNeededError, Links, first_pass
 
 MAX_BAD_SHARE = 0.05
 MOST_REASONS = 50
 """How many reasons for refusals a manifest keeps; the quarantine has all."""
-_CONNECTING = ("Patient", "patient", "Medication.", "medication.")
-"""How names of files begin that hold Patients or Medications, as a Bulk Data export names them."""
-_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 
 def ingest(
@@ -121,8 +114,10 @@ def ingest(
         curated_tables.tidy(partition, published)
         return ingested(published, found, changed=False)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
-        with _rare_collection(), contextlib.ExitStack() as opened:
-            work, scratch = _read_all(files, hospital, ring, local.tz, identities, Path(name), opened)
+        with rare_collection(), contextlib.ExitStack() as opened:
+            work, scratch = read_all(
+                files, hospital, ring, local.tz, Path(name), opened, identities=identities, staging=Staging
+            )
             staging = work.staging
             aside_at = refusals.write_reasons(work, scratch, aside, digest)
             refusals.refuse_bad_share(work, len(files), max_bad_share, aside_at)
@@ -141,42 +136,6 @@ def ingest(
             identities.publish(digest)
         curated_tables.publish(partition, manifest, {name: table.file for name, table in tables.items()})
     return ingested(manifest, found, changed=True, quarantine=aside_at)
-
-
-def _read_all(
-    files: list[Stored],
-    hospital: str,
-    ring: Keyring,
-    zone: tzinfo,
-    identities: Identities | None,
-    scratch: Path,
-    opened: contextlib.ExitStack,
-) -> tuple[Work, Path]:
-    """Read all files; a second time when one of them needs what others say before it can be read."""
-    links = Links(Drugs(allow_list()))
-    while True:
-        folder = scratch / ("again" if links.complete else "once")
-        folder.mkdir()
-        with contextlib.ExitStack() as tried:
-            staging = tried.enter_context(Staging(folder))
-            try:
-                with open_refusals(folder) as reasons, progress("files", len(files)) as advance:
-                    work = Work(hospital, ring, staging, zone, allow_list(), reasons, links, identities)
-                    for number, stored in _connecting_first(files):
-                        work.take_file(sources.read(stored), number)
-                        advance(1)
-            except FirstPassNeededError:
-                links = first_pass(files, allow_list())
-                if identities is not None:
-                    identities.clear()
-                continue
-            opened.enter_context(tried.pop_all())
-            return work, folder
-
-
-def _connecting_first(files: list[Stored]) -> list[tuple[int, Stored]]:
-    """Return the files with their numbers, those first that say most of others, so that a first pass is known soon."""
-    return sorted(enumerate(files), key=lambda one: not PurePosixPath(one[1].place).name.startswith(_CONNECTING))
 
 
 def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]:
@@ -223,17 +182,6 @@ def _manifest(
 
 def _sorted(counted: Counter[str]) -> dict[str, int]:
     return {name: number for name, number in sorted(counted.items()) if number}
-
-
-@contextlib.contextmanager
-def _rare_collection() -> Iterator[None]:
-    """Look for cycles rarely: parsed JSON has none, and is freed as soon as it is used."""
-    before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _check(

@@ -11,6 +11,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.curated.statements import run
+
 FLUSH_RESOURCES = 50_000
 
 _SCHEMA = pa.schema(
@@ -63,6 +65,8 @@ _ORPHANED = """
     AND owner NOT IN (SELECT record FROM resources WHERE sequence NOT IN (SELECT sequence FROM dead))
 """
 
+_DEAD = f"CREATE TEMP TABLE dead (sequence BIGINT); {_ENDED}; {_SUPERSEDED}; {_ORPHANED}"
+
 
 @dataclass
 class Versions:
@@ -99,15 +103,14 @@ class Versions:
 
     def find_dead(self, database: duckdb.DuckDBPyConnection) -> int:
         """Fill a table ``dead`` with the sequence of each resource that is not in force; return how many were used."""
-        self._flush()
-        database.execute("CREATE TABLE dead (sequence BIGINT)")
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, _SCHEMA, use_dictionary=False)
-        self._writer.close()
-        database.from_parquet(str(self._file)).create_view("resources")
-        database.from_arrow(_columns(self._deletions, _DELETED)).create("deletions")
-        for statement in (_ENDED, _SUPERSEDED, _ORPHANED):
-            database.execute(statement)
+            database.register("resources", _columns(self._resources, _SCHEMA))
+        else:
+            self._flush()
+            self._writer.close()
+            database.from_parquet(str(self._file)).create_view("resources")
+        database.register("deletions", _columns(self._deletions, _DELETED))
+        run(database, _DEAD)
         found = database.execute("SELECT count(*) FROM resources SEMI JOIN dead USING (sequence) WHERE used").fetchall()
         return int(found[0][0])
 

@@ -9,6 +9,8 @@ from model.definitions.features import definitions
 from model.errors import UserError
 from model.features.expression import Tables
 
+INSTANT = "timestamp('UTC', 6)"
+"""Type of a moment in an expression."""
 # When each kind of record became known.
 KNOWN: dict[str, Callable[[ibis.Table], ibis.Value]] = {
     "encounter": lambda t: t.started_at,
@@ -27,14 +29,14 @@ def moment(text: str) -> datetime:
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
-def known_at(tables: Tables, at: datetime, patient: str | None = None) -> dict[str, ibis.Table]:
+def known_at(tables: Tables, at: datetime | ibis.Value, patient: str | None = None) -> dict[str, ibis.Table]:
     """Return the tables with only what was known at a moment; a stay that went on then ends there.
 
     The moment is on the patient's own shifted calendar, like every date of the curated tables. Of an encounter that
     went on, the end and the disposition are not known yet; of a patient who died later, neither is the death.
     """
     rules = definitions().stay
-    now = ibis.literal(at, type="timestamp('UTC', 6)")
+    now = _instant(at)
     seen = {name: t.filter(t.patient_id == patient) if patient else t for name, t in tables.items()}
     known = {name: seen[name].filter(when(seen[name]) <= now) for name, when in KNOWN.items()}
     e = known["encounter"]
@@ -61,6 +63,10 @@ def newest(tables: Tables, name: str) -> ibis.Value:
     return found.max().name("newest")
 
 
-def leaving(all_stays: ibis.Table, at: datetime) -> ibis.Table:
+def leaving(all_stays: ibis.Table, at: datetime | ibis.Value) -> ibis.Table:
     """Return the stays that last until the moment."""
-    return all_stays.filter(all_stays.discharged_at == ibis.literal(at, type="timestamp('UTC', 6)"))
+    return all_stays.filter(all_stays.discharged_at == _instant(at))
+
+
+def _instant(at: datetime | ibis.Value) -> ibis.Value:
+    return ibis.literal(at, type=INSTANT) if isinstance(at, datetime) else at

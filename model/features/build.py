@@ -22,11 +22,13 @@ from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
 from model.features.edition import Edition, Publish, to_file
 from model.features.engines import Engine, engine
-from model.features.expression import FRESH, expression, labelled_stays
+from model.features.expression import FRESH, Keep, Tables, expression, labelled_stays
 from model.features.feature_file import METADATA
 from model.io import storage
 
 DUCKDB = "duckdb"
+ALL_STAYS = "all_stays"
+"""Name of the table of every stay, whether it is scored or not."""
 
 
 @dataclass(frozen=True)
@@ -192,21 +194,21 @@ def compute(
         refusal = refusal.model_copy(update={"share": max_unknown_units})
     measured = measured_counts(runs, tables, table)
     check_units(measured, table, refusal)
-    all_stays = runs.keep("all_stays", labelled_stays(tables, table))
+    all_stays = runs.keep(ALL_STAYS, labelled_stays(tables, table))
     found = shaped(runs.fetch(expression(tables, table, all_stays, keep=runs.keep)), table)
     return found, counts(runs, tables, table, all_stays, found, measured)
 
 
 def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient: str | None) -> pa.Table:
     """Return the feature rows of the stays that last until a moment, from what was recorded by then."""
+    return shaped(runs.fetch(known_features(tables, at, patient, keep=runs.keep)), definitions(), fresh=True)
+
+
+def known_features(tables: Tables, at: datetime | ibis.Value, patient: str | None = None, *, keep: Keep) -> ibis.Table:
+    """Return the feature table of the stays that last until a moment, from what was recorded by then."""
     known = asof.known_at(tables, at, patient)
-    all_stays = runs.keep("all_stays", labelled_stays(known, definitions()))
-    index = asof.leaving(all_stays, at)
-    return shaped(
-        runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True, keep=runs.keep)),
-        definitions(),
-        True,
-    )
+    all_stays = keep(ALL_STAYS, labelled_stays(known, definitions()))
+    return expression(known, definitions(), all_stays, index=asof.leaving(all_stays, at), fresh=True, keep=keep)
 
 
 def build_at(curated_place: str, at: datetime) -> pa.Table:

@@ -12,6 +12,7 @@ from services.audit.http import caller_refused
 from services.care.app import create
 from services.care.assembly import care
 from services.care.context import Care
+from services.care.fresh.features import one_patient
 from services.care.planning_client import FEEDBACK, HOOK, PURPOSE, WORKLIST
 from services.care.settings import Settings
 from services.planning import feedback
@@ -54,6 +55,7 @@ def serve(environment: Mapping[str, str]) -> None:
         raise UserError(f"TLS_CALLERS, TLS_PORT or PLANNING_URL: {fault}; correct the environment.") from None
     parts = care(settings, planning)
     record_start(parts, deployment)
+    one_patient()
     # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
     app, refusal = cast(Any, create(parts)), cast(Any, caller_refused(parts.recorder))
     serve_tls(app, tls, refusal)

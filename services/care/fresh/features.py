@@ -1,4 +1,4 @@
-"""Fresh features: a patient's record of this moment, de-identified and computed by the functions of the batch.
+"""Fresh features: a patient's record of this moment, de-identified and computed by the expressions of the batch.
 
 The record goes through the same ingestion as the night's files, with the hospital's own pseudonym key, into curated
 rows. They are joined with the patient's history, the published curated tables: a row of the history whose resource is
@@ -6,35 +6,32 @@ also in the record gives way to the record's. The features are those of :func:`m
 that goes on is taken to end now, one that is over at its end. Without a record the history alone is used.
 """
 
+import contextlib
+import functools
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import ibis
+import duckdb
 import pyarrow as pa
 
-from model.curated import curated_tables
-from model.curated.run import ingest
+from model.curated.record import record_rows
+from model.curated.statements import parsed
 from model.definitions.features import definitions
 from model.deid.keys import Keyring
 from model.deid.subject import Subject, secret_input
 from model.errors import UserError
-from model.features.asof import newest
-from model.features.build import as_known
-from model.features.engines import DuckDb, engine
 from model.features.expression import FRESH
-from model.fhir.record_use import record_use
+from model.features.one_patient import OnePatient
 from services.care.fresh.history import Edition
 from services.care.fresh.patient_record import PatientRecord
+from services.care.fresh.patient_tables import join_history
 
-NO_LIMITS = dict.fromkeys(record_use().limits.shares, 1.0)
-"""Shares of excluded resources say something of an extract, not of one patient."""
 HOUR = 3600.0
-Tables = dict[str, ibis.Table]
 
 
 @dataclass(frozen=True)
@@ -108,20 +105,22 @@ class FeatureSource:
         subject = self.subject(record.patient_id, ring)
         patient = subject.pseudonym("Patient", record.patient_id)
         encounter = subject.pseudonym("Encounter", record.encounter_id)
-        with tempfile.TemporaryDirectory(prefix="fresh-") as scratch, engine("duckdb") as runs:
-            if not isinstance(runs, DuckDb):  # for the type: the engine's name says which it is
-                raise TypeError("not DuckDB")
-            fresh = self._curated(record, ring, Path(scratch)) if record.is_fresh else None
+        with contextlib.ExitStack() as stack:
+            fresh, rows = self._rows(record, ring, stack)
             replaced = pseudonyms(record, subject) if fresh else []
-            tables = joined(runs, patient, fresh, history, replaced)
-            if tables is None:
+            known = join_history(
+                rows, hospital=self.hospital, patient=patient, fresh=fresh, history=history, replaced=replaced
+            )
+            if not known:
                 return FreshFeatures(encounter, patient, None, False, excluded="no-record")
-            at = _moment(runs, tables, encounter, now + subject.shift)
-            newest_at = _newest(runs, tables)
-            table = as_known(runs, tables, at, patient)
-            start = _start(runs, tables, encounter)
-            excluded = _excluded(runs, patient, at) if not table.num_rows else None
-            if excluded is not None and fresh is None and start is None:
+            start, ended = _stay(rows, encounter)
+            # As of when the stay is scored, on the shifted calendar: its end, or now while it goes on.
+            shifted = now + subject.shift
+            at = shifted.astimezone(UTC) if ended is None or ended > shifted else ended
+            newest_at = one_patient().newest_at(rows)
+            table = one_patient().as_known(rows, at)
+            excluded = None if table.num_rows else _excluded(one_patient().exclusion_reasons(rows))
+            if excluded is not None and not fresh and start is None:
                 excluded = "unknown-stay"
         newest_true = None if newest_at is None else newest_at - subject.shift
         stale = None if newest_true is None else max((now - newest_true).total_seconds() / HOUR, 0.0)
@@ -130,36 +129,33 @@ class FeatureSource:
             encounter,
             patient,
             None if row is None else {name: row[name] for name in definitions().names},
-            fresh is not None,
+            fresh,
             newest_true,
-            0.0 if fresh is not None else stale,
+            0.0 if fresh else stale,
             None if row is None else {name: row[f"{name}_age_hours"] for name in FRESH},
             excluded,
         )
 
-    def _curated(self, record: PatientRecord, ring: Keyring, scratch: Path) -> Path | None:
-        """Ingest the record; None when it has no usable patient."""
-        source = scratch / "record.ndjson"
-        source.touch(mode=0o600)
-        source.write_text("\n".join(json.dumps(one) for one in record.resources) + "\n", encoding="utf-8")
-        out = scratch / "curated"
-        try:
-            ingest(
-                str(source),
-                hospital=self.hospital,
-                out=str(out),
-                ring=ring,
-                max_bad_share=1.0,
-                zone=self.zone,
-                limits=NO_LIMITS,
+    def _rows(
+        self, record: PatientRecord, ring: Keyring, stack: contextlib.ExitStack
+    ) -> tuple[bool, duckdb.DuckDBPyConnection]:
+        """Return whether the record has a usable patient, and a connection of its own with the record's rows if so."""
+        if record.is_fresh:
+            source = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fresh-"))) / "record.ndjson"
+            source.touch(mode=0o600)
+            source.write_text("\n".join(json.dumps(one) for one in record.resources) + "\n", encoding="utf-8")
+            reading = record_rows(
+                str(source), hospital=self.hospital, ring=ring, zone=self.zone, cursor=one_patient().cursor
             )
-        except UserError:
-            return None
-        finally:
-            source.unlink()
-        folder = scratch / "tables"
-        curated_tables.download(str(out), folder)
-        return folder
+            with contextlib.suppress(UserError):
+                return True, stack.enter_context(reading)
+        return False, stack.enter_context(contextlib.closing(one_patient().cursor()))
+
+
+@functools.cache
+def one_patient() -> OnePatient:
+    """Return the statements of the process: to make them takes a second."""
+    return OnePatient()
 
 
 def pseudonyms(record: PatientRecord, subject: Subject) -> list[str]:
@@ -167,68 +163,16 @@ def pseudonyms(record: PatientRecord, subject: Subject) -> list[str]:
     return [subject.pseudonym(str(one["resourceType"]), str(one["id"])) for one in record.resources]
 
 
-def joined(
-    runs: DuckDb, patient: str, fresh: Path | None, history: Edition | None, replaced: list[str]
-) -> Tables | None:
-    """Return the patient's curated tables: rows of the record, and those of the history that it does not replace."""
-    tables: Tables = {}
-    for name, columns in curated_tables.COLUMNS.items():
-        key = next(iter(columns))
-        parts = []
-        if fresh is not None:
-            parts.append(_read(runs, fresh / name / f"{_only(fresh / name)}", patient))
-        if history is not None:
-            old = _read(runs, history.file(name), patient)
-            parts.append(old.filter(old[key].notin([*replaced, ""])))
-        if not parts:
-            return None
-        found = parts[0] if len(parts) == 1 else ibis.union(*parts)
-        tables[name] = runs.keep(f"patient_{name}", found)
-    people = runs.fetch(tables["patient"].count().as_table())
-    return tables if people.column(0)[0].as_py() else None
+def _stay(rows: duckdb.DuckDBPyConnection, encounter: str) -> tuple[datetime | None, datetime | None]:
+    """Return when the encounter started and ended, on the shifted calendar; nothing of one that is not known."""
+    (query,) = parsed("SELECT started_at, ended_at FROM patient_encounter WHERE encounter_id = $encounter")
+    found = rows.execute(query, {"encounter": encounter}).fetchall()
+    return found[0] if found else (None, None)
 
 
-def _only(folder: Path) -> str:
-    return next(folder.iterdir()).name
-
-
-def _read(runs: DuckDb, file: Path, patient: str) -> ibis.Table:
-    table = runs.database.read_parquet(str(file))
-    return table.filter(table.patient_id == patient)
-
-
-def _moment(runs: DuckDb, tables: Tables, encounter: str, now: datetime) -> datetime:
-    """Return as of when the stay is scored, on the shifted calendar: its end, or now while it goes on."""
-    row = _encounter(runs, tables, encounter)
-    ended = None if row is None else row["ended_at"]
-    return now.astimezone(UTC) if ended is None or ended > now else ended
-
-
-def _start(runs: DuckDb, tables: Tables, encounter: str) -> datetime | None:
-    row = _encounter(runs, tables, encounter)
-    return None if row is None else row["started_at"]
-
-
-def _encounter(runs: DuckDb, tables: Tables, encounter: str) -> dict[str, Any] | None:
-    table = tables["encounter"]
-    found = runs.fetch(table.filter(table.encounter_id == encounter).select("started_at", "ended_at")).to_pylist()
-    return found[0] if found else None
-
-
-def _newest(runs: DuckDb, tables: Tables) -> datetime | None:
-    known = ("encounter", "condition", "observation", "medication_request")
-    moments = [runs.fetch(newest(tables, name).as_table())["newest"][0].as_py() for name in known]
-    return max((moment for moment in moments if moment is not None), default=None)
-
-
-def _excluded(runs: DuckDb, patient: str, at: datetime) -> str:
-    """Return why the patient has no stay to score at a moment: the reason of the stay, or that there is none."""
-    stays = runs.database.table("all_stays")
-    here = stays.filter(
-        (stays.patient_id == patient) & (stays.discharged_at == ibis.literal(at, stays.discharged_at.type()))
-    )
-    reasons = [row["exclusion_reason"] for row in runs.fetch(here.select("exclusion_reason")).to_pylist()]
-    return next((str(reason).replace("_", "-") for reason in reasons if reason), "no-inpatient-stay")
+def _excluded(reasons: Sequence[str | None]) -> str:
+    """Return why there is no stay to score: the reason of the stay, or that there is none."""
+    return next((reason.replace("_", "-") for reason in reasons if reason), "no-inpatient-stay")
 
 
 def _row(table: pa.Table, start: datetime | None) -> dict[str, Any] | None:

@@ -17,9 +17,9 @@ from model.curated.run import ingest
 from model.deid.subject import Subject, secret_input
 from model.identity_store.identity_values import patient_values, stay_values
 from model.identity_store.lookup import INGEST, encrypted, write
+from model.scoring.latest_discharge import NO_LIMITS
 from model.synthesis.run import synthesize
 from services.care import todays_stays
-from services.care.fresh.features import NO_LIMITS
 from services.care.fresh.history import History
 from services.care.fresh.patient_record import NEEDED, PatientRecord
 from services.care.planning_client import PlanningClient, PlanningUnavailableError

@@ -2,8 +2,11 @@
 
 import functools
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,7 @@ from model.deid.subject import Subject, secret_input
 from model.features.build import build, build_as_of
 from model.features.feature_file import load
 from model.synthesis.run import synthesize
-from services.care.fresh.features import FeatureSource
+from services.care.fresh.features import FeatureSource, FreshFeatures, one_patient
 from services.care.fresh.history import Edition, History
 from services.care.fresh.patient_record import PatientRecord
 from tests.support.care.discharges import Stay, stays, write_record
@@ -155,6 +158,28 @@ def test_without_a_record_the_history_answers_and_says_how_old_it_is(tmp_path: P
     assert found.newest_at is not None
     assert found.newest_at <= night
     assert found.as_of_hours == pytest.approx((now - found.newest_at).total_seconds() / 3600)
+
+
+def test_patients_in_sequence_and_at_once_get_the_features_that_each_has_alone() -> None:
+    several = some_stays()
+    assert len({stay.patient["id"] for stay in several}) > 1
+    moments = [(stay, stay.start + (stay.end - stay.start) * share) for stay in several for share in (0.3, 0.9)]
+
+    def found(of: tuple[Stay, datetime]) -> FreshFeatures:
+        stay, now = of
+        return SOURCE.features(stay.record(now), edition(), now)
+
+    alone = [_in_a_new_process_state(found, of) for of in moments]
+    assert len({str(one.features) for one in alone}) == len(moments)
+    assert [found(of) for of in reversed(moments)] == alone[::-1]
+    with ThreadPoolExecutor(len(moments)) as threads:
+        assert list(threads.map(found, moments * 2)) == alone * 2
+
+
+def _in_a_new_process_state(found: Callable[[tuple[Stay, datetime]], FreshFeatures], of: Any) -> FreshFeatures:
+    """Compute with a database in which no patient was before."""
+    one_patient.cache_clear()
+    return found(of)
 
 
 def test_a_patient_whom_nobody_knows_has_no_features() -> None:
