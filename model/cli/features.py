@@ -36,6 +36,10 @@ def features(
         str | None,
         typer.Option(metavar="HOSPITAL", help="Also load the tables and the features into this hospital's warehouse."),
     ] = None,
+    stays: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Also write the features of the stays that go on, as of the newest record."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compute one row of features for each index discharge."""
@@ -46,8 +50,8 @@ def features(
     from model.warehouse.tables import connection_to
 
     if as_of is not None:
-        if warehouse is not None:
-            raise UserError("--warehouse takes the features of all discharges; leave out --as-of.")
+        if warehouse is not None or stays is not None:
+            raise UserError("--warehouse and --stays take the features of all patients; leave out --as-of.")
         online = build_as_of(curated, out=out, at=as_of, patient=patient, engine_name=engine)
         answer(asdict(online), f"{online.patients} in hospital at {online.as_of}, in {online.out}", as_json=as_json)
         return
@@ -60,6 +64,7 @@ def features(
         count_planned=None if planned is None else planned == "count",
         max_unknown_units=max_unknown_units,
         publish=to_file if warehouse is None else Warehouse(warehouse, connection_to(warehouse)).publish,
+        stays=stays,
     )
     text = f"{done.discharges} discharges of {done.patients} patients, {done.labelled} labelled, "
     text += f"{done.readmitted} readmitted within {done.return_days} days, in {done.out}"

@@ -54,13 +54,42 @@ def known_at(tables: Tables, at: datetime | ibis.Value, patient: str | None = No
     return known | {"encounter": encounter, "patient": patients}
 
 
+def at_newest(tables: Tables) -> tuple[dict[str, ibis.Table], ibis.Table]:
+    """Return the tables as if each stay that goes on ended with the newest record of its patient, and those moments.
+
+    No true time is needed, which the shifted calendar does not have: all that is recorded is known.
+
+    Returns
+    -------
+    tuple
+        The tables, and a row ``patient_id``, ``newest`` for each patient with such a stay.
+    """
+    rules = definitions().stay
+    e = tables["encounter"]
+    moments = ibis.union(*(_moments(tables[name], name) for name in KNOWN))
+    newest_of = moments.group_by("patient_id").aggregate(newest=moments.known.max())
+    wide = e.left_join(newest_of, "patient_id").drop("patient_id_right")
+    goes_on = wide.ended_at.isnull() & ~wide.status.isin(rules.over).fill_null(False)
+    encounter = wide.mutate(
+        ended_at=ibis.ifelse(goes_on, wide.newest, wide.ended_at),
+        disposition=ibis.ifelse(goes_on, ibis.null("string"), wide.disposition),
+        died=~goes_on & wide.died,
+        followed=ibis.literal(False),
+    ).drop("newest")
+    inpatients = wide.filter(goes_on & wide["class"].isin(rules.classes)).select("patient_id", "newest").distinct()
+    return {**tables, "encounter": encounter}, inpatients
+
+
+def _moments(table: ibis.Table, name: str) -> ibis.Table:
+    known = KNOWN[name](table)
+    if name == "encounter":
+        known = ibis.greatest(known, table.ended_at.coalesce(known))
+    return table.select("patient_id", known=known)
+
+
 def newest(tables: Tables, name: str) -> ibis.Value:
     """Return when the newest record of a table became known; for encounters, also when the newest ended."""
-    table = tables[name]
-    found = KNOWN[name](table)
-    if name == "encounter":
-        found = ibis.greatest(found, table.ended_at.coalesce(found))
-    return found.max().name("newest")
+    return _moments(tables[name], name).known.max().name("newest")
 
 
 def leaving(all_stays: ibis.Table, at: datetime | ibis.Value) -> ibis.Table:

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,6 +66,7 @@ def build(
     count_planned: bool | None = None,
     max_unknown_units: float | None = None,
     publish: Publish = to_file,
+    stays: str | None = None,
 ) -> Featurised:
     """Compute the features of every index discharge and publish them as one Parquet file.
 
@@ -84,6 +85,9 @@ def build(
         ``model/definitions/units.yaml``.
     publish : callable, optional
         Publishes the features with the tables that they were computed from; default: writes the file alone.
+
+    stays : str, optional
+        Also the Parquet file of the stays that go on, as if each ended with the newest record of its patient.
 
     Returns
     -------
@@ -113,6 +117,8 @@ def build(
         found, exclusions = compute(opened.engine, opened.tables, table, max_unknown_units=max_unknown_units)
         made_from = opened.made_from | {"planned_returns_count": table.stay.planned.count_as_return}
         publish(Edition(out, _content(found, made_from), opened.manifests, opened.folder))
+        if stays is not None:
+            storage.write(stays, _content(going_on(opened.engine, opened.tables), opened.made_from))
     return Featurised(
         out=out,
         discharges=found.num_rows,
@@ -209,6 +215,24 @@ def known_features(tables: Tables, at: datetime | ibis.Value, patient: str | Non
     known = asof.known_at(tables, at, patient)
     all_stays = keep(ALL_STAYS, labelled_stays(known, definitions()))
     return expression(known, definitions(), all_stays, index=asof.leaving(all_stays, at), fresh=True, keep=keep)
+
+
+def going_on(runs: Engine, tables: dict[str, ibis.Table]) -> pa.Table:
+    """Return the feature rows of the stays that go on, as if each ended with the newest record of its patient."""
+    known, inpatients = asof.at_newest(tables)
+    all_stays = runs.keep("stays_that_go_on", labelled_stays(known, definitions()))
+    index = all_stays.join(inpatients, "patient_id")
+    index = index.filter(index.discharged_at == index.newest).drop("newest")
+    return shaped(
+        runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True, keep=_kept_apart(runs))),
+        definitions(),
+        True,
+    )
+
+
+def _kept_apart(runs: Engine) -> Callable[[str, ibis.Table], ibis.Table]:
+    """Keep parts under names of their own: those of the discharges have theirs in the same engine."""
+    return lambda name, part: runs.keep(f"{name}_that_go_on", part)
 
 
 def build_at(curated_place: str, at: datetime) -> pa.Table:

@@ -1,18 +1,23 @@
 """Nothing of the future, of other patients or of the order of records enters a row; online is as the batch."""
 
+import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.definitions.features import GROUPS, KEYS, LABEL, definitions, group_column
 from model.errors import UserError
-from model.features.build import build, build_as_of, schema
+from model.features import asof
+from model.features.build import as_known, build, build_as_of, going_on, schema
+from model.features.engines import engine
 from model.features.feature_file import load
 from tests.support.model.feature_world import MOMENTS, arrow, features, history, hospital, hospital_tables, stay
 
@@ -115,6 +120,49 @@ def test_the_features_at_the_discharge_are_the_batchs_row(tmp_path: Any) -> None
         assert online.features == {name: row[name] for name in definitions().names}
         assert all(age is None or age >= 0 for age in online.freshness.values())
         assert online.freshness["labs"] is not None
+
+
+def reopened(rows: list[dict[str, Any]], folder: Path) -> Path:
+    """Return the hospital's tables with stays that go on: those of these rows have no end yet."""
+    shutil.copytree(hospital().parent / "tables", folder)
+    open_ones = {row["index_id"] for row in rows}
+    encounters = [
+        row | {"ended_at": None, "disposition": None, "status": "in-progress"}
+        if row["encounter_id"] in open_ones
+        else row
+        for row in hospital_tables()["encounter"].to_pylist()
+    ]
+    table = pa.Table.from_pylist(encounters, schema=hospital_tables()["encounter"].schema)
+    pq.write_table(table, folder / "encounter" / "north.parquet")
+    return folder
+
+
+def test_the_stays_that_go_on_are_those_of_their_newest_record(tmp_path: Path) -> None:
+    """One run for all patients gives the rows that each patient's own moment gives."""
+    last = {row["patient_id"]: row for row in features(dict(hospital_tables()))}
+    some = list(last)[:5]
+    folder = reopened([last[patient] for patient in some], tmp_path / "tables")
+    with engine("duckdb") as runs:
+        found = going_on(runs, runs.tables(folder)).to_pylist()
+    expected = []
+    for patient in some:
+        with engine("duckdb") as runs:
+            tables = runs.tables(folder)
+            own = {name: table.filter(table.patient_id == patient) for name, table in tables.items()}
+            moments = [runs.fetch(asof.newest(own, name).as_table())["newest"][0].as_py() for name in asof.KNOWN]
+            at = max(moment for moment in moments if moment is not None)
+            expected += as_known(runs, tables, at, patient).to_pylist()
+    assert len(expected) >= 3
+    # Another patient of the population may be in hospital.
+    assert [row for row in found if row["patient_id"] in some] == sorted(expected, key=lambda row: row["patient_id"])
+
+
+def test_without_stays_that_go_on_there_is_no_row(tmp_path: Path) -> None:
+    stays = str(tmp_path / "stays.parquet")
+    build(str(hospital()), out=str(tmp_path / "batch.parquet"), stays=stays)
+    folder = reopened([], tmp_path / "tables")
+    open_ones = [row for row in pq.read_table(folder / "encounter").to_pylist() if row["ended_at"] is None]
+    assert load(stays)[0].num_rows <= len(open_ones)
 
 
 def test_a_stay_in_the_middle_shows_what_was_known(tmp_path: Any) -> None:
