@@ -53,7 +53,7 @@ class Cluster:
     installs_platform
         Whether the stack installs the platform's Helm charts; a cluster outside the stack already has them.
     has_node_classes
-        Whether each zone has a node class.
+        Whether each zone has node classes.
     spans_zones
         Whether nodes are in several availability zones.
     """
@@ -79,9 +79,9 @@ class Cluster:
         """``whenUnsatisfiable`` of topology spread constraints over availability zones."""
         return "DoNotSchedule" if self.spans_zones else "ScheduleAnyway"
 
-    def placement(self, zone: str) -> Placement:
-        """Return the node selector and tolerations of a zone's pods."""
-        return placement(zone) if self.has_node_classes else ANY_NODE
+    def placement(self, zone: str, pool: str) -> Placement:
+        """Return the node selector and tolerations of a pool's pods in a zone."""
+        return placement(zone, pool) if self.has_node_classes else ANY_NODE
 
 
 def cluster_provider(kubeconfig: pulumi.Input[str] | None = None) -> kubernetes.Provider:

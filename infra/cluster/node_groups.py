@@ -1,4 +1,4 @@
-"""EKS managed node groups with their launch templates, one a node class (``infra.cluster.node_classes``)."""
+"""EKS managed node groups with their launch templates, one a node class of the pools (``infra.cluster.pools``)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ import pulumi
 from pulumi_aws import ec2, eks, iam
 
 from infra.blocks.trust_policy import service_trust
-from infra.cluster.node_classes import LABEL, NODE_CLASSES, NodeClass
+from infra.cluster.node_classes import LABEL
+from infra.cluster.pools import NodeClass, table
 from infra.network.vpc import Network
-from infra.settings import Settings, names
+from infra.settings import Autoscaler, Settings, names
 
 # AmazonEKS_CNI_Policy is absent: the VPC CNI add-on has its own role.
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
@@ -69,11 +70,11 @@ class NodeGroups(pulumi.ComponentResource):
         ]
         self.role_arn, self.role_name = role.arn, role.name
         depends_on = [*role_policies, *args.depends_on]
-        self.ids = [self._node_group(node_class, depends_on) for node_class in NODE_CLASSES.values()]
+        self.ids = [self._node_group(node_class, depends_on) for node_class in table().node_classes]
         self.register_outputs({"roleArn": self.role_arn})
 
     def _node_group(self, node_class: NodeClass, depends_on: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-        template = self._launch_template(node_class)
+        template, minimum = self._launch_template(node_class), self._minimum(node_class)
         taint = eks.NodeGroupTaintArgs(key=LABEL, value=node_class.name, effect=_TAINT)
         return eks.NodeGroup(
             f"{self._name}-{node_class.name}",
@@ -86,7 +87,7 @@ class NodeGroups(pulumi.ComponentResource):
             instance_types=list(node_class.instance_types),
             launch_template=eks.NodeGroupLaunchTemplateArgs(id=template.id, version=template.latest_version.apply(str)),
             scaling_config=eks.NodeGroupScalingConfigArgs(
-                min_size=node_class.minimum, desired_size=node_class.minimum, max_size=node_class.maximum
+                min_size=minimum, desired_size=minimum, max_size=node_class.maximum
             ),
             update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
             labels={LABEL: node_class.name},
@@ -100,6 +101,11 @@ class NodeGroups(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         ).id
+
+    def _minimum(self, node_class: NodeClass) -> int:
+        """Return the least number of nodes: none only where the Cluster Autoscaler adds the first one to the group."""
+        scales = self._args.settings.options.autoscaler is Autoscaler.CLUSTER_AUTOSCALER
+        return node_class.minimum if scales else max(1, node_class.minimum)
 
     def _launch_template(self, node_class: NodeClass) -> ec2.LaunchTemplate:
         """Declare the launch template: IMDSv2 with hop limit 1, encrypted volume, no public address, no SSH key."""

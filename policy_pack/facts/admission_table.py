@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from policy_pack import tables
+from policy_pack.facts.pool_table import pool_table
 from policy_pack.facts.zone_table import TABLE as ZONES
 from policy_pack.facts.zone_table import WORKLOADS, zones
 
@@ -63,6 +64,8 @@ class AdmissionTable:
         ServiceAccounts as which people log in to Vault, and that no pod may use, by zone.
     audiences
         Audiences of projected tokens, by ServiceAccount.
+    priorities
+        Priority classes of the pods of each ServiceAccount.
     gateway_zone, gateway_registries, gateway_images
         Where gateways run, the beginnings of their images' names, and their images without digest.
     people
@@ -79,6 +82,7 @@ class AdmissionTable:
     accounts: Mapping[str, Mapping[str, str]]
     accounts_of_people: Mapping[str, frozenset[str]]
     audiences: Mapping[str, tuple[str, ...]]
+    priorities: Mapping[str, tuple[str, ...]]
     gateway_zone: str
     gateway_registries: tuple[str, ...]
     gateway_images: tuple[str, ...]
@@ -121,6 +125,9 @@ def _table(document: dict[str, Any], rows: dict[str, Any]) -> AdmissionTable:
         accounts=accounts,
         accounts_of_people=of_people,
         audiences=audiences,
+        priorities={
+            account: pool_table().of_accounts[label] for own in accounts.values() for account, label in own.items()
+        },
         gateway_zone=rows[_GATEWAY]["zone"],
         gateway_registries=tuple(gateway["registries"]),
         gateway_images=tuple(gateway["tagged_images"]),

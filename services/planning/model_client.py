@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -186,12 +186,22 @@ class ModelClient:
         return b"".join(parts)
 
 
+class Model(Protocol):
+    """What scores with a release: the client of a model server, or the release in this process."""
+
+    def score(self, release: AssignedRelease, columns: Columns) -> ModelAnswer:
+        """Return the release's scores of some encounters."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 @dataclass(frozen=True)
 class ReleaseServer:
-    """A release and the client of the model server that has it."""
+    """A release and what scores with it."""
 
     source: ReleaseSource
-    client: ModelClient
+    client: Model
 
 
 def _request(release: AssignedRelease, columns: Columns) -> bytes:

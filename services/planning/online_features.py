@@ -76,6 +76,10 @@ class OnlineFeatures:
         age = (datetime.now(UTC) - table.written) / timedelta(hours=1)
         return FeatureRow({name: row[name] for name in definitions().names}, row[BASELINE], max(age, 0.0))
 
+    def encounters(self) -> tuple[tuple[str, str], ...]:
+        """Return the encounters of the file, each with its patient."""
+        return () if self._table is None else tuple(self._table.places)
+
     def refresh(self) -> None:
         """Read the file if it changed; one that cannot be read is logged, and the one before stays in use."""
         try:

@@ -152,6 +152,7 @@ POD_ATTACKS: dict[str, Callable[[Json], None]] = {
     "the toleration of another node class": _spec(
         tolerations=[{"key": "healthcare-mlops/node-class", "value": "phi", "effect": "NoSchedule"}]
     ),
+    "the priority class of another pool": _spec(priorityClassName="healthcare-mlops-batch"),
     "a system priority class": _spec(priorityClassName="system-cluster-critical"),
     "nodeName": _spec(nodeName="hmlops-node"),
     "a node selector": _spec(nodeSelector={"kubernetes.io/hostname": "hmlops-node"}),

@@ -6,6 +6,7 @@ from tests.policy.builders import GONE, PREFIX
 from tests.policy.seed import Seed, absent, seed
 
 _JOB = "k8s:batch/CronJob"
+_PRIORITY_CLASS = "k8s:scheduling.k8s.io/PriorityClass"
 _SA = "k8s:core/ServiceAccount"
 _TEMPLATE = "spec.jobTemplate.spec.template"
 _POD = f"{_TEMPLATE}.spec"
@@ -60,8 +61,9 @@ POLICIES: list[Seed] = [
             ("pods", "tagged", '{"phi": ["docker.io/envoyproxy/gateway:v1.9.1"]}'),
             ("pods", "accounts", '{"phi": {"default": "ingestor"}}'),
             ("pods", "audiences", '{"features": [""]}'),
-            ("pods", "tolerations", '{"phi": [{"key": "", "operator": "Exists", "value": "", "effect": ""}]}'),
-            ("pods", "selectors", '{"phi": {"kubernetes.io/hostname": "x"}}'),
+            ("pods", "priorities", '{"features": ["healthcare-mlops-clinical"]}'),
+            ("pods", "tolerations", '{"phi": {"x": [{"key": "", "operator": "Exists", "value": "", "effect": ""}]}}'),
+            ("pods", "selectors", '{"phi": {"x": {"kubernetes.io/hostname": "x"}}}'),
             ("zone-objects", "deployers", '["system:authenticated"]'),
             ("zone-objects", "deployers", "variables.groups"),
             ("pod-access", "administrators", '["system:authenticated"]'),
@@ -97,9 +99,22 @@ PODS: list[Seed] = [
             ("nodeName", "node-1"),
             ("schedulerName", "mine"),
             ("priorityClassName", "system-node-critical"),
+            ("priorityClassName", GONE),
             ("affinity", {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}}),
             ("nodeSelector", {"kubernetes.io/hostname": "node-1"}),
             ("securityContext.sysctls", [{"name": "net.ipv4.ip_forward", "value": "1"}]),
+        )
+    ),
+    # A Job with the priority of what clinicians wait for.
+    seed("CM-06", _JOB, f"{_POD}.priorityClassName", "healthcare-mlops-clinical", name="*-features"),
+    *(
+        seed("CM-06", _PRIORITY_CLASS, field, value, name=f"*-{pool}")
+        for pool, field, value in (
+            ("batch", "metadata.name", "urgent"),
+            ("batch", "value", 2_000_000),
+            ("batch", "preemptionPolicy", GONE),
+            ("clinical", "preemptionPolicy", "Never"),
+            ("clinical", "globalDefault", True),
         )
     ),
     *(

@@ -36,7 +36,7 @@ REFUSED_TYPES = (
     "kubernetes:core/v1:Node",
     "kubernetes:discovery.k8s.io/v1:EndpointSlice",
     "kubernetes:node.k8s.io/v1:RuntimeClass",
-    "kubernetes:scheduling.k8s.io/v1:PriorityClass",
+    "kubernetes:resource.k8s.io/v1:DeviceClass",
     "kubernetes:apiregistration.k8s.io/v1:APIService",
     "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
     "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration",

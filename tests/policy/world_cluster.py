@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from policy_pack.facts.admission_table import RequiredPolicy, admission_table
+from policy_pack.facts.pool_table import pool_table
 from policy_pack.facts.releases import source_attributes
 from policy_pack.facts.secret_table import secret_table
 from policy_pack.facts.zone_table import zones
@@ -167,6 +168,7 @@ def container(name: str, *, server: bool = False) -> dict[str, Any]:
 def pod(workload: str, *containers: dict[str, Any]) -> dict[str, Any]:
     return {
         "serviceAccountName": workload,
+        "priorityClassName": pool_table().of_accounts[workload][0],
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],
@@ -360,6 +362,22 @@ def gateway(hospital: str) -> list[Resource]:
     ]
 
 
+def priority_classes() -> list[Resource]:
+    """Return the PriorityClasses of the pool table."""
+    return [
+        build(
+            "kubernetes:scheduling.k8s.io/v1:PriorityClass",
+            name,
+            {
+                "metadata": {"name": name},
+                "value": value,
+                "preemptionPolicy": "PreemptLowerPriority" if preempts else "Never",
+            },
+        )
+        for name, (value, preempts) in pool_table().classes.items()
+    ]
+
+
 def admission() -> list[Resource]:
     """Return the policies of the admission table, and their bindings."""
     table = admission_table()
@@ -368,8 +386,9 @@ def admission() -> list[Resource]:
         "audiences": table.audiences,
         "registries": {zone: ["hmlops.local/"] for zone in table.accounts},
         "tagged": {zone: [] for zone in table.accounts},
+        "priorities": table.priorities,
         "selectors": {zone: {} for zone in table.accounts},
-        "tolerations": {zone: [] for zone in table.accounts},
+        "tolerations": {zone: {} for zone in table.accounts},
         "deployers": ["system:masters"],
         "administrators": ["system:masters"],
         "kserve": sorted(table.kserve)[0],
@@ -439,6 +458,7 @@ def platform() -> list[Resource]:
     }
     controller = "gateway.envoyproxy.io/gatewayclass-controller"
     return [
+        *priority_classes(),
         *admission(),
         build(
             "kubernetes:gateway.networking.k8s.io/v1:GatewayClass",

@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 
 from infra.blocks.workload_roles import TOKEN_AUDIENCE
+from infra.cluster import pools
 from infra.cluster.cluster import Cluster
+from infra.cluster.node_classes import Placement
 from infra.settings import Settings, names
 from workloads.admission.admission_table import AdmissionTable
 from workloads.zones.flow_table import ZoneTable
@@ -30,8 +32,18 @@ def values(table: AdmissionTable, zones: ZoneTable, settings: Settings, cluster:
             zone: [*registries, *(gateway.registries if _is_gateways(zones, zone) else ())] for zone in zones.zones
         },
         "tagged": {zone: list(gateway.tagged_images if _is_gateways(zones, zone) else ()) for zone in zones.zones},
-        "selectors": {zone: cluster.placement(zone).node_selector for zone in zones.zones},
-        "tolerations": {zone: [*cluster.placement(zone).tolerations, *_ADDED_TOLERATIONS] for zone in zones.zones},
+        "priorities": _priorities(table, zones.workloads),
+        "selectors": {
+            zone: {name: placement.node_selector for name, placement in _placements(cluster, zone).items()}
+            for zone in zones.zones
+        },
+        "tolerations": {
+            zone: {
+                name: [*placement.tolerations, *_ADDED_TOLERATIONS]
+                for name, placement in _placements(cluster, zone).items()
+            }
+            for zone in zones.zones
+        },
         "deployers": [table.deployers[kind]],
         "administrators": [table.administrators[kind]],
         "kserve": table.kserve[kind],
@@ -59,6 +71,23 @@ def _accounts(table: AdmissionTable, workloads: Mapping[str, Workload], zone: st
         for name, workload in workloads.items()
         if workload.zone == zone and not workload.person
     }
+
+
+def _priorities(table: AdmissionTable, workloads: Mapping[str, Workload]) -> dict[str, list[str]]:
+    """Return the priority classes of each ServiceAccount; a shadow's model servers are in a pool of their own."""
+    return {
+        table.gateway.service_account if name == GATEWAY else workload.service_account: [
+            pools.priority_class(pool)
+            for pool in (workload.pool, *([pools.STAGING] if workload.pods.per_release else []))
+        ]
+        for name, workload in workloads.items()
+        if not workload.person
+    }
+
+
+def _placements(cluster: Cluster, zone: str) -> dict[str, Placement]:
+    """Return where pods of a zone may be, by priority class."""
+    return {pools.priority_class(pool): cluster.placement(zone, pool) for pool in pools.table().pools}
 
 
 def _audiences(workloads: Mapping[str, Workload]) -> dict[str, list[str]]:

@@ -44,6 +44,8 @@ class PodIdentity:
         Labels and annotations of the pods.
     placement
         Node selector and tolerations.
+    priority_class
+        PriorityClass of the pool.
     database
         The database server, for workloads with a login of it.
     """
@@ -55,6 +57,7 @@ class PodIdentity:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     placement: Placement
+    priority_class: str
     database: DatabaseServer | None = None
 
     @property
@@ -136,6 +139,7 @@ def pod_spec(cluster: Cluster, settings: Settings, pod: Pod) -> core.PodSpecArgs
         enable_service_links=False,
         restart_policy="Always" if is_service else "Never",
         termination_grace_period_seconds=pod.grace_seconds,
+        priority_class_name=pod.identity.priority_class,
         node_selector=placement.node_selector or None,
         tolerations=[_toleration(toleration) for toleration in placement.tolerations] or None,
         topology_spread_constraints=[spread_constraint(cluster, pod.identity.labels)] if is_service else None,

@@ -11,6 +11,7 @@ from pulumi_kubernetes.rbac import v1 as rbac
 from infra.blocks.bucket import BucketRef
 from infra.blocks.workload_roles import BucketGrant, SecretAccess, WorkloadRole, bucket_role_policy, secret_role_policy
 from infra.cluster.node_classes import Placement
+from infra.cluster.pools import priority_class
 from infra.databases.databases import DatabaseServer
 from infra.settings import DataClass, Settings, names
 from workloads.blocks.pod import PodIdentity
@@ -83,6 +84,7 @@ class WorkloadAccount(pulumi.ComponentResource):
             labels=labels,
             annotations=row.annotations(args.hospital),
             placement=args.placement,
+            priority_class=priority_class(row.pool),
             database=args.database,
         )
         self.register_outputs({"roleArn": self.identity.role_arn})

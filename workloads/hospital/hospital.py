@@ -45,6 +45,7 @@ from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
+from workloads.serving.batch_scoring import batch_scoring
 from workloads.serving.care import care
 from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
 from workloads.serving.inference_service import inference_services
@@ -54,7 +55,7 @@ from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
 from workloads.zones.secret_table import TLS
-from workloads.zones.workload_table import ANCHOR, CARE, GATEWAY, MODEL_SERVER, PLANNING, RECORDER, Workload
+from workloads.zones.workload_table import ANCHOR, CARE, GATEWAY, MODEL_SERVER, PLANNING, RECORDER, SCORE, Workload
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,8 @@ class HospitalService(pulumi.ComponentResource):
         if PLANNING in accounts:
             # It asks a release only when that one's servers are ready: their absence would stop a new canary.
             planning(replace(context, prerequisites=(*context.prerequisites, *servers)), self)
+        if SCORE in accounts and hospital.release:
+            batch_scoring(context, hospital.release, self)
         if ANCHOR in accounts:
             anchor(context, self)
             verify(context, self)
@@ -334,7 +337,7 @@ class HospitalService(pulumi.ComponentResource):
                 namespace=zones.namespaces[workload.zone],
                 role=role,
                 buckets=storage.buckets,
-                placement=self._args.cluster.placement(workload.zone),
+                placement=self._args.cluster.placement(workload.zone, workload.pool),
                 database=self._server if workload.uses_database else None,
                 secret=self._server.administrator if self._server and workload.administers_database else None,
             ),

@@ -7,6 +7,7 @@ from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import CA_CONFIG_MAP, CA_KEY
+from infra.cluster.pools import priority_class
 from infra.settings import names
 from workloads.blocks.drain import REPLACED_WHEN_READY
 from workloads.platform.gateway_records import Recorder, record_settings
@@ -146,6 +147,7 @@ def proxy_spec(
                         **({"volumeMounts": [_TRUST_MOUNT]} if pods.private_ca else {}),
                     },
                     "pod": {
+                        "priorityClassName": priority_class(workload_table.row(GATEWAY).pool),
                         "securityContext": pod_security_context,
                         "volumes": [_DRAINED_VOLUME, *([_TRUST_VOLUME] if pods.private_ca else [])],
                     },

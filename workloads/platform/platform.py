@@ -1,4 +1,6 @@
-"""Platform that hospitals share: admission policies, namespaces, charts, gateway class, KServe's storage initializer.
+"""Platform that hospitals share: admission policies, priority and gateway classes, namespaces, charts.
+
+KServe's storage initializer is here too.
 
 A cluster outside the stack already has the charts; `local/` installs KServe in the embedded one.
 """
@@ -15,6 +17,7 @@ from workloads.blocks import pod
 from workloads.platform.charts import Charts, ChartsArgs
 from workloads.platform.gateway_class import CLASS, Gateways
 from workloads.platform.namespaces import PlatformNamespaces, PlatformNamespacesArgs
+from workloads.platform.priority_classes import priority_classes
 from workloads.zones import workload_table
 from workloads.zones.workload_table import MODEL_SERVER
 
@@ -29,7 +32,7 @@ class Platform(pulumi.ComponentResource):
         super().__init__("healthcare-mlops:workloads:Platform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         AdmissionPolicies(f"{name}-admission", settings, cluster, child)
-        depends_on: list[pulumi.Resource] = []
+        depends_on: list[pulumi.Resource] = [*priority_classes(child)]
         if cluster.installs_platform:
             namespaces = PlatformNamespaces(f"{name}-grounds", PlatformNamespacesArgs(settings, cluster), child)
             after_namespaces = pulumi.ResourceOptions(parent=self, depends_on=[namespaces])

@@ -1,7 +1,8 @@
 """InferenceServices of a hospital, one a release, with ServingRuntime and PodDisruptionBudget (inference protocol v2).
 
-An InferenceService does not depend on what its release does for the hospital, so that a promotion or a rollback is a
-change of planning's environment and starts no model server (docs/decisions/releases-in-motion.md).
+An InferenceService does not depend on which encounters its release answers, so that a promotion or a rollback is a
+change of planning's environment and starts no model server (docs/decisions/releases-in-motion.md). Only that of a
+shadow, which answers nobody, is in another pool; one that becomes a canary is replaced before it is asked.
 """
 
 import pulumi
@@ -11,14 +12,15 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 from infra.cluster.node_classes import Placement
-from infra.settings import FIRST_MODEL, Amount, Release, Resources, names
+from infra.cluster.pools import STAGING, priority_class
+from infra.settings import FIRST_MODEL, Amount, Hospital, Release, ReleaseRole, Resources, names
 from workloads.blocks import deployment, pod
 from workloads.blocks.drain import GRACE_SECONDS, REPLACED_WHEN_READY
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata, release_key
 from workloads.blocks.spread import spread_constraint
 from workloads.platform.platform import STORAGE_CONTAINER
-from workloads.zones.workload_table import MODEL_SERVER
+from workloads.zones.workload_table import MODEL_SERVER, row
 
 RUNTIME = FIRST_MODEL
 # Name of the volume that KServe's storage initializer fills.
@@ -141,6 +143,7 @@ def _serving_runtime(context: HospitalContext) -> dict[str, object]:
 def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
     """Return the predictor, to which KServe adds the storage initializer."""
     identity, replicas = context.identities[MODEL_SERVER], context.hospital.replicas
+    pool = _pool(context.hospital, release)
     labels = {**identity.labels, **_release_label(release)}
     return {
         "minReplicas": replicas.min,
@@ -156,7 +159,8 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
         "enableServiceLinks": False,
         "securityContext": pod.pod_security_context(),
         "topologySpreadConstraints": [spread_constraint(context.cluster, labels)],
-        **_placement(identity.placement),
+        **_placement(context.cluster.placement(row(MODEL_SERVER).zone, pool)),
+        "priorityClassName": priority_class(pool),
         "storageContainerName": STORAGE_CONTAINER,
         "volumes": [*pod.volumes(context.cluster, identity, "64Mi"), _model_volume()],
         "model": {
@@ -169,6 +173,12 @@ def _predictor(context: HospitalContext, release: Release) -> dict[str, object]:
             "env": [{"name": "HMLOPS_RELEASE", "value": str(release)}],
         },
     }
+
+
+def _pool(hospital: Hospital, release: Release) -> str:
+    """Return the pool of a release's model servers."""
+    is_shadow = hospital.roles.get(ReleaseRole.SHADOW) == release
+    return STAGING if is_shadow else row(MODEL_SERVER).pool
 
 
 def _release_label(release: Release) -> dict[str, str]:

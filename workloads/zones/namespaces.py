@@ -8,10 +8,11 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as networking
 
-from infra.settings import Contact, DataClass, names
+from infra.cluster.pools import priority_class
+from infra.settings import Contact, DataClass, Resources, names
 from workloads.zones import network_policies
 from workloads.zones.flow_table import PolicyRule
-from workloads.zones.quotas import ZoneQuota
+from workloads.zones.quotas import PoolQuota, ZoneQuota
 
 _POD_SECURITY = "pod-security.kubernetes.io"
 # Pinned, so that an upgrade of the cluster does not change the checks.
@@ -76,6 +77,8 @@ class Zones(pulumi.ComponentResource):
             spec=core.ResourceQuotaSpecArgs(hard=_hard(quota)),
             opts=child,
         )
+        for pool, part in quota.pools.items():
+            self._pool_quota(hospital, zone, pool, part, namespace)
         core.LimitRange(
             full_name,
             metadata=self._metadata("zone", namespace, hospital, zone),
@@ -98,6 +101,21 @@ class Zones(pulumi.ComponentResource):
             opts=child,
         )
         return namespace
+
+    def _pool_quota(self, hospital: str, zone: str, pool: str, part: PoolQuota, namespace: pulumi.Output[str]) -> None:
+        """Declare the ResourceQuota of a pool's pods, which have its PriorityClass."""
+        scope = core.ScopedResourceSelectorRequirementArgs(
+            scope_name="PriorityClass", operator="In", values=[priority_class(pool)]
+        )
+        core.ResourceQuota(
+            f"{names.namespace(hospital, zone)}-{pool}",
+            metadata=self._metadata(pool, namespace, hospital, zone),
+            spec=core.ResourceQuotaSpecArgs(
+                hard={**_amounts(part.total), "pods": str(part.pods)},
+                scope_selector=core.ScopeSelectorArgs(match_expressions=[scope]),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _network_policy(self, hospital: str, rule: PolicyRule) -> None:
         networking.NetworkPolicy(
@@ -135,8 +153,12 @@ def _contact_annotations(contact: Contact | None) -> dict[str, str] | None:
 
 
 def _hard(quota: ZoneQuota) -> dict[str, str]:
-    requests = {f"requests.{name}": quantity for name, quantity in quota.total.requests.quantities.items()}
-    limits = {f"limits.{name}": quantity for name, quantity in quota.total.limits.quantities.items()}
     # A load balancer of AWS reaches its pods through node ports.
     services = {f"services.{kind}": str(quota.load_balancers) for kind in ("loadbalancers", "nodeports")}
-    return {"pods": str(quota.pods), **requests, **limits, "persistentvolumeclaims": "0", **services}
+    return {"pods": str(quota.pods), **_amounts(quota.total), "persistentvolumeclaims": "0", **services}
+
+
+def _amounts(total: Resources) -> dict[str, str]:
+    requests = {f"requests.{name}": quantity for name, quantity in total.requests.quantities.items()}
+    limits = {f"limits.{name}": quantity for name, quantity in total.limits.quantities.items()}
+    return {**requests, **limits}

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.workload_roles import Access, BucketGrant
+from infra.cluster import pools
 from infra.settings import DataClass, Hospital, Resources
 from infra.settings.fields import Memory
 from infra.vault.hospital import VaultPolicyRule
@@ -22,6 +23,7 @@ INGEST, REIDENTIFY, FEATURES, TRAINING, PROMOTION = "ingest", "reidentify", "fea
 MODEL_SERVER, PLANNING, GATEWAY, DATABASE = "model-server", "planning", "gateway", "database"
 DATABASE_REMOVAL = "database-removal"
 ANCHOR, VERIFY, CARE, RECORDER = "anchor", "verify", "care", "recorder"
+SCORE = "score"
 METRICS_PORT = "metrics"
 """Name of the port that Prometheus reads."""
 _STRICT = ConfigDict(extra="forbid")
@@ -84,6 +86,7 @@ class Workload:
     """A row of the table: a program of a hospital, with its identity, permissions, ports and quota."""
 
     zone: str
+    pool: str
     service_account: DnsLabel
     pods: Pods
     buckets: tuple[Permission, ...] = ()
@@ -154,6 +157,7 @@ class WorkloadTable:
     def __post_init__(self) -> None:
         service_accounts = [workload.service_account for workload in self.workloads.values()]
         for name, workload in self.workloads.items():
+            _check_pool(name, workload)
             for permission in workload.buckets:
                 if permission.location not in self.locations:
                     raise ValueError(
@@ -224,6 +228,21 @@ class WorkloadTable:
             )
             for permission in self.workloads[workload].buckets
         )
+
+
+def _check_pool(name: str, workload: Workload) -> None:
+    """Refuse a pool that is none, or in which the workload's pods would be missing or never end."""
+    pool = pools.table().pools.get(workload.pool)
+    if pool is None:
+        raise ValueError(
+            f"workload {name} has the pool {workload.pool}, which pools.yaml does not define; check the spelling"
+        )
+    if workload.person:
+        return
+    if pool.may_be_empty and workload.cron_job is None:
+        raise ValueError(f"workload {name} is no Job, and its pool {workload.pool} may be empty; choose another")
+    if not pool.may_be_empty and workload.cron_job is not None:
+        raise ValueError(f"workload {name} is a Job, and its pool {workload.pool} may not be empty; choose another")
 
 
 @cache

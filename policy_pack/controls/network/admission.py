@@ -88,7 +88,8 @@ def _checks(found: Admission, table: AdmissionTable, context: StackContext) -> M
         return toleration["key"] == node_class and toleration["operator"] == "Equal" and toleration["value"] != ""
 
     def own_classes(by_zone: Mapping[str, Any]) -> bool:
-        classes = [one for value in by_zone.values() for one in value]
+        # Pools of a zone may share a class, and zones may not.
+        classes = [one for value in by_zone.values() for one in set(value)]
         return len(classes) == len(set(classes))
 
     return {
@@ -100,14 +101,20 @@ def _checks(found: Admission, table: AdmissionTable, context: StackContext) -> M
         "tagged": lambda value: all(
             image in table.gateway_images and zone == table.gateway_zone for zone, own in value.items() for image in own
         ),
+        "priorities": lambda value: {key: tuple(own) for key, own in value.items()} == dict(table.priorities),
         "selectors": lambda value: (
-            all(own.keys() <= {node_class} for own in value.values())
-            and own_classes({zone: own.values() for zone, own in value.items()})
+            all(own.keys() <= {node_class} for pools in value.values() for own in pools.values())
+            and own_classes(
+                {zone: [one for own in pools.values() for one in own.values()] for zone, pools in value.items()}
+            )
         ),
         "tolerations": lambda value: (
-            all(placed(one) for own in value.values() for one in own)
+            all(placed(one) for pools in value.values() for own in pools.values() for one in own)
             and own_classes(
-                {zone: [one["value"] for one in own if one["key"] == node_class] for zone, own in value.items()}
+                {
+                    zone: [one["value"] for own in pools.values() for one in own if one["key"] == node_class]
+                    for zone, pools in value.items()
+                }
             )
         ),
         "deployers": lambda value: bool(value) and set(value) <= table.people,

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 
-from policy_pack.controls.rules import join_check
+from policy_pack.controls.rules import join_check, resource_check
 from policy_pack.facts.admission_table import API_SERVER, admission_table
 from policy_pack.facts.network.topology import NAME_LABEL, Namespace, topology
+from policy_pack.facts.pool_table import pool_table
 from policy_pack.facts.secret_table import PREFIX, secret_table
 from policy_pack.facts.zone_table import SHARED, zones
-from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, one_of, violation
+from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, is_not_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import SERVICE_ACCOUNT
 from policy_pack.stack.pods import CONTAINER_OWNERS, POD_OWNERS, Pod, namespace, pod, pods
 from policy_pack.stack.values import NotKnownError, View
 
+_PRIORITY_CLASS = "k8s:scheduling.k8s.io/PriorityClass"
 _VOLUMES = {"emptyDir", "configMap", "projected", "downwardAPI"}
 _PROJECTED = {"configMap", "downwardAPI", "serviceAccountToken"}
 # Kubernetes adds tolerations of these to every pod.
@@ -28,6 +30,7 @@ def pods_have_what_their_workload_has(resource: Resource, context: StackContext)
     declared = pod(resource)
     yield from guarded(_identity(declared, own, context), declared.labels.path)
     yield from guarded(_placement(declared.spec, context), declared.spec.path)
+    yield from guarded(_priority(declared.spec), declared.spec.path)
     yield from guarded(_node_class(declared.spec, own, context), declared.spec.path)
     for volume in declared.spec.at("volumes").items():
         yield from guarded(_volume(volume, declared.spec, own), volume.path)
@@ -94,7 +97,6 @@ def _placement(spec: View, context: StackContext) -> Findings:
     yield from expect(spec.at("nodeName"), is_empty, "chooses its node by name")
     yield from expect(spec.at("affinity.nodeAffinity"), is_empty, "chooses its node by affinity")
     yield from expect(spec.at("schedulerName"), one_of(None, "default-scheduler"), "has another scheduler")
-    yield from expect(spec.at("priorityClassName"), is_empty, "has a priority class, which no node class gives")
     yield from expect(spec.at("securityContext.sysctls"), is_empty, "sets kernel parameters")
     for key, view in spec.at("nodeSelector").fields():
         if key != node_class:
@@ -102,6 +104,29 @@ def _placement(spec: View, context: StackContext) -> Findings:
     chosen = spec.at("nodeSelector").key(node_class).text()
     for toleration in spec.at("tolerations").items():
         yield from guarded(_toleration(toleration, node_class, chosen), toleration.path)
+
+
+def _priority(spec: View) -> Findings:
+    """Yield a priority class that is not of the pool of the pod's workload."""
+    account = spec.at("serviceAccountName").text()
+    allowed = admission_table().priorities.get(account) or pool_table().of_accounts.get(account, ())
+    message = f"has not the priority class of its workload's pool ({' or '.join(allowed) or 'none'})"
+    yield from expect(spec.at("priorityClassName"), one_of(*allowed), message)
+
+
+@resource_check("CM-06", _PRIORITY_CLASS)
+def priority_classes_are_those_of_the_pools(priority_class: Resource) -> Findings:
+    """Require the PriorityClasses of the pool table, of which none is that of pods that name none."""
+    expected = pool_table().classes.get(priority_class.at("metadata.name").text())
+    if expected is None:
+        yield violation("is a priority class of no pool of pools.yaml", "metadata.name")
+        return
+    value, preempts = expected
+    yield from expect(priority_class.at("value"), one_of(value), "has another value than its pool in pools.yaml")
+    policies = (None, "PreemptLowerPriority") if preempts else ("Never",)
+    message = "takes the place of other pods, or does not, otherwise than its pool in pools.yaml"
+    yield from expect(priority_class.at("preemptionPolicy"), one_of(*policies), message)
+    yield from expect(priority_class.at("globalDefault"), is_not_true, "is the priority of pods that name none")
 
 
 def _toleration(toleration: View, node_class: str, chosen: str) -> Findings:

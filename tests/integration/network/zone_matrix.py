@@ -40,6 +40,7 @@ class Row:
     name: str
     zone: str
     account: str
+    pool: str
     ports: tuple[int, ...]
 
 
@@ -47,7 +48,7 @@ def rows() -> tuple[Row, ...]:
     """Return the rows of workloads.yaml that have pods."""
     table = yaml.safe_load((TABLES / "workloads.yaml").read_text(encoding="utf-8"))["workloads"]
     return tuple(
-        Row(name, row["zone"], row["service_account"], tuple((row.get("ports") or {}).values()))
+        Row(name, row["zone"], row["service_account"], row["pool"], tuple((row.get("ports") or {}).values()))
         for name, row in table.items()
         if not row.get("person")
     )

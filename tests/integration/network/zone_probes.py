@@ -146,6 +146,7 @@ class Probes:
         }
         spec = {
             "serviceAccountName": _account(row),
+            "priorityClassName": f"healthcare-mlops-{row.pool}",
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "Never",

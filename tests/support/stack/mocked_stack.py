@@ -291,6 +291,12 @@ def pods(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:
         yield service.name, {**predictor, **merged, **_where(service), "copies": predictor["maxReplicas"] + 1}
 
 
+def zone_quotas(stack: Stack) -> dict[str, Mapping[str, str]]:
+    """Return what each namespace of a hospital admits, of all pools together."""
+    quotas = (quota for quota in stack.of("ResourceQuota") if quota.metadata["name"] == "zone")
+    return {quota.metadata["namespace"]: quota.inputs["spec"]["hard"] for quota in quotas}
+
+
 def _where(resource: Declared) -> dict[str, Any]:
     labels = resource.metadata["labels"]
     return {"namespace": resource.metadata["namespace"], "hospital": labels["healthcare-mlops/hospital"]}

@@ -1,32 +1,39 @@
-"""Classes of nodes: each zone has its own, and pods are placed on it and on no other."""
+"""Classes of nodes: each zone and pool has its own, and pods are placed on it and on no other."""
 
 from pathlib import Path
 
 import pytest
 
-from infra.cluster.node_classes import LABEL, NODE_CLASSES, placement
+from infra.cluster import pools
+from infra.cluster.node_classes import LABEL, placement
 from tests.support.stack.mocked_stack import declare, settings
-from workloads.zones.flow_table import table
+from workloads.zones import flow_table
+
+ZONES = list(flow_table.table().zones)
+
+
+CLASSES = pools.table().node_classes
 
 
 def test_every_zone_has_nodes_of_its_own() -> None:
-    zones = table().zones
-    assert set(NODE_CLASSES) == set(zones)
-    assert len({chosen.name for chosen in NODE_CLASSES.values()}) == len(zones)
+    zones, names = flow_table.table().zones, set(pools.table().pools)
+    chosen = {zone: {pools.table().node_class(zone, pool).name for pool in names} for zone in zones}
+    assert sum(map(len, chosen.values())) == len(set().union(*chosen.values())) == len(CLASSES)
 
 
 def test_only_nodes_without_patients_data_take_any_pod() -> None:
-    assert [chosen.name for chosen in NODE_CLASSES.values() if not chosen.tainted] == ["platform"]
-    assert all(chosen.tainted for chosen in NODE_CLASSES.values() if chosen.phi)
+    assert [chosen.name for chosen in CLASSES if not chosen.tainted] == ["platform"]
+    assert all(chosen.tainted for chosen in CLASSES if chosen.phi)
 
 
-def test_sizes_can_be() -> None:
-    assert all(0 <= chosen.minimum <= chosen.maximum for chosen in NODE_CLASSES.values())
+def test_a_pool_without_nodes_in_a_zone_is_on_the_zone_s_own() -> None:
+    assert pools.table().node_class("platform", "batch").name == "platform"
+    assert pools.table().node_class("serving", "batch").name == "serving-batch"
 
 
-@pytest.mark.parametrize("zone", list(NODE_CLASSES))
-def test_pods_are_placed_on_the_nodes_of_their_zone(zone: str) -> None:
-    chosen, found = NODE_CLASSES[zone], placement(zone)
+@pytest.mark.parametrize(("zone", "pool"), [(zone, pool) for pool in pools.table().pools for zone in ZONES])
+def test_pods_are_placed_on_the_nodes_of_their_zone_and_pool(zone: str, pool: str) -> None:
+    chosen, found = pools.table().node_class(zone, pool), placement(zone, pool)
     assert found.node_selector == {LABEL: chosen.name}
     tolerated = [(item["key"], item["value"], item["effect"]) for item in found.tolerations]
     assert tolerated == ([(LABEL, chosen.name, "NoSchedule")] if chosen.tainted else [])

@@ -65,12 +65,25 @@ def test_images_are_from_the_registry_of_the_stack(dev: Stack, prod: Stack) -> N
 
 
 def test_placement_is_that_of_the_node_classes(dev: Stack, prod: Stack) -> None:
-    assert value(dev, "pods", "selectors") == {zone: {} for zone in ("phi", "serving", "data", "platform")}
-    assert value(prod, "pods", "selectors")["data"] == {"healthcare-mlops/node-class": "batch"}
-    keys = {zone: [one["key"] for one in own] for zone, own in value(prod, "pods", "tolerations").items()}
+    clinical, batch = (f"healthcare-mlops-{pool}" for pool in ("clinical", "batch"))
+    assert [own for pools in value(dev, "pods", "selectors").values() for own in pools.values() if own] == []
+    selectors = value(prod, "pods", "selectors")
+    assert selectors["data"][batch] == {"healthcare-mlops/node-class": "batch"}
+    assert selectors["serving"][clinical] == {"healthcare-mlops/node-class": "serving"}
+    assert selectors["serving"][batch] == {"healthcare-mlops/node-class": "serving-batch"}
+    tolerations = value(prod, "pods", "tolerations")
     added = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
-    assert keys["phi"] == ["healthcare-mlops/node-class", *added]
-    assert keys["platform"] == added
+    assert [one["key"] for one in tolerations["phi"][clinical]] == ["healthcare-mlops/node-class", *added]
+    assert [one["key"] for one in tolerations["platform"][clinical]] == added
+
+
+def test_pods_have_the_priority_of_their_workload_s_pool_alone(dev: Stack) -> None:
+    priorities = value(dev, "pods", "priorities")
+    assert priorities["care"] == priorities["gateway"] == ["healthcare-mlops-clinical"]
+    assert priorities["features"] == ["healthcare-mlops-batch"]
+    # A shadow's model servers are not among what clinicians wait for.
+    assert priorities["model-server"] == ["healthcare-mlops-clinical", "healthcare-mlops-staging"]
+    assert "analyst" not in priorities
 
 
 def test_the_deployer_is_known_by_the_group_of_its_access_entry(prod: Stack) -> None:

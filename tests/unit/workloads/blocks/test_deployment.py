@@ -1,5 +1,6 @@
 """A service's Deployment, Service and PodDisruptionBudget, declared in place of a Job of the stack."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pulumi
 import pytest
 
 from services.transport.server import CLOSING_SECONDS, DRAIN_SECONDS
-from tests.support.stack.mocked_stack import Stack, run_program, settings
+from tests.support.stack.mocked_stack import Stack, run_program, settings, zone_quotas
 from workloads.blocks.deployment import Service, deployment, probes
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.pod import Container
@@ -117,11 +118,8 @@ def test_its_pods_have_a_sidecar_that_renews_their_secrets(stack: Stack) -> None
 
 
 def test_the_quota_of_its_zone_has_room_for_the_agents(stack: Stack, tmp_path: Path) -> None:
-    [quota] = [one for one in stack.of("ResourceQuota") if one.metadata["namespace"] == "north-serving"]
-    [before] = [
-        one for one in run_without_secrets(tmp_path).of("ResourceQuota") if one.metadata["namespace"] == "north-serving"
-    ]
-    assert _memory(quota.inputs) == _memory(before.inputs) + 3 * 64
+    quota, before = (zone_quotas(one)["north-serving"] for one in (stack, run_without_secrets(tmp_path)))
+    assert _memory(quota) == _memory(before) + 3 * 64
 
 
 def run_without_secrets(folder: Path) -> Stack:
@@ -132,6 +130,6 @@ def run_without_secrets(folder: Path) -> Stack:
         return run_program(settings("dev", folder))
 
 
-def _memory(inputs: Any) -> int:
-    text = inputs["spec"]["hard"]["requests.memory"]
+def _memory(quota: Mapping[str, str]) -> int:
+    text = quota["requests.memory"]
     return int(text[:-2]) * (1024 if text.endswith("Gi") else 1)

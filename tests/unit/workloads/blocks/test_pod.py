@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.stack.mocked_stack import RELEASE, Stack, containers, declare, pods, settings
+from tests.support.stack.mocked_stack import RELEASE, Stack, containers, declare, pods, settings, zone_quotas
 from tests.support.stack.service_accounts import CLINIC
 from workloads.zones.workload_table import Workload, table
 
@@ -171,7 +171,7 @@ def test_a_zone_has_room_for_its_pods(stack: Stack) -> None:
     def mebibytes(text: str) -> int:
         return int(text[:-2]) * (1024 if text.endswith("Gi") else 1)
 
-    quotas = {quota.metadata["namespace"]: quota.inputs["spec"]["hard"] for quota in stack.of("ResourceQuota")}
+    quotas = zone_quotas(stack)
     wanted: dict[str, int] = {}
     for _, pod in pods(stack):
         largest = max(mebibytes(container["resources"]["limits"]["memory"]) for container in containers(pod))

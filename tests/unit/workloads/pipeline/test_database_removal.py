@@ -12,7 +12,7 @@ from policy_pack.engine.evaluate import Evaluator, Status
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read
 from tests.policy import recorded
-from tests.support.stack.mocked_stack import Stack, configuration, declare, like, settings
+from tests.support.stack.mocked_stack import Stack, configuration, declare, like, settings, zone_quotas
 
 APPROVAL = {"approvedBy": "privacy-officer:jane.doe", "reason": "BAA-2026-014 ended"}
 
@@ -51,11 +51,7 @@ def test_it_reaches_the_server_and_aws_and_nothing_in_vault(stack: Stack) -> Non
     }
     for kind in ("AuthBackendRole", "SecretBackendRole"):
         assert not [one for one in stack.of(kind) if one.name.startswith("lake")]
-    pods = {
-        quota.metadata["namespace"]: quota.inputs["spec"]["hard"]["pods"]
-        for quota in stack.of("ResourceQuota")
-        if quota.name.startswith("lake")
-    }
+    pods = {name: hard["pods"] for name, hard in zone_quotas(stack).items() if name.startswith("lake")}
     assert pods.pop("lake-phi") == "2"
     assert set(pods.values()) == {"0"}
 

@@ -15,6 +15,7 @@ from tests.support.stack.mocked_stack import (
     like,
     settings,
     without_gateway,
+    zone_quotas,
 )
 
 QUEUED = {"note-extraction", "patient-outreach"}
@@ -158,7 +159,7 @@ def test_every_request_is_recorded_without_what_is_about_patients(stack: Stack) 
 
 
 def test_the_platform_zone_has_room_for_the_gateway_and_its_recorder(stack: Stack) -> None:
-    quotas = {quota.metadata["namespace"]: quota.inputs["spec"]["hard"] for quota in stack.of("ResourceQuota")}
+    quotas = zone_quotas(stack)
     ways_in = {home: hard["services.loadbalancers"] for home, hard in quotas.items()}
     assert {home for home, count in ways_in.items() if count != "0"} == {"north-platform", "south-platform"}
     assert quotas["north-platform"]["pods"] == str(7 + 7)

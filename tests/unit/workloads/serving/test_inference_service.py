@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.cluster.node_classes import LABEL, NODE_CLASSES
+from infra.cluster import pools
+from infra.cluster.node_classes import LABEL
 from infra.settings import Settings, VaultServer
 from tests.policy.recorded import record
 from tests.support.stack.mocked_stack import RELEASE, SECOND_RELEASE, Stack, containers, declare, pods, settings
@@ -72,12 +73,30 @@ def test_each_release_has_model_servers_and_an_address_of_its_own(
 
 
 def test_a_promotion_starts_no_model_server(tmp_path: Path) -> None:
-    """Planning and the Service of the active release change, and nothing else does."""
+    """Planning, the nightly scoring and the Service of the active release change, and nothing else does."""
     before, after = (declare(settings("prod", tmp_path, change)) for change in (with_canary, promoted))
     assert before.keys() == after.keys()
     old = before.by_key()
     changed = {one.name for one in after.resources if one.inputs != old[one.key].inputs}
-    assert changed == {"north-planning", "north-model-server"}
+    assert changed == {"north-planning", "north-score", "north-model-server"}
+
+
+def with_shadow(written: dict[str, Any]) -> None:
+    released(written)
+    written["hospitals"][0]["shadow"] = {"release": SECOND_RELEASE, "percent": 10}
+
+
+def test_only_a_release_that_answers_nobody_is_outside_the_clinical_pool(tmp_path: Path) -> None:
+    """A shadow gives way to what clinicians wait for; the same release as a canary does not."""
+    found = []
+    for change in (with_shadow, with_canary):
+        stack = declare(settings("prod", tmp_path, change))
+        found.append({one.metadata["name"]: one.inputs["spec"]["predictor"] for one in stack.of("InferenceService")})
+    shadow, canary = found
+    clinical, staging = "healthcare-mlops-clinical", "healthcare-mlops-staging"
+    classes = {name: (shadow[name]["priorityClassName"], canary[name]["priorityClassName"]) for name in shadow}
+    assert classes == {"readmission-risk-v1": (clinical, clinical), "readmission-risk-v2": (staging, clinical)}
+    assert shadow["readmission-risk-v2"]["nodeSelector"] == {LABEL: "serving-staging"}
 
 
 def test_planning_asks_a_release_when_its_servers_are_ready(tmp_path: Path) -> None:
@@ -136,11 +155,11 @@ def test_maintenance_takes_servers_one_by_one(stack: Stack) -> None:
         assert chosen["app.kubernetes.io/name"] == "model-server"
 
 
-def test_every_pod_goes_to_the_nodes_of_its_zone_in_production(stack: Stack) -> None:
+def test_every_pod_goes_to_the_nodes_of_its_zone_and_pool_in_production(stack: Stack) -> None:
     seen = set()
     for name, pod in pods(stack):
         zone = pod["namespace"].removeprefix(f"{pod['hospital']}-")
-        chosen = NODE_CLASSES[zone]
+        chosen = pools.table().node_class(zone, pod["priorityClassName"].removeprefix("healthcare-mlops-"))
         assert pod["nodeSelector"] == {LABEL: chosen.name}, name
         assert [each["value"] for each in pod.get("tolerations", [])] == ([chosen.name] if chosen.tainted else [])
         seen.add(zone)

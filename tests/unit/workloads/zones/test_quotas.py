@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.settings import Amount, Canary, FurtherModel, Release, Resources, Settings
+from infra.settings import Amount, Canary, FurtherModel, Release, Resources, Settings, Shadow
 from infra.settings.hospital import Replicas
 from tests.support.stack.mocked_stack import settings
 from workloads.zones.quotas import CLOSED_QUOTA, zone_quotas
@@ -52,11 +52,37 @@ def test_the_serving_zone_admits_as_many_servers_for_each_release(prod: Settings
     assert {**triple, "serving": None} == {**single, "serving": None}
 
 
+def test_the_pods_of_a_shadow_are_of_another_pool_than_those_that_answer(prod: Settings) -> None:
+    one = prod.hospitals[0].model_copy(update={"release": Release("v1", "0" * 12)})
+    two = one.model_copy(update={"shadow": Shadow(release="v2@000000000000", percent=10)})
+    before, after = (zone_quotas(prod, hospital, WITHOUT_DATABASE)["serving"] for hospital in (one, two))
+    assert after.pools["clinical"] == before.pools["clinical"]
+    assert after.pools["staging"] == before.pools["clinical"]
+    assert after.pods == 2 * before.pods
+
+
+def test_the_parts_of_the_pools_are_the_quota_of_the_zone(prod: Settings) -> None:
+    for zone, quota in zone_quotas(prod, prod.hospitals[0], table().present(database=True, clinic=True)).items():
+        assert sum(part.pods for part in quota.pools.values()) == quota.pods, zone
+        for name in ("requests", "limits"):
+            parts = [getattr(part.total, name) for part in quota.pools.values()]
+            whole = getattr(quota.total, name)
+            assert (sum(part.cpu for part in parts), sum(part.memory for part in parts)) == (whole.cpu, whole.memory)
+
+
 def test_the_serving_zone_admits_planning_up_to_the_hospital_s_maximum_and_one_more(prod: Settings) -> None:
     hospital = prod.hospitals[0].model_copy(update={"replicas": Replicas(min=2, max=5)})
     present = table().present(database=True, clinic=False)
     planned, unplanned = (zone_quotas(prod, hospital, one)["serving"] for one in (present, WITHOUT_DATABASE))
-    assert planned.pods - unplanned.pods == 5 + 1
+    assert planned.pools["clinical"].pods - unplanned.pools["clinical"].pods == 5 + 1
+
+
+def test_no_more_jobs_score_at_once_than_their_pool_admits(prod: Settings) -> None:
+    quota = zone_quotas(prod, prod.hospitals[0], table().present(database=True, clinic=False))["serving"]
+    assert quota.pools["batch"].pods == 2
+    # Where all want the processor, both together get a fifth of one pod of planning.
+    planning = table().workloads["planning"].own_size().requests.cpu
+    assert quota.pools["batch"].total.requests.cpu == planning / 5
 
 
 def test_the_platform_zone_admits_a_gateway_where_the_stack_has_one(prod: Settings) -> None:
@@ -69,5 +95,5 @@ def test_the_platform_zone_admits_a_gateway_where_the_stack_has_one(prod: Settin
 
 def test_without_workloads_no_zone_admits_a_pod(prod: Settings) -> None:
     quotas = zone_quotas(prod, prod.hospitals[0], {})
-    assert set(quotas.values()) == {CLOSED_QUOTA}
+    assert all(quota == CLOSED_QUOTA for quota in quotas.values())
     assert quotas.keys() == {"phi", "serving", "data", "platform"}

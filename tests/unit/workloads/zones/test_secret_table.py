@@ -51,7 +51,7 @@ def test_a_login_of_the_database_is_a_file_with_the_login_alone() -> None:
 def test_each_login_is_of_a_role_that_vault_has_and_its_file_is_named_by_the_database() -> None:
     databases = grants.read().roles
     logins = {name: secret for name, secret in secret_table().secrets.items() if secret.is_database_login}
-    assert len(logins) == 7
+    assert len(logins) == 8
     for secret in logins.values():
         group = login_roles()[secret.vault.path.removeprefix("database/creds/")]
         assert [f"database-{database}.json" for database in databases[group].databases] == [*secret.files]

@@ -14,8 +14,8 @@ from infra.settings.hospital import Replicas
 from tests.support.stack.mocked_stack import settings
 from workloads.zones.workload_table import INGEST, PLANNING, TABLE, WorkloadTable, row, table
 
-JOB = {"zone": "data", "service_account": "new", "pods": {"resources": "job"}}
 CRON_JOB = {"name": "new", "schedule": "0 1 * * *", "timeout_minutes": 5}
+JOB = {"zone": "data", "pool": "batch", "service_account": "new", "pods": {"resources": "job"}, "cron_job": CRON_JOB}
 
 
 def refused(change: dict[str, Any]) -> str:
@@ -26,7 +26,7 @@ def refused(change: dict[str, Any]) -> str:
     return str(error.value)
 
 
-def test_a_new_row_needs_zone_service_account_and_pods_only() -> None:
+def test_a_new_row_needs_no_permissions() -> None:
     document = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     document["workloads"]["new"] = JOB
     new = TypeAdapter(WorkloadTable).validate_python(document)
@@ -77,6 +77,9 @@ def test_the_number_of_pods_is_the_hospital_s_or_the_row_s(replicas: Any, number
         ({"cron_job": {**CRON_JOB, "suspended": True}}, "suspended"),
         ({"schedule": "0 1 * * *"}, "schedule"),
         ({"zone": None}, "zone"),
+        ({"pool": "urgent"}, "pool urgent, which pools.yaml does not define"),
+        ({"pool": "clinical"}, "new is a Job, and its pool clinical may not be empty"),
+        ({"cron_job": None}, "new is no Job, and its pool batch may be empty"),
     ],
 )
 def test_a_row_that_cannot_be_deployed_is_refused(change: dict[str, Any], message: str) -> None:
