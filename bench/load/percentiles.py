@@ -56,6 +56,14 @@ def difference(first: Blocks, second: Blocks, percent: float, seed: int = 1) -> 
     return percentile(_joined(first), percent) - percentile(_joined(second), percent), low, high
 
 
+def ratio(first: Blocks, second: Blocks, percent: float, seed: int = 1) -> tuple[float, float, float]:
+    """Return how many times a percentile of the first is that of the second, and its 95 % interval."""
+    generator = np.random.default_rng(seed)
+    one, other = _drawn(first, generator), _drawn(second, generator)
+    low, high = _middle([percentile(one(), percent) / percentile(other(), percent) for _ in range(DRAWS)])
+    return percentile(_joined(first), percent) / percentile(_joined(second), percent), low, high
+
+
 def _drawn(blocks: Blocks, generator: np.random.Generator) -> Callable[[], list[float]]:
     filled = [block for block in blocks if block]
     if not filled:

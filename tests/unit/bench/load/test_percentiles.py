@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.load.percentiles import difference, interval, percentile
+from bench.load.percentiles import difference, interval, percentile, ratio
 
 WAITS = st.floats(0, 1e4)
 
@@ -31,6 +31,12 @@ def test_seconds_that_differ_widen_the_interval_and_more_requests_of_the_same_se
     slow, fast = [[10.0] * 100, [30.0] * 100] * 3, [[20.0] * 100] * 6
     assert interval(fast, 50) == (20, 20)
     assert interval(slow, 50) == interval([block * 10 for block in slow], 50) == (10, 30)
+
+
+def test_a_ratio_is_of_the_first_to_the_second() -> None:
+    value, low, high = ratio([[12.0, 13.0], [14.0]], [[2.0, 3.0], [4.0]], 50)
+    assert value == 13 / 3
+    assert 3 <= low <= value <= high <= 7
 
 
 def test_a_difference_has_the_sign_of_the_first() -> None:
