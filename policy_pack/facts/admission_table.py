@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from policy_pack import tables
-from policy_pack.facts.pool_table import pool_table
 from policy_pack.facts.zone_table import TABLE as ZONES
-from policy_pack.facts.zone_table import WORKLOADS, zones
+from policy_pack.facts.zone_table import WORKLOADS, pool_table, zones
 
 TABLE = ZONES.parent / "admission" / "admission.yaml"
 AWS_AUDIENCE = "sts.amazonaws.com"

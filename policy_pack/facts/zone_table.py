@@ -1,5 +1,6 @@
-"""The zone table, read as data: the zone of each workload, and the flows that are allowed."""
+"""The zone table and the pool table, read as data: zone and pool of each workload, and the flows that are allowed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,10 +11,14 @@ from policy_pack import tables
 TABLE = Path(__file__).parents[2] / "workloads" / "zones.yaml"
 WORKLOADS = TABLE.with_name("workloads.yaml")
 PLATFORM = TABLE.parent / "platform" / "charts.yaml"
+POOLS = TABLE.parents[1] / "infra" / "cluster" / "pools.yaml"
 DNS = "dns"
 DNS_PORTS = (53, 5353)
 # The label value of what belongs to no single hospital.
 SHARED = "shared"
+_CLASS_PREFIX = "healthcare-mlops-"
+# The pool of releases that answer nobody; the others are in the pool of the workload.
+_STAGING = "staging"
 
 
 @dataclass(frozen=True)
@@ -150,3 +155,41 @@ def _namespaces(document: Any) -> dict[str, PlatformNamespace]:
 def platform_namespaces() -> frozenset[str]:
     """Return the names of the platform's namespaces."""
     return frozenset(platform())
+
+
+@dataclass(frozen=True)
+class PoolTable:
+    """The pool table.
+
+    Parameters
+    ----------
+    classes
+        The value of each PriorityClass, and whether its pods take the place of others.
+    of_accounts
+        The priority classes that the pods of a ServiceAccount may have.
+    """
+
+    classes: Mapping[str, tuple[int, bool]]
+    of_accounts: Mapping[str, tuple[str, ...]]
+
+
+@cache
+def pool_table() -> PoolTable:
+    """Return the project's pool table."""
+    return tables.read(_pools, POOLS, WORKLOADS)
+
+
+def _pools(document: Any, workloads: Any) -> PoolTable:
+    pools = document["pools"]
+    return PoolTable(
+        classes={
+            f"{_CLASS_PREFIX}{name}": (int(row["priority"]), bool(row["preempts"])) for name, row in pools.items()
+        },
+        of_accounts={
+            str(row["service_account"]): tuple(
+                f"{_CLASS_PREFIX}{pool}"
+                for pool in (row["pool"], *([_STAGING] if row["pods"].get("per_release") else []))
+            )
+            for row in workloads["workloads"].values()
+        },
+    )

@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 from policy_pack.facts.admission_table import RequiredPolicy, admission_table
-from policy_pack.facts.pool_table import pool_table
 from policy_pack.facts.releases import source_attributes
 from policy_pack.facts.secret_table import secret_table
-from policy_pack.facts.zone_table import zones
+from policy_pack.facts.zone_table import pool_table, zones
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import PREFIX, build
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from policy_pack.controls.rules import join_check, resource_check
 from policy_pack.facts.admission_table import API_SERVER, admission_table
 from policy_pack.facts.network.topology import NAME_LABEL, Namespace, topology
-from policy_pack.facts.pool_table import pool_table
 from policy_pack.facts.secret_table import PREFIX, secret_table
-from policy_pack.facts.zone_table import SHARED, zones
+from policy_pack.facts.zone_table import SHARED, pool_table, zones
 from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, is_not_true, one_of, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import SERVICE_ACCOUNT
