@@ -81,7 +81,7 @@ def lost(stack: Stack, change: LabelChange) -> list[str]:
     resources = list(stack.graph.resources)
     relabelled = change.applied(change.target)
     graph = Graph([relabelled if one is change.target else one for one in resources], stack.graph.stack)
-    if stack.finds_more(graph):
+    if stack.adds(graph):
         return []
     hidden = []
     for seed in SEEDS:
@@ -92,7 +92,6 @@ def lost(stack: Stack, change: LabelChange) -> list[str]:
             both = seed.at([*graph.resources], relabelled, seed.value, stack.graph.stack)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             continue
-        before = stack.found(stack.graph, seed.control)
-        if stack.found(plain, seed.control) - before and not stack.found(both, seed.control) - before:
+        if stack.adds(plain, seed.control) and not stack.adds(both, seed.control):
             hidden.append(seed.title)
     return hidden

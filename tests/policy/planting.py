@@ -1,6 +1,6 @@
 """Seeded violations in any stack: what each change breaks, beyond the findings that the stack has already."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -8,15 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter
 
+from policy_pack import tables
 from policy_pack.engine.evaluate import Evaluator, Result, Status
 from policy_pack.settings import Evidence, Settings, load
 from policy_pack.stack.external_endpoints import Addresses, read_file
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
 from tests.policy.evaluation import BROKEN
+from tests.policy.incremental import Incremental
 from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
 from tests.support.repository import REPOSITORY
@@ -71,22 +72,28 @@ class Stack:
     settings: Settings
     addresses: Addresses | None
 
-    def found(self, graph: Graph, control: str, settings: Settings | None = None) -> set[Told]:
-        """Return the findings of a control on this stack's graph, or on a changed one."""
-        if graph is not self.graph:
-            return self._evaluated(graph, control, settings)
-        key = (control, settings is None)
-        if key not in self._before:
-            self._before[key] = self._evaluated(graph, control, settings)
-        return self._before[key]
+    def found(self, control: str) -> set[Told]:
+        """Return the findings of a control on the stack."""
+        if control not in self._before:
+            self._before[control] = self._evaluated(self.graph, control, self.settings)
+        return self._before[control]
 
-    def _evaluated(self, graph: Graph, control: str, settings: Settings | None) -> set[Told]:
-        evaluator = Evaluator(settings or self.settings, self.addresses, controls=(control,))
+    def adds(self, graph: Graph, control: str = "") -> bool:
+        """Return whether a changed stack has a finding that this stack has not, of one control or of any."""
+        difference = self._incremental.difference(graph)
+        return next(self._incremental.new(graph, difference, control=control), None) is not None
+
+    @cached_property
+    def _incremental(self) -> Incremental:
+        return Incremental(self.graph, self.settings, self.addresses)
+
+    def _evaluated(self, graph: Graph, control: str, settings: Settings) -> set[Told]:
+        evaluator = Evaluator(settings, self.addresses, controls=(control,))
         return {_told(result) for result in evaluator.evaluate_stack(graph) if result.status in BROKEN}
 
     @cached_property
-    def _before(self) -> dict[tuple[str, bool], set[Told]]:
-        """Findings of controls on this stack's graph: by control, and whether by this stack's settings."""
+    def _before(self) -> dict[str, set[Told]]:
+        """The findings of controls on this stack."""
         return {}
 
     @cached_property
@@ -96,20 +103,28 @@ class Stack:
 
     def plant(self, seed: Seed) -> Iterator[Planted]:
         """Apply a change to the first and to the last resource that it fits, one at a time."""
-        fitting = [(name, graph) for name, graph in self._broken(seed) if graph is not None]
-        for name, graph in {id(pair): pair for pair in (fitting[:1] + fitting[-1:])}.values():
+        for name, graph in self._broken(seed):
             package = "kubernetes" if seed.kind.startswith("k8s:") else (seed.add.type if seed.add else seed.kind)
             outcome = self._outcome(seed, graph)
             yield Planted(self.graph.stack, seed.control, seed.title, name, package.partition(":")[0], outcome)
 
-    def _broken(self, seed: Seed) -> Iterator[tuple[str, Graph | None]]:
+    def _broken(self, seed: Seed) -> Iterator[tuple[str, Graph]]:
         resources = list(self.graph.resources)
         if seed.add:
             yield from seed.broken(resources, self.graph.stack)
             return
         # Sorted, as the program registers them in any order.
-        for target in sorted(seed.targets(resources), key=lambda resource: resource.urn):
-            yield target.name, self._changed(seed, resources, target)
+        targets = sorted(seed.targets(resources), key=lambda resource: resource.urn)
+        first = next(self._fitting(seed, resources, targets), None)
+        last = next(self._fitting(seed, resources, reversed(targets)), None)
+        for target, graph in {pair[0].urn: pair for pair in (first, last) if pair}.values():
+            yield target.name, graph
+
+    def _fitting(
+        self, seed: Seed, resources: list[Resource], targets: Iterable[Resource]
+    ) -> Iterator[tuple[Resource, Graph]]:
+        changed = ((target, self._changed(seed, resources, target)) for target in targets)
+        yield from ((target, graph) for target, graph in changed if graph is not None)
 
     def _changed(self, seed: Seed, resources: list[Resource], target: Resource) -> Graph | None:
         """Return the changed stack; None where the change has no effect."""
@@ -122,36 +137,26 @@ class Stack:
         return None if same else graph
 
     def _outcome(self, seed: Seed, graph: Graph) -> Outcome:
-        if self.found(graph, seed.control) - self.found(self.graph, seed.control):
+        if self.adds(graph, seed.control):
             return Outcome.CAUGHT
         if self.settings.is_synthetic(graph.stack):
             fresh = Graph(graph.resources, graph.stack)
-            if self.found(fresh, seed.control, self.real) - self.found(self.graph, seed.control, self.real):
+            before = self._evaluated(self.graph, seed.control, self.real)
+            if self._evaluated(fresh, seed.control, self.real) - before:
                 return Outcome.NOT_ASKED
         # A resource that violates the control already cannot be broken; a compliant stack has none.
-        wrong = {urn for urn, _, _ in self.found(self.graph, seed.control)}
+        wrong = {urn for urn, _, _ in self.found(seed.control)}
         touched = {r.urn for r in self.graph if (now := graph.get(r.urn)) is None or now is not r}
         if wrong & touched:
             return Outcome.FOUND_ALREADY
         if self._exempted(self.graph, seed.control) & touched or self._exempted(graph, seed.control) & touched:
             return Outcome.EXEMPT
-        return Outcome.OTHERWISE if self.finds_more(graph) else Outcome.SURVIVES
+        return Outcome.OTHERWISE if self.adds(graph) else Outcome.SURVIVES
 
     def _exempted(self, graph: Graph, control: str) -> set[str]:
         """Return the URNs of resources that are exempt from a control."""
         evaluator = Evaluator(self.settings, self.addresses, controls=(control,))
         return {result.urn for result in evaluator.evaluate_stack(graph) if result.status is Status.EXEMPT}
-
-    def _found_at_all(self, graph: Graph) -> set[Told]:
-        return {_told(r) for r in Evaluator(self.settings, self.addresses).evaluate_stack(graph) if r.status in BROKEN}
-
-    def finds_more(self, graph: Graph) -> bool:
-        """Return whether a changed stack has a finding that this stack has not."""
-        return bool(self._found_at_all(graph) - self._found_before)
-
-    @cached_property
-    def _found_before(self) -> set[Told]:
-        return self._found_at_all(self.graph)
 
 
 def _told(result: Result) -> Told:
@@ -212,7 +217,7 @@ class Harmless:
 
 def harmless(stack: str) -> list[Harmless]:
     """Return the rows of the table ``harmless.yaml`` for a stack."""
-    rows = TypeAdapter(list[Harmless]).validate_python(yaml.safe_load(_HARMLESS.read_text(encoding="utf-8")))
+    rows = TypeAdapter(list[Harmless]).validate_python(tables.document(_HARMLESS))
     return [row for row in rows if stack in row.stacks]
 
 

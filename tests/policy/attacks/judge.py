@@ -1,31 +1,24 @@
 """The judge: whether the policy pack catches a mutation, and whether one that it lets pass is declared harmless."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cache, cached_property
-from itertools import chain
-from typing import Any
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
-from policy_pack.controls.access import access_table
-from policy_pack.controls.rules import ANY, Rule, rules
-from policy_pack.engine.evaluate import EXEMPTIONS, Evaluator, Result, Status, findings
-from policy_pack.facts.grants.context import AccessContext
-from policy_pack.facts.grants.evaluators import ACTING, EVALUATORS, evaluated, evaluation_name
-from policy_pack.stack.checks import StackContext
-from policy_pack.stack.graph import STACK, Graph, Resource
+from policy_pack import tables
+from policy_pack.engine.evaluate import EXEMPTIONS, Result, Status
+from policy_pack.stack.graph import Resource
 from tests.policy.attacks.facts import PARTS, Fact
 from tests.policy.attacks.listed import FOLDER, listed
 from tests.policy.attacks.mutation import Mutation, places
 from tests.policy.attacks.stacks import Attacked
-from tests.policy.attacks.tracing import Difference, Reads, TracedGraph
+from tests.policy.attacks.tracing import Reads, TracedGraph
+from tests.policy.incremental import BROKEN, Incremental
 
-_BROKEN = (Status.REFUSED, Status.ADVISORY)
 _IDENTITIES = ("id", "arn", "name", "bucket", "keyId", "path", "roleName", "url")
 
 
@@ -97,11 +90,8 @@ def _any(patterns: Iterable[str], text: str) -> bool:
 @cache
 def table(name: str) -> tuple[Row, ...]:
     """Return the rows of a table of this folder."""
-    rows = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    rows = tables.document(FOLDER / f"{name}.yaml")
     return TypeAdapter(tuple[Row, ...]).validate_python(rows or ())
-
-
-Told = tuple[str, str, str, str]
 
 
 class Judge:
@@ -116,102 +106,29 @@ class Judge:
     def __init__(self, attacked: Attacked) -> None:
         self._attacked = attacked
         self._base = attacked.target.base
-        self._own = self._evaluator(rule for rule in rules() if not rule.whole_stack)
-        self._by_modules: dict[tuple[str, ...], Evaluator] = {}
-
-    def _evaluator(self, rule_set: Iterable[Rule]) -> Evaluator:
-        return Evaluator(self._attacked.settings, self._attacked.addresses, rule_set=list(rule_set))
-
-    @cached_property
-    def _before(self) -> set[Told]:
-        return {_told(result) for result in self._unchanged()}
+        self._evaluation = Incremental(self._base, attacked.settings, attacked.addresses)
 
     @cached_property
     def unchanged(self) -> list[str]:
         """The findings on the unchanged stack, which should have none."""
-        results = self._unchanged()
-        return [result.text for result in results if result.status in _BROKEN and result.control != EXEMPTIONS]
-
-    def _unchanged(self) -> Iterator[Result]:
-        yield from self._local(self._base.resources)
-        yield from self._evaluator(rule for rule in rules() if rule.whole_stack).stack_results(self._graph)
-
-    @cached_property
-    def _graph(self) -> Graph:
-        return Graph(self._base.resources, self._base.stack)
-
-    def _local(self, resources: Iterable[Resource]) -> Iterator[Result]:
-        for resource in resources:
-            yield from self._own.evaluate_resource(resource, self._base.stack)
-
-    # --- what a change can affect -------------------------------------------------------------------------
-    @cached_property
-    def _reads(self) -> dict[str, Reads]:
-        """What the checks of each module read of the unchanged stack."""
-        modules = dict.fromkeys(rule.module for rule in rules() if rule.whole_stack)
-        return {module: self._read_by(module) for module in modules}
-
-    def _read_by(self, module: str) -> Reads:
-        graph = TracedGraph(self._graph)
-        of_module = [rule for rule in rules() if rule.whole_stack and rule.module == module]
-        context = StackContext(graph, self._attacked.settings, self._attacked.addresses)
-        for rule in of_module:
-            subjects = graph.resources if ANY in rule.kinds else graph.of(*rule.kinds)
-            for resource in [graph.root] if rule.kinds == (STACK,) else subjects:
-                list(findings(rule, resource, context))
-        return graph.reads
-
-    @cached_property
-    def _evaluations(self) -> list[tuple[Reads, str, list[Any]]]:
-        """What each evaluator of grants reads and computes of the unchanged stack."""
-        made = []
-        for evaluate in (*EVALUATORS, *ACTING):
-            graph = TracedGraph(self._graph)
-            context = AccessContext(graph, self._attacked.settings)
-            computed = evaluated(context, evaluate)
-            made.append((graph.reads, evaluation_name(evaluate, context.source), computed))
-        return made
+        results = self._evaluation.unchanged
+        return [result.text for result in results if result.status in BROKEN and result.control != EXEMPTIONS]
 
     @cached_property
     def _facts(self) -> list[tuple[Reads, frozenset[Fact]]]:
         """What each part of the facts reads of the unchanged stack, and the facts."""
         made = []
         for part in PARTS:
-            graph = TracedGraph(self._graph)
+            graph = TracedGraph(self._evaluation.graph)
             made.append((graph.reads, part(graph, self._attacked)))
         return made
 
-    def _whole(self, difference: Difference) -> Iterator[Evaluator]:
-        """Return the evaluators of the checks that a change can affect, the slow one of grants last."""
-        modules = [module for module, reads in self._reads.items() if difference.concerns(reads)]
-        grants = access_table.__name__
-        for some in (tuple(one for one in modules if one != grants), tuple(one for one in modules if one == grants)):
-            if some and some not in self._by_modules:
-                self._by_modules[some] = self._evaluator(r for r in rules() if r.whole_stack and r.module in some)
-            if some:
-                yield self._by_modules[some]
-
-    def _changed(self, mutation: Mutation) -> tuple[Graph, Difference]:
-        """Return the changed stack, with the evaluations of grants that the change cannot affect."""
-        graph = mutation.graph(self._base)
-        difference = Difference.of(mutation, self._graph, graph)
-        for reads, name, computed in self._evaluations:
-            if not difference.concerns(reads):
-                graph.memo(name, lambda _, known=computed: known)
-        return graph, difference
-
     # --- judging ------------------------------------------------------------------------------------------
-    def _new(self, mutation: Mutation, graph: Graph, difference: Difference) -> Iterator[Result]:
-        """Return the findings that a mutation adds, those of the changed resource by itself first."""
-        stack = (result for evaluator in self._whole(difference) for result in evaluator.stack_results(graph))
-        for result in chain(self._local(mutation.added), stack):
-            if result.status is Status.REFUSED and result.control != EXEMPTIONS and _told(result) not in self._before:
-                yield result
-
     def judge(self, mutation: Mutation) -> Judged:
         """Return the outcome of a mutation."""
-        graph, difference = self._changed(mutation)
-        new = self._new(mutation, graph, difference)
+        graph = mutation.graph(self._base)
+        difference = self._evaluation.difference(graph)
+        new = self._evaluation.new(graph, difference, (Status.REFUSED,))
         found = next((result for result in new if self._names(result, mutation)), None)
         if found:
             return Judged(mutation, Outcome.CAUGHT, f"{found.control} {found.text}")
@@ -283,7 +200,3 @@ def _identities(resource: Resource) -> set[str]:
     if isinstance(metadata, dict):
         values.append(metadata.get("name"))
     return {value for value in values if isinstance(value, str) and value}
-
-
-def _told(result: Result) -> Told:
-    return result.control, result.urn, result.path, result.message

@@ -9,6 +9,8 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
+from policy_pack import tables
+
 FOLDER = Path(__file__).parent
 Key = tuple[str, str, str]
 """Family, API and operation of a mutation."""
@@ -58,8 +60,7 @@ class Listed:
 @cache
 def listed(name: str) -> Listed:
     """Return a list of this folder."""
-    path = FOLDER / f"{name}.yaml"
-    file = TypeAdapter(_File).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+    file = TypeAdapter(_File).validate_python(tables.document(FOLDER / f"{name}.yaml"))
     return Listed(
         file.reasons,
         {

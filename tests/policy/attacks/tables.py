@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from policy_pack import tables
 from tests.policy.attacks.mutation import GONE, Family, Mutation, Step, get
 from tests.policy.attacks.stacks import FIRST
 
@@ -51,7 +51,7 @@ class New:
 
 
 def _read(name: str) -> Any:
-    return yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
+    return tables.document(FOLDER / f"{name}.yaml")
 
 
 @cache

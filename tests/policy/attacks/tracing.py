@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from policy_pack.stack.graph import STACK, Graph, Resource
-from tests.policy.attacks.mutation import Mutation
 
 
 @dataclass
@@ -35,10 +34,12 @@ class Reads:
 
 @dataclass(frozen=True)
 class Difference:
-    """What a mutation changes in what can be asked of a stack.
+    """What a change of a stack changes in what can be asked of it.
 
     Parameters
     ----------
+    added
+        The resources that come; a changed resource goes and comes.
     kinds, urns
         Of the resources that come and go.
     packages
@@ -47,17 +48,21 @@ class Difference:
         Provider packages of these resources.
     """
 
+    added: tuple[Resource, ...]
     kinds: frozenset[str]
     urns: frozenset[str]
     packages: frozenset[str]
     contents: frozenset[str]
 
     @classmethod
-    def of(cls, mutation: Mutation, base: Graph, changed: Graph) -> "Difference":
-        """Return what differs between a stack and the stack that a mutation makes of it."""
-        resources = [*mutation.added, *(base.at(urn) for urn in mutation.removed)]
+    def between(cls, base: Graph, changed: Graph) -> "Difference":
+        """Return what differs between two stacks, which share the resources that are the same."""
+        added = tuple(one for one in changed.resources if base.get(one.urn) is not one)
+        removed = [one for one in base.resources if changed.get(one.urn) is not one]
+        resources = [*added, *removed]
         packages = frozenset(one.package for one in resources)
         return cls(
+            added,
             frozenset(one.kind for one in resources),
             frozenset(one.urn for one in resources),
             frozenset(one for one in packages if base.uses(one) is not changed.uses(one)),

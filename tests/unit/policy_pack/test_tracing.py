@@ -12,7 +12,7 @@ FAMILY = Family("test", Target("dev", BASE))
 
 
 def difference(mutation: Mutation) -> Difference:
-    return Difference.of(mutation, BASE, mutation.graph(BASE))
+    return Difference.between(BASE, mutation.graph(BASE))
 
 
 ADD_KEY = difference(FAMILY.add("more", FAMILY.build(KEY, "more", {})))
