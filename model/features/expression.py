@@ -76,9 +76,7 @@ def expression(
         parts["known_groups"] = recorded(index, tables)
     wide = index
     for name, part in parts.items():
-        wide = wide.left_join(keep(name, part), "index_id", rname=f"{{name}}_of_{name}")
-    # Dropped after the last join, so that all of them are one level of the query.
-    wide = wide.drop(*(f"index_id_of_{name}" for name in parts))
+        wide = wide.left_join(keep(name, part), "index_id").drop("index_id_right")
     wide = wide.mutate(
         stay_length=(seconds(wide.discharged_at) - seconds(wide.admitted_at)) / DAY,
         acute=wide.urgent | wide.visit_led.fill_null(False),
