@@ -94,7 +94,9 @@ def _filled(props: dict[str, Any], row: PodPlace) -> dict[str, Any]:
     if row.containers[0] != "containers[]":
         spec.pop("containers")
         single = ".".join(part for part in (row.at, row.containers[0].removeprefix("../")) if part)
-        filled = put(filled, single, container("main", server=True))
+        # EnvoyProxy has no variables of its own.
+        own = container("main", server=True)
+        filled = put(filled, single, {key: value for key, value in own.items() if key != "env"})
     if "supportedUriFormats" in row.fields:
         spec = {}
     path = ".".join(part for part in (row.at, row.spec) if part)

@@ -220,7 +220,7 @@ DATA: list[Seed] = [
     seed("INT-03", _KEY, "", None).unprotected(),
     seed("INT-03", "aws:rds/cluster:Cluster", "deletionProtection", False),
     seed("INT-03", "aws:lb/loadBalancer:LoadBalancer", "enableDeletionProtection", False),
-    seed("VM-01", "aws:ecr/repository:Repository", "imageScanningConfiguration.scanOnPush", False),
+    seed("VM-01", "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", "scanType", "BASIC"),
     seed("VM-01", "aws:ecr/repository:Repository", "imageTagMutability", "MUTABLE"),
     seed("VM-03", "aws:eks/addon:Addon", "addonVersion", GONE),
     seed("VM-03", _MEMBER, "autoMinorVersionUpgrade", False),

@@ -189,7 +189,7 @@ CLIENTS: list[Seed] = [
     extra("TX-03", _sink()),
     seed("AUTH-01", _SECURITY, f"{_TARGET}.kind", "HTTPRoute"),
     seed("AUTH-01", _SECURITY, f"{_TARGET}.sectionName", "https-2"),
-    seed("AUTH-01", _SECURITY, "spec.targetRefs", GONE).with_(
+    seed("AUTH-01", _SECURITY, "spec.targetRefs", GONE, hides=False).with_(
         "spec.targetSelectors", [{"kind": "Gateway", "matchLabels": {"app": "other"}}]
     ),
     extra("AUTH-01", _policy("SecurityPolicy", {"cors": {}})).here(),

@@ -165,9 +165,10 @@ def container(name: str, *, server: bool = False) -> dict[str, Any]:
 
 
 def pod(workload: str, *containers: dict[str, Any]) -> dict[str, Any]:
+    classes = pool_table().of_accounts.get(workload, ())
     return {
         "serviceAccountName": workload,
-        "priorityClassName": pool_table().of_accounts[workload][0],
+        **({"priorityClassName": classes[0]} if classes else {}),
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}],

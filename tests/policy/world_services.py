@@ -256,7 +256,12 @@ def _alarms() -> list[Resource]:
         ]
     for number, notice in enumerate(records().notices):
         name = f"notice-{number}-failed"
-        pattern = {"source": [notice.event["source"]], "detail-type": [notice.event["detail-type"]]}
+        states = {key: [value] for key, value in notice.event["detail"].items() if isinstance(value, str)}
+        pattern = {
+            "source": [notice.event["source"]],
+            "detail-type": [notice.event["detail-type"]],
+            **({"detail": states} if states else {}),
+        }
         rule = {"name": name, "state": "ENABLED", "eventPattern": json.dumps(pattern)}
         found += [
             build("aws:cloudwatch/eventRule:EventRule", name, rule),

@@ -1,4 +1,4 @@
-"""What resources must have beside them (``companions.yaml``), such as a limit in each zone or a scan of a registry."""
+"""What resources must have beside them (``companions.yaml``), such as a replica's replication."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,9 @@ from pydantic.dataclasses import dataclass as validated
 
 from policy_pack import tables
 from policy_pack.controls.rules import join_check
-from policy_pack.facts.structure import namespace_name, zone_of_namespace
 from policy_pack.stack.checks import Findings, StackContext, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import BUCKET_KEYS, NAMESPACE
+from policy_pack.stack.kinds import BUCKET_KEYS
 from policy_pack.stack.values import UNKNOWN
 
 TABLE = Path(__file__).with_name("companions.yaml")
@@ -27,23 +26,17 @@ class Companion:
     of: str
     needs: str
     named: str = ".*"
-    zone: str | None = None
     by: str = ""
     region: bool = False
     like: Mapping[str, str] = field(default_factory=dict)
 
     def concerns(self, resource: Resource) -> bool:
         """Return whether the row speaks of a resource of its kind."""
-        if self.zone is not None:
-            zone = zone_of_namespace(namespace_name(resource))
-            return bool(zone) and self.zone in ("", zone)
         return re.fullmatch(self.named, resource.name) is not None
 
     def is_beside(self, other: Resource, resource: Resource, context: StackContext) -> bool:
         """Return whether a resource of the needed kind is what this resource needs; what is not known yet is."""
         if self.region and context.region(other) != context.region(resource):
-            return False
-        if resource.kind == NAMESPACE and namespace_name(other) not in ("", namespace_name(resource)):
             return False
         texts = ((other.at(path).raw, pattern) for path, pattern in self.like.items())
         return all(text is UNKNOWN or re.fullmatch(pattern, str(text)) is not None for text, pattern in texts)

@@ -1,15 +1,21 @@
 """Entry points of Kubernetes objects other than gateways: Services, Ingresses, ports of nodes, and ReferenceGrants."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from policy_pack.facts.exposure.entry_points import EntryPoint
 from policy_pack.facts.exposure.gateway_objects import GROUP, answers_itself, label_of, object_namespace
-from policy_pack.facts.exposure.load_balancer_scheme import scheme
 from policy_pack.facts.exposure.table import AllowedEntryPoint, Reach, in_hospital
 from policy_pack.stack import pods
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Resource
+
+# Annotations of the AWS cloud provider and its controller, by whose rules a load balancer is internal.
+_PREFIX = "service.beta.kubernetes.io/aws-load-balancer-"
+_INTERNAL, _SCHEME, _TYPE = f"{_PREFIX}internal", f"{_PREFIX}scheme", f"{_PREFIX}type"
+# Load balancers of the AWS Load Balancer Controller, which alone reads the annotation for the scheme.
+_CONTROLLER_TYPES = ("external", "nlb-ip")
+_CONTROLLER_CLASS = "service.k8s.aws/nlb"
 
 _ALB_SCHEME = "alb.ingress.kubernetes.io/scheme"
 # They change what a gateway accepts, or add listeners and backends to it.
@@ -88,3 +94,20 @@ def _beyond_grant(grant: Resource, namespace: str, row: AllowedEntryPoint) -> It
     for target in grant.at("spec.to").items():
         if target.at("kind").text() != "Service" or target.at("name").absent:
             yield f"gives access to every {target.at('kind').text() or 'object'} instead of one named Service"
+
+
+def scheme(annotations: Mapping[str, str], load_balancer_class: str = "") -> tuple[Reach, str]:
+    """Return where clients of a Service of type LoadBalancer can be, and the reason.
+
+    A load balancer of the cloud provider is public without the annotation ``internal``. The controller reads the
+    annotation for the scheme as well, which takes precedence.
+    """
+    chosen, internal = annotations.get(_SCHEME), annotations.get(_INTERNAL)
+    by_controller = annotations.get(_TYPE) in _CONTROLLER_TYPES or load_balancer_class == _CONTROLLER_CLASS
+    if load_balancer_class not in ("", _CONTROLLER_CLASS):
+        return Reach.INTERNET, f"the load balancer class {load_balancer_class} is not evaluated"
+    if chosen not in (None, "internal"):
+        return Reach.INTERNET, f"the annotation {_SCHEME} is {chosen}"
+    if internal == "true" or (chosen == "internal" and by_controller and internal is None):
+        return Reach.VPC, ""
+    return Reach.INTERNET, f"its load balancer is public without the annotation {_INTERNAL}"

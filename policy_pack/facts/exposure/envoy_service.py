@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from policy_pack.facts.exposure.cluster_services import scheme
 from policy_pack.facts.exposure.gateway_objects import named, object_namespace
-from policy_pack.facts.exposure.load_balancer_scheme import scheme
 from policy_pack.facts.exposure.protections import Spec
 from policy_pack.facts.exposure.table import Reach
 from policy_pack.stack.graph import Graph, Resource

@@ -73,12 +73,13 @@ def test_each_release_has_model_servers_and_an_address_of_its_own(
 
 
 def test_a_promotion_starts_no_model_server(tmp_path: Path) -> None:
-    """Planning, the nightly scoring and the Service of the active release change, and nothing else does."""
+    """Planning, the nightly scoring, the Service of the active release and the alert of the canary change, no more."""
     before, after = (declare(settings("prod", tmp_path, change)) for change in (with_canary, promoted))
     assert before.keys() == after.keys()
     old = before.by_key()
     changed = {one.name for one in after.resources if one.inputs != old[one.key].inputs}
-    assert changed == {"north-planning", "north-score", "north-model-server"}
+    alerts = "north-alerts-prometheusrule-readmission-risk-v2"
+    assert changed == {"north-planning", "north-score", "north-model-server", alerts}
 
 
 def with_shadow(written: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policy_pack.facts.exposure.load_balancer_scheme import scheme
+from policy_pack.facts.exposure.cluster_services import scheme
 from policy_pack.facts.exposure.security_groups import admitted_networks, ingress_rules, reach_of_network
 from policy_pack.facts.exposure.table import Reach
 from policy_pack.stack.graph import Graph

@@ -80,5 +80,5 @@ def test_a_row_allows_its_kind_namespace_and_clients(kind: str, namespace: str, 
 def test_each_listener_has_a_row_of_its_own(listener: str, protections: set[str]) -> None:
     row = exposure().allowing("gateway-listener", "north-platform", Reach.VPC, listener)
     assert row is not None
-    assert set(row.requires) == protections | {"tls", "token", "authorization", "rate-limit", "record"}
+    assert set(row.requires) == protections | {"tls", "token", "authorization", "rate-limit", "own-headers", "record"}
     assert exposure().allowing("gateway-listener", "north-platform", Reach.VPC, "other") is None
