@@ -40,12 +40,12 @@ def test_names_are_unique_within_a_type(dev: Stack) -> None:
     assert len(keys) == len(set(keys)) > 100
 
 
-def test_a_release_adds_its_inference_service_and_service_and_nothing_else(dev: Stack, tmp_path: Path) -> None:
+def test_a_release_adds_its_inference_service_service_and_nightly_scoring_and_nothing_else(dev: Stack, tmp_path: Path) -> None:
     served = declare(settings("dev", tmp_path, with_release))
     added = served.keys() - dev.keys()
     assert dev.keys() < served.keys()
-    assert {kind.rpartition(":")[2] for kind, _ in added} == {"InferenceService", "Service"}
-    assert {name for _, name in added} == {"north-readmission-risk-v1", "north-model-server-v1"}
+    assert {kind.rpartition(":")[2] for kind, _ in added} == {"InferenceService", "Service", "CronJob"}
+    assert {name for _, name in added} == {"north-readmission-risk-v1", "north-model-server-v1", "north-score"}
     [service] = served.of("InferenceService")
     uri = service.inputs["spec"]["predictor"]["model"]["storageUri"]
     assert uri == f"s3://hmlops-dev-north-models/readmission/v1/{RELEASE_DIGEST}"
