@@ -40,7 +40,7 @@ def test_names_are_unique_within_a_type(dev: Stack) -> None:
     assert len(keys) == len(set(keys)) > 100
 
 
-def test_a_release_adds_its_inference_service_service_and_nightly_scoring_and_nothing_else(dev: Stack, tmp_path: Path) -> None:
+def test_a_release_adds_its_model_server_and_nightly_scoring_and_nothing_else(dev: Stack, tmp_path: Path) -> None:
     served = declare(settings("dev", tmp_path, with_release))
     added = served.keys() - dev.keys()
     assert dev.keys() < served.keys()
