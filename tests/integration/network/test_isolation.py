@@ -211,6 +211,7 @@ class Pods:
             restart_policy="Never",
             service_account_name=workload,
             automount_service_account_token=False,
+            priority_class_name=template.spec.priority_class_name,
             security_context=template.spec.security_context,
         )
         metadata = client.V1ObjectMeta(name=name, labels=template.metadata.labels)
