@@ -21,6 +21,8 @@ ADMINISTRATOR = "administrator"
 INSTANCES = 2
 BACKUP_RETENTION_DAYS = 35
 INSTANCE_CLASS = "db.r7g.large"
+# One of the region's bundle (`endpoints.postgresql.authorities`); AWS renews its certificates without a restart.
+CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
 # shared_preload_libraries is a static parameter; the others are dynamic.
 PARAMETERS = {
     "shared_preload_libraries": ("pg_stat_statements,pgaudit", "pending-reboot"),
@@ -125,6 +127,7 @@ class AuroraPostgresql(pulumi.ComponentResource):
                 availability_zone=f"{settings.region}{zone}",
                 db_subnet_group_name=subnets.name,
                 publicly_accessible=False,
+                ca_cert_identifier=CERTIFICATE_AUTHORITY,
                 auto_minor_version_upgrade=True,
                 monitoring_interval=60,
                 monitoring_role_arn=monitoring_role_arn,
