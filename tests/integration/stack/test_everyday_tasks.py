@@ -19,10 +19,16 @@ Json = dict[str, Any]
 Preview = dict[str, set[str]]
 
 # What a changed number or size of model servers changes for each hospital that it is for.
-SERVER = Counter({"update InferenceService": 1, "update ResourceQuota": 1})
-# The release's own Service goes with it, and the one of the release that answers selects no pod.
+SERVER = Counter({"update InferenceService": 1, "update ResourceQuota": 2})
+# The release's own Service and the nightly scoring go with it, and the Service of the release that answers selects no pod.
 WITHOUT_RELEASE = Counter(
-    {"delete InferenceService": 1, "delete Service": 1, "update Service": 1, "update Deployment": 1}
+    {
+        "delete InferenceService": 1,
+        "delete Service": 1,
+        "delete CronJob": 1,
+        "update Service": 1,
+        "update Deployment": 1,
+    }
 )
 STORED = ("Bucket", "Key", "Mount", "Namespace")
 
@@ -94,7 +100,7 @@ def several(home: Home, names: tuple[str, str], tmp_path_factory: pytest.TempPat
     return previewed(tmp_path_factory.mktemp("several"), home, change)
 
 
-def test_a_hospitals_limit_changes_its_service_and_its_quota(several: Preview, names: tuple[str, str]) -> None:
+def test_a_hospitals_limit_changes_its_service_and_its_quotas(several: Preview, names: tuple[str, str]) -> None:
     assert changes(of(names[0], several)) == SERVER
 
 
@@ -108,12 +114,12 @@ def test_one_more_hospital_is_creations_and_as_many_as_the_others_have(
 ) -> None:
     east = of("east", several)
     assert set(east) == {"create"}
-    release = Counter(["InferenceService", "Service"])
+    release = Counter(["InferenceService", "Service", "CronJob"])
     assert Counter(map(kind, east["create"])) == Counter(map(kind, deployed(names[0]))) - release
     assert changes(several).total() == len(east["create"]) + SERVER.total() + WITHOUT_RELEASE.total()
 
 
-def test_the_environments_limit_of_servers_changes_each_service_and_its_quota(home: Home, tmp_path: Path) -> None:
+def test_the_environments_limit_of_servers_changes_each_service_and_its_quotas(home: Home, tmp_path: Path) -> None:
     def change(sizes: Json, _: dict[str, Json]) -> None:
         sizes["modelServer"]["limits"]["cpu"] = "600m"
 
@@ -128,7 +134,7 @@ def test_the_environments_limit_of_jobs_changes_the_jobs_and_the_zones_bounds(ho
         sizes["job"]["limits"]["memory"] = "1200Mi"
 
     preview = previewed(tmp_path, home, change)
-    expected = Counter({"update CronJob": 7, "update ResourceQuota": 2, "update LimitRange": 1})
+    expected = Counter({"update CronJob": 7, "update ResourceQuota": 4, "update LimitRange": 1})
     working = [entry["name"] for entry in Stack(home).working()]
     assert {name: changes(of(name, preview)) for name in working} == dict.fromkeys(working, expected)
     assert changes(preview).total() == len(working) * expected.total()
