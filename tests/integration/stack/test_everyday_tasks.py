@@ -20,7 +20,7 @@ Preview = dict[str, set[str]]
 
 # What a changed number or size of model servers changes for each hospital that it is for.
 SERVER = Counter({"update InferenceService": 1, "update ResourceQuota": 2})
-# The release's own Service and the nightly scoring go with it, and the Service of the release that answers selects no pod.
+# The Service of the release and the nightly scoring go with it; the Service of the active release then selects no pod.
 WITHOUT_RELEASE = Counter(
     {
         "delete InferenceService": 1,
