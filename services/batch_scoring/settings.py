@@ -9,6 +9,7 @@ from model.io.database import DatabaseServer
 from services.database.connections import Database
 from services.database.schemas import Schema
 from services.environment import settings_of
+from services.planning.settings import STALE_HOURS
 
 _VARIABLES = {
     "hospital": "HOSPITAL",
@@ -50,7 +51,7 @@ class Settings(BaseModel):
     database_server: DatabaseServer
     planning_database: Path = _SECRETS / "database-planning.json"
     audit_database: Path = _SECRETS / "database-audit.json"
-    stale_hours: float = Field(36.0, gt=0, le=24 * 14)
+    stale_hours: float = Field(STALE_HOURS, gt=0, le=24 * 14)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

@@ -24,6 +24,8 @@ _VARIABLES = {
     "metrics_port": "METRICS_PORT",
 }
 _SECRETS = Path("/vault/secrets")
+STALE_HOURS = 36.0
+"""Default of ``stale_hours``, here and in the nightly scoring."""
 
 
 class Settings(BaseModel):
@@ -62,7 +64,7 @@ class Settings(BaseModel):
     audit_database: Path = _SECRETS / "database-audit.json"
     database_patience_seconds: float = Field(START_SECONDS, ge=0, le=3600)
     budget_milliseconds: int = Field(300, ge=10, le=5000)
-    stale_hours: float = Field(36.0, gt=0, le=24 * 14)
+    stale_hours: float = Field(STALE_HOURS, gt=0, le=24 * 14)
     metrics_port: int | None = Field(None, ge=1024, le=65535)
 
     @classmethod

@@ -149,7 +149,7 @@ def planning_frozen(path: ClinicalPath) -> Iterator[None]:
 
 
 def clock_off(service: Callable[[ClinicalPath], Service], offset: str) -> Callable[[ClinicalPath], Lasting]:
-    """Let the clock of a service be off, and right again; it starts anew for both."""
+    """Let the clock of a service be off, and right again; the service is restarted for both."""
 
     @contextmanager
     def lasting(path: ClinicalPath) -> Iterator[None]:

@@ -12,7 +12,7 @@ with the process tests.
 Every answer is compared with the audit chain: its record is there, of this request and with this status, and the chain
 verifies against the anchors from before and after the fault. A score is the same number before and after. "Recovery" is
 the time from the end of the fault (the start of the process, the unsealing) to the first right answer. A clock that is
-off is that of one service, with libfaketime; it starts anew for it.
+off is that of one service, with libfaketime; the service is restarted for it.
 
 {run}, on two cores shared with other work, and without gateway and Vault's
 agent. Their kills are tests of the embedded environment ([below](#in-the-embedded-environment)).

@@ -25,9 +25,8 @@ def resources_name_their_own_hospital(resource: Resource, context: StackContext)
     if not found:
         return
     own = hospital_of(resource, context)
-    for path, name in found:
-        if own and name != own and own in hospitals(context.graph):
-            yield violation(f"is of {own} and names {name}", path)
+    if own in hospitals(context.graph):
+        yield from (violation(f"is of {own} and names {name}", path) for path, name in found if name != own)
 
 
 def _mentions(resource: Resource, names: re.Pattern[str]) -> Iterator[tuple[str, str]]:
