@@ -21,7 +21,7 @@ from local.errors import UserError
 from local.hospitals import callers as callers_of
 from local.hospitals import delivery, ehr_source, program_client, sign_in
 from local.hospitals import discharge as discharges
-from local.hospitals.rollout import roll_out
+from local.hospitals.rollout import require_scores, roll_out
 from local.keycloak import admin, staff
 from local.lifecycle import prepare
 from local.paths import KEYCLOAK_URL, Home
@@ -72,6 +72,7 @@ def up(
         print(json.dumps(summary.as_dict(), indent=2))
     else:
         screen.show(summary, home)
+    require_scores(summary)
 
 
 @app.command()

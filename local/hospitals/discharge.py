@@ -21,8 +21,8 @@ CLINICIAN = "Practitioner/demonstration"
 FHIR_SERVER = {"fhirServer": EHR_URL}
 """What the hook has of the record where care reads the environment's FHIR server."""
 TIMEOUT = 30.0
-WITHOUT_MODEL = "No model score"
-"""How the summary of a card begins for which the model did not answer."""
+WITHOUT_MODEL = ("No model score", "Readmission risk not available")
+"""How the summary of a card begins for which the model or planning did not answer."""
 _LONGEST_DETAIL = 300
 _READY_SECONDS, _WAIT_SECONDS = 120, 2
 _NOT_READY = (502, 503, 504)
@@ -65,6 +65,12 @@ class Card:
     content: dict[str, Any]
     problem: str = ""
 
+    @property
+    def failure(self) -> str:
+        """What kept the path from EHR to model from answering; empty if it answered."""
+        summary = str(self.content.get("summary", ""))
+        return self.problem or (summary if summary.startswith(WITHOUT_MODEL) else "")
+
 
 def discharge(home: Home, hospital: str, patient: str = "") -> Discharge:
     """Call the hook for a patient of a hospital of the stack.
@@ -98,7 +104,7 @@ def discharge(home: Home, hospital: str, patient: str = "") -> Discharge:
 def first_card(home: Home, hospital: str, seconds: float = _READY_SECONDS) -> Card:
     """Return the card of one patient, for which services that are starting are waited for, the model server too.
 
-    What is wrong is told in the card's place: the environment is up without it.
+    What is wrong is told in the card's place, so that the other hospitals are asked too.
     """
     waiting = Retrying(
         stop=stop_after_delay(seconds),

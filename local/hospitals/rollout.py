@@ -201,3 +201,21 @@ def roll_out(home: Home, fhir: Path | None, steps: Steps) -> Summary:
             stack.up(tell)
     _refresh(home, stack, steps)
     return _summarise(home, stack, steps, signed_in.staff)
+
+
+def require_scores(summary: Summary) -> None:
+    """Require that the discharge of each hospital with an EHR reached its model.
+
+    Raises
+    ------
+    UserError
+        If one did not, with what answered in its place.
+    """
+    failures = [
+        f"{one.name}: {one.card.failure.rstrip('.')}" for one in summary.hospitals if one.card and one.card.failure
+    ]
+    if failures:
+        raise UserError(
+            f"A discharged patient got no score ({'; '.join(failures)}). `make status` says what is not well; then run "
+            "`make up` again."
+        )

@@ -1,6 +1,7 @@
 """A hospital of the environment, as its EHR, its databases and its cluster show it to a test."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ TIMEOUT = 30.0
 READY_SECONDS = 240
 ANSWER_SECONDS = 90
 TIMED_OUT = 504
+RISK = re.compile(r"Readmission within 30 days: (\d+)% \((low|medium|high)\)")
+"""Summary of a card with a score."""
 Json = dict[str, Any]
 
 
@@ -95,6 +98,15 @@ class Clinic:
         assert answer.status_code == 200, answer.text
         [card] = answer.json()["cards"]
         return card, self.record(int(answer.headers["audit-record"]))
+
+    def scored(self, stay: Stay) -> Json:
+        """Return the card of a stay once it has a score: a Service finds pods that come back with a delay."""
+        card, _ = Retrying(
+            stop=stop_after_delay(ANSWER_SECONDS),
+            wait=wait_fixed(1),
+            retry=retry_if_result(lambda answer: not RISK.fullmatch(answer[0]["summary"])),
+        )(self.card, stay)
+        return card
 
     def rows(self, database: str, query: str, *values: Any) -> list[Json]:
         """Return rows of a database, by the administrator's login."""

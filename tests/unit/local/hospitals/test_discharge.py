@@ -136,6 +136,9 @@ def test_the_first_card_waits_for_services_that_start(tmp_path: Path, monkeypatc
     assert first_card(home, "north", 60) == Card(CARD_OF_TEST)
     answers[:] = [ranked]
     assert first_card(home, "north", 0) == Card(ranked.cards[0])
+    unavailable = "Readmission risk not available: the planning service does not answer"
+    answers[:] = [Discharge("north", "p1", "e1", ({"summary": unavailable},), ""), ranked]
+    assert first_card(home, "north", 0).failure == unavailable
     answers[:] = [NotReadyError("starting")]
     assert first_card(home, "north", 0) == Card({}, "starting")
     answers[:] = [UserError("refused")]
