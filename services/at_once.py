@@ -1,17 +1,24 @@
-"""Bound of the requests that a service works on at once, and of the time of each, before anything of it is read."""
+"""Bound of the requests that a service works on at once, and of the time of each."""
 
 import asyncio
 from collections.abc import Collection
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SMALL_BODY = 64 << 10
+"""Bytes of a body that is read and dropped when its request is refused."""
+ARRIVAL_SECONDS = 0.1
+"""How long the rest of such a body may take."""
 
 
 class AtOnce:
     """Middleware that refuses a request beyond so many at once, and ends one that takes too long (503 both).
 
     A request counts from its first byte, so that clients that send their bodies slowly cannot hold more memory and
-    connections than the bound allows.
+    connections than the bound allows. The connection of a refused one stays open if its body is small and has arrived:
+    a new handshake for each request takes more of the processor than to answer it, just when there is too much to do.
 
     Parameters
     ----------
@@ -36,7 +43,8 @@ class AtOnce:
             return
         counted = scope["path"] not in self._uncounted
         if counted and self._requests >= self._most:
-            await _refusal("Too many requests at once.")(scope, receive, send)
+            whole = await _dropped(Headers(scope=scope), receive)
+            await _refusal("Too many requests at once.", close=not whole)(scope, receive, send)
             return
         self._requests += counted
         try:
@@ -58,9 +66,27 @@ class AtOnce:
         except TimeoutError:
             if started:
                 raise
-            await _refusal("The request took too long.")(scope, receive, send)
+            await _refusal("The request took too long.", close=True)(scope, receive, send)
 
 
-def _refusal(text: str) -> JSONResponse:
-    """Return an answer after which the connection ends: the rest of the body is not read."""
-    return JSONResponse({"error": text}, 503, {"Retry-After": "1", "Connection": "close"})
+async def _dropped(headers: Headers, receive: Receive) -> bool:
+    """Read and drop a small body that has arrived; return whether all of it was read."""
+    length = headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit()) or int(length[:20]) > SMALL_BODY or "transfer-encoding" in headers:
+        return False
+    try:
+        async with asyncio.timeout(ARRIVAL_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return False
+                if not message.get("more_body", False):
+                    return True
+    except TimeoutError:
+        return False
+
+
+def _refusal(text: str, *, close: bool) -> JSONResponse:
+    """Return a refusal; one that closes the connection leaves the rest of the body unread."""
+    ending = {"Connection": "close"} if close else {}
+    return JSONResponse({"error": text}, 503, {"Retry-After": "1", **ending})

@@ -49,8 +49,6 @@ REQUEST_SECONDS = 10.0
 # A body of up to this size is answered in a few milliseconds, in which the loop does nothing else.
 SMALL_BODY = 64 << 10
 LARGE_AT_ONCE = 4
-# A thread that computes gives way to the event loop after so long; Python's default is five times as much.
-SWITCH_SECONDS = 0.001
 # A model that is absent for so long is not coming back by itself.
 ABSENT_SECONDS = 60.0
 METHODS = frozenset({"GET", "HEAD", "POST"})
@@ -284,7 +282,6 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m services.inference FOLDER", file=sys.stderr)
         return 2
-    sys.setswitchinterval(SWITCH_SECONDS)
     cast(Callable[[], None], install_uvloop_event_loop)()
     asyncio.run(serve(arguments[0]))
     return 0

@@ -27,10 +27,8 @@ _SET_BY_DATABASE: tuple[ColumnClause[Any], ...] = tuple(
 _ENTRY: ColumnClause[str] = column("entry")
 _RECORDS = table("records", *_SET_BY_DATABASE, _ENTRY, schema="audit")
 _FIELDS = _RECORDS.c
-_LIMITS = text(
-    f"SELECT set_config('lock_timeout', '{LOCK_MILLISECONDS}', true), "
-    f"set_config('statement_timeout', '{STATEMENT_MILLISECONDS}', true)"
-)
+_LIMITS = text("SELECT set_config('lock_timeout', :lock, :local), set_config('statement_timeout', :statement, :local)")
+_LIMITED = "audit-limits"
 # Where an entry names an encounter or a patient; each is a search in the index of entries.
 _ABOUT: tuple[Callable[[str], dict[str, Any]], ...] = (
     lambda name: {"encounter": name},
@@ -40,8 +38,15 @@ _ABOUT: tuple[Callable[[str], dict[str, Any]], ...] = (
     lambda name: {"scores": [{"patient": name}]},
 )
 _APPEND = insert(_RECORDS).values(entry=bindparam("entry")).returning(*_SET_BY_DATABASE)
-_KEEP = text(
-    "INSERT INTO audit.feature_values (sequence, digest, salt, content) VALUES (:sequence, :digest, :salt, :content)"
+# One exchange with the database instead of five. The values are inserted from the row of the record, so after it.
+_APPEND_WITH_VALUES = text(
+    "WITH record AS ("
+    "INSERT INTO audit.records (entry) VALUES (:entry) RETURNING sequence, recorded_at, login, previous_hash, hash"
+    "), kept AS ("
+    "INSERT INTO audit.feature_values (sequence, digest, salt, content) "
+    "SELECT sequence, kept.* FROM record, "
+    "unnest(CAST(:digests AS bytea[]), CAST(:salts AS bytea[]), CAST(:contents AS bytea[])) AS kept"
+    ") SELECT sequence, recorded_at, login, previous_hash, hash FROM record"
 )
 
 
@@ -72,24 +77,36 @@ def append(connection: Connection, entry: AuditEntry, features: Sequence[bytes |
     entry, values = _with_digests(entry, features)
     canonical = entry.canonical()
     try:
-        with connection.begin():
-            record = insert_entry(connection, canonical)
-            kept = [
-                {"sequence": record.sequence, "digest": digest, "salt": salt, "content": content}
-                for digest, salt, content in values
-            ]
-            if kept:
-                connection.execute(_KEEP, kept)
+        # The statement is its own transaction; the limits are those of the connection, for as long as it is open.
+        with connection.execution_options(isolation_level="AUTOCOMMIT").begin():
+            if _LIMITED not in connection.info:
+                _limit(connection, local=False)
+                connection.info[_LIMITED] = True
+            return _appended(connection, canonical, values)
     except SQLAlchemyError as fault:
         # The database's text may repeat values of the entry.
         raise NotRecordedError(f"The audit record was not written (SQLSTATE {sqlstate(fault)}).") from None
-    return record
 
 
 def insert_entry(connection: Connection, canonical: str) -> Record:
     """Insert an entry in the caller's transaction, which holds the lock of the chain from here to its end."""
-    connection.execute(_LIMITS)
-    row = connection.execute(_APPEND, {"entry": canonical}).one()
+    _limit(connection, local=True)
+    return _appended(connection, canonical, [])
+
+
+def _limit(connection: Connection, *, local: bool) -> None:
+    """Limit the waits of the transaction, or of the connection."""
+    limits = {"lock": str(LOCK_MILLISECONDS), "statement": str(STATEMENT_MILLISECONDS)}
+    connection.execute(_LIMITS, {**limits, "local": local})
+
+
+def _appended(connection: Connection, canonical: str, values: Sequence[tuple[bytes, bytes, bytes]]) -> Record:
+    if values:
+        digests, salts, contents = (list(column) for column in zip(*values, strict=True))
+        kept = {"digests": digests, "salts": salts, "contents": contents}
+        row = connection.execute(_APPEND_WITH_VALUES, {"entry": canonical, **kept}).one()
+    else:
+        row = connection.execute(_APPEND, {"entry": canonical}).one()
     return Record(row[0], row[1], row[2], row[3], row[4], canonical)
 
 

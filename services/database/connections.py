@@ -2,10 +2,11 @@
 
 The login is in a file in memory, which the Vault agent replaces before the login expires. Every connection that is
 taken from the pool is compared with the file: one that was opened with an earlier login is closed and replaced, and
-one that is in use finishes its transaction.
+one that is in use finishes its transaction. One that was idle is asked first whether the server still knows it.
 """
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ CONNECT_SECONDS = 5
 STATEMENT_MILLISECONDS = 30_000
 POOL_SIZE = 4
 POOL_OVERFLOW = 4
+IDLE_SECONDS = 1.0
+"""From when on an idle connection is tried before it is used; to try it each time is one exchange more a request."""
+_USED_AT = "used-at"
 
 
 @dataclass(frozen=True)
@@ -117,17 +121,37 @@ def engine(database: Database, path: Path, *, pool_size: int = POOL_SIZE, max_ov
         creator=create,
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pool_pre_ping=True,
+        # The one that was used last, so that under a steady load few connections are idle.
+        pool_use_lifo=True,
         pool_timeout=CONNECT_SECONDS,
         hide_parameters=True,
     )
 
     @event.listens_for(made, "checkout")
-    def replace_earlier_login(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+    def replace_earlier_login(dbapi_connection: "psycopg.Connection[Any]", record: Any, _proxy: Any) -> None:
         if dbapi_connection.info.user != read_login(path).login.username:
             raise DisconnectionError("the login was replaced")
+        if time.monotonic() - record.info.get(_USED_AT, time.monotonic()) > IDLE_SECONDS and not _answers(
+            dbapi_connection
+        ):
+            raise DisconnectionError("the server closed the connection")
+
+    @event.listens_for(made, "checkin")
+    def note_use(_connection: Any, record: Any) -> None:
+        record.info[_USED_AT] = time.monotonic()
 
     return made
+
+
+def _answers(connection: "psycopg.Connection[Any]") -> bool:
+    """Return whether the server answers on a connection that has no transaction."""
+    try:
+        connection.autocommit = True
+        connection.execute("")
+        connection.autocommit = False
+    except psycopg.Error:
+        return False
+    return True
 
 
 def _version(path: Path) -> tuple[int, ...]:

@@ -41,7 +41,7 @@ THREADS = 8
 """Threads that answer requests, as many as each pool has connections: more of them wait for the interpreter while one
 holds the lock of the chain, and answer fewer requests in all."""
 REQUESTS_AT_ONCE = 16
-"""Requests at once, answered or waiting; one more is refused before anything of it is read, and leaves no record."""
+"""Requests at once, answered or waiting; one more is refused, and leaves no record."""
 REQUEST_SECONDS = 30.0
 """Time for a request: more than the waits inside it add up to."""
 DESCRIPTION = """Scores of encounters by pseudonym, from the release that was assigned to the hospital.
@@ -104,6 +104,8 @@ def create(parts: Planning) -> FastAPI:
 
 def _scores(parts: Planning) -> APIRouter:
     router = APIRouter(tags=["scores"])
+    # A statement by itself is one exchange with the database; a transaction has two more.
+    committing = parts.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @router.post("/v1/scores", responses=_BODY | _UNAVAILABLE, summary="Score encounters")
     def score(request: Request, body: ScoreRequest, after: BackgroundTasks) -> ScoreResponse:
@@ -114,7 +116,7 @@ def _scores(parts: Planning) -> APIRouter:
         outcomes = answered.outcomes
         if parts.watch is not None and parts.watch.check_calls(answered.calls):
             after.add_task(parts.watch.refresh)
-        with _database(parts.engine) as connection:
+        with _database(committing if parts.watch is None else parts.engine) as connection:
             on_record = record.append(**answers.recorded(outcomes))
             history.add(connection, body.workflow, on_record.sequence, outcomes)
             if parts.watch is not None:
@@ -143,7 +145,7 @@ def _scores(parts: Planning) -> APIRouter:
         record.note(detail=model)
         answered = scoring.answer(body.encounters)
         outcomes = answered.outcomes
-        with _database(parts.engine) as connection:
+        with _database(committing) as connection:
             on_record = record.append(**answers.recorded(outcomes))
             history.add(connection, body.workflow, on_record.sequence, outcomes, model)
         parts.metrics.observe_calls(answered.calls, model)

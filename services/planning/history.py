@@ -42,7 +42,8 @@ def add(
     """
     named = {"model": model} if model else {}
     rows = [{"record": record, "workflow": workflow} | _row(outcome) | named for outcome in outcomes]
-    connection.execute(sa.insert(SCORES), rows)
+    # One row is one exchange with the database; a list of rows takes several.
+    connection.execute(sa.insert(SCORES), rows if len(rows) > 1 else rows[0])
 
 
 def of_encounter(connection: sa.Connection, encounter: str) -> Past:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from model.definitions.features import BASELINE, definitions
@@ -44,8 +46,18 @@ class FeatureRow:
 class _Table:
     mark: str
     written: datetime
-    rows: pa.Table
+    values: npt.NDArray[np.float64]
+    """One row for each encounter, in the order of the definitions."""
+    missing: npt.NDArray[np.bool_]
+    """Where nothing was recorded."""
+    lace: tuple[int | None, ...]
     places: Mapping[tuple[str, str], int]
+
+    def row(self, place: int) -> dict[str, float | None]:
+        """Return the features of one encounter by name: a row of arrays, as one of an Arrow table takes 0.3 ms."""
+        pairs = zip(self.values[place].tolist(), self.missing[place].tolist(), strict=True)
+        shown = (None if missing else value for value, missing in pairs)
+        return dict(zip(definitions().names, shown, strict=True))
 
 
 class OnlineFeatures:
@@ -72,9 +84,8 @@ class OnlineFeatures:
         place = None if table is None else table.places.get((encounter, patient))
         if table is None or place is None:
             return None
-        row = table.rows.slice(place, 1).to_pylist()[0]
         age = (datetime.now(UTC) - table.written) / timedelta(hours=1)
-        return FeatureRow({name: row[name] for name in definitions().names}, row[BASELINE], max(age, 0.0))
+        return FeatureRow(table.row(place), table.lace[place], max(age, 0.0))
 
     def encounters(self) -> tuple[tuple[str, str], ...]:
         """Return the encounters of the file, each with its patient."""
@@ -88,9 +99,20 @@ class OnlineFeatures:
                 raise UserError("there is no features file; run the features job")
             if self._table is None or self._table.mark != found.mark:
                 rows, _ = load(self._place)
-                self._table = _Table(found.mark, datetime.now(UTC) - found.age, rows, _places(rows))
+                self._table = _table(found.mark, datetime.now(UTC) - found.age, rows)
         except UserError as fault:
             log.warning("Online features: %s", fault)
+
+
+def _table(mark: str, written: datetime, rows: pa.Table) -> _Table:
+    names = definitions().names
+    values = np.empty((rows.num_rows, len(names)))
+    missing = np.empty(values.shape, dtype=np.bool_)
+    for number, name in enumerate(names):
+        column = rows.column(name).combine_chunks()
+        values[:, number] = column.to_numpy(zero_copy_only=False)
+        missing[:, number] = column.is_null().to_numpy(zero_copy_only=False)
+    return _Table(mark, written, values, missing, tuple(rows.column(BASELINE).to_pylist()), _places(rows))
 
 
 def _places(rows: pa.Table) -> dict[tuple[str, str], int]:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ KEEP_ALIVE_SECONDS = 75
 CLOSING_SECONDS = 8.0
 # What requests in progress then have.
 DRAIN_SECONDS = 20
+# A thread that computes gives way to the event loop after so long; Python's default is five times as much.
+SWITCH_SECONDS = 0.001
 _CLOSE = (b"connection", b"close")
 _POLL_SECONDS = 0.05
 
@@ -143,6 +146,11 @@ class _DrainingServer(uvicorn.Server):
     def __init__(self, closing_seconds: float, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._closing_seconds = closing_seconds
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve; threads give way to the event loop, which accepts and refuses requests."""
+        sys.setswitchinterval(SWITCH_SECONDS)
+        await super().serve(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let callers close their connections, complete requests in progress, and stop."""

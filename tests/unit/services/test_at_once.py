@@ -1,4 +1,4 @@
-"""Requests at once are bounded before a byte of their bodies is read, and each in its time."""
+"""Requests at once are bounded, those beyond are refused, and each has its time."""
 
 import asyncio
 from typing import Any
@@ -9,8 +9,9 @@ from starlette.types import Message, Receive, Scope, Send
 from services.at_once import AtOnce
 
 
-def scope(path: str = "/infer") -> dict[str, Any]:
-    return {"type": "http", "method": "POST", "path": path, "headers": []}
+def scope(path: str = "/infer", **headers: str) -> dict[str, Any]:
+    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http", "method": "POST", "path": path, "headers": sent}
 
 
 class Client:
@@ -64,6 +65,46 @@ def test_one_more_than_may_be_is_refused_before_its_body_is_read() -> None:
         free.body.set()
         await app(scope(), free.receive, free.send)
         assert free.status == 200
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("headers", "arrives", "kept"),
+    [
+        ({"content_length": "7000"}, True, True),
+        ({"content_length": "7000"}, False, False),
+        ({"content_length": "70000"}, True, False),
+        ({"content_length": "-1"}, True, False),
+        ({"content_length": "9" * 400}, True, False),
+        ({"transfer_encoding": "chunked"}, True, False),
+        ({"content_length": "7000", "transfer_encoding": "chunked"}, True, False),
+        ({}, True, False),
+    ],
+)
+def test_the_connection_of_a_refused_request_stays_if_its_small_body_has_arrived(
+    headers: dict[str, str], arrives: bool, kept: bool
+) -> None:
+    async def run() -> None:
+        client = Client()
+        if arrives:
+            client.body.set()
+        await AtOnce(echo, most=0, seconds=60)(scope(**headers), client.receive, client.send)
+        assert client.status == 503
+        assert (b"connection" not in dict(client.messages[0]["headers"])) is kept
+        assert client.reads == (headers == {"content_length": "7000"})
+
+    asyncio.run(run())
+
+
+def test_a_client_that_goes_away_while_it_is_refused_gets_no_second_use() -> None:
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def run() -> None:
+        client = Client()
+        await AtOnce(echo, most=0, seconds=60)(scope(content_length="7"), gone, client.send)
+        assert dict(client.messages[0]["headers"])[b"connection"] == b"close"
 
     asyncio.run(run())
 

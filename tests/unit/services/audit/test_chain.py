@@ -191,8 +191,11 @@ def test_the_database_refuses_what_is_no_entry_of_this_hospital(writer: Engine, 
 def test_an_old_snapshot_cannot_fork_the_chain(writer: Engine, entry: Entry) -> None:
     with writer.connect() as connection:
         serializable = connection.execution_options(isolation_level="SERIALIZABLE")
-        with pytest.raises(NotRecordedError):
-            chain.append(serializable, entry())
+        with pytest.raises(DBAPIError) as raised, serializable.begin():
+            chain.insert_entry(serializable, entry().canonical())
+        assert sqlstate(raised.value) == "25001"
+        # An append is a transaction of its own, whatever the connection was set to.
+        assert chain.append(serializable, entry()).sequence == 1
 
 
 def test_a_reader_may_only_read(database: Database) -> None:
@@ -237,7 +240,7 @@ def test_values_that_no_record_names_are_refused(writer: Engine, entry: Entry) -
 def test_an_append_waits_for_the_lock_for_a_limited_time(
     database: Database, writer: Engine, monkeypatch: pytest.MonkeyPatch, entry: Entry
 ) -> None:
-    monkeypatch.setattr(chain, "_LIMITS", text("SET LOCAL lock_timeout = 50"))
+    monkeypatch.setattr(chain, "LOCK_MILLISECONDS", 50)
     with writer.connect() as holder, database.engine("audit-writer").connect() as other:
         open_transaction = holder.begin()
         chain.insert_entry(holder, entry().canonical())
