@@ -59,7 +59,8 @@ class LinearModel:
         # A number beyond all sense may overflow; the caller refuses contributions that are not finite.
         with np.errstate(over="ignore", invalid="ignore"):
             parts = self._parts(values)
-            risk = probability(parts.sum(axis=1) + self._intercept)
+            # Each row in one piece of memory: NumPy's sum is then the same bit for bit, however many rows there are.
+            risk = probability(np.ascontiguousarray(parts).sum(axis=1) + self._intercept)
             return Explanation(risk, parts - self._usual, self._baseline)
 
     def _parts(self, values: Floats) -> Floats:
