@@ -3,7 +3,7 @@
 from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource
-from tests.policy import world, world_cluster
+from tests.policy import world, world_pods
 from tests.policy.builders import PREFIX, STACK, build
 
 RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
@@ -12,7 +12,7 @@ RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
 def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
     """Return a peer that selects one workload."""
     return {
-        "namespaceSelector": world_cluster.by_name(f"{hospital}-{zone}"),
+        "namespaceSelector": world_pods.by_name(f"{hospital}-{zone}"),
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
     }
 
@@ -21,7 +21,7 @@ def platform(name: str) -> tuple[Resource, dict[str, Any]]:
     """Return a namespace of the platform, and a peer that selects all its pods."""
     labels = {f"{PREFIX}/hospital": "shared", "kubernetes.io/metadata.name": name}
     namespace = build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": labels}})
-    return namespace, {"namespaceSelector": world_cluster.by_name(name)}
+    return namespace, {"namespaceSelector": world_pods.by_name(name)}
 
 
 def admitting(source: dict[str, Any], target: dict[str, Any], port: int, *more: Resource) -> Graph:

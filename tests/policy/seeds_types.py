@@ -5,7 +5,7 @@ from typing import Any
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import GONE, build, put
 from tests.policy.seed import Seed, absent, extra, seed
-from tests.policy.world_cluster import REPLACED_WHEN_READY, container, pod
+from tests.policy.world_pods import REPLACED_WHEN_READY, container, pod
 
 _META = {"name": "x", "namespace": "north-data"}
 _MAPPING = {"deviceName": "/dev/xvda", "ebs": {"encrypted": True, "kmsKeyID": "arn:key"}}

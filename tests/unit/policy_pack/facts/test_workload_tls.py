@@ -13,7 +13,7 @@ from policy_pack.facts.workload_tls import shortcomings
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Resource
-from tests.policy import world, world_cluster
+from tests.policy import world, world_pods
 from tests.policy.builders import build
 from tests.policy.flows import admitting, pods
 
@@ -23,13 +23,13 @@ ROLE_VALUES: Json = {"backend": "north/workload-pki", "name": "planner", "maxTtl
 
 
 def deployment() -> Json:
-    container = world_cluster.container("planning")
+    container = world_pods.container("planning")
     container["ports"] = [{"name": "https", "containerPort": PORT}]
     container["env"] = [{"name": "TLS_CALLERS", "value": "spiffe://hmlops/north/envoy"}]
-    metadata = world_cluster.meta("planning", "north", "serving", "planner")
+    metadata = world_pods.meta("planning", "north", "serving", "planner")
     template = {
         "metadata": {"labels": metadata["labels"], "annotations": secret_table().of("north", "planner")},
-        "spec": {**world_cluster.pod("planner", container), "serviceAccountName": "planner"},
+        "spec": {**world_pods.pod("planner", container), "serviceAccountName": "planner"},
     }
     return {"metadata": metadata, "spec": {"selector": {"matchLabels": metadata["labels"]}, "template": template}}
 
@@ -127,7 +127,7 @@ def test_a_caller_that_the_zone_table_does_not_allow_is_named(monkeypatch: pytes
 
 RUNTIME = {"name": "TLS_CALLERS", "value": "spiffe://hmlops/north/planner"}
 MONITORING = {
-    "namespaceSelector": world_cluster.by_name("monitoring"),
+    "namespaceSelector": world_pods.by_name("monitoring"),
     "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
 }
 FIGURES = 8082
@@ -135,16 +135,16 @@ FIGURES = 8082
 
 def model_server() -> tuple[Json, Json]:
     """Return an InferenceService and its ServingRuntime."""
-    container = world_cluster.container("kserve-container")
+    container = world_pods.container("kserve-container")
     container |= {"ports": [{"name": "https", "containerPort": PORT}], "env": [RUNTIME]}
-    runtime = {"metadata": world_cluster.meta("own", "north", "serving"), "spec": {"containers": [container]}}
+    runtime = {"metadata": world_pods.meta("own", "north", "serving"), "spec": {"containers": [container]}}
     predictor = {
         "serviceAccountName": "model-server",
-        "labels": world_cluster.labels("north", "serving", "own"),
+        "labels": world_pods.labels("north", "serving", "own"),
         "annotations": secret_table().of("north", "model-server"),
         "model": {"runtime": "own", "env": [{"name": "HMLOPS_RELEASE", "value": "v1@0123456789ab"}]},
     }
-    return {"metadata": world_cluster.meta("own", "north", "serving"), "spec": {"predictor": predictor}}, runtime
+    return {"metadata": world_pods.meta("own", "north", "serving"), "spec": {"predictor": predictor}}, runtime
 
 
 def found_of_model_server(
@@ -174,7 +174,7 @@ def test_monitoring_may_read_figures_in_plain_http_at_their_port_alone() -> None
     assert found_of_model_server(lambda *_: None, port=FIGURES, peer=MONITORING) == []
     assert "another port" in "; ".join(found_of_model_server(lambda *_: None, port=FIGURES))
     assert "another port" in "; ".join(found_of_model_server(lambda *_: None, port=8080, peer=MONITORING))
-    everybody = {"namespaceSelector": world_cluster.by_name("monitoring")}
+    everybody = {"namespaceSelector": world_pods.by_name("monitoring")}
     assert "another port" in "; ".join(found_of_model_server(lambda *_: None, port=FIGURES, peer=everybody))
 
 
