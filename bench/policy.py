@@ -18,7 +18,7 @@ from policy_pack.controls.rows import table
 from policy_pack.engine.analyzer import Analyzer
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.wire import SECRET, SIGNATURE
-from tests.policy import world, world_aws, world_cluster, world_services
+from tests.policy import world, world_aws, world_cluster, world_monitoring
 
 _GOALS = {1_000: 1.0, 10_000: 12.0}
 _SIZES = (1_000, 2_500, 5_000, 10_000)
@@ -63,7 +63,7 @@ def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
     analyzer: Any = Analyzer(world.settings())
     written = world.config(hospitals(len(made)))
     config = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in written.items()}
-    config["healthcare-mlops:alarms"] = world_services.ALARMS
+    config["healthcare-mlops:alarms"] = world_monitoring.ALARMS
     analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config=config), None)
     one_by_one = [
         proto.AnalyzeRequest(

@@ -12,7 +12,7 @@ from policy_pack.engine import overrides
 from policy_pack.settings import Evidence, Level, Settings, load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph, Resource
-from tests.policy import world_aws, world_cluster, world_services
+from tests.policy import world_aws, world_cluster, world_monitoring, world_network, world_services
 from tests.policy.builders import STACK, build
 
 HOSPITALS = ("north", "south")
@@ -207,10 +207,10 @@ def platform(hospitals: tuple[str, ...] = HOSPITALS) -> list[Resource]:
     """Return the shared resources: audit logs, backups and monitoring."""
     return [
         *world_aws.identity(),
-        *world_aws.network(),
+        *world_network.network(),
         *world_services.cluster(),
         *world_services.stores(),
-        *world_services.watchers(hospitals),
+        *world_monitoring.watchers(hospitals),
         *world_services.backups(hospitals),
         *world_cluster.platform(),
         *_vault_platform(),

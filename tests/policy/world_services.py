@@ -1,15 +1,10 @@
-"""The AWS services of the compliant stack: EKS, data stores, monitoring and backups."""
+"""The AWS services of the compliant stack: EKS, data stores and backups."""
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
-from policy_pack.facts.records.table import records
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build, document, tags
-from tests.policy.world_aws import ACCOUNT, CLASSES, REGION, key, key_arn, role_arn
+from tests.policy.world_aws import ACCOUNT, CLASSES, PLATFORM_KEY, REGION, key, role_arn
+from tests.policy.world_monitoring import alarm_topic, tls_only
 
-_KEY = key_arn("platform")
 _PARAMETERS = {
     "rds.force_ssl": "1",
     "ssl_min_protocol_version": "TLSv1.2",
@@ -20,8 +15,6 @@ _PARAMETERS = {
     "log_disconnections": "1",
 }
 _QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
-TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
-ALARMS = "security@hospitals.example"
 _NO_STRANGERS = {
     "Effect": "Deny",
     "Principal": "*",
@@ -33,7 +26,7 @@ _LOGS = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
 
 def cluster() -> list[Resource]:
     """Return the cluster and its nodes."""
-    ebs = {"encrypted": True, "kmsKeyId": _KEY}
+    ebs = {"encrypted": True, "kmsKeyId": PLATFORM_KEY}
     return [
         key("platform"),
         build(
@@ -43,7 +36,7 @@ def cluster() -> list[Resource]:
                 "name": "eks",
                 "version": "1.34",
                 "vpcConfig": {"endpointPublicAccess": False},
-                "encryptionConfig": {"resources": ["secrets"], "provider": {"keyArn": _KEY}},
+                "encryptionConfig": {"resources": ["secrets"], "provider": {"keyArn": PLATFORM_KEY}},
                 "accessConfig": {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False},
                 "enabledClusterLogTypes": _LOGS,
                 "tags": tags(),
@@ -102,7 +95,7 @@ def cluster() -> list[Resource]:
             {"targetGroupArns": ["arn:target"], "healthCheckType": "ELB", "tags": []},
         ),
         build("aws:ebs/encryptionByDefault:EncryptionByDefault", "volumes", {"enabled": True}),
-        build("aws:ebs/defaultKmsKey:DefaultKmsKey", "volumes", {"keyArn": _KEY}),
+        build("aws:ebs/defaultKmsKey:DefaultKmsKey", "volumes", {"keyArn": PLATFORM_KEY}),
         build(
             "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", "registry", {"scanType": "ENHANCED"}
         ),
@@ -120,7 +113,7 @@ def stores() -> list[Resource]:
     database = {
         "arn": "arn:aws:rds:us-east-1:1:db:x",
         "storageEncrypted": True,
-        "kmsKeyId": _KEY,
+        "kmsKeyId": PLATFORM_KEY,
         "deletionProtection": True,
         "backupRetentionPeriod": 14,
         "enabledCloudwatchLogsExports": ["postgresql"],
@@ -134,7 +127,7 @@ def stores() -> list[Resource]:
             "workloads",
             {
                 "name": "workloads",
-                "encryptionConfigurations": [{"encryptionType": "KMS", "kmsKey": _KEY}],
+                "encryptionConfigurations": [{"encryptionType": "KMS", "kmsKey": PLATFORM_KEY}],
                 "imageScanningConfiguration": {"scanOnPush": True},
                 "imageTagMutability": "IMMUTABLE",
                 "tags": tags(),
@@ -145,11 +138,17 @@ def stores() -> list[Resource]:
             "workloads",
             {"repository": "workloads", "policy": document(_NO_STRANGERS)},
         ),
-        build("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": _KEY, "tags": tags()}),
-        *_alarm_topic(),
-        build("aws:sqs/queue:Queue", "work", {"arn": _QUEUE, "url": "work", "kmsMasterKeyId": _KEY, "tags": tags()}),
+        build("aws:secretsmanager/secret:Secret", "fhir", {"kmsKeyId": PLATFORM_KEY, "tags": tags()}),
+        *alarm_topic(),
         build(
-            "aws:sqs/queuePolicy:QueuePolicy", "work", {"queueUrl": "work", "policy": document(_tls("sqs:*", _QUEUE))}
+            "aws:sqs/queue:Queue",
+            "work",
+            {"arn": _QUEUE, "url": "work", "kmsMasterKeyId": PLATFORM_KEY, "tags": tags()},
+        ),
+        build(
+            "aws:sqs/queuePolicy:QueuePolicy",
+            "work",
+            {"queueUrl": "work", "policy": document(tls_only("sqs:*", _QUEUE))},
         ),
         build("aws:rds/clusterParameterGroup:ClusterParameterGroup", "warehouse", {"name": "warehouse"} | parameters),
         build("aws:rds/parameterGroup:ParameterGroup", "worklist", {"name": "worklist"} | parameters),
@@ -188,7 +187,7 @@ def stores() -> list[Resource]:
             "events",
             {
                 "encryptionInfo": {
-                    "encryptionAtRestKmsKeyArn": _KEY,
+                    "encryptionAtRestKmsKeyArn": PLATFORM_KEY,
                     "encryptionInTransit": {"clientBroker": "TLS", "inCluster": True},
                 },
                 "clientAuthentication": {"sasl": {"iam": True}},
@@ -198,147 +197,6 @@ def stores() -> list[Resource]:
             },
             protect=True,
         ),
-    ]
-
-
-def _tls(action: str, resource: str) -> dict[str, Any]:
-    condition = {"Bool": {"aws:SecureTransport": "false"}}
-    return {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource, "Condition": condition}
-
-
-def _alarm_topic() -> list[Resource]:
-    services = {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com"]}
-    own = {"Effect": "Allow", "Principal": services, "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}
-    publish = own | {"Action": "sns:Publish", "Resource": TOPIC}
-    use = own | {"Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
-    return [
-        key("alarms", statements=(use,)),
-        build("aws:sns/topic:Topic", "alarms", {"arn": TOPIC, "kmsMasterKeyId": key_arn("alarms"), "tags": tags()}),
-        build(
-            "aws:sns/topicPolicy:TopicPolicy",
-            "alarms",
-            {"arn": TOPIC, "policy": document(publish, _tls("sns:Publish", TOPIC))},
-        ),
-        build(
-            "aws:sns/topicSubscription:TopicSubscription",
-            "alarms",
-            {"topic": TOPIC, "protocol": "email", "endpoint": ALARMS},
-        ),
-    ]
-
-
-def _alarms() -> list[Resource]:
-    """Return a metric filter with its alarm for each event of the record table, and a rule for each notice."""
-    found = []
-    for number, event in enumerate(records().alarms):
-        name, metric = f"alarm-{number}", {"name": f"metric-{number}", "namespace": "alarms", "value": "1"}
-        found += [
-            build(
-                "aws:cloudwatch/logMetricFilter:LogMetricFilter",
-                name,
-                {"logGroupName": "trail", "pattern": _pattern(event.record), "metricTransformation": metric},
-            ),
-            build(
-                "aws:cloudwatch/metricAlarm:MetricAlarm",
-                name,
-                {
-                    "namespace": "alarms",
-                    "metricName": f"metric-{number}",
-                    "statistic": "Sum",
-                    "period": 300,
-                    "evaluationPeriods": 1,
-                    "threshold": event.count,
-                    "comparisonOperator": "GreaterThanOrEqualToThreshold",
-                    "alarmActions": [TOPIC],
-                    "actionsEnabled": True,
-                },
-            ),
-        ]
-    for number, notice in enumerate(records().notices):
-        name = f"notice-{number}-failed"
-        states = {key: [value] for key, value in notice.event["detail"].items() if isinstance(value, str)}
-        pattern = {
-            "source": [notice.event["source"]],
-            "detail-type": [notice.event["detail-type"]],
-            **({"detail": states} if states else {}),
-        }
-        rule = {"name": name, "state": "ENABLED", "eventPattern": json.dumps(pattern)}
-        found += [
-            build("aws:cloudwatch/eventRule:EventRule", name, rule),
-            build("aws:cloudwatch/eventTarget:EventTarget", name, {"rule": name, "arn": TOPIC}),
-        ]
-    return found
-
-
-def _pattern(record: Mapping[str, Any]) -> str:
-    tests = [f'($.{name} = "{value}")' for name, value in record.items() if isinstance(value, str)]
-    return f"{{ {' && '.join(tests)} }}"
-
-
-def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
-    """Return logs, detectors and alarms."""
-    values = [f"arn:aws:s3:::hmlops-prod-{name}-{data}/" for name in hospitals for data in CLASSES]
-    feature = "aws:guardduty/detectorFeature:DetectorFeature"
-    return [
-        build(
-            "aws:cloudwatch/logGroup:LogGroup",
-            "flow",
-            {"arn": "arn:logs:flow", "kmsKeyId": _KEY, "retentionInDays": 400, "tags": tags()},
-        ),
-        build(
-            "aws:cloudwatch/logGroup:LogGroup",
-            "trail",
-            {"arn": "arn:logs:trail", "name": "trail", "kmsKeyId": _KEY, "retentionInDays": 400, "tags": tags()},
-        ),
-        build(
-            "aws:cloudtrail/trail:Trail",
-            "trail",
-            {
-                "isMultiRegionTrail": True,
-                "enableLogFileValidation": True,
-                "kmsKeyId": _KEY,
-                "s3BucketName": f"hmlops-prod-{hospitals[0]}-audit",
-                "cloudWatchLogsGroupArn": "arn:logs:trail:*",
-                "cloudWatchLogsRoleArn": role_arn("trail"),
-                "enableLogging": True,
-                "eventSelectors": [
-                    {"readWriteType": "All", "dataResources": [{"type": "AWS::S3::Object", "values": values}]}
-                ],
-                "tags": tags(),
-            },
-        ),
-        build("aws:guardduty/detector:Detector", "watch", {"id": "d-1", "enable": True}),
-        *(
-            build(feature, name.lower(), {"detectorId": "d-1", "name": name, "status": "ENABLED"})
-            for name in ("EKS_AUDIT_LOGS", "S3_DATA_EVENTS", "RUNTIME_MONITORING")
-        ),
-        *_alarms(),
-        build("aws:securityhub/account:Account", "hub", {}),
-        *(
-            build(
-                "aws:securityhub/standardsSubscription:StandardsSubscription",
-                standard.partition("/")[0],
-                {"standardsArn": f"arn:aws:securityhub:us-east-1::standards/{standard}"},
-            )
-            for standard in ("aws-foundational-security-best-practices/v/1.0.0", "nist-800-53/v/5.0.0")
-        ),
-        build("aws:accessanalyzer/analyzer:Analyzer", "watch", {"type": "ACCOUNT", "tags": tags()}),
-        build("aws:macie2/account:Account", "watch", {"status": "ENABLED"}),
-        build(
-            "aws:cfg/recorder:Recorder",
-            "recorder",
-            {
-                "name": "default",
-                "roleArn": role_arn("x"),
-                "recordingGroup": {"allSupported": True, "includeGlobalResourceTypes": True},
-            },
-        ),
-        build(
-            "aws:cfg/deliveryChannel:DeliveryChannel",
-            "recorder",
-            {"s3BucketName": f"hmlops-prod-{hospitals[0]}-audit"},
-        ),
-        build("aws:cfg/recorderStatus:RecorderStatus", "recorder", {"name": "default", "isEnabled": True}),
     ]
 
 
@@ -358,7 +216,12 @@ def backups(hospitals: tuple[str, ...]) -> list[Resource]:
     weekly = {"ruleName": "weekly", "targetVaultName": "vault", "schedule": "cron(0 3 ? * SUN *)"}
     selection = {"planId": "plan-1", "iamRoleArn": role_arn("backup")}
     return [
-        build("aws:backup/vault:Vault", "vault", {"name": "vault", "kmsKeyArn": _KEY, "tags": tags()}, protect=True),
+        build(
+            "aws:backup/vault:Vault",
+            "vault",
+            {"name": "vault", "kmsKeyArn": PLATFORM_KEY, "tags": tags()},
+            protect=True,
+        ),
         build(
             "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
             "vault",
