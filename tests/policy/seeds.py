@@ -7,6 +7,7 @@ from tests.policy import (
     seeds_cloud,
     seeds_cluster,
     seeds_exposure,
+    seeds_gateway,
     seeds_records,
     seeds_types,
 )
@@ -16,6 +17,7 @@ SEEDS = [
     *seeds_cloud.SEEDS,
     *seeds_access.SEEDS,
     *seeds_cluster.SEEDS,
+    *seeds_gateway.SEEDS,
     *seeds_exposure.SEEDS,
     *seeds_records.RECORDS,
     *seeds_types.SEEDS,
