@@ -29,6 +29,7 @@ class User:
 
 
 COORDINATOR = User()
+SECOND_COORDINATOR = User("a7d0a0b4-0000-4000-8000-000000000002", "Sam Second", "sam")
 OTHER_UNIT = User("5d0a6c1c-6c0a-4a55-8a4e-3c1b0a9f8e7d", "Robin Coordinator", "robin", ("medicine",))
 MANAGER = User(
     "c7c2b6d0-52f3-4f0e-8f0d-6d1b1c0a2e3f", "Morgan Manager", "morgan", ("cardiology", "medicine"), ("manager",)
