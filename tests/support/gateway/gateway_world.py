@@ -1,27 +1,34 @@
-"""A hospital's gateway under test: its objects, the EHR, programs and people that call it, and stand-in services."""
+"""A hospital's gateway under test: its settings, its objects, and the controller that runs it."""
 
-import json
 import socket
 import ssl
 import tempfile
-import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 from cryptography import x509
-from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from infra.settings import Gateway, Hospital, names
 from tests.support.gateway import envoy_gateway as eg
+from tests.support.gateway.gateway_callers import (
+    EHR,
+    EHR_ISSUER,
+    HOOK,
+    PROGRAM,
+    RESEARCH,
+    public_members,
+    signing_key,
+    token,
+)
 from tests.support.gateway.gateway_pki import HospitalAuthority, PairFiles, write
+from tests.support.gateway.gateway_services import Service, service
 from tests.support.identity.tls import Pair
 from tests.support.stack.mocked_stack import settings
 from workloads.platform.gateway_class import traffic_spec
@@ -42,32 +49,9 @@ from workloads.zones import workload_table
 from workloads.zones.workload_table import RECORDER, Workload
 
 HOSPITAL = "north"
-EHR, PROGRAM, RESEARCH = "north-ehr", "north-planner", "north-research"
 MODEL = "boosted"
 """A further model, which the research program alone may ask."""
 RECORDER_ACCOUNT = "gateway-recorder"
-EHR_ISSUER = "https://ehr.north.example"
-_ALGORITHM = "ES384"
-
-
-def signing_key(kid: str) -> ECKey:
-    """Return a key for tokens."""
-    return ECKey.generate_key("P-384", parameters={"kid": kid, "alg": _ALGORITHM, "use": "sig"})
-
-
-def public_members(key: ECKey) -> dict[str, str]:
-    """Return what a hospital's entry has of a key."""
-    members: Mapping[str, Any] = key.as_dict(private=False)
-    return {name: str(members[name]) for name in ("kty", "kid", "alg", "crv", "x", "y")}
-
-
-def token(key: ECKey, claims: Mapping[str, Any], minutes: int = 5) -> str:
-    """Return a signed token that expires in some minutes."""
-    now = datetime.now(UTC)
-    times = {"iat": int((now - timedelta(minutes=1)).timestamp())}
-    times["exp"] = int((now + timedelta(minutes=minutes)).timestamp())
-    header = {"alg": _ALGORITHM, "kid": key.kid}
-    return jwt.encode(header, {**times, **claims}, key, algorithms=[_ALGORITHM])
 
 
 def gateway_settings(folder: Path, ehr_key: ECKey) -> tuple[Gateway, Hospital]:
@@ -102,56 +86,6 @@ def routes(gateway: Gateway, hospital: Hospital, *, recorder: bool = False) -> H
     rows = workloads(recorder=recorder)
     served = table().served(rows, "readmission-risk", hospital.release, hospital.models)
     return hospital_routes(gateway, hospital, served, rows)
-
-
-@dataclass
-class Service:
-    """A stand-in service with mutual TLS: answers with what it received; a request for `hold` waits for `release`."""
-
-    port: int
-    received: list[Mapping[str, str]] = field(default_factory=list)
-    release: threading.Event = field(default_factory=threading.Event)
-
-
-@contextmanager
-def service(pair: PairFiles, authority: Path) -> Iterator[Service]:
-    """Run a stand-in service."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            found.received.append({"path": self.path, **headers})
-            if headers.get("x-hold"):
-                found.release.wait(60)
-            body = json.dumps({"path": self.path, "headers": headers}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_POST(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority))
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_cert_chain(pair.certificate, pair.key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    found = Service(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield found
-    finally:
-        found.release.set()
-        server.shutdown()
-        server.server_close()
 
 
 @dataclass(frozen=True)
@@ -262,6 +196,10 @@ class World:
         audience = f"{self.gateway.machine_url(HOSPITAL)}{path}"
         return {"iss": EHR_ISSUER, "aud": audience, "jti": datetime.now(UTC).isoformat()}
 
+    def hook_token(self, **change: Any) -> str:
+        """Return a token of the EHR for the discharge hook."""
+        return token(self.ehr_key, {**self.ehr_claims(HOOK), **change})
+
     def program_claims(self, **change: Any) -> dict[str, Any]:
         """Return the claims of a program's access token."""
         claims = {"iss": self.gateway.issuer, "aud": self.gateway.audience, "client_id": PROGRAM}
@@ -281,11 +219,6 @@ class _ToLoopback(httpx.BaseTransport):
 
     def close(self) -> None:
         self._transport.close()
-
-
-def bearer(text: str) -> dict[str, str]:
-    """Return the header with a token."""
-    return {"Authorization": f"Bearer {text}"}
 
 
 @contextmanager

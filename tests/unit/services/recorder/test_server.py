@@ -20,11 +20,11 @@ from services.audit.refusals import Refusals
 from services.recorder.server import SERVICE
 from tests.support.databases.postgres import PostgresServer
 from tests.support.gateway import envoy_gateway as eg
+from tests.support.gateway.gateway_callers import EHR, HOOK, PROGRAM, bearer, token
 from tests.support.gateway.gateway_pki import HospitalAuthority, write
-from tests.support.gateway.gateway_world import EHR, HOSPITAL, PROGRAM, RECORDER_ACCOUNT, World, bearer, token, world
+from tests.support.gateway.gateway_world import HOSPITAL, RECORDER_ACCOUNT, World, world
 from tests.support.gateway.recorder_world import HOST, RunningRecorder, count, metrics_port, sample, write_files
 
-HOOK = "/cds-services/readmission-risk"
 pytestmark = pytest.mark.process
 
 
@@ -37,7 +37,7 @@ class Recorded:
     metrics: int
 
     def hook(self, **claims: str) -> dict[str, str]:
-        return bearer(token(self.gateway.ehr_key, {**self.gateway.ehr_claims(HOOK), **claims}))
+        return bearer(self.gateway.hook_token(**claims))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.care.settings import Settings as CareSettings
-from tests.support.gateway.gateway_world import public_members, signing_key
+from tests.support.gateway.gateway_callers import public_members, signing_key
 from tests.support.stack.mocked_stack import (
     RELEASE,
     SECOND_RELEASE,
