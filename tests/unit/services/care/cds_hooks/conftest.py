@@ -6,14 +6,7 @@ from typing import Any
 import pytest
 
 from model.synthesis.run import synthesize
-from tests.support.care.care_world import (
-    SCORED,
-    CareWorld,
-    care_world,
-    fixed,
-    hook,
-    prefetch,
-)
+from tests.support.care.care_world import SCORED, CareWorld, care_world, fixed, hook, prefetch
 from tests.support.care.discharges import Stay, stays
 from tests.support.databases.postgres import PostgresServer
 

@@ -13,16 +13,7 @@ from services.care.assembly import VAULT_PATIENCE_SECONDS
 from services.care.fresh.patient_record import BUDGET_SECONDS
 from services.care.planning_client import CONNECT_SECONDS, READ_SECONDS
 from services.care.tables import CARD
-from tests.support.care.care_world import (
-    ADDRESS,
-    FALLBACK,
-    HOOK,
-    RELEASE,
-    SCORED,
-    CareWorld,
-    hook,
-    prefetch,
-)
+from tests.support.care.care_world import ADDRESS, FALLBACK, HOOK, RELEASE, SCORED, CareWorld, hook, prefetch
 from tests.support.care.discharges import Stay
 from tests.unit.services.care.cds_hooks.conftest import body, now
 from workloads.serving import routes

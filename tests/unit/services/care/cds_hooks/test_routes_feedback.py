@@ -8,10 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.care.tables import FEEDBACK, OUTBOX
-from tests.support.care.care_world import (
-    CareWorld,
-    fixed,
-)
+from tests.support.care.care_world import CareWorld, fixed
 from tests.support.care.discharges import Stay
 from tests.support.care.ehr import Ehr
 from tests.unit.services.care.cds_hooks.conftest import PROBLEM, body

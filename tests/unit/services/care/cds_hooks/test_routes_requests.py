@@ -13,11 +13,7 @@ from model.curated.run import ingest
 from model.deid.keys import VaultKeyring
 from services.care.fresh.history import History
 from services.care.tables import CARD
-from tests.support.care.care_world import (
-    CareWorld,
-    hook,
-    prefetch,
-)
+from tests.support.care.care_world import CareWorld, hook, prefetch
 from tests.support.care.discharges import Stay, write_record
 from tests.support.care.ehr import FHIR
 from tests.unit.services.care.cds_hooks.conftest import PROBLEM, body, now
