@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from model.artifact import files
-from model.evaluation.run import EVALUATION_FILE, evaluate
+from model.evaluation.run import EVALUATION_FILE
 from model.release.publish import Released, release
 from model.release.signing import LocalSigner
-from tests.support.model.model_world import world
+from tests.support.model.model_world import evaluated
 
 OFFICER = "clinical-safety-officer:J. Smith"
 ANSWERS = {
@@ -53,9 +53,7 @@ def prepared(tmp_path: Path, profile: str = "clinical", *, figures: dict[str, An
     """Return a copy of the run under another profile, with figures that every gate lets pass, or the ones given."""
     folder = tmp_path / "run"
     if not folder.exists():
-        if not (world().run / EVALUATION_FILE).exists():
-            evaluate(world().run)
-        shutil.copytree(world().run, folder)
+        shutil.copytree(evaluated(), folder)
     change(folder / "run.json", profile=profile, **run)
     counts = json.loads((folder / "run.json").read_text())["counts"]
     change(folder / "run.json", counts=counts | ENOUGH)

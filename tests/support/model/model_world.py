@@ -9,6 +9,7 @@ from typing import Any
 
 from model.curated.run import ingest
 from model.deid.keys import LocalKeyring
+from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.features.build import build
 from model.gates import gate_table
 from model.synthesis.bundles import BundleWriter
@@ -56,6 +57,13 @@ def world() -> World:
     build(str(made.curated), out=str(made.features))
     train(str(made.features), out=made.run, profile="demonstration", gates=gate_table())
     return made
+
+
+def evaluated() -> Path:
+    """Return the folder of the run, with its evaluation."""
+    if not (world().run / EVALUATION_FILE).exists():
+        evaluate(world().run)
+    return world().run
 
 
 def bundle(number: int = 3) -> dict[str, Any]:

@@ -16,14 +16,13 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay
 
 from model.artifact import files as release_files
 from model.artifact.trust import TRUSTED_KEYS
-from model.evaluation.run import EVALUATION_FILE, evaluate
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from services.planning.open_inference import MODEL_SERVER
 from services.transport import Credentials, SpiffeId, TlsFiles, client
 from tests.support.identity.workload_certificates import WorkloadAuthority, files, tls_environment
 from tests.support.model.gates_world import forged
-from tests.support.model.model_world import world
+from tests.support.model.model_world import evaluated
 from tests.support.repository import REPOSITORY
 
 NAME = "readmission-risk-v1"
@@ -32,9 +31,7 @@ HOSPITAL = "north"
 
 def released(folder: Path, version: str = "v1") -> Path:
     """Return the folder of a signed release; its key is in ``folder/key``."""
-    if not (world().run / EVALUATION_FILE).exists():
-        evaluate(world().run)
-    done = release(world().run, version=version, to=str(folder), signer=LocalSigner(folder / "key"))
+    done = release(evaluated(), version=version, to=str(folder), signer=LocalSigner(folder / "key"))
     return Path(done.place)
 
 

@@ -11,21 +11,15 @@ import pytest
 
 from model.artifact import files
 from model.errors import UserError
-from model.evaluation.run import EVALUATION_FILE, evaluate
+from model.evaluation.run import EVALUATION_FILE
 from model.release.candidate import LIST_FILE, newest, run_folder, submit
 from model.release.publish import release
 from model.release.signing import LocalSigner
 from model.release.verify import verify
 from model.training.run import RUN_FILE
-from tests.support.model.model_world import world
+from tests.support.model.model_world import evaluated
 
 pytestmark = pytest.mark.process
-
-
-def evaluated() -> Path:
-    if not (world().run / EVALUATION_FILE).exists():
-        evaluate(world().run)
-    return world().run
 
 
 @pytest.fixture(params=["local", "s3"])
