@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from model.curated import curated_tables
@@ -13,18 +12,12 @@ from model.curated.ingested import Ingested
 from model.curated.run import ingest
 from model.errors import GateError, UserError
 from model.synthesis.run import synthesize
+from tests.support.model.curated_rows import rows
 from tests.support.model.model_world import RING, bundle, world, write_bundle
 
 
 def run(source: Path, out: Path, **options: Any) -> Ingested:
     return ingest(str(source), hospital="north", out=str(out), ring=RING, **options)
-
-
-def rows(out: Path, table: str) -> list[dict[str, Any]]:
-    manifest = curated_tables.read_manifest(str(out / "hospital=north"))
-    assert manifest is not None
-    found: list[dict[str, Any]] = pq.read_table(out / "hospital=north" / manifest.tables[table]["file"]).to_pylist()
-    return found
 
 
 def told(out: Path) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from model.curated.ingested import Ingested
 from model.curated.run import ingest
+from tests.support.model.curated_rows import rows
 from tests.support.model.model_world import RING, write_bundle
-from tests.unit.model.curated.test_run import rows
 
 Resource = dict[str, Any]
 

@@ -16,8 +16,8 @@ from model.deid.subject import Subject, secret_input
 from model.fhir.conditional import UNCLEAR, derived_id, searched
 from model.identity_store.envelope import LocalWrapping
 from model.identity_store.store import Recorder, find
+from tests.support.model.curated_rows import rows
 from tests.support.model.model_world import RING
-from tests.unit.model.curated.test_run import rows
 
 ACT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
 MRN = "http://hospital.example/mrn"
