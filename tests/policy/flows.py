@@ -1,10 +1,11 @@
-"""Stacks with additional flows, allowed by their own NetworkPolicies."""
+"""Stacks with additional flows, allowed by their own NetworkPolicies, and what the control of flows says of them."""
 
 from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import world, world_pods
 from tests.policy.builders import PREFIX, STACK, build
+from tests.policy.evaluation import results
 
 RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
 
@@ -47,3 +48,18 @@ def with_flow(source: dict[str, Any], target: dict[str, Any], port: int) -> Grap
     egress = {"policyTypes": ["Egress"], "egress": [{"to": [target], "ports": [{"port": port}]}]}
     ends = [_policy("out", source, egress), _policy("in", target, _ingress(source, port))]
     return Graph([*RESOURCES, *ends], STACK)
+
+
+def flow_messages(graph: Graph) -> list[str]:
+    """Return what the control of zone flows says of a stack."""
+    return [result.message for result in results(graph, None, "SEG-02")]
+
+
+def with_policy(spec: dict[str, Any], namespace: str = "north-phi") -> Graph:
+    """Return the stack with one more NetworkPolicy."""
+    policy = build(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy",
+        "extra",
+        {"metadata": {"name": "extra", "namespace": namespace}, "spec": spec},
+    )
+    return Graph([*RESOURCES, policy], STACK)
