@@ -149,6 +149,10 @@ class Browser:
         signing = KeySet([RSAKey.import_key(key) for key in keys["keys"] if key["use"] == "sig"])
         return dict(jwt.decode(token, signing, algorithms=["RS256"]).claims)
 
+    def access_claims(self, answer: httpx.Response) -> dict[str, Any]:
+        """Return the claims of the access token for the code of an answer."""
+        return self.claims(self.redeem(self.code(answer)).json()["access_token"])
+
 
 def next_code(person: Person) -> str:
     """Return the one-time password of the next period, which the server accepts too."""

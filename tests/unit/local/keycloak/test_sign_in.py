@@ -5,60 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from local.errors import UserError
 from local.hospitals import sign_in as hospitals_sign_in
-from local.hospitals.program_client import ProgramClient, programs
-from local.keycloak import admin, build, keys, server
+from local.keycloak import admin, build, server
 from local.keycloak import programs as programs_realm
-from local.keycloak.realm import RealmSettings, representation
-from local.keycloak.staff import Person, read, staff
-from local.paths import Home
+from local.keycloak.staff import read, staff
 from tests.support.identity import sign_in
-from tests.support.identity.keycloak_server import Browser, free_url, home_with_certificates, next_code, running
+from tests.support.identity.keycloak_realms import NORTH, SOUTH, STAFF, Caller, Keycloak, person
+from tests.support.identity.keycloak_server import free_url, home_with_certificates, next_code, running
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(1200)]
-NORTH = RealmSettings(
-    hospital="north",
-    client="north-worklist",
-    audience="north-care",
-    acr="2",
-    groups={"coordinator": "care-coordinators", "manager": "charge-nurses", "auditor": "auditors"},
-    units=("cardiology", "4 West"),
-    worklist="https://north.worklist.example:8447",
-)
-SOUTH = replace(
-    NORTH, hospital="south", client="south-worklist", audience="south-care", worklist="https://south.worklist.example"
-)
-STAFF = {
-    (person.hospital, person.username): person
-    for one in (NORTH, SOUTH)
-    for person in staff(one.hospital, one.units, {})
-}
-
-APPLICATIONS = [{"name": name, "applications": [f"{name}-program"]} for name in ("north", "south")]
-
-
-class Keycloak:
-    """The server under test, whose realms are applied as ``make up`` does."""
-
-    def __init__(self, home: Home, url: str) -> None:
-        self.url, self.authority = url, home.pki / "ca.crt"
-        self.home, self._secret = home, server.secret_file(home).read_text()
-
-    def apply(self, *settings: RealmSettings) -> dict[str, str]:
-        people = {one.hospital: staff(one.hospital, one.units, STAFF) for one in settings}
-        realms = [
-            representation(one, keys.signing_key(self.home, one.hospital), people[one.hospital]) for one in settings
-        ]
-        key = keys.signing_key(self.home, programs_realm.REALM)
-        realms.append(programs_realm.representation("readmission-risk", key, programs(self.home, APPLICATIONS)))
-        return admin.apply(self.url, self.authority, self._secret, realms)
-
-    def browser(self, settings: RealmSettings = NORTH) -> Browser:
-        return Browser(self.url, settings, self.authority)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +30,6 @@ def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
         keycloak = Keycloak(home, url)
         assert keycloak.apply(NORTH, SOUTH) == {"south": "created"}
         yield keycloak
-
-
-def person(username: str, hospital: str = "north") -> Person:
-    return STAFF[hospital, username]
 
 
 def test_both_factors_give_tokens_with_the_claims_of_the_tests_issuer(keycloak: Keycloak) -> None:
@@ -116,7 +70,7 @@ def test_a_manager_has_all_units_and_is_signed_in_again_with_the_same_session(ke
     browser = keycloak.browser()
     assert browser.code(browser.sign_in(person("morgan"))) is not None
     again = browser.open()
-    claims = browser.claims(browser.redeem(browser.code(again)).json()["access_token"])
+    claims = browser.access_claims(again)
     assert sorted(claims["units"]) == ["4 West", "cardiology"]
     assert (claims["roles"], claims["acr"]) == (["manager"], "2")
 
@@ -165,7 +119,7 @@ def test_a_request_for_one_factor_is_asked_for_both(keycloak: Keycloak) -> None:
     browser, casey = keycloak.browser(SOUTH), person("casey", "south")
     page = browser.fill(browser.open(acr_values="1"), username=casey.username, password=casey.password)
     assert browser.code(page) is None
-    claims = browser.claims(browser.redeem(browser.code(browser.fill(page, otp=casey.code()))).json()["access_token"])
+    claims = browser.access_claims(browser.fill(page, otp=casey.code()))
     assert (claims["acr"], claims["hospital"], claims["aud"]) == ("2", "south", "south-care")
 
 
@@ -261,28 +215,6 @@ def test_the_discovery_document_offers_the_code_flow_with_pkce(keycloak: Keycloa
     assert all(str(value).startswith(keycloak.url) for name, value in document.items() if name.endswith("_endpoint"))
 
 
-# --- programs -----------------------------------------------------------------------------
-class Caller:
-    """A program at the token endpoint of the programs' realm."""
-
-    def __init__(self, keycloak: Keycloak, name: str = "north-program") -> None:
-        self.own = ProgramClient(keycloak.home, name.partition("-")[0], name)
-        self.browser = keycloak.browser(replace(NORTH, hospital=programs_realm.REALM))
-        self.issuer = self.browser.issuer
-
-    def ask(self, assertion: str, **changed: str | None) -> httpx.Response:
-        asked = {
-            "grant_type": "client_credentials",
-            "client_id": self.own.name,
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": assertion,
-            "scope": "readmission.scores",
-            **changed,
-        }
-        data = {name: value for name, value in asked.items() if value is not None}
-        return self.browser.client.post(f"{self.issuer}/protocol/openid-connect/token", data=data)
-
-
 def test_a_program_gets_a_token_with_the_claims_of_the_gateway_by_its_key(keycloak: Keycloak) -> None:
     caller = Caller(keycloak)
     claims = caller.browser.claims(caller.own.access_token("readmission.scores", caller.issuer))
@@ -344,7 +276,7 @@ def test_realms_follow_the_entries(keycloak: Keycloak, tmp_path: Path) -> None:
     assert keycloak.apply(NORTH, SOUTH, more) == {"east": "replaced"}
     after = browser.client.get(f"{browser.issuer}/protocol/openid-connect/certs").json()
     assert [key["kid"] for key in after["keys"]] == [key["kid"] for key in before["keys"]]
-    claims = browser.claims(browser.redeem(browser.code(browser.sign_in(casey))).json()["access_token"])
+    claims = browser.access_claims(browser.sign_in(casey))
     assert (claims["sub"], claims["units"]) == (casey.id, ["surgery"])
     assert keycloak.apply(NORTH, SOUTH) == {"east": "removed"}
     assert browser.client.get(server.discovery(browser.issuer)).status_code == 404
@@ -371,7 +303,7 @@ def test_entries_become_realms_and_leave_with_their_hospitals(
     morgan = read(home)["west", "morgan"]
     [settings] = hospitals_sign_in.realms(entries)
     browser = keycloak.browser(settings)
-    claims = browser.claims(browser.redeem(browser.code(browser.sign_in(morgan))).json()["access_token"])
+    claims = browser.access_claims(browser.sign_in(morgan))
     assert (claims["sub"], claims["hospital"], claims["units"]) == (morgan.id, "west", ["medicine"])
     gateway = {"issuer": f"{keycloak.url}/realms/programs", "audience": "readmission-risk"}
     assert hospitals_sign_in.apply(home, entries, gateway).done == {"programs": "created"}
