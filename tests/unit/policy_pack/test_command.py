@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from policy_pack.command import app
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import world
+from tests.policy.states import exported
 from tests.policy.strategies import nested
-from tests.unit.policy_pack.test_stacks import exported
 
 CANARY = "canary-7f3a"
 STATE = exported(list(world.resources()))

@@ -15,32 +15,14 @@ from policy_pack.engine.evaluate import Evaluator
 from policy_pack.facts.zone_table import zones
 from policy_pack.settings import load
 from policy_pack.stack.external_endpoints import read_file
-from policy_pack.stack.graph import Graph, Resource
+from policy_pack.stack.graph import Graph
 from policy_pack.stack.state import graph as from_state
 from policy_pack.stack.state import read
 from policy_pack.stack.wire import SECRET, SIGNATURE
 from tests.policy import recorded, world
 from tests.policy.builders import changed
+from tests.policy.states import exported
 from tests.support.repository import REPOSITORY
-
-
-def exported(resources: list[Resource]) -> dict[str, Any]:
-    """Return a state as `pulumi stack export` writes it; secrets stay closed."""
-
-    def entry(resource: Resource) -> dict[str, Any]:
-        closed = {key: {SIGNATURE: SECRET, "ciphertext": "v1:x"} for key in resource.secrets}
-        return {
-            "urn": resource.urn,
-            "type": resource.type,
-            "custom": True,
-            "id": str(resource.props.get("id", resource.name)),
-            "inputs": {**resource.props, **closed},
-            "outputs": {**resource.props, **closed},
-            "protect": resource.protect,
-            "propertyDependencies": {key: list(urns) for key, urns in resource.depends.items()},
-        }
-
-    return {"version": 3, "deployment": {"resources": [entry(resource) for resource in resources]}}
 
 
 @pytest.fixture(scope="module")

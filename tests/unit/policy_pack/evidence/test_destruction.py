@@ -16,7 +16,7 @@ from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import KEY
 from tests.policy import world
 from tests.policy.builders import STACK
-from tests.unit.policy_pack.test_stacks import exported
+from tests.policy.states import exported
 
 
 def written(path: Path, resources: list[Resource], **marks: Any) -> Path:
