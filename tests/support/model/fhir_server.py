@@ -1,77 +1,28 @@
-"""A hospital's FHIR server for tests: real TLS, signed tokens that expire, exports, searches, and faults on order."""
+"""A hospital's FHIR server for tests: real TLS, exports, searches, and faults on order."""
 
 import gzip
 import json
 import socket
 import ssl
 import threading
-from base64 import b64encode, urlsafe_b64decode
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
-from joserfc import jwt
-from joserfc.errors import JoseError
+from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from model.fhir_server.wire import Clock
 from tests.support.identity.tls import Authority, Pair
+from tests.support.model.fhir_server_faults import FakeTime, Fault, busy
+from tests.support.model.fhir_server_resources import TYPES, resource
+from tests.support.model.fhir_server_tokens import TokenEndpoint
 
-TYPES = ("Patient", "Encounter", "Condition", "Observation", "MedicationRequest")
-SCOPES = " ".join(f"system/{kind}.rs" for kind in TYPES)
-SECRET_NAME = "Pemberton"
 FIRST_TIME = "2025-01-10T00:00:00Z"
-
-Fault = Callable[[Response], Response]
-
-
-@dataclass
-class FakeTime:
-    """Time that passes only when somebody sleeps."""
-
-    seconds: float = 1_760_000_000.0
-    pauses: list[float] = field(default_factory=list)
-    during: Callable[[], None] = lambda: None
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.seconds += seconds
-        self.during()
-
-    def clock(self) -> Clock:
-        return Clock(now=lambda: self.seconds, sleep=self.sleep, chance=lambda: 1.0)
-
-
-def busy(status: int, after: str | None = None) -> Fault:
-    """Answer with a status in place of what was asked for, with words that must not be repeated."""
-    said = {"resourceType": "OperationOutcome", "issue": [{"code": "throttled", "diagnostics": SECRET_NAME}]}
-    return lambda _: JSONResponse(said, status, {"Retry-After": after} if after else {})
-
-
-def cut(share: float = 0.5, *, framed: bool = True) -> Fault:
-    """Hang up in the middle of the body."""
-
-    def broken(answer: Response) -> Response:
-        body = bytes(answer.body)
-
-        def part() -> Iterator[bytes]:
-            yield body[: int(len(body) * share)]
-            raise ConnectionAbortedError
-
-        return StreamingResponse(part(), headers={"Content-Length": str(len(body))} if framed else {})
-
-    return broken
-
-
-def changed(change: Callable[[bytes], bytes]) -> Fault:
-    """Send another body, whole as HTTP sees it."""
-    return lambda answer: Response(change(bytes(answer.body)), media_type=answer.media_type)
 
 
 @dataclass
@@ -85,7 +36,7 @@ class Seen:
     token: str | None
 
 
-class FhirServer:
+class FhirServer(TokenEndpoint):
     """The server; what a test sets here holds from the next request."""
 
     def __init__(self, folder: Path, *, demands_certificate: bool = False) -> None:
@@ -106,13 +57,7 @@ class FhirServer:
         self.seen: list[Seen] = []
         self.faults: dict[str, deque[Fault]] = {}
         self.needs_token = True
-        self.public_keys: dict[tuple[str, str], Any] = {}
-        self.secrets: dict[str, str] = {}
-        self.granted = SCOPES
-        self.narrowed: str | None = None
-        self.token_life = 300
-        self.tokens: dict[str, tuple[float, str]] = {}
-        self.used: set[str] = set()
+        self.forget_clients()
         self.discovery: dict[str, Any] = {"token_endpoint": f"{self.base}/token", "capabilities": ["permission-v2"]}
         self.exports = ["Patient/$export", "$export"]
         self.ignores_since: set[str] = set()
@@ -131,6 +76,11 @@ class FhirServer:
         self.gate: threading.Event | None = None
         self.gated = threading.Event()
         self.compress = False
+
+    def fill(self, count: int, *kinds: str) -> None:
+        """Hold some resources of each of these types; default: of every type."""
+        for kind in kinds or TYPES:
+            self.resources[kind] = [resource(kind, number) for number in range(count)]
 
     def fault(self, path: str, *faults: Fault) -> None:
         """Let the next answers at a path go wrong in these ways, one after the other."""
@@ -187,7 +137,8 @@ class FhirServer:
         @app.post("/r4/token")
         async def token(request: Request) -> Response:
             fields = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
-            return self._token(request, fields)
+            answer = self.grant(request, fields)
+            return self._answer("token", answer) if answer.status_code == 200 else answer
 
         @app.get("/r4/metadata")
         def metadata() -> Response:
@@ -231,58 +182,12 @@ class FhirServer:
         self.seen.append(seen)
         public = ("/r4/.well-known/smart-configuration", "/r4/token", "/moved")
         free = seen.path in public or "/files/" in seen.path or not self.needs_token
-        passed = self._app if free or self._valid(seen.token) else Response(status_code=401)
+        passed = self._app if free or self.accepts(seen.token) else Response(status_code=401)
         await passed(scope, receive, send)
-
-    def _valid(self, token: str | None) -> bool:
-        until, _ = self.tokens.get(token or "", (0.0, ""))
-        return self.time.seconds < until
 
     def _answer(self, at: str, answer: Response) -> Response:
         waiting = self.faults.get(at)
         return waiting.popleft()(answer) if waiting else answer
-
-    def _token(self, request: Request, fields: dict[str, str]) -> Response:
-        client = self._client_of(request, fields)
-        if client is None:
-            return JSONResponse({"error": "invalid_client", "error_description": SECRET_NAME}, 401)
-        asked = set(fields.get("scope", "").split())
-        if fields.get("grant_type") != "client_credentials" or not asked <= set(self.granted.split()):
-            return JSONResponse({"error": "invalid_scope", "error_description": SECRET_NAME}, 400)
-        token = f"token-{len(self.tokens)}-{client}"
-        self.tokens[token] = (self.time.seconds + self.token_life, fields["scope"])
-        said = {"access_token": token, "token_type": "bearer", "expires_in": self.token_life}
-        said["scope"] = self.narrowed or fields["scope"]
-        return self._answer("token", JSONResponse(said))
-
-    def _client_of(self, request: Request, fields: dict[str, str]) -> str | None:
-        if "client_assertion" in fields:
-            return self._asserted(fields["client_assertion"])
-        basic = request.headers.get("Authorization", "")
-        for client, secret in self.secrets.items():
-            if basic == "Basic " + b64encode(f"{client}:{secret}".encode()).decode():
-                return client
-            if (fields.get("client_id"), fields.get("client_secret")) == (client, secret):
-                return client
-        return None
-
-    def _asserted(self, text: str) -> str | None:
-        """Check a signed assertion as SMART Backend Services asks of a server."""
-        header = json.loads(_unpadded(text.split(".")[0]))
-        claims = json.loads(_unpadded(text.split(".")[1]))
-        key = self.public_keys.get((str(claims.get("sub")), str(header.get("kid"))))
-        if key is None or header.get("alg") not in ("RS384", "ES384") or header.get("typ") != "JWT":
-            return None
-        try:
-            told = jwt.decode(text, key, algorithms=["RS384", "ES384"]).claims
-        except JoseError:
-            return None
-        lives = told["exp"] - self.time.seconds
-        fits = told["iss"] == told["sub"] and told["aud"] == f"{self.base}/token" and 0 < lives <= 300
-        if not fits or told["jti"] in self.used:
-            return None
-        self.used.add(told["jti"])
-        return str(told["sub"])
 
     def _statement(self) -> dict[str, Any]:
         rest: dict[str, Any] = {"mode": "server", "operation": [], "resource": []}
@@ -338,7 +243,7 @@ class FhirServer:
         return JSONResponse(self.jobs[job]["manifest"])
 
     def _file(self, job: str, name: str, token: str | None) -> Response:
-        if self.jobs.get(job, {}).get("manifest", {}).get("requiresAccessToken") and not self._valid(token):
+        if self.jobs.get(job, {}).get("manifest", {}).get("requiresAccessToken") and not self.accepts(token):
             return Response(status_code=401)
         if job not in self.jobs:
             return busy(404)(Response())
@@ -373,46 +278,3 @@ def _after(resources: list[dict[str, Any]], since: str | None) -> list[dict[str,
 
 def _token(request: Request) -> str | None:
     return request.headers.get("Authorization", "").removeprefix("Bearer ") or None
-
-
-def _unpadded(part: str) -> bytes:
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
-def resource(kind: str, number: int, *, version: int = 1, updated: str = "2025-01-01T00:00:00Z") -> dict[str, Any]:
-    """Return a small valid resource; each belongs to one of three patients."""
-    made: dict[str, Any] = {
-        "resourceType": kind,
-        "id": f"{kind.lower()}-{number}",
-        "meta": {"versionId": str(version), "lastUpdated": updated},
-    }
-    coded = {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}]}
-    subject = {"subject": {"reference": f"Patient/patient-{number % 3}"}}
-    match kind:
-        case "Patient":
-            return made | {"gender": "female", "birthDate": "1950-02-03", "name": [{"family": SECRET_NAME}]}
-        case "Encounter":
-            period = {"start": "2024-03-01T08:00:00Z", "end": f"2024-03-{number % 20 + 2:02d}T08:00:00Z"}
-            return made | subject | {"status": "finished", "class": {"code": "IMP"}, "period": period}
-        case "Condition":
-            return made | subject | {"code": coded, "recordedDate": "2024-03-02"}
-        case "Observation":
-            loinc = {"coding": [{"system": "http://loinc.org", "code": "2160-0"}]}
-            unit = {"unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"}
-            value = {"valueQuantity": {"value": 1.1 + number, **unit}, "effectiveDateTime": "2024-03-02T08:00:00Z"}
-            return made | subject | {"status": "final", "code": loinc} | value
-        case _:
-            drug = {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "860975"}]}
-            order = {"status": "active", "intent": "order", "medicationCodeableConcept": drug}
-            order["authoredOn"] = "2024-03-02"
-            return made | subject | order
-
-
-def landed(place: Path) -> Counter[str]:
-    """Return how often each version of a resource, bundle or outcome is in the files of a landing place."""
-    found: Counter[str] = Counter()
-    for path in sorted(place.glob("*/*.ndjson.gz")):
-        for line in gzip.decompress(path.read_bytes()).splitlines():
-            made = json.loads(line)
-            found[f"{made['resourceType']}/{made.get('id')}/{made.get('meta', {}).get('versionId')}"] += 1
-    return found

@@ -4,13 +4,12 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from tests.support.model.fhir_export import KEY
-from tests.support.model.fhir_server import TYPES, FhirServer, resource
+from tests.support.model.fhir_server import FhirServer
 
 
 @pytest.fixture
 def server(running: FhirServer) -> FhirServer:
     running.reset()
     running.public_keys["north-ehr", "key-1"] = RSAKey.import_key(KEY.as_dict(private=False))
-    for kind in TYPES:
-        running.resources[kind] = [resource(kind, number) for number in range(7)]
+    running.fill(7)
     return running

@@ -18,7 +18,8 @@ from model.fhir_server import Landed, bring, land
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.download import Lines, unzipped
 from model.io import storage
-from tests.support.model.fhir_server import TYPES, FhirServer, landed, resource
+from tests.support.model.fhir_server import FhirServer
+from tests.support.model.fhir_server_resources import TYPES, landed, resource
 from tests.support.model.model_command import call
 
 
@@ -27,8 +28,7 @@ def server(running: FhirServer) -> FhirServer:
     running.reset()
     running.needs_token = False
     running.polls = []
-    for kind in TYPES:
-        running.resources[kind] = [resource(kind, number) for number in range(4)]
+    running.fill(4)
     return running
 
 

@@ -10,7 +10,9 @@ from model.fhir_server import Landed, land
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.land import Mode
 from model.fhir_server.landing import Landing
-from tests.support.model.fhir_server import TYPES, FhirServer, busy, landed, resource
+from tests.support.model.fhir_server import FhirServer
+from tests.support.model.fhir_server_faults import busy
+from tests.support.model.fhir_server_resources import TYPES, landed, resource
 
 pytestmark = pytest.mark.process
 
@@ -25,8 +27,7 @@ def server(running: FhirServer) -> FhirServer:
     running.needs_token = False
     running.polls = []
     running.per_file = 10
-    for kind in ("Patient", "Observation"):
-        running.resources[kind] = [resource(kind, number) for number in range(4)]
+    running.fill(4, "Patient", "Observation")
     return running
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from model.errors import UserError
 from tests.support.model.fhir_export import KEY, LATER, run, state
-from tests.support.model.fhir_server import FIRST_TIME, SECRET_NAME, TYPES, FhirServer, landed, resource
+from tests.support.model.fhir_server import FIRST_TIME, FhirServer
+from tests.support.model.fhir_server_resources import SECRET_NAME, TYPES, landed, resource
 from tests.support.repository import REPOSITORY
 
 

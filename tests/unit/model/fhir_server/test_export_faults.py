@@ -6,7 +6,9 @@ import pytest
 
 from model.errors import UserError
 from tests.support.model.fhir_export import LATER, run, state
-from tests.support.model.fhir_server import SECRET_NAME, FhirServer, busy, changed, cut, landed
+from tests.support.model.fhir_server import FhirServer
+from tests.support.model.fhir_server_faults import busy, changed, cut
+from tests.support.model.fhir_server_resources import SECRET_NAME, landed
 
 PASSING = {
     "busy with seconds": ([busy(429, "11")], [11.0]),

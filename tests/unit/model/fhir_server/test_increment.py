@@ -16,7 +16,9 @@ from model.fhir_server import Landed, land
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.increment import MOST_REPEATED, repeated
 from model.fhir_server.land import Mode
-from tests.support.model.fhir_server import TYPES, FhirServer, busy, landed, resource
+from tests.support.model.fhir_server import FhirServer
+from tests.support.model.fhir_server_faults import busy
+from tests.support.model.fhir_server_resources import TYPES, landed, resource
 from tests.support.model.model_command import call
 
 pytestmark = pytest.mark.process
@@ -31,8 +33,7 @@ def server(running: FhirServer) -> FhirServer:
     running.reset()
     running.needs_token = False
     running.polls = []
-    for kind in TYPES:
-        running.resources[kind] = [resource(kind, number) for number in range(10)]
+    running.fill(10)
     return running
 
 
@@ -280,8 +281,7 @@ def test_whatever_a_server_ignores_the_newest_versions_are_there_about_once(
     running.needs_token, running.polls = False, []
     running.per_file = running.page = 20
     running.exports, running.ignores_since = list(declared), ignored
-    for kind in TYPES:
-        running.resources[kind] = [resource(kind, number) for number in range(10)]
+    running.fill(10)
     place = tmp_path_factory.mktemp("landing")
     run(running, place, full_days=full_days)
     later = 0

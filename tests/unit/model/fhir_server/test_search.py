@@ -13,7 +13,9 @@ from model.fhir_server import search as searching
 from model.fhir_server.capabilities import GROUP, PATIENTS, SYSTEM, exports
 from model.fhir_server.credentials import Credentials
 from model.fhir_server.land import Mode
-from tests.support.model.fhir_server import SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
+from tests.support.model.fhir_server import FhirServer
+from tests.support.model.fhir_server_faults import busy, changed, cut
+from tests.support.model.fhir_server_resources import SECRET_NAME, TYPES, landed, resource
 
 
 @pytest.fixture
@@ -22,8 +24,7 @@ def server(running: FhirServer, monkeypatch: pytest.MonkeyPatch) -> FhirServer:
     running.reset()
     running.needs_token = False
     running.exports = []
-    for kind in TYPES:
-        running.resources[kind] = [resource(kind, number) for number in range(21)]
+    running.fill(21)
     return running
 
 

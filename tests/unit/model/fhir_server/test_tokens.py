@@ -13,7 +13,10 @@ from model.fhir_server import Landed, land
 from model.fhir_server.credentials import Auth, Credentials, SecretMethod, credentials
 from model.io.vault import AbsentError
 from tests.support.identity.tls import self_signed
-from tests.support.model.fhir_server import SCOPES, SECRET_NAME, TYPES, FhirServer, busy, changed, cut, landed, resource
+from tests.support.model.fhir_server import FhirServer
+from tests.support.model.fhir_server_faults import busy, changed, cut
+from tests.support.model.fhir_server_resources import SECRET_NAME, TYPES, landed, resource
+from tests.support.model.fhir_server_tokens import SCOPES
 
 RSA = RSAKey.generate_key(2048, {"kid": "rsa"})
 EC = ECKey.generate_key("P-384")
@@ -34,8 +37,7 @@ def server(running: FhirServer) -> FhirServer:
     running.public_keys["north-ehr", EC.thumbprint()] = ECKey.import_key(EC.as_dict(private=False))
     running.secrets["north-ehr"] = "hunter2"
     running.polls = []
-    for kind in TYPES:
-        running.resources[kind] = [resource(kind, number) for number in range(4)]
+    running.fill(4)
     return running
 
 
