@@ -1,29 +1,24 @@
 """The ``features`` command: the feature table, one row an index discharge, from the curated tables."""
 
-import json
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from model.curated import curated_tables
-from model.definitions.features import BASELINE, GROUPS, KEYS, LABEL, Definitions, definitions, digest, group_column
+from model.definitions.features import LABEL, Definitions, definitions, digest
 from model.definitions.units import units
 from model.errors import UserError
 from model.features import asof
 from model.features.counts import check_units, counts, measured_counts
+from model.features.curated_input import opened_tables
 from model.features.edition import Edition, Publish, to_file
-from model.features.engines import Engine, engine
+from model.features.engines import Engine
 from model.features.expression import FRESH, Keep, Tables, expression, labelled_stays
-from model.features.feature_file import METADATA
+from model.features.feature_file import file_content
+from model.features.feature_rows import age_column, shaped
 from model.io import storage
 
 DUCKDB = "duckdb"
@@ -113,12 +108,12 @@ def build(
     table = definitions()
     if count_planned is not None:
         table = table.counting_planned(count_planned)
-    with _opened(curated_place, engine_name) as opened:
+    with opened_tables(curated_place, engine_name) as opened:
         found, exclusions = compute(opened.engine, opened.tables, table, max_unknown_units=max_unknown_units)
         made_from = opened.made_from | {"planned_returns_count": table.stay.planned.count_as_return}
-        publish(Edition(out, _content(found, made_from), opened.manifests, opened.folder))
+        publish(Edition(out, file_content(found, made_from), opened.manifests, opened.folder))
         if stays is not None:
-            storage.write(stays, _content(going_on(opened.engine, opened.tables), opened.made_from))
+            storage.write(stays, file_content(going_on(opened.engine, opened.tables), opened.made_from))
     return Featurised(
         out=out,
         discharges=found.num_rows,
@@ -171,7 +166,7 @@ def build_as_of(
     No patient has a stay at 1900-01-01T00:00:00+00:00
     """
     moment = asof.moment(at)
-    with _opened(curated_place, engine_name) as opened:
+    with opened_tables(curated_place, engine_name) as opened:
         found = as_known(opened.engine, opened.tables, moment, patient)
     who = f"Patient {patient} has no stay" if patient else "No patient has a stay"
     if not found.num_rows:
@@ -179,14 +174,14 @@ def build_as_of(
             f"{who} at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
             "patient's shifted calendar."
         )
-    storage.write(out, _content(found, opened.made_from | {"as_of": moment.isoformat()}))
+    storage.write(out, file_content(found, opened.made_from | {"as_of": moment.isoformat()}))
     row = found.slice(0, 1).to_pylist()[0] if patient else {}
     return Online(
         out=out,
         as_of=moment.isoformat(),
         patients=found.num_rows,
         definition_digest=digest(),
-        freshness={name: row[_fresh(name)] for name in FRESH if row},
+        freshness={name: row[age_column(name)] for name in FRESH if row},
         features={name: row[name] for name in definitions().names if row},
     )
 
@@ -237,96 +232,14 @@ def _kept_apart(runs: Engine) -> Callable[[str, ibis.Table], ibis.Table]:
 
 def build_at(curated_place: str, at: datetime) -> pa.Table:
     """Return the feature rows of the stays that last until a moment; none when there are none."""
-    with _opened(curated_place, DUCKDB) as opened:
+    with opened_tables(curated_place, DUCKDB) as opened:
         return as_known(opened.engine, opened.tables, at, None)
 
 
 def who_and_when(curated_place: str) -> tuple[int, datetime | None]:
     """Return how many patients the curated tables hold, and when their newest record became known."""
-    with _opened(curated_place, DUCKDB) as opened:
+    with opened_tables(curated_place, DUCKDB) as opened:
         runs, tables = opened.engine, opened.tables
         people = runs.fetch(tables["patient"].select("patient_id").distinct())
         newest = [runs.fetch(asof.newest(tables, name).as_table())["newest"][0].as_py() for name in asof.KNOWN]
     return people.num_rows, max((when for when in newest if when is not None), default=None)
-
-
-def schema(table: Definitions, fresh: bool = False) -> pa.Schema:
-    """Return the columns of a features file; groups of patients come last, apart from the features."""
-    moment = pa.timestamp("us", tz="UTC")
-    keys = {name: moment if name.endswith("_at") else pa.string() for name in KEYS}
-    columns = dict.fromkeys(table.names, pa.float64()) | {BASELINE: pa.int64(), LABEL: pa.bool_()}
-    ages = {_fresh(name): pa.float64() for name in FRESH} if fresh else {}
-    beside = {} if fresh else dict.fromkeys(map(group_column, GROUPS), pa.string())
-    return pa.schema(list((keys | columns | ages | beside).items()))
-
-
-def shaped(found: pa.Table, table: Definitions, fresh: bool = False) -> pa.Table:
-    """Return a result in the one order and with the one set of types, whatever the engine gave."""
-    wanted = schema(table, fresh)
-    return found.select(wanted.names).cast(wanted).sort_by([(key, "ascending") for key in KEYS]).combine_chunks()
-
-
-def _fresh(group: str) -> str:
-    return f"{group}_age_hours"
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """Curated tables in a folder, with what runs expressions on them and what features of them are made from."""
-
-    engine: Engine
-    tables: dict[str, ibis.Table]
-    made_from: dict[str, Any]
-    manifests: tuple[curated_tables.Manifest, ...]
-    folder: Path
-
-
-@contextmanager
-def _opened(place: str, engine_name: str) -> Iterator[_Opened]:
-    """Fetch the curated tables."""
-    with engine(engine_name) as runs, tempfile.TemporaryDirectory(prefix="features-") as scratch:
-        folder = Path(scratch)
-        manifests = curated_tables.download(place, folder)
-        _check(folder, manifests, place)
-        yield _Opened(
-            runs,
-            runs.tables(folder),
-            {
-                "definition_digest": digest(),
-                "definition_version": definitions().version,
-                "return_days": definitions().stay.return_days,
-                "curated": {manifest.hospital: manifest.content_digest for manifest in manifests},
-                "ingest": {manifest.hospital: manifest.input_digest for manifest in manifests},
-            },
-            tuple(manifests),
-            folder,
-        )
-
-
-def _check(folder: Path, manifests: list[curated_tables.Manifest], place: str) -> None:
-    for manifest in manifests:
-        if manifest.schema_version != curated_tables.SCHEMA_VERSION:
-            raise UserError(
-                f"The tables of hospital {manifest.hospital} at {place} have schema {manifest.schema_version}, this "
-                f"program reads {curated_tables.SCHEMA_VERSION}; run ingest again."
-            )
-        window = definitions().stay.return_days
-        if manifest.return_days != window:
-            raise UserError(
-                f"The tables of hospital {manifest.hospital} at {place} were made for a readmission window of "
-                f"{manifest.return_days} days, but model/definitions/features.yaml has return_days: {window}; "
-                "run ingest again."
-            )
-        for name, columns in curated_tables.COLUMNS.items():
-            file = folder / name / f"{manifest.hospital}.parquet"
-            if not file.exists():
-                raise UserError(f"Hospital {manifest.hospital} at {place} has no table {name}; run ingest again.")
-            absent = sorted({*columns, "hospital"} - set(pq.read_schema(file).names))
-            if absent:
-                raise UserError(f"The table {name} at {place} has no {', '.join(absent)}; run ingest again.")
-
-
-def _content(found: pa.Table, made_from: dict[str, Any]) -> bytes:
-    """Return a features file."""
-    table = found.replace_schema_metadata({METADATA: json.dumps(made_from, sort_keys=True).encode()})
-    return curated_tables.to_parquet(table)

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from model.curated.curated_tables import to_parquet
 from model.definitions.features import digest
 from model.errors import UserError
 from model.io import storage
@@ -30,3 +31,9 @@ def parse(content: bytes, place: str) -> tuple[pa.Table, dict[str, Any]]:
     if not same:
         raise UserError(f"{place} was made with other feature definitions; run python -m model features again.")
     return table, made_from
+
+
+def file_content(found: pa.Table, made_from: dict[str, Any]) -> bytes:
+    """Return a features file of rows, with what they were made from."""
+    table = found.replace_schema_metadata({METADATA: json.dumps(made_from, sort_keys=True).encode()})
+    return to_parquet(table)

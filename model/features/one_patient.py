@@ -15,7 +15,8 @@ from model.curated.record import COLUMNS
 from model.curated.statements import parsed, run
 from model.definitions.features import definitions
 from model.features import asof
-from model.features.build import ALL_STAYS, known_features, schema, shaped
+from model.features.build import ALL_STAYS, known_features
+from model.features.feature_rows import schema, shaped
 
 MEMORY = "512MB"
 """What the rows of all requests at one time may use; nothing of them is written to disk."""

@@ -13,8 +13,8 @@ from model.curated.curated_tables import to_parquet
 from model.definitions.features import definitions, digest
 from model.errors import UserError
 from model.features import feature_file
-from model.features.build import shaped
 from model.features.feature_file import METADATA
+from model.features.feature_rows import shaped
 from model.io.database import sqlstate
 from model.warehouse.tables import FEATURES, LOAD, SCHEMA, Connect, columns, connection_to, schemas
 

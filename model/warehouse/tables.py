@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from model.curated import curated_tables
 from model.definitions.features import definitions
-from model.features import build
+from model.features import feature_rows
 from model.io.database import DatabaseServer, connect
 
 SCHEMA = "warehouse"
@@ -36,7 +36,7 @@ LOAD = sa.table(
 def schemas() -> Mapping[str, pa.Schema]:
     """Return the columns of each table, as the files have them."""
     return {name: curated_tables.schema(name) for name in curated_tables.TABLES} | {
-        FEATURES: build.schema(definitions())
+        FEATURES: feature_rows.schema(definitions())
     }
 
 

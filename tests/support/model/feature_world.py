@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from model.curated import curated_tables
 from model.curated.run import ingest
 from model.definitions.features import Definitions, definitions
-from model.features.build import shaped
 from model.features.expression import expression, labelled_stays
+from model.features.feature_rows import shaped
 from model.synthesis.run import synthesize
 from tests.support.model.model_world import RING
 

@@ -12,9 +12,8 @@ from model.curated.run import ingest
 from model.dataset.dataset import labelled
 from model.definitions.features import GROUPS, definitions, group_column
 from model.errors import UserError
-from model.features import build as building
 from model.features.build import build
-from model.features.feature_file import load
+from model.features.feature_file import file_content, load
 from model.fhir.resource_types import NEEDED
 from model.fhir_server.credentials import Auth, Credentials
 from model.fhir_server.wire import Clock, Wire
@@ -40,7 +39,7 @@ def test_no_column_of_the_model_comes_from_a_group_and_predictions_do_not_depend
     assert all(table[name].null_count < table.num_rows for name in names - {"group_deprivation"})
     changed = _permuted(table, 3)
     assert not changed.equals(table)
-    (tmp_path / "permuted.parquet").write_bytes(building._content(changed, made_from))
+    (tmp_path / "permuted.parquet").write_bytes(file_content(changed, made_from))
     train(str(tmp_path / "permuted.parquet"), out=tmp_path / "run", profile="demonstration", gates=gate_table())
     first, second = read_run(world().run), read_run(tmp_path / "run")
     assert set(first.features) <= set(definitions().names)
@@ -90,7 +89,7 @@ def test_features_do_not_change_with_the_groups_of_the_curated_tables(tmp_path: 
 def test_a_features_file_from_before_has_no_groups_and_still_trains(tmp_path: Path) -> None:
     table, made_from = load(str(world().features))
     without = table.drop_columns([group_column(name) for name in GROUPS])
-    (tmp_path / "old.parquet").write_bytes(building._content(without, made_from))
+    (tmp_path / "old.parquet").write_bytes(file_content(without, made_from))
     source = from_features(str(tmp_path / "old.parquet"), without=[], attributes=None)
     assert not set(GROUPS) & set(source.data.groups)
     only = from_features(str(world().features), without=[], attributes=["race"])

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from model.definitions.features import GROUPS, KEYS, LABEL, definitions, group_column
 from model.errors import UserError
 from model.features import asof
-from model.features.build import as_known, build, build_as_of, going_on, schema
+from model.features.build import as_known, build, build_as_of, going_on
 from model.features.engines import engine
 from model.features.feature_file import load
+from model.features.feature_rows import schema
 from tests.support.model.feature_world import MOMENTS, arrow, features, history, hospital, hospital_tables, stay
 
 MANY = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))

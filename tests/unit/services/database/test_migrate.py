@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from model.curated import curated_tables
 from model.definitions.features import definitions
-from model.features import build
+from model.features import feature_rows
 from services.database import migrate, setup
 from services.database.administrator import Administrator
 from services.database.schemas import Schema, database_name, role_name
@@ -115,7 +115,7 @@ def test_objects_belong_to_the_owner_role(postgres: PostgresServer) -> None:
 def test_the_warehouse_has_the_columns_that_the_pipeline_publishes(postgres: PostgresServer) -> None:
     """A new column of the pipeline needs a migration, and a decision about who reads it."""
     published = {table: curated_tables.schema(table) for table in curated_tables.TABLES}
-    published["feature_row"] = build.schema(definitions(), fresh=False)
+    published["feature_row"] = feature_rows.schema(definitions(), fresh=False)
     database = postgres.database(Schema.WAREHOUSE)
     with database.administrator() as administrator:
         rows = administrator.execute(
