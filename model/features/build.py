@@ -16,9 +16,9 @@ from model.features.counts import check_units, counts, measured_counts
 from model.features.curated_input import opened_tables
 from model.features.edition import Edition, Publish, to_file
 from model.features.engines import Engine
-from model.features.expression import FRESH, Keep, Tables, expression, labelled_stays
+from model.features.expression import FRESH, Keep, Tables, age_column, expression, labelled_stays
 from model.features.feature_file import file_content
-from model.features.feature_rows import age_column, shaped
+from model.features.feature_rows import shaped
 from model.io import storage
 
 DUCKDB = "duckdb"

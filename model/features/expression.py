@@ -35,6 +35,11 @@ def labelled_stays(tables: Tables, table: Definitions) -> ibis.Table:
     return labelled(stays(tables["encounter"], table.stay, nonacute), tables["patient"], table.stay)
 
 
+def age_column(group: str) -> str:
+    """Return the name of the column with the age (hours) of the newest record of a group of records."""
+    return f"{group}_age_hours"
+
+
 def expression(
     tables: Tables,
     table: Definitions,
@@ -85,7 +90,7 @@ def expression(
     )
     columns = {feature.name: _column(wide, feature).cast("float64") for feature in table.features}
     gaps = {f.name: columns[f.of].isnull().cast("float64") for f in table.of_kind("missing")}
-    ages = {f"{name}_age_hours": _age(wide, name) for name in FRESH} if fresh else {}
+    ages = {age_column(name): _age(wide, name) for name in FRESH} if fresh else {}
     beside = {} if fresh else {group_column(name): wide[group_column(name)] for name in GROUPS}
     points = {BASELINE: lace(wide, table.lace), LABEL: wide[LABEL]}
     return wide.select(*KEYS, **(columns | gaps), **points, **ages, **beside)

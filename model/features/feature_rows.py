@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from model.definitions.features import BASELINE, GROUPS, KEYS, LABEL, Definitions, group_column
-from model.features.expression import FRESH
+from model.features.expression import FRESH, age_column
 
 
 def schema(table: Definitions, fresh: bool = False) -> pa.Schema:
@@ -20,8 +20,3 @@ def shaped(found: pa.Table, table: Definitions, fresh: bool = False) -> pa.Table
     """Return a result in the one order and with the one set of types, whatever the engine gave."""
     wanted = schema(table, fresh)
     return found.select(wanted.names).cast(wanted).sort_by([(key, "ascending") for key in KEYS]).combine_chunks()
-
-
-def age_column(group: str) -> str:
-    """Return the name of the column with the age (hours) of the newest record of a group of records."""
-    return f"{group}_age_hours"

@@ -25,7 +25,7 @@ from model.definitions.features import definitions
 from model.deid.keys import Keyring
 from model.deid.subject import Subject, secret_input
 from model.errors import UserError
-from model.features.expression import FRESH
+from model.features.expression import FRESH, age_column
 from model.features.one_patient import OnePatient
 from services.care.fresh.history import Edition
 from services.care.fresh.patient_record import PatientRecord
@@ -132,7 +132,7 @@ class FeatureSource:
             fresh,
             newest_true,
             0.0 if fresh else stale,
-            None if row is None else {name: row[f"{name}_age_hours"] for name in FRESH},
+            None if row is None else {name: row[age_column(name)] for name in FRESH},
             excluded,
         )
 
