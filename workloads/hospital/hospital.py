@@ -6,32 +6,25 @@ from dataclasses import dataclass, replace
 import pulumi
 
 from infra.blocks.providers import AwsAccount
-from infra.blocks.workload_roles import (
-    ADMINISTERS_DATABASE,
-    OidcProvider,
-    WorkloadRole,
-    WorkloadRoleArgs,
-    bucket_role_policy,
-    reaches_phi,
-)
+from infra.blocks.workload_roles import OidcProvider, WorkloadRole, bucket_role_policy
 from infra.cluster.cluster import Cluster
 from infra.databases.databases import Databases
 from infra.monitoring.account_monitoring import AccountMonitoring
-from infra.settings import Hospital, Leaving, Release, Settings, names
+from infra.settings import Hospital, Leaving, Release, Settings
 from infra.storage.backup_role import BackupRole
 from infra.storage.data_export_role import GRANTS as EXPORT_GRANTS
 from infra.storage.data_export_role import DataExportRole
 from infra.storage.hospital_buckets import HospitalStorage, HospitalStorageArgs
 from infra.vault.database_secrets import HospitalDatabase, HospitalDatabaseArgs
-from infra.vault.hospital import HospitalVault, HospitalVaultArgs, VaultWorkload
-from infra.vault.pki import HospitalCa, HospitalCaArgs
+from infra.vault.hospital import HospitalVault, HospitalVaultArgs
 from infra.vault.server import KubernetesAuth
-from infra.vault.workload_pki import RequestedServer, WorkloadCa, WorkloadCaArgs
 from workloads.blocks.database_authorities import authorities_config_map
 from workloads.blocks.deployment import service_url
 from workloads.blocks.hospital_context import HospitalContext
 from workloads.blocks.release_metadata import ReleaseMetadata
 from workloads.blocks.service_accounts import WorkloadAccount, WorkloadAccountArgs
+from workloads.hospital.authorities import Authorities, declare_authorities
+from workloads.hospital.identities import vault_workloads, workload_roles
 from workloads.pipeline.anchor import anchor
 from workloads.pipeline.database import database
 from workloads.pipeline.database_removal import database_removal
@@ -41,20 +34,18 @@ from workloads.pipeline.promotion import promotion
 from workloads.pipeline.reidentify import reidentify
 from workloads.pipeline.training import training
 from workloads.pipeline.verify import verify
-from workloads.platform.charts import CERT_MANAGER
 from workloads.platform.namespaces import PlatformFlows
 from workloads.platform.platform import Platform
 from workloads.serving.alerts import Alerts, AlertsArgs
 from workloads.serving.batch_scoring import batch_scoring
 from workloads.serving.care import care
-from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs, routes_of
+from workloads.serving.gateway import HospitalGateway, HospitalGatewayArgs
 from workloads.serving.inference_service import inference_services
 from workloads.serving.planning import planning
 from workloads.serving.recorder import recorder
 from workloads.zones import flow_table, workload_table
 from workloads.zones.namespaces import Zones, ZonesArgs
 from workloads.zones.quotas import zone_quotas
-from workloads.zones.secret_table import TLS
 from workloads.zones.workload_table import ANCHOR, CARE, GATEWAY, MODEL_SERVER, PLANNING, RECORDER, SCORE, Workload
 
 
@@ -93,18 +84,6 @@ class HospitalArgs:
     releases: Mapping[Release, ReleaseMetadata]
 
 
-@dataclass(frozen=True)
-class _Authorities:
-    """Certificate authorities of client applications, in a stack with a gateway, and of workloads."""
-
-    clients: HospitalCa | None
-    workloads: WorkloadCa
-
-    @property
-    def declared(self) -> list[pulumi.Resource]:
-        return [*([self.clients] if self.clients else []), self.workloads]
-
-
 class HospitalService(pulumi.ComponentResource):
     """Zones, keys, buckets, roles, Vault, pipeline, model server and gateway of one hospital.
 
@@ -126,7 +105,7 @@ class HospitalService(pulumi.ComponentResource):
         self._server = args.databases.server if args.databases else None
         self._workloads = self._present()
         zones = self._zones(name)
-        roles = self._roles(name)
+        roles = workload_roles(name, settings.environment, hospital.name, self._workloads, args.oidc, child)
         leaving_closed = hospital.leaving is Leaving.CLOSED
         export = DataExportRole(f"{name}-export", settings, hospital, child) if leaving_closed else None
         # Policies of keys and buckets name the roles, and the roles' policies name keys and buckets.
@@ -148,7 +127,9 @@ class HospitalService(pulumi.ComponentResource):
             bucket_role_policy(f"{name}-export", export.role, EXPORT_GRANTS, storage.buckets, settings.region, child)
         protect = settings.tier.protect_data and hospital.leaving is not Leaving.RELEASED
         vault = HospitalVault(
-            name, HospitalVaultArgs(hospital.name, args.auth, self._vault_workloads(), protect), child
+            name,
+            HospitalVaultArgs(hospital.name, args.auth, vault_workloads(hospital.name, self._workloads), protect),
+            child,
         )
         prerequisites: list[pulumi.Resource] = []
         if args.databases:
@@ -165,7 +146,7 @@ class HospitalService(pulumi.ComponentResource):
                 child,
             )
             prerequisites += [engine, *self._database_authorities(zones)]
-        authorities = _Authorities(self._certificate_authority(protect), self._workload_authority(protect))
+        authorities = declare_authorities(settings, hospital, args.auth, self._workloads, child, protect=protect)
         accounts = {
             key: self._account(name, key, roles.get(key), zones, storage)
             for key, workload in self._workloads.items()
@@ -232,34 +213,6 @@ class HospitalService(pulumi.ComponentResource):
             authorities_config_map(hospital, zone, zones.namespaces[zone], authorities, self._child) for zone in users
         ]
 
-    def _roles(self, name: str) -> dict[str, WorkloadRole]:
-        args, hospital = self._args, self._args.hospital.name
-        return {
-            key: WorkloadRole(
-                f"{name}-{workload.service_account}",
-                WorkloadRoleArgs(
-                    environment=args.settings.environment,
-                    hospital=hospital,
-                    namespace=names.namespace(hospital, workload.zone),
-                    service_account=workload.service_account,
-                    oidc=args.oidc,
-                    phi=workload.administers_database or reaches_phi(workload_table.table().grants(key)),
-                    administers=ADMINISTERS_DATABASE if workload.administers_database else "",
-                ),
-                self._child,
-            )
-            for key, workload in self._workloads.items()
-            if workload.has_role
-        }
-
-    def _vault_workloads(self) -> list[VaultWorkload]:
-        hospital = self._args.hospital.name
-        return [
-            VaultWorkload(workload.service_account, names.namespace(hospital, workload.zone), workload.vault_rules)
-            for workload in self._workloads.values()
-            if workload.vault_rules
-        ]
-
     def _present(self) -> dict[str, Workload]:
         """Return its workloads; a leaving hospital has none but the Job that removes its databases, once approved."""
         args, hospital, table = self._args, self._args.hospital, workload_table.table()
@@ -277,7 +230,7 @@ class HospitalService(pulumi.ComponentResource):
         context: HospitalContext,
         accounts: Collection[str],
         zones: Zones,
-        authorities: "_Authorities",
+        authorities: Authorities,
     ) -> None:
         """Declare CronJobs, InferenceServices, the gateway and alerts."""
         args, settings, hospital = self._args, self._args.settings, self._args.hospital
@@ -343,32 +296,3 @@ class HospitalService(pulumi.ComponentResource):
             ),
             self._child,
         )
-
-    def _workload_authority(self, protect: bool) -> WorkloadCa:
-        """Declare the CA of mutual TLS between the hospital's workloads."""
-        accounts = tuple(workload.service_account for workload in self._workloads.values() if TLS in workload.secrets)
-        hospital = self._args.hospital.name
-        ca = WorkloadCaArgs(hospital, self._args.auth, accounts, protect, self._gateway_server())
-        return WorkloadCa(f"{hospital}-workload-pki", ca, self._child)
-
-    def _gateway_server(self) -> RequestedServer | None:
-        """Return the gateway, for which cert-manager requests the certificate; None without one."""
-        gateway, hospital = self._args.settings.gateway, self._args.hospital
-        if gateway is None or hospital.leaving:
-            return None
-        hosts = tuple(routes_of(gateway, hospital, self._workloads).hosts)
-        return RequestedServer(workload_table.row(GATEWAY).service_account, hosts, (CERT_MANAGER, CERT_MANAGER))
-
-    def _certificate_authority(self, protect: bool) -> HospitalCa | None:
-        """Declare the CA that issues the certificates of client applications."""
-        hospital, args = self._args.hospital, self._args
-        if args.settings.gateway is None:
-            return None
-        ca = HospitalCaArgs(
-            hospital=hospital.name,
-            auth=args.auth,
-            applications=hospital.client_certificates,
-            protect=protect,
-            closed=hospital.leaving is not None,
-        )
-        return HospitalCa(f"{hospital.name}-pki", ca, self._child)
