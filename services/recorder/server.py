@@ -18,6 +18,7 @@ from services.audit.configuration import Deployment, start_entry
 from services.audit.errors import NotRecordedError
 from services.audit.http import Recorder
 from services.database import connections
+from services.database.schemas import Schema
 from services.recorder.counting import Counting, instance
 from services.recorder.entries import LogEntry, moment, refusal
 from services.recorder.settings import Settings
@@ -155,7 +156,9 @@ def serve(environment: Mapping[str, str]) -> None:
         tls = ServerSettings.from_environment(environment)
     except ValueError as fault:
         raise UserError(f"TLS_CALLERS or TLS_PORT: {fault}; correct the recorder's environment.") from None
-    recorder = Recorder("gateway", settings.hospital, connections.engine(settings.database, settings.audit_database))
+    recorder = Recorder(
+        "gateway", settings.hospital, connections.engine(settings.database(Schema.AUDIT), settings.audit_database)
+    )
     listening = server(Logs(recorder, frozenset(tls.callers)), tls)
     components = {"settings": settings.model_dump_json().encode()}
     start = start_entry(
