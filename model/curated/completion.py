@@ -18,24 +18,6 @@ UPDATED_SHARE = 0.9
 """``meta.lastUpdated`` says when an extract ends where at least this share of the resources carry it."""
 HOUR = 3600
 
-_TYPES = {
-    "oldest_age": "INTEGER",
-    "first_year": "INTEGER",
-    "last_year": "INTEGER",
-    "before_birth_days": "INTEGER",
-    "after_extract_days": "INTEGER",
-    "silence_days": "INTEGER",
-    "silence_patients": "INTEGER",
-    "silence_share": "DOUBLE",
-    "death_seconds": "DOUBLE",
-    "updated_share": "DOUBLE",
-    "observed_until": "TIMESTAMPTZ",
-    "inpatient": "VARCHAR[]",
-    "ongoing": "VARCHAR[]",
-    "return_days": "INTEGER",
-}
-"""Variables of the session that the statements use: constants, where rows of a table would be a join for each use."""
-
 
 @dataclass(frozen=True)
 class Completed:
@@ -65,26 +47,9 @@ def complete(
     sized : callable
         Returns a script for the number of rows.
     """
-    dates, stay = record_use().dates, definitions().stay
     con.execute("SET TimeZone = 'UTC'")
-    values: dict[str, object] = {
-        "oldest_age": dates.oldest_age,
-        "first_year": dates.years[0],
-        "last_year": dates.years[1],
-        "before_birth_days": dates.before_birth_days,
-        "after_extract_days": dates.after_extract_days,
-        "silence_days": dates.silence_days,
-        "silence_patients": dates.silence_patients,
-        "silence_share": dates.silence_share,
-        "death_seconds": dates.death_hours * HOUR,
-        "updated_share": UPDATED_SHARE,
-        "observed_until": observed_until,
-        "inpatient": list(stay.classes),
-        "ongoing": list(stay.ongoing),
-        "return_days": stay.return_days,
-    }
-    for name, kind in _TYPES.items():
-        run(con, f"SET VARIABLE {name} = $value::{kind}", {"value": values[name]})
+    for name, kind, value in _variables(observed_until):
+        run(con, f"SET VARIABLE {name} = $value::{kind}", {"value": value})
     run(con, sized(_script("plausible_dates")))
     until = observed_until or _last_day(con, zone)
     run(con, "SET VARIABLE until = $until::TIMESTAMPTZ", {"until": until})
@@ -92,6 +57,27 @@ def complete(
     excluded = con.execute("SELECT kind || '.' || reason, count(*) FROM excluded GROUP BY ALL").fetchall()
     remarks = con.execute("SELECT remark, count(*) FROM remarks GROUP BY ALL").fetchall()
     return Completed(Counter(dict(excluded)), Counter(dict(remarks)))
+
+
+def _variables(observed_until: datetime | None) -> list[tuple[str, str, object]]:
+    """Return name, type and value of the session's variables: as rows of a table they would be a join for each use."""
+    dates, stay = record_use().dates, definitions().stay
+    return [
+        ("oldest_age", "INTEGER", dates.oldest_age),
+        ("first_year", "INTEGER", dates.years[0]),
+        ("last_year", "INTEGER", dates.years[1]),
+        ("before_birth_days", "INTEGER", dates.before_birth_days),
+        ("after_extract_days", "INTEGER", dates.after_extract_days),
+        ("silence_days", "INTEGER", dates.silence_days),
+        ("silence_patients", "INTEGER", dates.silence_patients),
+        ("silence_share", "DOUBLE", dates.silence_share),
+        ("death_seconds", "DOUBLE", dates.death_hours * HOUR),
+        ("updated_share", "DOUBLE", UPDATED_SHARE),
+        ("observed_until", "TIMESTAMPTZ", observed_until),
+        ("inpatient", "VARCHAR[]", list(stay.classes)),
+        ("ongoing", "VARCHAR[]", list(stay.ongoing)),
+        ("return_days", "INTEGER", stay.return_days),
+    ]
 
 
 def _last_day(con: duckdb.DuckDBPyConnection, zone: tzinfo) -> datetime | None:
