@@ -1,4 +1,4 @@
-"""A hospital's gateway under test: its settings, its objects, and the controller that runs it."""
+"""A hospital's gateway under test: its objects, its callers, and the controller that runs it."""
 
 import socket
 import ssl
@@ -6,7 +6,7 @@ import tempfile
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,11 @@ from joserfc.jwk import ECKey
 
 from infra.settings import Gateway, Hospital, names
 from tests.support.gateway import envoy_gateway as eg
-from tests.support.gateway.gateway_callers import (
-    EHR,
-    EHR_ISSUER,
-    HOOK,
-    PROGRAM,
-    RESEARCH,
-    public_members,
-    signing_key,
-    token,
-)
+from tests.support.gateway.gateway_callers import EHR, EHR_ISSUER, HOOK, PROGRAM, signing_key, token
 from tests.support.gateway.gateway_pki import HospitalAuthority, PairFiles, write
 from tests.support.gateway.gateway_services import Service, service
+from tests.support.gateway.gateway_settings import HOSPITAL, RECORDER_ACCOUNT, gateway_settings, routes
 from tests.support.identity.tls import Pair
-from tests.support.stack.mocked_stack import settings
 from workloads.platform.gateway_class import traffic_spec
 from workloads.platform.gateway_records import Recorder
 from workloads.serving.gateway_routes import (
@@ -41,51 +32,8 @@ from workloads.serving.gateway_routes import (
     TLS_SECRET,
     HospitalRoutes,
     gateway_objects,
-    hospital_routes,
 )
 from workloads.serving.gateway_security import CLIENT_SECRET
-from workloads.serving.routes import table
-from workloads.zones import workload_table
-from workloads.zones.workload_table import RECORDER, Workload
-
-HOSPITAL = "north"
-MODEL = "boosted"
-"""A further model, which the research program alone may ask."""
-RECORDER_ACCOUNT = "gateway-recorder"
-
-
-def gateway_settings(folder: Path, ehr_key: ECKey) -> tuple[Gateway, Hospital]:
-    """Return production's settings of gateways and of its first hospital, with an EHR."""
-
-    def change(written: dict[str, Any]) -> None:
-        written["hospitals"][0] |= {
-            "applications": [PROGRAM],
-            "ehr": {"application": EHR, "issuer": EHR_ISSUER, "keys": [public_members(ehr_key)]},
-            "release": "v1@000000000000",
-            "models": [{"name": MODEL, "release": "v2@000000000000", "applications": [RESEARCH]}],
-        }
-
-    found = settings("prod", folder, change)
-    if found.gateway is None:
-        raise AssertionError("production has a gateway")
-    return found.gateway, found.hospitals[0]
-
-
-def workloads(*, recorder: bool = False) -> dict[str, Workload]:
-    """Return the workloads of the table, with the services behind the gateway."""
-    rows = dict(workload_table.table().workloads)
-    for name, zone in (("care", "phi"), ("planning", "serving")):
-        rows[name] = replace(rows["planning"], zone=zone, service_account=f"stand-in-{name}", ports={"https": 8443})
-    if not recorder:
-        del rows[RECORDER]
-    return rows
-
-
-def routes(gateway: Gateway, hospital: Hospital, *, recorder: bool = False) -> HospitalRoutes:
-    """Return the hospital's routes to these workloads."""
-    rows = workloads(recorder=recorder)
-    served = table().served(rows, "readmission-risk", hospital.release, hospital.models)
-    return hospital_routes(gateway, hospital, served, rows)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from services.recorder.server import Logs, server
 from services.transport import ServerSettings, SpiffeId, TlsFiles
 from tests.support.databases.postgres import PostgresServer
 from tests.support.gateway.gateway_pki import HospitalAuthority
-from tests.support.gateway.gateway_world import HOSPITAL, RECORDER_ACCOUNT
+from tests.support.gateway.gateway_settings import HOSPITAL, RECORDER_ACCOUNT
 
 HOST = "127.0.0.1"
 

@@ -11,7 +11,7 @@ from services.transport import TlsFiles
 from tests.support.databases.postgres import PostgresServer
 from tests.support.gateway.envoy_gateway import free_port
 from tests.support.gateway.gateway_pki import HospitalAuthority
-from tests.support.gateway.gateway_world import RECORDER_ACCOUNT
+from tests.support.gateway.gateway_settings import RECORDER_ACCOUNT
 from tests.support.gateway.recorder_world import HOST, RunningRecorder, write_files
 
 pytestmark = pytest.mark.process

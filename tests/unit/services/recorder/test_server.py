@@ -22,7 +22,8 @@ from tests.support.databases.postgres import PostgresServer
 from tests.support.gateway import envoy_gateway as eg
 from tests.support.gateway.gateway_callers import EHR, HOOK, PROGRAM, bearer, token
 from tests.support.gateway.gateway_pki import HospitalAuthority, write
-from tests.support.gateway.gateway_world import HOSPITAL, RECORDER_ACCOUNT, World, world
+from tests.support.gateway.gateway_settings import HOSPITAL, RECORDER_ACCOUNT
+from tests.support.gateway.gateway_world import World, world
 from tests.support.gateway.recorder_world import HOST, RunningRecorder, count, metrics_port, sample, write_files
 
 pytestmark = pytest.mark.process

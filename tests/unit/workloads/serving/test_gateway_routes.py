@@ -19,7 +19,8 @@ from tests.support.gateway.gateway_callers import (
     signing_key,
     token,
 )
-from tests.support.gateway.gateway_world import HOSPITAL, MODEL, World, gateway_settings, routes
+from tests.support.gateway.gateway_settings import HOSPITAL, MODEL, gateway_settings, routes
+from tests.support.gateway.gateway_world import World
 from tests.support.stack.mocked_stack import settings
 from workloads.serving.gateway_routes import gateway_objects
 

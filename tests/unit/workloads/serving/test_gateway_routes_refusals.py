@@ -18,7 +18,8 @@ from tests.support.gateway.gateway_callers import (
     signing_key,
     token,
 )
-from tests.support.gateway.gateway_world import MODEL, World
+from tests.support.gateway.gateway_settings import MODEL
+from tests.support.gateway.gateway_world import World
 from workloads.serving.routes import table
 
 pytestmark = pytest.mark.process

@@ -12,7 +12,8 @@ import tenacity
 
 from tests.support.gateway.gateway_callers import EHR, HOOK, REFUSED, bearer
 from tests.support.gateway.gateway_pki import HospitalAuthority, write
-from tests.support.gateway.gateway_world import HOSPITAL, World
+from tests.support.gateway.gateway_settings import HOSPITAL
+from tests.support.gateway.gateway_world import World
 
 pytestmark = pytest.mark.process
 
