@@ -167,10 +167,13 @@ class PoolTable:
         The value of each PriorityClass, and whether its pods take the place of others.
     of_accounts
         The priority classes that the pods of a ServiceAccount may have.
+    node_classes
+        Whether the nodes of each class have a taint, so that no pod is on them that does not choose them.
     """
 
     classes: Mapping[str, tuple[int, bool]]
     of_accounts: Mapping[str, tuple[str, ...]]
+    node_classes: Mapping[str, bool]
 
 
 @cache
@@ -191,5 +194,10 @@ def _pools(document: Any, workloads: Any) -> PoolTable:
                 for pool in (row["pool"], *([_STAGING] if row["pods"].get("per_release") else []))
             )
             for row in workloads["workloads"].values()
+        },
+        node_classes={
+            str(nodes["name"]): bool(nodes.get("tainted", True))
+            for row in pools.values()
+            for nodes in row["nodes"].values()
         },
     )

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from policy_pack.errors import PackError
-from policy_pack.stack import audit_devices, stack_config
+from policy_pack.stack import audit_devices, hospital_entries, stack_config
 from policy_pack.stack.audit_devices import AuditDevice
+from policy_pack.stack.hospital_entries import HospitalEntry
 from policy_pack.stack.live import Live
 
 # An endpoint that only connects to workloads has no port; the port is that of the flow.
@@ -96,6 +97,8 @@ class Addresses:
         The network of pods, which is that of the VPC on EKS; empty where the configuration does not have it.
     alarms
         The address to which alarms are sent; empty where the configuration does not have it.
+    entries
+        What the configuration says of each hospital.
     """
 
     shared: Mapping[str, Endpoint]
@@ -107,6 +110,7 @@ class Addresses:
     vault: str = ""
     pods: str = ""
     alarms: str = ""
+    entries: Mapping[str, HospitalEntry] = field(default_factory=dict)
 
     def of(self, hospital: str, endpoint: str) -> Endpoint | None:
         """Return the address of an endpoint for a hospital."""
@@ -174,6 +178,7 @@ def _addresses(settings: Mapping[str, Any]) -> Addresses:
         vault=vault,
         pods=str((settings.get("networks") or {}).get("pods") or vpc or ""),
         alarms=str(settings.get("alarms") or ""),
+        entries=hospital_entries.read(settings),
     )
 
 

@@ -159,6 +159,9 @@ CASES = [
         "north-data: run pods as any ServiceAccount",
         number=1,
     ),
+    _seed("AC-01 RolePolicy policy", "allows s3:* on every resource"),
+    _seed("AC-01 RolePolicy policy", "allows iam:*", number=1),
+    _seed("AC-08 BucketPolicy policy", "holds PHI, and its policy does not deny principals", number=1),
     _seed("AUD-01 Trail dropped", "has no CloudTrail trail", "no trail records"),
     _seed(
         "TX-03 gateway.envoyproxy.io/ClientTrafficPolicy spec.tls.clientValidation.optional",

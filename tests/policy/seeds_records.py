@@ -130,7 +130,7 @@ RECORDS = [
         )
     ),
     seed("BCP-01", _PLAN, "rules[0].schedule", GONE),
-    seed("BCP-01", _PLAN, "rules", lambda rules: [*rules, {**rules[0], "copyActions": [_FOREIGN]}], hides=False),
+    seed("AC-18", _PLAN, "rules", lambda rules: [*rules, {**rules[0], "copyActions": [_FOREIGN]}], hides=False),
     seed("BCP-01", _PLAN, "rules[0].targetVaultName", "other"),
     seed("BCP-01", _PLAN, "rules[0].completionWindow", 30).with_("rules[0].startWindow", 60),
     seed("BCP-01", _PLAN, "rules[0].copyActions[0].lifecycle", {"deleteAfter": 1}, hides=False),

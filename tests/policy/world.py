@@ -148,7 +148,10 @@ def vault_roles(hospital: str) -> list[Resource]:
                 "name": "analyst",
                 "dbName": "readmission",
                 "creationStatements": statements,
-                "revocationStatements": ['DROP ROLE "{{name}}";'],
+                "revocationStatements": [
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';",
+                    'DROP ROLE "{{name}}";',
+                ],
                 "defaultTtl": 900,
                 "maxTtl": 3600,
             },

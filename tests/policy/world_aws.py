@@ -123,17 +123,7 @@ def bucket(hospital: str, data: str) -> list[Resource]:
         build(
             "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
             name,
-            own
-            | {
-                "rules": [
-                    {
-                        "id": "retention",
-                        "status": "Enabled",
-                        "expiration": {"days": 2555},
-                        "noncurrentVersionExpiration": {"noncurrentDays": 2555},
-                    }
-                ]
-            },
+            own | {"rules": [{"id": "retention", "status": "Enabled", **_ends(data)}]},
         ),
         build("aws:s3/bucketPolicy:BucketPolicy", name, own | {"policy": document(*statements)}),
     ]
@@ -153,13 +143,28 @@ def bucket(hospital: str, data: str) -> list[Resource]:
     return found
 
 
+def _ends(data: str) -> dict[str, Any]:
+    """Return when objects of a class end, as a hospital's entry says by default."""
+    noncurrent = {"noncurrentVersionExpiration": {"noncurrentDays": 30}}
+    match data:
+        case "raw":
+            return {"expiration": {"days": 30}, **noncurrent}
+        case "models":
+            return {"abortIncompleteMultipartUpload": {"daysAfterInitiation": 1}}
+        case "audit":
+            return {"expiration": {"days": 2555}, "noncurrentVersionExpiration": {"noncurrentDays": 2555}}
+        case _:
+            return {"expiration": {"days": 2190}, **noncurrent}
+
+
 def _replication(name: str, own: dict[str, Any]) -> Resource:
     destination = {
         "bucket": f"arn:aws:s3:::{name}-dr",
         "encryptionConfiguration": {"replicaKmsKeyId": f"arn:aws:kms:us-west-2:{ACCOUNT}:key/dr"},
     }
     encrypted = {"sseKmsEncryptedObjects": {"status": "Enabled"}}
-    rules = [{"status": "Enabled", "destination": destination, "sourceSelectionCriteria": encrypted}]
+    rule = {"status": "Enabled", "destination": destination, "sourceSelectionCriteria": encrypted}
+    rules = [{**rule, "deleteMarkerReplication": {"status": "Enabled"}}]
     return build("aws:s3/bucketReplicationConfig:BucketReplicationConfig", name, own | {"role": "x", "rules": rules})
 
 

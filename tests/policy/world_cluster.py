@@ -1,7 +1,11 @@
 """The cluster of the compliant stack: Jobs, a model, and the objects that all hospitals share."""
 
+import string
+
+from policy_pack import tables
+from policy_pack.controls.workloads.alerts import required
 from policy_pack.facts.releases import source_attributes
-from policy_pack.facts.zone_table import zones
+from policy_pack.facts.zone_table import PLATFORM, zones
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build
 from tests.policy.world_admission import admission, priority_classes
@@ -10,6 +14,8 @@ from tests.policy.world_pods import MODEL_PORT, REPLACED_WHEN_READY, container, 
 from tests.policy.world_zones import namespace, policies
 
 RELEASE = "0123456789abcdef"
+
+
 _RECORD = {
     "time": "%START_TIME%",
     "method": "%REQ(:METHOD)%",
@@ -69,9 +75,16 @@ def model(hospital: str) -> list[Resource]:
         "logger": {"mode": "all", "url": f"http://sink.{hospital}-phi.svc"},
         "model": {"runtime": "risk", "storageUri": f"s3://hmlops-prod-{hospital}-models/readmission/v1/{RELEASE}"},
     }
+    metadata = meta(name, hospital, zone, **papers)
+    metadata["annotations"] |= {"serving.kserve.io/deploymentMode": "Standard"}
+    variables = {"serving": f"{hospital}-serving", "data": f"{hospital}-data", "model": name, "threshold": "0"}
     alerts = [
-        {"alert": what, "expr": f'x{{model="{name}"}}', "labels": {"watch": what}}
-        for what in ("drift", "calibration", "errors", "latency")
+        {
+            "alert": what,
+            "expr": string.Template(row.expr).substitute(variables),
+            "labels": {"watch": row.watch, "severity": "critical", "hospital": hospital},
+        }
+        for what, row in required().alerts.items()
     ]
     selector = {"matchLabels": {"app.kubernetes.io/name": "model-server"}}
     return [
@@ -91,7 +104,7 @@ def model(hospital: str) -> list[Resource]:
         build(
             "kubernetes:serving.kserve.io/v1beta1:InferenceService",
             f"{hospital}-{name}",
-            {"metadata": meta(name, hospital, zone, **papers), "spec": {"predictor": predictor}},
+            {"metadata": metadata, "spec": {"predictor": predictor}},
         ),
         build(
             "kubernetes:policy/v1:PodDisruptionBudget",
@@ -103,7 +116,21 @@ def model(hospital: str) -> list[Resource]:
             f"{hospital}-model",
             {"metadata": meta("model", hospital, zone), "spec": {"groups": [{"name": "model", "rules": alerts}]}},
         ),
+        *(_monitor(hospital, workload) for workload in ("model-server", "planner", "envoy")),
     ]
+
+
+def _monitor(hospital: str, workload: str) -> Resource:
+    spec = {
+        "selector": {"matchLabels": {"app.kubernetes.io/name": workload}},
+        "podMetricsEndpoints": [{"path": "/metrics"}],
+    }
+    metadata = meta(workload, hospital, zones().workload_zones[workload])
+    return build(
+        "kubernetes:monitoring.coreos.com/v1:PodMonitor",
+        f"{hospital}-{workload}",
+        {"metadata": metadata, "spec": spec},
+    )
 
 
 def platform() -> list[Resource]:
@@ -134,6 +161,7 @@ def platform() -> list[Resource]:
         "namespace": "envoy-gateway-system",
     }
     controller = "gateway.envoyproxy.io/gatewayclass-controller"
+    chart = next(one for one in tables.document(PLATFORM)["charts"] if one["name"] == "cert-manager")
     return [
         *priority_classes(),
         *admission(),
@@ -213,7 +241,7 @@ def platform() -> list[Resource]:
         build(
             "kubernetes:helm.sh/v3:Release",
             "cert-manager",
-            {"chart": "cert-manager", "version": "1.18.2", "values": {"replicas": 2}},
+            {"chart": chart["chart"], "version": chart["version"], "values": chart["values"]},
         ),
     ]
 

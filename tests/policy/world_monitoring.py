@@ -92,10 +92,20 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
     values = [f"arn:aws:s3:::hmlops-prod-{name}-{data}/" for name in hospitals for data in CLASSES]
     feature = "aws:guardduty/detectorFeature:DetectorFeature"
     return [
+        *(
+            build(
+                "aws:cloudwatch/logGroup:LogGroup",
+                name.strip("/").replace("/", "-"),
+                {"name": name, "kmsKeyId": PLATFORM_KEY, "retentionInDays": 400, "tags": tags()},
+                protect=True,
+            )
+            for name in ("/aws/eks/eks/cluster", "/aws/rds/cluster/warehouse/postgresql", "kafka")
+        ),
         build(
             "aws:cloudwatch/logGroup:LogGroup",
             "flow",
             {"arn": "arn:logs:flow", "kmsKeyId": PLATFORM_KEY, "retentionInDays": 400, "tags": tags()},
+            protect=True,
         ),
         build(
             "aws:cloudwatch/logGroup:LogGroup",
@@ -107,6 +117,7 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
                 "retentionInDays": 400,
                 "tags": tags(),
             },
+            protect=True,
         ),
         build(
             "aws:cloudtrail/trail:Trail",
@@ -154,7 +165,10 @@ def watchers(hospitals: tuple[str, ...]) -> list[Resource]:
         build(
             "aws:cfg/deliveryChannel:DeliveryChannel",
             "recorder",
-            {"s3BucketName": f"hmlops-prod-{hospitals[0]}-audit"},
+            {
+                "s3BucketName": f"hmlops-prod-{hospitals[0]}-audit",
+                "snapshotDeliveryProperties": {"deliveryFrequency": "TwentyFour_Hours"},
+            },
         ),
         build("aws:cfg/recorderStatus:RecorderStatus", "recorder", {"name": "default", "isEnabled": True}),
     ]

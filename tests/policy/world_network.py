@@ -21,6 +21,7 @@ def network() -> list[Resource]:
             "endpoints",
             own
             | {
+                "id": "sg-endpoints",
                 "ingress": [{"protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrBlocks": ["10.40.0.0/16"]}],
                 "tags": tags(),
             },
@@ -74,6 +75,7 @@ def network() -> list[Resource]:
                     "vpcEndpointType": "Interface",
                     "privateDnsEnabled": True,
                     "subnetIds": ["subnet-private"],
+                    "securityGroupIds": ["sg-endpoints"],
                     "policy": policy,
                 },
             )

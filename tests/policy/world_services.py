@@ -15,6 +15,8 @@ _PARAMETERS = {
     "log_disconnections": "1",
 }
 _QUEUE = "arn:aws:sqs:us-east-1:123456789012:work"
+
+
 _NO_STRANGERS = {
     "Effect": "Deny",
     "Principal": "*",
@@ -50,11 +52,18 @@ def cluster() -> list[Resource]:
                 "id": "lt-1",
                 "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": ebs}],
                 "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1},
-                "networkInterfaces": [{"associatePublicIpAddress": "false"}],
+                "networkInterfaces": [{"associatePublicIpAddress": "false", "securityGroups": ["sg-endpoints"]}],
             },
         ),
         build(
-            "aws:eks/nodeGroup:NodeGroup", "nodes", {"launchTemplate": {"id": "lt-1", "version": "1"}, "tags": tags()}
+            "aws:eks/nodeGroup:NodeGroup",
+            "nodes",
+            {
+                "launchTemplate": {"id": "lt-1", "version": "1"},
+                "labels": {"healthcare-mlops/node-class": "serving"},
+                "taints": [{"key": "healthcare-mlops/node-class", "value": "serving", "effect": "NO_SCHEDULE"}],
+                "tags": tags(),
+            },
         ),
         build("aws:eks/addon:Addon", "vpc-cni", {"addonVersion": "v1.20.1-eksbuild.1"}),
         build(
@@ -119,6 +128,7 @@ def stores() -> list[Resource]:
         "enabledCloudwatchLogsExports": ["postgresql"],
         "tags": tags("shared", "curated", phi="true", backup="daily"),
     }
+    curated = tags("shared", "curated", phi="true")
     parameters = {"parameters": [{"name": name, "value": value} for name, value in _PARAMETERS.items()]}
     machine = {"monitoringInterval": 60, "publiclyAccessible": False, "autoMinorVersionUpgrade": True}
     return [
@@ -132,6 +142,7 @@ def stores() -> list[Resource]:
                 "imageTagMutability": "IMMUTABLE",
                 "tags": tags(),
             },
+            protect=True,
         ),
         build(
             "aws:ecr/repositoryPolicy:RepositoryPolicy",
@@ -150,19 +161,40 @@ def stores() -> list[Resource]:
             "work",
             {"queueUrl": "work", "policy": document(tls_only("sqs:*", _QUEUE))},
         ),
-        build("aws:rds/clusterParameterGroup:ClusterParameterGroup", "warehouse", {"name": "warehouse"} | parameters),
+        build(
+            "aws:rds/clusterParameterGroup:ClusterParameterGroup",
+            "warehouse",
+            {"name": "warehouse", "tags": curated} | parameters,
+        ),
+        build(
+            "aws:rds/subnetGroup:SubnetGroup",
+            "warehouse",
+            {"name": "warehouse", "subnetIds": ["subnet-private", "subnet-second"], "tags": curated},
+        ),
         build("aws:rds/parameterGroup:ParameterGroup", "worklist", {"name": "worklist"} | parameters),
         build(
             "aws:rds/cluster:Cluster",
             "warehouse",
-            database | {"clusterIdentifier": "warehouse", "dbClusterParameterGroupName": "warehouse"},
+            database
+            | {
+                "clusterIdentifier": "warehouse",
+                "dbClusterParameterGroupName": "warehouse",
+                "dbSubnetGroupName": "warehouse",
+                "vpcSecurityGroupIds": ["sg-endpoints"],
+                "copyTagsToSnapshot": True,
+            },
             protect=True,
         ),
         *(
             build(
                 "aws:rds/clusterInstance:ClusterInstance",
                 f"warehouse-{zone}",
-                {"clusterIdentifier": "warehouse", "availabilityZone": f"{REGION}{zone}", **machine},
+                {
+                    "clusterIdentifier": "warehouse",
+                    "availabilityZone": f"{REGION}{zone}",
+                    "tags": curated,
+                    **machine,
+                },
             )
             for zone in ("a", "b")
         ),

@@ -33,6 +33,16 @@ def namespace(hospital: str, zone: str) -> list[Resource]:
             {"metadata": meta("default-deny", hospital, zone), "spec": closed},
         ),
         build(
+            "kubernetes:core/v1:ResourceQuota",
+            name,
+            {"metadata": meta("quota", hospital, zone), "spec": {"hard": {"pods": "20"}}},
+        ),
+        build(
+            "kubernetes:core/v1:LimitRange",
+            name,
+            {"metadata": meta("limits", hospital, zone), "spec": {"limits": [{"type": "Container"}]}},
+        ),
+        build(
             "kubernetes:security.istio.io/v1:PeerAuthentication",
             name,
             {

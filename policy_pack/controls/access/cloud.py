@@ -1,5 +1,7 @@
 """IAM policies, roles and users, S3 public access, bucket policies and key policies."""
 
+import re
+
 from policy_pack.controls.rules import ANY, join_check, resource_check
 from policy_pack.facts.iam.callers import account_of, own_account
 from policy_pack.facts.iam.conditions import applies_to_unlisted, equals_exactly, is_restricted_by
@@ -28,6 +30,8 @@ _FULL_ACCESS_POLICIES = (
     "AmazonS3FullAccess",
     "AWSKeyManagementServicePowerUser",
 )
+# Properties that name the role of a service of AWS.
+_ROLE = re.compile(r"(^|\.)(role|\w*[rR]oleArn)$")
 _CALLER_KEYS = (
     "aws:PrincipalArn",
     "aws:PrincipalOrgID",
@@ -138,6 +142,14 @@ def public_access_is_blocked(resource: Resource) -> Findings:
         yield from expect(resource.at(flag), is_true, f"{flag} is not true")
 
 
+@join_check("AC-05", "aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock")
+def public_access_is_blocked_in_this_account(block: Resource, context: StackContext) -> Findings:
+    """Refuse a block of another account, which leaves the buckets of this one open."""
+    own, account = own_account(context.graph), block.at("accountId")
+    message = f"blocks public access of another account than this stack's ({own}); leave accountId out"
+    yield from expect(account, lambda value: not value or not own or str(value) == own, message)
+
+
 @resource_check("AC-05", "aws:ebs/snapshotBlockPublicAccess:SnapshotBlockPublicAccess")
 def public_snapshots_are_blocked(resource: Resource) -> Findings:
     """Require that all public sharing of EBS snapshots is blocked, existing snapshots included."""
@@ -164,7 +176,7 @@ def services_have_roles_of_the_account(resource: Resource, context: StackContext
         return
     own = own_account(context.graph)
     for path, value in leaves(resource.props):
-        account = account_of(value) if path.endswith(("roleArn", "RoleArn")) and isinstance(value, str) else ""
+        account = account_of(value) if _ROLE.search(path) and isinstance(value, str) else ""
         if account and own and account != own:
             yield violation("has the role of another account", path)
 

@@ -5,6 +5,7 @@ from policy_pack.facts.iam.conditions import requires_mfa
 from policy_pack.facts.iam.documents import statements
 from policy_pack.facts.iam.trust import is_assumed_by_people
 from policy_pack.facts.postgres.logins import ROLE as DATABASE_ROLE
+from policy_pack.facts.vault.policies import unreadable
 from policy_pack.stack.checks import Findings, StackContext, between, expect, guarded, not_yet_known, violation
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.kinds import (
@@ -12,6 +13,7 @@ from policy_pack.stack.kinds import (
     VAULT_AUTH_METHOD,
     VAULT_JWT_ROLE,
     VAULT_KUBERNETES_ROLE,
+    VAULT_POLICY,
 )
 from policy_pack.stack.values import NotKnownError
 
@@ -24,6 +26,16 @@ QUOTA = "vault:index/quotaRateLimit:QuotaRateLimit"
 def vault_tokens_expire(role: Resource) -> Findings:
     """Require a token TTL."""
     yield from expect(role.at("tokenTtl"), between(1, _MAX_SECONDS), "token_ttl is not between 1 s and 1 h")
+
+
+@resource_check("AC-12", VAULT_POLICY)
+def vault_policies_can_be_read(policy: Resource) -> Findings:
+    """Refuse the text of a policy that is not understood as a whole, so that nobody knows what it grants."""
+    text = policy.at("policy")
+    reason = unreadable(text)
+    if reason:
+        message = f"its text is no policy that the pack understands ({reason}); write path blocks with capabilities"
+        yield violation(message, text.path)
 
 
 # --- break glass -------------------------------------------------------------------------------------
@@ -86,6 +98,16 @@ def vault_tokens_have_a_maximum_ttl(role: Resource) -> Findings:
 def database_credentials_expire(role: Resource) -> Findings:
     """Require a maximum TTL of database credentials."""
     yield from expect(role.at("maxTtl"), between(1, _MAX_SECONDS), "max_ttl of credentials is not between 1 s and 1 h")
+
+
+@resource_check("AC-16", DATABASE_ROLE)
+def database_sessions_end_with_their_lease(role: Resource) -> Findings:
+    """Require that the end of a lease ends the open sessions of its login, and removes the login."""
+    ends = " ".join(str(one) for one in role.at("revocationStatements").whole() or ())
+    for statement, what in (("pg_terminate_backend", "open sessions"), ("DROP ROLE", "login")):
+        if statement not in ends:
+            message = f"leaves the {what} after a lease; add {statement} to revocationStatements"
+            yield violation(message, "revocationStatements")
 
 
 @resource_check("AC-16", ROLE)

@@ -160,3 +160,13 @@ def hospitals_have_agreement_and_contact(namespace_object: Resource, context: St
     if zone_of(namespace_object, context) == "phi":
         for name, message in _CONTACT.items():
             yield from expect(context.annotation(namespace_object, name), is_set, message)
+
+
+@context_check("INV-01", NAMESPACE)
+def contacts_are_those_of_the_entry(namespace_object: Resource, context: StackContext) -> Findings:
+    """Require the agreement and the contacts of the hospital's own entry: a notice of a breach names its patients."""
+    hospital = hospital_of_namespace(namespace_name(namespace_object))
+    entry = context.addresses.entries.get(hospital) if context.addresses else None
+    for name, expected in entry.contact.items() if entry else ():
+        message = f"has another {name} than the entry of {hospital} (contact); take it from there"
+        yield from expect(context.annotation(namespace_object, name), one_of(None, expected), message)

@@ -1,14 +1,26 @@
 """How long records are kept: log groups, the buckets to which records are delivered, and AWS Config."""
 
+from collections.abc import Iterator
+
 from policy_pack.controls.rules import join_check, resource_check
 from policy_pack.facts.records.deliveries import record_buckets
 from policy_pack.facts.records.table import records
 from policy_pack.facts.structure import AUDIT, may_hold
-from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, one_of
+from policy_pack.stack.checks import Findings, StackContext, expect, guarded, is_empty, one_of, violation
 from policy_pack.stack.graph import Resource
-from policy_pack.stack.kinds import BUCKET, BUCKET_KEYS, BUCKET_LIFECYCLE, LOG_GROUP
+from policy_pack.stack.kinds import (
+    BUCKET,
+    BUCKET_KEYS,
+    BUCKET_LIFECYCLE,
+    DATABASES,
+    EKS,
+    LOG_GROUP,
+    RDS_CLUSTER,
+    RDS_INSTANCE,
+)
 from policy_pack.stack.values import View
 
+_DATABASE_LOGS = {RDS_CLUSTER: ("cluster", "clusterIdentifier"), RDS_INSTANCE: ("instance", "identifier")}
 _CONFIG_RETENTION = "aws:cfg/retentionConfiguration:RetentionConfiguration"
 
 
@@ -26,6 +38,26 @@ def logs_are_kept_one_year(group: Resource) -> Findings:
         one_of(None, "", "STANDARD", "INFREQUENT_ACCESS"),
         "is of a class that keeps its events for days",
     )
+
+
+@join_check("AUD-03", *DATABASES, EKS)
+def logs_of_services_are_declared(service: Resource, context: StackContext) -> Findings:
+    """Require the log groups to which a service writes: it makes them itself otherwise, without key and retention."""
+    for name in _log_groups(service):
+        if not context.graph.where("name", name, LOG_GROUP):
+            yield violation(f"writes to the log group {name}, which the stack does not declare; declare it")
+
+
+def _log_groups(service: Resource) -> Iterator[str]:
+    """Return the names of a service's log groups, as AWS makes them."""
+    if service.kind == EKS:
+        if not service.at("enabledClusterLogTypes").absent:
+            yield f"/aws/eks/{service.at('name').text()}/cluster"
+        return
+    kind, name = _DATABASE_LOGS[service.kind]
+    if service.at(name).text():
+        for log in service.at("enabledCloudwatchLogsExports").items():
+            yield f"/aws/rds/{kind}/{service.at(name).text()}/{log.text()}"
 
 
 @resource_check("AUD-03", _CONFIG_RETENTION)

@@ -65,7 +65,7 @@ def plans_make_the_required_backups(plan: Resource, context: StackContext) -> Fi
             return
 
 
-@join_check("BCP-01", PLAN)
+@join_check("AC-18", PLAN)
 def plans_copy_to_vaults_of_the_account(plan: Resource, context: StackContext) -> Findings:
     """Refuse copies of backups to another account, whichever rule makes them."""
     for rule in plan.at("rules").items():
@@ -120,11 +120,17 @@ def _tests_restores(plan: Resource, context: StackContext) -> bool:
         bool(selected)
         and all(_finds_stores(selection, context) for selection in selected)
         and schedule(plan.at("scheduleExpression").text()).monthly
-        and not points.at("includeVaults").absent
+        and any(_is_vault(vault, context) for vault in points.at("includeVaults").items())
         and points.at("excludeVaults").absent
         and not points.at("recoveryPointTypes").absent
         and (points.at("selectionWindowDays").value or 0) <= RETENTION_DAYS
     )
+
+
+def _is_vault(included: View, context: StackContext) -> bool:
+    """Return whether a restore test takes recovery points of a vault of the stack, or of every vault."""
+    name = included.text().rpartition(":")[2]
+    return name == "*" or any(name == vault.at("name").raw for vault in context.graph.of(BACKUP_VAULT))
 
 
 def _finds_stores(selection: Resource, context: StackContext) -> bool:

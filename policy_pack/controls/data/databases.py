@@ -7,6 +7,8 @@ from policy_pack.stack.checks import (
     between,
     expect,
     has_all,
+    is_set,
+    is_true,
     not_yet_known,
     violation,
 )
@@ -56,6 +58,14 @@ def databases_have_enhanced_monitoring(database: Resource) -> Findings:
     yield from expect(
         database.at("monitoringInterval"), between(1, 60), "has no Enhanced Monitoring (monitoringInterval)"
     )
+
+
+@resource_check("ENC-07", RDS_INSTANCE, RDS_CLUSTER_INSTANCE)
+def queries_are_encrypted(database: Resource) -> Findings:
+    """Require a key for Performance Insights, which keeps the text of queries."""
+    if is_true(database.at("performanceInsightsEnabled").value):
+        message = "keeps the text of its queries with the key of AWS; set performanceInsightsKmsKeyId"
+        yield from expect(database.at("performanceInsightsKmsKeyId"), is_set, message)
 
 
 @resource_check("VM-03", RDS_INSTANCE, RDS_CLUSTER_INSTANCE)

@@ -31,6 +31,8 @@ from policy_pack.stack.kinds import (
     INFERENCE_SERVICE,
     KEY,
     LOAD_BALANCER,
+    LOG_GROUP,
+    REPOSITORY,
 )
 from policy_pack.stack.pods import CONTAINER_OWNERS, containers
 from policy_pack.stack.text import known_text
@@ -40,6 +42,8 @@ _PROTECTED = (
     BUCKET,
     KEY,
     EKS,
+    LOG_GROUP,
+    REPOSITORY,
     *DATABASES,
     "aws:msk/cluster:Cluster",
     "aws:efs/fileSystem:FileSystem",

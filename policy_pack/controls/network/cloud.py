@@ -31,6 +31,7 @@ from policy_pack.stack.checks import (
     expect,
     guarded,
     is_empty,
+    is_set,
     is_true,
     not_yet_known,
     violation,
@@ -120,13 +121,16 @@ def vpcs_have_endpoints(vpc: Resource, context: StackContext) -> Findings:
 
 @resource_check("SEG-09", _ENDPOINT)
 def endpoints_have_the_name_of_the_service(endpoint: Resource) -> Findings:
-    """Require private DNS of interface endpoints, so that clients resolve the names of AWS to them."""
+    """Require private DNS, subnets and a group of interface endpoints, so that clients reach AWS by them."""
     if endpoint.at("vpcEndpointType").text() == "Interface":
         yield from expect(
             endpoint.at("privateDnsEnabled"),
             is_true,
             "has no private DNS, so clients use the service's public addresses",
         )
+        message = "has no security group of its own, so it has the default one of the network"
+        yield from expect(endpoint.at("securityGroupIds"), is_set, message)
+        yield from expect(endpoint.at("subnetIds"), is_set, "is in no subnet, so nothing reaches it")
 
 
 @resource_check("SEG-09", _ENDPOINT)

@@ -10,6 +10,9 @@ from policy_pack.facts.network.policies import (
     is_default_deny,
     policy_namespace,
 )
+from policy_pack.facts.network.selectors import required_values
+from policy_pack.facts.network.topology import NAME_LABEL
+from policy_pack.facts.structure import namespace_name, zone_of_namespace
 from policy_pack.facts.zone_table import SHARED, zones
 from policy_pack.stack.checks import (
     Findings,
@@ -102,6 +105,26 @@ def _peer(view: View, *, dns: bool) -> Findings:
     if dns and not peer.has_kube_dns_labels:
         path = f"{view.path}.podSelector.matchLabels.k8s-app"
         yield violation("allows DNS to something other than the pods of kube-dns", path)
+
+
+@resource_check("SEG-03", NETWORK_POLICY)
+def policies_are_in_force(policy: Resource) -> Findings:
+    """Refuse rules of a direction that policyTypes does not have: they look like a limit, and nobody enforces them."""
+    types = policy.at("spec.policyTypes")
+    for direction in ("Ingress", "Egress"):
+        rules = policy.at(f"spec.{direction.lower()}")
+        if not types.absent and not rules.absent and direction not in types.value:
+            message = f"has rules for {direction.lower()} that are not in force; remove them, or add {direction}"
+            yield violation(f"{message} to policyTypes", rules.path)
+
+
+@resource_check("SEG-03", NETWORK_POLICY)
+def policies_of_zones_name_their_workload(policy: Resource) -> Findings:
+    """Require that a policy with rules names the workloads of a zone: one of all pods admits those that come later."""
+    ruled = any(not policy.at(f"spec.{direction}").absent for direction in ("ingress", "egress"))
+    selector = policy.at("spec.podSelector")
+    if ruled and zone_of_namespace(namespace_name(policy)) and not required_values(selector.whole() or {}, NAME_LABEL):
+        yield violation(f"selects pods of every workload; name those that it is for ({NAME_LABEL})", selector.path)
 
 
 @context_check("SEG-04", NAMESPACE)

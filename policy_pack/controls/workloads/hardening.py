@@ -91,6 +91,8 @@ def _pod(pod: Pod) -> Findings:
         yield from expect(context.at(field), lambda group: group != 0, f"{field} is the group of root")
     for group in context.at("supplementalGroups").items():
         yield from expect(group, lambda number: number != 0, "is in the group of root")
+    # For containers that a controller adds to the pod, which have no profile of their own.
+    yield from expect(context.at("seccompProfile.type"), one_of(None, *_SECCOMP), "its pod has another seccomp profile")
     yield from _kernel_security(context)
 
 

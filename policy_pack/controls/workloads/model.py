@@ -1,4 +1,4 @@
-"""Model releases, their gates and alerts, and the separation of training from raw PHI."""
+"""Model releases, their gates, and the separation of training from raw PHI."""
 
 import re
 
@@ -25,8 +25,6 @@ from policy_pack.stack.kinds import (
 from policy_pack.stack.pods import POD_OWNERS, namespace, pod
 from policy_pack.stack.values import NotKnownError
 
-_RULES = "k8s:monitoring.coreos.com/PrometheusRule"
-_ALERTS = ("drift", "calibration", "errors", "latency")
 _GATES = re.compile(r"(?P<profile>[\w-]+):passed")
 _CLINICAL = "clinical"
 _ANNOTATIONS = {
@@ -107,38 +105,6 @@ def _metadata(service: Resource, context: StackContext) -> ReleaseMetadata | Non
     if context.settings.releases is None or not uri:
         return None
     return read(local_path(context.settings.releases, uri), uri.rstrip("/").rpartition("/")[2])
-
-
-@join_check("ML-03", INFERENCE_SERVICE)
-def models_have_alerts(service: Resource, context: StackContext) -> Findings:
-    """Require alerts (label watch) for drift, calibration, errors and latency with the name of the model."""
-    name, namespace_name = service.at("metadata.name").text(), namespace(service).text()
-    alerts: list[tuple[str, str, str]] = context.graph.memo("alerts", _alerts)
-    covered = {
-        subject
-        for subject, alert_namespace, expression in alerts
-        if _concerns(expression, name, namespace_name, alert_namespace)
-    }
-    for subject in _ALERTS:
-        if subject not in covered:
-            yield violation(f"has no alert for {subject}")
-
-
-def _alerts(graph: Graph) -> list[tuple[str, str, str]]:
-    """Return the watched quantity of each alert, its namespace and its expression."""
-    return [
-        (alert.at("labels.watch").text(), namespace(rule).text(), alert.at("expr").text())
-        for rule in graph.of(_RULES)
-        for group in rule.at("spec.groups").items()
-        for alert in group.at("rules").items()
-        if not alert.at("alert").absent
-    ]
-
-
-def _concerns(expression: str, name: str, namespace_name: str, alert_namespace: str) -> bool:
-    """Return whether an alert concerns a model: models of hospitals share names, and those of one its namespace."""
-    named = re.search(rf"(?<![\w-]){re.escape(name)}(?!\w)", expression)
-    return named is not None and (namespace_name in expression or alert_namespace == namespace_name)
 
 
 # --- training --------------------------------------------------------------------------------------

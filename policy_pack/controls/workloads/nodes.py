@@ -3,6 +3,7 @@
 import re
 
 from policy_pack.controls.rules import context_check, join_check, resource_check, stack_check
+from policy_pack.facts.zone_table import pool_table
 from policy_pack.stack.checks import (
     Findings,
     StackContext,
@@ -85,7 +86,28 @@ def node_pools_have_a_declared_class(pool: Resource, context: StackContext) -> F
 def nodes_have_no_remote_access(group: Resource) -> Findings:
     """Refuse remote access, and require a launch template, which alone can require IMDSv2."""
     yield from expect(group.at("remoteAccess"), is_empty, "allows remote access by SSH")
-    yield from expect(group.at("launchTemplate"), is_set, "has no launch template that requires IMDSv2")
+    template = group.at("launchTemplate")
+    named = template.at("name") if template.at("id").absent else template.at("id")
+    yield from expect(named, is_set, "has no launch template that requires IMDSv2")
+
+
+@context_check("CM-03", NODE_GROUP)
+def nodes_keep_other_pods_away(group: Resource, context: StackContext) -> Findings:
+    """Require the label of a node class of the pools, and its taint: without it any pod is put beside PHI."""
+    key, classes = f"{context.settings.prefix}/node-class", pool_table().node_classes
+    label = group.at("labels").key(key)
+    name = label.text()
+    if name not in classes:
+        message = f"has the node class {name or 'none'} (label {key}), which pools.yaml does not have"
+        yield violation(message, label.path)
+    elif classes[name] and not any(_is_taint(taint, key, name) for taint in group.at("taints").items()):
+        message = f"has no taint {key}={name} (NO_SCHEDULE), so pods of other zones are put on its nodes"
+        yield violation(message, "taints")
+
+
+def _is_taint(taint: View, key: str, name: str) -> bool:
+    found = tuple(taint.at(field).text() for field in ("key", "value", "effect"))
+    return found == (key, name, "NO_SCHEDULE")
 
 
 @resource_check("CM-03", EKS)

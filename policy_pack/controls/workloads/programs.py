@@ -137,6 +137,8 @@ def _variable(resource: Resource, variable: View) -> Findings:
         named = name or "a variable without a name"
         yield violation(f"sets {named}, which can change what its program does", value.path)
     source = variable.at("valueFrom")
+    if not value.absent and not source.absent:
+        yield violation(f"gives {name} a value and a source; remove one of them", value.path)
     path = source.at("fieldRef.fieldPath")
     if not source.at("fieldRef").absent:
         yield from expect(path, lambda text: _is_like(table.fields, text), "has no such field of its pod")

@@ -6,7 +6,7 @@ from ipaddress import IPv6Network, ip_network
 from typing import Any
 
 from policy_pack.facts.network.ports import ALL_PORTS, NamedPorts, PortRange, all_ports
-from policy_pack.facts.network.selectors import matches_all, normalized
+from policy_pack.facts.network.selectors import matches_all, normalized, required_values
 from policy_pack.facts.zone_table import DNS_PORTS
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.kinds import NAMESPACE
@@ -57,15 +57,7 @@ class Peer:
 
         The API server sets the label of the name. Whoever creates a namespace sets every other label.
         """
-        selector = self.namespace_selector or {}
-        name = (selector.get("matchLabels") or {}).get(NAMESPACE_NAME_LABEL)
-        required = [frozenset({name})] if name is not None else []
-        required += [
-            frozenset(one.get("values") or ())
-            for one in selector.get("matchExpressions") or ()
-            if (one.get("key"), one.get("operator")) == (NAMESPACE_NAME_LABEL, "In")
-        ]
-        return frozenset.intersection(*required) if required else None
+        return required_values(self.namespace_selector or {}, NAMESPACE_NAME_LABEL)
 
     @property
     def in_kube_dns_namespace(self) -> bool:

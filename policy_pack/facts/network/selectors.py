@@ -30,6 +30,18 @@ def normalized(selector: Mapping[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in parts.items() if part}
 
 
+def required_values(selector: Mapping[str, Any], key: str) -> frozenset[str] | None:
+    """Return the values of a label of which a selector requires one; None where it requires none."""
+    value = (selector.get("matchLabels") or {}).get(key)
+    required = [frozenset({value})] if value is not None else []
+    required += [
+        frozenset(one.get("values") or ())
+        for one in selector.get("matchExpressions") or ()
+        if (one.get("key"), one.get("operator")) == (key, "In")
+    ]
+    return frozenset.intersection(*required) if required else None
+
+
 def matches_all(selector: Mapping[str, Any]) -> bool:
     """Return whether a label selector has no requirement."""
     return not any(selector.values())

@@ -155,7 +155,10 @@ class Judge:
 
     def _names(self, result: Result, mutation: Mutation) -> bool:
         """Return whether a finding is about the changed resource, one beside it, or a path that names one."""
-        return result.urn in self._near(mutation) or mutation.subject.name in result.message
+        paths = {text for text in _identities(mutation.subject) if text.startswith("/")}
+        return result.urn in self._near(mutation) or any(
+            text in result.message for text in (mutation.subject.name, *paths)
+        )
 
     def _near(self, mutation: Mutation) -> set[str]:
         changed = [mutation.subject, *mutation.added, *(self._base.at(u) for u in mutation.removed)]

@@ -30,14 +30,14 @@ SPEC: tuple[Step, ...] = ("spec", "jobTemplate", "spec", "template", "spec", "co
         ),
         ("INT-05", "k8s:batch/CronJob", SPEC, IMAGE, "from the registry of another account"),
         (
-            "BCP-01",
+            "AC-18",
             "aws:backup/plan:Plan",
             ("rules", 0, "copyActions", 1),
             {"destinationVaultArn": VAULT},
             "copies to a vault of another account",
         ),
         (
-            "BCP-01",
+            "AC-18",
             "aws:backup/plan:Plan",
             ("rules", 0, "copyActions", 0, "destinationVaultArn"),
             "arn:aws:iam::999999999999:role/x",

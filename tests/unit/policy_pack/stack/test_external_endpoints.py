@@ -2,6 +2,7 @@
 
 from policy_pack.stack.external_endpoints import Addresses, Endpoint
 from policy_pack.stack.external_endpoints import read as read_places
+from policy_pack.stack.hospital_entries import HospitalEntry
 
 
 def test_addresses_are_read_from_a_stack_s_configuration() -> None:
@@ -23,6 +24,7 @@ def test_addresses_are_read_from_a_stack_s_configuration() -> None:
         frozenset({("north", "issuer"), ("north", "gateway-control"), ("north", "sign-in")}),
         vault="https://10.1.2.3:8200",
         pods="10.40.0.0/16",
+        entries={"north": HospitalEntry({"raw": 30, "curated": 2190}, {})},
     )
     gateway = {"jwksUri": "https://login.example/keys", "network": "10.41.1.0/24"}
     asked = read_places({**config, "healthcare-mlops:gateway": gateway})
