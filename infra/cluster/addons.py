@@ -4,12 +4,12 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pulumi
 import yaml
 from pulumi_aws import eks
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass as validated
 
 from infra.blocks.pod_identity_role import PodRole, PodRoleArgs
@@ -31,9 +31,10 @@ class Addon:
 
 @validated(frozen=True)
 class AddonTable:
-    """The Kubernetes version, and the add-ons for it."""
+    """The Kubernetes version, the image of nodes, and the add-ons for it."""
 
     kubernetes: str
+    node_image: Annotated[str, Field(pattern=r"^v\d{8}$")]
     addons: dict[str, Addon]
 
 

@@ -5,7 +5,8 @@ nodes before interruptions, which it reads from the queue. Its policy permits la
 tags and the node role only. The Cluster Autoscaler changes the size of the declared node groups and needs no
 permission to launch instances. With neither, node groups stay at their minimum size.
 
-The Helm chart of the autoscaler is one of the platform's charts (``workloads/platform/charts.yaml``).
+The Helm chart of the autoscaler is one of the platform's charts (``workloads/platform/charts.yaml``); Karpenter's
+NodePools are in ``infra.cluster.node_pools``.
 """
 
 import json
@@ -55,8 +56,11 @@ class NodeScalingArgs:
 class NodeScaling(pulumi.ComponentResource):
     """The autoscaler's role and, for Karpenter, the interruption queue and the instance profile of nodes.
 
-    The ServiceAccount has the name of the option ``autoscaler``.
+    The ServiceAccount has the name of the option ``autoscaler``. ``instance_profile`` is the name of the
+    latter, None without Karpenter.
     """
+
+    instance_profile: pulumi.Output[str] | None = None
 
     def __init__(self, name: str, args: NodeScalingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("healthcare-mlops:infra:NodeScaling", name, None, opts)
@@ -68,13 +72,14 @@ class NodeScaling(pulumi.ComponentResource):
             case Autoscaler.KARPENTER:
                 queue = self._interruption_queue()
                 # Declared here because Karpenter cannot create one: the VPC has no endpoint for IAM.
-                iam.InstanceProfile(
+                profile = iam.InstanceProfile(
                     "karpenter-node",
                     name=f"{self._stem}-node",
                     role=args.node_role_name,
                     tags=self._tags,
                     opts=self._child,
                 )
+                self.instance_profile = profile.name
                 arns = pulumi.Output.all(args.cluster_arn, args.node_role_arn, queue.arn)
                 self._role(arns.apply(lambda resolved: karpenter_policy(args.settings, *resolved)))
             case Autoscaler.CLUSTER_AUTOSCALER:
@@ -178,10 +183,12 @@ def _tag_condition(key: str, cluster_tag: str) -> dict[str, dict[str, object]]:
 _DESCRIBE = [
     "ec2:DescribeCapacityReservations",
     "ec2:DescribeImages",
+    "ec2:DescribeInstanceStatus",
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
     "ec2:DescribeInstances",
     "ec2:DescribeLaunchTemplates",
+    "ec2:DescribePlacementGroups",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSpotPriceHistory",
     "ec2:DescribeSubnets",

@@ -7,6 +7,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.cluster.node_classes import ANY_NODE, Placement, placement
+from infra.cluster.node_pools import NodeLaunch
 from infra.settings import ClusterKind, Endpoint, Images
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Cluster:
         Whether each zone has node classes.
     spans_zones
         Whether nodes are in several availability zones.
+    node_launch
+        What Karpenter launches nodes with; None without Karpenter.
     """
 
     provider: kubernetes.Provider
@@ -73,6 +76,7 @@ class Cluster:
     installs_platform: bool
     has_node_classes: bool
     spans_zones: bool
+    node_launch: NodeLaunch | None
 
     @property
     def when_unsatisfiable(self) -> str:

@@ -49,6 +49,7 @@ def _existing(settings: ExistingClusterSettings) -> Cluster:
         network=None,
         images=settings.images,
         installs_platform=False,
+        node_launch=None,
         has_node_classes=False,
         spans_zones=False,
     )

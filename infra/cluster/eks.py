@@ -10,6 +10,7 @@ from infra.cluster.cluster import DNS_PORTS, Cluster, cluster_provider
 from infra.cluster.control_plane import ControlPlane, ControlPlaneArgs
 from infra.cluster.image_repositories import ImageRepositories, ImageRepositoriesArgs, images
 from infra.cluster.node_groups import NodeGroups, NodeGroupsArgs
+from infra.cluster.node_pools import NodeLaunch
 from infra.cluster.volumes import Volumes, VolumesArgs, storage_class
 from infra.network.vpc import Network, NetworkArgs
 from infra.settings import EksSettings, Endpoint
@@ -41,7 +42,9 @@ def declare(
     )
     after_nodes = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[nodes]))
     addons = Addons("addons", AddonsArgs(settings, eks.name, eks.arn, before_nodes=False), after_nodes)
-    NodeScaling("scaling", NodeScalingArgs(settings, eks.name, eks.arn, nodes.role_arn, nodes.role_name), opts)
+    scaling = NodeScaling(
+        "scaling", NodeScalingArgs(settings, eks.name, eks.arn, nodes.role_arn, nodes.role_name), opts
+    )
     ImageRepositories("registry", ImageRepositoriesArgs(settings, nodes.role_arn), opts)
     # The kubeconfig resolves once the deployer has access and nodes can run pods.
     ready = pulumi.Output.all(eks.kubeconfig, *access.ids, *nodes.ids, *node_addons.ids, *addons.ids)
@@ -63,4 +66,7 @@ def declare(
         installs_platform=True,
         has_node_classes=True,
         spans_zones=True,
+        node_launch=None
+        if scaling.instance_profile is None
+        else NodeLaunch(scaling.instance_profile, volumes.key_arn, network.node_subnet_ids, network.groups["nodes"]),
     )

@@ -1,4 +1,8 @@
-"""EKS managed node groups with their launch templates, one a node class of the pools (``infra.cluster.pools``)."""
+"""EKS managed node groups with their launch templates, one a node class of the pools (``infra.cluster.pools``).
+
+With Karpenter they are the nodes that exist before it runs: a class that may be empty has none, as a group of no node
+would never grow.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +11,13 @@ import pulumi
 from pulumi_aws import ec2, eks, iam
 
 from infra.blocks.trust_policy import service_trust
-from infra.cluster.node_classes import LABEL
+from infra.cluster.node_classes import LABEL, ROOT_DEVICE, node_tags, standing_nodes
 from infra.cluster.pools import NodeClass, table
 from infra.network.vpc import Network
 from infra.settings import Autoscaler, Settings, names
 
 # AmazonEKS_CNI_Policy is absent: the VPC CNI add-on has its own role.
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
-ROOT_DEVICE = "/dev/xvda"
 _TAINT = "NO_SCHEDULE"
 
 
@@ -70,11 +73,18 @@ class NodeGroups(pulumi.ComponentResource):
         ]
         self.role_arn, self.role_name = role.arn, role.name
         depends_on = [*role_policies, *args.depends_on]
-        self.ids = [self._node_group(node_class, depends_on) for node_class in table().node_classes]
+        autoscaler = args.settings.options.autoscaler
+        self.ids = [
+            self._node_group(node_class, standing_nodes(node_class, autoscaler), depends_on)
+            for node_class in table().node_classes
+            if standing_nodes(node_class, autoscaler) or autoscaler is not Autoscaler.KARPENTER
+        ]
         self.register_outputs({"roleArn": self.role_arn})
 
-    def _node_group(self, node_class: NodeClass, depends_on: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-        template, minimum = self._launch_template(node_class), self._minimum(node_class)
+    def _node_group(
+        self, node_class: NodeClass, minimum: int, depends_on: Sequence[pulumi.Resource]
+    ) -> pulumi.Output[str]:
+        template = self._launch_template(node_class)
         taint = eks.NodeGroupTaintArgs(key=LABEL, value=node_class.name, effect=_TAINT)
         return eks.NodeGroup(
             f"{self._name}-{node_class.name}",
@@ -92,7 +102,7 @@ class NodeGroups(pulumi.ComponentResource):
             update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
             labels={LABEL: node_class.name},
             taints=[taint] if node_class.tainted else None,
-            tags=self._tags(node_class),
+            tags=node_tags(self._args.settings.environment, node_class),
             # The autoscaler sets the desired size; node group names are unique, hence deletion before replacement.
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -102,14 +112,9 @@ class NodeGroups(pulumi.ComponentResource):
             ),
         ).id
 
-    def _minimum(self, node_class: NodeClass) -> int:
-        """Return the least number of nodes: none only where the Cluster Autoscaler adds the first one to the group."""
-        scales = self._args.settings.options.autoscaler is Autoscaler.CLUSTER_AUTOSCALER
-        return node_class.minimum if scales else max(1, node_class.minimum)
-
     def _launch_template(self, node_class: NodeClass) -> ec2.LaunchTemplate:
         """Declare the launch template: IMDSv2 with hop limit 1, encrypted volume, no public address, no SSH key."""
-        tags = self._tags(node_class)
+        tags = node_tags(self._args.settings.environment, node_class)
         return ec2.LaunchTemplate(
             f"{self._name}-{node_class.name}",
             name=f"{self._stem}-{node_class.name}",
@@ -143,9 +148,3 @@ class NodeGroups(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-    def _tags(self, node_class: NodeClass) -> dict[str, str]:
-        return {
-            **names.tags(self._args.settings.environment, phi=node_class.phi, node_class=node_class.name),
-            "Name": f"{self._stem}-{node_class.name}",
-        }

@@ -1,5 +1,6 @@
 """The pool table (``pools.yaml``, which documents the fields): priorities and nodes by what may wait for what."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,15 @@ STAGING = "staging"
 _STRICT = ConfigDict(extra="forbid")
 # Kubernetes keeps greater values for its own classes.
 _HIGHEST_PRIORITY = 1_000_000_000
+_SIZE = re.compile(r"[a-z0-9-]+\.(?:(?P<half>large)|(?P<times>\d*)xlarge)")
+
+
+def _cpus(instance_type: str) -> int:
+    """Return the processors of an EC2 instance type: 2 of `large`, 4 of `xlarge`, and as many times 4 of `8xlarge`."""
+    size = _SIZE.fullmatch(instance_type)
+    if size is None:
+        raise ValueError(f"{instance_type} is no instance type of size large or xlarge; choose another type")
+    return 2 if size["half"] else 4 * int(size["times"] or 1)
 
 
 @validated(frozen=True, config=_STRICT)
@@ -28,9 +38,9 @@ class NodeClass:
     phi
         Whether the nodes process PHI.
     instance_types
-        EC2 instance types, in order of preference.
+        EC2 instance types of one size, in order of preference.
     minimum, maximum
-        Size limits of the node group.
+        Least and greatest number of nodes.
     disk
         Size of the root volume in GiB.
     tainted
@@ -44,6 +54,15 @@ class NodeClass:
     maximum: Annotated[int, Field(ge=1)]
     disk: int
     tainted: bool = True
+
+    def __post_init__(self) -> None:
+        if len({_cpus(instance_type) for instance_type in self.instance_types}) != 1:
+            raise ValueError(f"node class {self.name} needs instance types of one size, such as large or 2xlarge")
+
+    @property
+    def cpus(self) -> int:
+        """Processors of a node."""
+        return _cpus(self.instance_types[0])
 
 
 @validated(frozen=True, config=_STRICT)

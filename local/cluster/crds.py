@@ -12,6 +12,10 @@ from local.tools.catalogue import GO_MODULES
 MODULE = GO_MODULES / "crds"
 # By Go module: the folder of its CRDs, and those that the stack uses.
 TYPES = {
+    "github.com/aws/karpenter-provider-aws": (
+        "pkg/apis/crds",
+        ("karpenter.k8s.aws_ec2nodeclasses", "karpenter.sh_nodepools"),
+    ),
     "github.com/cert-manager/cert-manager": (
         "deploy/crds",
         (

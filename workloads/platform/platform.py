@@ -1,4 +1,4 @@
-"""Platform that hospitals share: admission policies, priority and gateway classes, namespaces, charts.
+"""Platform that hospitals share: admission policies, priority and gateway classes, namespaces, charts, NodePools.
 
 KServe's storage initializer is here too.
 
@@ -11,6 +11,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from infra.cluster.cluster import Cluster
+from infra.cluster.node_pools import NodePools
 from infra.settings import Settings, names
 from workloads.admission.admission_policies import AdmissionPolicies
 from workloads.blocks import pod
@@ -38,6 +39,9 @@ class Platform(pulumi.ComponentResource):
             after_namespaces = pulumi.ResourceOptions(parent=self, depends_on=[namespaces])
             charts = Charts(f"{name}-charts", ChartsArgs(settings, namespaces.namespaces), after_namespaces)
             depends_on.append(charts)
+            if cluster.node_launch:
+                after_charts = pulumi.ResourceOptions(parent=self, depends_on=[charts])
+                NodePools(f"{name}-nodes", settings, cluster.node_launch, after_charts)
         if settings.gateway:
             Gateways(CLASS, pulumi.ResourceOptions(parent=self, depends_on=[*depends_on]))
         CustomResource(

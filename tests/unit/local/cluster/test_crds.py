@@ -13,7 +13,14 @@ from local.tools.catalogue import KSERVE_VERSION
 from tests.support.stack.mocked_stack import RELEASE, declare, settings
 from workloads.platform.charts import table
 
-MAKERS = ("cert-manager.io", "envoyproxy.io", "coreos.com", "gateway.networking.k8s.io")
+MAKERS = (
+    "cert-manager.io",
+    "envoyproxy.io",
+    "coreos.com",
+    "gateway.networking.k8s.io",
+    "karpenter.sh",
+    "karpenter.k8s.aws",
+)
 
 
 def answering(stdout: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -38,11 +45,15 @@ def test_every_object_of_production_has_its_type_in_the_embedded_cluster(tmp_pat
 
 @pytest.mark.parametrize(
     ("chart", "module"),
-    [("cert-manager", "github.com/cert-manager/cert-manager"), ("envoy-gateway", "github.com/envoyproxy/gateway")],
+    [
+        ("cert-manager", "github.com/cert-manager/cert-manager"),
+        ("envoy-gateway", "github.com/envoyproxy/gateway"),
+        ("karpenter", "github.com/aws/karpenter-provider-aws"),
+    ],
 )
 def test_types_are_of_the_charts_version(chart: str, module: str) -> None:
     [version] = [known.version for known in table().charts if known.name == chart]
-    assert f"{module} {version}\n" in (crds.MODULE / "go.mod").read_text()
+    assert f"{module} v{version.removeprefix('v')}\n" in (crds.MODULE / "go.mod").read_text()
 
 
 def test_kserve_is_the_same_here_and_in_production() -> None:
@@ -61,7 +72,7 @@ def test_files_are_found_in_the_modules(monkeypatch: pytest.MonkeyPatch) -> None
     told = "".join(f'{{"Path": "{module}", "Dir": "/kept/{at}"}}\n' for at, module in enumerate(crds.TYPES))
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answering(told))
     found = crds.fetched()
-    assert Path("/kept/0/deploy/crds/cert-manager.io_certificates.yaml") in found
+    assert Path("/kept/1/deploy/crds/cert-manager.io_certificates.yaml") in found
     assert len(found) == sum(len(names) for _, names in crds.TYPES.values())
 
 
