@@ -6,6 +6,7 @@ from tests.policy import (
     seeds_admission,
     seeds_cloud,
     seeds_cluster,
+    seeds_effects,
     seeds_exposure,
     seeds_gateway,
     seeds_records,
@@ -21,5 +22,6 @@ SEEDS = [
     *seeds_exposure.SEEDS,
     *seeds_records.RECORDS,
     *seeds_types.SEEDS,
+    *seeds_effects.SEEDS,
     *pod_changes.SEEDS,
 ]

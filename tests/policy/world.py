@@ -42,6 +42,7 @@ def config(names: Sequence[str]) -> dict[str, Any]:
                 "network": "10.50.0.0/24",
                 "fhir": {"url": f"https://fhir.{name}.example/r4"},
                 "applications": [f"{name}-ehr"],
+                "contact": {"security": "told", "baa": "told"},
                 "models": [{"name": "boosted", "applications": [f"{name}-research"]}],
             }
             for name in names

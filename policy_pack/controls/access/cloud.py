@@ -65,7 +65,8 @@ def _full_access(document: View) -> Findings:
             yield violation("allows everything except what it lists", document.path)
         actions = full_service_actions(statement)
         if actions and statement.any_resource:
-            yield violation(f"allows {', '.join(actions)} on every resource", document.path)
+            message = f"allows whole services ({', '.join(actions)}) on every resource; name actions and ARNs"
+            yield violation(message, document.path)
         elif any(action.lower() == "iam:*" for action in statement.actions):
             yield violation("allows iam:*", document.path)
 
