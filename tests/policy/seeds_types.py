@@ -8,18 +8,12 @@ from tests.policy.seed import Seed, absent, extra, seed
 from tests.policy.world_pods import REPLACED_WHEN_READY, container, pod
 
 _META = {"name": "x", "namespace": "north-data"}
-_MAPPING = {"deviceName": "/dev/xvda", "ebs": {"encrypted": True, "kmsKeyID": "arn:key"}}
-_OPTIONS = {"httpTokens": "required", "httpPutResponseHopLimit": 1}
-_CLASS = {"metadata": {"name": "default"}, "spec": {"metadataOptions": _OPTIONS, "blockDeviceMappings": [_MAPPING]}}
+_CLASS, _POOL = "k8s:karpenter.k8s.aws/EC2NodeClass", "k8s:karpenter.sh/NodePool"
 _TEMPLATE = {"metadata": {}, "spec": pod("trainer", container("main", server=True))}
 
 
 def _object(type_: str, **props: Any) -> Resource:
     return build(f"kubernetes:{type_}", "x", {"metadata": _META, **props})
-
-
-def _node_class(path: str, value: object) -> Resource:
-    return build("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "default", put(_CLASS, path, value))
 
 
 # Types that nobody reviewed: kinds, groups, versions, patches, lists, dynamic types, plugins and other providers.
@@ -96,12 +90,7 @@ _LIMITS: list[Seed] = [
     # The program also enables it in regions without machines.
     seed("VM-04", _SCANS, "resourceTypes", ["LAMBDA"]).here(),
     absent("VM-04", _SCANS, name="*").here(),
-    *(
-        extra(
-            "VM-04", build("kubernetes:karpenter.sh/v1:NodePool", "x", put({}, "spec.template.spec.expireAfter", age))
-        )
-        for age in ("Never", "361h", "", "720h0m")
-    ),
+    *(seed("VM-04", _POOL, "spec.template.spec.expireAfter", age) for age in ("Never", "361h", "400h", "", "720h0m")),
 ]
 
 _ENVOY = "spec.provider.kubernetes.envoyDeployment"
@@ -198,19 +187,22 @@ SEEDS: list[Seed] = [
     extra("ENC-04", _object("snapshot.storage.k8s.io/v1:VolumeSnapshotClass", driver="x.csi")),
     extra("ENC-04", _object("snapshot.storage.k8s.io/v1:VolumeSnapshotContent", spec={"driver": "x.csi"})),
     seed("ENC-04", "k8s:storage.k8s.io/StorageClass", "provisioner", "rancher.io/local-path"),
-    extra("CM-03", _node_class("spec.metadataOptions.httpTokens", "optional")),
-    extra("CM-03", _node_class("spec.metadataOptions.httpPutResponseHopLimit", 2)),
-    extra("CM-03", _node_class("spec.userData", "#!/bin/sh")),
-    extra("ENC-04", _node_class("spec.blockDeviceMappings", [])),
-    extra("ENC-04", _node_class("spec.blockDeviceMappings[0].ebs.encrypted", False)),
-    extra("ENC-04", _node_class("spec.blockDeviceMappings[0].ebs.kmsKeyID", "")),
-    extra("SEG-07", _node_class("spec.associatePublicIPAddress", True)),
-    extra(
-        "CM-03",
-        build(
-            "kubernetes:karpenter.sh/v1:NodePool",
-            "x",
-            {"metadata": {"name": "x"}, "spec": {"template": {"spec": {"nodeClassRef": {"name": "elsewhere"}}}}},
-        ),
+    seed("CM-03", _CLASS, "spec.metadataOptions.httpTokens", "optional"),
+    seed("CM-03", _CLASS, "spec.metadataOptions.httpPutResponseHopLimit", 2),
+    seed("CM-03", _CLASS, "spec.userData", "#!/bin/sh"),
+    seed("CM-03", _CLASS, "spec.amiSelectorTerms[0].alias", "al2023@latest"),
+    # A spec that is made of the stack's own ids is taken as a whole.
+    *(
+        seed("CM-03", _CLASS, path, "elsewhere", hides=False).here()
+        for path in ("spec.instanceProfile", "spec.securityGroupSelectorTerms[0].id", "spec.subnetSelectorTerms[0].id")
     ),
+    seed("ENC-04", _CLASS, "spec.blockDeviceMappings", []),
+    seed("ENC-04", _CLASS, "spec.blockDeviceMappings[0].ebs.encrypted", False),
+    seed("ENC-04", _CLASS, "spec.blockDeviceMappings[0].ebs.kmsKeyID", ""),
+    seed("SEG-07", _CLASS, "spec.associatePublicIPAddress", True),
+    seed("CM-03", _POOL, "spec.template.spec.nodeClassRef.name", "elsewhere"),
+    seed("CM-03", _POOL, "spec.template.spec.taints", GONE, name="*phi*"),
+    seed("CM-03", _POOL, "spec.template.spec.terminationGracePeriod", "48h"),
+    seed("BCP-04", _POOL, "spec.disruption.budgets[0].nodes", "100%"),
+    seed("BCP-04", _POOL, "spec.disruption.budgets", []),
 ]

@@ -65,6 +65,7 @@ def cluster() -> list[Resource]:
                 "tags": tags(),
             },
         ),
+        *_node_pools(),
         build("aws:eks/addon:Addon", "vpc-cni", {"addonVersion": "v1.20.1-eksbuild.1"}),
         build(
             "aws:eks/accessEntry:AccessEntry",
@@ -114,6 +115,36 @@ def cluster() -> list[Resource]:
             "sessions",
             {"documentType": "Session", "permissions": {"type": "Share", "account_ids": "123456789012"}},
         ),
+    ]
+
+
+def _node_pools() -> list[Resource]:
+    """Return a node pool of Karpenter with its node class."""
+    volume = {"encrypted": True, "kmsKeyID": _KEY}
+    node_class = {
+        "amiSelectorTerms": [{"alias": "al2023@v20261112"}],
+        "instanceProfile": "bastion",
+        "subnetSelectorTerms": [{"id": "subnet-private"}],
+        "securityGroupSelectorTerms": [{"id": "sg-endpoints"}],
+        "associatePublicIPAddress": False,
+        "metadataOptions": {"httpTokens": "required", "httpPutResponseHopLimit": 1},
+        "blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": volume}],
+    }
+    label = "healthcare-mlops/node-class"
+    template = {
+        "metadata": {"labels": {label: "phi"}},
+        "spec": {
+            "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": "phi"},
+            "requirements": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["amd64"]}],
+            "taints": [{"key": label, "value": "phi", "effect": "NoSchedule"}],
+            "expireAfter": "336h",
+            "terminationGracePeriod": "24h",
+        },
+    }
+    pool = {"template": template, "disruption": {"budgets": [{"nodes": "1"}]}}
+    return [
+        build("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "phi", {"metadata": {"name": "phi"}, "spec": node_class}),
+        build("kubernetes:karpenter.sh/v1:NodePool", "phi", {"metadata": {"name": "phi"}, "spec": pool}),
     ]
 
 

@@ -94,20 +94,28 @@ def nodes_have_no_remote_access(group: Resource) -> Findings:
 @context_check("CM-03", NODE_GROUP)
 def nodes_keep_other_pods_away(group: Resource, context: StackContext) -> Findings:
     """Require the label of a node class of the pools, and its taint: without it any pod is put beside PHI."""
+    yield from _apart(group.at("labels"), group.at("taints"), "NO_SCHEDULE", context)
+
+
+@context_check("CM-03", _NODE_POOL)
+def node_pools_keep_other_pods_away(pool: Resource, context: StackContext) -> Findings:
+    """Require the same of nodes that Karpenter launches."""
+    template = pool.at("spec.template")
+    yield from _apart(template.at("metadata.labels"), template.at("spec.taints"), "NoSchedule", context)
+
+
+def _apart(labels: View, taints: View, effect: str, context: StackContext) -> Findings:
     key, classes = f"{context.settings.prefix}/node-class", pool_table().node_classes
-    label = group.at("labels").key(key)
+    label = labels.key(key)
     name = label.text()
     if name not in classes:
         message = f"has the node class {name or 'none'} (label {key}), which pools.yaml does not have"
         yield violation(message, label.path)
-    elif classes[name] and not any(_is_taint(taint, key, name) for taint in group.at("taints").items()):
-        message = f"has no taint {key}={name} (NO_SCHEDULE), so pods of other zones are put on its nodes"
-        yield violation(message, "taints")
-
-
-def _is_taint(taint: View, key: str, name: str) -> bool:
-    found = tuple(taint.at(field).text() for field in ("key", "value", "effect"))
-    return found == (key, name, "NO_SCHEDULE")
+        return
+    found = {tuple(taint.at(field).text() for field in ("key", "value", "effect")) for taint in taints.items()}
+    if classes[name] and (key, name, effect) not in found:
+        message = f"has no taint {key}={name} ({effect}), so pods of other zones are put on its nodes"
+        yield violation(message, taints.path)
 
 
 @resource_check("CM-03", EKS)
@@ -143,7 +151,7 @@ def machines_and_images_are_scanned(context: StackContext) -> Findings:
 
 @resource_check("VM-04", _NODE_POOL)
 def nodes_are_replaced_in_time(pool: Resource) -> Findings:
-    """Require that Karpenter replaces nodes, with the latest image, within 15 days."""
+    """Require that Karpenter replaces nodes within 15 days, with the image that its node class then names."""
     age = pool.at("spec.template.spec.expireAfter")
     yield from expect(age, _at_most_15_days, "does not replace its nodes within 15 days (expireAfter of 360h or less)")
 

@@ -50,3 +50,28 @@ def test_shadows_have_a_pool() -> None:
     table = written()
     del table["pools"]["staging"]
     assert "no pool staging" in refused(table)
+
+
+@pytest.mark.parametrize(
+    ("types", "said"),
+    [
+        (["m7i.large", "m6i.xlarge"], "needs instance types of one size"),
+        (["m7i.medium"], "choose another type"),
+        ([], ""),
+    ],
+)
+def test_a_node_class_has_instance_types_of_one_size(types: list[str], said: str) -> None:
+    table = written()
+    table["pools"]["clinical"]["nodes"]["phi"]["instance_types"] = types
+    assert said in refused(table)
+
+
+def test_processors_of_a_node_are_those_of_its_size() -> None:
+    table = written()
+    table["pools"]["clinical"]["nodes"]["phi"]["instance_types"] = ["m7i.2xlarge"]
+    changed = TypeAdapter(pools.PoolTable).validate_python(table)
+    assert {node_class.name: node_class.cpus for node_class in changed.node_classes}.items() >= {
+        ("phi", 8),
+        ("serving", 2),
+        ("batch", 4),
+    }
