@@ -85,7 +85,7 @@ CLUSTER = [
     extra("INT-05", _proxy(pod={"priorityClassName": f"{PREFIX}-clinical"})),
     extra("CM-06", _proxy(container={"image": "x"}, pod={"priorityClassName": f"{PREFIX}-batch"})),
     _plain("CM-01", _SERVICE, f"{_NOTES}.{{serving.kserve.io/deploymentMode}}", "Serverless"),
-    _plain("CM-01", _SERVICE, f"{_NOTES}.{{serving.kserve.io/deploymentMode}}", GONE),
+    _plain("SEG-12", _SERVICE, f"{_NOTES}.{{serving.kserve.io/deploymentMode}}", GONE),
     _plain("CM-01", _SERVICE, f"{_NOTES}.{{internal.serving.kserve.io/agent}}", "true"),
     _plain(
         "CM-01",

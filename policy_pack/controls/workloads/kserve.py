@@ -62,7 +62,7 @@ def _annotations(holder: View) -> Findings:
             yield from expect(value, one_of(*allowed), f"{name} is not {' or '.join(allowed)}")
 
 
-@resource_check("CM-01", INFERENCE_SERVICE)
+@resource_check("SEG-12", INFERENCE_SERVICE)
 def models_are_plain_deployments(service: Resource) -> Findings:
     """Require the annotations without which KServe makes pods with a proxy and routes beside the gateway."""
     annotations = service.at("metadata.annotations")
