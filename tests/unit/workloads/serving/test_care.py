@@ -67,7 +67,7 @@ def test_it_knows_the_units_of_a_canary(tmp_path: Path) -> None:
     def change(written: dict[str, Any]) -> None:
         entries(written)
         canary = {"release": SECOND_RELEASE, "percent": 10, "units": ["surgery"]}
-        written["hospitals"][0] |= {"release": RELEASE, "canary": canary}
+        written["hospitals"] = [written["hospitals"][0] | {"release": RELEASE, "canary": canary}]
 
     assert json.loads(environment(declare(settings("dev", tmp_path, change)))["CANARY_UNITS"]) == ["surgery"]
 

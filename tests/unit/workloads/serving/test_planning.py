@@ -55,6 +55,7 @@ def told(version: str) -> dict[str, str]:
 )
 def test_it_knows_each_release_by_what_it_does(tmp_path: Path, given: dict[str, Any], expected: dict[str, Any]) -> None:
     def change(written: dict[str, Any]) -> None:
-        written["hospitals"][0] |= given
+        # Nothing is asked of the second hospital, and to declare it takes nearly half of the time.
+        written["hospitals"] = [written["hospitals"][0] | given]
 
     assert releases(declare(settings("dev", tmp_path, change))) == expected
