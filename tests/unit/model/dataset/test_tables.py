@@ -60,32 +60,39 @@ def trained(
     )
 
 
-def test_a_dirty_table_is_understood(tmp_path: Path) -> None:
-    run = trained(tmp_path, hospital())
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the run of the hospital's table as it is lies, which tests only read."""
+    folder = tmp_path_factory.mktemp("hospital")
+    trained(folder, hospital())
+    return folder / "run"
+
+
+def test_a_dirty_table_is_understood(known: Path) -> None:
+    run = read_run(known)
     kinds = {column.name: column.kind for column in run.columns}
     assert kinds == {"age": "numeric", "sodium": "numeric", "ward": "category", "sex": "category", "icu": "numeric"}
     assert set(run.left_out) == {"encounter", "admitted", "note", "always"}
     assert run.candidates["logistic-regression"]["roc_auc"]["low"] > 0.6
     ward = next(column for column in run.columns if column.name == "ward")
     assert ward.categories == ("icu", "med", "surg", OTHER)
-    test = read_test(tmp_path / "run")
+    test = read_test(known)
     assert set(test.groups["sex"]) == {"female", "male"}
     assert test.later.any()
     assert not test.later.all()
     unseen = test.values[:3].copy()
     unseen[:, test.names.index("ward")] = [99.0, np.nan, 0.0]
-    assert np.isfinite(read_pipeline(tmp_path / "run", read_run(tmp_path / "run")).predict_proba(unseen)).all()
+    assert np.isfinite(read_pipeline(known, run).predict_proba(unseen)).all()
 
 
-def test_parquet_with_its_own_types_gives_the_same_model(tmp_path: Path) -> None:
+def test_parquet_with_its_own_types_gives_the_same_model(known: Path, tmp_path: Path) -> None:
     table = hospital()
-    first = trained(tmp_path, table)
     typed = table.assign(sodium=pd.to_numeric(table["sodium"].str.replace(",", "."), errors="coerce"))
     typed["discharged"] = pd.to_datetime(typed["discharged"])
     typed.to_parquet(tmp_path / "table.parquet")
     place = str(tmp_path / "table.parquet")
     second = train(place, out=tmp_path / "b", profile="demonstration", gates=gate_table(), table=WORDS)
-    assert first.pipeline_sha256 == second.pipeline_sha256
+    assert read_run(known).pipeline_sha256 == second.pipeline_sha256
 
 
 @pytest.mark.parametrize("leak", ["copy", "days_until_return", "text"])
@@ -145,9 +152,8 @@ def test_codes_know_rare_and_empty_values() -> None:
     assert np.isnan(codes(Column("ward", "category", ("icu",)), ["med"])).all()
 
 
-def test_the_run_names_what_it_was_told(tmp_path: Path) -> None:
-    trained(tmp_path, hospital())
-    written = json.loads((tmp_path / "run" / "run.json").read_text())
+def test_the_run_names_what_it_was_told(known: Path) -> None:
+    written = json.loads((known / "run.json").read_text())
     assert written["made_from"]["table"]["label"] == "readmitted"
     assert written["left_out"]["note"] == "a text that tells rows or patients apart"
     assert "P000" not in json.dumps(written)
