@@ -10,6 +10,8 @@ import pytest
 from hmlops.console import GROUPS
 from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 
 def run(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hmlops", *words]
