@@ -3,11 +3,14 @@
 The edits are in the overlay of the stack's file, and no state between two of them is one that the stack refuses.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from kubernetes.client import ApiException, AppsV1Api
+from urllib3.exceptions import HTTPError
 
 from local.errors import UserError
 from local.hospitals import canary_stop, pipeline
@@ -20,6 +23,8 @@ from local.stack.stack import Stack
 # What chooses among the releases, with its Service; the update of nothing else is needed for another one to answer.
 _CHOOSES = ("**::{hospital}-planning", "**::{hospital}-care", "**::{hospital}-model-server")
 _PLANNING = "planner"
+_RELEASES = "RELEASES"
+"""Variable of planning with its releases by role."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def promote(home: Home, hospital: str, steps: Steps) -> Delivered:
     Raises
     ------
     UserError
-        If there is no canary, it was stopped, or it was not approved.
+        If there is no canary, it is not deployed, it was stopped, or it was not approved.
     """
     stack = Stack(home)
     entry = _editable(stack, hospital)
@@ -47,6 +52,10 @@ def promote(home: Home, hospital: str, steps: Steps) -> Delivered:
             f"healthcare-mlops:hospitals.{hospital}.canary.release v2@…` and `….canary.percent 10`."
         )
     release, active = str(canary["release"]), str(entry["release"])
+    if _deployed_canary(home, hospital) != release:
+        raise UserError(
+            f"{hospital}'s canary {release} is not deployed, so it answered nobody yet: run `make up` first."
+        )
     stop = canary_stop.stops(home, hospital).get(release)
     if stop:
         raise UserError(
@@ -139,6 +148,22 @@ def _approved(hospital: str, release: str) -> bool:
         ) from None
     approval = lineage.get("approval")
     return isinstance(approval, Mapping) and bool(approval.get("by"))
+
+
+def _deployed_canary(home: Home, hospital: str) -> str:
+    """Return the canary that planning has; empty if it has none."""
+    with jobs.connect(home) as api:
+        apps: Any = AppsV1Api(api)
+        try:
+            pods = apps.read_namespaced_deployment(_PLANNING, f"{hospital}-serving").spec.template.spec
+        except (ApiException, HTTPError) as error:
+            raise UserError(
+                f"The releases of {hospital}'s planning cannot be read ({type(error).__name__}): `make status` names "
+                "what does not run, `make up` starts it."
+            ) from None
+    values = {variable.name: variable.value for container in pods.containers for variable in container.env or ()}
+    canary = json.loads(values.get(_RELEASES) or "{}").get("canary") or {}
+    return str(canary.get("release", ""))
 
 
 def _await_planning(home: Home, hospital: str) -> None:

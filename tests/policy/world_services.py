@@ -120,7 +120,7 @@ def cluster() -> list[Resource]:
 
 def _node_pools() -> list[Resource]:
     """Return a node pool of Karpenter with its node class."""
-    volume = {"encrypted": True, "kmsKeyID": _KEY}
+    volume = {"encrypted": True, "kmsKeyID": PLATFORM_KEY}
     node_class = {
         "amiSelectorTerms": [{"alias": "al2023@v20261112"}],
         "instanceProfile": "bastion",

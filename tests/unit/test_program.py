@@ -11,6 +11,7 @@ from tests.support.stack.mocked_stack import (
     LOCK,
     RELEASE,
     RELEASE_DIGEST,
+    SECOND_RELEASE,
     Mocks,
     Stack,
     configuration,
@@ -49,6 +50,22 @@ def test_a_release_adds_its_model_server_and_nightly_scoring_and_nothing_else(de
     [service] = served.of("InferenceService")
     uri = service.inputs["spec"]["predictor"]["model"]["storageUri"]
     assert uri == f"s3://hmlops-dev-north-models/readmission/v1/{RELEASE_DIGEST}"
+
+
+def test_a_canary_that_becomes_a_shadow_adds_no_resource(tmp_path_factory: pytest.TempPathFactory) -> None:
+    # `make rollback` updates planning, care and one Service alone, which depend on all that is new.
+    def with_canary(written: dict[str, Any]) -> None:
+        with_release(written)
+        written["hospitals"][0]["canary"] = {"release": SECOND_RELEASE, "percent": 10}
+
+    def with_shadow(written: dict[str, Any]) -> None:
+        with_release(written)
+        written["hospitals"][0]["shadow"] = {"release": SECOND_RELEASE, "percent": 1}
+
+    before, after = (
+        declare(settings("dev", tmp_path_factory.mktemp("dev"), change)) for change in (with_canary, with_shadow)
+    )
+    assert after.keys() - before.keys() == set()
 
 
 def test_without_a_release_there_is_no_model_server(dev: Stack) -> None:

@@ -92,14 +92,17 @@ def _quota(workloads: list[Workload], settings: Settings, hospital: Hospital) ->
 
 
 def _replicas(workload: Workload, hospital: Hospital) -> dict[str, int]:
-    """Return the number of a workload's pods by pool: those of a shadow are in a pool of their own."""
+    """Return the number of a workload's pods by pool: those of a shadow are in a pool of their own.
+
+    The pool is there without a shadow too: a rollback makes the canary one, by an update that may add no resource.
+    """
     pods = workload.pods
     count = (hospital.replicas.max if pods.replicas == "hospital" else pods.replicas) + pods.surge
     if not pods.per_release:
         return {workload.pool: count} if count else {}
     shadows = sum(role is ReleaseRole.SHADOW for role in hospital.roles)
     others = max(1, len(hospital.releases) - shadows)
-    return {workload.pool: count * others, **({STAGING: count * shadows} if shadows else {})}
+    return {workload.pool: count * others, STAGING: count * shadows}
 
 
 def _container(workload: Workload, settings: Settings, hospital: Hospital) -> Resources:

@@ -15,6 +15,7 @@ from kubernetes import client
 from rich.console import Console
 
 from local.hospitals import delivery, patient_record, pipeline, sign_in
+from local.hospitals.delivery import Delivered
 from local.hospitals.patient_record import Stay
 from local.hospitals.program_client import ProgramClient
 from local.paths import REPOSITORY, Home
@@ -160,6 +161,18 @@ def test_each_release_has_its_own_pods(home: Home, canary: str) -> None:
         pods = core.list_namespaced_pod(f"{HOSPITAL}-serving").items
     served = {pod.metadata.labels.get("serving.kserve.io/inferenceservice") for pod in pods}
     assert {"readmission-risk-v1", f"readmission-risk-{canary.partition('@')[0]}"} <= served
+
+
+def test_a_canary_is_withdrawn_with_its_servers(home: Home, stack: Stack, active: str, second: str) -> None:
+    stack.unset_releases(HOSPITAL, [field for field in RELEASE_FIELDS if field != "release"])
+    stack.set_fields(HOSPITAL, {"release": active, "canary.release": second, "canary.percent": "50"})
+    update(stack)
+    assert delivery.roll_back(home, HOSPITAL, steps_on(Console(file=StringIO()))) == Delivered(active, second)
+    assert releases_of(stack.named(HOSPITAL)) == {"release": active}
+    with jobs.connect(home) as api:
+        core: Any = client.CoreV1Api(api)
+        label = f"serving.kserve.io/inferenceservice=readmission-risk-{second.partition('@')[0]}"
+        eventually(lambda: not core.list_namespaced_pod(f"{HOSPITAL}-serving", label_selector=label).items, 120)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ class World:
     lineage: Mapping[str, Any] = field(default_factory=lambda: dict(APPROVED))
     stops: dict[str, Stop] = field(default_factory=dict)
     done: list[tuple[str, Entry]] = field(default_factory=list)
+    deployed: str = V2
 
 
 class EntryStack:
@@ -71,6 +72,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(EntryStack, "world", made, raising=False)
     monkeypatch.setattr(delivery, "Stack", EntryStack)
     monkeypatch.setattr(delivery, "_await_planning", lambda *_: made.done.append(("answers", dict(made.entry))))
+    monkeypatch.setattr(delivery, "_deployed_canary", lambda *_: made.deployed)
     monkeypatch.setattr(canary_stop, "stops", lambda *_: made.stops)
     monkeypatch.setattr(pipeline, "storage", lambda: None)
     monkeypatch.setattr(pipeline, "release_document", lambda *_: made.lineage)
@@ -105,6 +107,8 @@ def test_a_canary_becomes_the_release_and_that_the_previous_one(world: World, ho
             {"stops": {V2: Stop(V2, "error-rate", "2026-05-02 09:00")}},
             f"north's canary {V2} was stopped at 2026-05-02 09:00 UTC: error-rate; `make rollback HOSPITAL=north`",
         ),
+        ({"deployed": ""}, f"north's canary {V2} is not deployed, so it answered nobody yet: run `make up` first"),
+        ({"deployed": V3}, f"north's canary {V2} is not deployed"),
         ({"lineage": {}}, f"north's canary {V2} has no clinical approval: release it again"),
         ({"lineage": {"approval": None}}, "has no clinical approval"),
         ({"lineage": {"approval": {"by": ""}}}, "has no clinical approval"),
