@@ -23,31 +23,19 @@ _Owners = Mapping[str, tuple[str, str]]
 
 @join_check("INV-01", ANY)
 def resources_name_their_own_hospital(resource: Resource, context: StackContext) -> Findings:
-    """Refuse texts of a hospital's resource that have the name of a bucket, role, identity or zone of another one."""
+    """Refuse names of another hospital's buckets, roles, identities or zones, and references to its resources."""
     names = _names(context.graph)
     if names is None:
         return
-    found = list(_mentions(resource, names))
-    if not found:
-        return
-    own = hospital_of(resource, context)
-    if own in hospitals(context.graph):
-        yield from (violation(f"is of {own} and names {name}", path) for path, name in found if name != own)
-
-
-@join_check("INV-01", ANY)
-def resources_use_their_own_hospital(resource: Resource, context: StackContext) -> Findings:
-    """Refuse references of a hospital's resource to a resource of another one, such as its key or security group."""
-    if resource.package != "aws" or len(hospitals(context.graph)) < 2:
-        return
     owners: _Owners = context.graph.memo("owners of identities", lambda _: _owners(context))
-    texts = ((path, value) for path, value in leaves(resource.props) if isinstance(value, str))
-    found = [(path, owners[value]) for path, value in texts if value in owners]
+    found = list(_mentions(resource, names, owners if resource.package == "aws" else {}))
     own = hospital_of(resource, context) if found else ""
-    if own in hospitals(context.graph):
-        for path, (hospital, name) in found:
-            if hospital != own:
-                yield violation(f"is of {own} and uses {name} of {hospital}; name the one of {own}", path)
+    if own not in hospitals(context.graph):
+        return
+    for path, hospital, used in found:
+        if hospital != own:
+            what = f"uses {used} of {hospital}; name the one of {own}" if used else f"names {hospital}"
+            yield violation(f"is of {own} and {what}", path)
 
 
 @join_check("INV-01", *_HOSTS)
@@ -79,10 +67,14 @@ def _owners(context: StackContext) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _mentions(resource: Resource, names: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+def _mentions(resource: Resource, names: re.Pattern[str], owners: _Owners) -> Iterator[tuple[str, str, str]]:
+    """Yield path and hospital of each text that names one, or is of one's resource; then with the resource's name."""
     for path, value in leaves(resource.props):
         if isinstance(value, str):
-            yield from ((path, name) for name in dict.fromkeys(match[1] or match[2] for match in names.finditer(value)))
+            yield from ((path, name, "") for name in dict.fromkeys(m[1] or m[2] for m in names.finditer(value)))
+            if value in owners:
+                hospital, used = owners[value]
+                yield path, hospital, used
 
 
 def _names(graph: Graph) -> re.Pattern[str] | None:

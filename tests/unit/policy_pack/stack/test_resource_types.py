@@ -62,7 +62,8 @@ def test_a_rollout_may_have_the_pods_of_a_deployment_of_the_stack() -> None:
 
 def test_a_node_pool_may_have_a_node_class_of_the_stack() -> None:
     node_class = build("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "x", {"metadata": {"name": "default"}})
-    spec = {"template": {"spec": {"nodeClassRef": {"name": "default"}}}}
+    labels = {"healthcare-mlops/node-class": "platform"}
+    spec = {"template": {"metadata": {"labels": labels}, "spec": {"nodeClassRef": {"name": "default"}}}}
     pool = build("kubernetes:karpenter.sh/v1:NodePool", "pool", {"metadata": {"name": "pool"}, "spec": spec})
     found = results(Graph([node_class, pool], STACK), None, "CM-03")
     assert [result for result in found if result.name == "pool"] == []
