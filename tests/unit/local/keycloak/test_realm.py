@@ -10,22 +10,14 @@ import pytest
 from local.keycloak.realm import RealmSettings, representation
 from local.keycloak.realm_parts import DIGEST
 from local.keycloak.staff import staff
+from tests.support.identity.keycloak_realms import NORTH
 
-SETTINGS = RealmSettings(
-    hospital="north",
-    client="north-worklist",
-    audience="north-care",
-    acr="2",
-    groups={"coordinator": "care-coordinators", "manager": "charge-nurses", "auditor": "auditors"},
-    units=("cardiology", "4 West"),
-    worklist="https://north.worklist.example:8447",
-)
-STAFF = staff("north", SETTINGS.units, {})
+STAFF = staff("north", NORTH.units, {})
 
 
 @pytest.fixture
 def realm() -> dict[str, Any]:
-    return representation(SETTINGS, "a key", STAFF)
+    return representation(NORTH, "a key", STAFF)
 
 
 def executions(realm: dict[str, Any], alias: str) -> Iterator[dict[str, Any]]:
@@ -112,12 +104,12 @@ def test_equal_declarations_have_equal_digests() -> None:
         return str(representation(settings, key, STAFF)["attributes"][DIGEST])
 
     changes = [
-        replace(SETTINGS, client="other"),
-        replace(SETTINGS, audience="other"),
-        replace(SETTINGS, acr="3"),
-        replace(SETTINGS, units=(*SETTINGS.units, "surgery")),
-        replace(SETTINGS, worklist="https://other.example"),
-        replace(SETTINGS, groups={**SETTINGS.groups, "auditor": "Privacy Office"}),
+        replace(NORTH, client="other"),
+        replace(NORTH, audience="other"),
+        replace(NORTH, acr="3"),
+        replace(NORTH, units=(*NORTH.units, "surgery")),
+        replace(NORTH, worklist="https://other.example"),
+        replace(NORTH, groups={**NORTH.groups, "auditor": "Privacy Office"}),
     ]
-    assert digest(SETTINGS) == digest(replace(SETTINGS))
-    assert len({digest(SETTINGS), digest(SETTINGS, "another"), *map(digest, changes)}) == len(changes) + 2
+    assert digest(NORTH) == digest(replace(NORTH))
+    assert len({digest(NORTH), digest(NORTH, "another"), *map(digest, changes)}) == len(changes) + 2
