@@ -2,7 +2,7 @@
 
 The login is in a file in memory, which the Vault agent replaces before the login expires. Every connection that is
 taken from the pool is compared with the file: one that was opened with an earlier login is closed and replaced, and
-one that is in use finishes its transaction. One that was idle is asked first whether the server still knows it.
+one that is in use finishes its transaction. Before it is used, the server is asked whether it still knows it.
 """
 
 import os
@@ -26,7 +26,7 @@ STATEMENT_MILLISECONDS = 30_000
 POOL_SIZE = 4
 POOL_OVERFLOW = 4
 IDLE_SECONDS = 1.0
-"""From when on an idle connection is tried before it is used; to try it each time is one exchange more a request."""
+"""For a pool whose first statement may fail without harm: when an idle connection is tried before it is used."""
 _USED_AT = "used-at"
 
 
@@ -90,7 +90,14 @@ def connect(
     )
 
 
-def engine(database: Database, path: Path, *, pool_size: int = POOL_SIZE, max_overflow: int = POOL_OVERFLOW) -> Engine:
+def engine(
+    database: Database,
+    path: Path,
+    *,
+    pool_size: int = POOL_SIZE,
+    max_overflow: int = POOL_OVERFLOW,
+    tried_after: float = 0.0,
+) -> Engine:
     """Return an engine whose connections use the login that the file has at the time.
 
     Errors of the engine do not include parameters of statements, which may be PHI.
@@ -103,6 +110,9 @@ def engine(database: Database, path: Path, *, pool_size: int = POOL_SIZE, max_ov
         The file with the login.
     pool_size, max_overflow
         Connections that are kept open, and how many more may be opened under load.
+    tried_after
+        Seconds for which a connection may have been idle and is used without asking the server first, which is one
+        exchange more. Where a record precedes the first statement, ask always: else what is on record is not answered.
     """
 
     def create() -> "psycopg.Connection[Any]":
@@ -128,13 +138,16 @@ def engine(database: Database, path: Path, *, pool_size: int = POOL_SIZE, max_ov
     )
 
     @event.listens_for(made, "checkout")
-    def replace_earlier_login(dbapi_connection: "psycopg.Connection[Any]", record: Any, _proxy: Any) -> None:
+    def require_usable(dbapi_connection: "psycopg.Connection[Any]", record: Any, _proxy: Any) -> None:
         if dbapi_connection.info.user != read_login(path).login.username:
             raise DisconnectionError("the login was replaced")
-        if time.monotonic() - record.info.get(_USED_AT, time.monotonic()) > IDLE_SECONDS and not _answers(
-            dbapi_connection
-        ):
+        idle = time.monotonic() - record.info.get(_USED_AT, 0.0)
+        if idle >= tried_after and not _answers(dbapi_connection):
             raise DisconnectionError("the server closed the connection")
+
+    @event.listens_for(made, "connect")
+    def note_opening(_connection: Any, record: Any) -> None:
+        record.info[_USED_AT] = time.monotonic()
 
     @event.listens_for(made, "checkin")
     def note_use(_connection: Any, record: Any) -> None:

@@ -99,7 +99,11 @@ def planning(
         settings.database(Schema.PLANNING), settings.planning_database, pool_size=CONNECTIONS, max_overflow=0
     )
     audit_engine = connections.engine(
-        settings.database(Schema.AUDIT), settings.audit_database, pool_size=CONNECTIONS, max_overflow=0
+        settings.database(Schema.AUDIT),
+        settings.audit_database,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        tried_after=connections.IDLE_SECONDS,
     )
     recorder = Recorder("planning", settings.hospital, audit_engine)
     stops = Stops(engine, recorder)
