@@ -5,10 +5,12 @@ remote key sets by the same keys inline (Envoy fetches keys over TLS from public
 gateway by a free one, and the Kubernetes provider of EnvoyProxy by the host's.
 """
 
+import fcntl
 import json
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -30,6 +32,8 @@ ENVOY_VERSION = "1.40.0"
 _ENVOY_GROUP = "gateway.envoyproxy.io"
 SYSTEM = "envoy-gateway-system"
 Manifest = dict[str, Any]
+_LOCK = Path(tempfile.gettempdir()) / "hmlops-envoy-gateway.lock"
+"""Held by who runs a controller: its ports for Envoy are fixed, so that a machine has one at a time."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,15 @@ class EnvoyGateway:
 
 @contextmanager
 def running(folder: Path, manifests: Sequence[Manifest], port: int) -> Iterator[EnvoyGateway]:
-    """Run the controller until the gateway listens; both are stopped at the end."""
+    """Run the controller until the gateway listens, as the only one of the machine; both are stopped at the end."""
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with _running(folder, manifests, port) as gateway:
+            yield gateway
+
+
+@contextmanager
+def _running(folder: Path, manifests: Sequence[Manifest], port: int) -> Iterator[EnvoyGateway]:
     binary = build.build(ENVOY_GATEWAY, progress=print) / "envoy-gateway"
     envoy = folder / "data" / "envoy-versions" / ENVOY_VERSION / "bin" / "envoy"
     envoy.parent.mkdir(parents=True)
