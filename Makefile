@@ -136,7 +136,7 @@ test-unit: .venv/.synced-tests ## tests that need nothing but Python, in minutes
 	@.venv/bin/pytest tests/unit -m "not process" $(IN_PARALLEL) --timeout 600
 
 .PHONY: test-processes
-test-processes: .venv/.synced-tests ## tests that run a server, an engine or training to a release, without the environment
+test-processes: .venv/.synced-tests ## tests that run a server, an engine, ingestion to training, or a whole stack many times, without the environment
 	@.venv/bin/python -m tests.support.packages
 	@.venv/bin/pytest tests/unit -m process $(IN_PARALLEL) --timeout 1800
 

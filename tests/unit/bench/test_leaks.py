@@ -27,6 +27,8 @@ from model.identity_store.envelope import LocalWrapping
 from model.identity_store.store import Recorder
 from tests.support.model.model_world import RING, bundle, write_bundle
 
+pytestmark = pytest.mark.process
+
 PATIENTS, FILLS = 20, 18
 FILLED = 40
 LEAST = groups().table.cells.least

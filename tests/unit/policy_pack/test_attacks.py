@@ -14,6 +14,8 @@ from tests.policy.attacks.sdk import kinds, resource_fields
 from tests.policy.attacks.stacks import STACKS, attacked, crossed
 from tests.policy.attacks.widening import widenings
 
+pytestmark = pytest.mark.process
+
 SIZE = 6
 LISTED = 60
 LEAST = 2000

@@ -23,6 +23,8 @@ from tests.support.model.fhir_records import (
     patient,
 )
 
+pytestmark = pytest.mark.process
+
 ZONES = ("America/New_York", "Europe/Berlin", "Australia/Brisbane", "Asia/Kolkata", "Pacific/Honolulu")
 
 

@@ -15,6 +15,8 @@ from model.synthesis.run import synthesize
 from tests.support.model.curated_rows import rows
 from tests.support.model.model_world import RING, bundle, world, write_bundle
 
+pytestmark = pytest.mark.process
+
 
 def run(source: Path, out: Path, **options: Any) -> Ingested:
     return ingest(str(source), hospital="north", out=str(out), ring=RING, **options)

@@ -15,6 +15,8 @@ from model.gates import gate_table
 from model.training.run import Run, read_pipeline, read_run, read_test
 from model.training.train import train
 
+pytestmark = pytest.mark.process
+
 ROWS = 900
 WORDS = Words(label="readmitted", patient="patient_id", positive="<30", time="discharged", groups=("sex",))
 

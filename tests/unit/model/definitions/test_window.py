@@ -36,6 +36,8 @@ from model.training.train import train
 from tests.support.model.model_world import RING, world
 from tests.support.repository import REPOSITORY as REPOSITORY
 
+pytestmark = pytest.mark.process
+
 CACHED = (module.definitions, module.digest)
 LINE = "  return_days: {}\n"
 

@@ -23,6 +23,8 @@ from model.training.sources import from_features
 from model.training.train import train
 from tests.support.model.model_world import RING, world
 
+pytestmark = pytest.mark.process
+
 
 def _permuted(table: pa.Table, seed: int) -> pa.Table:
     order = np.random.default_rng(seed).permutation(table.num_rows)

@@ -11,6 +11,8 @@ from model.dataset.dataset import Dataset
 from model.gates import Gate, Verdict, gate_table, judge
 from tests.support.model.written_figures import figures
 
+pytestmark = pytest.mark.process
+
 Found = dict[str, Any]
 
 ROWS = 3000

@@ -28,6 +28,8 @@ from tests.support.model.fhir_records import (
     subject,
 )
 
+pytestmark = pytest.mark.process
+
 ZONE = "America/New_York"
 STATUSES = {
     "Condition": ["confirmed", "provisional", "refuted", "differential", "entered-in-error"],

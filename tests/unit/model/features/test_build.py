@@ -11,6 +11,8 @@ from model.features.build import build
 from model.features.feature_file import load
 from tests.support.model.feature_world import day, history, hospital, stay
 
+pytestmark = pytest.mark.process
+
 
 def test_a_return_within_thirty_days_is_labelled() -> None:
     found = history([stay(0, 3), stay(33, 40), stay(71, 75)])

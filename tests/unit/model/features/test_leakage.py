@@ -22,6 +22,8 @@ from model.features.feature_file import load
 from model.features.feature_rows import schema
 from tests.support.model.feature_world import MOMENTS, arrow, features, history, hospital, hospital_tables, stay
 
+pytestmark = pytest.mark.process
+
 MANY = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 TEXTS: dict[str, dict[str, list[Any]]] = {
     "encounter": {

@@ -31,6 +31,8 @@ from tests.support.model.fhir_records import (
 )
 from tests.support.model.model_world import RING
 
+pytestmark = pytest.mark.process
+
 # What FHIR R4 says of each code, judged here by hand and not by the table under test.
 ENCOUNTERS = {
     "arrived": True, "triaged": True, "in-progress": True, "onleave": True, "finished": True, "unknown": True,

@@ -15,6 +15,8 @@ from model.features.build import build
 from model.features.feature_file import load
 from tests.support.model.model_world import RING, write_bundle
 
+pytestmark = pytest.mark.process
+
 UCUM = "http://unitsofmeasure.org"
 SODIUM, CREATININE, INR, SURVEY = "2951-2", "2160-0", "6301-6", "69723-8"
 SECRET = "Quackenbush-4471"

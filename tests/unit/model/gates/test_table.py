@@ -28,6 +28,8 @@ from model.gates import refuse as refuse_by
 from model.training.train import train
 from tests.support.model.model_world import world
 
+pytestmark = pytest.mark.process
+
 OFFICER = "clinical-safety-officer"
 
 

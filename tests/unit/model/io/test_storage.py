@@ -14,6 +14,8 @@ from model.features.build import build
 from model.io import s3, storage
 from tests.support.model.model_world import RING, bundle, write_bundle
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def bucket(store: Any) -> str:

@@ -16,6 +16,8 @@ from model.release.verify import Verified, verify
 from model.scoring import Scorer
 from tests.support.model.gates_world import APPROVED, change, forged, good_figures, interval, prepared, published
 
+pytestmark = pytest.mark.process
+
 TODAY = date(2026, 3, 1)
 EXCEPTION: dict[str, Any] = {
     "gate": "net benefit",

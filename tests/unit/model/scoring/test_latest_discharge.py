@@ -11,6 +11,8 @@ from model.errors import UserError
 from model.scoring.latest_discharge import latest_of_bundle
 from tests.support.model.model_world import write_bundle
 
+pytestmark = pytest.mark.process
+
 CLASS = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"}
 DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 

@@ -13,6 +13,8 @@ from tests.policy.attacks.stacks import attacked
 from tests.policy.evaluation import BROKEN
 from tests.policy.incremental import Incremental
 
+pytestmark = pytest.mark.process
+
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 RULES = "k8s:monitoring.coreos.com/PrometheusRule"
 SERVICE = "k8s:serving.kserve.io/InferenceService"

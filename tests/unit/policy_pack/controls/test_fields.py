@@ -7,6 +7,8 @@ from tests.policy.builders import STACK
 from tests.policy.evaluation import BROKEN
 from tests.policy.fields import compliant, evaluator, fields, harmless, noticed
 
+pytestmark = pytest.mark.process
+
 RESOURCES = compliant()
 FIELDS = list(fields())
 

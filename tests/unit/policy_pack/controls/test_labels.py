@@ -12,6 +12,8 @@ from tests.policy.evaluation import BROKEN, results, statuses
 from tests.policy.labels import changes, lost, sample
 from tests.policy.planting import Stack, own
 
+pytestmark = pytest.mark.process
+
 EVERY = 16
 
 

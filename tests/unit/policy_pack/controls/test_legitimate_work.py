@@ -20,6 +20,8 @@ from tests.policy.world_pods import DIGEST, container, pod
 from tests.support.repository import REPOSITORY
 from tests.support.stack.mocked_stack import RELEASE, SECOND_RELEASE
 
+pytestmark = pytest.mark.process
+
 BOOSTED = {"name": "boosted", "release": SECOND_RELEASE, "applications": ["north-research"]}
 SERVICE = "k8s:serving.kserve.io/InferenceService"
 MODEL_CONTROLS = ("ML-01", "ML-02", "ML-03", "INT-04", "AUTH-01", "AUD-08")

@@ -8,6 +8,8 @@ from tests.policy.builders import GONE
 from tests.policy.planting import Outcome, Planted, Stack, harmless, own, planted
 from tests.policy.seed import absent, seed
 
+pytestmark = pytest.mark.process
+
 LEAST = 200
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 

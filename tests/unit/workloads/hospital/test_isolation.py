@@ -14,6 +14,8 @@ from policy_pack.stack.graph import Graph
 from tests.policy import recorded
 from tests.support.stack.mocked_stack import RELEASE, configuration, like
 
+pytestmark = pytest.mark.process
+
 NAMES = ("north", "south", "east")
 
 

@@ -13,6 +13,8 @@ from policy_pack.stack.external_endpoints import read
 from tests.policy import recorded
 from tests.support.stack.mocked_stack import Declared, Stack, configuration, declare, like, settings
 
+pytestmark = pytest.mark.process
+
 Change = Callable[[dict[str, Any]], None]
 
 

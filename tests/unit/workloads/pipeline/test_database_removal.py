@@ -14,6 +14,8 @@ from policy_pack.stack.external_endpoints import read
 from tests.policy import recorded
 from tests.support.stack.mocked_stack import Stack, configuration, declare, like, settings, zone_quotas
 
+pytestmark = pytest.mark.process
+
 APPROVAL = {"approvedBy": "privacy-officer:jane.doe", "reason": "BAA-2026-014 ended"}
 
 

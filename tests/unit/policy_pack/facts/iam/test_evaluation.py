@@ -23,6 +23,8 @@ from policy_pack.facts.verbs import Verb
 from policy_pack.stack.values import UNKNOWN, View
 from tests.policy.builders import build
 
+pytestmark = pytest.mark.process
+
 ACCOUNT, FOREIGN = "123456789012", "210987654321"
 ARN = f"arn:aws:iam::{ACCOUNT}:role/north-planner"
 BUCKET = "arn:aws:s3:::north-raw"
