@@ -9,6 +9,8 @@ import pytest
 import model
 from tests.support.model.examples import TO_FEATURES, run_examples
 
+pytestmark = pytest.mark.process
+
 HEAVY = ("duckdb", "ibis", "fhir", "model.fhir", "model.curated", "httpx", "mlflow")
 
 

@@ -24,6 +24,8 @@ from tests.policy.builders import changed
 from tests.policy.states import exported
 from tests.support.repository import REPOSITORY
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def dev() -> Graph:

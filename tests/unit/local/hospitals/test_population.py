@@ -12,6 +12,8 @@ from local.errors import UserError
 from local.hospitals import patient_record, population
 from local.paths import Home
 
+pytestmark = pytest.mark.process
+
 NORTH = {"name": "north", "units": ["cardiology", "internal-medicine"]}
 
 

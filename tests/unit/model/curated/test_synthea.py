@@ -14,6 +14,8 @@ from model.features.feature_file import load
 from tests.support.model.model_world import RING
 from tests.unit.bench.test_leaks import everything_written
 
+pytestmark = pytest.mark.process
+
 DATA = shared("synthea-r4")
 SAMPLE = 55
 

@@ -11,6 +11,8 @@ from model.curated.run import ingest
 from tests.support.model.curated_rows import rows
 from tests.support.model.model_world import RING, write_bundle
 
+pytestmark = pytest.mark.process
+
 Resource = dict[str, Any]
 
 PATIENT: Resource = {"resourceType": "Patient", "id": "p1", "gender": "male"}

@@ -12,6 +12,8 @@ from model.definitions.features import definitions
 from model.deid.check_digits import mod10, verhoeff
 from tests.support.model.feature_world import arrow, day, features, history, stay
 
+pytestmark = pytest.mark.process
+
 # IUPAC standard atomic weights (2021), abridged.
 WEIGHTS = {"C": 12.011, "H": 1.008, "N": 14.007, "O": 15.999}
 CREATININE = {"C": 4, "H": 7, "N": 3, "O": 1}

@@ -27,6 +27,8 @@ from tests.support.model.group_records import (
     taken,
 )
 
+pytestmark = pytest.mark.process
+
 
 def read_back(folder: Path, extensions: list[Resource]) -> tuple[Resource, dict[str, int]]:
     """Return what is published of patients who all have some extensions, and the warnings of one."""

@@ -12,6 +12,8 @@ from model.curated import curated_tables
 from model.deid.groups import groups
 from tests.support.model.group_records import ACT_CODE, ALIKE, VARIANTS, Resource, cover, encounter, patient, taken
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(
     ("kind", "payor", "payer"),

@@ -22,6 +22,8 @@ from tests.support.model.fhir_server import FhirServer
 from tests.support.model.fhir_server_resources import TYPES, landed, resource
 from tests.support.model.model_command import call
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def server(running: FhirServer) -> FhirServer:

@@ -27,6 +27,8 @@ from tests.support.model.linked_records import (
     write,
 )
 
+pytestmark = pytest.mark.process
+
 
 def test_a_search_by_one_whole_identifier_is_understood() -> None:
     same = derived_id("Patient", MRN, "7|7")
