@@ -7,6 +7,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.request_body import declared_length
+
 SMALL_BODY = 64 << 10
 """Bytes of a body that is read and dropped when its request is refused."""
 ARRIVAL_SECONDS = 0.1
@@ -71,8 +73,8 @@ class AtOnce:
 
 async def _dropped(headers: Headers, receive: Receive) -> bool:
     """Read and drop a small body that has arrived; return whether all of it was read."""
-    length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()) or int(length[:20]) > SMALL_BODY or "transfer-encoding" in headers:
+    length = declared_length(headers)
+    if length is None or length > SMALL_BODY or "transfer-encoding" in headers:
         return False
     try:
         async with asyncio.timeout(ARRIVAL_SECONDS):

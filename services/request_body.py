@@ -10,6 +10,13 @@ from services.problems import Problem
 JSON = frozenset({"application/json"})
 
 
+def declared_length(headers: Headers) -> int | None:
+    """Return the length of a body in bytes, as its request declares it; None without one, or if it is no number."""
+    length = headers.get("content-length", "")
+    # More digits than a length ever has are not converted.
+    return int(length[:20]) if length.isascii() and length.isdigit() else None
+
+
 class RequestBody:
     """Middleware that refuses a body that is too large (413) or has another media type (415) as problem details.
 
@@ -53,8 +60,8 @@ class RequestBody:
         if "content-length" in headers and "transfer-encoding" in headers:
             detail = "Send either Content-Length or Transfer-Encoding; a request with both can be read in two ways."
             raise Problem(400, "Ambiguous length", detail)
-        length = headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit() or int(length[:20]) > self._largest:
+        length = declared_length(headers) if "content-length" in headers else 0
+        if length is None or length > self._largest:
             raise self._too_large()
         messages: list[Message] = []
         size = 0

@@ -25,7 +25,7 @@ RACES = {
     "2106-3": "White",
 }
 ALIKE = 6
-"""Patients of a test are made so many times over: their cells are then large enough to be published."""
+"""Copies of each patient, so that no cell is too small to be published."""
 VARIANTS = 50
 
 

@@ -1,4 +1,4 @@
-"""A client of a service: whom it trusts."""
+"""Trust store of a client: the authorities that it accepts."""
 
 from typing import Any
 
