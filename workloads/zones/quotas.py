@@ -80,8 +80,8 @@ def _quota(workloads: list[Workload], settings: Settings, hospital: Hospital) ->
         if workload.secrets:
             agent = secret_table().agent
             container = container.maximum(agent)
-            # The agent of a Job ends before its container starts.
-            pod = pod if workload.cron_job else pod.plus(agent)
+            # The agent of a Job is an init container: Kubernetes counts the larger of it and the containers.
+            pod = pod.maximum(agent) if workload.cron_job else pod.plus(agent)
         for pool, count in _replicas(workload, hospital).items():
             pools[pool] = pools.get(pool, PoolQuota(0, _NOTHING)).plus(count, pod.times(count))
     whole = PoolQuota(0, _NOTHING)

@@ -8,6 +8,7 @@ from infra.settings import Amount, Canary, FurtherModel, Release, Resources, Set
 from infra.settings.hospital import Replicas
 from tests.support.stack.mocked_stack import settings
 from workloads.zones.quotas import CLOSED_QUOTA, zone_quotas
+from workloads.zones.secret_table import secret_table
 from workloads.zones.workload_table import table
 
 WITHOUT_DATABASE = table().present(database=False, clinic=False)
@@ -85,6 +86,15 @@ def test_no_more_jobs_score_at_once_than_their_pool_admits(prod: Settings) -> No
     # Where all want the processor, both together get a fifth of one pod of planning.
     planning = table().workloads["planning"].own_size().requests.cpu
     assert quota.pools["batch"].total.requests.cpu == planning / 5
+
+
+def test_a_job_smaller_than_vault_s_agent_is_counted_with_the_agent_s_limit(prod: Settings) -> None:
+    """Kubernetes counts the larger of an init container and the containers: with less, no Job would get a pod."""
+    workload = table().workloads["score"]
+    agent = secret_table().agent
+    assert workload.own_size().limits.cpu < agent.limits.cpu
+    quota = zone_quotas(prod, prod.hospitals[0], {"score": workload})["serving"]
+    assert quota.total.limits.cpu == quota.pods * agent.limits.cpu
 
 
 def test_the_platform_zone_admits_a_gateway_where_the_stack_has_one(prod: Settings) -> None:
