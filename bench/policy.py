@@ -18,7 +18,8 @@ from policy_pack.controls.rows import table
 from policy_pack.engine.analyzer import Analyzer
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.wire import SECRET, SIGNATURE
-from tests.policy import world, world_aws, world_cluster, world_monitoring
+from tests.policy import world
+from tests.policy.world import aws, cluster, monitoring, vault
 
 _GOALS = {1_000: 1.0, 10_000: 12.0}
 _SIZES = (1_000, 2_500, 5_000, 10_000)
@@ -26,7 +27,7 @@ _SIZES = (1_000, 2_500, 5_000, 10_000)
 
 def hospitals(number: int) -> tuple[str, ...]:
     """Return the names of as many hospitals as needed for this number of resources."""
-    one = [*world_aws.hospital("x"), *world_cluster.hospital("x"), *world.vault("x")]
+    one = [*aws.hospital("x"), *cluster.hospital("x"), *vault.hospital("x")]
     wanted = -(-(number - len(world.platform())) // len(one))
     # Bindings of the platform name workloads of the first.
     return tuple(f"hospital{place}" if place else "north" for place in range(max(wanted, 1)))
@@ -35,7 +36,7 @@ def hospitals(number: int) -> tuple[str, ...]:
 def resources(number: int) -> list[Resource]:
     """Return at least this many resources of a compliant stack: the platform and complete hospitals."""
     names = hospitals(number)
-    own = [(*world_aws.hospital(name), *world_cluster.hospital(name), *world.vault(name)) for name in names]
+    own = [(*aws.hospital(name), *cluster.hospital(name), *vault.hospital(name)) for name in names]
     return [*world.platform(names), *(resource for hospital in own for resource in hospital)]
 
 
@@ -63,7 +64,7 @@ def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
     analyzer: Any = Analyzer(world.settings())
     written = world.config(hospitals(len(made)))
     config = {f"healthcare-mlops:{key}": json.dumps(value) for key, value in written.items()}
-    config["healthcare-mlops:alarms"] = world_monitoring.ALARMS
+    config["healthcare-mlops:alarms"] = monitoring.ALARMS
     analyzer.ConfigureStack(proto.AnalyzerStackConfigureRequest(stack="prod", config=config), None)
     one_by_one = [
         proto.AnalyzeRequest(

@@ -22,13 +22,14 @@ from policy_pack.engine.evaluate import Evaluator
 from policy_pack.settings import Settings
 from policy_pack.stack.external_endpoints import Addresses
 from policy_pack.stack.graph import Graph, Resource
-from tests.policy import seeds_access, seeds_cluster, world
+from tests.policy import world
+from tests.policy.changes.planting import own
 from tests.policy.evaluation import BROKEN
-from tests.policy.planting import own
-from tests.policy.seed import Seed
+from tests.policy.seeds import access, cluster
+from tests.policy.seeds.seed import Seed
 
 _STACKS = ("dev", "prod")
-SEEDS = (*seeds_access.SEEDS, *seeds_cluster.SEEDS)
+SEEDS = (*access.SEEDS, *cluster.SEEDS)
 
 
 @dataclass(frozen=True)

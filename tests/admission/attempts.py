@@ -10,8 +10,8 @@ from policy_pack.stack.kinds import HELM_CHARTS
 from policy_pack.stack.values import UNKNOWN, leaves
 from tests.admission.attacks import POD_ATTACKS, POD_SHAPES, attacked_objects
 from tests.policy import world
-from tests.policy.seed import Seed
 from tests.policy.seeds import SEEDS
+from tests.policy.seeds.seed import Seed
 
 Manifest = dict[str, Any]
 # Errors of a change to a stack whose properties have another form than those of the compliant stack.

@@ -20,8 +20,8 @@ from local.stack import jobs
 from policy_pack.engine.evaluate import Evaluator
 from tests.admission.attempts import Attempt, attempts
 from tests.admission.requests import ABSENT, ADMITTED, INVALID, UNSERVED, OrdinaryUser, ordinary_user
+from tests.policy.changes.planting import Stack, own
 from tests.policy.evaluation import BROKEN
-from tests.policy.planting import Stack, own
 from tests.support.repository import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "admission.md"

@@ -13,7 +13,7 @@ from rich.console import Console
 from local.errors import UserError
 from tests.charts import evaluate, table
 from tests.charts.render import SOURCES, UNAVAILABLE, digest_of_values, rendered
-from tests.policy.planting import own
+from tests.policy.changes.planting import own
 from tests.support.stack.mocked_stack import settings
 from workloads.platform import charts as platform
 

@@ -11,7 +11,7 @@ import yaml
 from policy_pack.engine.evaluate import Evaluator, Result, Status
 from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.pods import containers
-from tests.policy.planting import Stack
+from tests.policy.changes.planting import Stack
 from workloads.platform.charts import Chart
 
 _BROKEN = (Status.REFUSED, Status.ADVISORY)

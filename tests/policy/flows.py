@@ -3,9 +3,10 @@
 from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource
-from tests.policy import world, world_pods
+from tests.policy import world
 from tests.policy.builders import PREFIX, STACK, build
 from tests.policy.evaluation import results
+from tests.policy.world.pods import by_name
 
 RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
 
@@ -13,7 +14,7 @@ RESOURCES = [r for r in world.resources() if r.type.startswith("kubernetes:")]
 def pods(hospital: str, zone: str, workload: str) -> dict[str, Any]:
     """Return a peer that selects one workload."""
     return {
-        "namespaceSelector": world_pods.by_name(f"{hospital}-{zone}"),
+        "namespaceSelector": by_name(f"{hospital}-{zone}"),
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": workload}},
     }
 
@@ -22,7 +23,7 @@ def platform(name: str) -> tuple[Resource, dict[str, Any]]:
     """Return a namespace of the platform, and a peer that selects all its pods."""
     labels = {f"{PREFIX}/hospital": "shared", "kubernetes.io/metadata.name": name}
     namespace = build("kubernetes:core/v1:Namespace", name, {"metadata": {"name": name, "labels": labels}})
-    return namespace, {"namespaceSelector": world_pods.by_name(name)}
+    return namespace, {"namespaceSelector": by_name(name)}
 
 
 def admitting(source: dict[str, Any], target: dict[str, Any], port: int, *more: Resource) -> Graph:

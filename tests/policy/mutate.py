@@ -26,8 +26,8 @@ from policy_pack.engine.evaluate import Evaluator
 from policy_pack.stack.graph import Graph
 from tests.policy import world
 from tests.policy.cases import CASES
+from tests.policy.changes.planting import Outcome, Planted, own, planted
 from tests.policy.evaluation import BROKEN, statuses
-from tests.policy.planting import Outcome, Planted, own, planted
 from tests.policy.seeds import SEEDS
 
 FOLDER = Path(controls.__file__).parent

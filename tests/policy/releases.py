@@ -6,8 +6,9 @@ from pathlib import Path
 
 from policy_pack.settings import Settings
 from policy_pack.stack.graph import Graph
-from tests.policy import world, world_cluster
+from tests.policy import world
 from tests.policy.builders import STACK, changed
+from tests.policy.world import cluster
 from tests.support.model.cards import card
 
 
@@ -50,7 +51,7 @@ def release(
 def served(root: Path) -> Graph:
     """Return the stack that serves the release."""
     digest = (root / "digest").read_text()
-    service = next(r for r in world_cluster.model("north") if r.kind.endswith("InferenceService"))
+    service = next(r for r in cluster.model("north") if r.kind.endswith("InferenceService"))
     uri = f"s3://hmlops-prod-north-models/readmission/v1/{digest}"
     moved = changed(service, "spec.predictor.model.storageUri", uri)
     moved = changed(moved, "metadata.annotations.{healthcare-mlops/release-digest}", digest)

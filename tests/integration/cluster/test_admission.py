@@ -12,7 +12,7 @@ from local.stack import jobs
 from tests.admission.attacks import HOME, POD_SHAPES, PodShape, attacked_objects
 from tests.admission.requests import ADMITTED, OrdinaryUser, ordinary_user
 from tests.admission.table import PAGE, reasons, rows, stack
-from tests.policy.planting import Stack
+from tests.policy.changes.planting import Stack
 
 _DEPLOYER = {"user": "somebody", "groups": "system:masters"}
 

@@ -17,7 +17,7 @@ from tests.policy.attacks.listed import FOLDER, listed
 from tests.policy.attacks.mutation import Mutation, places
 from tests.policy.attacks.stacks import Attacked
 from tests.policy.attacks.tracing import Reads, TracedGraph
-from tests.policy.incremental import BROKEN, Incremental
+from tests.policy.changes.incremental import BROKEN, Incremental
 
 _IDENTITIES = ("id", "arn", "name", "bucket", "keyId", "path", "roleName", "url")
 

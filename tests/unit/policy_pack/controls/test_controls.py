@@ -10,8 +10,8 @@ from tests.policy import world
 from tests.policy.builders import STACK
 from tests.policy.cases import CASES, Case
 from tests.policy.evaluation import BROKEN, exempting_all, results, statuses
-from tests.policy.seed import Seed
 from tests.policy.seeds import SEEDS
+from tests.policy.seeds.seed import Seed
 from tests.support.repository import REPOSITORY
 
 RESOURCES = list(world.resources())

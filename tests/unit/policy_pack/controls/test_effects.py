@@ -10,8 +10,8 @@ from policy_pack.stack.graph import Graph, Resource
 from policy_pack.stack.values import UNKNOWN
 from tests.policy.attacks.mutation import GONE, Step, changed, put
 from tests.policy.attacks.stacks import attacked
+from tests.policy.changes.incremental import Incremental
 from tests.policy.evaluation import BROKEN
-from tests.policy.incremental import Incremental
 
 pytestmark = pytest.mark.process
 

@@ -4,8 +4,8 @@ import pytest
 
 from policy_pack.stack.graph import Graph
 from tests.policy.builders import STACK
+from tests.policy.changes.fields import compliant, evaluator, fields, harmless, noticed
 from tests.policy.evaluation import BROKEN
-from tests.policy.fields import compliant, evaluator, fields, harmless, noticed
 
 pytestmark = pytest.mark.process
 

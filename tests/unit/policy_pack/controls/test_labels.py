@@ -8,9 +8,9 @@ from policy_pack.stack.graph import Graph
 from tests.policy import recorded, world
 from tests.policy.attacks.stacks import attacked
 from tests.policy.builders import GONE, PREFIX, STACK, build, changed
+from tests.policy.changes.labels import changes, lost, sample
+from tests.policy.changes.planting import Stack, own
 from tests.policy.evaluation import BROKEN, results, statuses
-from tests.policy.labels import changes, lost, sample
-from tests.policy.planting import Stack, own
 
 pytestmark = pytest.mark.process
 

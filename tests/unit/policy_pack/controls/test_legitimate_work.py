@@ -16,7 +16,7 @@ from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
 from tests.policy.builders import PREFIX, build, changed
 from tests.policy.evaluation import BROKEN
-from tests.policy.world_pods import DIGEST, container, pod
+from tests.policy.world.pods import DIGEST, container, pod
 from tests.support.repository import REPOSITORY
 from tests.support.stack.mocked_stack import RELEASE, SECOND_RELEASE
 

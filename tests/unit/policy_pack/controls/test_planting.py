@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from tests.policy.builders import GONE
-from tests.policy.planting import Outcome, Planted, Stack, harmless, own, planted
-from tests.policy.seed import absent, seed
+from tests.policy.changes.planting import Outcome, Planted, Stack, harmless, own, planted
+from tests.policy.seeds.seed import absent, seed
 
 pytestmark = pytest.mark.process
 

@@ -8,7 +8,7 @@ from policy_pack.engine.aws_rules import aws_rules
 from tests.policy import world
 from tests.policy.builders import build
 from tests.policy.evaluation import BROKEN, results, statuses
-from tests.policy.seed import extra
+from tests.policy.seeds.seed import extra
 
 RULES = aws_rules()
 IN_PACK = 130

@@ -13,9 +13,10 @@ from policy_pack.facts.workload_tls import shortcomings
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.checks import StackContext
 from policy_pack.stack.graph import Resource
-from tests.policy import world, world_pods
+from tests.policy import world
 from tests.policy.builders import build
 from tests.policy.flows import admitting, pods
+from tests.policy.world import pods as world_pods
 
 Json = dict[str, Any]
 PORT = 8443

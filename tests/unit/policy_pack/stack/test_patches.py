@@ -9,7 +9,7 @@ from policy_pack.stack.patches import unreviewed
 from policy_pack.stack.values import UNKNOWN, NotKnownError, View
 from tests.policy.builders import STACK, build
 from tests.policy.evaluation import results
-from tests.policy.seeds_types import PATCHES, mounts, patch_of
+from tests.policy.seeds.types import PATCHES, mounts, patch_of
 
 NAMES = ("shutdown-manager",)
 GOOD = [

@@ -7,8 +7,8 @@ from policy_pack.stack.pods import pods
 from policy_pack.stack.values import UNKNOWN
 from tests.policy.builders import STACK, build, put
 from tests.policy.evaluation import BROKEN, results, statuses
-from tests.policy.pod_changes import Place, changes, places
-from tests.policy.world_pods import container
+from tests.policy.seeds.pod_changes import Place, changes, places
+from tests.policy.world.pods import container
 
 PLACES = list(places())
 POD_CONTROLS = ("AC-13", "CM-01", "CM-02", "CM-05", "ENC-09", "INT-05", "INV-03")

@@ -9,8 +9,8 @@ from tests.policy import recorded
 from tests.policy.attacks import sdk
 from tests.policy.builders import PREFIX, STACK, build
 from tests.policy.evaluation import results
-from tests.policy.seeds_types import REFUSED_TYPES
-from tests.policy.world_pods import container, pod
+from tests.policy.seeds.types import REFUSED_TYPES
+from tests.policy.world.pods import container, pod
 
 TEMPLATE = {"spec": pod("trainer", container("main", server=True))}
 

@@ -8,10 +8,10 @@ from policy_pack.facts.releases import source_attributes
 from policy_pack.facts.zone_table import PLATFORM, zones
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build
-from tests.policy.world_admission import admission, priority_classes
-from tests.policy.world_gateway import gateway
-from tests.policy.world_pods import MODEL_PORT, REPLACED_WHEN_READY, container, labels, meta, pod
-from tests.policy.world_zones import namespace, policies
+from tests.policy.world.admission import admission, priority_classes
+from tests.policy.world.gateway import gateway
+from tests.policy.world.pods import MODEL_PORT, REPLACED_WHEN_READY, container, labels, meta, pod
+from tests.policy.world.zones import namespace, policies
 
 RELEASE = "0123456789abcdef"
 

@@ -16,10 +16,10 @@ from policy_pack.settings import Evidence, Settings, load
 from policy_pack.stack.external_endpoints import Addresses, read_file
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy import recorded
+from tests.policy.changes.incremental import Incremental
 from tests.policy.evaluation import BROKEN
-from tests.policy.incremental import Incremental
-from tests.policy.seed import Seed, seed
 from tests.policy.seeds import SEEDS
+from tests.policy.seeds.seed import Seed, seed
 from tests.support.repository import REPOSITORY
 from tests.support.stack.mocked_stack import RELEASE
 

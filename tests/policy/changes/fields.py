@@ -19,9 +19,10 @@ from pydantic.dataclasses import dataclass as validated
 from policy_pack.controls.rows import table
 from policy_pack.engine.evaluate import Evaluator
 from policy_pack.stack.graph import Graph, Resource
-from tests.policy import world, world_aws
+from tests.policy import world
 from tests.policy.builders import GONE, STACK, changed
 from tests.policy.evaluation import BROKEN
+from tests.policy.world import aws
 
 _HARMLESS = Path(__file__).with_name("fields.yaml")
 _FAMILIES = ("AUD", "AUTH-05", "BCP", "ENC-05", "ENC-07", "ENC-08", "INT-02")
@@ -96,7 +97,7 @@ def fields() -> Iterator[Field]:
 
 def compliant() -> list[Resource]:
     """Return the compliant stack with one hospital, and only its resources of AWS."""
-    return [*world.platform(("north",)), *world_aws.hospital("north")]
+    return [*world.platform(("north",)), *aws.hospital("north")]
 
 
 def harmless() -> dict[str, str]:

@@ -8,8 +8,8 @@ from typing import Any
 from policy_pack.stack.graph import Resource
 from policy_pack.stack.resource_types import PodPlace, resource_types
 from tests.policy.builders import GONE, build, put
-from tests.policy.seed import Seed, seed
-from tests.policy.world_pods import container, labels, meta, pod
+from tests.policy.seeds.seed import Seed, seed
+from tests.policy.world.pods import container, labels, meta, pod
 
 _POD = pod("trainer", container("main", server=True))
 

@@ -5,7 +5,7 @@ from typing import Any
 from policy_pack.facts.zone_table import zones
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import PREFIX, build
-from tests.policy.world_pods import by_name, labels, meta
+from tests.policy.world.pods import by_name, labels, meta
 
 CLINIC = "10.50.0.0/24"
 PLACES = {"aws": "10.40.0.0/16:443", "vault": "10.41.0.0/24:8200", "fhir": "10.50.0.0/24:443"}

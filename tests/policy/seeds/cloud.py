@@ -1,8 +1,8 @@
 """Seeded violations of the controls over AWS, one property at a time."""
 
 from tests.policy.builders import GONE, PREFIX, added, build, granting, listed, statement, testing, without
-from tests.policy.seed import Seed, absent, extra, seed
-from tests.policy.world_aws import key_arn
+from tests.policy.seeds.seed import Seed, absent, extra, seed
+from tests.policy.world.aws import key_arn
 
 _BUCKET = "aws:s3/bucket:Bucket"
 _ROLE = "aws:iam/role:Role"

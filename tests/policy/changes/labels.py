@@ -6,7 +6,7 @@ from typing import Any
 
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy.builders import put
-from tests.policy.planting import Stack
+from tests.policy.changes.planting import Stack
 from tests.policy.seeds import SEEDS
 
 _PLACES = ("tags", "metadata.labels", "spec.jobTemplate.spec.template.metadata.labels", "spec.predictor.labels")

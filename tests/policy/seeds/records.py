@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.policy.builders import GONE, PREFIX, build
-from tests.policy.seed import Seed, absent, extra, seed
+from tests.policy.seeds.seed import Seed, absent, extra, seed
 
 _TRAIL = "aws:cloudtrail/trail:Trail"
 _GROUP = "aws:cloudwatch/logGroup:LogGroup"

@@ -4,8 +4,8 @@ from typing import Any
 
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import GONE, build, put
-from tests.policy.seed import Seed, absent, extra, seed
-from tests.policy.world_pods import REPLACED_WHEN_READY, container, pod
+from tests.policy.seeds.seed import Seed, absent, extra, seed
+from tests.policy.world.pods import REPLACED_WHEN_READY, container, pod
 
 _META = {"name": "x", "namespace": "north-data"}
 _CLASS, _POOL = "k8s:karpenter.k8s.aws/EC2NodeClass", "k8s:karpenter.sh/NodePool"

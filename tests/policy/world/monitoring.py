@@ -7,7 +7,7 @@ from typing import Any
 from policy_pack.facts.records.table import records
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build, document, tags
-from tests.policy.world_aws import ACCOUNT, CLASSES, PLATFORM_KEY, key, key_arn, role_arn
+from tests.policy.world.aws import ACCOUNT, CLASSES, PLATFORM_KEY, key, key_arn, role_arn
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 ALARMS = "security@hospitals.example"

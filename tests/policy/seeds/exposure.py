@@ -1,8 +1,7 @@
 """Seeded violations of the controls over entry points: what opens another way in."""
 
 from tests.policy.builders import GONE, PREFIX, build
-from tests.policy.seed import Seed, absent, extra, seed
-from tests.policy.seeds_gateway import (
+from tests.policy.seeds.gateway import (
     AWS_LISTENER,
     CLIENT,
     CRON_JOB,
@@ -17,6 +16,7 @@ from tests.policy.seeds_gateway import (
     policy,
     route,
 )
+from tests.policy.seeds.seed import Seed, absent, extra, seed
 
 _CLASS = "k8s:gateway.networking.k8s.io/GatewayClass"
 _GRANT = "k8s:gateway.networking.k8s.io/ReferenceGrant"

@@ -1,8 +1,8 @@
 """Seeded violations of the controls over namespaces, NetworkPolicies, pods and models, one property at a time."""
 
 from tests.policy.builders import GONE, PREFIX, build, document, policy
-from tests.policy.seed import Seed, absent, extra, seed
-from tests.policy.world_aws import key_arn
+from tests.policy.seeds.seed import Seed, absent, extra, seed
+from tests.policy.world.aws import key_arn
 
 _NS = "k8s:core/Namespace"
 _NP = "k8s:networking.k8s.io/NetworkPolicy"

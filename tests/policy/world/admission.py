@@ -8,7 +8,7 @@ from policy_pack.facts.secret_table import secret_table
 from policy_pack.facts.zone_table import pool_table
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import PREFIX, build
-from tests.policy.world_pods import DIGEST
+from tests.policy.world.pods import DIGEST
 
 
 def priority_classes() -> list[Resource]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from policy_pack.controls.workloads.alerts import RULES
 from tests.policy.builders import GONE, PREFIX, build
-from tests.policy.seed import Seed, absent, extra, seed
-from tests.policy.world_aws import key_arn
+from tests.policy.seeds.seed import Seed, absent, extra, seed
+from tests.policy.world.aws import key_arn
 
 _LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"

@@ -4,7 +4,7 @@ from typing import Any
 
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import PREFIX, build
-from tests.policy.world_pods import MODEL_PORT, meta
+from tests.policy.world.pods import MODEL_PORT, meta
 
 _OWN_HEADERS = {
     "path": {"escapedSlashesAction": "RejectRequest"},

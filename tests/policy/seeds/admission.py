@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.policy.builders import GONE, PREFIX
-from tests.policy.seed import Seed, absent, seed
+from tests.policy.seeds.seed import Seed, absent, seed
 
 _JOB = "k8s:batch/CronJob"
 _PRIORITY_CLASS = "k8s:scheduling.k8s.io/PriorityClass"

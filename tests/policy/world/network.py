@@ -2,7 +2,7 @@
 
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build, document, tags
-from tests.policy.world_aws import REGION, role_arn
+from tests.policy.world.aws import REGION, role_arn
 
 _ENDPOINTS = ("s3", "kms", "sts", "ecr.api", "ecr.dkr", "logs", "secretsmanager")
 

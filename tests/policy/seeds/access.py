@@ -2,7 +2,7 @@
 
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import GONE, build, policy
-from tests.policy.seed import Seed, absent, extra, seed
+from tests.policy.seeds.seed import Seed, absent, extra, seed
 
 _JOB = "k8s:batch/CronJob"
 _POD = "spec.jobTemplate.spec.template.spec"

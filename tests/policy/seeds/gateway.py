@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.policy.builders import GONE, build
-from tests.policy.seed import Seed, absent, extra, seed
+from tests.policy.seeds.seed import Seed, absent, extra, seed
 
 _GW, _EG, _CORE = "k8s:gateway.networking.k8s.io/", "k8s:gateway.envoyproxy.io/", "k8s:core/"
 GATEWAY, ROUTE = f"{_GW}Gateway", f"{_GW}HTTPRoute"

@@ -2,8 +2,8 @@
 
 from policy_pack.stack.graph import Resource
 from tests.policy.builders import build, document, tags
-from tests.policy.world_aws import ACCOUNT, CLASSES, PLATFORM_KEY, REGION, key, role_arn
-from tests.policy.world_monitoring import alarm_topic, tls_only
+from tests.policy.world.aws import ACCOUNT, CLASSES, PLATFORM_KEY, REGION, key, role_arn
+from tests.policy.world.monitoring import alarm_topic, tls_only
 
 _PARAMETERS = {
     "rds.force_ssl": "1",

@@ -1,0 +1,1 @@
+"""Changes of a stack, planted one at a time, and what the controls say of each."""
