@@ -3,7 +3,10 @@
 from tests.policy.seeds import (
     access,
     admission,
-    cloud,
+    aws_access,
+    aws_data,
+    aws_network,
+    aws_records,
     cluster,
     effects,
     exposure,
@@ -15,7 +18,10 @@ from tests.policy.seeds import (
 
 SEEDS = [
     *admission.SEEDS,
-    *cloud.SEEDS,
+    *aws_access.SEEDS,
+    *aws_network.SEEDS,
+    *aws_data.SEEDS,
+    *aws_records.SEEDS,
     *access.SEEDS,
     *cluster.SEEDS,
     *gateway.SEEDS,

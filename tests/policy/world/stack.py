@@ -13,7 +13,7 @@ from policy_pack.settings import Evidence, Level, Settings, load
 from policy_pack.stack.external_endpoints import read
 from policy_pack.stack.graph import Graph, Resource
 from tests.policy.builders import STACK
-from tests.policy.world import aws, cluster, monitoring, network, services, vault
+from tests.policy.world import aws, backups, cluster, eks, monitoring, network, stores, vault
 
 HOSPITALS = ("north", "south")
 TODAY = date(2026, 11, 22)
@@ -85,10 +85,10 @@ def platform(hospitals: tuple[str, ...] = HOSPITALS) -> list[Resource]:
     return [
         *aws.identity(),
         *network.network(),
-        *services.cluster(),
-        *services.stores(),
+        *eks.cluster(),
+        *stores.stores(),
         *monitoring.watchers(hospitals),
-        *services.backups(hospitals),
+        *backups.backups(hospitals),
         *cluster.platform(),
         *vault.platform(),
     ]
