@@ -1,4 +1,4 @@
-"""What makes the program start and end fast; the figures are of production with one hospital unless said otherwise.
+"""Start-up optimisations of the program; the figures are of production with one hospital unless said otherwise.
 
 ``quick`` takes the garbage collector out: the program declares once and ends, so nothing that it makes is garbage
 (3.9 s of processor time in place of 5.4 s).

@@ -214,7 +214,7 @@ def figures_application(endpoint: PrometheusEndpoint, path: str) -> Starlette:
 
 
 class _RestServer:
-    """What MLServer starts in the place of its own REST server."""
+    """REST server of the model server, in place of MLServer's own."""
 
     def __init__(self, app: Starlette, settings: ServerSettings) -> None:
         # The transport takes uvicorn's types of an ASGI application, which are Starlette's in other words.
@@ -234,7 +234,7 @@ class _RestServer:
 
 
 class _NoGrpc:
-    """What MLServer starts in the place of its gRPC server."""
+    """Placeholder for MLServer's gRPC server, which serves nothing."""
 
     async def start(self) -> None:
         pass

@@ -37,7 +37,7 @@ class Influence(StrEnum):
 
 
 class Mode(StrEnum):
-    """Whether a request is answered at once or accepted for a broker."""
+    """Mode of a workflow: a request is answered at once, or accepted for a broker."""
 
     SYNCHRONOUS = "synchronous"
     QUEUED = "queued"
@@ -52,7 +52,7 @@ class Purpose(StrEnum):
 
 
 class Evidence(StrEnum):
-    """What the audit keeps of a request."""
+    """Evidence that the audit keeps of a request."""
 
     REQUEST = "request"
     RELEASE = "release"

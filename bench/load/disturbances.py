@@ -1,4 +1,4 @@
-"""What happens to a hospital during a soak: its pods are replaced, and containers are killed."""
+"""Disturbances of a hospital during a soak: replaced pods and killed containers."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ FEWEST_SAMPLES = 4
 
 @dataclass(frozen=True)
 class Disturbance:
-    """Something that happens.
+    """Disturbance of a soak.
 
     Parameters
     ----------

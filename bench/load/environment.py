@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Workload:
-    """Where a workload runs.
+    """Namespace, Deployment and pods of a workload.
 
     Parameters
     ----------

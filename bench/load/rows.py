@@ -30,7 +30,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one side did with a constant rate of requests, in all rounds.
+    """Measurements of one side at a constant rate of requests, over all rounds.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ JSON = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go.
+    """Destination of requests.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
+    """Response to a request.
 
     Parameters
     ----------

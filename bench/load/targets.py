@@ -1,4 +1,4 @@
-"""What is asked: the model server alone, planning, and the gateway as a program and as the EHR."""
+"""Targets of the load: the model server alone, planning, and the gateway as a program and as the EHR."""
 
 import json
 import ssl
@@ -29,7 +29,7 @@ ALGORITHM = "ES384"
 
 @dataclass(frozen=True)
 class Side:
-    """Something that is asked.
+    """Target of the load with its request.
 
     Parameters
     ----------

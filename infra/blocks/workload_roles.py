@@ -223,7 +223,7 @@ def secret_arn(settings: Settings, secret: str) -> str:
 
 @dataclass(frozen=True)
 class SecretAccess:
-    """What reads one secret of Secrets Manager.
+    """Read access to one secret of Secrets Manager.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ _ONE_AT_ONCE = {"budgets": [{"nodes": "1"}]}
 
 @dataclass(frozen=True)
 class NodeLaunch:
-    """What Karpenter launches nodes with.
+    """Arguments with which Karpenter launches nodes.
 
     Parameters
     ----------

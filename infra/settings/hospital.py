@@ -104,7 +104,7 @@ class Fhir(Section):
 
 
 class Retention(Section):
-    """How long a hospital's data is kept."""
+    """Retention of a hospital's data."""
 
     raw: Duration = Field("30d", description="Retention of raw files.")
     curated: Duration = Field("6y", description="Retention of curated tables and of the identity store.")

@@ -34,7 +34,7 @@ class Release:
 
 
 class ReleaseRole(StrEnum):
-    """What a release does for a hospital: the name of its field in the hospital's entry."""
+    """Role of a release in a hospital; the name of its field in the hospital's entry."""
 
     ACTIVE = "release"
     CANARY = "canary"

@@ -97,7 +97,7 @@ class HospitalStorage(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class _Region:
-    """What differs between the buckets of the primary and of the second region."""
+    """Properties that differ between the buckets of the primary and of the second region."""
 
     suffix: str
     region: str

@@ -1,4 +1,4 @@
-"""What programs outside need to call a hospital's gateway as its demonstration callers do: addresses and files."""
+"""Addresses and files with which programs outside call a hospital's gateway as its demonstration callers."""
 
 import json
 from dataclasses import asdict, dataclass

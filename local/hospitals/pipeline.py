@@ -96,7 +96,7 @@ def land(store: Any, hospital: str, folder: Path, tell: Tell) -> Landing:
 
 @dataclass(frozen=True)
 class Landed:
-    """What was landed: its key, and the number of files."""
+    """Landed source files: their key and number."""
 
     key: str = ""
     files: int = 0

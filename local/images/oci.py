@@ -38,7 +38,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Image:
-    """What an image is made of, lowest layer first."""
+    """Layers and configuration of an image, lowest layer first."""
 
     name: str
     layers: tuple[Layer, ...]

@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a layer is made.
+    """Recipe of a layer.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class SecretFile:
 
 @dataclass(frozen=True)
 class AgentRequest:
-    """What the annotations of a pod ask for.
+    """Request for an agent, from the annotations of a pod.
 
     Parameters
     ----------

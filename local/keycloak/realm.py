@@ -21,7 +21,7 @@ _PASSWORD_POLICY = "length(14) and notUsername(undefined) and notEmail(undefined
 
 @dataclass(frozen=True)
 class RealmSettings:
-    """What a hospital's entry says of its sign-in.
+    """Sign-in settings of a hospital's entry.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class Tree(_Stored):
 
 
 class _Document(_Stored):
-    """What every compiled form says: of which pipeline it is, and of which features in which order."""
+    """Fields of every compiled form: the digest of its pipeline, and the features in their order."""
 
     format: Literal[1] = 1
     pipeline_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

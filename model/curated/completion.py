@@ -21,7 +21,7 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class Completed:
-    """How many resources are excluded for what was found, and remarks on patients that are used all the same."""
+    """Numbers of excluded resources by reason, and of remarks on patients who are kept."""
 
     excluded: Counter[str]
     warnings: Counter[str]

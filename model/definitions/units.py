@@ -57,7 +57,7 @@ class Unit(_Row):
 
 
 class Substance(_Row):
-    """What converts between mass, moles and equivalents: molar mass in g/mol and charge of the ion, where known."""
+    """Substance of a conversion between mass and moles: molar mass in g/mol, and charge of the ion where known."""
 
     molar_mass: Number | None = None
     charge: int | None = None
@@ -92,7 +92,7 @@ class UnitTable(_Row):
 
 
 class Spellings:
-    """What a spelling means: the UCUM code of a unit of the table, or nothing.
+    """Spellings of units, each with the UCUM code of a unit of the table or nothing.
 
     Parameters
     ----------

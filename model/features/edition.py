@@ -1,4 +1,4 @@
-"""What one run of the features step publishes together."""
+"""Edition: the files that one run of the features step publishes together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -30,7 +30,7 @@ class UnreadableError(Exception):
 
 
 class Stream(Protocol):
-    """What the parsers read from."""
+    """Binary stream that the parsers read."""
 
     def read(self, size: int, /) -> bytes:
         """Return at most so many bytes; none at the end."""

@@ -53,7 +53,7 @@ class DateLimits(_Row):
 
 
 class ShareLimit(_Row):
-    """How large a share of a type's resources may be excluded for one reason, and how a refusal says it."""
+    """Largest share of a type's resources that may be excluded for one reason, and the message of a refusal."""
 
     share: float = Field(ge=0, le=1)
     needs: str
@@ -70,7 +70,7 @@ class ShareLimits(_Row):
 
 
 class EncounterSource(_Row):
-    """How a source tells what an encounter is by something else than its class."""
+    """Element other than ``class`` by which a source codes the kind of an encounter."""
 
     encounter_class: str = Field(alias="class")
     identifier: str | None = None

@@ -32,7 +32,7 @@ FILE_BITS = 40
 
 
 class Lines(Protocol):
-    """What lines are read from."""
+    """Source of lines."""
 
     def readline(self, size: int, /) -> bytes:
         """Return the next line, or so many bytes of it."""

@@ -26,7 +26,7 @@ _REMOVED = "everything was fetched; what the server no longer has is removed"
 
 
 class Mode(StrEnum):
-    """How records are asked for; AUTO takes the export where the server declares one."""
+    """Retrieval mode; AUTO uses Bulk Data export where the server declares it."""
 
     AUTO = "auto"
     EXPORT = "export"

@@ -19,7 +19,7 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class PatientValues:
-    """What the lookup keeps of a patient: pseudonym, identifying values, and the texts it is searched by."""
+    """Lookup values of a patient: pseudonym, identifying values, and search texts."""
 
     patient: str
     patient_id: str
@@ -32,7 +32,7 @@ class PatientValues:
 
 @dataclass(frozen=True)
 class StayValues:
-    """What the lookup keeps of an encounter: pseudonyms, unit and true times, and the texts it is searched by."""
+    """Lookup values of an encounter: pseudonyms, unit, true times, and search texts."""
 
     encounter: str
     patient: str

@@ -25,7 +25,7 @@ class AbsentError(UserError):
 
 
 class Transit(Protocol):
-    """What signing and pseudonyms need of Vault."""
+    """Requests to Vault's transit engine, for signatures and pseudonyms."""
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Write to a path and return the answer's data."""

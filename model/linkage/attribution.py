@@ -32,7 +32,7 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What the references in one piece of a file mean in the whole source."""
+    """References of one piece of a file, resolved within the whole source."""
 
     references: References
     links: Links

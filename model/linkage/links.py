@@ -49,7 +49,7 @@ class FirstPassNeededError(Exception):
 
 @dataclass
 class Links:
-    """What is known of the source as a whole."""
+    """Links between the records of the whole source."""
 
     drugs: Drugs
     complete: bool = False

@@ -131,7 +131,7 @@ class Spread(Figure):
 
 
 class Counts(Figure):
-    """How many discharges, patients and readmissions the figures are of."""
+    """Numbers of discharges, patients and readmissions that metrics are computed from."""
 
     discharges: Count = 0
     patients: Count = 0
@@ -166,7 +166,7 @@ class CalibrationFigures(Figure):
 
 
 class AlertIntervals(Figure):
-    """What alerting means, with its intervals."""
+    """Metrics of alerting, with their intervals."""
 
     alert_rate: Section[Spread] = None
     sensitivity: Section[Spread] = None
@@ -178,7 +178,7 @@ class AlertIntervals(Figure):
 
 
 class AlertFigures(Figure):
-    """What alerting from a threshold means."""
+    """Metrics of alerting from a threshold."""
 
     threshold: Number = None
     alert_rate: Number = None

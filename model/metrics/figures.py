@@ -136,7 +136,7 @@ class Curves(Figure):
 
 
 class FeatureImportance(Figure):
-    """What the model loses without a feature, and how sure that is over draws of patients."""
+    """Permutation importance of a feature: the loss of ROC-AUC, with its interval over draws of patients."""
 
     feature: Text = ""
     log_loss_rise: Section[Spread] = None
@@ -165,7 +165,7 @@ class ChampionFigures(Figure):
 
 
 class DataContractFigures(Figure):
-    """How the held-out data keeps to the model's contract."""
+    """Violations of the model's contract by the held-out data."""
 
     missingness_drift: Number = None
     drifted_feature: Label = None
@@ -174,7 +174,7 @@ class DataContractFigures(Figure):
 
 
 class StabilityFigures(Figure):
-    """How far the model moves with the patients it is trained on."""
+    """Instability of the model over bootstrap draws of the patients it is trained on."""
 
     rank_correlation: Number = None
     refits: Count = 0

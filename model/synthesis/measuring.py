@@ -15,7 +15,7 @@ Values = dict[str, float]
 
 @dataclass(frozen=True)
 class Writing:
-    """How a hospital records a measurement: its LOINC code, its UCUM unit, and the components of a panel."""
+    """Coding of a measurement in a hospital: LOINC code, UCUM unit, and the components of a panel."""
 
     code: str
     unit: str

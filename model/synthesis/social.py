@@ -29,7 +29,7 @@ def _table() -> dict[str, Any]:
 
 
 class Social:
-    """What a hospital records of a patient beside the clinical data.
+    """Social data of a patient: coverage and other records that are not clinical.
 
     Parameters
     ----------

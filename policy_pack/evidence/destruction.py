@@ -19,7 +19,7 @@ DEFAULT_DELETION_WINDOW_DAYS = 30
 
 
 class Disposition(StrEnum):
-    """What happened to a resource."""
+    """Disposition of a resource of a hospital that left."""
 
     DESTROYED = "destroyed"
     PENDING_DELETION = "key pending deletion"

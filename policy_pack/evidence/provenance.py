@@ -16,7 +16,7 @@ _GIT_SECONDS = 10
 
 @dataclass(frozen=True)
 class Provenance:
-    """What the evidence was computed from, when and by what.
+    """Provenance of the evidence: its inputs, time and program.
 
     Parameters
     ----------

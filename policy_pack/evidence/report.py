@@ -106,7 +106,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Sources:
-    """What the evidence has in addition to the stack.
+    """Sources of the evidence beside the stack.
 
     Parameters
     ----------

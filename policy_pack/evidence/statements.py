@@ -1,4 +1,4 @@
-"""What people state about a stack: one file a subject, in ``statements/<stack>/``, shown with name and date."""
+"""Statements of people about a stack: one file a subject, in ``statements/<stack>/``, shown with name and date."""
 
 import datetime
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ Entry = TypeVar("Entry", bound=BaseModel)
 
 
 class Stated(_Strict):
-    """Who stated something, and when."""
+    """Author and date of a statement."""
 
     by: Text
     date: Day

@@ -9,7 +9,7 @@ from policy_pack.facts.principals import Principal
 
 @dataclass(frozen=True, order=True)
 class Access:
-    """What a principal can do with a store.
+    """Access of a principal to a store.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ _GATEWAY = "gateway"
 
 @dataclass(frozen=True)
 class RequiredPolicy:
-    """What must be refused: the requests, the condition under which they are judged, and the rules.
+    """Required admission policy: the requests it matches, its match condition, and its rules.
 
     Parameters
     ----------

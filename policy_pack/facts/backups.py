@@ -102,7 +102,7 @@ def meets_conditions(conditions: View, resource: Resource) -> bool:
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """What a backup plan lacks, and where."""
+    """Requirement that a backup plan does not meet, and where."""
 
     message: str
     path: str

@@ -52,7 +52,7 @@ def _source_attributes(table: Any) -> tuple[SourceAttribute, ...]:
 
 @dataclass(frozen=True)
 class ReleaseMetadata:
-    """What the files of a release say.
+    """Metadata of a release, from its files.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ _IN_EVERY_MONTH: Final = frozenset(range(1, 29))
 
 @dataclass(frozen=True)
 class Schedule:
-    """How often a schedule runs.
+    """Interval of a schedule.
 
     Parameters
     ----------

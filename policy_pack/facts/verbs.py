@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Verb(StrEnum):
-    """What a grant allows.
+    """Verb of a grant.
 
     ``list`` shows the names of objects without their content. ``write`` includes encryption with a key and the use of a
     role. ``overwrite`` is to write over an object that exists already. ``sign`` includes the creation of pseudonyms and

@@ -1,4 +1,4 @@
-"""What the configuration of a stack says of each hospital: how long its data is kept, its agreement and contacts."""
+"""Hospitals' entries of a stack's configuration: retention, agreement and contacts."""
 
 import re
 from collections.abc import Iterator, Mapping

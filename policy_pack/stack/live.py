@@ -38,7 +38,7 @@ class Permission:
 
 @dataclass(frozen=True)
 class Live:
-    """What was read from the servers; None where a server was not asked.
+    """Objects read from the live servers; None where a server was not read.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ BREAK_GLASS = "break-glass"
 
 @dataclass
 class CallerAccess:
-    """What one caller did in a role.
+    """Accesses of one caller in a role.
 
     Parameters
     ----------

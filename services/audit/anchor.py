@@ -42,7 +42,7 @@ class BrokenChainError(AuditError):
 
 @dataclass(frozen=True)
 class Anchoring:
-    """What anchoring needs.
+    """Connections and settings of anchoring.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What changed between two times: releases, thresholds and configuration, from the records."""
+"""Changes between two times, from the records: releases, thresholds and configuration."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ POLICIES = "policies"
 
 @dataclass(frozen=True)
 class Deployment:
-    """What the platform says of a service's deployment.
+    """Deployment of a service, as the platform describes it.
 
     Parameters
     ----------

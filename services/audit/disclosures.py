@@ -17,7 +17,7 @@ YEARS = 6
 
 
 class PurposeRule(BaseModel):
-    """Whether disclosures for a purpose of use are accounted for, and why."""
+    """Rule of a purpose of use: whether its disclosures are accounted for, and why."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

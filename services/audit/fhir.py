@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Interaction:
-    """What a request did, in FHIR's terms.
+    """Interaction of a request, in FHIR's terms.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the commands print: one JSON object for programs, or a table for people; and the times that they read."""
+"""Output of the commands, one JSON object for programs or a table for people; and the times that they read."""
 
 import json
 from datetime import UTC, datetime

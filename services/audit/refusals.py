@@ -1,4 +1,4 @@
-"""Whether all refusals that the gateway logged are on record: its own counts in the chain against its records.
+"""Completeness of the gateway's refusals: its own counts in the chain against their records.
 
 A count says how many entries an Envoy process had logged at a time. Every one of them has a record by then, or a few
 seconds later; what has none is missing: it was dropped by the gateway, or never reached the recorder or the chain.

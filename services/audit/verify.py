@@ -24,7 +24,7 @@ ValuesOf = Callable[[int, int], Mapping[tuple[int, str], KeptValues]]
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong, in one sentence; with the record, where it is about one."""
+    """Fault of a chain, in one sentence; with its record, where it is about one."""
 
     sentence: str
     sequence: int | None = None
@@ -32,7 +32,7 @@ class Fault:
 
 @dataclass
 class Verification:
-    """What the verification of a chain says.
+    """Result of the verification of a chain.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What care does without a request: it delivers messages, and keeps its tables small."""
+"""Background tasks of care: delivery of messages, and removal of old rows."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ log = logging.getLogger("services.care")
 
 @dataclass(frozen=True)
 class Task:
-    """Something to do again and again.
+    """Periodic task.
 
     Parameters
     ----------

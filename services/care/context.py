@@ -1,4 +1,4 @@
-"""What the routes of care work with: settings, clock and connections, made once for each process."""
+"""Context of care's routes: settings, clock and connections, made once for each process."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

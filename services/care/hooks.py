@@ -68,7 +68,7 @@ class Coding(_Part):
 
 
 class OverrideReason(_Part):
-    """Why a card was overridden: a code of ours, and what the clinician wrote."""
+    """Override reason of a card: a code of ours, and what the clinician wrote."""
 
     reason: Coding | None = None
     userComment: str | None = Field(default=None, max_length=LONGEST_COMMENT)  # noqa: N815
@@ -81,7 +81,7 @@ class AcceptedSuggestion(_Part):
 
 
 class CardFeedback(_Part):
-    """What a clinician did with a card."""
+    """Feedback of a clinician to a card."""
 
     card: UUID
     outcome: Literal["accepted", "overridden"]

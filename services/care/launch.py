@@ -60,7 +60,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class Opened:
-    """What a clinician had open in the EHR, by pseudonym."""
+    """Patient and encounter that a clinician had open in the EHR, by pseudonym."""
 
     patient: str
     encounter: str | None

@@ -1,4 +1,4 @@
-"""What the worklist needs of care: its audit records, planning's scores, and the placing of discharges."""
+"""Ports of the worklist, implemented by care: its audit records, planning's scores, and the placing of discharges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

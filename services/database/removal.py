@@ -16,7 +16,7 @@ REMOVED = tuple(schema for schema in Schema if schema is not KEPT)
 
 @dataclass(frozen=True)
 class Removal:
-    """What of a hospital is on the server, or was removed from it.
+    """Databases and roles of a hospital on the server, or removed from it.
 
     Parameters
     ----------

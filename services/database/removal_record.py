@@ -11,7 +11,7 @@ from services.database.removal import Removal
 
 @dataclass(frozen=True)
 class Record:
-    """Where a removal is recorded, and who approved it.
+    """Record of a removal: its chain, and who approved it.
 
     Parameters
     ----------

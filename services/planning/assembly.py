@@ -34,7 +34,7 @@ log = logging.getLogger("services.planning")
 
 @dataclass(frozen=True)
 class Planning:
-    """What the routes need.
+    """Dependencies of the routes.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ Columns = Mapping[str, Sequence[float | None]]
 
 
 class FallbackReason(StrEnum):
-    """Why patients are ranked by LACE and not by the release."""
+    """Reason for which patients are ranked by LACE and not by the release."""
 
     MODEL_UNAVAILABLE = "model-unavailable"
     MODEL_SLOW = "model-slow"
@@ -56,7 +56,7 @@ class ModelFailureError(Exception):
 
 
 class ModelReason(BaseModel):
-    """What one feature adds to a risk, as the model server says it."""
+    """Contribution of one feature to a risk, as the model server returns it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -187,7 +187,7 @@ class ModelClient:
 
 
 class Model(Protocol):
-    """What scores with a release: the client of a model server, or the release in this process."""
+    """Model that scores with a release: the client of a model server, or the release in this process."""
 
     def score(self, release: AssignedRelease, columns: Columns) -> ModelAnswer:
         """Return the release's scores of some encounters."""

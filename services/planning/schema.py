@@ -107,7 +107,7 @@ class ScoreRequest(_Request):
 
 
 class Reason(_Answer):
-    """What one feature adds to the risk, in clinicians' words."""
+    """Contribution of one feature to the risk, in clinicians' words."""
 
     feature: str
     text: str = Field(description="Meaning, value and effect in words.")
@@ -239,7 +239,7 @@ class History(_Answer):
 
 
 class FeedbackRequest(_Request):
-    """What a clinician did with a score; coded, without text."""
+    """Feedback of a clinician to a score; coded, without text."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -268,13 +268,13 @@ class FeedbackResponse(_Answer):
 
 
 class Health(_Answer):
-    """Whether the service runs."""
+    """Liveness of the service."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(_Answer):
-    """Whether the service can answer; without release or features it answers by LACE, or not at all."""
+    """Readiness of the service; without release or features it answers by LACE, or not at all."""
 
     status: Literal["ready"] = "ready"
     release: bool = Field(description="Whether the assigned release was read.")

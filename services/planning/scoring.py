@@ -76,7 +76,7 @@ _Ready = list[tuple[EncounterRequest, _Inputs]]
 
 @dataclass(frozen=True)
 class Answers:
-    """What a request is answered with.
+    """Answers to a request.
 
     Attributes
     ----------

@@ -66,7 +66,7 @@ class Ranks:
 
 @dataclass(frozen=True)
 class Workload:
-    """What coordinators would have to do.
+    """Workload of the coordinators.
 
     Parameters
     ----------

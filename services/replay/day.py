@@ -42,7 +42,7 @@ class RecordedScore:
 
 @dataclass(frozen=True)
 class RecordedDay:
-    """What is on record of a day.
+    """Recorded day: its scores and their feature values.
 
     Parameters
     ----------

@@ -16,12 +16,12 @@ REASONS: Mapping[str, str] = {
     "refused-by-contract": "values that the candidate does not take",
     "without-threshold": "without a threshold on record",
 }
-"""Why an encounter is not compared, by its code."""
+"""Reason for which an encounter is not compared, by its code."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a replay says.
+    """Report of a replay.
 
     Parameters
     ----------

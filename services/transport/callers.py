@@ -1,4 +1,4 @@
-"""Which workloads may call a service: an ASGI application around it that refuses all others."""
+"""Allowed callers of a service: an ASGI application around it that refuses all others."""
 
 import json
 import logging

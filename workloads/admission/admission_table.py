@@ -54,7 +54,7 @@ class Policy:
 
 @validated(frozen=True, config=_STRICT)
 class Gateway:
-    """What the pods of a gateway have that its controller chooses."""
+    """Properties of a gateway's pods that its controller chooses."""
 
     service_account: str
     audience: str

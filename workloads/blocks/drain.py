@@ -1,4 +1,4 @@
-"""How the pods of a workload that answers are replaced: the new one is ready first, and the old one drains.
+"""Replacement of the pods of a workload that answers: the new one is ready first, and the old one drains.
 
 A pod that ends is taken from its Services and, at the same time, told to stop. It goes on for `DRAIN_SECONDS`, until
 every caller knows. Then the server asks for `CLOSING_SECONDS` of ``services/transport/server.py`` that callers close

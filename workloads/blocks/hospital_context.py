@@ -1,4 +1,4 @@
-"""What the workloads of one hospital share: settings, cluster, pod identities, buckets, release."""
+"""Context that the workloads of one hospital share: settings, cluster, pod identities, buckets, release."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What programs of a hospital know of the identity provider of its staff, whose tokens they verify."""
+"""Identity provider of a hospital's staff, as the programs that verify its tokens need it."""
 
 from infra.cluster.cluster import PLATFORM_CA_FILE, Cluster
 from infra.settings import Hospital

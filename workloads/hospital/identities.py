@@ -1,4 +1,4 @@
-"""Who a hospital's workloads are at AWS and at Vault."""
+"""Identities of a hospital's workloads at AWS and at Vault."""
 
 from collections.abc import Mapping
 

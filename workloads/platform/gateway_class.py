@@ -78,7 +78,7 @@ class Gateways(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class ProxyPods:
-    """What a gateway's Envoy pods are made of.
+    """Image and resources of a gateway's Envoy pods.
 
     Parameters
     ----------

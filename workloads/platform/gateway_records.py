@@ -1,4 +1,4 @@
-"""What the gateway sends to the recorder: an entry for each request or connection that it refused itself."""
+"""Access log of the gateway to the recorder: an entry for each request or connection that it refused itself."""
 
 from dataclasses import dataclass
 

@@ -27,7 +27,7 @@ _SENSITIVITY = ("none", DataClass.CURATED, DataClass.RAW)
 
 
 class Application(StrEnum):
-    """Who calls a route."""
+    """Kind of application that calls a route."""
 
     EHR = "ehr"
     CLIENT = "client"
@@ -35,7 +35,7 @@ class Application(StrEnum):
 
 
 class Proof(StrEnum):
-    """How an application proves itself."""
+    """Proof of an application's identity."""
 
     EHR_JWT = "ehr-jwt"
     OAUTH = "oauth"
@@ -123,7 +123,7 @@ class Route:
 
 @validated(frozen=True)
 class WorkflowRow:
-    """What the gateway reads of a row of ``services/workflows.yaml``."""
+    """Fields of a row of ``services/workflows.yaml`` that the gateway reads."""
 
     data: RequestData
     mode: Literal["synchronous", "queued"]

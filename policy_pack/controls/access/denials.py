@@ -1,4 +1,4 @@
-"""What the policies of buckets, queues, topics and repositories deny everybody, whatever a request says."""
+"""Unconditional denials in the policies of buckets, queues, topics and repositories."""
 
 from policy_pack.controls.rules import join_check
 from policy_pack.facts.iam.callers import FOREIGN_ACCOUNT, caller

@@ -1,4 +1,4 @@
-"""What resources must have beside them (``companions.yaml``), such as a replica's replication."""
+"""Companion resources that a resource requires (``companions.yaml``), such as a replica's replication."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ TABLE = Path(__file__).with_name("companions.yaml")
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Companion:
-    """What a resource must have beside it; ``companions.yaml`` documents the fields."""
+    """Companion that a resource requires; ``companions.yaml`` documents the fields."""
 
     of: str
     needs: str

@@ -1,4 +1,4 @@
-"""How long records are kept: log groups, the buckets to which records are delivered, and AWS Config."""
+"""Retention of records: log groups, the buckets to which records are delivered, and AWS Config."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""When objects of a hospital's buckets are deleted: as its entry says, neither sooner nor later."""
+"""Disposal of objects in a hospital's buckets: after the retention of its entry, neither sooner nor later."""
 
 from collections.abc import Iterator
 

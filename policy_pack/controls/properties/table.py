@@ -16,7 +16,7 @@ Value = bool | int | str | None
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Properties:
-    """What the properties of a kind may be; ``vault.yaml`` documents the fields."""
+    """Permitted values of the properties of a kind; ``vault.yaml`` documents the fields."""
 
     all_of: str | None = None
     free: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""How the pods of servers are replaced: a new one is ready first, and an old one drains before it stops."""
+"""Replacement of servers' pods: a new pod is ready first, and an old one drains before it stops."""
 
 from policy_pack.controls.rules import resource_check
 from policy_pack.stack.checks import Findings, expect, guarded, is_set, one_of

@@ -1,4 +1,4 @@
-"""What the containers of the hospitals' zones run: programs, arguments, hooks and variables (``programs.yaml``)."""
+"""Programs of the containers in hospitals' zones: commands, arguments, hooks and variables (``programs.yaml``)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ _MESSAGES = ("File", "FallbackToLogsOnError")
 
 @validated(frozen=True, config=ConfigDict(extra="forbid"))
 class Programs:
-    """What containers may run; ``programs.yaml`` documents the fields."""
+    """Programs that containers may run; ``programs.yaml`` documents the fields."""
 
     programs: Mapping[str, tuple[str, ...]]
     probe: tuple[str, ...]

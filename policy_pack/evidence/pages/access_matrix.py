@@ -34,7 +34,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class OtherAccess:
-    """What a principal that is not a hospital's workload can do, and with which stores."""
+    """Access to stores of a principal that is not a hospital's workload."""
 
     principal: str
     verbs: tuple[str, ...]
@@ -45,7 +45,7 @@ class OtherAccess:
 
 @dataclass(frozen=True)
 class ClusterAccess:
-    """What a principal can do in a namespace of the cluster."""
+    """Permissions of a principal in a namespace of the cluster."""
 
     principal: str
     namespace: str

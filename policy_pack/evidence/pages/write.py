@@ -17,7 +17,7 @@ from policy_pack.stack.stack_config import PROJECT
 
 @dataclass(frozen=True)
 class EvidenceArgs:
-    """What evidence is written about, and how.
+    """Arguments of the evidence: the stack, its sources and the output.
 
     Parameters
     ----------

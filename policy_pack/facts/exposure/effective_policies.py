@@ -12,7 +12,7 @@ from policy_pack.stack.values import View
 
 @dataclass(frozen=True)
 class Scope:
-    """What policies apply to, from the most specific to the least: rule, route, listener, gateway.
+    """Scope of a policy, from the most specific to the least: rule, route, listener, gateway.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where routes lead: the Services of their rules and mirrors, and the workloads behind them."""
+"""Backends of routes: the Services of their rules and mirrors, and the workloads behind them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ _HOSPITAL = "{hospital}"
 
 
 class Reach(IntEnum):
-    """Where the clients of an entry point can be, from near to far."""
+    """Reach of an entry point: where its clients can be, from near to far."""
 
     CLUSTER = 0
     VPC = 1
@@ -48,7 +48,7 @@ class _Row(BaseModel):
 
 
 class ProtectionRow(_Row):
-    """What a protection means, and the control under which a missing one is reported."""
+    """Protection with its meaning, and the control that reports a missing one."""
 
     control: str
     means: str

@@ -35,7 +35,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Acting:
-    """That a principal can act as others.
+    """Ability of a principal to act as others.
 
     Parameters
     ----------

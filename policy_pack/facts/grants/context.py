@@ -1,4 +1,4 @@
-"""What evaluators of grants need of a stack: the names of principals and data in the table of access."""
+"""Context of the evaluators of grants: the names of principals and data in the table of access."""
 
 import re
 from collections import defaultdict

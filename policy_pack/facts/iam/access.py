@@ -36,7 +36,7 @@ _ENCRYPTED = ("bucket", "secret", "queue")
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds an access: an identity of the stack with those that can assume it, or a principal outside the stack."""
+    """Holder of an access: an identity of the stack with those that can assume it, or a principal outside the stack."""
 
     caller: Caller
     assumptions: tuple[Assumption, ...]
@@ -56,7 +56,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class AwsAccess:
-    """What one holder may do with one target; it is not certain while a policy that may deny it is not known yet."""
+    """Access of one holder to one target; not certain while a policy that may deny it is not known yet."""
 
     holder: Holder
     target: Target

@@ -18,7 +18,7 @@ _WILDCARDS = frozenset("*?")
 
 
 class Level(StrEnum):
-    """What an action concerns: the store itself, its contents, or copies of it such as snapshots."""
+    """Level of an action: the store itself, its contents, or copies of it such as snapshots."""
 
     STORE = "store"
     CONTENTS = "contents"

@@ -1,4 +1,4 @@
-"""Who can assume each role: ServiceAccounts by token or Pod Identity, AWS services, people and other principals."""
+"""Principals that can assume each role: ServiceAccounts by token or Pod Identity, AWS services, people and others."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

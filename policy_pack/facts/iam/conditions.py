@@ -97,7 +97,7 @@ def equals_exactly(statement: Statement, key: str) -> bool:
 
 @dataclass(frozen=True)
 class TransportRequirement:
-    """What a resource policy requires of connections: TLS at all, and its lowest version, such as 1.2."""
+    """Requirement of a resource policy for connections: TLS, and its lowest version, such as 1.2."""
 
     tls_only: bool
     minimum_version: float | None

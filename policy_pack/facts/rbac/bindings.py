@@ -1,4 +1,4 @@
-"""Who holds a role: subjects of bindings, EKS access entries and access policies, and the ConfigMap aws-auth."""
+"""Holders of roles: subjects of bindings, EKS access entries and access policies, and the ConfigMap aws-auth."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _NOT_KNOWN = "(not known yet)"
 
 @dataclass(frozen=True, order=True)
 class Holder:
-    """Who holds a role: a ServiceAccount (``namespace/name``), a user, a group, or an IAM principal by its ARN.
+    """Holder of a role: a ServiceAccount (``namespace/name``), a user, a group, or an IAM principal by its ARN.
 
     Parameters
     ----------

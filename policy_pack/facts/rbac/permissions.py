@@ -15,7 +15,7 @@ Chain = tuple[Principal, tuple[str, ...]]
 
 @dataclass(frozen=True, order=True)
 class ClusterPermission:
-    """What a principal can do in a namespace.
+    """Permission of a principal in a namespace.
 
     Parameters
     ----------

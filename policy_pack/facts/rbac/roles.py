@@ -23,7 +23,7 @@ _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 @dataclass(frozen=True)
 class RoleGrant:
-    """What a rule of a role grants.
+    """Grant of one rule of a role.
 
     Parameters
     ----------

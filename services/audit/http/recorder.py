@@ -26,7 +26,7 @@ log = logging.getLogger("services.audit")
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request: an application or a user, and their role."""
+    """Caller of a request: an application or a user, and their role."""
 
     name: str = UNIDENTIFIED
     role: str | None = None

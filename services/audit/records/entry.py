@@ -62,7 +62,7 @@ class ReleaseRef:
 
 @validated(frozen=True, kw_only=True, config=_FROZEN)
 class ScoredEncounter:
-    """What one encounter of a request was answered with.
+    """Answer for one encounter of a request.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class GatewayProcess:
 
 @validated(frozen=True, kw_only=True, config=_FROZEN)
 class AuditEntry:
-    """What a service says of one request, answered or refused.
+    """Entry of a record: one request, answered or refused, as its service describes it.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class _Part(BaseModel):
 
 
 class Source(_Part):
-    """Who says what a card says."""
+    """Source of a card."""
 
     label: str
     url: str | None = None

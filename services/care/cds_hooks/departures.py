@@ -1,4 +1,4 @@
-"""Where and when a patient leaves: as the encounter of the record says, or without one as the identity lookup does."""
+"""Departure of a patient, place and time: from the encounter of the record, or without one from the identity lookup."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -68,7 +68,7 @@ class FreshFeatures:
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """How fresh features of one hospital are computed.
+    """Source of fresh features of one hospital.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a coordinator does with an entry: each action is one transaction, checked against the version that they saw."""
+"""Actions of a coordinator on an entry: each is one transaction, checked against the version that they saw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Event:
-    """What a person did with an entry."""
+    """Event of an entry: an action of a person."""
 
     at: datetime
     actor_name: str
@@ -51,7 +51,7 @@ class Event:
 
 @dataclass(frozen=True)
 class View:
-    """Who looked at an entry."""
+    """View of an entry by a person."""
 
     at: datetime
     actor_name: str

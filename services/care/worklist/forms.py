@@ -20,7 +20,7 @@ LONGEST_DRAFT = 4000
 
 
 class InvalidFormError(Exception):
-    """What a person has to correct; the message names the field and never repeats its value."""
+    """Invalid input of a form; the message names the field and never repeats its value."""
 
 
 class BadTokenError(Exception):

@@ -1,4 +1,4 @@
-"""What the worklist needs from the rest of care: identities by pseudonym, and planning's history of scores."""
+"""Ports of the worklist to the rest of care: identities by pseudonym, and planning's history of scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from fastapi import Request
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a patient is; shown on the screen, stored nowhere by the worklist."""
+    """Identity of a patient; shown on the screen, never stored by the worklist."""
 
     name: str
     record_number: str
@@ -20,7 +20,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Access:
-    """Who asks for identities, and why; the audit record of the access has it.
+    """Access to identities: the person and the reason, as in its audit record.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Override:
 
 @dataclass(frozen=True)
 class Launched:
-    """What a launch from the EHR opens: the patient, and the encounter if one was open; pseudonyms."""
+    """Launch context from the EHR: the patient, and the encounter if one was open; pseudonyms."""
 
     patient: str
     encounter: str | None = None
@@ -124,7 +124,7 @@ class IdentitiesUnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What the audit record of a request has: codes and pseudonyms, and no text that a person wrote.
+    """Facts for the audit record of a request: codes and pseudonyms, and no text that a person wrote.
 
     Parameters
     ----------

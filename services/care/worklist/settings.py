@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class WorklistSettings(BaseModel):
-    """Who may sign in, and where a session ends.
+    """Settings of the worklist: who may sign in, and where a session ends.
 
     Parameters
     ----------

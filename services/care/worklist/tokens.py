@@ -54,7 +54,7 @@ class _Claims(BaseModel):
 
 @dataclass(frozen=True)
 class Person:
-    """Who signed in."""
+    """Person who signed in."""
 
     subject: str
     name: str

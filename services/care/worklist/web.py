@@ -1,4 +1,4 @@
-"""How the worklist answers: who asks, one transaction, one audit record, and pages for every refusal."""
+"""Handling of the worklist's requests: authentication, one transaction, one audit record, and pages for refusals."""
 
 import logging
 from collections.abc import Callable

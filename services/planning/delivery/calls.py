@@ -8,7 +8,7 @@ from services.planning.model_client import FallbackReason, ModelFailureError
 
 
 class CallFault(StrEnum):
-    """Why a call gave no answer that counts.
+    """Reason for which a call gave no answer that counts.
 
     ``incomplete``: the server answered, and the record of its answer would lack the release, a score, its decision or a
     reason, or name what did not answer.

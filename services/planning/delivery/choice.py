@@ -1,4 +1,4 @@
-"""Which encounters a canary answers and which a shadow gets copies of: a share, by a hash of the encounter's pseudonym.
+"""Choice of encounters for a canary and for a shadow: a share, by a hash of the encounter's pseudonym.
 
 The same encounter has the same place for a release in every process and after every restart, so no score jumps between
 versions; a greater percentage adds encounters and takes none away. The digest of the release is hashed as well, so that

@@ -98,7 +98,7 @@ class Metrics:
 
 
 class _Stopped:
-    """Whether a canary is stopped by a cause, read at each scrape."""
+    """Gauge of a canary's stop by a cause, read at each scrape."""
 
     def __init__(self, stops: Stops, digest: str, cause: Cause) -> None:
         self._stops, self._digest, self._cause = stops, digest, cause

@@ -1,4 +1,4 @@
-"""What is observed of a canary, in the tables ``canary_calls`` and ``canary_answers``; by pseudonym, without features.
+"""Observations of a canary, in the tables ``canary_calls`` and ``canary_answers``; by pseudonym, without features.
 
 Written in the transaction of the request's history, so that what was answered is observed, by every process alike.
 """

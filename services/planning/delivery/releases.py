@@ -12,7 +12,7 @@ FIRST_MODEL = "readmission-risk"
 
 
 class Role(StrEnum):
-    """What a release does for the hospital."""
+    """Role of a release in the hospital."""
 
     ACTIVE = "active"
     CANARY = "canary"

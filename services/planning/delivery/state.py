@@ -34,7 +34,7 @@ class StopState:
 
 @dataclass(frozen=True)
 class Counts:
-    """What was observed of the canary or, since its first call, of the active release.
+    """Counts of the canary or, since its first call, of the active release.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Differences:
-    """What a shadow said of copies of requests.
+    """Differences of a shadow's scores on copies of requests.
 
     Parameters
     ----------

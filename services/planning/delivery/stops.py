@@ -29,7 +29,7 @@ Figures = Mapping[str, float | int]
 
 
 class Cause(StrEnum):
-    """Why a canary is stopped."""
+    """Cause of a canary's stop."""
 
     ERROR_RATE = "error-rate"
     LATENCY = "latency"

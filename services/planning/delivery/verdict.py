@@ -1,4 +1,4 @@
-"""Whether a canary is to be stopped: the causes of ``causes.yaml``, over what was observed of it so far."""
+"""Verdict on a canary: the causes of ``causes.yaml``, over its observations so far."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class AnswerSeen:
 
 @dataclass(frozen=True)
 class Observations:
-    """What was observed since the canary's first call."""
+    """Observations since the canary's first call."""
 
     calls: Sequence[CallSeen]
     answers: Sequence[AnswerSeen]

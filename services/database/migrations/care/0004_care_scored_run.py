@@ -1,4 +1,4 @@
-"""Which ingestions had their stays scored for the worklist."""
+"""Ingestions whose stays were scored for the worklist."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which discharges wait for their readmission to be recorded: by pseudonym, for the service, which records it."""
+"""Discharges that wait for their readmission to be recorded: by pseudonym, for the service, which records it."""
 
 from alembic import op
 

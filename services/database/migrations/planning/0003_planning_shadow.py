@@ -1,4 +1,4 @@
-"""What a shadow would have answered, as differences from the answer, and how many copies were dropped."""
+"""Differences between a shadow's scores and the answers, and numbers of dropped copies."""
 
 import sqlalchemy as sa
 from alembic import op

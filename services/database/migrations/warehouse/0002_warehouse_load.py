@@ -1,4 +1,4 @@
-"""What each table was loaded from; and rows of a resource with several codes or components, which share its key."""
+"""Sources of each table; and rows of a resource with several codes or components, which share its key."""
 
 import sqlalchemy as sa
 from alembic import op
