@@ -8,7 +8,34 @@ from model.fhir import discovery
 
 @dataclass(frozen=True)
 class Ingested:
-    """Result of :func:`model.ingest`: counts of files, resources and rows."""
+    """Result of :func:`model.ingest`.
+
+    Attributes
+    ----------
+    hospital : str
+        Short name of the hospital.
+    changed : bool
+        False if the same input was published before.
+    run : str
+        First digits of the digest of the input.
+    files : int
+        Number of source files.
+    counts : dict of str to int
+        Resources by what became of them, such as ``accepted`` and ``refused``.
+    rows : dict of str to int
+        Rows of each curated table.
+    key_version : str
+        Version of the pseudonym key.
+    quarantine : str or None
+        Place of the refusal report.
+
+    Examples
+    --------
+    >>> from model import Ingested
+    >>> done = Ingested("north", True, "6c69d43bdf73", 1, {"accepted": 90, "refused": 10}, {"patient": 5}, "v1", None)
+    >>> done.read
+    100
+    """
 
     hospital: str
     changed: bool

@@ -28,7 +28,30 @@ ALL_STAYS = "all_stays"
 
 @dataclass(frozen=True)
 class Featurised:
-    """Result of :func:`model.build_features`: numbers of discharges, labels (``readmitted``) and patients."""
+    """Result of :func:`model.build_features`.
+
+    Attributes
+    ----------
+    out : str
+        Parquet file of the features.
+    discharges, labelled, readmitted, patients : int
+        Numbers of index discharges, of those with a label, of those with the label 1, and of patients.
+    definition_digest : str
+        SHA-256 of the feature definitions.
+    return_days : int
+        Readmission window in days.
+    engine : str
+        Query engine: duckdb or spark.
+    counts : dict of str to int
+        Excluded stays by reason, and values of measurements by unit.
+
+    Examples
+    --------
+    >>> from model import Featurised
+    >>> done = Featurised("features.parquet", 1200, 1100, 110, 900, "6c69d43bdf73", 30)
+    >>> done.readmitted / done.labelled
+    0.1
+    """
 
     out: str
     discharges: int
@@ -43,7 +66,30 @@ class Featurised:
 
 @dataclass(frozen=True)
 class Online:
-    """Result of :func:`model.build_features_as_of`: features, and the age of the newest record in hours."""
+    """Result of :func:`model.build_features_as_of`.
+
+    Attributes
+    ----------
+    out : str
+        Parquet file of the features.
+    as_of : str
+        Time of the features (ISO 8601, UTC), on the patient's shifted calendar.
+    patients : int
+        Number of patients in hospital at that time.
+    definition_digest : str
+        SHA-256 of the feature definitions.
+    freshness : dict of str to float or None
+        Of one patient, the age of the newest record of each group in hours.
+    features : dict of str to float or None
+        Of one patient, the features by name; None for missing.
+
+    Examples
+    --------
+    >>> from model import Online
+    >>> online = Online("online.parquet", "2026-03-01T08:00:00+00:00", 1, "6c69d43bdf73", {"observations": 2.5})
+    >>> online.freshness["observations"]
+    2.5
+    """
 
     out: str
     as_of: str
@@ -80,7 +126,6 @@ def build(
         ``model/definitions/units.yaml``.
     publish : callable, optional
         Publishes the features with the tables that they were computed from; default: writes the file alone.
-
     stays : str, optional
         Also the Parquet file of the stays that go on, as if each ended with the newest record of its patient.
 

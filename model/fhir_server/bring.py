@@ -44,10 +44,22 @@ def bring(
     mode, group, full_days
         As in `land`.
 
+    Returns
+    -------
+    Landed
+        Files, mode and deletions of the run.
+
     Raises
     ------
     UserError
-        When the options contradict each other, or as in `land`.
+        If the options contradict each other, or as in `land`.
+
+    Examples
+    --------
+    >>> from model.fhir_server import bring
+    >>> bring("https://fhir.north.example/r4", hospital="north", out="curated", mode="stream")
+    Traceback (most recent call last):
+    model.errors.UserError: --mode must be one of auto, export, search.
     """
     if mode not in tuple(Mode):
         raise UserError(f"--mode must be one of {', '.join(Mode)}.")

@@ -74,7 +74,15 @@ def land(
     Raises
     ------
     UserError
-        When the server refuses, stays out of reach, or gives what cannot be relied on.
+        If the server refuses, cannot be reached, or returns records that cannot be relied on.
+
+    Examples
+    --------
+    >>> from model.fhir_server import land
+    >>> from model.fhir_server.credentials import Credentials
+    >>> land("http://fhir.north.example/r4", "landing", credentials=Credentials())
+    Traceback (most recent call last):
+    model.errors.UserError: A FHIR server is named by its https:// base alone, such as https://fhir.north.example/r4.
     """
     base = _base(source)
     place = Landing(landing)

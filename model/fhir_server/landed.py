@@ -29,6 +29,12 @@ class Landed:
         How records that the server deleted come to light.
     errors
         OperationOutcomes that the server gave about records that it could not export.
+
+    Examples
+    --------
+    >>> from model.fhir_server import Landed
+    >>> Landed("landing/north", 2, "export", False, None, None, 4, {"Patient": 90}, 0, "by a full run", 0).resources
+    {'Patient': 90}
     """
 
     place: str

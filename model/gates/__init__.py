@@ -10,11 +10,11 @@ from model.gates.conditions import (
     training_verdicts,
 )
 from model.gates.exceptions import ExceptionRule, GateException, signed_by
+from model.gates.gate import Gate
 from model.gates.table import (
     GATES_FILE,
     Approval,
     Enough,
-    Gate,
     GateTable,
     Minimum,
     Profile,

@@ -11,24 +11,36 @@ from pydantic import ValidationError
 
 from model.errors import UserError
 from model.gates.exceptions import GateException
-from model.gates.table import Approval, Gate, GateTable, Minimum, Profile, package_table, read_table
+from model.gates.gate import Gate
+from model.gates.table import Approval, GateTable, Minimum, Profile, package_table, read_table
 from model.io.yaml_tables import fault_text
 
 
 def gate_table(path: Path | None = None, *, today: date | None = None) -> GateTable:
-    """Return the package's table, or the one that a file of the hospital's own makes of it.
+    """Return the package's gates table, or its combination with a hospital's own file.
 
     Parameters
     ----------
     path : Path, optional
-        The hospital's own gates file, of the same form as the package's.
+        Gates file of the hospital, of the same form as the package's.
     today : date, optional
-        The day on which its exceptions must be in force.
+        Date on which its exceptions must be in force.
+
+    Returns
+    -------
+    GateTable
+        The stricter of both tables.
 
     Raises
     ------
     UserError
-        When the file is not valid, lowers a gate without an exception, or has an exception that is not in force.
+        If the file is not valid, lowers a gate without an exception, or has an exception that is not in force.
+
+    Examples
+    --------
+    >>> from model.gates import gate_table
+    >>> sorted(gate_table().policy)
+    ['high', 'low', 'medium']
     """
     return package_table() if path is None else own_table(read_table(path), f"The gates file {path}", today=today)
 
@@ -45,12 +57,28 @@ def own_table(own: GateTable, where: str, *, today: date | None = None) -> GateT
 
 
 def table_of_run(gates: dict[str, Any]) -> GateTable:
-    """Return the table that a run is judged by: the package's, with what it was trained under.
+    """Return the gates table of a run: the package's, combined with the one of its training.
+
+    Parameters
+    ----------
+    gates : dict
+        Table as the run recorded it.
+
+    Returns
+    -------
+    GateTable
+        The stricter of both tables.
 
     Raises
     ------
     UserError
-        When the run was trained under another version of the table, or its gates were lowered since.
+        If the run was trained under another version of the table, or its gates were lowered since.
+
+    Examples
+    --------
+    >>> from model.gates import gate_table, table_of_run
+    >>> table_of_run(gate_table().model_dump(mode="json")) == gate_table()
+    True
     """
     try:
         own = GateTable.model_validate(gates)

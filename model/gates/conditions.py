@@ -11,7 +11,27 @@ from model.metrics.figures import Figures
 
 
 def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> str:
-    """Return why an evaluation does not tell how good the model is, with the counts; nothing when it does."""
+    """Return why the performance of a model cannot be estimated from its evaluation.
+
+    Parameters
+    ----------
+    evaluation : Figures or mapping
+        Metrics of the evaluation, or an evaluation as it is written.
+    enough : Enough
+        Least numbers of test discharges and of each outcome.
+
+    Returns
+    -------
+    str
+        Missing counts or metrics; empty when the evaluation suffices.
+
+    Examples
+    --------
+    >>> from model.gates import Enough, not_evaluated
+    >>> counts = {"discharges": 500, "patients": 400, "readmissions": 4}
+    >>> not_evaluated({"counts": counts}, Enough(discharges=100, outcomes=10))
+    '4 readmissions among the test discharges, 10 needed'
+    """
     figures = Figures.of(evaluation)
     counts = figures.counts or Counts()
     discharges, readmissions = counts.discharges, counts.readmissions
@@ -35,7 +55,29 @@ def not_evaluated(evaluation: Figures | Mapping[str, Any], enough: Enough) -> st
 
 
 def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | Mapping[str, Any]) -> Verdict:
-    """Return the verdict on the size of the test data."""
+    """Return the verdict on the size of the test data.
+
+    Parameters
+    ----------
+    table : GateTable
+        Gates table, which has the least size.
+    profile : Profile
+        Profile of the release; ``may_be_unevaluated`` lets too little data pass with a warning.
+    evaluation : Figures or mapping
+        Metrics of the evaluation, or an evaluation as it is written.
+
+    Returns
+    -------
+    Verdict
+        Verdict named ``evaluated``.
+
+    Examples
+    --------
+    >>> from model.gates import evaluated_verdict, gate_table
+    >>> table = gate_table()
+    >>> evaluated_verdict(table, table.profile("clinical"), {}).outcome
+    'refused'
+    """
     why = not_evaluated(evaluation, table.evaluated)
     warning = "this model's performance is unknown" if why else ""
     demand = f"at least {table.evaluated.discharges} test discharges with {table.evaluated.outcomes} of each outcome"
@@ -46,16 +88,28 @@ def evaluated_verdict(table: GateTable, profile: Profile, evaluation: Figures | 
 def training_verdicts(
     profile: Profile, counts: Mapping[str, Any], suspects: Iterable[Mapping[str, Any]]
 ) -> list[Verdict]:
-    """Judge what a model was trained on: enough of it, and no feature that tells the outcome and nobody accepted.
+    """Return the verdicts on the training data: its size, and features that leak the outcome.
 
     Parameters
     ----------
     profile : Profile
-        What to ask for.
+        Profile with the minimum of training data.
     counts : mapping
-        The run's counts.
+        Counts of the run: ``training_discharges``, ``training_readmissions`` and ``training_patients``.
     suspects : iterable of mapping
-        Features that alone order the outcomes far better than the others, as the run recorded them.
+        Features whose ROC-AUC alone is far above the others', as the run recorded them.
+
+    Returns
+    -------
+    list of Verdict
+        Three verdicts on the size, and one for each suspect.
+
+    Examples
+    --------
+    >>> from model.gates import gate_table, training_verdicts
+    >>> counts = {"training_discharges": 9000, "training_readmissions": 900, "training_patients": 7000}
+    >>> [verdict.outcome for verdict in training_verdicts(gate_table().profile("clinical"), counts, [])]
+    ['passed', 'passed', 'passed']
     """
     least = {what: getattr(profile.minimum, what) for what in ("discharges", "readmissions", "patients")}
     amounts = [_amount(f"training {what}", _count(counts.get(f"training_{what}")), least[what]) for what in least]
@@ -80,7 +134,26 @@ def _suspect(profile: Profile, suspect: Mapping[str, Any]) -> Verdict:
 
 
 def card_verdict(profile: Profile, unanswered: Sequence[str]) -> Verdict:
-    """Judge whether the model card answers all that it should; ``unanswered`` are the questions left open."""
+    """Return the verdict on the completeness of the model card.
+
+    Parameters
+    ----------
+    profile : Profile
+        Profile; without ``card_complete`` an incomplete card passes.
+    unanswered : sequence of str
+        Questions without an answer.
+
+    Returns
+    -------
+    Verdict
+        Verdict named ``model card``.
+
+    Examples
+    --------
+    >>> from model.gates import card_verdict, gate_table
+    >>> card_verdict(gate_table().profile("clinical"), ["intended_use"]).shown
+    'without an answer to intended_use'
+    """
     gate = Verdict(name="model card", passed=True, judged=profile.card_complete, found="complete", demand="complete")
     if not unanswered:
         return gate
@@ -90,23 +163,66 @@ def card_verdict(profile: Profile, unanswered: Sequence[str]) -> Verdict:
 
 
 def approval_verdict(profile: Profile, approved_by: str | None, reason: str | None) -> Verdict:
-    """Judge an approval, given as ``ROLE:NAME`` with its reason.
+    """Return the verdict on the approval of a release.
+
+    Parameters
+    ----------
+    profile : Profile
+        Profile with the roles that may approve.
+    approved_by : str or None
+        Approver as ``ROLE:NAME``.
+    reason : str or None
+        Reason of the approver.
+
+    Returns
+    -------
+    Verdict
+        Verdict named ``approval``.
 
     Raises
     ------
     UserError
-        When the approval is not of the form ``ROLE:NAME``.
+        If the approver is not of the form ``ROLE:NAME``.
+
+    Examples
+    --------
+    >>> from model.gates import approval_verdict, gate_table
+    >>> clinical = gate_table().profile("clinical")
+    >>> approval_verdict(clinical, "clinical-safety-officer:J. Doe", "hazard log reviewed").outcome
+    'passed'
+    >>> approval_verdict(clinical, None, None).shown
+    'absent'
     """
     return _approved("approval", profile.approval, approved_by, reason, "--approve")
 
 
 def ethics_verdict(profile: Profile, approved_by: str | None, reason: str | None) -> Verdict:
-    """Judge the ethics approval of the thresholds, given as ``ROLE:NAME`` with the committee's opinion.
+    """Return the verdict on the ethics approval of the thresholds.
+
+    Parameters
+    ----------
+    profile : Profile
+        Profile with the roles that may approve for the ethics committee.
+    approved_by : str or None
+        Approver as ``ROLE:NAME``.
+    reason : str or None
+        Opinion of the committee.
+
+    Returns
+    -------
+    Verdict
+        Verdict named ``ethics approval``.
 
     Raises
     ------
     UserError
-        When the approval is not of the form ``ROLE:NAME``.
+        If the approver is not of the form ``ROLE:NAME``.
+
+    Examples
+    --------
+    >>> from model.gates import ethics_verdict, gate_table
+    >>> ethics_verdict(gate_table().profile("development"), None, None).outcome
+    'not judged'
     """
     return _approved("ethics approval", profile.ethics_approval, approved_by, reason, "--ethics-approve")
 

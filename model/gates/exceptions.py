@@ -9,25 +9,56 @@ from model.gates.row import Row
 
 
 class ExceptionRule(Row):
-    """Rule for exceptions: approver roles and longest duration."""
+    """Rule for exceptions.
+
+    Attributes
+    ----------
+    roles : tuple of str
+        Roles that may approve an exception.
+    longest_days : int
+        Longest duration, in days.
+
+    Examples
+    --------
+    >>> from model.gates import ExceptionRule
+    >>> ExceptionRule(roles=("clinical-safety-officer",), longest_days=90).longest_days
+    90
+    """
 
     roles: tuple[str, ...] = Field(min_length=1)
     longest_days: int = Field(ge=1, le=366)
 
 
 class GateException(Row):
-    """An exception from a gate, until a date.
+    """Exception from a gate, until a date.
 
     Attributes
     ----------
-    gate
-        The gate's name.
-    at_least, at_most
-        The bounds that are judged in place of the gate's.
-    approved_by
-        Who approved it, as ``ROLE:NAME``.
-    until
-        The last day on which it is in force.
+    gate : str
+        Name of the gate.
+    at_least, at_most : float or None
+        Bounds in place of the gate's; one of them is needed.
+    reason : str
+        Reason of the approver.
+    approved_by : str
+        Approver as ``ROLE:NAME``.
+    until : date
+        Last day on which it is in force.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> from model.gates import ExceptionRule, GateException
+    >>> lowered = GateException(
+    ...     gate="roc_auc",
+    ...     at_least=0.6,
+    ...     reason="small site",
+    ...     approved_by="clinical-safety-officer:J. Doe",
+    ...     until="2026-06-30",
+    ... )
+    >>> rule = ExceptionRule(roles=("clinical-safety-officer",), longest_days=90)
+    >>> lowered.fault(rule, date(2026, 7, 1))
+    'the exception for roc_auc expired on 2026-06-30'
     """
 
     gate: str = Field(min_length=1)
@@ -68,12 +99,30 @@ def role_and_name(text: str) -> tuple[str, str]:
 
 
 def signed_by(text: str, option: str) -> tuple[str, str]:
-    """Return role and name of an option.
+    """Return role and name of an approver.
+
+    Parameters
+    ----------
+    text : str
+        Value of the option, as ``ROLE:NAME``.
+    option : str
+        Name of the option, for the message.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Role and name.
 
     Raises
     ------
     UserError
-        When the text is not of the form ``ROLE:NAME``.
+        If the text is not of the form ``ROLE:NAME``.
+
+    Examples
+    --------
+    >>> from model.gates import signed_by
+    >>> signed_by("clinical-safety-officer: J. Doe", "--approve")
+    ('clinical-safety-officer', 'J. Doe')
     """
     role, name = role_and_name(text)
     if not role:

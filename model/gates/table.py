@@ -1,20 +1,18 @@
 """Gates table: for each profile the metrics that an evaluation must reach, and their bounds."""
 
 from collections import Counter
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
 from model.errors import UserError
 from model.gates.exceptions import ExceptionRule, GateException
+from model.gates.gate import Gate
 from model.gates.row import Row
 from model.io.yaml_tables import fault_text
-from model.metrics.figure_names import BY
-from model.metrics.figures import INTERVALS, PATHS
 
 GATES_FILE = Path(__file__).parent / "gates.yaml"
 # Releases made under an earlier version of the table are still judged by it.
@@ -24,111 +22,82 @@ Straddle = Literal["margin", "warn"]
 
 
 class Minimum(Row):
-    """Minimum of training data."""
+    """Minimum of training data.
+
+    Attributes
+    ----------
+    discharges, readmissions, patients : int
+        Least numbers in the training data.
+
+    Examples
+    --------
+    >>> from model.gates import Minimum
+    >>> Minimum(discharges=1000, readmissions=100, patients=800).readmissions
+    100
+    """
 
     discharges: int
     readmissions: int
     patients: int
 
 
-class Gate(Row):
-    """A gate: a metric and its bounds.
+class Approval(Row):
+    """Rule for approvals.
 
     Attributes
     ----------
-    metric
-        Path of a figure in the evaluation: with its interval, such as ``roc_auc``, or one number, such as
-        ``counts.discharges``.
-    at_least, at_most
-        Inclusive bounds.
-    margin
-        How far beyond a bound the worse end of an interval may be, where the profile judges by the margin.
-    holds
-        What a yes-or-no figure must be.
-    with_baseline
-        Judge only an evaluation that was given a baseline release.
-    where_recorded
-        Judge only where the attribute is recorded, with two groups that are large enough to tell.
+    roles : tuple of str
+        Roles that may approve.
+
+    Examples
+    --------
+    >>> from model.gates import Approval
+    >>> Approval(roles=("clinical-safety-officer",)).roles
+    ('clinical-safety-officer',)
     """
-
-    name: str = Field(min_length=1)
-    metric: str
-    at_least: float | None = Field(default=None, allow_inf_nan=False)
-    at_most: float | None = Field(default=None, allow_inf_nan=False)
-    margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    holds: bool | None = None
-    with_baseline: bool = False
-    where_recorded: bool = False
-    why: str = ""
-
-    @field_validator("metric")
-    @classmethod
-    def _known(cls, path: str) -> str:
-        if path not in PATHS | INTERVALS:
-            near = get_close_matches(path, PATHS | INTERVALS, n=1, cutoff=0.0)
-            raise ValueError(f"there is no figure {path!r}; the nearest is {near[0]}")
-        return path
-
-    @model_validator(mode="after")
-    def _demands_something(self) -> "Gate":
-        if self.at_least is None and self.at_most is None and self.holds is None:
-            raise ValueError("a gate needs at_least, at_most or holds, else it lets everything pass")
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least {self.at_least:g} is above at_most {self.at_most:g}")
-        if self.margin and not self.has_interval:
-            raise ValueError(f"a margin needs a figure with an interval, and {self.metric} is one number")
-        if self.where_recorded and BY not in self.metric:
-            raise ValueError("where_recorded needs a gap by one attribute, such as gaps.sensitivity.by.race")
-        if self.holds is not None and self.has_interval:
-            raise ValueError(f"holds needs a yes-or-no figure, and {self.metric} is a number")
-        return self
-
-    @property
-    def has_interval(self) -> bool:
-        """Whether the figure comes with an interval."""
-        return self.metric in INTERVALS
-
-    @property
-    def demand(self) -> str:
-        """Requirement of the gate, as text."""
-        bounds = [f"at least {self.at_least:g}"] if self.at_least is not None else []
-        bounds += [f"at most {self.at_most:g}"] if self.at_most is not None else []
-        bounds += [str(self.holds).lower()] if self.holds is not None else []
-        return " and ".join(bounds)
-
-
-class Approval(Row):
-    """Rule for approvals."""
 
     roles: tuple[str, ...] = Field(min_length=1)
 
 
 class Profile(Row):
-    """A gate profile: intended use, minimum data and gates.
+    """Gate profile: intended use, minimum of training data, and gates.
 
     Attributes
     ----------
-    straddle
+    meaning : str
+        Intended use.
+    minimum : Minimum
+        Minimum of training data.
+    gates : tuple of Gate
+        Gates, each with a name of its own.
+    straddle : {"margin", "warn"}
         How an interval on both sides of a bound is judged: ``margin``, its worse end must be within the gate's
         margin; ``warn``, it passes with a warning.
-    groups
-        Attributes whose subgroups are evaluated; all that training declares when absent.
-    baseline_required
+    groups : tuple of str or None
+        Attributes whose subgroups are evaluated; None for all that training declares.
+    baseline_required : bool
         Refuse an evaluation without a baseline release: for a hospital that has a champion.
-    card_complete
-        Whether every question of the model card must be answered at release.
-    may_be_unevaluated
-        Whether a model may be released whose test data is too little to tell how good it is.
-    leakage
-        What a feature does that alone orders the outcomes far better than the others, until it is accepted.
-    approval
-        Who must approve a release; nobody when absent.
-    ethics_approval
-        Who must approve its thresholds for the ethics committee; nobody when absent.
-    exception_rule
-        Who may lower a gate, and for how long; nobody when absent.
-    exceptions
-        Gates that are lowered.
+    card_complete : bool
+        Refuse a release whose model card leaves a question unanswered.
+    may_be_unevaluated : bool
+        Allow a release whose test data is too little to estimate its performance.
+    leakage : {"refuse", "warn"}
+        Effect of a feature that leaks the outcome, until it is accepted.
+    approval : Approval or None
+        Rule for the approval of a release; None when no approval is needed.
+    ethics_approval : Approval or None
+        Rule for the ethics approval of its thresholds; None when no approval is needed.
+    exception_rule : ExceptionRule or None
+        Rule for exceptions; None when no gate may be lowered.
+    exceptions : tuple of GateException
+        Exceptions in the table.
+
+    Examples
+    --------
+    >>> from model.gates import gate_table
+    >>> clinical = gate_table().profile("clinical")
+    >>> clinical.may_be_unevaluated, clinical.card_complete
+    (False, True)
     """
 
     meaning: str
@@ -162,7 +131,21 @@ class Band(Row):
 
 
 class SmallGroup(Row):
-    """The size below which a group's figures are withheld: they would tell of chance, or of a person."""
+    """Group size below which metrics are withheld: they would show chance, or a person.
+
+    Attributes
+    ----------
+    discharges : int
+        Least number of discharges.
+    outcomes : int
+        Least number of discharges with, and without, a readmission.
+
+    Examples
+    --------
+    >>> from model.gates import SmallGroup
+    >>> SmallGroup(discharges=40, outcomes=10).too_small(60, 4)
+    'fewer than 10 of an outcome'
+    """
 
     discharges: int = Field(default=40, ge=1)
     outcomes: int = Field(default=10, ge=1)
@@ -177,11 +160,43 @@ class SmallGroup(Row):
 
 
 class Enough(SmallGroup):
-    """Minimum of test data for an evaluation."""
+    """Minimum of test data for an evaluation.
+
+    Attributes
+    ----------
+    discharges, outcomes : int
+        As in :class:`SmallGroup`, for the whole test data.
+
+    Examples
+    --------
+    >>> from model.gates import Enough
+    >>> Enough(discharges=100, outcomes=20).too_small(99, 30)
+    'fewer than 100 discharges'
+    """
 
 
 class GateTable(Row):
-    """The gates table."""
+    """Gates table.
+
+    Attributes
+    ----------
+    version : int
+        Version of the table, which a release names.
+    profiles : dict of str to Profile
+        Profiles by name.
+    policy : dict of str to Band
+        Decision bands by name; ``high`` is one of them.
+    small_group : SmallGroup
+        Size below which a group's metrics are withheld.
+    evaluated : Enough
+        Minimum of test data.
+
+    Examples
+    --------
+    >>> from model.gates import gate_table
+    >>> sorted(gate_table().profiles)
+    ['clinical', 'demonstration', 'development']
+    """
 
     version: int
     profiles: dict[str, Profile]
@@ -235,10 +250,26 @@ def package_table() -> GateTable:
 def table_of_version(version: int) -> GateTable:
     """Return the package's table of a version.
 
+    Parameters
+    ----------
+    version : int
+        Version that a release names.
+
+    Returns
+    -------
+    GateTable
+        Table of that version.
+
     Raises
     ------
     UserError
-        When this package has no table of that version.
+        If this package has no table of that version.
+
+    Examples
+    --------
+    >>> from model.gates import table_of_version
+    >>> table_of_version(1).version
+    1
     """
     if version == package_table().version:
         return package_table()

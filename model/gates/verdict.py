@@ -11,18 +11,33 @@ class Verdict(Row):
 
     Attributes
     ----------
-    judged
-        False when the gate was not asked: it neither passes nor refuses anything.
-    value
-        The figure; nothing when it could not be computed or is no number.
-    low, high
+    name : str
+        Name of the gate.
+    passed : bool
+        Whether the gate was passed.
+    judged : bool
+        False for a gate that does not apply; it passes.
+    value : float or None
+        Metric; None when it could not be computed or is not a number.
+    low, high : float or None
         Its 95 % interval, where the gate judges one.
-    found
-        What was found, where the value does not say it.
-    missed_by
-        How far the figure is from what was demanded; nothing when it passed or is no number.
-    warning
-        What a person should know of a gate that passed.
+    found : str
+        Metric as text, where ``value`` does not show it.
+    demand : str
+        Requirement of the gate.
+    missed_by : float or None
+        Distance of the metric from the requirement; None when it passed or is not a number.
+    warning : str
+        Warning of a gate that passed.
+    why : str
+        Reason for the gate.
+
+    Examples
+    --------
+    >>> from model.gates import Verdict
+    >>> verdict = Verdict(name="roc_auc", passed=False, value=0.61, demand="at least 0.65", missed_by=0.04)
+    >>> verdict.shown, verdict.outcome
+    ('0.61', 'refused')
     """
 
     name: str
@@ -51,7 +66,24 @@ class Verdict(Row):
 
 
 def refusal(judged: Iterable[Verdict]) -> str | None:
-    """Return what refuses, each with its demand and by how much it was missed, or nothing when all passed."""
+    """Return the reasons for a refusal.
+
+    Parameters
+    ----------
+    judged : iterable of Verdict
+        Verdicts of the gates.
+
+    Returns
+    -------
+    str or None
+        Each gate that was not passed, with its requirement and distance; None when all passed.
+
+    Examples
+    --------
+    >>> from model.gates import Verdict, refusal
+    >>> refusal([Verdict(name="roc_auc", passed=False, value=0.61, demand="at least 0.65", missed_by=0.04)])
+    'roc_auc is 0.61, not at least 0.65 (missed by 0.04)'
+    """
     missed = [
         f"{verdict.name} is {verdict.shown}, not {verdict.demand}"
         + (f" (missed by {verdict.missed_by:.4g})" if verdict.missed_by is not None else "")
@@ -62,12 +94,26 @@ def refusal(judged: Iterable[Verdict]) -> str | None:
 
 
 def refuse(profile: str, judged: Iterable[Verdict]) -> None:
-    """Raise when a gate refused.
+    """Raise if a gate was not passed.
+
+    Parameters
+    ----------
+    profile : str
+        Name of the profile, for the message.
+    judged : iterable of Verdict
+        Verdicts of the gates.
 
     Raises
     ------
     GateError
-        With every refusal and by how much.
+        If a gate was not passed; the message has every refusal.
+
+    Examples
+    --------
+    >>> from model.gates import Verdict, refuse
+    >>> refuse("clinical", [Verdict(name="approval", passed=False, found="absent", demand="by a clinician")])
+    Traceback (most recent call last):
+    model.errors.GateError: The profile clinical refuses: approval is absent, not by a clinician.
     """
     missed = refusal(judged)
     if missed:
@@ -75,5 +121,22 @@ def refuse(profile: str, judged: Iterable[Verdict]) -> None:
 
 
 def warnings_of(judged: Iterable[Verdict]) -> tuple[str, ...]:
-    """Return what passed with a warning, one sentence each."""
+    """Return the warnings of gates that passed.
+
+    Parameters
+    ----------
+    judged : iterable of Verdict
+        Verdicts of the gates.
+
+    Returns
+    -------
+    tuple of str
+        One sentence a warning.
+
+    Examples
+    --------
+    >>> from model.gates import Verdict, warnings_of
+    >>> warnings_of([Verdict(name="slope", passed=True, value=1.21, demand="at most 1.25", warning="wide interval")])
+    ('slope: 1.21; wide interval',)
+    """
     return tuple(f"{verdict.name}: {verdict.shown}; {verdict.warning}" for verdict in judged if verdict.warning)

@@ -8,7 +8,8 @@ from typing import Any
 
 from model.gates.conditions import evaluated_verdict
 from model.gates.exceptions import GateException
-from model.gates.table import Gate, GateTable, Profile, Straddle
+from model.gates.gate import Gate
+from model.gates.table import GateTable, Profile, Straddle
 from model.gates.verdict import Verdict
 from model.metrics.figure_parts import Spread
 from model.metrics.figures import Figures
@@ -26,22 +27,65 @@ class _Figure:
 
 
 def verdicts(table: GateTable, name: str, evaluation: Evaluation, *, today: date | None = None) -> list[Verdict]:
-    """Judge an evaluation by a profile: first whether it tells anything at all, then each gate."""
+    """Return the verdicts of a profile on an evaluation: on the size of the test data, then of each gate.
+
+    Parameters
+    ----------
+    table : GateTable
+        Gates table.
+    name : str
+        Name of the profile.
+    evaluation : Figures or mapping
+        Metrics of the evaluation, or an evaluation as it is written.
+    today : date, optional
+        Date on which exceptions must be in force.
+
+    Returns
+    -------
+    list of Verdict
+        One verdict on the test data, and one for each gate.
+
+    Raises
+    ------
+    UserError
+        If the table has no such profile.
+
+    Examples
+    --------
+    >>> from model.gates import gate_table, verdicts
+    >>> all(verdict.passed for verdict in verdicts(gate_table(), "clinical", {}))
+    False
+    """
     profile, figures = table.profile(name), Figures.of(evaluation)
     return [evaluated_verdict(table, profile, figures), *judge(profile, figures, today=today)]
 
 
 def judge(profile: Profile, evaluation: Evaluation, *, today: date | None = None) -> list[Verdict]:
-    """Hold an evaluation against each gate; a figure that could not be computed does not pass.
+    """Return the verdict of each gate on an evaluation; a metric that could not be computed does not pass.
 
     Parameters
     ----------
     profile : Profile
-        The gates, with their exceptions.
+        Gates and exceptions.
     evaluation : Figures or mapping
-        The figures, or an evaluation as it is written.
+        Metrics of the evaluation, or an evaluation as it is written.
     today : date, optional
-        The day on which exceptions must be in force; one that is not changes nothing.
+        Date on which exceptions must be in force; others have no effect.
+
+    Returns
+    -------
+    list of Verdict
+        One verdict for each gate, and one for the baseline where the profile requires it.
+
+    Examples
+    --------
+    >>> from model.gates import Gate, Minimum, Profile, judge
+    >>> gate = Gate(name="discrimination", metric="roc_auc", at_least=0.65)
+    >>> least = Minimum(discharges=0, readmissions=0, patients=0)
+    >>> profile = Profile(meaning="an example", minimum=least, gates=(gate,))
+    >>> [verdict] = judge(profile, {"roc_auc": {"value": 0.7, "low": 0.66, "high": 0.74}})
+    >>> verdict.outcome, verdict.shown
+    ('passed', '0.7 (0.66 to 0.74)')
     """
     figures = Figures.of(evaluation)
     compared = figures.baseline is not None

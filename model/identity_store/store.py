@@ -20,7 +20,23 @@ REPLACED = "replaced"
 
 @dataclass(frozen=True)
 class Identity:
-    """Identity of a pseudonymised patient: id, identifiers and date shift (days)."""
+    """Identity of a pseudonymised patient.
+
+    Attributes
+    ----------
+    patient_id : str
+        Logical id of the Patient resource.
+    identifiers : tuple of dict
+        Record numbers: system, value and type of each.
+    shift_days : int
+        Shift of all published dates of the patient, in days.
+
+    Examples
+    --------
+    >>> from model import Identity
+    >>> Identity("p1", ({"system": "urn:north:mrn", "value": "17", "type": "MR"},), -12).shift_days
+    -12
+    """
 
     patient_id: str
     identifiers: tuple[dict[str, str], ...]

@@ -55,7 +55,41 @@ _ELSEWHERE = frozenset({"gates", "thresholds", "features", "columns"})
 
 @dataclass(frozen=True)
 class Released:
-    """Result of :func:`model.publish_release`: storage, digest and signer of the release."""
+    """Result of :func:`model.publish_release`.
+
+    Attributes
+    ----------
+    place : str
+        Folder or S3 prefix of the release.
+    model, version : str
+        Name of the model, and version such as ``v1``.
+    digest : str
+        SHA-256 of the release's list of files.
+    release : str
+        Version and first digits of the digest, as a hospital's entry names it.
+    changed : bool
+        False if the same release was published before.
+    profile : str
+        Gate profile that it passed.
+    signer : str
+        Signing key, with its version.
+    approved_by : str or None
+        Approver as ``ROLE:NAME``.
+    roc_auc : float or None
+        ROC-AUC on the test patients; None without an evaluation.
+    not_evaluated : str
+        Reason why its performance is unknown; empty for an evaluated model.
+    warnings : tuple of str
+        Warnings of gates that passed.
+
+    Examples
+    --------
+    >>> from model import Released
+    >>> digest = "6c69d43bdf73" + 52 * "0"
+    >>> done = Released("releases/v1", "risk", "v1", digest, "v1@6c69d43bdf73", True, "development", "key:1", None, 0.7)
+    >>> done.release
+    'v1@6c69d43bdf73'
+    """
 
     place: str
     model: str

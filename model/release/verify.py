@@ -57,7 +57,38 @@ class Check:
 
 @dataclass(frozen=True)
 class Verified:
-    """Result of :func:`model.verify_release`: the checks of a release; ``holds`` if all of them do."""
+    """Result of :func:`model.verify_release`.
+
+    Attributes
+    ----------
+    place : str
+        Folder or S3 prefix of the release.
+    model, version, digest : str
+        Name of the model, version, and SHA-256 of the release's list of files.
+    signer : str
+        Signing key.
+    trusted : bool
+        Whether the key was compared with trusted keys.
+    profile : str
+        Gate profile of the release.
+    approved_by : str or None
+        Approver as ``ROLE:NAME``.
+    holds : bool
+        Whether every check holds.
+    checks : tuple of Check
+        Checks with their results.
+    evaluated : bool
+        Whether the test data sufficed for an evaluation.
+    warnings : tuple of str
+        Warnings to show with every risk.
+
+    Examples
+    --------
+    >>> from model import Verified
+    >>> done = Verified("releases/v1", "risk", "v1", "6c69d43bdf73", "key", True, "clinical", None, True, (), True, ())
+    >>> done.holds and done.evaluated
+    True
+    """
 
     place: str
     model: str

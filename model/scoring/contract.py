@@ -96,7 +96,27 @@ class Table:
 
 
 class Contract:
-    """Input contract of a model: its features, in order."""
+    """Input contract of a model: its features, in order.
+
+    Parameters
+    ----------
+    schema : mapping
+        JSON schema of the release's inputs, with the order of the features as ``x-order``.
+
+    Raises
+    ------
+    KeyError
+        If the schema lacks ``properties`` or ``x-order``.
+
+    Examples
+    --------
+    >>> from model.scoring import Contract
+    >>> age = {"description": "age", "x-unit": "years", "x-trained": {"usual": 71.0}, "minimum": 0, "maximum": 130}
+    >>> contract = Contract({"properties": {"age": age}, "x-order": ["age"]})
+    >>> contract.names, contract.matrix({"age": [64, None]})  # shape (n discharges, n features), NaN for missing
+    (('age',), array([[64.],
+           [nan]]))
+    """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self.features = tuple(_feature(name, schema["properties"][name]) for name in schema["x-order"])

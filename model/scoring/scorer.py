@@ -39,7 +39,27 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Contribution of one feature to the log-odds, against the typical discharge of the training data."""
+    """Contribution of one feature to the log-odds, against the typical discharge of the training data.
+
+    Attributes
+    ----------
+    feature, meaning : str
+        Name of the feature, and its meaning for a clinician.
+    value : float or str or None
+        Value of the discharge; None for missing.
+    direction : str
+        ``raises`` or ``lowers``.
+    contribution : float
+        Contribution on the log-odds scale.
+    text : str
+        The reason as one sentence.
+
+    Examples
+    --------
+    >>> from model import Reason
+    >>> Reason("stay_days", "length of stay", 8.3, "raises", 0.4, "length of stay: 8.3 days, raises the risk").direction
+    'raises'
+    """
 
     feature: str
     meaning: str
@@ -51,9 +71,24 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Predicted risk of one discharge (a probability), decision and main reasons.
+    """Predicted risk of one discharge, decision and main reasons.
 
-    There are no reasons if every feature has its typical value.
+    Attributes
+    ----------
+    risk : float
+        Risk of a readmission, a probability.
+    decision, action : str
+        Decision band of the risk, and its action.
+    reasons : tuple of Reason
+        Main contributions; none if every feature has its typical value.
+    warnings : tuple of str
+        Features outside the range of the training data.
+
+    Examples
+    --------
+    >>> from model import Score
+    >>> Score(risk=0.14, decision="medium", action="telephone call", reasons=(), warnings=()).decision
+    'medium'
     """
 
     risk: float
@@ -72,7 +107,7 @@ class Scorer:
     Parameters
     ----------
     files : ReleaseFiles
-        The verified files; :meth:`open` verifies them.
+        Verified files of a release; :meth:`open` verifies and returns a scorer.
 
     Raises
     ------

@@ -23,6 +23,12 @@ class Synthesized:
         Numbers of patients, finished inpatient stays and FHIR resources.
     out : str
         Folder or S3 prefix of the FHIR files.
+
+    Examples
+    --------
+    >>> from model import Synthesized
+    >>> Synthesized(patients=100, stays=180, resources=9000, out="fhir").stays
+    180
     """
 
     patients: int

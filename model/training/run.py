@@ -39,18 +39,52 @@ class Run:
 
     Attributes
     ----------
+    profile : str
+        Gate profile.
+    gates : dict
+        Gates table of the training.
+    hospitals : tuple of str
+        Hospitals whose data it used.
     features : tuple of str
         Features of the model, in order.
-    left_out : dict
+    columns : tuple of Column
+        Features as columns: type, categories and number format.
+    left_out : dict of str to str
         Exclusion reason of each excluded feature.
-    counts : dict
+    groups : tuple of str
+        Attributes whose subgroups are evaluated.
+    definition_digest, data_digest : str
+        SHA-256 of the feature definitions, and of the data.
+    made_from : dict
+        Lineage of the data: its ingestions, or the roles of a hospital's own table.
+    counts : dict of str to int
         Discharges, patients and readmissions, in all and for training and test.
-    thresholds : dict
-        Lower bound of each decision band, a probability.
-    calibration : dict
+    split : str
+        Description of the split.
+    algorithm, parameters, candidates, rule, penalty
+        Selected model, its hyperparameters, cross-validated metrics of all candidates, and the rule of selection.
+    calibration : dict of str to float
         Platt calibration: slope and intercept on the log-odds scale.
+    thresholds : dict of str to float
+        Lower bound of each decision band, a probability.
+    pipeline_sha256 : str
+        SHA-256 of the serialised pipeline.
+    versions : dict of str to str
+        Versions of the libraries.
+    gates_version : int
+        Version of the gates table.
     return_days : int
         Readmission window in days.
+    exceptions, suspects : tuple of dict
+        Gate exceptions, and features suspected of leaking the outcome.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from model.training.run import read_run
+    >>> run = read_run(Path("run"))
+    >>> run.return_days, sorted(run.thresholds)
+    (30, ['high', 'low', 'medium'])
     """
 
     profile: str

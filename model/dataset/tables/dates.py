@@ -68,7 +68,33 @@ class Times:
 
 
 def times(series: "pd.Series[Any]", wanted: str | None) -> Times:
-    """Return the moments of a column, by the type that its file gives it or by what all of its texts show."""
+    """Return the times of a column, by its type or by the format that all of its texts show.
+
+    Parameters
+    ----------
+    series : Series
+        The column.
+    wanted : {"day-first", "month-first", "iso"}, optional
+        Date format of texts that show none.
+
+    Returns
+    -------
+    Times
+        Seconds since 1970, their format and the evidence for it.
+
+    Raises
+    ------
+    UserError
+        If the texts do not show the order of day and month, contradict each other, or are not dates.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from model.dataset.tables import times
+    >>> parsed = times(pd.Series(["28/02/2024", "01/03/2024"], name="discharged"), None)
+    >>> parsed.order, parsed.values
+    ('day-first', array([1.7090784e+09, 1.7092512e+09]))
+    """
     if pd.api.types.is_datetime64_any_dtype(series):
         return Times(typed(series), None, "dates by the file's own type")
     return decide(str(series.name), texts(series), wanted)

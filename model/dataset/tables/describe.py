@@ -32,12 +32,24 @@ _EXCEL_DAYS = (20_000, 73_415)
 
 @dataclass(frozen=True)
 class Described:
-    """A described column: its type, values and how it was read.
+    """Column of a table with its type and values.
 
     Attributes
     ----------
-    read_as
-        How it was read and what shows it, in words.
+    column : Column
+        Type, categories and number format.
+    values : ndarray of float, shape (n kept rows,)
+        Numbers, or positions of categories; NaN for missing.
+    read_as : str
+        How it was read and the evidence for it, as text.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from model.dataset.columns import Column
+    >>> from model.dataset.tables import Described
+    >>> Described(Column("age"), np.array([71.0, np.nan]), "numbers").column.kind
+    'numeric'
     """
 
     column: Column
@@ -51,12 +63,20 @@ class Rows:
 
     Parameters
     ----------
-    kept : array of bool
-        The rows of the table that are used; how a column is written is decided by all.
-    fit : array of bool
-        Of those, the training rows: the levels of a category are taken from these.
-    patient : array
-        Of those, whose row it is.
+    kept : ndarray of bool, shape (n rows,)
+        Rows of the table that are used; the format of a column is inferred from all rows.
+    fit : ndarray of bool, shape (n kept rows,)
+        Training rows; the levels of a category are taken from these.
+    patient : ndarray, shape (n kept rows,)
+        Patient of each row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from model.dataset.tables import Rows
+    >>> rows = Rows(kept=np.ones(3, dtype=bool), fit=np.array([True, True, False]), patient=np.array(["a", "a", "b"]))
+    >>> int(rows.fit.sum())
+    2
     """
 
     kept: npt.NDArray[np.bool_]
@@ -86,12 +106,36 @@ class _Given:
 
 
 def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | str:
-    """Return a column and its values as the model takes them, or why it is left out.
+    """Return a column with its type and values, or the reason for its exclusion.
+
+    Parameters
+    ----------
+    series : Series
+        The column.
+    rows : Rows
+        Row roles of the table.
+    words : Words
+        Column roles, and options for parsing.
+
+    Returns
+    -------
+    Described or str
+        The column, or its exclusion reason.
 
     Raises
     ------
     UserError
-        When the values do not show how numbers are written, or contradict each other.
+        If the values do not show how numbers are written, or contradict each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from model.dataset.tables import Rows, Words, describe
+    >>> rows = Rows(kept=np.ones(2, dtype=bool), fit=np.ones(2, dtype=bool), patient=np.array(["a", "b"]))
+    >>> described = describe(pd.Series([4, 9], name="days"), rows, Words(label="readmitted", patient="mrn"))
+    >>> described.read_as, described.values
+    ('numbers', array([4., 9.]))
     """
     name = str(series.name)
     category = name in words.categorical
@@ -113,7 +157,32 @@ def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | 
 
 
 def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[Any]:
-    """Return the group of each row for an attribute; many numbers are grouped by quartile."""
+    """Return the subgroup of each row for an attribute; numbers with many values are grouped by quartile.
+
+    Parameters
+    ----------
+    series : Series
+        Column of the attribute.
+    rows : Rows
+        Row roles of the table.
+    words : Words
+        Column roles, and options for parsing.
+
+    Returns
+    -------
+    ndarray of str, shape (n kept rows,)
+        Names of subgroups; empty for missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from model.dataset.tables import Rows, Words, groups
+    >>> rows = Rows(kept=np.ones(200, dtype=bool), fit=np.ones(200, dtype=bool), patient=np.arange(200))
+    >>> sex = pd.Series(100 * ["f", "m"], name="sex")
+    >>> groups(sex, rows, Words(label="readmitted", patient="mrn"))[:3].tolist()
+    ['f', 'm', 'f']
+    """
     described = describe(series, rows, words)
     if isinstance(described, Described) and described.column.kind == "numeric":
         found = described.values

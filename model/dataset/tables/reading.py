@@ -30,14 +30,21 @@ Line = list[str]
 
 @dataclass(frozen=True)
 class Table:
-    """A parsed table; text where its file has no types.
+    """Parsed table; text where its file has no types.
 
     Parameters
     ----------
     frame : DataFrame
         The rows.
     remarks : tuple of str
-        What was decided about the file, in words.
+        Decisions about the file's format, as text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from model.dataset.tables import Table
+    >>> Table(pd.DataFrame({"mrn": ["17"]}), ("encoding UTF-16",)).remarks
+    ('encoding UTF-16',)
     """
 
     frame: pd.DataFrame
@@ -47,10 +54,32 @@ class Table:
 def read_table(place: str) -> Table:
     """Return a Parquet file with its types, or a CSV file (any usual separator and encoding; gzip or not) as text.
 
+    Parameters
+    ----------
+    place : str
+        File, or key in S3.
+
+    Returns
+    -------
+    Table
+        The rows, and decisions about the file's format.
+
     Raises
     ------
     UserError
-        When it is neither, or its lines are of different lengths.
+        If it is neither Parquet nor CSV, or its lines are of different lengths.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from model.dataset.tables import read_table
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "table.csv")
+    ...     _ = file.write_text("mrn;days" + chr(10) + "17;4" + chr(10), encoding="utf-8")
+    ...     table = read_table(str(file))
+    >>> table.frame.columns.tolist(), table.frame["days"].tolist()
+    (['mrn', 'days'], ['4'])
     """
     content = storage.read(place)
     try:

@@ -29,16 +29,36 @@ class Words:
 
     Parameters
     ----------
+    label, patient : str
+        Columns of the outcome and of the patient.
+    positive : str, optional
+        Value of the label that means a readmission.
+    time : str, optional
+        Column of the time of the discharge.
+    categorical, groups, without : tuple of str
+        Columns that are categories, attributes of subgroups, and columns that are not features.
     dates : str, optional
-        How the time is written: ``day-first``, ``month-first`` or ``iso``.
+        Date format of the time: ``day-first``, ``month-first`` or ``iso``.
     decimal : tuple of str
         ``point`` or ``comma`` for every column that does not show it, or ``COLUMN=point`` for one.
     missing : tuple of str
         Further texts that mean a missing value.
     lace : tuple of (str, str)
-        LACE's inputs, each with its column.
+        Inputs of LACE, each with its column.
     age : str, optional
-        The column of the age.
+        Column of the age.
+
+    Raises
+    ------
+    UserError
+        If a date format, a decimal mark or an input of LACE is unknown.
+
+    Examples
+    --------
+    >>> from model.dataset.tables import Words
+    >>> words = Words(label="readmitted", patient="mrn", time="discharged", decimal=("comma", "weight=point"))
+    >>> words.named, words.decimal_of("weight"), words.decimal_of("length")
+    (('readmitted', 'mrn', 'discharged', 'weight'), 'point', 'comma')
     """
 
     label: str
@@ -94,6 +114,18 @@ class Words:
 def split_names(given: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     """Return names given as a,b or one by one; a comma that is part of a known name does not separate.
 
+    Parameters
+    ----------
+    given : sequence of str
+        Values of the option.
+    names : sequence of str
+        Names of the table's columns.
+
+    Returns
+    -------
+    tuple of str
+        Names of columns.
+
     Examples
     --------
     >>> split_names(["age,Weight, kg"], ["age", "Weight, kg"])
@@ -111,14 +143,52 @@ def split_names(given: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
 
 
 def lace_columns(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return LACE's inputs with their columns, given as ``visits=COLUMN`` one by one or separated by commas."""
+    """Return the inputs of LACE with their columns.
+
+    Parameters
+    ----------
+    given : sequence of str
+        Values of the option: ``visits=COLUMN``, one by one or separated by commas.
+
+    Returns
+    -------
+    tuple of (str, str)
+        Each input with its column.
+
+    Examples
+    --------
+    >>> from model.dataset.tables import lace_columns
+    >>> lace_columns(["length_of_stay=days,emergency=acute"])
+    (('length_of_stay', 'days'), ('emergency', 'acute'))
+    """
     pairs = [pair for one in given for pair in re.split(rf",(?=(?:{'|'.join(LACE)})=)", one)]
     found = [pair.partition("=") for pair in pairs]
     return tuple((composed(role), composed(column)) for role, _, column in found)
 
 
 def need(table: pd.DataFrame, names: Sequence[str]) -> None:
-    """Refuse names of columns that the table does not have, with the nearest one that it has."""
+    """Refuse names of columns that the table does not have.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table.
+    names : sequence of str
+        Names of columns.
+
+    Raises
+    ------
+    UserError
+        If a name is not a column; the message has the nearest one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from model.dataset.tables import need
+    >>> need(pd.DataFrame({"readmitted": []}), ["readmited"])
+    Traceback (most recent call last):
+    model.errors.UserError: The table has no column readmited; did you mean readmitted?
+    """
     have = [str(name) for name in table.columns]
     for name in names:
         if name not in have:
@@ -128,7 +198,32 @@ def need(table: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def outcomes(series: "pd.Series[Any]", words: Words) -> Floats:
-    """Return 1, 0 or (missing) NaN for each row; ``positive`` is needed where the values do not say it themselves."""
+    """Return the outcome of each row.
+
+    Parameters
+    ----------
+    series : Series
+        Column of the label.
+    words : Words
+        Roles and options; ``positive`` is needed where the values are not yes and no.
+
+    Returns
+    -------
+    ndarray of float, shape (n rows,)
+        1 for a readmission, 0 for none, NaN for missing.
+
+    Raises
+    ------
+    UserError
+        If the label has other values than yes and no, or nowhere the value of ``positive``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from model.dataset.tables import Words, outcomes
+    >>> outcomes(pd.Series(["yes", "no", ""]), Words(label="readmitted", patient="mrn"))
+    array([ 1.,  0., nan])
+    """
     text = _known(series, words)
     known = np.array([value is not None for value in text])
     if words.positive is not None:
@@ -146,12 +241,31 @@ def outcomes(series: "pd.Series[Any]", words: Words) -> Floats:
 
 
 def identities(series: "pd.Series[Any]", words: Words | None = None) -> Text:
-    """Return whose row it is, as text; nothing where it is empty or means a missing value.
+    """Return the patient of each row, as text.
+
+    Parameters
+    ----------
+    series : Series
+        Column of the patient.
+    words : Words, optional
+        Options for texts that mean a missing value.
+
+    Returns
+    -------
+    ndarray of object, shape (n rows,)
+        Identifiers; None for missing.
 
     Raises
     ------
     UserError
-        When a spreadsheet rounded the numbers: then several patients have one.
+        If a spreadsheet rounded the numbers, so that several patients have one identifier.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from model.dataset.tables import identities
+    >>> identities(pd.Series([" 17", "", "18"])).tolist()
+    ['17', None, '18']
     """
     found = texts(series) if words is None else _known(series, words)
     rounded = sum(_ROUNDED.fullmatch(value) is not None for value in found if value is not None)

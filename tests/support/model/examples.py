@@ -8,7 +8,7 @@ import pytest
 import model
 
 TO_FEATURES = ["synthesize", "ingest", "build_features", "build_features_as_of", "reidentify"]
-TO_SCORES = ["train", "evaluate", "publish_release", "verify_release", "Scorer"]
+TO_SCORES = ["train", "Run", "evaluate", "publish_release", "verify_release", "Scorer"]
 
 
 def run_examples(folder: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]) -> None:
