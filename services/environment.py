@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from model.errors import UserError
 from model.io.database import DatabaseServer
+from model.io.hospital_name import HospitalName
 from services.database.connections import Database
 from services.database.schemas import Schema
 
@@ -29,7 +30,7 @@ class HospitalSettings(BaseModel):
     variables: ClassVar[dict[str, str]]
     """Variable by field, of all fields but ``hospital`` and ``database_server``."""
 
-    hospital: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    hospital: HospitalName
     database_server: DatabaseServer
 
     @classmethod

@@ -1,10 +1,19 @@
 """Opening of a release that may score patients: files, signature, digest, version and predictions are checked."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from model.artifact import files
 from model.artifact.reference import TOLERANCE
 from model.artifact.trust import TRUSTED_KEYS, trusted_keys
 from model.errors import UserError
 from model.scoring import Scorer
+
+ASSIGNED = r"^v[0-9]+(\.[0-9]+)*@[0-9a-f]{12,64}$"
+
+AssignedRelease = Annotated[str, Field(pattern=ASSIGNED)]
+"""Version and digest of a release, as ``v1@0123456789ab``."""
 
 
 def open_verified(place: str, assigned: str = "") -> Scorer:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from services.environment import HospitalSettings
 from services.planning.settings import STALE_HOURS
+from services.verified_release import AssignedRelease
 
 _SECRETS = Path("/vault/secrets")
 
@@ -36,7 +37,7 @@ class Settings(HospitalSettings):
         "stale_hours": "FEATURES_STALE_HOURS",
     }
 
-    release: str = Field(pattern=r"^v[0-9]+(\.[0-9]+)*@[0-9a-f]{12,64}$")
+    release: AssignedRelease
     release_files: str = Field(min_length=1)
     stays: str = Field(min_length=1)
     planning_database: Path = _SECRETS / "database-planning.json"

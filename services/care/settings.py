@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, Json, ValidationErro
 
 from model.errors import UserError
 from model.io.database import DatabaseServer
+from model.io.hospital_name import HospitalName
 from services.care.ehr_clients import EhrClient, read_clients
 from services.care.worklist.settings import WorklistSettings
 from services.database.connections import Database
@@ -64,7 +65,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hospital: str = Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")
+    hospital: HospitalName
     public_url: HttpUrl
     ehr_url: HttpUrl | None = None
     planning_url: HttpUrl

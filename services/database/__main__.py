@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from enum import StrEnum
 from functools import cache
@@ -16,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from model.errors import UserError
 from model.io import storage
 from model.io.database import DatabaseLogin, DatabaseServer, sqlstate
+from model.io.hospital_name import is_hospital
 from model.io.vault import PATIENCE_SECONDS, TOKEN_FILE, Vault
 from services.database import removal, removal_record, signing_keys
 from services.database import setup as setup_module
@@ -23,8 +23,6 @@ from services.database.administrator import Administrator
 from services.database.errors import DatabaseError
 from services.database.schemas import Schema, database_name
 from services.database.vault_login import give_vault_its_login
-
-HOSPITAL = re.compile(r"^[a-z]([a-z0-9-]*[a-z0-9])?$")
 
 STDIN = Path("/dev/stdin")
 
@@ -137,8 +135,8 @@ def update(hospital: Hospital) -> None:
 
 
 def _valid(hospital: str) -> str:
-    if not HOSPITAL.match(hospital):
-        raise DatabaseError(f"{hospital!r} is not the name of a hospital: use a DNS label")
+    if not is_hospital(hospital):
+        raise DatabaseError(f"{hospital!r} is not the name of a hospital, such as north")
     return hospital
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from pydantic.config import JsonDict
 
 from model.definitions.features import definitions
+from services.audit.records.fields import Pseudonym
 from services.planning.feedback import codes
 from services.planning.lace import MOST_POINTS
 from services.planning.model_client import FallbackReason
@@ -41,7 +42,6 @@ def _enumeration(names: tuple[str, ...], description: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "enum": list(names), "description": description})
 
 
-Pseudonym = Annotated[str, Field(pattern=r"^v[0-9]{1,4}-[0-9a-f]{6,64}$")]
 FeatureName = Annotated[str, _one_of(_NAMES), _enumeration(_NAMES, "A feature of features.yaml.")]
 WorkflowName = Annotated[str, _one_of(_WORKFLOWS), _enumeration(_WORKFLOWS, "A workflow of workflows.yaml.")]
 FeedbackCode = Annotated[

@@ -14,11 +14,10 @@ from model.errors import UserError
 from model.scoring import Scorer
 from model.scoring.contract import Floats
 from services.replay.day import RecordedScore
-from services.verified_release import open_verified
+from services.verified_release import ASSIGNED, open_verified
 
 OTHER_SCHEMA, REFUSED, NO_THRESHOLD = "other-schema", "refused-by-contract", "without-threshold"
 _ROWS = 1000
-_ASSIGNED = re.compile(r"v[0-9]+(\.[0-9]+)*@[0-9a-f]{12,64}")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Candidate:
         UserError
             If it is not so named, or a check of :func:`services.verified_release.open_verified` fails.
         """
-        if not _ASSIGNED.fullmatch(assigned):
+        if not re.fullmatch(ASSIGNED, assigned):
             raise UserError("The candidate is not named by version and digest; write it as v2@0123456789ab.")
         version, _, digest = assigned.partition("@")
         return cls(open_verified(f"{releases.rstrip('/')}/{version}/{digest[:DIGEST_CHARACTERS]}", assigned))

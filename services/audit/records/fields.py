@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
+from model.io.hospital_name import HospitalName
+
 Service = Literal["care", "planning", "gateway"]
 Outcome = Literal["answered", "refused", "fallback", "failed"]
 
@@ -17,7 +19,7 @@ Route = Annotated[
     str, StringConstraints(pattern=r"^([A-Z]{1,12} )?(/[A-Za-z0-9_{}.:-]*)+$|^unmatched$", max_length=120)
 ]
 """Method and template of a route; never the path of a request, which names its patient."""
-Hospital = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Hospital = HospitalName
 Pseudonym = Annotated[str, StringConstraints(pattern=r"^v[0-9]{1,4}-[0-9a-f]{6,64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 ShortDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12,64}$")]

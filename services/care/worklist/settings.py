@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from model.io.hospital_name import HospitalName
+
 
 class WorklistSettings(BaseModel):
     """Settings of the worklist: who may sign in, and where a session ends.
@@ -31,7 +33,7 @@ class WorklistSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    hospital: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    hospital: HospitalName
     hospital_title: str = Field(min_length=1, max_length=80)
     issuer: str = Field(pattern=r"^https://")
     audience: str = Field(min_length=1)

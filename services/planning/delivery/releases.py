@@ -7,6 +7,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from services.verified_release import AssignedRelease
+
 FIRST_MODEL = "readmission-risk"
 """The model that the roles are of: each release of it is named so with its version."""
 
@@ -40,7 +42,7 @@ class Assigned(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    release: str = Field(pattern=r"^v[0-9]+(\.[0-9]+)*@[0-9a-f]{12,64}$")
+    release: AssignedRelease
     model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     url: str = Field(pattern=r"^https?://[^\s]+$")
     files: str = Field(min_length=1)
