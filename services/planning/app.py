@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from model.io.database import sqlstate
 from services.at_once import AtOnce
 from services.audit.http import RequestAudit, audit, recorded
+from services.audit.records.fields import Pseudonym
 from services.database.errors import DatabaseError
 from services.planning import answers, history, release
 from services.planning.assembly import Planning
