@@ -24,7 +24,6 @@ from services.planning.schema import (
     FeedbackResponse,
     Health,
     History,
-    Pseudonym,
     PurposeCode,
     Readiness,
     ScoreRequest,
