@@ -9,6 +9,30 @@ REFERENCE = "docs/settings.md"
 
 SettingPath = tuple[int | str, ...]
 
+_A_MAP = f"must be a map of settings; see {REFERENCE}"
+_A_WHOLE_NUMBER = "must be a whole number"
+_TRUE_OR_FALSE = "must be true or false"
+_FAULTS = {
+    "missing": f"is missing; add it, as {REFERENCE} describes",
+    "value_error": "{error}",
+    "model_type": _A_MAP,
+    "model_attributes_type": _A_MAP,
+    "dict_type": _A_MAP,
+    "mapping_type": _A_MAP,
+    "tuple_type": f"must be a list; see {REFERENCE}",
+    "too_short": "must have at least {min_length} item",
+    "enum": "must be {expected}",
+    "literal_error": "must be {expected}",
+    "bool_type": _TRUE_OR_FALSE,
+    "bool_parsing": _TRUE_OR_FALSE,
+    "int_type": _A_WHOLE_NUMBER,
+    "int_parsing": _A_WHOLE_NUMBER,
+    "int_from_float": _A_WHOLE_NUMBER,
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+"""Sentence of each fault after the name of the setting, with fields of pydantic's context."""
+
 
 class SettingsError(pulumi.RunError):
     """A fault in the stack's settings; the engine prints its sentences without a stack trace."""
@@ -26,16 +50,9 @@ def dotted(path: SettingPath) -> str:
 def sentence(fault: ErrorDetails, locate: Callable[[SettingPath], tuple[str, str]]) -> str:
     """Return the sentence for a fault that pydantic reports; ``locate`` returns the file and the name of a setting."""
     file, name = locate(fault["loc"])
-    match fault["type"]:
-        case "extra_forbidden":
-            return f"{file}: unknown setting {name}; check the spelling or remove it."
-        case "missing":
-            return f"{file}: {name} is missing; add it, as {REFERENCE} describes."
-        case "value_error":
-            return f"{file}: {name} {fault['ctx']['error']}."
-        case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
-            return f"{file}: {name} must be a map of settings; see {REFERENCE}."
-        case "tuple_type":
-            return f"{file}: {name} must be a list; see {REFERENCE}."
-        case _:
-            return f"{file}: {name} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}; correct it."
+    if fault["type"] == "extra_forbidden":
+        return f"{file}: unknown setting {name}; check the spelling or remove it."
+    known = _FAULTS.get(fault["type"])
+    if known is None:
+        return f"{file}: {name} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}; correct it."
+    return f"{file}: {name} {known.format_map(fault.get('ctx', {}))}."

@@ -1,5 +1,6 @@
 """Sections of a stack's settings, and the types of their fields: how each is written, and how its text is read."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pulumi_aws
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticKnownError, core_schema
+from pydantic_core import core_schema
 
 _REGIONS = frozenset(region.value for region in pulumi_aws.Region)
 _VPC_PREFIXES = range(16, 21)
@@ -39,11 +40,18 @@ class Written:
 
     def _value(self, given: object) -> object:
         if not isinstance(given, str):
-            raise PydanticKnownError("string_type")
+            raise ValueError(f"{_not_text(given)}; write {self.form}")
         try:
             return self.read(given)
         except (ValueError, KeyError, OSError):
             raise ValueError(f"{given!r} {self.fault}; write {self.form}") from None
+
+
+def _not_text(given: object) -> str:
+    """Return what a message says of a value that is not text; nothing of a list or a map is repeated."""
+    if isinstance(given, int | float) or given is None:
+        return f"{json.dumps(given)} is not text"
+    return f"is a {'list' if isinstance(given, list | tuple) else 'map'} and not text"
 
 
 def matching(pattern: str, form: str, longest: int = 200) -> Written:

@@ -131,8 +131,8 @@ def given(**setting: object) -> Callable[[dict[str, Any]], None]:
     [
         (without, "endpoints.postgresql is missing; add it, as docs/settings.md describes"),
         (given(), "endpoints.postgresql.authorities is missing"),
-        (given(authorities=7), "endpoints.postgresql.authorities cannot be used"),
-        (given(authorities=[ROOT]), "endpoints.postgresql.authorities cannot be used"),
+        (given(authorities=7), "endpoints.postgresql.authorities 7 is not text; write the path of a PEM file"),
+        (given(authorities=[ROOT]), "endpoints.postgresql.authorities is a list and not text; write"),
         (given(authorities=LEAF), "endpoints.postgresql.authorities has a certificate (number 1) that is not of an"),
         (given(authorities="none.pem"), "endpoints.postgresql.authorities names 'none.pem', which does not exist"),
         (given(authorities=ROOT, url="postgresql://10.0.0.1"), "endpoints.postgresql.url"),

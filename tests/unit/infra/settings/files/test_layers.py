@@ -87,7 +87,7 @@ def test_a_stack_without_a_file_has_all_from_the_engine(root: Path) -> None:
         ({HOSPITALS: {"north": None}}, "hospitals.north must be a map of settings"),
         ({HOSPITALS: {"north": ["release"]}}, "hospitals.north must be a map of settings"),
         ({HOSPITALS: {"north": {"release": "v1"}}}, "hospitals.north.release 'v1' cannot be used here; write version@"),
-        ({HOSPITALS: {"north": {"release": 1}}}, "hospitals.north.release cannot be used: input should be a valid str"),
+        ({HOSPITALS: {"north": {"release": 1}}}, "hospitals.north.release 1 is not text; write version@"),
         ({HOSPITALS: {"south": {"fhir": {}}}}, "hospitals.south.fhir needs one of url (a FHIR server) and path"),
         ({HOSPITALS: {"south": {"fhir": {"pfad": "x"}}}}, "unknown setting hospitals.south.fhir.pfad;"),
         ({"hopsitals": {}}, "unknown setting hopsitals;"),
@@ -136,8 +136,7 @@ def test_an_overlay_adds_a_canary_to_the_release_of_an_entry(root: Path) -> None
     assert north.canary is not None
     assert (str(north.release), str(north.canary.release)) == (RELEASE, canary["release"])
     assert refused(root, {HOSPITALS: {"north": {"canary": {**canary, "percent": 0}}}}) == [
-        "overlay/Pulumi.dev.yaml: hospitals.north.canary.percent cannot be used: input should be greater than or equal "
-        "to 1; correct it."
+        "overlay/Pulumi.dev.yaml: hospitals.north.canary.percent must be at least 1."
     ]
 
 
@@ -180,11 +179,19 @@ def test_entries_without_a_name_do_not_hide_the_others(root: Path) -> None:
     assert "Pulumi.dev.yaml: hospitals[1].name is missing" in refused(root, {HOSPITALS: {"north": {}}})[0]
 
 
-@pytest.mark.parametrize("name", ["[north]", "{north: x}", "1", "null"])
-def test_an_entry_whose_name_is_no_text_is_refused(root: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("[north]", "is a list and not text"),
+        ("{north: x}", "is a map and not text"),
+        ("1", "1 is not text"),
+        ("null", "null is not text"),
+    ],
+)
+def test_an_entry_whose_name_is_no_text_is_refused(root: Path, name: str, fault: str) -> None:
     file = root / "Pulumi.dev.yaml"
     file.write_text(file.read_text().replace("- name: south\n", f"- name: {name}\n"))
-    assert refused(root, {HOSPITALS: {"north": {}}})[0].startswith("Pulumi.dev.yaml: hospitals[1].name cannot be used")
+    assert refused(root, {HOSPITALS: {"north": {}}})[0].startswith(f"Pulumi.dev.yaml: hospitals[1].name {fault}; write")
 
 
 def test_the_engine_hands_over_its_overlay_alone(root: Path) -> None:
