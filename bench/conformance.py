@@ -73,9 +73,9 @@ def judge(path: Path, expected: str = "") -> Verdict:
     for piece in sources.read(Stored(str(path), "", path.stat().st_size)):
         refusals += [piece.broken] if piece.broken else []
         for item in piece.items:
-            found = _refusals(item)
-            needed = needed or found is not None
-            refusals += found or []
+            reasons = _refusals(item)
+            needed = needed or reasons is not None
+            refusals += reasons or []
     return Verdict(path.name, needed, tuple(refusals), expected)
 
 

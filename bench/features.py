@@ -52,12 +52,12 @@ def measure(folder: Path, encounters: int, engine_name: str) -> Run:
     worker.start()
     theirs.close()
     try:
-        found: Run = ours.recv()
+        run: Run = ours.recv()
     except EOFError:
         raise typer.Exit(1) from None
     finally:
         worker.join()
-    return found
+    return run
 
 
 def _work(folder: Path, encounters: int, engine_name: str, answer: "multiprocessing.connection.Connection") -> None:

@@ -45,9 +45,9 @@ def sent(resource: Resource) -> proto.AnalyzerResource:
     props = struct_pb2.Struct()
     hidden = {key: {SIGNATURE: SECRET, "value": resource.props[key]} for key in resource.secrets}
     props.update({**resource.props, **hidden})
-    made = proto.AnalyzerResource(type=resource.type, urn=resource.urn, name=resource.name, properties=props)
-    made.options.protect = resource.protect
-    return made
+    analyzed = proto.AnalyzerResource(type=resource.type, urn=resource.urn, name=resource.name, properties=props)
+    analyzed.options.protect = resource.protect
+    return analyzed
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ def pack(made: list[proto.AnalyzerResource]) -> _Measurement:
         for r in made
     ]
     stack = proto.AnalyzeStackRequest(resources=made).SerializeToString()
-    found, began = 0, time.process_time()
+    diagnostics, began = 0, time.process_time()
     for request in one_by_one:
-        found += len(analyzer.Analyze(proto.AnalyzeRequest.FromString(request), None).diagnostics)
+        diagnostics += len(analyzer.Analyze(proto.AnalyzeRequest.FromString(request), None).diagnostics)
     between = time.process_time()
-    found += len(analyzer.AnalyzeStack(proto.AnalyzeStackRequest.FromString(stack), None).diagnostics)
-    return _Measurement(between - began, time.process_time() - between, found)
+    diagnostics += len(analyzer.AnalyzeStack(proto.AnalyzeStackRequest.FromString(stack), None).diagnostics)
+    return _Measurement(between - began, time.process_time() - between, diagnostics)
 
 
 def naive(made: list[proto.AnalyzerResource], policies: int) -> float:
@@ -119,24 +119,26 @@ def main(
     controls = len(table().rows)
     lines: dict[str, list[tuple[float, float]]] = {"the pack": [], "one policy per control": []}
     for size in sizes or _SIZES:
-        made = [sent(resource) for resource in resources(size)]
-        taken = pack(made)
+        resources_sent = [sent(resource) for resource in resources(size)]
+        taken = pack(resources_sent)
         if taken.found:
             raise AssertionError(f"the compliant stack has {taken.found} findings")
         total = taken.alone + taken.whole
-        name = f"{len(made):,} resources, the whole pack"
+        name = f"{len(resources_sent):,} resources, the whole pack"
         goal = _GOALS.get(size)
         figures.append(at_most(name, total, goal, "s") if goal else Figure(name, total, "s"))
-        figures.append(Figure(f"{len(made):,} resources, one by one", taken.alone, "s"))
-        figures.append(Figure(f"{len(made):,} resources, the stack", taken.whole, "s"))
+        figures.append(Figure(f"{len(resources_sent):,} resources, one by one", taken.alone, "s"))
+        figures.append(Figure(f"{len(resources_sent):,} resources, the stack", taken.whole, "s"))
         some = min(naive_policies, controls)
-        reckoned = naive(made, some) / some * controls
+        reckoned = naive(resources_sent, some) / some * controls
         how = "measured" if some == controls else f"extrapolated from {some} policies"
-        figures.append(Figure(f"{len(made):,} resources, one policy per control ({how})", reckoned, "s"))
-        lines["the pack"].append((len(made), total))
-        lines["one policy per control"].append((len(made), reckoned))
+        figures.append(Figure(f"{len(resources_sent):,} resources, one policy per control ({how})", reckoned, "s"))
+        lines["the pack"].append((len(resources_sent), total))
+        lines["one policy per control"].append((len(resources_sent), reckoned))
         figures.append(
-            Figure(f"{len(made):,} resources, naive over the pack's stack pass", reckoned / taken.whole, "times")
+            Figure(
+                f"{len(resources_sent):,} resources, naive over the pack's stack pass", reckoned / taken.whole, "times"
+            )
         )
     if png:
         draw(png, "The policy pack", "resources", "CPU seconds", lines)

@@ -225,12 +225,12 @@ def _growth(taken: Mapping[int, Measurement]) -> list[Figure]:
 
 def _applied(bench: Bench, hospitals: int, named: tuple[str, ...]) -> list[Figure]:
     """Deploy to an empty environment, then time a preview and an update without changes."""
-    made = bench.timed(REPOSITORY, "up", *named, "--yes", "--skip-preview", more=_SAVED_ONCE)
+    applied = bench.timed(REPOSITORY, "up", *named, "--yes", "--skip-preview", more=_SAVED_ONCE)
     previewed = bench.timed(REPOSITORY, "preview", *named)
     settled = bench.timed(REPOSITORY, "up", *named, "--yes", "--skip-preview")
-    name = f"{hospitals} hospitals ({made.resources:,} resources)"
+    name = f"{hospitals} hospitals ({applied.resources:,} resources)"
     return [
-        Figure(f"{name}, applied from nothing", made.wall, "s"),
+        Figure(f"{name}, applied from nothing", applied.wall, "s"),
         Figure(f"{name}, preview without changes", previewed.wall, "s"),
         at_most(
             f"{name}, update without changes over its preview", settled.wall / previewed.wall, _APPLIED_GOAL, "times"

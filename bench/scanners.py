@@ -83,15 +83,15 @@ class _Judged:
     def says(self, control: str, urn: str = "") -> bool:
         """Return whether a control has a finding, optionally on one resource."""
         evaluator = Evaluator(self.settings, self.addresses, controls=(control,))
-        found = evaluator.evaluate_stack(Graph(self.graph.resources, self.graph.stack))
-        return any(result.status in BROKEN and (not urn or result.urn == urn) for result in found)
+        findings = evaluator.evaluate_stack(Graph(self.graph.resources, self.graph.stack))
+        return any(result.status in BROKEN and (not urn or result.urn == urn) for result in findings)
 
     def compare(self, where: str, resource: Resource, failed: Failed) -> Compared:
         """Compare a finding of checkov with the pack."""
         asked = known().controls(failed.check)
-        found = tuple(control for control in asked if self.says(control, resource.urn))
+        reporting = tuple(control for control in asked if self.says(control, resource.urn))
         why = "" if asked else known().why(failed.check)
-        return Compared(where, resource.name, failed.check, failed.title, found, why)
+        return Compared(where, resource.name, failed.check, failed.title, reporting, why)
 
 
 def stack(name: str, folder: Path) -> list[Compared]:
@@ -99,10 +99,10 @@ def stack(name: str, folder: Path) -> list[Compared]:
     known_as = own(name, folder)
     judged = _Judged(known_as.graph, known_as.settings, known_as.addresses)
     resources = list(known_as.graph.resources)
-    found = scan(resources, folder / "manifests")
+    failures = scan(resources, folder / "manifests")
     return [
         judged.compare(name, resources[position], failed)
-        for position, every in sorted(found.items())
+        for position, every in sorted(failures.items())
         for failed in sorted(every, key=lambda one: one.check)
     ]
 
@@ -147,10 +147,10 @@ def _rows(compared: list[Compared]) -> Iterator[tuple[str, ...]]:
 
 def _show(stacks: dict[str, list[Compared]], planted: Mutants) -> None:
     console = Console()
-    found = [one for every in stacks.values() for one in every]
+    seeded = [one for every in stacks.values() for one in every]
     heads = ("where", "check", "checkov's finding", "count", "the pack's controls, or the reason for none")
     shown = Table(*heads, title=f"checkov {known().checkov} and the pack", title_justify="left")
-    for row in _rows([*found, *planted.compared]):
+    for row in _rows([*seeded, *planted.compared]):
         shown.add_row(*row)
     console.print(shown)
     for name, every in stacks.items():

@@ -66,12 +66,12 @@ def _true_risks(truth: Path, test: Dataset) -> Floats:
     secrets = RING.secrets([secret_input(HOSPITAL, name) for name in names])
     subjects = {name: Subject(secret) for name, secret in zip(names, secrets, strict=True)}
     whose = {name: subject.pseudonym("Patient", name) for name, subject in subjects.items()}
-    known: dict[tuple[str, int], float] = {}
+    true_risks: dict[tuple[str, int], float] = {}
     for row in rows:
         end = datetime.fromisoformat(row["end"]) + subjects[row["patient"]].shift
-        known[whose[row["patient"]], int(end.timestamp())] = row["risk"]
+        true_risks[whose[row["patient"]], int(end.timestamp())] = row["risk"]
     times = test.time if test.time is not None else np.full(len(test), np.nan)
-    risks = [known.get((who, int(when)), np.nan) for who, when in zip(test.patient.tolist(), times, strict=True)]
+    risks = [true_risks.get((who, int(when)), np.nan) for who, when in zip(test.patient.tolist(), times, strict=True)]
     return np.array(risks)
 
 

@@ -115,10 +115,10 @@ class Protocol:
     async def metadata(self, _: Request) -> Response:
         """Return the model's metadata."""
         try:
-            found: Any = await self._plane.model_metadata(self._model)
+            metadata: Any = await self._plane.model_metadata(self._model)
         except MLServerError:
             return _error(503, "The model is not ready.")
-        return JSONResponse(found.model_dump(mode="json", exclude_none=True))
+        return JSONResponse(metadata.model_dump(mode="json", exclude_none=True))
 
     async def infer(self, request: Request) -> Response:
         """Score the discharges of a request."""

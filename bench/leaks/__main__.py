@@ -31,16 +31,16 @@ def leaks(
 ) -> None:
     """Plant 18 identifiers in every string, run all commands, and scan every byte that they wrote or printed."""
     with tempfile.TemporaryDirectory(prefix="leaks-") as scratch:
-        found = planted_hospital(Path(scratch) / "planted", patients=patients, fills=fills)
-        words = found.pop("words")
+        hospital = planted_hospital(Path(scratch) / "planted", patients=patients, fills=fills)
+        words = hospital.pop("words")
         names = None
         if files and synthea.is_dir():
             names = foreign_names(Path(scratch) / "names", synthea, files=files, ordinary=words)
-    clean = not any(row["found"] for row in found["identifiers"].values()) and not (names or {}).get("found")
+    clean = not any(row["found"] for row in hospital["identifiers"].values()) and not (names or {}).get("found")
     if as_json:
-        print(json.dumps({"bench": "leaks", "clean": clean, **found, "names": names}, sort_keys=True))
+        print(json.dumps({"bench": "leaks", "clean": clean, **hospital, "names": names}, sort_keys=True))
     else:
-        _show(found, names, synthea)
+        _show(hospital, names, synthea)
     raise typer.Exit(0 if clean else 1)
 
 

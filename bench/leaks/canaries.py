@@ -76,18 +76,18 @@ def forms(canary: str) -> set[bytes]:
     digits = re.sub(r"\D", "", canary)
     if len(digits) >= DIGITS_THAT_IDENTIFY and not re.search("[A-Za-z]", canary):
         texts |= {digits, digits[::-1]}
-    found = {text.encode() for text in texts} | {canary.encode("utf-16-le"), canary.encode("utf-16-be")}
+    encoded = {text.encode() for text in texts} | {canary.encode("utf-16-le"), canary.encode("utf-16-be")}
     for content in (canary.encode(), canary[::-1].encode()):
-        found |= {content.hex().encode(), content.hex().upper().encode()} | _base64(content)
-    return found
+        encoded |= {content.hex().encode(), content.hex().upper().encode()} | _base64(content)
+    return encoded
 
 
 def _base64(content: bytes) -> set[bytes]:
     """Return the base64 substrings that do not depend on the offset of the content in a text."""
-    found = set()
+    encodings = set()
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + content).rstrip(b"=")
         whole = encoded[(before * 8 + 5) // 6 :]
         kept = whole if (before + len(content)) % 3 == 0 else whole[:-1]
-        found |= {kept, kept.replace(b"+", b"-").replace(b"/", b"_")}
-    return found
+        encodings |= {kept, kept.replace(b"+", b"-").replace(b"/", b"_")}
+    return encodings

@@ -96,8 +96,8 @@ def _with_identifying_ids(content: dict[str, Any], number: int) -> dict[str, Any
     own = next(e["resource"]["id"] for e in content["entry"] if e["resource"]["resourceType"] == "Patient")
     record = f"{CANARIES['H medical record number']}-{number}"
     text = json.dumps(content).replace(f"urn:uuid:{own}", f"http://canary.example/q/Patient/{record}")
-    made: dict[str, Any] = json.loads(text.replace(own, record))
-    return made
+    resource: dict[str, Any] = json.loads(text.replace(own, record))
+    return resource
 
 
 def _write_raw(folder: Path, one_of_each: dict[str, dict[str, Any]], planted: Planted) -> None:

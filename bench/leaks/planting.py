@@ -48,8 +48,8 @@ class Element:
 def elements(kind: str) -> tuple[Element, ...]:
     """Return the elements of a resource or data type, as defined by fhir.resources."""
     fields: dict[str, FieldInfo] = get_fhir_model_class(kind).model_fields
-    found = (_element(info.alias or name, info) for name, info in fields.items() if name not in _LEFT_OUT)
-    return tuple(element for element in found if element.kind != "Resource")
+    listed = (_element(info.alias or name, info) for name, info in fields.items() if name not in _LEFT_OUT)
+    return tuple(element for element in listed if element.kind != "Resource")
 
 
 def _element(name: str, info: FieldInfo) -> Element:
@@ -124,9 +124,9 @@ class Planter:
         """Return extensions of primitive elements, under the keys with an underscore."""
         if depth:
             return {}
-        said = {"url": f"http://leak.example/{quote(self.canary, safe='')}", "valueString": self.canary}
+        extension = {"url": f"http://leak.example/{quote(self.canary, safe='')}", "valueString": self.canary}
         simple = [element.name for element in elements(kind) if element.plain and not element.many]
-        return {f"_{name}": {"extension": [said]} for name in simple if name in filled and name != "id"}
+        return {f"_{name}": {"extension": [extension]} for name in simple if name in filled and name != "id"}
 
     def _value(self, element: Element, own: Any, path: str, depth: int) -> Any:
         if element.name.startswith("_"):

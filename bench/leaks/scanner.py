@@ -88,9 +88,9 @@ def _inside(content: bytes) -> Iterator[bytes]:
             with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 files = (archive.extractfile(member) for member in archive.getmembers())
                 yield from (file.read() for file in files if file is not None)
-    for found in _PACKED_TEXT.findall(content):
+    for packed in _PACKED_TEXT.findall(content):
         with contextlib.suppress(binascii.Error, ValueError):
-            yield base64.b64decode(found + b"=" * (-len(found) % 4))
+            yield base64.b64decode(packed + b"=" * (-len(packed) % 4))
 
 
 def _table(content: bytes) -> Iterator[bytes]:

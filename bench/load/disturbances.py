@@ -137,11 +137,11 @@ def growth(samples: Sequence[MemorySample], settled_after: float) -> dict[tuple[
         By workload and pod: the last value in MiB, and the growth in MiB a minute. Pods with too few samples are left
         out.
     """
-    found: dict[tuple[str, str], tuple[float, float]] = {}
+    sizes: dict[tuple[str, str], tuple[float, float]] = {}
     for key in dict.fromkeys((one.workload, one.pod) for one in samples):
         own = [one for one in samples if (one.workload, one.pod) == key]
         settled = [one for one in own if one.seconds >= own[0].seconds + settled_after]
         if len(settled) >= FEWEST_SAMPLES:
             slope, _ = np.polyfit([one.seconds / 60 for one in settled], [one.mebibytes for one in settled], 1)
-            found[key] = (settled[-1].mebibytes, float(slope))
-    return found
+            sizes[key] = (settled[-1].mebibytes, float(slope))
+    return sizes

@@ -99,8 +99,8 @@ class Environment:
         )
         if done.returncode:
             raise UserError(done.stderr.strip() or f"{' '.join(command[1:])} ended with {done.returncode}.")
-        found: Json = json.loads(done.stdout)
-        return found
+        callers: Json = json.loads(done.stdout)
+        return callers
 
     def pods(self, workload: str) -> list[Any]:
         """Return the pods of a workload that are ready and not ending.

@@ -56,11 +56,11 @@ class Flood:
         last, created = self.environment.last_record(), time.time()
         name = self._create(0)
         try:
-            found = self._first_record(last)
+            record = self._first_record(last)
         finally:
             self._jobs.delete_namespaced_job(name, self._namespace, propagation_policy="Foreground")
             self._until(lambda: not self._left(), "the scoring Job did not end")
-        return found.timestamp() - created
+        return record.timestamp() - created
 
     def _create(self, number: int) -> str:
         template = self._jobs.read_namespaced_cron_job(CRON_JOB, self._namespace).spec.job_template

@@ -83,7 +83,7 @@ class Meter:
             name: sum(int((one / "cpuacct.usage").read_text()) for one in self._folders("cpuacct", uids)) / 1e6
             for name, uids in self.pods.items()
         }
-        own |= {name: _seconds(found()) * 1e3 for name, found in self.processes.items()}
+        own |= {name: _seconds(process()) * 1e3 for name, process in self.processes.items()}
         own[SENDER] = _seconds([psutil.Process()]) * 1e3
         machine = psutil.cpu_times()
         busy = machine.user + machine.nice + machine.system + machine.irq + machine.softirq
@@ -94,12 +94,12 @@ class Meter:
         return Usage(own, throttled, self.syncs())
 
     def _folders(self, hierarchy: str, uids: Sequence[str]) -> list[Path]:
-        found = [one for uid in uids for one in (self.groups / hierarchy).glob(f"**/kubepods/**/pod{uid}")]
-        if len(found) < len(uids):
+        folders = [one for uid in uids for one in (self.groups / hierarchy).glob(f"**/kubepods/**/pod{uid}")]
+        if len(folders) < len(uids):
             raise FileNotFoundError(
                 f"no control group of a pod in {self.groups / hierarchy}: run on the cluster's node"
             )
-        return found
+        return folders
 
 
 def _throttled(pod: Path) -> int:

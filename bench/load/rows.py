@@ -155,9 +155,9 @@ class Runner:
             for place, side in enumerate(sides):
                 taken[place].append(self._once(side, rate, seconds))
         records = {number: (route, status) for number, _, route, status in self.environment.records(before)}
-        found = [_measured(side, rate, seconds, took, records) for side, took in zip(sides, taken, strict=True)]
-        self.rows += found
-        return found
+        measured = [_measured(side, rate, seconds, took, records) for side, took in zip(sides, taken, strict=True)]
+        self.rows += measured
+        return measured
 
     def _once(self, side: Side, rate: float, seconds: float) -> tuple[list[Answer], Usage]:
         *requests, first = side.requests(round(rate * seconds) + 1)

@@ -60,7 +60,7 @@ def show(rows: Sequence[Measured]) -> None:
 def plain(row: Measured) -> dict[str, Any]:
     """Return a row as plain values, for JSON."""
     each = row.each
-    found: dict[str, Any] = {
+    cells: dict[str, Any] = {
         "name": row.name,
         "rate": row.rate,
         "seconds": row.seconds,
@@ -76,5 +76,5 @@ def plain(row: Measured) -> dict[str, Any]:
     }
     for name, percent in (("p50", MEDIAN), ("p99", P99)):
         wait = row.wait(percent)
-        found[name] = [wait.value, wait.low, wait.high] if wait else None
-    return found
+        cells[name] = [wait.value, wait.low, wait.high] if wait else None
+    return cells

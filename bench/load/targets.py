@@ -78,10 +78,10 @@ class Encounters:
         if active is None:
             raise LookupError(f"{environment.hospital} has no active release")
         trusted = variables["HMLOPS_TRUSTED_KEYS"].split(",")
-        found = release.read(active.files, active.release, trusted)
+        scorer = release.read(active.files, active.release, trusted)
         rows = load(variables["ONLINE_FEATURES"])[0].slice(0, ENCOUNTERS).to_pylist()
         names = [(row["index_id"], row["patient_id"]) for row in rows]
-        return cls(names, rows, found.contract, urlsplit(active.inference_url).path)
+        return cls(names, rows, scorer.contract, urlsplit(active.inference_url).path)
 
 
 def model_server(environment: Environment, encounters: Encounters) -> Side:
@@ -118,13 +118,13 @@ def ehr(callers: Json) -> Side:
 
     def requests(count: int) -> list[Request]:
         now = int(time.time())
-        found = []
+        requests = []
         for number in range(count):
             claims = {"iss": callers["issuer"], "aud": audience, "iat": now, "exp": now + TOKEN_SECONDS}
             token = jwt.encode(header, {**claims, "jti": str(uuid.uuid4())}, key, algorithms=[ALGORITHM])
             body = {**bodies[number % len(bodies)], "hookInstance": str(uuid.uuid4())}
-            found.append(Request(json.dumps(body).encode(), {"Authorization": f"Bearer {token}"}))
-        return found
+            requests.append(Request(json.dumps(body).encode(), {"Authorization": f"Bearer {token}"}))
+        return requests
 
     return Side(
         "gateway, hook", _gateway(callers, callers["hook"], callers["ehr"]), requests, f"POST {callers['hook']}"

@@ -88,15 +88,17 @@ def _measured(observations: pd.DataFrame, start: Any, end: Any) -> dict[str, flo
     row: dict[str, float] = {}
     if observations.empty:
         return row
-    known = observations[(observations["taken_at"] <= end) & (observations["known_at"] <= end)].sort_values("taken_at")
+    records = observations[(observations["taken_at"] <= end) & (observations["known_at"] <= end)].sort_values(
+        "taken_at"
+    )
     for name, lab in definitions().labs.items():
         conversions = lab.conversions()
         for one in lab.sets:
-            found = known[known["code"].isin(one.codes)]
+            coded = records[records["code"].isin(one.codes)]
             factors = {unit: how.factor for unit, how in conversions[one.codes[0]].items()}
-            values = found["value"] * found["unit"].map(factors).astype(float)
-            inside = values[found["taken_at"] >= start]
-            day = values[found["taken_at"] >= end - pd.Timedelta(days=1)]
+            values = coded["value"] * coded["unit"].map(factors).astype(float)
+            inside = values[coded["taken_at"] >= start]
+            day = values[coded["taken_at"] >= end - pd.Timedelta(days=1)]
             if len(values):
                 row |= {f"{name}_last": values.iloc[-1], f"{name}_max": inside.max(), f"{name}_min": inside.min()}
                 row |= {f"{name}_day_max": day.max(), f"{name}_day_min": day.min()}

@@ -81,11 +81,11 @@ def known() -> Known:
 
 def manifest(resource: Resource) -> dict[str, Any] | None:
     """Return a resource as a manifest, or None for another provider or a chart that is not rendered."""
-    found = _TYPE.fullmatch(resource.type)
-    if found is None or found["version"].startswith("helm.sh/"):
+    resource_type = _TYPE.fullmatch(resource.type)
+    if resource_type is None or resource_type["version"].startswith("helm.sh/"):
         return None
     own = {name: value for name, value in resource.props.items() if name not in _OURS}
-    return {"apiVersion": found["version"], "kind": found["kind"], **own}
+    return {"apiVersion": resource_type["version"], "kind": resource_type["kind"], **own}
 
 
 def scan(resources: Sequence[Resource], folder: Path) -> dict[int, set[Failed]]:
@@ -93,17 +93,17 @@ def scan(resources: Sequence[Resource], folder: Path) -> dict[int, set[Failed]]:
     folder.mkdir(parents=True)
     written = 0
     for position, resource in enumerate(resources):
-        made = manifest(resource)
-        if made is not None:
-            (folder / f"{position}.yaml").write_text(yaml.safe_dump(made), encoding="utf-8")
+        document = manifest(resource)
+        if document is not None:
+            (folder / f"{position}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
             written += 1
     if not written:
         raise ScannerError("No Kubernetes manifests to scan.")
-    found: dict[int, set[Failed]] = {}
+    failed: dict[int, set[Failed]] = {}
     for entry in _run(folder)["results"]["failed_checks"]:
         position = int(Path(entry["file_path"]).stem)
-        found.setdefault(position, set()).add(Failed(entry["check_id"], entry["check_name"]))
-    return found
+        failed.setdefault(position, set()).add(Failed(entry["check_id"], entry["check_name"]))
+    return failed
 
 
 def _run(folder: Path) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
 def _uv() -> str:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "healthcare-mlops"
-    found = shutil.which("uv") or shutil.which("uv", path=Path(os.environ.get("HMLOPS_CACHE") or home) / "uv" / "bin")
-    if found is None:
+    uv = shutil.which("uv") or shutil.which("uv", path=Path(os.environ.get("HMLOPS_CACHE") or home) / "uv" / "bin")
+    if uv is None:
         raise ScannerError("uv is not on PATH, but is needed to run checkov: install it, or run `make lint` once.")
-    return found
+    return uv

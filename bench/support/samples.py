@@ -58,8 +58,8 @@ def content(path: Path) -> bytes:
 def accepted(path: Path) -> list[dict[str, Any]]:
     """Return the resources of a bundle that ingestion accepts."""
     bundle = json.loads(content(path))
-    found = (entry.get("resource", {}) for entry in bundle.get("entry", []))
-    return [resource for resource in found if resource.get("resourceType") in ACCEPTED]
+    resources = (entry.get("resource", {}) for entry in bundle.get("entry", []))
+    return [resource for resource in resources if resource.get("resourceType") in ACCEPTED]
 
 
 def linked(files: tuple[Path, ...], folder: Path) -> Path:

@@ -52,7 +52,7 @@ def sentence(fault: ErrorDetails, locate: Callable[[SettingPath], tuple[str, str
     file, name = locate(fault["loc"])
     if fault["type"] == "extra_forbidden":
         return f"{file}: unknown setting {name}; check the spelling or remove it."
-    known = _FAULTS.get(fault["type"])
-    if known is None:
+    template = _FAULTS.get(fault["type"])
+    if template is None:
         return f"{file}: {name} cannot be used: {fault['msg'][0].lower()}{fault['msg'][1:]}; correct it."
-    return f"{file}: {name} {known.format_map(fault.get('ctx', {}))}."
+    return f"{file}: {name} {template.format_map(fault.get('ctx', {}))}."

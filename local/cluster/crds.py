@@ -68,5 +68,7 @@ def fetched() -> list[Path]:
     UserError
         If there is no Go, or the module registry does not answer.
     """
-    found = modules.folders(MODULE, TYPES)
-    return [found[module] / folder / f"{name}.yaml" for module, (folder, names) in TYPES.items() for name in names]
+    module_folders = modules.folders(MODULE, TYPES)
+    return [
+        module_folders[module] / folder / f"{name}.yaml" for module, (folder, names) in TYPES.items() for name in names
+    ]

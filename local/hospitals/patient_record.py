@@ -49,8 +49,8 @@ class Stay:
 
 def ongoing(files: Iterable[Path]) -> list[Stay]:
     """Return the stays that go on, the longest first."""
-    found = [one for path in files for one in stays(path) if one.ongoing]
-    return sorted(found, key=lambda one: (one.started, one.encounter))
+    stays_going_on = [one for path in files for one in stays(path) if one.ongoing]
+    return sorted(stays_going_on, key=lambda one: (one.started, one.encounter))
 
 
 def choose(files: Iterable[Path], patient: str = "") -> Stay:
@@ -68,14 +68,14 @@ def choose(files: Iterable[Path], patient: str = "") -> Stay:
     UserError
         If there is none.
     """
-    found = [one for path in files for one in stays(path) if patient in ("", one.patient)]
-    if not found:
+    candidates = [one for path in files for one in stays(path) if patient in ("", one.patient)]
+    if not candidates:
         whose = f"The patient {patient} has" if patient else "The hospital's FHIR files have"
         raise UserError(f"{whose} no inpatient encounter: name another with PATIENT=, the id of a Patient resource.")
-    going_on = [one for one in found if one.ongoing]
+    going_on = [one for one in candidates if one.ongoing]
     if going_on:
         return min(going_on, key=lambda one: (one.started, one.encounter))
-    return max(found, key=lambda one: (one.started, one.encounter))
+    return max(candidates, key=lambda one: (one.started, one.encounter))
 
 
 def prefetch(files: Iterable[Path], stay: Stay) -> dict[str, Resource]:
@@ -120,13 +120,13 @@ def _resources(path: Path, text: str) -> Iterator[Resource]:
 
 def _unpacked(value: Resource) -> Iterator[Resource]:
     if value.get("resourceType") != "Bundle":
-        found = [value]
+        values = [value]
         names: dict[str, str] = {}
     else:
         entries = [entry for entry in value.get("entry") or () if isinstance(entry.get("resource"), dict)]
-        found = [entry["resource"] for entry in entries]
+        values = [entry["resource"] for entry in entries]
         names = {entry["fullUrl"]: "/".join(_key(entry["resource"])) for entry in entries if "fullUrl" in entry}
-    for resource in found:
+    for resource in values:
         if isinstance(resource.get("resourceType"), str) and isinstance(resource.get("id"), str):
             yield _relative(resource, names)
 

@@ -60,8 +60,8 @@ def synthesized(home: Home, entry: dict[str, Any], tell: Tell) -> Path:
     command = [sys.executable, "-m", "model", "synthesize", *(word for pair in options.items() for word in pair)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or ["it ended without a message"]
-        raise UserError(f"The population of {hospital} could not be synthesized: {said[-1]}")
+        stderr = done.stderr.strip().splitlines() or ["it ended without a message"]
+        raise UserError(f"The population of {hospital} could not be synthesized: {stderr[-1]}")
     partial.rename(folder)
     return folder
 

@@ -28,7 +28,7 @@ def realms(entries: list[dict[str, Any]]) -> list[RealmSettings]:
     UserError
         If an entry names a realm of Keycloak that is not its hospital's.
     """
-    found = []
+    created = []
     for entry in entries:
         provider = entry.get("signIn")
         if not provider or not str(provider["issuer"]).startswith(f"{KEYCLOAK_URL}/"):
@@ -39,7 +39,7 @@ def realms(entries: list[dict[str, Any]]) -> list[RealmSettings]:
                 f"The issuer of hospital {name} is {provider['issuer']}, and Keycloak has a realm for each hospital by "
                 f"its name: write {KEYCLOAK_URL}/realms/{name}, or name another identity provider."
             )
-        found.append(
+        created.append(
             RealmSettings(
                 name,
                 provider["client"],
@@ -50,7 +50,7 @@ def realms(entries: list[dict[str, Any]]) -> list[RealmSettings]:
                 worklist_url(name),
             )
         )
-    return found
+    return created
 
 
 def programs_realm(

@@ -106,8 +106,8 @@ def parse(annotations: Mapping[str, str]) -> AgentRequest:
     own = {name.removeprefix(PREFIX): value for name, value in annotations.items() if name.startswith(PREFIX)}
     values = {name: own.get(name, default) for name, default in _SINGLE.items()}
     files = _files(own)
-    known = {*_SINGLE, "agent-inject", "agent-inject-status"}
-    unknown = sorted(name for name in own if name not in known and not _is_of_file(name))
+    names = {*_SINGLE, "agent-inject", "agent-inject-status"}
+    unknown = sorted(name for name in own if name not in names and not _is_of_file(name))
     if unknown:
         raise AnnotationError(f"the annotation {PREFIX}{unknown[0]} is not supported by this injector; remove it")
     if not values["role"]:

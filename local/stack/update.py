@@ -87,8 +87,8 @@ class Events:
         """All findings of the policy pack that stop nothing, as text: advisory ones first."""
         return "".join(
             f"{status} {control} {text}\n\n"
-            for status, found in (("advisory", self.advisory), ("exempt", self.exempt))
-            for control, text in sorted(found)
+            for status, findings in (("advisory", self.advisory), ("exempt", self.exempt))
+            for control, text in sorted(findings)
         )
 
 

@@ -20,8 +20,8 @@ def folders(project: Path, modules: Collection[str]) -> dict[str, Path]:
     command = [build.go(), "mod", "download", "-json", *modules]
     done = subprocess.run(command, cwd=project, env=build.go_environment(), capture_output=True, text=True, check=False)
     entries = _entries(done.stdout)
-    found = {entry["Path"]: Path(entry["Dir"]) for entry in entries if "Dir" in entry}
-    missing = sorted(set(modules) - found.keys())
+    by_path = {entry["Path"]: Path(entry["Dir"]) for entry in entries if "Dir" in entry}
+    missing = sorted(set(modules) - by_path.keys())
     if done.returncode != 0 or missing:
         lines = [entry["Error"] for entry in entries if "Error" in entry] or done.stderr.splitlines()
         reason = lines[-1] if lines else "no reason given"
@@ -29,7 +29,7 @@ def folders(project: Path, modules: Collection[str]) -> dict[str, Path]:
             f"The modules of production's charts could not be downloaded ({reason}): check the network or GOPROXY, "
             "then run the command again."
         )
-    return found
+    return by_path
 
 
 def _entries(text: str) -> list[dict[str, str]]:

@@ -164,9 +164,9 @@ def _refuse_strangers(place: str, known: AbstractSet[str]) -> None:
         prefix = place.rstrip("/") + "/"
         strangers = any(stored.place.removeprefix(prefix) not in known for stored in storage.listing(prefix))
     else:
-        found = [path for path in Path(place).iterdir() if not path.name.startswith(_LEFT_OVER)]
-        if any(path.is_symlink() for path in found):
+        unknown = [path for path in Path(place).iterdir() if not path.name.startswith(_LEFT_OVER)]
+        if any(path.is_symlink() for path in unknown):
             raise UserError(f"The release at {place} was changed: it contains a symlink; fetch it again.")
-        strangers = any(path.name not in known for path in found)
+        strangers = any(path.name not in known for path in unknown)
     if strangers:
         raise UserError(f"The release at {place} was changed: it contains an unlisted file; fetch it again.")

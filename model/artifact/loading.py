@@ -84,15 +84,15 @@ def load(content: bytes) -> Loaded:
 def _find(packages: set[str], module: str, name: str) -> Any:
     """Return what a pickle names, when it is an estimator or one of its parts."""
     if (module, name) in PARTS:
-        found = getattr(import_module(module), name)
+        attribute = getattr(import_module(module), name)
     elif module.startswith(ESTIMATORS) and name.isidentifier():
-        found = getattr(import_module(module), name, None)
-        if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
+        attribute = getattr(import_module(module), name, None)
+        if not (isinstance(attribute, type) and issubclass(attribute, BaseEstimator)):
             raise _refusal(module, name)
     else:
         raise _refusal(module, name)
     packages.add(module.partition(".")[0])
-    return found
+    return attribute
 
 
 def _refusal(module: str, name: str) -> Exception:

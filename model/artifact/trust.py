@@ -66,12 +66,12 @@ def open_release(place: str, *, trusted: Collection[str] | None, named: str | No
     UserError
         When it was changed, is not signed, or is signed by a stranger.
     """
-    found = files.read(place, named=named)
+    release = files.read(place, named=named)
     signature = read_signature(place)
     if signature is None:
         raise UserError(f"The release at {place} is not signed; finish it with python -m model release.")
-    check(signature, found.listed, trusted)
-    return SignedRelease(found, signature, trusted is not None)
+    check(signature, release.listed, trusted)
+    return SignedRelease(release, signature, trusted is not None)
 
 
 def read_signature(place: str) -> Signature | None:
@@ -98,12 +98,12 @@ def check(signature: Signature, message: bytes, trusted: Collection[str] | None 
 
 def trusted_keys(variable: str = TRUSTED_KEYS) -> frozenset[str] | None:
     """Return the public keys that an environment variable names (base64, with commas between), or nothing."""
-    found = frozenset(os.environ.get(variable, "").replace(",", " ").split())
-    for key in found:
+    keys = frozenset(os.environ.get(variable, "").replace(",", " ").split())
+    for key in keys:
         try:
             size = len(base64.b64decode(key, validate=True))
         except binascii.Error:
             size = 0
         if size != KEY_BYTES:
             raise UserError(f"{variable} must hold Ed25519 public keys in base64; correct it.")
-    return found or None
+    return keys or None

@@ -25,7 +25,7 @@ def card(
 
     if not out.endswith((".md", ".html")):
         raise UserError("--out must end with .md or .html.")
-    found = open_release(release, trusted=trust(hospital, key_file)).files
-    text = found.text(files.CARD_FILE)
+    opened = open_release(release, trusted=trust(hospital, key_file)).files
+    text = opened.text(files.CARD_FILE)
     storage.write(out, (as_html(text) if out.endswith(".html") else text).encode())
-    answer({"card": out, "digest": found.digest}, f"model card in {out}", as_json=as_json)
+    answer({"card": out, "digest": opened.digest}, f"model card in {out}", as_json=as_json)

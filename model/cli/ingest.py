@@ -137,16 +137,16 @@ def _identities(
 
 def _limits(given: list[str]) -> dict[str, float]:
     """Return limits given as NAME=SHARE."""
-    found = {}
+    limits = {}
     for text in given:
         name, _, share = text.partition("=")
         try:
-            found[name.strip()] = float(share)
+            limits[name.strip()] = float(share)
         except ValueError:
             raise UserError(f"--limit must be NAME=SHARE, such as Encounter.class=0.5, not {text}.") from None
-        if not 0 <= found[name.strip()] <= 1:
+        if not 0 <= limits[name.strip()] <= 1:
             raise UserError(f"--limit {name.strip()} must lie between 0 and 1.")
-    return found
+    return limits
 
 
 def _summary(done: "Ingested", rate: float) -> str:

@@ -25,7 +25,7 @@ def reidentify(
     from model.identity_store.reidentify import hand_over
     from model.identity_store.reidentify import reidentify as run
 
-    found = run(
+    patient = run(
         pseudonym,
         identity=identity,
         hospital=hospital,
@@ -35,10 +35,10 @@ def reidentify(
         wrap=wrapping(hospital, key_file),
     )
     if out is not None:
-        target = hand_over(found, pseudonym, out)
+        target = hand_over(patient, pseudonym, out)
         answer({"pseudonym": pseudonym, "out": target}, f"the answer is in {target}", as_json=as_json)
         return
-    numbers = ", ".join(" ".join(number.values()) for number in found.identifiers)
-    text = f"{pseudonym} is patient {found.patient_id} ({numbers or 'no record number'}), "
-    text += f"dates moved by {found.shift_days} days"
-    answer({"pseudonym": pseudonym} | asdict(found), text, as_json=as_json)
+    numbers = ", ".join(" ".join(number.values()) for number in patient.identifiers)
+    text = f"{pseudonym} is patient {patient.patient_id} ({numbers or 'no record number'}), "
+    text += f"dates moved by {patient.shift_days} days"
+    answer({"pseudonym": pseudonym} | asdict(patient), text, as_json=as_json)

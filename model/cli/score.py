@@ -38,15 +38,15 @@ def score(
         discharge = latest_row(features, scorer.contract, table, patient)
     else:
         discharge = latest_of_bundle(features, zone) if is_bundle(features) else latest(features, patient)
-    found = scorer.score(scorer.matrix(discharge.columns))[0]
+    scored = scorer.score(scorer.matrix(discharge.columns))[0]
     standing = scorer.standing()
     about: dict[str, str | int | None] = {"model": scorer.name, "digest": scorer.files.short, "method": scorer.method}
     about |= {"return_days": scorer.return_days}
-    risk = f"risk {found.risk:.1%}{within(scorer.return_days)}"
-    lines = [f"{discharge.patient}: {risk}, {found.decision}: {found.action}"]
-    lines += [f"  {reason.text}" for reason in found.reasons] or ["  no feature differs from the typical discharge"]
+    risk = f"risk {scored.risk:.1%}{within(scorer.return_days)}"
+    lines = [f"{discharge.patient}: {risk}, {scored.decision}: {scored.action}"]
+    lines += [f"  {reason.text}" for reason in scored.reasons] or ["  no feature differs from the typical discharge"]
     cautions = (*standing.cautions, *discharge.cautions)
-    lines += [f"  caution: {warning}" for warning in (*found.warnings, *cautions)]
-    values = {"patient": discharge.patient, **about, "evaluated": standing.evaluated, **asdict(found)}
+    lines += [f"  caution: {warning}" for warning in (*scored.warnings, *cautions)]
+    values = {"patient": discharge.patient, **about, "evaluated": standing.evaluated, **asdict(scored)}
     values["cautions"] = cautions
     answer(values, "\n".join(lines), as_json=as_json)

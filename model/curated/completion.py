@@ -82,10 +82,10 @@ def _variables(observed_until: datetime | None) -> list[tuple[str, str, object]]
 
 def _last_day(con: duckdb.DuckDBPyConnection, zone: tzinfo) -> datetime | None:
     """Return the end of the last local day on which an encounter that took place started or ended."""
-    found = con.execute(
+    newest = con.execute(
         "SELECT max(epoch_us(true_moment(greatest(started_at, ended_at), shift_days))) FROM usable_encounter"
     ).fetchall()
-    micros: int | None = found[0][0]
+    micros: int | None = newest[0][0]
     if micros is None:
         return None
     last = datetime.fromtimestamp(micros // 1_000_000, zone)

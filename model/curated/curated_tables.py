@@ -115,10 +115,10 @@ def tidy(partition: str, manifest: Manifest) -> None:
 
 def is_whole(partition: str, manifest: Manifest) -> bool:
     """Return whether every file that a manifest names is there."""
-    stored = {found.place: found for found in storage.listing(partition, (".parquet",))}
+    stored = {file.place: file for file in storage.listing(partition, (".parquet",))}
     for table in manifest.tables.values():
-        found = stored.get(storage.join(partition, table["file"]))
-        if found is None or (not storage.is_s3(partition) and found.mark != table["sha256"]):
+        file = stored.get(storage.join(partition, table["file"]))
+        if file is None or (not storage.is_s3(partition) and file.mark != table["sha256"]):
             return False
     return True
 

@@ -97,22 +97,22 @@ def ingest(
     """
     aside = quarantine or refusals.beside(source, out)
     _check(source, hospital, out, aside, max_bad_share, observed_until)
-    found = discovery.find(source)
-    files = found.files
+    source_files = discovery.find(source)
+    files = source_files.files
     local = zone_of(zone, files)
     areas = read(deprivation) if deprivation else Areas()
     digest = _input_digest(files, hospital, identity(ring), f"{observed_until}|{local.said}|{areas.digest}")
     partition = curated_tables.folder(out, hospital)
     published = curated_tables.read_manifest(partition)
-    known = identities is None or identities.current(digest)
+    recorded = identities is None or identities.current(digest)
     if (
-        known
+        recorded
         and published is not None
         and published.input_digest == digest
         and curated_tables.is_whole(partition, published)
     ):
         curated_tables.tidy(partition, published)
-        return ingested(published, found, changed=False)
+        return ingested(published, source_files, changed=False)
     with tempfile.TemporaryDirectory(prefix="ingest-") as name:
         with rare_collection(), contextlib.ExitStack() as opened:
             work, scratch = read_all(
@@ -131,11 +131,11 @@ def ingest(
             refuse_large_shares(work.read, work.excluded, limits or {})
             cells = staging.group(areas.part_of)
             tables = _finish(staging, hospital, digest)
-        manifest = _manifest(work, digest, tables, local, found, cells)
+        manifest = _manifest(work, digest, tables, local, source_files, cells)
         if identities is not None:
             identities.publish(digest)
         curated_tables.publish(partition, manifest, {name: table.file for name, table in tables.items()})
-    return ingested(manifest, found, changed=True, quarantine=aside_at)
+    return ingested(manifest, source_files, changed=True, quarantine=aside_at)
 
 
 def _finish(staging: Staging, hospital: str, digest: str) -> dict[str, Finished]:

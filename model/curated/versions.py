@@ -111,8 +111,8 @@ class Versions:
             database.from_parquet(str(self._file)).create_view("resources")
         database.register("deletions", _columns(self._deletions, _DELETED))
         run(database, _DEAD)
-        found = database.execute("SELECT count(*) FROM resources SEMI JOIN dead USING (sequence) WHERE used").fetchall()
-        return int(found[0][0])
+        dead = database.execute("SELECT count(*) FROM resources SEMI JOIN dead USING (sequence) WHERE used").fetchall()
+        return int(dead[0][0])
 
     def _flush(self) -> None:
         if self._resources:

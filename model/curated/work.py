@@ -77,23 +77,23 @@ class Work:
         resolution = Resolution(piece.references, self.links)
         owned: list[tuple[Item, Attributed]] = []
         for item, resource in self._fit(piece, first):
-            found = resolution.attribute(item, resource, self.warnings)
-            if isinstance(found, Attributed):
-                owned.append((item, found))
-            elif found is not None:
-                self._exclude(resource, found)
+            attributed = resolution.attribute(item, resource, self.warnings)
+            if isinstance(attributed, Attributed):
+                owned.append((item, attributed))
+            elif attributed is not None:
+                self._exclude(resource, attributed)
             else:
                 kind = resource["resourceType"]
                 fault = Fault("the resource names no patient as its subject", "required", f"{kind}.subject")
                 self._refuse(piece, item.index, kind, [fault])
-        self._learn(unique(found.owner for _, found in owned))
+        self._learn(unique(attributed.owner for _, attributed in owned))
         contexts: dict[str, Context] = {}
-        for item, found in owned:
-            context = contexts.get(found.owner)
+        for item, attributed in owned:
+            context = contexts.get(attributed.owner)
             if context is None:
-                context = Context(self.allowed, self.known[found.owner], resolution.resolve, self.zone)
-                contexts[found.owner] = context
-            self._stage(piece, item, found, context, first + piece.place(item))
+                context = Context(self.allowed, self.known[attributed.owner], resolution.resolve, self.zone)
+                contexts[attributed.owner] = context
+            self._stage(piece, item, attributed, context, first + piece.place(item))
 
     def _exclude(self, resource: dict[str, Any], why: Excluded) -> None:
         self._count_excluded(resource["resourceType"], why.reason)
@@ -168,9 +168,9 @@ class Work:
             needed = set(patients)
             for patient in list(islice((one for one in self.known if one not in needed), -spare)):
                 del self.known[patient]
-        found = self.ring.secrets([secret_input(self.hospital, patient) for patient in new])
-        self.known.update((patient, Subject(secret)) for patient, secret in zip(new, found, strict=True))
-        self.key_version = found[-1].version
+        secrets = self.ring.secrets([secret_input(self.hospital, patient) for patient in new])
+        self.known.update((patient, Subject(secret)) for patient, secret in zip(new, secrets, strict=True))
+        self.key_version = secrets[-1].version
 
     def _stage(self, piece: Piece, item: Item, found: Attributed, context: Context, sequence: int) -> None:
         resource, owner = found.resource, found.owner

@@ -110,8 +110,8 @@ def codes(column: Column, values: Sequence[Any]) -> Floats:
     """Return the codes of a category's values; an empty value, and an unknown one without ``(other)``, is missing."""
     place = {composed(level): float(number) for number, level in enumerate(column.categories)}
     unknown = place.get(OTHER, np.nan)
-    found = [np.nan if _empty(value, column) else place.get(composed(str(value)), unknown) for value in values]
-    return np.array(found, dtype=np.float64)
+    positions = [np.nan if _empty(value, column) else place.get(composed(str(value)), unknown) for value in values]
+    return np.array(positions, dtype=np.float64)
 
 
 def places(columns: Sequence[Column], kind: Kind) -> list[int]:

@@ -67,8 +67,8 @@ class Dataset:
 
     def column(self, name: str) -> Floats:
         """Return one feature."""
-        found: Floats = self.values[:, self.names.index(name)]
-        return found
+        values: Floats = self.values[:, self.names.index(name)]
+        return values
 
     @property
     def patients(self) -> int:
@@ -84,21 +84,21 @@ def matrix(table: pa.Table, names: tuple[str, ...]) -> Floats:
 
 def labelled(table: pa.Table, names: tuple[str, ...]) -> Dataset:
     """Return the discharges of a features table whose readmission window was observed."""
-    known = table.filter(table[LABEL].is_valid())
+    with_label = table.filter(table[LABEL].is_valid())
     return Dataset(
         names=names,
-        values=matrix(known, names),
-        label=known[LABEL].to_numpy(zero_copy_only=False).astype(np.int64),
-        patient=np.array(known[PATIENT].to_pylist(), dtype=str),
-        baseline=known[BASELINE].to_numpy(zero_copy_only=False).astype(np.float64),
-        time=seconds(known[TIME]) if TIME in known.column_names else None,
+        values=matrix(with_label, names),
+        label=with_label[LABEL].to_numpy(zero_copy_only=False).astype(np.int64),
+        patient=np.array(with_label[PATIENT].to_pylist(), dtype=str),
+        baseline=with_label[BASELINE].to_numpy(zero_copy_only=False).astype(np.float64),
+        time=seconds(with_label[TIME]) if TIME in with_label.column_names else None,
         groups={},
-        later=np.zeros(known.num_rows, dtype=bool),
+        later=np.zeros(with_label.num_rows, dtype=bool),
     )
 
 
 def seconds(moments: pa.ChunkedArray) -> Floats:
     """Return times as seconds since 1970, NaN where there is none."""
     whole = moments.cast(pa.timestamp("us", tz=getattr(moments.type, "tz", None))).cast(pa.int64())
-    found: Floats = whole.to_numpy(zero_copy_only=False).astype(np.float64) / 1e6
-    return found
+    numbers: Floats = whole.to_numpy(zero_copy_only=False).astype(np.float64) / 1e6
+    return numbers

@@ -18,5 +18,5 @@ def origins(preprocessing: "ColumnTransformer") -> tuple[int, ...]:
         The fitted step ``prepare`` of a pipeline; each of its outputs comes from one input, and scikit-learn names
         it after the place of that input (``numeric__x3``, ``numeric__missingindicator_x3``, ``category__x5_2.0``).
     """
-    found = (_ORIGIN.search(name) for name in preprocessing.get_feature_names_out())
-    return tuple(int(match.group(1)) for match in found if match)
+    matches = (_ORIGIN.search(name) for name in preprocessing.get_feature_names_out())
+    return tuple(int(match.group(1)) for match in matches if match)

@@ -122,8 +122,8 @@ class Measurement(Substance):
         """Return by LOINC code how each unit converts to the measurement's own."""
         result: dict[str, Mapping[str, Conversion]] = {}
         for one in self.sets:
-            known = units().conversions(self.unit, recorded=one, reported=self if self.molar_mass else one)
-            result |= dict.fromkeys(one.codes, known)
+            unit_conversions = units().conversions(self.unit, recorded=one, reported=self if self.molar_mass else one)
+            result |= dict.fromkeys(one.codes, unit_conversions)
         return result
 
 
@@ -198,7 +198,7 @@ def measurements() -> dict[str, Measurement]:
 @functools.cache
 def conversions() -> dict[str, Mapping[str, Conversion]]:
     """Return by LOINC code how each unit converts to the unit of the measurement."""
-    return {code: known for one in measurements().values() for code, known in one.conversions().items()}
+    return {code: conversion for one in measurements().values() for code, conversion in one.conversions().items()}
 
 
 @functools.cache

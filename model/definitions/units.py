@@ -223,9 +223,9 @@ def _between(source: str, target: str, recorded: Substance, reported: Substance)
         EQUIVALENTS: Fraction(1, recorded.charge) if recorded.charge else None,
     }
     per_mole = {SUBSTANCE: Fraction(1), MASS: reported.molar_mass, EQUIVALENTS: reported.charge}
-    known = moles.get(source), per_mole.get(target)
-    if known[0] and known[1]:
-        return known[0] * known[1]
+    factors = moles.get(source), per_mole.get(target)
+    if factors[0] and factors[1]:
+        return factors[0] * factors[1]
     return Fraction(1) if source == target else None
 
 
@@ -234,14 +234,14 @@ def _power(found: re.Match[str]) -> str:
 
 
 def _exact(rows: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    units_of: dict[str, str] = {}
     for name, spellings in rows:
         for spelling in spellings:
-            if found.setdefault(spelling, name) != name:
+            if units_of.setdefault(spelling, name) != name:
                 raise ValueError(
-                    f"model/definitions/units.yaml gives {spelling} to {found[spelling]} and {name}; remove one"
+                    f"model/definitions/units.yaml gives {spelling} to {units_of[spelling]} and {name}; remove one"
                 )
-    return found
+    return units_of
 
 
 @functools.cache

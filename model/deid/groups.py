@@ -105,8 +105,8 @@ class Groups:
 
     def categories(self, extensions: object) -> dict[str, str]:
         """Return the group of each attribute that a Patient's extensions tell."""
-        found = ((name, self._group(name, extensions)) for name in self.table.categories)
-        return {name: group for name, group in found if group is not None}
+        named = ((name, self._group(name, extensions)) for name in self.table.categories)
+        return {name: group for name, group in named if group is not None}
 
     def unread(self, extensions: object) -> list[str]:
         """Return the attributes whose extension is there and says something that is not understood."""
@@ -119,13 +119,15 @@ class Groups:
         """Return the class of payer that a Coverage's ``type`` and ``payor`` tell; nothing when no part is known."""
         parts = list(self._payers(kind))
         parts += [self._word(one.get("display")) for one in elements(payors)]
-        known = set(parts) - {None}
-        return next((payer for payer in self.table.payers.order if payer in known), None)
+        payers = set(parts) - {None}
+        return next((payer for payer in self.table.payers.order if payer in payers), None)
 
     def _group(self, name: str, extensions: object) -> str | None:
         own = self._own(name, extensions)
-        found = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
-        return next(iter(found)) if len(found) == 1 else self.table.categories[name].several if found else None
+        categories = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
+        if len(categories) == 1:
+            return next(iter(categories))
+        return self.table.categories[name].several if categories else None
 
     def _own(self, name: str, extensions: object) -> list[dict[str, Any]]:
         wanted = self.table.categories[name].extensions
@@ -143,8 +145,8 @@ class Groups:
 
     def _torn(self, name: str, own: list[dict[str, Any]]) -> bool:
         """Return whether there are several categories of which a patient has but one."""
-        found = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
-        return len(found) > 1 and self.table.categories[name].several is None
+        categories = {self._category(name, coding) for one in own for coding in _codings(one)} - {None}
+        return len(categories) > 1 and self.table.categories[name].several is None
 
     def _declined(self, coding: Mapping[str, Any]) -> bool:
         declined = self.table.declined

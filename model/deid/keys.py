@@ -73,13 +73,13 @@ class VaultKeyring:
 
     def secrets(self, inputs: Sequence[str]) -> list[PatientSecret]:
         """Return a secret for each input, in order, asking Vault for at most 250 at a time."""
-        found: list[PatientSecret] = []
+        derived: list[PatientSecret] = []
         for start in range(0, len(inputs), BATCH):
             batch = [{"input": base64.b64encode(t.encode()).decode()} for t in inputs[start : start + BATCH]]
             held = {"key_version": self._version} if self._version is not None else {}
             results = self._vault.post(self._path, {"batch_input": batch} | held)["batch_results"]
-            found.extend(self._secret(result) for result in results)
-        return found
+            derived.extend(self._secret(result) for result in results)
+        return derived
 
     def _secret(self, result: dict[str, str]) -> PatientSecret:
         if "hmac" not in result:

@@ -85,15 +85,15 @@ class Measures:
         measured = next((code for code in codes if code in self._conversions or code in self._units.unit_without), None)
         asked = spelled, measured
         try:
-            found = self._known.get(asked)
+            unit = self._known.get(asked)
         except TypeError:  # a list or an object where text belongs
             return None, UNKNOWN
-        if found is None:
+        if unit is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             system, code, text = map(_text, spelled)
-            found = self._known[asked] = self._find(system, code, text, measured)
-        return found
+            unit = self._known[asked] = self._find(system, code, text, measured)
+        return unit
 
     def _find(self, system: str, code: str, text: str, measured: str | None) -> Found:
         spellings = self._units.spellings
@@ -115,8 +115,8 @@ class Measures:
 
     def _same(self, one: str, other: str, measured: str | None) -> bool:
         """Return whether a number of what is measured means the same in two units."""
-        known = self._conversions.get(measured or "", {})
-        alike = one in known and known[one] == known.get(other)
+        factors = self._conversions.get(measured or "", {})
+        alike = one in factors and factors[one] == factors.get(other)
         return alike or self._units.same_number(one, other)
 
 

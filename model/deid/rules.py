@@ -102,12 +102,12 @@ class AllowList:
         if not isinstance(address, dict):
             return None
         state, code = address.get("state"), address.get("postalCode")
-        found = self.state_of.get(state) if isinstance(state, str) else None
-        if found is None:
+        area = self.state_of.get(state) if isinstance(state, str) else None
+        if area is None:
             return None
         if not isinstance(code, str) or not _ZIP.fullmatch(code):
-            return {"state": found}
-        return {"state": found, "postalCode": NOWHERE if code[:3] in self.table.restricted_zip3 else code[:3]}
+            return {"state": area}
+        return {"state": area, "postalCode": NOWHERE if code[:3] in self.table.restricted_zip3 else code[:3]}
 
 
 @functools.cache

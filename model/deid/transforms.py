@@ -37,10 +37,10 @@ Walk = Callable[[Any, Context], Any]
 def deidentify(resource: dict[str, Any], context: Context) -> dict[str, Any]:
     """Return what may leave of a resource: the paths of the allow list, transformed, and nothing else."""
     kind = resource["resourceType"]
-    known = (context.allowed.digest, kind)
-    walk = _WALKS.get(known)
+    cache_key = (context.allowed.digest, kind)
+    walk = _WALKS.get(cache_key)
     if walk is None:
-        walk = _WALKS[known] = _compile(context.allowed.trees[kind])
+        walk = _WALKS[cache_key] = _compile(context.allowed.trees[kind])
     left = walk(resource, context)
     return left if isinstance(left, dict) else {}
 
@@ -92,11 +92,11 @@ def _reference(rule: Rule) -> Walk:
     def walk(value: Any, context: Context) -> str | None:
         if not isinstance(value, str):
             return None
-        known = (value, kind)
-        if known not in context.referred:
+        cache_key = (value, kind)
+        if cache_key not in context.referred:
             identity = context.resolve(value, kind)
-            context.referred[known] = context.subject.pseudonym(kind, identity) if identity else None
-        return context.referred[known]
+            context.referred[cache_key] = context.subject.pseudonym(kind, identity) if identity else None
+        return context.referred[cache_key]
 
     return walk
 
@@ -107,10 +107,10 @@ def _date(rule: Rule) -> Walk:
     def walk(value: Any, context: Context) -> str | None:
         if not isinstance(value, str):
             return None
-        known = (value, end_of_day)
-        if known not in context.moved:
-            context.moved[known] = context.subject.moved(value, context.zone, end_of_day=end_of_day)
-        return context.moved[known]
+        cache_key = (value, end_of_day)
+        if cache_key not in context.moved:
+            context.moved[cache_key] = context.subject.moved(value, context.zone, end_of_day=end_of_day)
+        return context.moved[cache_key]
 
     return walk
 
@@ -156,8 +156,8 @@ def _integer(_rule: Rule) -> Walk:
 
 def _measured(quantity: dict[str, Any], context: Context) -> dict[str, Any]:
     """Return a measurement, or under ``absent`` the reason why there is none."""
-    found = context.allowed.measured(quantity, _loinc(context))
-    return {"absent": found} if isinstance(found, str) else found
+    measure = context.allowed.measured(quantity, _loinc(context))
+    return {"absent": measure} if isinstance(measure, str) else measure
 
 
 def _loinc(context: Context) -> Iterator[str]:

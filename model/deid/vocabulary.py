@@ -128,9 +128,9 @@ class Vocabulary:
     def meaning_of(self, wanted: tuple[str, ...], coding: Mapping[str, Any]) -> Meaning | None:
         """Return a Coding in one of the wanted systems, by its code or by a name that its system defines."""
         uri, display = coding.get("system"), coding.get("display")
-        found = self.meaning(wanted, uri, coding.get("code"))
-        if found is not None or not isinstance(uri, str) or not isinstance(display, str):
-            return found
+        meaning = self.meaning(wanted, uri, coding.get("code"))
+        if meaning is not None or not isinstance(uri, str) or not isinstance(display, str):
+            return meaning
         for name in wanted:
             translated = self._displays.get((same_uri(uri), name), {}).get(_fold(display))
             if translated is not None:

@@ -46,6 +46,6 @@ def data_contract(run: Run, fit: Dataset, test: Dataset) -> DataContractFigures:
 
 
 def _constant(values: Floats) -> Any:
-    known = np.isfinite(values)
-    low, high = np.where(known, values, np.inf).min(axis=0), np.where(known, values, -np.inf).max(axis=0)
+    finite = np.isfinite(values)
+    low, high = np.where(finite, values, np.inf).min(axis=0), np.where(finite, values, -np.inf).max(axis=0)
     return low >= high

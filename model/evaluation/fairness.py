@@ -43,8 +43,8 @@ def _attribute(
     from fairlearn import metrics
 
     group = test.groups[attribute]
-    known = (group != "") & np.array([f"{attribute}: {name}" not in small for name in group], dtype=bool)
-    if len(np.unique(group[known])) < 2:
+    shown = (group != "") & np.array([f"{attribute}: {name}" not in small for name in group], dtype=bool)
+    if len(np.unique(group[shown])) < 2:
         return None
     rates = {
         "alert_rate": metrics.selection_rate,
@@ -52,7 +52,7 @@ def _attribute(
         "false_positive_rate": metrics.false_positive_rate,
     }
     # One weighted row for all discharges that are alike: the same figures, however many rows.
-    alike = np.column_stack([group[known], test.label[known].astype(str), alert[known].astype(np.int64).astype(str)])
+    alike = np.column_stack([group[shown], test.label[shown].astype(str), alert[shown].astype(np.int64).astype(str)])
     kinds, size = np.unique(alike, axis=0, return_counts=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

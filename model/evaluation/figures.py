@@ -93,10 +93,10 @@ class _Everyone:
 
     def measure(self, weights: Floats) -> dict[str, Floats]:
         tally = self._sample.ranking.tally(weights)
-        found = self._sample.counted(weights, tally)
-        found["curve"] = thresholds.net_benefit(tally, self._places, self._sweep)
-        found["curve_all"] = thresholds.treat_all(tally, self._sweep)
-        return found | self._against_lace(weights, found)
+        values = self._sample.counted(weights, tally)
+        values["curve"] = thresholds.net_benefit(tally, self._places, self._sweep)
+        values["curve_all"] = thresholds.treat_all(tally, self._sweep)
+        return values | self._against_lace(weights, values)
 
     def _against_lace(self, weights: Floats, found: Mapping[str, Floats]) -> dict[str, Floats]:
         """Compare with LACE on the discharges that have one; from 10 points on LACE calls a patient high risk."""

@@ -97,12 +97,12 @@ def coefficients(pipeline: Pipeline, features: int) -> list[list[float]]:
     They are of the prepared columns: for a number, the log-odds for one standard deviation more. Empty for a model
     that has none.
     """
-    found: list[list[float]] = [[] for _ in range(features)]
+    draws: list[list[float]] = [[] for _ in range(features)]
     coefficient = getattr(pipeline.named_steps["model"], "coef_", None)
     if coefficient is not None:
         for place, weight in zip(origins(pipeline.named_steps["prepare"]), coefficient[0], strict=True):
-            found[place].append(float(weight))
-    return found
+            draws[place].append(float(weight))
+    return draws
 
 
 def _log_loss(label: Labels, risk: Floats) -> Floats:

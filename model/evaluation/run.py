@@ -113,10 +113,10 @@ def refuse(evaluation: dict[str, Any]) -> None:
 def read_evaluation(folder: Path) -> dict[str, Any]:
     """Return what ``evaluate`` wrote."""
     try:
-        found: dict[str, Any] = json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
+        evaluation: dict[str, Any] = json.loads((folder / EVALUATION_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise UserError(f"{folder} has no evaluation; run python -m model evaluate {folder} first.") from None
-    return found
+    return evaluation
 
 
 def _risks(pipeline: Pipeline, test: Dataset) -> Floats:

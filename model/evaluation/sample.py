@@ -50,7 +50,7 @@ class Sample:
         """Return the figures where the tally is there already."""
         brier, log_loss = ratio(weights @ self._losses, tally.total[:, None]).T
         prevalence = ratio(tally.cases, tally.total)
-        found = {
+        values = {
             "roc_auc": tally.roc_auc(),
             "pr_auc": tally.pr_auc(),
             "brier": brier,
@@ -61,11 +61,11 @@ class Sample:
         benefits = net_benefit(tally, self._places, list(self.bands.values()))
         default = treat_all(tally, list(self.bands.values()))
         for i, name in enumerate(self.bands):
-            found |= {f"{name}:{figure}": value for figure, value in at(tally, int(self._places[i])).items()}
-            found[f"{name}:net_benefit"] = benefits[:, i]
-            found[f"{name}:over_all"] = benefits[:, i] - default[:, i]
-            found[f"{name}:over_default"] = benefits[:, i] - np.maximum(default[:, i], 0)
-        return found
+            values |= {f"{name}:{figure}": value for figure, value in at(tally, int(self._places[i])).items()}
+            values[f"{name}:net_benefit"] = benefits[:, i]
+            values[f"{name}:over_all"] = benefits[:, i] - default[:, i]
+            values[f"{name}:over_default"] = benefits[:, i] - np.maximum(default[:, i], 0)
+        return values
 
 
 def plain(measured: Measured) -> dict[str, Spread | None]:

@@ -59,12 +59,12 @@ def stability(
                 shifts.append(float(np.abs(risk - usual).mean()))
                 alike.append(float(spearmanr(risk, usual).statistic) if np.ptp(risk) and np.ptp(usual) else np.nan)
                 kept.append(_signs(again, len(test.names)) == signs)
-    known = [value for value in alike if np.isfinite(value)]
+    finite = [value for value in alike if np.isfinite(value)]
     return StabilityFigures(
         rank_correlation=rank_correlation,
         refits=len(shifts),
         risk_shift=float(np.mean(shifts)) if shifts else None,
-        score_correlation=float(np.mean(known)) if known else None,
+        score_correlation=float(np.mean(finite)) if finite else None,
         same_sign=_shares(test.names, signs, np.array(kept)),
     )
 
@@ -78,8 +78,8 @@ def _shares(names: tuple[str, ...], signs: Floats, kept: Floats) -> dict[str, fl
 
 def _signs(pipeline: Pipeline, features: int) -> Floats:
     """Return the sign of each feature's first coefficient, NaN where it has none."""
-    found = coefficients(pipeline, features)
-    return np.array([np.sign(weights[0]) if weights else np.nan for weights in found])
+    signs = coefficients(pipeline, features)
+    return np.array([np.sign(weights[0]) if weights else np.nan for weights in signs])
 
 
 def _bare(pipeline: Pipeline) -> Pipeline:
@@ -90,8 +90,8 @@ def _bare(pipeline: Pipeline) -> Pipeline:
 
 
 def _risk(pipeline: Pipeline, test: Dataset) -> Floats:
-    found: Floats = pipeline.predict_proba(test.values)[:, 1]
-    return found
+    risks: Floats = pipeline.predict_proba(test.values)[:, 1]
+    return risks
 
 
 def _some_patients(fit: Dataset) -> Dataset:

@@ -70,12 +70,12 @@ class Subgroups:
 
     def measure(self, weights: Floats) -> dict[str, Floats]:
         """Return each group's figures for each draw; the draws are of all patients, so that groups can be compared."""
-        found: dict[str, Floats] = {}
+        values: dict[str, Floats] = {}
         for group in self._groups:
             if group.sample is not None:
                 part = group.sample.measure(weights[:, group.rows])
-                found |= {f"{group.label}|{name}": part[name] for name in _SPREADS.values()}
-        return found
+                values |= {f"{group.label}|{name}": part[name] for name in _SPREADS.values()}
+        return values
 
     def described(self, measured: Measured) -> tuple[Subgroup, ...]:
         """Return the figures of each group."""

@@ -38,8 +38,8 @@ def known_at(tables: Tables, at: datetime | ibis.Value, patient: str | None = No
     rules = definitions().stay
     now = _instant(at)
     seen = {name: t.filter(t.patient_id == patient) if patient else t for name, t in tables.items()}
-    known = {name: seen[name].filter(when(seen[name]) <= now) for name, when in KNOWN.items()}
-    e = known["encounter"]
+    visible = {name: seen[name].filter(when(seen[name]) <= now) for name, when in KNOWN.items()}
+    e = visible["encounter"]
     over = e.ended_at.notnull() & (e.ended_at <= now)
     lost = e.ended_at.isnull() & e.status.isin(rules.over).fill_null(False)
     settled = over | lost
@@ -51,7 +51,7 @@ def known_at(tables: Tables, at: datetime | ibis.Value, patient: str | None = No
     )
     p = seen["patient"]
     patients = p.mutate(deceased_at=ibis.ifelse(p.deceased_at <= now, p.deceased_at, ibis.null(p.deceased_at.type())))
-    return known | {"encounter": encounter, "patient": patients}
+    return visible | {"encounter": encounter, "patient": patients}
 
 
 def at_newest(tables: Tables) -> tuple[dict[str, ibis.Table], ibis.Table]:
@@ -81,10 +81,10 @@ def at_newest(tables: Tables) -> tuple[dict[str, ibis.Table], ibis.Table]:
 
 
 def _moments(table: ibis.Table, name: str) -> ibis.Table:
-    known = KNOWN[name](table)
+    known_times = KNOWN[name](table)
     if name == "encounter":
-        known = ibis.greatest(known, table.ended_at.coalesce(known))
-    return table.select("patient_id", known=known)
+        known_times = ibis.greatest(known_times, table.ended_at.coalesce(known_times))
+    return table.select("patient_id", known=known_times)
 
 
 def newest(tables: Tables, name: str) -> ibis.Value:

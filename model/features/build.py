@@ -154,17 +154,17 @@ def build(
     if count_planned is not None:
         table = table.counting_planned(count_planned)
     with opened_tables(curated_place, engine_name) as opened:
-        found, exclusions = compute(opened.engine, opened.tables, table, max_unknown_units=max_unknown_units)
+        rows, exclusions = compute(opened.engine, opened.tables, table, max_unknown_units=max_unknown_units)
         made_from = opened.made_from | {"planned_returns_count": table.stay.planned.count_as_return}
-        publish(Edition(out, file_content(found, made_from), opened.manifests, opened.folder))
+        publish(Edition(out, file_content(rows, made_from), opened.manifests, opened.folder))
         if stays is not None:
             storage.write(stays, file_content(going_on(opened.engine, opened.tables), opened.made_from))
     return Featurised(
         out=out,
-        discharges=found.num_rows,
-        labelled=found.num_rows - found[LABEL].null_count,
-        readmitted=pc.sum(found[LABEL]).as_py() or 0,
-        patients=len(found["patient_id"].unique()),
+        discharges=rows.num_rows,
+        labelled=rows.num_rows - rows[LABEL].null_count,
+        readmitted=pc.sum(rows[LABEL]).as_py() or 0,
+        patients=len(rows["patient_id"].unique()),
         definition_digest=digest(),
         return_days=table.stay.return_days,
         engine=engine_name,
@@ -212,19 +212,19 @@ def build_as_of(
     """
     moment = asof.moment(at)
     with opened_tables(curated_place, engine_name) as opened:
-        found = as_known(opened.engine, opened.tables, moment, patient)
+        rows = as_known(opened.engine, opened.tables, moment, patient)
     who = f"Patient {patient} has no stay" if patient else "No patient has a stay"
-    if not found.num_rows:
+    if not rows.num_rows:
         raise UserError(
             f"{who} at {moment.isoformat()} that could end in a discharge; give a moment within a stay, on the "
             "patient's shifted calendar."
         )
-    storage.write(out, file_content(found, opened.made_from | {"as_of": moment.isoformat()}))
-    row = found.slice(0, 1).to_pylist()[0] if patient else {}
+    storage.write(out, file_content(rows, opened.made_from | {"as_of": moment.isoformat()}))
+    row = rows.slice(0, 1).to_pylist()[0] if patient else {}
     return Online(
         out=out,
         as_of=moment.isoformat(),
-        patients=found.num_rows,
+        patients=rows.num_rows,
         definition_digest=digest(),
         freshness={name: row[age_column(name)] for name in FRESH if row},
         features={name: row[name] for name in definitions().names if row},
@@ -241,8 +241,8 @@ def compute(
     measured = measured_counts(runs, tables, table)
     check_units(measured, table, refusal)
     all_stays = runs.keep(ALL_STAYS, labelled_stays(tables, table))
-    found = shaped(runs.fetch(expression(tables, table, all_stays, keep=runs.keep)), table)
-    return found, counts(runs, tables, table, all_stays, found, measured)
+    rows = shaped(runs.fetch(expression(tables, table, all_stays, keep=runs.keep)), table)
+    return rows, counts(runs, tables, table, all_stays, rows, measured)
 
 
 def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient: str | None) -> pa.Table:
@@ -252,19 +252,19 @@ def as_known(runs: Engine, tables: dict[str, ibis.Table], at: datetime, patient:
 
 def known_features(tables: Tables, at: datetime | ibis.Value, patient: str | None = None, *, keep: Keep) -> ibis.Table:
     """Return the feature table of the stays that last until a moment, from what was recorded by then."""
-    known = asof.known_at(tables, at, patient)
-    all_stays = keep(ALL_STAYS, labelled_stays(known, definitions()))
-    return expression(known, definitions(), all_stays, index=asof.leaving(all_stays, at), fresh=True, keep=keep)
+    visible = asof.known_at(tables, at, patient)
+    all_stays = keep(ALL_STAYS, labelled_stays(visible, definitions()))
+    return expression(visible, definitions(), all_stays, index=asof.leaving(all_stays, at), fresh=True, keep=keep)
 
 
 def going_on(runs: Engine, tables: dict[str, ibis.Table]) -> pa.Table:
     """Return the feature rows of the stays that go on, as if each ended with the newest record of its patient."""
-    known, inpatients = asof.at_newest(tables)
-    all_stays = runs.keep("stays_that_go_on", labelled_stays(known, definitions()))
+    visible, inpatients = asof.at_newest(tables)
+    all_stays = runs.keep("stays_that_go_on", labelled_stays(visible, definitions()))
     index = all_stays.join(inpatients, "patient_id")
     index = index.filter(index.discharged_at == index.newest).drop("newest")
     return shaped(
-        runs.fetch(expression(known, definitions(), all_stays, index=index, fresh=True, keep=_kept_apart(runs))),
+        runs.fetch(expression(visible, definitions(), all_stays, index=index, fresh=True, keep=_kept_apart(runs))),
         definitions(),
         True,
     )

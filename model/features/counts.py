@@ -88,5 +88,5 @@ def counts(
 
 
 def _by(engine: Engine, table: ibis.Table, reason: str) -> dict[str, int]:
-    found = engine.fetch(table.group_by(reason=table[reason].coalesce(USED)).agg(number=table.count()))
-    return {row["reason"]: int(row["number"]) for row in found.to_pylist()}
+    reasons = engine.fetch(table.group_by(reason=table[reason].coalesce(USED)).agg(number=table.count()))
+    return {row["reason"]: int(row["number"]) for row in reasons.to_pylist()}

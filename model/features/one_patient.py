@@ -50,16 +50,16 @@ class OnePatient:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection whose temporary tables no other one sees."""
-        made = self._database.cursor()
-        made.execute("SET TimeZone = 'UTC'")
+        cursor = self._database.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
         # To optimize a statement takes longer than to run it on so few rows.
-        made.execute("PRAGMA disable_optimizer")
-        return made
+        cursor.execute("PRAGMA disable_optimizer")
+        return cursor
 
     def newest_at(self, rows: duckdb.DuckDBPyConnection) -> datetime | None:
         """Return when the patient's newest record became known."""
-        ((found,),) = _rows(rows, self._newest)
-        return found if isinstance(found, datetime) else None
+        ((moments,),) = _rows(rows, self._newest)
+        return moments if isinstance(moments, datetime) else None
 
     def as_known(self, rows: duckdb.DuckDBPyConnection, at: datetime) -> pa.Table:
         """Return the feature rows of the stays that last until a moment, from what was recorded by then."""
@@ -67,8 +67,8 @@ class OnePatient:
         for step in self._steps:
             run(rows, step)
         wanted = schema(definitions(), fresh=True)
-        found = [dict(zip(self._columns, row, strict=True)) for row in _rows(rows, self._row)]
-        return shaped(pa.Table.from_pylist(found, schema=wanted), definitions(), fresh=True)
+        records = [dict(zip(self._columns, row, strict=True)) for row in _rows(rows, self._row)]
+        return shaped(pa.Table.from_pylist(records, schema=wanted), definitions(), fresh=True)
 
     def exclusion_reasons(self, rows: duckdb.DuckDBPyConnection) -> list[str | None]:
         """Return why the stays that last until the moment of :meth:`as_known` are not scored; None where they are."""
@@ -94,5 +94,5 @@ def _schema(table: str) -> ibis.Schema:
 
 def _rows(rows: duckdb.DuckDBPyConnection, query: str) -> list[tuple[object, ...]]:
     (statement,) = parsed(query)
-    found: list[tuple[object, ...]] = rows.execute(statement).fetchall()
-    return found
+    fetched: list[tuple[object, ...]] = rows.execute(statement).fetchall()
+    return fetched

@@ -73,9 +73,9 @@ def comorbidities(index: ibis.Table, conditions: ibis.Table, table: Definitions)
     c = conditions
     usable = c.filter(c.code.notnull(), c.system.notnull(), c.known_at.notnull()).mutate(known=c.known_at)
     labels = code_labels(usable.select("system", "code").distinct(), table)
-    found = usable.inner_join(labels, ["system", "code"])
-    first: Columns = {f"from_{name}": found.known.min(where=found.label == name) for name in table.comorbidities}
-    since = found.group_by("patient_id").agg(**first)
+    labelled = usable.inner_join(labels, ["system", "code"])
+    first: Columns = {f"from_{name}": labelled.known.min(where=labelled.label == name) for name in table.comorbidities}
+    since = labelled.group_by("patient_id").agg(**first)
     keys = index.select("index_id", "patient_id", "discharged_at")
     pair = keys.inner_join(since, "patient_id")
     present = {name: (pair[f"from_{name}"] <= pair.discharged_at).fill_null(False) for name in table.comorbidities}
@@ -148,7 +148,9 @@ def labs(index: ibis.Table, observations: ibis.Table, table: Definitions) -> ibi
         newest=seconds(pair.known).max(),
     )
     shape: Columns = {
-        f"{take}_{window}": found for window, where in _windows(single).items() for take, found in _takes(single, where)
+        f"{take}_{window}": measurement
+        for window, where in _windows(single).items()
+        for take, measurement in _takes(single, where)
     }
     each = single.group_by("index_id", "lab").agg(newest=single.newest.max(), **shape)
     taken: Columns = {f.name: each[f"{f.take}_{f.window}"].max(where=each.lab == f.lab) for f in table.of_kind("lab")}

@@ -90,8 +90,8 @@ def _condition(resource: dict[str, Any], request: dict[str, Any]) -> str | None:
     if request.get("method") == "POST":
         query = request.get("ifNoneExist")
         return query if isinstance(query, str) and query.strip() else None
-    found = condition_of(request.get("url")) if request.get("method") == "PUT" else None
-    return found[1] if found is not None and found[0] == resource.get("resourceType") else None
+    condition = condition_of(request.get("url")) if request.get("method") == "PUT" else None
+    return condition[1] if condition is not None and condition[0] == resource.get("resourceType") else None
 
 
 def _deletion(index: int, url: Any, response: Any) -> Item:
@@ -101,10 +101,10 @@ def _deletion(index: int, url: Any, response: Any) -> Item:
     if condition is not None:
         gone = (condition[0], searched(*condition))
         return Item(index, None, deleted=gone, deleted_at=at, conditional="DELETE")
-    found = _INSTANCE.fullmatch(url) if isinstance(url, str) else None
-    if found is None:
+    instance = _INSTANCE.fullmatch(url) if isinstance(url, str) else None
+    if instance is None:
         return Item(index, None, fault="the bundle's entry deletes by something else than type and id")
-    return Item(index, None, deleted=(found[1], found[2]), deleted_at=at)
+    return Item(index, None, deleted=(instance[1], instance[2]), deleted_at=at)
 
 
 def _named(resource: dict[str, Any], full_url: str | None) -> dict[str, Any]:

@@ -51,8 +51,8 @@ def _by_identifier(kind: str, token: str) -> str:
 
 def condition_of(url: object) -> tuple[str, str] | None:
     """Return the type and the query of a conditional url or reference such as ``Patient?identifier=…``."""
-    found = _CONDITION.fullmatch(url) if isinstance(url, str) else None
-    return (found[1], found[2]) if found else None
+    condition = _CONDITION.fullmatch(url) if isinstance(url, str) else None
+    return (condition[1], condition[2]) if condition else None
 
 
 def identified(kind: str, identifier: Any) -> str | None:
@@ -68,8 +68,8 @@ def identified(kind: str, identifier: Any) -> str | None:
 def identities(resource: dict[str, Any]) -> set[str]:
     """Return the derived ids of all identifiers of a resource."""
     listed = resource.get("identifier")
-    found = {identified(resource["resourceType"], one) for one in listed} if isinstance(listed, list) else set()
-    return {one for one in found if one is not None}
+    conditions = {identified(resource["resourceType"], one) for one in listed} if isinstance(listed, list) else set()
+    return {one for one in conditions if one is not None}
 
 
 def by_identifier(reference: Any) -> bool:

@@ -52,20 +52,20 @@ def find(source: str) -> Source:
         raise UserError(
             "ingest reads a FHIR server over https:// only; give its https:// base, or files, a folder or s3://…."
         )
-    found = Source([])
+    discovered = Source([])
     for entry in storage.entries(source):
         if PurePosixPath(entry.place).name == LANDING_STATE:
             continue  # written by this program
         reason = _passed_over(entry, source)
         if reason is None:
-            found.files.append(storage.marked(entry))
+            discovered.files.append(storage.marked(entry))
         else:
-            found.passed_over[reason] += 1
-    if not found.files:
-        others = ", ".join(f"{count} {reason}" for reason, count in sorted(found.passed_over.items()))
+            discovered.passed_over[reason] += 1
+    if not discovered.files:
+        others = ", ".join(f"{count} {reason}" for reason, count in sorted(discovered.passed_over.items()))
         seen = f" (skipped: {others})" if others else ""
         raise UserError(f"There is no FHIR JSON or NDJSON file at {source}{seen}; check the path or the prefix.")
-    return found
+    return discovered
 
 
 def by_lines(place: str) -> bool:
@@ -87,8 +87,8 @@ def _passed_over(entry: Stored, source: str) -> str | None:
     if entry.size == 0:
         # An empty document is a broken one; an empty list of lines is what an export of nothing looks like.
         return None if name.endswith(".json") else EMPTY
-    known = name.endswith(SUFFIXES[:-1])
-    return None if known else _unlike_fhir(storage.head(entry.place, HEAD))
+    readable = name.endswith(SUFFIXES[:-1])
+    return None if readable else _unlike_fhir(storage.head(entry.place, HEAD))
 
 
 def _hidden(place: str, source: str) -> bool:

@@ -48,9 +48,9 @@ def countable(concept: Any, allowed: AllowList) -> list[dict[str, Any]]:
     """Return the codings of the one system by which a drug is counted; none when no system is understood."""
     codings = elements(element(concept).get("coding"))
     for system in SYSTEMS:
-        found = [one for one in codings if allowed.meaning((system,), one.get("system"), one.get("code"))]
-        if found:
-            return found
+        countable_codings = [one for one in codings if allowed.meaning((system,), one.get("system"), one.get("code"))]
+        if countable_codings:
+            return countable_codings
     return []
 
 

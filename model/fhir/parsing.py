@@ -179,13 +179,13 @@ class Document:
             self._more(WINDOW)
 
     def _expect(self, allowed: str) -> str:
-        found = self._peek()
-        if not found:
+        text = self._peek()
+        if not text:
             raise UnreadableError(CUT_SHORT)
-        if found not in allowed:
+        if text not in allowed:
             raise UnreadableError(NOT_JSON)
         self._at += 1
-        return found
+        return text
 
     def _more(self, size: int) -> None:
         content = self._stream.read(size)

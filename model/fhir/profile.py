@@ -155,9 +155,9 @@ def _either(getters: list[Get]) -> Get:
 
     def get(resource: dict[str, Any]) -> Any:
         for one in getters:
-            found = one(resource)
-            if found:
-                return found
+            value = one(resource)
+            if value:
+                return value
         return None
 
     return get

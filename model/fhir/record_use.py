@@ -135,9 +135,9 @@ def rule_for(resource: dict[str, Any], kind: str) -> Rule:
             continue
         if if_present is not None:
             return if_present
-        found = by_code.get(value) if type(value) is str else _of_codes(by_code, value)
-        if found is not None:
-            return found
+        rule = by_code.get(value) if type(value) is str else _of_codes(by_code, value)
+        if rule is not None:
+            return rule
     return compiled.otherwise
 
 
@@ -178,7 +178,7 @@ def _of_codes(by_code: Mapping[str, Rule], value: Any) -> Rule | None:
         return by_code.get(str(value).lower())
     codings = value.get("coding") if isinstance(value, dict) else None
     for one in codings or ():
-        found = by_code.get(str(one.get("code")).strip().lower()) if isinstance(one, dict) else None
-        if found is not None:
-            return found
+        rule = by_code.get(str(one.get("code")).strip().lower()) if isinstance(one, dict) else None
+        if rule is not None:
+            return rule
     return None

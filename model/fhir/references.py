@@ -41,8 +41,8 @@ class References:
     def resolve(self, reference: str, kind: str) -> str | None:
         """Return the id of the resource of a kind that a reference means; nothing when it means none."""
         if reference in self._own:
-            found, identity = self._own[reference]
-            return identity if found == kind else None
+            own, identity = self._own[reference]
+            return identity if own == kind else None
         return _plain(reference, kind)
 
     def referred(self, reference: Any, kind: str) -> str | None:

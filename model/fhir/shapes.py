@@ -34,8 +34,8 @@ _ZONE = r"(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9])"
 
 
 def _matching(pattern: str) -> Check:
-    found = re.compile(pattern).fullmatch
-    return lambda value: type(value) is str and found(value) is not None
+    matcher = re.compile(pattern).fullmatch
+    return lambda value: type(value) is str and matcher(value) is not None
 
 
 def _text(value: Any) -> bool:
@@ -116,8 +116,8 @@ def surely_valid(resource: dict[str, Any], kind: str) -> bool:
 @functools.cache
 def _model(kind: str) -> type[FHIRAbstractModel]:
     module = importlib.import_module(f"fhir.resources.{RELEASE}.{kind.lower()}")
-    found: type[FHIRAbstractModel] = getattr(module, kind)
-    return found
+    model_class: type[FHIRAbstractModel] = getattr(module, kind)
+    return model_class
 
 
 @functools.cache
@@ -156,9 +156,9 @@ def _extra(info: FieldInfo) -> dict[str, Any]:
 
 def _first_use(shape: _Shape, alias: str, info: FieldInfo) -> Check:
     def check(value: Any) -> bool:
-        made = _field_check(info)
-        shape.checks[alias] = made
-        return made(value)
+        field_check = _field_check(info)
+        shape.checks[alias] = field_check
+        return field_check(value)
 
     return check
 
@@ -197,8 +197,8 @@ def _contained(value: Any) -> bool:
 
 @functools.lru_cache(maxsize=1000)
 def _is_resource(kind: str) -> bool:
-    known = f"fhir.resources.{RELEASE}.{kind.lower()}.{kind}" in FHIR_TYPES_MAPS.values()
-    return known and bool(_model(kind).has_resource_base())
+    is_known = f"fhir.resources.{RELEASE}.{kind.lower()}.{kind}" in FHIR_TYPES_MAPS.values()
+    return is_known and bool(_model(kind).has_resource_base())
 
 
 def _all(one: Check, values: Any) -> bool:

@@ -92,14 +92,14 @@ def read(stored: Stored) -> Iterator[Piece]:
 
 def _small(sha256: str, content: bytes) -> Iterator[Piece]:
     try:
-        found = _bundle(0, strict(content))
+        bundle = _bundle(0, strict(content))
     except UnreadableError:
         if not _looks_like_lines(content):
             raise
         yield from _in_pieces(sha256, _lines(BytesIO(content)))
         return
-    form = "bundle" if found.whole else "resource"
-    yield Piece(sha256, form, found.items, found.references, found.newest_first, found.pages)
+    form = "bundle" if bundle.whole else "resource"
+    yield Piece(sha256, form, bundle.items, bundle.references, bundle.newest_first, bundle.pages)
 
 
 def _opens_document(opening: bytes) -> bool:
@@ -148,11 +148,11 @@ def _lines(stream: Lines) -> Iterator[_Found]:
             if len(line) >= parsing.LARGEST_RESOURCE and not line.endswith(b"\n"):
                 _skip_line(stream)
                 raise UnreadableError(parsing.TOO_LONG)
-            found = _bundle(index, strict(line)) if line.strip() else _Found((), _NONE)
+            bundle = _bundle(index, strict(line)) if line.strip() else _Found((), _NONE)
         except UnreadableError as fault:
-            found = _Found((Item(index, None, fault=str(fault)),), _NONE)
-        yield found
-        index += max(1, len(found.items))
+            bundle = _Found((Item(index, None, fault=str(fault)),), _NONE)
+        yield bundle
+        index += max(1, len(bundle.items))
 
 
 def _skip_line(stream: Lines) -> None:
@@ -172,18 +172,18 @@ def _in_pieces(sha256: str, lines: Iterator[_Found]) -> Iterator[Piece]:
     broken: UnreadableError | None = None
     while broken is None:
         try:
-            found = next(lines, None)
+            line = next(lines, None)
         except UnreadableError as fault:
-            found, broken = None, fault
-        if waiting and (found is None or found.whole or len(waiting) >= ITEMS_A_PIECE):
+            line, broken = None, fault
+        if waiting and (line is None or line.whole or len(waiting) >= ITEMS_A_PIECE):
             yield Piece(sha256, "ndjson", tuple(waiting), _NONE)
             waiting = []
-        if found is None:
+        if line is None:
             break
-        if found.whole:
-            yield Piece(sha256, "ndjson", found.items, found.references, found.newest_first, found.pages)
+        if line.whole:
+            yield Piece(sha256, "ndjson", line.items, line.references, line.newest_first, line.pages)
         else:
-            waiting.extend(found.items)
+            waiting.extend(line.items)
     if broken is not None:
         raise broken
 
@@ -229,7 +229,7 @@ def _items(document: Document, inside: list[Page]) -> Iterator[Item]:
             item = Item(index, None, fault=str(fault))
         bundle = item.resource if is_bundle(item.resource) else None
         inside.extend(pages(bundle, 1) if bundle is not None else ())
-        found = iter((item,)) if bundle is None else entries(bundle, index, 1)
-        for one in found:
+        items = iter((item,)) if bundle is None else entries(bundle, index, 1)
+        for one in items:
             yield one
             index = one.index + 1

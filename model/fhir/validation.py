@@ -48,8 +48,8 @@ class Fault:
 @functools.cache
 def _model(kind: str) -> type[BaseModel]:
     module = importlib.import_module(f"fhir.resources.R4B.{kind.lower()}")
-    found: type[BaseModel] = getattr(module, kind)
-    return found
+    model_class: type[BaseModel] = getattr(module, kind)
+    return model_class
 
 
 def faults_of(resource: dict[str, Any], warnings: Counter[str]) -> list[Fault]:
@@ -106,14 +106,14 @@ def outcome(*, sha256: str, index: int | None, kind: str | None, faults: list[Fa
 def _invalid(resource: dict[str, Any], kind: str) -> Iterator[Fault]:
     """Give what fhir.resources has against a resource, and modifier extensions, which may change its meaning."""
     if has_modifier(resource):
-        said = "the resource has a modifierExtension, which may change its meaning"
-        yield Fault(said, "not-supported", f"{kind}.modifierExtension")
+        sentence = "the resource has a modifierExtension, which may change its meaning"
+        yield Fault(sentence, "not-supported", f"{kind}.modifierExtension")
         return
     written = resource_types()[kind].other_release(resource)
     if written is not None:
         release, element = written
-        said = f"the resource is written for FHIR {release}, as its element {element} shows; export FHIR R4"
-        yield Fault(said, "structure", f"{kind}.{element}")
+        sentence = f"the resource is written for FHIR {release}, as its element {element} shows; export FHIR R4"
+        yield Fault(sentence, "structure", f"{kind}.{element}")
         return
     try:
         _model(kind).model_validate(resource)
@@ -138,8 +138,8 @@ def _explained(invalid: ValidationError, kind: str) -> Iterator[Fault]:
     for steps, error in list(_leaves(invalid, ()))[:MOST_REASONS]:
         named = [*steps[:-1], "an unknown element"] if error["type"] == "extra_forbidden" else steps
         path = ".".join([kind, *(step for step in named if step != "an unknown element")])
-        said = f"not valid FHIR R4: {'.'.join(named) or 'resource'} ({error['type']})"
-        yield Fault(said, _ISSUE_CODES.get(error["type"], "value"), path.replace(".[", "["))
+        explanation = f"not valid FHIR R4: {'.'.join(named) or 'resource'} ({error['type']})"
+        yield Fault(explanation, _ISSUE_CODES.get(error["type"], "value"), path.replace(".[", "["))
 
 
 def _leaves(invalid: ValidationError, above: tuple[str, ...]) -> Iterator[tuple[list[str], ErrorDetails]]:

@@ -38,17 +38,17 @@ def exports(statement: dict[str, Any]) -> set[str]:
 
     Servers declare them below the type or for the whole server, by name or by the definition of the Bulk Data guide.
     """
-    found = set()
+    paths = set()
     for rest in elements(statement.get("rest")):
         for name in _names(rest):
-            found.add(PATIENTS if "patient" in name else GROUP if "group" in name else SYSTEM)
+            paths.add(PATIENTS if "patient" in name else GROUP if "group" in name else SYSTEM)
         for resource in elements(rest.get("resource")):
             if resource.get("type") in ("Patient", "Group") and any(_names(resource)):
-                found.add(f"{resource['type']}/{SYSTEM}")
+                paths.add(f"{resource['type']}/{SYSTEM}")
     if any("bulk-data" in str(url) for url in statement.get("instantiates") or ()):
         # The guide asks every server that claims it for this one.
-        found.add(GROUP)
-    return found
+        paths.add(GROUP)
+    return paths
 
 
 def operations(wire: Wire, statement: dict[str, Any], group: str | None) -> tuple[str, ...]:
@@ -62,12 +62,12 @@ def operations(wire: Wire, statement: dict[str, Any], group: str | None) -> tupl
     if group:
         return (f"Group/{group}/{SYSTEM}",)
     declared = exports(statement)
-    found = tuple(path for path in (PATIENTS, SYSTEM) if path in declared)
-    if declared and not found:
+    supported = tuple(path for path in (PATIENTS, SYSTEM) if path in declared)
+    if declared and not supported:
         raise UserError(f"The FHIR server {origin(wire.base)} exports groups only; name the hospital's with --group.")
-    return found
+    return supported
 
 
 def _names(part: dict[str, Any]) -> list[str]:
-    said = (f"{operation.get('name')} {operation.get('definition')}" for operation in elements(part.get("operation")))
-    return [name.lower() for name in said if _WORD.search(name.lower())]
+    names = (f"{operation.get('name')} {operation.get('definition')}" for operation in elements(part.get("operation")))
+    return [name.lower() for name in names if _WORD.search(name.lower())]

@@ -116,10 +116,10 @@ def credentials(
     for name, value in {"auth": auth, "client": client}.items():
         if value is not None and written.setdefault(name, value) != value:
             raise UserError(f"The {name} of {where} differs from --{name}; correct one of them.")
-    found = _parse(where, written)
-    if missing := found.missing():
-        raise UserError(f"{where} lacks {' and '.join(missing)}, which {found.auth} needs; add it there.")
-    return replace(found, ca=_text(ca)) if ca else found
+    parsed = _parse(where, written)
+    if missing := parsed.missing():
+        raise UserError(f"{where} lacks {' and '.join(missing)}, which {parsed.auth} needs; add it there.")
+    return replace(parsed, ca=_text(ca)) if ca else parsed
 
 
 def _written(path: str, file: Path | None, auth: str | None, vault: Transit | None) -> tuple[str, dict[str, Any]]:
@@ -157,8 +157,8 @@ def _parse(where: str, written: dict[str, Any]) -> Credentials:
         return TypeAdapter(Credentials).validate_python(written)
     except ValidationError as invalid:
         names = sorted({str(fault["loc"][0]) for fault in invalid.errors(include_input=False) if fault["loc"]})
-        known = ", ".join(Credentials.__dataclass_fields__)
-        raise UserError(f"{where} cannot be used: see {', '.join(names)}; its fields are {known}.") from None
+        fields = ", ".join(Credentials.__dataclass_fields__)
+        raise UserError(f"{where} cannot be used: see {', '.join(names)}; its fields are {fields}.") from None
 
 
 def _text(ca: Path) -> str:

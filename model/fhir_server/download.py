@@ -107,9 +107,9 @@ def unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
         while rest:
             if unpack.eof:
                 unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            made = unpack.decompress(rest)
+            unpacked = unpack.decompress(rest)
             # A little can hold much; what unpacks it once more gets it in small parts.
-            yield from (made[at : at + PART] for at in range(0, len(made), PART))
+            yield from (unpacked[at : at + PART] for at in range(0, len(unpacked), PART))
             rest = unpack.unused_data
     if not unpack.eof:
         raise EOFError

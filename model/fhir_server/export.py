@@ -214,5 +214,5 @@ def _fail_unless_passing(wire: Wire, answer: httpx.Response, failures: int) -> N
 
 def _percent(answer: httpx.Response) -> int:
     """Return the share that is done; the server's own words are free text and are not shown."""
-    found = _PERCENT.search(answer.headers.get("X-Progress", ""))
-    return min(100, int(found[1])) if found else 0
+    percentage = _PERCENT.search(answer.headers.get("X-Progress", ""))
+    return min(100, int(percentage[1])) if percentage else 0

@@ -186,19 +186,19 @@ class _Work:
 
     def _end(self, run: Run, resumed: bool) -> Landed:
         state = self._state
-        made: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for name, count in run.files.items():
-            made[kind_of(name)] += count
+            counts[kind_of(name)] += count
         if run.since is None:
-            self._replace(run, sum(made[kind] for kind in self._wire.kinds))
+            self._replace(run, sum(counts[kind] for kind in self._wire.kinds))
         state.files += list(run.files)
         state.until = run.until
         state.run = None
         state.leftover = run.status_url
         self._save()
         self._tidy()
-        if made[export.ERRORS]:
-            warn(f"the server could not export everything; its {made[export.ERRORS]} reasons are in --landing")
+        if counts[export.ERRORS]:
+            warn(f"the server could not export everything; its {counts[export.ERRORS]} reasons are in --landing")
         return Landed(
             place=self._place.place,
             run=run.number,
@@ -207,10 +207,10 @@ class _Work:
             since=run.since,
             until=run.until,
             files=len(run.files),
-            resources={kind: made[kind] for kind in self._wire.kinds},
-            deletions=made[export.DELETED],
-            deletions_found=self._deletions_found(run, made[export.DELETED]),
-            errors=made[export.ERRORS],
+            resources={kind: counts[kind] for kind in self._wire.kinds},
+            deletions=counts[export.DELETED],
+            deletions_found=self._deletions_found(run, counts[export.DELETED]),
+            errors=counts[export.ERRORS],
         )
 
     def _replace(self, run: Run, resources: int) -> None:

@@ -113,7 +113,11 @@ class _Pages:
         entries = bundle.get("entry") or []
         resources = (entry.get("resource") for entry in entries if isinstance(entry, dict))
         # Among the matches a server may put an OperationOutcome of warnings.
-        page = [found for found in resources if isinstance(found, dict) and found.get("resourceType") == self._kind]
+        page = [
+            resource
+            for resource in resources
+            if isinstance(resource, dict) and resource.get("resourceType") == self._kind
+        ]
         links = [link for link in bundle.get("link") or [] if isinstance(link, dict)]
         following = next((str(link.get("url")) for link in links if link.get("relation") == "next"), None)
         return page, urljoin(url, following) if following else None

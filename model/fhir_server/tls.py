@@ -19,13 +19,13 @@ def context(credentials: Credentials, *, with_certificate: bool) -> ssl.SSLConte
         When the authority, the certificate or its key is no PEM that fits.
     """
     try:
-        made = ssl.create_default_context(cadata=credentials.ca) if credentials.ca else httpx.create_ssl_context()
+        tls = ssl.create_default_context(cadata=credentials.ca) if credentials.ca else httpx.create_ssl_context()
     except ssl.SSLError:
         raise UserError("--ca is not a PEM certificate; give that of the FHIR server's authority.") from None
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
     if with_certificate and credentials.certificate:
-        _show(made, credentials.certificate, credentials.certificate_key or "")
-    return made
+        _show(tls, credentials.certificate, credentials.certificate_key or "")
+    return tls
 
 
 def _show(made: ssl.SSLContext, certificate: str, key: str) -> None:

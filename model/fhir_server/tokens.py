@@ -79,15 +79,15 @@ class _Endpoint:
         """Ask for a token (RFC 6749, section 4.4)."""
         self._found = self._found or self._discover()
         url, scope = self._found
-        given = self._credentials
-        in_header = given.auth is Auth.SECRET and given.method is SecretMethod.BASIC
+        credentials = self._credentials
+        in_header = credentials.auth is Auth.SECRET and credentials.method is SecretMethod.BASIC
         began = self._wire.clock.now()
         answer = self._wire.form(
             url,
             "the token request",
             # An assertion is good for one attempt.
             lambda: {"grant_type": "client_credentials", "scope": scope, **self._proof(url)},
-            basic=(given.client or "", given.secret or "") if in_header else None,
+            basic=(credentials.client or "", credentials.secret or "") if in_header else None,
         )
         response = _object(answer)
         token = response.get("access_token")
@@ -112,11 +112,11 @@ class _Endpoint:
 
     def _discover(self) -> tuple[str, str]:
         """Return the token endpoint and what to ask for, as the server publishes them unless the credentials say."""
-        given = self._credentials
+        credentials = self._credentials
         configuration: Mapping[str, Any] = {}
-        if not (given.token_url and given.scope):
+        if not (credentials.token_url and credentials.scope):
             configuration = self._published()
-        url = given.token_url or configuration.get("token_endpoint")
+        url = credentials.token_url or configuration.get("token_endpoint")
         if not isinstance(url, str):
             raise UserError(
                 f"The FHIR server {origin(self._wire.base)} does not publish a token endpoint; "
@@ -130,7 +130,9 @@ class _Endpoint:
             )
         # SMART 2 reads with .rs; a server that does not say it can takes the words of SMART 1.
         verb = "rs" if "permission-v2" in (configuration.get("capabilities") or ()) else "read"
-        return urljoin(f"{self._wire.base}/", url), given.scope or " ".join(f"system/{kind}.{verb}" for kind in NEEDED)
+        return urljoin(f"{self._wire.base}/", url), credentials.scope or " ".join(
+            f"system/{kind}.{verb}" for kind in NEEDED
+        )
 
     def _published(self) -> Mapping[str, Any]:
         wire = self._wire
@@ -147,12 +149,12 @@ class _Endpoint:
         return _object(answer) if answer.status_code == 200 else {}
 
     def _proof(self, url: str) -> dict[str, str]:
-        given = self._credentials
-        client, secret = given.client or "", given.secret or ""
+        credentials = self._credentials
+        client, secret = credentials.client or "", credentials.secret or ""
         if self._key:
-            signed = assertion(self._key, client, given.kid, url, self._wire.clock)
+            signed = assertion(self._key, client, credentials.kid, url, self._wire.clock)
             return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": signed}
-        return {"client_id": client, "client_secret": secret} if given.method is SecretMethod.POST else {}
+        return {"client_id": client, "client_secret": secret} if credentials.method is SecretMethod.POST else {}
 
 
 def readable(scope: str) -> set[str]:
@@ -163,8 +165,8 @@ def readable(scope: str) -> set[str]:
     >>> sorted(readable("system/Patient.rs system/Condition.read system/Observation.c"))
     ['Condition', 'Patient']
     """
-    found = (_SCOPE.fullmatch(word) for word in scope.split())
-    named = {match[1] for match in found if match}
+    matches = (_SCOPE.fullmatch(word) for word in scope.split())
+    named = {match[1] for match in matches if match}
     return set(ACCEPTED) if "*" in named else named & set(ACCEPTED)
 
 
@@ -176,16 +178,16 @@ def signing_key(credentials: Credentials) -> RSAKey | ECKey:
     UserError
         When it is neither an RSA key of 2048 bits or more nor an EC key on P-384, or not private.
     """
-    given = _unpacked(credentials.key)
+    unpacked = _unpacked(credentials.key)
     for kind in ("RSA", "EC"):
         try:
-            found = import_key(given, None) if isinstance(given, dict) else import_key(given or "", kind)
+            key = import_key(unpacked, None) if isinstance(unpacked, dict) else import_key(unpacked or "", kind)
         except (JoseError, ValueError, TypeError, KeyError):
             continue
-        fits = isinstance(found, RSAKey) and found.raw_value.key_size >= 2048
-        fits = fits or (isinstance(found, ECKey) and found.curve_name == "P-384")
-        if fits and isinstance(found, RSAKey | ECKey) and found.is_private:
-            return found
+        fits = isinstance(key, RSAKey) and key.raw_value.key_size >= 2048
+        fits = fits or (isinstance(key, ECKey) and key.curve_name == "P-384")
+        if fits and isinstance(key, RSAKey | ECKey) and key.is_private:
+            return key
     raise UserError(
         "The key of the credentials cannot sign; give a private RSA key (2048 bits) or EC P-384, PEM or JWK."
     )

@@ -102,8 +102,8 @@ def combined(package: GateTable, own: GateTable, where: str) -> GateTable:
     """
     for name in own.profiles:
         if name not in package.profiles:
-            known = ", ".join(sorted(package.profiles))
-            raise UserError(f"{where} has a profile {name}, by which no release is judged; the profiles are {known}.")
+            names = ", ".join(sorted(package.profiles))
+            raise UserError(f"{where} has a profile {name}, by which no release is judged; the profiles are {names}.")
     if (own.small_group.discharges, own.small_group.outcomes) != (
         package.small_group.discharges,
         package.small_group.outcomes,
@@ -195,17 +195,17 @@ def _beyond(package: float | None, own: float | None, *, sign: int) -> bool:
 
 
 def _exceptions(gates: Iterable[Gate], own: tuple[GateException, ...], where: str) -> tuple[GateException, ...]:
-    known = {gate.name: gate for gate in gates}
+    by_name = {gate.name: gate for gate in gates}
     for name, times in Counter(exception.gate for exception in own).items():
         if times > 1:
             raise UserError(f"{where} has two exceptions for the gate {name}; keep one.")
-        if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+        if name not in by_name:
+            near = get_close_matches(name, by_name, n=1, cutoff=0.0)[0]
             raise UserError(
                 f"{where} has an exception for the gate {name}, which does not exist; the nearest is {near}."
             )
     for exception in own:
-        gate = known[exception.gate]
+        gate = by_name[exception.gate]
         for bound, lower in (("at_least", -1), ("at_most", 1)):
             new, old = getattr(exception, bound), getattr(gate, bound)
             if new is not None and (old is None or lower * new <= lower * old):

@@ -157,8 +157,8 @@ def card_verdict(profile: Profile, unanswered: Sequence[str]) -> Verdict:
     gate = Verdict(name="model card", passed=True, judged=profile.card_complete, found="complete", demand="complete")
     if not unanswered:
         return gate
-    found = f"without an answer to {', '.join(unanswered)}"
-    missed = {"passed": not profile.card_complete, "value": float(len(unanswered)), "found": found}
+    fault = f"without an answer to {', '.join(unanswered)}"
+    missed = {"passed": not profile.card_complete, "value": float(len(unanswered)), "found": fault}
     return gate.model_copy(update=missed | {"missed_by": float(len(unanswered)) if profile.card_complete else None})
 
 
@@ -238,8 +238,8 @@ def _approved(name: str, rule: Approval | None, by: str | None, reason: str | No
     if role not in rule.roles:
         return Verdict(name=name, passed=False, found=f"by a {role}", demand=demand)
     reasoned = bool((reason or "").strip())
-    found = f"by a {role}" + ("" if reasoned else " without a reason")
-    return Verdict(name=name, passed=reasoned, found=found, demand=demand)
+    statement = f"by a {role}" + ("" if reasoned else " without a reason")
+    return Verdict(name=name, passed=reasoned, found=statement, demand=demand)
 
 
 def _count(found: Any) -> int:

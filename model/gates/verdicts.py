@@ -90,20 +90,20 @@ def judge(profile: Profile, evaluation: Evaluation, *, today: date | None = None
     figures = Figures.of(evaluation)
     compared = figures.baseline is not None
     exceptions = {exception.gate: exception for exception in profile.exceptions}
-    found = []
+    judged = []
     for gate in profile.gates:
         if gate.with_baseline and not compared:
-            found.append(_unasked(gate, "not judged", f"{gate.demand} against a baseline"))
+            judged.append(_unasked(gate, "not judged", f"{gate.demand} against a baseline"))
         elif gate.where_recorded and _figure(gate, figures) is None:
-            found.append(_unasked(gate, "not recorded, or groups too small to tell", gate.demand))
+            judged.append(_unasked(gate, "not recorded, or groups too small to tell", gate.demand))
         elif gate.name in exceptions:
-            found.append(_excepted(gate, exceptions[gate.name], profile, figures, today or date.today()))
+            judged.append(_excepted(gate, exceptions[gate.name], profile, figures, today or date.today()))
         else:
-            found.append(_verdict(gate, figures, profile.straddle))
+            judged.append(_verdict(gate, figures, profile.straddle))
     if profile.baseline_required:
-        given = "given" if compared else "absent; give --baseline RELEASE"
-        found.append(Verdict(name="baseline", passed=compared, found=given, demand="given"))
-    return found
+        presence = "given" if compared else "absent; give --baseline RELEASE"
+        judged.append(Verdict(name="baseline", passed=compared, found=presence, demand="given"))
+    return judged
 
 
 def _excepted(gate: Gate, exception: GateException, profile: Profile, figures: Figures, today: date) -> Verdict:
@@ -164,8 +164,8 @@ def _straddling(gate: Gate) -> str:
 def _interval(gate: Gate, figure: _Figure) -> dict[str, Any]:
     if not gate.has_interval:
         return {}
-    found = f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g})"
-    return {"low": figure.low, "high": figure.high, "found": found}
+    shown = f"{figure.value:.4g} ({figure.low:.4g} to {figure.high:.4g})"
+    return {"low": figure.low, "high": figure.high, "found": shown}
 
 
 def _yes_or_no(gate: Gate, found: object, unknown: Verdict) -> Verdict:
@@ -181,9 +181,9 @@ def _unasked(gate: Gate, found: str, demand: str) -> Verdict:
 
 def _figure(gate: Gate, figures: Figures) -> _Figure | None:
     """Return a gate's figure; nothing where any part of it is no number, or its interval is in disorder."""
-    found = figures.at(gate.metric)
-    if isinstance(found, Spread):
-        return _Figure(*found.whole) if gate.has_interval and found.whole else None
-    if found is None or isinstance(found, bool) or gate.has_interval:
+    figure = figures.at(gate.metric)
+    if isinstance(figure, Spread):
+        return _Figure(*figure.whole) if gate.has_interval and figure.whole else None
+    if figure is None or isinstance(figure, bool) or gate.has_interval:
         return None
-    return _Figure(found, found, found)
+    return _Figure(figure, figure, figure)

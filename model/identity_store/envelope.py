@@ -49,13 +49,13 @@ class VaultWrapping:
 
     def new(self) -> DataKey:
         """Return a new data key."""
-        made = self._vault.post(f"{self._mount}/datakey/plaintext/{KEY_NAME}", {"bits": DATA_KEY_BITS})
-        return DataKey(base64.b64decode(made["plaintext"]), made["ciphertext"])
+        data_key = self._vault.post(f"{self._mount}/datakey/plaintext/{KEY_NAME}", {"bits": DATA_KEY_BITS})
+        return DataKey(base64.b64decode(data_key["plaintext"]), data_key["ciphertext"])
 
     def unwrap(self, wrapped: str) -> bytes:
         """Return a data key in the clear."""
-        found = self._vault.post(f"{self._mount}/decrypt/{KEY_NAME}", {"ciphertext": wrapped})
-        return base64.b64decode(found["plaintext"])
+        plaintext = self._vault.post(f"{self._mount}/decrypt/{KEY_NAME}", {"ciphertext": wrapped})
+        return base64.b64decode(plaintext["plaintext"])
 
 
 class LocalWrapping:

@@ -94,8 +94,8 @@ class LookupRecorder:
     def publish(self, input_digest: str) -> None:
         """Encrypt and write all identities, and remove those of earlier runs."""
         patients = [self._with_merged(values) for values in self._patients.values()]
-        known = {values.patient for values in patients}
-        stays = [values for values in self._stays.values() if values.patient in known]
+        pseudonyms = {values.patient for values in patients}
+        stays = [values for values in self._stays.values() if values.patient in pseudonyms]
         rows = encrypted(patients, stays, self._cipher)
         with self._connect() as connection, connection.begin():
             write(connection, rows, source=INGEST, run=input_digest)
@@ -144,12 +144,12 @@ def encrypted(patients: Sequence[PatientValues], stays: Sequence[StayValues], ci
     }
     for table, columns in ENCRYPTED.items():
         _encrypt(rows[table], columns, cipher)
-    texts = sorted({text for found in rows.values() for row in found for text in row["searched"]})
+    texts = sorted({text for value in rows.values() for row in value for text in row["searched"]})
     units = sorted({search_text("unit", values.unit) for values in stays if values.unit})
     index = dict(zip(texts, cipher.index(texts), strict=True))
     unit_index = dict(zip(units, cipher.index(units), strict=True))
-    for found in rows.values():
-        for row in found:
+    for value in rows.values():
+        for row in value:
             row["search"] = [index[text] for text in row.pop("searched")]
     for row, values in zip(rows[STAY], stays, strict=True):
         row["unit_index"] = unit_index[search_text("unit", values.unit)] if values.unit else None
@@ -158,9 +158,9 @@ def encrypted(patients: Sequence[PatientValues], stays: Sequence[StayValues], ci
 
 def write(connection: sa.Connection, rows: Rows, *, source: str, run: str) -> None:
     """Insert or replace rows of the lookup, in the caller's transaction."""
-    for table, found in rows.items():
+    for table, table_rows in rows.items():
         key = next(iter(table.primary_key.columns)).name
-        for part in _parts([row | {"source": source, "run": run} for row in found]):
+        for part in _parts([row | {"source": source, "run": run} for row in table_rows]):
             statement = insert(table).values(part)
             named = [*part[0], "written_at"]
             values = {name: statement.excluded[name] for name in named if name not in (key, "written_at")}

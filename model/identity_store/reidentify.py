@@ -83,14 +83,14 @@ def reidentify(
     }
     where = audit or storage.join(identity, f"hospital={hospital}", "audit")
     try:
-        found = find(identity, hospital, pseudonym, wrap)
+        stored = find(identity, hospital, pseudonym, wrap)
     except UserError:
         _note(where, asked | {"outcome": REFUSED})
         raise
-    _note(where, asked | {"outcome": GIVEN if found else UNKNOWN})
-    if found is None:
+    _note(where, asked | {"outcome": GIVEN if stored else UNKNOWN})
+    if stored is None:
         raise UserError("The pseudonym is not in the identity store; its key may have been rotated since.")
-    return found
+    return stored
 
 
 def hand_over(found: Identity, pseudonym: str, out: str) -> str:

@@ -82,8 +82,8 @@ class Recorder:
         """Note a Patient as the hospital knows him; a later version replaces an earlier one."""
         identity = resource["id"]
         pseudonym = subject.pseudonym("Patient", identity)
-        found = Identity(identity, tuple(_identifiers(resource)), subject.shift.days)
-        self._known[identity] = (pseudonym, found)
+        person = Identity(identity, tuple(_identifiers(resource)), subject.shift.days)
+        self._known[identity] = (pseudonym, person)
 
     def stay(self, resource: dict[str, Any], patient_id: str, subject: Subject, zone: tzinfo) -> None:
         """Keep nothing of an Encounter: the store answers for patients alone."""
@@ -107,8 +107,8 @@ class Recorder:
         key = self._wrap.new()
         head = {"format": FORMAT, "hospital": self._hospital, "input_digest": input_digest, "data_key": key.wrapped}
         lines = [json.dumps(head, sort_keys=True)]
-        for pseudonym, known in sorted(self._known.values(), key=lambda known: known[0]):
-            identity = self._with_merged(known)
+        for pseudonym, entry in sorted(self._known.values(), key=lambda known: known[0]):
+            identity = self._with_merged(entry)
             clear = json.dumps(asdict(identity), ensure_ascii=False).encode()
             sealed = seal(key.clear, clear, _bound(self._hospital, pseudonym))
             lines.append(json.dumps({"pseudonym": pseudonym, "sealed": sealed}))
@@ -171,11 +171,15 @@ def inside(place: str, other: str) -> bool:
 
 
 def _identifiers(resource: dict[str, Any]) -> Iterator[dict[str, str]]:
-    for found in resource.get("identifier") or []:
-        kinds = (found.get("type") or {}).get("coding") or [{}]
-        said = {"system": found.get("system"), "value": found.get("value"), "type": kinds[0].get("code")}
-        if isinstance(said["value"], str):
-            yield {name: text for name, text in said.items() if isinstance(text, str)}
+    for identifier in resource.get("identifier") or []:
+        kinds = (identifier.get("type") or {}).get("coding") or [{}]
+        record_number = {
+            "system": identifier.get("system"),
+            "value": identifier.get("value"),
+            "type": kinds[0].get("code"),
+        }
+        if isinstance(record_number["value"], str):
+            yield {name: text for name, text in record_number.items() if isinstance(text, str)}
 
 
 def _lines(file: str) -> Iterator[dict[str, Any]]:

@@ -55,11 +55,11 @@ class TransitCipher:
         After a rotation of the key the rows keep their indexes until the next ingestion writes them again.
         """
         ((newest, digest),) = self._hmac([text], None)
-        found = [f"v{newest}-{digest}"]
+        indexes = [f"v{newest}-{digest}"]
         if newest > 1:
             ((before, digest),) = self._hmac([text], newest - 1)
-            found.append(f"v{before}-{digest}")
-        return found
+            indexes.append(f"v{before}-{digest}")
+        return indexes
 
     def _hmac(self, texts: Sequence[str], version: int | None) -> list[tuple[int, str]]:
         held = {"key_version": version} if version is not None else {}

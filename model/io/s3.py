@@ -25,8 +25,8 @@ def client() -> "S3Client":
     from botocore.config import Config
 
     patient = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
-    made: S3Client = boto3.client("s3", config=patient)
-    return made
+    s3: S3Client = boto3.client("s3", config=patient)
+    return s3
 
 
 def _split(place: str) -> tuple[str, str]:
@@ -100,8 +100,8 @@ def head(place: str, size: int) -> bytes:
     with _explained(place):
         if not client().head_object(Bucket=bucket, Key=key)["ContentLength"]:
             return b""
-        found: bytes = client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read()
-    return found
+        content: bytes = client().get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read()
+    return content
 
 
 def put(place: str, content: bytes) -> None:
@@ -147,12 +147,12 @@ def listing(place: str) -> list[Stored]:
     now = datetime.now(UTC)
     with _explained(place):
         pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        found = [
+        objects = [
             Stored(f"{SCHEME}{bucket}/{item['Key']}", item["ETag"].strip('"'), item["Size"], now - item["LastModified"])
             for page in pages
             for item in page.get("Contents", [])
         ]
-    inside = [s for s in found if s.place == place or s.place.startswith(place.rstrip("/") + "/")]
+    inside = [s for s in objects if s.place == place or s.place.startswith(place.rstrip("/") + "/")]
     return sorted((s for s in inside if not s.place.endswith("/")), key=lambda s: s.place)
 
 

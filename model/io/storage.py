@@ -87,16 +87,16 @@ def folders(place: str) -> list[str]:
     if not is_s3(place):
         root = Path(place)
         return sorted(child.name for child in root.iterdir() if child.is_dir()) if root.is_dir() else []
-    found = (stored.place.removeprefix(prefix) for stored in s3.listing(prefix))
-    return sorted({name.partition("/")[0] for name in found if "/" in name})
+    relative = (stored.place.removeprefix(prefix) for stored in s3.listing(prefix))
+    return sorted({name.partition("/")[0] for name in relative if "/" in name})
 
 
 def read(place: str) -> bytes:
     """Return a file's bytes."""
-    found = read_if_any(place)
-    if found is None:
+    content = read_if_any(place)
+    if content is None:
         raise UserError(f"There is no file at {place}; check the path or the prefix.")
-    return found
+    return content
 
 
 def read_if_any(place: str) -> bytes | None:

@@ -106,8 +106,8 @@ class Resolution:
                 return Excluded("medication-not-found")
         if concept is ENTERED_IN_ERROR:
             return Excluded("medication-entered-in-error")
-        found = countable(concept, self.links.drugs.allowed)
-        return {"medicationCodeableConcept": {"coding": found}} if found else {}
+        concept_codes = countable(concept, self.links.drugs.allowed)
+        return {"medicationCodeableConcept": {"coding": concept_codes}} if concept_codes else {}
 
     def _medication(self, order: dict[str, Any], reference: dict[str, Any]) -> Concept:
         """Return the codes of the Medication that an order names, wherever it is."""
@@ -119,7 +119,7 @@ class Resolution:
             if inside is not None or literal.startswith("#"):
                 return inside
         identity = self.referred(reference, "Medication")
-        found = self.links.drugs.find(identity) if identity is not None else None
-        if found is None:
+        concept = self.links.drugs.find(identity) if identity is not None else None
+        if concept is None:
             self.links.need_all()
-        return found
+        return concept

@@ -169,12 +169,12 @@ class _Scan:
 
     def _claimed(self) -> dict[tuple[str, str], str]:
         """Return the derived ids of resources to which a conditional update gives an id that no other one has."""
-        times = Counter((kind, derived) for (kind, _), found in self.claims.items() for derived in found)
+        times = Counter((kind, derived) for (kind, _), claim in self.claims.items() for derived in claim)
         return {
             (kind, own): derived
-            for (kind, own), found in self.claims.items()
-            if len(found) == 1
-            for derived in found
+            for (kind, own), claim in self.claims.items()
+            if len(claim) == 1
+            for derived in claim
             if times[kind, derived] == 1 and not self.identifiers.carried((kind, derived))
         }
 

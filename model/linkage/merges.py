@@ -39,8 +39,8 @@ class Merges:
 
     def note(self, patient: str, order: Order, links: tuple[Link, ...]) -> None:
         """Note what one version of a Patient states."""
-        known = self._newest.get(patient)
-        if known is None or known[0] <= order:
+        newest = self._newest.get(patient)
+        if newest is None or newest[0] <= order:
             self._newest[patient] = (order, links)
 
     def survivors(self) -> dict[str, str]:

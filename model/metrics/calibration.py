@@ -77,12 +77,12 @@ class Calibration:
         """Fit the outcome on the log-odds; Newton, two unknowns a draw."""
         if np.ptp(self._logit) < _CLOSE:
             return np.full(len(returned), np.nan)
-        known, shift, slope = self._logit, np.zeros(len(returned)), np.ones(len(returned))
+        start, shift, slope = self._logit, np.zeros(len(returned)), np.ones(len(returned))
         for _ in range(_STEPS):
-            chance = expit(shift[:, None] + slope[:, None] * known)
+            chance = expit(shift[:, None] + slope[:, None] * start)
             weight, left = everyone * chance * (1 - chance), returned - everyone * chance
-            a, b, c = weight.sum(axis=1), weight @ known, weight @ known**2
-            g, h = left.sum(axis=1), left @ known
+            a, b, c = weight.sum(axis=1), weight @ start, weight @ start**2
+            g, h = left.sum(axis=1), left @ start
             size = a * c - b * b
             step_shift, step_slope = ratio(c * g - b * h, size), ratio(a * h - b * g, size)
             shift, slope = shift + np.clip(step_shift, -2, 2), slope + np.clip(step_slope, -2, 2)

@@ -21,11 +21,11 @@ def curves(test: Dataset, risk: Floats) -> Curves:
         ``roc`` and ``lace_roc``: pairs of false and true positive rate; ``precision_recall``: pairs of sensitivity
         and precision; ``spread``: edges of equal bins of risk, and how many of each outcome lie in each.
     """
-    known = np.isfinite(test.baseline)
+    finite = np.isfinite(test.baseline)
     edges = np.linspace(0, max(float(risk.max()), 0.01), BARS + 1)
     return Curves(
         roc=_roc(Ranking(test.label, risk)),
-        lace_roc=_roc(Ranking(test.label[known], test.baseline[known])) if known.any() else (),
+        lace_roc=_roc(Ranking(test.label[finite], test.baseline[finite])) if finite.any() else (),
         precision_recall=_precision_recall(Ranking(test.label, risk)),
         spread=RiskDistribution(
             edges=_rounded(edges),

@@ -40,8 +40,8 @@ class Ranking:
     def places(self, thresholds: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Return how many distinct scores reach each threshold: a place in a tally."""
         distinct = -self.score[self.ends]
-        found: npt.NDArray[np.int64] = np.searchsorted(distinct, -np.asarray(thresholds), side="right")
-        return found
+        positions: npt.NDArray[np.int64] = np.searchsorted(distinct, -np.asarray(thresholds), side="right")
+        return positions
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class Tally:
     @property
     def cases(self) -> Floats:
         """Readmissions of each draw."""
-        found: Floats = self.returned[:, -1]
-        return found
+        cases: Floats = self.returned[:, -1]
+        return cases
 
     @property
     def total(self) -> Floats:
         """Discharges of each draw."""
-        found: Floats = self.everyone[:, -1]
-        return found
+        total: Floats = self.everyone[:, -1]
+        return total
 
     def roc_auc(self) -> Floats:
         """Return the area under the ROC curve, equal scores counting half (Hanley and McNeil 1982)."""

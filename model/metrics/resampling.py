@@ -68,7 +68,7 @@ class Resamples:
         measure : callable
             Gives figures, each (draws,) or (draws, points), for weights (draws, rows); NaN where undefined.
         """
-        value = {name: found[0] for name, found in measure(np.ones((1, len(self._place)))).items()}
+        value = {name: values[0] for name, values in measure(np.ones((1, len(self._place)))).items()}
         parts = [measure(weights) for weights in self.chunks()]
         return Measured(value, {name: np.concatenate([part[name] for part in parts]) for name in value})
 
@@ -82,7 +82,7 @@ class Measured:
 
     def below(self, prefix: str) -> "Measured":
         """Return the figures whose names begin so, without the beginning."""
-        value = {name.removeprefix(prefix): found for name, found in self.value.items() if name.startswith(prefix)}
+        value = {name.removeprefix(prefix): values for name, values in self.value.items() if name.startswith(prefix)}
         return Measured(value, {name: self.draws[f"{prefix}{name}"] for name in value})
 
     def spread(self, name: str) -> Interval:

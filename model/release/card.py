@@ -96,19 +96,19 @@ def read_answers(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        answers = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise UserError(
             f"The card's answers in {path} cannot be read; write YAML lines of the form KEY: TEXT."
         ) from None
-    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+    if not isinstance(answers, dict) or not all(isinstance(text, str) for text in answers.values()):
         raise UserError(f"The card's answers in {path} are not of the form KEY: TEXT; correct the file.")
     keys = [row.key for row in attributes().rows]
-    for key in found:
+    for key in answers:
         if key not in keys:
             near = get_close_matches(str(key), keys, n=1, cutoff=0.0)[0]
             raise UserError(f"The card has no question {key}, which {path} answers; the nearest is {near}.")
-    return {key: " ".join(text.split()) for key, text in found.items() if text.strip()}
+    return {key: " ".join(text.split()) for key, text in answers.items() if text.strip()}
 
 
 def card(
@@ -158,17 +158,17 @@ def card(
         "gates": [_gate(Verdict.model_validate(gate)) for gate in metrics.get("gates") or ()],
     }
     environment = _environment()
-    given = {
+    cells = {
         row.key: _cell(answers.get(row.key) or environment.from_string(row.answer).render(about))
         for row in attributes().rows
     }
-    shown = {row.key: given[row.key] or NOT_KNOWN + row.gap for row in attributes().rows}
+    shown = {row.key: cells[row.key] or NOT_KNOWN + row.gap for row in attributes().rows}
     groups = [
         {"name": group.name, "rows": [row.model_dump() | {"answer": shown[row.key]} for row in group.attributes]}
         for group in attributes().groups
     ]
     text = environment.get_template("card.md").render(about, answers=shown, groups=groups)
-    open_rows = [row for row in attributes().rows if not given[row.key] and not row.may_be_unknown]
+    open_rows = [row for row in attributes().rows if not cells[row.key] and not row.may_be_unknown]
     return Card(text=text, unanswered=tuple(f"{row.key} ({row.id})" for row in open_rows))
 
 
@@ -183,14 +183,14 @@ def as_html(markdown: str) -> str:
 
 def _environment() -> Environment:
     # Markdown is no HTML: as_html escapes what it shows.
-    found = Environment(
+    environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=select_autoescape(["html"], default_for_string=False),
         undefined=StrictUndefined,
     )
-    found.filters |= {"spread": _spread, "row": _spread_row, "figure": _figure, "percent": _percent}
-    found.filters |= {"sentence": _sentence, "cell": _cell}
-    return found
+    environment.filters |= {"spread": _spread, "row": _spread_row, "figure": _figure, "percent": _percent}
+    environment.filters |= {"sentence": _sentence, "cell": _cell}
+    return environment
 
 
 def _cell(text: str) -> str:
@@ -225,10 +225,11 @@ def _sentence(text: str) -> str:
 
 
 def _calibration(metrics: dict[str, Any]) -> str:
-    found = metrics["calibration"]
-    if not found:
+    calibration = metrics["calibration"]
+    if not calibration:
         return "too few to tell."
-    return f"slope {found['slope']:.2f}, intercept {found['intercept']:.2f}, expected error {found['ece']:.3f}."
+    slope, intercept = calibration["slope"], calibration["intercept"]
+    return f"slope {slope:.2f}, intercept {intercept:.2f}, expected error {calibration['ece']:.3f}."
 
 
 def _later(metrics: dict[str, Any]) -> dict[str, Any] | None:
@@ -238,8 +239,8 @@ def _later(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 def _read_as(lineage: dict[str, Any]) -> dict[str, str]:
     """Return how columns of a hospital's own table were read, where that took a decision."""
-    found = lineage["made_from"].get("read_as", {})
-    return {name: _cell(how) for name, how in found.items() if how not in PLAIN}
+    formats = lineage["made_from"].get("read_as", {})
+    return {name: _cell(how) for name, how in formats.items() if how not in PLAIN}
 
 
 def _shares(metrics: dict[str, Any]) -> list[str]:

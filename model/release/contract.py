@@ -134,18 +134,20 @@ def _possible(table: Definitions, feature: Feature) -> dict[str, float]:
 
 
 def _trained(column: Column, values: Floats) -> dict[str, Any]:
-    known = values[~np.isnan(values)]
+    recorded = values[~np.isnan(values)]
     if column.kind == "category":
-        usual = float(np.bincount(known.astype(np.int64)).argmax()) if len(known) else None
+        usual = float(np.bincount(recorded.astype(np.int64)).argmax()) if len(recorded) else None
         return {
             "minimum": 0.0,
             "maximum": len(column.categories) - 1.0,
             "x-categories": list(column.categories),
             "x-trained": {"low": None, "high": None, "usual": usual},
         }
-    if not len(known):
+    if not len(recorded):
         return {"x-trained": {"low": None, "high": None, "usual": None}}
-    return {"x-trained": {"low": float(known.min()), "high": float(known.max()), "usual": float(np.median(known))}}
+    return {
+        "x-trained": {"low": float(recorded.min()), "high": float(recorded.max()), "usual": float(np.median(recorded))}
+    }
 
 
 def _levels(about: dict[str, Any]) -> list[float]:
@@ -153,5 +155,5 @@ def _levels(about: dict[str, Any]) -> list[float]:
     ends = [seen.get("low"), seen.get("usual"), seen.get("high")]
     if about.get("x-categories"):
         ends = list(range(len(about["x-categories"])))
-    found = sorted({float(end) for end in ends if end is not None})
-    return found or [0.0, 1.0]
+    bounds = sorted({float(end) for end in ends if end is not None})
+    return bounds or [0.0, 1.0]

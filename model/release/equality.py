@@ -56,11 +56,11 @@ def proved(pipeline: Any, contract: Contract, pipeline_sha256: str, rows: Floats
         If the pipeline cannot be compiled, or its compiled form gives other numbers.
     """
     document = compiled(pipeline, contract.names, pipeline_sha256)
-    found = difference(document, pipeline, contract, rows)
-    if not found.equal:
+    away = difference(document, pipeline, contract, rows)
+    if not away.equal:
         raise UserError(
-            f"The compiled model differs from the evaluated pipeline (risk {found.risk:.1e}, contribution "
-            f"{found.contribution:.1e}, allowed {TOLERANCE:g}); train again."
+            f"The compiled model differs from the evaluated pipeline (risk {away.risk:.1e}, contribution "
+            f"{away.contribution:.1e}, allowed {TOLERANCE:g}); train again."
         )
     return document
 

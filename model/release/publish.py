@@ -204,8 +204,8 @@ def release(
         warnings=warnings_of([*judged, *trained_on]),
     )
     if read_signature(done.place) is not None:
-        found = open_release(done.place, trusted=signer.public_keys().values())
-        return replace(done, signer=found.signature.signer)
+        opened = open_release(done.place, trusted=signer.public_keys().values())
+        return replace(done, signer=opened.signature.signer)
     # A profile that asks for no approval is for no patient: its releases of one version may be replaced.
     if approved_by and profile.approval:
         _refuse_taken(storage.join(to, version), version, short)

@@ -54,13 +54,13 @@ def sbom(*, name: str, version: str, pipeline_sha256: str, packages: Iterable[st
     bill = Bom(components=[python], serial_number=uuid5(NAMESPACE_URL, f"{name}@{version}#{pipeline_sha256}"))
     bill.metadata.component = model
     needed = closure(distributions(packages))
-    parts = {key: _component(found) for key, found in needed.items()}
+    parts = {key: _component(distribution) for key, distribution in needed.items()}
     for part in parts.values():
         bill.components.add(part)
     roots = [parts[key] for key in distributions(packages)]
     bill.register_dependency(model, [python, *roots])
-    for key, found in needed.items():
-        bill.register_dependency(parts[key], [parts[other] for other in _required(found) if other in parts])
+    for key, distribution in needed.items():
+        bill.register_dependency(parts[key], [parts[other] for other in _required(distribution) if other in parts])
     written: str = JsonV1Dot6(bill).output_as_string(indent=2)
     return _without_clock(written)
 
@@ -68,26 +68,26 @@ def sbom(*, name: str, version: str, pipeline_sha256: str, packages: Iterable[st
 def distributions(packages: Iterable[str]) -> list[str]:
     """Return the installed distributions that provide some packages."""
     provided = metadata.packages_distributions()
-    found = {_normal(name) for package in packages for name in provided.get(package, [])}
-    return sorted(found)
+    names = {_normal(name) for package in packages for name in provided.get(package, [])}
+    return sorted(names)
 
 
 def closure(roots: Iterable[str]) -> dict[str, metadata.Distribution]:
     """Return distributions and all that they require here, by normalised name."""
-    found: dict[str, metadata.Distribution] = {}
+    needed: dict[str, metadata.Distribution] = {}
     waiting = list(roots)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in needed:
             continue
         try:
-            found[name] = metadata.distribution(name)
+            needed[name] = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             raise UserError(
                 f"The pipeline needs {name}, which is not installed; install what the lock names."
             ) from None
-        waiting.extend(_required(found[name]))
-    return dict(sorted(found.items()))
+        waiting.extend(_required(needed[name]))
+    return dict(sorted(needed.items()))
 
 
 def _required(distribution: metadata.Distribution) -> list[str]:

@@ -57,8 +57,8 @@ class LocalSigner:
 
     def sign(self, message: bytes) -> Signature:
         """Return the signature of a message."""
-        made = base64.b64encode(self._key.sign(message)).decode()
-        return Signature(ALGORITHM, "key file", "v1", self.public_keys()["v1"], made)
+        signature = base64.b64encode(self._key.sign(message)).decode()
+        return Signature(ALGORITHM, "key file", "v1", self.public_keys()["v1"], signature)
 
 
 class VaultSigner:
@@ -72,8 +72,8 @@ class VaultSigner:
     def sign(self, message: bytes) -> Signature:
         """Return the signature of a message."""
         body = {"input": base64.b64encode(message).decode()}
-        made: str = self._vault.post(f"{self._mount}/sign/{self._key}", body)["signature"]
-        _, version, text = made.split(":")
+        signature: str = self._vault.post(f"{self._mount}/sign/{self._key}", body)["signature"]
+        _, version, text = signature.split(":")
         return Signature(ALGORITHM, f"vault {self._mount}/{self._key}", version, self.public_keys()[version], text)
 
     def public_keys(self) -> dict[str, str]:

@@ -200,12 +200,12 @@ def _gates(scorer: Scorer, today: date, warnings: list[str]) -> str:
     judged = verdicts(table.model_copy(update={"profiles": {name: profile}}), name, evaluation, today=today)
     if version > 1:
         judged += training_verdicts(profile, lineage["counts"], lineage.get("suspects") or ())
-    known = {verdict.name for verdict in judged}
+    names = {verdict.name for verdict in judged}
     try:
         own = [Verdict.model_validate(gate) for gate in evaluation.get("gates") or ()]
     except (ValidationError, TypeError):
         raise UserError("The release's own verdicts cannot be read; release the run again.") from None
-    refused = refusal([*judged, *(verdict for verdict in own if verdict.name not in known)])
+    refused = refusal([*judged, *(verdict for verdict in own if verdict.name not in names)])
     if refused:
         raise UserError(f"The profile {name} refuses: {refused}.")
     if bool(lineage.get("evaluated", True)) != (judged[0].found == "yes") and version > 1:
@@ -241,12 +241,12 @@ def _contract(scorer: Scorer) -> str:
 def _consistent(scorer: Scorer, schema: dict[str, Any]) -> None:
     """Refuse a contract that another file of the release does not share."""
     server = json.loads(scorer.files.text(files.SERVER_FILE))
-    said = {
+    inputs = {
         files.CONTRACT_FILE: schema["required"],
-        files.SERVER_FILE: [given["name"] for given in server["inputs"]],
+        files.SERVER_FILE: [one["name"] for one in server["inputs"]],
         files.REFERENCE_FILE: json.loads(scorer.files.text(files.REFERENCE_FILE))["names"],
     }
-    for name, columns in said.items():
+    for name, columns in inputs.items():
         if columns != list(scorer.names):
             raise UserError(f"{name} has other features than the contract's x-order; release the run again.")
     taken = getattr(scorer.pipeline, "n_features_in_", None)
@@ -309,7 +309,7 @@ def _compiled(scorer: Scorer) -> str:
     if compiled(scorer.pipeline, scorer.names, stored.pipeline_sha256) != stored:
         raise UserError("The compiled model is not what the release's pipeline gives; release the run again.")
     inputs = np.array(json.loads(scorer.files.text(files.REFERENCE_FILE))["inputs"], dtype=np.float64)
-    found = difference(stored, scorer.pipeline, scorer.contract, inputs)
-    if not found.equal:
-        raise UserError(f"The compiled model's contributions differ from the pipeline's by {found.contribution:.1e}.")
+    away = difference(stored, scorer.pipeline, scorer.contract, inputs)
+    if not away.equal:
+        raise UserError(f"The compiled model's contributions differ from the pipeline's by {away.contribution:.1e}.")
     return f"{stored.kind}, compiled again from the pipeline; contributions within {TOLERANCE:g}"

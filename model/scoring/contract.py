@@ -220,10 +220,10 @@ class Contract:
     def warnings(self, values: Floats) -> list[tuple[str, ...]]:
         """Return for each row a sentence for each value outside of what the model was trained on."""
         beyond = (values < self._low) | (values > self._high)
-        found: list[tuple[str, ...]] = [()] * len(values)
+        flags: list[tuple[str, ...]] = [()] * len(values)
         for row in np.flatnonzero(beyond.any(axis=1)).tolist():
-            found[row] = tuple(_beyond(self.features[place]) for place in np.flatnonzero(beyond[row]))
-        return found
+            flags[row] = tuple(_beyond(self.features[place]) for place in np.flatnonzero(beyond[row]))
+        return flags
 
     def _check_names(self, columns: Mapping[str, Values]) -> None:
         if columns.keys() <= self._known and columns.keys() >= set(self.names):

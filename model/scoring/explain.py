@@ -50,14 +50,14 @@ class Exact:
 
     def explain(self, values: Floats) -> Explanation:
         """Return risks of discharges, one a row, and what each feature adds."""
-        found = self._parts(values)
-        return Explanation(expit(found.sum(axis=1) + self._intercept), found - self._usual, self._baseline)
+        explanation = self._parts(values)
+        return Explanation(expit(explanation.sum(axis=1) + self._intercept), explanation - self._usual, self._baseline)
 
     def _parts(self, values: Floats) -> Floats:
         prepared = self._preprocessing.transform(values)
         dense = prepared if isinstance(prepared, np.ndarray) else prepared.toarray()
-        found: Floats = (dense * self._weights) @ self._groups
-        return found
+        contributions: Floats = (dense * self._weights) @ self._groups
+        return contributions
 
 
 class Occlusion:

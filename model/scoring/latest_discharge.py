@@ -85,13 +85,13 @@ def latest_of_bundle(bundle: str, zone: str | None = None) -> Discharge:
         read = ingest(bundle, hospital="bundle", out=curated, ring=ring, max_bad_share=1.0, zone=zone, limits=NO_LIMITS)
         people, newest = who_and_when(curated)
         _check(read, people)
-        found = None if newest is None else build_at(curated, newest)
-        if found is None or not found.num_rows:
+        built = None if newest is None else build_at(curated, newest)
+        if built is None or not built.num_rows:
             done = build(curated, out=out)
             if not done.discharges:
                 raise UserError(f"The FHIR file holds no stay to score: {_why(done.counts, read)}.")
-            found, _ = load(out)
-    return replace(_latest(found, "the given FHIR file", ANY), cautions=_cautions(read))
+            built, _ = load(out)
+    return replace(_latest(built, "the given FHIR file", ANY), cautions=_cautions(read))
 
 
 def _check(read: Ingested, people: int) -> None:
@@ -129,13 +129,13 @@ def _why(counts: dict[str, int], read: Ingested) -> str:
         "stays_too_short": "the stay is too short",
         "encounters_negative_length": "the stay ends before it begins",
     }
-    found = [text for name, text in reasons.items() if counts.get(name)]
-    found += [
+    texts = [text for name, text in reasons.items() if counts.get(name)]
+    texts += [
         f"{_ENCOUNTERS.get(name, 'the encounter did not take place')} ({number} not used: {name})"
         for name, number in read.excluded.items()
         if name.startswith("Encounter.")
     ]
-    return "; ".join(found) or "the patient has no inpatient encounter"
+    return "; ".join(texts) or "the patient has no inpatient encounter"
 
 
 def _latest(table: pa.Table, features: str, patient: str) -> Discharge:

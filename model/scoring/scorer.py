@@ -181,14 +181,14 @@ class Scorer:
     @cached_property
     def lineage(self) -> dict[str, Any]:
         """Lineage of the release."""
-        found: dict[str, Any] = json.loads(self.files.text(LINEAGE_FILE))
-        return found
+        lineage: dict[str, Any] = json.loads(self.files.text(LINEAGE_FILE))
+        return lineage
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The figures of its evaluation."""
-        found: dict[str, Any] = json.loads(self.files.text(METRICS_FILE))
-        return found
+        metrics: dict[str, Any] = json.loads(self.files.text(METRICS_FILE))
+        return metrics
 
     def standing(self, today: date | None = None) -> Standing:
         """Return whether it was evaluated, and what to say with every risk."""
@@ -219,8 +219,8 @@ class Scorer:
 
     def risks(self, values: Floats) -> Floats:
         """Return the evaluated pipeline's risks only; NaN is missing."""
-        found: Floats = self.pipeline.predict_proba(values)[:, 1]
-        return found
+        risks: Floats = self.pipeline.predict_proba(values)[:, 1]
+        return risks
 
     def explain(self, values: Floats) -> Explanation:
         """Return risks and what every feature adds to them, for discharges one a row.
@@ -230,25 +230,25 @@ class Scorer:
         UserError
             If a number is so large that the risk cannot be computed.
         """
-        found = self._explainer.explain(values)
-        if not np.isfinite(found.contributions).all():
-            place = int(np.flatnonzero(~np.isfinite(found.contributions).all(axis=0))[0])
+        explanation = self._explainer.explain(values)
+        if not np.isfinite(explanation.contributions).all():
+            place = int(np.flatnonzero(~np.isfinite(explanation.contributions).all(axis=0))[0])
             raise UserError(f"{self.names[place]} is too large to compute a risk; check its unit and its source.")
-        return found
+        return explanation
 
     def score(self, values: Floats) -> list[Score]:
         """Score discharges, one a row; NaN is missing."""
-        found = self.explain(values)
-        strongest = _strongest(found.contributions)
+        explanations = self.explain(values)
+        strongest = _strongest(explanations.contributions)
         reasons = self._reasons(
             strongest,
             np.take_along_axis(values, strongest, axis=1),
-            np.take_along_axis(found.contributions, strongest, axis=1),
+            np.take_along_axis(explanations.contributions, strongest, axis=1),
         )
         warnings = self.contract.warnings(values)
         return [
             Score(risk, *self._band(risk), row_reasons, row_warnings)
-            for risk, row_reasons, row_warnings in zip(found.risk.tolist(), reasons, warnings, strict=True)
+            for risk, row_reasons, row_warnings in zip(explanations.risk.tolist(), reasons, warnings, strict=True)
         ]
 
     def _band(self, risk: float) -> tuple[str, str]:
@@ -258,8 +258,8 @@ class Scorer:
         """Return the reasons of each row; a feature that adds nothing is none."""
         features, count = self.contract.features, places.shape[1]
         cells = zip(places.ravel().tolist(), values.ravel().tolist(), parts.ravel().tolist(), strict=True)
-        found = [_reason(features[place], value, part) for place, value, part in cells]
-        rows = [tuple(found[start : start + count]) for start in range(0, len(found), count)]
+        reasons = [_reason(features[place], value, part) for place, value, part in cells]
+        rows = [tuple(reasons[start : start + count]) for start in range(0, len(reasons), count)]
         for row in np.flatnonzero((parts == 0).any(axis=1)).tolist():
             rows[row] = tuple(reason for reason, part in zip(rows[row], parts[row].tolist(), strict=True) if part != 0)
         return rows

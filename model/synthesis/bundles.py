@@ -210,16 +210,16 @@ class BundleWriter:
 
     def _observation(self, row: Measurement, writing: Writing, values: Values, when: datetime, encounter: str) -> None:
         category = "vital-signs" if row.name in VITAL_SIGNS else "laboratory"
-        made = self._observed(writing.code, when, encounter, category)
+        observation = self._observed(writing.code, when, encounter, category)
         if writing.parts:
-            made["component"] = [
+            observation["component"] = [
                 {"code": _concept(LOINC, code), "valueQuantity": _quantity(values[name], writing.unit, row.digits)}
                 for code, name in writing.parts.items()
             ]
         else:
             recorded = values[row.name] * writing.factor + writing.offset
-            made["valueQuantity"] = _quantity(recorded, writing.unit, row.digits)
-        self._add(made)
+            observation["valueQuantity"] = _quantity(recorded, writing.unit, row.digits)
+        self._add(observation)
 
     def _observed(self, code: str, when: datetime, encounter: str, category: str) -> Resource:
         return {

@@ -154,12 +154,12 @@ def simulate(number: int, seed: int) -> Person:
 
 def _ill(chance: np.random.Generator, table: Causes, decades: float) -> tuple[Cause, ...]:
     """Draw the illnesses; one that needs another comes after it in the table."""
-    found: dict[str, Cause] = {}
+    illnesses: dict[str, Cause] = {}
     for cause, draw in zip(table.conditions, chance.random(len(table.conditions)).tolist(), strict=True):
-        possible = cause.needs is None or cause.needs in found
+        possible = cause.needs is None or cause.needs in illnesses
         if possible and draw < min(0.9, cause.share * math.exp(cause.slope * decades)):
-            found[cause.name] = cause
-    return tuple(found.values())
+            illnesses[cause.name] = cause
+    return tuple(illnesses.values())
 
 
 @dataclass

@@ -58,11 +58,9 @@ def record_evaluation(folder: Path) -> str:
 def _training(client: "MlflowClient", folder: Path, run: Run) -> str:
     key = hashlib.sha256((folder / RUN_FILE).read_bytes()).hexdigest()
     experiment = _experiment(client, folder, run)
-    found = client.search_runs([experiment], filter_string=f"tags.`{_KEY}` = '{key}'", max_results=1)
-    if found:
-        record = found[0]
-    else:
-        record = client.create_run(experiment, run_name=f"{run.algorithm}-{key[:8]}", tags={_KEY: key})
+    runs = client.search_runs([experiment], filter_string=f"tags.`{_KEY}` = '{key}'", max_results=1)
+    named = f"{run.algorithm}-{key[:8]}"
+    record = runs[0] if runs else client.create_run(experiment, run_name=named, tags={_KEY: key})
     run_id = str(record.info.run_id)
     if record.data.tags.get(f"{_DONE}training") != key:
         _describe(client, run_id, run)
@@ -77,8 +75,10 @@ def _training(client: "MlflowClient", folder: Path, run: Run) -> str:
 def _experiment(client: "MlflowClient", folder: Path, run: Run) -> str:
     """Return the experiment of the hospital, in the environment where one is named."""
     name = "/".join(filter(None, (MODEL, "+".join(run.hospitals), os.environ.get(ENVIRONMENT))))
-    found = client.get_experiment_by_name(name)
-    return str(found.experiment_id) if found else str(client.create_experiment(name, artifact_location(folder)))
+    experiment = client.get_experiment_by_name(name)
+    return (
+        str(experiment.experiment_id) if experiment else str(client.create_experiment(name, artifact_location(folder)))
+    )
 
 
 def _describe(client: "MlflowClient", run_id: str, run: Run) -> None:

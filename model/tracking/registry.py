@@ -51,9 +51,9 @@ def record_release(folder: Path, released: Released, *, promote: bool = False) -
 def _version(client: "MlflowClient", name: str, run_id: str, released: Released) -> str:
     if not client.search_registered_models(filter_string=f"name = '{name}'"):
         client.create_registered_model(name)
-    known = client.search_model_versions(f"name = '{name}' and tags.digest = '{released.digest}'")
-    if known:
-        return str(known[0].version)
+    versions = client.search_model_versions(f"name = '{name}' and tags.digest = '{released.digest}'")
+    if versions:
+        return str(versions[0].version)
     papers = {paper: storage.read_if_any(storage.join(released.place, paper)) for paper in _PAPERS}
     release_files(client, run_id, {paper: content for paper, content in papers.items() if content is not None})
     tags = {
@@ -64,5 +64,5 @@ def _version(client: "MlflowClient", name: str, run_id: str, released: Released)
         "approved_by_role": (released.approved_by or "").partition(":")[0] or "nobody",
     }
     source = f"{client.get_run(run_id).info.artifact_uri}/release"
-    made = client.create_model_version(name, source=source, run_id=run_id, tags=tags)
-    return str(made.version)
+    version = client.create_model_version(name, source=source, run_id=run_id, tags=tags)
+    return str(version.version)

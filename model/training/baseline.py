@@ -57,17 +57,21 @@ def baseline(table: pd.DataFrame, words: Words, rows: Rows, label: npt.NDArray[n
         if age is None and words.age:
             raise UserError(f"The column {name} given with --age does not hold numbers; give another column.")
         # Where the old come back less often, youth is what tells: the better of both ways is the fair comparison.
-        known = rows.fit if age is None else np.isfinite(age) & rows.fit
-        if age is not None and len(np.unique(label[known])) > 1:
-            return Baseline(AGE, age if roc_auc(age[known], label[known]) >= 0.5 else -age, {"age": name})
+        eligible = rows.fit if age is None else np.isfinite(age) & rows.fit
+        if age is not None and len(np.unique(label[eligible])) > 1:
+            return Baseline(AGE, age if roc_auc(age[eligible], label[eligible]) >= 0.5 else -age, {"age": name})
     return Baseline(BASE_RATE, np.zeros(len(label)), {})
 
 
 def _ages(table: pd.DataFrame) -> list[str]:
     """Return the columns whose name says that they hold the age, and at most its unit."""
-    known = conventions().age_names
-    said = {str(name): {folded(word) for word in words_of(str(name))} for name in table.columns}
-    return [name for name, words in said.items() if words & known.of and words <= known.of | known.beside]
+    age_words = conventions().age_names
+    column_words = {str(name): {folded(word) for word in words_of(str(name))} for name in table.columns}
+    return [
+        name
+        for name, words in column_words.items()
+        if words & age_words.of and words <= age_words.of | age_words.beside
+    ]
 
 
 def _by_name(table: pd.DataFrame) -> dict[str, str]:
@@ -92,19 +96,19 @@ def _lace(inputs: Mapping[str, "pd.Series[Any]"], rows: Rows, words: Words) -> F
             "emergency_visits_6m": _counts(inputs["visits"], rows, words, whole=True),
         }
     )
-    known = points.notna().all(axis=1).to_numpy()
-    found = np.full(len(points), np.nan)
-    if known.any():
-        some = points[known].astype({"acute": bool}).assign(row=np.flatnonzero(known))
+    complete = points.notna().all(axis=1).to_numpy()
+    index = np.full(len(points), np.nan)
+    if complete.any():
+        some = points[complete].astype({"acute": bool}).assign(row=np.flatnonzero(complete))
         wide = ibis.memtable(some)
         answer = wide.select(wide.row, lace=lace(wide, definitions().lace)).execute()
-        found[answer["row"].to_numpy()] = answer["lace"].to_numpy(dtype=np.float64)
-    return found
+        index[answer["row"].to_numpy()] = answer["lace"].to_numpy(dtype=np.float64)
+    return index
 
 
 def _numbers(series: "pd.Series[Any]", rows: Rows, words: Words) -> Floats | None:
-    found = describe(series, rows, words)
-    return found.values if isinstance(found, Described) and found.column.kind == "numeric" else None
+    described = describe(series, rows, words)
+    return described.values if isinstance(described, Described) and described.column.kind == "numeric" else None
 
 
 def _counts(series: "pd.Series[Any]", rows: Rows, words: Words, *, whole: bool) -> Floats:
@@ -112,8 +116,8 @@ def _counts(series: "pd.Series[Any]", rows: Rows, words: Words, *, whole: bool) 
     values = _numbers(series, rows, words)
     if values is None:
         raise UserError(f"The column {series.name} given with --lace does not hold numbers; give another column.")
-    given = values[np.isfinite(values)]
-    wrong = int(((given < 0) | (whole & (given != np.floor(given)))).sum())
+    finite = values[np.isfinite(values)]
+    wrong = int(((finite < 0) | (whole & (finite != np.floor(finite)))).sum())
     if wrong:
         what = "whole numbers from 0" if whole else "numbers of days from 0"
         raise UserError(f"The column {series.name} given with --lace holds {wrong:,} values that are not {what}.")
@@ -122,12 +126,12 @@ def _counts(series: "pd.Series[Any]", rows: Rows, words: Words, *, whole: bool) 
 
 def _emergencies(series: "pd.Series[Any]", words: Words) -> Floats:
     """Return 1 for an emergency admission, 0 for another, NaN for missing."""
-    given = [None if value is None or words.means_missing(value) else value.lower() for value in texts(series)]
+    admissions = [None if value is None or words.means_missing(value) else value.lower() for value in texts(series)]
     acute, planned = conventions().emergency.acute | YES, conventions().emergency.planned | NO
-    wrong = sum(value is not None and value not in acute | planned for value in given)
+    wrong = sum(value is not None and value not in acute | planned for value in admissions)
     if wrong:
         raise UserError(
             f"The column {series.name} given with --lace emergency= holds {wrong:,} values that are neither yes, no, "
             "emergency nor elective; give a column of these."
         )
-    return np.array([np.nan if value is None else float(value in acute) for value in given])
+    return np.array([np.nan if value is None else float(value in acute) for value in admissions])

@@ -40,8 +40,8 @@ class Boosting:
 
     def scores(self, pipeline: Pipeline, values: Floats) -> Floats:
         """Return log-odds as the model gives them."""
-        found: Floats = pipeline.decision_function(values)
-        return found
+        scores: Floats = pipeline.decision_function(values)
+        return scores
 
     def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
         """Return the pipeline with the calibration applied after the trees."""
@@ -88,5 +88,5 @@ def _preprocessing(data: Dataset, columns: Sequence[Column]) -> ColumnTransforme
     that of all. A number that no row has is dropped.
     """
     rates = TargetEncoder(target_type="binary", cv=StratifiedKFold(ENCODER_FOLDS, shuffle=True, random_state=SEED))
-    known = [place for place in places(columns, "numeric") if np.isfinite(data.values[:, place]).any()]
-    return ColumnTransformer([("numeric", "passthrough", known), ("category", rates, places(columns, "category"))])
+    recorded = [place for place in places(columns, "numeric") if np.isfinite(data.values[:, place]).any()]
+    return ColumnTransformer([("numeric", "passthrough", recorded), ("category", rates, places(columns, "category"))])

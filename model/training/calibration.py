@@ -21,8 +21,8 @@ class Calibration:
 
     def risk(self, scores: Floats) -> Floats:
         """Return probabilities for a model's log-odds."""
-        found: Floats = 1 / (1 + np.exp(-(self.slope * scores + self.intercept)))
-        return found
+        risks: Floats = 1 / (1 + np.exp(-(self.slope * scores + self.intercept)))
+        return risks
 
 
 def calibrate(scores: Floats, label: npt.NDArray[np.int64]) -> Calibration:

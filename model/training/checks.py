@@ -14,15 +14,15 @@ STRICT = "clinical"
 def enough(fit: Dataset, gates: GateTable, profile: str) -> None:
     """Refuse too few rows, outcomes or patients, and one outcome alone."""
     minimum = gates.profile(profile).minimum
-    found = {"discharges": len(fit), "readmissions": int(fit.label.sum()), "patients": fit.patients}
-    for name, value in found.items():
+    counts = {"discharges": len(fit), "readmissions": int(fit.label.sum()), "patients": fit.patients}
+    for name, value in counts.items():
         least = getattr(minimum, name)
         if value < least:
             raise GateError(
                 f"{value} {name} to train on, but the profile {profile} asks for {least} ({least - value} more); "
-                f"add data{_elsewhere(found, gates)}."
+                f"add data{_elsewhere(counts, gates)}."
             )
-    if found["readmissions"] == len(fit):
+    if counts["readmissions"] == len(fit):
         raise GateError("Every discharge was followed by a readmission; a model needs both outcomes.")
 
 
@@ -36,21 +36,21 @@ def constant(fit: Dataset, profile: str) -> dict[str, str]:
     """
     if not fit.names:
         raise GateError("No column is left to train on; leave out fewer with --without, or add columns.")
-    found = {}
+    constants = {}
     for place, name in enumerate(fit.names):
-        given = fit.values[np.isfinite(fit.values[:, place]), place]
-        if not len(given):
-            found[name] = "never recorded in the training rows"
-        elif len(given) == len(fit) and (given == given[0]).all():
-            found[name] = "constant in all training rows"
-    if found and profile == STRICT:
+        recorded = fit.values[np.isfinite(fit.values[:, place]), place]
+        if not len(recorded):
+            constants[name] = "never recorded in the training rows"
+        elif len(recorded) == len(fit) and (recorded == recorded[0]).all():
+            constants[name] = "constant in all training rows"
+    if constants and profile == STRICT:
         raise GateError(
-            f"{len(found)} features are constant or missing in all training rows: {', '.join(found)}; "
-            f"add data that has them, or leave them out with --without {shlex.quote(','.join(found))}."
+            f"{len(constants)} features are constant or missing in all training rows: {', '.join(constants)}; "
+            f"add data that has them, or leave them out with --without {shlex.quote(','.join(constants))}."
         )
-    if len(found) == len(fit.names):
+    if len(constants) == len(fit.names):
         raise GateError("Every column of the table is constant; a model needs at least one that varies.")
-    return found
+    return constants
 
 
 def _elsewhere(found: dict[str, int], gates: GateTable) -> str:

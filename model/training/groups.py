@@ -26,23 +26,23 @@ def groups_of(
     attributes : collection of str, optional
         Only these attributes; all that are declared where absent.
     """
-    found = {}
+    groups = {}
     for name, bands in settings().groups.items():
         wanted = attributes is None or name in attributes
         if wanted and all(band.column in columns for band in bands):
             chosen = [_inside(columns[band.column], band) for band in bands]
-            found[name] = np.select(chosen, [band.name for band in bands], default=UNKNOWN).astype(str)
-    return found
+            groups[name] = np.select(chosen, [band.name for band in bands], default=UNKNOWN).astype(str)
+    return groups
 
 
 def recorded_groups(table: pa.Table, *, attributes: Collection[str] | None = None) -> dict[str, npt.NDArray[Any]]:
     """Return for each attribute that a features file holds beside the features the group of each labelled row."""
-    known = table.filter(table[LABEL].is_valid())
+    with_label = table.filter(table[LABEL].is_valid())
     wanted = [name for name in GROUPS if attributes is None or name in attributes]
     return {
-        name: np.array([group or UNKNOWN for group in known[group_column(name)].to_pylist()], dtype=str)
+        name: np.array([group or UNKNOWN for group in with_label[group_column(name)].to_pylist()], dtype=str)
         for name in wanted
-        if group_column(name) in known.column_names
+        if group_column(name) in with_label.column_names
     }
 
 

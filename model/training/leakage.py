@@ -55,20 +55,20 @@ class Suspect:
     @property
     def text(self) -> str:
         """Description for messages."""
-        known = (
+        definition = (
             f"its definition says: {self.known_at_discharge}"
             if self.known_at_discharge
             else "nothing declares that it was known at discharge"
         )
-        return f"{self.feature} (ROC-AUC {self.roc_auc:.3f} alone, the others at most {self.others:.3f}; {known})"
+        return f"{self.feature} (ROC-AUC {self.roc_auc:.3f} alone, the others at most {self.others:.3f}; {definition})"
 
 
 def measured(fit: Dataset, columns: Sequence[Column]) -> Alone:
     """Return the ROC-AUC of each feature alone, and of LACE on the rows that have one (chance where none has)."""
     areas = tuple(alone(fit.column(column.name), fit.label, fit.patient) for column in columns)
-    known = np.isfinite(fit.baseline)
-    both = len(np.unique(fit.label[known])) == 2
-    return Alone(tuple(columns), areas, roc_auc(fit.baseline[known], fit.label[known]) if both else CHANCE)
+    finite = np.isfinite(fit.baseline)
+    both = len(np.unique(fit.label[finite])) == 2
+    return Alone(tuple(columns), areas, roc_auc(fit.baseline[finite], fit.label[finite]) if both else CHANCE)
 
 
 def no_copy(found: Alone) -> None:
@@ -144,10 +144,10 @@ def accept(
     if not names or by is None or not (reason or "").strip():
         raise UserError("Accepting a feature needs --accept-feature NAME, --accepted-by ROLE:NAME and --reason TEXT.")
     signed_by(by, "--accepted-by")
-    known = [column.name for column in columns]
+    column_names = [column.name for column in columns]
     for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.0)
+        if name not in column_names:
+            near = get_close_matches(name, column_names, n=1, cutoff=0.0)
             hint = f"; did you mean {near[0]}?" if near else "."
             raise UserError(f"Unknown feature {name} in --accept-feature{hint}")
     why = str(reason).strip()
@@ -204,11 +204,13 @@ def alone(values: Floats, label: npt.NDArray[np.int64], patient: npt.NDArray[Any
 
 def _parts(values: Floats) -> npt.NDArray[np.int64]:
     """Return the value's number where there are few, else the number of its quantile; one more for empty."""
-    given = np.isfinite(values)
-    if not given.any():
+    recorded = np.isfinite(values)
+    if not recorded.any():
         return np.zeros(len(values), dtype=np.int64)
-    distinct = np.unique(values[given])
+    distinct = np.unique(values[recorded])
     most = settings().leak.parts
-    edges = distinct if len(distinct) <= most else np.unique(np.quantile(values[given], np.linspace(0, 1, most)))
-    found: npt.NDArray[np.int64] = np.where(given, np.searchsorted(edges, values), len(edges) + 1).astype(np.int64)
-    return found
+    edges = distinct if len(distinct) <= most else np.unique(np.quantile(values[recorded], np.linspace(0, 1, most)))
+    positions: npt.NDArray[np.int64] = np.where(recorded, np.searchsorted(edges, values), len(edges) + 1).astype(
+        np.int64
+    )
+    return positions

@@ -62,8 +62,8 @@ class Linear:
 
     def scores(self, pipeline: Pipeline, values: Floats) -> Floats:
         """Return log-odds as the model gives them."""
-        found: Floats = pipeline.decision_function(values)
-        return found
+        scores: Floats = pipeline.decision_function(values)
+        return scores
 
     def calibrated(self, pipeline: Pipeline, calibration: Calibration) -> Pipeline:
         """Return the pipeline with the calibration in its coefficients, so that contributions stay exact."""

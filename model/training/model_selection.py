@@ -64,7 +64,7 @@ def select_model(fit: Dataset, columns: Sequence[Column]) -> SelectedModel:
     rule, few = settings().rule, int(fit.label.sum()) < settings().boosting.least_readmissions
     tried = [candidate for candidate in CANDIDATES if candidate.name == rule.simpler or not few]
     scores = {candidate.name: cross_validated_predictions(candidate, fit, columns) for candidate in tried}
-    figures = {name: _figures(found, fit, rule) for name, found in scores.items()}
+    figures = {name: _figures(value, fit, rule) for name, value in scores.items()}
     kept = next(c for c in CANDIDATES if c.name == _kept(scores, figures, fit, rule))
     pipeline, parameters, calibration = finish(kept, fit, columns, scores[kept.name])
     figures[kept.name]["parameters"] = parameters
@@ -95,15 +95,15 @@ def cross_validated_predictions(
     parameters : dict, optional
         Hyperparameters to use instead of tuning inside each fold.
     """
-    found = np.zeros(len(data))
+    predictions = np.zeros(len(data))
     parts = list(folds(data))
     with progress(candidate.name, len(parts)) as advance:
         for rows, rest in parts:
             part = data.rows(rows)
             fitted = candidate.fit(part, columns, parameters or candidate.tune(part, columns))
-            found[rest] = candidate.scores(fitted, data.values[rest])
+            predictions[rest] = candidate.scores(fitted, data.values[rest])
             advance(1)
-    return found
+    return predictions
 
 
 def finish(

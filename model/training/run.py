@@ -116,14 +116,14 @@ class Run:
     @property
     def table(self) -> dict[str, Any] | None:
         """Column roles of a hospital's own table; None for a features file."""
-        found: dict[str, Any] | None = self.made_from.get("table")
-        return found
+        roles: dict[str, Any] | None = self.made_from.get("table")
+        return roles
 
     @property
     def read_as(self) -> dict[str, str]:
         """How the columns of a hospital's own table were parsed."""
-        found: dict[str, str] = self.made_from.get("read_as", {})
-        return found
+        formats: dict[str, str] = self.made_from.get("read_as", {})
+        return formats
 
     @property
     def baseline_name(self) -> str:

@@ -55,7 +55,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
     data = labelled(table, tuple(column.name for column in columns))
     grouped = groups_of({name: data.column(name) for name in data.names}, attributes=attributes)
     grouped |= recorded_groups(table, attributes=attributes)
-    found = Source(
+    source = Source(
         data=replace(data, groups=grouped),
         columns=columns,
         exclusion_reasons={},
@@ -65,7 +65,7 @@ def from_features(place: str, *, without: Collection[str], attributes: Collectio
         made_from=made_from,
         return_days=definitions().stay.return_days,
     )
-    return found.without(_wanted_out(tables.split_names(tuple(without), data.names), data.names))
+    return source.without(_wanted_out(tables.split_names(tuple(without), data.names), data.names))
 
 
 def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Collection[str] | None) -> Source:
@@ -100,21 +100,21 @@ def from_table(place: str, words: tables.Words, *, hospital: str, attributes: Co
     exclusion_reasons = _wanted_out(words.without, features)
     described = {name: tables.describe(table[name], rows, words) for name in features if name not in exclusion_reasons}
     exclusion_reasons |= {name: why for name, why in described.items() if isinstance(why, str)}
-    kept = [found for found in described.values() if isinstance(found, tables.Described)]
-    columns = tuple(found.column for found in kept)
+    kept = [one for one in described.values() if isinstance(one, tables.Described)]
+    columns = tuple(one.column for one in kept)
     compared = baseline(table, words, rows, label)
     grouped = groups_of({f.column.name: f.values for f in kept if f.column.kind == "numeric"}, attributes=attributes)
     grouped |= {name: tables.groups(table[name], rows, words) for name in words.groups}
     data = replace(
         bare,
         names=tuple(column.name for column in columns),
-        values=np.column_stack([found.values for found in kept]) if kept else bare.values,
+        values=np.column_stack([one.values for one in kept]) if kept else bare.values,
         baseline=compared.values,
         groups=grouped,
     )
     read_as = {"(file)": "; ".join(read.remarks)} if read.remarks else {}
     read_as |= {str(words.time): times.read_as} if times else {}
-    read_as |= {found.column.name: found.read_as for found in kept} | {"(comparison)": compared.read_as}
+    read_as |= {one.column.name: one.read_as for one in kept} | {"(comparison)": compared.read_as}
     digest = hashlib.sha256(json.dumps([asdict(c) for c in columns], sort_keys=True).encode()).hexdigest()
     made_from = {
         "table": asdict(words) | {"time_written": times.order if times else None},
@@ -135,10 +135,10 @@ def _wanted_out(without: Collection[str], names: Collection[str]) -> dict[str, s
 
 
 def _content_digest(data: Dataset) -> str:
-    found = hashlib.sha256("\0".join(data.names).encode())
+    digest = hashlib.sha256("\0".join(data.names).encode())
     for part in (data.values, data.label, np.char.encode(data.patient, "utf-8")):
-        found.update(np.ascontiguousarray(part).tobytes())
-    return found.hexdigest()
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
 
 
 def _digest(table: pa.Table) -> str:

@@ -46,12 +46,12 @@ def split(data: Dataset, *, return_days: int) -> Split:
     how = f"one patient in {rule.test_parts} held out for the test, by hash of the pseudonym"
     if data.time is None:
         return Split(~test, test, np.zeros(len(data), dtype=bool), f"{how}; no time, so no temporal split")
-    cut, later, known = _cut(data.time, rule, return_days)
+    cut, later, observed = _cut(data.time, rule, return_days)
     how += (
         f"; training on outcomes known before the {rule.later_from:.0%} quantile of the time ({return_days} days "
         "of follow-up); dates are shifted for each patient by up to a year, which blurs the cut by as much"
     )
-    return Split(~test & known & np.isfinite(cut), test, later, how)
+    return Split(~test & observed & np.isfinite(cut), test, later, how)
 
 
 def is_test(patients: npt.NDArray[Any], *, parts: int | None = None) -> Rows:

@@ -95,7 +95,7 @@ def _table(content: bytes) -> pa.Table:
     schema = schemas()[FEATURES]
     if not content:
         return schema.empty_table()
-    found = pyarrow.csv.read_csv(
+    table = pyarrow.csv.read_csv(
         io.BytesIO(content),
         pyarrow.csv.ReadOptions(column_names=schema.names),
         pyarrow.csv.ParseOptions(newlines_in_values=True),
@@ -108,4 +108,4 @@ def _table(content: bytes) -> pa.Table:
             false_values=["f"],
         ),
     )
-    return shaped(found, definitions())
+    return shaped(table, definitions())

@@ -62,10 +62,10 @@ class Accesses:
 
 def current() -> Accesses:
     """Return the accesses of the request that is being answered; NotOnRecordError outside of one."""
-    found = _CURRENT.get()
-    if found is None:
+    accesses = _CURRENT.get()
+    if accesses is None:
         raise NotOnRecordError("Identities are revealed in a request only.")
-    return found
+    return accesses
 
 
 class AccessedIdentities:

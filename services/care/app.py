@@ -57,11 +57,11 @@ def create(care: Care) -> FastAPI:
 
 def routers(care: Care) -> tuple[APIRouter, ...]:
     """Return the routers of the application, in the order in which they are asked."""
-    found = [_health(care), cds_hooks.router(care), launch.router(care)]
+    all_routers = [_health(care), cds_hooks.router(care), launch.router(care)]
     settings = care.settings.worklist
     if settings is not None:
         lookup, scores = IdentityLookup(care.engine, care.cipher), PlanningScores(care.planning)
-        found.append(
+        all_routers.append(
             worklist.router(
                 settings,
                 care.engine,
@@ -73,13 +73,13 @@ def routers(care: Care) -> tuple[APIRouter, ...]:
                 clock=care.clock,
             )
         )
-    return tuple(found)
+    return tuple(all_routers)
 
 
 def tasks(care: Care) -> tuple[Task, ...]:
     """Return what care does without a request."""
     courier = Courier(care.engine, care.cipher, care.receivers, care.clock)
-    found = [Task("Delivery of messages", POLL_SECONDS, courier.deliver_due)]
+    periodic = [Task("Delivery of messages", POLL_SECONDS, courier.deliver_due)]
     if care.settings.worklist is not None:
         scores, waiting = PlanningScores(care.planning), todays_stays.Waiting()
 
@@ -87,13 +87,13 @@ def tasks(care: Care) -> tuple[Task, ...]:
             with care.engine.begin() as connection:
                 placements.tidy(connection)
 
-        found += [
+        periodic += [
             Task("Scoring of today's stays", 60, lambda: todays_stays.score(care, waiting)),
             Task("Delivery of overrides", 30, lambda: placements.send_feedback(care.engine, scores, log.warning)),
             Task("Recording of readmissions", 3600, lambda: readmissions.record(care)),
             Task("Removal of old drafts and sessions", 3600, tidy),
         ]
-    return tuple(found)
+    return tuple(periodic)
 
 
 def _health(care: Care) -> APIRouter:

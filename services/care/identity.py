@@ -81,16 +81,16 @@ class IdentityLookup:
         with self._answers() as connection:
             rows = connection.execute(query).all()
             clear = self._decrypted([value for row in rows for value in row[1:]])
-        found = {}
+        identities = {}
         for number, row in enumerate(rows):
             name, record_number, birth_date, telephone = clear[number * len(shown) : (number + 1) * len(shown)]
-            found[row.encounter] = Identity(
+            identities[row.encounter] = Identity(
                 name=name or "",
                 record_number=record_number or "",
                 birth_date=None if birth_date is None else _day(birth_date),
                 telephone=telephone,
             )
-        return found
+        return identities
 
     def find(self, record_number: str, access: Access) -> tuple[str, ...]:
         """Return the encounters, by pseudonym, of the patient with a record number; what is found is on record."""
@@ -107,9 +107,9 @@ class IdentityLookup:
                 .order_by(STAY.c.open.desc(), STAY.c.encounter)
                 .limit(MOST_FOUND)
             )
-            found = tuple(connection.scalars(query))
-        _on_record(found, access)
-        return found
+            pseudonyms = tuple(connection.scalars(query))
+        _on_record(pseudonyms, access)
+        return pseudonyms
 
     def stay(self, encounter: str, access: Access) -> RevealedStay | None:
         """Return the true values of a stay, on record."""

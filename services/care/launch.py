@@ -183,8 +183,8 @@ def _registered(care: Care, iss: str) -> tuple[EhrClient, SmartLaunch]:
 
 def _endpoints(care: Care, smart: SmartLaunch) -> Endpoints:
     """Return the endpoints that the EHR publishes; both must be https."""
-    found = _json(care, "GET", f"{smart.iss.rstrip('/')}/.well-known/smart-configuration")
-    urls = [found.get(name) for name in ("authorization_endpoint", "token_endpoint")]
+    configuration = _json(care, "GET", f"{smart.iss.rstrip('/')}/.well-known/smart-configuration")
+    urls = [configuration.get(name) for name in ("authorization_endpoint", "token_endpoint")]
     if not all(isinstance(url, str) and urlsplit(url).scheme == "https" for url in urls):
         raise Problem(502, EHR_FAILED, "The EHR does not publish https endpoints for SMART; tell its administrator.")
     return Endpoints(str(urls[0]), str(urls[1]))

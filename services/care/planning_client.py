@@ -114,13 +114,13 @@ class PlanningClient:
         body = ScoreRequest(workflow=WORKLIST, purpose=PURPOSE, encounters=encounters)
         answer = self._post("/v1/scores", _content(body), None)
         try:
-            found = {score.encounter: score for score in ScoreResponse.model_validate_json(answer.content).scores}
+            scores = {score.encounter: score for score in ScoreResponse.model_validate_json(answer.content).scores}
         except ValidationError:
-            found = {}
-        if found.keys() != {encounter for encounter, _, _ in stays}:
+            scores = {}
+        if scores.keys() != {encounter for encounter, _, _ in stays}:
             log.error("Planning did not answer about all stays")
             raise PlanningUnavailableError
-        return found
+        return scores
 
     def history(self, encounter: str) -> History:
         """Return the scores of an encounter, the newest first; none of one that was never scored.

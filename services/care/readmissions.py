@@ -33,9 +33,9 @@ def record(care: Care) -> int:
         return 0
     with care.engine.begin() as connection:
         waiting = placements.awaiting_readmission(connection)
-    found = labels(edition, waiting)
+    outcomes = labels(edition, waiting)
     with care.engine.begin() as connection:
-        return sum(placements.record_readmission(connection, *one) for one in sorted(found.items()))
+        return sum(placements.record_readmission(connection, *one) for one in sorted(outcomes.items()))
 
 
 def labels(edition: Edition, discharges: Sequence[Discharge]) -> dict[str, bool]:
@@ -64,11 +64,11 @@ def labels(edition: Edition, discharges: Sequence[Discharge]) -> dict[str, bool]
 
 def _of_encounters(table: ibis.Table, stays: ibis.Table, encounters: Sequence[str]) -> ibis.Table:
     asked = table.filter(table.encounter_id.isin(encounters)).select("encounter_id", "patient_id", "started_at")
-    known = stays.filter(stays.exclusion_reason.isnull() & stays[LABEL].notnull())
-    known = known.select("admitted_at", "discharged_at", LABEL, of_patient=known.patient_id)
+    labelled = stays.filter(stays.exclusion_reason.isnull() & stays[LABEL].notnull())
+    labelled = labelled.select("admitted_at", "discharged_at", LABEL, of_patient=labelled.patient_id)
     same_stay = [
-        asked.patient_id == known.of_patient,
-        asked.started_at >= known.admitted_at,
-        asked.started_at <= known.discharged_at,
+        asked.patient_id == labelled.of_patient,
+        asked.started_at >= labelled.admitted_at,
+        asked.started_at <= labelled.discharged_at,
     ]
-    return asked.inner_join(known, same_stay).select("encounter_id", LABEL)
+    return asked.inner_join(labelled, same_stay).select("encounter_id", LABEL)

@@ -57,12 +57,12 @@ class PlanningScores:
     def history(self, encounter: str) -> tuple[PastScore, ...]:
         """Return the scores of an encounter, the newest first."""
         try:
-            found = self.planning.history(encounter)
+            answer = self.planning.history(encounter)
         except PlanningUnavailableError:
             raise ScoresUnavailableError from None
         return tuple(
             PastScore(one.scored_at, one.status, one.risk, one.lace, one.version or "", one.record)
-            for one in found.scores
+            for one in answer.scores
         )
 
     def feedback(self, override: Override) -> None:
@@ -84,8 +84,8 @@ class SmartLaunches:
     def opened(self, ticket: str) -> Launched | None:
         """Return what a launch opens, once."""
         with self.care.transaction() as connection:
-            found = launch.opened(connection, ticket, self.care)
-        return None if found is None else Launched(found.patient, found.encounter)
+            opened = launch.opened(connection, ticket, self.care)
+        return None if opened is None else Launched(opened.patient, opened.encounter)
 
 
 def place(

@@ -55,8 +55,8 @@ def setup(hospital: Hospital) -> None:
     """
     login = _administrator()
     setup_module.set_up(login, _valid(hospital))
-    given = give_vault_its_login(login, hospital, attempt=_vault(0), vault=_vault(PATIENCE_SECONDS))
-    print(f"{hospital}: databases and roles are set up; Vault {'was given a' if given else 'changed its'} password")
+    created = give_vault_its_login(login, hospital, attempt=_vault(0), vault=_vault(PATIENCE_SECONDS))
+    print(f"{hospital}: databases and roles are set up; Vault {'was given a' if created else 'changed its'} password")
 
 
 @app.command()
@@ -120,10 +120,10 @@ def login(
         raise DatabaseError("set VAULT_ADDR: Vault gives the login")
     certificate, namespace = os.environ.get("VAULT_CACERT"), os.environ.get("VAULT_NAMESPACE")
     vault = Vault(address, f"{_valid(hospital)}-{role}", certificate, token, 0, namespace)
-    given = DatabaseLogin.model_validate(vault.get(f"{hospital}/database/creds/{role}"))
-    content = {"username": given.username, "password": given.password.get_secret_value()}
+    credentials = DatabaseLogin.model_validate(vault.get(f"{hospital}/database/creds/{role}"))
+    content = {"username": credentials.username, "password": credentials.password.get_secret_value()}
     storage.write(str(to), json.dumps(content).encode(), private=True)
-    print(f"{to}: login {given.username}, which Vault revokes after 15 minutes")
+    print(f"{to}: login {credentials.username}, which Vault revokes after 15 minutes")
 
 
 @app.command()

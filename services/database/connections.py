@@ -126,7 +126,7 @@ def engine(
                 raise
             return connect(database, renewed.login)
 
-    made = create_engine(
+    pool = create_engine(
         DRIVER,
         creator=create,
         pool_size=pool_size,
@@ -137,7 +137,7 @@ def engine(
         hide_parameters=True,
     )
 
-    @event.listens_for(made, "checkout")
+    @event.listens_for(pool, "checkout")
     def require_usable(dbapi_connection: "psycopg.Connection[Any]", record: Any, _proxy: Any) -> None:
         if dbapi_connection.info.user != read_login(path).login.username:
             raise DisconnectionError("the login was replaced")
@@ -145,15 +145,15 @@ def engine(
         if idle >= tried_after and not _answers(dbapi_connection):
             raise DisconnectionError("the server closed the connection")
 
-    @event.listens_for(made, "connect")
+    @event.listens_for(pool, "connect")
     def note_opening(_connection: Any, record: Any) -> None:
         record.info[_USED_AT] = time.monotonic()
 
-    @event.listens_for(made, "checkin")
+    @event.listens_for(pool, "checkin")
     def note_use(_connection: Any, record: Any) -> None:
         record.info[_USED_AT] = time.monotonic()
 
-    return made
+    return pool
 
 
 def _answers(connection: "psycopg.Connection[Any]") -> bool:

@@ -68,8 +68,8 @@ def read_sample(metrics: str, at: datetime) -> Sample | None:
 
 def addresses(host: str, port: int) -> list[str]:
     """Return the addresses that a name has."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return sorted({str(item[4][0]) for item in found})
+    resolved = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return sorted({str(item[4][0]) for item in resolved})
 
 
 @dataclass
@@ -127,12 +127,12 @@ class Counting:
 
     def _samples(self) -> Mapping[str, Sample]:
         host, _, port = self.metrics.rpartition(":")
-        found: dict[str, Sample] = {}
+        samples: dict[str, Sample] = {}
         try:
             pods = self.resolve(host, int(port))
         except OSError:
             log.warning("The gateway's metrics at %s have no address; check its Service.", self.metrics)
-            return found
+            return samples
         for address in pods:
             literal = f"[{address}]" if ":" in address else address
             try:
@@ -146,8 +146,8 @@ class Counting:
             if sample is None:
                 log.warning("The metrics of the gateway at %s have no counters; check its version.", address)
                 continue
-            found[instance(address)] = sample
-        return found
+            samples[instance(address)] = sample
+        return samples
 
     def _entry(self, name: str, sample: Sample) -> AuditEntry:
         return AuditEntry(

@@ -129,10 +129,10 @@ def server(logs: Logs, tls: ServerSettings) -> grpc.Server:
     UserError
         If the certificate cannot be used.
     """
-    made = grpc.server(futures.ThreadPoolExecutor(WORKERS), maximum_concurrent_rpcs=WAITING)
-    made.add_generic_rpc_handlers((logs.handler(),))
-    made.add_secure_port(f"{tls.host}:{tls.port}", _Certificates(tls.files).server_credentials())
-    return made
+    grpc_server = grpc.server(futures.ThreadPoolExecutor(WORKERS), maximum_concurrent_rpcs=WAITING)
+    grpc_server.add_generic_rpc_handlers((logs.handler(),))
+    grpc_server.add_secure_port(f"{tls.host}:{tls.port}", _Certificates(tls.files).server_credentials())
+    return grpc_server
 
 
 def serve(environment: Mapping[str, str]) -> None:

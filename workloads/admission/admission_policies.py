@@ -21,9 +21,9 @@ class AdmissionPolicies(pulumi.ComponentResource):
         self, name: str, settings: Settings, cluster: Cluster, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("healthcare-mlops:workloads:AdmissionPolicies", name, None, opts)
-        found = values(table(), flow_table.table(), settings, cluster)
+        parameters = values(table(), flow_table.table(), settings, cluster)
         for policy_name, policy in table().policies.items():
-            self._policy(f"{names.DOMAIN}-{policy_name}", policy, found)
+            self._policy(f"{names.DOMAIN}-{policy_name}", policy, parameters)
         self.register_outputs({})
 
     def _policy(self, name: str, policy: Policy, found: dict[str, str]) -> None:

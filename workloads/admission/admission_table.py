@@ -107,17 +107,17 @@ class AdmissionTable:
         values
             Expressions of the variables that the table leaves open.
         """
-        found: dict[str, str] = {}
+        variables: dict[str, str] = {}
 
         def add(texts: Iterable[str]) -> None:
-            for name in (name for text in texts for name in _VARIABLE.findall(text) if name not in found):
+            for name in (name for text in texts for name in _VARIABLE.findall(text) if name not in variables):
                 written = self.variables[name]
                 expression = values[name] if written is None else policy.filled(written)
                 add([expression])
-                found.setdefault(name, expression)
+                variables.setdefault(name, expression)
 
         add(text for rule in self.rules(policy) for text in (rule.expression, rule.message))
-        return [Variable(name, expression) for name, expression in found.items()]
+        return [Variable(name, expression) for name, expression in variables.items()]
 
 
 @cache

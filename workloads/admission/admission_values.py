@@ -25,7 +25,7 @@ def values(table: AdmissionTable, zones: ZoneTable, settings: Settings, cluster:
     """Return the CEL expression of each open variable; JSON is CEL."""
     registries = sorted({image.rpartition("/")[0] + "/" for _, image in cluster.images})
     gateway, kind = table.gateway, settings.cluster
-    found: dict[str, object] = {
+    parameters: dict[str, object] = {
         "accounts": {zone: _accounts(table, zones.workloads, zone) for zone in zones.zones},
         "audiences": {**_audiences(zones.workloads), gateway.service_account: [gateway.audience]},
         "registries": {
@@ -61,7 +61,7 @@ def values(table: AdmissionTable, zones: ZoneTable, settings: Settings, cluster:
         "agent_script": table.agent.scripts[kind],
         "buckets": f"{names.stem(settings.environment)}-",
     }
-    return {name: json.dumps(value) for name, value in found.items()}
+    return {name: json.dumps(value) for name, value in parameters.items()}
 
 
 def _accounts(table: AdmissionTable, workloads: Mapping[str, Workload], zone: str) -> dict[str, str]:

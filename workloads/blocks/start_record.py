@@ -52,8 +52,8 @@ def policy_tables(root: Path = ROOT) -> str:
     SettingsError
         If the pack has no tables there.
     """
-    found = (path.relative_to(root).as_posix() for path in (root / _PACK).rglob("*.yaml"))
-    pack = [name for name in found if not name.startswith(_EVIDENCE)]
+    tables = (path.relative_to(root).as_posix() for path in (root / _PACK).rglob("*.yaml"))
+    pack = [name for name in tables if not name.startswith(_EVIDENCE)]
     if not pack:
         raise SettingsError(f"{root / _PACK} has no tables of policies; deploy from a complete checkout.")
     lines = ((hashlib.sha256((root / name).read_bytes()).hexdigest(), name) for name in sorted([*pack, *_TABLES]))

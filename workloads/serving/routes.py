@@ -180,15 +180,15 @@ class RouteTable:
         Without a release no model answers, and the services fall back. A route ``per_model`` is one of each further
         model. Any other route is refused as an unknown path.
         """
-        found: dict[str, Route] = {}
+        routes: dict[str, Route] = {}
         for name, route in self.routes.items():
             if route.per_model:
                 if _serves(route, workloads):
                     allowed = [one for one in further if route.allows(model, one.release)]
-                    found |= {f"{name}-{one.name}": route.of_model(one) for one in allowed}
+                    routes |= {f"{name}-{one.name}": route.of_model(one) for one in allowed}
             elif route.queued or (_serves(route, workloads) and (release is None or route.allows(model, release))):
-                found[name] = route
-        return found
+                routes[name] = route
+        return routes
 
     def narrowed(self, model: str, hospital: Hospital) -> Iterator[str]:
         """Yield a sentence for each release of a hospital that may answer fewer routes than it must.

@@ -209,11 +209,11 @@ class WorkloadTable:
 
     def write_once(self) -> dict[DataClass, list[str]]:
         """Return the key prefixes whose objects are written once, by data class."""
-        found: dict[DataClass, list[str]] = defaultdict(list)
+        classes: dict[DataClass, list[str]] = defaultdict(list)
         for location in self.locations.values():
             if location.write_once:
-                found[location.data].append(location.prefix)
-        return dict(found)
+                classes[location.data].append(location.prefix)
+        return dict(classes)
 
     def grants(self, workload: str) -> tuple[BucketGrant, ...]:
         """Return the S3 permissions of a workload."""

@@ -95,13 +95,13 @@ def _entries(
     entries = list(written) if isinstance(written, list) else []
     named = [(place, entry.get(_NAME)) for place, entry in enumerate(entries) if isinstance(entry, Mapping)]
     places = {name: place for place, name in named if isinstance(name, str)}
-    faults = [fault for name, given in overlay.items() for fault in _faults(name, given, entries, places, files)]
+    faults = [fault for name, setting in overlay.items() for fault in _faults(name, setting, entries, places, files)]
     if faults:
         raise SettingsError("\n".join(f"{files[1]}: {fault}." for fault in faults))
-    for name, given in overlay.items():
+    for name, setting in overlay.items():
         place = places[name]
-        entries[place] = {**entries[place], **given}
-        overlaid |= {(HOSPITALS, place, key): f"{HOSPITALS}.{name}.{key}" for key in given}
+        entries[place] = {**entries[place], **setting}
+        overlaid |= {(HOSPITALS, place, key): f"{HOSPITALS}.{name}.{key}" for key in setting}
     return entries
 
 

@@ -19,7 +19,9 @@ def resource_tables() -> Mapping[str, ResourceTable]:
         When a resource type has no module here, or a module no resource type.
     """
     modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    found: dict[str, ResourceTable] = {module.TABLE.resource_type: module.TABLE for module in modules}
-    if found.keys() != set(ACCEPTED):
-        raise LookupError(f"model/curated/types and resource_types.yaml differ: {sorted(found.keys() ^ set(ACCEPTED))}")
-    return {name: found[name] for name in ACCEPTED}
+    tables: dict[str, ResourceTable] = {module.TABLE.resource_type: module.TABLE for module in modules}
+    if tables.keys() != set(ACCEPTED):
+        raise LookupError(
+            f"model/curated/types and resource_types.yaml differ: {sorted(tables.keys() ^ set(ACCEPTED))}"
+        )
+    return {name: tables[name] for name in ACCEPTED}

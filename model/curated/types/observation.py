@@ -10,7 +10,7 @@ from model.fhir.values import NUMBERS, OTHER_CODE, is_needed, reasons
 def _rows(left: Left) -> Iterator[Row]:
     period = left.get("effectivePeriod") or {}
     taken = left.get("effectiveDateTime") or left.get("effectiveInstant") or period.get("start") or period.get("end")
-    known = max(filter(None, (left.get("issued"), period.get("end"))), key=datetime.fromisoformat, default=None)
+    known_time = max(filter(None, (left.get("issued"), period.get("end"))), key=datetime.fromisoformat, default=None)
     for measured in (left, *(left.get("component") or ())):
         quantity = measured.get("valueQuantity") or measured.get("valueInteger")
         if quantity is None:
@@ -30,7 +30,7 @@ def _rows(left: Left) -> Iterator[Row]:
                 quantity.get("comparator"),
                 absent,
                 taken,
-                known,
+                known_time,
             )
 
 

@@ -150,9 +150,9 @@ def decide(name: str, values: Text, wanted: str | None) -> Times:
             f"{_WRITTEN[order]}); correct them, give --time another column, or leave it out."
         )
     sentinels = sum(times for text, times in counts.items() if _is_no_date(text, order))
-    said = [f"{lost:,} not understood and so missing"] if lost else []
-    said += [f"{sentinels:,} of a day that means no date, such as 9999-12-31"] if sentinels else []
-    return Times(moments, order, "; ".join([f"dates read as {_WRITTEN[order]}{why}", *said]))
+    remarks = [f"{lost:,} not understood and so missing"] if lost else []
+    remarks += [f"{sentinels:,} of a day that means no date, such as 9999-12-31"] if sentinels else []
+    return Times(moments, order, "; ".join([f"dates read as {_WRITTEN[order]}{why}", *remarks]))
 
 
 def read(text: str, order: Order) -> float:
@@ -181,9 +181,9 @@ def _order(name: str, counts: Mapping[str, int], shapes: Mapping[str, _Shape], w
     family, most = families.most_common(1)[0]
     others = families.total() - most
     if others > conventions().not_understood * families.total():
-        found = " and ".join(f"{times:,} as {_OF_FAMILY[one]}" for one, times in families.most_common())
+        formats = " and ".join(f"{times:,} as {_OF_FAMILY[one]}" for one, times in families.most_common())
         raise UserError(
-            f"The column {name} writes its dates in several ways ({found}), as a spreadsheet does that took some of "
+            f"The column {name} writes its dates in several ways ({formats}), as a spreadsheet does that took some of "
             f"them for another day; export it again in one way, at best as 2024-02-28."
         )
     if family != "numeric":
@@ -260,8 +260,8 @@ def _shape(text: str) -> _Shape | None:
 
 def _of_numbers(hit: "re.Match[str]", family: Literal["iso", "numeric"]) -> _Shape | None:
     if family == "iso":
-        found = _of_parts(hit, "iso", int(hit["y"]), int(hit["m"]), int(hit["d"]))
-        return found if found and found.month <= 12 and found.day <= 31 else None
+        moment = _of_parts(hit, "iso", int(hit["y"]), int(hit["m"]), int(hit["d"]))
+        return moment if moment and moment.month <= 12 and moment.day <= 31 else None
     return _of_parts(hit, "numeric", _year(hit["y"]), int(hit["b"]), int(hit["a"]))
 
 

@@ -96,8 +96,8 @@ class _Given:
     @property
     def said(self) -> str:
         """What means missing, in words."""
-        found = ", ".join(f"{times:,} of {word}" for word, times in sorted(self.missing.items()))
-        return f"; missing are {found}" if found else ""
+        words = ", ".join(f"{times:,} of {word}" for word, times in sorted(self.missing.items()))
+        return f"; missing are {words}" if words else ""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -143,17 +143,17 @@ def describe(series: "pd.Series[Any]", rows: Rows, words: Words) -> Described | 
         return A_DATE
     if is_numeric(series):
         return _typed(series, rows, words, category)
-    given = _given(series, words)
-    if _are_dates(given.counts):
+    column = _given(series, words)
+    if _are_dates(column.counts):
         return A_DATE
-    if not given.counts:
-        return Described(Column(name), np.full(int(rows.kept.sum()), np.nan), PLAIN_NUMBER + given.said)
+    if not column.counts:
+        return Described(Column(name), np.full(int(rows.kept.sum()), np.nan), PLAIN_NUMBER + column.said)
     if category:
-        return _names(given, rows, "")
-    why = why_codes(name, given.counts)
-    if why or numbers.share(given.counts) < 1 - conventions().not_understood:
-        return _names_or_neither(given, rows, why)
-    return _numbers(given, rows, words)
+        return _names(column, rows, "")
+    why = why_codes(name, column.counts)
+    if why or numbers.share(column.counts) < 1 - conventions().not_understood:
+        return _names_or_neither(column, rows, why)
+    return _numbers(column, rows, words)
 
 
 def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[Any]:
@@ -185,11 +185,11 @@ def groups(series: "pd.Series[Any]", rows: Rows, words: Words) -> npt.NDArray[An
     """
     described = describe(series, rows, words)
     if isinstance(described, Described) and described.column.kind == "numeric":
-        found = described.values
-        if len(np.unique(found[np.isfinite(found)])) > MANY:
-            edges = np.nanquantile(found[rows.fit], [0.25, 0.5, 0.75])
-            place = np.searchsorted(edges, found, side="left")
-            return np.where(np.isnan(found), "", np.array([f"quarter {i + 1}" for i in place]))
+        values = described.values
+        if len(np.unique(values[np.isfinite(values)])) > MANY:
+            edges = np.nanquantile(values[rows.fit], [0.25, 0.5, 0.75])
+            place = np.searchsorted(edges, values, side="left")
+            return np.where(np.isnan(values), "", np.array([f"quarter {i + 1}" for i in place]))
     names = _levels(_given(series, words), rows)
     levels = np.array([*names.column.categories, ""])
     place = np.where(np.isnan(names.values), len(levels) - 1, names.values).astype(np.int64)
@@ -204,20 +204,20 @@ def is_numeric(series: "pd.Series[Any]") -> bool:
 
 def typed_numbers(series: "pd.Series[Any]") -> Floats:
     """Return the numbers of a column that has a type for them."""
-    found = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isinf(found), np.nan, found)
+    parsed = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isinf(parsed), np.nan, parsed)
 
 
 def _given(series: "pd.Series[Any]", words: Words) -> _Given:
     text = texts(series)
-    known = Counter(value for value in text.tolist() if value is not None)
-    missing = {value: times for value, times in known.items() if words.means_missing(value)}
+    occurrences = Counter(value for value in text.tolist() if value is not None)
+    missing = {value: times for value, times in occurrences.items() if words.means_missing(value)}
     if missing:
         text = np.array([None if value in missing else value for value in text], dtype=object)
     lower: Counter[str] = Counter()
     for value, times in missing.items():
         lower[value.lower()] += times
-    return _Given(str(series.name), text, known - Counter(missing), lower)
+    return _Given(str(series.name), text, occurrences - Counter(missing), lower)
 
 
 def _typed(series: "pd.Series[Any]", rows: Rows, words: Words, category: bool) -> Described | str:
@@ -232,9 +232,9 @@ def _typed(series: "pd.Series[Any]", rows: Rows, words: Words, category: bool) -
         return out
     truth = pd.api.types.is_bool_dtype(series)
     doubtful = numbers.sentinels(Counter(values[np.isfinite(values)].tolist()))
-    said = "".join(f"; {value:g} is kept as a number; --missing={value:g} if it means missing" for value in doubtful)
+    remark = "".join(f"; {value:g} is kept as a number; --missing={value:g} if it means missing" for value in doubtful)
     column = Column(str(series.name), written=NumberFormat(truth=truth, sentinels=by_hand))
-    return Described(column, values[rows.kept], (YES_NO if truth else PLAIN_NUMBER) + said)
+    return Described(column, values[rows.kept], (YES_NO if truth else PLAIN_NUMBER) + remark)
 
 
 def _numbers(given: _Given, rows: Rows, words: Words) -> Described | str:
@@ -283,17 +283,17 @@ def _are_dates(counts: Counter[str]) -> bool:
 
 def _bad_numbers(name: str, numbers: Floats, patient: npt.NDArray[Any]) -> str | None:
     """Return why whole numbers are no measurement: dates written as one, running numbers, patient numbers."""
-    given = numbers[np.isfinite(numbers)]
-    if len(given) and words_of(name) & conventions().date_names and _within(given, _EXCEL_DAYS):
+    finite = numbers[np.isfinite(numbers)]
+    if len(finite) and words_of(name) & conventions().date_names and _within(finite, _EXCEL_DAYS):
         return f"{A_DATE}, as Excel's day number"
-    if not len(given) or (given != np.floor(given)).any():
+    if not len(finite) or (finite != np.floor(finite)).any():
         return None
-    distinct = np.unique(given)
+    distinct = np.unique(finite)
     if _within(distinct, (_LEAST_DAY, _LAST_DAY)):
         month, day = distinct // 100 % 100, distinct % 100
         if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
             return A_DATE
-    many = len(distinct) > 2 * FEW and len(distinct) > 0.9 * min(len(given), len(np.unique(patient)))
+    many = len(distinct) > 2 * FEW and len(distinct) > 0.9 * min(len(finite), len(np.unique(patient)))
     running = distinct[-1] - distinct[0] < 1.2 * len(distinct)
     return "a number that tells rows or patients apart" if many and (running or distinct[-1] >= 100_000) else None
 
@@ -303,9 +303,9 @@ def _within(values: Floats, bounds: tuple[int, int]) -> bool:
 
 
 def _bad_texts(text: Text, patient: npt.NDArray[Any]) -> str | None:
-    given = [value for value in text if value is not None]
-    distinct = len(set(given))
-    if distinct > FEW and distinct > 0.5 * min(len(given), len(np.unique(patient))):
+    recorded = [value for value in text if value is not None]
+    distinct = len(set(recorded))
+    if distinct > FEW and distinct > 0.5 * min(len(recorded), len(np.unique(patient))):
         return "a text that tells rows or patients apart"
     return None
 
@@ -316,5 +316,5 @@ def _levels(given: _Given, rows: Rows, why: str = "") -> Described:
     counted = pd.Series(text[rows.fit], dtype="object").value_counts()
     kept = sorted(str(level) for level in counted.index[counted >= conventions().sure_rows][:MOST_LEVELS])
     column = Column(given.name, "category", (*kept, OTHER), missing=given.words)
-    said = f"{PLAIN_NAMES} ({why})" if why else PLAIN_NAMES
-    return Described(column, codes(column, text.tolist()), said + given.said)
+    read_as = f"{PLAIN_NAMES} ({why})" if why else PLAIN_NAMES
+    return Described(column, codes(column, text.tolist()), read_as + given.said)

@@ -248,9 +248,9 @@ def _shown(votes: _Votes, mark: Mark) -> tuple[str, ...]:
 
 def _thousands(votes: _Votes, decimal: Mark) -> str:
     other = _other(decimal)
-    found = {other: votes.thousands[other] + votes.either[other]} | {mark: votes.thousands[mark] for mark in " '"}
-    best = max(found, key=lambda mark: found[mark])
-    return best if found[best] else ""
+    marks = {other: votes.thousands[other] + votes.either[other]} | {mark: votes.thousands[mark] for mark in " '"}
+    best = max(marks, key=lambda mark: marks[mark])
+    return best if marks[best] else ""
 
 
 def _without_sentinels(
@@ -261,9 +261,9 @@ def _without_sentinels(
     for text, value in values.items():
         if np.isfinite(value):
             times[value] += counts[text]
-    found = sentinels(times)
-    why = tuple(f"{_values(times[value])} of {value:g} mean missing" for value in found)
-    return replace(written, sentinels=found), why
+    meaning_missing = sentinels(times)
+    why = tuple(f"{_values(times[value])} of {value:g} mean missing" for value in meaning_missing)
+    return replace(written, sentinels=meaning_missing), why
 
 
 def sentinels(times: Mapping[float, int]) -> tuple[float, ...]:
@@ -274,12 +274,12 @@ def sentinels(times: Mapping[float, int]) -> tuple[float, ...]:
         return ()
     least, most = min(others), max(others)
     spread = rule.gap * (most - least)
-    found = [v for v in times if v in rule.negative and v < least and (least >= 0 or least - v > spread)]
+    doubtful = [v for v in times if v in rule.negative and v < least and (least >= 0 or least - v > spread)]
     for value in (v for v in times if v in rule.positive and v > most):
         often = value >= 9.5 * _HUNDRED and times[value] >= rule.repeated * max(times[most], 1)
         if value - most > spread or often:
-            found.append(value)
-    return tuple(sorted(found))
+            doubtful.append(value)
+    return tuple(sorted(doubtful))
 
 
 def _other(mark: Mark) -> Mark:

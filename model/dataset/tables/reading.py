@@ -124,12 +124,12 @@ def _table(text: str, encoding: str, place: str) -> Table:
         remarks.append(f"separated by {_NAMES.get(separator, separator)}")
     lines = [_cells(line) for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator)]
     lines = [line for line in lines if any(line)]
-    lines, said = _without_title(lines)
+    lines, decisions = _without_title(lines)
     if not lines:
         raise ValueError("no line")
     header, lines, more = _header(lines[0], lines[1:])
     rows, last = _rows(header, lines, place)
-    return Table(pd.DataFrame(rows, columns=header, dtype=object), (*remarks, *said, *more, *last))
+    return Table(pd.DataFrame(rows, columns=header, dtype=object), (*remarks, *decisions, *more, *last))
 
 
 def _separator(text: str) -> str:
@@ -148,8 +148,8 @@ def _separator(text: str) -> str:
 
 def _cells(line: Line) -> Line:
     """Return trimmed cells; ``="012"``, with which Excel is kept from taking a text for a number, is its text."""
-    found = [composed(cell) for cell in line]
-    return [hit[1] if (hit := _FORMULA.fullmatch(cell)) else cell for cell in found]
+    cells = [composed(cell) for cell in line]
+    return [hit[1] if (hit := _FORMULA.fullmatch(cell)) else cell for cell in cells]
 
 
 def _without_title(lines: list[Line]) -> tuple[list[Line], list[str]]:
@@ -196,14 +196,14 @@ def _is_second_header(lines: list[Line]) -> bool:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    found: list[str] = []
+    distinct: list[str] = []
     for name in names:
         number, chosen = 0, name
-        while chosen in found:
+        while chosen in distinct:
             number += 1
             chosen = f"{name}.{number}"
-        found.append(chosen)
-    return found
+        distinct.append(chosen)
+    return distinct
 
 
 def _rows(header: Line, lines: list[Line], place: str) -> tuple[list[Line], list[str]]:

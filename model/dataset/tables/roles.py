@@ -103,8 +103,8 @@ class Words:
 
     def decimal_of(self, name: str) -> str | None:
         """Return the decimal mark that a person gives a column: its own before that of all."""
-        found = {column: mark for column, _, mark in (one.rpartition("=") for one in self.decimal)}
-        return found.get(name, found.get(""))
+        marks = {column: mark for column, _, mark in (one.rpartition("=") for one in self.decimal)}
+        return marks.get(name, marks.get(""))
 
     def means_missing(self, text: str) -> bool:
         """Whether a text means a missing value, by convention or because a person says so."""
@@ -131,15 +131,15 @@ def split_names(given: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     >>> split_names(["age,Weight, kg"], ["age", "Weight, kg"])
     ('age', 'Weight, kg')
     """
-    found: list[str] = []
+    columns: list[str] = []
     for one in given:
         parts = composed(one).split(",")
         while parts:
             joined = [composed(",".join(parts[:end])) for end in range(1, len(parts) + 1)]
             taken = next((end for end in range(len(joined), 0, -1) if joined[end - 1] in names), 1)
-            found += [joined[taken - 1]] if joined[taken - 1] else []
+            columns += [joined[taken - 1]] if joined[taken - 1] else []
             parts = parts[taken:]
-    return tuple(found)
+    return tuple(columns)
 
 
 def lace_columns(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -162,8 +162,8 @@ def lace_columns(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
     (('length_of_stay', 'days'), ('emergency', 'acute'))
     """
     pairs = [pair for one in given for pair in re.split(rf",(?=(?:{'|'.join(LACE)})=)", one)]
-    found = [pair.partition("=") for pair in pairs]
-    return tuple((composed(role), composed(column)) for role, _, column in found)
+    parted = [pair.partition("=") for pair in pairs]
+    return tuple((composed(role), composed(column)) for role, _, column in parted)
 
 
 def need(table: pd.DataFrame, names: Sequence[str]) -> None:
@@ -225,13 +225,13 @@ def outcomes(series: "pd.Series[Any]", words: Words) -> Floats:
     array([ 1.,  0., nan])
     """
     text = _known(series, words)
-    known = np.array([value is not None for value in text])
+    recorded = np.array([value is not None for value in text])
     if words.positive is not None:
         positive = composed(words.positive)
         hit = np.array([value == positive for value in text], dtype=np.float64)
         if not hit.any():
             raise UserError(f"The label {series.name} is nowhere the value given with --positive; check its spelling.")
-        return np.where(known, hit, np.nan)
+        return np.where(recorded, hit, np.nan)
     lower = [None if value is None else value.lower() for value in text]
     if {value for value in lower if value} - YES - NO:
         raise UserError(
@@ -267,18 +267,18 @@ def identities(series: "pd.Series[Any]", words: Words | None = None) -> Text:
     >>> identities(pd.Series([" 17", "", "18"])).tolist()
     ['17', None, '18']
     """
-    found = texts(series) if words is None else _known(series, words)
-    rounded = sum(_ROUNDED.fullmatch(value) is not None for value in found if value is not None)
+    patients = texts(series) if words is None else _known(series, words)
+    rounded = sum(_ROUNDED.fullmatch(value) is not None for value in patients if value is not None)
     if rounded:
         raise UserError(
             f"The column {series.name} holds {rounded:,} numbers that a spreadsheet rounded (1.23E+15), so they tell "
             "patients no longer apart; export it as text."
         )
-    return found
+    return patients
 
 
 def _known(series: "pd.Series[Any]", words: Words) -> Text:
     """Return texts, None for what means a missing value, also as a negative number by convention."""
     negative = {str(int(number)) for number in conventions().sentinels.negative}
-    found = [None if v is None or v in negative or words.means_missing(v) else v for v in texts(series)]
-    return np.array(found, dtype=object)
+    values = [None if v is None or v in negative or words.means_missing(v) else v for v in texts(series)]
+    return np.array(values, dtype=object)

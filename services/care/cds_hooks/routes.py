@@ -225,19 +225,19 @@ def _facts(score: AnyScore | None, features: FreshFeatures) -> dict[str, Any]:
 
 def _feedback(care: Care, record: RequestAudit, caller: Caller, body: FeedbackRequest) -> dict[str, Any]:
     record.note(workflow=FEEDBACK)
-    given = [(one, _code(one)) for one in body.feedback]
+    coded = [(one, _code(one)) for one in body.feedback]
     with care.transaction() as connection:
         cards = sa.select(CARD).where(
-            CARD.c.client == caller.client.name, CARD.c.card.in_([one.card for one, _ in given])
+            CARD.c.client == caller.client.name, CARD.c.card.in_([one.card for one, _ in coded])
         )
         shown = {row.card: row for row in connection.execute(cards)}
-        if any(one.card not in shown for one, _ in given):
+        if any(one.card not in shown for one, _ in coded):
             detail = "A card of the feedback is not one that this EHR got; nothing of the request was kept."
             raise Problem(404, "Unknown card", detail)
-        for one, code in given:
+        for one, code in coded:
             _keep(care, connection, one, code, shown[one.card])
         encounters = tuple(sorted({row.encounter for row in shown.values()}))
-        kinds = {one.outcome for one, _ in given}
+        kinds = {one.outcome for one, _ in coded}
         record.append(encounters=encounters, action=kinds.pop() if len(kinds) == 1 else "several")
     return {}
 

@@ -108,10 +108,10 @@ class FeatureSource:
         with contextlib.ExitStack() as stack:
             fresh, rows = self._rows(record, ring, stack)
             replaced = pseudonyms(record, subject) if fresh else []
-            known = join_history(
+            joined = join_history(
                 rows, hospital=self.hospital, patient=patient, fresh=fresh, history=history, replaced=replaced
             )
-            if not known:
+            if not joined:
                 return FreshFeatures(encounter, patient, None, False, excluded="no-record")
             start, ended = _stay(rows, encounter)
             # As of when the stay is scored, on the shifted calendar: its end, or now while it goes on.
@@ -166,8 +166,8 @@ def pseudonyms(record: PatientRecord, subject: Subject) -> list[str]:
 def _stay(rows: duckdb.DuckDBPyConnection, encounter: str) -> tuple[datetime | None, datetime | None]:
     """Return when the encounter started and ended, on the shifted calendar; nothing of one that is not known."""
     (query,) = parsed("SELECT started_at, ended_at FROM patient_encounter WHERE encounter_id = $encounter")
-    found = rows.execute(query, {"encounter": encounter}).fetchall()
-    return found[0] if found else (None, None)
+    stays = rows.execute(query, {"encounter": encounter}).fetchall()
+    return stays[0] if stays else (None, None)
 
 
 def _excluded(reasons: Sequence[str | None]) -> str:

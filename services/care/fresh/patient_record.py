@@ -89,16 +89,16 @@ class FhirReader:
 
     def read(self, query: str) -> list[dict[str, Any]] | None:
         """Return the resources of a read or a search, of all its pages; None if they cannot be had."""
-        found: list[dict[str, Any]] = []
+        resources: list[dict[str, Any]] = []
         url: str | None = f"{self._base}/{query}"
         for _ in range(MOST_PAGES):
             if url is None:
-                return found
+                return resources
             page = self._get(url)
             if page is None:
                 return None
-            found.extend(unpacked(page))
-            if len(found) > MOST_RESOURCES:
+            resources.extend(unpacked(page))
+            if len(resources) > MOST_RESOURCES:
                 return None
             url = self._next(page, url)
         return None
@@ -150,13 +150,13 @@ def record_of(request: HookRequest, client: EhrClient, http: httpx.Client) -> Pa
     missing: list[str] = []
     parts: dict[tuple[str, str], dict[str, Any]] = {}
     for name, template in PREFETCH.items():
-        found = _prefetched(request.prefetch or {}, name)
-        if found is None and reader is not None:
-            found = reader.read(_filled(template, request))
-        if found is None:
+        prefetched = _prefetched(request.prefetch or {}, name)
+        if prefetched is None and reader is not None:
+            prefetched = reader.read(_filled(template, request))
+        if prefetched is None:
             missing.append(name)
             continue
-        for resource in found:
+        for resource in prefetched:
             if resource.get("resourceType") == KINDS[name] and isinstance(resource.get("id"), str):
                 parts[(KINDS[name], resource["id"])] = resource
     record.missing = tuple(

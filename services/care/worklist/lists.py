@@ -52,7 +52,7 @@ def rows(worklist: Worklist, session: Session, shown: Sequence[Entry]) -> tuple[
     """Return the rows of entries, and whether the identity lookup answered."""
     identities = reveal(worklist, session, shown)
     now, limit = worklist.clock(), codes.read().stale_after_hours
-    made = [
+    listed = [
         Row(
             entry,
             (identities or {}).get(entry.encounter),
@@ -61,7 +61,7 @@ def rows(worklist: Worklist, session: Session, shown: Sequence[Entry]) -> tuple[
         )
         for entry in shown
     ]
-    return made, identities is not None
+    return listed, identities is not None
 
 
 def listing(
@@ -77,34 +77,34 @@ def listing(
         shown = entries.listed(session, show=show, unit=unit, first=(page - 1) * PAGE, most=PAGE)
     else:
         shown = entries.listed(session, show=show, unit=unit)
-    made, named = rows(worklist, session, shown)
+    listed, named = rows(worklist, session, shown)
     if search is not None:
-        made = [row for row in made if _matches(row, search)]
+        listed = [row for row in listed if _matches(row, search)]
     response = worklist.page(
         "list",
         session,
-        groups=[(group, [row for row in made if row.entry.newest.score.status == group]) for group in GROUPS],
+        groups=[(group, [row for row in listed if row.entry.newest.score.status == group]) for group in GROUPS],
         show=show,
         shows=SHOWS,
         unit=unit,
         page=page,
         pages=pages,
-        total=len(made) if search is not None else total,
+        total=len(listed) if search is not None else total,
         searched=min(total, entries.MOST_ENTRIES) if total > entries.MOST_ENTRIES else None,
         search=search,
         named=named,
         done=done,
     )
-    return Answer(response, Facts(encounters=tuple(row.entry.encounter for row in made), action="list"))
+    return Answer(response, Facts(encounters=tuple(row.entry.encounter for row in listed), action="list"))
 
 
 def printed(worklist: Worklist, session: Session, *, unit: str) -> Answer:
     """Return the list for paper: all open entries, with room to write."""
     unit = unit if unit in session.person.units else ""
-    made, named = rows(worklist, session, entries.listed(session, unit=unit))
+    listed, named = rows(worklist, session, entries.listed(session, unit=unit))
     total = entries.count(session, unit=unit)
-    response = worklist.page("print", session, rows=made, unit=unit, named=named, total=total)
-    return Answer(response, Facts(encounters=tuple(row.entry.encounter for row in made), action="print-list"))
+    response = worklist.page("print", session, rows=listed, unit=unit, named=named, total=total)
+    return Answer(response, Facts(encounters=tuple(row.entry.encounter for row in listed), action="print-list"))
 
 
 def report(worklist: Worklist, session: Session) -> Answer:

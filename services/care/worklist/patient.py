@@ -107,5 +107,5 @@ def _again(
 def _code(fields: Mapping[str, str]) -> str | None:
     """Return the code of a form for the record, if the table has it: what people type is not recorded."""
     table = codes.read()
-    known = {*table.interventions, *table.contacts, *table.outcomes, *feedback.overrides()}
-    return fields["code"] if fields.get("code") in known else None
+    known_codes = {*table.interventions, *table.contacts, *table.outcomes, *feedback.overrides()}
+    return fields["code"] if fields.get("code") in known_codes else None

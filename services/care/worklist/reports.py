@@ -57,11 +57,11 @@ def readmissions(session: Session) -> list[Readmissions]:
     """
     entries, events = tables.entries, tables.events
     is_intervention = (events.c.entry == entries.c.id) & (events.c.kind == "intervention")
-    given = select(entries.c.id, entries.c.unit, entries.c.readmitted, events.c.code).join(events, is_intervention)
+    query = select(entries.c.id, entries.c.unit, entries.c.readmitted, events.c.code).join(events, is_intervention)
     none = select(entries.c.id, entries.c.unit, entries.c.readmitted, literal(NO_INTERVENTION).label("code")).where(
         ~exists().where(is_intervention)
     )
-    rows = given.distinct().union_all(none).subquery()
+    rows = query.distinct().union_all(none).subquery()
     statement = (
         select(
             rows.c.unit,

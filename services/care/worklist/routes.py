@@ -60,13 +60,13 @@ def router(
     """
     provider = keys or tokens.Keys(lambda: signing_keys.fetch(settings.issuer, settings.ca))
     worklist = Worklist(settings, database, identities, scores, audit, provider, clock)
-    made = APIRouter(prefix="/worklist", include_in_schema=False)
-    _pages(made, worklist)
-    _forms(made, worklist)
-    _session_forms(made, worklist)
+    worklist_routes = APIRouter(prefix="/worklist", include_in_schema=False)
+    _pages(worklist_routes, worklist)
+    _forms(worklist_routes, worklist)
+    _session_forms(worklist_routes, worklist)
     if launches is not None:
-        _launched(made, worklist, launches)
-    return made
+        _launched(worklist_routes, worklist, launches)
+    return worklist_routes
 
 
 def _pages(made: APIRouter, worklist: Worklist) -> None:

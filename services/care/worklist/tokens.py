@@ -97,8 +97,8 @@ class Keys:
         """
         with self._lock:
             age = time.monotonic() - self._fetched
-            known = self._keys is not None and any(key.kid == kid for key in self._keys.keys)
-            if age > KEEP_SECONDS or (not known and age > REFRESH_SECONDS):
+            holds = self._keys is not None and any(key.kid == kid for key in self._keys.keys)
+            if age > KEEP_SECONDS or (not holds and age > REFRESH_SECONDS):
                 self._refresh()
             if self._keys is None:
                 raise RefusedTokenError("The identity provider does not answer; try again in a minute.")
