@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from tests.support.repository import REPOSITORY
 from tests.support.stack.mocked_stack import (
     LOCK,
     RELEASE,
@@ -95,6 +96,22 @@ def test_nothing_of_a_hospital_names_another(dev: Stack) -> None:
     mine = [r for r in dev.resources if r.name.startswith("north") and r.custom]
     assert len(mine) > 50
     assert [r.key for r in mine if "south" in json.dumps(dict(r.inputs))] == []
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_the_docs_say_how_many_resources_a_stack_and_a_hospital_have(stack: str, tmp_path: Path) -> None:
+    def alone(written: dict[str, Any]) -> None:
+        del written["hospitals"][1:]
+
+    def two(written: dict[str, Any]) -> None:
+        alone(written)
+        first = written["hospitals"][0]
+        other = {"name": "east", "network": "172.31.251.32/28"}
+        written["hospitals"].append({**first, **other, "signIn": {**first["signIn"], "client": "east-worklist", "audience": "east"}})
+
+    one, both = (len(declare(settings(stack, tmp_path, change)).resources) for change in (alone, two))
+    row = f"| `{stack}` | {one} | {both - one} |"
+    assert row in (REPOSITORY / "docs" / "production.md").read_text(encoding="utf-8")
 
 
 def test_prod_declares_the_cluster_and_keeps_data(tmp_path: Path) -> None:
